@@ -1,0 +1,164 @@
+"""Making the machine run a bundle, in an order in which every intermediate state is a working one.
+
+1. Load all programs; the kernel may refuse, and nothing has changed.
+2. Write rows that are new or changed; old ones stay, so that old and new programs both find theirs.
+3. Pin new maps. Replace or attach hooks one by one, each in one step.
+4. Take programs off hooks that are no longer wanted; delete rows that are no more; carry counters over; drop old maps.
+
+Killed anywhere, the next apply finds what is there and goes on from it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from .diagnostics import DiagnosedError, Diagnostic, Exit
+from .kernel.errors import FullError, KernelError
+from .kernel.hooks.choose import KINDS
+from .kernel.machine import namespace_cookie
+from .kernel.maps import Map
+from .kernel.pins import MODE, open_map, pin
+from .kernel.programs import Program
+from .loader import counters
+from .loader.bundle import open_bundle
+from .loader.desired import Request, require_kernel, require_privilege
+from .loader.instances import Loaded, load
+from .loader.layouts import COUNTERS
+from .loader.lock import locked
+from .loader.erase import erase
+from .loader.observe import PinnedMap, from_another_namespace
+from .loader.paths import Paths
+from .loader.state import State, save
+from .loader.state import load as load_state
+from .plan import DETACH, KEEP, SWITCH, HookChange, MapChange, Plan, plan
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What was done: the plan, and the hooks that were changed."""
+
+    plan: Plan
+    seconds: float
+
+
+def apply(request: Request) -> Applied:
+    """Bring the machine to what the bundle says. Raises DiagnosedError; KernelError if the kernel refuses later steps."""
+    begun = time.monotonic()
+    bundle = open_bundle(request.bundle, request.rows)  # before the lock, whose directory needs privilege
+    require_kernel(bundle.manifest)
+    require_privilege()
+    paths = Paths.of(bundle.manifest.name, request.bpffs)
+    with locked(paths.machine_state):
+        if from_another_namespace(load_state(paths.state)):
+            erase(paths)
+        planned = plan(request)
+        if planned.changed:
+            with ExitStack() as stack:
+                _carry_out(planned, stack)
+        return Applied(planned, time.monotonic() - begun)
+
+
+def _carry_out(planned: Plan, stack: ExitStack) -> None:
+    desired, paths = planned.desired, planned.desired.paths
+    existing = {m.map: stack.enter_context(open_map(m.existing.path)) for m in planned.maps if m.existing}
+    loaded = load(desired, existing, stack) if planned.loads else Loaded(maps=dict(existing))
+    for change in planned.maps:
+        _write(change, loaded.maps[change.map])
+    state = _remember_counters(planned)
+    pinned = _pin_new(planned, loaded.maps)
+    try:
+        for hook in planned.hooks:
+            if hook.action not in (KEEP, DETACH):
+                _swap(planned, hook, loaded.programs)
+        for hook in planned.hooks:
+            if hook.action == DETACH:
+                KINDS[hook.kind].detach(paths.owner, *hook.hook)
+    except KernelError as error:
+        words = f"a hook of {hook.device} could not be changed: {error}"
+        fix = "hooks before it have changed, hooks after it have not; every mix works. Mend the cause and apply again"
+        raise DiagnosedError([Diagnostic("K208", words, help=fix)], Exit.KERNEL) from None
+    for kind, stale in planned.observed.stale:
+        KINDS[kind].detach(paths.owner, *stale)
+    for change in planned.maps:
+        if change.existing is not None and change.write.delete:
+            loaded.maps[change.map].delete(change.write.delete)
+    state = _carry_counters(planned, state, pinned)
+    for leftover in planned.leftovers:
+        leftover.path.unlink(missing_ok=True)
+    save(paths.state, state)
+
+
+def _write(change: MapChange, target: Map) -> None:
+    if not change.write.write.count:
+        return
+    try:
+        target.update(change.write.write)
+    except FullError:
+        words = f"map {change.map} is full: it holds {target.info.max_entries} entries"
+        raise DiagnosedError([Diagnostic("B308", words, help="raise `capacity` in the spec")], Exit.SPEC) from None
+    except KernelError as error:
+        raise DiagnosedError([Diagnostic("K209", f"map {change.map} cannot be written: {error}")], Exit.KERNEL) from None
+
+
+def _remember_counters(planned: Plan) -> State:
+    """Write down how the new counters are laid out before anything counts in them."""
+    desired = planned.desired
+    state = planned.observed.state or State(namespace_cookie=namespace_cookie())
+    if COUNTERS in desired.layouts:
+        known = state.with_counters(desired.layouts[COUNTERS], desired.manifest.counters)
+        if known != state or planned.observed.state is None:
+            save(desired.paths.state, known)
+        return known
+    return state
+
+
+def _pin_new(planned: Plan, maps: Mapping[str, Map]) -> dict[str, int]:
+    """Pin the maps that were made; the ids of all maps in use by name."""
+    desired = planned.desired
+    desired.paths.maps.mkdir(mode=MODE, parents=True, exist_ok=True)
+    for change in planned.maps:
+        if change.existing is None:
+            made = maps[change.map]
+            pin(made.fd, desired.paths.maps / f"{change.map}-{desired.layouts[change.map]}-{made.info.id}")
+    return {name: m.info.id for name, m in maps.items()}
+
+
+def _swap(planned: Plan, hook: HookChange, programs: Mapping[tuple[int, str], Program]) -> None:
+    assert hook.instance is not None
+    owner, program = planned.desired.paths.owner, programs[hook.hook[0], hook.program]
+    KINDS[hook.kind].attach(owner, *hook.hook, program.fd)
+    if hook.action == SWITCH:
+        # On both for a moment: what one has encapsulated the other passes, what one has decapsulated is plain.
+        KINDS[hook.old_kind].detach(owner, *hook.hook)
+
+
+def _carry_counters(planned: Plan, state: State, pinned: Mapping[str, int]) -> State:
+    """Add up what counters maps of older layouts had counted, before their pins go; then the applied state."""
+    desired, carried = planned.desired, dict(state.carried)
+    for old in _old_counters(planned):
+        carried[str(old.id)] = counters.read_pinned(old, state.counter_layouts)
+    current = desired.layouts.get(COUNTERS, "")
+    layouts = {k: v for k, v in state.counter_layouts.items() if k == current}
+    applied = State(
+        manifest=desired.manifest,
+        object_sha256=desired.bundle.object_sha256,
+        applied_at=time.time(),
+        attach=desired.attach.name,
+        host={name: f"{v.text()} ({v.origin})" for name, v in desired.machine.values.items()},
+        host_file=desired.host_file,
+        settings=dict(desired.settings),
+        devices={d.name: d.index for d in desired.machine.attached},
+        counter_layouts=layouts,
+        carried=carried,
+        namespace_cookie=state.namespace_cookie,
+    )
+    # In this order a kill loses nothing: with the pin still there, its live totals count instead of the carried ones.
+    save(desired.paths.state, replace(applied, counter_layouts=state.counter_layouts))
+    return applied
+
+
+def _old_counters(planned: Plan) -> list[PinnedMap]:
+    return [p for p in planned.leftovers if p.map == COUNTERS]

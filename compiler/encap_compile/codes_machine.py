@@ -1,0 +1,150 @@
+"""Codes of `encapctl`: H the machine, K the kernel and libbpf, B the bundle."""
+
+from __future__ import annotations
+
+from .codes import Explained
+
+CODES: dict[str, Explained] = {
+    "H100": Explained(
+        "not in this release",
+        "The command is planned and its name is reserved. `encapctl --help` lists what this release can do.",
+    ),
+    "H101": Explained(
+        "a privilege is missing",
+        "Looking at other programs, loading and attaching need CAP_BPF and CAP_NET_ADMIN (before Linux 5.8:\n"
+        "CAP_SYS_ADMIN), in the first user namespace: capabilities of a rootless container do not count. Run encapctl\n"
+        "as root, or grant them:\n\n    setpriv --ambient-caps +bpf,+net_admin --inh-caps +bpf,+net_admin encapctl ...",
+    ),
+    "H102": Explained(
+        "no bpf filesystem",
+        "Maps and links are kept alive by pins in a bpf filesystem, usually at /sys/fs/bpf. There encapctl mounts it if\n"
+        "it is missing; elsewhere it does not decide for you:\n\n    mount -t bpf bpf /sys/fs/bpf\n\n"
+        "`ip netns exec` hides that mount, because it mounts a new /sys. Use `nsenter --net=/run/netns/NAME` instead.",
+    ),
+    "H103": Explained(
+        "a host value is malformed",
+        "Host values come from --set NAME=VALUE, from the file that --host names, or from /etc/encap/host.yaml: a\n"
+        "mapping of names to values, a list where there are several.\n\n"
+        "    uplinks: [bond0, ens3]\n    vtep: [192.0.2.17, 2001:db8::17]\n    mac: 02:00:00:00:00:01",
+    ),
+    "H104": Explained(
+        "a host value is missing",
+        "The spec declares a value that differs per machine, and neither a person nor a default gave one. A default\n"
+        "like `uplink.address` takes the only global primary address of the device; an IPv6 address that is\n"
+        "link-local, tentative, deprecated or temporary does not count.",
+    ),
+    "H105": Explained(
+        "no such device",
+        "The named network device is not in this network namespace. encapctl works in the namespace it runs in:\n\n"
+        "    nsenter --net=/run/netns/NAME encapctl apply build/NAME",
+    ),
+    "H106": Explained(
+        "a host value is ambiguous",
+        "The device has several addresses that the default could mean, and a guess could be another one tomorrow. Say\n"
+        "which, with --set or in the host file.",
+    ),
+    "H107": Explained(
+        "not an Ethernet device",
+        "The programs start reading at an Ethernet header. On devices without one (tun, ppp, ipip and the like) they\n"
+        "would read something else. Attach to the Ethernet device that the packets pass before or afterwards.",
+    ),
+    "H108": Explained(
+        "unknown attach kind",
+        "ENCAP_ATTACH may be auto, tcx or clsact. auto takes TCX links where the kernel has them (6.6) and clsact\n"
+        "filters elsewhere, and keeps what is in use.",
+    ),
+    "H109": Explained(
+        "the host lacks an address that rows need",
+        "A row's encapsulation has an outer family of which this host has no address. Without such a row the missing\n"
+        "family is fine. Give the host an address of that family, or take those rows out of this host's file.",
+    ),
+    "H110": Explained(
+        "not applied here",
+        "Nothing of that name is attached, pinned or recorded in this network namespace. Bundles are kept per network\n"
+        "namespace: look from within the one that it was applied in.",
+    ),
+    "H111": Explained(
+        "packets of full size do not fit",
+        "Encapsulation makes a packet larger, and at this hook nothing tells the sender: a packet that does not fit the\n"
+        "device is lost. The route of the inner prefix must say so:\n\n"
+        "    ip route change 10.0.0.0/8 via 192.0.2.1 dev bond0 mtu 1450",
+    ),
+    "H112": Explained(
+        "a prefix never reaches the hook",
+        "A rule encapsulates packets to this prefix, but the kernel routes them to another device, or nowhere, so the\n"
+        "program never sees them. The inner destination needs a route over an attached device.",
+    ),
+    "H113": Explained(
+        "the outer packet would go to the wrong neighbour",
+        "With `next_hop: keep` the encapsulated packet leaves to the neighbour that the kernel chose for the inner\n"
+        "destination. For these endpoints that is not the neighbour on the way to the endpoint. Route the inner\n"
+        "prefix over the same gateway, or write `next_hop: route`, which asks for the outer destination's own.",
+    ),
+    "H114": Explained(
+        "the machine refused",
+        "A file, directory or socket could not be used; the message names it. Nothing of that step was done, and apply\n"
+        "can be run again.",
+    ),
+    "K201": Explained(
+        "libbpf is missing",
+        "encapctl loads objects through libbpf.so.1, which every distribution packages:\n\n"
+        "    apt install libbpf1        # Debian, Ubuntu\n    dnf install libbpf         # Fedora, RHEL\n\n"
+        "ENCAP_LIBBPF may name another file.",
+    ),
+    "K202": Explained("libbpf is too old", "libbpf 1.0 (2022) or newer is needed. Install it, or name one with ENCAP_LIBBPF."),
+    "K203": Explained(
+        "the kernel is too old for this bundle",
+        "The spec's `kernel` is the oldest that the bundle was made for, and this machine's is older. Compile the spec\n"
+        "with a lower `kernel`: if a feature stands in the way, the compiler says which.",
+    ),
+    "K204": Explained(
+        "the object cannot be opened",
+        "libbpf does not understand NAME.bpf.o: it is not a BPF object, or of another machine's byte order.",
+    ),
+    "K205": Explained(
+        "the verifier refused a program",
+        "The kernel proves every program safe before it runs, and did not succeed. Nothing has changed: what ran before\n"
+        "runs on. The place is a line of the generated C, with the spec line it was made for. The compiler should not\n"
+        "write such code: please report it, with the spec.",
+    ),
+    "K206": Explained(
+        "loading failed",
+        "The kernel refused the object for another reason than the verifier's: memory, a map type it does not have, a\n"
+        "limit. The message holds what libbpf said. Nothing has changed.",
+    ),
+    "K207": Explained("no TCX on this kernel", "TCX came with Linux 6.6. Leave --attach out, or write --attach clsact."),
+    "K208": Explained(
+        "a hook could not be changed",
+        "All programs are loaded and all rows written, but the kernel did not attach one, as when another agent holds\n"
+        "the place, or the device has an `ingress` qdisc where clsact is needed. Every mix of old and new programs\n"
+        "works; mend the cause and run apply again.",
+    ),
+    "K209": Explained("the kernel refused a call", "A map, program or hook could not be read or written; the message names the call."),
+    "B301": Explained(
+        "no bundle there",
+        "A bundle is a directory with a manifest.json, as `encap-compile SPEC` writes it to build/NAME.",
+    ),
+    "B302": Explained(
+        "the manifest is malformed",
+        "manifest.json is not what encap-compile writes. It is a build result: do not edit it, build it again.",
+    ),
+    "B303": Explained(
+        "a manifest of another format",
+        "The bundle was built by another release whose manifest this encapctl does not read. Use both from one release.",
+    ),
+    "B304": Explained("a file of the bundle is missing", "The manifest names a file that cannot be read. Copy the bundle whole."),
+    "B305": Explained(
+        "a file of the bundle was changed",
+        "Its SHA-256 is not the one in the manifest: what was reviewed is not what would be loaded. Change the spec or\n"
+        "the rows and build again; to try other rows on one machine, use --rows TABLE=FILE.",
+    ),
+    "B306": Explained("a file without a hash", "The manifest must list the object and all row files with their hashes."),
+    "B307": Explained("no such table", "--rows names a table that the bundle does not have, or whose rows are compiled in."),
+    "B308": Explained(
+        "too many entries",
+        "A map has the size that `capacity` in the spec gives it. Raise it and compile again; apply then moves to a\n"
+        "larger map without losing a packet.",
+    ),
+    "B309": Explained("not a prefix", "A line of a prefix set must be one prefix, as 10.0.0.0/8 or 2001:db8::/32, without host bits."),
+    "B310": Explained("object and manifest differ", "The object's maps are not laid out as the manifest says. Build the bundle again."),
+}

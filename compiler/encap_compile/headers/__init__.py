@@ -1,0 +1,1 @@
+"""The header catalogue: protocols as data, and what is derived from the data."""

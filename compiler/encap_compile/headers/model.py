@@ -1,0 +1,232 @@
+"""What a protocol header is, as data.
+
+One description per protocol (in `headers/protocols/`, one file each) gives the C struct and its constants, the folded
+checksum base, the overhead, the reference encoder, the checks on receive and the documentation diagram. Nothing in
+the generator names a protocol: it reads roles.
+
+All bit widths are in bits, in wire order, most significant first; all numbers are in host order until encoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Receive(StrEnum):
+    """What decapsulation does with a field of a received header."""
+
+    MATCH = "match"  # must be what we would have sent
+    IGNORE = "ignore"  # may be anything
+    EXCHANGE = "exchange"  # must be what we would have sent in the field `peer`
+    VERIFY = "verify"  # must be right in itself: a length, a checksum
+
+
+class Space(StrEnum):
+    """The number space in which one header names the next."""
+
+    ETHERTYPE = "ethertype"  # IEEE 802
+    IP_PROTOCOL = "ip_protocol"  # IANA protocol numbers
+    UDP_PORT = "udp_port"  # IANA service ports
+
+
+@dataclass(frozen=True)
+class Constant:
+    """Fixed by the protocol."""
+
+    value: int
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """Sent as zero. On receive ignored or matched, as the protocol's text says."""
+
+
+@dataclass(frozen=True)
+class FromSpec:
+    """Set by the spec: a literal, a reference, or one of `keywords`.
+
+    `default` is used when the spec says nothing: a literal, a keyword, or None when the spec must say it (or, with
+    `optional`, when silence means that the field is left out of the header).
+    `identifies` marks a tenant, key or tunnel id: one that varies by row must be named by a `lookup` on receive.
+    """
+
+    type: str  # ipv4, ipv6, mac, u8, u16, u20, u24, u32, port, dscp
+    default: int | str | None = None
+    keywords: tuple[str, ...] = ()
+    optional: bool = False
+    identifies: bool = False
+    minimum: int = 0
+
+
+@dataclass(frozen=True)
+class NextProtocol:
+    """Names what follows, as a number of `space`. With `settable`, the spec may give another number."""
+
+    space: Space
+    settable: bool = False
+
+
+@dataclass(frozen=True)
+class Presence:
+    """A flag bit: one if the optional field `of` is in the header."""
+
+    of: str
+
+
+@dataclass(frozen=True)
+class Length:
+    """A length in `unit` bytes.
+
+    `extent`: "header" (this header alone: a constant), "datagram" (this header and all that follows), "payload" (all
+    that follows it). `repaired`: the kernel writes it anew for each segment when it splits a GSO packet; one that is
+    not repaired is right only with segmentation off.
+    """
+
+    extent: str
+    unit: int = 1
+    repaired: bool = False
+
+
+@dataclass(frozen=True)
+class InternetChecksum:
+    """RFC 1071 over this header alone."""
+
+
+@dataclass(frozen=True)
+class Ecn:
+    """The two ECN bits, by RFC 6040 normal mode: outer = inner on encapsulation, combined on decapsulation."""
+
+
+Role = Constant | Reserved | FromSpec | NextProtocol | Presence | Length | InternetChecksum | Ecn
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a header. `peer` is the counterpart for `Receive.EXCHANGE`."""
+
+    name: str
+    bits: int
+    role: Role
+    doc: str
+    receive: Receive = Receive.MATCH
+    peer: str = ""
+
+    @property
+    def settable(self) -> bool:
+        """Whether a spec may give it a value."""
+        return isinstance(self.role, FromSpec) or (isinstance(self.role, NextProtocol) and self.role.settable)
+
+    @property
+    def required(self) -> bool:
+        """Whether a spec must give it a value."""
+        return isinstance(self.role, FromSpec) and self.role.default is None and not self.role.optional
+
+    @property
+    def type(self) -> str:
+        """The value type for a spec; empty when not settable."""
+        if isinstance(self.role, FromSpec):
+            return self.role.type
+        return "port" if self.settable else ""
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        return self.role.keywords if isinstance(self.role, FromSpec) else ()
+
+
+@dataclass(frozen=True)
+class Word:
+    """A member of the C struct: one or more fields that share an 8, 16 or 32-bit integer, an address, or bytes.
+
+    `refusal` names the counter for received packets in which the word is wrong; empty: HEADER_WORD.
+    """
+
+    name: str
+    fields: tuple[Field, ...]
+    refusal: str = ""
+
+    @property
+    def bits(self) -> int:
+        return sum(f.bits for f in self.fields)
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.bits // 8
+
+    @property
+    def optional_field(self) -> str:
+        """The optional field whose presence decides the word's, or empty."""
+        for f in self.fields:
+            if isinstance(f.role, FromSpec) and f.role.optional:
+                return f.name
+        return ""
+
+    def shift(self, name: str) -> int:
+        """How far left the field stands in the word's integer (host order)."""
+        after = 0
+        for f in reversed(self.fields):
+            if f.name == name:
+                return after
+            after += f.bits
+        raise KeyError(name)
+
+
+@dataclass(frozen=True)
+class Header:
+    """A protocol header.
+
+    `announced_as`: the number that names it in each space. `carries`: header names that may follow when no field
+    names the next one; empty with a `NextProtocol` field: whatever its space can name, the inner IP packet included.
+    `room_flag` is its share of the bpf_skb_adjust_room flags when it stands in an encapsulation.
+    """
+
+    name: str
+    title: str
+    reference: str
+    words: tuple[Word, ...]
+    announced_as: Mapping[Space, int] = field(default_factory=lambda: MappingProxyType({}))
+    carries: tuple[str, ...] = ()
+    room_flag: str = ""
+    doc: str = ""
+
+    def __post_init__(self) -> None:
+        for word in self.words:
+            if word.bits not in (8, 16, 32, 48, 128):
+                raise ValueError(f"{self.name}.{word.name}: {word.bits} bits do not make a C member")
+        names = [f.name for f in self.fields()]
+        if len(set(names)) != len(names):
+            raise ValueError(f"{self.name}: two fields of one name")
+
+    def fields(self) -> Iterator[Field]:
+        for word in self.words:
+            yield from word.fields
+
+    def field(self, name: str) -> Field:
+        for f in self.fields():
+            if f.name == name:
+                return f
+        raise KeyError(f"{self.name}.{name}")
+
+    def settable(self) -> dict[str, Field]:
+        """The fields that a spec may set, in wire order."""
+        return {f.name: f for f in self.fields() if f.settable}
+
+    def next_protocol(self) -> Field | None:
+        """The field that names what follows."""
+        return next((f for f in self.fields() if isinstance(f.role, NextProtocol)), None)
+
+    def layout(self, given: frozenset[str]) -> tuple[Word, ...]:
+        """The words present when the spec gives the fields `given`."""
+        return tuple(w for w in self.words if not w.optional_field or w.optional_field in given)
+
+    def may_precede(self, following: Header) -> bool:
+        """Whether `following` can be named as this header's payload."""
+        if self.carries:
+            return following.name in self.carries
+        names_next = self.next_protocol()
+        if names_next is None or not isinstance(names_next.role, NextProtocol):
+            return False
+        return names_next.role.space in following.announced_as

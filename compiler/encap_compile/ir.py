@@ -1,0 +1,437 @@
+"""The Program: everything decided, nothing optional, nothing to parse. Templates read only this and decide nothing.
+
+`lower` builds it from a checked `Spec`. Names are C identifiers; widths are bits, sizes and offsets bytes; numbers
+are in host byte order and become network order where the C says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+
+# ---- where the value of an outgoing field comes from ----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Literal:
+    """Known when compiling. `place` is the spec line that says so, empty for what the protocol fixes."""
+
+    value: int
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class FromHost:
+    """A member of `struct host`."""
+
+    member: str
+
+
+@dataclass(frozen=True)
+class FromRow:
+    """A member of the table's row. `mapped` picks the IPv4 address out of an IPv4-mapped one."""
+
+    member: str
+    type: str
+    mapped: bool = False
+
+
+@dataclass(frozen=True)
+class FromFlow:
+    """A hash of the inner flow: a port in [first, last], or with `last` 0 the low bits as they are."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class FromInner:
+    """Copied from the inner packet: dscp, ecn or ttl."""
+
+    what: str
+
+
+@dataclass(frozen=True)
+class ByInnerFamily:
+    """The number that names the inner packet, which may be of either family."""
+
+    ipv4: int
+    ipv6: int
+
+
+@dataclass(frozen=True)
+class LengthFrom:
+    """The inner packet's length plus `extra` bytes of headers."""
+
+    extra: int
+
+
+@dataclass(frozen=True)
+class HeaderChecksum:
+    """RFC 1071 over the header; the constant words are folded into a base when compiling."""
+
+
+Source = Literal | FromHost | FromRow | FromFlow | FromInner | ByInnerFamily | LengthFrom | HeaderChecksum
+
+
+# ---- layouts -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Part:
+    """A field within a word: where it stands and where its value comes from."""
+
+    name: str
+    bits: int
+    shift: int
+    source: Source
+
+
+@dataclass(frozen=True)
+class WordLayout:
+    """A member of a header's struct. `constant` is its name in the C when all parts are literal and not all zero."""
+
+    name: str
+    bits: int
+    parts: tuple[Part, ...]
+    constant: str
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One header of a stack, at its fixed offset from the first outer byte."""
+
+    member: str
+    struct: str
+    header: str
+    offset: int
+    size: int
+    words: tuple[WordLayout, ...]
+    checksum_base: str  # name of the folded constant; empty without a checksum
+
+
+@dataclass(frozen=True)
+class HeaderMember:
+    name: str
+    bits: int
+    kind: str  # integer, ipv4, ipv6, mac
+    doc: str
+
+
+@dataclass(frozen=True)
+class HeaderStruct:
+    """A header on the wire, as a C struct."""
+
+    name: str
+    title: str
+    reference: str
+    size: int
+    members: tuple[HeaderMember, ...]
+
+
+@dataclass(frozen=True)
+class NamedConstant:
+    name: str
+    value: str
+    comment: str
+
+
+@dataclass(frozen=True)
+class ConstantGroup:
+    title: str
+    constants: tuple[NamedConstant, ...]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """An encapsulation with its outer family decided: one fixed layout."""
+
+    id: int
+    name: str  # vxlan_ipv4
+    encapsulation: str
+    outer_family: str
+    overhead: int  # bytes
+    layers: tuple[Layer, ...]
+    room_flags: tuple[str, ...]
+    inner_families: tuple[str, ...]
+    title: str  # "ipv4 / udp / vxlan / ethernet"
+    place: str
+    packed: bool  # a header stands where its members would not be aligned
+    uses_hash: bool
+
+
+# ---- maps ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StructMember:
+    """A member of a generated struct. `ctype` as in C; `source` is the packet's member for keys."""
+
+    name: str
+    ctype: str
+    comment: str = ""
+    source: str = ""
+    array: int = 0
+
+
+@dataclass(frozen=True)
+class FixedRow:
+    """A row that is compiled in. `conditions` select it, `values` are its members' C initialisers."""
+
+    comment: str
+    conditions: tuple[Condition, ...]
+    values: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class TableMap:
+    """A table of endpoints and how a packet finds its row.
+
+    `prefix_lengths`: for a hash with promised prefix lengths, the significant bits of the last key member to try,
+    longest first; `prefix_bits` is that member's width. `exact_bits` is what precedes it in the key.
+    """
+
+    name: str
+    kind: str  # hash, lpm, fixed
+    place: str
+    comment: str
+    capacity: int
+    key: tuple[StructMember, ...]
+    row: tuple[StructMember, ...]
+    prefix_lengths: tuple[tuple[str, int], ...]
+    prefix_member: str
+    mapped: bool
+    exact_bits: int
+    key_bits: int
+    rows: tuple[FixedRow, ...]
+    by_name: bool
+    received: str  # the received field that is the key, as STACKLESS "vxlan.vni"; empty for egress tables
+
+
+@dataclass(frozen=True)
+class AddressMap:
+    """A map of addresses: outer sources that may send, our own sources, or a long prefix list."""
+
+    name: str
+    kind: str  # hash, lpm
+    ctype: str  # of the address: __be32, struct ipv6_address, struct ip_address
+    capacity: int
+    comment: str
+
+
+# ---- conditions ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class InPrefixes:
+    """The packet's address is in one of the prefixes. Both families may occur."""
+
+    member: str  # source, destination
+    prefixes: tuple[IPv4Network | IPv6Network, ...]
+
+
+@dataclass(frozen=True)
+class InPrefixMap:
+    """The same for a long list, kept in an LPM map."""
+
+    member: str
+    map: str
+
+
+@dataclass(frozen=True)
+class InRanges:
+    """A number of the packet is in one of the inclusive ranges.
+
+    `member`: source_port, destination_port, protocol, dscp or mark. `unseen`: what a later fragment or an unreadable
+    header chain, which shows no such number, counts as.
+    """
+
+    member: str
+    ranges: tuple[tuple[int, int], ...]
+    unseen: bool = False
+
+
+@dataclass(frozen=True)
+class IsFamily:
+    family: str
+
+
+Condition = InPrefixes | InPrefixMap | InRanges | IsFamily
+
+
+# ---- programs --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CounterMember:
+    name: str
+    text: str
+    kind: str
+    place: str
+
+
+@dataclass(frozen=True)
+class PacketNeeds:
+    """What the rules want to know of the inner packet; the parser looks for nothing else."""
+
+    families: tuple[str, ...]
+    source: bool
+    destination: bool
+    protocol: bool
+    ports: bool
+    source_port: bool
+    tos: bool
+    ttl: bool
+    mark: bool
+    dscp: bool
+
+    @property
+    def both(self) -> bool:
+        return len(self.families) == 2
+
+
+@dataclass(frozen=True)
+class Signature:
+    """How a stack is told from other packets: its outer protocol, and for UDP its destination port."""
+
+    stack: str
+    family: str
+    protocols: tuple[tuple[str, str], ...]  # (constant's name, "") of the outer protocol numbers
+    port: str  # constant's name; empty without UDP
+    encapsulation: str
+
+
+@dataclass(frozen=True)
+class EgressRule:
+    name: str
+    c_name: str
+    text: str
+    place: str
+    conditions: tuple[Condition, ...]
+    action: str  # encapsulate, pass, drop
+    table: str
+    row_id: int  # for a row found by name
+    row_name: str
+    stacks: tuple[tuple[str, str], ...]  # (stack's name, function)
+    on_miss: str
+    families: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Encapsulator:
+    """A function that puts a stack in front of a packet, with the values of a row of a table."""
+
+    function: str
+    table: str
+    stack: Stack
+
+
+@dataclass(frozen=True)
+class Dispatch:
+    """All stacks a table's rows may take."""
+
+    table: str
+    by_row: bool  # the row says which
+    choices: tuple[tuple[Stack, str], ...]  # stack, encapsulator
+
+
+@dataclass(frozen=True)
+class EgressProgram:
+    function: str
+    rules: tuple[EgressRule, ...]
+    default: str
+    default_place: str
+    next_hop: str
+    encapsulators: tuple[Encapsulator, ...]
+    dispatches: tuple[Dispatch, ...]
+    signatures: tuple[Signature, ...]
+    link_local: tuple[str, ...]  # families whose link-local traffic the rules could catch
+    neighbour_discovery: bool
+
+
+@dataclass(frozen=True)
+class WordCheck:
+    """A word of a received header that must have a certain value. `mask` leaves out the ignored bits; 0 means all."""
+
+    layer: str
+    word: str
+    bits: int
+    mask: int
+    expected: Source
+    alternatives: ByInnerFamily | None
+    reason: str  # counter member
+    text: str
+
+
+@dataclass(frozen=True)
+class LengthCheck:
+    """A received length field: what follows it in the packet must be that long. `extra` as in `LengthFrom`."""
+
+    layer: str
+    word: str
+    extra: int
+
+
+@dataclass(frozen=True)
+class IngressRule:
+    name: str
+    c_name: str
+    text: str
+    place: str
+    source_kind: str  # any, prefixes, map
+    source_prefixes: tuple[IPv4Network | IPv6Network, ...]
+    source_map: str
+    source_ctype: str
+    match: tuple[Condition, ...]
+    lookup: str  # table, or empty
+    lookup_layer: str
+    lookup_word: str
+    lookup_bits: int  # width of the identifier
+    lookup_shift: int
+    mark: str  # C expression of the mark, or empty
+
+
+@dataclass(frozen=True)
+class Decapsulator:
+    function: str
+    stack: Stack
+    own_address: Source  # what our address is
+    protocols: ByInnerFamily | None
+    checks: tuple[WordCheck, ...]
+    lengths: tuple[LengthCheck, ...]
+    checksum_layer: str  # the layer whose header checksum is verified, or empty
+    rules: tuple[IngressRule, ...]
+    next_layer: str  # layer and word that name the inner packet
+    next_word: str
+    next_bits: int
+    next_constant: ByInnerFamily
+
+
+@dataclass(frozen=True)
+class IngressProgram:
+    function: str
+    refuse: str
+    decapsulators: tuple[Decapsulator, ...]
+    signatures: tuple[Signature, ...]
+    family_change: str  # flags (6.3) or reinject
+    match_needs: PacketNeeds
+
+
+@dataclass(frozen=True)
+class Program:
+    name: str
+    c_name: str
+    title: str
+    spec_file: str
+    kernel: str
+    includes: tuple[str, ...]
+    constants: tuple[ConstantGroup, ...]
+    headers: tuple[HeaderStruct, ...]
+    stacks: tuple[Stack, ...]
+    host: tuple[StructMember, ...]
+    tables: tuple[TableMap, ...]
+    address_maps: tuple[AddressMap, ...]
+    counters: tuple[CounterMember, ...]
+    packet: PacketNeeds
+    egress: EgressProgram
+    ingress: IngressProgram | None

@@ -1,0 +1,39 @@
+"""Numbers of the kernel's UAPI (include/uapi/linux/bpf.h, rtnetlink.h, pkt_sched.h), with the release they came in."""
+
+from __future__ import annotations
+
+# enum bpf_attach_type; TCX: Linux 6.6
+BPF_TCX_INGRESS = 46
+BPF_TCX_EGRESS = 47
+
+# enum bpf_link_type
+BPF_LINK_TYPE_TCX = 11
+
+# enum bpf_map_type
+BPF_MAP_TYPE_HASH = 1
+BPF_MAP_TYPE_ARRAY = 2
+BPF_MAP_TYPE_PERCPU_HASH = 5
+BPF_MAP_TYPE_PERCPU_ARRAY = 6
+BPF_MAP_TYPE_LPM_TRIE = 11
+
+BPF_ANY = 0
+BPF_OBJ_NAME_LEN = 16
+BPF_MPROG_MAX = 64  # programs on one TCX hook, kernel/bpf/mprog.c
+BPF_FS_MAGIC = 0xCAFE4A11  # f_type of the bpf filesystem
+
+# Errors that the C library has no name for
+ENOTSUPP = 524
+
+# include/uapi/linux/capability.h
+CAP_NET_ADMIN = 12
+CAP_SYS_ADMIN = 21
+CAP_BPF = 39  # Linux 5.8; CAP_SYS_ADMIN before
+
+# include/uapi/linux/if_ether.h, pkt_sched.h
+ETH_P_ALL = 0x0003
+TC_H_CLSACT = 0xFFFFFFF1
+TC_CLSACT_INGRESS = 0xFFFFFFF2
+TC_CLSACT_EGRESS = 0xFFFFFFF3
+
+# include/uapi/linux/if_arp.h
+ARPHRD_ETHER = 1

@@ -1,0 +1,76 @@
+"""Network devices and their addresses, read by rtnetlink."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from .constants import ARPHRD_ETHER
+from .rtnetlink import RTM_GETADDR, RTM_GETLINK, RouteSocket, attributes, text
+
+_IFINFO = struct.Struct("=BxHiII")  # struct ifinfomsg: family, type, index, flags, change
+_IFADDR = struct.Struct("=BBBBI")  # struct ifaddrmsg: family, prefix length, flags, scope, index
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU = 1, 3, 4
+_IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS = 1, 2, 8
+_IFF_UP = 1
+
+# include/uapi/linux/if_addr.h; SECONDARY is called TEMPORARY for IPv6
+_SECONDARY, _DADFAILED, _DEPRECATED, _TENTATIVE = 0x01, 0x08, 0x20, 0x40
+_SCOPE_UNIVERSE = 0
+
+
+@dataclass(frozen=True)
+class Address:
+    """An address of a device that can be an outer source; `global_primary` says whether it may be chosen unasked."""
+
+    address: IPv4Address | IPv6Address
+    prefix_length: int
+    global_primary: bool
+
+
+@dataclass(frozen=True)
+class Device:
+    """A network device. `mac` is 6 bytes as on the wire, empty if it has none; `mtu` in bytes."""
+
+    name: str
+    index: int
+    mac: bytes
+    mtu: int
+    ethernet: bool
+    up: bool
+    addresses: tuple[Address, ...] = ()
+
+    @property
+    def mac_text(self) -> str:
+        return self.mac.hex(":")
+
+
+def devices() -> dict[str, Device]:
+    """Every device of this network namespace, by name, with its addresses. Raises KernelError."""
+    with RouteSocket() as route:
+        found: dict[int, list[Address]] = {}
+        for payload in route.dump(RTM_GETADDR, _IFADDR.pack(0, 0, 0, 0, 0)):
+            family, length, flags, scope, index = _IFADDR.unpack_from(payload)
+            more = attributes(payload[_IFADDR.size :])
+            # IFA_LOCAL is ours, IFA_ADDRESS the peer's on point-to-point IPv4; IPv6 may have only the latter.
+            raw = more.get(_IFA_LOCAL, more.get(_IFA_ADDRESS))
+            if raw is None or len(raw) not in (4, 16):
+                continue
+            if _IFA_FLAGS in more:
+                (flags,) = struct.unpack("=I", more[_IFA_FLAGS])
+            unfit = flags & (_SECONDARY | _DADFAILED | _DEPRECATED | _TENTATIVE)
+            usable = scope == _SCOPE_UNIVERSE and not unfit
+            found.setdefault(index, []).append(Address(ip_address(raw), length, usable))
+        answer = {}
+        for payload in route.dump(RTM_GETLINK, _IFINFO.pack(0, 0, 0, 0, 0)):
+            _, kind, index, flags, _ = _IFINFO.unpack_from(payload)
+            more = attributes(payload[_IFINFO.size :])
+            name = text(more.get(_IFLA_IFNAME, b""))
+            mac = more.get(_IFLA_ADDRESS, b"")
+            (mtu,) = struct.unpack("=I", more.get(_IFLA_MTU, bytes(4)))
+            answer[name] = Device(
+                name, index, mac if len(mac) == 6 else b"", mtu, kind == ARPHRD_ETHER, bool(flags & _IFF_UP),
+                tuple(found.get(index, ())),
+            )
+        return answer

@@ -1,0 +1,98 @@
+"""clsact (Linux 4.5): a direct-action filter of the cls_bpf classifier, replaced by one RTM_NEWTFILTER.
+
+The filter holds the program. Its priority is the same for all of our bundles and is ours alone by convention;
+its handle is the bundle's. Filters of lower priority numbers run first.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..constants import ETH_P_ALL, TC_CLSACT_EGRESS, TC_CLSACT_INGRESS
+from ..errors import KernelError, kernel_error
+from ..filters import Filter, clsact_qdisc, filters_on, has_filters
+from .base import Direction, OnHook, Owner
+
+PRIORITY = 49000  # behind agents that choose small numbers, before none that is known
+_PARENTS = {Direction.INGRESS: TC_CLSACT_INGRESS, Direction.EGRESS: TC_CLSACT_EGRESS}
+
+
+class Clsact:
+    """See `AttachKind`."""
+
+    name = "clsact"
+
+    def programs(self, owner: Owner, ifindex: int, direction: Direction) -> list[OnHook]:
+        return [
+            OnHook(self.name, f.program_id, f.name or f.kind, _is_ours(f, owner, direction))
+            for f in filters_on(ifindex, _PARENTS[direction])
+        ]
+
+    def attach(self, owner: Owner, ifindex: int, direction: Direction, program_fd: int) -> None:
+        from ..netlink import replace_filter
+
+        self._ensure_qdisc(owner, ifindex)
+        parent, handle = _PARENTS[direction], handle_of(owner.bundle)
+        for other in filters_on(ifindex, parent):
+            same_place = other.priority == PRIORITY and (other.handle == handle or other.kind != "bpf")
+            if same_place and not _is_ours(other, owner, direction):
+                raise kernel_error(17, f"filter priority {PRIORITY} handle {handle:#x} is {other.name or other.kind}'s")
+        replace_filter(ifindex, parent, PRIORITY, handle, program_fd, _name(owner, direction))
+
+    def detach(self, owner: Owner, ifindex: int, direction: Direction) -> None:
+        from ..netlink import delete_clsact, delete_filter
+
+        for found in filters_on(ifindex, _PARENTS[direction]):
+            if _is_ours(found, owner, direction):
+                delete_filter(ifindex, found.parent, found.priority, found.handle)
+        mark = _mark(owner, ifindex)
+        if mark.exists() and not has_filters(ifindex):
+            if clsact_qdisc(ifindex) == "clsact":
+                delete_clsact(ifindex)
+            mark.unlink(missing_ok=True)
+
+    def attached(self, owner: Owner) -> list[tuple[int, Direction]]:
+        from ..devices import devices
+
+        return [
+            (device.index, direction)
+            for device in devices().values()
+            for direction in Direction
+            for found in filters_on(device.index, _PARENTS[direction])
+            if _is_ours(found, owner, direction)
+        ]
+
+    def _ensure_qdisc(self, owner: Owner, ifindex: int) -> None:
+        from ..netlink import add_clsact
+
+        if clsact_qdisc(ifindex) == "clsact":
+            return
+        # The mark comes first: killed in between, a later `remove` still knows that the qdisc is ours to delete.
+        mark = _mark(owner, ifindex)
+        mark.touch()
+        try:
+            add_clsact(ifindex)
+        except KernelError:
+            mark.unlink(missing_ok=True)
+            if clsact_qdisc(ifindex) != "clsact":  # another agent may just have added it
+                raise
+
+
+def handle_of(bundle: str) -> int:
+    """The filter's handle: FNV-1a of the bundle's name, 31 bits, never 0."""
+    number = 0x811C9DC5
+    for byte in bundle.encode():
+        number = (number ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return number & 0x7FFFFFFF or 1
+
+
+def _name(owner: Owner, direction: Direction) -> str:
+    return f"encap:{owner.bundle}:{direction.word}"
+
+
+def _is_ours(found: Filter, owner: Owner, direction: Direction) -> bool:
+    return found.kind == "bpf" and found.name == _name(owner, direction) and found.protocol == ETH_P_ALL
+
+
+def _mark(owner: Owner, ifindex: int) -> Path:
+    return owner.state / f"clsact_{ifindex}"

@@ -1,0 +1,68 @@
+"""What this machine and this process are: kernel release, capabilities, network namespace."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from .constants import CAP_BPF, CAP_NET_ADMIN, CAP_SYS_ADMIN
+
+_NAMES = {CAP_NET_ADMIN: "CAP_NET_ADMIN", CAP_BPF: "CAP_BPF"}
+
+
+def kernel_release() -> str:
+    """As `uname -r` says it."""
+    return os.uname().release
+
+
+def kernel_version() -> tuple[int, int]:
+    """Major and minor number of the running kernel."""
+    return version_of(kernel_release())
+
+
+def version_of(release: str) -> tuple[int, int]:
+    """The first two numbers of a release: (5, 10) of "5.10.0-30-amd64"; (0, 0) if it has none."""
+    found = re.match(r"(\d+)\.(\d+)", release)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def missing_capabilities() -> tuple[str, ...]:
+    """The capabilities that loading and attaching need and this process lacks, by name."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    found = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.M)
+    effective = int(found[1], 16) if found else 0
+
+    def has(capability: int) -> bool:
+        return bool(effective >> capability & 1)
+
+    def may_bpf() -> bool:  # CAP_SYS_ADMIN implies CAP_BPF; before 5.8 it is the only one
+        return has(CAP_SYS_ADMIN) or has(CAP_BPF)
+
+    return tuple(
+        name for number, name in _NAMES.items() if not (may_bpf() if number == CAP_BPF else has(number))
+    )
+
+
+def network_namespace() -> int:
+    """The inode of this thread's network namespace: what /proc/PID/ns/net and `lsns` show."""
+    return Path("/proc/thread-self/ns/net").stat().st_ino
+
+
+def namespace_cookie() -> int:
+    """A number no other network namespace had since boot (SO_NETNS_COOKIE, Linux 5.14), 0 where the kernel has none."""
+    import socket
+
+    so_netns_cookie = 71
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            return int.from_bytes(probe.getsockopt(socket.SOL_SOCKET, so_netns_cookie, 8), "little")
+        except OSError:
+            return 0
+
+
+def seconds_since_boot() -> float:
+    """On the clock of struct bpf_prog_info's load_time (CLOCK_BOOTTIME)."""
+    import time
+
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

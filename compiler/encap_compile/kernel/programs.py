@@ -1,0 +1,30 @@
+"""Loaded programs, found by id."""
+
+from __future__ import annotations
+
+from .errors import NotFoundError
+from .handle import Handle
+from .info import ProgramInfo, program_info
+from .libbpf import libbpf
+
+
+class Program(Handle):
+    """A loaded program, by its descriptor."""
+
+    @classmethod
+    def by_id(cls, number: int) -> Program:
+        """Raises NotFoundError when no such program is loaded (any more), NotPermittedError without CAP_BPF."""
+        return cls(libbpf().bpf_prog_get_fd_by_id(number))
+
+    @property
+    def info(self) -> ProgramInfo:
+        return program_info(self.fd)
+
+
+def describe_program(number: int) -> ProgramInfo | None:
+    """What runs under that id, or None if it went away meanwhile."""
+    try:
+        with Program.by_id(number) as program:
+            return program.info
+    except NotFoundError:
+        return None

@@ -1,0 +1,124 @@
+"""Reading by rtnetlink (man 7 rtnetlink): requests, dumps and attributes, without a library's start-up time.
+
+Integers are in host byte order, as netlink has them; addresses are in network byte order.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Self
+
+from .errors import KernelError, kernel_error
+
+RTM_NEWLINK, RTM_GETLINK = 16, 18
+RTM_NEWADDR, RTM_GETADDR = 20, 22
+RTM_NEWROUTE, RTM_GETROUTE = 24, 26
+RTM_GETQDISC, RTM_GETTFILTER = 38, 46
+
+_NLMSG_ERROR, _NLMSG_DONE = 2, 3
+_NLM_F_REQUEST, _NLM_F_DUMP = 0x1, 0x300
+_HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
+_ATTRIBUTE = struct.Struct("=HH")  # struct nlattr: length, type
+_TYPE_MASK = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
+
+Attributes = dict[int, bytes]
+
+
+def attribute(kind: int, payload: bytes) -> bytes:
+    """One attribute, padded to 4 bytes."""
+    length = _ATTRIBUTE.size + len(payload)
+    return _ATTRIBUTE.pack(length, kind) + payload + bytes(-length % 4)
+
+
+def attributes(data: bytes) -> Attributes:
+    """The attributes in a payload, by type; of two of one type the last."""
+    found: Attributes = {}
+    at = 0
+    while at + _ATTRIBUTE.size <= len(data):
+        length, kind = _ATTRIBUTE.unpack_from(data, at)
+        if length < _ATTRIBUTE.size:
+            break
+        found[kind & _TYPE_MASK] = data[at + _ATTRIBUTE.size : at + length]
+        at += (length + 3) & ~3
+    return found
+
+
+class RouteSocket:
+    """A NETLINK_ROUTE socket in this thread's network namespace; a context manager."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 21)
+        self._socket.bind((0, 0))
+        self._sequence = 0
+
+    def dump(self, kind: int, body: bytes) -> Iterator[bytes]:
+        """Every message's payload of a dump. Raises KernelError."""
+        self._send(kind, body, _NLM_F_DUMP)
+        while True:
+            for received, sequence, payload in self._receive():
+                if sequence != self._sequence:
+                    continue
+                if received == _NLMSG_DONE:
+                    return
+                if received == _NLMSG_ERROR:
+                    raise _error(payload, kind)
+                yield payload
+
+    def requests(self, kind: int, bodies: Iterable[bytes], window: int = 128) -> Iterator[bytes | KernelError]:
+        """Many requests of one kind, `window` at a time under way: each one's answer, or its error, in order."""
+        batch: list[bytes] = []
+        for body in bodies:
+            batch.append(body)
+            if len(batch) == window:
+                yield from self._burst(kind, batch)
+                batch.clear()
+        yield from self._burst(kind, batch)
+
+    def _burst(self, kind: int, bodies: list[bytes]) -> Iterator[bytes | KernelError]:
+        first = self._sequence + 1
+        for body in bodies:
+            self._send(kind, body, 0)
+        answers: dict[int, bytes | KernelError] = {}
+        while len(answers) < len(bodies):
+            for received, sequence, payload in self._receive():
+                if sequence >= first:
+                    answers[sequence] = _error(payload, kind) if received == _NLMSG_ERROR else payload
+        for sequence in range(first, first + len(bodies)):
+            yield answers[sequence]
+
+    def _send(self, kind: int, body: bytes, flags: int) -> None:
+        self._sequence += 1
+        length = _HEADER.size + len(body)
+        self._socket.send(_HEADER.pack(length, kind, _NLM_F_REQUEST | flags, self._sequence, 0) + body)
+
+    def _receive(self) -> Iterator[tuple[int, int, bytes]]:
+        data = self._socket.recv(1 << 20)
+        at = 0
+        while at + _HEADER.size <= len(data):
+            length, kind, _, sequence, _ = _HEADER.unpack_from(data, at)
+            yield kind, sequence, data[at + _HEADER.size : at + length]
+            at += (length + 3) & ~3
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _error(payload: bytes, kind: int) -> KernelError:
+    (code,) = struct.unpack_from("=i", payload)
+    return kernel_error(-code, f"rtnetlink message {kind}")
+
+
+def text(value: bytes) -> str:
+    """A zero-terminated string attribute."""
+    return os.fsdecode(value.split(b"\0", 1)[0])

@@ -1,0 +1,84 @@
+"""A bundle directory, read once and checked against its manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..diagnostics import DiagnosedError, Diagnostic, Exit, Place
+from ..manifest import Manifest, PrefixSet, Table
+from ..manifest_io import load
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # also a file name in bpffs, which refuses dots
+_REBUILD = "build it again with `encap-compile`, or take the files as they were reviewed"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """`object` is NAME.bpf.o as it was hashed; `rows` names files given with --rows instead of the bundle's own."""
+
+    directory: Path
+    manifest: Manifest
+    object: bytes
+    object_sha256: str
+    rows: Mapping[str, Path] = field(default_factory=dict)
+
+    def rows_file(self, table: Table) -> Path:
+        return self.rows.get(table.name, self.directory / table.file)
+
+    def prefix_file(self, prefix_set: PrefixSet) -> Path:
+        return self.directory / prefix_set.file
+
+    def c_text(self) -> str:
+        """The generated C, for messages; empty if the bundle came without."""
+        try:
+            return (self.directory / f"{self.manifest.name}.bpf.c").read_text(encoding="utf-8")
+        except OSError:
+            return ""
+
+
+def open_bundle(directory: Path, rows: Mapping[str, Path] | None = None) -> Bundle:
+    """Read a bundle. Raises DiagnosedError: B301 to B303 for the manifest, B304 to B307 for what it promises."""
+    rows = rows or {}
+    manifest_path = directory / "manifest.json"
+    manifest = load(manifest_path)
+    place = Place(str(manifest_path))
+    found: list[Diagnostic] = []
+    if not NAME.fullmatch(manifest.name):
+        found.append(Diagnostic("B302", f"malformed: `{manifest.name}` is no name of a bundle", place, _REBUILD))
+    if not re.fullmatch(r"[0-9a-f]{64}", manifest.identity):
+        found.append(Diagnostic("B302", "malformed: identity is no SHA-256", place, _REBUILD))
+    contents: dict[str, bytes] = {}
+    for name, expected in manifest.files.items():
+        found += _check(directory, name, expected, contents)
+    object_name = f"{manifest.name}.bpf.o"
+    for name in (object_name, *(t.file for t in manifest.tables if t.file), *(s.file for s in manifest.prefix_sets)):
+        if name not in manifest.files:
+            found.append(Diagnostic("B306", f"{name} is not in the manifest, so nothing vouches for it", place, _REBUILD))
+    tables = {t.name: t for t in manifest.tables if t.file}
+    for name in rows:
+        if name not in tables:
+            known = ", ".join(tables) or "none"
+            found.append(Diagnostic("B307", f"--rows {name}: no such table with rows in a file", help=f"tables: {known}"))
+    if found:
+        raise DiagnosedError(found, Exit.SPEC)
+    data = contents[object_name]
+    return Bundle(directory, manifest, data, hashlib.sha256(data).hexdigest(), dict(rows))
+
+
+def _check(directory: Path, name: str, expected: str, contents: dict[str, bytes]) -> list[Diagnostic]:
+    path = directory / name
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        return [Diagnostic("B302", f"malformed: {name} is outside of the bundle", Place(str(path)), _REBUILD)]
+    try:
+        contents[name] = path.read_bytes()
+    except OSError as error:
+        return [Diagnostic("B304", f"a file of the bundle cannot be read: {error.strerror}", Place(str(path)), _REBUILD)]
+    actual = hashlib.sha256(contents[name]).hexdigest()
+    if actual != expected:
+        words = f"changed since the bundle was built: sha256 {actual[:8]}, the manifest says {expected[:8]}"
+        return [Diagnostic("B305", words, Place(str(path)), _REBUILD)]
+    return []

@@ -1,0 +1,194 @@
+"""What every map should hold: rows, source sets, prefix sets, own addresses; all as packed bytes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import TYPE_CHECKING, Protocol
+
+from ..diagnostics import Findings, Place
+from ..kernel.maps import Packed
+from ..machine import Addresses, Machine
+from ..manifest import Manifest, PrefixSet, SourceSet, Table
+from .bundle import Bundle
+
+if TYPE_CHECKING:
+    from .compose import Instance
+
+ONE = (1).to_bytes(4, sys.byteorder)  # the value of every set: a u32
+MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96
+OWN_ADDRESS_KEY = 16  # bytes: type ip
+
+
+class Rows(Protocol):
+    """A table's rows in the bytes of its map; see `rows.read_rows`."""
+
+    count: int
+    keys: bytes
+    values: bytes
+
+    def fields(self, name: str) -> Iterable[bytes]: ...
+
+    def describe(self, index: int) -> str: ...
+
+
+@dataclass(frozen=True)
+class Content:
+    """The entries that a map should hold. `kind` is rows, sources, prefixes or addresses."""
+
+    map: str
+    kind: str
+    key_size: int
+    value_size: int
+    entries: Packed
+    capacity: int
+    table: str = ""
+
+
+@dataclass
+class Wanted:
+    """All maps' contents, and the rows they were made from by table."""
+
+    contents: list[Content] = field(default_factory=list)
+    rows: dict[str, Rows] = field(default_factory=dict)
+
+
+def wanted_contents(bundle: Bundle, machine: Machine, findings: Findings) -> Wanted:
+    """Read the files of a bundle into map contents. What is wrong with a file goes to `findings`."""
+    from ..rows import read_rows
+
+    manifest, wanted = bundle.manifest, Wanted()
+    for table in manifest.tables:
+        if not table.file or not table.map:
+            continue
+        path = bundle.rows_file(table)
+        rows: Rows = read_rows(table, str(path), findings)
+        wanted.rows[table.name] = rows
+        entries = Packed(rows.count, rows.keys, rows.values)
+        wanted.contents.append(
+            Content(table.map, "rows", table.key.size, table.value.size, entries, table.capacity, table.name)
+        )
+        if rows.count > table.capacity:
+            words = f"{rows.count} rows; table {table.name} has a capacity of {table.capacity}"
+            findings.error("B308", words, Place(str(path)), "raise `capacity` in the spec and compile again")
+    for source_set in manifest.source_sets:
+        if source_set.table in wanted.rows:
+            wanted.contents.append(_sources(source_set, wanted.rows[source_set.table]))
+    for prefix_set in manifest.prefix_sets:
+        wanted.contents.append(_prefixes(prefix_set, bundle, findings))
+    if manifest.own_addresses:
+        own = b"".join(_own_addresses(manifest, machine))
+        count = len(own) // OWN_ADDRESS_KEY
+        wanted.contents.append(
+            Content(manifest.own_addresses, "addresses", OWN_ADDRESS_KEY, 4, Packed(count, own, ONE * count), 0)
+        )
+    return wanted
+
+
+def _sources(source_set: SourceSet, rows: Rows) -> Content:
+    size = source_set.key.size
+    keys = dict.fromkeys(_fit(value, size) for value in rows.fields(source_set.field))
+    keys.pop(b"", None)
+    entries = Packed(len(keys), b"".join(keys), ONE * len(keys))
+    return Content(source_set.map, "sources", size, 4, entries, source_set.capacity, source_set.table)
+
+
+def _fit(address: bytes, size: int) -> bytes:
+    """An address in `size` bytes: mapped, or taken out of a mapped one; empty if it is of the other family."""
+    if len(address) == size:
+        return address
+    if size == 16:
+        return MAPPED + address
+    return address[12:] if address.startswith(MAPPED) else b""
+
+
+def _prefixes(prefix_set: PrefixSet, bundle: Bundle, findings: Findings) -> Content:
+    path = bundle.prefix_file(prefix_set)
+    width = prefix_set.key.size - 4
+    keys: dict[bytes, None] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        text = line.split("#", 1)[0].strip()
+        if not text or text == "prefix":  # a heading, as the other CSV files have one
+            continue
+        try:
+            prefix = ip_network(text)
+        except ValueError as error:
+            findings.error("B309", f"not a prefix: {error}", Place(str(path), number, 1))
+            continue
+        keys[_lpm_key(prefix, width)] = None
+    entries = Packed(len(keys), b"".join(keys), ONE * len(keys))
+    return Content(prefix_set.map, "prefixes", prefix_set.key.size, 4, entries, prefix_set.capacity)
+
+
+def _lpm_key(prefix: IPv4Network | IPv6Network, width: int) -> bytes:
+    packed, bits = prefix.network_address.packed, prefix.prefixlen
+    if len(packed) < width:
+        packed, bits = MAPPED + packed, bits + 96
+    return bits.to_bytes(4, sys.byteorder) + packed
+
+
+def _own_addresses(manifest: Manifest, machine: Machine) -> list[bytes]:
+    """Every address that is an outer source on some attached device, as 16 bytes."""
+    found: dict[bytes, None] = {}
+    for member in manifest.host_members:
+        name = member.source.partition(".")[0]
+        if name not in machine.values:
+            continue
+        for device in machine.attached:
+            value = machine.values[name].value_on(device)
+            if isinstance(value, Addresses):
+                if value.ipv4 is not None:
+                    found[MAPPED + value.ipv4.packed] = None
+                if value.ipv6 is not None:
+                    found[value.ipv6.packed] = None
+    return list(found)
+
+
+def check_stacks(manifest: Manifest, wanted: Wanted, instances: Sequence[Instance], findings: Findings) -> None:
+    """A host address that is missing is an error if anything needs it: always, or some row's stack (H109)."""
+    reported: set[str] = set()
+    for instance in instances:
+        for member in instance.missing:
+            what = f"{member.source}{f' ({member.family})' if member.family else ''}"
+            if what in reported:
+                continue
+            reported.add(what)
+            if not member.required_for:
+                findings.error("H109", f"host value {what} has no value on {instance.device.name}, and the programs need it")
+                continue
+            needing = [row for need in member.required_for for row in _rows_of(manifest, wanted, need)]
+            if needing:
+                shown = ", ".join(needing[:5]) + (f" and {len(needing) - 5} more" if len(needing) > 5 else "")
+                words = f"host value {what} has no value on {instance.device.name}, but rows need it: {shown}"
+                findings.error("H109", words, help="give the host an address of that family, or take the rows out")
+
+
+def _rows_of(manifest: Manifest, wanted: Wanted, need: str) -> list[str]:
+    kind, _, name = need.partition(":")
+    if kind != "stack":
+        return [need]
+    found = []
+    for table in manifest.tables:
+        stack = next((s for s in table.stacks if s.name == name), None)
+        if stack is None:
+            continue
+        if table.name not in wanted.rows:
+            found.append(f"the fixed rows of {table.name}")
+            continue
+        rows = wanted.rows[table.name]
+        found += [f"{table.name}: {rows.describe(i)}" for i in _taking(table, rows, stack.id)]
+    return found
+
+
+def _taking(table: Table, rows: Rows, stack: int) -> Iterable[int]:
+    """The rows that take a stack; a table with one stack has no member that says so."""
+    member = next((m for m in table.value.members if m.type == "stack"), None)
+    if member is None:
+        return range(rows.count)
+    wanted, size = stack.to_bytes(member.size, sys.byteorder), table.value.size
+    return (
+        i for i in range(rows.count)
+        if rows.values[i * size + member.offset : i * size + member.offset + member.size] == wanted
+    )

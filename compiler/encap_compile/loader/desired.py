@@ -1,0 +1,158 @@
+"""What this machine should run: a bundle, its host values, its instances and its maps' contents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..diagnostics import DiagnosedError, Diagnostic, Exit, Findings, Severity
+from ..kernel.devices import devices
+from ..kernel.errors import LoadRefusedError
+from ..kernel.hooks.base import AttachKind, Direction
+from ..kernel.hooks.choose import AUTO, KINDS, choose
+from ..kernel.machine import kernel_release, kernel_version, missing_capabilities, version_of
+from ..kernel.objects import BpfObject, MapDefinition
+from ..kernel.pins import require_bpffs
+from ..machine import Machine, resolve
+from ..manifest import Manifest
+from . import hostfile
+from .bundle import Bundle, open_bundle
+from .compose import Instance, compose
+from .contents import Wanted, check_stacks, wanted_contents
+from .layouts import COUNTERS, HOST_SECTION, layout_hashes
+from .observe import Hook
+from .paths import Paths
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line said. Empty strings mean: as the environment or the default has it."""
+
+    bundle: Path
+    rows: Mapping[str, Path] = field(default_factory=dict)
+    host_file: str = ""
+    settings: Sequence[str] = ()
+    attach: str = ""
+    bpffs: str = ""
+
+
+@dataclass(frozen=True)
+class Desired:
+    """`layouts` and `definitions` are of the maps by their name in the C; `attach` is the attach kind to take."""
+
+    bundle: Bundle
+    paths: Paths
+    machine: Machine
+    instances: tuple[Instance, ...]
+    wanted: Wanted
+    layouts: Mapping[str, str]
+    definitions: Mapping[str, MapDefinition]
+    attach: AttachKind
+    host_file: str
+    settings: Mapping[str, str]
+    findings: Findings
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.bundle.manifest
+
+    def hooks(self) -> list[tuple[Instance, str, Hook]]:
+        """Instance, program and hook, in the order they are attached: each device's ingress, then its egress."""
+        order = sorted(self.manifest.programs, key=lambda p: p.hook != Direction.INGRESS)
+        return [(i, p.program, (i.device.index, Direction(p.hook))) for i in self.instances for p in order]
+
+
+def require_privilege() -> None:
+    """Raises DiagnosedError (H101)."""
+    missing = missing_capabilities()
+    if missing:
+        words = f"{' and '.join(missing)} missing: programs cannot be looked at or loaded"
+        raise DiagnosedError([Diagnostic("H101", words, help="run it as root, or with these capabilities")], Exit.MACHINE)
+
+
+def require_kernel(manifest: Manifest) -> None:
+    """Raises DiagnosedError (K203)."""
+    if kernel_version() < version_of(manifest.kernel):
+        words = f"this machine runs kernel {kernel_release()}; {manifest.name} needs {manifest.kernel}"
+        newer = [f"{name} ({since})" for name, since in manifest.features.items() if version_of(since) > kernel_version()]
+        fix = f"needing a newer kernel: {', '.join(newer)}" if newer else "compile it with a lower `kernel` in the spec"
+        raise DiagnosedError([Diagnostic("K203", words, help=fix)], Exit.KERNEL)
+
+
+def given_values(host_file: str, settings: Sequence[str]) -> tuple[str, dict[str, hostfile.Given]]:
+    """The host file in use and all given values, --set over the file. Raises DiagnosedError (H103)."""
+    path = Path(host_file) if host_file else hostfile.DEFAULT
+    from_file = hostfile.read_host_file(path) if host_file or path.exists() else {}
+    return str(path) if from_file else "", {**from_file, **hostfile.read_settings(settings)}
+
+
+def prepare(request: Request, attached_now: str = "") -> Desired:
+    """Resolve everything that can be known before loading; changes nothing, but for mounting a missing bpf filesystem.
+
+    `attached_now` is the attach kind that is in use, which `auto` keeps. Raises DiagnosedError with all findings.
+    """
+    bundle = open_bundle(request.bundle, request.rows)
+    manifest = bundle.manifest
+    require_kernel(manifest)
+    require_privilege()
+    paths = Paths.of(manifest.name, request.bpffs)
+    require_bpffs(paths.bpffs, mount=True)
+    definitions = object_maps(bundle)
+    findings = Findings()
+    host_file, given = given_values(request.host_file, request.settings)
+    machine = resolve(manifest, given, devices(), findings)
+    stop(findings)
+    instances = tuple(compose(manifest, machine, d) for d in machine.attached)
+    wanted = wanted_contents(bundle, machine, findings)
+    check_stacks(manifest, wanted, instances, findings)
+    stop(findings)
+    check_sizes(manifest, definitions, wanted)
+    kind = choose(request.attach)
+    if attached_now and not request.attach and _automatic():
+        kind = KINDS[attached_now]
+    settings = dict(s.split("=", 1) for s in request.settings)
+    layouts = layout_hashes(manifest, definitions)
+    return Desired(
+        bundle, paths, machine, instances, wanted, layouts, definitions, kind, host_file, settings, findings
+    )
+
+
+def _automatic() -> bool:
+    import os
+
+    from ..kernel.hooks.choose import VARIABLE
+
+    return os.environ.get(VARIABLE, "") in ("", AUTO)
+
+
+def object_maps(bundle: Bundle) -> dict[str, MapDefinition]:
+    """The maps that the object declares. Raises DiagnosedError (K204)."""
+    try:
+        with BpfObject(bundle.object, bundle.manifest.name) as opened:
+            return opened.maps
+    except LoadRefusedError as error:
+        words = f"libbpf cannot open {bundle.manifest.name}.bpf.o: {error.log.strip() or error}"
+        raise DiagnosedError([Diagnostic("K204", words, help="build the bundle again")], Exit.KERNEL) from None
+
+
+def check_sizes(manifest: Manifest, definitions: Mapping[str, MapDefinition], wanted: Wanted) -> None:
+    """Refuse an object whose maps are not what the manifest says. Raises DiagnosedError (B310)."""
+    expected = {c.map: (c.key_size, c.value_size) for c in wanted.contents}
+    expected[HOST_SECTION] = (4, manifest.host_layout.size)
+    if manifest.counters:
+        expected[COUNTERS] = (4, manifest.counters_size)
+    found = []
+    for name, sizes in expected.items():
+        d = definitions.get(name)
+        if d is None or (d.key_size, d.value_size) != sizes:
+            has = f"has key and value of {d.key_size} and {d.value_size} bytes" if d else "is not there"
+            found.append(Diagnostic("B310", f"the object's map {name} {has}; the manifest says {sizes[0]} and {sizes[1]}"))
+    if found:
+        raise DiagnosedError(found, Exit.SPEC)
+
+
+def stop(findings: Findings) -> None:
+    """Raise what was found, if it holds an error: exit 6 if one is about the machine, else 1."""
+    about_machine = any(d.code.startswith("H") for d in findings.all if d.severity is Severity.ERROR)
+    findings.stop_on_errors(Exit.MACHINE if about_machine else Exit.SPEC)

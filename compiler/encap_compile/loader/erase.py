@@ -1,0 +1,18 @@
+"""Taking the pins and the state of a bundle away."""
+
+from __future__ import annotations
+
+from ..kernel.pins import pins_in, remove_empty
+from .paths import Paths
+from .state import forget
+
+
+def erase(paths: Paths) -> int:
+    """Remove every pin, the folders that are then empty, and the state; the number of maps unpinned. Raises OSError."""
+    maps = list(pins_in(paths.maps))
+    for pinned in (*maps, *pins_in(paths.links)):
+        pinned.unlink(missing_ok=True)
+    for folder in (paths.maps, paths.links):
+        remove_empty(folder, paths.bpffs)
+    forget(paths.state)
+    return len(maps)

@@ -1,0 +1,84 @@
+"""Loading a bundle: one object per attached device, all maps shared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..diagnostics import DiagnosedError, Diagnostic, Exit, Place
+from ..kernel.errors import KernelError, LoadRefusedError, NotPermittedError
+from ..kernel.maps import Map
+from ..kernel.objects import BpfObject
+from ..kernel.programs import Program
+from ..kernel.verifier import function_at, rejection, spec_line
+from .bundle import Bundle
+from .compose import Instance
+from .desired import Desired
+from .layouts import HOST_SECTION
+
+
+@dataclass
+class Loaded:
+    """Programs by ifindex and C name, and the maps that they share."""
+
+    programs: dict[tuple[int, str], Program] = field(default_factory=dict)
+    maps: dict[str, Map] = field(default_factory=dict)
+
+
+def load(desired: Desired, reuse: Mapping[str, Map], stack: ExitStack) -> Loaded:
+    """Load every instance with its host values; maps in `reuse` are taken, others made by the first instance.
+
+    Everything belongs to `stack`. Raises DiagnosedError (K205 to K206, H101): then nothing is left behind.
+    """
+    loaded = Loaded()
+    for instance in desired.instances:
+        _load_one(desired, instance, {**reuse, **loaded.maps}, loaded, stack)
+    return loaded
+
+
+def _load_one(
+    desired: Desired, instance: Instance, reuse: Mapping[str, Map], loaded: Loaded, stack: ExitStack
+) -> None:
+    bundle = desired.bundle
+    try:
+        with BpfObject(bundle.object, bundle.manifest.name) as opened:
+            opened.set_initial_value(HOST_SECTION, instance.host)
+            for name in desired.layouts:
+                if name in reuse:
+                    opened.reuse_map(name, reuse[name].fd)
+            opened.load()
+            for hooked in bundle.manifest.programs:
+                program = stack.enter_context(opened.program(hooked.program))
+                loaded.programs[instance.device.index, hooked.program] = program
+            for name in desired.layouts:
+                if name not in loaded.maps:
+                    loaded.maps[name] = stack.enter_context(opened.map(name))
+    except LoadRefusedError as error:
+        raise DiagnosedError([refused(bundle, error)], Exit.KERNEL) from None
+    except NotPermittedError as error:
+        fix = "programs load only with CAP_BPF and CAP_NET_ADMIN in the first user namespace, and if no lockdown forbids it"
+        raise DiagnosedError([Diagnostic("H101", f"the kernel does not permit it: {error}", help=fix)], Exit.MACHINE) from None
+    except KernelError as error:
+        raise DiagnosedError([Diagnostic("K206", f"loading failed: {error}")], Exit.KERNEL) from None
+
+
+def refused(bundle: Bundle, error: LoadRefusedError) -> Diagnostic:
+    """The verifier's verdict as a diagnostic at the line of the C, naming the spec line that the C came from."""
+    manifest, c_text = bundle.manifest, bundle.c_text()
+    c_file = bundle.directory / f"{manifest.name}.bpf.c"
+    found = rejection(error.log, c_text)
+    if found is None:
+        tail = "; ".join(line.strip() for line in error.log.strip().splitlines()[-3:])
+        return Diagnostic("K206", f"loading failed: {error}{f' ({tail})' if tail else ''}")
+    place = Place(str(c_file), found.line) if found.line else Place(str(c_file))
+    function = function_at(c_text, found.line) if found.line else ""
+    words = f"the kernel refuses {found.program}{f', in {function}' if function not in ('', found.program) else ''}: {found.reason}"
+    related: list[tuple[Place, str]] = []
+    line = spec_line(c_text, found.line, Path(manifest.inputs.spec).name) if found.line else 0
+    if line:
+        related.append((Place(manifest.inputs.spec, line), "the spec line that this code was made for"))
+    source = f"at `{found.source}`. " if found.source else ""
+    fix = f"{source}A compiler that writes what the kernel refuses has a bug: report it with this message; what ran before runs on"
+    return Diagnostic("K205", words, place, fix, related=tuple(related))

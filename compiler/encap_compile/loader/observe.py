@@ -1,0 +1,121 @@
+"""What is in force, asked from the kernel: hook -> program -> maps -> host values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..kernel.errors import KernelError
+from ..kernel.hooks.base import Direction, OnHook
+from ..kernel.hooks.choose import KINDS
+from ..kernel.machine import namespace_cookie
+from ..kernel.maps import Map
+from ..kernel.pins import open_map, pins_in
+from ..kernel.programs import describe_program
+from .layouts import HASH_LENGTH, HOST_SECTION
+from .paths import Paths
+from .state import State, load
+
+Hook = tuple[int, Direction]  # ifindex, direction
+_PIN = re.compile(rf"(?P<map>\w+)-(?P<layout>[0-9a-f]{{{HASH_LENGTH}}})-(?P<id>\d+)")
+
+
+@dataclass(frozen=True)
+class Running:
+    """A program of ours on a hook. `host` is its `struct host`, empty when it has none; `load_time` in ns since boot."""
+
+    ifindex: int
+    direction: Direction
+    kind: str
+    program_id: int
+    name: str
+    load_time: int
+    map_ids: tuple[int, ...]
+    host: bytes
+
+
+@dataclass(frozen=True)
+class PinnedMap:
+    """A pinned map. The number in its name is the kernel's id of it, which never returns."""
+
+    path: Path
+    map: str
+    layout: str
+    id: int
+
+
+@dataclass
+class Observed:
+    """`hooks` holds all programs of the hooks that were asked for and of those with ours on them."""
+
+    state: State | None
+    running: list[Running] = field(default_factory=list)
+    stale: list[tuple[str, Hook]] = field(default_factory=list)  # attach kind and hook: ours by name, but on no device
+    hooks: dict[Hook, list[OnHook]] = field(default_factory=dict)
+    pins: list[PinnedMap] = field(default_factory=list)
+
+    def in_force(self, name: str, layout: str) -> PinnedMap | None:
+        """The pinned map of that layout, first the one that running programs use."""
+        used = {number for r in self.running for number in r.map_ids}
+        candidates = [p for p in self.pins if (p.map, p.layout) == (name, layout)]
+        return max(candidates, key=lambda p: (p.id in used, p.id), default=None)
+
+    @property
+    def empty(self) -> bool:
+        """Nothing of this bundle is on the machine."""
+        return not (self.running or self.stale or self.pins or self.state)
+
+
+def observe(paths: Paths, hooks: Iterable[Hook] = ()) -> Observed:
+    """Look at the kernel. `hooks` are looked at even if nothing of ours is on them. Raises KernelError."""
+    found = Observed(load(paths.state), pins=list(_pinned(paths.maps)))
+    if from_another_namespace(found.state):
+        found = Observed(None)
+    ours = {(kind.name, hook) for kind in KINDS.values() for hook in kind.attached(paths.owner)}
+    for hook in sorted({h for _, h in ours} | set(hooks)):
+        found.hooks[hook] = []
+        for kind in KINDS.values():  # TCX programs run before clsact filters
+            programs = _programs(kind.name, paths, hook)
+            found.hooks[hook] += programs
+            mine = [p for p in programs if p.ours]
+            found.running += [r for p in mine if (r := _running(p, hook)) is not None]
+            if (kind.name, hook) in ours and not mine:
+                found.stale.append((kind.name, hook))
+    return found
+
+
+def from_another_namespace(state: State | None) -> bool:
+    """Whether a state was left by a namespace that is gone and whose inode number this one was given."""
+    return state is not None and state.namespace_cookie not in (0, namespace_cookie())
+
+
+def _programs(kind: str, paths: Paths, hook: Hook) -> list[OnHook]:
+    try:
+        return KINDS[kind].programs(paths.owner, *hook)
+    except KernelError as error:
+        if error.errno in (2, 19):  # ENOENT, ENODEV: the device is gone
+            return []
+        raise
+
+
+def _running(program: OnHook, hook: Hook) -> Running | None:
+    info = describe_program(program.program_id)
+    if info is None:
+        return None
+    host = b""
+    for number in info.map_ids:
+        with Map.by_id(number) as candidate:
+            if candidate.info.name == HOST_SECTION:
+                host = candidate.lookup(bytes(4))
+    return Running(*hook, program.kind, info.id, info.name, info.load_time, info.map_ids, host)
+
+
+def _pinned(directory: Path) -> Iterable[PinnedMap]:
+    for path in pins_in(directory):
+        match = _PIN.fullmatch(path.name)
+        if match is None:
+            continue
+        with open_map(path) as pinned:
+            yield PinnedMap(path, match["map"], match["layout"], pinned.info.id)

@@ -1,0 +1,80 @@
+"""What was applied, for people and for the next run. The truth is in the kernel; this says what it means.
+
+One JSON file, written to a temporary name and renamed, so that a reader sees the old or the new one, never half.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..manifest import Counter, Manifest
+from ..manifest_io import MalformedError, structure
+
+FORMAT_VERSION = 1
+NAME = "state.json"
+Totals = dict[str, tuple[int, int]]  # counter -> packets, bytes
+
+
+@dataclass(frozen=True)
+class State:
+    """`manifest` is None as long as the first apply is not complete.
+
+    `counter_layouts`: for each layout hash of a pinned counters map, each counter's offset in bytes.
+    `carried`: totals of counters maps that are no more, by the map's id.
+    """
+
+    manifest: Manifest | None = None
+    object_sha256: str = ""
+    applied_at: float = 0.0  # seconds since the epoch
+    attach: str = ""
+    host: dict[str, str] = field(default_factory=dict)  # value -> text with its origin
+    host_file: str = ""
+    settings: dict[str, str] = field(default_factory=dict)  # --set
+    devices: dict[str, int] = field(default_factory=dict)  # attached device -> ifindex
+    counter_layouts: dict[str, dict[str, int]] = field(default_factory=dict)
+    carried: dict[str, Totals] = field(default_factory=dict)
+    namespace_cookie: int = 0
+
+    def with_counters(self, layout: str, counters: tuple[Counter, ...]) -> State:
+        """The same, knowing one more layout of the counters."""
+        known = {**self.counter_layouts, layout: {c.name: c.offset for c in counters}}
+        return replace(self, counter_layouts=known)
+
+
+def load(directory: Path) -> State | None:
+    """The state in a directory; None if there is none or it cannot be understood (the kernel knows the rest)."""
+    try:
+        document = json.loads((directory / NAME).read_text(encoding="utf-8"))
+        return _structure(document)
+    except (OSError, ValueError, KeyError, TypeError, MalformedError):
+        return None
+
+
+def save(directory: Path, state: State) -> None:
+    """Write it atomically and durably enough for a killed process. Raises OSError."""
+    directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    document = {"format_version": FORMAT_VERSION, **asdict(state)}
+    temporary = directory / f"{NAME}.tmp"
+    temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    os.replace(temporary, directory / NAME)
+
+
+def forget(directory: Path) -> None:
+    """Remove all state of a bundle."""
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _structure(document: Any) -> State:
+    if document.pop("format_version") != FORMAT_VERSION:
+        raise ValueError("another format")
+    manifest = document.pop("manifest")
+    carried = {
+        number: {name: (int(p), int(b)) for name, (p, b) in totals.items()}
+        for number, totals in document.pop("carried").items()
+    }
+    return State(manifest=structure(manifest) if manifest is not None else None, carried=carried, **document)

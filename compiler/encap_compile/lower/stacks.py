@@ -1,0 +1,244 @@
+"""From an encapsulation as written to its fixed layouts: one stack for each outer family it can have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .. import ir
+from ..headers import catalogue
+from ..headers.model import (
+    Constant,
+    Ecn,
+    Field,
+    FromSpec,
+    Header,
+    InternetChecksum,
+    Length,
+    NextProtocol,
+    Presence,
+    Reserved,
+    Space,
+    Word,
+)
+from ..spec import Encapsulation, HeaderUse, Reference, Scalar, Spec, Value
+from ..values import parse
+from .names import c_name, place_text
+
+# RFC 6335, section 6: the dynamic ports, which RFC 7348 recommends for the outer source port.
+DYNAMIC_PORTS = (49152, 65535)
+ALIGNED = {8: 1, 16: 2, 32: 4, 48: 2, 128: 4}  # bits of a struct member -> its alignment in bytes
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a stack knows of the rows it reads: the table's fields and their types."""
+
+    fields: Mapping[str, str]
+
+
+def outer_families(encapsulation: Encapsulation, row: Mapping[str, str], spec: Spec) -> tuple[str, ...]:
+    """The families the outermost header can have, given the types of the row's fields."""
+    first = encapsulation.headers[0]
+    if first.name != "ip":
+        return (first.name,)
+    for word in ("destination", "source"):
+        value = first.values.get(word)
+        kind = _address_type(value, row, spec)
+        if kind in catalogue.FAMILIES:
+            return (kind,)
+    return catalogue.FAMILIES
+
+
+def family_field(encapsulation: Encapsulation) -> str:
+    """The row's field that is the outer destination, or empty."""
+    value = encapsulation.headers[0].values.get("destination")
+    return value.path[0] if isinstance(value, Reference) and value.root == "endpoint" else ""
+
+
+def _address_type(value: Value | None, row: Mapping[str, str], spec: Spec) -> str:
+    if isinstance(value, Reference):
+        if value.root == "endpoint":
+            return row.get(value.path[0], "")
+        if value.root == "host":
+            return spec.host[value.path[0]].type
+    if isinstance(value, Scalar):
+        return "ipv6" if ":" in str(value.value) else "ipv4"
+    return ""
+
+
+def given_fields(use: HeaderUse, header: Header) -> dict[str, Value]:
+    """The spec's values by the header's own field names: `ip` has words of its own for some of them."""
+    if use.name != "ip":
+        return dict(use.values)
+    return {catalogue.IP_FIELDS[word][header.name]: value for word, value in use.values.items()}
+
+
+def lower_stack(
+    number: int,
+    encapsulation: Encapsulation,
+    family: str,
+    inner_families: tuple[str, ...],
+    row: Mapping[str, str],
+    spec: Spec,
+) -> ir.Stack:
+    """Decide every word of a stack. The spec has been checked: nothing here can fail on a user's mistake."""
+    uses = encapsulation.headers
+    chain = [catalogue.resolve(use.name, family) for use in uses]
+    layouts = [header.layout(frozenset(given_fields(u, header))) for u, header in zip(uses, chain, strict=True)]
+    sizes = [sum(word.size for word in words) for words in layouts]
+    overhead = sum(sizes)
+    name = f"{c_name(encapsulation.name)}_{family}"
+    lowered = _Stack(name, family, inner_families, row, spec)
+    layers = []
+    offset = 0
+    packed = False
+    for position, (use, header, words) in enumerate(zip(uses, chain, layouts, strict=True)):
+        following = chain[position + 1] if position + 1 < len(chain) else None
+        layers.append(lowered.layer(use, header, words, following, offset, overhead, sizes[position]))
+        packed = packed or offset % max(ALIGNED[w.bits] for w in words) != 0
+        offset += sizes[position]
+    flags = [header.room_flag for header in chain if header.room_flag]
+    if chain[-1].name == "ethernet":
+        flags.append("BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN)")
+        if spec.kernel >= (5, 13):
+            flags.append("BPF_F_ADJ_ROOM_ENCAP_L2_ETH")
+    return ir.Stack(
+        id=number,
+        name=name,
+        encapsulation=encapsulation.name,
+        outer_family=family,
+        overhead=overhead,
+        layers=tuple(layers),
+        room_flags=tuple(flags),
+        inner_families=inner_families,
+        title=" / ".join(header.name for header in chain),
+        place=place_text(encapsulation.place),
+        packed=packed,
+        uses_hash=any(
+            isinstance(p.source, ir.FromFlow) for layer in layers for w in layer.words for p in w.parts
+        ),
+    )
+
+
+class _Stack:
+    """What all words of one stack share."""
+
+    def __init__(
+        self, name: str, family: str, inner: tuple[str, ...], row: Mapping[str, str], spec: Spec
+    ) -> None:
+        self.name, self.family, self.inner, self.row, self.spec = name, family, inner, row, spec
+
+    def layer(
+        self,
+        use: HeaderUse,
+        header: Header,
+        words: tuple[Word, ...],
+        following: Header | None,
+        offset: int,
+        overhead: int,
+        size: int,
+    ) -> ir.Layer:
+        given = given_fields(use, header)
+        lowered = []
+        for word in words:
+            parts = tuple(
+                ir.Part(f.name, f.bits, word.shift(f.name), self.source(f, given, following, offset, overhead, size))
+                for f in word.fields
+            )
+            fixed = all(isinstance(p.source, ir.Literal) for p in parts)
+            zero = fixed and all(p.source.value == 0 for p in parts)  # type: ignore[union-attr]
+            constant = f"{self.name}_{header.name}_{word.name}".upper()
+            lowered.append(ir.WordLayout(word.name, word.bits, parts, "" if zero or not _has_literal(parts) else constant))
+        checksum = any(isinstance(f.role, InternetChecksum) for w in words for f in w.fields)
+        return ir.Layer(
+            member=header.name,
+            struct=struct_name(header, words),
+            header=header.name,
+            offset=offset,
+            size=size,
+            words=tuple(lowered),
+            checksum_base=f"{self.name}_{header.name}_checksum_base".upper() if checksum else "",
+        )
+
+    def source(
+        self,
+        field: Field,
+        given: Mapping[str, Value],
+        following: Header | None,
+        offset: int,
+        overhead: int,
+        size: int,
+    ) -> ir.Source:
+        """Where one field's value comes from, by its role."""
+        role = field.role
+        if isinstance(role, Constant):
+            return ir.Literal(role.value)
+        if isinstance(role, Reserved):
+            return ir.Literal(0)
+        if isinstance(role, Presence):
+            return ir.Literal(int(role.of in given))
+        if isinstance(role, InternetChecksum):
+            return ir.HeaderChecksum()
+        if isinstance(role, Ecn):
+            return ir.FromInner("ecn")
+        if isinstance(role, Length):
+            if role.extent == "header":
+                return ir.Literal(size // role.unit)
+            return ir.LengthFrom(overhead - offset - (size if role.extent == "payload" else 0))
+        value = given.get(field.name)
+        if isinstance(role, NextProtocol):
+            return self.from_spec(field, value) if value is not None else self.next_protocol(role.space, following)
+        assert isinstance(role, FromSpec)
+        if value is None:
+            return self.keyword_or_literal(field, role.default, "")
+        return self.from_spec(field, value)
+
+    def next_protocol(self, space: Space, following: Header | None) -> ir.Source:
+        if following is not None:
+            return ir.Literal(following.announced_as[space])
+        numbers = {family: catalogue.headers()[family].announced_as[space] for family in catalogue.FAMILIES}
+        if len(self.inner) == 1:
+            return ir.Literal(numbers[self.inner[0]])
+        return ir.ByInnerFamily(numbers["ipv4"], numbers["ipv6"])
+
+    def from_spec(self, field: Field, value: Value) -> ir.Source:
+        if isinstance(value, Scalar):
+            return self.keyword_or_literal(field, value.value, place_text(value.place))
+        if value.root == "packet":
+            return ir.FromInner(value.path[0])
+        if value.root == "host":
+            return ir.FromHost(host_member(value, self.family, self.spec))
+        member = value.path[0]
+        type_ = self.row[member]
+        return ir.FromRow(member, type_, mapped=type_ == "ip" and self.family == "ipv4")
+
+    def keyword_or_literal(self, field: Field, value: int | str | bool | None, place: str) -> ir.Source:
+        if value in field.keywords:
+            if value == "flow":
+                return ir.FromFlow(*DYNAMIC_PORTS) if field.bits == 16 else ir.FromFlow(0, 0)
+            if value == "inherit":
+                return ir.FromInner("dscp" if field.name == "dscp" else "ttl")
+            return ir.Literal(0, place)  # zero
+        assert value is not None
+        parsed = parse(field.type, value)
+        return ir.Literal(int.from_bytes(parsed, "big") if isinstance(parsed, bytes) else parsed, place)
+
+
+def host_member(reference: Reference, family: str, spec: Spec) -> str:
+    """The member of `struct host` that a reference names, for an outer header of `family`."""
+    if len(reference.path) > 1:
+        name = "_".join(reference.path)
+        return c_name(f"{name}_{family}" if reference.path[1] == "address" else name)
+    declared = spec.host[reference.path[0]]
+    return c_name(f"{declared.name}_{family}" if declared.type == "ip" else declared.name)
+
+
+def struct_name(header: Header, words: tuple[Word, ...]) -> str:
+    """A header's C struct; optional words that are present show in the name."""
+    optional = [w.optional_field for w in words if w.optional_field]
+    return "_".join([header.name, *optional, "header"])
+
+
+def _has_literal(parts: tuple[ir.Part, ...]) -> bool:
+    return any(isinstance(p.source, ir.Literal) and p.source.value for p in parts)

@@ -1,0 +1,239 @@
+"""From a table of endpoints to the map that holds its rows: key, value, and the kind of lookup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .. import ir, manifest
+from ..headers import catalogue
+from ..headers.model import FromSpec
+from ..spec import Table
+from .names import c_name, place_text
+from .stacks import family_field
+
+LPM_WORDS = ("destination", "source")
+FAMILY_BITS = {"ipv4": 32, "ipv6": 128}
+MAPPED_BITS = 96  # what ::ffff:0:0/96 puts in front of an IPv4 address
+
+
+@dataclass(frozen=True)
+class _Type:
+    """How a value type is kept: in C, in the manifest's words, and how wide and aligned (bytes)."""
+
+    ctype: str
+    member: str
+    size: int
+    align: int
+
+
+VALUE_TYPES = {
+    "ip": _Type("struct ip_address", "ip", 16, 4),
+    "ipv4": _Type("__be32", "ipv4", 4, 4),
+    "ipv6": _Type("struct ipv6_address", "ipv6", 16, 4),
+    "mac": _Type("struct mac_address", "mac", 6, 2),
+    "u8": _Type("__u8", "u8", 1, 1),
+    "dscp": _Type("__u8", "u8", 1, 1),
+    "u16": _Type("__u16", "u16", 2, 2),
+    "port": _Type("__u16", "u16", 2, 2),
+    "u20": _Type("__u32", "u32", 4, 4),
+    "u24": _Type("__u32", "u32", 4, 4),
+    "u32": _Type("__u32", "u32", 4, 4),
+}
+KEY_TYPES = {
+    **VALUE_TYPES,
+    "port": _Type("__be16", "be16", 2, 2),
+    "protocol": _Type("__u8", "u8", 1, 1),
+}
+WORD_TYPES = {
+    "protocol": "protocol",
+    "destination_port": "port",
+    "source_port": "port",
+    "dscp": "dscp",
+    "mark": "u32",
+}
+
+
+@dataclass(frozen=True)
+class LoweredTable:
+    ir: ir.TableMap
+    manifest: manifest.Table
+
+
+def row_id(name: str) -> int:
+    """FNV-1a, 32 bit, of a row's name: the same in every version of a spec, whatever rows come and go."""
+    value = 0x811C9DC5
+    for byte in name.encode():
+        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return value
+
+
+def lower_table(
+    table: Table, families: tuple[str, ...], stacks: Iterable[ir.Stack], encapsulations: dict[str, str]
+) -> LoweredTable:
+    """`families` are those of the packets that rules bring here; `encapsulations` maps each to its family field."""
+    own = [s for s in stacks if s.encapsulation in table.encapsulations]
+    columns = tuple(_column(word, families, table) for word in table.key)
+    prefix_word = next((w for w in reversed(table.key) if w in LPM_WORDS), "")
+    lengths = table.shape.prefix_lengths
+    kind = "fixed" if table.fixed else "lpm" if prefix_word and not lengths else "hash"
+    key = _key(table, columns, prefix_word, with_length=bool(prefix_word) and kind != "fixed")
+    value = _layout(
+        ([("stack", "u32", "which layout of headers")] if len(own) > 1 else [])
+        + [(name, type_, "") for name, type_ in table.fields.items()]
+    )
+    before_prefix = 8 * sum(m.size for _, m in key if m.type != "prefixlen" and m.name != c_name(prefix_word))
+    name = c_name(table.name)
+    fields = {family_field for e, family_field in encapsulations.items() if e in table.encapsulations and family_field}
+    lowered = ir.TableMap(
+        name=name,
+        kind=kind,
+        place=place_text(table.place),
+        comment=_comment(table, kind),
+        capacity=table.capacity,
+        key=tuple(_c_member(t, m) for t, m in key),
+        row=tuple(_c_member(t, m) for t, m in value),
+        prefix_lengths=_lengths(families, lengths) if kind == "hash" else (),
+        prefix_member=c_name(prefix_word),
+        mapped=len(families) == 2,
+        exact_bits=before_prefix,
+        key_bits=8 * sum(m.size for _, m in key if m.type != "prefixlen"),
+        rows=(),
+        by_name=not table.key,
+        received=table.key[0].removeprefix("received.") if table.key and table.key[0].startswith("received.") else "",
+    )
+    described = manifest.Table(
+        name=table.name,
+        map="" if kind == "fixed" else name,
+        kind=kind,
+        capacity=table.capacity,
+        columns=columns,
+        fields=dict(table.fields),
+        encapsulations=table.encapsulations,
+        family_field=next(iter(sorted(fields)), ""),
+        stacks=tuple(manifest_stack(s) for s in own),
+        key=_manifest_layout(key),
+        value=_manifest_layout(value),
+        file="" if kind == "fixed" else f"{table.name}.csv",
+    )
+    return LoweredTable(lowered, described)
+
+
+def manifest_stack(stack: ir.Stack) -> manifest.Stack:
+    return manifest.Stack(stack.id, stack.name, stack.encapsulation, stack.outer_family, stack.overhead)
+
+
+def _column(word: str, families: tuple[str, ...], table: Table) -> manifest.KeyColumn:
+    if word in LPM_WORDS:
+        last = [w for w in table.key if w in LPM_WORDS][-1]
+        if word == last:
+            return manifest.KeyColumn(word, "prefix", families, table.shape.prefix_lengths)
+        return manifest.KeyColumn(word, "address", families)
+    return manifest.KeyColumn(word, key_type(word))
+
+
+def key_type(word: str) -> str:
+    """The value type of a key word that is not an address."""
+    if word.startswith("received."):
+        _, header, field = word.split(".")
+        role = catalogue.headers()[header].field(field).role
+        assert isinstance(role, FromSpec)
+        return role.type
+    return WORD_TYPES[word]
+
+
+_Members = list[tuple[_Type, manifest.Member]]
+
+
+def _key(table: Table, columns: tuple[manifest.KeyColumn, ...], prefix_word: str, with_length: bool) -> _Members:
+    """Exact members first, widest alignment first; the prefix last, as an LPM trie wants it."""
+    if not table.key:
+        return [(_Type("__u32", "rowid", 4, 4), manifest.Member("row", "rowid", 0, 4))]
+    entries = []
+    for column in columns:
+        if column.type in ("prefix", "address"):
+            type_ = KEY_TYPES["ip" if len(column.families) == 2 else column.families[0]]
+        else:
+            type_ = KEY_TYPES[column.type]
+        entries.append((column.name, type_))
+    entries.sort(key=lambda e: (e[0] == prefix_word, -e[1].align))
+    if with_length:
+        entries.insert(0, ("prefixlen", _Type("__u32", "prefixlen", 4, 4)))
+    return _place(entries)
+
+
+def _layout(fields: list[tuple[str, str, str]]) -> _Members:
+    entries = [(name, VALUE_TYPES[type_]) for name, type_, _ in fields]
+    if entries and entries[0][0] == "stack":
+        entries[0] = ("stack", _Type("__u32", "stack", 4, 4))
+    return _place(sorted(entries, key=lambda e: -e[1].align))
+
+
+def _place(entries: list[tuple[str, _Type]]) -> _Members:
+    """Offsets, with every gap a member of its own: the kernel compares and copies whole keys."""
+    placed: _Members = []
+    offset = 0
+    pads = 0
+
+    def pad(to: int) -> None:
+        nonlocal offset, pads
+        if offset % to:
+            gap = to - offset % to
+            placed.append((_Type("__u8", "pad", gap, 1), manifest.Member(f"pad{pads or ''}", "pad", offset, gap)))
+            pads += 1
+            offset += gap
+
+    for name, type_ in entries:
+        pad(type_.align)
+        placed.append((type_, manifest.Member(c_name(name), type_.member, offset, type_.size)))
+        offset += type_.size
+    pad(max((t.align for _, t in entries), default=1))
+    return placed
+
+
+def place_members(entries: list[tuple[str, str]]) -> _Members:
+    """Lay out (name, value type) pairs as a C compiler does, padding made explicit."""
+    return _place(
+        [
+            (name, _Type("__u8", "bytes", int(type_[5:]), 1) if type_.startswith("bytes") else VALUE_TYPES[type_])
+            for name, type_ in entries
+        ]
+    )
+
+
+def manifest_layout(members: _Members) -> manifest.Layout:
+    return _manifest_layout(members)
+
+
+def _manifest_layout(members: _Members) -> manifest.Layout:
+    last = members[-1][1] if members else None
+    return manifest.Layout(last.offset + last.size if last else 0, tuple(m for _, m in members))
+
+
+def c_member(type_: _Type, member: manifest.Member) -> ir.StructMember:
+    return _c_member(type_, member)
+
+
+def _c_member(type_: _Type, member: manifest.Member) -> ir.StructMember:
+    array = member.size if member.type in ("pad", "bytes") else 0
+    return ir.StructMember(member.name, type_.ctype, array=array)
+
+
+def _lengths(families: tuple[str, ...], lengths: tuple[int, ...]) -> tuple[tuple[str, int], ...]:
+    """(family, length) pairs to try, the longest first within each family."""
+    return tuple(
+        (family, length)
+        for family in families
+        for length in sorted(lengths, reverse=True)
+        if length <= FAMILY_BITS[family]
+    )
+
+
+def _comment(table: Table, kind: str) -> str:
+    found_by = ", ".join(table.key) if table.key else "the row's name"
+    how = {
+        "lpm": "longest prefix first",
+        "hash": "exact" if not table.shape.prefix_lengths else "exact, for each promised prefix length",
+        "fixed": "compiled in",
+    }[kind]
+    return f"{table.name}: found by {found_by}, {how}"

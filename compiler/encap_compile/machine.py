@@ -1,0 +1,218 @@
+"""This machine's host values: what was given, and what the defaults find on its devices.
+
+A value is the same for all attached devices, except one whose default names a `devices` value: that one differs
+per device and belongs to the device that each program instance is attached to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from .diagnostics import NOWHERE, Diagnostic, Findings, Place
+from .kernel.devices import Device
+from .loader.hostfile import Given
+from .manifest import HostDeclaration, Manifest
+
+_UNSIGNED = {"u8": 8, "u16": 16, "u24": 24, "u32": 32}
+_FAMILIES = {"ip": (4, 6), "ipv4": (4,), "ipv6": (6,)}
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """One address of each family at most."""
+
+    ipv4: IPv4Address | None = None
+    ipv6: IPv6Address | None = None
+
+    def __str__(self) -> str:
+        return ", ".join(str(a) for a in (self.ipv4, self.ipv6) if a is not None) or "none"
+
+
+Plain = Device | Addresses | bytes | int  # bytes: a MAC address
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A value with where it came from. `by_device` holds what differs per attached device, by its name."""
+
+    declaration: HostDeclaration
+    origin: str
+    values: tuple[Plain, ...] = ()  # one, or the devices
+    by_device: Mapping[str, Plain] | None = None
+    place: Place = NOWHERE
+
+    def value_on(self, device: Device) -> Plain:
+        """The value for the instance on that device; of `devices`, the device itself."""
+        if self.by_device is not None:
+            return self.by_device[device.name]
+        if self.declaration.type == "devices":
+            return device if device in self.values else self.values[0]
+        return self.values[0]
+
+    def text(self) -> str:
+        """For people."""
+        if self.by_device is not None:
+            return ", ".join(f"{show(value)} on {name}" for name, value in self.by_device.items())
+        return ", ".join(show(v) for v in self.values)
+
+
+def show(value: Plain) -> str:
+    """A value as a person would write it."""
+    if isinstance(value, Device):
+        return value.name
+    return value.hex(":") if isinstance(value, bytes) else str(value)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """All host values, and the devices to attach to in the order of the spec, each once."""
+
+    values: Mapping[str, Resolved]
+    attached: tuple[Device, ...]
+
+
+def resolve(manifest: Manifest, given: Mapping[str, Given], devices: Mapping[str, Device], findings: Findings) -> Machine:
+    """Find every host value; what cannot be found goes to `findings` (H104 to H107, H109) and is left out."""
+    declared = {d.name: d for d in manifest.host}
+    for name, value in given.items():
+        if name not in declared and value.origin == "--set":  # a host file may serve several bundles
+            findings.error("H104", f"--set {name}: the spec has no such host value", help=f"it has {', '.join(declared)}")
+    values: dict[str, Resolved] = {}
+    resolver = _Resolver(given, devices, findings, values)
+    # Devices first: defaults look at them.
+    for declaration in sorted(manifest.host, key=lambda d: not d.type.startswith("device")):
+        resolver.resolve(declaration)
+    values = {d.name: values[d.name] for d in manifest.host if d.name in values}
+    attached: dict[int, Device] = {}
+    for name in manifest.attach:
+        for value in values[name].values if name in values else ():
+            if isinstance(value, Device):
+                attached.setdefault(value.index, value)
+                if not value.ethernet:
+                    words = f"{value.name} is not an Ethernet device: its packets have no Ethernet header to start from"
+                    findings.error("H107", words, help="attach to the Ethernet device below or above it")
+    return Machine(values, tuple(attached.values()))
+
+
+@dataclass
+class _Resolver:
+    given: Mapping[str, Given]
+    devices: Mapping[str, Device]
+    findings: Findings
+    values: dict[str, Resolved]
+
+    def resolve(self, declaration: HostDeclaration) -> None:
+        given = self.given.get(declaration.name)
+        if given is not None:
+            parsed = self._parse(declaration, given)
+            if parsed is not None:
+                self.values[declaration.name] = Resolved(declaration, given.origin, parsed, None, given.place)
+            return
+        if not declaration.default:
+            words = f"host value `{declaration.name}` ({declaration.type}) is not given"
+            fix = f"give it with --set {declaration.name}=..., or in the host file (/etc/encap/host.yaml or --host FILE)"
+            self.findings.error("H104", words, help=fix)
+            return
+        name, _, what = declaration.default.partition(".")
+        source = self.values.get(name)
+        if source is None:
+            return  # reported where it was missing
+        found = {d.name: self._default(declaration, d, what) for d in source.values if isinstance(d, Device)}
+        if any(v is None for v in found.values()):
+            return
+        known = {n: v for n, v in found.items() if v is not None}
+        if source.declaration.type == "devices":
+            self.values[declaration.name] = Resolved(declaration, declaration.default, (), known)
+        else:
+            self.values[declaration.name] = Resolved(declaration, declaration.default, tuple(known.values()))
+
+    def _parse(self, declaration: HostDeclaration, given: Given) -> tuple[Plain, ...] | None:
+        kind = declaration.type
+        many = kind in ("devices", "ip")
+        if len(given.texts) > 1 and not many:
+            return self._bad(declaration, given, f"one value is expected, not {len(given.texts)}")
+        if kind in ("device", "devices"):
+            return self._parse_devices(declaration, given)
+        if kind in _FAMILIES:
+            return self._parse_addresses(declaration, given)
+        text = given.texts[0]
+        if kind == "mac":
+            try:
+                mac = bytes.fromhex(text.replace("-", ":").replace(":", " "))
+            except ValueError:
+                mac = b""
+            return (mac,) if len(mac) == 6 else self._bad(declaration, given, f"`{text}` is not a MAC address")
+        try:
+            number = int(text, 0)
+        except ValueError:
+            return self._bad(declaration, given, f"`{text}` is not a number")
+        if not 0 <= number < 1 << _UNSIGNED[kind]:
+            return self._bad(declaration, given, f"{number} does not fit into {kind}")
+        return (number,)
+
+    def _parse_devices(self, declaration: HostDeclaration, given: Given) -> tuple[Plain, ...] | None:
+        missing = [t for t in given.texts if t not in self.devices]
+        if missing:
+            words = f"host value `{declaration.name}`: no device {', '.join(missing)} ({given.origin})"
+            have = ", ".join(n for n in self.devices if n != "lo") or "only lo"
+            self.findings.error("H105", words, given.place, f"this network namespace has {have}")
+            return None
+        return tuple(self.devices[t] for t in dict.fromkeys(given.texts))
+
+    def _parse_addresses(self, declaration: HostDeclaration, given: Given) -> tuple[Plain, ...] | None:
+        found: dict[int, IPv4Address | IPv6Address] = {}
+        for text in given.texts:
+            try:
+                address = ip_address(text)
+            except ValueError:
+                return self._bad(declaration, given, f"`{text}` is not an IP address")
+            if address.version not in _FAMILIES[declaration.type]:
+                return self._bad(declaration, given, f"{address} is not {declaration.type}")
+            if address.version in found:
+                return self._bad(declaration, given, f"two IPv{address.version} addresses: one of each family at most")
+            if address.is_multicast or address.is_unspecified:
+                return self._bad(declaration, given, f"{address} cannot be the source of a packet")
+            found[address.version] = address
+        return (_addresses(found),)
+
+    def _bad(self, declaration: HostDeclaration, given: Given, words: str) -> None:
+        self.findings.error("H103", f"host value `{declaration.name}` ({given.origin}): {words}", given.place)
+
+    def _default(self, declaration: HostDeclaration, device: Device, what: str) -> Plain | None:
+        attributes: dict[str, Plain] = {"mac": device.mac, "mtu": device.mtu, "ifindex": device.index}
+        if what != "address":
+            value = attributes.get(what)
+            if not value:
+                self.findings.error("H104", f"host value `{declaration.name}`: {device.name} has no {what}")
+            return value or None
+        found: dict[int, IPv4Address | IPv6Address] = {}
+        for version in _FAMILIES.get(declaration.type, ()):
+            candidates = [a.address for a in device.addresses if a.global_primary and a.address.version == version]
+            if len(candidates) > 1:
+                self._ambiguous(declaration, device, candidates)
+                return None
+            if candidates:
+                found[version] = candidates[0]
+        if not found:
+            families = " or ".join(f"IPv{v}" for v in _FAMILIES.get(declaration.type, ()))
+            words = f"host value `{declaration.name}`: {device.name} has no global {families} address"
+            fix = f"add one to the device, or give it: --set {declaration.name}=ADDRESS"
+            self.findings.error("H104", words, help=fix)
+            return None
+        return _addresses(found)
+
+    def _ambiguous(self, declaration: HostDeclaration, device: Device, candidates: Sequence[object]) -> None:
+        listed = ", ".join(str(c) for c in candidates)
+        words = f"host value `{declaration.name}`: {device.name} has {len(candidates)} addresses that it could be: {listed}"
+        fix = f"say which: --set {declaration.name}={candidates[0]}, or in the host file"
+        self.findings.all.append(Diagnostic("H106", words, help=fix))
+
+
+def _addresses(found: Mapping[int, IPv4Address | IPv6Address]) -> Addresses:
+    four, six = found.get(4), found.get(6)
+    return Addresses(
+        four if isinstance(four, IPv4Address) else None,
+        six if isinstance(six, IPv6Address) else None,
+    )

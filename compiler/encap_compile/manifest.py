@@ -1,0 +1,219 @@
+"""The manifest: what the loader and the reviewer need to know of a bundle, as `manifest.json`.
+
+The compiler writes it (`lower` decides it, `bundle` adds hashes and the toolchain); `encapctl` reads it and needs
+nothing else: no spec, no templates, no clang. All offsets and sizes are bytes. The file format is versioned by
+`FORMAT_VERSION`; a loader refuses a version that it does not know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of a map's key or value, or of the host values.
+
+    `type` says how a value is written into the bytes:
+      u8, u16, u32   host byte order, as wide as `size` (u24 is kept in a u32; dscp and protocol are u8; mark is u32)
+      be16           network byte order (ports in keys)
+      ipv4, ipv6     the address in network byte order, 4 or 16 bytes
+      ip             16 bytes: IPv6, or IPv4 mapped (::ffff:a.b.c.d)
+      mac            6 bytes as on the wire
+      prefixlen      u32, host order, first member of an LPM key: significant *bits of all that follows it*
+      rowid          u32: FNV-1a (32 bit) of the row's name in UTF-8
+      stack          u32: which layout of headers this row takes, see `Table.stacks`
+      bytes          raw bytes (the bundle's identity)
+      pad            zero bytes
+    """
+
+    name: str
+    type: str
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A C struct: its size and members, without gaps (padding is a member)."""
+
+    size: int
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True)
+class KeyColumn:
+    """A column of the table's key as a person writes it in a row."""
+
+    name: str  # destination, source, protocol, destination_port, source_port, dscp, mark, received.vxlan.vni
+    type: str  # prefix, address, protocol, port, dscp, u8, u16, u24, u32
+    families: tuple[str, ...] = ()  # of prefix and address: ipv4, ipv6 or both (then IPv4 is written mapped)
+    prefix_lengths: tuple[int, ...] = ()  # promised by `shape`; empty: any
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One fixed layout of outer headers: an encapsulation with its outer family decided."""
+
+    id: int
+    name: str  # vxlan_ipv4: as in the C
+    encapsulation: str
+    outer_family: str  # ipv4 or ipv6
+    overhead: int  # bytes added to the inner IP packet
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of endpoints and the map that holds its rows.
+
+    `columns` and `fields` are what a row may say, typed as in the spec; `key` and `value` are the map's bytes.
+    A row's stack is found by its encapsulation and the family of its `family_field` (empty: only one stack each).
+    """
+
+    name: str
+    map: str  # the map's name in the object; empty when the rows are compiled in
+    kind: str  # hash, lpm, fixed
+    capacity: int  # rows
+    columns: tuple[KeyColumn, ...]  # empty: rows are found by name
+    fields: dict[str, str]  # name -> ip, ipv4, ipv6, mac, u8, u16, u24, u32, port, dscp
+    encapsulations: tuple[str, ...]  # which a row may take
+    family_field: str  # the field that is the outer destination, if its family decides the stack
+    stacks: tuple[Stack, ...]
+    key: Layout
+    value: Layout
+    file: str  # the rows, in the bundle; empty when compiled in
+    needs: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    # encapsulation -> the fields that its rows must fill; of one that is not here: all fields
+
+
+@dataclass(frozen=True)
+class SourceSet:
+    """A map of outer sources that may send to us: the values of one field of a table."""
+
+    map: str
+    table: str
+    field: str
+    key: Layout  # one member: ip, ipv4 or ipv6; the value is a u32, 1
+    capacity: int
+
+
+@dataclass(frozen=True)
+class PrefixSet:
+    """A long prefix list, kept in an LPM map. The file has one prefix a line."""
+
+    map: str
+    name: str
+    file: str
+    families: tuple[str, ...]
+    key: Layout
+    capacity: int
+
+
+@dataclass(frozen=True)
+class HostDeclaration:
+    """`host:` of the spec. `default` is as written, `uplink.address`, or empty."""
+
+    name: str
+    type: str
+    default: str
+
+
+@dataclass(frozen=True)
+class HostMember:
+    """Where a host value goes in `struct host` (section .rodata.host, one per attached device).
+
+    `source` is NAME for a value, DEVICE.mac, DEVICE.mtu, DEVICE.ifindex for an attribute of the attached device, or
+    `identity`. `family` picks one address of a value of type ip.
+    `required_for` names what needs it: "stack:NAME" (rows of that stack), or empty for always.
+    """
+
+    member: Member
+    source: str
+    family: str = ""
+    required_for: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Counter:
+    """A member of `struct counters` in the per-CPU array map `counters`: packets and bytes, two u64.
+
+    Packets are counted as segments on the wire; bytes are those of the inner IP packets.
+    """
+
+    name: str  # as in the C struct
+    offset: int
+    kind: str  # chosen, passed, dropped, refused, decapsulated
+    text: str  # what happened, for people
+    place: str  # spec line, FILE:LINE, or empty
+
+
+@dataclass(frozen=True)
+class Hooked:
+    """A program of the object and where it goes."""
+
+    program: str  # the C function
+    hook: str  # tc_egress or tc_ingress
+    section: str
+
+
+@dataclass(frozen=True)
+class RuleSummary:
+    """A rule as `plan` and `status` show it, and what `plan` must prove about it on the machine."""
+
+    name: str
+    direction: str  # egress or ingress
+    text: str
+    place: str
+    destinations: tuple[str, ...] = ()  # prefixes that it sends into an encapsulation; plan checks their routes
+    table: str = ""
+    row: str = ""
+    digest: str = ""  # of the rule's meaning: a changed rule has another digest
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    name: str  # "clang"
+    version: str
+    source: str  # "pinned" or "chosen"
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the bundle was made from: names are the last part of the path, hashes SHA-256 of the bytes."""
+
+    spec: str
+    spec_sha256: str
+    files: dict[str, str]
+    compiler: str  # version
+    compiler_sha256: str  # of the compiler's own code, templates and schemas
+
+
+@dataclass(frozen=True)
+class Manifest:
+    format_version: int
+    name: str
+    summary: str
+    identity: str  # SHA-256 over the C, the headers and this manifest's program part: names the bundle's code
+    kernel: str  # oldest kernel, "5.10"
+    features: dict[str, str]  # feature -> kernel since
+    next_hop: str  # keep or route
+    host: tuple[HostDeclaration, ...]
+    attach: tuple[str, ...]  # host value names of type device or devices
+    host_layout: Layout
+    host_members: tuple[HostMember, ...]
+    tables: tuple[Table, ...]
+    source_sets: tuple[SourceSet, ...]
+    prefix_sets: tuple[PrefixSet, ...]
+    own_addresses: str  # map of every own outer source, key ip; empty when not needed
+    counters_size: int
+    counters: tuple[Counter, ...]
+    stacks: tuple[Stack, ...]
+    rules: tuple[RuleSummary, ...]
+    programs: tuple[Hooked, ...]
+    max_overhead: int
+    toolchain: Toolchain
+    inputs: Inputs
+    files: dict[str, str] = field(default_factory=dict)  # every other file of the bundle -> SHA-256

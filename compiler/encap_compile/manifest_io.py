@@ -1,0 +1,101 @@
+"""manifest.json: reading it strictly, writing it so that the same manifest is the same bytes everywhere."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, asdict, fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from .diagnostics import DiagnosedError, Diagnostic, Exit, Place
+from .manifest import FORMAT_VERSION, Manifest
+
+_REBUILD = "build the bundle again with `encap-compile`"
+
+
+class MalformedError(ValueError):
+    """A part of the document is not what the format says; the message begins with its path."""
+
+
+def dump(manifest: Manifest) -> str:
+    """The text of manifest.json: members in declared order, two spaces, a newline at the end."""
+    return json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n"
+
+
+def load(path: Path) -> Manifest:
+    """Read a manifest.json. Raises DiagnosedError (B301 unreadable, B302 malformed, B303 of another format version)."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        words = f"no manifest to read: {reason}"
+        fix = "name a bundle directory: build/NAME, as `encap-compile` writes it"
+        raise DiagnosedError([Diagnostic("B301", words, Place(str(path)), fix)], Exit.SPEC) from None
+    return loads(text, str(path))
+
+
+def loads(text: str, path: str) -> Manifest:
+    """The same from text; `path` is for messages."""
+    try:
+        document = json.loads(text, object_pairs_hook=_once)
+    except json.JSONDecodeError as error:
+        place = Place(path, error.lineno, error.colno)
+        raise DiagnosedError([Diagnostic("B302", f"not JSON: {error.msg}", place, _REBUILD)], Exit.SPEC) from None
+    except (MalformedError, RecursionError) as error:
+        raise DiagnosedError([Diagnostic("B302", f"malformed: {error}", Place(path), _REBUILD)], Exit.SPEC) from None
+    version = document.get("format_version") if isinstance(document, dict) else None
+    if isinstance(version, int) and version != FORMAT_VERSION:
+        words = f"manifest of format {version}; this encapctl reads format {FORMAT_VERSION}"
+        fix = "use the encap-compile and encapctl of one release"
+        raise DiagnosedError([Diagnostic("B303", words, Place(path), fix)], Exit.SPEC)
+    try:
+        manifest = structure(document)
+    except MalformedError as error:
+        raise DiagnosedError([Diagnostic("B302", f"malformed: {error}", Place(path), _REBUILD)], Exit.SPEC) from None
+    return manifest
+
+
+def structure(document: object) -> Manifest:
+    """A manifest from parsed JSON. Raises MalformedError."""
+    manifest: Manifest = _build(Manifest, document, "manifest")
+    return manifest
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    built = dict(pairs)
+    if len(built) != len(pairs):
+        raise MalformedError("a key is there twice")
+    return built
+
+
+@cache
+def _members(kind: type) -> dict[str, tuple[Any, bool]]:
+    """Each member's type, and whether it must be there."""
+    hints = get_type_hints(kind)
+    return {f.name: (hints[f.name], f.default is MISSING and f.default_factory is MISSING) for f in fields(kind)}
+
+
+def _build(kind: Any, value: Any, where: str) -> Any:
+    if is_dataclass(kind) and isinstance(kind, type):
+        if not isinstance(value, dict):
+            raise MalformedError(f"{where}: an object is expected")
+        members = _members(kind)
+        for name in value.keys() - members.keys():
+            raise MalformedError(f"{where}: `{name}` is unknown")
+        for name, (_, required) in members.items():
+            if required and name not in value:
+                raise MalformedError(f"{where}: `{name}` is missing")
+        return kind(**{name: _build(members[name][0], part, f"{where}.{name}") for name, part in value.items()})
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise MalformedError(f"{where}: a list is expected")
+        return tuple(_build(arguments[0], part, f"{where}[{i}]") for i, part in enumerate(value))
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise MalformedError(f"{where}: an object is expected")
+        return {name: _build(arguments[1], part, f"{where}.{name}") for name, part in value.items()}
+    if type(value) is not kind:  # exactly: True is no number
+        raise MalformedError(f"{where}: {kind.__name__} is expected")
+    return value

@@ -1,0 +1,203 @@
+"""What `apply` would do: the difference between a bundle with its host values and what is in force."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .diagnostics import Findings
+from .kernel.hooks.base import OnHook
+from .kernel.pins import open_map
+from .loader.compose import Instance, decode, identity_of
+from .loader.contents import Content
+from .loader.desired import Desired, Request, prepare
+from .loader.layouts import fits
+from .loader.observe import Hook, Observed, PinnedMap, Running, observe
+from .loader.paths import Paths
+from .loader.rowdiff import NOTHING, Difference, difference, whole
+from .manifest import Manifest, RuleSummary
+
+KEEP, ATTACH, REPLACE, SWITCH, DETACH = "keep", "attach", "replace", "switch", "detach"
+
+
+@dataclass(frozen=True)
+class HookChange:
+    """What happens on one hook. `switch` puts our program on by another attach kind, then takes the old one off."""
+
+    device: str
+    hook: Hook
+    action: str
+    kind: str
+    program: str  # the C function; empty when it is only taken off
+    why: str
+    programs: tuple[OnHook, ...]  # on the hook now
+    instance: Instance | None = None
+    old_kind: str = ""
+
+
+@dataclass(frozen=True)
+class MapChange:
+    """What happens to one shared map. Without `existing` it is made new, or made anew because it could not hold both
+    old and new entries; then `write` is all of it, while `difference` still counts what changes for people.
+    """
+
+    map: str
+    existing: PinnedMap | None
+    content: Content | None
+    difference: Difference
+    write: Difference
+
+    @property
+    def changed(self) -> bool:
+        return self.existing is None or self.difference.any
+
+
+@dataclass(frozen=True)
+class RuleChange:
+    """A rule that is added (+), removed (-) or changed (~)."""
+
+    sign: str
+    rule: RuleSummary
+    before: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`leftovers` are pins of maps that nothing uses any more. `findings` are the warnings met on the way."""
+
+    desired: Desired
+    observed: Observed
+    hooks: tuple[HookChange, ...]
+    maps: tuple[MapChange, ...]
+    rules: tuple[RuleChange, ...]
+    leftovers: tuple[PinnedMap, ...]
+    findings: Findings
+
+    @property
+    def loads(self) -> bool:
+        """Whether programs have to be loaded."""
+        return any(h.instance is not None and h.action != KEEP for h in self.hooks)
+
+    @property
+    def changed(self) -> bool:
+        return (
+            any(h.action != KEEP for h in self.hooks)
+            or any(m.changed for m in self.maps)
+            or bool(self.leftovers or self.observed.stale)
+            or self.observed.state is None
+            or self.observed.state.manifest != self.desired.manifest
+        )
+
+
+def plan(request: Request) -> Plan:
+    """Look at the bundle and the machine; change nothing. Raises DiagnosedError, KernelError."""
+    from .loader.bundle import open_bundle
+    from .loader.desired import require_kernel, require_privilege
+
+    manifest = open_bundle(request.bundle, request.rows).manifest
+    require_kernel(manifest)
+    require_privilege()
+    before = observe(Paths.of(manifest.name, request.bpffs))
+    desired = prepare(request, before.running[0].kind if before.running else "")
+    observed = observe(desired.paths, [hook for _, _, hook in desired.hooks()])
+    maps = tuple(_map_changes(desired, observed))
+    hooks = tuple(_hook_changes(desired, observed, maps))
+    kept = {m.existing.id for m in maps if m.existing}
+    leftovers = tuple(p for p in observed.pins if p.id not in kept)
+    old = observed.state.manifest if observed.state else None
+    rules = tuple(rule_changes(old, desired.manifest))
+    return Plan(desired, observed, hooks, maps, rules, leftovers, desired.findings)
+
+
+def _map_changes(desired: Desired, observed: Observed) -> list[MapChange]:
+    contents = {c.map: c for c in desired.wanted.contents}
+    return [_map_change(desired, observed, name, contents.get(name)) for name in desired.layouts]
+
+
+def _map_change(desired: Desired, observed: Observed, name: str, content: Content | None) -> MapChange:
+    pinned = observed.in_force(name, desired.layouts[name])
+    nothing = whole(NOTHING)
+    if pinned is None:
+        all_of_it = whole(content.entries) if content else nothing
+        return MapChange(name, None, content, all_of_it, all_of_it)
+    with open_map(pinned.path) as existing:
+        if not fits(desired.definitions[name], existing.info):
+            all_of_it = whole(content.entries) if content else nothing
+            return MapChange(name, None, content, all_of_it, all_of_it)
+        if content is None:
+            return MapChange(name, pinned, None, nothing, nothing)
+        found = difference(existing, content.entries)
+        if found.kept + found.removed + found.added > existing.info.max_entries:
+            # Old and new rows do not fit side by side, and old ones may go only after the swap.
+            return MapChange(name, None, content, found, whole(content.entries))
+        return MapChange(name, pinned, content, found, found)
+
+
+def _hook_changes(desired: Desired, observed: Observed, maps: tuple[MapChange, ...]) -> list[HookChange]:
+    running = {(r.ifindex, r.direction): r for r in observed.running if r.kind == desired.attach.name}
+    others = {(r.ifindex, r.direction): r for r in observed.running if r.kind != desired.attach.name}
+    changes = []
+    for instance, program, hook in desired.hooks():
+        on_hook = tuple(observed.hooks.get(hook, ()))
+        here, elsewhere = running.pop(hook, None), others.pop(hook, None)
+        if here is None and elsewhere is None:
+            action, why = ATTACH, ""
+        elif elsewhere is not None:
+            action, why = SWITCH, f"{elsewhere.kind} -> {desired.attach.name}"
+        else:
+            assert here is not None
+            why = _why_replace(desired, observed, maps, instance, here)
+            action = REPLACE if why else KEEP
+        old_kind = elsewhere.kind if elsewhere else ""
+        changes.append(
+            HookChange(instance.device.name, hook, action, desired.attach.name, program, why, on_hook, instance, old_kind)
+        )
+    names = {d.index: d.name for i in desired.instances for d in (i.device,)}
+    for left in (*running.values(), *others.values()):
+        hook = left.ifindex, left.direction
+        name = names.get(left.ifindex) or _device_name(observed, left.ifindex)
+        on_hook = tuple(observed.hooks.get(hook, ()))
+        changes.append(HookChange(name, hook, DETACH, left.kind, "", "no longer in the spec or host values", on_hook))
+    return changes
+
+
+def _device_name(observed: Observed, ifindex: int) -> str:
+    known = observed.state.devices if observed.state else {}
+    return next((name for name, index in known.items() if index == ifindex), f"device {ifindex}")
+
+
+def _why_replace(
+    desired: Desired, observed: Observed, maps: tuple[MapChange, ...], instance: Instance, here: Running
+) -> str:
+    """Why the running program is not what it should be; empty if it is."""
+    manifest = desired.manifest
+    identity = identity_of(manifest, here.host)
+    if identity != manifest.identity:
+        old = observed.state.manifest if observed.state else None
+        known = old is not None and identity_of(old, here.host) == old.identity
+        return f"code {old.identity[:8] if old and known else 'unknown'} -> {manifest.identity[:8]}"
+    if here.host != instance.host:
+        before, after = decode(manifest.host_members, here.host), decode(manifest.host_members, instance.host)
+        return "host values: " + ", ".join(f"{k} {before[k]} -> {after[k]}" for k in after if before[k] != after[k])
+    current = {m.map: m.existing.id for m in maps if m.existing is not None}
+    fresh = [m.map for m in maps if m.existing is None]
+    old_ids = {p.id for p in observed.pins if current.get(p.map) != p.id}
+    if fresh or old_ids & set(here.map_ids):
+        return f"new map{'s' if len(fresh) > 1 else ''} {', '.join(fresh)}" if fresh else "maps of another layout"
+    if observed.state is None or observed.state.object_sha256 != desired.bundle.object_sha256:
+        return "the object was built anew"
+    return ""
+
+
+def rule_changes(old: Manifest | None, new: Manifest) -> list[RuleChange]:
+    """Rules by name: what another manifest has more, less or different. Without an old one, all are added."""
+    before: Mapping[str, RuleSummary] = {r.name: r for r in old.rules} if old else {}
+    after = {r.name: r for r in new.rules}
+    changes = []
+    for name, rule in after.items():
+        if name not in before:
+            changes.append(RuleChange("+", rule))
+        elif (rule.digest, rule.text) != (before[name].digest, before[name].text):
+            changes.append(RuleChange("~", rule, before[name].text))
+    changes += [RuleChange("-", rule) for name, rule in before.items() if name not in after]
+    return changes

@@ -1,0 +1,57 @@
+"""Taking a bundle off the machine: nothing of it stays, and what then leaves in the clear is named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .diagnostics import DiagnosedError, Diagnostic, Exit
+from .kernel.hooks.base import Direction
+from .kernel.hooks.choose import KINDS
+from .loader.desired import require_privilege
+from .loader.erase import erase
+from .loader.lock import locked
+from .loader.observe import observe
+from .loader.paths import Paths
+from .manifest import Manifest, RuleSummary
+
+
+@dataclass(frozen=True)
+class Detached:
+    """A hook that our program was taken off. `device` is a number where the name is not known."""
+
+    device: str
+    direction: Direction
+    kind: str
+
+
+@dataclass(frozen=True)
+class Removed:
+    """`in_clear` are the rules whose packets are now sent as they are; empty if nothing was known of them."""
+
+    name: str
+    hooks: tuple[Detached, ...]
+    maps: int
+    in_clear: tuple[RuleSummary, ...]
+
+
+def remove(name: str, manifest: Manifest | None = None, bpffs: str = "") -> Removed:
+    """Detach and unpin everything of a bundle. Raises DiagnosedError (H101, H110 if there is nothing), KernelError."""
+    require_privilege()
+    paths = Paths.of(name, bpffs)
+    with locked(paths.machine_state):
+        observed = observe(paths)
+        if observed.empty and not paths.pins.exists():
+            words = f"nothing of {name} is on this machine, in this network namespace"
+            raise DiagnosedError([Diagnostic("H110", words)], Exit.MACHINE)
+        known = observed.state.devices if observed.state else {}
+        names = {index: device for device, index in known.items()}
+        hooks = []
+        # Egress first: while ingress still decapsulates, answers to what was sent encapsulated are understood.
+        for kind in KINDS.values():
+            for ifindex, direction in sorted(kind.attached(paths.owner), key=lambda h: h[1] != Direction.EGRESS):
+                kind.detach(paths.owner, ifindex, direction)
+                hooks.append(Detached(names.get(ifindex, str(ifindex)), direction, kind.name))
+        maps = erase(paths)
+    applied = observed.state.manifest if observed.state and observed.state.manifest else manifest
+    rules = applied.rules if applied else ()
+    return Removed(name, tuple(hooks), maps, tuple(r for r in rules if r.direction == "egress" and r.table))

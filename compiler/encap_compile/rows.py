@@ -1,0 +1,319 @@
+"""The one row codec: CSV or inline rows to the bytes of a map, used by the compiler to judge and the loader to fill.
+
+Byte layouts are those of `manifest.Member`; nothing about them is decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from struct import Struct
+
+from . import manifest, spec
+from .diagnostics import Findings, Place
+from .rows_columns import Column
+from .rows_text import Sheet, parse_sheet, read_text
+from .rows_typed import Columns, Problems, TypedRows, type_rows
+from .values import MAPPED, ValueProblem, prefix
+
+MOST_FIXED = 64  # rows that are compiled into a switch
+_FORMATS = {"prefixlen": "I", "rowid": "I", "stack": "I", "u8": "B", "u16": "H", "u32": "I", "be16": "2s", "mac": "6s"}
+_FORMATS |= {"ipv4": "4s", "ipv6": "16s", "ip": "16s"}
+
+
+@dataclass(frozen=True)
+class EncodedRows:
+    """A table's rows as map bytes: `count` keys of `key_size` bytes one after the other, and so the values.
+
+    `names` are "" where a row has none; `encapsulations` where the table has none. `lines` are the file's lines.
+    """
+
+    table: str
+    path: str
+    count: int
+    keys: bytes
+    values: bytes
+    key_size: int
+    value_size: int
+    names: Sequence[str]
+    encapsulations: Sequence[str]
+    lines: Sequence[int]
+    typed: TypedRows = field(repr=False, compare=False)
+    types: dict[str, str] = field(repr=False, compare=False, default_factory=dict)
+
+    def field(self, name: str) -> list[bytes]:
+        """One field of every row that has it, as its `Member` would be: addresses and MACs in network byte order
+        (`ip` 16 bytes, IPv4 mapped), numbers in host byte order. KeyError if there is no such field."""
+        cells = self.typed.sheet.column(name) or [""] * self.count
+        column = [value for value, cell in zip(self.typed.fields[name], cells, strict=True) if cell]
+        if column and isinstance(column[0], int):
+            pack = Struct("=" + {"u8": "B", "dscp": "B", "u16": "H", "port": "H"}.get(self.types[name], "I")).pack
+            return [pack(value) for value in column]
+        return [bytes(value) for value in column]  # type: ignore[arg-type]
+
+    def describe(self, row: int) -> str:
+        """What a person calls the row: its name, else its key."""
+        if self.names[row]:
+            return self.names[row]
+        return " ".join(f"{c}={(self.typed.sheet.column(c) or ())[row]}" for c in self.typed.key) or f"row {row + 1}"
+
+    def place(self, row: int) -> Place:
+        return self.typed.sheet.place(row, -1)
+
+
+def read_rows(table: manifest.Table, path: str, findings: Findings) -> EncodedRows:
+    """Read and judge a CSV file. After errors (in `findings`) the result has no rows."""
+    text = read_text(path, findings)
+    sheet = parse_sheet(path, text, findings) if text is not None else None
+    if sheet is None:
+        return _encode(table, TypedRows(_empty(path)), Problems(Findings(), Place(path)))
+    return encode_sheet(table, sheet, findings)
+
+
+def check_inline_rows(written: spec.Table, table: manifest.Table, findings: Findings) -> EncodedRows:
+    """As `read_rows`, for rows in the spec; findings are at their place in the YAML."""
+    return encode_sheet(table, inline_sheet(written), findings)
+
+
+def encode_sheet(table: manifest.Table, sheet: Sheet, findings: Findings) -> EncodedRows:
+    """Judge and encode rows from either source."""
+    problems = Problems(findings, Place(sheet.path))
+    columns = Columns(table.name, table.columns, table.fields, table.encapsulations, table.needs)
+    typed = type_rows(columns, sheet, problems)
+    most = MOST_FIXED if table.kind == "fixed" else table.capacity
+    if sheet.count > most:
+        code, help = "E610", f"raise `capacity` to at least {sheet.count}"
+        if table.kind == "fixed":
+            code, help = "E611", "leave out `fixed: true`: the rows then live in a map"
+        words = f"table {table.name} has {sheet.count} rows, and {most} is the most"
+        problems.add(ValueProblem(code, words, help), sheet.place(most, -1))
+    encoded = None
+    if not problems.count:
+        encoded = _encode(table, typed, problems)
+    problems.finish()
+    if encoded is None or problems.count:
+        return _encode(table, TypedRows(_empty(sheet.path)), Problems(Findings(), Place(sheet.path)))
+    return encoded
+
+
+# ---- bytes ----------------------------------------------------------------------------------------------------------
+
+
+def _encode(table: manifest.Table, typed: TypedRows, problems: Problems) -> EncodedRows:
+    count = typed.sheet.count
+    ids = _row_ids(table, typed, problems)
+    stacks = _stacks(table, typed, problems)
+
+    def member(m: manifest.Member, layout: manifest.Layout, columns: dict[str, Column]) -> Iterable[int | bytes]:
+        if m.type == "rowid":
+            return ids
+        if m.type == "stack":
+            return stacks
+        if m.type == "prefixlen":
+            return _significant_bits(table, layout, typed)
+        return _fitted(_named(m.name, columns, typed), m)
+
+    keys = _packed(table.key, lambda m: member(m, table.key, typed.key), count)
+    vals = _packed(table.value, lambda m: member(m, table.value, typed.fields), count)
+    if table.columns:
+        _judge_duplicates(table, keys, typed, problems)
+    return EncodedRows(
+        table=table.name,
+        path=typed.sheet.path,
+        count=count,
+        keys=b"".join(keys),
+        values=b"".join(vals),
+        key_size=table.key.size,
+        value_size=table.value.size,
+        names=typed.names,
+        encapsulations=typed.encapsulations,
+        lines=typed.sheet.lines,
+        typed=typed,
+        types=dict(table.fields),
+    )
+
+
+def _packed(
+    layout: manifest.Layout, column: Callable[[manifest.Member], Iterable[int | bytes]], count: int
+) -> list[bytes]:
+    """One bytes object a row."""
+    form, columns, at = "=", [], 0
+    for m in sorted(layout.members, key=lambda m: m.offset):
+        form += "x" * (m.offset - at)
+        at = m.offset + m.size
+        if m.type in ("pad", "bytes"):
+            form += "x" * m.size
+        else:
+            form += "I" if m.type in ("u24", "u32") else _FORMATS[m.type]
+            columns.append(column(m))
+    form += "x" * (layout.size - at)
+    pack = Struct(form).pack
+    if not columns:
+        return [bytes(layout.size)] * count
+    return list(map(pack, *columns)) if count else []
+
+
+def _named(name: str, columns: dict[str, Column], typed: TypedRows) -> Column:
+    """The column of a member: by its name with `_` for `-` and `.`, or by the last part of `received.HEADER.FIELD`."""
+    for written, column in columns.items():
+        if name == written.replace("-", "_").replace(".", "_") or name == written.rpartition(".")[2]:
+            return column
+    if not typed.sheet.count:
+        return []
+    raise KeyError(f"no column for member {name}")
+
+
+def _fitted(column: Column, m: manifest.Member) -> Iterable[int | bytes]:
+    """Values as the member's type has them: IPv4 mapped into 16 bytes, ports in network byte order."""
+    if m.type == "be16":
+        made = {number: int(number).to_bytes(2, "big") for number in set(column)}
+        return [made[number] for number in column]
+    if m.type == "ip":
+        return [c if len(c) == 16 else MAPPED + c for c in column]  # type: ignore[arg-type,operator]
+    return column
+
+
+def _significant_bits(table: manifest.Table, layout: manifest.Layout, typed: TypedRows) -> list[int]:
+    """The first member of an LPM key: bits of the exact members before the prefix, plus the prefix's own."""
+    for key in table.columns:
+        if key.type != "prefix":
+            continue
+        m = next(m for m in layout.members if m.name == key.name.replace("-", "_"))
+        before = (m.offset - 4) * 8
+        addresses, lengths = typed.key.get(key.name, ()), typed.lengths.get(key.name, ())
+        if m.type == "ip":
+            four = before + 96
+            return [n + (four if len(a) == 4 else before) for a, n in zip(addresses, lengths, strict=True)]  # type: ignore[arg-type]
+        return [n + before for n in lengths]
+    return [(layout.size - 4) * 8] * typed.sheet.count
+
+
+def row_id(name: str) -> int:
+    """FNV-1a, 32 bit, of the name in UTF-8: how a row without a key is found."""
+    h = 0x811C9DC5
+    for byte in name.encode():
+        h = (h ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return h
+
+
+def _row_ids(table: manifest.Table, typed: TypedRows, problems: Problems) -> list[int]:
+    members = (*table.key.members, *table.value.members)
+    if table.columns and not any(m.type == "rowid" for m in members):
+        return []
+    ids = [row_id(n) for n in typed.names]
+    if not table.columns and len(set(ids)) != len(ids):
+        seen: dict[int, int] = {}
+        for i, number in enumerate(ids):
+            if seen.setdefault(number, i) != i:
+                other = typed.names[seen[number]]
+                words = f"the names {other} and {typed.names[i]} have the same 32-bit hash"
+                problems.add(ValueProblem("E609", words, "change one of the names"), typed.sheet.place(i, -1))
+    return ids
+
+
+def _stacks(table: manifest.Table, typed: TypedRows, problems: Problems) -> list[int]:
+    if not table.stacks or not typed.sheet.count:
+        return [0] * typed.sheet.count
+    if not table.family_field:
+        by_name = {s.encapsulation: s.id for s in table.stacks}
+        return [by_name[e] for e in typed.encapsulations]
+    by_family = {(s.encapsulation, s.outer_family == "ipv4"): s.id for s in table.stacks}
+    outer = typed.fields[table.family_field]
+    fours = [len(a) == 4 or a.startswith(MAPPED) for a in outer]  # type: ignore[arg-type,union-attr]
+    pairs = list(zip(typed.encapsulations, fours, strict=True))
+    if not set(pairs) <= by_family.keys():
+        column = typed.sheet.columns.index(table.family_field)
+        for i, (encapsulation, four) in enumerate(pairs):
+            if (encapsulation, four) not in by_family:
+                words = f"encapsulation {encapsulation} has no form over {'IPv4' if four else 'IPv6'}"
+                problems.add(ValueProblem("E617", words), typed.sheet.place(i, column))
+        return []
+    return [by_family[pair] for pair in pairs]
+
+
+def _judge_duplicates(table: manifest.Table, keys: list[bytes], typed: TypedRows, problems: Problems) -> None:
+    unique: Sequence[object] = keys
+    if not table.key.size:
+        unique = list(zip(*typed.key.values(), *typed.lengths.values(), strict=True))
+    if len(set(unique)) == len(unique):
+        return
+    seen: dict[object, int] = {}
+    columns = [typed.sheet.columns.index(c.name) for c in table.columns]
+    for i, key in enumerate(unique):
+        if seen.setdefault(key, i) != i:
+            text = " ".join(typed.sheet.cells[c][i] for c in columns)
+            problems.add(
+                ValueProblem("E607", f"a second row for the key {text}", "keep one of them"),
+                typed.sheet.place(i, columns[0]),
+                ((typed.sheet.place(seen[key], columns[0]), "the first"),),
+            )
+
+
+# ---- rows in the spec -----------------------------------------------------------------------------------------------
+
+
+def inline_sheet(table: spec.Table) -> Sheet:
+    """A table's inline rows as a sheet; the places are those of the cells in the YAML."""
+    columns = _inline_columns(table)
+    cells = tuple(tuple(str(row.cells[c].value) if c in row.cells else "" for row in table.rows) for c in columns)
+
+    def place(row: int, column: int) -> Place:
+        if row < 0 or row >= len(table.rows):
+            return table.rows[0].place if table.rows else table.place
+        cell = table.rows[row].cells.get(columns[column]) if column >= 0 else None
+        return cell.place if cell else table.rows[row].place
+
+    return Sheet(table.place.file, columns, cells, len(table.rows), [r.place.line for r in table.rows], place)
+
+
+def rows_to_csv(table: spec.Table) -> str:
+    """Inline rows as canonical CSV: name, encapsulation, key columns, fields; LF line ends."""
+    sheet = inline_sheet(table)
+    lines = [sheet.columns, *zip(*sheet.cells, strict=True)]
+    return "".join(",".join(_cell(c) for c in line) + "\n" for line in lines)
+
+
+def _inline_columns(table: spec.Table) -> tuple[str, ...]:
+    used = {column for row in table.rows for column in row.cells}
+    standard = ["name", "encapsulation", *table.key, *table.fields]
+    always = {"name"} if not table.key else set(table.key)
+    always |= set(table.fields) | ({"encapsulation"} if len(table.encapsulations) > 1 else set())
+    return (*(c for c in standard if c in always | used), *sorted(used - set(standard)))
+
+
+def _cell(text: str) -> str:
+    if text[:1] == "#" or any(c in text for c in ' ,"\t'):
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+# ---- prefix lists ---------------------------------------------------------------------------------------------------
+
+
+def read_prefixes(path: str, findings: Findings) -> tuple[IPv4Network | IPv6Network, ...]:
+    """A file with one prefix a line; `#` begins a comment. After errors (in `findings`) what could be read."""
+    text = read_text(path, findings)
+    found: dict[IPv4Network | IPv6Network, int] = {}
+    problems = Problems(findings, Place(path))
+    for number, line in enumerate((text or "").split("\n"), 1):
+        word = line.partition("#")[0].strip()
+        if not word:
+            continue
+        at = Place(path, number, line.index(word) + 1, line.index(word) + 1 + len(word))
+        try:
+            network = prefix(word)
+        except ValueProblem as problem:
+            problems.add(problem, at)
+            continue
+        if network in found:
+            problems.add(ValueProblem("E607", f"{word} is in line {found[network]} already", "keep one of them"), at)
+        found.setdefault(network, number)
+    problems.finish()
+    if text is not None and not found and not problems.count:
+        findings.error("E629", f"{path} has no prefixes", Place(path), "write one prefix a line")
+    return tuple(found)
+
+
+def _empty(path: str) -> Sheet:
+    return Sheet(path, (), (), 0, (), lambda row, column: Place(path))

@@ -1,0 +1,237 @@
+"""The spec as written: frozen dataclasses, references unresolved, every node with its place.
+
+`frontend.structure` builds it from YAML; `checks` judge it; `lower` turns it into the `ir.Program`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+
+from .diagnostics import NOWHERE, Place
+
+Prefix = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A literal, or a keyword of the field it stands in: which of the two, the field's type decides."""
+
+    value: int | str | bool
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A dotted reference. `root` is host, endpoint, packet or received; `path` is what follows the root."""
+
+    root: str
+    path: tuple[str, ...]
+    place: Place = field(default=NOWHERE, compare=False)
+
+    def __str__(self) -> str:
+        return ".".join((self.root, *self.path))
+
+
+Value = Scalar | Reference
+ROOTS = ("host", "endpoint", "packet", "received")
+
+
+@dataclass(frozen=True)
+class HostValue:
+    """A value that differs per machine. `default` is DEVICE-VALUE.ATTRIBUTE (`uplink.address`) or None."""
+
+    name: str
+    type: str  # device, devices, ip, ipv4, ipv6, mac, u8, u16, u24, u32
+    default: tuple[str, str] | None
+    place: Place = field(compare=False)
+
+
+@dataclass(frozen=True)
+class HeaderUse:
+    """One header of a stack. `name` is a catalogue name, or `ip` for ipv4 or ipv6 as the row's address is."""
+
+    name: str
+    values: Mapping[str, Value]  # in the order written
+    place: Place = field(compare=False)
+    value_places: Mapping[str, Place] = field(compare=False)  # of the keys
+
+
+@dataclass(frozen=True)
+class Encapsulation:
+    """A stack of headers as sent, outermost first."""
+
+    name: str
+    headers: tuple[HeaderUse, ...]
+    place: Place = field(compare=False)
+
+
+@dataclass(frozen=True)
+class AddressSet:
+    """A named prefix list, inline or read from `file`."""
+
+    name: str
+    prefixes: tuple[Prefix, ...]
+    file: str | None
+    place: Place = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Prefixes in a match or in `from`, with the names of the sets they came from (for comments and `explain`)."""
+
+    prefixes: tuple[Prefix, ...]
+    sets: tuple[str, ...]
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
+class Range:
+    """Inclusive at both ends; host byte order."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Match:
+    """Conditions on the inner packet; all that are given must hold, any alternative of each suffices.
+
+    `protocol` holds IANA numbers, `dscp` the six-bit code point, ports, marks as ranges.
+    """
+
+    destination: Addresses | None = None
+    source: Addresses | None = None
+    protocol: tuple[int, ...] = ()
+    destination_port: tuple[Range, ...] = ()
+    source_port: tuple[Range, ...] = ()
+    dscp: tuple[int, ...] = ()
+    mark: tuple[Range, ...] = ()
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
+class RowTarget:
+    """`to: TABLE` or `to: TABLE/ROW`."""
+
+    table: str
+    row: str | None
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
+class EgressRule:
+    """Exactly one of `to` and `action` (pass, drop)."""
+
+    name: str
+    match: Match
+    to: RowTarget | None
+    action: str | None
+    on_miss: str  # drop, next, pass: what happens when the table has no such row
+    place: Place = field(compare=False)
+    text: str = field(default="", compare=False)  # the rule in one line, for comments and `explain`
+
+
+@dataclass(frozen=True)
+class Egress:
+    rules: tuple[EgressRule, ...]
+    default: str  # pass or drop
+    next_hop: str  # keep or route
+    place: Place = field(compare=False)
+    default_place: Place = field(compare=False)
+
+
+@dataclass(frozen=True)
+class TableField:
+    """`from: TABLE.FIELD`: the outer source must be a value of that field in some row."""
+
+    table: str
+    field: str
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
+class AnySource:
+    """`from: any`, written out because it is a decision."""
+
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
+class IngressRule:
+    name: str
+    decapsulate: str  # an encapsulation's name
+    source: Addresses | TableField | AnySource  # `from`
+    match: Match  # on the inner packet
+    lookup: str | None  # a table keyed by received.HEADER.FIELD
+    set_mark: Value | None
+    place: Place = field(compare=False)
+    places: Mapping[str, Place] = field(compare=False)  # of the values, by key
+    text: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Ingress:
+    rules: tuple[IngressRule, ...]
+    refuse: str  # drop or pass: what looks like our encapsulation to us and fits no rule
+    place: Place = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Promises about a table's keys that the compiler uses and rows are held to."""
+
+    prefix_lengths: tuple[int, ...] = ()  # the only prefix lengths that occur, for IPv4 keys and IPv6 keys alike
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
+class Cell:
+    value: int | str
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One inline row: cells by column name (`name`, `encapsulation`, key columns, fields)."""
+
+    cells: Mapping[str, Cell]
+    place: Place = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Endpoints, typed. Without a `key`, rows are found by `name`."""
+
+    name: str
+    key: tuple[str, ...]  # match words, or one `received.HEADER.FIELD`
+    fields: Mapping[str, str]  # name -> type
+    encapsulations: tuple[str, ...]
+    rows: tuple[Row, ...]
+    file: str | None  # as written, relative to the spec
+    capacity: int
+    fixed: bool
+    shape: Shape
+    place: Place = field(compare=False)
+    places: Mapping[str, Place] = field(compare=False)  # of values, by dotted key: "key", "fields.address", "file" ...
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One document. `path` is as given on the command line, for messages; only its last part reaches an artifact."""
+
+    api_version: str
+    name: str
+    kernel: tuple[int, int]  # the oldest kernel it must load on
+    host: Mapping[str, HostValue]
+    attach: tuple[Reference, ...]  # host.NAME of type device or devices
+    sets: Mapping[str, AddressSet]
+    encapsulations: Mapping[str, Encapsulation]
+    endpoints: Mapping[str, Table]
+    egress: Egress
+    ingress: Ingress
+    path: str
+    sha256: str  # of the file's bytes
+    place: Place = field(compare=False)
+    kernel_place: Place = field(default=NOWHERE, compare=False)

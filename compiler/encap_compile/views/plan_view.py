@@ -1,0 +1,154 @@
+"""A plan as text and as JSON."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import asdict
+from typing import Any
+
+from ..diagnostics import Diagnostic
+from ..kernel.hooks.base import OnHook
+from ..kernel.machine import kernel_release
+from ..loader.routing import RouteReport
+from ..plan import ATTACH, DETACH, KEEP, REPLACE, SWITCH, HookChange, MapChange, Plan
+from . import FORMAT_VERSION
+
+_SIGNS = {KEEP: " ", ATTACH: "+", REPLACE: "~", SWITCH: "~", DETACH: "-"}
+_WORDS = {
+    KEEP: "stays",
+    ATTACH: "attached",
+    REPLACE: "replaced in place; maps, counters kept",
+    SWITCH: "attached anew, then the old one taken off",
+    DETACH: "taken off",
+}
+
+
+def plan_text(plan: Plan, routes: RouteReport | None = None, done: bool = False, seconds: float = 0.0) -> str:
+    """The plan line by line; `done` words it as what was done."""
+    lines = [_heading(plan, done)]
+    values = [f"{n} = {v.text()} ({v.origin})" for n, v in plan.desired.machine.values.items()]
+    if values:
+        lines.append("  host   " + "   ".join(values))
+    lines += [f"  {c.sign} rule {c.rule.name:<12} {_arrow(c.before, c.rule.text)}" for c in plan.rules]
+    lines += [text for m in plan.maps if (text := _map_line(m))]
+    lines += [_hook_line(h) for h in plan.hooks if h.action != KEEP or not done]
+    if plan.leftovers:
+        lines.append(f"  - {len(plan.leftovers)} {_s('map', len(plan.leftovers))} of an older layout")
+    if routes is not None and routes.pairs:
+        bounded = f" (the first {routes.pairs} of {routes.total} looked at)" if routes.total > routes.pairs else ""
+        sign = "ok    " if routes.right == routes.pairs else "look  "
+        lines.append(f"  {sign} next hop right for {routes.right} of {routes.pairs} endpoints{bounded}")
+    lines.append(_summary(plan, done, seconds))
+    return "\n".join(lines) + "\n"
+
+
+def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diagnostic]) -> dict[str, Any]:
+    """The plan for programs."""
+    desired, state = plan.desired, plan.observed.state
+    return {
+        "format_version": FORMAT_VERSION,
+        "name": desired.manifest.name,
+        "identity": desired.manifest.identity,
+        "in_force": state.manifest.identity if state and state.manifest else None,
+        "kernel": kernel_release(),
+        "network_namespace": desired.paths.namespace,
+        "attach": desired.attach.name,
+        "changed": plan.changed,
+        "host": [
+            {"name": n, "type": v.declaration.type, "value": v.text(), "origin": v.origin}
+            for n, v in desired.machine.values.items()
+        ],
+        "hooks": [
+            {
+                "device": h.device,
+                "ifindex": h.hook[0],
+                "direction": h.hook[1].word,
+                "kind": h.kind,
+                "action": h.action,
+                "why": h.why,
+                "programs": [asdict(p) for p in h.programs],
+            }
+            for h in plan.hooks
+        ],
+        "rules": [{"change": c.sign, "name": c.rule.name, "text": c.rule.text, "before": c.before} for c in plan.rules],
+        "maps": [
+            {
+                "map": m.map,
+                "table": m.content.table if m.content else "",
+                "new": m.existing is None,
+                "added": m.difference.added,
+                "removed": m.difference.removed,
+                "changed": m.difference.changed,
+                "entries": m.content.entries.count if m.content else None,
+            }
+            for m in plan.maps
+        ],
+        "routes": {"right": routes.right, "looked_at": routes.pairs, "total": routes.total} if routes else None,
+        "diagnostics": [{"code": d.code, "severity": d.severity, "message": d.message, "help": d.help} for d in diagnostics],
+    }
+
+
+def _heading(plan: Plan, done: bool) -> str:
+    new, state = plan.desired.manifest, plan.observed.state
+    old = state.manifest if state else None
+    where = f"{new.name} on {os.uname().nodename}, kernel {kernel_release()}"
+    if old is None:
+        now = "nothing ran"
+    else:
+        since = time.strftime("%Y-%m-%d %H:%M", time.localtime(state.applied_at)) if state else ""
+        now = f"{old.identity[:8]} {'ran' if done else 'runs'} since {since}"
+    word = "is applied" if done else "is planned"
+    if not plan.changed:
+        return f"{where}: {new.identity[:8]} runs"
+    return f"{where}: {now}, {new.identity[:8]} {word}"
+
+
+def _arrow(before: str, after: str) -> str:
+    return f"{before} -> {after}" if before and before != after else after
+
+
+def _map_line(change: MapChange) -> str:
+    if change.content is None:
+        return f"  + map {change.map}" if change.existing is None else ""
+    d, kind = change.difference, change.content.kind
+    what = f"rows {change.content.table}" if kind == "rows" else f"{kind} {change.map}"
+    if not change.changed:
+        return f"    {what} {change.content.entries.count}, nothing to change"
+    new = "   in a new map" if change.existing is None else ""
+    return f"  ~ {what} +{d.added} -{d.removed} ~{d.changed} of {change.content.entries.count}{new}"
+
+
+def _program(program: OnHook) -> str:
+    name = program.name or f"program {program.program_id}"
+    return f"[{name}]" if program.ours else name
+
+
+def _hook_line(change: HookChange) -> str:
+    programs = ", ".join(_program(p) for p in change.programs) or "empty"
+    why = f"; {change.why}" if change.why else ""
+    words = _WORDS[change.action]
+    return f"  {_SIGNS[change.action]} hook {change.device} {change.kind} {change.hook[1].word}: {programs} ({words}{why})"
+
+
+def _s(word: str, count: int) -> str:
+    return word if count == 1 else f"{word}s"
+
+
+def _summary(plan: Plan, done: bool, seconds: float) -> str:
+    if not plan.changed:
+        return "Nothing to change." if not done else f"Nothing changed: all is as the bundle says.   {seconds:.2f} s"
+    rows = sum(
+        m.difference.added + m.difference.removed + m.difference.changed
+        for m in plan.maps
+        if m.content and m.content.kind == "rows"
+    )
+    programs = sum(h.action != KEEP for h in plan.hooks)
+    parts = [
+        f"{len(plan.rules)} {_s('rule', len(plan.rules))}",
+        f"{rows} {_s('row', rows)}",
+        f"{programs} {_s('program', programs)}",
+    ]
+    if done:
+        return f"{', '.join(parts)} changed.   {seconds:.2f} s"
+    return f"{', '.join(parts)} would change; nothing was done.  Next: encapctl apply {plan.desired.bundle.directory}"

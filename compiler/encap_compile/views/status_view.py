@@ -1,0 +1,134 @@
+"""Status and counters as text, JSON and in the Prometheus text format."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from ..kernel.machine import kernel_release
+from ..remove import Removed
+from ..status import HookStatus, Status
+from . import FORMAT_VERSION
+
+
+def status_text(status: Status) -> str:
+    """What is in force, hook by hook, then drift, then the counters."""
+    lines = [f"{status.name} on {os.uname().nodename}, kernel {kernel_release()}: {_in_force(status)}"]
+    lines += [_hook_line(h) for h in status.hooks]
+    if status.host:
+        lines.append("  host   " + "   ".join(f"{name} = {value}" for name, value in status.host.items()))
+    if status.manifest and status.manifest.rules:
+        lines += [f"  rule   {r.name:<12} {r.text}   {r.place}" for r in status.manifest.rules]
+    lines += [f"  DRIFT  {text}" for text in status.drift]
+    lines += ["", *_counter_lines(status)] if status.counters else []
+    return "\n".join(lines) + "\n"
+
+
+def counters_text(status: Status) -> str:
+    """The counters alone."""
+    return "\n".join(_counter_lines(status)) + "\n"
+
+
+def status_document(status: Status) -> dict[str, Any]:
+    """The status for programs."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "name": status.name,
+        "identity": status.manifest.identity if status.manifest else None,
+        "applied_at": status.state.applied_at if status.state else None,
+        "kernel": kernel_release(),
+        "drift": list(status.drift),
+        "host": status.host,
+        "hooks": [
+            {
+                "device": h.device,
+                "direction": h.direction.word,
+                "kind": h.running.kind if h.running else None,
+                "program_id": h.running.program_id if h.running else None,
+                "identity": h.identity or None,
+                "since": h.since or None,
+                "programs": [{"name": p.name, "id": p.program_id, "kind": p.kind, "ours": p.ours} for p in h.programs],
+            }
+            for h in status.hooks
+        ],
+        "rules": [{"name": r.name, "text": r.text, "place": r.place} for r in status.manifest.rules] if status.manifest else [],
+        "counters": counters_document(status)["counters"],
+    }
+
+
+def counters_document(status: Status) -> dict[str, Any]:
+    """The counters for programs. Packets are segments as on the wire, bytes those of the inner packets."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "name": status.name,
+        "counters": [
+            {"name": c.name, "kind": c.kind, "packets": packets, "bytes": size, "text": c.text, "place": c.place}
+            for c, packets, size in status.counters
+        ],
+    }
+
+
+def counters_prometheus(status: Status) -> str:
+    """The Prometheus text exposition format, version 0.0.4."""
+    lines = []
+    for metric, help_text, index in (
+        ("encap_packets_total", "Packets by what happened to them, as segments on the wire.", 1),
+        ("encap_bytes_total", "Bytes of the inner IP packets by what happened to them.", 2),
+    ):
+        lines += [f"# HELP {metric} {help_text}", f"# TYPE {metric} counter"]
+        for entry in status.counters:
+            labels = f'bundle="{_label(status.name)}",counter="{_label(entry[0].name)}",kind="{_label(entry[0].kind)}"'
+            lines.append(f"{metric}{{{labels}}} {entry[index]}")
+    lines += ["# HELP encap_drift Whether what is in force differs from what was applied.", "# TYPE encap_drift gauge"]
+    lines.append(f'encap_drift{{bundle="{_label(status.name)}"}} {int(bool(status.drift))}')
+    return "\n".join(lines) + "\n"
+
+
+def removed_text(removed: Removed) -> str:
+    """What was taken off, and what now leaves in the clear."""
+    lines = [f"{removed.name} is removed: {len(removed.hooks)} programs taken off, {removed.maps} maps unpinned"]
+    lines += [f"  - hook {h.device} {h.kind} {h.direction.word}" for h in removed.hooks]
+    for rule in removed.in_clear:
+        what = ", ".join(rule.destinations) or rule.text
+        lines.append(f"  now in the clear: {what}   (rule {rule.name}, {rule.place})")
+    return "\n".join(lines) + "\n"
+
+
+def removed_document(removed: Removed) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "name": removed.name,
+        "hooks": [{"device": h.device, "direction": h.direction.word, "kind": h.kind} for h in removed.hooks],
+        "maps": removed.maps,
+        "in_clear": [{"rule": r.name, "destinations": list(r.destinations), "text": r.text} for r in removed.in_clear],
+    }
+
+
+def _in_force(status: Status) -> str:
+    if status.manifest is None or status.state is None:
+        return "no apply has finished yet"
+    since = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.state.applied_at))
+    return f"{status.manifest.identity[:8]} in force since {since}" + (", with drift" if status.drift else "")
+
+
+def _hook_line(hook: HookStatus) -> str:
+    programs = ", ".join(f"[{p.name}]" if p.ours else p.name or f"program {p.program_id}" for p in hook.programs)
+    running = hook.running
+    if running is None:
+        return f"  hook   {hook.device} {hook.direction.word}: {programs or 'empty'}   ours is not there"
+    code = hook.identity[:8] or "unknown code"
+    return f"  hook   {hook.device} {running.kind} {hook.direction.word}: {programs}   {code}, program {running.program_id}"
+
+
+def _counter_lines(status: Status) -> list[str]:
+    width = max((len(c.name) for c, _, _ in status.counters), default=0)
+    return [
+        f"  {c.name:<{width}}  {packets:>12} packets  {size:>15} bytes   {c.text}{f'   {c.place}' if c.place else ''}"
+        for c, packets, size in status.counters
+    ]
+
+
+def _label(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

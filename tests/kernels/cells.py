@@ -1,0 +1,128 @@
+"""The cells of the matrix: what is tested, by name. The host expects these, the guest fills them in.
+
+A cell that the guest did not report is a failure, so nothing passes by not running.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+# Segmentation offloads of every device on the way. "software": our program sees a super-packet that the kernel splits
+# after it, the case in which wrong GSO flags black-hole TCP. "hardware": it crosses whole. "none": single packets.
+OFFLOADS = ("hardware", "software", "none")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kernel tunnel device as the peer. `inner` are the families that it carries, `keyed` that it checks a key."""
+
+    name: str
+    encapsulation: str  # also the name of our spec
+    outer: str
+    inner: tuple[str, ...]
+    module: str
+    keyed: bool = False
+
+
+BOTH = ("ipv4", "ipv6")
+KINDS = (
+    Kind("vxlan", "vxlan", "ipv4", BOTH, "vxlan", keyed=True),
+    # The default peer sends an outer checksum; these leave it out, as our side does.
+    Kind("vxlan-nocsum", "vxlan", "ipv4", ("ipv4",), "vxlan", keyed=True),
+    Kind("vxlan", "vxlan", "ipv6", BOTH, "vxlan", keyed=True),
+    Kind("vxlan-nocsum", "vxlan", "ipv6", ("ipv6",), "vxlan", keyed=True),
+    Kind("ipip", "ipip", "ipv4", ("ipv4",), "ipip"),
+    Kind("sit", "ipip", "ipv4", ("ipv6",), "sit"),
+    Kind("ip6tnl-any", "ipip", "ipv6", BOTH, "ip6_tunnel"),
+    Kind("ip6tnl-ipip6", "ipip", "ipv6", ("ipv4",), "ip6_tunnel"),
+    Kind("ip6tnl-ip6ip6", "ipip", "ipv6", ("ipv6",), "ip6_tunnel"),
+    Kind("gre", "gre", "ipv4", BOTH, "ip_gre", keyed=True),
+    Kind("ip6gre", "gre", "ipv6", BOTH, "ip6_gre", keyed=True),
+)
+ENCAPSULATIONS = ("vxlan", "ipip", "gre")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One check. `section` and `row` place it in the document; `check` tells apart the checks of one row."""
+
+    section: str
+    row: str
+    check: str = ""
+
+    @property
+    def id(self) -> str:
+        return "/".join(part for part in (self.section, self.row, self.check) if part)
+
+
+def traffic_row(kind: Kind, inner: str, direction: str) -> str:
+    arrow = {"out": "ours to kernel", "in": "kernel to ours"}[direction]
+    return f"{kind.encapsulation} over {kind.outer}, {inner} inside, {kind.name}, {arrow}"
+
+
+def traffic(kind: Kind) -> Iterator[Cell]:
+    for inner in kind.inner:
+        for direction in ("out", "in"):
+            row = traffic_row(kind, inner, direction)
+            for offload in OFFLOADS:
+                for what in ("ping", "udp", "tcp"):
+                    yield Cell("traffic", row, f"{what}, {offload} segmentation")
+        yield Cell("clear", clear_row(kind, inner))
+
+
+def clear_row(kind: Kind, inner: str) -> str:
+    return f"{kind.encapsulation} over {kind.outer}, {inner} inside, {kind.name}: nothing left in the clear"
+
+
+def negatives(kind: Kind) -> Iterator[Cell]:
+    for inner in kind.inner:
+        if kind.keyed:
+            yield refusal(kind, inner, "wrong key to the kernel")
+            yield refusal(kind, inner, "wrong key to us")
+        yield refusal(kind, inner, "unlisted source to us")
+
+
+def refusal(kind: Kind, inner: str, what: str) -> Cell:
+    key = "VNI" if kind.encapsulation == "vxlan" else "key"
+    return Cell(
+        "refused", f"{kind.encapsulation} over {kind.outer}, {inner} inside, {kind.name}: {what.replace('key', key)}"
+    )
+
+
+def without(kind: Kind) -> Iterator[Cell]:
+    """Without our program nothing arrives, before `apply` and after `remove`."""
+    for inner in kind.inner:
+        yield absent(kind, inner, "before apply")
+    if kind is first_of(kind.encapsulation, kind.outer):
+        for inner in kind.inner:
+            yield absent(kind, inner, "after remove")
+
+
+def absent(kind: Kind, inner: str, when: str) -> Cell:
+    return Cell("absent", f"{kind.encapsulation} over {kind.outer}, {inner} inside, {kind.name}: nothing {when}")
+
+
+def first_of(encapsulation: str, outer: str) -> Kind:
+    return next(kind for kind in KINDS if (kind.encapsulation, kind.outer) == (encapsulation, outer))
+
+
+def our_side(encapsulation: str) -> Iterator[Cell]:
+    yield Cell("ours", encapsulation, "apply")
+    yield Cell("ours", encapsulation, "remove leaves nothing")
+
+
+def example(name: str) -> Iterator[Cell]:
+    for check in ("apply", "status", "remove leaves nothing"):
+        yield Cell("examples", name, check)
+
+
+def expected(encapsulations: Sequence[str], examples: Sequence[str]) -> list[Cell]:
+    """Every cell of one kernel."""
+    cells: list[Cell] = [cell for name in examples for cell in example(name)]
+    for encapsulation in encapsulations:
+        cells += our_side(encapsulation)
+        for kind in KINDS:
+            if kind.encapsulation == encapsulation:
+                cells += [*traffic(kind), *negatives(kind), *without(kind)]
+    return cells

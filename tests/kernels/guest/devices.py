@@ -1,0 +1,89 @@
+"""The kernel's own tunnel devices: one end of a tunnel, in any namespace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..cells import Kind
+from . import plan
+from .namespaces import ip
+
+_TYPE = {
+    "vxlan": "vxlan id {key} dstport 4789 local {local} remote {remote} nolearning udp6zerocsumrx",
+    "vxlan-nocsum": "vxlan id {key} dstport 4789 local {local} remote {remote} nolearning "
+    "noudpcsum udp6zerocsumtx udp6zerocsumrx",
+    "ipip": "ipip local {local} remote {remote} mode ipip",
+    "sit": "sit local {local} remote {remote} mode ip6ip",
+    "ip6tnl-any": "ip6tnl local {local} remote {remote} mode any encaplimit none",
+    "ip6tnl-ipip6": "ip6tnl local {local} remote {remote} mode ipip6 encaplimit none",
+    "ip6tnl-ip6ip6": "ip6tnl local {local} remote {remote} mode ip6ip6 encaplimit none",
+    "gre": "gre local {local} remote {remote} key {key}",
+    "ip6gre": "ip6gre local {local} remote {remote} key {key} encaplimit none",
+}
+
+
+@dataclass(frozen=True)
+class End:
+    """One end of a tunnel. `routes` are the (source, destination) pairs of inner addresses that go through it."""
+
+    kind: Kind
+    namespace: str
+    device: str
+    remote: str  # the host at the other end
+    key: int
+    routes: tuple[tuple[str, str], ...]
+    mac: str = ""  # of this device, where it has one
+    remote_mac: str = ""
+
+    def create(self) -> None:
+        local = plan.HOSTS[self.namespace].outer[self.kind.outer]
+        remote = plan.HOSTS[self.remote].outer[self.kind.outer]
+        ethernet = self.kind.encapsulation == "vxlan"
+        address = f"address {self.mac} " if ethernet else ""
+        what = _TYPE[self.kind.name].format(key=self.key, local=local, remote=remote)
+        commands = [
+            f"link add {self.device} {address}type {what}",
+            f"link set {self.device} mtu {plan.TUNNEL_MTU} addrgenmode none up",
+        ]
+        if ethernet:  # nobody answers ARP or neighbour discovery at an end that has no Ethernet device
+            commands += [
+                f"neigh add {destination} lladdr {self.remote_mac} dev {self.device} nud permanent"
+                for _, destination in self.routes
+            ]
+        commands += [
+            f"route add {plan.network(destination)} dev {self.device} src {source}"
+            for source, destination in self.routes
+        ]
+        ip(self.namespace, commands)
+
+    def delete(self) -> None:
+        ip(self.namespace, [f"link del {self.device}"])
+
+
+def towards_us(kind: Kind, tunnel: plan.Tunnel) -> End:
+    """The end of the peer, or of the stranger, for one tunnel."""
+    pairs = (
+        (plan.inner(plan.PEER, kind.outer, family, tunnel), plan.inner(plan.OURS, kind.outer, family, tunnel))
+        for family in kind.inner
+    )
+    namespace = "stranger" if tunnel is plan.Tunnel.STRANGER else "peer"
+    key = plan.KEY_TO_US if tunnel is plan.Tunnel.WRONG else plan.KEY
+    return End(kind, namespace, f"t{tunnel:d}", "ours", key, tuple(pairs), plan.PEER_MAC, plan.OUR_MAC)
+
+
+def towards_peer(kind: Kind, tunnel: plan.Tunnel) -> End:
+    """Our end, when the kernel stands in for our program."""
+    pairs = (
+        (plan.inner(plan.OURS, kind.outer, family, tunnel), plan.inner(plan.PEER, kind.outer, family, tunnel))
+        for family in kind.inner
+    )
+    key = plan.KEY_TO_PEER if tunnel is plan.Tunnel.WRONG else plan.KEY
+    return End(kind, "ours", f"t{tunnel:d}", "peer", key, tuple(pairs), plan.OUR_MAC, plan.PEER_MAC)
+
+
+def ends_towards_us(kind: Kind) -> list[End]:
+    """What the other side of one kind of device needs: the good tunnel, the wrong key, the stranger."""
+    tunnels = [plan.Tunnel.GOOD, plan.Tunnel.STRANGER]
+    if kind.keyed:
+        tunnels.append(plan.Tunnel.WRONG)
+    return [towards_us(kind, tunnel) for tunnel in tunnels]

@@ -1,0 +1,131 @@
+"""Senders and receivers in pure Python, with sockets made inside the namespaces. A check that fails raises `Failed`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import select
+import socket
+import struct
+import threading
+import time
+
+from .namespaces import inside
+
+ARRIVES = 5.0  # seconds until what should arrive counts as lost; emulated kernels pause now and then
+TCP_TIMEOUT = 20.0  # above several retransmission timeouts, so that a stall is told from a slow machine
+BULK = os.urandom(1 << 20)
+PORT = 7000
+
+
+class Failed(Exception):
+    """What was to happen did not; the message says what did."""
+
+
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def _socket(namespace: str, address: str, kind: socket.SocketKind, port: int = 0) -> socket.socket:
+    with inside(namespace):
+        made = socket.socket(_family(address), kind)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind((address, port))
+    return made
+
+
+def ping(namespace: str, source: str, destination: str, limit: float = ARRIVES) -> None:
+    """An ICMP echo that must be answered. Repeated: the first may wait for a neighbour of the router."""
+    six = ":" in destination
+    protocol = socket.getprotobyname("ipv6-icmp" if six else "icmp")
+    with inside(namespace):
+        sender = socket.socket(_family(destination), socket.SOCK_DGRAM, protocol)
+    with sender:
+        sender.bind((source, 0))
+        until = time.monotonic() + limit
+        sequence = 0
+        while time.monotonic() < until:
+            sequence += 1
+            payload = os.urandom(1000)
+            sender.sendto(struct.pack("!BBHHH", 128 if six else 8, 0, 0, 0, sequence) + payload, (destination, 0))
+            if select.select([sender], [], [], min(1.0, limit))[0]:
+                answer = sender.recv(2048)
+                if answer[8:] == payload:
+                    return
+    raise Failed(f"no answer from {destination} to {sequence} echo requests of {source}")
+
+
+def udp(source_namespace: str, source: str, namespace: str, destination: str) -> None:
+    """Datagrams of several sizes in one direction: the largest are the path's limit and two fragments."""
+    limit = 1400 - (48 if ":" in source else 28)
+    messages = [os.urandom(size) for size in (1, 64, 1000, limit, 3000)]
+    with (
+        _socket(namespace, destination, socket.SOCK_DGRAM, PORT) as receiver,
+        _socket(source_namespace, source, socket.SOCK_DGRAM) as sender,
+    ):
+        for message in messages:
+            sender.sendto(message, (destination, PORT))
+            if not select.select([receiver], [], [], ARRIVES)[0]:
+                raise Failed(f"a datagram of {len(message)} bytes from {source} did not reach {destination}")
+            data, origin = receiver.recvfrom(65536)
+            if data != message:
+                raise Failed(f"a datagram of {len(message)} bytes from {source} arrived changed")
+            if origin[0] != source:
+                raise Failed(f"a datagram from {source} arrived as from {origin[0]}")
+
+
+def tcp(source_namespace: str, source: str, namespace: str, destination: str) -> None:
+    """One megabyte in one direction, judged by its hash."""
+    got: list[str] = []
+
+    def receive(connection: socket.socket) -> None:
+        digest = hashlib.sha256()
+        with connection:
+            try:
+                while data := connection.recv(1 << 16):
+                    digest.update(data)
+                got.append(digest.hexdigest())
+            except OSError as why:
+                got.append(f"the receiver failed: {why}")
+
+    with (
+        _socket(namespace, destination, socket.SOCK_STREAM, PORT) as listener,
+        _socket(source_namespace, source, socket.SOCK_STREAM) as sender,
+    ):
+        listener.listen()
+        listener.settimeout(ARRIVES)
+        sender.settimeout(ARRIVES)
+        try:
+            sender.connect((destination, PORT))
+            connection, _ = listener.accept()
+        except TimeoutError:
+            raise Failed(f"no TCP connection from {source} to {destination}") from None
+        connection.settimeout(TCP_TIMEOUT)
+        sender.settimeout(TCP_TIMEOUT)
+        receiver = threading.Thread(target=receive, args=(connection,))
+        receiver.start()
+        try:
+            sender.sendall(BULK)
+            sender.shutdown(socket.SHUT_WR)
+        except OSError as why:
+            got.append(f"the sender failed: {why}")
+        receiver.join(TCP_TIMEOUT)
+    if not got or got[0] != hashlib.sha256(BULK).hexdigest():
+        raise Failed(f"{len(BULK)} bytes over TCP from {source} to {destination}: {got[0] if got else 'they stalled'}")
+
+
+class Silence:
+    """Datagrams that must not arrive: sent now, judged later, so that many of them share one wait."""
+
+    def __init__(self, source_namespace: str, source: str, namespace: str, destination: str) -> None:
+        self._receiver = _socket(namespace, destination, socket.SOCK_DGRAM, PORT)
+        self._sentence = f"a datagram from {source} reached {destination}"
+        with _socket(source_namespace, source, socket.SOCK_DGRAM) as sender:
+            for _ in range(3):
+                sender.sendto(b"nobody is to read this", (destination, PORT))
+
+    def judge(self) -> None:
+        """Call it when anything that was to arrive would have arrived."""
+        with self._receiver:
+            if select.select([self._receiver], [], [], 0)[0]:
+                raise Failed(self._sentence)

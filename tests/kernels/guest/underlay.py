@@ -1,0 +1,69 @@
+"""The path between the tunnel ends: three hosts, each on its own link of a router, over veth."""
+
+from __future__ import annotations
+
+import re
+
+from . import plan
+from .namespaces import inside, ip, run
+
+ROUTER = "router"
+# `tx off` makes checksums real on the wire; `tso off` alone leaves super-packets that the kernel splits after us.
+# Scatter-gather stays on, since segmentation in software needs it.
+_OFF = {
+    "hardware": "tso on gso on gro on tx on",
+    "software": "tx off tso off gso on gro on",
+    "none": "tx off tso off gso off gro off",
+}
+
+
+def build() -> None:
+    """Create the namespaces, links and outer routes, and give every host its inner addresses."""
+    ip(None, [f"netns add {name}" for name in (*plan.HOSTS, ROUTER)])
+    for host in plan.HOSTS.values():
+        ip(
+            None,
+            [
+                f"link add eth0 address {host.mac} netns {host.name} type veth peer name {host.name} netns {ROUTER}",
+            ],
+        )
+        addresses = [f"address add {a}/{_length(a)} dev eth0 nodad" for a in host.outer.values()]
+        side = plan.OURS if host.name == "ours" else plan.PEER
+        addresses += [f"address add {a}/{_full(a)} dev lo nodad" for a in plan.every_inner(side)]
+        ip(host.name, ["link set lo up", "link set eth0 addrgenmode none up", *addresses])
+        on_router = [f"address add {a}/{_length(a)} dev {host.name} nodad" for a in host.router.values()]
+        ip(ROUTER, [f"link set {host.name} addrgenmode none up", *on_router])
+        # The default route carries the outer packets, and no inner one: the router drops those.
+        ip(host.name, [f"route add default via {router}" for router in host.router.values()])
+        set_sysctl(host.name, "net.ipv4.ping_group_range", "0 0")
+    ip(ROUTER, ["link set lo up", "route add blackhole 10.0.0.0/8", "-6 route add blackhole fd00::/8"])
+    set_sysctl(ROUTER, "net.ipv4.ip_forward", "1")
+    set_sysctl(ROUTER, "net.ipv6.conf.all.forwarding", "1")
+
+
+def _length(address: str) -> int:
+    return 64 if ":" in address else 24
+
+
+def _full(address: str) -> int:
+    return 128 if ":" in address else 32
+
+
+def set_sysctl(namespace: str, name: str, value: str) -> None:
+    """Write a sysctl of a namespace: /proc/sys/net shows the namespace of the thread that opens it."""
+    with inside(namespace), open("/proc/sys/" + name.replace(".", "/"), "w") as file:
+        file.write(value)
+
+
+def set_offloads(mode: str) -> None:
+    """Switch segmentation on every link, both ends, and make sure that it took effect."""
+    ends = [(host, "eth0") for host in plan.HOSTS] + [(ROUTER, host) for host in plan.HOSTS]
+    for namespace, device in ends:
+        with inside(namespace):
+            run(["ethtool", "-K", device, *_OFF[mode].split()])
+    with inside("ours"):
+        state = run(["ethtool", "-k", "eth0"])
+    for name, wanted in (("tcp-segmentation-offload", mode == "hardware"), ("generic-segmentation-offload", mode != "none")):
+        (found,) = re.findall(rf"^{name}: (on|off)", state, re.M)
+        if (found == "on") != wanted:
+            raise RuntimeError(f"{name} is {found} with {mode} segmentation")

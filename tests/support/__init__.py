@@ -1,0 +1,1 @@
+"""What tests, the demo and the benchmark share: namespaces, links, traffic, captures, tunnel peers, the two CLIs."""

@@ -1,0 +1,87 @@
+"""Links between namespaces and their properties."""
+
+from __future__ import annotations
+
+import array
+import fcntl
+import ipaddress
+import socket
+import struct
+from dataclasses import dataclass
+
+from .netns import Namespace
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+SIOCETHTOOL = 0x8946
+
+# `on` hands whole TCP super-packets from host to host. `software` makes them up to the hook and cuts them in the
+# kernel behind it, as a plain NIC does: the mode in which wrong GSO flags show. `off` has single packets throughout,
+# with finished checksums in every captured byte.
+OFFLOADS: dict[str, dict[str, bool]] = {
+    "on": {"tx": True, "sg": True, "tso": True, "gso": True, "gro": True},
+    "software": {"tx": True, "sg": True, "tso": False, "gso": True, "gro": True},
+    "off": {"gro": False, "gso": False, "tso": False, "sg": False, "tx": False},
+}
+_ETHTOOL_SET = {"tx": 0x17, "sg": 0x19, "tso": 0x1F, "gso": 0x24, "gro": 0x2C}
+
+
+@dataclass(frozen=True)
+class End:
+    """One end of a link."""
+
+    namespace: Namespace
+    device: str
+
+    def mac(self) -> str:
+        return mac_of(self.namespace, self.device)
+
+
+def veth(left: Namespace, left_device: str, right: Namespace, right_device: str, mtu: int = 1500) -> tuple[End, End]:
+    """Connect two namespaces; both ends are up when it returns."""
+    left.ip(
+        f"link add {left_device} mtu {mtu} type veth peer name {right_device} mtu {mtu} netns {right.name}",
+        f"link set {left_device} up",
+    )
+    right.ip(f"link set {right_device} up")
+    return End(left, left_device), End(right, right_device)
+
+
+def bridge(namespace: Namespace, device: str, ports: list[str], mtu: int = 1500) -> None:
+    """A bridge without spanning tree or multicast snooping: a plain wire between its ports."""
+    namespace.ip(f"link add {device} type bridge forward_delay 0 mcast_snooping 0")
+    # Its own MAC, else it follows the lowest of its ports' and changes when one is added.
+    namespace.ip(f"link set {device} address {mac_of(namespace, device)} mtu {mtu} up")
+    namespace.ip(*(f"link set {port} master {device}" for port in ports))
+
+
+def mac_of(namespace: Namespace, device: str) -> str:
+    request = struct.pack("16s24x", device.encode())
+    with namespace.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        answer = fcntl.ioctl(control, 0x8927, request)  # SIOCGIFHWADDR
+    return answer[18:24].hex(":")
+
+
+def set_offloads(end: End, mode: str) -> None:
+    """Set a device's segmentation and checksum offloads to a mode of `OFFLOADS`."""
+    with end.namespace.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        for name, on in OFFLOADS[mode].items():
+            value = array.array("B", struct.pack("II", _ETHTOOL_SET[name], on))
+            pointer, _ = value.buffer_info()
+            fcntl.ioctl(control, SIOCETHTOOL, struct.pack("16sP16x", end.device.encode(), pointer))
+
+
+def neighbour(namespace: Namespace, device: str, address: Address | str, mac: str) -> None:
+    """A neighbour that is known for good, so that no test waits for or depends on ARP."""
+    namespace.ip(f"neigh replace {address} lladdr {mac} dev {device} nud permanent")
+
+
+def has_link_type(kind: str) -> bool:
+    """Whether this kernel can make a device of a type: vlan, gre, ipip ..."""
+    with Namespace("probe") as probe:
+        options = {"vlan": "id 7", "vxlan": "id 7 dstport 4789", "macvlan": ""}.get(kind, "")
+        veth(probe, "a", probe, "b")
+        try:
+            probe.ip(f"link add link a name probed type {kind} {options}")
+        except RuntimeError:
+            return False
+        return True

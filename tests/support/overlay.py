@@ -1,0 +1,92 @@
+"""The VXLAN overlay of examples/vxlan-overlay.yaml on the test network: `ours` by a compiled program, the other hosts
+by the kernel's own vxlan device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import cli, kernel_vxlan
+from .topology import PLAN, Topology
+
+VNI = 42
+EXAMPLE = cli.ROOT / "examples" / "vxlan-overlay.yaml"
+ROWS = EXAMPLE.with_name("vxlan-overlay-sites.csv")
+
+
+@dataclass(frozen=True)
+class Site:
+    """A row of the example's table of sites."""
+
+    name: str
+    destination: str
+    address: str
+    mac: str
+    vni: int = VNI
+
+
+def sites(outer: int, roles: Iterable[str] = ("far", "near")) -> list[Site]:
+    """Rows that reach hosts of the test network over an underlay of IP version `outer`, for both inner families."""
+    return [
+        Site(
+            f"{role}-{inner}",
+            PLAN[role].prefix[inner],
+            str(PLAN[role].underlay[outer]),
+            kernel_vxlan.OVERLAY_MACS[role],
+        )
+        for role in roles
+        for inner in (4, 6)
+    ]
+
+
+def write_spec(folder: Path, rows: Iterable[Site], *edits: tuple[str, str]) -> Path:
+    """The example with other rows, and with pieces of its text replaced: each (old, new) must occur exactly once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = EXAMPLE.read_text()
+    for old, new in edits:
+        if text.count(old) != 1:
+            raise ValueError(f"{EXAMPLE.name} has {old!r} {text.count(old)} times")
+        text = text.replace(old, new)
+    lines = [f"{row.name},{row.destination},{row.address},{row.mac},{row.vni}\n" for row in rows]
+    (folder / ROWS.name).write_text("name,destination,address,mac,vni\n" + "".join(lines))
+    spec = folder / EXAMPLE.name
+    spec.write_text(text)
+    return spec
+
+
+NEXT_HOP_ROUTE = ("egress:\n", "egress:\n  next_hop: route\n")
+
+
+class Overlay:
+    """Sets up everything but the program on `ours`: apply one with `apply`.
+
+    With `through_router` the inner routes of `ours` lead to the router for every host, as a host's default route does;
+    otherwise each leads to the tunnel end itself or to the router before it.
+    """
+
+    def __init__(self, topology: Topology, outer: int, vni: int = VNI, through_router: bool = False) -> None:
+        self.topology = topology
+        self.bundle: Path | None = None
+        topology.overlay_on_loopback("ours")
+        for role in ("far", "near"):
+            kernel_vxlan.add_device(topology, role, vni, outer)
+            kernel_vxlan.add_peer(topology, role, "ours", topology.mac("ours"), outer)
+            direct = role == "near" and not through_router
+            topology.route_overlay("ours", role, direct, mtu=1500 - kernel_vxlan.OVERHEAD[outer])
+
+    def apply(self, bundle: Path, uplink: str = "eth0") -> str:
+        """Load a bundle on `ours`; returns what encapctl said."""
+        said = cli.apply(self.topology.ours, bundle, uplink=uplink)
+        self.bundle = bundle
+        return said
+
+    def remove(self) -> None:
+        assert self.bundle is not None, "nothing was applied"
+        cli.remove(self.topology.ours, self.bundle)
+        self.bundle = None
+
+    def counters(self) -> dict[str, int]:
+        """Packets by counter name."""
+        assert self.bundle is not None, "nothing was applied"
+        return {row["name"]: row["packets"] for row in cli.stats(self.topology.ours, self.bundle)}
