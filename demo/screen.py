@@ -36,11 +36,13 @@ class Screen:
         self.line()
         self.line((f"{self._step}  {what}", "bold cyan"))
 
-    def note(self, text: str) -> None:
-        self.line((f"   {text}", "dim"))
-
     def command(self, text: str, seconds: float) -> None:
         self.line("   ", ("$ ", "dim"), text, (f"   {seconds:.2f} s", "dim"))
+
+    def output(self, text: str) -> None:
+        """What a command printed, or a drawing, as it is."""
+        for line in text.rstrip().splitlines():
+            self.line(f"   {line}")
 
     def picture(self, caption: str, layers: Sequence[Layer], added: int) -> None:
         """A frame as a box, a row for each header. The first `added` bytes are what the program put in front."""

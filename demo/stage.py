@@ -11,10 +11,12 @@ from tests.support.topology import PLAN, Topology
 from tests.support.traffic import Host
 
 PICTURE = """\
-   ours 192.0.2.30 ───┐                              the program at eth0, no tunnel device
-   10.200.0.1         ├─ router ─── far 192.0.2.10   10.1.0.1 behind the kernel's vxlan device
-   near 192.0.2.20 ───┘                 2001:db8::30 10.3.0.1 behind another, over IPv6
-   10.2.0.1, on our own segment, behind the kernel's vxlan device"""
+ours 192.0.2.30 ---+                               the program at eth0, no tunnel device
+10.200.0.1         |
+                   +-- router --- far 192.0.2.10   10.1.0.1 on the kernel's vxlan device
+                   |              2001:db8::30     10.3.0.1 on another, over IPv6
+near 192.0.2.20 ---+
+10.2.0.1 on the kernel's vxlan device, on our own segment"""
 
 VNI = 42
 IPV6_SITE = {"device": "vx1", "mac": "02:00:00:00:10:03", "address": "10.3.0.1", "prefix": "10.3.0.0/16"}

@@ -25,10 +25,10 @@ from .kernel.programs import Program
 from .loader import counters
 from .loader.bundle import open_bundle
 from .loader.desired import Request, require_kernel, require_privilege
+from .loader.erase import erase
 from .loader.instances import Loaded, load
 from .loader.layouts import COUNTERS
 from .loader.lock import locked
-from .loader.erase import erase
 from .loader.observe import PinnedMap, from_another_namespace
 from .loader.paths import Paths
 from .loader.state import State, save
@@ -45,7 +45,7 @@ class Applied:
 
 
 def apply(request: Request) -> Applied:
-    """Bring the machine to what the bundle says. Raises DiagnosedError; KernelError if the kernel refuses later steps."""
+    """Bring the machine to what the bundle says. Raises DiagnosedError; KernelError if a later step is refused."""
     begun = time.monotonic()
     bundle = open_bundle(request.bundle, request.rows)  # before the lock, whose directory needs privilege
     require_kernel(bundle.manifest)
@@ -100,7 +100,9 @@ def _write(change: MapChange, target: Map) -> None:
         words = f"map {change.map} is full: it holds {target.info.max_entries} entries"
         raise DiagnosedError([Diagnostic("B308", words, help="raise `capacity` in the spec")], Exit.SPEC) from None
     except KernelError as error:
-        raise DiagnosedError([Diagnostic("K209", f"map {change.map} cannot be written: {error}")], Exit.KERNEL) from None
+        raise DiagnosedError(
+            [Diagnostic("K209", f"map {change.map} cannot be written: {error}")], Exit.KERNEL
+        ) from None
 
 
 def _remember_counters(planned: Plan) -> State:

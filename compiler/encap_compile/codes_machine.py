@@ -17,7 +17,7 @@ CODES: dict[str, Explained] = {
     ),
     "H102": Explained(
         "no bpf filesystem",
-        "Maps and links are kept alive by pins in a bpf filesystem, usually at /sys/fs/bpf. There encapctl mounts it if\n"
+        "Maps and links are kept alive by pins in a bpf filesystem, usually at /sys/fs/bpf. There it is mounted if\n"
         "it is missing; elsewhere it does not decide for you:\n\n    mount -t bpf bpf /sys/fs/bpf\n\n"
         "`ip netns exec` hides that mount, because it mounts a new /sys. Use `nsenter --net=/run/netns/NAME` instead.",
     ),
@@ -65,8 +65,8 @@ CODES: dict[str, Explained] = {
     ),
     "H111": Explained(
         "packets of full size do not fit",
-        "Encapsulation makes a packet larger, and at this hook nothing tells the sender: a packet that does not fit the\n"
-        "device is lost. The route of the inner prefix must say so:\n\n"
+        "Encapsulation makes a packet larger, and at this hook nothing tells the sender: a packet that does not fit\n"
+        "the device is lost. The route of the inner prefix must say so:\n\n"
         "    ip route change 10.0.0.0/8 via 192.0.2.1 dev bond0 mtu 1450",
     ),
     "H112": Explained(
@@ -82,8 +82,8 @@ CODES: dict[str, Explained] = {
     ),
     "H114": Explained(
         "the machine refused",
-        "A file, directory or socket could not be used; the message names it. Nothing of that step was done, and apply\n"
-        "can be run again.",
+        "A file, directory or socket could not be used; the message names it. Nothing of that step was done, and\n"
+        "apply can be run again.",
     ),
     "K201": Explained(
         "libbpf is missing",
@@ -91,11 +91,13 @@ CODES: dict[str, Explained] = {
         "    apt install libbpf1        # Debian, Ubuntu\n    dnf install libbpf         # Fedora, RHEL\n\n"
         "ENCAP_LIBBPF may name another file.",
     ),
-    "K202": Explained("libbpf is too old", "libbpf 1.0 (2022) or newer is needed. Install it, or name one with ENCAP_LIBBPF."),
+    "K202": Explained(
+        "libbpf is too old", "libbpf 1.0 (2022) or newer is needed. Install it, or name one with ENCAP_LIBBPF."
+    ),
     "K203": Explained(
         "the kernel is too old for this bundle",
-        "The spec's `kernel` is the oldest that the bundle was made for, and this machine's is older. Compile the spec\n"
-        "with a lower `kernel`: if a feature stands in the way, the compiler says which.",
+        "The spec's `kernel` is the oldest that the bundle was made for, and this machine's is older. Compile the\n"
+        "spec with a lower `kernel`: if a feature stands in the way, the compiler says which.",
     ),
     "K204": Explained(
         "the object cannot be opened",
@@ -103,23 +105,27 @@ CODES: dict[str, Explained] = {
     ),
     "K205": Explained(
         "the verifier refused a program",
-        "The kernel proves every program safe before it runs, and did not succeed. Nothing has changed: what ran before\n"
-        "runs on. The place is a line of the generated C, with the spec line it was made for. The compiler should not\n"
-        "write such code: please report it, with the spec.",
+        "The kernel proves every program safe before it runs, and did not succeed. Nothing has changed: what ran\n"
+        "before runs on. The place is a line of the generated C, with the spec line it was made for. The compiler should\n"
+        "not write such code: please report it, with the spec.",
     ),
     "K206": Explained(
         "loading failed",
         "The kernel refused the object for another reason than the verifier's: memory, a map type it does not have, a\n"
         "limit. The message holds what libbpf said. Nothing has changed.",
     ),
-    "K207": Explained("no TCX on this kernel", "TCX came with Linux 6.6. Leave --attach out, or write --attach clsact."),
+    "K207": Explained(
+        "no TCX on this kernel", "TCX came with Linux 6.6. Leave --attach out, or write --attach clsact."
+    ),
     "K208": Explained(
         "a hook could not be changed",
         "All programs are loaded and all rows written, but the kernel did not attach one, as when another agent holds\n"
         "the place, or the device has an `ingress` qdisc where clsact is needed. Every mix of old and new programs\n"
         "works; mend the cause and run apply again.",
     ),
-    "K209": Explained("the kernel refused a call", "A map, program or hook could not be read or written; the message names the call."),
+    "K209": Explained(
+        "the kernel refused a call", "A map, program or hook could not be read or written; the message names the call."
+    ),
     "B301": Explained(
         "no bundle there",
         "A bundle is a directory with a manifest.json, as `encap-compile SPEC` writes it to build/NAME.",
@@ -130,21 +136,28 @@ CODES: dict[str, Explained] = {
     ),
     "B303": Explained(
         "a manifest of another format",
-        "The bundle was built by another release whose manifest this encapctl does not read. Use both from one release.",
+        "The bundle was built by another release whose manifest this encapctl does not read. Use both of one release.",
     ),
-    "B304": Explained("a file of the bundle is missing", "The manifest names a file that cannot be read. Copy the bundle whole."),
+    "B304": Explained(
+        "a file of the bundle is missing", "The manifest names a file that cannot be read. Copy the bundle whole."
+    ),
     "B305": Explained(
         "a file of the bundle was changed",
-        "Its SHA-256 is not the one in the manifest: what was reviewed is not what would be loaded. Change the spec or\n"
-        "the rows and build again; to try other rows on one machine, use --rows TABLE=FILE.",
+        "Its SHA-256 is not the one in the manifest: what was reviewed is not what would be loaded. Change the spec\n"
+        "or the rows and build again; to try other rows on one machine, use --rows TABLE=FILE.",
     ),
-    "B306": Explained("a file without a hash", "The manifest must list the object and all row files with their hashes."),
-    "B307": Explained("no such table", "--rows names a table that the bundle does not have, or whose rows are compiled in."),
+    "B306": Explained(
+        "a file without a hash", "The manifest must list the object and all row files with their hashes."
+    ),
+    "B307": Explained(
+        "no such table", "--rows names a table that the bundle does not have, or whose rows are compiled in."
+    ),
     "B308": Explained(
         "too many entries",
         "A map has the size that `capacity` in the spec gives it. Raise it and compile again; apply then moves to a\n"
         "larger map without losing a packet.",
     ),
-    "B309": Explained("not a prefix", "A line of a prefix set must be one prefix, as 10.0.0.0/8 or 2001:db8::/32, without host bits."),
-    "B310": Explained("object and manifest differ", "The object's maps are not laid out as the manifest says. Build the bundle again."),
+    "B309": Explained(
+        "object and manifest differ", "The object's maps are not laid out as the manifest says. Build the bundle again."
+    ),
 }

@@ -39,8 +39,9 @@ def run(arguments: list[str]) -> int:
     """Run one command line; the exit code."""
     context = Context()
     context.debug = "--debug" in arguments
+    words = [a for a in arguments if a != "--debug"]  # it may stand anywhere
     try:
-        result = cli.main(args=arguments, prog_name="encapctl", standalone_mode=False, obj=context)
+        result = cli.main(args=words, prog_name="encapctl", standalone_mode=False, obj=context)
         return int(result) if isinstance(result, int) else Exit.DONE
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
@@ -90,7 +91,7 @@ def _report(diagnostics: Sequence[Diagnostic], context: Context) -> None:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--debug", is_flag=True, help="Show a Python traceback with an unexpected error.")
 @click.version_option(package_name="encap-compile", message="%(version)s")
-def cli(debug: bool) -> None:
+def cli(**_: bool) -> None:
     """Put bundles that encap-compile built into this machine's hooks, and keep them there.
 
     A bundle is a directory, build/NAME. Everything is done in the network namespace that encapctl runs in.
@@ -105,7 +106,9 @@ _BPFFS = click.option("--bpffs", default="", metavar="DIR", help="The bpf filesy
 
 
 def _format(*words: str) -> Callable[[Command], Command]:
-    return click.option("--format", "format_", type=click.Choice(words), default="text", help="How results are written.")
+    return click.option(
+        "--format", "format_", type=click.Choice(words), default="text", help="How results are written."
+    )
 
 
 def _requesting(command: Command) -> Command:
@@ -113,11 +116,17 @@ def _requesting(command: Command) -> Command:
         (
             _BUNDLE,
             click.option("--host", "host_file", default="", metavar="FILE", help="Host values [/etc/encap/host.yaml]."),
-            click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A host value; goes before the file."),
+            click.option(
+                "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A host value; goes before the file."
+            ),
             click.option("--rows", multiple=True, metavar="TABLE=FILE", help="Take a table's rows from this file."),
             click.option(
-                "--attach", default="", type=click.Choice(["", "auto", "tcx", "clsact"]), show_choices=True,
-                metavar="auto|tcx|clsact", help="How programs are attached [ENCAP_ATTACH, auto].",
+                "--attach",
+                default="",
+                type=click.Choice(["", "auto", "tcx", "clsact"]),
+                show_choices=True,
+                metavar="auto|tcx|clsact",
+                help="How programs are attached [ENCAP_ATTACH, auto].",
             ),
             _BPFFS,
         )
@@ -130,7 +139,7 @@ def _requesting(command: Command) -> Command:
 @_requesting
 @_format("text", "json")
 @click.pass_obj
-def plan_command(context: Context, format_: str, **options: Any) -> int:
+def plan_command(context: Context, /, format_: str, **options: Any) -> int:
     """Show what apply would change, and check this machine's routes and MTUs. Exit 0: nothing, 3: a change."""
     context.format = format_
     from .loader.routing import check_routes
@@ -154,7 +163,7 @@ def plan_command(context: Context, format_: str, **options: Any) -> int:
 @_requesting
 @_format("text", "json")
 @click.pass_obj
-def apply_command(context: Context, format_: str, **options: Any) -> int:
+def apply_command(context: Context, /, format_: str, **options: Any) -> int:
     """Make this machine run the bundle. Safe to run again, at the same time, and to kill at any point."""
     context.format = format_
     from .apply import apply

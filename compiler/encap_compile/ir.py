@@ -176,9 +176,11 @@ class StructMember:
 
 @dataclass(frozen=True)
 class FixedRow:
-    """A row that is compiled in. `conditions` select it, `values` are its members' C initialisers."""
+    """A row that is compiled in. `conditions` select it (or its name's id), `values` are its members' initialisers."""
 
     comment: str
+    row_id: int
+    row_name: str
     conditions: tuple[Condition, ...]
     values: tuple[tuple[str, str], ...]
 
@@ -264,57 +266,71 @@ Condition = InPrefixes | InPrefixMap | InRanges | IsFamily
 
 @dataclass(frozen=True)
 class CounterMember:
+    """A member of `struct counters`. `text` says what happened, `place` which spec line asked for it."""
+
     name: str
+    kind: str  # chosen, passed, dropped, refused, decapsulated
     text: str
-    kind: str
     place: str
 
 
 @dataclass(frozen=True)
 class PacketNeeds:
-    """What the rules want to know of the inner packet; the parser looks for nothing else."""
+    """What the rules want to know of the inner packet; the parser looks for nothing else.
+
+    `families` are those that any rule can see. A member of `struct packet` exists only if its need is true.
+    """
 
     families: tuple[str, ...]
-    source: bool
-    destination: bool
     protocol: bool
     ports: bool
-    source_port: bool
-    tos: bool
+    dscp: bool
     ttl: bool
     mark: bool
-    dscp: bool
+    hash: bool
+    length: bool  # of the inner packet, and where its transport header begins: to encapsulate
+    discovery: bool  # whether an IPv6 packet is neighbour discovery
 
     @property
     def both(self) -> bool:
         return len(self.families) == 2
 
+    @property
+    def address_type(self) -> str:
+        """The C type that holds any address the program looks at."""
+        if self.both:
+            return "struct ip_address"
+        return "__be32" if self.families == ("ipv4",) else "struct ipv6_address"
+
 
 @dataclass(frozen=True)
 class Signature:
-    """How a stack is told from other packets: its outer protocol, and for UDP its destination port."""
+    """How a stack is told from other packets: the outer IP protocol, and for UDP the destination port.
 
-    stack: str
+    `protocols` has one number, or two where the protocol names the inner family. `port` is -1 without UDP.
+    `own` is what our own outer source is.
+    """
+
     family: str
-    protocols: tuple[tuple[str, str], ...]  # (constant's name, "") of the outer protocol numbers
-    port: str  # constant's name; empty without UDP
+    protocols: tuple[int, ...]
+    port: int
+    port_constant: str
     encapsulation: str
 
 
 @dataclass(frozen=True)
 class EgressRule:
+    """`action`: encapsulate, pass or drop. `row_id` and `row_name` are set when the rule names its row."""
+
     name: str
     c_name: str
     text: str
     place: str
     conditions: tuple[Condition, ...]
-    action: str  # encapsulate, pass, drop
+    action: str
     table: str
-    row_id: int  # for a row found by name
     row_name: str
-    stacks: tuple[tuple[str, str], ...]  # (stack's name, function)
     on_miss: str
-    families: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -328,15 +344,17 @@ class Encapsulator:
 
 @dataclass(frozen=True)
 class Dispatch:
-    """All stacks a table's rows may take."""
+    """All stacks that a table's rows may take; `by_row` when the row says which."""
 
     table: str
-    by_row: bool  # the row says which
-    choices: tuple[tuple[Stack, str], ...]  # stack, encapsulator
+    by_row: bool
+    encapsulators: tuple[Encapsulator, ...]
 
 
 @dataclass(frozen=True)
 class EgressProgram:
+    """`link_local`: the families whose link-local traffic a rule could catch, and which passes before the rules."""
+
     function: str
     rules: tuple[EgressRule, ...]
     default: str
@@ -345,27 +363,25 @@ class EgressProgram:
     encapsulators: tuple[Encapsulator, ...]
     dispatches: tuple[Dispatch, ...]
     signatures: tuple[Signature, ...]
-    link_local: tuple[str, ...]  # families whose link-local traffic the rules could catch
-    neighbour_discovery: bool
+    link_local: tuple[str, ...]
+    discovery: bool  # the rules could catch IPv6 neighbour discovery, which passes before them
 
 
 @dataclass(frozen=True)
 class WordCheck:
-    """A word of a received header that must have a certain value. `mask` leaves out the ignored bits; 0 means all."""
+    """A word of a received header that must have a value. `mask` leaves out ignored bits (host order)."""
 
     layer: str
     word: str
     bits: int
     mask: int
     expected: Source
-    alternatives: ByInnerFamily | None
-    reason: str  # counter member
-    text: str
+    reason: str
 
 
 @dataclass(frozen=True)
 class LengthCheck:
-    """A received length field: what follows it in the packet must be that long. `extra` as in `LengthFrom`."""
+    """A received length: must be the number of bytes from the outer IP header's end of datagram, less `less`."""
 
     layer: str
     word: str
@@ -374,47 +390,76 @@ class LengthCheck:
 
 @dataclass(frozen=True)
 class IngressRule:
+    """`source_kind`: any, prefixes or map. `mark`: a number, `row.FIELD`, or empty."""
+
     name: str
     c_name: str
     text: str
     place: str
-    source_kind: str  # any, prefixes, map
+    source_kind: str
     source_prefixes: tuple[IPv4Network | IPv6Network, ...]
     source_map: str
-    source_ctype: str
     match: tuple[Condition, ...]
-    lookup: str  # table, or empty
-    lookup_layer: str
-    lookup_word: str
-    lookup_bits: int  # width of the identifier
-    lookup_shift: int
-    mark: str  # C expression of the mark, or empty
+    lookup: str
+    mark: str
+    mark_place: str
+
+
+@dataclass(frozen=True)
+class Identifier:
+    """The field of a received header that a lookup in `table` reads."""
+
+    table: str
+    layer: str
+    word: str
+    word_bits: int
+    shift: int
+    bits: int
+    reason: str
 
 
 @dataclass(frozen=True)
 class Decapsulator:
+    """A function that judges a packet of a stack and takes the stack off.
+
+    `next` names the inner packet: a number for each family. `families` the inner ones that are let in.
+    """
+
     function: str
     stack: Stack
-    own_address: Source  # what our address is
-    protocols: ByInnerFamily | None
+    signature: Signature
+    own_address: Source
     checks: tuple[WordCheck, ...]
     lengths: tuple[LengthCheck, ...]
-    checksum_layer: str  # the layer whose header checksum is verified, or empty
+    checksum_layer: str
+    identifiers: tuple[Identifier, ...]
     rules: tuple[IngressRule, ...]
-    next_layer: str  # layer and word that name the inner packet
+    next_layer: str
     next_word: str
     next_bits: int
-    next_constant: ByInnerFamily
+    next_numbers: ByInnerFamily
+    ecn_layer: str
+    any_match: bool
 
 
 @dataclass(frozen=True)
 class IngressProgram:
+    """`family_change`: how a packet changes its family: `flags` of adjust_room (6.3) or `reinject`."""
+
     function: str
     refuse: str
     decapsulators: tuple[Decapsulator, ...]
-    signatures: tuple[Signature, ...]
-    family_change: str  # flags (6.3) or reinject
-    match_needs: PacketNeeds
+    family_change: str
+
+
+@dataclass(frozen=True)
+class HostMember:
+    """A member of `struct host`: C type, and where the value comes from for people."""
+
+    name: str
+    ctype: str
+    comment: str
+    array: int = 0
 
 
 @dataclass(frozen=True)
@@ -424,11 +469,13 @@ class Program:
     title: str
     spec_file: str
     kernel: str
+    compiler: str
     includes: tuple[str, ...]
     constants: tuple[ConstantGroup, ...]
     headers: tuple[HeaderStruct, ...]
+    types: tuple[str, ...]  # address types that the C uses: mac_address, ipv6_address, ip_address
     stacks: tuple[Stack, ...]
-    host: tuple[StructMember, ...]
+    host: tuple[HostMember, ...]
     tables: tuple[TableMap, ...]
     address_maps: tuple[AddressMap, ...]
     counters: tuple[CounterMember, ...]

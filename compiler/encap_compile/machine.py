@@ -7,15 +7,15 @@ per device and belongs to the device that each program instance is attached to.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from .diagnostics import NOWHERE, Diagnostic, Findings, Place
+from .diagnostics import NOWHERE, Findings, Place
 from .kernel.devices import Device
 from .loader.hostfile import Given
 from .manifest import HostDeclaration, Manifest
 
-_UNSIGNED = {"u8": 8, "u16": 16, "u24": 24, "u32": 32}
+_UNSIGNED = {"dscp": 6, "u8": 8, "u16": 16, "port": 16, "u20": 20, "u24": 24, "u32": 32}
 _FAMILIES = {"ip": (4, 6), "ipv4": (4,), "ipv6": (6,)}
 
 
@@ -67,18 +67,26 @@ def show(value: Plain) -> str:
 
 @dataclass(frozen=True)
 class Machine:
-    """All host values, and the devices to attach to in the order of the spec, each once."""
+    """All host values, and the devices to attach to in the order of the spec, each once.
+
+    `addresses` are the global primary addresses of devices of which the programs read `DEVICE.address`, by name.
+    """
 
     values: Mapping[str, Resolved]
     attached: tuple[Device, ...]
+    addresses: Mapping[str, Addresses] = field(default_factory=dict)
 
 
-def resolve(manifest: Manifest, given: Mapping[str, Given], devices: Mapping[str, Device], findings: Findings) -> Machine:
+def resolve(
+    manifest: Manifest, given: Mapping[str, Given], devices: Mapping[str, Device], findings: Findings
+) -> Machine:
     """Find every host value; what cannot be found goes to `findings` (H104 to H107, H109) and is left out."""
     declared = {d.name: d for d in manifest.host}
     for name, value in given.items():
         if name not in declared and value.origin == "--set":  # a host file may serve several bundles
-            findings.error("H104", f"--set {name}: the spec has no such host value", help=f"it has {', '.join(declared)}")
+            findings.error(
+                "H104", f"--set {name}: the spec has no such host value", help=f"known: {', '.join(declared)}"
+            )
     values: dict[str, Resolved] = {}
     resolver = _Resolver(given, devices, findings, values)
     # Devices first: defaults look at them.
@@ -87,13 +95,32 @@ def resolve(manifest: Manifest, given: Mapping[str, Given], devices: Mapping[str
     values = {d.name: values[d.name] for d in manifest.host if d.name in values}
     attached: dict[int, Device] = {}
     for name in manifest.attach:
-        for value in values[name].values if name in values else ():
-            if isinstance(value, Device):
-                attached.setdefault(value.index, value)
-                if not value.ethernet:
-                    words = f"{value.name} is not an Ethernet device: its packets have no Ethernet header to start from"
+        for device in values[name].values if name in values else ():
+            if isinstance(device, Device):
+                attached.setdefault(device.index, device)
+                if not device.ethernet:
+                    words = (
+                        f"{device.name} is not an Ethernet device: its packets have no Ethernet header to start from"
+                    )
                     findings.error("H107", words, help="attach to the Ethernet device below or above it")
-    return Machine(values, tuple(attached.values()))
+    return Machine(values, tuple(attached.values()), _direct_addresses(manifest, values, resolver))
+
+
+def _direct_addresses(manifest: Manifest, values: Mapping[str, Resolved], resolver: _Resolver) -> dict[str, Addresses]:
+    """The addresses of every device that a program member `DEVICE.address` reads, of the families it reads."""
+    families: dict[str, set[int]] = {}
+    for member in manifest.host_members:
+        name, _, attribute = member.source.partition(".")
+        if attribute == "address":
+            families.setdefault(name, set()).add(6 if member.family == "ipv6" else 4)
+    found = {}
+    for name, versions in families.items():
+        for device in values[name].values if name in values else ():
+            if isinstance(device, Device):
+                addresses = resolver.addresses_of(f"{name}.address", device, sorted(versions), "")
+                if addresses is not None:
+                    found[device.name] = addresses
+    return found
 
 
 @dataclass
@@ -112,7 +139,9 @@ class _Resolver:
             return
         if not declaration.default:
             words = f"host value `{declaration.name}` ({declaration.type}) is not given"
-            fix = f"give it with --set {declaration.name}=..., or in the host file (/etc/encap/host.yaml or --host FILE)"
+            fix = (
+                f"give it with --set {declaration.name}=..., or in the host file (/etc/encap/host.yaml or --host FILE)"
+            )
             self.findings.error("H104", words, help=fix)
             return
         name, _, what = declaration.default.partition(".")
@@ -177,8 +206,9 @@ class _Resolver:
             found[address.version] = address
         return (_addresses(found),)
 
-    def _bad(self, declaration: HostDeclaration, given: Given, words: str) -> None:
+    def _bad(self, declaration: HostDeclaration, given: Given, words: str) -> tuple[Plain, ...] | None:
         self.findings.error("H103", f"host value `{declaration.name}` ({given.origin}): {words}", given.place)
+        return None
 
     def _default(self, declaration: HostDeclaration, device: Device, what: str) -> Plain | None:
         attributes: dict[str, Plain] = {"mac": device.mac, "mtu": device.mtu, "ifindex": device.index}
@@ -187,27 +217,32 @@ class _Resolver:
             if not value:
                 self.findings.error("H104", f"host value `{declaration.name}`: {device.name} has no {what}")
             return value or None
-        found: dict[int, IPv4Address | IPv6Address] = {}
-        for version in _FAMILIES.get(declaration.type, ()):
-            candidates = [a.address for a in device.addresses if a.global_primary and a.address.version == version]
-            if len(candidates) > 1:
-                self._ambiguous(declaration, device, candidates)
-                return None
-            if candidates:
-                found[version] = candidates[0]
-        if not found:
-            families = " or ".join(f"IPv{v}" for v in _FAMILIES.get(declaration.type, ()))
+        versions = _FAMILIES.get(declaration.type, ())
+        found = self.addresses_of(declaration.name, device, versions, f"--set {declaration.name}=")
+        if found is not None and found == Addresses():
+            families = " or ".join(f"IPv{v}" for v in versions)
             words = f"host value `{declaration.name}`: {device.name} has no global {families} address"
             fix = f"add one to the device, or give it: --set {declaration.name}=ADDRESS"
             self.findings.error("H104", words, help=fix)
             return None
-        return _addresses(found)
+        return found
 
-    def _ambiguous(self, declaration: HostDeclaration, device: Device, candidates: Sequence[object]) -> None:
-        listed = ", ".join(str(c) for c in candidates)
-        words = f"host value `{declaration.name}`: {device.name} has {len(candidates)} addresses that it could be: {listed}"
-        fix = f"say which: --set {declaration.name}={candidates[0]}, or in the host file"
-        self.findings.all.append(Diagnostic("H106", words, help=fix))
+    def addresses_of(self, name: str, device: Device, versions: Sequence[int], option: str) -> Addresses | None:
+        """The only global primary address of each family, where there is one; None and a finding if there are more."""
+        found: dict[int, IPv4Address | IPv6Address] = {}
+        for version in versions:
+            candidates = [a.address for a in device.addresses if a.global_primary and a.address.version == version]
+            if len(candidates) > 1:
+                listed = ", ".join(str(c) for c in candidates)
+                words = f"host value `{name}`: {device.name} has {len(candidates)} addresses it could be: {listed}"
+                fix = "declare a host value of its own with the address as default, and give that"
+                if option.startswith("--set"):
+                    fix = f"say which: {option}{candidates[0]}, or in the host file"
+                self.findings.error("H106", words, help=fix)
+                return None
+            if candidates:
+                found[version] = candidates[0]
+        return _addresses(found)
 
 
 def _addresses(found: Mapping[int, IPv4Address | IPv6Address]) -> Addresses:

@@ -150,7 +150,9 @@ def _hook_changes(desired: Desired, observed: Observed, maps: tuple[MapChange, .
             action = REPLACE if why else KEEP
         old_kind = elsewhere.kind if elsewhere else ""
         changes.append(
-            HookChange(instance.device.name, hook, action, desired.attach.name, program, why, on_hook, instance, old_kind)
+            HookChange(
+                instance.device.name, hook, action, desired.attach.name, program, why, on_hook, instance, old_kind
+            )
         )
     names = {d.index: d.name for i in desired.instances for d in (i.device,)}
     for left in (*running.values(), *others.values()):

@@ -51,6 +51,7 @@ def remove(name: str, manifest: Manifest | None = None, bpffs: str = "") -> Remo
             for ifindex, direction in sorted(kind.attached(paths.owner), key=lambda h: h[1] != Direction.EGRESS):
                 kind.detach(paths.owner, ifindex, direction)
                 hooks.append(Detached(names.get(ifindex, str(ifindex)), direction, kind.name))
+            kind.tidy(paths.owner)
         maps = erase(paths)
     applied = observed.state.manifest if observed.state and observed.state.manifest else manifest
     rules = applied.rules if applied else ()

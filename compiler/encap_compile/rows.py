@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
+from itertools import repeat
 from struct import Struct
 
 from . import manifest, spec
@@ -170,6 +171,8 @@ def _fitted(column: Column, m: manifest.Member) -> Iterable[int | bytes]:
         made = {number: int(number).to_bytes(2, "big") for number in set(column)}
         return [made[number] for number in column]
     if m.type == "ip":
+        if sum(map(len, column)) == 4 * len(column):  # type: ignore[arg-type]
+            return list(map(MAPPED.__add__, column))  # type: ignore[arg-type]
         return [c if len(c) == 16 else MAPPED + c for c in column]  # type: ignore[arg-type,operator]
     return column
 
@@ -219,8 +222,10 @@ def _stacks(table: manifest.Table, typed: TypedRows, problems: Problems) -> list
         by_name = {s.encapsulation: s.id for s in table.stacks}
         return [by_name[e] for e in typed.encapsulations]
     by_family = {(s.encapsulation, s.outer_family == "ipv4"): s.id for s in table.stacks}
-    outer = typed.fields[table.family_field]
-    fours = [len(a) == 4 or a.startswith(MAPPED) for a in outer]  # type: ignore[arg-type,union-attr]
+    outer: Sequence[bytes] = typed.fields[table.family_field]  # type: ignore[assignment]
+    fours = map(bytes.startswith, outer, repeat(MAPPED)) if len(outer[0]) == 16 else [True] * len(outer)
+    if len(table.encapsulations) == 1 and len(by_family) == 2:
+        return list(map({four: number for (_, four), number in by_family.items()}.__getitem__, fours))
     pairs = list(zip(typed.encapsulations, fours, strict=True))
     if not set(pairs) <= by_family.keys():
         column = typed.sheet.columns.index(table.family_field)

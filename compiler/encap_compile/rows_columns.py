@@ -7,15 +7,20 @@ Results: bytes in network byte order for addresses and MACs, host-order integers
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import repeat
+from operator import and_
 from re import compile as pattern
 from socket import AF_INET, AF_INET6, inet_pton
+from struct import unpack
 
 from . import values
-from .values import MAPPED
+from .values import LIMITS, MAPPED
 
-_MASKS4 = {str(n): (n, (1 << (32 - n)) - 1) for n in range(33)} | {"": (32, 0)}
-_MASKS6 = {str(n): (n, (1 << (128 - n)) - 1) for n in range(129)} | {"": (128, 0)}
-_MACS = pattern(r"(?:[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}\n)*")
+_HOST_BITS4 = tuple((1 << (32 - n)) - 1 for n in range(33))
+_HOST_BITS6 = tuple((1 << (128 - n)) - 1 for n in range(129))
+_MAC_SIGNS = ((2, ":"), (5, ":"), (8, ":"), (11, ":"), (14, ":"), (17, "\n"))
+_LENGTHS = {str(n): n for n in range(129)}
+_NOT_PLAIN = pattern(r"[^0-9\n]|(?:^|\n)(?:0[0-9]|\n)")
 _ZEROS = {"ip": bytes(16), "ipv4": bytes(4), "ipv6": bytes(16), "mac": bytes(6)}
 
 Column = Sequence[int] | Sequence[bytes]
@@ -40,51 +45,80 @@ def zero(type_: str) -> int | bytes:
 
 def convert(type_: str, cells: Sequence[str]) -> Column:
     """Every cell's value. Raises some exception (ValueProblem, OSError, ValueError) if any cell is wrong."""
+    text = "\n".join(cells)
     if type_ == "ipv4":
-        found = [inet_pton(AF_INET, c) for c in cells]
-        return _usable(found, bytes(4), b"\xff" * 4)
-    if type_ == "ipv6":
-        found = [inet_pton(AF_INET6, c) for c in cells]
-        if any(f.startswith(MAPPED) for f in found):
-            raise ValueError
-        return _usable(found, bytes(16))
+        return _usable(list(map(inet_pton, repeat(AF_INET), cells)), bytes(4), b"\xff" * 4)
+    if type_ == "ipv6" or (type_ == "ip" and text.count(":") >= len(cells)):
+        fours = [c for c in cells if ":" not in c] if type_ == "ip" else []
+        if not fours:
+            return _usable(_sixes(cells), bytes(16))
     if type_ == "ip":
-        four = MAPPED
-        found = [inet_pton(AF_INET6, c) if ":" in c else four + inet_pton(AF_INET, c) for c in cells]
-        if any(f.startswith(four) and ":" in c for f, c in zip(found, cells, strict=True)):
-            raise ValueError
+        map_four = MAPPED.__add__
+        if ":" not in text:
+            found = list(map(map_four, map(inet_pton, repeat(AF_INET), cells)))
+        else:
+            sixes = iter(_sixes([c for c in cells if ":" in c]))
+            found = [next(sixes) if ":" in c else map_four(inet_pton(AF_INET, c)) for c in cells]
         return _usable(found, bytes(16), MAPPED + bytes(4), MAPPED + b"\xff" * 4)
     if type_ == "mac":
-        text = "\n".join(cells) + "\n" if cells else ""
-        if not _MACS.fullmatch(text):
+        return _macs(text, len(cells))
+    if type_ in LIMITS and not _NOT_PLAIN.search(text) and text.count("\n") == len(cells) - 1:
+        numbers = list(map(int, cells))
+        least, most = LIMITS[type_]
+        if numbers and not least <= min(numbers) <= max(numbers) <= most:
             raise ValueError
-        packed = bytes.fromhex(text.replace(":", ""))
-        if len(packed) != 6 * len(cells):
-            raise ValueError  # a line break within a cell
-        return [packed[i : i + 6] for i in range(0, len(packed), 6)]
+        return numbers
     memo = _Memo(values.PARSERS[type_])
     return [memo[c] for c in cells]
 
 
+def _macs(text: str, count: int) -> list[bytes]:
+    """MAC addresses, one a line: 17 characters each, so the colons and line ends stand at fixed steps."""
+    text += "\n"
+    if count and (len(text) != 18 * count or any(text[at::18] != sign * count for at, sign in _MAC_SIGNS)):
+        raise ValueError
+    packed = bytes.fromhex(text.replace(":", "").replace("\n", ""))
+    if len(packed) != 6 * count:
+        raise ValueError
+    return [packed[i : i + 6] for i in range(0, len(packed), 6)]
+
+
+def _sixes(cells: Sequence[str]) -> list[bytes]:
+    found = list(map(inet_pton, repeat(AF_INET6), cells))
+    if any(map(bytes.startswith, found, repeat(MAPPED))):
+        raise ValueError
+    return found
+
+
 def convert_prefixes(cells: Sequence[str]) -> tuple[list[bytes], list[int]]:
     """(addresses, 4 or 16 bytes; prefix lengths in bits). Raises some exception if any cell is wrong."""
-    addresses, lengths = [], []
-    from_bytes = int.from_bytes
-    for cell in cells:
-        address, _, text = cell.partition("/")
-        if ":" in address:
-            packed = inet_pton(AF_INET6, address)
-            length, host_bits = _MASKS6[text]
-            if packed.startswith(MAPPED):
-                raise ValueError
-        else:
-            packed = inet_pton(AF_INET, address)
-            length, host_bits = _MASKS4[text]
-        if from_bytes(packed, "big") & host_bits:
+    if ":" not in "".join(cells):
+        return _prefixes(cells, AF_INET)
+    four = zip(*_prefixes([c for c in cells if ":" not in c], AF_INET), strict=True)
+    six = zip(*_prefixes([c for c in cells if ":" in c], AF_INET6), strict=True)
+    both = [next(six) if ":" in c else next(four) for c in cells]
+    return [address for address, _ in both], [length for _, length in both]
+
+
+def _prefixes(cells: Sequence[str], family: int) -> tuple[list[bytes], list[int]]:
+    """Of one family."""
+    whole, host_bits, form = (32, _HOST_BITS4, "I") if family == AF_INET else (128, _HOST_BITS6, "QQ")
+    if "/" in "".join(cells):
+        flat = "/".join(c if "/" in c else f"{c}/{whole}" for c in cells).split("/")
+        if len(flat) != 2 * len(cells):
             raise ValueError
-        addresses.append(packed)
-        lengths.append(length)
-    if any(c.endswith("/") for c in cells):
+        addresses = list(map(inet_pton, repeat(family), flat[::2]))
+        lengths = list(map(_LENGTHS.__getitem__, flat[1::2]))
+    else:
+        addresses, lengths = list(map(inet_pton, repeat(family), cells)), [whole] * len(cells)
+    masks = map(host_bits.__getitem__, lengths)  # IndexError: longer than the address
+    words = unpack(f">{len(cells) * len(form)}{form[0]}", b"".join(addresses))
+    if len(form) == 1:
+        if any(map(and_, words, masks)):
+            raise ValueError
+    elif any((high << 64 | low) & mask for high, low, mask in zip(words[::2], words[1::2], masks, strict=True)):
+        raise ValueError
+    elif any(map(bytes.startswith, addresses, repeat(MAPPED))):
         raise ValueError
     return addresses, lengths
 

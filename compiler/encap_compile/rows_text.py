@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 from .diagnostics import Findings, Place
@@ -71,45 +72,62 @@ def read_text(path: str, findings: Findings) -> str | None:
 def parse_sheet(path: str, text: str, findings: Findings) -> Sheet | None:
     """The rows of a CSV text; None after findings (E602, E605, E629)."""
     lines = text.split("\n")
-    kept = [n for n, line in enumerate(lines) if line and line[0] != "#" and not line.isspace()]
-    if any(lines[n].lstrip()[:1] == "#" for n in kept if lines[n][0] in " \t"):
-        kept = [n for n in kept if lines[n].lstrip()[0] != "#"]
+    kept: Sequence[int] = range(len(lines) - 1)
+    if text[-1:] != "\n" or text[0] in "#\n" or "\n#" in text or "\n\n" in text or " " in text or "\t" in text:
+        kept = [n for n, line in enumerate(lines) if line.strip()[:1] not in ("", "#")]
     if not kept:
         findings.error("E629", f"{path} is empty", Place(path), "the first line names the columns")
         return None
-    rows: list[list[str]] = []
     quoted = '"' in text
-    if quoted:
-        for n in kept:
-            cells = _quoted(lines[n])
-            if cells is None:
-                findings.error(
-                    "E602",
-                    "a quoted cell does not end on its line, or text follows its closing quote",
-                    Place(path, n + 1, lines[n].index('"') + 1),
-                    'write "" for a quote inside a quoted cell; a cell has no line break',
-                )
-                return None
-            rows.append(cells)
-    else:
-        rows = [lines[n].split(",") for n in kept]
-        if " " in text or "\t" in text:
-            rows = [[cell.strip() for cell in row] for row in rows]
-    header = tuple(rows.pop(0))
-    top = kept.pop(0)
+    rows = _quoted_rows(path, lines, kept, findings) if quoted else None
+    if quoted and rows is None:
+        return None
+    top, kept = kept[0], kept[1:]
 
     def place(row: int, column: int) -> Place:
         n = kept[row] if row >= 0 else top
         return _cell_place(path, n + 1, lines[n], column)
 
+    if rows is None:
+        header = tuple(c.strip() for c in lines[top].split(","))
+        written = lines[kept[0] : kept[-1] + 1] if isinstance(kept, range) and kept else [lines[n] for n in kept]
+        commas = list(map(str.count, written, repeat(",")))
+        even = commas.count(len(header) - 1) == len(commas)
+        wrong = [] if even else [i for i, count in enumerate(commas) if count != len(header) - 1]
+    else:
+        header = tuple(rows[0])
+        wrong = [i for i, row in enumerate(rows[1:]) if len(row) != len(header)]
     if not _header_ok(header, place, findings):
         return None
-    if set(map(len, rows)) - {len(header)}:
-        _uneven(rows, header, place, findings)
+    if wrong:
+        _uneven(wrong, header, lines, kept, place, findings)
         return None
-    columns: tuple[Sequence[str], ...] = tuple(zip(*rows, strict=True)) if rows else tuple(() for _ in header)
-    numbers: Sequence[int] = [n + 1 for n in kept]
-    return Sheet(path, header, columns, len(rows), numbers, place)
+    if rows is None:
+        # One long list of cells, sliced into columns: no object is made per row.
+        cells = ",".join(written).split(",") if written else []
+        if " " in text or "\t" in text:
+            cells = [cell.strip() for cell in cells]
+    else:
+        cells = [cell for row in rows[1:] for cell in row]
+    width = len(header)
+    columns = tuple(cells[c::width] for c in range(width))
+    return Sheet(path, header, columns, len(kept), [n + 1 for n in kept], place)
+
+
+def _quoted_rows(path: str, lines: list[str], kept: Sequence[int], findings: Findings) -> list[list[str]] | None:
+    rows = []
+    for n in kept:
+        cells = _quoted(lines[n])
+        if cells is None:
+            findings.error(
+                "E602",
+                "a quoted cell does not end on its line, or text stands outside its quotes",
+                Place(path, n + 1, lines[n].index('"') + 1),
+                'write "" for a quote inside a quoted cell; a cell has no line break',
+            )
+            return None
+        rows.append(cells)
+    return rows
 
 
 def _header_ok(header: tuple[str, ...], place: Callable[[int, int], Place], findings: Findings) -> bool:
@@ -131,11 +149,15 @@ def _header_ok(header: tuple[str, ...], place: Callable[[int, int], Place], find
 
 
 def _uneven(
-    rows: list[list[str]], header: tuple[str, ...], place: Callable[[int, int], Place], findings: Findings
+    wrong: list[int],
+    header: tuple[str, ...],
+    lines: list[str],
+    kept: Sequence[int],
+    place: Callable[[int, int], Place],
+    findings: Findings,
 ) -> None:
-    wrong = [i for i, row in enumerate(rows) if len(row) != len(header)]
     for i in wrong[:20]:
-        count = len(rows[i])
+        count = len(_spans(lines[kept[i]]))
         findings.error(
             "E602",
             f"{count} cell{'' if count == 1 else 's'} where the header names {len(header)} columns",

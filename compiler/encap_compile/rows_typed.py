@@ -137,7 +137,8 @@ def _judge_names(columns: Columns, typed: TypedRows, problems: Problems) -> None
         for i, name in enumerate(names):
             if not name:
                 problems.add(problem, sheet.place(i, -1))
-    if any(len(n) > 64 or "/" in n or not n.isprintable() for n in names):
+    together = "".join(names)
+    if "/" in together or not together.isprintable() or max(map(len, names), default=0) > 64:
         for i, name in enumerate(names):
             if len(name) > 64 or "/" in name or not name.isprintable():
                 problems.add(
@@ -205,7 +206,7 @@ def _column(
     if "" not in cells:
         try:
             return convert(kind, cells)
-        except (ValueProblem, OSError, ValueError):
+        except (ValueProblem, OSError, ValueError, LookupError):
             return _each(cells, values.PARSERS[kind], sheet, name, problems)
     everything = tuple(columns.fields)
     needy = {e for e in columns.encapsulations if name in columns.needs.get(e, everything)}
@@ -223,7 +224,7 @@ def _column(
     picked = [cells[i] for i in given]
     try:
         found = convert(kind, picked)
-    except (ValueProblem, OSError, ValueError):
+    except (ValueProblem, OSError, ValueError, LookupError):
         _each(cells, values.PARSERS[kind], sheet, name, problems)
         return []
     filled: list[int | bytes] = [zero(kind)] * len(cells)
@@ -238,7 +239,7 @@ def _prefixes(
     try:
         addresses, lengths = convert_prefixes(cells)
         families = {len(a) for a in addresses}
-    except (ValueProblem, OSError, ValueError, KeyError):
+    except (ValueProblem, OSError, ValueError, LookupError):
         _each(cells, values.prefix_bytes, sheet, key.name, problems)
         return [], []
     column = sheet.columns.index(key.name)

@@ -15,6 +15,7 @@ from .value_names import DSCP, DSCP_NAMES, PROTOCOL_NAMES, PROTOCOLS
 
 MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96, RFC 4291 section 2.5.5.2
 BITS = {"u8": 8, "u16": 16, "u20": 20, "u24": 24, "u32": 32}
+LIMITS = {name: (0, (1 << bits) - 1) for name, bits in BITS.items()} | {"port": (1, 65535)}
 ADDRESS_TYPES = ("ip", "ipv4", "ipv6")
 _UNUSABLE4 = frozenset((bytes(4), b"\xff" * 4))
 _DECIMAL = pattern(r"0|[1-9][0-9]*")
@@ -52,7 +53,7 @@ def integer(value: Plain, minimum: int, maximum: int, what: str) -> int:
 
 def port(value: Plain) -> int:
     """A transport port that a header can carry; 0 is reserved (RFC 6335, section 6)."""
-    return integer(value, 1, 65535, "port")
+    return integer(value, *LIMITS["port"], "port")
 
 
 def dscp(value: Plain) -> int:

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,15 @@ COMPILE = [sys.executable, "-m", "encap_compile.cli"]
 CTL = [sys.executable, "-m", "encap_compile.ctl"]
 
 
-def compile_spec(spec: Path, out: Path) -> Path:
-    """Compile a spec into `out` and return the bundle's folder."""
+def compile_spec(spec: Path, out: Path) -> tuple[Path, str]:
+    """Compile a spec into `out`; return the bundle's folder and what encap-compile said."""
     done = subprocess.run(
         [*COMPILE, str(spec), "-o", str(out)], capture_output=True, text=True, stdin=subprocess.DEVNULL
     )
     if done.returncode != 0:
         raise CommandError(f"encap-compile {spec} returned {done.returncode}\n{done.stdout}{done.stderr}")
     (manifest,) = out.glob("*/manifest.json")
-    return manifest.parent
+    return manifest.parent, done.stdout
 
 
 def encapctl(
@@ -35,13 +34,10 @@ def encapctl(
     return namespace.run([*CTL, *words], check=check)
 
 
-def apply(namespace: Namespace, bundle: Path, **host_values: str) -> str:
+def apply(namespace: Namespace, bundle: Path, *options: str, **host_values: str) -> str:
     """Apply a bundle with its host values: `apply(ours, bundle, uplink="eth0")`."""
-    return encapctl(namespace, "apply", bundle, *_settings(host_values)).stdout
-
-
-def _settings(host_values: dict[str, str]) -> Sequence[str]:
-    return [word for name, value in host_values.items() for word in ("--set", f"{name}={value}")]
+    settings = [word for name, value in host_values.items() for word in ("--set", f"{name}={value}")]
+    return encapctl(namespace, "apply", bundle, *settings, *options).stdout
 
 
 def remove(namespace: Namespace, bundle: Path) -> str:

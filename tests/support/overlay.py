@@ -3,7 +3,10 @@ by the kernel's own vxlan device."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,34 +43,43 @@ def sites(outer: int, roles: Iterable[str] = ("far", "near")) -> list[Site]:
     ]
 
 
-def write_spec(folder: Path, rows: Iterable[Site], *edits: tuple[str, str]) -> Path:
-    """The example with other rows, and with pieces of its text replaced: each (old, new) must occur exactly once."""
-    folder.mkdir(parents=True, exist_ok=True)
+def write_rows(folder: Path, rows: Iterable[Site]) -> Path:
+    """The rows as a file for `encapctl apply --rows sites=FILE`."""
+    path = folder / ROWS.name
+    lines = [f"{row.name},{row.destination},{row.address},{row.mac},{row.vni}\n" for row in rows]
+    path.write_text("name,destination,address,mac,vni\n" + "".join(lines))
+    return path
+
+
+def edited_example(folder: Path, *edits: tuple[str, str]) -> Path:
+    """The example with pieces of its text replaced: each (old, new) must occur exactly once."""
     text = EXAMPLE.read_text()
     for old, new in edits:
         if text.count(old) != 1:
             raise ValueError(f"{EXAMPLE.name} has {old!r} {text.count(old)} times")
         text = text.replace(old, new)
-    lines = [f"{row.name},{row.destination},{row.address},{row.mac},{row.vni}\n" for row in rows]
-    (folder / ROWS.name).write_text("name,destination,address,mac,vni\n" + "".join(lines))
+    (folder / ROWS.name).write_bytes(ROWS.read_bytes())
     spec = folder / EXAMPLE.name
     spec.write_text(text)
     return spec
 
 
 NEXT_HOP_ROUTE = ("egress:\n", "egress:\n  next_hop: route\n")
+ANY_DEVICES = (("uplink: device\n", "uplink: devices\n"), ("[host.uplink]", "host.uplink"))
 
 
 class Overlay:
-    """Sets up everything but the program on `ours`: apply one with `apply`.
+    """Sets up everything but the program on `ours`: load one with `apply`.
 
-    With `through_router` the inner routes of `ours` lead to the router for every host, as a host's default route does;
+    With `through_router` the inner routes of `ours` lead to the router for every host, as a default route does;
     otherwise each leads to the tunnel end itself or to the router before it.
     """
 
     def __init__(self, topology: Topology, outer: int, vni: int = VNI, through_router: bool = False) -> None:
         self.topology = topology
+        self.outer = outer
         self.bundle: Path | None = None
+        self._rows = tempfile.TemporaryDirectory(prefix="encap-rows-")
         topology.overlay_on_loopback("ours")
         for role in ("far", "near"):
             kernel_vxlan.add_device(topology, role, vni, outer)
@@ -75,9 +87,11 @@ class Overlay:
             direct = role == "near" and not through_router
             topology.route_overlay("ours", role, direct, mtu=1500 - kernel_vxlan.OVERHEAD[outer])
 
-    def apply(self, bundle: Path, uplink: str = "eth0") -> str:
-        """Load a bundle on `ours`; returns what encapctl said."""
-        said = cli.apply(self.topology.ours, bundle, uplink=uplink)
+    def apply(self, bundle: Path, *options: str, rows: Iterable[Site] | None = None, **host_values: str) -> str:
+        """Load a bundle on `ours` with rows for this network; returns what encapctl said."""
+        path = write_rows(Path(self._rows.name), sites(self.outer) if rows is None else rows)
+        values = host_values or {"uplink": "eth0"}
+        said = cli.apply(self.topology.ours, bundle, "--rows", f"sites={path}", *options, **values)
         self.bundle = bundle
         return said
 
@@ -86,7 +100,23 @@ class Overlay:
         cli.remove(self.topology.ours, self.bundle)
         self.bundle = None
 
-    def counters(self) -> dict[str, int]:
+    def counters(self) -> Counter[str]:
         """Packets by counter name."""
         assert self.bundle is not None, "nothing was applied"
-        return {row["name"]: row["packets"] for row in cli.stats(self.topology.ours, self.bundle)}
+        return Counter({row["name"]: row["packets"] for row in cli.stats(self.topology.ours, self.bundle)})
+
+    @contextmanager
+    def counting(self) -> Iterator[Counter[str]]:
+        """What was counted within the block; filled when the block ends. A name that is not a counter is an error."""
+        before = self.counters()
+        counted = _Known()
+        yield counted
+        after = self.counters()
+        counted.update({name: after[name] - before[name] for name in after})
+
+
+class _Known(Counter[str]):
+    """A misspelt counter must not read as 0."""
+
+    def __missing__(self, name: str) -> int:
+        raise LookupError(f"no counter {name}; there are {', '.join(self)}")

@@ -51,7 +51,7 @@ def devices() -> dict[str, Device]:
     with RouteSocket() as route:
         found: dict[int, list[Address]] = {}
         for payload in route.dump(RTM_GETADDR, _IFADDR.pack(0, 0, 0, 0, 0)):
-            family, length, flags, scope, index = _IFADDR.unpack_from(payload)
+            _, length, flags, scope, index = _IFADDR.unpack_from(payload)
             more = attributes(payload[_IFADDR.size :])
             # IFA_LOCAL is ours, IFA_ADDRESS the peer's on point-to-point IPv4; IPv6 may have only the latter.
             raw = more.get(_IFA_LOCAL, more.get(_IFA_ADDRESS))
@@ -70,7 +70,12 @@ def devices() -> dict[str, Device]:
             mac = more.get(_IFLA_ADDRESS, b"")
             (mtu,) = struct.unpack("=I", more.get(_IFLA_MTU, bytes(4)))
             answer[name] = Device(
-                name, index, mac if len(mac) == 6 else b"", mtu, kind == ARPHRD_ETHER, bool(flags & _IFF_UP),
+                name,
+                index,
+                mac if len(mac) == 6 else b"",
+                mtu,
+                kind == ARPHRD_ETHER,
+                bool(flags & _IFF_UP),
                 tuple(found.get(index, ())),
             )
         return answer

@@ -55,7 +55,7 @@ def filters_on(ifindex: int, parent: int) -> list[Filter]:
 
 
 def clsact_qdisc(ifindex: int) -> str:
-    """"clsact", "ingress" (which has no egress hook), or "" when the device has neither. Raises KernelError."""
+    """ "clsact", "ingress" (which has no egress hook), or "" when the device has neither. Raises KernelError."""
     with RouteSocket() as route:
         for payload in route.dump(RTM_GETQDISC, _TCMSG.pack(0, ifindex, 0, 0, 0)):
             _, index, _, _, _ = _TCMSG.unpack_from(payload)

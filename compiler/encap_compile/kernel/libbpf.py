@@ -125,7 +125,7 @@ _library: ctypes.CDLL | None = None
 
 
 def libbpf() -> ctypes.CDLL:
-    """The library, opened once, its functions typed. Raises DiagnosedError (K201, K202) when it is missing or too old."""
+    """The library, opened once, its functions typed. Raises DiagnosedError: K201 missing, K202 too old."""
     global _library
     if _library is None:
         _library = _open(os.environ.get("ENCAP_LIBBPF", SONAME))
@@ -147,7 +147,8 @@ def _open(path: str) -> ctypes.CDLL:
     except AttributeError:  # libbpf_major_version came with 0.6
         found = (0, 0)
     if found < MINIMUM_VERSION:
-        words = f"{path} is libbpf {found[0]}.{found[1]}; {MINIMUM_VERSION[0]}.{MINIMUM_VERSION[1]} is the oldest that serves"
+        oldest = ".".join(map(str, MINIMUM_VERSION))
+        words = f"{path} is libbpf {found[0]}.{found[1]}; {oldest} is the oldest that serves"
         raise DiagnosedError([Diagnostic("K202", words, help=_INSTALL)], Exit.MACHINE)
     for name, (result, arguments, check) in SIGNATURES.items():
         function = getattr(library, name)

@@ -39,9 +39,7 @@ def missing_capabilities() -> tuple[str, ...]:
     def may_bpf() -> bool:  # CAP_SYS_ADMIN implies CAP_BPF; before 5.8 it is the only one
         return has(CAP_SYS_ADMIN) or has(CAP_BPF)
 
-    return tuple(
-        name for number, name in _NAMES.items() if not (may_bpf() if number == CAP_BPF else has(number))
-    )
+    return tuple(name for number, name in _NAMES.items() if not (may_bpf() if number == CAP_BPF else has(number)))
 
 
 def network_namespace() -> int:

@@ -27,9 +27,7 @@ class Packed:
 
     def items(self, key_size: int, value_size: int) -> Iterator[tuple[bytes, bytes]]:
         """Each entry's key and value."""
-        keys, values = self.keys, self.values
-        for i in range(self.count):
-            yield keys[i * key_size : (i + 1) * key_size], values[i * value_size : (i + 1) * value_size]
+        return zip(_pieces(self.keys, key_size), _pieces(self.values, value_size), strict=True)
 
 
 class Map(Handle):
@@ -149,7 +147,10 @@ class Map(Handle):
                 continue  # deleted meanwhile
 
 
+def _pieces(data: bytes, size: int) -> list[bytes]:
+    return [data[at : at + size] for at in range(0, len(data), size)]
+
+
 def _address(pointer: ctypes.c_char_p) -> int:
     """Where the bytes are; the caller keeps the bytes object alive."""
     return ctypes.cast(pointer, ctypes.c_void_p).value or 0
-

@@ -58,4 +58,3 @@ def delete_filter(ifindex: int, parent: int, priority: int, handle: int) -> None
     """Raises KernelError."""
     with _traffic_control() as tc:
         tc("del-filter", "bpf", index=ifindex, handle=handle, parent=parent, prio=priority, protocol=ETH_P_ALL)
-

@@ -49,7 +49,9 @@ def require_bpffs(path: Path, mount: bool) -> None:
 def _mount(path: Path) -> bool:
     target = os.fsencode(path)
     ms_nosuid_nodev_noexec = 2 | 4 | 8
-    done = ctypes.CDLL(None, use_errno=True).mount(b"bpf", target, b"bpf", ctypes.c_ulong(ms_nosuid_nodev_noexec), b"mode=0700")
+    done = ctypes.CDLL(None, use_errno=True).mount(
+        b"bpf", target, b"bpf", ctypes.c_ulong(ms_nosuid_nodev_noexec), b"mode=0700"
+    )
     return bool(done == 0)
 
 

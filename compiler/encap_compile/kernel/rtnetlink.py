@@ -77,12 +77,14 @@ class RouteSocket:
             if len(batch) == window:
                 yield from self._burst(kind, batch)
                 batch.clear()
-        yield from self._burst(kind, batch)
+        if batch:
+            yield from self._burst(kind, batch)
 
     def _burst(self, kind: int, bodies: list[bytes]) -> Iterator[bytes | KernelError]:
         first = self._sequence + 1
-        for body in bodies:
-            self._send(kind, body, 0)
+        self._sequence += len(bodies)
+        # The kernel takes several messages from one datagram (netlink_rcv_skb).
+        self._socket.send(b"".join(_message(kind, body, 0, first + i) for i, body in enumerate(bodies)))
         answers: dict[int, bytes | KernelError] = {}
         while len(answers) < len(bodies):
             for received, sequence, payload in self._receive():
@@ -93,11 +95,10 @@ class RouteSocket:
 
     def _send(self, kind: int, body: bytes, flags: int) -> None:
         self._sequence += 1
-        length = _HEADER.size + len(body)
-        self._socket.send(_HEADER.pack(length, kind, _NLM_F_REQUEST | flags, self._sequence, 0) + body)
+        self._socket.send(_message(kind, body, flags, self._sequence))
 
     def _receive(self) -> Iterator[tuple[int, int, bytes]]:
-        data = self._socket.recv(1 << 20)
+        data = self._socket.recv(1 << 17)
         at = 0
         while at + _HEADER.size <= len(data):
             length, kind, _, sequence, _ = _HEADER.unpack_from(data, at)
@@ -110,8 +111,15 @@ class RouteSocket:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
+
+
+def _message(kind: int, body: bytes, flags: int, sequence: int) -> bytes:
+    length = _HEADER.size + len(body)
+    return _HEADER.pack(length, kind, _NLM_F_REQUEST | flags, sequence, 0) + body + bytes(-length % 4)
 
 
 def _error(payload: bytes, kind: int) -> KernelError:

@@ -57,12 +57,16 @@ def open_bundle(directory: Path, rows: Mapping[str, Path] | None = None) -> Bund
     object_name = f"{manifest.name}.bpf.o"
     for name in (object_name, *(t.file for t in manifest.tables if t.file), *(s.file for s in manifest.prefix_sets)):
         if name not in manifest.files:
-            found.append(Diagnostic("B306", f"{name} is not in the manifest, so nothing vouches for it", place, _REBUILD))
+            found.append(
+                Diagnostic("B306", f"{name} is not in the manifest, so nothing vouches for it", place, _REBUILD)
+            )
     tables = {t.name: t for t in manifest.tables if t.file}
     for name in rows:
         if name not in tables:
             known = ", ".join(tables) or "none"
-            found.append(Diagnostic("B307", f"--rows {name}: no such table with rows in a file", help=f"tables: {known}"))
+            found.append(
+                Diagnostic("B307", f"--rows {name}: no such table with rows in a file", help=f"tables: {known}")
+            )
     if found:
         raise DiagnosedError(found, Exit.SPEC)
     data = contents[object_name]
@@ -76,7 +80,9 @@ def _check(directory: Path, name: str, expected: str, contents: dict[str, bytes]
     try:
         contents[name] = path.read_bytes()
     except OSError as error:
-        return [Diagnostic("B304", f"a file of the bundle cannot be read: {error.strerror}", Place(str(path)), _REBUILD)]
+        return [
+            Diagnostic("B304", f"a file of the bundle cannot be read: {error.strerror}", Place(str(path)), _REBUILD)
+        ]
     actual = hashlib.sha256(contents[name]).hexdigest()
     if actual != expected:
         words = f"changed since the bundle was built: sha256 {actual[:8]}, the manifest says {expected[:8]}"

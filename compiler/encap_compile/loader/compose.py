@@ -29,7 +29,7 @@ def compose(manifest: Manifest, machine: Machine, device: Device) -> Instance:
     host = bytearray(manifest.host_layout.size)
     missing = []
     for member in manifest.host_members:
-        value = _value(manifest, machine, device, member)
+        value = member_value(manifest, machine, device, member)
         encoded = _encode(member, value) if value is not None else b""
         if not encoded:
             missing.append(member)
@@ -39,7 +39,8 @@ def compose(manifest: Manifest, machine: Machine, device: Device) -> Instance:
     return Instance(device, bytes(host), tuple(missing))
 
 
-def _value(manifest: Manifest, machine: Machine, device: Device, member: HostMember) -> Plain | None:
+def member_value(manifest: Manifest, machine: Machine, device: Device, member: HostMember) -> Plain | None:
+    """The value that fills a member on one device; None if there is none."""
     if member.source == IDENTITY:
         return bytes.fromhex(manifest.identity)
     name, _, attribute = member.source.partition(".")
@@ -48,8 +49,11 @@ def _value(manifest: Manifest, machine: Machine, device: Device, member: HostMem
     value = machine.values[name].value_on(device)
     if isinstance(value, Device) and name in manifest.attach:
         value = device  # each instance has the attributes of its own device
+    if isinstance(value, Device) and attribute == "address":
+        return machine.addresses.get(value.name)
     if isinstance(value, Device):
-        return {"mac": value.mac, "mtu": value.mtu, "ifindex": value.index, "": value.index}[attribute] or None
+        attributes: dict[str, Plain] = {"mac": value.mac, "mtu": value.mtu, "ifindex": value.index, "": value.index}
+        return attributes[attribute] or None
     return value
 
 

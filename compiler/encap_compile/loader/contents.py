@@ -5,33 +5,22 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import TYPE_CHECKING, Protocol
+from ipaddress import IPv4Network, IPv6Network
+from typing import TYPE_CHECKING
 
 from ..diagnostics import Findings, Place
 from ..kernel.maps import Packed
 from ..machine import Addresses, Machine
 from ..manifest import Manifest, PrefixSet, SourceSet, Table
 from .bundle import Bundle
+from .compose import Instance, member_value
 
 if TYPE_CHECKING:
-    from .compose import Instance
+    from ..rows import EncodedRows
 
 ONE = (1).to_bytes(4, sys.byteorder)  # the value of every set: a u32
 MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96
 OWN_ADDRESS_KEY = 16  # bytes: type ip
-
-
-class Rows(Protocol):
-    """A table's rows in the bytes of its map; see `rows.read_rows`."""
-
-    count: int
-    keys: bytes
-    values: bytes
-
-    def fields(self, name: str) -> Iterable[bytes]: ...
-
-    def describe(self, index: int) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -52,7 +41,7 @@ class Wanted:
     """All maps' contents, and the rows they were made from by table."""
 
     contents: list[Content] = field(default_factory=list)
-    rows: dict[str, Rows] = field(default_factory=dict)
+    rows: dict[str, EncodedRows] = field(default_factory=dict)
 
 
 def wanted_contents(bundle: Bundle, machine: Machine, findings: Findings) -> Wanted:
@@ -61,21 +50,23 @@ def wanted_contents(bundle: Bundle, machine: Machine, findings: Findings) -> Wan
 
     manifest, wanted = bundle.manifest, Wanted()
     for table in manifest.tables:
-        if not table.file or not table.map:
+        if not table.file:  # compiled in
             continue
         path = bundle.rows_file(table)
-        rows: Rows = read_rows(table, str(path), findings)
+        rows = read_rows(table, str(path), findings)
         wanted.rows[table.name] = rows
+        if not table.map:  # compiled in, but a source set is filled from its rows
+            continue
         entries = Packed(rows.count, rows.keys, rows.values)
         wanted.contents.append(
             Content(table.map, "rows", table.key.size, table.value.size, entries, table.capacity, table.name)
         )
-        if rows.count > table.capacity:
-            words = f"{rows.count} rows; table {table.name} has a capacity of {table.capacity}"
-            findings.error("B308", words, Place(str(path)), "raise `capacity` in the spec and compile again")
     for source_set in manifest.source_sets:
-        if source_set.table in wanted.rows:
-            wanted.contents.append(_sources(source_set, wanted.rows[source_set.table]))
+        if source_set.table not in wanted.rows:
+            words = f"the outer sources {source_set.map} come from table {source_set.table}, whose rows are in no file"
+            findings.error("B310", words, Place(str(bundle.directory / "manifest.json")), "build the bundle again")
+            continue
+        wanted.contents.append(_sources(source_set, wanted.rows[source_set.table]))
     for prefix_set in manifest.prefix_sets:
         wanted.contents.append(_prefixes(prefix_set, bundle, findings))
     if manifest.own_addresses:
@@ -87,9 +78,9 @@ def wanted_contents(bundle: Bundle, machine: Machine, findings: Findings) -> Wan
     return wanted
 
 
-def _sources(source_set: SourceSet, rows: Rows) -> Content:
+def _sources(source_set: SourceSet, rows: EncodedRows) -> Content:
     size = source_set.key.size
-    keys = dict.fromkeys(_fit(value, size) for value in rows.fields(source_set.field))
+    keys = dict.fromkeys(_fit(value, size) for value in rows.field(source_set.field))
     keys.pop(b"", None)
     entries = Packed(len(keys), b"".join(keys), ONE * len(keys))
     return Content(source_set.map, "sources", size, 4, entries, source_set.capacity, source_set.table)
@@ -105,19 +96,11 @@ def _fit(address: bytes, size: int) -> bytes:
 
 
 def _prefixes(prefix_set: PrefixSet, bundle: Bundle, findings: Findings) -> Content:
-    path = bundle.prefix_file(prefix_set)
+    from ..rows import read_prefixes
+
     width = prefix_set.key.size - 4
-    keys: dict[bytes, None] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        text = line.split("#", 1)[0].strip()
-        if not text or text == "prefix":  # a heading, as the other CSV files have one
-            continue
-        try:
-            prefix = ip_network(text)
-        except ValueError as error:
-            findings.error("B309", f"not a prefix: {error}", Place(str(path), number, 1))
-            continue
-        keys[_lpm_key(prefix, width)] = None
+    prefixes = read_prefixes(str(bundle.prefix_file(prefix_set)), findings)
+    keys = dict.fromkeys(_lpm_key(p, width) for p in prefixes if f"ipv{p.version}" in prefix_set.families)
     entries = Packed(len(keys), b"".join(keys), ONE * len(keys))
     return Content(prefix_set.map, "prefixes", prefix_set.key.size, 4, entries, prefix_set.capacity)
 
@@ -133,11 +116,8 @@ def _own_addresses(manifest: Manifest, machine: Machine) -> list[bytes]:
     """Every address that is an outer source on some attached device, as 16 bytes."""
     found: dict[bytes, None] = {}
     for member in manifest.host_members:
-        name = member.source.partition(".")[0]
-        if name not in machine.values:
-            continue
         for device in machine.attached:
-            value = machine.values[name].value_on(device)
+            value = member_value(manifest, machine, device, member)
             if isinstance(value, Addresses):
                 if value.ipv4 is not None:
                     found[MAPPED + value.ipv4.packed] = None
@@ -156,7 +136,9 @@ def check_stacks(manifest: Manifest, wanted: Wanted, instances: Sequence[Instanc
                 continue
             reported.add(what)
             if not member.required_for:
-                findings.error("H109", f"host value {what} has no value on {instance.device.name}, and the programs need it")
+                findings.error(
+                    "H109", f"host value {what} has no value on {instance.device.name}, and the programs need it"
+                )
                 continue
             needing = [row for need in member.required_for for row in _rows_of(manifest, wanted, need)]
             if needing:
@@ -182,13 +164,14 @@ def _rows_of(manifest: Manifest, wanted: Wanted, need: str) -> list[str]:
     return found
 
 
-def _taking(table: Table, rows: Rows, stack: int) -> Iterable[int]:
+def _taking(table: Table, rows: EncodedRows, stack: int) -> Iterable[int]:
     """The rows that take a stack; a table with one stack has no member that says so."""
     member = next((m for m in table.value.members if m.type == "stack"), None)
     if member is None:
         return range(rows.count)
     wanted, size = stack.to_bytes(member.size, sys.byteorder), table.value.size
     return (
-        i for i in range(rows.count)
+        i
+        for i in range(rows.count)
         if rows.values[i * size + member.offset : i * size + member.offset + member.size] == wanted
     )

@@ -68,14 +68,18 @@ def require_privilege() -> None:
     missing = missing_capabilities()
     if missing:
         words = f"{' and '.join(missing)} missing: programs cannot be looked at or loaded"
-        raise DiagnosedError([Diagnostic("H101", words, help="run it as root, or with these capabilities")], Exit.MACHINE)
+        raise DiagnosedError(
+            [Diagnostic("H101", words, help="run it as root, or with these capabilities")], Exit.MACHINE
+        )
 
 
 def require_kernel(manifest: Manifest) -> None:
     """Raises DiagnosedError (K203)."""
     if kernel_version() < version_of(manifest.kernel):
         words = f"this machine runs kernel {kernel_release()}; {manifest.name} needs {manifest.kernel}"
-        newer = [f"{name} ({since})" for name, since in manifest.features.items() if version_of(since) > kernel_version()]
+        newer = [
+            f"{name} ({since})" for name, since in manifest.features.items() if version_of(since) > kernel_version()
+        ]
         fix = f"needing a newer kernel: {', '.join(newer)}" if newer else "compile it with a lower `kernel` in the spec"
         raise DiagnosedError([Diagnostic("K203", words, help=fix)], Exit.KERNEL)
 
@@ -113,9 +117,7 @@ def prepare(request: Request, attached_now: str = "") -> Desired:
         kind = KINDS[attached_now]
     settings = dict(s.split("=", 1) for s in request.settings)
     layouts = layout_hashes(manifest, definitions)
-    return Desired(
-        bundle, paths, machine, instances, wanted, layouts, definitions, kind, host_file, settings, findings
-    )
+    return Desired(bundle, paths, machine, instances, wanted, layouts, definitions, kind, host_file, settings, findings)
 
 
 def _automatic() -> bool:
@@ -137,7 +139,7 @@ def object_maps(bundle: Bundle) -> dict[str, MapDefinition]:
 
 
 def check_sizes(manifest: Manifest, definitions: Mapping[str, MapDefinition], wanted: Wanted) -> None:
-    """Refuse an object whose maps are not what the manifest says. Raises DiagnosedError (B310)."""
+    """Refuse an object whose maps are not what the manifest says. Raises DiagnosedError (B309)."""
     expected = {c.map: (c.key_size, c.value_size) for c in wanted.contents}
     expected[HOST_SECTION] = (4, manifest.host_layout.size)
     if manifest.counters:
@@ -147,7 +149,9 @@ def check_sizes(manifest: Manifest, definitions: Mapping[str, MapDefinition], wa
         d = definitions.get(name)
         if d is None or (d.key_size, d.value_size) != sizes:
             has = f"has key and value of {d.key_size} and {d.value_size} bytes" if d else "is not there"
-            found.append(Diagnostic("B310", f"the object's map {name} {has}; the manifest says {sizes[0]} and {sizes[1]}"))
+            found.append(
+                Diagnostic("B309", f"the object's map {name} {has}; the manifest says {sizes[0]} and {sizes[1]}")
+            )
     if found:
         raise DiagnosedError(found, Exit.SPEC)
 

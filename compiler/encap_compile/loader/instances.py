@@ -38,9 +38,7 @@ def load(desired: Desired, reuse: Mapping[str, Map], stack: ExitStack) -> Loaded
     return loaded
 
 
-def _load_one(
-    desired: Desired, instance: Instance, reuse: Mapping[str, Map], loaded: Loaded, stack: ExitStack
-) -> None:
+def _load_one(desired: Desired, instance: Instance, reuse: Mapping[str, Map], loaded: Loaded, stack: ExitStack) -> None:
     bundle = desired.bundle
     try:
         with BpfObject(bundle.object, bundle.manifest.name) as opened:
@@ -58,8 +56,10 @@ def _load_one(
     except LoadRefusedError as error:
         raise DiagnosedError([refused(bundle, error)], Exit.KERNEL) from None
     except NotPermittedError as error:
-        fix = "programs load only with CAP_BPF and CAP_NET_ADMIN in the first user namespace, and if no lockdown forbids it"
-        raise DiagnosedError([Diagnostic("H101", f"the kernel does not permit it: {error}", help=fix)], Exit.MACHINE) from None
+        fix = "programs load only with capabilities of the first user namespace, and if no lockdown forbids it"
+        raise DiagnosedError(
+            [Diagnostic("H101", f"the kernel does not permit it: {error}", help=fix)], Exit.MACHINE
+        ) from None
     except KernelError as error:
         raise DiagnosedError([Diagnostic("K206", f"loading failed: {error}")], Exit.KERNEL) from None
 
@@ -74,11 +74,12 @@ def refused(bundle: Bundle, error: LoadRefusedError) -> Diagnostic:
         return Diagnostic("K206", f"loading failed: {error}{f' ({tail})' if tail else ''}")
     place = Place(str(c_file), found.line) if found.line else Place(str(c_file))
     function = function_at(c_text, found.line) if found.line else ""
-    words = f"the kernel refuses {found.program}{f', in {function}' if function not in ('', found.program) else ''}: {found.reason}"
+    inside = f", in {function}" if function not in ("", found.program) else ""
+    words = f"the kernel refuses {found.program}{inside}: {found.reason}"
     related: list[tuple[Place, str]] = []
     line = spec_line(c_text, found.line, Path(manifest.inputs.spec).name) if found.line else 0
     if line:
         related.append((Place(manifest.inputs.spec, line), "the spec line that this code was made for"))
     source = f"at `{found.source}`. " if found.source else ""
-    fix = f"{source}A compiler that writes what the kernel refuses has a bug: report it with this message; what ran before runs on"
+    fix = f"{source}What ran before runs on. This is a bug of the compiler: please report it with this message"
     return Diagnostic("K205", words, place, fix, related=tuple(related))

@@ -24,7 +24,7 @@ _PIN = re.compile(rf"(?P<map>\w+)-(?P<layout>[0-9a-f]{{{HASH_LENGTH}}})-(?P<id>\
 
 @dataclass(frozen=True)
 class Running:
-    """A program of ours on a hook. `host` is its `struct host`, empty when it has none; `load_time` in ns since boot."""
+    """A program of ours on a hook. `host` is its `struct host`, empty if it has none; `load_time` in ns since boot."""
 
     ifindex: int
     direction: Direction

@@ -11,12 +11,16 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import TYPE_CHECKING
 
 from ..diagnostics import Diagnostic, Severity
 from ..kernel.routes import IPAddress, IPNetwork, Route, lookup, prefixes
 from ..manifest import Layout, Member, RuleSummary, Table
-from .contents import MAPPED, Rows
+from .contents import MAPPED
 from .desired import Desired
+
+if TYPE_CHECKING:
+    from ..rows import EncodedRows
 
 LIMIT = 10_000  # distinct destinations looked up; each costs some microseconds
 SHOWN = 5
@@ -38,7 +42,7 @@ def check_routes(desired: Desired) -> RouteReport:
     report = RouteReport([])
     rules = [r for r in desired.manifest.rules if r.direction == "egress" and r.table]
     routes: dict[IPAddress, Route | None] = {}
-    known = {f: prefixes(f) for f in (socket.AF_INET, socket.AF_INET6)}
+    known: dict[int, list[IPNetwork]] = {int(f): prefixes(f) for f in (socket.AF_INET, socket.AF_INET6)}
     for rule in rules:
         _check_destinations(desired, rule, known, routes, report)
     if desired.manifest.next_hop == "keep":
@@ -84,7 +88,9 @@ def _check_destinations(
             where = f"leads to another device (number {found.ifindex})" if found else "is missing"
             words = f"rule {rule.name}: {text} never reaches an attached device: its route {where}"
             names = ", ".join(d.name for d in attached.values())
-            report.diagnostics.append(_warning("H112", words, f"add a route for it over {names}, or attach to the other"))
+            report.diagnostics.append(
+                _warning("H112", words, f"add a route for it over {names}, or attach to the other")
+            )
         elif lost:
             words = f"rule {rule.name}: of {text}, routes for {len(lost)} parts lead elsewhere ({lost[0]})"
             report.diagnostics.append(_warning("H112", words, "those packets are not encapsulated"))
@@ -149,9 +155,8 @@ def _pairs(desired: Desired, rule: RuleSummary, known: dict[int, list[IPNetwork]
     within = [ip_network(d) for d in rule.destinations]
     destination = next((m for m in table.key.members if m.name == "destination"), None)
     inner = [a for prefix in within for a in _representatives(prefix, known)]
-    wanted_row = _row_id(rule.row) if rule.row else b""
     for i, key, value in _entries(table, rows):
-        if wanted_row and wanted_row not in key:
+        if rule.row and rows.names[i] != rule.row:
             continue
         end = _address(value[outer.offset : outer.offset + outer.size])
         if destination is None:
@@ -159,11 +164,11 @@ def _pairs(desired: Desired, rule: RuleSummary, known: dict[int, list[IPNetwork]
                 yield address, end
             continue
         prefix = _key_prefix(table.key, destination, key)
-        if not within or any(prefix.version == w.version and prefix.overlaps(w) for w in within):  # type: ignore[arg-type]
+        if not within or any(prefix.version == w.version and prefix.overlaps(w) for w in within):
             yield _host_in(prefix), end
 
 
-def _entries(table: Table, rows: Rows) -> Iterator[tuple[int, bytes, bytes]]:
+def _entries(table: Table, rows: EncodedRows) -> Iterator[tuple[int, bytes, bytes]]:
     k, v = table.key.size, table.value.size
     for i in range(rows.count):
         yield i, rows.keys[i * k : (i + 1) * k], rows.values[i * v : (i + 1) * v]
@@ -174,13 +179,6 @@ def _outer_member(table: Table) -> Member | None:
     members = [m for m in table.value.members if m.type in ("ip", "ipv4", "ipv6")]
     named = [m for m in members if m.name == table.family_field]
     return named[0] if named else members[0] if len(members) == 1 else None
-
-
-def _row_id(name: str) -> bytes:
-    number = 0x811C9DC5
-    for byte in name.encode():
-        number = (number ^ byte) * 0x01000193 & 0xFFFFFFFF
-    return number.to_bytes(4, sys.byteorder)
 
 
 def _address(raw: bytes) -> IPv4Address | IPv6Address:

@@ -6,7 +6,6 @@ One JSON file, written to a temporary name and renamed, so that a reader sees th
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -61,7 +60,7 @@ def save(directory: Path, state: State) -> None:
     document = {"format_version": FORMAT_VERSION, **asdict(state)}
     temporary = directory / f"{NAME}.tmp"
     temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, directory / NAME)
+    temporary.replace(directory / NAME)
 
 
 def forget(directory: Path) -> None:

@@ -85,7 +85,9 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
             for m in plan.maps
         ],
         "routes": {"right": routes.right, "looked_at": routes.pairs, "total": routes.total} if routes else None,
-        "diagnostics": [{"code": d.code, "severity": d.severity, "message": d.message, "help": d.help} for d in diagnostics],
+        "diagnostics": [
+            {"code": d.code, "severity": d.severity, "message": d.message, "help": d.help} for d in diagnostics
+        ],
     }
 
 
@@ -128,7 +130,9 @@ def _hook_line(change: HookChange) -> str:
     programs = ", ".join(_program(p) for p in change.programs) or "empty"
     why = f"; {change.why}" if change.why else ""
     words = _WORDS[change.action]
-    return f"  {_SIGNS[change.action]} hook {change.device} {change.kind} {change.hook[1].word}: {programs} ({words}{why})"
+    return (
+        f"  {_SIGNS[change.action]} hook {change.device} {change.kind} {change.hook[1].word}: {programs} ({words}{why})"
+    )
 
 
 def _s(word: str, count: int) -> str:

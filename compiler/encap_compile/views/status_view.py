@@ -52,7 +52,9 @@ def status_document(status: Status) -> dict[str, Any]:
             }
             for h in status.hooks
         ],
-        "rules": [{"name": r.name, "text": r.text, "place": r.place} for r in status.manifest.rules] if status.manifest else [],
+        "rules": [{"name": r.name, "text": r.text, "place": r.place} for r in status.manifest.rules]
+        if status.manifest
+        else [],
         "counters": counters_document(status)["counters"],
     }
 
@@ -119,7 +121,8 @@ def _hook_line(hook: HookStatus) -> str:
     if running is None:
         return f"  hook   {hook.device} {hook.direction.word}: {programs or 'empty'}   ours is not there"
     code = hook.identity[:8] or "unknown code"
-    return f"  hook   {hook.device} {running.kind} {hook.direction.word}: {programs}   {code}, program {running.program_id}"
+    where = f"{hook.device} {running.kind} {hook.direction.word}"
+    return f"  hook   {where}: {programs}   {code}, program {running.program_id}"
 
 
 def _counter_lines(status: Status) -> list[str]:

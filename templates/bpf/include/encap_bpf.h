@@ -28,7 +28,7 @@ typedef _Bool bool;
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "compile with -target bpfel"
 #endif
-#define bpf_htons(x) ((__be16)(__builtin_constant_p(x) ? ((__u16)(x) << 8 | (__u16)(x) >> 8) & 0xffff : __builtin_bswap16(x)))
+#define bpf_htons(x) ((__be16)__builtin_bswap16(x))
 #define bpf_htonl(x) ((__be32)__builtin_bswap32(x))
 #define bpf_ntohs(x) ((__u16)__builtin_bswap16(x))
 #define bpf_ntohl(x) ((__u32)__builtin_bswap32(x))
@@ -51,9 +51,33 @@ enum {
 #define ETH_P_IP 0x0800
 #define ETH_P_IPV6 0x86DD
 
+/* The first of an IPv6 header's extensions, to the transport protocols (IANA "Protocol Numbers"). */
+#define IPPROTO_HOPOPTS 0
+#define IPPROTO_IPIP 4
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
+#define IPPROTO_IPV6 41
+#define IPPROTO_ROUTING 43
+#define IPPROTO_FRAGMENT 44
+#define IPPROTO_GRE 47
 #define IPPROTO_ICMPV6 58
+#define IPPROTO_DSTOPTS 60
+#define IPPROTO_SCTP 132
+#define PROTOCOL_UNSEEN 255 /* reserved by IANA: a packet that does not show its protocol */
+
+#define IPV4_FRAGMENT_OFFSET 0x1fff
+#define IPV6_FRAGMENT_OFFSET 0xfff8
+#define IPV6_EXTENSIONS_MAX 6
+#define ND_ROUTER_SOLICIT 133 /* the first ICMPv6 type of RFC 4861 */
+#define ND_REDIRECT 137 /* the last */
+#define UDP_HLEN 8
+#define TCP_DATA_OFFSET 12 /* where a TCP header says its own length, in 32-bit words, in the upper four bits */
+
+/* Ethernet, the longest IPv4 header or IPv6 with its usual extensions, and the ports. */
+#define INNER_HEADERS_MAX (ETH_HLEN + 60 + 20)
+
+/* 2^32 divided by the golden ratio: spreads what it multiplies over the upper bits (Knuth). */
+#define FLOW_HASH_PRIME 0x9e3779b1
 
 /* bpf_skb_adjust_room: 5.2, where nothing else is said. */
 #define BPF_ADJ_ROOM_MAC 1
@@ -104,6 +128,14 @@ struct __sk_buff {
 	__u32 gso_segs;
 	__u64 sk __attribute__((aligned(8)));
 	__u32 gso_size;
+};
+
+/* An IPv6 extension header; in the fragment header, `length` is reserved and `fragment` tells the offset. */
+struct ipv6_extension {
+	__u8 next_header;
+	__u8 length; /* in 8 bytes, the first 8 not counted */
+	__be16 fragment;
+	__be32 identification;
 };
 
 static void *(*const bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;

@@ -6,14 +6,19 @@ command's own `main` with its own arguments, output and exit code, inside a name
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from .namespaces import inside
+
+LOADER = ("apply", "plan", "status", "remove", "kernel", "loader", "views", "machine", "manifest_io")
 
 
 @dataclass(frozen=True)
@@ -28,9 +33,19 @@ class Ran:
         return f"encapctl {' '.join(self.arguments)}: exit code {self.code}: {self.output.strip()[-1500:]}"
 
 
-def encapctl(namespace: str, *arguments: str) -> Ran:
-    from encap_compile import ctl  # noqa: F401  (before the fork, so that every child has it)
+@cache
+def _preload() -> None:
+    """Import what the loader imports when it needs it, before the fork, so that every child has it."""
+    import encap_compile
+    from encap_compile import ctl  # noqa: F401
 
+    for module in pkgutil.walk_packages(encap_compile.__path__, "encap_compile."):
+        if module.name.split(".")[1] in LOADER:
+            importlib.import_module(module.name)
+
+
+def encapctl(namespace: str, *arguments: str) -> Ran:
+    _preload()
     with tempfile.TemporaryFile() as output, inside(namespace):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -53,7 +68,7 @@ def _main(arguments: Sequence[str]) -> int:
         code = ctl.main()
     except SystemExit as ended:
         code = ended.code
-    except BaseException:  # noqa: BLE001  (a traceback of the loader is what the cell is to show)
+    except BaseException:  # a traceback of the loader is what the cell is to show
         traceback.print_exc()
         code = 70
     sys.stdout.flush()

@@ -1,33 +1,59 @@
-"""What a removed bundle may have left in the kernel."""
+"""What a removed bundle left in the kernel: everything that is there now and was not before."""
 
 from __future__ import annotations
 
+import ctypes
+import struct
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from .namespaces import inside, run
 
 BPF_FILESYSTEM = Path("/sys/fs/bpf")
+_SYS_BPF = 321  # x86-64
+_NEXT_ID = {"program": 11, "map": 12, "link": 31}  # BPF_*_GET_NEXT_ID
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
-def leftovers(namespace: str, device: str) -> list[str]:
-    """Pins, filters and qdiscs that are still there, in words."""
-    # The kernel's own iterators are there from the start on newer kernels.
-    found = [f"pinned {p}" for p in sorted(BPF_FILESYSTEM.rglob("*")) if not p.name.endswith(".debug")]
+@dataclass(frozen=True)
+class Snapshot:
+    """The kernel's BPF objects by id, the pins, and what hangs on one device."""
+
+    things: frozenset[str]
+
+    def added_since(self, before: Snapshot) -> list[str]:
+        return sorted(self.things - before.things)
+
+
+def snapshot(namespace: str, device: str) -> Snapshot:
+    things = {f"{kind} {number}" for kind in _NEXT_ID for number in _ids(kind)}
+    things |= {f"pin {path}" for path in BPF_FILESYSTEM.rglob("*")}
     with inside(namespace):
         for direction in ("ingress", "egress"):
-            found += [f"filter {direction}: {line}" for line in _lines("tc", "filter", "show", "dev", device, direction)]
-        found += [line for line in _lines("tc", "qdisc", "show", "dev", device) if "clsact" in line]
-        found += [line for line in _lines("ip", "-details", "link", "show", "dev", device) if "prog/" in line]
-    return found
+            things |= {f"{direction} {line}" for line in _lines("tc", "filter", "show", "dev", device, direction)}
+        things |= {line for line in _lines("tc", "qdisc", "show", "dev", device) if "clsact" in line}
+        things |= {f"address {line}" for line in _lines("ip", "-o", "address", "show")}
+        things |= {f"route {line}" for six in ("-4", "-6") for line in _lines("ip", six, "route", "show")}
+    return Snapshot(frozenset(things))
+
+
+def leftovers(before: Snapshot, namespace: str, device: str, limit: float = 3.0) -> list[str]:
+    """What is still there after a while: the kernel frees programs and maps a grace period later."""
+    until = time.monotonic() + limit
+    while (added := snapshot(namespace, device).added_since(before)) and time.monotonic() < until:
+        time.sleep(0.1)
+    return added
+
+
+def _ids(kind: str) -> list[int]:
+    found: list[int] = []
+    while True:
+        attributes = ctypes.create_string_buffer(struct.pack("=III", found[-1] if found else 0, 0, 0), 120)
+        if _libc.syscall(_SYS_BPF, _NEXT_ID[kind], attributes, 12) < 0:
+            return found  # ENOENT: that was the last one
+        found.append(struct.unpack_from("=I", attributes, 4)[0])
 
 
 def _lines(*command: str) -> list[str]:
     return [line.strip() for line in run(command).splitlines() if line.strip()]
-
-
-def programs() -> int:
-    """How many TC programs the kernel holds, however they are attached; -1 where it cannot say."""
-    from encap_compile.kernel import libbpf  # type: ignore[attr-defined,unused-ignore]
-
-    count = getattr(libbpf, "count_programs", None)
-    return int(count()) if count else -1

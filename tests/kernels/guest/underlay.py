@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from . import plan
 from .namespaces import inside, ip, run
@@ -36,7 +37,7 @@ def build() -> None:
         # The default route carries the outer packets, and no inner one: the router drops those.
         ip(host.name, [f"route add default via {router}" for router in host.router.values()])
         set_sysctl(host.name, "net.ipv4.ping_group_range", "0 0")
-    ip(ROUTER, ["link set lo up", "route add blackhole 10.0.0.0/8", "-6 route add blackhole fd00::/8"])
+    ip(ROUTER, ["link set lo up", "route add blackhole 10.0.0.0/8", "route add blackhole fd00::/8"])
     set_sysctl(ROUTER, "net.ipv4.ip_forward", "1")
     set_sysctl(ROUTER, "net.ipv6.conf.all.forwarding", "1")
 
@@ -51,8 +52,8 @@ def _full(address: str) -> int:
 
 def set_sysctl(namespace: str, name: str, value: str) -> None:
     """Write a sysctl of a namespace: /proc/sys/net shows the namespace of the thread that opens it."""
-    with inside(namespace), open("/proc/sys/" + name.replace(".", "/"), "w") as file:
-        file.write(value)
+    with inside(namespace):
+        Path("/proc/sys", *name.split(".")).write_text(value)
 
 
 def set_offloads(mode: str) -> None:
@@ -63,7 +64,10 @@ def set_offloads(mode: str) -> None:
             run(["ethtool", "-K", device, *_OFF[mode].split()])
     with inside("ours"):
         state = run(["ethtool", "-k", "eth0"])
-    for name, wanted in (("tcp-segmentation-offload", mode == "hardware"), ("generic-segmentation-offload", mode != "none")):
+    for name, wanted in (
+        ("tcp-segmentation-offload", mode == "hardware"),
+        ("generic-segmentation-offload", mode != "none"),
+    ):
         (found,) = re.findall(rf"^{name}: (on|off)", state, re.M)
         if (found == "on") != wanted:
             raise RuntimeError(f"{name} is {found} with {mode} segmentation")

@@ -29,6 +29,7 @@ HEADER = Header(
                     Receive.IGNORE,
                 ),
             ),
+            refusal="version",
         ),
         Word(
             "payload_length",

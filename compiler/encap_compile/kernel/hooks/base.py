@@ -56,6 +56,10 @@ class AttachKind(Protocol):
         """Take ours off. Nothing happens if it is not there."""
         ...
 
+    def tidy(self, owner: Owner) -> None:
+        """After all of ours are off: take away what was made to hold them, if nothing else uses it."""
+        ...
+
     def attached(self, owner: Owner) -> list[tuple[int, Direction]]:
         """Every hook of this network namespace that has ours on it, or a leftover of it."""
         ...

@@ -29,5 +29,7 @@ def choose(wanted: str) -> AttachKind:
         return KINDS["tcx" if tcx_supported() else "clsact"]
     if word == "tcx" and not tcx_supported():
         words = f"kernel {kernel_release()} has no TCX; it came with 6.6"
-        raise DiagnosedError([Diagnostic("K207", words, help="leave --attach out, or write --attach clsact")], Exit.KERNEL)
+        raise DiagnosedError(
+            [Diagnostic("K207", words, help="leave --attach out, or write --attach clsact")], Exit.KERNEL
+        )
     return KINDS[word]

@@ -14,6 +14,7 @@ from ..filters import Filter, clsact_qdisc, filters_on, has_filters
 from .base import Direction, OnHook, Owner
 
 PRIORITY = 49000  # behind agents that choose small numbers, before none that is known
+_MARK = "clsact_"  # in the machine's state: a qdisc that we added, by the device's ifindex
 _PARENTS = {Direction.INGRESS: TC_CLSACT_INGRESS, Direction.EGRESS: TC_CLSACT_EGRESS}
 
 
@@ -40,13 +41,21 @@ class Clsact:
         replace_filter(ifindex, parent, PRIORITY, handle, program_fd, _name(owner, direction))
 
     def detach(self, owner: Owner, ifindex: int, direction: Direction) -> None:
-        from ..netlink import delete_clsact, delete_filter
+        from ..netlink import delete_filter
 
         for found in filters_on(ifindex, _PARENTS[direction]):
             if _is_ours(found, owner, direction):
                 delete_filter(ifindex, found.parent, found.priority, found.handle)
-        mark = _mark(owner, ifindex)
-        if mark.exists() and not has_filters(ifindex):
+
+    def tidy(self, owner: Owner) -> None:
+        # Not in `detach`: adding or deleting the qdisc stops the device's queues for a moment (qdisc_graft calls
+        # dev_deactivate), which loses packets. So it is done once, when the bundle is removed.
+        from ..netlink import delete_clsact
+
+        for mark in owner.state.glob(f"{_MARK}*"):
+            ifindex = int(mark.name.removeprefix(_MARK))
+            if has_filters(ifindex):
+                continue  # another bundle's, or another agent's by now
             if clsact_qdisc(ifindex) == "clsact":
                 delete_clsact(ifindex)
             mark.unlink(missing_ok=True)
@@ -95,4 +104,4 @@ def _is_ours(found: Filter, owner: Owner, direction: Direction) -> bool:
 
 
 def _mark(owner: Owner, ifindex: int) -> Path:
-    return owner.state / f"clsact_{ifindex}"
+    return owner.state / f"{_MARK}{ifindex}"

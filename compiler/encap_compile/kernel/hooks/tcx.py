@@ -54,6 +54,9 @@ class Tcx:
                 link.detach()
         path.unlink(missing_ok=True)
 
+    def tidy(self, owner: Owner) -> None:
+        return
+
     def attached(self, owner: Owner) -> list[tuple[int, Direction]]:
         found = []
         for path in pins_in(owner.links):

@@ -1,0 +1,89 @@
+"""Words of the language that are not built yet: they get "not yet in this release", never "unknown key"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from re import compile as pattern
+
+
+@dataclass(frozen=True)
+class Later:
+    """A code of the N area and what to say about the word, which stands in backticks before it."""
+
+    code: str
+    words: str
+    instead: str = ""
+
+
+TESTS = Later("N901", "packet tests in the spec")
+PRIVATE_HEADERS = Later("N902", "private headers")
+MTU = Later("N903", "MTU and MSS handling", "until then, set `mtu` or `advmss` on the routes, as `encapctl plan` says")
+SOCKETS = Later("N904", "sockets that choose their encapsulation")
+REFLECTION = Later("N905", "learning and reflecting headers")
+CGROUPS = Later("N906", "cgroup hooks and matches", "match by `source`, or by a `mark` that is set for the cgroup")
+POOLS = Later("N907", "pools of rows", "give each row a name of its own")
+ROW_REFERENCES = Later("N908", "fields that name a row of another table", "write the other table's fields into this one")
+RUNTIME = Later("N909", "rows owned by the running system", "keep the rows in the spec or in a file")
+LISTS = Later("N910", "fields that hold a list")
+PRESETS = Later("N911", "presets", "write the encapsulation out")
+HEADERS = Later("N912", "this header")
+CHECKSUMS = Later("N913", "outer checksums other than `zero`", "write `checksum: zero`, and let the receiver accept it")
+RECEIVED = Later("N914", "values taken from a received packet, outside the key of a table")
+PACKET = Later("N915", "values taken from the inner packet by `packet.`", "`inherit` copies its DSCP or TTL")
+SEGMENTATION = Later("N916", "control of segmentation")
+HEADER_OPTIONS = Later("N917", "this field of the header")
+VERSION = Later("N920", "this version of the language", "write `apiVersion: encap/v1alpha1`")
+TWO_IP = Later("N921", "more than one outer IP header")
+
+KEYS: dict[str, dict[str, Later]] = {
+    "": {
+        "tests": TESTS,
+        "headers": PRIVATE_HEADERS,
+        "mtu": MTU,
+        "preset": PRESETS,
+        "presets": PRESETS,
+        "segmentation": SEGMENTATION,
+    },
+    "attach": {"cgroup": CGROUPS, "cgroups": CGROUPS},
+    "host_value": {},
+    "match": {"cgroup": CGROUPS},
+    "table": {"members": POOLS, "segmentation": SEGMENTATION},
+    "egress": {"mtu": MTU, "segmentation": SEGMENTATION},
+    "egress_rule": {"socket": SOCKETS, "reflect": REFLECTION, "with": REFLECTION},
+    "ingress_rule": {"learn": REFLECTION},
+    "row": {"priority": POOLS, "weight": POOLS, "state": POOLS},
+    "header_ip": {"ecn": HEADER_OPTIONS, "df": HEADER_OPTIONS},
+    "header_ipv4": {"ecn": HEADER_OPTIONS, "df": HEADER_OPTIONS, "id": HEADER_OPTIONS, "identification": HEADER_OPTIONS},
+    "header_ipv6": {"ecn": HEADER_OPTIONS},
+    "header_gre": {"sequence": HEADER_OPTIONS, "checksum": CHECKSUMS},
+    "header_vxlan": {"group": HEADER_OPTIONS, "policy": HEADER_OPTIONS, "next_protocol": HEADER_OPTIONS},
+}
+HEADER_NAMES = frozenset(
+    "gue geneve srv6 mpls gtpu gtp fou vxlan_gpe vxlan_gbp nvgre gretap erspan srh psp esp l2tp pppoe vlan qinq"
+    " tcp sctp mpls_in_udp".split()
+)
+CHECKSUM_WORDS = frozenset(("full", "inner", "compute", "computed", "auto", "on", "derived", "true"))
+API_VERSION = pattern(r"encap/v[0-9]+((alpha|beta)[0-9]+)?")
+LIST_TYPE = pattern(r"[a-z0-9_-]+\[[0-9. ]*\]")
+
+
+def later_key(context: str, key: str) -> Later | None:
+    """What `key` will mean in `context` (a name of `$defs`, "" for the root); None if it is no word of the language."""
+    if context == "header" and key.replace("-", "_") in HEADER_NAMES:
+        return HEADERS
+    return KEYS.get(context, {}).get(key)
+
+
+def later_value(context: str, key: str, text: str, tables: frozenset[str]) -> Later | None:
+    """The same for a value. `tables` are the names of the spec's tables."""
+    if key == "apiVersion" and API_VERSION.fullmatch(text):
+        return VERSION
+    if key == "owner" and text == "runtime":
+        return RUNTIME
+    if context == "field_type":
+        if text in tables:
+            return ROW_REFERENCES
+        return LISTS if LIST_TYPE.fullmatch(text) else None
+    if key == "checksum" and context.startswith("header_") and text in CHECKSUM_WORDS:
+        return CHECKSUMS
+    return None

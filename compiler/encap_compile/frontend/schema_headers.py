@@ -1,0 +1,96 @@
+"""The schema of headers in an encapsulation, from the header catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..headers.catalogue import headers, settable
+from ..headers.model import Field, FromSpec, Header, NextProtocol
+
+Schema = dict[str, Any]
+EXAMPLES: Mapping[str, list[Any]] = {
+    "ipv4": ["endpoint.address", "host.vtep"],
+    "ipv6": ["endpoint.address", "host.vtep"],
+    "ip": ["endpoint.address", "host.vtep"],
+    "mac": ["endpoint.mac", "host.uplink.mac", "02:00:5e:10:00:01"],
+    "port": [4789, "endpoint.port"],
+    "dscp": ["ef", "af41", 46],
+    "u8": [64],
+    "u20": [0],
+    "u24": ["endpoint.vni", 1001],
+    "u32": ["endpoint.key", 7],
+}
+WHAT: Mapping[str, str] = {
+    "ip": "an IP address",
+    "ipv4": "an IPv4 address",
+    "ipv6": "an IPv6 address",
+    "mac": "a MAC address",
+    "port": "a port, 1 to 65535",
+    "dscp": "a DSCP name or number, 0 to 63",
+    "u8": "0 to 255",
+    "u16": "0 to 65535",
+    "u20": "0 to 1048575",
+    "u24": "0 to 16777215",
+    "u32": "0 to 4294967295",
+}
+IP_DOC = "IPv4 or IPv6, whichever the row's address is: the fields that both have"
+
+
+def header_definitions() -> Schema:
+    """`$defs`: `header` (one element of an encapsulation) and `header_NAME` of every header."""
+    names = ["ip", *headers()]
+    made: Schema = {
+        "header": {
+            "description": "One header: a mapping of one key, the header's name.",
+            "type": "object",
+            "minProperties": 1,
+            "maxProperties": 1,
+            "properties": {
+                name: {"description": _title(name), "$ref": f"#/$defs/header_{name}"} for name in names
+            },
+            "additionalProperties": False,
+        }
+    }
+    for name in names:
+        fields = settable(name)
+        made[f"header_{name}"] = {
+            "description": _title(name),
+            "type": "object",
+            "properties": {field: _field(f, ip=name == "ip") for field, f in fields.items()},
+            "required": sorted(field for field, f in fields.items() if f.required),
+            "additionalProperties": False,
+        }
+    return made
+
+
+def _title(name: str) -> str:
+    if name == "ip":
+        return IP_DOC + "."
+    header: Header = headers()[name]
+    doc = f" {header.doc}" if header.doc else ""
+    return f"{header.title} ({header.reference}).{doc}"
+
+
+def field_type(field: Field, ip: bool) -> str:
+    """The value type of a field; under `ip`, addresses are of either family."""
+    return "ip" if ip and field.type in ("ipv4", "ipv6") else field.type
+
+
+def _field(field: Field, ip: bool) -> Schema:
+    kind = field_type(field, ip)
+    doc = field.doc[:1].upper() + field.doc[1:]
+    values = [f"`{k}`" for k in field.keywords]
+    values += [f"{WHAT[kind]}, or a reference"] if kind in WHAT else []
+    schema: Schema = {"description": f"{doc}. Value: {' or '.join(values)}.", "type": ["string", "integer"]}
+    if kind not in WHAT:
+        schema = {"description": f"{doc}.", "type": "string", "enum": list(field.keywords)}
+    if isinstance(field.role, FromSpec) and field.role.default is not None:
+        schema["default"] = field.role.default
+    if isinstance(field.role, NextProtocol):
+        schema["examples"] = EXAMPLES["port"]
+    elif kind in EXAMPLES:
+        schema["examples"] = [*field.keywords, *EXAMPLES[kind]]
+    else:
+        schema["examples"] = list(field.keywords)
+    return schema

@@ -1,0 +1,242 @@
+"""The hand-written `$defs` of the schema: everything but headers.
+
+Style: closed objects; a `type` list with if/then instead of oneOf, so that a wrong value gives one precise error.
+`x-problem` is ours: the diagnostic to give when the `not` beside it fails (editors do not get it).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .schema_text import TEXT
+
+Schema = dict[str, Any]
+NAME_PATTERN = "^[a-z][a-z0-9_-]*$"
+LONGEST_NAME = 32
+FIELD_TYPES = ["ip", "ipv4", "ipv6", "mac", "u8", "u16", "u24", "u32", "port", "dscp"]
+HOST_TYPES = ["device", "devices", "ip", "ipv4", "ipv6", "mac", "u8", "u16", "u24", "u32"]
+KEY_WORDS = ["destination", "source", "protocol", "destination_port", "source_port", "dscp", "mark"]
+MOST_ROWS = 10_000_000
+
+
+def described(key: str, **schema: Any) -> Schema:
+    """A schema with the text of `key`."""
+    return {"description": TEXT[key], **schema}
+
+
+def _closed(text: str, properties: Schema, required: list[str], **more: Any) -> Schema:
+    return described(
+        text, type="object", properties=properties, required=required, additionalProperties=False, **more
+    )
+
+
+def _one_or_many(kinds: list[str], **item: Any) -> Schema:
+    """A scalar, or a list of such scalars."""
+    element: Schema = {"type": kinds if len(kinds) > 1 else kinds[0], **item}
+    return {
+        "type": [*kinds, "array"],
+        "if": {"type": "array"},
+        "then": {"items": element, "minItems": 1},
+        "else": item,
+    }
+
+
+def _either(first: str, second: str, code: str, help: str) -> Schema:
+    """Exactly one of two keys."""
+    both = {"message": f"`{first}` and `{second}` exclude each other", "code": code, "help": help, "key": second}
+    neither = {"message": f"neither `{first}` nor `{second}` is given", "code": code, "help": help}
+    return {
+        "if": {"required": [first]},
+        "then": {"not": {"required": [second]}, "x-problem": both},
+        "else": {"required": [second], "x-problem": neither},
+    }
+
+
+def _needs(key: str, other: str, help: str) -> Schema:
+    """`key` has no meaning without `other`."""
+    problem = {"message": f"`{key}` means something only beside `{other}`", "code": "E211", "help": help, "key": key}
+    return {"if": {"required": [key]}, "then": {"required": [other], "x-problem": problem}}
+
+
+def definitions() -> Schema:
+    """All `$defs` but those of headers."""
+    return {
+        "name": {
+            "description": "Lower-case letters, digits, `-` and `_`, beginning with a letter; at most 32 characters.",
+            "type": "string",
+            "pattern": NAME_PATTERN,
+            "maxLength": LONGEST_NAME,
+        },
+        **_values(),
+        **_tables(),
+        **_rules(),
+    }
+
+
+def _values() -> Schema:
+    host_type = {"enum": HOST_TYPES}
+    attribute = r"^[a-z][a-z0-9_-]*\.(address|mac|mtu|ifindex)$"
+    return {
+        "host_value": described(
+            "host_value",
+            **{
+                "type": ["string", "object"],
+                "if": {"type": "object"},
+                "then": {
+                    "properties": {
+                        "type": described("host_value.type", type="string", **host_type),
+                        "default": described(
+                            "host_value.default", type="string", pattern=attribute, examples=["uplink.address"]
+                        ),
+                    },
+                    "required": ["type"],
+                    "additionalProperties": False,
+                },
+                "else": host_type,
+            },
+            examples=["device", {"type": "ip", "default": "uplink.address"}],
+        ),
+        "attach": _closed(
+            "attach",
+            {
+                "devices": described(
+                    "attach.devices", **_one_or_many(["string"]), examples=[["host.uplink"], "host.uplinks"]
+                )
+            },
+            ["devices"],
+        ),
+        "set": described(
+            "set",
+            **{
+                "type": ["array", "object"],
+                "if": {"type": "object"},
+                "then": {
+                    "properties": {"file": described("set.file", type="string", minLength=1, examples=["vips.txt"])},
+                    "required": ["file"],
+                    "additionalProperties": False,
+                },
+                "else": {"items": {"type": "string"}, "minItems": 1},
+            },
+        ),
+        "encapsulation": described(
+            "encapsulation", type="array", items={"$ref": "#/$defs/header"}, minItems=1, maxItems=8
+        ),
+    }
+
+
+def _tables() -> Schema:
+    cell = {"type": ["string", "integer"]}
+    lengths = {"type": "integer", "minimum": 0, "maximum": 128}
+    return {
+        "field_type": {"description": "The type of a field.", "type": "string", "enum": FIELD_TYPES},
+        "row": {"description": "Columns by name.", "type": "object", "additionalProperties": cell, "minProperties": 1},
+        "shape": _closed(
+            "table.shape",
+            {
+                "prefix_lengths": described(
+                    "shape.prefix_lengths", type="array", items=lengths, minItems=1, examples=[[24, 32]]
+                )
+            },
+            ["prefix_lengths"],
+        ),
+        "table": _closed(
+            "table",
+            {
+                "key": described(
+                    "table.key",
+                    **_one_or_many(["string"]),
+                    examples=["destination", ["mark", "destination"], "received.vxlan.vni"],
+                ),
+                "fields": described(
+                    "table.fields",
+                    type="object",
+                    propertyNames={"$ref": "#/$defs/name"},
+                    additionalProperties={"$ref": "#/$defs/field_type"},
+                    minProperties=1,
+                    examples=[{"address": "ip", "mac": "mac", "vni": "u24"}],
+                ),
+                "encapsulation": described(
+                    "table.encapsulation", **_one_or_many(["string"]), examples=["vxlan", ["gre", "ipip"]]
+                ),
+                "rows": described(
+                    "table.rows", type="array", items={"$ref": "#/$defs/row"}, minItems=1, examples=[[{"name": "fra"}]]
+                ),
+                "file": described("table.file", type="string", minLength=1, examples=["sites.csv"]),
+                "capacity": described(
+                    "table.capacity", type="integer", minimum=1, maximum=MOST_ROWS, examples=[100000]
+                ),
+                "fixed": described("table.fixed", type="boolean", default=False),
+                "shape": described("table.shape", **{"$ref": "#/$defs/shape"}),
+                "owner": described("table.owner", const="git", default="git"),
+            },
+            ["fields"],
+            allOf=[_either("rows", "file", "E206", "give the rows in the spec, or name a CSV file that has them")],
+        ),
+    }
+
+
+def _rules() -> Schema:
+    def words(key: str, examples: list[Any], kinds: list[str]) -> Schema:
+        return described(f"match.{key}", **_one_or_many(kinds), examples=examples)
+
+    def reference(name: str) -> Schema:
+        return {"$ref": f"#/$defs/{name}"}
+
+    ports = [443, "8000-8999", [80, 443]]
+    number = ["string", "integer"]
+    match = {
+        "destination": words("destination", ["10.0.0.0/8", ["vips", "2001:db8::/32"]], ["string"]),
+        "source": words("source", ["10.9.0.0/16", "vips"], ["string"]),
+        "protocol": words("protocol", ["tcp", ["tcp", "udp"], 47], number),
+        "destination_port": words("destination_port", ports, number),
+        "source_port": words("source_port", ports, number),
+        "dscp": words("dscp", ["ef", ["af41", 46]], number),
+        "mark": words("mark", ["0x1000-0x1fff", 7], number),
+    }
+    egress_rule = {
+        "name": described("egress_rule.name", **reference("name")),
+        "match": described("egress_rule.match", **reference("match")),
+        "to": described("egress_rule.to", type="string", examples=["sites", "exits/fra"]),
+        "action": described("egress_rule.action", enum=["pass", "drop"]),
+        "on_miss": described("egress_rule.on_miss", enum=["drop", "next", "pass"], default="drop"),
+    }
+    ingress_rule = {
+        "name": described("ingress_rule.name", **reference("name")),
+        "decapsulate": described("ingress_rule.decapsulate", type="string", examples=["vxlan"]),
+        "from": described(
+            "ingress_rule.from", **_one_or_many(["string"]), examples=["sites.address", ["192.0.2.0/24"], "any"]
+        ),
+        "match": described("ingress_rule.match", **reference("match")),
+        "lookup": described("ingress_rule.lookup", type="string", examples=["vnis"]),
+        "set_mark": described("ingress_rule.set_mark", type=number, examples=[7, "endpoint.mark"]),
+    }
+    return {
+        "match": _closed("match", match, []),
+        "egress_rule": _closed(
+            "egress_rule",
+            egress_rule,
+            ["name"],
+            allOf=[
+                _either("to", "action", "E206", "a rule encapsulates (`to`), or it passes or drops (`action`)"),
+                _needs("on_miss", "to", "a rule with `action` looks nothing up"),
+            ],
+        ),
+        "egress": _closed(
+            "egress",
+            {
+                "rules": described("egress.rules", type="array", items=reference("egress_rule")),
+                "default": described("egress.default", enum=["pass", "drop"]),
+                "next_hop": described("egress.next_hop", enum=["keep", "route"], default="keep"),
+            },
+            ["default"],
+        ),
+        "ingress_rule": _closed("ingress_rule", ingress_rule, ["name", "decapsulate", "from"]),
+        "ingress": _closed(
+            "ingress",
+            {
+                "rules": described("ingress.rules", type="array", items=reference("ingress_rule"), minItems=1),
+                "refuse": described("ingress.refuse", enum=["drop", "pass"], default="drop"),
+            },
+            ["rules"],
+        ),
+    }

@@ -1,0 +1,152 @@
+"""Judges a document by the JSON schema, on nodes that know their place.
+
+It knows the part of draft 2020-12 that `schema_document` uses, and says what a general validator cannot: which word
+was meant, which is still to come, and what an example looks like.
+"""
+
+from __future__ import annotations
+
+from re import compile as pattern
+from re import search
+from typing import Any
+
+from ..diagnostics import Findings, Place
+from ..suggest import did_you_mean
+from .nodes import Node
+from .schema_words import KINDS, enum_problem, missing_key, pattern_problem, too_many_keys, unknown_key, wrong_kind
+
+Schema = dict[str, Any]
+_REF = pattern(r"#/\$defs/(.*)")
+
+
+def judge(root: Node, document: Schema, findings: Findings) -> None:
+    """Everything in the document that the schema does not allow (E2, E4 and N9 codes)."""
+    endpoints = root.get("endpoints")
+    tables = frozenset(endpoints.keys) if endpoints else frozenset()
+    _Walk(document, findings, tables).node(root, document, "", "the spec")
+
+
+class _Walk:
+    def __init__(self, document: Schema, findings: Findings, tables: frozenset[str]) -> None:
+        self.document, self.findings, self.tables = document, findings, tables
+
+    def node(self, node: Node, schema: Schema, context: str, key: str) -> None:
+        """`context` is the name of the innermost `$defs` entry; `key` the key (or what else) the node stands under."""
+        if "$ref" in schema:
+            name = schema["$ref"].removeprefix("#/$defs/")
+            target = self.document["$defs"][name]
+            self.node(node, {**target, **{k: v for k, v in schema.items() if k in ("examples",)}}, name, key)
+            return
+        if not self._kind(node, schema, context, key):
+            return
+        if not self._words(node, schema, context, key):
+            return
+        if node.kind == "integer":
+            self._bounds(node, schema, key)
+        elif node.kind == "array":
+            self._array(node, schema, context, key)
+        elif node.kind == "object":
+            self._object(node, schema, context)
+        for part in schema.get("allOf", ()):
+            self.node(node, part, context, key)
+        if "if" in schema:
+            branch = schema.get("then" if holds(node, schema["if"]) else "else", {})
+            self._branch(node, branch, context, key)
+
+    def _branch(self, node: Node, branch: Schema, context: str, key: str) -> None:
+        problem = branch.get("x-problem")
+        if problem is None:
+            self.node(node, branch, context, key)
+        elif not holds(node, branch):
+            place = node.keys.get(problem.get("key", ""), node.start)
+            self.findings.error(problem["code"], problem["message"], place, problem["help"])
+
+    def _kind(self, node: Node, schema: Schema, context: str, key: str) -> bool:
+        if "type" not in schema:
+            return True
+        wanted = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+        if node.kind in wanted or (node.kind == "integer" and "number" in wanted):
+            return True
+        problem = wrong_kind(node, wanted, context, key, schema, self.tables)
+        self.findings.error(problem.code, problem.message, node.start, problem.help)
+        return False
+
+    def _words(self, node: Node, schema: Schema, context: str, key: str) -> bool:
+        allowed = [schema["const"]] if "const" in schema else schema.get("enum")
+        if allowed is not None and node.value not in allowed:
+            problem = enum_problem(node, allowed, context, key, self.tables)
+            self.findings.error(problem.code, problem.message, node.start, problem.help)
+            return False
+        if node.kind == "string":
+            longest = schema.get("maxLength")
+            if longest is not None and len(node.value) > longest:
+                words = f"`{node.value[:longest]}...` has {len(node.value)} characters"
+                self.findings.error("E208", words, node.place, f"{longest} is the most")
+                return False
+            if len(node.value) < schema.get("minLength", 0):
+                self.findings.error("E207", f"`{key}` is empty", node.place, _example(schema))
+                return False
+            if "pattern" in schema and not search(schema["pattern"].replace("$", r"\Z"), node.value):
+                problem = pattern_problem(node, context, key, schema)
+                self.findings.error(problem.code, problem.message, node.place, problem.help)
+                return False
+        return True
+
+    def _bounds(self, node: Node, schema: Schema, key: str) -> None:
+        low, high = schema.get("minimum"), schema.get("maximum")
+        if (low is not None and node.value < low) or (high is not None and node.value > high):
+            words = f"`{key}` cannot be {node.value}"
+            self.findings.error("E209", words, node.place, f"it can be {low} to {high}")
+
+    def _array(self, node: Node, schema: Schema, context: str, key: str) -> None:
+        count = len(node.value)
+        if count < schema.get("minItems", 0):
+            self.findings.error("E207", f"`{key}` is an empty list", node.place, _example(schema) or "leave it out")
+        if count > schema.get("maxItems", count):
+            extra = node.value[schema["maxItems"]]
+            words = f"`{key}` has {count} elements"
+            self.findings.error("E208", words, extra.start, f"{schema['maxItems']} is the most")
+        if "items" in schema:
+            for item in node.value:
+                self.node(item, schema["items"], context, key)
+
+    def _object(self, node: Node, schema: Schema, context: str) -> None:
+        properties, others = schema.get("properties", {}), schema.get("additionalProperties", True)
+        for name, value in node.items():
+            if name in properties:
+                self.node(value, properties[name], context, name)
+            elif others is False:
+                problem = unknown_key(context, name, properties)
+                self.findings.error(problem.code, problem.message, node.keys[name], problem.help)
+            else:
+                if "propertyNames" in schema:
+                    self.node(Node("string", name, node.keys[name]), schema["propertyNames"], "name", "name")
+                if isinstance(others, dict):
+                    self.node(value, others, context, name)
+        for name in schema.get("required", ()):
+            if node.get(name) is None:
+                problem = missing_key(context, name, properties.get(name, {}))
+                self.findings.error(problem.code, problem.message, node.start, problem.help)
+        if len(node.value) < schema.get("minProperties", 0):
+            self.findings.error("E207", "the mapping is empty", node.place, _example(schema))
+        if len(node.value) > schema.get("maxProperties", len(node.value)):
+            second: Place = list(node.keys.values())[schema["maxProperties"]]
+            problem = too_many_keys(list(node.keys))
+            self.findings.error(problem.code, problem.message, second, problem.help)
+
+
+def holds(node: Node, schema: Schema) -> bool:
+    """Whether a condition (`type`, `required`, `not`) holds."""
+    if "type" in schema and node.kind not in schema["type"].split():
+        return False
+    if node.kind == "object" and any(node.get(name) is None for name in schema.get("required", ())):
+        return False
+    return not ("not" in schema and holds(node, schema["not"]))
+
+
+def _example(schema: Schema) -> str:
+    examples = schema.get("examples")
+    return f"for example {examples[0]}" if examples else ""
+
+
+__all__ = ["KINDS", "did_you_mean", "holds", "judge"]

@@ -1,0 +1,194 @@
+"""The words for what a document and the schema disagree about."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..headers.catalogue import headers
+from ..suggest import did_you_mean
+from ..values import ValueProblem
+from .later import LISTS, Later, later_key, later_value
+from .nodes import Node
+
+KINDS = {
+    "null": "nothing",
+    "boolean": "true or false",
+    "integer": "a number",
+    "number": "a decimal number",
+    "string": "text",
+    "object": "a mapping",
+    "array": "a list",
+}
+PLACES = {
+    "": "a spec",
+    "attach": "`attach`",
+    "host_value": "a host value",
+    "set": "a set",
+    "table": "a table",
+    "shape": "`shape`",
+    "egress": "`egress`",
+    "egress_rule": "an egress rule",
+    "ingress": "`ingress`",
+    "ingress_rule": "an ingress rule",
+    "match": "a match",
+}
+# Words of other systems, and of older habits, that no spelling check would find.
+ALIASES = {
+    ("match", "port"): "destination_port",
+    ("match", "dport"): "destination_port",
+    ("match", "sport"): "source_port",
+    ("match", "proto"): "protocol",
+    ("match", "tos"): "dscp",
+    ("match", "fwmark"): "mark",
+    ("egress_rule", "table"): "to",
+    ("egress_rule", "target"): "to",
+    ("egress_rule", "then"): "action",
+    ("ingress_rule", "encapsulation"): "decapsulate",
+    ("ingress_rule", "source"): "from",
+    ("ingress_rule", "peers"): "from",
+    ("table", "max_entries"): "capacity",
+    ("table", "size"): "capacity",
+    ("table", "columns"): "fields",
+    ("", "version"): "apiVersion",
+    ("", "tables"): "endpoints",
+    ("", "interfaces"): "attach",
+}
+
+
+def later(found: Later, word: str) -> ValueProblem:
+    """The diagnostic for a word that is still to come."""
+    return ValueProblem(found.code, f"`{word}`: {found.words} is not yet in this release", found.instead).plural()
+
+
+def unknown_key(context: str, key: str, properties: Mapping[str, Any]) -> ValueProblem:
+    """A key that a closed object does not have."""
+    found = later_key(context, key)
+    if found is not None:
+        return later(found, key)
+    if context == "header":
+        return ValueProblem("E401", f"there is no header `{key}`", did_you_mean(key, properties))
+    if context.startswith("header_"):
+        return _header_field(context.removeprefix("header_"), key, properties)
+    other = ALIASES.get((context, key))
+    help = f"the word is `{other}`" if other else did_you_mean(key, properties)
+    return ValueProblem("E201", f"{PLACES.get(context, 'this mapping')} has no key `{key}`", help)
+
+
+def _header_field(name: str, key: str, properties: Mapping[str, Any]) -> ValueProblem:
+    known = headers().get(name)
+    if known is not None and any(f.name == key for f in known.fields()):
+        return ValueProblem(
+            "E404", f"`{key}` of {name} is not set by a spec", f"leave it out: {known.field(key).doc}"
+        )
+    if name == "ip":
+        for family in ("ipv4", "ipv6"):
+            if key in headers()[family].settable():
+                return ValueProblem(
+                    "E403", f"`ip` has no `{key}`", f"only {family} has it: write `{family}` instead of `ip`"
+                )
+    return ValueProblem("E403", f"header {name} has no field `{key}`", did_you_mean(key, properties))
+
+
+def missing_key(context: str, key: str, schema: Mapping[str, Any]) -> ValueProblem:
+    """A required key that is not there."""
+    text = _plain(schema.get("description", ""))
+    if context.startswith("header_"):
+        name = context.removeprefix("header_")
+        examples = schema.get("examples", [])
+        help = f"add `{key}: {examples[0]}`: {text}" if examples else text
+        return ValueProblem("E402", f"header {name} needs `{key}`", help)
+    example = _yaml(key, schema)
+    return ValueProblem("E202", f"{PLACES.get(context, 'this mapping')} needs `{key}`", f"{example}{text}")
+
+
+def wrong_kind(
+    node: Node, wanted: list[str], context: str, key: str, schema: Mapping[str, Any], tables: Iterable[str]
+) -> ValueProblem:
+    """A list where text belongs, and so on."""
+    found = later_value(context, key, str(node.value), frozenset(tables))
+    if found is not None and node.kind != "null":
+        return later(found, str(node.text or node.value))
+    example = _yaml(key, schema)
+    if node.kind == "null":
+        return ValueProblem("E210", f"`{key}` has no value", example or f"give {_either(wanted)}, or leave it out")
+    if context == "row" and node.kind == "array":
+        return later(LISTS, key)
+    expected = _either(wanted)
+    is_ = KINDS[node.kind]
+    if context == "header" and node.kind == "string":
+        return ValueProblem("E203", f"a header is a mapping, not {is_}", f"write `{node.value}: {{}}`")
+    help = example
+    if "string" in wanted and node.kind in ("number", "boolean", "integer"):
+        help = f'quote it: "{node.text}"' if node.text else "quote it"
+    elif wanted == ["array"] and node.kind == "object":
+        help = "put `- ` before each element"
+    return ValueProblem("E203", f"`{key}` is {expected}, not {is_}", help)
+
+
+def enum_problem(node: Node, allowed: list[Any], context: str, key: str, tables: Iterable[str]) -> ValueProblem:
+    """A value that is none of the allowed words."""
+    text = str(node.value)
+    found = later_value(context, key, text, frozenset(tables))
+    if found is not None:
+        return later(found, text)
+    words = [str(a) for a in allowed]
+    if key == "apiVersion":
+        return ValueProblem("E212", f"`{text}` is no version of the language", f"write `apiVersion: {words[0]}`")
+    code, what = ("E623", "a type of field") if context == "field_type" else ("E204", f"a value of `{key}`")
+    if context == "host_value":
+        code, what = "E623", "a type of host value"
+    listed = "one of " + ", ".join(words)
+    return ValueProblem(code, f"`{text}` is not {what}", did_you_mean(text, words, listed))
+
+
+def pattern_problem(node: Node, context: str, key: str, schema: Mapping[str, Any]) -> ValueProblem:
+    """Text of the wrong form: names, the kernel, the default of a host value."""
+    text = node.value
+    if key == "kernel":
+        return ValueProblem("E213", f"`{text}` is no kernel version", 'two numbers in quotes, like "5.10"')
+    if context == "name" or key == "name":
+        better = "".join(c if c.isascii() and c.isalnum() else "-" for c in text.lower()).strip("-")
+        return ValueProblem(
+            "E205",
+            f"`{text}` cannot be a name",
+            "lower-case letters, digits, `-` and `_`, beginning with a letter"
+            + (f": `{better}`" if better[:1].isalpha() else ""),
+        )
+    return ValueProblem("E204", f"`{text}` is not a value of `{key}`", _plain(schema.get("description", "")))
+
+
+def too_many_keys(names: list[str]) -> ValueProblem:
+    """Two headers in one element of a stack."""
+    lines = "\n".join(f"- {name}: {{...}}" for name in names[:4])
+    return ValueProblem("E215", f"`{names[0]}` and `{names[1]}` are one element of the list", f"one each:\n{lines}")
+
+
+def _either(wanted: list[str]) -> str:
+    return " or ".join(KINDS[k] for k in wanted)
+
+
+def _yaml(key: str, schema: Mapping[str, Any]) -> str:
+    """`key: example`, as one line of help."""
+    examples = schema.get("examples")
+    if examples:
+        return f"for example `{key}: {flow(examples[0])}`\n"
+    if "enum" in schema:
+        return f"`{key}: {' or '.join(map(str, schema['enum']))}`\n"
+    return f"`{key}: {schema['const']}`\n" if "const" in schema else ""
+
+
+def flow(value: Any) -> str:
+    """A value in YAML's flow style."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k}: {flow(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(flow(v) for v in value) + "]"
+    if isinstance(value, str):
+        return json.dumps(value) if ":" in value or value[:1].isdigit() and "-" not in value else value
+    return json.dumps(value)
+
+
+def _plain(markdown: str) -> str:
+    return markdown

@@ -1,0 +1,5 @@
+"""From the checked spec to the program: every decision is taken here, none later."""
+
+from .program import Lowered, lower
+
+__all__ = ["Lowered", "lower"]

@@ -1,0 +1,83 @@
+"""Every outcome has a counter with a name: `struct counters`, in the order a packet can meet them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .. import ir
+from .names import c_name
+
+SIZE = 16  # bytes of a counter: packets and bytes, two u64
+
+
+def lower_counters(egress: ir.EgressProgram, ingress: ir.IngressProgram | None) -> tuple[ir.CounterMember, ...]:
+    found: dict[str, ir.CounterMember] = {}
+
+    def add(name: str, kind: str, text: str, place: str = "") -> None:
+        found.setdefault(name, ir.CounterMember(name, kind, text, place))
+
+    encapsulates = bool(egress.encapsulators)
+    for rule in egress.rules:
+        kind = {"encapsulate": "chosen", "pass": "passed", "drop": "dropped"}[rule.action]
+        done = {"encapsulate": "encapsulated", "pass": "passed in the clear", "drop": "dropped"}[rule.action]
+        add(f"egress_{rule.c_name}", kind, f"rule {rule.name}: {done}", rule.place)
+        if rule.action == "encapsulate":
+            missed = {"drop": "dropped", "pass": "passed in the clear", "next": "went to the next rule"}[rule.on_miss]
+            kind = {"drop": "dropped", "pass": "passed", "next": "passed"}[rule.on_miss]
+            add(f"egress_{rule.c_name}_no_row", kind, f"rule {rule.name}: no row in {rule.table}, {missed}", rule.place)
+    default = "passed in the clear" if egress.default == "pass" else "dropped"
+    add("egress_default", "passed" if egress.default == "pass" else "dropped", f"no rule: {default}", egress.default_place)
+    add("egress_malformed", "dropped", "an IP header that cannot be read: dropped")
+    if egress.signatures:
+        add("egress_own_stack", "passed", "already encapsulated by this host: passed")
+    if egress.link_local or egress.discovery:
+        add("egress_link_local", "passed", "link-local, link-scope multicast or neighbour discovery: passed")
+    if encapsulates:
+        add("egress_too_big", "dropped", "encapsulated it would be longer than the device's MTU: dropped")
+        add("egress_no_room", "dropped", "the kernel could not make room for the headers: dropped")
+    if any(d.by_row for d in egress.dispatches):
+        add("egress_unknown_stack", "dropped", "a row of a kind that this program does not know: dropped")
+    if ingress is None:
+        return tuple(found.values())
+    refused = "dropped" if ingress.refuse == "drop" else "left as it is"
+    for decapsulator in ingress.decapsulators:
+        for rule_ in decapsulator.rules:
+            add(f"ingress_{rule_.c_name}", "decapsulated", f"rule {rule_.name}: decapsulated", rule_.place)
+    for decapsulator in ingress.decapsulators:
+        encapsulation = decapsulator.stack.encapsulation
+        for reason, text in refusals(decapsulator):
+            add(refusal(encapsulation, reason), "refused", f"{encapsulation}: {text}: {refused}")
+    return tuple(found.values())
+
+
+def refusal(encapsulation: str, reason: str) -> str:
+    """A reason's counter. `vxlan` and `vxlan_flags` make refused_vxlan_flags, not refused_vxlan_vxlan_flags."""
+    name = c_name(encapsulation)
+    return f"refused_{name}_{reason.removeprefix(name + '_')}"
+
+
+WORDS = {
+    "options": "IPv4 options in the outer header",
+    "fragment": "a fragment of an outer packet",
+    "header_checksum": "a wrong outer header checksum",
+    "version": "a wrong outer IP version",
+}
+
+
+def refusals(decapsulator: ir.Decapsulator) -> Sequence[tuple[str, str]]:
+    """(reason, words) in the order the program judges."""
+    found = [("truncated", "shorter than its headers")]
+    found += [(c.reason, WORDS.get(c.reason, f"wrong {c.reason.replace('_', ' ')}")) for c in decapsulator.checks]
+    if decapsulator.checksum_layer:
+        found.append(("header_checksum", WORDS["header_checksum"]))
+    found.append(("length", "lengths that contradict the packet"))
+    found.append(("payload", "what is inside is no IPv4 or IPv6 packet"))
+    if any(r.source_kind != "any" for r in decapsulator.rules):
+        found.append(("source", "an outer source that no rule lists"))
+    if all(r.match for r in decapsulator.rules):
+        found.append(("match", "an inner packet that no rule matches"))
+    found += [(i.reason, f"{i.reason.replace('_', ' ')} not in {i.table}") for i in decapsulator.identifiers]
+    found.append(("ecn", "congestion marked on a packet that cannot say so (RFC 6040)"))
+    found.append(("gso", "a super-packet of several outer packets"))
+    found.append(("room", "the kernel could not take the headers off"))
+    return found

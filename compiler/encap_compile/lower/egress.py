@@ -1,0 +1,122 @@
+"""From the egress rules to the egress program: conditions, lookups and encapsulators, in the order written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from .. import ir
+from ..spec import EgressRule, Match, Spec
+from .conditions import LINK_LOCAL, Conditions, catches, families_of
+from .names import c_name, place_text
+
+
+def chooses(rule: EgressRule) -> bool:
+    """Whether the rule keeps packets from leaving as they are."""
+    return rule.action != "pass"
+
+
+def lower_rules(spec: Spec, conditions: Conditions) -> tuple[ir.EgressRule, ...]:
+    rules = []
+    for rule in spec.egress.rules:
+        # A later fragment shows no ports. Where the rule would let it go in the clear it is not taken to match, where
+        # the rule chooses it is: what belongs to a chosen packet must not leave in the clear.
+        rules.append(
+            ir.EgressRule(
+                name=rule.name,
+                c_name=c_name(rule.name),
+                text=rule.text,
+                place=place_text(rule.place),
+                conditions=conditions.of(rule.match, unseen=chooses(rule)),
+                action="encapsulate" if rule.to else rule.action or "pass",
+                table=c_name(rule.to.table) if rule.to else "",
+                row_name=rule.to.row or "" if rule.to else "",
+                on_miss=rule.on_miss if rule.to else "",
+            )
+        )
+    return tuple(rules)
+
+
+def dispatches(spec: Spec, stacks: Sequence[ir.Stack]) -> tuple[ir.Dispatch, ...]:
+    """One for each table that a rule leads to."""
+    found: dict[str, ir.Dispatch] = {}
+    for rule in spec.egress.rules:
+        if rule.to is None or rule.to.table in found:
+            continue
+        table = spec.endpoints[rule.to.table]
+        own = [s for s in stacks if s.encapsulation in table.encapsulations]
+        name = c_name(table.name)
+        found[table.name] = ir.Dispatch(
+            table=name,
+            by_row=len(own) > 1,
+            encapsulators=tuple(ir.Encapsulator(f"{name}_{s.name}", name, s) for s in own),
+        )
+    return tuple(found.values())
+
+
+def link_local_families(spec: Spec, families: Sequence[str]) -> tuple[str, ...]:
+    """Families of which link-local packets could meet a rule that does not let them pass."""
+    catching = [r.match for r in spec.egress.rules if chooses(r)]
+    if spec.egress.default == "drop":
+        catching.append(Match())
+    return tuple(f for f in families if any(catches(m, f, LINK_LOCAL[f]) for m in catching))
+
+
+def lower_egress(
+    spec: Spec,
+    stacks: Sequence[ir.Stack],
+    signatures: Sequence[ir.Signature],
+    families: Sequence[str],
+    rules: tuple[ir.EgressRule, ...],
+) -> ir.EgressProgram:
+    found = dispatches(spec, stacks)
+    return ir.EgressProgram(
+        function=f"{c_name(spec.name)}_egress",
+        rules=rules,
+        default=spec.egress.default,
+        default_place=place_text(spec.egress.default_place),
+        next_hop=spec.egress.next_hop,
+        encapsulators=tuple(e for d in found for e in d.encapsulators),
+        dispatches=found,
+        signatures=tuple(s for s in signatures if s.family in families),
+        link_local=link_local_families(spec, families),
+        discovery="ipv6" in families and _catches_discovery(spec),
+    )
+
+
+def _catches_discovery(spec: Spec) -> bool:
+    """Whether a rule that does not let packets pass could meet IPv6 neighbour discovery, which may be to any address."""
+    return spec.egress.default == "drop" or any(
+        chooses(r) and "ipv6" in families_of(r.match) for r in spec.egress.rules
+    )
+
+
+def packet_needs(
+    families: tuple[str, ...],
+    rules: Sequence[ir.EgressRule],
+    ingress_match: Sequence[ir.Condition],
+    keys: Mapping[str, Sequence[str]],
+    stacks: Sequence[ir.Stack],
+    egress: ir.EgressProgram,
+) -> ir.PacketNeeds:
+    """What the rules, the keys and the stacks want to know; nothing else is parsed."""
+    conditions = [c for r in rules for c in r.conditions] + list(ingress_match)
+    numbers = {c.member for c in conditions if isinstance(c, ir.InRanges)}
+    key_words = {w for words in keys.values() for w in words}
+    sources = [p.source for s in stacks for layer in s.layers for w in layer.words for p in w.parts]
+    inner = {s.what for s in sources if isinstance(s, ir.FromInner)}
+    wanted = numbers | key_words
+    discovery = egress.discovery
+    encapsulates = any(r.action == "encapsulate" for r in rules)
+    uses_hash = encapsulates and any(s.uses_hash for s in stacks)
+    ports = bool(wanted & {"source_port", "destination_port"}) or any(s.port >= 0 for s in egress.signatures) or uses_hash
+    return ir.PacketNeeds(
+        families=families,
+        protocol="protocol" in wanted or bool(egress.signatures) or ports or encapsulates,
+        ports=ports,
+        dscp="dscp" in wanted or encapsulates or bool(inner & {"dscp", "ecn"}),
+        ttl=encapsulates and "ttl" in inner,
+        mark="mark" in wanted or "mark" in inner,
+        hash=uses_hash,
+        length=encapsulates,
+        discovery=discovery,
+    )

@@ -1,0 +1,109 @@
+"""The structs and named constants that the C shows: headers on the wire, and what the spec and the protocols fix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .. import ir
+from ..headers import catalogue
+from ..headers.model import FromSpec, Header, Word
+from ..values import address_text
+from .stacks import struct_name
+
+INNER = ("ipv4", "ipv6")  # what the parser and the decapsulator read of the inner packet
+
+
+def header_structs(stacks: Sequence[ir.Stack], families: Sequence[str]) -> tuple[ir.HeaderStruct, ...]:
+    """Each header that a stack uses, and the inner packet's, once."""
+    found: dict[str, ir.HeaderStruct] = {}
+    known = catalogue.headers()
+    for family in INNER:
+        if family in families or stacks:
+            found[struct_name(known[family], known[family].words)] = _struct(known[family], known[family].words)
+    for stack in stacks:
+        for layer in stack.layers:
+            header = known[layer.header]
+            names = {w.name for w in layer.words}
+            words = tuple(w for w in header.words if w.name in names)
+            found.setdefault(layer.struct, _struct(header, words))
+    return tuple(found.values())
+
+
+def _struct(header: Header, words: tuple[Word, ...]) -> ir.HeaderStruct:
+    members = []
+    for word in words:
+        role = word.fields[0].role
+        kind = "integer"
+        if isinstance(role, FromSpec) and role.type in ("ipv4", "ipv6", "mac"):
+            kind = role.type
+        elif word.bits == 16 and any(type(f.role).__name__ == "InternetChecksum" for f in word.fields):
+            kind = "checksum"
+        doc = ", ".join(f"{f.name} {f.bits}" for f in word.fields) if len(word.fields) > 1 else ""
+        members.append(ir.HeaderMember(word.name, word.bits, kind, doc))
+    size = sum(w.size for w in words)
+    return ir.HeaderStruct(struct_name(header, words), header.title, header.reference, size, tuple(members))
+
+
+def constant_groups(stacks: Sequence[ir.Stack], encapsulating: frozenset[str]) -> tuple[ir.ConstantGroup, ...]:
+    """Per stack: its overhead, its flags, and every word that is fixed."""
+    return tuple(_group(stack, stack.name in encapsulating) for stack in stacks)
+
+
+def _group(stack: ir.Stack, encapsulates: bool) -> ir.ConstantGroup:
+    prefix = stack.name.upper()
+    constants = [ir.NamedConstant(f"{prefix}_OVERHEAD", str(stack.overhead), "bytes")]
+    if encapsulates:
+        flags = " | ".join(stack.room_flags)
+        constants.append(ir.NamedConstant(f"{prefix}_ROOM", f"({flags})", ""))
+    for layer in stack.layers:
+        for word in layer.words:
+            if word.constant and (encapsulates or _is_port(stack, layer, word)):
+                constants.append(_constant(word))
+        if layer.checksum_base and encapsulates:
+            base = _checksum_base(layer)
+            constants.append(ir.NamedConstant(layer.checksum_base, f"{base:#06x}", "sum of the constant words above"))
+    return ir.ConstantGroup(f"{stack.encapsulation}: {stack.title}, {stack.overhead} bytes ({stack.place})", tuple(constants))
+
+
+def _is_port(stack: ir.Stack, layer: ir.Layer, word: ir.WordLayout) -> bool:
+    return layer.header == "udp" and word.name == "destination_port"
+
+
+def _constant(word: ir.WordLayout) -> ir.NamedConstant:
+    value = 0
+    said = []
+    for part in word.parts:
+        if not isinstance(part.source, ir.Literal):
+            continue
+        value |= part.source.value << part.shift
+        if len(word.parts) > 1 and part.source.value:
+            said.append(f"{part.name} {part.source.value}")
+        if part.source.place:
+            said.append(part.source.place)
+    if word.bits == 128:
+        packed = value.to_bytes(16, "big")
+        words = ", ".join(f"bpf_htonl({int.from_bytes(packed[i : i + 4], 'big'):#x})" for i in range(0, 16, 4))
+        return ir.NamedConstant(word.constant, f"((struct ipv6_address){{{{{words}}}}})", address_text(packed))
+    if word.bits == 48:
+        packed = value.to_bytes(6, "big")
+        halves = ", ".join(f"bpf_htons({int.from_bytes(packed[i : i + 2], 'big'):#x})" for i in range(0, 6, 2))
+        return ir.NamedConstant(word.constant, f"((struct mac_address){{{{{halves}}}}})", packed.hex(":"))
+    if len(word.parts) > 1 or value > 0xFFFF:
+        if word.name in ("source", "destination"):
+            said.insert(0, address_text(value.to_bytes(4, "big")))
+        return ir.NamedConstant(word.constant, f"{value:#0{word.bits // 4 + 2}x}", ", ".join(said))
+    return ir.NamedConstant(word.constant, str(value), ", ".join(said))
+
+
+def _checksum_base(layer: ir.Layer) -> int:
+    """One's complement sum of the header's words that are known when compiling (RFC 1071), host order."""
+    total = 0
+    bit = 0
+    for word in layer.words:
+        for part in word.parts:
+            if isinstance(part.source, ir.Literal):
+                total += part.source.value << part.shift << (-(bit + word.bits) % 16)
+        bit += word.bits
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    return total

@@ -1,0 +1,276 @@
+"""Puts the parts together: a checked `Spec` becomes a `Program` for the templates and a description for the manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+from .. import ir, manifest
+from ..spec import Egress, Reference, Spec, TableField
+from . import counters as counting
+from .conditions import Conditions, families_of
+from .egress import dispatches, lower_egress, lower_rules, packet_needs
+from .fixed import fixed_rows
+from .host import HostValues
+from .ingress import lower_ingress, signature, source_sets
+from .layouts import constant_groups, header_structs
+from .names import c_name, place_text
+from .stacks import family_field, lower_stack, outer_families
+from .tables import LoweredTable, lower_table, manifest_stack, place_members, manifest_layout, row_id
+
+FAMILIES = ("ipv4", "ipv6")
+ADDRESS_TYPES = {"ip": "struct ip_address", "ipv4": "__be32", "ipv6": "struct ipv6_address"}
+OWN_ADDRESSES = "own_addresses"
+OWN_CAPACITY = 1024  # addresses: of all devices, before and after a change
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """`prefix_files` are the bundle's files for long prefix lists: name -> text."""
+
+    program: ir.Program
+    manifest: manifest.Manifest
+    prefix_files: dict[str, str]
+
+
+def lower(spec: Spec, compiler: str) -> Lowered:
+    """Decide everything. `spec` has passed the checks. The manifest still lacks identity, toolchain, inputs, files."""
+    table_families = _table_families(spec)
+    visible = _visible_families(spec)
+    encapsulating, stacks = _stacks(spec, table_families)
+    wanted = {r.decapsulate for r in spec.ingress.rules}
+    in_use = [s for s in stacks if s.encapsulation in wanted or s.name in encapsulating]
+    conditions = Conditions(visible)
+    rules = lower_rules(spec, conditions)
+    found_dispatches = dispatches(spec, [s for s in stacks if s.name in encapsulating])
+    ingress = lower_ingress(spec, in_use, conditions, visible)
+    signatures = tuple(dict.fromkeys(signature(s) for s in stacks if s.name in encapsulating))
+    tables = {
+        t.name: lower_table(
+            t,
+            table_families.get(t.name) or FAMILIES,
+            [s for s in stacks if s.name in encapsulating],
+            {e: family_field(spec.encapsulations[e]) for e in t.encapsulations},
+        )
+        for t in spec.endpoints.values()
+        if t.name in _used_tables(spec)
+    }
+    tables = {name: _with_fixed_rows(spec, name, t) for name, t in tables.items()}
+    egress = lower_egress(spec, [s for s in stacks if s.name in encapsulating], signatures, visible, rules)
+    matches = [c for d in (ingress.decapsulators if ingress else ()) for r in d.rules for c in r.match]
+    keys = {t.name: t.key for t in spec.endpoints.values() if t.name in table_families}
+    packet = packet_needs(
+        visible, rules, matches, keys, [e.stack for d in found_dispatches for e in d.encapsulators],
+        egress,
+    )
+    host = HostValues(spec)
+    if egress.encapsulators:
+        host.device_mtu()
+    for stack in in_use:
+        for use in spec.encapsulations[stack.encapsulation].headers:
+            for value in use.values.values():
+                if isinstance(value, Reference) and value.root == "host":
+                    host.add(value, stack.outer_family, stack.name)
+    host_members, host_layout, host_described = host.lower()
+    described_counters = counting.lower_counters(egress, ingress)
+    address_maps, sets, prefix_sets, prefix_files = _address_maps(spec, conditions, packet, bool(egress.signatures))
+    includes = ["encap_bpf.h", "encap_address.h"]
+    if in_use:
+        includes += ["encap_checksum.h", "encap_ecn.h"] if any(
+            layer.checksum_base for s in in_use for layer in s.layers
+        ) else ["encap_ecn.h"]
+    program = ir.Program(
+        name=spec.name,
+        c_name=c_name(spec.name),
+        title=_title(in_use),
+        spec_file=place_text(replace(spec.place, line=1)).rsplit(":", 1)[0],
+        kernel=".".join(map(str, spec.kernel)),
+        compiler=compiler,
+        includes=tuple(includes),
+        constants=constant_groups(in_use, frozenset(encapsulating)),
+        headers=header_structs(in_use, visible),
+        types=(),
+        stacks=tuple(in_use),
+        host=host_members,
+        tables=tuple(t.ir for t in tables.values()),
+        address_maps=address_maps,
+        counters=described_counters,
+        packet=packet,
+        egress=egress,
+        ingress=ingress,
+    )
+    described = manifest.Manifest(
+        format_version=manifest.FORMAT_VERSION,
+        name=spec.name,
+        summary=program.title,
+        identity="",
+        kernel=program.kernel,
+        features=_features(spec, program),
+        next_hop=spec.egress.next_hop,
+        host=tuple(
+            manifest.HostDeclaration(h.name, h.type, ".".join(h.default) if h.default else "") for h in spec.host.values()
+        ),
+        attach=tuple(r.path[0] for r in spec.attach),
+        host_layout=host_layout,
+        host_members=host_described,
+        tables=tuple(t.manifest for t in tables.values()),
+        source_sets=sets,
+        prefix_sets=prefix_sets,
+        own_addresses=OWN_ADDRESSES if egress.signatures else "",
+        counters_size=counting.SIZE * len(described_counters),
+        counters=tuple(
+            manifest.Counter(c.name, i * counting.SIZE, c.kind, c.text, c.place)
+            for i, c in enumerate(described_counters)
+        ),
+        stacks=tuple(manifest_stack(s) for s in in_use),
+        rules=tuple(_summaries(spec, spec.egress)),
+        programs=tuple(
+            [manifest.Hooked(egress.function, "tc_egress", "tc")]
+            + ([manifest.Hooked(ingress.function, "tc_ingress", "tc")] if ingress else [])
+        ),
+        max_overhead=max((s.overhead for s in in_use), default=0),
+        toolchain=manifest.Toolchain("", "", "", ()),
+        inputs=manifest.Inputs("", "", {}, "", ""),
+    )
+    return Lowered(program, described, prefix_files)
+
+
+def _title(stacks: list[ir.Stack]) -> str:
+    """`vxlan over ipv4 or ipv6, gre over ipv4`."""
+    families: dict[str, list[str]] = {}
+    for stack in stacks:
+        families.setdefault(stack.encapsulation, []).append(stack.outer_family)
+    return ", ".join(f"{name} over {' or '.join(found)}" for name, found in families.items()) or "no encapsulation"
+
+
+def _table_families(spec: Spec) -> dict[str, tuple[str, ...]]:
+    """The families of the inner packets that rules bring to each table."""
+    found: dict[str, set[str]] = {}
+    for rule in spec.egress.rules:
+        if rule.to:
+            found.setdefault(rule.to.table, set()).update(families_of(rule.match))
+    return {name: tuple(f for f in FAMILIES if f in families) for name, families in found.items()}
+
+
+def _visible_families(spec: Spec) -> tuple[str, ...]:
+    """The families whose packets the program must look into."""
+    if spec.egress.default == "drop" or any(r.match != type(r.match)() for r in spec.ingress.rules):
+        return FAMILIES
+    found = {f for rule in spec.egress.rules for f in families_of(rule.match)}
+    return tuple(f for f in FAMILIES if f in found) or ("ipv4",)
+
+
+def _used_tables(spec: Spec) -> set[str]:
+    used = {r.to.table for r in spec.egress.rules if r.to}
+    used |= {r.lookup for r in spec.ingress.rules if r.lookup}
+    return used | {r.source.table for r in spec.ingress.rules if isinstance(r.source, TableField)}
+
+
+def _stacks(spec: Spec, table_families: dict[str, tuple[str, ...]]) -> tuple[set[str], list[ir.Stack]]:
+    """Every stack, and the names of those that egress sends."""
+    sending: set[str] = set()
+    stacks: list[ir.Stack] = []
+    for encapsulation in spec.encapsulations.values():
+        users = [
+            t for name, t in spec.endpoints.items() if name in table_families and encapsulation.name in t.encapsulations
+        ]
+        tables = users or [t for t in spec.endpoints.values() if encapsulation.name in t.encapsulations]
+        row = {name: type_ for t in tables for name, type_ in t.fields.items()}
+        inner = {f for t in users for f in table_families[t.name]}
+        received = any(r.decapsulate == encapsulation.name for r in spec.ingress.rules)
+        for family in outer_families(encapsulation, row, spec):
+            name = f"{c_name(encapsulation.name)}_{family}"
+            if not users and not received:
+                continue
+            if users:
+                sending.add(name)
+            families = tuple(f for f in FAMILIES if f in inner) or FAMILIES
+            stacks.append(lower_stack(row_id(name), encapsulation, family, families, row, spec))
+    return sending, stacks
+
+
+def _with_fixed_rows(spec: Spec, name: str, table: LoweredTable) -> LoweredTable:
+    if table.manifest.kind != "fixed":
+        return table
+    return replace(table, ir=replace(table.ir, rows=fixed_rows(spec.endpoints[name], table.manifest, spec)))
+
+
+def _address_maps(
+    spec: Spec, conditions: Conditions, packet: ir.PacketNeeds, own: bool
+) -> tuple[
+    tuple[ir.AddressMap, ...], tuple[manifest.SourceSet, ...], tuple[manifest.PrefixSet, ...], dict[str, str]
+]:
+    maps = []
+    sets = []
+    for name, source in source_sets(spec).items():
+        type_ = spec.endpoints[source.table].fields[source.field]
+        capacity = spec.endpoints[source.table].capacity
+        maps.append(ir.AddressMap(name, "hash", ADDRESS_TYPES[type_], capacity, f"who may send: {source.table}.{source.field}"))
+        key = manifest_layout(place_members([("address", type_)]))
+        sets.append(manifest.SourceSet(name, source.table, source.field, key, capacity))
+    prefix_sets = []
+    files = {}
+    for name, addresses in conditions.prefix_maps.items():
+        type_ = "ip" if packet.both else packet.families[0]
+        if name.startswith("set_from_") or any(
+            r.source is addresses for r in spec.ingress.rules
+        ):
+            type_ = "ip"
+        families = FAMILIES if type_ == "ip" else (type_,)
+        prefixes = [p for p in addresses.prefixes if f"ipv{p.version}" in families]
+        capacity = max(1024, 2 * len(prefixes))
+        maps.append(ir.AddressMap(name, "lpm", ADDRESS_TYPES[type_], capacity, "a long prefix list"))
+        key = manifest.Layout(4 + (4 if type_ == "ipv4" else 16), (
+            manifest.Member("prefixlen", "prefixlen", 0, 4),
+            manifest.Member("address", type_, 4, 4 if type_ == "ipv4" else 16),
+        ))
+        file = f"{name.replace('_', '-')}.csv"
+        prefix_sets.append(manifest.PrefixSet(name, name, file, families, key, capacity))
+        files[file] = "".join(f"{p}\n" for p in prefixes)
+    if own:
+        maps.append(ir.AddressMap(OWN_ADDRESSES, "hash", "struct ip_address", OWN_CAPACITY,
+                                  "the outer sources of this host, on every device"))
+    return tuple(maps), tuple(sets), tuple(prefix_sets), files
+
+
+def _features(spec: Spec, program: ir.Program) -> dict[str, str]:
+    """What the program asks of a kernel, with the version that brought it."""
+    found = {}
+    if program.egress.encapsulators or program.ingress:
+        found["bpf_skb_adjust_room for tunnels"] = "5.2"
+    if program.egress.encapsulators:
+        found["gso_size in __sk_buff"] = "5.7"
+    if spec.egress.next_hop == "route":
+        found["bpf_redirect_neigh"] = "5.10"
+    if any("BPF_F_ADJ_ROOM_ENCAP_L2_ETH" in s.room_flags for s in program.stacks):
+        found["inner Ethernet in bpf_skb_adjust_room"] = "5.13"
+    if program.ingress and program.ingress.family_change == "flags":
+        found["BPF_F_ADJ_ROOM_DECAP_L3"] = "6.3"
+    return found
+
+
+def _summaries(spec: Spec, egress: Egress) -> list[manifest.RuleSummary]:
+    found = []
+    for rule in egress.rules:
+        destinations = ()
+        if rule.to:
+            prefixes = rule.match.destination.prefixes if rule.match.destination else ()
+            destinations = tuple(str(p) for p in prefixes)
+        found.append(
+            manifest.RuleSummary(
+                rule.name, "egress", rule.text, place_text(rule.place), destinations,
+                rule.to.table if rule.to else "", rule.to.row or "" if rule.to else "", _digest(rule.text, rule.on_miss),
+            )
+        )
+    found.append(
+        manifest.RuleSummary("default", "egress", egress.default, place_text(egress.default_place), digest=_digest(egress.default))
+    )
+    found += [
+        manifest.RuleSummary(r.name, "ingress", r.text, place_text(r.place), digest=_digest(r.text))
+        for r in spec.ingress.rules
+    ]
+    return found
+
+
+def _digest(*parts: str) -> str:
+    return sha256("\0".join(parts).encode()).hexdigest()[:16]

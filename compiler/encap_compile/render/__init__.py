@@ -1,0 +1,1 @@
+"""From the program to the text of the C. Only this package knows Jinja."""

@@ -1,0 +1,125 @@
+"""Outgoing headers as C assignments, one word after the other."""
+
+from __future__ import annotations
+
+from .. import ir
+
+
+def header_member_type(member: ir.HeaderMember) -> str:
+    if member.kind == "mac":
+        return "struct mac_address"
+    if member.kind == "ipv6":
+        return "struct ipv6_address"
+    if member.kind == "checksum":
+        return "__sum16"
+    return {8: "__u8", 16: "__be16", 32: "__be32"}[member.bits]
+
+
+def changes_ether_type(stack: ir.Stack) -> bool:
+    """Whether the frame's type must be written: an inner packet may be of the other family."""
+    return stack.inner_families != (stack.outer_family,)
+
+
+def checksum_declarations(stack: ir.Stack) -> list[str]:
+    return ["__u32 sum;"] if any(layer.checksum_base for layer in stack.layers) else []
+
+
+def assignments(layer: ir.Layer, stack: ir.Stack, program: ir.Program) -> list[str]:
+    """Every word of one header. The checksum comes last, from the words as they were written."""
+    lines = []
+    late = []
+    target = f"outer->{layer.member}"
+    for word in layer.words:
+        if any(isinstance(p.source, ir.HeaderChecksum) for p in word.parts):
+            late = _checksum(layer, target, word)
+        else:
+            lines += _word(word, f"{target}.{word.name}", program)
+    return lines + late
+
+
+def _word(word: ir.WordLayout, target: str, program: ir.Program) -> list[str]:
+    dynamic = [p for p in word.parts if not isinstance(p.source, ir.Literal)]
+    if word.bits in (48, 128):
+        if not dynamic:
+            return [f"{target} = {word.constant};"]
+        source = dynamic[0].source
+        if isinstance(source, ir.FromHost):
+            unit, count = ("half", 3) if word.bits == 48 else ("word", 4)
+            return [f"{target}.{unit}[{i}] = host.{source.member}.{unit}[{i}];" for i in range(count)]
+        assert isinstance(source, ir.FromRow)
+        if source.type == "ip":
+            return [f"{target}.word[{i}] = row->{source.member}.word[{i}];" for i in range(4)]
+        return [f"{target} = row->{source.member};"]
+    if len(dynamic) == 1 and len(word.parts) == 1:
+        ready = _network_order(dynamic[0].source)
+        if ready:
+            return [f"{target} = {ready};"]
+    terms = [word.constant] if word.constant else []
+    for part in dynamic:
+        text = expression(part, program)
+        if part.shift:
+            text = f"({text})" if " " in text else text
+            text = f"(__u32){text} << {part.shift}" if word.bits == 32 else f"{text} << {part.shift}"
+        terms.append(text)
+    value = " | ".join(terms) or "0"
+    swap = {8: "", 16: "bpf_htons", 32: "bpf_htonl"}[word.bits]
+    return [f"{target} = {f'{swap}({value})' if swap and value != '0' else value};"]
+
+
+def _network_order(source: ir.Source) -> str:
+    """An expression that is in network order already, or empty."""
+    if isinstance(source, ir.FromHost):
+        return f"host.{source.member}" if source.member.endswith("_ipv4") else ""
+    if isinstance(source, ir.FromRow) and source.type in ("ip", "ipv4"):
+        return f"row->{source.member}.word[3]" if source.type == "ip" else f"row->{source.member}"
+    if isinstance(source, ir.LengthFrom):
+        return f"length_field(packet->length + {source.extra})" if source.extra else "length_field(packet->length)"
+    return ""
+
+
+def expression(part: ir.Part, program: ir.Program) -> str:
+    """A field's value in host order."""
+    source = part.source
+    if isinstance(source, ir.FromHost):
+        return f"host.{source.member}"
+    if isinstance(source, ir.FromRow):
+        return f"row->{source.member}"
+    if isinstance(source, ir.FromInner):
+        return f"packet->{source.what}"
+    if isinstance(source, ir.FromFlow):
+        if not source.last:
+            return f"hash >> {32 - part.bits}"
+        span = source.last - source.first + 1
+        return f"{source.first} + ((__u64)hash * {span} >> 32)"
+    if isinstance(source, ir.ByInnerFamily):
+        return f"packet->is_ipv4 ? {_known(source.ipv4)} : {_known(source.ipv6)}"
+    assert isinstance(source, ir.LengthFrom)
+    return f"packet->length + {source.extra}"
+
+
+def _known(number: int) -> str:
+    return {0x0800: "ETH_P_IP", 0x86DD: "ETH_P_IPV6"}.get(number, str(number))
+
+
+def _checksum(layer: ir.Layer, target: str, checksum: ir.WordLayout) -> list[str]:
+    """RFC 1071: the folded constants, and every word that is not constant."""
+    lines = [f"sum = bpf_htons({layer.checksum_base});"]
+    bit = 0
+    for word in layer.words:
+        if word is not checksum and any(not isinstance(p.source, ir.Literal) for p in word.parts):
+            lines += _sum_word(word, f"{target}.{word.name}", bit)
+        bit += word.bits
+    return [*lines, f"{target}.{checksum.name} = checksum_fold(sum);"]
+
+
+def _sum_word(word: ir.WordLayout, target: str, bit: int) -> list[str]:
+    # The constant part of a mixed word is in the base already.
+    take = f" - bpf_htons({word.constant})" if word.constant and word.bits == 16 else ""
+    if word.bits == 32:
+        return [f"sum = checksum_add_be32(sum, {target});"]
+    if word.bits == 16:
+        return [f"sum += {target}{take};"]
+    # An 8-bit word is the upper or the lower half of its 16 bits; constants of a mixed one are masked out.
+    constant = f"({target} & ~{word.constant})" if word.constant else target
+    shift = " << 8" if bit % 16 == 0 else ""
+    return [f"sum += bpf_htons({constant}{shift});"]

@@ -1,0 +1,113 @@
+"""Conditions as C expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network
+
+from .. import ir
+
+Prefix = IPv4Network | IPv6Network
+WIDTH = {"protocol": 255, "dscp": 63, "source_port": 65535, "destination_port": 65535, "mark": 0xFFFFFFFF}
+
+
+def all_of(conditions: Sequence[ir.Condition], program: ir.Program, packet: str = "packet->") -> str:
+    """All conditions, joined; `packet` is how the packet's members are reached."""
+    return " && ".join(_one(c, program.packet, packet, len(conditions) > 1) for c in conditions) or "true"
+
+
+def _one(condition: ir.Condition, needs: ir.PacketNeeds, packet: str, nested: bool) -> str:
+    if isinstance(condition, ir.IsFamily):
+        return f"{'' if condition.family == 'ipv4' else '!'}{packet}is_ipv4"
+    if isinstance(condition, ir.InPrefixes):
+        return in_prefixes(f"{packet}{condition.member}", condition.prefixes, needs, packet, nested)
+    if isinstance(condition, ir.InPrefixMap):
+        return f"in_{condition.map}({packet}{condition.member})"
+    return _ranges(condition, needs, packet, nested)
+
+
+def in_prefixes(
+    address: str, prefixes: Sequence[Prefix], needs: ir.PacketNeeds, packet: str = "packet->", nested: bool = True
+) -> str:
+    """The address is in one of the prefixes, of whichever family."""
+    terms = []
+    for version in (4, 6):
+        own = [p for p in prefixes if p.version == version]
+        if not own or f"ipv{version}" not in needs.families:
+            continue
+        family = f"{'' if version == 4 else '!'}{packet}is_ipv4 && " if needs.both else ""
+        alternatives = [_prefix(address, p, needs.both) for p in own]
+        if any(a == "" for a in alternatives):
+            terms.append(family.removesuffix(" && ") or "true")
+            continue
+        joined = " || ".join(alternatives)
+        if family and (len(alternatives) > 1):
+            joined = f"({joined})"
+        terms.append(f"{family}{joined}")
+    if not terms:
+        return "false"
+    if len(terms) > 1:
+        both = " || ".join(f"({t})" if "&&" in t else t for t in terms)
+        return f"({both})" if nested else both
+    return f"({terms[0]})" if nested and "||" in terms[0] and "&&" not in terms[0] else terms[0]
+
+
+def _prefix(address: str, prefix: Prefix, mapped: bool) -> str:
+    """One prefix; empty if every address of the family is in it."""
+    if prefix.prefixlen == 0:
+        return ""
+    if prefix.version == 4:
+        word = f"{address}.word[3]" if mapped else address
+        return masked(word, int(prefix.network_address), int(prefix.netmask))
+    network, mask = prefix.network_address.packed, prefix.netmask.packed
+    terms = []
+    for i in range(4):
+        word_mask = int.from_bytes(mask[4 * i : 4 * i + 4], "big")
+        if word_mask:
+            terms.append(masked(f"{address}.word[{i}]", int.from_bytes(network[4 * i : 4 * i + 4], "big"), word_mask))
+    return " && ".join(terms) if len(terms) == 1 else f"({' && '.join(terms)})"
+
+
+def masked(word: str, value: int, mask: int) -> str:
+    if mask == 0xFFFFFFFF:
+        return f"{word} == bpf_htonl({value:#010x})"
+    return f"({word} & bpf_htonl({mask:#010x})) == bpf_htonl({value:#010x})"
+
+
+def _ranges(condition: ir.InRanges, needs: ir.PacketNeeds, packet: str, nested: bool) -> str:
+    member = f"{packet}{condition.member}"
+    port = condition.member.endswith("_port")
+    terms = []
+    if condition.unseen:
+        if port:
+            terms.append(f"{packet}ports_unseen")
+        elif "ipv6" in needs.families:
+            terms.append(f"{packet}protocol == PROTOCOL_UNSEEN")
+    for first, last in condition.ranges:
+        if first == last:
+            terms.append(f"{member} == {f'bpf_htons({first})' if port else _number(condition.member, first)}")
+            continue
+        value = f"bpf_ntohs({member})" if port else member
+        bounds = []
+        if first > 0:
+            bounds.append(f"{value} >= {_number(condition.member, first)}")
+        if last < WIDTH[condition.member]:
+            bounds.append(f"{value} <= {_number(condition.member, last)}")
+        if not bounds:
+            return "true"
+        terms.append(" && ".join(bounds) if len(bounds) == 1 else f"({' && '.join(bounds)})")
+    text = " || ".join(terms)
+    if port and not condition.unseen:
+        # A packet that hides its ports is not taken to have these.
+        text = f"!{packet}ports_unseen && {f'({text})' if len(terms) > 1 else text}"
+        return text
+    return f"({text})" if nested and len(terms) > 1 else text
+
+
+PROTOCOLS = {6: "IPPROTO_TCP", 17: "IPPROTO_UDP", 58: "IPPROTO_ICMPV6", 132: "IPPROTO_SCTP"}
+
+
+def _number(member: str, value: int) -> str:
+    if member == "protocol":
+        return PROTOCOLS.get(value, str(value))
+    return f"{value:#x}" if member == "mark" else str(value)

@@ -1,0 +1,184 @@
+"""What templates may ask of the program: text for what is decided, no decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .. import ir
+from ..lower.conditions import LINK_LOCAL
+from ..lower.counters import refusal
+from ..lower.tables import row_id
+from . import assignments, conditions
+from .receive import RECEIVE_FILTERS
+
+FAMILIES = ("ipv4", "ipv6")
+
+
+def row_name_constant(table: str, row: str) -> str:
+    return f"ROW_{table}_{row}".upper().replace("-", "_").replace(".", "_")
+
+
+def named_rows(program: ir.Program) -> list[tuple[str, int]]:
+    found = {
+        row_name_constant(r.table, r.row_name): row_id(r.row_name) for r in program.egress.rules if r.row_name
+    }
+    return list(found.items())
+
+
+def stacks_by_row(program: ir.Program) -> list[ir.Stack]:
+    found = {e.stack.name: e.stack for d in program.egress.dispatches if d.by_row for e in d.encapsulators}
+    return list(found.values())
+
+
+def struct_member(member: ir.StructMember) -> str:
+    return f"{member.ctype} {member.name}{f'[{member.array}]' if member.array else ''}"
+
+
+def used_tables(egress: ir.EgressProgram) -> set[str]:
+    return {r.table for r in egress.rules if r.table}
+
+
+def tables_with_rows(egress: ir.EgressProgram) -> list[str]:
+    return list(dict.fromkeys(r.table for r in egress.rules if r.table))
+
+
+def row_constant(row: ir.FixedRow, table: ir.TableMap) -> str:
+    return f"{row.row_id:#010x}"
+
+
+def _from_packet(member: str) -> str:
+    return f"packet->{member}"
+
+
+def key_initialisers(table: ir.TableMap, exact: bool = False, p: ir.Program | None = None) -> str:
+    """Designated initialisers of a key from the packet; `exact` leaves the prefix out."""
+    parts = []
+    for member in table.key:
+        if member.name == "prefixlen" or member.name.startswith("pad") and member.array:
+            continue
+        if exact and member.name == table.prefix_member:
+            continue
+        source = _from_packet(member.name)
+        if p is not None and member.name in ("source", "destination"):
+            source = _narrowed(source, member.ctype, p.packet)
+        parts.append(f".{member.name} = {source}")
+    return ", ".join(parts)
+
+
+def _narrowed(source: str, ctype: str, needs: ir.PacketNeeds) -> str:
+    """An address of the packet as the key's type: a table may know one family only."""
+    if not needs.both or ctype == "struct ip_address":
+        return source
+    if ctype == "__be32":
+        return f"{source}.word[3]"
+    words = ", ".join(f"{source}.word[{i}]" for i in range(4))
+    return f"{{{{{words}}}}}"
+
+
+def lengths_by_family(table: ir.TableMap) -> list[tuple[str, list[int]]]:
+    return [
+        (family, [length for f, length in table.prefix_lengths if f == family])
+        for family in FAMILIES
+        if any(f == family for f, _ in table.prefix_lengths)
+    ]
+
+
+def masked_assignment(table: ir.TableMap, family: str, length: int, program: ir.Program) -> str:
+    """Put the packet's address into the key, cut to a prefix length."""
+    member = next(m for m in table.key if m.name == table.prefix_member)
+    source = _from_packet(member.name)
+    if member.ctype == "__be32":
+        word = f"{source}.word[3]" if program.packet.both else source
+        return f"key.{member.name} = {_cut(word, length, 32)};"
+    first = 96 if family == "ipv4" else 0
+    lines = []
+    for i in range(4):
+        bits = min(max(first + length - 32 * i, 0), 32)
+        lines.append(f"key.{member.name}.word[{i}] = {_cut(f'{source}.word[{i}]', bits, 32)};")
+    return "\n".join(lines)
+
+
+def _cut(word: str, bits: int, width: int) -> str:
+    if bits == 0:
+        return "0"
+    if bits == width:
+        return word
+    return f"{word} & bpf_htonl({(0xFFFFFFFF << (32 - bits)) & 0xFFFFFFFF:#010x})"
+
+
+def matched_sets(program: ir.Program) -> set[str]:
+    """The prefix maps that a match looks into (a rule's `from` looks into its own)."""
+    ingress = [r.match for d in (program.ingress.decapsulators if program.ingress else ()) for r in d.rules]
+    found = [c for r in program.egress.rules for c in r.conditions] + [c for m in ingress for c in m]
+    return {c.map for c in found if isinstance(c, ir.InPrefixMap)}
+
+
+def merged_signatures(signatures: Sequence[ir.Signature]) -> list[ir.Signature]:
+    """One for each family and protocol, however many encapsulations share it."""
+    found: dict[object, ir.Signature] = {}
+    for s in signatures:
+        found.setdefault((s.family, s.protocols, s.port), s)
+    return list(found.values())
+
+
+def signature_condition(signature: ir.Signature, program: ir.Program) -> str:
+    terms = []
+    if program.packet.both:
+        terms.append("packet->is_ipv4" if signature.family == "ipv4" else "!packet->is_ipv4")
+    protocols = " || ".join(
+        f"packet->protocol == {conditions.PROTOCOLS.get(p, str(p))}" for p in signature.protocols
+    )
+    terms.append(f"({protocols})" if len(signature.protocols) > 1 else protocols)
+    if signature.port >= 0:
+        terms.append(f"packet->destination_port == bpf_htons({signature.port_constant})")
+    return " && ".join(terms)
+
+
+def row_argument(rule: ir.EgressRule, program: ir.Program) -> str:
+    return row_name_constant(rule.table, rule.row_name) if rule.row_name else "packet"
+
+
+def encapsulate_call(rule: ir.EgressRule, program: ir.Program) -> str:
+    dispatch = next(d for d in program.egress.dispatches if d.table == rule.table)
+    function = rule.table if dispatch.by_row else dispatch.encapsulators[0].function
+    return f"encapsulate_{function}(skb, packet, {rule.table}, counters, &counters->egress_{rule.c_name})"
+
+
+def link_local_condition(egress: ir.EgressProgram, program: ir.Program) -> str:
+    prefixes = [n for f in egress.link_local for n in LINK_LOCAL[f]]
+    return conditions.in_prefixes("packet->destination", prefixes, program.packet, nested=False)
+
+
+def reason(decapsulator: ir.Decapsulator, what: str) -> str:
+    return refusal(decapsulator.stack.encapsulation, what)
+
+
+def condition(found: Sequence[ir.Condition], program: ir.Program, packet: str = "packet->") -> str:
+    return conditions.all_of(found, program, packet)
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    **RECEIVE_FILTERS,
+    "named_rows": named_rows,
+    "stacks_by_row": stacks_by_row,
+    "struct_member": struct_member,
+    "used_tables": used_tables,
+    "tables_with_rows": tables_with_rows,
+    "row_constant": row_constant,
+    "key_initialisers": key_initialisers,
+    "lengths_by_family": lengths_by_family,
+    "masked_assignment": masked_assignment,
+    "matched_sets": matched_sets,
+    "merged_signatures": merged_signatures,
+    "signature_condition": signature_condition,
+    "row_argument": row_argument,
+    "encapsulate_call": encapsulate_call,
+    "link_local_condition": link_local_condition,
+    "reason": reason,
+    "condition": condition,
+    "header_member_type": assignments.header_member_type,
+    "changes_ether_type": assignments.changes_ether_type,
+    "checksum_declarations": assignments.checksum_declarations,
+    "assignments": assignments.assignments,
+}

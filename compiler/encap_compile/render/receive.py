@@ -1,0 +1,210 @@
+"""Received headers as C: how a stack is recognised and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .. import ir
+from ..lower.counters import refusal
+from .conditions import PROTOCOLS, _prefix
+
+
+def word_checks(decapsulator: ir.Decapsulator) -> list[str]:
+    """Every word that must have a certain value, outermost header first."""
+    lines = []
+    for check in decapsulator.checks:
+        counter = refusal(decapsulator.stack.encapsulation, check.reason)
+        wrong = _differs(check)
+        lines += [f"if ({wrong})", f"\treturn refuse(&counters->{counter}, skb);"]
+    return lines
+
+
+def _differs(check: ir.WordCheck) -> str:
+    word = f"outer->{check.layer}.{check.word}"
+    if isinstance(check.expected, ir.FromHost):
+        if check.bits == 48:
+            return f"!same_mac(&{word}, &host.{check.expected.member})"
+        if check.bits == 128:
+            return f"!same_ipv6(&{word}, &host.{check.expected.member})"
+        swap = {8: "", 16: "bpf_htons", 32: "bpf_htonl"}[check.bits]
+        host = f"host.{check.expected.member}"
+        return f"{word} != {f'{swap}({host})' if swap and not host.endswith('_ipv4') else host}"
+    assert isinstance(check.expected, ir.Literal)
+    if check.bits == 48:
+        halves = check.expected.value.to_bytes(6, "big")
+        return " || ".join(
+            f"{word}.half[{i}] != bpf_htons({int.from_bytes(halves[2 * i : 2 * i + 2], 'big'):#06x})" for i in range(3)
+        )
+    if check.bits == 128:
+        words = check.expected.value.to_bytes(16, "big")
+        return " || ".join(
+            f"{word}.word[{i}] != bpf_htonl({int.from_bytes(words[4 * i : 4 * i + 4], 'big'):#010x})" for i in range(4)
+        )
+    swap = {8: "", 16: "bpf_htons", 32: "bpf_htonl"}[check.bits]
+    digits = check.bits // 4 + 2
+
+    def number(value: int) -> str:
+        text = f"{value:#0{digits}x}" if value else "0"
+        return f"{swap}({text})" if swap and value else text
+
+    if check.mask == (1 << check.bits) - 1:
+        return f"{word} != {number(check.expected.value)}"
+    test = f"({word} & {number(check.mask)})"
+    return test if check.expected.value == 0 else f"{test} != {number(check.expected.value)}"
+
+
+def datagram_length(decapsulator: ir.Decapsulator) -> str:
+    """Bytes of the outer datagram, as the outermost header says."""
+    first = decapsulator.lengths[0]
+    missing = decapsulator.stack.overhead - first.extra
+    text = f"bpf_ntohs(outer->{first.layer}.{first.word})"
+    return f"{text} + sizeof(outer->{first.layer})" if missing else text
+
+
+def length_conditions(decapsulator: ir.Decapsulator) -> str:
+    """Further lengths that must agree with the first."""
+    text = ""
+    for check in decapsulator.lengths[1:]:
+        before = decapsulator.stack.overhead - check.extra
+        text += f" || bpf_ntohs(outer->{check.layer}.{check.word}) != datagram - {before}"
+    return text
+
+
+def next_expression(decapsulator: ir.Decapsulator) -> str:
+    word = f"outer->{decapsulator.next_layer}.{decapsulator.next_word}"
+    return word if decapsulator.next_bits == 8 else f"bpf_ntohs({word})"
+
+
+def next_case(decapsulator: ir.Decapsulator, family: str) -> str:
+    number = decapsulator.next_numbers.ipv4 if family == "ipv4" else decapsulator.next_numbers.ipv6
+    return {0x0800: "ETH_P_IP", 0x86DD: "ETH_P_IPV6", 4: "IPPROTO_IPIP", 41: "IPPROTO_IPV6"}.get(number, str(number))
+
+
+def outer_ecn(decapsulator: ir.Decapsulator) -> str:
+    if decapsulator.stack.outer_family == "ipv4":
+        return f"outer->{decapsulator.ecn_layer}.tos & ECN_MASK"
+    return f"bpf_ntohl(outer->{decapsulator.ecn_layer}.version_class_label) >> 20 & ECN_MASK"
+
+
+def lookup_tables(decapsulator: ir.Decapsulator) -> list[str]:
+    return list(dict.fromkeys(r.lookup for r in decapsulator.rules if r.lookup))
+
+
+def sets_mark(decapsulator: ir.Decapsulator) -> bool:
+    return any(r.mark for r in decapsulator.rules)
+
+
+def _identifier(rule: ir.IngressRule, decapsulator: ir.Decapsulator) -> ir.Identifier:
+    return next(i for i in decapsulator.identifiers if i.table == rule.lookup)
+
+
+def lookup_call(rule: ir.IngressRule, decapsulator: ir.Decapsulator) -> str:
+    """The row for the received identifier."""
+    i = _identifier(rule, decapsulator)
+    word = f"outer->{i.layer}.{i.word}"
+    swap = {8: "", 16: "bpf_ntohs", 32: "bpf_ntohl"}[i.word_bits]
+    value = f"{swap}({word})" if swap else word
+    if i.shift:
+        value += f" >> {i.shift}"
+    if i.shift + i.bits < i.word_bits:
+        value = f"({value}) & {(1 << i.bits) - 1:#x}"
+    return f"find_{rule.lookup}({value})"
+
+
+def lookup_reason(rule: ir.IngressRule, decapsulator: ir.Decapsulator) -> str:
+    return refusal(decapsulator.stack.encapsulation, _identifier(rule, decapsulator).reason)
+
+
+def received_tables(program: ir.Program) -> list[tuple[ir.TableMap, str, str]]:
+    """(table, C type of the identifier, key member) of every table that is looked up on receive."""
+    return [(t, t.key[0].ctype, t.key[0].name) for t in program.tables if t.received]
+
+
+def mark_value(rule: ir.IngressRule) -> str:
+    if rule.mark.startswith("row."):
+        return f"{rule.lookup}->{rule.mark.removeprefix('row.')}"
+    return f"{int(rule.mark, 0):#x}; /* {rule.mark_place} */" if rule.mark_place else rule.mark
+
+
+def source_condition(rule: ir.IngressRule, stack: ir.Stack) -> str:
+    """`return` whether the outer source is in the rule's prefixes."""
+    address = f"outer->{stack.layers[0].member}.source"
+    terms = [_prefix(address, p, mapped=False) for p in rule.source_prefixes]
+    if not terms:
+        return "(void)outer;\n\treturn false; /* no such prefix of this family */"
+    if "" in terms:
+        return "(void)outer;\n\treturn true;"
+    return f"return {' || '.join(terms)};"
+
+
+def source_lookup(rule: ir.IngressRule, stack: ir.Stack, program: ir.Program) -> str:
+    address = f"outer->{stack.layers[0].member}.source"
+    map_ = next(m for m in program.address_maps if m.name == rule.source_map)
+    mapped = f"mapped_ipv4({address})" if stack.outer_family == "ipv4" else f"from_ipv6(&{address})"
+    if map_.kind == "lpm":
+        return (
+            f"struct {map_.name}_key key = {{.prefixlen = 128, .address = {mapped}}};\n\n"
+            f"\treturn bpf_map_lookup_elem(&{map_.name}, &key) != NULL;"
+        )
+    value = mapped if map_.ctype == "struct ip_address" else address
+    return f"{map_.ctype} key = {value};\n\n\treturn bpf_map_lookup_elem(&{map_.name}, &key) != NULL;"
+
+
+def outer_families(ingress: ir.IngressProgram) -> list[str]:
+    found = {d.stack.outer_family for d in ingress.decapsulators}
+    return [f for f in ("ipv4", "ipv6") if f in found]
+
+
+def udp_in(ingress: ir.IngressProgram, family: str) -> bool:
+    return any(d.signature.port >= 0 and d.stack.outer_family == family for d in ingress.decapsulators)
+
+
+def recognised(decapsulator: ir.Decapsulator, family: str) -> str:
+    """The packet comes to us and its outer protocol is the stack's."""
+    own = decapsulator.own_address
+    if isinstance(own, ir.FromHost):
+        mine = (
+            f"ip->destination == host.{own.member}"
+            if family == "ipv4"
+            else f"same_ipv6(&ip->destination, &host.{own.member})"
+        )
+    else:
+        first = decapsulator.stack.layers[0]
+        word = next(w for w in first.words if w.name == "source")
+        mine = (
+            f"ip->destination == bpf_htonl({word.constant})"
+            if family == "ipv4"
+            else f"same_ipv6(&ip->destination, &{word.constant})"
+        )
+    member = "ip->protocol" if family == "ipv4" else "ip->next_header"
+    numbers = {4: "IPPROTO_IPIP", 41: "IPPROTO_IPV6", 47: "IPPROTO_GRE", **PROTOCOLS}
+    protocols = " || ".join(f"{member} == {numbers.get(p, str(p))}" for p in decapsulator.signature.protocols)
+    return f"({protocols}) && {mine}" if len(decapsulator.signature.protocols) > 1 else f"{protocols} && {mine}"
+
+
+def always_accepts(decapsulator: ir.Decapsulator) -> bool:
+    return any(r.source_kind == "any" and not r.match for r in decapsulator.rules)
+
+
+def all_match(decapsulator: ir.Decapsulator) -> bool:
+    return all(r.match for r in decapsulator.rules)
+
+
+def any_source(decapsulator: ir.Decapsulator) -> bool:
+    """Whether some rule judges the outer source."""
+    return any(r.source_kind != "any" for r in decapsulator.rules)
+
+
+def prefix_terms(prefixes: Sequence[Any]) -> list[str]:
+    return [str(p) for p in prefixes]
+
+
+RECEIVE_FILTERS: dict[str, Callable[..., Any]] = {
+    f.__name__: f
+    for f in (
+        word_checks, datagram_length, length_conditions, next_expression, next_case, outer_ecn, lookup_tables, sets_mark,
+        lookup_call, lookup_reason, received_tables, mark_value, source_condition, source_lookup, outer_families, udp_in,
+        recognised, always_accepts, all_match, any_source,
+    )
+}

@@ -1,0 +1,35 @@
+"""The guest's program: `python -m tests.kernels.guest RESULTS JOB`, with the job as the host wrote it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from .. import cells
+from . import scenarios, underlay
+from .namespaces import run
+from .ours import EncapctlSide, KernelSide, OurSide
+from .results import Results
+
+
+def main(results_file: str, job_file: str) -> int:
+    job = json.loads(Path(job_file).read_text())
+    results = Results(Path(results_file))
+    modules = {kind.module for kind in cells.KINDS if kind.encapsulation in job["encapsulations"]}
+    run(["modprobe", "-a", "veth", *sorted(modules)])
+    underlay.build()
+    bundles = Path(job["bundles"])
+    if job["examples"]:
+        from . import examples
+
+        for name in job["examples"]:
+            examples.run(bundles / name, results)
+    side: OurSide = KernelSide() if job["baseline"] else EncapctlSide(bundles)
+    for encapsulation in job["encapsulations"]:
+        scenarios.run(encapsulation, side, results)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

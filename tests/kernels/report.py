@@ -1,0 +1,103 @@
+"""`docs/kernels.md`: a table for each section, a row for each feature, a column for each kernel. No timings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from .cells import Cell
+from .matrix import Column
+
+SECTIONS = {
+    "examples": (
+        "Examples",
+        "Every bundle of the repository is applied, shown by `status` and removed; nothing may be left behind.",
+    ),
+    "ours": (
+        "Apply and remove in the lab",
+        "The bundles that the traffic below uses, applied once for all their peers and removed at the end.",
+    ),
+    "traffic": (
+        "Traffic",
+        "Our program on one side of a router, the kernel's own tunnel device on the other. A cell is yes if ping, UDP "
+        "datagrams of 1 to 3000 bytes and a megabyte of TCP judged by its hash arrive, with segmentation in the "
+        "device (`hardware`), in the kernel after our program (`software`) and switched off (`none`).",
+    ),
+    "clear": (
+        "Nothing in the clear",
+        "During all of that traffic, the router saw no packet with an inner address outside a tunnel.",
+    ),
+    "refused": (
+        "Refused",
+        "Tunnel packets that reach the receiving host, and no socket there: a VNI or key that the receiver does not "
+        "have, and an outer source that our spec does not list.",
+    ),
+    "absent": (
+        "Without our program",
+        "The same datagrams arrive in neither direction before `apply` and after `remove`: the traffic above is ours.",
+    ),
+}
+HEAD = """\
+# Kernels
+
+What works on which kernel. The kernels are the distribution's own, booted in a virtual machine; written by
+`python -m tests.kernels --write-docs`.
+"""
+
+
+def markdown(columns: Sequence[Column]) -> str:
+    parts = [HEAD]
+    missing = [column for column in columns if column.missing]
+    if missing:
+        parts.append(
+            "Not tested here:\n\n" + "\n".join(f"- {column.title}: {column.missing}" for column in missing) + "\n"
+        )
+    tested = [column for column in columns if not column.missing]
+    notes: list[str] = []
+    for section, (title, text) in SECTIONS.items():
+        rows = list(dict.fromkeys(c.row for column in tested for c in column.results if c.section == section))
+        if section == "examples":
+            rows = sorted({*rows, *(name for column in tested for name in column.unclaimed)})
+        if rows:
+            parts.append(_table(section, title, text, rows, tested, notes))
+    if notes:
+        parts.append("## Failures\n\n" + "\n".join(f"{n}. {note}" for n, note in enumerate(notes, 1)) + "\n")
+    return "\n".join(parts)
+
+
+def _table(
+    section: str, title: str, text: str, rows: Sequence[str], columns: Sequence[Column], notes: list[str]
+) -> str:
+    titles = " | ".join(column.title for column in columns)
+    lines = [f"## {title}", "", text, "", f"| | {titles} |", "|---" * (len(columns) + 1) + "|"]
+    for row in rows:
+        lines.append(f"| {row} | " + " | ".join(_entry(section, row, column, notes) for column in columns) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _entry(section: str, row: str, column: Column, notes: list[str]) -> str:
+    """One cell of the document: yes, or which checks failed, with a note that says how."""
+    checks = {cell: detail for cell, detail in column.results.items() if (cell.section, cell.row) == (section, row)}
+    if not checks:
+        return "needs a newer kernel" if row in column.unclaimed else "not run"
+    failed = {cell: detail for cell, detail in checks.items() if detail is not None}
+    if not failed:
+        return "yes"
+    notes.append(f"{column.title}, {row}: {_first_failure(failed)}")
+    return f"**no** ({len(failed)} of {len(checks)} checks, note {len(notes)})"
+
+
+def _first_failure(failed: dict[Cell, str]) -> str:
+    cell, detail = next(iter(failed.items()))
+    others = f" And {len(failed) - 1} more." if len(failed) > 1 else ""
+    return (f"{cell.check}: " if cell.check else "") + " ".join(detail.split())[:400] + "." + others
+
+
+def write(columns: Sequence[Column], file: Path) -> bool:
+    """Write the document if its content changed; whether it did."""
+    text = markdown(columns)
+    if file.exists() and file.read_text() == text:
+        return False
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)
+    return True

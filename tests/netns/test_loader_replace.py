@@ -1,0 +1,50 @@
+"""A hook is replaced in one step: under full traffic nothing is lost and nothing leaves in the clear."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from encap_compile.apply import apply
+from encap_compile.loader.desired import Request
+from tests.netns.loader_bundle import write
+from tests.netns.loader_net import patient_backlog, wire
+
+RATE = 100_000
+REPLACES = 50
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("attach", ["tcx", "clsact"])
+def test_fifty_replaces_lose_nothing(tmp_path: Path, attach: str, record_property: pytest.RecordProperty) -> None:
+    bundles = [write(tmp_path / salt, salt=salt) for salt in ("one", "two")]
+    with wire() as net, patient_backlog(), net.here():
+        requests = [Request(b, settings=("uplink=eth0",), attach=attach) for b in bundles]
+        apply(requests[0])
+        assert net.send(20) == (20, 0)
+        before = net.arrived()
+        with net.flood(RATE) as flood:
+            for i in range(REPLACES):
+                applied = apply(requests[(i + 1) % 2])
+                assert {h.action for h in applied.plan.hooks} == {"replace"}
+        encapsulated, clear = (after - b for after, b in zip(net.arrived(), before, strict=True))
+    rate = flood["sent"] / flood["seconds"]
+    record_property("packets_per_second", int(rate))
+    assert clear == 0
+    assert encapsulated == flood["sent"]
+    assert rate > 0.9 * RATE
+
+
+@pytest.mark.kernel
+def test_switching_the_attach_kind_loses_nothing(tmp_path: Path) -> None:
+    bundle = write(tmp_path / "one")
+    with wire() as net, patient_backlog(), net.here():
+        net.ours.tc("qdisc add dev eth0 clsact")  # adding or deleting one stops the device's queues for a moment
+        apply(Request(bundle, settings=("uplink=eth0",), attach="tcx"))
+        before = net.arrived()
+        with net.flood(20_000) as flood:
+            for kind in ("clsact", "tcx") * 4:
+                apply(Request(bundle, settings=("uplink=eth0",), attach=kind))
+        encapsulated, clear = (after - b for after, b in zip(net.arrived(), before, strict=True))
+        assert (encapsulated, clear) == (flood["sent"], 0)

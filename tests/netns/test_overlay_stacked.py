@@ -1,0 +1,132 @@
+"""What already carries our headers passes a second program unharmed: stacked devices, two uplinks, a redirect."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+
+from tests.support import kernel_vxlan
+from tests.support.frames import TunnelFrames, inner_datagram
+from tests.support.links import has_link_type, mac_of, neighbour
+from tests.support.overlay import ANY_DEVICES, NEXT_HOP_ROUTE, Overlay, sites
+from tests.support.topology import PLAN, Topology
+from tests.support.traffic import bulk_tcp, ping
+from tests.support.wire import Capture, carries
+
+from .conftest import Compiled
+
+pytestmark = pytest.mark.kernel
+
+MARK = b"encapsulated exactly once"
+ONCE = 14 + 20 + 8 + 8 + 14 + 20 + 8 + len(MARK)
+# The program's own MAC is the attached device's, so with several devices `vtep` is given and not taken from one.
+VTEP = f"{PLAN['ours'].underlay[4]},{PLAN['ours'].underlay[6]}"
+
+
+def _datagram_on(topology: Topology, port: str, tagged: int = 0) -> bytes:
+    """Send one datagram from ours to far and return the frame that arrives at a device of the router."""
+    ours, far = topology.host("ours", 4), topology.host("far", 4)
+    with Capture(topology.router, port) as wire, topology.ours.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.bind((ours.address, 0))
+        sender.sendto(MARK, (far.address, 7103))
+        frame = wire.first(lambda frame: carries(MARK)(frame) and not frame.outgoing, "the datagram").data
+    assert len(frame) == ONCE + tagged
+    return frame
+
+
+def _stacking_devices() -> list[str]:
+    """Device types that stand on another device. Not every kernel is built with VLANs; those of distributions are."""
+    return ["macvlan", "vlan"] if os.geteuid() != 0 or has_link_type("vlan") else ["macvlan"]
+
+
+@pytest.mark.parametrize("kind", _stacking_devices())
+def test_device_on_a_device(compiled: Compiled, kind: str) -> None:
+    """Both have the program: the upper one encapsulates, the lower one lets its packets through."""
+    with Topology(offloads="software") as topology:
+        upper = "eth0.7"
+        options = {"macvlan": "type macvlan mode bridge", "vlan": "type vlan id 7"}[kind]
+        topology.ours.ip(f"link add link eth0 name {upper} {options}", f"link set {upper} up")
+        gateway = "lan"
+        if kind == "vlan":
+            gateway = "to-ours.7"
+            topology.router.ip(f"link add link to-ours name {gateway} type vlan id 7", f"link set {gateway} up")
+        plan, mac = PLAN["ours"], mac_of(topology.ours, upper)
+        for version in (4, 6):
+            address = f"{plan.underlay[version]}/{plan.width[version]}"
+            topology.ours.ip(f"addr del {address} dev eth0", f"addr add {address} dev {upper} nodad")
+            neighbour(topology.ours, upper, plan.gateway[version], mac_of(topology.router, gateway))
+            topology.router.ip(f"neigh del {plan.underlay[version]} dev lan")
+            topology.router.ip(f"route replace {plan.underlay[version]} dev {gateway}")
+            neighbour(topology.router, gateway, plan.underlay[version], mac)
+        overlay = Overlay(topology, outer=4)
+        topology.route_overlay("ours", "far", direct=False, mtu=1450, device=upper)
+        topology.ours.ip(f"route replace default via {plan.gateway[4]} dev {upper}")
+        far = topology.host("far", 4)
+        kernel_vxlan.add_peer(topology, "far", "ours", mac, outer=4)
+        overlay.apply(compiled(*ANY_DEVICES), uplink=f"{upper},eth0", vtep=VTEP)
+        with overlay.counting() as counted:
+            _datagram_on(topology, "to-ours" if kind == "macvlan" else gateway)
+            assert ping(topology.host("ours", 4), far)
+            assert bulk_tcp(topology.host("ours", 4), far)
+        assert counted["egress_own_stack"] > 10
+        assert counted["egress_sites"] > 10
+
+
+def test_two_uplinks(compiled: Compiled) -> None:
+    """Each has its own instance; moving the route moves the traffic, encapsulated all the same."""
+    with Topology(offloads="software", uplinks=2) as topology:
+        overlay = Overlay(topology, outer=4)
+        overlay.apply(compiled(*ANY_DEVICES), uplink="eth0,eth1", vtep=VTEP)
+        assert ping(topology.host("ours", 4), topology.host("far", 4))
+        _datagram_on(topology, "to-ours")
+        topology.route_overlay("ours", "far", direct=False, mtu=1450, device="eth1")
+        frame = _datagram_on(topology, "to-ours1")
+        assert frame[:6].hex(":") == mac_of(topology.router, "to-ours1")
+        assert frame[14 + 12 : 14 + 16] == PLAN["ours"].underlay[4].packed
+        # The inner source MAC is that of the device that the program is attached to.
+        assert frame[14 + 36 + 6 : 14 + 36 + 12].hex(":") == mac_of(topology.ours, "eth1")
+
+
+def test_two_uplinks_with_routed_next_hop(compiled: Compiled) -> None:
+    """The inner route says eth1, the outer destination's route says eth0: it leaves there, encapsulated once."""
+    with Topology(offloads="software", uplinks=2) as topology:
+        overlay = Overlay(topology, outer=4)
+        overlay.apply(compiled(*ANY_DEVICES, NEXT_HOP_ROUTE), uplink="eth0,eth1", vtep=VTEP)
+        topology.route_overlay("ours", "far", direct=False, mtu=1450, device="eth1")
+        _datagram_on(topology, "to-ours")
+
+
+def test_redirect_to_another_uplink(compiled: Compiled) -> None:
+    """Another agent's filter behind ours sends what leaves eth0 out of eth1, whose program meets it again."""
+    with Topology(offloads="software", uplinks=2) as topology:
+        overlay = Overlay(topology, outer=4)
+        overlay.apply(compiled(*ANY_DEVICES), uplink="eth0,eth1", vtep=VTEP)
+        topology.ours.tc(
+            "qdisc replace dev eth0 clsact",
+            "filter add dev eth0 egress protocol ip pref 9 u32 match u32 0 0 action mirred egress redirect dev eth1",
+        )
+        with overlay.counting() as counted:
+            _datagram_on(topology, "to-ours1")
+        assert counted["egress_own_stack"] == 1
+        assert counted["egress_sites"] == 1
+
+
+def test_our_own_tunnel_packets_from_a_socket(compiled: Compiled) -> None:
+    """A vxlan device beside the program, with destinations that the rules cover: its packets pass as they are."""
+    with Topology(offloads="off") as topology:
+        overlay = Overlay(topology, outer=4)
+        rows = [site for site in sites(4) if site.name != "far-4"]
+        overlay.apply(compiled(('10.0.0.0/8, "fd00:10::/32"', '0.0.0.0/0, "fd00:10::/32"')), rows=rows)
+        payload = bytes(TunnelFrames(topology).vxlan_payload(inner_datagram(4, MARK)))
+        with (
+            overlay.counting() as counted,
+            Capture(topology.router, "to-ours") as wire,
+            topology.ours.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
+        ):
+            sender.bind((str(PLAN["ours"].underlay[4]), 0))
+            sender.sendto(payload, (str(PLAN["far"].underlay[4]), 4789))
+            frame = wire.first(carries(MARK), "the tunnel packet").data
+        assert len(frame) == ONCE
+        assert counted["egress_own_stack"] == 1

@@ -1,0 +1,73 @@
+"""GRE with a key and IP in IP against tunnel ends written with scapy, which check every header that they get."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support import cli, scapy_peer
+from tests.support.netns import Namespace
+from tests.support.topology import PLAN, Topology
+from tests.support.traffic import bulk_tcp, ping, udp_echo
+
+pytestmark = pytest.mark.kernel
+
+CompiledSpec = Callable[[str], Path]
+KEY = 77
+MTU = 1400
+
+
+def _peer(kind: str, role: str, outer: int, key: int = KEY) -> tuple[scapy_peer.Wrap, scapy_peer.Unwrap]:
+    local, remote = str(PLAN[role].underlay[outer]), str(PLAN["ours"].underlay[outer])
+    return scapy_peer.gre(local, remote, key) if kind == "gre" else scapy_peer.ipip(local, remote)
+
+
+def _load(topology: Topology, bundle: Path, rows: Path, outer: int) -> None:
+    """Apply a bundle on ours with its rows turned to the outer family of the test."""
+    text = (Path(__file__).parent / "specs" / f"{bundle.name}-sites.csv").read_text()
+    for role in ("far", "near"):
+        text = text.replace(str(PLAN[role].underlay[4]), str(PLAN[role].underlay[outer]))
+        topology.route_overlay("ours", role, direct=False, mtu=MTU)
+    rows.write_text(text)
+    topology.overlay_on_loopback("ours")
+    cli.apply(topology.ours, bundle, "--rows", f"sites={rows}", uplink="eth0")
+
+
+def _counters(namespace: Namespace, bundle: Path) -> dict[str, int]:
+    return {row["name"]: row["packets"] for row in cli.stats(namespace, bundle)}
+
+
+@pytest.mark.parametrize("offloads", ["software", "off"])
+@pytest.mark.parametrize("outer", [4, 6])
+@pytest.mark.parametrize("role", ["far", "near"])
+@pytest.mark.parametrize("kind", ["gre", "ipip"])
+def test_both_ways(
+    compiled_spec: CompiledSpec, tmp_path: Path, kind: str, role: str, outer: int, offloads: str
+) -> None:
+    bundle = compiled_spec(f"{kind}-peer")
+    with Topology(offloads=offloads) as topology:
+        _load(topology, bundle, tmp_path / "rows.csv", outer)
+        with scapy_peer.ScapyPeer(topology, role, outer, *_peer(kind, role, outer)) as peer:
+            for inner in (4, 6):
+                ours, theirs = topology.host("ours", inner), topology.host(role, inner)
+                assert ping(ours, theirs, count=2)
+                assert ping(theirs, ours, count=2)
+                assert udp_echo(ours, theirs)
+                assert bulk_tcp(ours, theirs, size=60_000)
+            report = peer.stop()
+        assert report.refused == []
+        assert report.accepted > 60
+        counted = _counters(topology.ours, bundle)
+        assert {name for name, packets in counted.items() if packets and "refused" in name} == set()
+
+
+@pytest.mark.parametrize("outer", [4, 6])
+def test_wrong_gre_key_is_refused(compiled_spec: CompiledSpec, tmp_path: Path, outer: int) -> None:
+    bundle = compiled_spec("gre-peer")
+    with Topology(offloads="off") as topology:
+        _load(topology, bundle, tmp_path / "rows.csv", outer)
+        with scapy_peer.ScapyPeer(topology, "far", outer, *_peer("gre", "far", outer, key=KEY + 1)):
+            assert ping(topology.host("far", 4), topology.host("ours", 4), timeout=0.1).good == 0
+        assert _counters(topology.ours, bundle)["refused_gre_key"] == 3
