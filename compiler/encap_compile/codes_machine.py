@@ -106,8 +106,8 @@ CODES: dict[str, Explained] = {
     "K205": Explained(
         "the verifier refused a program",
         "The kernel proves every program safe before it runs, and did not succeed. Nothing has changed: what ran\n"
-        "before runs on. The place is a line of the generated C, with the spec line it was made for. The compiler should\n"
-        "not write such code: please report it, with the spec.",
+        "before runs on. The place is a line of the generated C, with the spec line it was made for. The compiler\n"
+        "should not write such code: please report it, with the spec.",
     ),
     "K206": Explained(
         "loading failed",
@@ -159,5 +159,9 @@ CODES: dict[str, Explained] = {
     ),
     "B309": Explained(
         "object and manifest differ", "The object's maps are not laid out as the manifest says. Build the bundle again."
+    ),
+    "B310": Explained(
+        "rows that are nowhere",
+        "An ingress rule takes its outer sources from a table, and the bundle has no file with that table's rows.",
     ),
 }

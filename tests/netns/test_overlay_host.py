@@ -30,7 +30,7 @@ __attribute__((section("classifier"), used)) int other(struct __sk_buff *skb)
         return -1; /* TC_ACT_UNSPEC: the next one decides */
     return (port[0] << 8 | port[1]) == PORT ? 2 : -1; /* TC_ACT_SHOT */
 }
-__attribute__((section("license"), used)) char license[] = "GPL";
+__attribute__((section("license"), used)) char _license[] = "GPL";
 """
 BEFORE, AFTER, NEITHER = 7201, 7202, 7203
 

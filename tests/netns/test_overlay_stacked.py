@@ -103,9 +103,10 @@ def test_redirect_to_another_uplink(compiled: Compiled) -> None:
     with Topology(offloads="software", uplinks=2) as topology:
         overlay = Overlay(topology, outer=4)
         overlay.apply(compiled(*ANY_DEVICES), uplink="eth0,eth1", vtep=VTEP)
+        redirect = "u32 match u32 0 0 action mirred egress redirect dev eth1"
         topology.ours.tc(
             "qdisc replace dev eth0 clsact",
-            "filter add dev eth0 egress protocol ip pref 9 u32 match u32 0 0 action mirred egress redirect dev eth1",
+            f"filter add dev eth0 egress protocol ip pref 60000 {redirect}",
         )
         with overlay.counting() as counted:
             _datagram_on(topology, "to-ours1")

@@ -147,17 +147,18 @@ class _Builder:
         return Place(self.path, start.line + 1, start.column + 1, end.column + 1 if on_one_line else 0)
 
     def _tagged(self, event: Any) -> None:
-        if event.tag is not None:
+        if event.tag:
             self.findings.error("E116", f"the tag {event.tag} is not used here", self._place(event), "leave the tag out")
 
     def _scalar(self, event: Any) -> bool:
         self._tagged(event)
         place = self._place(event)
-        if event.style is None and event.tag is None:
+        plain = not event.style  # None from the pure parser, "" from the C one
+        if plain and not event.tag:
             kind, value = resolve(event.value)
         else:
             kind, value = "string", event.value
-        node = Node(kind, value, place, event.value if event.style is None else repr(event.value))
+        node = Node(kind, value, place, event.value if plain else "")
         if event.anchor:
             self.anchors[event.anchor] = node
         return self._put(node)

@@ -6,29 +6,34 @@ was meant, which is still to come, and what an example looks like.
 
 from __future__ import annotations
 
-from re import compile as pattern
 from re import search
 from typing import Any
 
 from ..diagnostics import Findings, Place
-from ..suggest import did_you_mean
+from .later import later_key
 from .nodes import Node
-from .schema_words import KINDS, enum_problem, missing_key, pattern_problem, too_many_keys, unknown_key, wrong_kind
+from .schema_words import enum_problem, missing_key, pattern_problem, too_many_keys, unknown_key, wrong_kind
 
 Schema = dict[str, Any]
-_REF = pattern(r"#/\$defs/(.*)")
 
 
 def judge(root: Node, document: Schema, findings: Findings) -> None:
     """Everything in the document that the schema does not allow (E2, E4 and N9 codes)."""
-    endpoints = root.get("endpoints")
-    tables = frozenset(endpoints.keys) if endpoints else frozenset()
-    _Walk(document, findings, tables).node(root, document, "", "the spec")
+    _Walk(document, findings, _names(root, "endpoints"), _names(root, "headers")).node(root, document, "", "the spec")
+
+
+def _names(root: Node, section: str) -> frozenset[str]:
+    node = root.get(section)
+    return frozenset(node.keys) if node else frozenset()
 
 
 class _Walk:
-    def __init__(self, document: Schema, findings: Findings, tables: frozenset[str]) -> None:
-        self.document, self.findings, self.tables = document, findings, tables
+    def __init__(
+        self, document: Schema, findings: Findings, tables: frozenset[str], private: frozenset[str]
+    ) -> None:
+        self.document, self.findings = document, findings
+        self.tables, self.private = tables, private  # names of tables, and of private headers
+        self.lenient = False  # a header of a release to come may say what its neighbours need not
 
     def node(self, node: Node, schema: Schema, context: str, key: str) -> None:
         """`context` is the name of the innermost `$defs` entry; `key` the key (or what else) the node stands under."""
@@ -47,6 +52,8 @@ class _Walk:
             self._array(node, schema, context, key)
         elif node.kind == "object":
             self._object(node, schema, context)
+        if any(later_key(context, name) for name in node.keys):
+            return  # a word of a release to come may stand for those that seem to be missing
         for part in schema.get("allOf", ()):
             self.node(node, part, context, key)
         if "if" in schema:
@@ -106,9 +113,14 @@ class _Walk:
             extra = node.value[schema["maxItems"]]
             words = f"`{key}` has {count} elements"
             self.findings.error("E208", words, extra.start, f"{schema['maxItems']} is the most")
-        if "items" in schema:
-            for item in node.value:
-                self.node(item, schema["items"], context, key)
+        if context == "encapsulation":
+            self.lenient = any(self._later_header(name) for item in node.value for name in item.keys)
+        for item in node.value if "items" in schema else ():
+            self.node(item, schema["items"], context, key)
+        self.lenient = False
+
+    def _later_header(self, name: str) -> bool:
+        return name in self.private or later_key("header", name) is not None
 
     def _object(self, node: Node, schema: Schema, context: str) -> None:
         properties, others = schema.get("properties", {}), schema.get("additionalProperties", True)
@@ -116,7 +128,7 @@ class _Walk:
             if name in properties:
                 self.node(value, properties[name], context, name)
             elif others is False:
-                problem = unknown_key(context, name, properties)
+                problem = unknown_key(context, name, properties, self.private)
                 self.findings.error(problem.code, problem.message, node.keys[name], problem.help)
             else:
                 if "propertyNames" in schema:
@@ -124,7 +136,7 @@ class _Walk:
                 if isinstance(others, dict):
                     self.node(value, others, context, name)
         for name in schema.get("required", ()):
-            if node.get(name) is None:
+            if node.get(name) is None and not self.lenient:
                 problem = missing_key(context, name, properties.get(name, {}))
                 self.findings.error(problem.code, problem.message, node.start, problem.help)
         if len(node.value) < schema.get("minProperties", 0):
@@ -148,5 +160,3 @@ def _example(schema: Schema) -> str:
     examples = schema.get("examples")
     return f"for example {examples[0]}" if examples else ""
 
-
-__all__ = ["KINDS", "did_you_mean", "holds", "judge"]

@@ -9,7 +9,7 @@ from typing import Any
 from ..headers.catalogue import headers
 from ..suggest import did_you_mean
 from ..values import ValueProblem
-from .later import LISTS, Later, later_key, later_value
+from .later import LISTS, PRIVATE_HEADERS, Later, later_key, later_value
 from .nodes import Node
 
 KINDS = {
@@ -59,11 +59,15 @@ ALIASES = {
 
 def later(found: Later, word: str) -> ValueProblem:
     """The diagnostic for a word that is still to come."""
-    return ValueProblem(found.code, f"`{word}`: {found.words} is not yet in this release", found.instead).plural()
+    return ValueProblem(found.code, f"`{word}` is not yet in this release ({found.words})", found.instead)
 
 
-def unknown_key(context: str, key: str, properties: Mapping[str, Any]) -> ValueProblem:
-    """A key that a closed object does not have."""
+def unknown_key(
+    context: str, key: str, properties: Mapping[str, Any], private: frozenset[str] = frozenset()
+) -> ValueProblem:
+    """A key that a closed object does not have. `private` are the names of private headers."""
+    if context == "header" and key in private:
+        return later(PRIVATE_HEADERS, key)
     found = later_key(context, key)
     if found is not None:
         return later(found, key)
@@ -93,7 +97,7 @@ def _header_field(name: str, key: str, properties: Mapping[str, Any]) -> ValuePr
 
 def missing_key(context: str, key: str, schema: Mapping[str, Any]) -> ValueProblem:
     """A required key that is not there."""
-    text = _plain(schema.get("description", ""))
+    text = schema.get("description", "")
     if context.startswith("header_"):
         name = context.removeprefix("header_")
         examples = schema.get("examples", [])
@@ -156,7 +160,7 @@ def pattern_problem(node: Node, context: str, key: str, schema: Mapping[str, Any
             "lower-case letters, digits, `-` and `_`, beginning with a letter"
             + (f": `{better}`" if better[:1].isalpha() else ""),
         )
-    return ValueProblem("E204", f"`{text}` is not a value of `{key}`", _plain(schema.get("description", "")))
+    return ValueProblem("E204", f"`{text}` is not a value of `{key}`", schema.get("description", ""))
 
 
 def too_many_keys(names: list[str]) -> ValueProblem:
@@ -189,6 +193,3 @@ def flow(value: Any) -> str:
         return json.dumps(value) if ":" in value or value[:1].isdigit() and "-" not in value else value
     return json.dumps(value)
 
-
-def _plain(markdown: str) -> str:
-    return markdown

@@ -1,7 +1,6 @@
 """/etc/encap/host.yaml, or what --host names: this machine's values, one key each.
 
-Every scalar is read as text: whether `11:22:33:44:55:55` is a MAC address is decided by the value's declared type,
-not by YAML, to which it would be a number.
+Every scalar is taken as it is written: what `11:22:33:44:55:55` or `0x10` is, the value's declared type decides.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..diagnostics import DiagnosedError, Diagnostic, Exit, Place
+from ..diagnostics import DiagnosedError, Diagnostic, Exit, Findings, Place
 
 DEFAULT = Path("/etc/encap/host.yaml")
 
@@ -25,31 +24,25 @@ class Given:
 
 
 def read_host_file(path: Path) -> dict[str, Given]:
-    """Raises DiagnosedError (H103)."""
-    import yaml  # a dependency of the whole package; only machines with a host file pay for it
+    """Raises DiagnosedError (H103, and the codes of `frontend.reader`)."""
+    from ..frontend.reader import read_yaml  # only machines with a host file pay for PyYAML
 
+    findings = Findings()
     try:
-        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise _wrong(f"cannot be read: {error}", Place(str(path))) from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = Place(str(path), mark.line + 1, mark.column + 1) if mark else Place(str(path))
-        raise _wrong(f"not YAML: {error.problem}", place) from None
-    except yaml.YAMLError as error:
-        raise _wrong(f"not YAML: {error}", Place(str(path))) from None
-    if root is None:
-        return {}
-    if not isinstance(root, yaml.MappingNode):
-        raise _wrong("a mapping of names to values is expected", _place(path, root))
+        root = read_yaml(path.read_bytes(), str(path), findings)
+    except OSError as error:
+        raise _wrong(f"cannot be read: {error.strerror}", Place(str(path))) from None
+    if findings.errors:
+        raise DiagnosedError(findings.all, Exit.MACHINE)
+    if root is None or root.kind != "object":
+        raise _wrong("a mapping of names to values is expected", root.place if root else Place(str(path)))
     given: dict[str, Given] = {}
-    for key, value in root.value:
-        if not isinstance(key, yaml.ScalarNode) or key.value in given:
-            raise _wrong(f"`{getattr(key, 'value', '?')}` is there twice, or is no name", _place(path, key))
-        items = value.value if isinstance(value, yaml.SequenceNode) else [value]
-        if not items or not all(isinstance(i, yaml.ScalarNode) for i in items):
-            raise _wrong(f"`{key.value}`: a value or a list of values is expected", _place(path, value))
-        given[key.value] = Given(tuple(i.value for i in items), str(path), _place(path, value))
+    for name, value in root.items():
+        items = value.each()
+        if not items or any(i.kind in ("object", "array", "null") for i in items):
+            raise _wrong(f"`{name}`: a value or a list of values is expected", value.place)
+        texts = tuple(i.value if i.kind == "string" else i.text for i in items)
+        given[name] = Given(texts, str(path), value.place)
     return given
 
 
@@ -65,10 +58,5 @@ def read_settings(settings: Sequence[str]) -> dict[str, Given]:
     return given
 
 
-def _place(path: Path, node: object) -> Place:
-    mark = getattr(node, "start_mark", None)
-    return Place(str(path), mark.line + 1, mark.column + 1) if mark else Place(str(path))
-
-
 def _wrong(words: str, place: Place) -> DiagnosedError:
-    return DiagnosedError([Diagnostic("H103", words, place, "see docs/spec.md on host values")], Exit.MACHINE)
+    return DiagnosedError([Diagnostic("H103", words, place, "`encap-compile explain H103` shows one")], Exit.MACHINE)

@@ -1,0 +1,100 @@
+"""The command line of the benchmark: a table for people, JSON for comparing runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from tests.support import netns
+
+from .measure import INNER_PACKET, Cost, measure
+from .tools import build_dropper, build_sender
+from .ways import WAYS, Network
+
+CACHE = Path(__file__).resolve().parents[1] / ".cache" / "bench"
+
+
+def main() -> int:
+    options = _options()
+    if os.geteuid() != 0:
+        sys.exit("bench: needs root, for network namespaces and BPF programs")
+    netns.clean_up_when_told_to_stop()
+    netns.sweep()
+    console = Console(stderr=True, highlight=False)
+    wanted = [way for way in WAYS if not options.only or way.name in ("plain", "vxlan-device", *options.only)]
+    networks: list[Network] = []
+    try:
+        with tempfile.TemporaryDirectory(prefix="encap-bench-") as folder, console.status("building") as status:
+            sender, dropper = build_sender(CACHE), build_dropper(Path(folder))
+            networks += [Network(way, dropper, Path(folder)) for way in wanted]
+            costs = measure(
+                networks,
+                sender,
+                options.rounds,
+                options.packets,
+                lambda number: status.update(f"round {number} of {options.rounds}"),
+            )
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        for network in networks:
+            network.destroy()
+    _show(costs, options.rounds, options.packets)
+    if options.json:
+        document = {
+            "kernel": platform.release(),
+            "machine": platform.machine(),
+            "inner_packet": INNER_PACKET,
+            "rounds": options.rounds,
+            "packets": options.packets,
+            "ways": [asdict(cost) for cost in costs],
+        }
+        options.json.write_text(json.dumps(document, indent=2) + "\n")
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="./dev bench", description="What an encapsulated packet costs.")
+    parser.add_argument("--rounds", type=int, default=21, help="rounds, every way once in each [21]")
+    parser.add_argument("--packets", type=int, default=100_000, help="packets of one measurement [100000]")
+    parser.add_argument(
+        "--only",
+        action="append",
+        metavar="WAY",
+        choices=[way.name for way in WAYS],
+        help="measure this beside plain and vxlan-device; may be repeated",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results there")
+    return parser.parse_args()
+
+
+def _show(costs: list[Cost], rounds: int, packets: int) -> None:
+    title = f"{INNER_PACKET}-byte UDP packets over veth, kernel {platform.release()}: median of {rounds} x {packets}"
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("way")
+    table.add_column("ns/packet", justify="right")
+    table.add_column("added", justify="right")
+    table.add_column("+-", justify="right")
+    table.add_column("vxlan device = 1", justify="right")
+    for cost in costs:
+        first = cost is costs[0]
+        table.add_row(
+            cost.text,
+            f"{cost.total:.0f}",
+            "" if first else f"{cost.added:.0f}",
+            "" if first else f"{cost.spread:.0f}",
+            "" if first else f"{cost.ratio:.2f}",
+        )
+    Console(highlight=False).print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

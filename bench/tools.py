@@ -1,0 +1,41 @@
+"""The two small programs that the benchmark needs, built by the pinned clang."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+DROPPER = """
+struct __sk_buff;
+__attribute__((section("classifier"), used)) int drop(struct __sk_buff *skb) { return 2; /* TC_ACT_SHOT */ }
+__attribute__((section("license"), used)) char _license[] = "GPL";
+"""
+
+
+def build_sender(cache: Path) -> Path:
+    """The sending loop; kept in `cache`, because building it takes longer than a round of measuring."""
+    source, target = Path(__file__).with_name("sender.c"), cache / "sender"
+    if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
+        cache.mkdir(parents=True, exist_ok=True)
+        made = target.with_suffix(f".{os.getpid()}")
+        _zig(cache, "cc", "-O2", "-s", str(source), "-o", str(made))
+        made.rename(target)
+    return target
+
+
+def build_dropper(folder: Path) -> Path:
+    source, target = folder / "drop.c", folder / "drop.o"
+    source.write_text(DROPPER)
+    _zig(folder, "clang", "-target", "bpf", "-O2", "-c", str(source), "-o", str(target))
+    return target
+
+
+def _zig(cache: Path, *words: str) -> None:
+    places = {"ZIG_GLOBAL_CACHE_DIR": str(cache / "zig"), "ZIG_LOCAL_CACHE_DIR": str(cache / "zig")}
+    done = subprocess.run(
+        [sys.executable, "-m", "ziglang", *words], env=os.environ | places, capture_output=True, text=True
+    )
+    if done.returncode != 0:
+        raise SystemExit(f"bench: cannot build {words[-1]}:\n{done.stderr}")

@@ -1,0 +1,133 @@
+"""The bundle `build/NAME/`: the unit that is reviewed, shipped and loaded."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+from . import __version__, manifest, manifest_io
+from .diagnostics import DiagnosedError, Diagnostic, Exit, Place
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What writing did to one file: lines added and removed (text), or only that it changed (objects)."""
+
+    file: str
+    added: int
+    removed: int
+
+
+def finish(
+    described: manifest.Manifest,
+    code: dict[str, bytes],
+    data: dict[str, bytes],
+    built: bytes,
+    toolchain: manifest.Toolchain,
+    inputs: manifest.Inputs,
+) -> dict[str, bytes]:
+    """All files of the bundle, the manifest last.
+
+    `code` is the C and its headers, `data` rows and prefix lists. The identity names what runs: code, layouts and
+    flags, not rows.
+    """
+    object_name = f"{described.name}.bpf.o"
+    bare = replace(described, toolchain=toolchain, identity="", inputs=manifest.Inputs("", "", {}, "", ""), files={})
+    digest = sha256()
+    for name in sorted(code):
+        digest.update(f"{name}\0{len(code[name])}\0".encode() + code[name])
+    digest.update(manifest_io.dump(bare).encode())
+    files = {**code, **data, object_name: built}
+    complete = replace(
+        described,
+        identity=digest.hexdigest(),
+        toolchain=toolchain,
+        inputs=inputs,
+        files={name: sha256(files[name]).hexdigest() for name in sorted(files)},
+    )
+    return {**{name: files[name] for name in sorted(files)}, MANIFEST: manifest_io.dump(complete).encode()}
+
+
+def read(directory: Path, names: list[str]) -> dict[str, bytes]:
+    """Those of the named files that are there."""
+    found = {}
+    for name in names:
+        with suppress(OSError):
+            found[name] = (directory / name).read_bytes()
+    return found
+
+
+def write(directory: Path, files: dict[str, bytes]) -> list[Change]:
+    """Write what differs, each file by one rename, the manifest last; remove what an earlier bundle had and this has not.
+
+    Raises DiagnosedError T107; what was there before is then still whole.
+    """
+    changes = []
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        gone = _listed(directory) - set(files)
+        before = read(directory, list(files))
+        for name, data in files.items():
+            if before.get(name) != data:
+                _replace(directory / name, data)
+                changes.append(_change(name, before.get(name, b""), data))
+        for name in sorted(gone):
+            (directory / name).unlink(missing_ok=True)
+            changes.append(Change(name, 0, 0))
+    except OSError as error:
+        place = Place(str(error.filename or directory))
+        raise DiagnosedError(
+            [Diagnostic("T107", f"cannot be written: {error.strerror}", place, "choose another folder with -o")],
+            Exit.TOOLCHAIN,
+        ) from None
+    return changes
+
+
+def _listed(directory: Path) -> set[str]:
+    """The files that the manifest in a directory speaks of, plain names only."""
+    try:
+        old = manifest_io.load(directory / MANIFEST)
+    except DiagnosedError:
+        return set()
+    return {name for name in old.files if Path(name).name == name}
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(data)
+        temporary.chmod(0o644)  # whatever the umask: a bundle is made to be read by others
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _change(name: str, before: bytes, after: bytes) -> Change:
+    if name.endswith(".o"):
+        return Change(name, 0, 0)
+    from difflib import SequenceMatcher
+
+    old, new = before.splitlines(), after.splitlines()
+    if max(len(old), len(new)) > 5000 or not old:
+        return Change(name, len(new), len(old))
+    same = sum(block.size for block in SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks())
+    return Change(name, len(new) - same, len(old) - same)
+
+
+def compiler_inputs() -> tuple[str, str]:
+    """The compiler's version, and a hash over its own code, templates and schemas."""
+    root = Path(__file__).parent
+    digest = sha256()
+    for folder in (root, root / "_data" / "templates", root / "_data" / "schemas"):
+        for current, folders, names in os.walk(folder):
+            folders[:] = sorted(f for f in folders if f not in ("__pycache__", "_data"))
+            for name in sorted(names):
+                if name.endswith((".py", ".j2", ".h", ".json", ".yaml")):
+                    path = Path(current) / name
+                    digest.update(f"{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes())
+    return __version__, digest.hexdigest()

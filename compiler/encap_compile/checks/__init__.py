@@ -1,0 +1,68 @@
+"""What a spec means: one rule a module, each `check(spec, findings)`, run all together.
+
+A module may rely on what the frontend guarantees (types, required keys), and on nothing that another module checks:
+it passes over references that another one reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..diagnostics import Findings
+from ..rows import EncodedRows
+from ..spec import Spec
+from . import (
+    directions,
+    families,
+    files,
+    host_values,
+    indistinct,
+    ingress_lookup,
+    ingress_source,
+    inline_rows,
+    literals,
+    names,
+    ports,
+    references,
+    shadowed,
+    stacks,
+    table_keys,
+    table_sizes,
+    targets,
+    unused,
+)
+
+CHECKS = (
+    names.check,
+    files.check,
+    host_values.check,
+    stacks.check,
+    literals.check,
+    references.check,
+    table_keys.check,
+    table_sizes.check,
+    inline_rows.check,
+    targets.check,
+    ports.check,
+    families.check,
+    shadowed.check,
+    ingress_source.check,
+    ingress_lookup.check,
+    indistinct.check,
+    directions.check,
+    unused.check,
+)
+
+
+def run(spec: Spec) -> Findings:
+    """Every check on the spec alone. The caller stops on errors: `run(spec).stop_on_errors()`."""
+    findings = Findings()
+    for check in CHECKS:
+        check(spec, findings)
+    findings.all.sort(key=lambda d: (d.place, d.code))
+    return findings
+
+
+def run_with_rows(spec: Spec, rows: Mapping[str, EncodedRows], findings: Findings) -> None:
+    """What can only be judged with the rows of files, by table name: that the rows which rules name are there."""
+    targets.check_rows(spec, rows, findings)

@@ -1,0 +1,101 @@
+"""What several checks ask of a spec."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..headers.catalogue import FAMILIES, headers, resolve, settable
+from ..headers.model import Field, Header
+from ..manifest import KeyColumn
+from ..spec import Encapsulation, HeaderUse, Match, Reference, Spec, Table, Value
+
+IP_HEADERS = ("ip", *FAMILIES)
+ADDRESS_WORDS = ("destination", "source")
+
+
+def uses(encapsulation: Encapsulation) -> Iterator[tuple[HeaderUse, str, Field, str, Value]]:
+    """(header, word, field, value type, value) of every value that the spec gives."""
+    for header in encapsulation.headers:
+        fields = settable(header.name)
+        for word, value in header.values.items():
+            field = fields[word]
+            yield header, word, field, value_type(header.name, field), value
+
+
+def value_type(header: str, field: Field) -> str:
+    """The type of a field's value; under `ip`, addresses are of either family."""
+    return "ip" if header == "ip" and field.type in FAMILIES else field.type
+
+
+def families(encapsulation: Encapsulation) -> tuple[str, ...]:
+    """The outer families: both for `ip`."""
+    first = encapsulation.headers[0].name
+    return FAMILIES if first == "ip" else (first,) if first in FAMILIES else ()
+
+
+def resolved(name: str) -> tuple[Header, ...]:
+    """The headers that a name may stand for."""
+    return tuple(resolve(name, family) for family in FAMILIES) if name == "ip" else (headers()[name],)
+
+
+def tables_of(spec: Spec, encapsulation: str) -> list[Table]:
+    """Tables whose rows may take an encapsulation."""
+    return [t for t in spec.endpoints.values() if encapsulation in t.encapsulations]
+
+
+def endpoint_fields(encapsulation: Encapsulation) -> dict[str, Reference]:
+    """The fields of rows that a stack refers to, each with its first use."""
+    found: dict[str, Reference] = {}
+    for _, _, _, _, value in uses(encapsulation):
+        if isinstance(value, Reference) and value.root == "endpoint":
+            found.setdefault(value.path[0], value)
+    return found
+
+
+def matches(spec: Spec) -> Iterator[tuple[str, Match]]:
+    """(rule name, match) of the rules of both directions."""
+    for rule in (*spec.egress.rules, *spec.ingress.rules):
+        yield rule.name, rule.match
+
+
+def received_field(word: str) -> Field | None:
+    """The header field of a key word `received.HEADER.FIELD`; None for other words and unknown fields."""
+    parts = word.split(".")
+    if len(parts) != 3 or parts[0] != "received" or parts[1] not in headers():
+        return None
+    return headers()[parts[1]].settable().get(parts[2])
+
+
+def key_columns(table: Table) -> tuple[KeyColumn, ...]:
+    """The table's key as its rows write it: of the address words the last may hold prefixes."""
+    addresses = [word for word in table.key if word in ADDRESS_WORDS]
+    columns = []
+    for word in table.key:
+        if word in ADDRESS_WORDS:
+            last = word == addresses[-1]
+            lengths = table.shape.prefix_lengths if last else ()
+            columns.append(KeyColumn(word, "prefix" if last else "address", FAMILIES, lengths))
+        else:
+            field = received_field(word)
+            plain = {"destination_port": "port", "source_port": "port", "mark": "u32"}.get(word, word)
+            columns.append(KeyColumn(word, field.type if field else plain))
+    return tuple(columns)
+
+
+def needed_fields(spec: Spec, table: Table) -> dict[str, tuple[str, ...]]:
+    """Encapsulation -> the fields that its rows must fill, for `manifest.Table.needs`.
+
+    Only tables of several encapsulations have rows that leave fields out; for others it is empty: all fields.
+    """
+    if len(table.encapsulations) < 2:
+        return {}
+    always = {
+        rule.set_mark.path[0]
+        for rule in spec.ingress.rules
+        if rule.lookup == table.name and isinstance(rule.set_mark, Reference) and rule.set_mark.root == "endpoint"
+    }
+    needs = {}
+    for name in table.encapsulations:
+        used = endpoint_fields(spec.encapsulations[name]) if name in spec.encapsulations else {}
+        needs[name] = tuple(f for f in table.fields if f in used or f in always)
+    return needs

@@ -1,0 +1,44 @@
+"""Rows in the spec, judged by the codec that also reads files."""
+
+from __future__ import annotations
+
+from ..diagnostics import Findings, Place
+from ..rows import inline_sheet
+from ..rows_typed import Columns, Problems, TypedRows, type_rows
+from ..spec import Spec, Table
+from ..values import ValueProblem
+from .common import key_columns, needed_fields, received_field
+
+
+def check(spec: Spec, findings: Findings) -> None:
+    """E4 values, E603 to E616 columns, names and keys, at their place in the YAML."""
+    for table in spec.endpoints.values():
+        if not table.rows or not _judgeable(table):
+            continue
+        sheet = inline_sheet(table)
+        problems = Problems(findings, Place(table.place.file))
+        columns = Columns(
+            table.name, key_columns(table), table.fields, table.encapsulations, needed_fields(spec, table)
+        )
+        typed = type_rows(columns, sheet, problems)
+        if not problems.count and table.key:
+            _duplicates(table, typed, problems)
+        problems.finish()
+
+
+def _judgeable(table: Table) -> bool:
+    """Whether its key is one that `table_keys` finds nothing wrong with."""
+    return all(not word.startswith("received.") or received_field(word) for word in table.key)
+
+
+def _duplicates(table: Table, typed: TypedRows, problems: Problems) -> None:
+    seen: dict[object, int] = {}
+    column = typed.sheet.columns.index(table.key[0])
+    keys = zip(*typed.key.values(), *typed.lengths.values(), strict=True)
+    for i, key in enumerate(keys):
+        if seen.setdefault(key, i) == i:
+            continue
+        text = " ".join((typed.sheet.column(word) or ())[i] for word in table.key)
+        related = ((typed.sheet.place(seen[key], column), "the first"),)
+        problem = ValueProblem("E607", f"a second row for the key {text}", "keep one of them")
+        problems.add(problem, typed.sheet.place(i, column), related)

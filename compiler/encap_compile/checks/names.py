@@ -1,0 +1,46 @@
+"""Names are unique where it matters, and still so as C identifiers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..diagnostics import Findings, Place
+from ..spec import Spec
+
+C_WORDS = frozenset(
+    "auto break case char const continue default do double else enum extern float for goto if inline int long register"
+    " restrict return short signed sizeof static struct switch typedef union unsigned void volatile while bool true"
+    " false typeof asm".split()
+)
+
+
+def check(spec: Spec, findings: Findings) -> None:
+    """E308 two rules of one name, E309 names that differ in `-` and `_` only, E310 words of C."""
+    rules = [(rule.name, rule.place) for rule in (*spec.egress.rules, *spec.ingress.rules)]
+    seen: dict[str, Place] = {}
+    for name, place in rules:
+        if name in seen:
+            words = f"two rules are called {name}"
+            related = ((seen[name], "the first"),)
+            findings.error("E308", words, place, "rename one: counters carry the rule's name", related=related)
+        seen.setdefault(name, place)
+    _judge("rules", seen.items(), findings)
+    _judge("host values", ((h.name, h.place) for h in spec.host.values()), findings)
+    _judge("sets", ((s.name, s.place) for s in spec.sets.values()), findings)
+    _judge("encapsulations", ((e.name, e.place) for e in spec.encapsulations.values()), findings)
+    _judge("tables", ((t.name, t.place) for t in spec.endpoints.values()), findings)
+    for table in spec.endpoints.values():
+        _judge(f"fields of {table.name}", ((f, table.places[f"fields.{f}"]) for f in table.fields), findings)
+
+
+def _judge(what: str, named: Iterable[tuple[str, Place]], findings: Findings) -> None:
+    seen: dict[str, tuple[str, Place]] = {}
+    for name, place in named:
+        if name in C_WORDS:
+            findings.error("E310", f"`{name}` is a word of C, where it would be an identifier", place, "choose another")
+        identifier = name.replace("-", "_")
+        if identifier in seen and seen[identifier][0] != name:
+            other, first = seen[identifier]
+            words = f"the {what} {other} and {name} are both `{identifier}` in C"
+            findings.error("E309", words, place, "rename one of them", related=((first, "the other"),))
+        seen.setdefault(identifier, (name, place))

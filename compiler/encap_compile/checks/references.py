@@ -1,0 +1,109 @@
+"""References in headers lead somewhere, and what is there fits."""
+
+from __future__ import annotations
+
+from ..diagnostics import Findings
+from ..headers.catalogue import FAMILIES
+from ..spec import Encapsulation, Reference, Spec
+from ..suggest import did_you_mean
+from .common import tables_of, uses
+from .host_values import ATTRIBUTES, DEVICES
+
+# Value type of a header field -> types that can be written into it without loss.
+FITS = {
+    "ip": ("ip",),
+    "ipv4": ("ipv4",),
+    "ipv6": ("ipv6",),
+    "mac": ("mac",),
+    "dscp": ("dscp",),
+    "port": ("port", "u16"),
+    "u8": ("u8",),
+    "u16": ("u8", "u16", "port"),
+    "u20": ("u8", "u16"),
+    "u24": ("u8", "u16", "u24"),
+    "u32": ("u8", "u16", "u24", "u32"),
+}
+DEVICE_VALUES = {"mac": "mac", "mtu": "u32", "ifindex": "u32"}
+
+
+def check(spec: Spec, findings: Findings) -> None:
+    """E301 and E302 host values, E307 fields of rows, E332 types, E413 a reference where only keywords are."""
+    for encapsulation in spec.encapsulations.values():
+        for header, word, field, kind, value in uses(encapsulation):
+            if not isinstance(value, Reference):
+                continue
+            what = f"{header.name}.{word}"
+            if kind == "keyword":
+                keywords = ", ".join(f"`{k}`" for k in field.keywords)
+                findings.error("E413", f"{what} is not given by a reference", value.place, f"it can be {keywords}")
+            elif value.root == "host":
+                found = host_type(spec, value, findings)
+                if found is not None and not fits(found, kind, host=True):
+                    _unfit(value, found, what, kind, findings)
+            elif value.root == "endpoint":
+                _endpoint(spec, encapsulation, value, what, kind, findings)
+
+
+def fits(found: str, kind: str, host: bool = False) -> bool:
+    """Whether a value of type `found` can be given to a field of type `kind`."""
+    # A host value of type ip is one address of each family; a header takes its own.
+    return found in FITS[kind] or (host and found == "ip" and kind in FAMILIES)
+
+
+def host_type(spec: Spec, reference: Reference, findings: Findings) -> str | None:
+    """The type of `host.NAME` or `host.DEVICE.ATTRIBUTE`; None after a finding."""
+    name, *rest = reference.path
+    if name not in spec.host:
+        help = did_you_mean(name, spec.host, f"declare it: `host: {{{name}: ...}}`")
+        findings.error("E301", f"there is no host value `{name}`", reference.place, help)
+        return None
+    kind = spec.host[name].type
+    if not rest:
+        if kind in DEVICES:
+            help = f"write `{reference}.mac`, or another of its attributes"
+            findings.error("E332", f"`{reference}` is a device, and a value is needed here", reference.place, help)
+            return None
+        return kind
+    if kind not in DEVICES or len(rest) > 1:
+        words = f"`host.{name}` is of type {kind}, and has no `{'.'.join(rest)}`"
+        findings.error("E302", words, reference.place, f"write `host.{name}`")
+        return None
+    if rest[0] not in DEVICE_VALUES:
+        help = did_you_mean(rest[0], DEVICE_VALUES)
+        if rest[0] in ATTRIBUTES:
+            help = f"declare it: `host: {{address: {{type: ip, default: {name}.address}}}}`, and write `host.address`"
+        findings.error("E302", f"a device has no `{rest[0]}` to refer to", reference.place, help)
+        return None
+    return DEVICE_VALUES[rest[0]]
+
+
+def _endpoint(
+    spec: Spec, encapsulation: Encapsulation, value: Reference, what: str, kind: str, findings: Findings
+) -> None:
+    name, *rest = value.path
+    for table in tables_of(spec, encapsulation.name):
+        if rest and table.fields.get(name) is not None:
+            words = f"`{value}`: a field of type {table.fields[name]} has no `{'.'.join(rest)}`"
+            findings.error("E302", words, value.place, f"write `endpoint.{name}`")
+            return
+        if name not in table.fields:
+            help = did_you_mean(name, table.fields)
+            if help.startswith("known"):
+                help = f"add it to the table's fields: `{name}: {kind}`"
+            words = f"table {table.name}, whose rows take {encapsulation.name}, has no field `{name}`"
+            related = ((table.place, "the table"),)
+            findings.error("E307", words, value.place, help, related=related)
+        elif not fits(table.fields[name], kind):
+            _unfit(value, table.fields[name], what, kind, findings, f" in table {table.name}")
+
+
+def _unfit(
+    value: Reference, found: str, what: str, kind: str, findings: Findings, where: str = ""
+) -> None:
+    help = f"make its type {' or '.join(FITS[kind])}"
+    if found == "ip" and kind in FAMILIES:
+        help += ", or write `ip` instead of the header's name"
+    elif kind == "ip" and found in FAMILIES:
+        help += f", or write `{found}` instead of `ip`"
+    words = f"`{value}` is of type {found}{where}, which does not fit {what}, of type {kind}"
+    findings.error("E332", words, value.place, help)

@@ -1,0 +1,53 @@
+"""A stack of headers is one that can be sent and recognised."""
+
+from __future__ import annotations
+
+from ..diagnostics import Findings
+from ..headers.catalogue import FAMILIES, headers
+from ..spec import Encapsulation, HeaderUse, Reference, Spec
+from .common import IP_HEADERS, resolved
+
+
+def check(spec: Spec, findings: Findings) -> None:
+    """E405, E406, E407 the order of headers; E408, E409 the ends of the tunnel; N921 two IP headers."""
+    for encapsulation in spec.encapsulations.values():
+        first = encapsulation.headers[0]
+        if first.name not in IP_HEADERS:
+            words = f"encapsulation {encapsulation.name} begins with {first.name}"
+            help = "the outermost header is `ip`, `ipv4` or `ipv6`: add one before it"
+            findings.error("E406", words, first.place, help)
+        else:
+            _ends(first, findings)
+        _order(encapsulation, findings)
+
+
+def _order(encapsulation: Encapsulation, findings: Findings) -> None:
+    for above, below in zip(encapsulation.headers, encapsulation.headers[1:], strict=False):
+        if below.name in IP_HEADERS:
+            words = f"`{below.name}` after another header: more than one outer IP header is not yet in this release"
+            help = "the inner packet's own header is not part of the stack: end the stack before it"
+            findings.error("N921", words, below.place, help)
+        elif not any(a.may_precede(b) for a in resolved(above.name) for b in resolved(below.name)):
+            findings.error("E405", f"{below.name} cannot follow {above.name}", below.place, _may_follow(above.name))
+    last = encapsulation.headers[-1]
+    if not any(a.may_precede(headers()[family]) for a in resolved(last.name) for family in FAMILIES):
+        words = f"encapsulation {encapsulation.name} ends with {last.name}, which cannot carry an IP packet"
+        findings.error("E407", words, last.place, _may_follow(last.name))
+
+
+def _may_follow(name: str) -> str:
+    names = sorted({h.name for a in resolved(name) for h in headers().values() if a.may_precede(h)})
+    return f"what {name} can carry: {', '.join(names)}" if names else f"nothing is known that {name} can carry"
+
+
+def _ends(first: HeaderUse, findings: Findings) -> None:
+    source, destination = first.values.get("source"), first.values.get("destination")
+    if source is not None and not (isinstance(source, Reference) and source.root == "host"):
+        help = "declare one: `host: {uplink: device, vtep: {type: ip, default: uplink.address}}`, `source: host.vtep`"
+        findings.error("E408", "the outer source is not a host value", source.place, help)
+    if first.name != "ip" or destination is None:
+        return
+    if not (isinstance(destination, Reference) and destination.root == "endpoint"):
+        words = "under `ip` the row's address decides the family, and this destination is not the row's"
+        help = "write `destination: endpoint.FIELD`, or `ipv4` or `ipv6` instead of `ip`"
+        findings.error("E409", words, destination.place, help)

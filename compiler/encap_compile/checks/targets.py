@@ -1,0 +1,57 @@
+"""What `to` names: tables with an encapsulation, and rows that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..diagnostics import Findings
+from ..rows import EncodedRows
+from ..spec import EgressRule, RowTarget, Spec, Table
+from ..suggest import did_you_mean
+
+
+def check(spec: Spec, findings: Findings) -> None:
+    """E303 table, E304 row, E506 and E507 row of a keyed table and the reverse, E508 no encapsulation, E525."""
+    for rule in spec.egress.rules:
+        if rule.to is None:
+            continue
+        table = spec.endpoints.get(rule.to.table)
+        if table is None:
+            help = did_you_mean(rule.to.table, spec.endpoints, "declare it under `endpoints:`")
+            findings.error("E303", f"there is no table `{rule.to.table}`", rule.to.place, help)
+            continue
+        _judge(rule, rule.to, table, findings)
+
+
+def _judge(rule: EgressRule, to: RowTarget, table: Table, findings: Findings) -> None:
+    if not table.encapsulations:
+        help = "add `encapsulation: NAME` to the table: the row chooses how it is reached"
+        related = ((table.place, "the table"),)
+        words = f"rule {rule.name} sends to table {table.name}, which has no encapsulation"
+        findings.error("E508", words, to.place, help, related=related)
+    if any(word.startswith("received.") for word in table.key):
+        words = f"table {table.name} is keyed by a received field, which a packet that leaves does not have"
+        findings.error("E525", words, to.place, "send to a table keyed by match words, or to a row by name")
+    elif table.key and to.row is not None:
+        words = f"table {table.name} has a key, so the packet chooses its row"
+        findings.error("E506", words, to.place, f"write `to: {table.name}`")
+    elif not table.key and to.row is None:
+        names = [str(row.cells["name"].value) for row in table.rows if "name" in row.cells]
+        help = f"write `to: {table.name}/{names[0] if names else 'ROW'}`, or give the table a `key`"
+        findings.error("E507", f"table {table.name} has no key to find a row by", to.place, help)
+    elif to.row is not None and table.file is None:
+        _row_there(table.name, to, [str(row.cells["name"].value) for row in table.rows if "name" in row.cells], findings)
+
+
+def check_rows(spec: Spec, rows: Mapping[str, EncodedRows], findings: Findings) -> None:
+    """E304 for rows in files."""
+    for rule in spec.egress.rules:
+        if rule.to is not None and rule.to.row is not None and rule.to.table in rows:
+            _row_there(rule.to.table, rule.to, rows[rule.to.table].names, findings)
+
+
+def _row_there(table: str, to: RowTarget, names: object, findings: Findings) -> None:
+    known = list(names)  # type: ignore[call-overload]
+    if to.row not in known:
+        help = did_you_mean(to.row or "", known[:10000], f"add it to the rows of {table}")
+        findings.error("E304", f"table {table} has no row `{to.row}`", to.place, help)

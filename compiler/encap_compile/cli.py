@@ -1,0 +1,308 @@
+"""`encap-compile`: a spec in, a bundle out; and the verbs beside it. Results on stdout, diagnostics on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from . import __version__
+from .diagnostics import DiagnosedError, Diagnostic, Exit, Severity
+
+FORMATS = ("text", "json", "github", "sarif")
+LATER = {"test": "packet tests inside a spec", "diff": "comparing two specs"}
+
+
+class Verbs(click.Group):
+    """A first word that is no verb is a spec: `encap-compile overlay.yaml`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        words = [a for a in args if not a.startswith("-")]
+        if args and not (words and words[0] in self.commands) and args[0] not in ("--help", "-h", "--version"):
+            args = ["compile", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+@click.version_option(__version__, prog_name="encap-compile")
+def cli() -> None:
+    """Compile a declarative packet-encapsulation spec into specialised, reviewed eBPF C.
+
+    \b
+    encap-compile SPEC...            check, render, build into build/NAME/
+    encap-compile --check SPEC...    write nothing; exit 3 with a diff if an artifact is stale
+    """
+
+
+def _format(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True, help="Form of diagnostics."
+    )(function)
+
+
+def _clang(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--clang", default="", metavar="PATH", help="Another clang than the pinned one (or $ENCAP_CLANG).")(
+        function
+    )
+
+
+SPECS = click.argument("specs", nargs=-1, required=True, type=click.Path(), metavar="SPEC...")
+OUT = click.option(
+    "-o", "--out", default="build", show_default=True, type=click.Path(path_type=Path), help="Where bundles go: DIR/NAME/."
+)
+
+
+@cli.command("compile")
+@SPECS
+@OUT
+@click.option("--check", is_flag=True, help="Write nothing; exit 3 and say why if an artifact is stale.")
+@_clang
+@_format
+def compile_(specs: tuple[str, ...], out: Path, check: bool, clang: str, format_: str) -> None:
+    """Check, render and build SPECs into DIR/NAME/ (the default verb)."""
+    outcome = Outcome(format_)
+    names: dict[str, str] = {}
+    for path in specs:
+        outcome.run(lambda path=path: _one(path, out, check, clang, outcome, names))
+    outcome.finish()
+
+
+def _one(path: str, out: Path, check: bool, clang: str, outcome: Outcome, names: dict[str, str]) -> None:
+    from . import bundle, pipeline
+    from .summary import summary, written
+
+    start = time.perf_counter()
+    made = pipeline.compile_spec(path, out, clang, write=False)
+    outcome.diagnostics += made.warnings
+    name = made.manifest.name
+    if names.setdefault(name, path) != path:
+        help = "give each spec a name of its own"
+        raise DiagnosedError([Diagnostic("T109", f"{path} and {names[name]} are both named {name}", help=help)])
+    if check:
+        _check(made, out / name, outcome)
+        return
+    changes = [] if made.unchanged else bundle.write(out / name, made.files)
+    outcome.bundles.append({"name": name, "directory": str(out / name), "changed": [c.file for c in changes]})
+    seconds = time.perf_counter() - start
+    outcome.say(summary(made.manifest) + "\n" + written(made.manifest, str(out / name), changes, seconds))
+
+
+def _check(made: Any, directory: Path, outcome: Outcome) -> None:
+    from .stale import stale_files
+
+    stale = stale_files(made, directory)
+    outcome.bundles.append(
+        {"name": made.manifest.name, "directory": str(directory), "stale": [{"file": s.path, "why": s.why} for s in stale]}
+    )
+    if not stale:
+        outcome.say(f"{made.manifest.name}: {directory}/ is what the compiler writes")
+        return
+    outcome.exit = max(outcome.exit, Exit.DRIFT)
+    for found in stale:
+        outcome.say(f"stale {found.path}: {found.why}\n{found.diff}".rstrip())
+    outcome.say(f"compile and commit: encap-compile -o {directory.parent} {made.manifest.inputs.spec}")
+
+
+@cli.command("check")
+@SPECS
+@_format
+def check_(specs: tuple[str, ...], format_: str) -> None:
+    """Judge SPECs and the rows they name; build and write nothing."""
+    from . import pipeline
+
+    outcome = Outcome(format_)
+
+    def one(path: str) -> None:
+        spec, _, _, findings = pipeline.check_spec(path)
+        outcome.diagnostics += findings.warnings
+        outcome.bundles.append({"name": spec.name, "spec": path})
+        outcome.say(f"{path}: right")
+
+    for path in specs:
+        outcome.run(lambda path=path: one(path))
+    outcome.finish()
+
+
+@cli.command("render")
+@click.argument("spec", type=click.Path())
+@_format
+def render_(spec: str, format_: str) -> None:
+    """Print the C of one SPEC."""
+    from . import pipeline
+
+    outcome = Outcome(format_)
+
+    def one() -> None:
+        _, lowered, _, findings = pipeline.check_spec(spec)
+        outcome.diagnostics += findings.warnings
+        click.echo(pipeline.render_code(lowered)[f"{lowered.program.name}.bpf.c"].decode(), nl=False)
+
+    outcome.run(one)
+    outcome.finish(results=False)
+
+
+@cli.command("explain")
+@click.argument("what")
+@_format
+def explain_(what: str, format_: str) -> None:
+    """Say more about a diagnostic CODE, or what a SPEC does, asked and unasked."""
+    import re
+
+    outcome = Outcome(format_)
+    if re.fullmatch(r"[A-Za-z]\d{3}", what):
+        from .codes import all_codes, explain
+
+        try:
+            click.echo(explain(what), nl=False)
+        except KeyError:
+            from .suggest import did_you_mean
+
+            hint = did_you_mean(what.upper(), all_codes(), "codes look like E301")
+            raise click.UsageError(f"there is no code {what.upper()}: {hint}") from None
+        return
+
+    def one() -> None:
+        from . import pipeline
+        from .explain import explain_spec
+
+        spec, lowered, _, findings = pipeline.check_spec(what)
+        outcome.diagnostics += findings.warnings
+        click.echo(explain_spec(spec, lowered), nl=False)
+
+    outcome.run(one)
+    outcome.finish(results=False)
+
+
+@cli.command("schema")
+def schema_() -> None:
+    """Print the JSON schema of the language, for editors."""
+    import json
+
+    from .frontend.schema_document import schema_document
+
+    click.echo(json.dumps(schema_document(), indent=2, ensure_ascii=False))
+
+
+@cli.command("reference")
+def reference_() -> None:
+    """Print the reference of the language as Markdown."""
+    from .frontend.reference import spec_reference
+
+    click.echo(spec_reference(), nl=False)
+
+
+@cli.command("init")
+@click.argument("path", type=click.Path(path_type=Path), default="overlay.yaml")
+def init_(path: Path) -> None:
+    """Write a first spec to PATH, to be edited."""
+    from .starter import STARTER
+
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(STARTER.format(name=path.stem.lower().replace("_", "-").replace(".", "-")))
+    except FileExistsError:
+        raise click.UsageError(f"{path} is there already, and stays as it is") from None
+    except OSError as error:
+        raise click.UsageError(f"{path} cannot be written: {error.strerror}") from None
+    click.echo(f"wrote {path}: edit it, then: encap-compile {path}")
+
+
+@cli.command("doctor")
+@_clang
+@_format
+def doctor_(clang: str, format_: str) -> None:
+    """Say whether this machine can compile, and with what."""
+    from .toolchain.clang import clang_version, find_clang
+
+    outcome = Outcome(format_)
+
+    def one() -> None:
+        from .render.templates import TEMPLATES
+        from .toolchain.clang_format import format_c
+
+        found = find_clang(clang)
+        click.echo(f"ok  encap-compile {__version__}, Python {sys.version.split()[0]}")
+        click.echo(f"ok  clang {clang_version(found)} ({found.source}: {' '.join(found.command)})")
+        format_c("int x;\n", TEMPLATES / "clang-format.yaml")
+        click.echo("ok  clang-format (pinned)")
+
+    outcome.run(one)
+    outcome.finish(results=False)
+
+
+def _later(name: str, what: str) -> None:
+    @cli.command(name, hidden=True, context_settings={"ignore_unknown_options": True})
+    @click.argument("rest", nargs=-1)
+    def later(rest: tuple[str, ...]) -> None:
+        raise click.UsageError(f"`{name}` ({what}) is not yet in this release")
+
+
+for _name, _what in LATER.items():
+    _later(_name, _what)
+
+
+class Outcome:
+    """Collects what a run says, so that every spec is judged before it ends, and one exit code comes out."""
+
+    def __init__(self, format_: str) -> None:
+        self.format = format_
+        self.exit = Exit.DONE
+        self.diagnostics: list[Diagnostic] = []
+        self.bundles: list[dict[str, Any]] = []
+
+    def run(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except DiagnosedError as error:
+            self.diagnostics += error.diagnostics
+            # A wrong spec outranks a stale artifact: there is nothing to compare with.
+            self.exit = error.exit_code if self.exit in (Exit.DONE, Exit.DRIFT) else self.exit
+
+    def say(self, text: str) -> None:
+        """A result for people; a machine reads the document at the end."""
+        if self.format == "text":
+            click.echo(text)
+
+    def finish(self, results: bool = True) -> None:
+        """Write the diagnostics and the results, and end the process."""
+        if self.format == "json" and results:
+            import json
+
+            from .reporting.json import document
+
+            whole = {**document(self.diagnostics), "bundles": self.bundles}
+            click.echo(json.dumps(whole, indent=2, ensure_ascii=False))
+        elif self.diagnostics or self.format == "sarif":
+            from .reporting import report
+
+            report(self.diagnostics, self.format, sys.stdout if self.format == "sarif" else sys.stderr)
+        errors = any(d.severity is Severity.ERROR for d in self.diagnostics)
+        raise SystemExit(int(self.exit or (Exit.SPEC if errors else Exit.DONE)))
+
+
+def main() -> None:
+    """The entry point. No traceback reaches a user, unless ENCAP_DEBUG asks for it."""
+    import os
+
+    try:
+        cli(prog_name="encap-compile")
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise SystemExit(int(Exit.DONE)) from None
+    except Exception as error:
+        if os.environ.get("ENCAP_DEBUG"):
+            raise
+        click.echo(
+            f"encap-compile: a bug of ours: {type(error).__name__}: {error}\n"
+            "Please report it with the spec. ENCAP_DEBUG=1 shows where it happened.",
+            err=True,
+        )
+        raise SystemExit(int(Exit.BUG)) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""`encap-compile explain SPEC`: what a spec does, asked and unasked, in words."""
+
+from __future__ import annotations
+
+from .lower import Lowered
+from .spec import Spec
+from .summary import summary
+
+UNASKED = """\
+Unasked, in this order:
+  - rules see {families}; ARP and everything else passes
+  - what already carries one of these stacks from an address of this host passes as it is
+  - link-local traffic, IPv6 neighbour discovery and link-scope multicast pass before the rules
+  - a later fragment, and a packet whose headers cannot be read, shows no ports: a rule that encapsulates or drops takes
+    it by its addresses and protocol, a rule that passes by port does not
+  - a packet that a rule chose and that cannot be encapsulated is dropped and counted, never sent in the clear
+  - outer packets have DF set and ECN by RFC 6040; a packet that would be longer than the device's MTU is dropped and
+    counted, unless it is TCP before segmentation: its segments are then cut smaller
+"""
+RECEIVE = """\
+On receive:
+  - only packets to this host's own outer address are looked at; all others pass untouched
+  - {refuse} what looks like one of these stacks and is not right, counted by the reason
+  - IPv4 outer fragments are refused by name, later fragments of UDP and IPv6 fragments are left alone
+"""
+
+
+def explain_spec(spec: Spec, lowered: Lowered) -> str:
+    """Everything that happens to a packet, for a person who reviews the spec."""
+    families = " and ".join("IPv4" if f == "ipv4" else "IPv6" for f in lowered.program.packet.families)
+    parts = [summary(lowered.manifest), "", UNASKED.format(families=families)]
+    if lowered.program.ingress:
+        refuse = "dropped is" if spec.ingress.refuse == "drop" else "left as it is, is"
+        parts.append(RECEIVE.format(refuse=refuse))
+    parts.append("Lookups:")
+    for table in lowered.program.tables:
+        parts.append(f"  {table.comment}, room for {table.capacity} rows")
+    parts += ["", "Counters:"]
+    width = max(len(c.name) for c in lowered.program.counters)
+    parts += [f"  {c.name:<{width}}  {c.text}{f'  {c.place}' if c.place else ''}" for c in lowered.program.counters]
+    needs = ", ".join(f"{name} ({since})" for name, since in lowered.manifest.features.items())
+    parts += ["", f"Kernel features: {needs or 'none'}"]
+    return "\n".join(parts) + "\n"

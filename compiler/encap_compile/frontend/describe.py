@@ -1,0 +1,79 @@
+"""A rule in one line, for comments in the C, for `explain` and for `plan`."""
+
+from __future__ import annotations
+
+from ..spec import Addresses, AnySource, Match, Range, RowTarget, TableField, Value
+from ..spec import Scalar as _Scalar
+from ..value_names import DSCP_NAMES, PROTOCOL_NAMES
+
+MOST_PREFIXES = 4  # a longer list is counted
+
+
+def egress_text(match: Match, to: RowTarget | None, action: str | None, on_miss: str) -> str:
+    """Like `10.0.0.0/8 tcp 443,8000-8999 -> sites, no row: drop`."""
+    words = match_text(match) or "everything"
+    if to is None:
+        return f"{words}: {action}"
+    target = to.table if to.row is None else f"{to.table}/{to.row}"
+    return f"{words} -> {target}, no row: {on_miss}"
+
+
+def ingress_text(
+    encapsulation: str,
+    source: Addresses | TableField | AnySource,
+    match: Match,
+    lookup: str | None,
+    set_mark: Value | None,
+) -> str:
+    """Like `vxlan from sites.address to 10.0.0.0/8, in vnis`."""
+    words = [encapsulation, "from", source_text(source)]
+    inner = match_text(match)
+    if inner:
+        words += ["inner", inner]
+    text = " ".join(words)
+    if lookup:
+        text += f", in {lookup}"
+    if set_mark is not None:
+        text += f", mark {set_mark.value if isinstance(set_mark, _Scalar) else set_mark}"
+    return text
+
+
+def source_text(source: Addresses | TableField | AnySource) -> str:
+    if isinstance(source, AnySource):
+        return "any"
+    return f"{source.table}.{source.field}" if isinstance(source, TableField) else addresses_text(source)
+
+
+def match_text(match: Match) -> str:
+    """Empty for a match without conditions."""
+    words = []
+    if match.source:
+        words.append(f"from {addresses_text(match.source)}")
+    if match.destination:
+        words.append(addresses_text(match.destination) if not match.source else f"to {addresses_text(match.destination)}")
+    if match.protocol:
+        words.append(",".join(PROTOCOL_NAMES.get(p, f"protocol {p}") for p in match.protocol))
+    if match.source_port:
+        words.append(f"from port {ranges_text(match.source_port)}")
+    if match.destination_port:
+        words.append(ranges_text(match.destination_port))
+    if match.dscp:
+        words.append("dscp " + ",".join(DSCP_NAMES.get(d, str(d)) for d in match.dscp))
+    if match.mark:
+        words.append(f"mark {ranges_text(match.mark, hexadecimal=True)}")
+    return " ".join(words)
+
+
+def addresses_text(addresses: Addresses) -> str:
+    """Names of sets, and the prefixes when all were written out."""
+    if addresses.sets:
+        more = f",+{len(addresses.prefixes)} prefixes" if not addresses.prefixes else ""
+        return ",".join(addresses.sets) + more
+    shown = [str(p) for p in addresses.prefixes[:MOST_PREFIXES]]
+    rest = len(addresses.prefixes) - len(shown)
+    return ",".join(shown) + (f",+{rest} more" if rest else "")
+
+
+def ranges_text(ranges: tuple[Range, ...], hexadecimal: bool = False) -> str:
+    form = hex if hexadecimal else str
+    return ",".join(form(r.first) if r.first == r.last else f"{form(r.first)}-{form(r.last)}" for r in ranges)

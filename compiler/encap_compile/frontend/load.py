@@ -1,0 +1,64 @@
+"""A file to a `Spec`."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+
+from ..diagnostics import DiagnosedError, Findings, Place
+from ..spec import Spec
+
+MOST_BYTES = 4 << 20
+
+
+def load_spec(path: str) -> Spec:
+    """Read, judge by the schema, and build. Raises DiagnosedError with everything that the first bad phase found.
+
+    The phases: reading (E1), structure (E2, and what the schema knows of E4 and N9), values and the files of sets (E3,
+    E4). `checks.run` then judges what the document means.
+    """
+    findings = Findings()
+    data = read_bytes(path, findings)
+    findings.stop_on_errors()
+    return parse_spec(data, path)
+
+
+def parse_spec(data: bytes, path: str) -> Spec:
+    """`load_spec` of bytes already read; files that they name are relative to `path`."""
+    from .reader import read_yaml
+    from .schema_document import schema_document
+    from .schema_walk import judge
+    from .structure import build_spec
+
+    findings = Findings()
+    root = read_yaml(data, path, findings)
+    findings.stop_on_errors()
+    if root is None:  # read_yaml says why it has no root
+        raise DiagnosedError(findings.all)
+    judge(root, schema_document(), findings)
+    findings.stop_on_errors()
+    spec = build_spec(root, path, sha256(data).hexdigest(), findings)
+    findings.stop_on_errors()
+    return spec
+
+
+def read_bytes(path: str, findings: Findings) -> bytes:
+    """The spec's bytes; b"" after a finding (E101, E102, E103)."""
+    place = Place(path)
+    try:
+        file = Path(path)
+        if file.exists() and not file.is_file():
+            what = "is a directory" if file.is_dir() else "is not a regular file"
+            findings.error("E102", f"{path} {what}", place, "name the spec itself")
+            return b""
+        if file.stat().st_size > MOST_BYTES:
+            help = "keep rows in a CSV file, and say `file:`"
+            findings.error("E103", f"{path} is larger than {MOST_BYTES >> 20} MiB", place, help)
+            return b""
+        return file.read_bytes()
+    except FileNotFoundError:
+        findings.error("E101", f"there is no file {path}", place, "is the name right, relative to this folder?")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "its name cannot be used"
+        findings.error("E101", f"{path} cannot be read: {reason}", place)
+    return b""

@@ -1,0 +1,170 @@
+"""Nodes that the schema allows to a `Spec`: references, typed values, defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from ..diagnostics import Findings
+from ..rows import read_prefixes
+from ..spec import (
+    ROOTS,
+    AddressSet,
+    Egress,
+    Encapsulation,
+    HeaderUse,
+    HostValue,
+    Ingress,
+    Reference,
+    Spec,
+)
+from ..suggest import did_you_mean
+from ..values import Prefix, ValueProblem, prefix
+from .files import beside, named_file
+from .nodes import Node
+from .structure_rules import egress_rules, ingress_rules
+from .structure_tables import build_table
+from .structure_values import build_value
+
+OLDEST_KERNEL = (5, 10)
+
+
+def build_spec(root: Node, path: str, sha256: str, findings: Findings) -> Spec:
+    """The spec. After errors (E2, E3, E4, N9 in `findings`) parts of it are missing, and it must not be used."""
+    sets = _sets(root, path, findings)
+    kernel_node = root.get("kernel")
+    return Spec(
+        api_version=root.value["apiVersion"].value,
+        name=root.value["name"].value,
+        kernel=_kernel(kernel_node, findings),
+        host=_host(root),
+        attach=_attach(root.value["attach"].value["devices"], findings),
+        sets=sets,
+        encapsulations={
+            name: Encapsulation(name, tuple(_header(h, findings) for h in node.value), _key_place(root, "encapsulations", name))
+            for name, node in _members(root, "encapsulations")
+        },
+        endpoints={
+            name: build_table(name, node, _key_place(root, "endpoints", name), path, findings)
+            for name, node in _members(root, "endpoints")
+        },
+        egress=_egress(root, sets, findings),
+        ingress=_ingress(root, sets, findings),
+        path=path,
+        sha256=sha256,
+        place=root.start,
+        kernel_place=kernel_node.place if kernel_node else root.start,
+    )
+
+
+def _members(root: Node, key: str) -> list[tuple[str, Node]]:
+    node = root.get(key)
+    return list(node.items()) if node else []
+
+
+def _key_place(root: Node, section: str, name: str):  # type: ignore[no-untyped-def]
+    return root.value[section].keys[name]
+
+
+def _kernel(node: Node | None, findings: Findings) -> tuple[int, int]:
+    if node is None:
+        return OLDEST_KERNEL
+    major, minor = (int(part) for part in node.value.split("."))
+    if (major, minor) < OLDEST_KERNEL:
+        words = f"kernel {node.value} is older than 5.10"
+        findings.error("E213", words, node.place, 'the programs need what came with 5.10: write `kernel: "5.10"`')
+    return major, minor
+
+
+def _host(root: Node) -> dict[str, HostValue]:
+    found = {}
+    for name, node in _members(root, "host"):
+        place = _key_place(root, "host", name)
+        if node.kind == "string":
+            found[name] = HostValue(name, node.value, None, place)
+            continue
+        default = node.get("default")
+        device, _, attribute = default.value.partition(".") if default else ("", "", "")
+        found[name] = HostValue(
+            name, node.value["type"].value, (device, attribute) if default else None, default.place if default else place
+        )
+    return found
+
+
+def _attach(node: Node, findings: Findings) -> tuple[Reference, ...]:
+    found = []
+    for device in node.each():
+        root, _, name = device.value.partition(".")
+        if root != "host" or not name or "." in name:
+            help = f"write `host.{device.value}`, and declare it: `host: {{{device.value}: device}}`"
+            if not device.value.replace("-", "").replace("_", "").isalnum():
+                help = "devices are host values: `host: {uplink: device}`, `attach: {devices: [host.uplink]}`"
+            findings.error("E331", f"`{device.value}` is not a host value", device.place, help)
+            continue
+        found.append(Reference("host", (name,), device.place))
+    return tuple(found)
+
+
+def _sets(root: Node, path: str, findings: Findings) -> dict[str, AddressSet]:
+    found = {}
+    for name, node in _members(root, "sets"):
+        place = _key_place(root, "sets", name)
+        if name in ("any", *ROOTS):
+            findings.error("E310", f"`{name}` has a meaning of its own", place, "call the set something else")
+        if node.kind == "object":
+            file = named_file(node.value["file"], path, findings)
+            prefixes = read_prefixes(beside(path, file), findings) if file else ()
+            found[name] = AddressSet(name, prefixes, file, place)
+        else:
+            found[name] = AddressSet(name, _prefixes(node, findings), None, place)
+    return found
+
+
+def _prefixes(node: Node, findings: Findings) -> tuple[Prefix, ...]:
+    found: dict[Prefix, Node] = {}
+    for item in node.value:
+        try:
+            network = prefix(item.value)
+        except ValueProblem as problem:
+            findings.error(problem.code, problem.message, item.place, problem.help)
+            continue
+        if network in found:
+            findings.warning("W510", f"{item.value} is in the list already", item.place, "keep one of them")
+        found.setdefault(network, item)
+    return tuple(found)
+
+
+def _header(node: Node, findings: Findings) -> HeaderUse:
+    ((name, fields),) = node.items()
+    values = {key: build_value(value, findings) for key, value in fields.items()}
+    return HeaderUse(name, MappingProxyType(values), node.keys[name], MappingProxyType(dict(fields.keys)))
+
+
+def _egress(root: Node, sets: Mapping[str, AddressSet], findings: Findings) -> Egress:
+    node = root.get("egress")
+    if node is None:
+        return Egress((), "pass", "keep", root.start, root.start)
+    rules = node.get("rules")
+    next_hop = node.get("next_hop")
+    return Egress(
+        rules=egress_rules(rules.value, sets, findings) if rules else (),
+        default=node.value["default"].value,
+        next_hop=next_hop.value if next_hop else "keep",
+        place=root.keys["egress"],
+        default_place=node.value["default"].place,
+    )
+
+
+def _ingress(root: Node, sets: Mapping[str, AddressSet], findings: Findings) -> Ingress:
+    node = root.get("ingress")
+    if node is None:
+        return Ingress((), "drop", root.start)
+    refuse = node.get("refuse")
+    return Ingress(
+        rules=ingress_rules(node.value["rules"].value, sets, findings),
+        refuse=refuse.value if refuse else "drop",
+        place=root.keys["ingress"],
+    )
+
+
+__all__ = ["build_spec", "did_you_mean"]

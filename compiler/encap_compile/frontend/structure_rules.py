@@ -1,0 +1,91 @@
+"""Rules of both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from re import compile as pattern
+from types import MappingProxyType
+
+from ..diagnostics import Findings
+from ..spec import (
+    ROOTS,
+    Addresses,
+    AddressSet,
+    AnySource,
+    EgressRule,
+    IngressRule,
+    RowTarget,
+    TableField,
+)
+from .describe import egress_text, ingress_text
+from .nodes import Node
+from .structure_values import build_addresses, build_match, build_value
+
+_TABLE_FIELD = pattern(r"([a-z][a-z0-9_-]*)\.([a-z][a-z0-9_-]*)")
+
+
+def egress_rules(nodes: list[Node], sets: Mapping[str, AddressSet], findings: Findings) -> tuple[EgressRule, ...]:
+    """In the order written (E304, E306, E4)."""
+    found = []
+    for node in nodes:
+        match = build_match(node.get("match"), sets, findings)
+        to, action, on_miss = node.get("to"), node.get("action"), node.get("on_miss")
+        target = _target(to, findings) if to else None
+        word = action.value if action else None
+        miss = on_miss.value if on_miss else "drop"
+        text = egress_text(match, target, word, miss)
+        name = node.value["name"]
+        found.append(EgressRule(name.value, match, target, word, miss, name.place, text))
+    return tuple(found)
+
+
+def ingress_rules(nodes: list[Node], sets: Mapping[str, AddressSet], findings: Findings) -> tuple[IngressRule, ...]:
+    """In the order written (E306, E331, E4)."""
+    found = []
+    for node in nodes:
+        match = build_match(node.get("match"), sets, findings)
+        source = _source(node.value["from"], sets, findings)
+        lookup, set_mark = node.get("lookup"), node.get("set_mark")
+        value = build_value(set_mark, findings) if set_mark else None
+        name, encapsulation = node.value["name"], node.value["decapsulate"].value
+        places = {key: item.place for key, item in node.items()}
+        found.append(
+            IngressRule(
+                name=name.value,
+                decapsulate=encapsulation,
+                source=source,
+                match=match,
+                lookup=lookup.value if lookup else None,
+                set_mark=value,
+                place=name.place,
+                places=MappingProxyType(places),
+                text=ingress_text(encapsulation, source, match, lookup.value if lookup else None, value),
+            )
+        )
+    return tuple(found)
+
+
+def _target(node: Node, findings: Findings) -> RowTarget:
+    table, slash, row = node.value.partition("/")
+    if not table or (slash and not row) or "/" in row:
+        findings.error("E330", f"`{node.value}` names no table", node.place, "write `to: TABLE` or `to: TABLE/ROW`")
+    return RowTarget(table, row if slash else None, node.place)
+
+
+def _source(node: Node, sets: Mapping[str, AddressSet], findings: Findings) -> Addresses | TableField | AnySource:
+    if node.kind == "string" and node.value == "any":
+        return AnySource(node.place)
+    for item in node.each():
+        named = _TABLE_FIELD.fullmatch(item.value)
+        if named is None:
+            continue
+        table, field = named.groups()
+        if table in ROOTS:
+            help = "write `from: TABLE.FIELD` for the addresses of a table, a prefix, a set's name, or `any`"
+            findings.error("E331", f"`{item.value}` is not a source", item.place, help)
+            return AnySource(item.place)
+        if node.kind == "array" and len(node.value) > 1:
+            help = "split the rule in two: one for the table's field, one for the prefixes"
+            findings.error("E331", f"`{item.value}` cannot be one of a list", item.place, help)
+        return TableField(table, field, item.place)
+    return build_addresses(node, sets, findings)

@@ -1,0 +1,113 @@
+"""Values of header fields, and conditions of matches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from re import compile as pattern
+from typing import TypeVar
+
+from ..diagnostics import Findings
+from ..spec import ROOTS, Addresses, AddressSet, Match, Range, Reference, Scalar, Value
+from ..suggest import closest, did_you_mean
+from ..values import Prefix, ValueProblem, dscp, number_range, prefix, protocol
+from .later import PACKET, RECEIVED
+from .nodes import Node
+from .schema_words import later
+
+_DOTTED = pattern(r"[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]*)+")
+_NAME = pattern(r"[A-Za-z][A-Za-z0-9_-]*")
+EVERYTHING = ("any", "all", "default")
+Found = TypeVar("Found")
+
+
+def build_value(node: Node, findings: Findings) -> Value:
+    """A scalar or a reference (E330, N914, N915)."""
+    text = node.value
+    if not isinstance(text, str) or not _DOTTED.fullmatch(text):
+        if text in ROOTS:
+            findings.error("E330", f"`{text}` alone is no reference", node.place, f"write `{text}.NAME`")
+        return Scalar(text, node.place)
+    root, *path = text.split(".")
+    if root not in ROOTS:
+        near = closest(root, ROOTS)
+        help = f"write `{'.'.join((near, *path))}`" if near else "references begin with host. or endpoint."
+        findings.error("E330", f"`{text}` begins with `{root}`, which is no root of references", node.place, help)
+    elif not all(path):
+        findings.error("E330", f"`{text}` has an empty part", node.place, "like host.uplink.mac or endpoint.address")
+    elif root in ("received", "packet"):
+        problem = later(RECEIVED if root == "received" else PACKET, text)
+        findings.error(problem.code, problem.message, node.place, problem.help)
+    return Reference(root, tuple(path), node.place)
+
+
+def build_match(node: Node | None, sets: Mapping[str, AddressSet], findings: Findings) -> Match:
+    """The conditions of a rule (E306, E4)."""
+    if node is None:
+        return Match()
+
+    def ranges(key: str, maximum: int, what: str) -> tuple[Range, ...]:
+        return each(node.get(key), lambda v: Range(*number_range(v, maximum, what)), findings)
+
+    def addresses(key: str) -> Addresses | None:
+        found = node.get(key)
+        return build_addresses(found, sets, findings) if found else None
+
+    return Match(
+        destination=addresses("destination"),
+        source=addresses("source"),
+        protocol=each(node.get("protocol"), protocol, findings),
+        destination_port=ranges("destination_port", 65535, "port"),
+        source_port=ranges("source_port", 65535, "port"),
+        dscp=each(node.get("dscp"), dscp, findings),
+        mark=ranges("mark", 0xFFFFFFFF, "mark"),
+        place=node.start,
+    )
+
+
+def each(node: Node | None, parser: Callable[[str | int], Found], findings: Findings) -> tuple[Found, ...]:
+    """A scalar or a list of them, parsed; what is there twice is warned about and kept once (W510)."""
+    found: dict[Found, None] = {}
+    for item in node.each() if node else ():
+        try:
+            value = parser(item.value)
+        except ValueProblem as problem:
+            findings.error(problem.code, problem.message, item.place, problem.help)
+            continue
+        if value in found:
+            findings.warning("W510", f"{item.value} is in the list already", item.place, "keep one of them")
+        found[value] = None
+    return tuple(found)
+
+
+def build_addresses(node: Node, sets: Mapping[str, AddressSet], findings: Findings) -> Addresses:
+    """Prefixes and set names."""
+    prefixes: dict[Prefix, None] = {}
+    names = []
+    for item in node.each():
+        text = item.value
+        if text in sets:
+            names.append(text)
+            prefixes.update(dict.fromkeys(sets[text].prefixes))
+            continue
+        if _NAME.fullmatch(text) and text not in EVERYTHING and not _is_hexadecimal_address(text):
+            help = did_you_mean(text, sets, "a set is declared under `sets:`; prefixes are written like 10.0.0.0/8")
+            findings.error("E306", f"there is no set `{text}`", item.place, help)
+            continue
+        root = text.partition(".")[0]
+        if root in ROOTS and _DOTTED.fullmatch(text):
+            words = f"`{text}` is a reference, and prefixes or names of sets are needed here"
+            findings.error("E331", words, item.place, "rules match what the spec says; they do not refer to values")
+            continue
+        try:
+            network = prefix(text)
+        except ValueProblem as problem:
+            findings.error(problem.code, problem.message, item.place, problem.help)
+            continue
+        if network in prefixes:
+            findings.warning("W510", f"{text} is in the list already", item.place, "keep one of them")
+        prefixes[network] = None
+    return Addresses(tuple(prefixes), tuple(names), node.place)
+
+
+def _is_hexadecimal_address(text: str) -> bool:
+    return False if ":" not in text else bool(text)
