@@ -54,7 +54,7 @@ def measure(
 
 def _send(network: Network, sender: Path, packets: int) -> float:
     before = network.received()
-    words = [sender, INNER, "9", str(INNER_PACKET - 28), str(packets), str(SENDING_CPU)]
+    words = [str(sender), INNER, "9", str(INNER_PACKET - 28), str(packets), str(SENDING_CPU)]
     said = network.sender.run(words).stdout
     arrived = network.received() - before
     if arrived < packets:  # a way that loses its packets would look fast

@@ -23,8 +23,7 @@ from .kernel.maps import Map
 from .kernel.pins import MODE, open_map, pin
 from .kernel.programs import Program
 from .loader import counters
-from .loader.bundle import open_bundle
-from .loader.desired import Request, require_kernel, require_privilege
+from .loader.desired import Request, open_ready
 from .loader.erase import erase
 from .loader.instances import Loaded, load
 from .loader.layouts import COUNTERS
@@ -47,14 +46,12 @@ class Applied:
 def apply(request: Request) -> Applied:
     """Bring the machine to what the bundle says. Raises DiagnosedError; KernelError if a later step is refused."""
     begun = time.monotonic()
-    bundle = open_bundle(request.bundle, request.rows)  # before the lock, whose directory needs privilege
-    require_kernel(bundle.manifest)
-    require_privilege()
+    bundle = open_ready(request)  # before the lock, whose directory needs privilege
     paths = Paths.of(bundle.manifest.name, request.bpffs)
     with locked(paths.machine_state):
         if from_another_namespace(load_state(paths.state)):
             erase(paths)
-        planned = plan(request)
+        planned = plan(request, bundle)
         if planned.changed:
             with ExitStack() as stack:
                 _carry_out(planned, stack)

@@ -61,9 +61,10 @@ class ByInnerFamily:
 
 @dataclass(frozen=True)
 class LengthFrom:
-    """The inner packet's length plus `extra` bytes of headers."""
+    """The inner packet's length plus the headers from the beginning of `layer` on, or with `payload` from behind it."""
 
-    extra: int
+    layer: str
+    payload: bool
 
 
 @dataclass(frozen=True)
@@ -369,23 +370,33 @@ class EgressProgram:
 
 @dataclass(frozen=True)
 class WordCheck:
-    """A word of a received header that must have a value. `mask` leaves out ignored bits (host order)."""
+    """A word of a received header that must have a value. `mask` leaves out ignored bits (host order).
+
+    `constant` and `mask_constant` are their names in the C; `mask_constant` is empty when every bit counts, `constant`
+    when zero is expected. `fields` says which fields are compared, for people.
+    """
 
     layer: str
     word: str
     bits: int
     mask: int
     expected: Source
+    constant: str
+    mask_constant: str
+    fields: str
     reason: str
 
 
 @dataclass(frozen=True)
 class LengthCheck:
-    """A received length: must be the number of bytes from the outer IP header's end of datagram, less `less`."""
+    """A received length, which must agree with the datagram's.
+
+    It counts from the beginning of `layer`, or with `payload` from behind it.
+    """
 
     layer: str
     word: str
-    extra: int
+    payload: bool
 
 
 @dataclass(frozen=True)

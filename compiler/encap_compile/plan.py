@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from .diagnostics import Findings
 from .kernel.hooks.base import OnHook
 from .kernel.pins import open_map
+from .loader.bundle import Bundle
 from .loader.compose import Instance, decode, identity_of
 from .loader.contents import Content
-from .loader.desired import Desired, Request, prepare
+from .loader.desired import Desired, Request, open_ready, prepare
 from .loader.layouts import fits
 from .loader.observe import Hook, Observed, PinnedMap, Running, observe
 from .loader.paths import Paths
@@ -89,16 +90,11 @@ class Plan:
         )
 
 
-def plan(request: Request) -> Plan:
+def plan(request: Request, bundle: Bundle | None = None) -> Plan:
     """Look at the bundle and the machine; change nothing. Raises DiagnosedError, KernelError."""
-    from .loader.bundle import open_bundle
-    from .loader.desired import require_kernel, require_privilege
-
-    manifest = open_bundle(request.bundle, request.rows).manifest
-    require_kernel(manifest)
-    require_privilege()
-    before = observe(Paths.of(manifest.name, request.bpffs))
-    desired = prepare(request, before.running[0].kind if before.running else "")
+    bundle = bundle or open_ready(request)
+    before = observe(Paths.of(bundle.manifest.name, request.bpffs))
+    desired = prepare(request, bundle, before.running[0].kind if before.running else "")
     observed = observe(desired.paths, [hook for _, _, hook in desired.hooks()])
     maps = tuple(_map_changes(desired, observed))
     hooks = tuple(_hook_changes(desired, observed, maps))

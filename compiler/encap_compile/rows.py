@@ -51,7 +51,7 @@ class EncodedRows:
         if column and isinstance(column[0], int):
             pack = Struct("=" + {"u8": "B", "dscp": "B", "u16": "H", "port": "H"}.get(self.types[name], "I")).pack
             return [pack(value) for value in column]
-        return [bytes(value) for value in column]  # type: ignore[arg-type]
+        return [value for value in column if isinstance(value, bytes)]
 
     def describe(self, row: int) -> str:
         """What a person calls the row: its name, else its key."""
@@ -168,7 +168,7 @@ def _named(name: str, columns: dict[str, Column], typed: TypedRows) -> Column:
 def _fitted(column: Column, m: manifest.Member) -> Iterable[int | bytes]:
     """Values as the member's type has them: IPv4 mapped into 16 bytes, ports in network byte order."""
     if m.type == "be16":
-        made = {number: int(number).to_bytes(2, "big") for number in set(column)}
+        made = {number: Struct(">H").pack(number) for number in set(column)}
         return [made[number] for number in column]
     if m.type == "ip":
         if sum(map(len, column)) == 4 * len(column):  # type: ignore[arg-type]

@@ -116,10 +116,10 @@ def _prefixes(cells: Sequence[str], family: int) -> tuple[list[bytes], list[int]
     if len(form) == 1:
         if any(map(and_, words, masks)):
             raise ValueError
-    elif any((high << 64 | low) & mask for high, low, mask in zip(words[::2], words[1::2], masks, strict=True)):
-        raise ValueError
-    elif any(map(bytes.startswith, addresses, repeat(MAPPED))):
-        raise ValueError
+    else:
+        whole_numbers = (high << 64 | low for high, low in zip(words[::2], words[1::2], strict=True))
+        if any(map(and_, whole_numbers, masks)) or any(map(bytes.startswith, addresses, repeat(MAPPED))):
+            raise ValueError
     return addresses, lengths
 
 

@@ -233,9 +233,7 @@ def _column(
     return filled  # type: ignore[return-value]  # all of one type, as `kind` says
 
 
-def _prefixes(
-    key: KeyColumn, cells: Sequence[str], sheet: Sheet, problems: Problems
-) -> tuple[list[bytes], list[int]]:
+def _prefixes(key: KeyColumn, cells: Sequence[str], sheet: Sheet, problems: Problems) -> tuple[list[bytes], list[int]]:
     try:
         addresses, lengths = convert_prefixes(cells)
         families = {len(a) for a in addresses}

@@ -27,7 +27,7 @@ Plain = int | str | bool
 Prefix = IPv4Network | IPv6Network
 
 
-class ValueProblem(Exception):
+class ValueProblem(Exception):  # noqa: N818 - a finding without its place, raised and caught here
     """A value that is not what it should be: `code` of `codes.CODES`, what is wrong, what to do."""
 
     def __init__(self, code: str, message: str, help: str = "") -> None:

@@ -223,3 +223,56 @@ def test_a_changed_address_is_drift_and_apply_mends_it(net: Wire, tmp_path: Path
     assert "vtep (ipv4) 192.0.2.1 -> 192.0.2.7" in net.ctl("plan", bundle, "--set", "uplink=eth0", check=3).stdout
     net.apply(bundle)
     net.ctl("status", "hand", check=0)
+
+
+def test_the_environment_chooses_the_attach_kind(net: Wire, tmp_path: Path) -> None:
+    bundle = write(tmp_path / "one")
+    for kind in ATTACH:
+        words = ("apply", bundle, "--set", "uplink=eth0")
+        net.ctl(*words, prefix=("env", f"ENCAP_ATTACH={kind}"), check=0)
+        status = json.loads(net.ctl("status", "hand", "--format", "json", check=0).stdout)
+        assert {h["kind"] for h in status["hooks"]} == {kind}
+    assert "H108" in net.ctl(*words, prefix=("env", "ENCAP_ATTACH=xdp"), check=2).stderr
+
+
+def test_what_another_namespace_left_is_not_taken_for_ours(net: Wire, tmp_path: Path) -> None:
+    """The inode number of a namespace that is gone may be given to a new one, with the pins of the old still there."""
+    bundle = write(tmp_path / "one")
+    net.apply(bundle)
+    (state,) = [Path(p) for p in net.left() if p.endswith("state.json")]
+    document = json.loads(state.read_text())
+    state.write_text(json.dumps({**document, "namespace_cookie": document["namespace_cookie"] + 1}))
+    net.apply(bundle)
+    net.ctl("status", bundle, check=0)
+    assert len([p for p in net.left() if "/maps/" in p]) == 4
+
+
+def test_state_that_is_gone_is_written_again(net: Wire, tmp_path: Path) -> None:
+    bundle = write(tmp_path / "one")
+    net.apply(bundle)
+    (state,) = [Path(p) for p in net.left() if p.endswith("state.json")]
+    for damage in (state.unlink, lambda: state.write_text("{")):
+        damage()
+        assert "DRIFT" in net.ctl("status", bundle, check=3).stdout
+        net.apply(bundle)
+        assert net.send() == (20, 0)
+        net.ctl("status", bundle, check=0)
+
+
+def test_two_bundles_on_one_device(net: Wire, tmp_path: Path) -> None:
+    for attach in ATTACH:
+        net.apply(write(tmp_path / "one"), "--attach", attach)
+        net.apply(write(tmp_path / "two", name="other", rows={"10.1.0.2": "192.0.2.2"}), "--attach", attach)
+        assert net.send() == (20, 0)
+        net.ctl("remove", "other", check=0)
+        assert net.send() == (20, 0)
+        net.ctl("remove", "hand", check=0)
+        assert net.left() == []
+
+
+def test_a_row_that_needs_an_address_the_host_lacks(net: Wire, tmp_path: Path) -> None:
+    net.ours.ip("addr flush dev eth0", "addr add 2001:db8::7/64 dev eth0 nodad")
+    error = net.apply(write(tmp_path / "one"), check=6).stderr
+    assert "H109" in error and "sites: destination=10.1.0.1" in error
+    net.apply(write(tmp_path / "none", rows={}))
+    net.ctl("remove", "hand", check=0)

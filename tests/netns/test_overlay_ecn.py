@@ -19,7 +19,7 @@ pytestmark = pytest.mark.kernel
 NOT_ECT, ECT1, ECT0, CE = 0, 1, 2, 3
 DSCP = 0x28  # af11: must stay what it was
 # RFC 6040, figure 4: what leaves the tunnel for [inner][outer]; None is a drop.
-DECAPSULATED = {
+DECAPSULATED: dict[int, dict[int, int | None]] = {
     NOT_ECT: {NOT_ECT: NOT_ECT, ECT0: NOT_ECT, ECT1: NOT_ECT, CE: None},
     ECT0: {NOT_ECT: ECT0, ECT0: ECT0, ECT1: ECT1, CE: CE},
     ECT1: {NOT_ECT: ECT1, ECT0: ECT1, ECT1: ECT1, CE: CE},

@@ -88,7 +88,7 @@ class Namespace:
             process.kill()
             process.wait()
             raise
-        done = subprocess.CompletedProcess(list(map(os.fspath, command)), process.returncode, out, err)
+        done = subprocess.CompletedProcess([str(word) for word in command], process.returncode, out, err)
         if check and done.returncode != 0:
             raise CommandError(f"{' '.join(done.args)} in {self.role} returned {done.returncode}\n{out}{err}")
         return done

@@ -54,8 +54,8 @@ def endpoint_fields(encapsulation: Encapsulation) -> dict[str, Reference]:
 
 def matches(spec: Spec) -> Iterator[tuple[str, Match]]:
     """(rule name, match) of the rules of both directions."""
-    for rule in (*spec.egress.rules, *spec.ingress.rules):
-        yield rule.name, rule.match
+    yield from ((rule.name, rule.match) for rule in spec.egress.rules)
+    yield from ((rule.name, rule.match) for rule in spec.ingress.rules)
 
 
 def received_field(word: str) -> Field | None:

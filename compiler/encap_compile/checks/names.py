@@ -8,15 +8,16 @@ from ..diagnostics import Findings, Place
 from ..spec import Spec
 
 C_WORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long register"
-    " restrict return short signed sizeof static struct switch typedef union unsigned void volatile while bool true"
-    " false typeof asm".split()
+    """auto break case char const continue default do double else enum extern float for goto if inline int long
+    register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while
+    bool true false typeof asm""".split()
 )
 
 
 def check(spec: Spec, findings: Findings) -> None:
     """E308 two rules of one name, E309 names that differ in `-` and `_` only, E310 words of C."""
-    rules = [(rule.name, rule.place) for rule in (*spec.egress.rules, *spec.ingress.rules)]
+    rules = [(rule.name, rule.place) for rule in spec.egress.rules]
+    rules += [(rule.name, rule.place) for rule in spec.ingress.rules]
     seen: dict[str, Place] = {}
     for name, place in rules:
         if name in seen:

@@ -19,4 +19,6 @@ def check(spec: Spec, findings: Findings) -> None:
             findings.error("E503", words, match.place, "add `protocol: tcp`, or `protocol: [tcp, udp]`")
         elif without:
             words = f"rule {name} matches ports of {', '.join(without)}, which has none"
-            findings.error("E503", words, match.place, "match tcp, udp or sctp here, and the others in a rule of their own")
+            findings.error(
+                "E503", words, match.place, "match tcp, udp or sctp here, and the others in a rule of their own"
+            )

@@ -97,9 +97,7 @@ def _endpoint(
             _unfit(value, table.fields[name], what, kind, findings, f" in table {table.name}")
 
 
-def _unfit(
-    value: Reference, found: str, what: str, kind: str, findings: Findings, where: str = ""
-) -> None:
+def _unfit(value: Reference, found: str, what: str, kind: str, findings: Findings, where: str = "") -> None:
     help = f"make its type {' or '.join(FITS[kind])}"
     if found == "ip" and kind in FAMILIES:
         help += ", or write `ip` instead of the header's name"

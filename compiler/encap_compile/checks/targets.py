@@ -40,7 +40,9 @@ def _judge(rule: EgressRule, to: RowTarget, table: Table, findings: Findings) ->
         help = f"write `to: {table.name}/{names[0] if names else 'ROW'}`, or give the table a `key`"
         findings.error("E507", f"table {table.name} has no key to find a row by", to.place, help)
     elif to.row is not None and table.file is None:
-        _row_there(table.name, to, [str(row.cells["name"].value) for row in table.rows if "name" in row.cells], findings)
+        _row_there(
+            table.name, to, [str(row.cells["name"].value) for row in table.rows if "name" in row.cells], findings
+        )
 
 
 def check_rows(spec: Spec, rows: Mapping[str, EncodedRows], findings: Findings) -> None:

@@ -50,7 +50,9 @@ def match_text(match: Match) -> str:
     if match.source:
         words.append(f"from {addresses_text(match.source)}")
     if match.destination:
-        words.append(addresses_text(match.destination) if not match.source else f"to {addresses_text(match.destination)}")
+        words.append(
+            addresses_text(match.destination) if not match.source else f"to {addresses_text(match.destination)}"
+        )
     if match.protocol:
         words.append(",".join(PROTOCOL_NAMES.get(p, f"protocol {p}") for p in match.protocol))
     if match.source_port:

@@ -22,7 +22,9 @@ SOCKETS = Later("N904", "sockets that choose their encapsulation")
 REFLECTION = Later("N905", "learning and reflecting headers")
 CGROUPS = Later("N906", "cgroup hooks and matches", "match by `source`, or by a `mark` that is set for the cgroup")
 POOLS = Later("N907", "pools of rows", "give each row a name of its own")
-ROW_REFERENCES = Later("N908", "fields that name a row of another table", "write the other table's fields into this one")
+ROW_REFERENCES = Later(
+    "N908", "fields that name a row of another table", "write the other table's fields into this one"
+)
 RUNTIME = Later("N909", "rows owned by the running system", "keep the rows in the spec or in a file")
 LISTS = Later("N910", "fields that hold a list")
 PRESETS = Later("N911", "presets", "write the encapsulation out")
@@ -53,14 +55,19 @@ KEYS: dict[str, dict[str, Later]] = {
     "ingress_rule": {"learn": REFLECTION},
     "row": {"priority": POOLS, "weight": POOLS, "state": POOLS},
     "header_ip": {"ecn": HEADER_OPTIONS, "df": HEADER_OPTIONS},
-    "header_ipv4": {"ecn": HEADER_OPTIONS, "df": HEADER_OPTIONS, "id": HEADER_OPTIONS, "identification": HEADER_OPTIONS},
+    "header_ipv4": {
+        "ecn": HEADER_OPTIONS,
+        "df": HEADER_OPTIONS,
+        "id": HEADER_OPTIONS,
+        "identification": HEADER_OPTIONS,
+    },
     "header_ipv6": {"ecn": HEADER_OPTIONS},
     "header_gre": {"sequence": HEADER_OPTIONS, "checksum": CHECKSUMS},
     "header_vxlan": {"group": HEADER_OPTIONS, "policy": HEADER_OPTIONS, "next_protocol": HEADER_OPTIONS},
 }
 HEADER_NAMES = frozenset(
-    "gue geneve srv6 mpls gtpu gtp fou vxlan_gpe vxlan_gbp nvgre gretap erspan srh psp esp l2tp pppoe vlan qinq"
-    " tcp sctp mpls_in_udp".split()
+    """gue geneve srv6 mpls gtpu gtp fou vxlan_gpe vxlan_gbp nvgre gretap erspan srh psp esp l2tp pppoe vlan qinq tcp
+    sctp""".split()
 )
 CHECKSUM_WORDS = frozenset(("full", "inner", "compute", "computed", "auto", "on", "derived", "true"))
 API_VERSION = pattern(r"encap/v[0-9]+((alpha|beta)[0-9]+)?")

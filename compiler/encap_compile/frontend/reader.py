@@ -60,7 +60,9 @@ def _decode(data: bytes, path: str, findings: Findings) -> str | None:
             findings.error("E104", f"the file is {name}, not UTF-8", Place(path, 1, 1), "save it as UTF-8")
             return None
     if data.startswith(b"\xef\xbb\xbf"):
-        findings.error("E105", "the file begins with a byte-order mark", Place(path, 1, 1), "save it as UTF-8 without BOM")
+        findings.error(
+            "E105", "the file begins with a byte-order mark", Place(path, 1, 1), "save it as UTF-8 without BOM"
+        )
         return None
     try:
         return data.decode()
@@ -101,7 +103,7 @@ def _syntax(error: yaml.MarkedYAMLError, path: str, text: str, findings: Finding
     if shown.lstrip()[:1] in ("@", "`", "%", "*", "&", "!"):
         help = "quote a value that begins with this character"
     elif ":" in shown and ("mapping values are not allowed" in problem or "flow mapping" in (error.context or "")):
-        help = "quote values that have a colon, like IPv6 addresses; is a comma, brace or quote missing, or the indentation off?"
+        help = "quote values that have a colon, like IPv6 addresses; is a comma, brace or quote missing?"
     elif "end" in problem or "expected" in problem:
         help = "look for a missing quote, bracket or dash here or just above"
     findings.error("E107", f"this is not YAML: {problem}", place, help)
@@ -148,7 +150,9 @@ class _Builder:
 
     def _tagged(self, event: Any) -> None:
         if event.tag:
-            self.findings.error("E116", f"the tag {event.tag} is not used here", self._place(event), "leave the tag out")
+            self.findings.error(
+                "E116", f"the tag {event.tag} is not used here", self._place(event), "leave the tag out"
+            )
 
     def _scalar(self, event: Any) -> bool:
         self._tagged(event)

@@ -24,7 +24,9 @@ def schema_document() -> Schema:
     names = {"$ref": "#/$defs/name"}
 
     def named(ref: str, key: str, **more: Any) -> Schema:
-        return described(key, type="object", propertyNames=names, additionalProperties={"$ref": f"#/$defs/{ref}"}, **more)
+        return described(
+            key, type="object", propertyNames=names, additionalProperties={"$ref": f"#/$defs/{ref}"}, **more
+        )
 
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -36,7 +38,11 @@ def schema_document() -> Schema:
             "apiVersion": described("apiVersion", const="encap/v1alpha1"),
             "name": described("name", **{"$ref": "#/$defs/name"}, examples=["overlay"]),
             "kernel": described(
-                "kernel", type="string", pattern=r"^[1-9][0-9]?\.(0|[1-9][0-9]?)$", default="5.10", examples=["5.10", "6.1"]
+                "kernel",
+                type="string",
+                pattern=r"^[1-9][0-9]?\.(0|[1-9][0-9]?)$",
+                default="5.10",
+                examples=["5.10", "6.1"],
             ),
             "host": named("host_value", "host", examples=[{"uplink": "device"}]),
             "attach": described("attach", **{"$ref": "#/$defs/attach"}),

@@ -46,9 +46,7 @@ def header_definitions() -> Schema:
             "type": "object",
             "minProperties": 1,
             "maxProperties": 1,
-            "properties": {
-                name: {"description": _title(name), "$ref": f"#/$defs/header_{name}"} for name in names
-            },
+            "properties": {name: {"description": _title(name), "$ref": f"#/$defs/header_{name}"} for name in names},
             "additionalProperties": False,
         }
     }

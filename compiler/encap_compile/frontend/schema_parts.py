@@ -25,9 +25,7 @@ def described(key: str, **schema: Any) -> Schema:
 
 
 def _closed(text: str, properties: Schema, required: list[str], **more: Any) -> Schema:
-    return described(
-        text, type="object", properties=properties, required=required, additionalProperties=False, **more
-    )
+    return described(text, type="object", properties=properties, required=required, additionalProperties=False, **more)
 
 
 def _one_or_many(kinds: list[str], **item: Any) -> Schema:

@@ -6,42 +6,66 @@ TEXT: dict[str, str] = {
     "spec": "Packet encapsulation for one kind of machine: one spec is one reviewed file, and becomes one bundle.",
     "apiVersion": "The version of the language. `v1alpha1` may still change between releases.",
     "name": "The name of the spec and its bundle: `build/NAME/`.",
-    "kernel": "The oldest kernel that the bundle must load on, in quotes. What needs a newer one is an error that says so.",
-    "host": "Values that differ per machine. They are never compiled in: `encapctl` sets them when it loads, so one object "
-    "serves every machine. The rest of the spec refers to them as `host.NAME`.",
+    "kernel": (
+        "The oldest kernel that the bundle must load on, in quotes. What needs a newer one is an error that says so."
+    ),
+    "host": (
+        "Values that differ per machine. They are never compiled in: `encapctl` sets them when it loads, so "
+        "one object serves every machine. The rest of the spec refers to them as `host.NAME`."
+    ),
     "host_value": "A type, or a mapping with `type` and `default`.",
-    "host_value.type": "`device` is a network device, `devices` several; `ip` is one IPv4 and one IPv6 address, of which a "
-    "header takes its own family.",
-    "host_value.default": "Where the value comes from when the machine gives none: an attribute of a device, "
-    "`DEVICE.address`, `DEVICE.mac`, `DEVICE.mtu` or `DEVICE.ifindex`.",
+    "host_value.type": (
+        "`device` is a network device, `devices` several; `ip` is one IPv4 and one IPv6 address, of which a "
+        "header takes its own family."
+    ),
+    "host_value.default": (
+        "Where the value comes from when the machine gives none: an attribute of a device, `DEVICE.address`, "
+        "`DEVICE.mac`, `DEVICE.mtu` or `DEVICE.ifindex`."
+    ),
     "attach": "Where the programs go.",
-    "attach.devices": "The devices whose TC hooks run the programs: host values of type `device`, or one of type `devices`. "
-    "Each device has its own instance; all share the maps.",
+    "attach.devices": (
+        "The devices whose TC hooks run the programs: host values of type `device`, or one of type `devices`."
+        " Each device has its own instance; all share the maps."
+    ),
     "sets": "Named lists of prefixes, for `destination`, `source` and `from`.",
     "set": "A list of prefixes, or a file with one prefix a line.",
     "set.file": "A file with one prefix a line, relative to the spec and in its folder or below; `#` begins a comment.",
     "encapsulations": "Stacks of headers by name, each as it is sent, outermost first.",
-    "encapsulation": "A list of headers, outermost first, each a mapping of one key: `- udp: {checksum: zero}`. "
-    "Decapsulation exchanges outer source and destination and requires constants and host values to match.",
+    "encapsulation": (
+        "A list of headers, outermost first, each a mapping of one key: `- udp: {checksum: zero}`. "
+        "Decapsulation exchanges outer source and destination and requires constants and host values to "
+        "match."
+    ),
     "endpoints": "Tables of the other ends. Their rows are map contents: they change without compiling.",
     "table": "A table of rows, typed.",
-    "table.key": "What a packet is looked up by: match words, or one `received.HEADER.FIELD` for a table that a `lookup` "
-    "names. Of the address words only the last may hold prefixes. Without a key, rows are found by their `name`.",
+    "table.key": (
+        "What a packet is looked up by: match words, or one `received.HEADER.FIELD` for a table that a "
+        "`lookup` names. Of the address words only the last may hold prefixes. Without a key, rows are found "
+        "by their `name`."
+    ),
     "table.fields": "What each row holds: field names and their types. Headers refer to them as `endpoint.NAME`.",
     "table.encapsulation": "The encapsulation that rows of this table take; of several, each row names its own.",
     "table.rows": "The rows, in the spec: a mapping of columns (`name`, `encapsulation`, key words, fields) each.",
-    "table.file": "A CSV file with the rows, relative to the spec and in its folder or below. Its first line names the "
-    "columns, in any order.",
+    "table.file": (
+        "A CSV file with the rows, relative to the spec and in its folder or below. Its first line names the "
+        "columns, in any order."
+    ),
     "table.capacity": "The most rows that the map can hold. Needed with `file`; inline rows count themselves.",
-    "table.fixed": "Compile the rows into the program: at most 64, and a change of a row is then a change of the program.",
-    "table.shape": "Promises about the rows, which let the compiler choose a faster lookup and which every row is held to.",
+    "table.fixed": (
+        "Compile the rows into the program: at most 64, and a change of a row is then a change of the program."
+    ),
+    "table.shape": (
+        "Promises about the rows, which let the compiler choose a faster lookup and which every row is held to."
+    ),
     "shape.prefix_lengths": "The only prefix lengths that occur in the key.",
     "table.owner": "Who writes the rows. `git`: this spec and its files; `apply` makes the map equal to them.",
     "egress": "What happens to packets that leave through the attached devices.",
     "egress.rules": "The first rule that matches decides.",
     "egress.default": "What happens to packets that no rule matches.",
-    "egress.next_hop": "`keep`: the packet goes to the inner packet's next hop, and `plan` proves that it is the outer's too. "
-    "`route`: it goes to the outer destination's own neighbour.",
+    "egress.next_hop": (
+        "`keep`: the packet goes to the inner packet's next hop, and `plan` proves that it is the outer's "
+        "too. `route`: it goes to the outer destination's own neighbour."
+    ),
     "egress_rule": "A rule for packets that leave: exactly one of `to` and `action`.",
     "egress_rule.name": "Unique among all rules; counters carry it.",
     "egress_rule.match": "What the packet must be; everything, if it is left out.",
@@ -62,10 +86,12 @@ TEXT: dict[str, str] = {
     "ingress_rule": "A rule for packets that arrive.",
     "ingress_rule.name": "Unique among all rules; counters carry it.",
     "ingress_rule.decapsulate": "The encapsulation to take off.",
-    "ingress_rule.from": "Who may send it, by outer source address: prefixes, set names, a field of a table as "
-    "`TABLE.FIELD`, or `any`.",
+    "ingress_rule.from": (
+        "Who may send it, by outer source address: prefixes, set names, a field of a table as `TABLE.FIELD`, or `any`."
+    ),
     "ingress_rule.match": "What the inner packet must be.",
     "ingress_rule.lookup": "A table keyed by `received.HEADER.FIELD`: the packet's VNI or key must be in it.",
-    "ingress_rule.set_mark": "The mark that the decapsulated packet gets: a number, or `endpoint.FIELD` of the row that "
-    "`lookup` found.",
+    "ingress_rule.set_mark": (
+        "The mark that the decapsulated packet gets: a number, or `endpoint.FIELD` of the row that `lookup` found."
+    ),
 }

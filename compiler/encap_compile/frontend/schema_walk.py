@@ -28,9 +28,7 @@ def _names(root: Node, section: str) -> frozenset[str]:
 
 
 class _Walk:
-    def __init__(
-        self, document: Schema, findings: Findings, tables: frozenset[str], private: frozenset[str]
-    ) -> None:
+    def __init__(self, document: Schema, findings: Findings, tables: frozenset[str], private: frozenset[str]) -> None:
         self.document, self.findings = document, findings
         self.tables, self.private = tables, private  # names of tables, and of private headers
         self.lenient = False  # a header of a release to come may say what its neighbours need not
@@ -159,4 +157,3 @@ def holds(node: Node, schema: Schema) -> bool:
 def _example(schema: Schema) -> str:
     examples = schema.get("examples")
     return f"for example {examples[0]}" if examples else ""
-

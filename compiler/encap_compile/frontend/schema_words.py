@@ -83,9 +83,7 @@ def unknown_key(
 def _header_field(name: str, key: str, properties: Mapping[str, Any]) -> ValueProblem:
     known = headers().get(name)
     if known is not None and any(f.name == key for f in known.fields()):
-        return ValueProblem(
-            "E404", f"`{key}` of {name} is not set by a spec", f"leave it out: {known.field(key).doc}"
-        )
+        return ValueProblem("E404", f"`{key}` of {name} is not set by a spec", f"leave it out: {known.field(key).doc}")
     if name == "ip":
         for family in ("ipv4", "ipv6"):
             if key in headers()[family].settable():
@@ -190,6 +188,5 @@ def flow(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(flow(v) for v in value) + "]"
     if isinstance(value, str):
-        return json.dumps(value) if ":" in value or value[:1].isdigit() and "-" not in value else value
+        return json.dumps(value) if ":" in value or value[:1].isdigit() else value
     return json.dumps(value)
-

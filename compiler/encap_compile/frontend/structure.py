@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from ..diagnostics import Findings
+from ..diagnostics import Findings, Place
 from ..rows import read_prefixes
 from ..spec import (
     ROOTS,
@@ -18,7 +18,6 @@ from ..spec import (
     Reference,
     Spec,
 )
-from ..suggest import did_you_mean
 from ..values import Prefix, ValueProblem, prefix
 from .files import beside, named_file
 from .nodes import Node
@@ -41,7 +40,9 @@ def build_spec(root: Node, path: str, sha256: str, findings: Findings) -> Spec:
         attach=_attach(root.value["attach"].value["devices"], findings),
         sets=sets,
         encapsulations={
-            name: Encapsulation(name, tuple(_header(h, findings) for h in node.value), _key_place(root, "encapsulations", name))
+            name: Encapsulation(
+                name, tuple(_header(h, findings) for h in node.value), _key_place(root, "encapsulations", name)
+            )
             for name, node in _members(root, "encapsulations")
         },
         endpoints={
@@ -62,8 +63,9 @@ def _members(root: Node, key: str) -> list[tuple[str, Node]]:
     return list(node.items()) if node else []
 
 
-def _key_place(root: Node, section: str, name: str):  # type: ignore[no-untyped-def]
-    return root.value[section].keys[name]
+def _key_place(root: Node, section: str, name: str) -> Place:
+    place: Place = root.value[section].keys[name]
+    return place
 
 
 def _kernel(node: Node | None, findings: Findings) -> tuple[int, int]:
@@ -86,7 +88,10 @@ def _host(root: Node) -> dict[str, HostValue]:
         default = node.get("default")
         device, _, attribute = default.value.partition(".") if default else ("", "", "")
         found[name] = HostValue(
-            name, node.value["type"].value, (device, attribute) if default else None, default.place if default else place
+            name,
+            node.value["type"].value,
+            (device, attribute) if default else None,
+            default.place if default else place,
         )
     return found
 
@@ -165,6 +170,3 @@ def _ingress(root: Node, sets: Mapping[str, AddressSet], findings: Findings) -> 
         refuse=refuse.value if refuse else "drop",
         place=root.keys["ingress"],
     )
-
-
-__all__ = ["build_spec", "did_you_mean"]

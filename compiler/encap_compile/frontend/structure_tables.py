@@ -21,8 +21,13 @@ def build_table(name: str, node: Node, place: Place, spec_path: str, findings: F
     """A table with its inline rows; a file is only looked for (E211, E310, E320, E321, E618, N9)."""
     places = dict(node.keys)
     fields = node.value["fields"]
+    key = _key(node.get("key"), findings)
     key_node = node.get("key")
-    columns = {*OWN_COLUMNS, *LATER_COLUMNS, *(str(k.value) for k in key_node.each())} if key_node else OWN_COLUMNS + LATER_COLUMNS
+    columns = (
+        {*OWN_COLUMNS, *LATER_COLUMNS, *(str(k.value) for k in key_node.each())}
+        if key_node
+        else OWN_COLUMNS + LATER_COLUMNS
+    )
     for field, at in fields.keys.items():
         places[f"fields.{field}"] = at
         if field in columns:

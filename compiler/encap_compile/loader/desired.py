@@ -84,6 +84,14 @@ def require_kernel(manifest: Manifest) -> None:
         raise DiagnosedError([Diagnostic("K203", words, help=fix)], Exit.KERNEL)
 
 
+def open_ready(request: Request) -> Bundle:
+    """Open and check the bundle, the kernel's version and this process's privilege. Raises DiagnosedError."""
+    bundle = open_bundle(request.bundle, request.rows)
+    require_kernel(bundle.manifest)
+    require_privilege()
+    return bundle
+
+
 def given_values(host_file: str, settings: Sequence[str]) -> tuple[str, dict[str, hostfile.Given]]:
     """The host file in use and all given values, --set over the file. Raises DiagnosedError (H103)."""
     path = Path(host_file) if host_file else hostfile.DEFAULT
@@ -91,15 +99,13 @@ def given_values(host_file: str, settings: Sequence[str]) -> tuple[str, dict[str
     return str(path) if from_file else "", {**from_file, **hostfile.read_settings(settings)}
 
 
-def prepare(request: Request, attached_now: str = "") -> Desired:
+def prepare(request: Request, bundle: Bundle, attached_now: str = "") -> Desired:
     """Resolve everything that can be known before loading; changes nothing, but for mounting a missing bpf filesystem.
 
     `attached_now` is the attach kind that is in use, which `auto` keeps. Raises DiagnosedError with all findings.
+    The bundle comes from `open_ready`.
     """
-    bundle = open_bundle(request.bundle, request.rows)
     manifest = bundle.manifest
-    require_kernel(manifest)
-    require_privilege()
     paths = Paths.of(manifest.name, request.bpffs)
     require_bpffs(paths.bpffs, mount=True)
     definitions = object_maps(bundle)

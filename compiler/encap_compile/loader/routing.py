@@ -22,14 +22,14 @@ from .desired import Desired
 if TYPE_CHECKING:
     from ..rows import EncodedRows
 
-LIMIT = 10_000  # distinct destinations looked up; each costs some microseconds
+LIMIT = 10_000  # pairs of destinations looked up, of a table with more rows: a proof is bounded, and plan says so
 SHOWN = 5
 Pair = tuple[IPAddress, IPAddress]  # inner, outer destination
 
 
 @dataclass
 class RouteReport:
-    """`pairs` were looked at of `total`; the diagnostics are warnings."""
+    """`pairs` of inner prefix and endpoint were looked at, of `total` rows; the diagnostics are warnings."""
 
     diagnostics: list[Diagnostic]
     right: int = 0
@@ -119,9 +119,11 @@ def _check_next_hops(
     pairs: dict[Pair, None] = {}
     for rule in rules:
         for pair in _pairs(desired, rule, known):
-            report.total += 1
-            if len(pairs) < LIMIT:
-                pairs[pair] = None
+            if len(pairs) == LIMIT:
+                break
+            pairs[pair] = None
+    rows = desired.wanted.rows
+    report.total = len(pairs) if len(pairs) < LIMIT else sum(rows[r.table].count for r in rules if r.table in rows)
     _find(routes, [a for pair in pairs for a in pair])
     wrong = []
     for inner, outer in pairs:

@@ -102,6 +102,7 @@ def _checks(stack: ir.Stack, names_inner: str) -> list[ir.WordCheck]:
         for word in layer.words:
             described = next(w for w in header.words if w.name == word.name)
             mask = value = 0
+            compared: list[str] = []
             other: ir.Source | None = None
             for part in word.parts:
                 field = header.field(part.name)
@@ -117,14 +118,28 @@ def _checks(stack: ir.Stack, names_inner: str) -> list[ir.WordCheck]:
                 if isinstance(expected, ir.Literal):
                     mask |= ((1 << part.bits) - 1) << part.shift
                     value |= expected.value << part.shift
+                    compared.append(f"{part.name} {expected.value}")
                 elif isinstance(expected, ir.FromHost):
                     other = expected
             reason = described.refusal or f"{layer.header}_{word.name}"
+            full = (1 << word.bits) - 1
             if mask:
-                found.append(ir.WordCheck(layer.member, word.name, word.bits, mask, ir.Literal(value), reason))
+                name = f"{stack.name}_{layer.header}_{word.name}".upper()
+                found.append(
+                    ir.WordCheck(
+                        layer.member,
+                        word.name,
+                        word.bits,
+                        mask,
+                        ir.Literal(value),
+                        f"{name}_EXPECTED" if value else "",
+                        f"{name}_COMPARED" if mask != full else "",
+                        ", ".join(compared),
+                        reason,
+                    )
+                )
             if other is not None:
-                full = (1 << word.bits) - 1
-                found.append(ir.WordCheck(layer.member, word.name, word.bits, full, other, reason))
+                found.append(ir.WordCheck(layer.member, word.name, word.bits, full, other, "", "", "", reason))
     return found
 
 
@@ -137,7 +152,7 @@ def _not_compared(field: Field) -> bool:
 
 def _lengths(stack: ir.Stack) -> list[ir.LengthCheck]:
     return [
-        ir.LengthCheck(layer.member, word.name, part.source.extra)
+        ir.LengthCheck(layer.member, word.name, part.source.payload)
         for layer in stack.layers
         for word in layer.words
         for part in word.parts

@@ -44,12 +44,15 @@ def _struct(header: Header, words: tuple[Word, ...]) -> ir.HeaderStruct:
     return ir.HeaderStruct(struct_name(header, words), header.title, header.reference, size, tuple(members))
 
 
-def constant_groups(stacks: Sequence[ir.Stack], encapsulating: frozenset[str]) -> tuple[ir.ConstantGroup, ...]:
-    """Per stack: its overhead, its flags, and every word that is fixed."""
-    return tuple(_group(stack, stack.name in encapsulating) for stack in stacks)
+def constant_groups(
+    stacks: Sequence[ir.Stack], encapsulating: frozenset[str], decapsulators: Sequence[ir.Decapsulator]
+) -> tuple[ir.ConstantGroup, ...]:
+    """Per stack: its overhead, its flags, every word that is fixed, and what is compared on receive."""
+    received = {d.stack.name: d for d in decapsulators}
+    return tuple(_group(stack, stack.name in encapsulating, received.get(stack.name)) for stack in stacks)
 
 
-def _group(stack: ir.Stack, encapsulates: bool) -> ir.ConstantGroup:
+def _group(stack: ir.Stack, encapsulates: bool, received: ir.Decapsulator | None) -> ir.ConstantGroup:
     prefix = stack.name.upper()
     constants = [ir.NamedConstant(f"{prefix}_OVERHEAD", str(stack.overhead), "bytes")]
     if encapsulates:
@@ -62,6 +65,13 @@ def _group(stack: ir.Stack, encapsulates: bool) -> ir.ConstantGroup:
         if layer.checksum_base and encapsulates:
             base = _checksum_base(layer)
             constants.append(ir.NamedConstant(layer.checksum_base, f"{base:#06x}", "sum of the constant words above"))
+    for check in received.checks if received else ():
+        digits = check.bits // 4 + 2
+        if check.mask_constant:
+            constants.append(ir.NamedConstant(check.mask_constant, f"{check.mask:#0{digits}x}", f"on receive: {check.fields}"))
+        if check.constant and check.bits <= 32 and isinstance(check.expected, ir.Literal):
+            said = "" if check.mask_constant else f"on receive: {check.fields}"
+            constants.append(ir.NamedConstant(check.constant, f"{check.expected.value:#0{digits}x}", said))
     return ir.ConstantGroup(f"{stack.encapsulation}: {stack.title}, {stack.overhead} bytes ({stack.place})", tuple(constants))
 
 

@@ -87,7 +87,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         kernel=".".join(map(str, spec.kernel)),
         compiler=compiler,
         includes=tuple(includes),
-        constants=constant_groups(in_use, frozenset(encapsulating)),
+        constants=constant_groups(in_use, frozenset(encapsulating), ingress.decapsulators if ingress else ()),
         headers=header_structs(in_use, visible),
         types=(),
         stacks=tuple(in_use),

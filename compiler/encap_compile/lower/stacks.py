@@ -95,7 +95,7 @@ def lower_stack(
     packed = False
     for position, (use, header, words) in enumerate(zip(uses, chain, layouts, strict=True)):
         following = chain[position + 1] if position + 1 < len(chain) else None
-        layers.append(lowered.layer(use, header, words, following, offset, overhead, sizes[position]))
+        layers.append(lowered.layer(use, header, words, following, offset, sizes[position]))
         packed = packed or offset % max(ALIGNED[w.bits] for w in words) != 0
         offset += sizes[position]
     flags = [header.room_flag for header in chain if header.room_flag]
@@ -136,14 +136,13 @@ class _Stack:
         words: tuple[Word, ...],
         following: Header | None,
         offset: int,
-        overhead: int,
         size: int,
     ) -> ir.Layer:
         given = given_fields(use, header)
         lowered = []
         for word in words:
             parts = tuple(
-                ir.Part(f.name, f.bits, word.shift(f.name), self.source(f, given, following, offset, overhead, size))
+                ir.Part(f.name, f.bits, word.shift(f.name), self.source(f, given, following, header.name, size))
                 for f in word.fields
             )
             fixed = all(isinstance(p.source, ir.Literal) for p in parts)
@@ -166,8 +165,7 @@ class _Stack:
         field: Field,
         given: Mapping[str, Value],
         following: Header | None,
-        offset: int,
-        overhead: int,
+        layer: str,
         size: int,
     ) -> ir.Source:
         """Where one field's value comes from, by its role."""
@@ -185,7 +183,7 @@ class _Stack:
         if isinstance(role, Length):
             if role.extent == "header":
                 return ir.Literal(size // role.unit)
-            return ir.LengthFrom(overhead - offset - (size if role.extent == "payload" else 0))
+            return ir.LengthFrom(layer, role.extent == "payload")
         value = given.get(field.name)
         if isinstance(role, NextProtocol):
             return self.from_spec(field, value) if value is not None else self.next_protocol(role.space, following)

@@ -24,7 +24,7 @@ def checksum_declarations(stack: ir.Stack) -> list[str]:
     return ["__u32 sum;"] if any(layer.checksum_base for layer in stack.layers) else []
 
 
-def assignments(layer: ir.Layer, stack: ir.Stack, program: ir.Program) -> list[str]:
+def assignments(layer: ir.Layer, stack: ir.Stack) -> list[str]:
     """Every word of one header. The checksum comes last, from the words as they were written."""
     lines = []
     late = []
@@ -33,11 +33,11 @@ def assignments(layer: ir.Layer, stack: ir.Stack, program: ir.Program) -> list[s
         if any(isinstance(p.source, ir.HeaderChecksum) for p in word.parts):
             late = _checksum(layer, target, word)
         else:
-            lines += _word(word, f"{target}.{word.name}", program)
+            lines += _word(word, f"{target}.{word.name}", stack)
     return lines + late
 
 
-def _word(word: ir.WordLayout, target: str, program: ir.Program) -> list[str]:
+def _word(word: ir.WordLayout, target: str, stack: ir.Stack) -> list[str]:
     dynamic = [p for p in word.parts if not isinstance(p.source, ir.Literal)]
     if word.bits in (48, 128):
         if not dynamic:
@@ -51,12 +51,12 @@ def _word(word: ir.WordLayout, target: str, program: ir.Program) -> list[str]:
             return [f"{target}.word[{i}] = row->{source.member}.word[{i}];" for i in range(4)]
         return [f"{target} = row->{source.member};"]
     if len(dynamic) == 1 and len(word.parts) == 1:
-        ready = _network_order(dynamic[0].source)
+        ready = _network_order(dynamic[0].source, stack)
         if ready:
             return [f"{target} = {ready};"]
     terms = [word.constant] if word.constant else []
     for part in dynamic:
-        text = expression(part, program)
+        text = expression(part, stack)
         if part.shift:
             text = f"({text})" if " " in text else text
             text = f"(__u32){text} << {part.shift}" if word.bits == 32 else f"{text} << {part.shift}"
@@ -66,18 +66,26 @@ def _word(word: ir.WordLayout, target: str, program: ir.Program) -> list[str]:
     return [f"{target} = {f'{swap}({value})' if swap and value != '0' else value};"]
 
 
-def _network_order(source: ir.Source) -> str:
+def _network_order(source: ir.Source, stack: ir.Stack) -> str:
     """An expression that is in network order already, or empty."""
     if isinstance(source, ir.FromHost):
         return f"host.{source.member}" if source.member.endswith("_ipv4") else ""
     if isinstance(source, ir.FromRow) and source.type in ("ip", "ipv4"):
         return f"row->{source.member}.word[3]" if source.type == "ip" else f"row->{source.member}"
     if isinstance(source, ir.LengthFrom):
-        return f"length_field(packet->length + {source.extra})" if source.extra else "length_field(packet->length)"
+        return f"length_field({_length(source, stack)})"
     return ""
 
 
-def expression(part: ir.Part, program: ir.Program) -> str:
+def _length(source: ir.LengthFrom, stack: ir.Stack) -> str:
+    """Bytes from a layer on: the inner packet, and what stands between."""
+    first = source.layer == stack.layers[0].header
+    before = "" if first else f" - offsetof(struct {stack.name}, {source.layer})"
+    itself = f" - sizeof(outer->{source.layer})" if source.payload else ""
+    return f"packet->length + {stack.name.upper()}_OVERHEAD{before}{itself}"
+
+
+def expression(part: ir.Part, stack: ir.Stack) -> str:
     """A field's value in host order."""
     source = part.source
     if isinstance(source, ir.FromHost):
@@ -94,7 +102,7 @@ def expression(part: ir.Part, program: ir.Program) -> str:
     if isinstance(source, ir.ByInnerFamily):
         return f"packet->is_ipv4 ? {_known(source.ipv4)} : {_known(source.ipv6)}"
     assert isinstance(source, ir.LengthFrom)
-    return f"packet->length + {source.extra}"
+    return _length(source, stack)
 
 
 def _known(number: int) -> str:

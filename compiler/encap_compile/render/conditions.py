@@ -13,7 +13,15 @@ WIDTH = {"protocol": 255, "dscp": 63, "source_port": 65535, "destination_port": 
 
 def all_of(conditions: Sequence[ir.Condition], program: ir.Program, packet: str = "packet->") -> str:
     """All conditions, joined; `packet` is how the packet's members are reached."""
-    return " && ".join(_one(c, program.packet, packet, len(conditions) > 1) for c in conditions) or "true"
+    found: list[str] = []
+    for condition in conditions:
+        text = _one(condition, program.packet, packet, len(conditions) > 1)
+        for family in (f"{packet}is_ipv4 && ", f"!{packet}is_ipv4 && "):
+            # Said once is enough, if it was said of the whole.
+            if text.startswith(family) and any(f.startswith(family) for f in found):
+                text = text.removeprefix(family)
+        found.append(text)
+    return " && ".join(found) or "true"
 
 
 def _one(condition: ir.Condition, needs: ir.PacketNeeds, packet: str, nested: bool) -> str:

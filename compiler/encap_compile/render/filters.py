@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from .. import ir
@@ -118,13 +119,15 @@ def merged_signatures(signatures: Sequence[ir.Signature]) -> list[ir.Signature]:
     """One for each family and protocol, however many encapsulations share it."""
     found: dict[object, ir.Signature] = {}
     for s in signatures:
-        found.setdefault((s.family, s.protocols, s.port), s)
+        known = found.setdefault((s.protocols, s.port), s)
+        if known.family != s.family:
+            found[(s.protocols, s.port)] = replace(known, family="")
     return list(found.values())
 
 
 def signature_condition(signature: ir.Signature, program: ir.Program) -> str:
     terms = []
-    if program.packet.both:
+    if program.packet.both and signature.family:
         terms.append("packet->is_ipv4" if signature.family == "ipv4" else "!packet->is_ipv4")
     protocols = " || ".join(
         f"packet->protocol == {conditions.PROTOCOLS.get(p, str(p))}" for p in signature.protocols

@@ -42,32 +42,27 @@ def _differs(check: ir.WordCheck) -> str:
             f"{word}.word[{i}] != bpf_htonl({int.from_bytes(words[4 * i : 4 * i + 4], 'big'):#010x})" for i in range(4)
         )
     swap = {8: "", 16: "bpf_htons", 32: "bpf_htonl"}[check.bits]
-    digits = check.bits // 4 + 2
-
-    def number(value: int) -> str:
-        text = f"{value:#0{digits}x}" if value else "0"
-        return f"{swap}({text})" if swap and value else text
-
-    if check.mask == (1 << check.bits) - 1:
-        return f"{word} != {number(check.expected.value)}"
-    test = f"({word} & {number(check.mask)})"
-    return test if check.expected.value == 0 else f"{test} != {number(check.expected.value)}"
+    expected = (f"{swap}({check.constant})" if swap else check.constant) if check.constant else "0"
+    if not check.mask_constant:
+        return f"{word} != {expected}"
+    test = f"{word} & {f'{swap}({check.mask_constant})' if swap else check.mask_constant}"
+    return f"({test}) != {expected}" if check.constant else test
 
 
 def datagram_length(decapsulator: ir.Decapsulator) -> str:
     """Bytes of the outer datagram, as the outermost header says."""
     first = decapsulator.lengths[0]
-    missing = decapsulator.stack.overhead - first.extra
     text = f"bpf_ntohs(outer->{first.layer}.{first.word})"
-    return f"{text} + sizeof(outer->{first.layer})" if missing else text
+    return f"{text} + sizeof(outer->{first.layer})" if first.payload else text
 
 
 def length_conditions(decapsulator: ir.Decapsulator) -> str:
     """Further lengths that must agree with the first."""
     text = ""
     for check in decapsulator.lengths[1:]:
-        before = decapsulator.stack.overhead - check.extra
-        text += f" || bpf_ntohs(outer->{check.layer}.{check.word}) != datagram - {before}"
+        before = f"offsetof(struct {decapsulator.stack.name}, {check.layer})"
+        behind = f" - sizeof(outer->{check.layer})" if check.payload else ""
+        text += f" || bpf_ntohs(outer->{check.layer}.{check.word}) != datagram - {before}{behind}"
     return text
 
 

@@ -13,7 +13,12 @@ COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE:
 def write(diagnostics: Sequence[Diagnostic], stream: TextIO, texts: Mapping[str, str]) -> None:
     """One `::error file=...::message` a line."""
     for d in diagnostics:
-        properties = {"file": d.place.file, "line": d.place.line, "col": d.place.column, "endColumn": d.place.end_column}
+        properties = {
+            "file": d.place.file,
+            "line": d.place.line,
+            "col": d.place.column,
+            "endColumn": d.place.end_column,
+        }
         given = [f"{key}={_property(str(value))}" for key, value in properties.items() if value]
         given.append(f"title={_property(d.code)}")
         words = f"{d.message}\n{d.help}" if d.help else d.message

@@ -44,13 +44,13 @@ def ping(namespace: str, source: str, destination: str, limit: float = ARRIVES) 
         sender.bind((source, 0))
         until = time.monotonic() + limit
         sequence = 0
+        sent = set()  # an answer may be to an earlier one
         while time.monotonic() < until:
             sequence += 1
-            payload = os.urandom(1000)
+            sent.add(payload := os.urandom(1000))
             sender.sendto(struct.pack("!BBHHH", 128 if six else 8, 0, 0, 0, sequence) + payload, (destination, 0))
             if select.select([sender], [], [], min(1.0, limit))[0]:
-                answer = sender.recv(2048)
-                if answer[8:] == payload:
+                if sender.recv(2048)[8:] in sent:
                     return
     raise FailedError(f"no answer from {destination} to {sequence} echo requests of {source}")
 
