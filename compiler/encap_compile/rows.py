@@ -14,9 +14,22 @@ from struct import Struct
 from . import manifest, spec
 from .diagnostics import Findings, Place
 from .rows_columns import Column
+from .rows_inline import inline_sheet, rows_to_csv
 from .rows_text import Sheet, parse_sheet, read_text
 from .rows_typed import Columns, Problems, TypedRows, type_rows
 from .values import MAPPED, ValueProblem, prefix
+
+__all__ = [
+    "MOST_FIXED",
+    "EncodedRows",
+    "check_inline_rows",
+    "encode_sheet",
+    "inline_sheet",
+    "read_prefixes",
+    "read_rows",
+    "row_id",
+    "rows_to_csv",
+]
 
 MOST_FIXED = 64  # rows that are compiled into a switch
 _FORMATS = {"prefixlen": "I", "rowid": "I", "stack": "I", "u8": "B", "u16": "H", "u32": "I", "be16": "2s", "mac": "6s"}
@@ -253,44 +266,6 @@ def _judge_duplicates(table: manifest.Table, keys: list[bytes], typed: TypedRows
                 typed.sheet.place(i, columns[0]),
                 ((typed.sheet.place(seen[key], columns[0]), "the first"),),
             )
-
-
-# ---- rows in the spec -----------------------------------------------------------------------------------------------
-
-
-def inline_sheet(table: spec.Table) -> Sheet:
-    """A table's inline rows as a sheet; the places are those of the cells in the YAML."""
-    columns = _inline_columns(table)
-    cells = tuple(tuple(str(row.cells[c].value) if c in row.cells else "" for row in table.rows) for c in columns)
-
-    def place(row: int, column: int) -> Place:
-        if row < 0 or row >= len(table.rows):
-            return table.rows[0].place if table.rows else table.place
-        cell = table.rows[row].cells.get(columns[column]) if column >= 0 else None
-        return cell.place if cell else table.rows[row].place
-
-    return Sheet(table.place.file, columns, cells, len(table.rows), [r.place.line for r in table.rows], place)
-
-
-def rows_to_csv(table: spec.Table) -> str:
-    """Inline rows as canonical CSV: name, encapsulation, key columns, fields; LF line ends."""
-    sheet = inline_sheet(table)
-    lines = [sheet.columns, *zip(*sheet.cells, strict=True)]
-    return "".join(",".join(_cell(c) for c in line) + "\n" for line in lines)
-
-
-def _inline_columns(table: spec.Table) -> tuple[str, ...]:
-    used = {column for row in table.rows for column in row.cells}
-    standard = ["name", "encapsulation", *table.key, *table.fields]
-    always = {"name"} if not table.key else set(table.key)
-    always |= set(table.fields) | ({"encapsulation"} if len(table.encapsulations) > 1 else set())
-    return (*(c for c in standard if c in always | used), *sorted(used - set(standard)))
-
-
-def _cell(text: str) -> str:
-    if text[:1] == "#" or any(c in text for c in ' ,"\t'):
-        return '"' + text.replace('"', '""') + '"'
-    return text
 
 
 # ---- prefix lists ---------------------------------------------------------------------------------------------------

@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from ..diagnostics import Findings, Place
 from ..spec import Spec
 
-C_WORDS = frozenset(
-    """auto break case char const continue default do double else enum extern float for goto if inline int long
-    register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while
-    bool true false typeof asm""".split()
-)
+_WORDS = """auto break case char const continue default do double else enum extern float for goto if inline int long
+register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while bool true
+false typeof asm"""
+C_WORDS = frozenset(_WORDS.split())
 
 
 def check(spec: Spec, findings: Findings) -> None:

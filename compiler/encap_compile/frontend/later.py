@@ -65,10 +65,9 @@ KEYS: dict[str, dict[str, Later]] = {
     "header_gre": {"sequence": HEADER_OPTIONS, "checksum": CHECKSUMS},
     "header_vxlan": {"group": HEADER_OPTIONS, "policy": HEADER_OPTIONS, "next_protocol": HEADER_OPTIONS},
 }
-HEADER_NAMES = frozenset(
-    """gue geneve srv6 mpls gtpu gtp fou vxlan_gpe vxlan_gbp nvgre gretap erspan srh psp esp l2tp pppoe vlan qinq tcp
-    sctp""".split()
-)
+_HEADERS = """gue geneve srv6 mpls gtpu gtp fou vxlan_gpe vxlan_gbp nvgre gretap erspan srh psp esp l2tp pppoe vlan
+qinq tcp sctp"""
+HEADER_NAMES = frozenset(_HEADERS.split())
 CHECKSUM_WORDS = frozenset(("full", "inner", "compute", "computed", "auto", "on", "derived", "true"))
 API_VERSION = pattern(r"encap/v[0-9]+((alpha|beta)[0-9]+)?")
 LIST_TYPE = pattern(r"[a-z0-9_-]+\[[0-9. ]*\]")

@@ -26,7 +26,7 @@ def load_spec(path: str) -> Spec:
 def parse_spec(data: bytes, path: str) -> Spec:
     """`load_spec` of bytes already read; files that they name are relative to `path`."""
     from .reader import read_yaml
-    from .schema_document import schema_document
+    from .schema_document import annotated_schema
     from .schema_walk import judge
     from .structure import build_spec
 
@@ -35,7 +35,7 @@ def parse_spec(data: bytes, path: str) -> Spec:
     findings.stop_on_errors()
     if root is None:  # read_yaml says why it has no root
         raise DiagnosedError(findings.all)
-    judge(root, schema_document(), findings)
+    judge(root, annotated_schema(), findings)
     findings.stop_on_errors()
     spec = build_spec(root, path, sha256(data).hexdigest(), findings)
     findings.stop_on_errors()

@@ -19,8 +19,8 @@ ID = "urn:encap-compile:schema:v1alpha1"
 
 
 @cache
-def schema_document() -> Schema:
-    """The whole schema. Do not change it: it is shared."""
+def annotated_schema() -> Schema:
+    """The schema with our own `x-problem`, for `schema_walk`. Do not change it: it is shared."""
     names = {"$ref": "#/$defs/name"}
 
     def named(ref: str, key: str, **more: Any) -> Schema:
@@ -58,9 +58,15 @@ def schema_document() -> Schema:
     }
 
 
+def schema_document() -> Schema:
+    """The schema for editors and other tools."""
+    document: Schema = _for_editors(annotated_schema())
+    return document
+
+
 def schema_text() -> str:
-    """The bytes of `schemas/encap.schema.json`."""
-    return json.dumps(_for_editors(schema_document()), indent=2, ensure_ascii=False) + "\n"
+    """What `schemas/encap.schema.json` holds."""
+    return json.dumps(schema_document(), indent=2, ensure_ascii=False) + "\n"
 
 
 def _for_editors(node: Any) -> Any:

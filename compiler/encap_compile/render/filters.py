@@ -142,10 +142,9 @@ def row_argument(rule: ir.EgressRule, program: ir.Program) -> str:
     return row_name_constant(rule.table, rule.row_name) if rule.row_name else "packet"
 
 
-def encapsulate_call(rule: ir.EgressRule, program: ir.Program) -> str:
-    dispatch = next(d for d in program.egress.dispatches if d.table == rule.table)
-    function = rule.table if dispatch.by_row else dispatch.encapsulators[0].function
-    return f"encapsulate_{function}(skb, packet, {rule.table}, counters, &counters->egress_{rule.c_name})"
+def encapsulator(table: str, program: ir.Program) -> str:
+    dispatch = next(d for d in program.egress.dispatches if d.table == table)
+    return table if dispatch.by_row else dispatch.encapsulators[0].function
 
 
 def link_local_condition(egress: ir.EgressProgram, program: ir.Program) -> str:
@@ -176,7 +175,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "merged_signatures": merged_signatures,
     "signature_condition": signature_condition,
     "row_argument": row_argument,
-    "encapsulate_call": encapsulate_call,
+    "encapsulator": encapsulator,
     "link_local_condition": link_local_condition,
     "reason": reason,
     "condition": condition,

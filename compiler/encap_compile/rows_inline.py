@@ -1,0 +1,42 @@
+"""Rows that stand in the spec itself."""
+
+from __future__ import annotations
+
+from . import spec
+from .diagnostics import Place
+from .rows_text import Sheet
+
+
+def inline_sheet(table: spec.Table) -> Sheet:
+    """A table's inline rows as a sheet; the places are those of the cells in the YAML."""
+    columns = _inline_columns(table)
+    cells = tuple(tuple(str(row.cells[c].value) if c in row.cells else "" for row in table.rows) for c in columns)
+
+    def place(row: int, column: int) -> Place:
+        if row < 0 or row >= len(table.rows):
+            return table.rows[0].place if table.rows else table.place
+        cell = table.rows[row].cells.get(columns[column]) if column >= 0 else None
+        return cell.place if cell else table.rows[row].place
+
+    return Sheet(table.place.file, columns, cells, len(table.rows), [r.place.line for r in table.rows], place)
+
+
+def rows_to_csv(table: spec.Table) -> str:
+    """Inline rows as canonical CSV: name, encapsulation, key columns, fields; LF line ends."""
+    sheet = inline_sheet(table)
+    lines = [sheet.columns, *zip(*sheet.cells, strict=True)]
+    return "".join(",".join(_cell(c) for c in line) + "\n" for line in lines)
+
+
+def _inline_columns(table: spec.Table) -> tuple[str, ...]:
+    used = {column for row in table.rows for column in row.cells}
+    standard = ["name", "encapsulation", *table.key, *table.fields]
+    always = {"name"} if not table.key else set(table.key)
+    always |= set(table.fields) | ({"encapsulation"} if len(table.encapsulations) > 1 else set())
+    return (*(c for c in standard if c in always | used), *sorted(used - set(standard)))
+
+
+def _cell(text: str) -> str:
+    if text[:1] == "#" or any(c in text for c in ' ,"\t'):
+        return '"' + text.replace('"', '""') + '"'
+    return text
