@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -119,6 +120,7 @@ def _change(name: str, before: bytes, after: bytes) -> Change:
     return Change(name, len(new) - same, len(old) - same)
 
 
+@cache
 def compiler_inputs() -> tuple[str, str]:
     """The compiler's version, and a hash over its own code, templates and schemas."""
     root = Path(__file__).parent

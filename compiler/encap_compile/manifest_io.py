@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, asdict, fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, fields, is_dataclass, replace
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from .diagnostics import DiagnosedError, Diagnostic, Exit, Place
-from .manifest import FORMAT_VERSION, Manifest
+from .manifest import FORMAT_VERSION, Inputs, Manifest
 
 _REBUILD = "build the bundle again with `encap-compile`"
+
+
+def identity(manifest: Manifest, code: Mapping[str, bytes]) -> str:
+    """SHA-256 in hexadecimal of what runs: the C and its headers in `code`, by name, and the manifest's program part.
+
+    Rows, the spec's text and the object's bytes are not in it: they have hashes of their own.
+    """
+    digest = sha256()
+    for name in sorted(code):
+        digest.update(f"{name}\0{len(code[name])}\0".encode() + code[name])
+    bare = replace(manifest, identity="", inputs=Inputs("", "", {}, "", ""), files={})
+    digest.update(dump(bare).encode())
+    return digest.hexdigest()
 
 
 class MalformedError(ValueError):

@@ -24,8 +24,8 @@ $b mount -t overlay -o lowerdir=/lower,upperdir=/over/upper,workdir=/over/work r
 $b mount -t proc proc /root/proc
 $b mount -t sysfs sys /root/sys
 $b mount -t devtmpfs dev /root/dev
-$b mkdir -p /root/dev/shm /root/dev/pts /root/run /root/tmp
-for folder in run tmp dev/shm; do
+$b mkdir -p /root/dev/shm /root/dev/pts /root/run
+for folder in run dev/shm; do
 	$b mount -t tmpfs -o mode=1777 tmpfs "/root/$folder"
 done
 $b mount -t devpts pts /root/dev/pts

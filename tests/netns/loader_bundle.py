@@ -151,9 +151,10 @@ def write(
     }
     for file, content in files.items():
         (directory / file).write_bytes(content)
-    identity = hashlib.sha256(c_text.encode()).hexdigest()
-    manifest = _manifest(name, identity, counters, wide, capacity, kernel, devices, six)
-    manifest = replace(manifest, files={f: hashlib.sha256(c).hexdigest() for f, c in files.items()})
+    manifest = _manifest(name, counters, wide, capacity, kernel, devices, six)
+    identity = manifest_io.identity(manifest, {f"{name}.bpf.c": c_text.encode()})
+    hashes = {f: hashlib.sha256(c).hexdigest() for f, c in files.items()}
+    manifest = replace(manifest, identity=identity, files=hashes)
     (directory / "manifest.json").write_text(manifest_io.dump(manifest))
     return directory
 
@@ -164,7 +165,6 @@ def csv(rows: dict[str, str]) -> bytes:
 
 def _manifest(
     name: str,
-    identity: str,
     counters: tuple[str, ...],
     wide: bool,
     capacity: int,
@@ -191,7 +191,7 @@ def _manifest(
         format_version=1,
         name=name,
         summary="ipip over ipv4",
-        identity=identity,
+        identity="",
         kernel=kernel,
         features={"ipip": "5.2"},
         next_hop="keep",

@@ -84,6 +84,8 @@ def test_a_changed_file_is_refused(net: Wire, tmp_path: Path) -> None:
     manifest = bundle / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"next_hop"', '"next_hops"'))
     assert "B302" in net.apply(bundle, check=1).stderr
+    manifest.write_text(manifest.read_text().replace('"next_hops": "keep"', '"next_hop": "route"'))
+    assert "identity" in net.apply(bundle, check=1).stderr
     assert net.left() == []
 
 

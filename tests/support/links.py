@@ -39,7 +39,7 @@ class End:
 def veth(left: Namespace, left_device: str, right: Namespace, right_device: str, mtu: int = 1500) -> tuple[End, End]:
     """Connect two namespaces; both ends are up when it returns."""
     left.ip(
-        f"link add {left_device} mtu {mtu} type veth peer name {right_device} mtu {mtu} netns {right.name}",
+        f"link add name {left_device} mtu {mtu} type veth peer name {right_device} mtu {mtu} netns {right.name}",
         f"link set {left_device} up",
     )
     right.ip(f"link set {right_device} up")
@@ -79,9 +79,9 @@ def has_link_type(kind: str) -> bool:
     """Whether this kernel can make a device of a type: vlan, gre, ipip ..."""
     with Namespace("probe") as probe:
         options = {"vlan": "id 7", "vxlan": "id 7 dstport 4789", "macvlan": ""}.get(kind, "")
-        veth(probe, "a", probe, "b")
+        veth(probe, "left", probe, "right")
         try:
-            probe.ip(f"link add link a name probed type {kind} {options}")
+            probe.ip(f"link add link left name probed type {kind} {options}")
         except RuntimeError:
             return False
         return True

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from ..diagnostics import DiagnosedError, Diagnostic, Exit, Place
 from ..manifest import Manifest, PrefixSet, Table
-from ..manifest_io import load
+from ..manifest_io import identity, load
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # also a file name in bpffs, which refuses dots
+_CODE = (".c", ".h")  # what the identity is made of, besides the manifest
 _REBUILD = "build it again with `encap-compile`, or take the files as they were reviewed"
 
 
@@ -49,11 +50,14 @@ def open_bundle(directory: Path, rows: Mapping[str, Path] | None = None) -> Bund
     found: list[Diagnostic] = []
     if not NAME.fullmatch(manifest.name):
         found.append(Diagnostic("B302", f"malformed: `{manifest.name}` is no name of a bundle", place, _REBUILD))
-    if not re.fullmatch(r"[0-9a-f]{64}", manifest.identity):
-        found.append(Diagnostic("B302", "malformed: identity is no SHA-256", place, _REBUILD))
     contents: dict[str, bytes] = {}
     for name, expected in manifest.files.items():
         found += _check(directory, name, expected, contents)
+    code = {name: data for name, data in contents.items() if name.endswith(_CODE)}
+    if not found and manifest.identity != identity(manifest, code):
+        found.append(
+            Diagnostic("B305", "changed since the bundle was built: its identity does not fit", place, _REBUILD)
+        )
     object_name = f"{manifest.name}.bpf.o"
     for name in (object_name, *(t.file for t in manifest.tables if t.file), *(s.file for s in manifest.prefix_sets)):
         if name not in manifest.files:

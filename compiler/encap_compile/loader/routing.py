@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from ..diagnostics import Diagnostic, Severity
+from ..kernel.devices import devices
 from ..kernel.routes import IPAddress, IPNetwork, Route, lookup, prefixes
 from ..manifest import Layout, Member, RuleSummary, Table
 from .contents import MAPPED
@@ -23,151 +24,164 @@ if TYPE_CHECKING:
     from ..rows import EncodedRows
 
 LIMIT = 10_000  # pairs of destinations looked up, of a table with more rows: a proof is bounded, and plan says so
+MOST_PARTS = 1000  # more specific routes looked at within one prefix
 SHOWN = 5
 Pair = tuple[IPAddress, IPAddress]  # inner, outer destination
 
 
 @dataclass
 class RouteReport:
-    """`pairs` of inner prefix and endpoint were looked at, of `total` rows; the diagnostics are warnings."""
+    """`pairs` of inner prefix and endpoint were looked at, of `total` rows; the diagnostics are warnings.
 
-    diagnostics: list[Diagnostic]
+    Of the pairs, `right` share their next hop; `unreached` ones have an inner prefix that never reaches the hook.
+    """
+
+    diagnostics: list[Diagnostic] = field(default_factory=list)
     right: int = 0
+    unreached: int = 0
     pairs: int = 0
     total: int = 0
 
 
 def check_routes(desired: Desired) -> RouteReport:
     """Look the routes up. Raises KernelError."""
-    report = RouteReport([])
-    rules = [r for r in desired.manifest.rules if r.direction == "egress" and r.table]
-    routes: dict[IPAddress, Route | None] = {}
-    known: dict[int, list[IPNetwork]] = {int(f): prefixes(f) for f in (socket.AF_INET, socket.AF_INET6)}
-    for rule in rules:
-        _check_destinations(desired, rule, known, routes, report)
-    if desired.manifest.next_hop == "keep":
-        _check_next_hops(desired, rules, known, routes, report)
-    return report
+    return _Checker(desired).check()
 
 
-def _find(routes: dict[IPAddress, Route | None], wanted: list[IPAddress]) -> None:
-    missing = [a for a in dict.fromkeys(wanted) if a not in routes]
-    routes.update(zip(missing, lookup(missing), strict=True))
+class _Checker:
+    """Looks every address up once, however many rules and rows name it."""
 
+    def __init__(self, desired: Desired) -> None:
+        self.desired, self.manifest = desired, desired.manifest
+        self.rules = [r for r in self.manifest.rules if r.direction == "egress" and r.table]
+        self.attached = {d.index: d for d in desired.machine.attached}
+        self.names = {d.index: d.name for d in devices().values()}
+        self.routed = {4: prefixes(socket.AF_INET), 6: prefixes(socket.AF_INET6)}
+        self.routes: dict[IPAddress, Route | None] = {}
+        self.report = RouteReport()
 
-def _representatives(prefix: IPNetwork, known: dict[int, list[IPNetwork]]) -> list[IPAddress]:
-    """An address of a prefix for each route that may serve a part of it."""
-    family = socket.AF_INET if prefix.version == 4 else socket.AF_INET6
-    inside = [p for p in known[family] if p != prefix and p.version == prefix.version and p.subnet_of(prefix)]  # type: ignore[arg-type]
-    return [_host_in(p) for p in (prefix, *inside[:1000])]
+    def check(self) -> RouteReport:
+        by_prefix: dict[str, list[RuleSummary]] = {}
+        for rule in self.rules:
+            for text in rule.destinations:
+                by_prefix.setdefault(text, []).append(rule)
+        for text, rules in by_prefix.items():
+            parts = self.parts(ip_network(text))
+            self.find(_host_in(p) for p in parts)
+            self.check_reached(text, parts, rules)
+            self.check_mtu(parts, rules)
+        if self.manifest.next_hop == "keep":
+            self.check_next_hops()
+        return self.report
+
+    def parts(self, prefix: IPNetwork) -> list[IPNetwork]:
+        """The prefix and every more specific one within it that has a route of its own."""
+        inside = [p for p in self.routed[prefix.version] if p != prefix and p.subnet_of(prefix)]  # type: ignore[arg-type]
+        return [prefix, *dict.fromkeys(inside[:MOST_PARTS])]
+
+    def find(self, addresses: Iterable[IPAddress]) -> None:
+        missing = [a for a in dict.fromkeys(addresses) if a not in self.routes]
+        self.routes.update(zip(missing, lookup(missing), strict=True))
+
+    def reaches(self, address: IPAddress) -> bool:
+        route = self.routes[address]
+        return route is not None and route.ifindex in self.attached
+
+    def warn(self, code: str, words: str, fix: str) -> None:
+        self.report.diagnostics.append(Diagnostic(code, words, help=fix, severity=Severity.WARNING))
+
+    def check_reached(self, text: str, parts: list[IPNetwork], rules: list[RuleSummary]) -> None:
+        who = f"rule{'s' if len(rules) > 1 else ''} {', '.join(r.name for r in rules)}"
+        whole, *inside = parts
+        lost = [p for p in inside if not self.reaches(_host_in(p))]
+        names = ", ".join(d.name for d in self.attached.values())
+        if not self.reaches(_host_in(whole)):
+            route = self.routes[_host_in(whole)]
+            where = f"leads to {self.via(route)}" if route else "is missing"
+            reached = [str(p) for p in inside if p not in lost]
+            only = f"but for {', '.join(reached[:SHOWN])}, {text}" if reached else text
+            words = f"{who}: {only} never reaches an attached device: its route {where}"
+            self.warn("H112", words, f"add a route for it over {names}, or attach to the device it leaves by")
+        elif lost:
+            shown = ", ".join(str(p) for p in lost[:SHOWN])
+            words = f"{who}: of {text}, routes for {len(lost)} parts lead elsewhere: {shown}"
+            self.warn("H112", words, "those packets are not encapsulated")
+
+    def check_mtu(self, parts: list[IPNetwork], rules: list[RuleSummary]) -> None:
+        if any("mss" in feature for feature in self.manifest.features):
+            return  # the program clamps
+        stacks = [s for t in self.manifest.tables if t.name in {r.table for r in rules} for s in t.stacks]
+        overhead = max((s.overhead for s in stacks), default=self.manifest.max_overhead)
+        for part in parts:
+            route = self.routes[_host_in(part)]
+            device = self.attached.get(route.ifindex) if route else None
+            if route is None or device is None:
+                continue
+            fits = device.mtu - overhead
+            if route.mtu == 0 or route.mtu > fits:
+                has = "has no mtu" if route.mtu == 0 else f"has mtu {route.mtu}"
+                words = f"{device.name} {device.mtu} - {overhead} = {fits}, but {part} {has}: larger packets are lost"
+                self.warn("H111", words, f"add `mtu {fits}` to its route")
+
+    def check_next_hops(self) -> None:
+        report = self.report
+        pairs: dict[Pair, None] = {}
+        for rule in self.rules:
+            for pair in self.pairs(rule):
+                if len(pairs) == LIMIT:
+                    break
+                pairs[pair] = None
+        rows = self.desired.wanted.rows
+        bounded = len(pairs) == LIMIT
+        report.pairs = len(pairs)
+        report.total = sum(rows[n].count for n in {r.table for r in self.rules} if n in rows) if bounded else len(pairs)
+        self.find(a for pair in pairs for a in pair)
+        wrong = []
+        for inner, outer in pairs:
+            one, other = self.routes[inner], self.routes[outer]
+            if other is None or not other.unicast:
+                wrong.append(f"{outer} has no route")
+            elif one is None or not self.reaches(inner):
+                report.unreached += 1
+            elif (one.ifindex, one.next_hop) != (other.ifindex, other.next_hop):
+                wrong.append(f"{inner} goes to {self.via(one)}, its endpoint {outer} to {self.via(other)}")
+            else:
+                report.right += 1
+        if wrong:
+            shown = "; ".join(wrong[:SHOWN]) + (f"; and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else "")
+            words = f"next hop differs for {len(wrong)} of {report.pairs} endpoints: {shown}"
+            fix = "route the inner prefix over the endpoint's next hop, or write `next_hop: route` under egress"
+            self.warn("H113", words, fix)
+
+    def via(self, route: Route) -> str:
+        return f"{route.next_hop} on {self.names.get(route.ifindex, f'device {route.ifindex}')}"
+
+    def pairs(self, rule: RuleSummary) -> Iterator[Pair]:
+        """An address of each inner prefix with the endpoint that its row names."""
+        table = next((t for t in self.manifest.tables if t.name == rule.table), None)
+        rows = self.desired.wanted.rows.get(rule.table)
+        outer = _outer_member(table) if table else None
+        if table is None or rows is None or outer is None:
+            return
+        within = [ip_network(d) for d in rule.destinations]
+        destination = next((m for m in table.key.members if m.name == "destination"), None)
+        inner = [_host_in(part) for prefix in within for part in self.parts(prefix)]
+        for i, key, value in _entries(table, rows):
+            if rule.row and rows.names[i] != rule.row:
+                continue
+            end = _address(value[outer.offset : outer.offset + outer.size])
+            if destination is None:
+                for address in inner:
+                    yield address, end
+                continue
+            prefix = _key_prefix(table.key, destination, key)
+            if not within or any(prefix.version == w.version and prefix.overlaps(w) for w in within):
+                yield _host_in(prefix), end
 
 
 def _host_in(prefix: IPNetwork) -> IPAddress:
     # The network address itself is a broadcast or anycast address in most prefixes.
     return prefix.network_address if prefix.num_addresses == 1 else prefix.network_address + 1
-
-
-def _check_destinations(
-    desired: Desired,
-    rule: RuleSummary,
-    known: dict[int, list[IPNetwork]],
-    routes: dict[IPAddress, Route | None],
-    report: RouteReport,
-) -> None:
-    attached = {d.index: d for d in desired.machine.attached}
-    table = next((t for t in desired.manifest.tables if t.name == rule.table), None)
-    overhead = max((s.overhead for s in table.stacks), default=0) if table else desired.manifest.max_overhead
-    clamped = any("mss" in feature for feature in desired.manifest.features)
-    for text in rule.destinations:
-        prefix = ip_network(text)
-        wanted = _representatives(prefix, known)
-        _find(routes, wanted)
-        lost = [a for a in wanted if (r := routes[a]) is None or r.ifindex not in attached]
-        if lost and lost[0] == wanted[0]:
-            found = routes[lost[0]]
-            where = f"leads to another device (number {found.ifindex})" if found else "is missing"
-            words = f"rule {rule.name}: {text} never reaches an attached device: its route {where}"
-            names = ", ".join(d.name for d in attached.values())
-            report.diagnostics.append(
-                _warning("H112", words, f"add a route for it over {names}, or attach to the other")
-            )
-        elif lost:
-            words = f"rule {rule.name}: of {text}, routes for {len(lost)} parts lead elsewhere ({lost[0]})"
-            report.diagnostics.append(_warning("H112", words, "those packets are not encapsulated"))
-        warned = False
-        for address in wanted:
-            route = routes[address]
-            if clamped or warned or route is None or route.ifindex not in attached:
-                continue
-            device = attached[route.ifindex]
-            fits = device.mtu - overhead
-            if route.mtu == 0 or route.mtu > fits:
-                has = "has no mtu" if route.mtu == 0 else f"has mtu {route.mtu}"
-                words = f"{device.name} {device.mtu} - {overhead} = {fits}, but {text} {has}: larger packets are lost"
-                report.diagnostics.append(_warning("H111", words, f"add `mtu {fits}` to its route"))
-                warned = True
-
-
-def _check_next_hops(
-    desired: Desired,
-    rules: list[RuleSummary],
-    known: dict[int, list[IPNetwork]],
-    routes: dict[IPAddress, Route | None],
-    report: RouteReport,
-) -> None:
-    names = {d.index: d.name for d in desired.machine.attached}
-    pairs: dict[Pair, None] = {}
-    for rule in rules:
-        for pair in _pairs(desired, rule, known):
-            if len(pairs) == LIMIT:
-                break
-            pairs[pair] = None
-    rows = desired.wanted.rows
-    report.total = len(pairs) if len(pairs) < LIMIT else sum(rows[r.table].count for r in rules if r.table in rows)
-    _find(routes, [a for pair in pairs for a in pair])
-    wrong = []
-    for inner, outer in pairs:
-        one, other = routes[inner], routes[outer]
-        if other is None or not other.unicast:
-            wrong.append(f"{outer} has no route")
-        elif one is None or one.ifindex not in names:
-            continue  # it never reaches the hook: reported above where a rule names the prefix
-        elif (one.ifindex, one.next_hop) != (other.ifindex, other.next_hop):
-            wrong.append(f"{inner} goes to {_via(one, names)}, its endpoint {outer} to {_via(other, names)}")
-        else:
-            report.right += 1
-    report.pairs = len(pairs)
-    if wrong:
-        shown = "; ".join(wrong[:SHOWN]) + (f"; and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else "")
-        words = f"next hop differs for {len(wrong)} of {report.pairs} endpoints: {shown}"
-        fix = "route the inner prefix over the endpoint's next hop, or write `next_hop: route` under egress"
-        report.diagnostics.append(_warning("H113", words, fix))
-
-
-def _via(route: Route, names: dict[int, str]) -> str:
-    return f"{route.next_hop} on {names.get(route.ifindex, f'device {route.ifindex}')}"
-
-
-def _pairs(desired: Desired, rule: RuleSummary, known: dict[int, list[IPNetwork]]) -> Iterator[Pair]:
-    table = next((t for t in desired.manifest.tables if t.name == rule.table), None)
-    rows = desired.wanted.rows.get(rule.table)
-    outer = _outer_member(table) if table else None
-    if table is None or rows is None or outer is None:
-        return
-    within = [ip_network(d) for d in rule.destinations]
-    destination = next((m for m in table.key.members if m.name == "destination"), None)
-    inner = [a for prefix in within for a in _representatives(prefix, known)]
-    for i, key, value in _entries(table, rows):
-        if rule.row and rows.names[i] != rule.row:
-            continue
-        end = _address(value[outer.offset : outer.offset + outer.size])
-        if destination is None:
-            for address in inner:
-                yield address, end
-            continue
-        prefix = _key_prefix(table.key, destination, key)
-        if not within or any(prefix.version == w.version and prefix.overlaps(w) for w in within):
-            yield _host_in(prefix), end
 
 
 def _entries(table: Table, rows: EncodedRows) -> Iterator[tuple[int, bytes, bytes]]:
@@ -197,7 +211,3 @@ def _key_prefix(layout: Layout, member: Member, key: bytes) -> IPNetwork:
     if raw.startswith(MAPPED) and bits >= 96:
         raw, bits = raw[12:], bits - 96
     return ip_network((raw, max(bits, 0)), strict=False)
-
-
-def _warning(code: str, words: str, fix: str) -> Diagnostic:
-    return Diagnostic(code, words, help=fix, severity=Severity.WARNING)

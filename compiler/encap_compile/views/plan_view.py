@@ -38,7 +38,8 @@ def plan_text(plan: Plan, routes: RouteReport | None = None, done: bool = False,
     if routes is not None and routes.pairs:
         bounded = f" (the first {routes.pairs} of {routes.total} looked at)" if routes.total > routes.pairs else ""
         sign = "ok    " if routes.right == routes.pairs else "look  "
-        lines.append(f"  {sign} next hop right for {routes.right} of {routes.pairs} endpoints{bounded}")
+        lost = f", {routes.unreached} never reach the hook" if routes.unreached else ""
+        lines.append(f"  {sign} next hop right for {routes.right} of {routes.pairs} endpoints{bounded}{lost}")
     lines.append(_summary(plan, done, seconds))
     return "\n".join(lines) + "\n"
 
@@ -84,7 +85,7 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
             }
             for m in plan.maps
         ],
-        "routes": {"right": routes.right, "looked_at": routes.pairs, "total": routes.total} if routes else None,
+        "routes": asdict(replace(routes, diagnostics=[])) if routes else None,
         "diagnostics": [
             {"code": d.code, "severity": d.severity, "message": d.message, "help": d.help} for d in diagnostics
         ],

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from ..kernel.machine import kernel_release
+from ..manifest import Counter
 from ..remove import Removed
 from ..status import HookStatus, Status
 from . import FORMAT_VERSION
@@ -21,13 +23,16 @@ def status_text(status: Status) -> str:
     if status.manifest and status.manifest.rules:
         lines += [f"  rule   {r.name:<12} {r.text}   {r.place}" for r in status.manifest.rules]
     lines += [f"  DRIFT  {text}" for text in status.drift]
-    lines += ["", *_counter_lines(status)] if status.counters else []
+    moved = [c for c in status.counters if c[1]]
+    if status.counters:
+        lines += ["", *_counter_lines(moved)]
+        lines.append(f"  {len(status.counters) - len(moved)} counters are 0: encapctl stats {status.name}")
     return "\n".join(lines) + "\n"
 
 
 def counters_text(status: Status) -> str:
     """The counters alone."""
-    return "\n".join(_counter_lines(status)) + "\n"
+    return "\n".join(_counter_lines(status.counters)) + "\n"
 
 
 def status_document(status: Status) -> dict[str, Any]:
@@ -125,11 +130,11 @@ def _hook_line(hook: HookStatus) -> str:
     return f"  hook   {where}: {programs}   {code}, program {running.program_id}"
 
 
-def _counter_lines(status: Status) -> list[str]:
-    width = max((len(c.name) for c, _, _ in status.counters), default=0)
+def _counter_lines(counters: Sequence[tuple[Counter, int, int]]) -> list[str]:
+    width = max((len(c.name) for c, _, _ in counters), default=0)
     return [
         f"  {c.name:<{width}}  {packets:>12} packets  {size:>15} bytes   {c.text}{f'   {c.place}' if c.place else ''}"
-        for c, packets, size in status.counters
+        for c, packets, size in counters
     ]
 
 

@@ -49,9 +49,8 @@ def ping(namespace: str, source: str, destination: str, limit: float = ARRIVES) 
             sequence += 1
             sent.add(payload := os.urandom(1000))
             sender.sendto(struct.pack("!BBHHH", 128 if six else 8, 0, 0, 0, sequence) + payload, (destination, 0))
-            if select.select([sender], [], [], min(1.0, limit))[0]:
-                if sender.recv(2048)[8:] in sent:
-                    return
+            if select.select([sender], [], [], min(1.0, limit))[0] and sender.recv(2048)[8:] in sent:
+                return
     raise FailedError(f"no answer from {destination} to {sequence} echo requests of {source}")
 
 

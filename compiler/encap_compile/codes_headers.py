@@ -1,0 +1,130 @@
+"""E4xx: headers and typed values."""
+
+from __future__ import annotations
+
+from .codes import Explained
+
+CODES: dict[str, Explained] = {
+    "E401": Explained(
+        "an unknown header",
+        """The catalogue has no such header. `docs/spec.md` lists those it has. `ip` is IPv4 or IPv6, as the
+row's address is. The inner packet's own headers are not part of an encapsulation.""",
+    ),
+    "E402": Explained(
+        "a header field is missing",
+        """The field has no default: either only the spec can know it (addresses, a VNI), or it is a decision
+that a person must take. `checksum: zero` is such a decision: over IPv6 a zero UDP checksum is
+allowed for tunnels only if the receiver accepts it (RFC 6935, RFC 6936).
+
+    - udp: {checksum: zero}""",
+    ),
+    "E403": Explained(
+        "an unknown header field",
+        """The header has no field of that name that a spec may set; `docs/spec.md` has the table of its
+fields. Under `ip` only fields that IPv4 and IPv6 share can be set.""",
+    ),
+    "E404": Explained(
+        "a field that the compiler sets",
+        """Lengths, checksums, versions, flags and what names the next header follow from the stack and the
+packet. A wrong value would break the packet, so a spec cannot give one. Leave it out.""",
+    ),
+    "E405": Explained(
+        "headers in an order that cannot be",
+        """The upper header has no number that names the lower one. For example VXLAN runs over UDP, not
+directly over IP:
+
+    - ip: {source: host.vtep, destination: endpoint.address}
+    - udp: {checksum: zero}
+    - vxlan: {vni: endpoint.vni}
+    - ethernet: {source: host.uplink.mac, destination: endpoint.mac}""",
+    ),
+    "E406": Explained(
+        "the first header is not IP",
+        """A packet leaves towards an outer IP address: the outermost header is `ip`, `ipv4` or `ipv6`. The
+Ethernet header before it belongs to the device.""",
+    ),
+    "E407": Explained(
+        "the last header cannot carry a packet",
+        """The inner packet is IPv4 or IPv6. VXLAN carries Ethernet frames, so its stack ends with `ethernet`;
+UDP must be followed by what its port announces.""",
+    ),
+    "E408": Explained(
+        "the outer source is not a host value",
+        """The outer source differs per machine: one object serves every machine, and on receive it is the
+address that the packet must be sent to. It is a host value:
+
+    host: {uplink: device, vtep: {type: ip, default: uplink.address}}
+    ... - ip: {source: host.vtep, ...}""",
+    ),
+    "E409": Explained(
+        "`ip` without a row's address",
+        """`ip` means IPv4 or IPv6, whichever the row's address is, so its destination must be a field of the
+row. For one fixed destination, write the header of its family:
+
+    - ipv4: {source: host.vtep, destination: 192.0.2.1, ...}""",
+    ),
+    "E411": Explained(
+        "not a value of this type",
+        """The text is not an address, a number, a MAC address or a name of the kind that is needed here.
+
+    ip        192.0.2.1 or 2001:db8::1
+    prefix    10.0.0.0/8 or 2001:db8::/32
+    mac       02:00:5e:10:00:01
+    u8 ...    1001 or 0x3e9""",
+    ),
+    "E412": Explained(
+        "out of range",
+        """The number does not fit the field: a VNI has 24 bits (at most 16777215), a port is 1 to 65535, a
+DSCP 0 to 63, a TTL 1 to 255, an IPv4 prefix length 0 to 32.""",
+    ),
+    "E413": Explained(
+        "not a keyword of this field",
+        """The field takes keywords of its own, like `flow` for a UDP source port, `inherit` for DSCP and TTL,
+or `zero` for a UDP checksum, and this is none of them.""",
+    ),
+    "E414": Explained(
+        "a number in a form that programs read differently",
+        """Leading zeros mean octal to some readers and nothing to others, in numbers and in IPv4 addresses;
+signs, spaces and digit groups are not taken either. Write plain decimal, or hexadecimal after 0x.""",
+    ),
+    "E415": Explained(
+        "bits beyond the prefix",
+        """10.1.2.3/8 names a network and an address in it at once. Either the length or the address is not
+what was meant: write the network (10.0.0.0/8) or the address (10.1.2.3).""",
+    ),
+    "E416": Explained(
+        "an IPv4-mapped IPv6 address",
+        """::ffff:192.0.2.1 is how some programs keep an IPv4 address in an IPv6 field; it never stands in a
+packet on the wire. Write the IPv4 address.""",
+    ),
+    "E417": Explained(
+        "a scope id",
+        """fe80::1%eth0 names an interface of one machine. A spec is for all machines; and link-local addresses
+are no tunnel ends.""",
+    ),
+    "E418": Explained(
+        "not a machine's address",
+        """0.0.0.0, :: and 255.255.255.255 cannot be the address of the other end. In prefixes 0.0.0.0/0 and
+::/0 are fine: they are everything.""",
+    ),
+    "E419": Explained(
+        "a group address as source",
+        """The lowest bit of a MAC address's first byte marks a group (multicast), and no frame comes from a
+group. Switches drop such frames. Locally chosen addresses begin with 02.""",
+    ),
+    "E422": Explained(
+        "a range that ends before it begins",
+        """A range is FIRST-LAST with both ends included.
+
+    destination_port: 8000-8999""",
+    ),
+    "E424": Explained(
+        "a prefix where one address is needed",
+        """A tunnel end is one machine, and in a key of several address words only the last may hold prefixes.
+Write the address alone.""",
+    ),
+    "E425": Explained(
+        "an address of the other family",
+        """The type says IPv4 and the address is IPv6, or the reverse. Type `ip` takes both.""",
+    ),
+}

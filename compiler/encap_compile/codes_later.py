@@ -1,0 +1,65 @@
+"""N9xx: words of the language that are not built yet."""
+
+from __future__ import annotations
+
+from .codes import Explained
+
+_WHY = (
+    "The word belongs to the language and this release does not do it yet. It is refused rather than ignored, so that "
+    "no one believes it to be in force."
+)
+
+
+def _later(title: str, more: str) -> Explained:
+    return Explained(f"not yet: {title}", f"{_WHY}\n{more}")
+
+
+CODES: dict[str, Explained] = {
+    "N901": _later(
+        "packet tests", "`tests` will send packets through the compiled program and compare what comes out."
+    ),
+    "N902": _later("private headers", "`headers` will declare headers of your own; until then, only the catalogue's."),
+    "N903": _later(
+        "MTU handling",
+        "`mtu` will clamp the MSS and answer packets that are too big. Until then, set `mtu` or `advmss` on the routes of\n"
+        "the inner prefixes; `encapctl plan` says how much.",
+    ),
+    "N904": _later("sockets that choose", "`socket` will let applications choose the encapsulation of a connection."),
+    "N905": _later(
+        "reflection", "`learn`, `reflect` and `with` will keep the headers that came in and put them on the replies."
+    ),
+    "N906": _later(
+        "cgroups", "Cgroup hooks and matches. Until then, match by `source`, or by a `mark` that is set for the cgroup."
+    ),
+    "N907": _later(
+        "pools",
+        "`members`, `weight`, `priority` and `state` will make rows of one name or key a pool. Until then, each\n"
+        "row has a name or key of its own.",
+    ),
+    "N908": _later(
+        "fields that name rows",
+        "A field whose type is a table will name a row there. Until then, write the other table's\n"
+        "fields into this one.",
+    ),
+    "N909": _later("rows of the running system", "`owner: runtime` will leave the rows to `encapctl endpoints`."),
+    "N910": _later("lists in fields", "A type like `ipv6[1..3]` will hold several addresses, as SRv6 needs."),
+    "N911": _later("presets", "A preset will expand to what is written out by hand today."),
+    "N912": _later("this header", "`docs/spec.md` has the headers of this release."),
+    "N913": _later(
+        "outer checksums",
+        "Only `checksum: zero`, and for GRE none. A tunnel checksum cannot be had for packets that the\n"
+        "kernel splits later, so it needs more than a field.",
+    ),
+    "N914": _later(
+        "received values",
+        "`received.HEADER.FIELD` stands in the key of a table for `lookup`, for fields that tell tenants\n"
+        "apart. Elsewhere it comes with reflection.",
+    ),
+    "N915": _later("values of the inner packet", "The keyword `inherit` copies DSCP and TTL already."),
+    "N916": _later("control of segmentation", "`segmentation: off` will allow header fields that differ per segment."),
+    "N917": _later("more fields of this header", "The compiler sets the field itself, or leaves it out."),
+    "N920": _later("this version of the language", "This release reads `apiVersion: encap/v1alpha1`."),
+    "N921": _later(
+        "several outer IP headers", "A stack has one IP header, its first. The inner packet's is not part of it."
+    ),
+}

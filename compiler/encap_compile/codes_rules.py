@@ -1,0 +1,141 @@
+"""E5xx and W5xx: rules."""
+
+from __future__ import annotations
+
+from .codes import Explained
+
+CODES: dict[str, Explained] = {
+    "E501": Explained(
+        "the same condition twice",
+        """Two rules match exactly the same packets. The first always decides, so the second would never do
+what it says. A rule whose `on_miss` is `next` hands over, and may be followed by the same
+condition.""",
+    ),
+    "W502": Explained(
+        "a rule that never gets its turn",
+        """An earlier rule matches everything that this one matches, and the first match wins. Put the narrower
+rule first.
+
+    - {name: web, match: {destination: 10.1.0.0/16, protocol: tcp}, to: fast}
+    - {name: all, match: {destination: 10.0.0.0/8}, to: sites}""",
+    ),
+    "E503": Explained(
+        "ports without a protocol that has them",
+        """Only tcp, udp and sctp packets have ports where this rule looks. Without `protocol` the rule would
+read bytes of other protocols as ports, or silently mean something narrower than it says.
+
+    match: {protocol: [tcp, udp], destination_port: 53}""",
+    ),
+    "E504": Explained(
+        "a protocol of the other IP family",
+        """ICMP and IGMP belong to IPv4, ICMPv6 to IPv6. A rule that matches one between addresses of the other
+family matches nothing.""",
+    ),
+    "E505": Explained(
+        "source and destination of different families",
+        """No packet has an IPv4 source and an IPv6 destination. Write one rule for each family.""",
+    ),
+    "E506": Explained(
+        "a row of a table with a key",
+        """In a table with a key the packet's own fields choose the row. Name the table alone, or send to a
+table without a key, whose rows have names.
+
+    to: sites""",
+    ),
+    "E507": Explained(
+        "no key to find a row by",
+        """A table without a key finds rows by name only, so a rule that sends to it names the row; or the
+table gets a key.
+
+    to: exits/fra
+    sites: {key: destination, ...}""",
+    ),
+    "E508": Explained(
+        "a table without an encapsulation",
+        """The row chooses the encapsulation: a table that rules send to names one, or several of which each
+row takes one.
+
+    sites: {key: destination, fields: {address: ip}, encapsulation: ipip, ...}""",
+    ),
+    "E509": Explained(
+        "`lookup` in a table of another kind",
+        """`lookup` finds a row by a field of the header that came in. The table's key is that field:
+
+    vnis: {key: received.vxlan.vni, fields: {mark: u32}, file: vnis.csv, capacity: 4096}""",
+    ),
+    "E510": Explained(
+        "`lookup` by a field that does not come in",
+        """The table is keyed by a field of a header that the decapsulated stack does not have, or does not
+set.""",
+    ),
+    "E511": Explained(
+        "a tenant's number that nobody checks",
+        """The stack's VNI or key comes from the row (`endpoint.vni`), so on receive any number would be taken,
+and every tenant could reach into every other. Name those that may come in: a table keyed by the
+received field, and its name in the rule.
+
+    endpoints:
+      vnis: {key: received.vxlan.vni, fields: {mark: u32}, file: vnis.csv, capacity: 4096}
+    ingress:
+      rules:
+        - {name: peers, decapsulate: vxlan, from: sites.address, lookup: vnis, set_mark: endpoint.mark}
+
+with a file vnis.csv like
+
+    received.vxlan.vni,mark
+    1001,0x1001
+
+If there is only one tenant, a literal is simpler: `vxlan: {vni: 1001}` needs no lookup.""",
+    ),
+    "E512": Explained(
+        "a mark from a row that is not looked up",
+        """On receive `endpoint.` is the row that `lookup` found. Without `lookup` there is none: add it, or
+set a number.
+
+    - {name: peers, decapsulate: gre, from: any, lookup: keys, set_mark: endpoint.mark}""",
+    ),
+    "E513": Explained(
+        "two encapsulations look the same on receive",
+        """Both consist of the same headers with the same constants, so which one a packet has cannot be told,
+and counters and rules of the second would never be used. Give them different ports, keys or source
+host values, or use one for both.""",
+    ),
+    "E514": Explained(
+        "an encapsulation that cannot be recognised",
+        """A field that names the next header, like the UDP destination port, varies by row. On receive there
+is no row yet, so nothing says which port is ours. Make it a literal, or decapsulate a stack of its
+own.""",
+    ),
+    "E515": Explained(
+        "`from` names a field that is no address",
+        """`from: TABLE.FIELD` lists the outer sources that may send to us, so the field is of type ip, ipv4 or
+ipv6.
+
+    from: sites.address""",
+    ),
+    "W510": Explained(
+        "twice in one list",
+        """The same value is in the list already. It does no harm, but one of the two was probably meant to be
+another.""",
+    ),
+    "W511": Explained(
+        "packets that never come to the rules",
+        """Link-local addresses and link-scope multicast (169.254.0.0/16, 224.0.0.0/24, fe80::/10, ff01::/16,
+ff02::/16) pass before the rules: neighbour discovery and routing protocols must not go into a
+tunnel.""",
+    ),
+    "W519": Explained(
+        "a spec without rules",
+        """Nothing is encapsulated, dropped or decapsulated: every packet passes as it is.""",
+    ),
+    "E525": Explained(
+        "sending to a table that is keyed by a received field",
+        """A packet that leaves has no received header to look up. Such a table is for `lookup` in ingress
+rules.""",
+    ),
+    "E526": Explained(
+        "`from` has addresses of the other family only",
+        """The encapsulation's outer header is IPv4 and all sources that may send are IPv6, or the reverse: no
+packet can fit. The outer source is judged here, not the inner one.""",
+    ),
+}
