@@ -64,7 +64,7 @@ def read(directory: Path, names: list[str]) -> dict[str, bytes]:
 
 
 def write(directory: Path, files: dict[str, bytes]) -> list[Change]:
-    """Write what differs, each file by one rename, the manifest last; remove what an earlier bundle had and this has not.
+    """Write what differs, each file by one rename, the manifest last; remove what only an earlier bundle had.
 
     Raises DiagnosedError T107; what was there before is then still whole.
     """
@@ -120,16 +120,21 @@ def _change(name: str, before: bytes, after: bytes) -> Change:
     return Change(name, len(new) - same, len(old) - same)
 
 
+# What decides the bytes of a bundle; the rest of the package (reports, loader) may change without making one stale.
+GENERATOR = ("frontend", "headers", "lower", "render", "toolchain", "_data/templates")
+GENERATOR_FILES = ("bundle.py", "ir.py", "manifest.py", "manifest_io.py", "rows.py", "spec.py", "values.py")
+
+
 @cache
 def compiler_inputs() -> tuple[str, str]:
-    """The compiler's version, and a hash over its own code, templates and schemas."""
+    """The compiler's version, and a hash over the code and the templates that decide the bytes of a bundle."""
     root = Path(__file__).parent
     digest = sha256()
-    for folder in (root, root / "_data" / "templates", root / "_data" / "schemas"):
-        for current, folders, names in os.walk(folder):
-            folders[:] = sorted(f for f in folders if f not in ("__pycache__", "_data"))
-            for name in sorted(names):
-                if name.endswith((".py", ".j2", ".h", ".json", ".yaml")):
-                    path = Path(current) / name
-                    digest.update(f"{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes())
+    paths = [root / name for name in GENERATOR_FILES]
+    for folder in GENERATOR:
+        for current, folders, names in os.walk(root / folder):
+            folders[:] = sorted(f for f in folders if f != "__pycache__")
+            paths += [Path(current) / n for n in sorted(names) if n.endswith((".py", ".j2", ".h", ".yaml"))]
+    for path in paths:
+        digest.update(f"{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes())
     return __version__, digest.hexdigest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,19 +41,29 @@ def cli() -> None:
 
 def _format(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
-        "--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True, help="Form of diagnostics."
+        "--format",
+        "format_",
+        type=click.Choice(FORMATS),
+        default="text",
+        show_default=True,
+        help="Form of diagnostics.",
     )(function)
 
 
 def _clang(function: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--clang", default="", metavar="PATH", help="Another clang than the pinned one (or $ENCAP_CLANG).")(
-        function
-    )
+    return click.option(
+        "--clang", default="", metavar="PATH", help="Another clang than the pinned one (or $ENCAP_CLANG)."
+    )(function)
 
 
 SPECS = click.argument("specs", nargs=-1, required=True, type=click.Path(), metavar="SPEC...")
 OUT = click.option(
-    "-o", "--out", default="build", show_default=True, type=click.Path(path_type=Path), help="Where bundles go: DIR/NAME/."
+    "-o",
+    "--out",
+    default="build",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Where bundles go: DIR/NAME/.",
 )
 
 
@@ -67,7 +78,7 @@ def compile_(specs: tuple[str, ...], out: Path, check: bool, clang: str, format_
     outcome = Outcome(format_)
     names: dict[str, str] = {}
     for path in specs:
-        outcome.run(lambda path=path: _one(path, out, check, clang, outcome, names))
+        outcome.run(partial(_one, path, out, check, clang, outcome, names))
     outcome.finish()
 
 
@@ -96,7 +107,11 @@ def _check(made: Any, directory: Path, outcome: Outcome) -> None:
 
     stale = stale_files(made, directory)
     outcome.bundles.append(
-        {"name": made.manifest.name, "directory": str(directory), "stale": [{"file": s.path, "why": s.why} for s in stale]}
+        {
+            "name": made.manifest.name,
+            "directory": str(directory),
+            "stale": [{"file": s.path, "why": s.why} for s in stale],
+        }
     )
     if not stale:
         outcome.say(f"{made.manifest.name}: {directory}/ is what the compiler writes")
@@ -123,7 +138,7 @@ def check_(specs: tuple[str, ...], format_: str) -> None:
         outcome.say(f"{path}: right")
 
     for path in specs:
-        outcome.run(lambda path=path: one(path))
+        outcome.run(partial(one, path))
     outcome.finish()
 
 

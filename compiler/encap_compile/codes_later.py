@@ -18,11 +18,11 @@ CODES: dict[str, Explained] = {
     "N901": _later(
         "packet tests", "`tests` will send packets through the compiled program and compare what comes out."
     ),
-    "N902": _later("private headers", "`headers` will declare headers of your own; until then, only the catalogue's."),
+    "N902": _later("private headers", "`headers` will declare headers of your own."),
     "N903": _later(
         "MTU handling",
-        "`mtu` will clamp the MSS and answer packets that are too big. Until then, set `mtu` or `advmss` on the routes of\n"
-        "the inner prefixes; `encapctl plan` says how much.",
+        "`mtu` will clamp the MSS and answer packets that are too big. Until then, set `mtu` or `advmss` on the\n"
+        "routes of the inner prefixes; `encapctl plan` says how much.",
     ),
     "N904": _later("sockets that choose", "`socket` will let applications choose the encapsulation of a connection."),
     "N905": _later(

@@ -91,6 +91,11 @@ mark), each once, or one `received.HEADER.FIELD`.
 
     key: [mark, destination]""",
     ),
+    "E621": Explained(
+        "fixed rows in a file",
+        """`fixed: true` compiles rows into the program, so a change of a row is a change of the spec: they stand
+in it, under `rows:`. Rows in a file live in a map and change without compiling.""",
+    ),
     "E622": Explained(
         "`shape` without a prefix in the key",
         """`shape.prefix_lengths` is a promise about the prefixes of the key, and this key has neither

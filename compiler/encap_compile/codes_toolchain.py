@@ -5,50 +5,73 @@ from .codes import Explained
 CODES: dict[str, Explained] = {
     "T101": Explained(
         "the pinned clang is not installed",
-        "encap-compile builds with the clang inside the `ziglang` wheel, so that the same C gives the same object on every\n"
-        "machine. It is installed together with encap-compile:\n\n    pip install encap-compile\n\n"
-        "Where the wheel does not exist for a platform, name another clang:\n\n    encap-compile --clang /usr/bin/clang-19 "
-        "spec.yaml\n",
+        """
+encap-compile builds with the clang inside the `ziglang` wheel, so that the same C gives the same object on every machine.
+It is installed together with encap-compile:
+
+    pip install encap-compile
+
+Where the wheel does not exist for a platform, name another clang:
+
+    encap-compile --clang /usr/bin/clang-19 spec.yaml
+""",
     ),
     "T102": Explained(
         "the chosen clang cannot be run",
-        "The path given with --clang or in ENCAP_CLANG does not exist or is not executable.\n\n"
-        "    encap-compile --clang /usr/bin/clang-19 spec.yaml\n",
+        """
+The path given with --clang or in ENCAP_CLANG does not exist or is not executable.
+
+    encap-compile --clang /usr/bin/clang-19 spec.yaml
+""",
     ),
     "T103": Explained(
         "the chosen program is not a clang",
-        "`--version` does not print `clang version N`. gcc cannot be used: its BPF code is not what was tested.\n\n"
-        "    encap-compile --clang /usr/bin/clang-19 spec.yaml\n",
+        """
+`--version` does not print `clang version N`. gcc cannot be used: its BPF code is not what was tested.
+
+    encap-compile --clang /usr/bin/clang-19 spec.yaml
+""",
     ),
     "T104": Explained(
         "the chosen clang is too old",
-        "Older releases lower the C to code that verifiers refuse. Use clang 14 or newer, or the pinned one:\n\n"
-        "    env -u ENCAP_CLANG encap-compile spec.yaml\n",
+        """
+Older releases lower the C to code that verifiers refuse. Use clang 14 or newer, or the pinned one:
+
+    env -u ENCAP_CLANG encap-compile spec.yaml
+""",
     ),
     "T105": Explained(
         "clang refuses the generated C",
-        "With the pinned clang that is a bug of encap-compile: please report it with the spec. With a chosen clang, see\n"
-        "whether the pinned one takes it:\n\n    env -u ENCAP_CLANG encap-compile spec.yaml\n",
+        """
+With the pinned clang that is a bug of encap-compile: please report it with the spec. With a chosen clang, see whether the
+pinned one takes it:
+
+    env -u ENCAP_CLANG encap-compile spec.yaml
+""",
     ),
     "T106": Explained(
         "the pinned clang-format is missing or failed",
-        "The C is formatted by the clang-format of the `clang-format` wheel, which comes with encap-compile:\n\n"
-        "    pip install encap-compile\n",
+        """
+The C is formatted by the clang-format of the `clang-format` wheel, which comes with encap-compile:
+
+    pip install encap-compile
+""",
     ),
     "T107": Explained(
         "a result cannot be written",
-        "The output directory, or a file in it, cannot be written. Files are replaced one by one and the manifest last,\n"
-        "so what was there before is still whole.\n\n    encap-compile -o build spec.yaml\n",
-    ),
-    "T108": Explained(
-        "an artifact is stale",
-        "`--check` found that a committed file is not what the compiler would write. The message says why: the spec or a\n"
-        "file it names changed, the compiler is another version, or somebody edited the file. Compile and commit:\n\n"
-        "    encap-compile examples/*.yaml\n",
+        """
+The output directory, or a file in it, cannot be written. Files are replaced one by one and the manifest last, so what was
+there before is still whole.
+
+    encap-compile -o /tmp/build spec.yaml
+""",
     ),
     "T109": Explained(
         "two specs have one name",
-        "Each spec's bundle is the folder of its `name`, so two specs of one name would overwrite each other.\n\n"
-        "    name: overlay-east\n",
+        """
+Each spec's bundle is the folder of its `name`, so two specs of one name would overwrite each other.
+
+    name: overlay-east
+""",
     ),
 }

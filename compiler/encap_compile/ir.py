@@ -1,34 +1,32 @@
 """The Program: everything decided, nothing optional, nothing to parse. Templates read only this and decide nothing.
 
 `lower` builds it from a checked `Spec`. Names are C identifiers; widths are bits, sizes and offsets bytes; numbers
-are in host byte order and become network order where the C says so.
+are in host byte order and become network order where the C says so. Named tuples, because as dataclasses they
+would cost a fifth of a cold start.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
+from typing import NamedTuple
 
 # ---- where the value of an outgoing field comes from ----------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Literal:
+class Literal(NamedTuple):
     """Known when compiling. `place` is the spec line that says so, empty for what the protocol fixes."""
 
     value: int
     place: str = ""
 
 
-@dataclass(frozen=True)
-class FromHost:
+class FromHost(NamedTuple):
     """A member of `struct host`."""
 
     member: str
 
 
-@dataclass(frozen=True)
-class FromRow:
+class FromRow(NamedTuple):
     """A member of the table's row. `mapped` picks the IPv4 address out of an IPv4-mapped one."""
 
     member: str
@@ -36,39 +34,34 @@ class FromRow:
     mapped: bool = False
 
 
-@dataclass(frozen=True)
-class FromFlow:
+class FromFlow(NamedTuple):
     """A hash of the inner flow: a port in [first, last], or with `last` 0 the low bits as they are."""
 
     first: int
     last: int
 
 
-@dataclass(frozen=True)
-class FromInner:
+class FromInner(NamedTuple):
     """Copied from the inner packet: dscp, ecn or ttl."""
 
     what: str
 
 
-@dataclass(frozen=True)
-class ByInnerFamily:
+class ByInnerFamily(NamedTuple):
     """The number that names the inner packet, which may be of either family."""
 
     ipv4: int
     ipv6: int
 
 
-@dataclass(frozen=True)
-class LengthFrom:
+class LengthFrom(NamedTuple):
     """The inner packet's length plus the headers from the beginning of `layer` on, or with `payload` from behind it."""
 
     layer: str
     payload: bool
 
 
-@dataclass(frozen=True)
-class HeaderChecksum:
+class HeaderChecksum(NamedTuple):
     """RFC 1071 over the header; the constant words are folded into a base when compiling."""
 
 
@@ -78,8 +71,7 @@ Source = Literal | FromHost | FromRow | FromFlow | FromInner | ByInnerFamily | L
 # ---- layouts -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """A field within a word: where it stands and where its value comes from."""
 
     name: str
@@ -88,8 +80,7 @@ class Part:
     source: Source
 
 
-@dataclass(frozen=True)
-class WordLayout:
+class WordLayout(NamedTuple):
     """A member of a header's struct. `constant` is its name in the C when all parts are literal and not all zero."""
 
     name: str
@@ -98,8 +89,7 @@ class WordLayout:
     constant: str
 
 
-@dataclass(frozen=True)
-class Layer:
+class Layer(NamedTuple):
     """One header of a stack, at its fixed offset from the first outer byte."""
 
     member: str
@@ -111,16 +101,14 @@ class Layer:
     checksum_base: str  # name of the folded constant; empty without a checksum
 
 
-@dataclass(frozen=True)
-class HeaderMember:
+class HeaderMember(NamedTuple):
     name: str
     bits: int
     kind: str  # integer, ipv4, ipv6, mac
     doc: str
 
 
-@dataclass(frozen=True)
-class HeaderStruct:
+class HeaderStruct(NamedTuple):
     """A header on the wire, as a C struct."""
 
     name: str
@@ -130,21 +118,18 @@ class HeaderStruct:
     members: tuple[HeaderMember, ...]
 
 
-@dataclass(frozen=True)
-class NamedConstant:
+class NamedConstant(NamedTuple):
     name: str
     value: str
     comment: str
 
 
-@dataclass(frozen=True)
-class ConstantGroup:
+class ConstantGroup(NamedTuple):
     title: str
     constants: tuple[NamedConstant, ...]
 
 
-@dataclass(frozen=True)
-class Stack:
+class Stack(NamedTuple):
     """An encapsulation with its outer family decided: one fixed layout."""
 
     id: int
@@ -164,8 +149,7 @@ class Stack:
 # ---- maps ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class StructMember:
+class StructMember(NamedTuple):
     """A member of a generated struct. `ctype` as in C; `source` is the packet's member for keys."""
 
     name: str
@@ -175,8 +159,7 @@ class StructMember:
     array: int = 0
 
 
-@dataclass(frozen=True)
-class FixedRow:
+class FixedRow(NamedTuple):
     """A row that is compiled in. `conditions` select it (or its name's id), `values` are its members' initialisers."""
 
     comment: str
@@ -186,8 +169,7 @@ class FixedRow:
     values: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
-class TableMap:
+class TableMap(NamedTuple):
     """A table of endpoints and how a packet finds its row.
 
     `prefix_lengths`: for a hash with promised prefix lengths, the significant bits of the last key member to try,
@@ -211,8 +193,7 @@ class TableMap:
     received: str  # the received field that is the key, as STACKLESS "vxlan.vni"; empty for egress tables
 
 
-@dataclass(frozen=True)
-class AddressMap:
+class AddressMap(NamedTuple):
     """A map of addresses: outer sources that may send, our own sources, or a long prefix list."""
 
     name: str
@@ -225,24 +206,21 @@ class AddressMap:
 # ---- conditions ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class InPrefixes:
+class InPrefixes(NamedTuple):
     """The packet's address is in one of the prefixes. Both families may occur."""
 
     member: str  # source, destination
     prefixes: tuple[IPv4Network | IPv6Network, ...]
 
 
-@dataclass(frozen=True)
-class InPrefixMap:
+class InPrefixMap(NamedTuple):
     """The same for a long list, kept in an LPM map."""
 
     member: str
     map: str
 
 
-@dataclass(frozen=True)
-class InRanges:
+class InRanges(NamedTuple):
     """A number of the packet is in one of the inclusive ranges.
 
     `member`: source_port, destination_port, protocol, dscp or mark. `unseen`: what a later fragment or an unreadable
@@ -254,8 +232,7 @@ class InRanges:
     unseen: bool = False
 
 
-@dataclass(frozen=True)
-class IsFamily:
+class IsFamily(NamedTuple):
     family: str
 
 
@@ -265,8 +242,7 @@ Condition = InPrefixes | InPrefixMap | InRanges | IsFamily
 # ---- programs --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class CounterMember:
+class CounterMember(NamedTuple):
     """A member of `struct counters`. `text` says what happened, `place` which spec line asked for it."""
 
     name: str
@@ -275,8 +251,7 @@ class CounterMember:
     place: str
 
 
-@dataclass(frozen=True)
-class PacketNeeds:
+class PacketNeeds(NamedTuple):
     """What the rules want to know of the inner packet; the parser looks for nothing else.
 
     `families` are those that any rule can see. A member of `struct packet` exists only if its need is true.
@@ -304,8 +279,7 @@ class PacketNeeds:
         return "__be32" if self.families == ("ipv4",) else "struct ipv6_address"
 
 
-@dataclass(frozen=True)
-class Signature:
+class Signature(NamedTuple):
     """How a stack is told from other packets: the outer IP protocol, and for UDP the destination port.
 
     `protocols` has one number, or two where the protocol names the inner family. `port` is -1 without UDP.
@@ -319,8 +293,7 @@ class Signature:
     encapsulation: str
 
 
-@dataclass(frozen=True)
-class EgressRule:
+class EgressRule(NamedTuple):
     """`action`: encapsulate, pass or drop. `row_id` and `row_name` are set when the rule names its row."""
 
     name: str
@@ -334,8 +307,7 @@ class EgressRule:
     on_miss: str
 
 
-@dataclass(frozen=True)
-class Encapsulator:
+class Encapsulator(NamedTuple):
     """A function that puts a stack in front of a packet, with the values of a row of a table."""
 
     function: str
@@ -343,8 +315,7 @@ class Encapsulator:
     stack: Stack
 
 
-@dataclass(frozen=True)
-class Dispatch:
+class Dispatch(NamedTuple):
     """All stacks that a table's rows may take; `by_row` when the row says which."""
 
     table: str
@@ -352,8 +323,7 @@ class Dispatch:
     encapsulators: tuple[Encapsulator, ...]
 
 
-@dataclass(frozen=True)
-class EgressProgram:
+class EgressProgram(NamedTuple):
     """`link_local`: the families whose link-local traffic a rule could catch, and which passes before the rules."""
 
     function: str
@@ -368,8 +338,7 @@ class EgressProgram:
     discovery: bool  # the rules could catch IPv6 neighbour discovery, which passes before them
 
 
-@dataclass(frozen=True)
-class WordCheck:
+class WordCheck(NamedTuple):
     """A word of a received header that must have a value. `mask` leaves out ignored bits (host order).
 
     `constant` and `mask_constant` are their names in the C; `mask_constant` is empty when every bit counts, `constant`
@@ -387,8 +356,7 @@ class WordCheck:
     reason: str
 
 
-@dataclass(frozen=True)
-class LengthCheck:
+class LengthCheck(NamedTuple):
     """A received length, which must agree with the datagram's.
 
     It counts from the beginning of `layer`, or with `payload` from behind it.
@@ -399,8 +367,7 @@ class LengthCheck:
     payload: bool
 
 
-@dataclass(frozen=True)
-class IngressRule:
+class IngressRule(NamedTuple):
     """`source_kind`: any, prefixes or map. `mark`: a number, `row.FIELD`, or empty."""
 
     name: str
@@ -416,8 +383,7 @@ class IngressRule:
     mark_place: str
 
 
-@dataclass(frozen=True)
-class Identifier:
+class Identifier(NamedTuple):
     """The field of a received header that a lookup in `table` reads."""
 
     table: str
@@ -429,8 +395,7 @@ class Identifier:
     reason: str
 
 
-@dataclass(frozen=True)
-class Decapsulator:
+class Decapsulator(NamedTuple):
     """A function that judges a packet of a stack and takes the stack off.
 
     `next` names the inner packet: a number for each family. `families` the inner ones that are let in.
@@ -453,8 +418,7 @@ class Decapsulator:
     any_match: bool
 
 
-@dataclass(frozen=True)
-class IngressProgram:
+class IngressProgram(NamedTuple):
     """`family_change`: how a packet changes its family: `flags` of adjust_room (6.3) or `reinject`."""
 
     function: str
@@ -463,8 +427,7 @@ class IngressProgram:
     family_change: str
 
 
-@dataclass(frozen=True)
-class HostMember:
+class HostMember(NamedTuple):
     """A member of `struct host`: C type, and where the value comes from for people."""
 
     name: str
@@ -473,8 +436,7 @@ class HostMember:
     array: int = 0
 
 
-@dataclass(frozen=True)
-class Program:
+class Program(NamedTuple):
     name: str
     c_name: str
     title: str

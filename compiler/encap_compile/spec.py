@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
 from .diagnostics import NOWHERE, Place
@@ -19,7 +20,7 @@ class Scalar:
     """A literal, or a keyword of the field it stands in: which of the two, the field's type decides."""
 
     value: int | str | bool
-    place: Place = field(default=NOWHERE, compare=False)
+    place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Reference:
 
     root: str
     path: tuple[str, ...]
-    place: Place = field(default=NOWHERE, compare=False)
+    place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
     def __str__(self) -> str:
         return ".".join((self.root, *self.path))
@@ -45,7 +46,7 @@ class HostValue:
     name: str
     type: str  # device, devices, ip, ipv4, ipv6, mac, u8, u16, u24, u32
     default: tuple[str, str] | None
-    place: Place = field(compare=False)
+    place: Place = dataclasses.field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ class HeaderUse:
 
     name: str
     values: Mapping[str, Value]  # in the order written
-    place: Place = field(compare=False)
-    value_places: Mapping[str, Place] = field(compare=False)  # of the keys
+    place: Place = dataclasses.field(compare=False)
+    value_places: Mapping[str, Place] = dataclasses.field(compare=False)  # of the keys
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Encapsulation:
 
     name: str
     headers: tuple[HeaderUse, ...]
-    place: Place = field(compare=False)
+    place: Place = dataclasses.field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class AddressSet:
     name: str
     prefixes: tuple[Prefix, ...]
     file: str | None
-    place: Place = field(compare=False)
+    place: Place = dataclasses.field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Addresses:
 
     prefixes: tuple[Prefix, ...]
     sets: tuple[str, ...]
-    place: Place = field(default=NOWHERE, compare=False)
+    place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class Match:
     source_port: tuple[Range, ...] = ()
     dscp: tuple[int, ...] = ()
     mark: tuple[Range, ...] = ()
-    place: Place = field(default=NOWHERE, compare=False)
+    place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class RowTarget:
 
     table: str
     row: str | None
-    place: Place = field(default=NOWHERE, compare=False)
+    place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,8 @@ class EgressRule:
     to: RowTarget | None
     action: str | None
     on_miss: str  # drop, next, pass: what happens when the table has no such row
-    place: Place = field(compare=False)
-    text: str = field(default="", compare=False)  # the rule in one line, for comments and `explain`
+    place: Place = dataclasses.field(compare=False)
+    text: str = dataclasses.field(default="", compare=False)  # the rule in one line, for comments and `explain`
 
 
 @dataclass(frozen=True)
@@ -138,8 +139,8 @@ class Egress:
     rules: tuple[EgressRule, ...]
     default: str  # pass or drop
     next_hop: str  # keep or route
-    place: Place = field(compare=False)
-    default_place: Place = field(compare=False)
+    place: Place = dataclasses.field(compare=False)
+    default_place: Place = dataclasses.field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -148,14 +149,14 @@ class TableField:
 
     table: str
     field: str
-    place: Place = field(default=NOWHERE, compare=False)
+    place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True)
 class AnySource:
     """`from: any`, written out because it is a decision."""
 
-    place: Place = field(default=NOWHERE, compare=False)
+    place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True)
@@ -166,16 +167,16 @@ class IngressRule:
     match: Match  # on the inner packet
     lookup: str | None  # a table keyed by received.HEADER.FIELD
     set_mark: Value | None
-    place: Place = field(compare=False)
-    places: Mapping[str, Place] = field(compare=False)  # of the values, by key
-    text: str = field(default="", compare=False)
+    place: Place = dataclasses.field(compare=False)
+    places: Mapping[str, Place] = dataclasses.field(compare=False)  # of the values, by key
+    text: str = dataclasses.field(default="", compare=False)
 
 
 @dataclass(frozen=True)
 class Ingress:
     rules: tuple[IngressRule, ...]
     refuse: str  # drop or pass: what looks like our encapsulation to us and fits no rule
-    place: Place = field(compare=False)
+    place: Place = dataclasses.field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -183,13 +184,13 @@ class Shape:
     """Promises about a table's keys that the compiler uses and rows are held to."""
 
     prefix_lengths: tuple[int, ...] = ()  # the only prefix lengths that occur, for IPv4 keys and IPv6 keys alike
-    place: Place = field(default=NOWHERE, compare=False)
+    place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True)
 class Cell:
     value: int | str
-    place: Place = field(default=NOWHERE, compare=False)
+    place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,7 @@ class Row:
     """One inline row: cells by column name (`name`, `encapsulation`, key columns, fields)."""
 
     cells: Mapping[str, Cell]
-    place: Place = field(compare=False)
+    place: Place = dataclasses.field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -213,8 +214,8 @@ class Table:
     capacity: int
     fixed: bool
     shape: Shape
-    place: Place = field(compare=False)
-    places: Mapping[str, Place] = field(compare=False)  # of values, by dotted key: "key", "fields.address", "file" ...
+    place: Place = dataclasses.field(compare=False)
+    places: Mapping[str, Place] = dataclasses.field(compare=False)  # by dotted key: "key", "fields.address" ...
 
 
 @dataclass(frozen=True)
@@ -233,5 +234,5 @@ class Spec:
     ingress: Ingress
     path: str
     sha256: str  # of the file's bytes
-    place: Place = field(compare=False)
-    kernel_place: Place = field(default=NOWHERE, compare=False)
+    place: Place = dataclasses.field(compare=False)
+    kernel_place: Place = dataclasses.field(default=NOWHERE, compare=False)

@@ -56,9 +56,7 @@ def _why(name: str, there: bytes | None, old: manifest.Manifest | None, new: man
     reasons = []
     if old.inputs.spec_sha256 != new.inputs.spec_sha256:
         reasons.append(f"the spec {new.inputs.spec} changed")
-    reasons += [
-        f"{file} changed" for file, digest in new.inputs.files.items() if old.inputs.files.get(file) != digest
-    ]
+    reasons += [f"{file} changed" for file, digest in new.inputs.files.items() if old.inputs.files.get(file) != digest]
     if old.inputs.compiler != new.inputs.compiler:
         reasons.append(f"encap-compile {old.inputs.compiler} wrote it and this is {new.inputs.compiler}")
     elif old.inputs.compiler_sha256 != new.inputs.compiler_sha256:

@@ -12,10 +12,9 @@ from encap_compile.kernel.constants import BPF_TCX_EGRESS
 from encap_compile.kernel.links import Link
 from encap_compile.kernel.objects import BpfObject
 from tests.netns.loader_bundle import compiled, csv, write
-from tests.netns.loader_net import COUNTING, Wire, wire
+from tests.netns.loader_net import ATTACH, COUNTING, Wire, wire
 
 pytestmark = pytest.mark.kernel
-ATTACH = ("tcx", "clsact")
 
 
 @pytest.fixture

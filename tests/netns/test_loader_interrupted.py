@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.netns.loader_bundle import write
-from tests.netns.loader_net import wire
+from tests.netns.loader_net import ATTACH, wire
 
 pytestmark = pytest.mark.kernel
 ROUNDS = 25
 
 
-@pytest.mark.parametrize("attach", ["tcx", "clsact"])
+@pytest.mark.parametrize("attach", ATTACH)
 def test_killed_anywhere_then_applied_again(tmp_path: Path, attach: str) -> None:
     chance = random.Random(7)
     bundles = [

@@ -9,14 +9,14 @@ import pytest
 from encap_compile.apply import apply
 from encap_compile.loader.desired import Request
 from tests.netns.loader_bundle import write
-from tests.netns.loader_net import patient_backlog, wire
+from tests.netns.loader_net import ATTACH, HAS_TCX, patient_backlog, wire
 
 RATE = 100_000
 REPLACES = 50
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("attach", ["tcx", "clsact"])
+@pytest.mark.parametrize("attach", ATTACH)
 def test_fifty_replaces_lose_nothing(tmp_path: Path, attach: str, record_property: pytest.RecordProperty) -> None:
     bundles = [write(tmp_path / salt, salt=salt) for salt in ("one", "two")]
     with wire() as net, patient_backlog(), net.here():
@@ -37,6 +37,7 @@ def test_fifty_replaces_lose_nothing(tmp_path: Path, attach: str, record_propert
 
 
 @pytest.mark.kernel
+@pytest.mark.skipif(not HAS_TCX, reason="there is only clsact before 6.6")
 def test_switching_the_attach_kind_loses_nothing(tmp_path: Path) -> None:
     bundle = write(tmp_path / "one")
     with wire() as net, patient_backlog(), net.here():

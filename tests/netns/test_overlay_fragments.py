@@ -51,7 +51,7 @@ def _packed(address: str) -> bytes:
 
 
 def test_fragmented_outer_packets_are_not_misread(network: Overlay) -> None:
-    """Each fragment alone is no tunnel packet. They are dropped by name, and nothing wrong reaches a socket."""
+    """The first has the UDP port and is dropped by name; the others, which nothing can tell, never become a packet."""
     topology = network.topology
     build = TunnelFrames(topology)
     payload = random.Random(3).randbytes(1200)
@@ -71,9 +71,8 @@ def test_fragmented_outer_packets_are_not_misread(network: Overlay) -> None:
     with Listener(topology, inner=4) as listener, network.counting() as counted:
         send_frames(topology.far, "eth0", [build.frame(piece) for piece in pieces])
         received = listener.receive(timeout=0.2)
-    assert received is None or received[0] == payload
-    # Left alone, the kernel reassembles them and has no socket for port 4789; dropped, each is counted.
-    assert counted["refused_vxlan_fragment"] in (0, len(pieces))
+    assert received is None
+    assert counted["refused_vxlan_fragment"] >= 1
     assert counted["ingress_peers"] == 0
 
 

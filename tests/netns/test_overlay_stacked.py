@@ -7,7 +7,6 @@ import socket
 
 import pytest
 
-from tests.support import kernel_vxlan
 from tests.support.frames import TunnelFrames, inner_datagram
 from tests.support.links import has_link_type, mac_of, neighbour
 from tests.support.overlay import ANY_DEVICES, NEXT_HOP_ROUTE, Overlay, sites
@@ -60,11 +59,10 @@ def test_device_on_a_device(compiled: Compiled, kind: str) -> None:
             topology.router.ip(f"neigh del {plan.underlay[version]} dev lan")
             topology.router.ip(f"route replace {plan.underlay[version]} dev {gateway}")
             neighbour(topology.router, gateway, plan.underlay[version], mac)
-        overlay = Overlay(topology, outer=4)
-        topology.route_overlay("ours", "far", direct=False, mtu=1450, device=upper)
-        topology.ours.ip(f"route replace default via {plan.gateway[4]} dev {upper}")
+        for version in (4, 6):
+            topology.ours.ip(f"route replace default via {plan.gateway[version]} dev {upper}")
+        overlay = Overlay(topology, outer=4, device=upper)
         far = topology.host("far", 4)
-        kernel_vxlan.add_peer(topology, "far", "ours", mac, outer=4)
         overlay.apply(compiled(*ANY_DEVICES), uplink=f"{upper},eth0", vtep=VTEP)
         with overlay.counting() as counted:
             _datagram_on(topology, "to-ours" if kind == "macvlan" else gateway)

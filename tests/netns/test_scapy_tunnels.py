@@ -26,12 +26,12 @@ def _peer(kind: str, role: str, outer: int, key: int = KEY) -> tuple[scapy_peer.
 
 def _load(topology: Topology, bundle: Path, rows: Path, outer: int) -> None:
     """Apply a bundle on ours with its rows turned to the outer family of the test."""
+    topology.overlay_on_loopback("ours")
     text = (Path(__file__).parent / "specs" / f"{bundle.name}-sites.csv").read_text()
     for role in ("far", "near"):
         text = text.replace(str(PLAN[role].underlay[4]), str(PLAN[role].underlay[outer]))
         topology.route_overlay("ours", role, direct=False, mtu=MTU)
     rows.write_text(text)
-    topology.overlay_on_loopback("ours")
     cli.apply(topology.ours, bundle, "--rows", f"sites={rows}", uplink="eth0")
 
 

@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
-import array
 import fcntl
+import fnmatch
 import ipaddress
 import socket
 import struct
 from dataclasses import dataclass
 
+from . import ethtool
 from .netns import Namespace
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-SIOCETHTOOL = 0x8946
-
-# `on` hands whole TCP super-packets from host to host. `software` makes them up to the hook and cuts them in the
-# kernel behind it, as a plain NIC does: the mode in which wrong GSO flags show. `off` has single packets throughout,
-# with finished checksums in every captured byte.
+SEGMENTING = "tx-*-segmentation"
+# Device features by the kernel's names; `*` stands for anything but "generic". `on` hands whole super-packets from
+# host to host. `software` makes them up to the hook and cuts them in the kernel behind it, as for a plain NIC: the
+# mode in which wrong GSO flags show. `off` has single packets throughout, with finished checksums in captured bytes.
 OFFLOADS: dict[str, dict[str, bool]] = {
-    "on": {"tx": True, "sg": True, "tso": True, "gso": True, "gro": True},
-    "software": {"tx": True, "sg": True, "tso": False, "gso": True, "gro": True},
-    "off": {"gro": False, "gso": False, "tso": False, "sg": False, "tx": False},
+    "on": {
+        "tx-checksum-ip-generic": True,
+        "tx-scatter-gather": True,
+        "tx-generic-segmentation": True,
+        SEGMENTING: True,
+        "rx-gro": True,
+    },
+    "software": {
+        "tx-checksum-ip-generic": True,
+        "tx-scatter-gather": True,
+        "tx-generic-segmentation": True,
+        SEGMENTING: False,
+        "rx-gro": True,
+    },
+    "off": {
+        "rx-gro": False,
+        SEGMENTING: False,
+        "tx-generic-segmentation": False,
+        "tx-scatter-gather": False,
+        "tx-checksum-ip-generic": False,
+    },
 }
-_ETHTOOL_SET = {"tx": 0x17, "sg": 0x19, "tso": 0x1F, "gso": 0x24, "gro": 0x2C}
 
 
 @dataclass(frozen=True)
@@ -63,11 +80,14 @@ def mac_of(namespace: Namespace, device: str) -> str:
 
 def set_offloads(end: End, mode: str) -> None:
     """Set a device's segmentation and checksum offloads to a mode of `OFFLOADS`."""
-    with end.namespace.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        for name, on in OFFLOADS[mode].items():
-            value = array.array("B", struct.pack("II", _ETHTOOL_SET[name], on))
-            pointer, _ = value.buffer_info()
-            fcntl.ioctl(control, SIOCETHTOOL, struct.pack("16sP16x", end.device.encode(), pointer))
+    names = ethtool.feature_names(end.namespace, end.device)
+    wanted: dict[str, bool] = {}
+    for pattern, on in OFFLOADS[mode].items():
+        matching = [
+            name for name in names if fnmatch.fnmatch(name, pattern) and (pattern == name or "generic" not in name)
+        ]
+        wanted |= dict.fromkeys(matching, on)
+    ethtool.set_features(end.namespace, end.device, names, wanted)
 
 
 def neighbour(namespace: Namespace, device: str, address: Address | str, mac: str) -> None:

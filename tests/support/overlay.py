@@ -75,7 +75,9 @@ class Overlay:
     otherwise each leads to the tunnel end itself or to the router before it.
     """
 
-    def __init__(self, topology: Topology, outer: int, vni: int = VNI, through_router: bool = False) -> None:
+    def __init__(
+        self, topology: Topology, outer: int, vni: int = VNI, through_router: bool = False, device: str = "eth0"
+    ) -> None:
         self.topology = topology
         self.outer = outer
         self.bundle: Path | None = None
@@ -83,9 +85,9 @@ class Overlay:
         topology.overlay_on_loopback("ours")
         for role in ("far", "near"):
             kernel_vxlan.add_device(topology, role, vni, outer)
-            kernel_vxlan.add_peer(topology, role, "ours", topology.mac("ours"), outer)
+            kernel_vxlan.add_peer(topology, role, "ours", topology.mac("ours", device), outer)
             direct = role == "near" and not through_router
-            topology.route_overlay("ours", role, direct, mtu=1500 - kernel_vxlan.OVERHEAD[outer])
+            topology.route_overlay("ours", role, direct, 1500 - kernel_vxlan.OVERHEAD[outer], device)
 
     def apply(self, bundle: Path, *options: str, rows: Iterable[Site] | None = None, **host_values: str) -> str:
         """Load a bundle on `ours` with rows for this network; returns what encapctl said."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network
 
 from .. import ir
-from ..spec import Addresses, Match
+from ..spec import Addresses, Match, Prefix
 from .names import c_name
 
 FAMILIES = ("ipv4", "ipv6")
 INLINE_PREFIXES = 8  # more than these are looked up in a trie instead of compared one by one
-LINK_LOCAL = {
+LINK_LOCAL: dict[str, tuple[Prefix, ...]] = {
     # RFC 3927; link-scope multicast (RFC 5771, section 4); limited broadcast (RFC 919)
     "ipv4": (IPv4Network("169.254.0.0/16"), IPv4Network("224.0.0.0/24"), IPv4Network("255.255.255.255/32")),
     # RFC 4291, sections 2.5.6 and 2.7: link-local unicast, interface-local and link-local multicast

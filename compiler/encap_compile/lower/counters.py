@@ -26,7 +26,12 @@ def lower_counters(egress: ir.EgressProgram, ingress: ir.IngressProgram | None) 
             kind = {"drop": "dropped", "pass": "passed", "next": "passed"}[rule.on_miss]
             add(f"egress_{rule.c_name}_no_row", kind, f"rule {rule.name}: no row in {rule.table}, {missed}", rule.place)
     default = "passed in the clear" if egress.default == "pass" else "dropped"
-    add("egress_default", "passed" if egress.default == "pass" else "dropped", f"no rule: {default}", egress.default_place)
+    add(
+        "egress_default",
+        "passed" if egress.default == "pass" else "dropped",
+        f"no rule: {default}",
+        egress.default_place,
+    )
     add("egress_malformed", "dropped", "an IP header that cannot be read: dropped")
     if egress.signatures:
         add("egress_own_stack", "passed", "already encapsulated by this host: passed")

@@ -84,7 +84,7 @@ def lower_egress(
 
 
 def _catches_discovery(spec: Spec) -> bool:
-    """Whether a rule that does not let packets pass could meet IPv6 neighbour discovery, which may be to any address."""
+    """Whether a rule that does not let packets pass could meet IPv6 neighbour discovery, whose destination may be any."""
     return spec.egress.default == "drop" or any(
         chooses(r) and "ipv6" in families_of(r.match) for r in spec.egress.rules
     )
@@ -108,7 +108,9 @@ def packet_needs(
     discovery = egress.discovery
     encapsulates = any(r.action == "encapsulate" for r in rules)
     uses_hash = encapsulates and any(s.uses_hash for s in stacks)
-    ports = bool(wanted & {"source_port", "destination_port"}) or any(s.port >= 0 for s in egress.signatures) or uses_hash
+    ports = (
+        bool(wanted & {"source_port", "destination_port"}) or any(s.port >= 0 for s in egress.signatures) or uses_hash
+    )
     return ir.PacketNeeds(
         families=families,
         protocol="protocol" in wanted or bool(egress.signatures) or ports or encapsulates,

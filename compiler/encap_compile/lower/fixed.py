@@ -40,13 +40,25 @@ def _row(table: Table, described: manifest.Table, row: Row) -> ir.FixedRow:
         else:
             field = next(f for f in described.fields if c_name(f) == member.name)
             if field in row.cells:
-                values.append((member.name, initialiser(described.fields[field], parse(described.fields[field], row.cells[field].value))))
-    return ir.FixedRow(f"{name + ', ' if name else ''}{place_text(row.place)}", row_id(name) if not table.key else 0, name,
-                       tuple(conditions), tuple(values))
+                values.append(
+                    (
+                        member.name,
+                        initialiser(described.fields[field], parse(described.fields[field], row.cells[field].value)),
+                    )
+                )
+    return ir.FixedRow(
+        f"{name + ', ' if name else ''}{place_text(row.place)}",
+        row_id(name) if not table.key else 0,
+        name,
+        tuple(conditions),
+        tuple(values),
+    )
 
 
 def _stack(described: manifest.Table, row: Row) -> manifest.Stack:
-    encapsulation = str(row.cells["encapsulation"].value) if "encapsulation" in row.cells else described.encapsulations[0]
+    encapsulation = (
+        str(row.cells["encapsulation"].value) if "encapsulation" in row.cells else described.encapsulations[0]
+    )
     family = ""
     if described.family_field and described.family_field in row.cells:
         packed = parse(described.fields[described.family_field], row.cells[described.family_field].value)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from .. import ir, manifest
 from ..spec import Reference, Spec
 from .names import c_name
-from .tables import place_members, manifest_layout
+from .tables import manifest_layout, place_members
 
 IDENTITY = "identity"
 ATTRIBUTE_TYPES = {"mac": "mac", "mtu": "u32", "ifindex": "u32"}
@@ -56,7 +56,7 @@ class HostValues:
             comment = "which bundle this is: for `encapctl status`" if member.name == IDENTITY else ""
             if member.name in self._found:
                 _, source, family, stacks = self._found[member.name]
-                comment = f"host.{source}" if "." not in source else f"host.{source}"
+                comment = f"host.{source}"
                 described.append(
                     manifest.HostMember(member, source, family, tuple(f"stack:{s}" for s in sorted(stacks) if s))
                 )

@@ -1,4 +1,4 @@
-"""From the ingress rules to the ingress program: how a stack is recognised, what must be right in it, who may send it."""
+"""From the ingress rules to the ingress program: how a stack is recognised, what must be right in it, who may send."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from .. import ir
 from ..headers import catalogue
 from ..headers.model import Field, Header, InternetChecksum, Length, NextProtocol, Receive, Space
-from ..spec import Addresses, AnySource, IngressRule, Reference, Scalar, Spec, TableField
+from ..spec import Addresses, AnySource, IngressRule, Prefix, Reference, Scalar, Spec, TableField
 from .conditions import INLINE_PREFIXES, Conditions
 from .names import c_name, place_text
 
@@ -172,14 +172,20 @@ def _identifiers(spec: Spec, rules: Sequence[IngressRule], stack: ir.Stack) -> l
         part = next(p for p in word.parts if p.name == field_name)
         described = next(w for w in header.words if w.name == word.name)
         found[rule.lookup] = ir.Identifier(
-            c_name(rule.lookup), layer.member, word.name, word.bits, part.shift, part.bits,
+            c_name(rule.lookup),
+            layer.member,
+            word.name,
+            word.bits,
+            part.shift,
+            part.bits,
             described.refusal or f"{header_name}_{word.name}",
         )
     return list(found.values())
 
 
 def _rule(spec: Spec, rule: IngressRule, stack: ir.Stack, conditions: Conditions) -> ir.IngressRule:
-    kind, prefixes, map_ = "any", (), ""
+    kind, map_ = "any", ""
+    prefixes: tuple[Prefix, ...] = ()
     if isinstance(rule.source, TableField):
         kind, map_ = "map", source_map_name(rule.source)
     elif isinstance(rule.source, Addresses):

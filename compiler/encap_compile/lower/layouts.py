@@ -68,11 +68,15 @@ def _group(stack: ir.Stack, encapsulates: bool, received: ir.Decapsulator | None
     for check in received.checks if received else ():
         digits = check.bits // 4 + 2
         if check.mask_constant:
-            constants.append(ir.NamedConstant(check.mask_constant, f"{check.mask:#0{digits}x}", f"on receive: {check.fields}"))
+            constants.append(
+                ir.NamedConstant(check.mask_constant, f"{check.mask:#0{digits}x}", f"on receive: {check.fields}")
+            )
         if check.constant and check.bits <= 32 and isinstance(check.expected, ir.Literal):
             said = "" if check.mask_constant else f"on receive: {check.fields}"
             constants.append(ir.NamedConstant(check.constant, f"{check.expected.value:#0{digits}x}", said))
-    return ir.ConstantGroup(f"{stack.encapsulation}: {stack.title}, {stack.overhead} bytes ({stack.place})", tuple(constants))
+    return ir.ConstantGroup(
+        f"{stack.encapsulation}: {stack.title}, {stack.overhead} bytes ({stack.place})", tuple(constants)
+    )
 
 
 def _is_port(stack: ir.Stack, layer: ir.Layer, word: ir.WordLayout) -> bool:

@@ -1,14 +1,15 @@
-"""Puts the parts together: a checked `Spec` becomes a `Program` for the templates and a description for the manifest."""
+"""Puts the parts together: a checked `Spec` becomes the templates' `Program` and the loader's `Manifest`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from hashlib import sha256
 
 from .. import ir, manifest
-from ..spec import Egress, Reference, Spec, TableField
+from ..hooks import HOOKS
+from ..spec import Reference, Spec, TableField
 from . import counters as counting
 from .conditions import Conditions, families_of
+from .description import features, rule_summaries
 from .egress import dispatches, lower_egress, lower_rules, packet_needs
 from .fixed import fixed_rows
 from .host import HostValues
@@ -16,7 +17,7 @@ from .ingress import lower_ingress, signature, source_sets
 from .layouts import constant_groups, header_structs
 from .names import c_name, place_text
 from .stacks import family_field, lower_stack, outer_families
-from .tables import LoweredTable, lower_table, manifest_stack, place_members, manifest_layout, row_id
+from .tables import LoweredTable, lower_table, manifest_layout, manifest_stack, place_members, row_id
 
 FAMILIES = ("ipv4", "ipv6")
 ADDRESS_TYPES = {"ip": "struct ip_address", "ipv4": "__be32", "ipv6": "struct ipv6_address"}
@@ -60,7 +61,11 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     matches = [c for d in (ingress.decapsulators if ingress else ()) for r in d.rules for c in r.match]
     keys = {t.name: t.key for t in spec.endpoints.values() if t.name in table_families}
     packet = packet_needs(
-        visible, rules, matches, keys, [e.stack for d in found_dispatches for e in d.encapsulators],
+        visible,
+        rules,
+        matches,
+        keys,
+        [e.stack for d in found_dispatches for e in d.encapsulators],
         egress,
     )
     host = HostValues(spec)
@@ -76,9 +81,11 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     address_maps, sets, prefix_sets, prefix_files = _address_maps(spec, conditions, packet, bool(egress.signatures))
     includes = ["encap_bpf.h", "encap_address.h"]
     if in_use:
-        includes += ["encap_checksum.h", "encap_ecn.h"] if any(
-            layer.checksum_base for s in in_use for layer in s.layers
-        ) else ["encap_ecn.h"]
+        includes += (
+            ["encap_checksum.h", "encap_ecn.h"]
+            if any(layer.checksum_base for s in in_use for layer in s.layers)
+            else ["encap_ecn.h"]
+        )
     program = ir.Program(
         name=spec.name,
         c_name=c_name(spec.name),
@@ -105,10 +112,11 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         summary=program.title,
         identity="",
         kernel=program.kernel,
-        features=_features(spec, program),
+        features=features(spec, program),
         next_hop=spec.egress.next_hop,
         host=tuple(
-            manifest.HostDeclaration(h.name, h.type, ".".join(h.default) if h.default else "") for h in spec.host.values()
+            manifest.HostDeclaration(h.name, h.type, ".".join(h.default) if h.default else "")
+            for h in spec.host.values()
         ),
         attach=tuple(r.path[0] for r in spec.attach),
         host_layout=host_layout,
@@ -123,10 +131,11 @@ def lower(spec: Spec, compiler: str) -> Lowered:
             for i, c in enumerate(described_counters)
         ),
         stacks=tuple(manifest_stack(s) for s in in_use),
-        rules=tuple(_summaries(spec, spec.egress)),
+        rules=tuple(rule_summaries(spec)),
         programs=tuple(
-            [manifest.Hooked(egress.function, "tc_egress", "tc")]
-            + ([manifest.Hooked(ingress.function, "tc_ingress", "tc")] if ingress else [])
+            manifest.Hooked(program.function, name, HOOKS[name].section)
+            for name, program in (("tc_egress", egress), ("tc_ingress", ingress))
+            if program is not None
         ),
         max_overhead=max((s.overhead for s in in_use), default=0),
         toolchain=manifest.Toolchain("", "", "", ()),
@@ -192,85 +201,50 @@ def _stacks(spec: Spec, table_families: dict[str, tuple[str, ...]]) -> tuple[set
 def _with_fixed_rows(spec: Spec, name: str, table: LoweredTable) -> LoweredTable:
     if table.manifest.kind != "fixed":
         return table
-    return replace(table, ir=replace(table.ir, rows=fixed_rows(spec.endpoints[name], table.manifest, spec)))
+    return replace(table, ir=table.ir._replace(rows=fixed_rows(spec.endpoints[name], table.manifest, spec)))
 
 
 def _address_maps(
     spec: Spec, conditions: Conditions, packet: ir.PacketNeeds, own: bool
-) -> tuple[
-    tuple[ir.AddressMap, ...], tuple[manifest.SourceSet, ...], tuple[manifest.PrefixSet, ...], dict[str, str]
-]:
+) -> tuple[tuple[ir.AddressMap, ...], tuple[manifest.SourceSet, ...], tuple[manifest.PrefixSet, ...], dict[str, str]]:
     maps = []
     sets = []
     for name, source in source_sets(spec).items():
         type_ = spec.endpoints[source.table].fields[source.field]
         capacity = spec.endpoints[source.table].capacity
-        maps.append(ir.AddressMap(name, "hash", ADDRESS_TYPES[type_], capacity, f"who may send: {source.table}.{source.field}"))
+        maps.append(
+            ir.AddressMap(name, "hash", ADDRESS_TYPES[type_], capacity, f"who may send: {source.table}.{source.field}")
+        )
         key = manifest_layout(place_members([("address", type_)]))
         sets.append(manifest.SourceSet(name, source.table, source.field, key, capacity))
     prefix_sets = []
     files = {}
     for name, addresses in conditions.prefix_maps.items():
         type_ = "ip" if packet.both else packet.families[0]
-        if name.startswith("set_from_") or any(
-            r.source is addresses for r in spec.ingress.rules
-        ):
+        if name.startswith("set_from_") or any(r.source is addresses for r in spec.ingress.rules):
             type_ = "ip"
         families = FAMILIES if type_ == "ip" else (type_,)
         prefixes = [p for p in addresses.prefixes if f"ipv{p.version}" in families]
         capacity = max(1024, 2 * len(prefixes))
         maps.append(ir.AddressMap(name, "lpm", ADDRESS_TYPES[type_], capacity, "a long prefix list"))
-        key = manifest.Layout(4 + (4 if type_ == "ipv4" else 16), (
-            manifest.Member("prefixlen", "prefixlen", 0, 4),
-            manifest.Member("address", type_, 4, 4 if type_ == "ipv4" else 16),
-        ))
+        key = manifest.Layout(
+            4 + (4 if type_ == "ipv4" else 16),
+            (
+                manifest.Member("prefixlen", "prefixlen", 0, 4),
+                manifest.Member("address", type_, 4, 4 if type_ == "ipv4" else 16),
+            ),
+        )
         file = f"{name.replace('_', '-')}.csv"
         prefix_sets.append(manifest.PrefixSet(name, name, file, families, key, capacity))
         files[file] = "".join(f"{p}\n" for p in prefixes)
     if own:
-        maps.append(ir.AddressMap(OWN_ADDRESSES, "hash", "struct ip_address", OWN_CAPACITY,
-                                  "the outer sources of this host, on every device"))
-    return tuple(maps), tuple(sets), tuple(prefix_sets), files
-
-
-def _features(spec: Spec, program: ir.Program) -> dict[str, str]:
-    """What the program asks of a kernel, with the version that brought it."""
-    found = {}
-    if program.egress.encapsulators or program.ingress:
-        found["bpf_skb_adjust_room for tunnels"] = "5.2"
-    if program.egress.encapsulators:
-        found["gso_size in __sk_buff"] = "5.7"
-    if spec.egress.next_hop == "route":
-        found["bpf_redirect_neigh"] = "5.10"
-    if any("BPF_F_ADJ_ROOM_ENCAP_L2_ETH" in s.room_flags for s in program.stacks):
-        found["inner Ethernet in bpf_skb_adjust_room"] = "5.13"
-    if program.ingress and program.ingress.family_change == "flags":
-        found["BPF_F_ADJ_ROOM_DECAP_L3"] = "6.3"
-    return found
-
-
-def _summaries(spec: Spec, egress: Egress) -> list[manifest.RuleSummary]:
-    found = []
-    for rule in egress.rules:
-        destinations = ()
-        if rule.to:
-            prefixes = rule.match.destination.prefixes if rule.match.destination else ()
-            destinations = tuple(str(p) for p in prefixes)
-        found.append(
-            manifest.RuleSummary(
-                rule.name, "egress", rule.text, place_text(rule.place), destinations,
-                rule.to.table if rule.to else "", rule.to.row or "" if rule.to else "", _digest(rule.text, rule.on_miss),
+        maps.append(
+            ir.AddressMap(
+                OWN_ADDRESSES,
+                "hash",
+                "struct ip_address",
+                OWN_CAPACITY,
+                "the outer sources of this host, on every device",
             )
         )
-    found.append(
-        manifest.RuleSummary("default", "egress", egress.default, place_text(egress.default_place), digest=_digest(egress.default))
-    )
-    found += [
-        manifest.RuleSummary(r.name, "ingress", r.text, place_text(r.place), digest=_digest(r.text))
-        for r in spec.ingress.rules
-    ]
-    return found
-
-
-def _digest(*parts: str) -> str:
-    return sha256("\0".join(parts).encode()).hexdigest()[:16]
+    return tuple(maps), tuple(sets), tuple(prefix_sets), files

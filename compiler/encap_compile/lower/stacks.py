@@ -115,18 +115,14 @@ def lower_stack(
         title=" / ".join(header.name for header in chain),
         place=place_text(encapsulation.place),
         packed=packed,
-        uses_hash=any(
-            isinstance(p.source, ir.FromFlow) for layer in layers for w in layer.words for p in w.parts
-        ),
+        uses_hash=any(isinstance(p.source, ir.FromFlow) for layer in layers for w in layer.words for p in w.parts),
     )
 
 
 class _Stack:
     """What all words of one stack share."""
 
-    def __init__(
-        self, name: str, family: str, inner: tuple[str, ...], row: Mapping[str, str], spec: Spec
-    ) -> None:
+    def __init__(self, name: str, family: str, inner: tuple[str, ...], row: Mapping[str, str], spec: Spec) -> None:
         self.name, self.family, self.inner, self.row, self.spec = name, family, inner, row, spec
 
     def layer(
@@ -148,7 +144,9 @@ class _Stack:
             fixed = all(isinstance(p.source, ir.Literal) for p in parts)
             zero = fixed and all(p.source.value == 0 for p in parts)  # type: ignore[union-attr]
             constant = f"{self.name}_{header.name}_{word.name}".upper()
-            lowered.append(ir.WordLayout(word.name, word.bits, parts, "" if zero or not _has_literal(parts) else constant))
+            lowered.append(
+                ir.WordLayout(word.name, word.bits, parts, "" if zero or not _has_literal(parts) else constant)
+            )
         checksum = any(isinstance(f.role, InternetChecksum) for w in words for f in w.fields)
         return ir.Layer(
             member=header.name,

@@ -10,7 +10,6 @@ from ..headers import catalogue
 from ..headers.model import FromSpec
 from ..spec import Table
 from .names import c_name, place_text
-from .stacks import family_field
 
 LPM_WORDS = ("destination", "source")
 FAMILY_BITS = {"ipv4": 32, "ipv6": 128}

@@ -107,8 +107,7 @@ def _ranges(condition: ir.InRanges, needs: ir.PacketNeeds, packet: str, nested: 
     text = " || ".join(terms)
     if port and not condition.unseen:
         # A packet that hides its ports is not taken to have these.
-        text = f"!{packet}ports_unseen && {f'({text})' if len(terms) > 1 else text}"
-        return text
+        return f"!{packet}ports_unseen && {f'({text})' if len(terms) > 1 else text}"
     return f"({text})" if nested and len(terms) > 1 else text
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from .. import ir
+from ..hooks import HOOKS
 from ..lower.conditions import LINK_LOCAL
 from ..lower.counters import refusal
 from ..lower.tables import row_id
@@ -21,9 +21,7 @@ def row_name_constant(table: str, row: str) -> str:
 
 
 def named_rows(program: ir.Program) -> list[tuple[str, int]]:
-    found = {
-        row_name_constant(r.table, r.row_name): row_id(r.row_name) for r in program.egress.rules if r.row_name
-    }
+    found = {row_name_constant(r.table, r.row_name): row_id(r.row_name) for r in program.egress.rules if r.row_name}
     return list(found.items())
 
 
@@ -56,7 +54,7 @@ def key_initialisers(table: ir.TableMap, exact: bool = False, p: ir.Program | No
     """Designated initialisers of a key from the packet; `exact` leaves the prefix out."""
     parts = []
     for member in table.key:
-        if member.name == "prefixlen" or member.name.startswith("pad") and member.array:
+        if member.name == "prefixlen" or (member.name.startswith("pad") and member.array):
             continue
         if exact and member.name == table.prefix_member:
             continue
@@ -121,7 +119,7 @@ def merged_signatures(signatures: Sequence[ir.Signature]) -> list[ir.Signature]:
     for s in signatures:
         known = found.setdefault((s.protocols, s.port), s)
         if known.family != s.family:
-            found[(s.protocols, s.port)] = replace(known, family="")
+            found[(s.protocols, s.port)] = known._replace(family="")
     return list(found.values())
 
 
@@ -129,9 +127,7 @@ def signature_condition(signature: ir.Signature, program: ir.Program) -> str:
     terms = []
     if program.packet.both and signature.family:
         terms.append("packet->is_ipv4" if signature.family == "ipv4" else "!packet->is_ipv4")
-    protocols = " || ".join(
-        f"packet->protocol == {conditions.PROTOCOLS.get(p, str(p))}" for p in signature.protocols
-    )
+    protocols = " || ".join(f"packet->protocol == {conditions.PROTOCOLS.get(p, str(p))}" for p in signature.protocols)
     terms.append(f"({protocols})" if len(signature.protocols) > 1 else protocols)
     if signature.port >= 0:
         terms.append(f"packet->destination_port == bpf_htons({signature.port_constant})")
@@ -162,6 +158,7 @@ def condition(found: Sequence[ir.Condition], program: ir.Program, packet: str = 
 
 FILTERS: dict[str, Callable[..., Any]] = {
     **RECEIVE_FILTERS,
+    "section": lambda hook: HOOKS[hook].section,
     "named_rows": named_rows,
     "stacks_by_row": stacks_by_row,
     "struct_member": struct_member,

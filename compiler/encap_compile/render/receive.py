@@ -198,8 +198,25 @@ def prefix_terms(prefixes: Sequence[Any]) -> list[str]:
 RECEIVE_FILTERS: dict[str, Callable[..., Any]] = {
     f.__name__: f
     for f in (
-        word_checks, datagram_length, length_conditions, next_expression, next_case, outer_ecn, lookup_tables, sets_mark,
-        lookup_call, lookup_reason, received_tables, mark_value, source_condition, source_lookup, outer_families, udp_in,
-        recognised, always_accepts, all_match, any_source,
+        word_checks,
+        datagram_length,
+        length_conditions,
+        next_expression,
+        next_case,
+        outer_ecn,
+        lookup_tables,
+        sets_mark,
+        lookup_call,
+        lookup_reason,
+        received_tables,
+        mark_value,
+        source_condition,
+        source_lookup,
+        outer_families,
+        udp_in,
+        recognised,
+        always_accepts,
+        all_match,
+        any_source,
     )
 }

@@ -23,7 +23,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
         bytecode_cache=_bytecode_cache(),
-        autoescape=False,  # noqa: S701 - this is C, and every name has been checked to be an identifier
+        autoescape=False,
     )
     found.filters.update(FILTERS)
     return found

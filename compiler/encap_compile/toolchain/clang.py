@@ -65,13 +65,13 @@ def clang_version(clang: Clang) -> str:
     done = _run([*clang.command, "--version"], clang)
     found = re.search(r"clang version (\d+(?:\.\d+)*)", done.stdout)
     if done.returncode or not found:
-        raise _error("T103", f"{clang.name} is not a clang: it does not say its version", "name the clang binary itself")
+        raise _error(
+            "T103", f"{clang.name} does not say its version, so it is no clang", "name the clang binary itself"
+        )
     version = found.group(1)
     if int(version.split(".", 1)[0]) < OLDEST:
-        raise _error(
-            "T104", f"{clang.name} is clang {version}; {OLDEST} or newer is needed", "install a newer clang, or leave out "
-            f"--clang and {ENVIRONMENT} to use the pinned one"
-        )
+        help = f"install a newer clang, or leave out --clang and {ENVIRONMENT} to use the pinned one"
+        raise _error("T104", f"{clang.name} is clang {version}; {OLDEST} or newer is needed", help)
     return version
 
 
@@ -81,7 +81,9 @@ def build_object(clang: Clang, name: str, files: dict[str, bytes]) -> bytes:
     with TemporaryDirectory(prefix="encap-") as folder:
         for file, data in files.items():
             (Path(folder) / file).write_bytes(data)
-        done = _run([*clang.command, *FLAGS, f"-ffile-prefix-map={folder}=.", "-c", source, "-o", "out.o"], clang, folder)
+        done = _run(
+            [*clang.command, *FLAGS, f"-ffile-prefix-map={folder}=.", "-c", source, "-o", "out.o"], clang, folder
+        )
         if done.returncode:
             raise _error(
                 "T105",
@@ -99,10 +101,8 @@ def _run(command: list[str], clang: Clang, folder: str | None = None) -> subproc
             command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
     except OSError as error:
-        raise _error(
-            "T102", f"{clang.name} cannot be run: {error.strerror}", f"give the path of a clang {OLDEST} or newer, or leave it out "
-            "to use the pinned one"
-        ) from None
+        help = f"give the path of a clang {OLDEST} or newer, or leave it out to use the pinned one"
+        raise _error("T102", f"{clang.name} cannot be run: {error.strerror}", help) from None
 
 
 def _error(code: str, message: str, help: str) -> DiagnosedError:

@@ -12,9 +12,11 @@ from ..diagnostics import DiagnosedError, Diagnostic, Exit
 def format_c(text: str, style: Path) -> str:
     """`text` in the style of the file `style`. Raises DiagnosedError T106 without the tool."""
     spec = find_spec("clang_format")
-    tool = Path(spec.submodule_search_locations[0]) / "data" / "bin" / "clang-format" if (
-        spec and spec.submodule_search_locations
-    ) else None
+    tool = (
+        Path(spec.submodule_search_locations[0]) / "data" / "bin" / "clang-format"
+        if (spec and spec.submodule_search_locations)
+        else None
+    )
     if tool is None or not tool.exists():
         raise _error("the pinned clang-format is not installed")
     done = subprocess.run(

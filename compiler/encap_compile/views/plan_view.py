@@ -85,7 +85,14 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
             }
             for m in plan.maps
         ],
-        "routes": asdict(replace(routes, diagnostics=[])) if routes else None,
+        "routes": {
+            "right": routes.right,
+            "unreached": routes.unreached,
+            "looked_at": routes.pairs,
+            "total": routes.total,
+        }
+        if routes
+        else None,
         "diagnostics": [
             {"code": d.code, "severity": d.severity, "message": d.message, "help": d.help} for d in diagnostics
         ],

@@ -27,7 +27,9 @@ HEADER = Header(
                     "differentiated services code point (RFC 2474); `inherit` copies the inner packet's",
                     Receive.IGNORE,
                 ),
-                Field("ecn", 2, Ecn(), "explicit congestion notification (RFC 3168), always by RFC 6040", Receive.VERIFY),
+                Field(
+                    "ecn", 2, Ecn(), "explicit congestion notification (RFC 3168), always by RFC 6040", Receive.VERIFY
+                ),
             ),
         ),
         Word(
@@ -58,7 +60,9 @@ HEADER = Header(
             "fragment",
             (
                 Field("reserved", 1, Constant(0), "always 0", Receive.IGNORE),
-                Field("df", 1, Constant(1), "don't fragment: a tunnel end must not be made to reassemble", Receive.IGNORE),
+                Field(
+                    "df", 1, Constant(1), "don't fragment: a tunnel end must not be made to reassemble", Receive.IGNORE
+                ),
                 Field("mf", 1, Constant(0), "more fragments: never, on receive refused as a fragment"),
                 Field("fragment_offset", 13, Constant(0), "always 0, on receive refused as a fragment"),
             ),
@@ -77,7 +81,11 @@ HEADER = Header(
             ),
         ),
         Word("protocol", (Field("protocol", 8, NextProtocol(Space.IP_PROTOCOL), "what follows"),)),
-        Word("checksum", (Field("checksum", 16, InternetChecksum(), "over this header", Receive.VERIFY),), "header_checksum"),
+        Word(
+            "checksum",
+            (Field("checksum", 16, InternetChecksum(), "over this header", Receive.VERIFY),),
+            "header_checksum",
+        ),
         Word(
             "source",
             # On receive the source is judged by the rule's `from` alone.

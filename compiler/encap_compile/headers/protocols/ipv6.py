@@ -20,7 +20,9 @@ HEADER = Header(
                     "differentiated services code point (RFC 2474); `inherit` copies the inner packet's",
                     Receive.IGNORE,
                 ),
-                Field("ecn", 2, Ecn(), "explicit congestion notification (RFC 3168), always by RFC 6040", Receive.VERIFY),
+                Field(
+                    "ecn", 2, Ecn(), "explicit congestion notification (RFC 3168), always by RFC 6040", Receive.VERIFY
+                ),
                 Field(
                     "flow_label",
                     20,

@@ -1,0 +1,27 @@
+"""Where programs go: a table. Adding a hook is adding a row here, a template, and an attach kind to the loader."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import NamedTuple
+
+
+class Hook(NamedTuple):
+    """`section` is what libbpf reads the program's type from; `since` the first kernel with the hook."""
+
+    name: str
+    section: str
+    context: str
+    since: tuple[int, int]
+
+
+# `tc` and no more: the attach type is given when the link is made (TCX, 6.6), and clsact (4.5) knows none.
+HOOKS = MappingProxyType(
+    {
+        hook.name: hook
+        for hook in (
+            Hook("tc_egress", "tc", "struct __sk_buff", (4, 5)),
+            Hook("tc_ingress", "tc", "struct __sk_buff", (4, 5)),
+        )
+    }
+)

@@ -1,0 +1,119 @@
+"""A bundle's programs, loaded with the host values of an invented machine and filled with the bundle's rows."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import ip_address
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from encap_compile.diagnostics import Findings
+from encap_compile.kernel.devices import Address, Device
+from encap_compile.kernel.maps import Map, Packed
+from encap_compile.kernel.objects import BpfObject
+from encap_compile.kernel.programs import Program
+from encap_compile.loader.bundle import open_bundle
+from encap_compile.loader.compose import compose
+from encap_compile.loader.contents import wanted_contents
+from encap_compile.loader.hostfile import read_settings
+from encap_compile.machine import resolve
+from encap_compile.manifest import Manifest
+
+from .running import Ran, run
+
+OWN = {4: "192.0.2.77", 6: "2001:db8::77"}  # our outer addresses
+MAC = "02:00:00:00:00:77"  # our device's
+MTU = 1500
+_PAIR = struct.Struct("=QQ")
+
+Counts = dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Outcome(Ran):
+    """`counted` holds the counters that moved: name -> (packets, bytes)."""
+
+    counted: Counts
+
+
+def device(mtu: int = MTU) -> Device:
+    addresses = tuple(Address(ip_address(a), 24, True) for a in OWN.values())
+    return Device("eth0", 2, bytes.fromhex(MAC.replace(":", "")), mtu, True, True, addresses)
+
+
+class Datapath:
+    """Use it as a context manager. `settings` are host values besides the device, as for `encapctl --set`."""
+
+    def __init__(self, bundle: Path, mtu: int = MTU, settings: tuple[str, ...] = ()) -> None:
+        opened = open_bundle(bundle)
+        self.manifest: Manifest = opened.manifest
+        self.device = device(mtu)
+        findings = Findings()
+        given = read_settings([*(f"{name}=eth0" for name in self.manifest.attach), *settings])
+        machine = resolve(self.manifest, given, {"eth0": self.device}, findings)
+        wanted = wanted_contents(opened, machine, findings)
+        assert not findings.all, [d.message for d in findings.all]
+        self._object = BpfObject(opened.object, self.manifest.name)
+        self._object.set_initial_value(".rodata.host", compose(self.manifest, machine, self.device).host)
+        self._object.load()
+        for content in wanted.contents:
+            self.fill(content.map, content.entries)
+        self._programs = {h.hook: self._object.program(h.program) for h in self.manifest.programs}
+        self._counters = self._object.map("counters")
+        self._before = self._counters.lookup(bytes(4))
+
+    def fill(self, name: str, entries: Packed) -> None:
+        with self.map(name) as map_:
+            map_.update(entries)
+
+    def map(self, name: str) -> Map:
+        return self._object.map(name)
+
+    @property
+    def names(self) -> list[str]:
+        """Every counter's."""
+        return [c.name for c in self.manifest.counters]
+
+    def program(self, hook: str) -> Program:
+        return self._programs[hook]
+
+    def egress(self, frame: bytes, mark: int = 0, gso_size: int = 0, gso_segs: int = 0) -> Outcome:
+        return self._run("tc_egress", frame, mark, gso_size, gso_segs)
+
+    def ingress(self, frame: bytes, mark: int = 0, gso_size: int = 0, gso_segs: int = 0) -> Outcome:
+        return self._run("tc_ingress", frame, mark, gso_size, gso_segs)
+
+    def _run(self, hook: str, frame: bytes, mark: int, gso_size: int, gso_segs: int) -> Outcome:
+        ran = run(self._programs[hook], frame, mark, gso_size, gso_segs)
+        return Outcome(ran.verdict, ran.frame, ran.mark, self._moved())
+
+    def _moved(self) -> Counts:
+        """What changed in the counters since the last run."""
+        after, before = self._counters.lookup(bytes(4)), self._before
+        self._before = after
+        moved: Counts = {}
+        for cpu in range(0, len(after), self._stride):
+            for counter in self.manifest.counters if after[cpu:][: self._stride] != before[cpu:][: self._stride] else ():
+                now, then = (_PAIR.unpack_from(b, cpu + counter.offset) for b in (after, before))
+                if now != then:
+                    packets, size = moved.get(counter.name, (0, 0))
+                    moved[counter.name] = (packets + now[0] - then[0], size + now[1] - then[1])
+        return moved
+
+    @cached_property
+    def _stride(self) -> int:
+        return (self.manifest.counters_size + 7) // 8 * 8
+
+    def close(self) -> None:
+        for handle in (*self._programs.values(), self._counters):
+            handle.close()
+        self._object.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
