@@ -6,8 +6,8 @@ CODES: dict[str, Explained] = {
     "T101": Explained(
         "the pinned clang is not installed",
         """
-encap-compile builds with the clang inside the `ziglang` wheel, so that the same C gives the same object on every machine.
-It is installed together with encap-compile:
+encap-compile builds with the clang inside the `ziglang` wheel, so that the same C gives the same object on every
+machine. It is installed together with encap-compile:
 
     pip install encap-compile
 
@@ -43,8 +43,8 @@ Older releases lower the C to code that verifiers refuse. Use clang 14 or newer,
     "T105": Explained(
         "clang refuses the generated C",
         """
-With the pinned clang that is a bug of encap-compile: please report it with the spec. With a chosen clang, see whether the
-pinned one takes it:
+With the pinned clang that is a bug of encap-compile: please report it with the spec. With a chosen clang, see whether
+the pinned one takes it:
 
     env -u ENCAP_CLANG encap-compile spec.yaml
 """,
@@ -60,8 +60,8 @@ The C is formatted by the clang-format of the `clang-format` wheel, which comes 
     "T107": Explained(
         "a result cannot be written",
         """
-The output directory, or a file in it, cannot be written. Files are replaced one by one and the manifest last, so what was
-there before is still whole.
+The output directory, or a file in it, cannot be written. Files are replaced one by one and the manifest last, so what
+was there before is still whole.
 
     encap-compile -o /tmp/build spec.yaml
 """,

@@ -245,7 +245,10 @@ def _stacks(table: manifest.Table, typed: TypedRows, problems: Problems) -> list
         for i, (encapsulation, four) in enumerate(pairs):
             if (encapsulation, four) not in by_family:
                 words = f"encapsulation {encapsulation} has no form over {'IPv4' if four else 'IPv6'}"
-                problems.add(ValueProblem("E617", words), typed.sheet.place(i, column))
+                problems.add(
+                    ValueProblem("E617", words, "take another encapsulation, or one that begins with `ip`"),
+                    typed.sheet.place(i, column),
+                )
         return []
     return [by_family[pair] for pair in pairs]
 

@@ -60,7 +60,12 @@ class Problems:
 
     def finish(self) -> None:
         if self.count > MOST_ERRORS:
-            self.findings.error("E650", f"and {self.count - MOST_ERRORS} more errors in these rows", self.file_place)
+            self.findings.error(
+                "E650",
+                f"and {self.count - MOST_ERRORS} more errors in these rows",
+                self.file_place,
+                "mend the first ones",
+            )
 
 
 def type_rows(columns: Columns, sheet: Sheet, problems: Problems) -> TypedRows:
@@ -98,7 +103,9 @@ def _columns_ok(columns: Columns, sheet: Sheet, problems: Problems) -> bool:
         if column in known:
             continue
         if column in POOL_COLUMNS:
-            problem = ValueProblem("N907", f"column `{column}`: pools of rows are not yet in this release")
+            problem = ValueProblem(
+                "N907", f"`{column}` is not yet in this release (pools of rows)", "give each row a name of its own"
+            )
         else:
             problem = ValueProblem(
                 "E603", f"table {columns.name} has no column `{column}`", did_you_mean(column, known)
@@ -215,9 +222,12 @@ def _column(
     else:
         missing = [i for i, c in enumerate(cells) if not c and encapsulations[i] in needy]
     index = sheet.columns.index(name) if name in sheet.columns else -1
+    why = (
+        f"encapsulation {' and '.join(sorted(needy))} needs it" if needy and columns.needs else "every row must fill it"
+    )
     for i in missing:
         problems.add(
-            ValueProblem("E614", f"the row has no `{name}`", "every row must fill it" if not needy else ""),
+            ValueProblem("E614", f"the row has no `{name}`", why),
             sheet.place(i, index),
         )
     given = [i for i, c in enumerate(cells) if c]
@@ -245,7 +255,14 @@ def _prefixes(key: KeyColumn, cells: Sequence[str], sheet: Sheet, problems: Prob
         wanted = "IPv4" if key.families[0] == "ipv4" else "IPv6"
         for i, address in enumerate(addresses):
             if (len(address) == 4) != (wanted == "IPv4"):
-                problems.add(ValueProblem("E425", f"this column has {wanted} prefixes only"), sheet.place(i, column))
+                problems.add(
+                    ValueProblem(
+                        "E425",
+                        f"this column has {wanted} prefixes only",
+                        "the rules that use this table match no others",
+                    ),
+                    sheet.place(i, column),
+                )
     if key.prefix_lengths and not set(lengths) <= set(key.prefix_lengths):
         promised = ", ".join(f"/{n}" for n in key.prefix_lengths)
         for i, length in enumerate(lengths):
@@ -272,7 +289,9 @@ def _each(
     for i, cell in enumerate(cells):
         if not cell:
             if parser is values.prefix_bytes:
-                problems.add(ValueProblem("E614", f"the row has no `{name}`"), sheet.place(i, column))
+                problems.add(
+                    ValueProblem("E614", f"the row has no `{name}`", "every row must fill it"), sheet.place(i, column)
+                )
             continue
         try:
             parser(cell)

@@ -18,6 +18,8 @@ BITS = {"u8": 8, "u16": 16, "u20": 20, "u24": 24, "u32": 32}
 LIMITS = {name: (0, (1 << bits) - 1) for name, bits in BITS.items()} | {"port": (1, 65535)}
 ADDRESS_TYPES = ("ip", "ipv4", "ipv6")
 _UNUSABLE4 = frozenset((bytes(4), b"\xff" * 4))
+_EITHER = "type `ip` takes addresses of either family"
+_LIKE = {"ip": "like 192.0.2.1 or 2001:db8::1", "ipv4": "like 192.0.2.1", "ipv6": "like 2001:db8::1"}
 _DECIMAL = pattern(r"0|[1-9][0-9]*")
 _NUMBER = pattern(r"0|[1-9][0-9]*|0x[0-9a-fA-F]+|0o[0-7]+")
 _MAC = pattern(r"[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}")
@@ -181,10 +183,14 @@ def _not_an_address(value: Plain, wanted: str) -> ValueProblem:
                 "write " + ".".join(str(int(p)) for p in parts),
             )
         if wanted == "ipv6":
-            return ValueProblem("E425", f"{text} is an IPv4 address, and an IPv6 address is needed here")
+            return ValueProblem("E425", f"{text} is an IPv4 address, and an IPv6 address is needed here", _EITHER)
     if wanted == "ipv4" and ":" in text:
-        return ValueProblem("E425", f"{text} is an IPv6 address, and an IPv4 address is needed here")
-    help = "names are not resolved: a spec means the same everywhere" if text[:1].isalpha() and "." in text else ""
+        return ValueProblem("E425", f"{text} is an IPv6 address, and an IPv4 address is needed here", _EITHER)
+    help = (
+        "names are not resolved: a spec means the same everywhere"
+        if text[:1].isalpha() and "." in text
+        else _LIKE[wanted]
+    )
     return ValueProblem("E411", f"`{text}` is not {names[wanted]}", help)
 
 

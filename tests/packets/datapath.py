@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
@@ -15,7 +17,7 @@ from encap_compile.kernel.devices import Address, Device
 from encap_compile.kernel.maps import Map, Packed
 from encap_compile.kernel.objects import BpfObject
 from encap_compile.kernel.programs import Program
-from encap_compile.loader.bundle import open_bundle
+from encap_compile.loader.bundle import Bundle, open_bundle
 from encap_compile.loader.compose import compose
 from encap_compile.loader.contents import wanted_contents
 from encap_compile.loader.hostfile import read_settings
@@ -45,10 +47,22 @@ def device(mtu: int = MTU) -> Device:
 
 
 class Datapath:
-    """Use it as a context manager. `settings` are host values besides the device, as for `encapctl --set`."""
+    """Use it as a context manager. `settings` are host values besides the device, as for `encapctl --set`.
 
-    def __init__(self, bundle: Path, mtu: int = MTU, settings: tuple[str, ...] = ()) -> None:
-        opened = open_bundle(bundle)
+    `more` are rows to add to those of the bundle: table -> CSV lines.
+    """
+
+    def __init__(
+        self, bundle: Path, mtu: int = MTU, settings: tuple[str, ...] = (), more: Mapping[str, str] | None = None
+    ) -> None:
+        with TemporaryDirectory() as folder:
+            files = {}
+            for table, lines in (more or {}).items():
+                files[table] = Path(folder) / f"{table}.csv"
+                files[table].write_text((bundle / f"{table}.csv").read_text() + lines)
+            self._load(open_bundle(bundle, files), mtu, settings)
+
+    def _load(self, opened: Bundle, mtu: int, settings: tuple[str, ...]) -> None:
         self.manifest: Manifest = opened.manifest
         self.device = device(mtu)
         findings = Findings()

@@ -15,30 +15,14 @@ from .netns import Namespace
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 SEGMENTING = "tx-*-segmentation"
 # Device features by the kernel's names; `*` stands for anything but "generic". `on` hands whole super-packets from
-# host to host. `software` makes them up to the hook and cuts them in the kernel behind it, as for a plain NIC: the
-# mode in which wrong GSO flags show. `off` has single packets throughout, with finished checksums in captured bytes.
+# host to host. `software` makes them up to the hook and cuts them in the kernel behind it, as for the plainest NIC:
+# the mode in which wrong GSO flags show. `off` has single packets throughout. But for `on`, checksums on the wire are
+# finished ones.
+CHECKSUM, GATHER, GENERIC = "tx-checksum-ip-generic", "tx-scatter-gather", "tx-generic-segmentation"
 OFFLOADS: dict[str, dict[str, bool]] = {
-    "on": {
-        "tx-checksum-ip-generic": True,
-        "tx-scatter-gather": True,
-        "tx-generic-segmentation": True,
-        SEGMENTING: True,
-        "rx-gro": True,
-    },
-    "software": {
-        "tx-checksum-ip-generic": True,
-        "tx-scatter-gather": True,
-        "tx-generic-segmentation": True,
-        SEGMENTING: False,
-        "rx-gro": True,
-    },
-    "off": {
-        "rx-gro": False,
-        SEGMENTING: False,
-        "tx-generic-segmentation": False,
-        "tx-scatter-gather": False,
-        "tx-checksum-ip-generic": False,
-    },
+    "on": {CHECKSUM: True, GATHER: True, GENERIC: True, SEGMENTING: True, "rx-gro": True},
+    "software": {CHECKSUM: False, GATHER: True, GENERIC: True, SEGMENTING: False, "rx-gro": True},
+    "off": {CHECKSUM: False, GATHER: False, GENERIC: False, SEGMENTING: False, "rx-gro": False},
 }
 
 

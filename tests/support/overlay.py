@@ -85,7 +85,7 @@ class Overlay:
         topology.overlay_on_loopback("ours")
         for role in ("far", "near"):
             kernel_vxlan.add_device(topology, role, vni, outer)
-            kernel_vxlan.add_peer(topology, role, "ours", topology.mac("ours", device), outer)
+            kernel_vxlan.add_peer(topology, role, "ours", topology.mac("ours"), outer)
             direct = role == "near" and not through_router
             topology.route_overlay("ours", role, direct, 1500 - kernel_vxlan.OVERHEAD[outer], device)
 

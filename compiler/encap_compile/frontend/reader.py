@@ -84,29 +84,54 @@ def _line_column(text: str, index: int) -> tuple[int, int]:
 
 
 def _syntax(error: yaml.MarkedYAMLError, path: str, text: str, findings: Findings) -> None:
+    problem, context = error.problem or "it cannot be read", error.context or ""
     mark = error.problem_mark or error.context_mark
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    shown = lines[line - 1] if line <= len(lines) else ""
-    indentation = shown[: len(shown) - len(shown.lstrip(" \t"))]
-    if "\t" in indentation:
+
+    def place(mark: yaml.Mark | None) -> Place:
+        return Place(path, mark.line + 1, mark.column + 1, mark.column + 2) if mark else Place(path, 1, 1)
+
+    def line(mark: yaml.Mark | None) -> str:
+        return lines[mark.line] if mark and mark.line < len(lines) else ""
+
+    indentation = line(mark)[: len(line(mark)) - len(line(mark).lstrip(" \t"))]
+    if "\t" in indentation and mark:
         at = indentation.index("\t") + 1
-        place = Place(path, line, at, at + 1)
-        findings.error("E108", "a tab in the indentation", place, "indent with spaces: YAML forbids tabs there")
-        return
-    place = Place(path, line, column, column + 1)
-    problem = error.problem or "cannot be read"
-    if "alias" in problem or "anchor" in problem:
-        findings.error("E113", problem, place, "define it before, as `&name value`")
-        return
-    help = ""
-    if shown.lstrip()[:1] in ("@", "`", "%", "*", "&", "!"):
-        help = "quote a value that begins with this character"
-    elif ":" in shown and ("mapping values are not allowed" in problem or "flow mapping" in (error.context or "")):
-        help = "quote values that have a colon, like IPv6 addresses; is a comma, brace or quote missing?"
-    elif "end" in problem or "expected" in problem:
-        help = "look for a missing quote, bracket or dash here or just above"
-    findings.error("E107", f"this is not YAML: {problem}", place, help)
+        findings.error(
+            "E108",
+            "a tab in the indentation",
+            Place(path, mark.line + 1, at, at + 1),
+            "indent with spaces: YAML forbids tabs there",
+        )
+    elif "alias" in problem or "anchor" in problem:
+        findings.error("E113", problem, place(mark), "quote a value that begins with `*` or `&`")
+    elif context == "while scanning a simple key":
+        # Noticed at the next line; the key without its value is where the context is.
+        help = (
+            "put a space after the colon"
+            if ":" in line(error.context_mark)
+            else "a key is followed by `: ` and its value"
+        )
+        findings.error("E107", "this is not YAML: neither a key nor a value", place(error.context_mark), help)
+    else:
+        related: tuple[tuple[Place, str], ...] = ()
+        if error.context_mark and place(error.context_mark) != place(mark):
+            related = (
+                (place(error.context_mark), context.replace("while parsing", "in").replace("while scanning", "in")),
+            )
+        findings.error(
+            "E107", f"this is not YAML: {problem}", place(mark), _advice(problem, line(mark)), related=related
+        )
+
+
+def _advice(problem: str, line: str) -> str:
+    if "cannot start any token" in problem or line.lstrip()[:1] in ("@", "`", "%", "*", "&", "!"):
+        return "quote a value that begins with this character"
+    if "not allowed" in problem:
+        return "does the line begin in the right column? A value with a colon in it, like an IPv6 address, needs quotes"
+    if "node content" in problem and ":" in line:
+        return "a value is missing, or an IPv6 address stands here without quotes"
+    return "look for a missing quote, bracket, comma or dash, here or where it began"
 
 
 class _Builder:

@@ -10,6 +10,7 @@ from re import search
 from typing import Any
 
 from ..diagnostics import Findings, Place
+from ..suggest import closest
 from .later import later_key
 from .nodes import Node
 from .schema_words import enum_problem, missing_key, pattern_problem, too_many_keys, unknown_key, wrong_kind
@@ -19,7 +20,7 @@ Schema = dict[str, Any]
 
 def judge(root: Node, document: Schema, findings: Findings) -> None:
     """Everything in the document that the schema does not allow (E2, E4 and N9 codes)."""
-    _Walk(document, findings, _names(root, "endpoints"), _names(root, "headers")).node(root, document, "", "the spec")
+    _Walk(document, findings, _names(root, "endpoints"), _names(root, "headers")).node(root, document, "", "")
 
 
 def _names(root: Node, section: str) -> frozenset[str]:
@@ -122,6 +123,9 @@ class _Walk:
 
     def _object(self, node: Node, schema: Schema, context: str) -> None:
         properties, others = schema.get("properties", {}), schema.get("additionalProperties", True)
+        meant = (
+            {closest(name, properties) for name in node.keys if name not in properties} if others is False else set()
+        )
         for name, value in node.items():
             if name in properties:
                 self.node(value, properties[name], context, name)
@@ -134,11 +138,12 @@ class _Walk:
                 if isinstance(others, dict):
                     self.node(value, others, context, name)
         for name in schema.get("required", ()):
-            if node.get(name) is None and not self.lenient:
+            if node.get(name) is None and name not in meant and not self.lenient:
                 problem = missing_key(context, name, properties.get(name, {}))
                 self.findings.error(problem.code, problem.message, node.start, problem.help)
         if len(node.value) < schema.get("minProperties", 0):
-            self.findings.error("E207", "the mapping is empty", node.place, _example(schema))
+            words = "for example " + next(iter(properties), "key") + ": ..."
+            self.findings.error("E207", "the mapping is empty", node.place, _example(schema) or words)
         if len(node.value) > schema.get("maxProperties", len(node.value)):
             second: Place = list(node.keys.values())[schema["maxProperties"]]
             problem = too_many_keys(list(node.keys))

@@ -112,9 +112,13 @@ def wrong_kind(
     found = later_value(context, key, str(node.value), frozenset(tables))
     if found is not None and node.kind != "null":
         return later(found, str(node.text or node.value))
-    example = _yaml(key, schema)
+    example = _yaml(key, schema) or _how(wanted[0])
+    if not key:
+        return ValueProblem(
+            "E203", f"a spec is a mapping, not {KINDS[node.kind]}", "begin with `apiVersion: encap/v1alpha1`"
+        )
     if node.kind == "null":
-        return ValueProblem("E210", f"`{key}` has no value", example or f"give {_either(wanted)}, or leave it out")
+        return ValueProblem("E210", f"`{key}` has no value", example)
     if context == "row" and node.kind == "array":
         return later(LISTS, key)
     expected = _either(wanted)
@@ -141,7 +145,7 @@ def enum_problem(node: Node, allowed: list[Any], context: str, key: str, tables:
     code, what = ("E623", "a type of field") if context == "field_type" else ("E204", f"a value of `{key}`")
     if context == "host_value":
         code, what = "E623", "a type of host value"
-    listed = "one of " + ", ".join(words)
+    listed = ("it can be " if len(words) == 1 else "one of ") + ", ".join(words)
     return ValueProblem(code, f"`{text}` is not {what}", did_you_mean(text, words, listed))
 
 
@@ -165,6 +169,15 @@ def too_many_keys(names: list[str]) -> ValueProblem:
     """Two headers in one element of a stack."""
     lines = "\n".join(f"- {name}: {{...}}" for name in names[:4])
     return ValueProblem("E215", f"`{names[0]}` and `{names[1]}` are one element of the list", f"one each:\n{lines}")
+
+
+def _how(kind: str) -> str:
+    return {
+        "object": "a mapping is written `{key: value}`, or as indented lines `key: value`",
+        "array": "a list is written `[one, two]`, or as lines that begin with `- `",
+        "boolean": "write true or false",
+        "integer": "write a number in decimal, or in hexadecimal after 0x",
+    }.get(kind, "give it a value, or leave it out")
 
 
 def _either(wanted: list[str]) -> str:

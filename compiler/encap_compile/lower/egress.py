@@ -84,7 +84,7 @@ def lower_egress(
 
 
 def _catches_discovery(spec: Spec) -> bool:
-    """Whether a rule that does not let packets pass could meet IPv6 neighbour discovery, whose destination may be any."""
+    """Whether a rule that does not let packets pass could meet IPv6 neighbour discovery: its destination may be any."""
     return spec.egress.default == "drop" or any(
         chooses(r) and "ipv6" in families_of(r.match) for r in spec.egress.rules
     )

@@ -66,7 +66,7 @@ def clang_version(clang: Clang) -> str:
     found = re.search(r"clang version (\d+(?:\.\d+)*)", done.stdout)
     if done.returncode or not found:
         raise _error(
-            "T103", f"{clang.name} does not say its version, so it is no clang", "name the clang binary itself"
+            "T103", f"{clang.name} says no version, so it is no clang", "name the clang binary itself"
         )
     version = found.group(1)
     if int(version.split(".", 1)[0]) < OLDEST:
