@@ -21,9 +21,8 @@
 #define GRE_IPV4_IPV4_CHECKSUM_BASE 0xc52f /* sum of the constant words above */
 #define GRE_IPV4_GRE_FLAGS_VERSION 0x2000 /* key_present 1 */
 #define GRE_IPV4_IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
-#define GRE_IPV4_IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf 0, fragment_offset 0 */
-#define GRE_IPV4_GRE_FLAGS_VERSION_COMPARED                                                                            \
-	0xf007 /* on receive: checksum_present 0, routing_present 0, key_present 1, sequence_present 0, version 0 */
+#define GRE_IPV4_IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
+#define GRE_IPV4_GRE_FLAGS_VERSION_COMPARED 0xf007 /* on receive: all but reserved */
 #define GRE_IPV4_GRE_FLAGS_VERSION_EXPECTED 0x2000
 
 /* gre: ipv6 / gre, 48 bytes (gre-tenants.yaml:12) */
@@ -35,8 +34,7 @@
 #define GRE_IPV6_GRE_FLAGS_VERSION 0x2000 /* key_present 1 */
 #define GRE_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
 #define GRE_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
-#define GRE_IPV6_GRE_FLAGS_VERSION_COMPARED                                                                            \
-	0xf007 /* on receive: checksum_present 0, routing_present 0, key_present 1, sequence_present 0, version 0 */
+#define GRE_IPV6_GRE_FLAGS_VERSION_COMPARED 0xf007 /* on receive: all but reserved */
 #define GRE_IPV6_GRE_FLAGS_VERSION_EXPECTED 0x2000
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
@@ -474,18 +472,12 @@ static __always_inline int encapsulate_tenants_gre_ipv6(struct __sk_buff *skb, c
 	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
-	outer->ipv6.version_class_label = bpf_htonl(GRE_IPV6_IPV6_VERSION_CLASS_LABEL | (__u32)packet->ecn << 20);
+	outer->ipv6.version_class_label = bpf_htonl(GRE_IPV6_IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
 	outer->ipv6.payload_length = length_field(packet->length + GRE_IPV6_OVERHEAD - sizeof(outer->ipv6));
 	outer->ipv6.next_header = GRE_IPV6_IPV6_NEXT_HEADER;
 	outer->ipv6.hop_limit = GRE_IPV6_IPV6_HOP_LIMIT;
-	outer->ipv6.source.word[0] = host.address_ipv6.word[0];
-	outer->ipv6.source.word[1] = host.address_ipv6.word[1];
-	outer->ipv6.source.word[2] = host.address_ipv6.word[2];
-	outer->ipv6.source.word[3] = host.address_ipv6.word[3];
-	outer->ipv6.destination.word[0] = row->gateway.word[0];
-	outer->ipv6.destination.word[1] = row->gateway.word[1];
-	outer->ipv6.destination.word[2] = row->gateway.word[2];
-	outer->ipv6.destination.word[3] = row->gateway.word[3];
+	outer->ipv6.source = host_ipv6(&host.address_ipv6);
+	outer->ipv6.destination = to_ipv6(&row->gateway);
 
 	outer->gre.flags_version = bpf_htons(GRE_IPV6_GRE_FLAGS_VERSION);
 	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
@@ -829,9 +821,8 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 	if ((void *)(ip + 1) > packet_end(skb))
 		return TC_ACT_UNSPEC;
 	/* gre */
-	if (ip->protocol == IPPROTO_GRE && ip->destination == host.address_ipv4) {
+	if (ip->protocol == IPPROTO_GRE && ip->destination == host.address_ipv4)
 		return decapsulate_gre_ipv4(skb, counters);
-	}
 	return TC_ACT_UNSPEC;
 }
 
@@ -845,9 +836,8 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 	if ((void *)(ip + 1) > packet_end(skb))
 		return TC_ACT_UNSPEC;
 	/* gre */
-	if (ip->next_header == IPPROTO_GRE && same_ipv6(&ip->destination, &host.address_ipv6)) {
+	if (ip->next_header == IPPROTO_GRE && same_ipv6(&ip->destination, &host.address_ipv6))
 		return decapsulate_gre_ipv6(skb, counters);
-	}
 	return TC_ACT_UNSPEC;
 }
 

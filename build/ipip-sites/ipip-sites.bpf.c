@@ -19,7 +19,7 @@
 #define IPIP_IPV4_IPV4_TTL 64 /* ipip-sites.yaml:13 */
 #define IPIP_IPV4_IPV4_CHECKSUM_BASE 0xc500 /* sum of the constant words above */
 #define IPIP_IPV4_IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
-#define IPIP_IPV4_IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf 0, fragment_offset 0 */
+#define IPIP_IPV4_IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
 
 /* ipip: ipv6, 40 bytes (ipip-sites.yaml:12) */
 #define IPIP_IPV6_OVERHEAD 40 /* bytes */
@@ -396,18 +396,12 @@ static __always_inline int encapsulate_sites_ipip_ipv6(struct __sk_buff *skb, co
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
 	outer->ipv6.version_class_label =
-		bpf_htonl(IPIP_IPV6_IPV6_VERSION_CLASS_LABEL | (__u32)packet->dscp << 22 | (__u32)packet->ecn << 20);
+		bpf_htonl(IPIP_IPV6_IPV6_VERSION_CLASS_LABEL | packet->dscp << 22 | packet->ecn << 20);
 	outer->ipv6.payload_length = length_field(packet->length + IPIP_IPV6_OVERHEAD - sizeof(outer->ipv6));
 	outer->ipv6.next_header = packet->is_ipv4 ? 4 : 41;
 	outer->ipv6.hop_limit = IPIP_IPV6_IPV6_HOP_LIMIT;
-	outer->ipv6.source.word[0] = host.tunnel_ipv6.word[0];
-	outer->ipv6.source.word[1] = host.tunnel_ipv6.word[1];
-	outer->ipv6.source.word[2] = host.tunnel_ipv6.word[2];
-	outer->ipv6.source.word[3] = host.tunnel_ipv6.word[3];
-	outer->ipv6.destination.word[0] = row->address.word[0];
-	outer->ipv6.destination.word[1] = row->address.word[1];
-	outer->ipv6.destination.word[2] = row->address.word[2];
-	outer->ipv6.destination.word[3] = row->address.word[3];
+	outer->ipv6.source = host_ipv6(&host.tunnel_ipv6);
+	outer->ipv6.destination = to_ipv6(&row->address);
 
 	chosen->packets += segments;
 	chosen->bytes += packet->length;
@@ -722,9 +716,8 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 	if ((void *)(ip + 1) > packet_end(skb))
 		return TC_ACT_UNSPEC;
 	/* ipip */
-	if ((ip->protocol == IPPROTO_IPIP || ip->protocol == IPPROTO_IPV6) && ip->destination == host.tunnel_ipv4) {
+	if ((ip->protocol == IPPROTO_IPIP || ip->protocol == IPPROTO_IPV6) && ip->destination == host.tunnel_ipv4)
 		return decapsulate_ipip_ipv4(skb, counters);
-	}
 	return TC_ACT_UNSPEC;
 }
 
@@ -739,9 +732,8 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 		return TC_ACT_UNSPEC;
 	/* ipip */
 	if ((ip->next_header == IPPROTO_IPIP || ip->next_header == IPPROTO_IPV6) &&
-		same_ipv6(&ip->destination, &host.tunnel_ipv6)) {
+		same_ipv6(&ip->destination, &host.tunnel_ipv6))
 		return decapsulate_ipip_ipv6(skb, counters);
-	}
 	return TC_ACT_UNSPEC;
 }
 

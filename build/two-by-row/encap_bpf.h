@@ -65,6 +65,7 @@ enum {
 #define IPPROTO_SCTP 132
 #define PROTOCOL_UNSEEN 255 /* reserved by IANA: a packet that does not show its protocol */
 
+#define IPV4_FRAGMENT 0x3fff /* more fragments, or an offset: it is one */
 #define IPV4_FRAGMENT_OFFSET 0x1fff
 #define IPV6_FRAGMENT_OFFSET 0xfff8
 #define IPV6_EXTENSIONS_MAX 6
@@ -75,9 +76,6 @@ enum {
 
 /* Ethernet, the longest IPv4 header or IPv6 with its usual extensions, and the ports. */
 #define INNER_HEADERS_MAX (ETH_HLEN + 60 + 20)
-
-/* 2^32 divided by the golden ratio: spreads what it multiplies over the upper bits (Knuth). */
-#define FLOW_HASH_PRIME 0x9e3779b1
 
 /* bpf_skb_adjust_room: 5.2, where nothing else is said. */
 #define BPF_ADJ_ROOM_MAC 1

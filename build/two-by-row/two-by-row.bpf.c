@@ -19,7 +19,7 @@
 #define IPIP_IPV4_IPV4_TTL 64
 #define IPIP_IPV4_IPV4_CHECKSUM_BASE 0xc500 /* sum of the constant words above */
 #define IPIP_IPV4_IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
-#define IPIP_IPV4_IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf 0, fragment_offset 0 */
+#define IPIP_IPV4_IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
 
 /* ipip: ipv6, 40 bytes (two-by-row.yaml:10) */
 #define IPIP_IPV6_OVERHEAD 40 /* bytes */
@@ -39,9 +39,8 @@
 #define GRE_IPV4_IPV4_CHECKSUM_BASE 0xc52f /* sum of the constant words above */
 #define GRE_IPV4_GRE_FLAGS_VERSION 0x2000 /* key_present 1 */
 #define GRE_IPV4_IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
-#define GRE_IPV4_IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf 0, fragment_offset 0 */
-#define GRE_IPV4_GRE_FLAGS_VERSION_COMPARED                                                                            \
-	0xf007 /* on receive: checksum_present 0, routing_present 0, key_present 1, sequence_present 0, version 0 */
+#define GRE_IPV4_IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
+#define GRE_IPV4_GRE_FLAGS_VERSION_COMPARED 0xf007 /* on receive: all but reserved */
 #define GRE_IPV4_GRE_FLAGS_VERSION_EXPECTED 0x2000
 
 /* gre: ipv6 / gre, 48 bytes (two-by-row.yaml:11) */
@@ -53,8 +52,7 @@
 #define GRE_IPV6_GRE_FLAGS_VERSION 0x2000 /* key_present 1 */
 #define GRE_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
 #define GRE_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
-#define GRE_IPV6_GRE_FLAGS_VERSION_COMPARED                                                                            \
-	0xf007 /* on receive: checksum_present 0, routing_present 0, key_present 1, sequence_present 0, version 0 */
+#define GRE_IPV6_GRE_FLAGS_VERSION_COMPARED 0xf007 /* on receive: all but reserved */
 #define GRE_IPV6_GRE_FLAGS_VERSION_EXPECTED 0x2000
 
 /* Rows that a rule names, by the FNV-1a hash of the name: the loader uses the same. */
@@ -500,18 +498,12 @@ static __always_inline int encapsulate_exits_ipip_ipv6(struct __sk_buff *skb, co
 	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
-	outer->ipv6.version_class_label = bpf_htonl(IPIP_IPV6_IPV6_VERSION_CLASS_LABEL | (__u32)packet->ecn << 20);
+	outer->ipv6.version_class_label = bpf_htonl(IPIP_IPV6_IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
 	outer->ipv6.payload_length = length_field(packet->length + IPIP_IPV6_OVERHEAD - sizeof(outer->ipv6));
 	outer->ipv6.next_header = packet->is_ipv4 ? 4 : 41;
 	outer->ipv6.hop_limit = IPIP_IPV6_IPV6_HOP_LIMIT;
-	outer->ipv6.source.word[0] = host.address_ipv6.word[0];
-	outer->ipv6.source.word[1] = host.address_ipv6.word[1];
-	outer->ipv6.source.word[2] = host.address_ipv6.word[2];
-	outer->ipv6.source.word[3] = host.address_ipv6.word[3];
-	outer->ipv6.destination.word[0] = row->address.word[0];
-	outer->ipv6.destination.word[1] = row->address.word[1];
-	outer->ipv6.destination.word[2] = row->address.word[2];
-	outer->ipv6.destination.word[3] = row->address.word[3];
+	outer->ipv6.source = host_ipv6(&host.address_ipv6);
+	outer->ipv6.destination = to_ipv6(&row->address);
 
 	chosen->packets += segments;
 	chosen->bytes += packet->length;
@@ -598,18 +590,12 @@ static __always_inline int encapsulate_exits_gre_ipv6(struct __sk_buff *skb, con
 	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
-	outer->ipv6.version_class_label = bpf_htonl(GRE_IPV6_IPV6_VERSION_CLASS_LABEL | (__u32)packet->ecn << 20);
+	outer->ipv6.version_class_label = bpf_htonl(GRE_IPV6_IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
 	outer->ipv6.payload_length = length_field(packet->length + GRE_IPV6_OVERHEAD - sizeof(outer->ipv6));
 	outer->ipv6.next_header = GRE_IPV6_IPV6_NEXT_HEADER;
 	outer->ipv6.hop_limit = GRE_IPV6_IPV6_HOP_LIMIT;
-	outer->ipv6.source.word[0] = host.address_ipv6.word[0];
-	outer->ipv6.source.word[1] = host.address_ipv6.word[1];
-	outer->ipv6.source.word[2] = host.address_ipv6.word[2];
-	outer->ipv6.source.word[3] = host.address_ipv6.word[3];
-	outer->ipv6.destination.word[0] = row->address.word[0];
-	outer->ipv6.destination.word[1] = row->address.word[1];
-	outer->ipv6.destination.word[2] = row->address.word[2];
-	outer->ipv6.destination.word[3] = row->address.word[3];
+	outer->ipv6.source = host_ipv6(&host.address_ipv6);
+	outer->ipv6.destination = to_ipv6(&row->address);
 
 	outer->gre.flags_version = bpf_htons(GRE_IPV6_GRE_FLAGS_VERSION);
 	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
@@ -1201,13 +1187,11 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 	if ((void *)(ip + 1) > packet_end(skb))
 		return TC_ACT_UNSPEC;
 	/* ipip */
-	if ((ip->protocol == IPPROTO_IPIP || ip->protocol == IPPROTO_IPV6) && ip->destination == host.address_ipv4) {
+	if ((ip->protocol == IPPROTO_IPIP || ip->protocol == IPPROTO_IPV6) && ip->destination == host.address_ipv4)
 		return decapsulate_ipip_ipv4(skb, counters);
-	}
 	/* gre */
-	if (ip->protocol == IPPROTO_GRE && ip->destination == host.address_ipv4) {
+	if (ip->protocol == IPPROTO_GRE && ip->destination == host.address_ipv4)
 		return decapsulate_gre_ipv4(skb, counters);
-	}
 	return TC_ACT_UNSPEC;
 }
 
@@ -1222,13 +1206,11 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 		return TC_ACT_UNSPEC;
 	/* ipip */
 	if ((ip->next_header == IPPROTO_IPIP || ip->next_header == IPPROTO_IPV6) &&
-		same_ipv6(&ip->destination, &host.address_ipv6)) {
+		same_ipv6(&ip->destination, &host.address_ipv6))
 		return decapsulate_ipip_ipv6(skb, counters);
-	}
 	/* gre */
-	if (ip->next_header == IPPROTO_GRE && same_ipv6(&ip->destination, &host.address_ipv6)) {
+	if (ip->next_header == IPPROTO_GRE && same_ipv6(&ip->destination, &host.address_ipv6))
 		return decapsulate_gre_ipv6(skb, counters);
-	}
 	return TC_ACT_UNSPEC;
 }
 

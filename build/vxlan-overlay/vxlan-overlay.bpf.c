@@ -10,6 +10,7 @@
 #include "encap_address.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
+#include "encap_flow.h"
 
 /* vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes (vxlan-overlay.yaml:12) */
 #define VXLAN_IPV4_OVERHEAD 50 /* bytes */
@@ -22,7 +23,7 @@
 #define VXLAN_IPV4_UDP_DESTINATION_PORT 4789 /* vxlan-overlay.yaml:14 */
 #define VXLAN_IPV4_VXLAN_FLAGS 0x08000000 /* flags 8 */
 #define VXLAN_IPV4_IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
-#define VXLAN_IPV4_IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf 0, fragment_offset 0 */
+#define VXLAN_IPV4_IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
 #define VXLAN_IPV4_VXLAN_FLAGS_COMPARED 0xff000000 /* on receive: flags 8 */
 #define VXLAN_IPV4_VXLAN_FLAGS_EXPECTED 0x08000000
 
@@ -252,6 +253,7 @@ struct packet {
 	bool ports_unseen; /* a later fragment, or headers that cannot be read: it may be of any port */
 	__be16 source_port;
 	__be16 destination_port;
+	bool fragment; /* the first one or a later one */
 	bool discovery; /* neighbour discovery, RFC 4861 */
 	struct ip_address source;
 	struct ip_address destination;
@@ -293,6 +295,7 @@ static __always_inline bool parse_ipv4(const struct __sk_buff *skb, __u32 offset
 	packet->ecn = ip->tos & 3;
 	packet->length = skb->len - offset;
 	packet->transport = offset + header_length;
+	packet->fragment = ip->fragment & bpf_htons(IPV4_FRAGMENT);
 	if (ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET))
 		packet->ports_unseen = true;
 	else
@@ -322,6 +325,7 @@ static __always_inline void parse_ipv6_chain(const struct __sk_buff *skb, __u32 
 			if ((void *)(extension + 1) > packet_end(skb))
 				goto unseen;
 			packet->protocol = extension->next_header;
+			packet->fragment = true;
 			if (extension->fragment & bpf_htons(IPV6_FRAGMENT_OFFSET)) {
 				packet->ports_unseen = true;
 				return;
@@ -402,17 +406,19 @@ static __always_inline __u32 flow_hash(const struct __sk_buff *skb, const struct
 {
 	__u32 hash = skb->hash;
 
-	hash = (hash ^ packet->source.word[0]) * FLOW_HASH_PRIME;
-	hash = (hash ^ packet->destination.word[0]) * FLOW_HASH_PRIME;
-	hash = (hash ^ packet->source.word[1]) * FLOW_HASH_PRIME;
-	hash = (hash ^ packet->destination.word[1]) * FLOW_HASH_PRIME;
-	hash = (hash ^ packet->source.word[2]) * FLOW_HASH_PRIME;
-	hash = (hash ^ packet->destination.word[2]) * FLOW_HASH_PRIME;
-	hash = (hash ^ packet->source.word[3]) * FLOW_HASH_PRIME;
-	hash = (hash ^ packet->destination.word[3]) * FLOW_HASH_PRIME;
-	hash = (hash ^ packet->protocol) * FLOW_HASH_PRIME;
-	hash = (hash ^ ((__u32)packet->source_port << 16 | packet->destination_port)) * FLOW_HASH_PRIME;
-	return hash ^ hash >> 16;
+	hash = flow_hash_add(hash, packet->source.word[0]);
+	hash = flow_hash_add(hash, packet->destination.word[0]);
+	hash = flow_hash_add(hash, packet->source.word[1]);
+	hash = flow_hash_add(hash, packet->destination.word[1]);
+	hash = flow_hash_add(hash, packet->source.word[2]);
+	hash = flow_hash_add(hash, packet->destination.word[2]);
+	hash = flow_hash_add(hash, packet->source.word[3]);
+	hash = flow_hash_add(hash, packet->destination.word[3]);
+	hash = flow_hash_add(hash, packet->protocol);
+	/* Only the first fragment shows the ports; all shall take one path. */
+	if (!packet->fragment)
+		hash = flow_hash_add(hash, (__u32)packet->source_port << 16 | packet->destination_port);
+	return hash;
 }
 
 /*
@@ -488,18 +494,16 @@ static __always_inline int encapsulate_sites_vxlan_ipv4(struct __sk_buff *skb, c
 	sum = checksum_add_be32(sum, outer->ipv4.destination);
 	outer->ipv4.checksum = checksum_fold(sum);
 
-	outer->udp.source_port = bpf_htons(49152 + ((__u64)hash * 16384 >> 32));
+	outer->udp.source_port = flow_port(hash);
 	outer->udp.destination_port = bpf_htons(VXLAN_IPV4_UDP_DESTINATION_PORT);
 	outer->udp.length = length_field(packet->length + VXLAN_IPV4_OVERHEAD - offsetof(struct vxlan_ipv4, udp));
 	outer->udp.checksum = 0;
 
 	outer->vxlan.flags = bpf_htonl(VXLAN_IPV4_VXLAN_FLAGS);
-	outer->vxlan.vni = bpf_htonl((__u32)row->vni << 8);
+	outer->vxlan.vni = bpf_htonl(row->vni << 8);
 
 	outer->ethernet.destination = row->mac;
-	outer->ethernet.source.half[0] = host.uplink_mac.half[0];
-	outer->ethernet.source.half[1] = host.uplink_mac.half[1];
-	outer->ethernet.source.half[2] = host.uplink_mac.half[2];
+	outer->ethernet.source = host_mac(&host.uplink_mac);
 	outer->ethernet.type = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 
 	chosen->packets += segments;
@@ -535,31 +539,23 @@ static __always_inline int encapsulate_sites_vxlan_ipv6(struct __sk_buff *skb, c
 	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
-	outer->ipv6.version_class_label = bpf_htonl(VXLAN_IPV6_IPV6_VERSION_CLASS_LABEL | (__u32)packet->ecn << 20);
+	outer->ipv6.version_class_label = bpf_htonl(VXLAN_IPV6_IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
 	outer->ipv6.payload_length = length_field(packet->length + VXLAN_IPV6_OVERHEAD - sizeof(outer->ipv6));
 	outer->ipv6.next_header = VXLAN_IPV6_IPV6_NEXT_HEADER;
 	outer->ipv6.hop_limit = VXLAN_IPV6_IPV6_HOP_LIMIT;
-	outer->ipv6.source.word[0] = host.vtep_ipv6.word[0];
-	outer->ipv6.source.word[1] = host.vtep_ipv6.word[1];
-	outer->ipv6.source.word[2] = host.vtep_ipv6.word[2];
-	outer->ipv6.source.word[3] = host.vtep_ipv6.word[3];
-	outer->ipv6.destination.word[0] = row->address.word[0];
-	outer->ipv6.destination.word[1] = row->address.word[1];
-	outer->ipv6.destination.word[2] = row->address.word[2];
-	outer->ipv6.destination.word[3] = row->address.word[3];
+	outer->ipv6.source = host_ipv6(&host.vtep_ipv6);
+	outer->ipv6.destination = to_ipv6(&row->address);
 
-	outer->udp.source_port = bpf_htons(49152 + ((__u64)hash * 16384 >> 32));
+	outer->udp.source_port = flow_port(hash);
 	outer->udp.destination_port = bpf_htons(VXLAN_IPV6_UDP_DESTINATION_PORT);
 	outer->udp.length = length_field(packet->length + VXLAN_IPV6_OVERHEAD - offsetof(struct vxlan_ipv6, udp));
 	outer->udp.checksum = 0;
 
 	outer->vxlan.flags = bpf_htonl(VXLAN_IPV6_VXLAN_FLAGS);
-	outer->vxlan.vni = bpf_htonl((__u32)row->vni << 8);
+	outer->vxlan.vni = bpf_htonl(row->vni << 8);
 
 	outer->ethernet.destination = row->mac;
-	outer->ethernet.source.half[0] = host.uplink_mac.half[0];
-	outer->ethernet.source.half[1] = host.uplink_mac.half[1];
-	outer->ethernet.source.half[2] = host.uplink_mac.half[2];
+	outer->ethernet.source = host_mac(&host.uplink_mac);
 	outer->ethernet.type = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 
 	chosen->packets += segments;

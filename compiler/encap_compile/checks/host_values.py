@@ -22,17 +22,17 @@ def check(spec: Spec, findings: Findings) -> None:
             continue
         device, attribute = value.default
         if value.type in DEVICES:
-            findings.error("E332", f"a {value.type} has no default", value.place, "each machine names its own")
+            findings.error("E332", f"a {value.type} has no default", value.default_place, "each machine names its own")
         elif device not in spec.host:
             help = did_you_mean(device, [h.name for h in spec.host.values() if h.type in DEVICES])
-            findings.error("E301", f"there is no host value `{device}`", value.place, help)
+            findings.error("E301", f"there is no host value `{device}`", value.default_place, help)
         elif spec.host[device].type not in DEVICES:
             words = f"`{device}` is of type {spec.host[device].type}, and only a device has attributes"
-            findings.error("E332", words, value.place, f"declare `{device}: device`, or name another")
+            findings.error("E332", words, value.default_place, f"declare `{device}: device`, or name another")
         elif value.type not in ATTRIBUTES[attribute]:
             words = f"`{device}.{attribute}` does not fit type {value.type}"
             help = f"it fits {', '.join(ATTRIBUTES[attribute])}"
-            findings.error("E332", words, value.place, help)
+            findings.error("E332", words, value.default_place, help)
     _attached(spec, findings)
 
 

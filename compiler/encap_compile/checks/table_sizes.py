@@ -8,7 +8,7 @@ from ..spec import Spec
 
 
 def check(spec: Spec, findings: Findings) -> None:
-    """E610 more rows than the capacity, E611 too many rows for `fixed`, E621 fixed rows in a file. Files are judged when they are read."""
+    """E610 more rows than the capacity, E611 too many for `fixed`, E621 `fixed` with a file. Files come later."""
     for table in spec.endpoints.values():
         count = len(table.rows)
         if count > table.capacity:

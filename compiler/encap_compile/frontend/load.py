@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def parse_spec(data: bytes, path: str) -> Spec:
     findings.stop_on_errors()
     spec = build_spec(root, path, sha256(data).hexdigest(), findings)
     findings.stop_on_errors()
-    return spec
+    return replace(spec, warnings=tuple(findings.warnings))
 
 
 def read_bytes(path: str, findings: Findings) -> bytes:

@@ -87,12 +87,9 @@ def _host(root: Node) -> dict[str, HostValue]:
             continue
         default = node.get("default")
         device, _, attribute = default.value.partition(".") if default else ("", "", "")
-        found[name] = HostValue(
-            name,
-            node.value["type"].value,
-            (device, attribute) if default else None,
-            default.place if default else place,
-        )
+        parts = (device, attribute) if default else None
+        default_place = default.place if default else place
+        found[name] = HostValue(name, node.value["type"].value, parts, place, default_place)
     return found
 
 

@@ -103,6 +103,7 @@ def _checks(stack: ir.Stack, names_inner: str) -> list[ir.WordCheck]:
             described = next(w for w in header.words if w.name == word.name)
             mask = value = 0
             compared: list[str] = []
+            fields_compared: list[str] = []
             other: ir.Source | None = None
             for part in word.parts:
                 field = header.field(part.name)
@@ -118,7 +119,8 @@ def _checks(stack: ir.Stack, names_inner: str) -> list[ir.WordCheck]:
                 if isinstance(expected, ir.Literal):
                     mask |= ((1 << part.bits) - 1) << part.shift
                     value |= expected.value << part.shift
-                    compared.append(f"{part.name} {expected.value}")
+                    compared.append(f"{part.name} {expected.value}" if expected.value else part.name)
+                    fields_compared.append(part.name)
                 elif isinstance(expected, ir.FromHost):
                     other = expected
             reason = described.refusal or f"{layer.header}_{word.name}"
@@ -134,13 +136,19 @@ def _checks(stack: ir.Stack, names_inner: str) -> list[ir.WordCheck]:
                         ir.Literal(value),
                         f"{name}_EXPECTED" if value else "",
                         f"{name}_COMPARED" if mask != full else "",
-                        ", ".join(compared),
+                        _shorter(compared, [p.name for p in word.parts], fields_compared),
                         reason,
                     )
                 )
             if other is not None:
                 found.append(ir.WordCheck(layer.member, word.name, word.bits, full, other, "", "", "", reason))
     return found
+
+
+def _shorter(compared: list[str], every: list[str], fields_compared: list[str]) -> str:
+    """What is compared, or what is not, whichever says it in fewer words."""
+    ignored = [name for name in every if name not in fields_compared]
+    return f"all but {', '.join(ignored)}" if ignored and len(ignored) < len(compared) else ", ".join(compared)
 
 
 def _not_compared(field: Field) -> bool:

@@ -86,6 +86,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
             if any(layer.checksum_base for s in in_use for layer in s.layers)
             else ["encap_ecn.h"]
         )
+    if packet.hash:
+        includes.append("encap_flow.h")
     program = ir.Program(
         name=spec.name,
         c_name=c_name(spec.name),

@@ -44,11 +44,10 @@ def _word(word: ir.WordLayout, target: str, stack: ir.Stack) -> list[str]:
             return [f"{target} = {word.constant};"]
         source = dynamic[0].source
         if isinstance(source, ir.FromHost):
-            unit, count = ("half", 3) if word.bits == 48 else ("word", 4)
-            return [f"{target}.{unit}[{i}] = host.{source.member}.{unit}[{i}];" for i in range(count)]
+            return [f"{target} = {'host_mac' if word.bits == 48 else 'host_ipv6'}(&host.{source.member});"]
         assert isinstance(source, ir.FromRow)
         if source.type == "ip":
-            return [f"{target}.word[{i}] = row->{source.member}.word[{i}];" for i in range(4)]
+            return [f"{target} = to_ipv6(&row->{source.member});"]
         return [f"{target} = row->{source.member};"]
     if len(dynamic) == 1 and len(word.parts) == 1:
         ready = _network_order(dynamic[0].source, stack)
@@ -59,7 +58,10 @@ def _word(word: ir.WordLayout, target: str, stack: ir.Stack) -> list[str]:
         text = expression(part, stack)
         if part.shift:
             text = f"({text})" if " " in text else text
-            text = f"(__u32){text} << {part.shift}" if word.bits == 32 else f"{text} << {part.shift}"
+            # A narrow value is promoted to int, which a shift into the sign bit would overflow.
+            wide = isinstance(part.source, ir.FromRow) and part.source.type in ("u20", "u24", "u32")
+            cast = "(__u32)" if part.bits + part.shift == 32 and not wide else ""
+            text = f"{cast}{text} << {part.shift}"
         terms.append(text)
     value = " | ".join(terms) or "0"
     swap = {8: "", 16: "bpf_htons", 32: "bpf_htonl"}[word.bits]
@@ -72,6 +74,8 @@ def _network_order(source: ir.Source, stack: ir.Stack) -> str:
         return f"host.{source.member}" if source.member.endswith("_ipv4") else ""
     if isinstance(source, ir.FromRow) and source.type in ("ip", "ipv4"):
         return f"row->{source.member}.word[3]" if source.type == "ip" else f"row->{source.member}"
+    if isinstance(source, ir.FromFlow) and source.last:
+        return "flow_port(hash)"
     if isinstance(source, ir.LengthFrom):
         return f"length_field({_length(source, stack)})"
     return ""
@@ -97,8 +101,7 @@ def expression(part: ir.Part, stack: ir.Stack) -> str:
     if isinstance(source, ir.FromFlow):
         if not source.last:
             return f"hash >> {32 - part.bits}"
-        span = source.last - source.first + 1
-        return f"{source.first} + ((__u64)hash * {span} >> 32)"
+        return "bpf_ntohs(flow_port(hash))"
     if isinstance(source, ir.ByInnerFamily):
         return f"packet->is_ipv4 ? {_known(source.ipv4)} : {_known(source.ipv6)}"
     assert isinstance(source, ir.LengthFrom)
