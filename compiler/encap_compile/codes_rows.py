@@ -79,11 +79,6 @@ there.""",
         """The table names several encapsulations, so each row says which it takes, in the column
 `encapsulation`.""",
     ),
-    "E617": Explained(
-        "no form of the encapsulation over this family",
-        """The row's outer address is IPv6 and the encapsulation begins with `ipv4`, or the reverse. `ip` has
-both forms.""",
-    ),
     "E618": Explained(
         "not a word for keys",
         """A key is a list of match words (destination, source, protocol, destination_port, source_port, dscp,

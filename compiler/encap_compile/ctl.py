@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from . import __version__
 from .diagnostics import DiagnosedError, Diagnostic, Exit
 
 if TYPE_CHECKING:
@@ -90,11 +91,15 @@ def _report(diagnostics: Sequence[Diagnostic], context: Context) -> None:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--debug", is_flag=True, help="Show a Python traceback with an unexpected error.")
-@click.version_option(package_name="encap-compile", message="%(version)s")
+@click.version_option(__version__, message="%(version)s")
 def cli(**_: bool) -> None:
     """Put bundles that encap-compile built into this machine's hooks, and keep them there.
 
     A bundle is a directory, build/NAME. Everything is done in the network namespace that encapctl runs in.
+
+    Environment: ENCAP_ATTACH (auto, tcx, clsact), ENCAP_BPFFS (/sys/fs/bpf), ENCAP_STATE (/run/encap),
+    ENCAP_LIBBPF (libbpf.so.1).
+
     Exit codes: 0 done, 1 the bundle is wrong, 2 usage, 3 drift or pending change, 5 the kernel refused,
     6 this machine is not ready, 70 a bug of ours.
     """

@@ -117,7 +117,7 @@ def encode_sheet(table: manifest.Table, sheet: Sheet, findings: Findings) -> Enc
 def _encode(table: manifest.Table, typed: TypedRows, problems: Problems) -> EncodedRows:
     count = typed.sheet.count
     ids = _row_ids(table, typed, problems)
-    stacks = _stacks(table, typed, problems)
+    stacks = _stacks(table, typed) if table.stacks else [0] * count
 
     def member(m: manifest.Member, layout: manifest.Layout, columns: dict[str, Column]) -> Iterable[int | bytes]:
         if m.type == "rowid":
@@ -228,29 +228,27 @@ def _row_ids(table: manifest.Table, typed: TypedRows, problems: Problems) -> lis
     return ids
 
 
-def _stacks(table: manifest.Table, typed: TypedRows, problems: Problems) -> list[int]:
-    if not table.stacks or not typed.sheet.count:
-        return [0] * typed.sheet.count
-    if not table.family_field:
-        by_name = {s.encapsulation: s.id for s in table.stacks}
-        return [by_name[e] for e in typed.encapsulations]
-    by_family = {(s.encapsulation, s.outer_family == "ipv4"): s.id for s in table.stacks}
-    outer: Sequence[bytes] = typed.fields[table.family_field]  # type: ignore[assignment]
-    fours = map(bytes.startswith, outer, repeat(MAPPED)) if len(outer[0]) == 16 else [True] * len(outer)
-    if len(table.encapsulations) == 1 and len(by_family) == 2:
-        return list(map({four: number for (_, four), number in by_family.items()}.__getitem__, fours))
-    pairs = list(zip(typed.encapsulations, fours, strict=True))
-    if not set(pairs) <= by_family.keys():
-        column = typed.sheet.columns.index(table.family_field)
-        for i, (encapsulation, four) in enumerate(pairs):
-            if (encapsulation, four) not in by_family:
-                words = f"encapsulation {encapsulation} has no form over {'IPv4' if four else 'IPv6'}"
-                problems.add(
-                    ValueProblem("E617", words, "take another encapsulation, or one that begins with `ip`"),
-                    typed.sheet.place(i, column),
-                )
+def _stacks(table: manifest.Table, typed: TypedRows) -> list[int]:
+    """Each row's stack id: by its encapsulation and, where that has two forms, the family of the row's address."""
+    if not typed.sheet.count:
         return []
-    return [by_family[pair] for pair in pairs]
+    forms: dict[str, dict[bool, int]] = {name: {} for name in table.encapsulations}
+    for stack in table.stacks:
+        forms[stack.encapsulation][stack.outer_family == "ipv4"] = stack.id
+    # An encapsulation with one form has it whatever the address is: a literal or a typed field has decided.
+    ids = {
+        name: {four: found.get(four, min(found.values(), default=0)) for four in (True, False)}
+        for name, found in forms.items()
+    }
+    if not table.family_field:
+        return [ids[name][True] for name in typed.encapsulations]
+    outer: Sequence[bytes] = typed.fields[table.family_field]  # type: ignore[assignment]
+    fours: Iterable[bool] = [True] * len(outer)
+    if len(outer[0]) == 16:
+        fours = map(bytes.startswith, outer, repeat(MAPPED))
+    if len(ids) == 1:
+        return list(map(ids[table.encapsulations[0]].__getitem__, fours))
+    return [ids[name][four] for name, four in zip(typed.encapsulations, fours, strict=True)]
 
 
 def _judge_duplicates(table: manifest.Table, keys: list[bytes], typed: TypedRows, problems: Problems) -> None:

@@ -13,7 +13,7 @@ from .diagnostics import Findings, Place
 from .manifest import KeyColumn
 from .rows_columns import Column, convert, convert_prefixes, zero
 from .rows_text import Sheet
-from .suggest import did_you_mean
+from .suggest import closest, did_you_mean
 from .values import ValueProblem
 
 MOST_ERRORS = 50  # of one file; the rest is counted
@@ -47,10 +47,12 @@ class Problems:
     """Findings of one sheet, bounded. `add` says whether it is worth explaining more."""
 
     def __init__(self, findings: Findings, place: Place) -> None:
-        self.findings, self.file_place, self.count = findings, place, 0
+        self.findings, self.last_place, self.count = findings, place, 0
 
     def add(self, problem: ValueProblem, place: Place, related: tuple[tuple[Place, str], ...] = ()) -> None:
         self.count += 1
+        if self.count <= MOST_ERRORS + 1:
+            self.last_place = place
         if self.count <= MOST_ERRORS:
             self.findings.error(problem.code, problem.message, place, problem.help, related=related)
 
@@ -63,7 +65,7 @@ class Problems:
             self.findings.error(
                 "E650",
                 f"and {self.count - MOST_ERRORS} more errors in these rows",
-                self.file_place,
+                self.last_place,
                 "mend the first ones",
             )
 
@@ -99,24 +101,31 @@ def _columns_ok(columns: Columns, sheet: Sheet, problems: Problems) -> bool:
     keys = [k.name for k in columns.key]
     known = ["name", *(["encapsulation"] if columns.encapsulations else []), *keys, *columns.fields]
     before = problems.count
+    if not set(sheet.columns) & set(known):
+        sample = ",".join([*(keys or ["name"]), *columns.fields])
+        help = "separate cells by commas" if ";" in "".join(sheet.columns) else f"the first line is like {sample}"
+        words = f"the first line names no column of table {columns.name}"
+        problems.add(ValueProblem("E604", words, help), sheet.place(-1, -1))
+        return False
+    meant = set()
     for index, column in enumerate(sheet.columns):
         if column in known:
             continue
+        meant.add(closest(column, known))
         if column in POOL_COLUMNS:
             problem = ValueProblem(
                 "N907", f"`{column}` is not yet in this release (pools of rows)", "give each row a name of its own"
             )
         else:
-            problem = ValueProblem(
-                "E603", f"table {columns.name} has no column `{column}`", did_you_mean(column, known)
-            )
+            words = f"table {columns.name} has no column `{column}`"
+            problem = ValueProblem("E603", words, did_you_mean(column, known))
         problems.add(problem, sheet.place(-1, index))
     required = keys if keys else ["name"]
     if len(columns.encapsulations) > 1:
         required = [*required, "encapsulation"]
     always = [f for f in columns.fields if all(f in needs for needs in _needs(columns))]
     for column in [*required, *always]:
-        if column not in sheet.columns:
+        if column not in sheet.columns and column not in meant:
             why = {"name": "rows without a key are found by name", "encapsulation": "each row says which it takes"}
             problems.add(
                 ValueProblem(

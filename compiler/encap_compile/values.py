@@ -86,7 +86,7 @@ def number_range(value: Plain, maximum: int, what: str) -> tuple[int, int]:
     """One number, or FIRST-LAST with both ends included."""
     if isinstance(value, str):
         ends = _RANGE.fullmatch(value)
-        if ends:
+        if ends and value[0].isdigit():
             first, last = (integer(end, 0, maximum, what) for end in ends.groups())
             if first > last:
                 raise ValueProblem("E422", f"the range {value} ends before it begins", f"write {last}-{first}")
@@ -96,13 +96,15 @@ def number_range(value: Plain, maximum: int, what: str) -> tuple[int, int]:
 
 
 def _not_a_number(text: str, what: str) -> ValueProblem:
-    bare = text.strip().replace("_", "").replace(",", "")
+    bare = text.strip().replace("_", "")
     if text.strip().lstrip("+-").isdecimal() and len(text.strip().lstrip("+-")) < 40 and text.isascii():
         plain = str(int(text))
         why = "has a sign" if text.strip()[0] in "+-" else "has leading zeros" if text == text.strip() else "has spaces"
         return ValueProblem(
             "E414", f"`{text}` {why}, so it is not taken for a number", f"write {plain}" if plain[0] != "-" else ""
         )
+    if "," in text:
+        return ValueProblem("E411", f"`{text}` is not one number", f"write a list: [{', '.join(text.split(','))}]")
     if bare != text and _DECIMAL.fullmatch(bare):
         return ValueProblem("E414", f"`{text}` is not taken for a number", f"write {bare}")
     return ValueProblem("E411", f"`{text}` is not a number, and {what} is one", "decimal, or hexadecimal after 0x")

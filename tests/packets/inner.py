@@ -80,3 +80,9 @@ def packet(shape: str, source: str, destination: str, tos: int = 0) -> bytes:
     """A packet of that shape, its lengths and checksums by scapy."""
     family = 6 if ":" in destination else 4
     return bytes(SHAPES[family][shape](ip(source, destination, tos)))
+
+
+def sized(source: str, destination: str, length: int, tos: int = 0) -> bytes:
+    """A UDP packet of `length` bytes from the IP header on."""
+    head = ip(source, destination, tos)
+    return bytes(head / _UDP / Raw(bytes(i & 0xFF for i in range(length - len(bytes(head)) - len(_UDP)))))

@@ -16,7 +16,7 @@ from scapy.packet import Raw
 from encap_compile.headers.encode import encode
 
 from .datapath import MAC, OWN
-from .inner import SHAPES, SOURCES, packet
+from .inner import SHAPES, SOURCES, packet, sized
 
 EXAMPLES = ("vxlan-overlay", "ipip-sites", "gre-tenants", "two-by-row")
 
@@ -51,8 +51,6 @@ class Way:
     dscp: int = 0
     copied: bool = False
     protocols: tuple[str, ...] = ()
-    verdict: str = "pass"
-    received_rule: str = ""
     received_mark: int = 0
 
     def __str__(self) -> str:
@@ -77,6 +75,9 @@ class Way:
 
     def packet(self, shape: str, ecn: int = 0) -> bytes:
         return packet(shape, self.source or SOURCES[self.inner], self.destination, self.dscp << 2 | ecn)
+
+    def sized(self, length: int) -> bytes:
+        return sized(self.source or SOURCES[self.inner], self.destination, length, self.dscp << 2)
 
 
 WAYS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..headers.catalogue import FAMILIES, headers, resolve, settable
-from ..headers.model import Field, Header
+from ..headers.model import Field, FromSpec, Header
 from ..manifest import KeyColumn
 from ..spec import Encapsulation, HeaderUse, Match, Reference, Spec, Table, Value
 
@@ -64,6 +64,12 @@ def received_field(word: str) -> Field | None:
     if len(parts) != 3 or parts[0] != "received" or parts[1] not in headers():
         return None
     return headers()[parts[1]].settable().get(parts[2])
+
+
+def identifies(word: str) -> bool:
+    """Whether a key word `received.HEADER.FIELD` is a field that tells tenants apart."""
+    field = received_field(word)
+    return field is not None and isinstance(field.role, FromSpec) and field.role.identifies
 
 
 def key_columns(table: Table) -> tuple[KeyColumn, ...]:

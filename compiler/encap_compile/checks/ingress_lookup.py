@@ -7,7 +7,7 @@ from ..headers.model import FromSpec, Receive
 from ..spec import Encapsulation, IngressRule, Reference, Scalar, Spec, Table
 from ..suggest import did_you_mean
 from ..values import ValueProblem, parse
-from .common import uses
+from .common import identifies, uses
 from .references import fits, host_type
 
 
@@ -23,6 +23,8 @@ def check(spec: Spec, findings: Findings) -> None:
             findings.error("E305", f"there is no encapsulation `{rule.decapsulate}`", place, help)
             continue
         key = table.key[0] if table is not None and len(table.key) == 1 else None
+        if key is not None and not identifies(key):
+            continue  # table_keys says what is wrong with it
         if table is not None and key is not None and not _has(encapsulation, key):
             words = f"table {table.name} is keyed by {key}, which {encapsulation.name} does not have"
             help = _could_be_keyed(encapsulation)

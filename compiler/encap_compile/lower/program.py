@@ -78,7 +78,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
                     host.add(value, stack.outer_family, stack.name)
     host_members, host_layout, host_described = host.lower()
     described_counters = counting.lower_counters(egress, ingress)
-    address_maps, sets, prefix_sets, prefix_files = _address_maps(spec, conditions, packet, bool(egress.signatures))
+    address_maps, sets, prefix_sets, prefix_files = _address_maps(spec, conditions, bool(egress.signatures))
     includes = ["encap_bpf.h", "encap_address.h"]
     if in_use:
         includes += (
@@ -207,7 +207,7 @@ def _with_fixed_rows(spec: Spec, name: str, table: LoweredTable) -> LoweredTable
 
 
 def _address_maps(
-    spec: Spec, conditions: Conditions, packet: ir.PacketNeeds, own: bool
+    spec: Spec, conditions: Conditions, own: bool
 ) -> tuple[tuple[ir.AddressMap, ...], tuple[manifest.SourceSet, ...], tuple[manifest.PrefixSet, ...], dict[str, str]]:
     maps = []
     sets = []
@@ -222,23 +222,14 @@ def _address_maps(
     prefix_sets = []
     files = {}
     for name, addresses in conditions.prefix_maps.items():
-        type_ = "ip" if packet.both else packet.families[0]
-        if name.startswith("set_from_") or any(r.source is addresses for r in spec.ingress.rules):
-            type_ = "ip"
-        families = FAMILIES if type_ == "ip" else (type_,)
-        prefixes = [p for p in addresses.prefixes if f"ipv{p.version}" in families]
-        capacity = max(1024, 2 * len(prefixes))
-        maps.append(ir.AddressMap(name, "lpm", ADDRESS_TYPES[type_], capacity, "a long prefix list"))
+        capacity = max(1024, 2 * len(addresses.prefixes))
+        maps.append(ir.AddressMap(name, "lpm", ADDRESS_TYPES["ip"], capacity, "a long prefix list"))
         key = manifest.Layout(
-            4 + (4 if type_ == "ipv4" else 16),
-            (
-                manifest.Member("prefixlen", "prefixlen", 0, 4),
-                manifest.Member("address", type_, 4, 4 if type_ == "ipv4" else 16),
-            ),
+            20, (manifest.Member("prefixlen", "prefixlen", 0, 4), manifest.Member("address", "ip", 4, 16))
         )
         file = f"{name.replace('_', '-')}.csv"
-        prefix_sets.append(manifest.PrefixSet(name, name, file, families, key, capacity))
-        files[file] = "".join(f"{p}\n" for p in prefixes)
+        prefix_sets.append(manifest.PrefixSet(name, name, file, FAMILIES, key, capacity))
+        files[file] = "".join(f"{p}\n" for p in addresses.prefixes)
     if own:
         maps.append(
             ir.AddressMap(

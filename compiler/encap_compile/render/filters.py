@@ -106,6 +106,13 @@ def _cut(word: str, bits: int, width: int) -> str:
     return f"{word} & bpf_htonl({(0xFFFFFFFF << (32 - bits)) & 0xFFFFFFFF:#010x})"
 
 
+def as_ip_address(program: ir.Program, address: str) -> str:
+    """An address of the packet as `struct ip_address`."""
+    if program.packet.both:
+        return address
+    return f"mapped_ipv4({address})" if program.packet.address_type == "__be32" else f"from_ipv6(&{address})"
+
+
 def matched_sets(program: ir.Program) -> set[str]:
     """The prefix maps that a match looks into (a rule's `from` looks into its own)."""
     ingress = [r.match for d in (program.ingress.decapsulators if program.ingress else ()) for r in d.rules]
@@ -143,6 +150,16 @@ def encapsulator(table: str, program: ir.Program) -> str:
     return table if dispatch.by_row else dispatch.encapsulators[0].function
 
 
+def reads_row(stack: ir.Stack) -> bool:
+    """Whether any of the stack's values differs by row."""
+    return any(isinstance(p.source, ir.FromRow) for layer in stack.layers for w in layer.words for p in w.parts)
+
+
+def passes_row(table: str, program: ir.Program) -> bool:
+    dispatch = next(d for d in program.egress.dispatches if d.table == table)
+    return dispatch.by_row or reads_row(dispatch.encapsulators[0].stack)
+
+
 def link_local_condition(egress: ir.EgressProgram, program: ir.Program) -> str:
     prefixes = [n for f in egress.link_local for n in LINK_LOCAL[f]]
     return conditions.in_prefixes("packet->destination", prefixes, program.packet, nested=False)
@@ -168,11 +185,14 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "key_initialisers": key_initialisers,
     "lengths_by_family": lengths_by_family,
     "masked_assignment": masked_assignment,
+    "as_ip_address": as_ip_address,
     "matched_sets": matched_sets,
     "merged_signatures": merged_signatures,
     "signature_condition": signature_condition,
     "row_argument": row_argument,
     "encapsulator": encapsulator,
+    "reads_row": reads_row,
+    "passes_row": passes_row,
     "link_local_condition": link_local_condition,
     "reason": reason,
     "condition": condition,

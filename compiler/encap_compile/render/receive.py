@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from .. import ir
@@ -186,13 +186,9 @@ def all_match(decapsulator: ir.Decapsulator) -> bool:
     return all(r.match for r in decapsulator.rules)
 
 
-def any_source(decapsulator: ir.Decapsulator) -> bool:
-    """Whether some rule judges the outer source."""
-    return any(r.source_kind != "any" for r in decapsulator.rules)
-
-
-def prefix_terms(prefixes: Sequence[Any]) -> list[str]:
-    return [str(p) for p in prefixes]
+def tells_unlisted(decapsulator: ir.Decapsulator) -> bool:
+    """Whether a packet of an unlisted source is refused for another reason than one that no rule matches."""
+    return all_match(decapsulator) and all(r.source_kind != "any" for r in decapsulator.rules)
 
 
 RECEIVE_FILTERS: dict[str, Callable[..., Any]] = {
@@ -217,6 +213,6 @@ RECEIVE_FILTERS: dict[str, Callable[..., Any]] = {
         recognised,
         always_accepts,
         all_match,
-        any_source,
+        tells_unlisted,
     )
 }

@@ -65,9 +65,7 @@ def clang_version(clang: Clang) -> str:
     done = _run([*clang.command, "--version"], clang)
     found = re.search(r"clang version (\d+(?:\.\d+)*)", done.stdout)
     if done.returncode or not found:
-        raise _error(
-            "T103", f"{clang.name} says no version, so it is no clang", "name the clang binary itself"
-        )
+        raise _error("T103", f"{clang.name} says no version, so it is no clang", "name the clang binary itself")
     version = found.group(1)
     if int(version.split(".", 1)[0]) < OLDEST:
         help = f"install a newer clang, or leave out --clang and {ENVIRONMENT} to use the pinned one"
@@ -87,10 +85,15 @@ def build_object(clang: Clang, name: str, files: dict[str, bytes]) -> bytes:
         if done.returncode:
             raise _error(
                 "T105",
-                f"{clang.name} refuses {source}:\n{done.stderr.strip()}",
+                f"{clang.name} refuses {source}: {_first_error(done.stderr)}",
                 "this is a bug of encap-compile if the clang is the pinned one; with another, try the pinned one",
             )
         return (Path(folder) / "out.o").read_bytes()
+
+
+def _first_error(text: str) -> str:
+    """The first line that says what is wrong, or all there is in one line."""
+    return next((line for line in text.splitlines() if "error:" in line), " ".join(text.split())[:400])
 
 
 def _run(command: list[str], clang: Clang, folder: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,42 @@
+"""RFC 6040, figure 4: what the two ECN fields of a tunnel packet become, and the checksum that guards one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from .arriving import OVERLAY, arriving, decapsulated_counter
+from .datapath import Datapath
+from .inner import packet
+from .test_decapsulate import ACCEPTED
+from .ways import Way
+
+NOT_ECT, ECT_1, ECT_0, CE = range(4)
+DROP = -1
+# inner -> outer -> result
+FIGURE_4 = {
+    NOT_ECT: {NOT_ECT: NOT_ECT, ECT_0: NOT_ECT, ECT_1: NOT_ECT, CE: DROP},
+    ECT_0: {NOT_ECT: ECT_0, ECT_0: ECT_0, ECT_1: ECT_1, CE: CE},
+    ECT_1: {NOT_ECT: ECT_1, ECT_0: ECT_1, ECT_1: ECT_1, CE: CE},
+    CE: {NOT_ECT: CE, ECT_0: CE, ECT_1: CE, CE: CE},
+}
+
+
+@pytest.mark.parametrize("way", ACCEPTED, ids=str)
+@pytest.mark.parametrize("shape", ["tcp", "udp-odd", "first-fragment"])
+def test_all_sixteen(loaded: Callable[[str], Datapath], way: Way, shape: str) -> None:
+    for inner_ecn, by_outer in FIGURE_4.items():
+        for outer_ecn, result in by_outer.items():
+            for dscp in (0, 46, 63):
+                inner = packet(shape, *OVERLAY[way.inner], tos=dscp << 2 | inner_ecn)
+                given = arriving(way, inner, tos=(63 - dscp) << 2 | outer_ecn)
+                outcome = loaded(way.example).ingress(given)
+                if result == DROP:
+                    assert (outcome.verdict, outcome.frame) == ("drop", given)
+                    assert list(outcome.counted) == [f"refused_{way.kind}_ecn"]
+                    continue
+                # Scapy computes the inner header's checksum anew.
+                expected = packet(shape, *OVERLAY[way.inner], tos=dscp << 2 | result)
+                assert outcome.frame[14:].hex() == expected.hex()
+                assert list(outcome.counted) == [decapsulated_counter(way)]
