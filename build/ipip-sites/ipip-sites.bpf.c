@@ -604,7 +604,7 @@ accepted:
 	if (bpf_skb_adjust_room(skb, -IPIP_IPV4_OVERHEAD, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
 		return refuse(&counters->refused_ipip_room, skb);
 	decapsulated->packets += segments;
-	decapsulated->bytes += skb->len - ETH_HLEN;
+	decapsulated->bytes += inner_length;
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
 	return TC_ACT_UNSPEC;
@@ -697,10 +697,17 @@ accepted:
 		if (ecn != inner_ecn)
 			ecn_write_ipv6(&ipv6->version_class_label, ecn);
 	}
+	/*
+	 * The helper wants the length of an IPv6 header to remain, whatever is inside. A shorter IPv4 packet is made
+	 * longer first; who receives it goes by the length in its header.
+	 */
+	if (inner_is_ipv4 && skb->len < ETH_HLEN + IPIP_IPV6_OVERHEAD + sizeof(*ipv6) &&
+		bpf_skb_change_tail(skb, ETH_HLEN + IPIP_IPV6_OVERHEAD + sizeof(*ipv6), 0))
+		return refuse(&counters->refused_ipip_room, skb);
 	if (bpf_skb_adjust_room(skb, -IPIP_IPV6_OVERHEAD, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
 		return refuse(&counters->refused_ipip_room, skb);
 	decapsulated->packets += segments;
-	decapsulated->bytes += skb->len - ETH_HLEN;
+	decapsulated->bytes += inner_length;
 	if (inner_is_ipv4)
 		return changed_family(skb, ETH_P_IP);
 	return TC_ACT_UNSPEC;

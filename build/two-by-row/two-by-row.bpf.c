@@ -836,7 +836,7 @@ accepted:
 	if (bpf_skb_adjust_room(skb, -IPIP_IPV4_OVERHEAD, BPF_ADJ_ROOM_MAC, flags))
 		return refuse(&counters->refused_ipip_room, skb);
 	decapsulated->packets += segments;
-	decapsulated->bytes += skb->len - ETH_HLEN;
+	decapsulated->bytes += inner_length;
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
 	return TC_ACT_UNSPEC;
@@ -935,7 +935,7 @@ accepted:
 	if (bpf_skb_adjust_room(skb, -IPIP_IPV6_OVERHEAD, BPF_ADJ_ROOM_MAC, flags))
 		return refuse(&counters->refused_ipip_room, skb);
 	decapsulated->packets += segments;
-	decapsulated->bytes += skb->len - ETH_HLEN;
+	decapsulated->bytes += inner_length;
 	if (inner_is_ipv4)
 		return changed_family(skb, ETH_P_IP);
 	return TC_ACT_UNSPEC;
@@ -1053,7 +1053,7 @@ accepted:
 	if (bpf_skb_adjust_room(skb, -GRE_IPV4_OVERHEAD, BPF_ADJ_ROOM_MAC, flags))
 		return refuse(&counters->refused_gre_room, skb);
 	decapsulated->packets += segments;
-	decapsulated->bytes += skb->len - ETH_HLEN;
+	decapsulated->bytes += inner_length;
 	skb->mark = mark;
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
@@ -1170,7 +1170,7 @@ accepted:
 	if (bpf_skb_adjust_room(skb, -GRE_IPV6_OVERHEAD, BPF_ADJ_ROOM_MAC, flags))
 		return refuse(&counters->refused_gre_room, skb);
 	decapsulated->packets += segments;
-	decapsulated->bytes += skb->len - ETH_HLEN;
+	decapsulated->bytes += inner_length;
 	skb->mark = mark;
 	if (inner_is_ipv4)
 		return changed_family(skb, ETH_P_IP);

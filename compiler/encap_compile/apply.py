@@ -28,7 +28,7 @@ from .loader.erase import erase
 from .loader.instances import Loaded, load
 from .loader.layouts import COUNTERS
 from .loader.lock import locked
-from .loader.observe import PinnedMap, from_another_namespace
+from .loader.observe import from_another_namespace
 from .loader.paths import Paths
 from .loader.state import State, save
 from .loader.state import load as load_state
@@ -65,7 +65,7 @@ def _carry_out(planned: Plan, stack: ExitStack) -> None:
     for change in planned.maps:
         _write(change, loaded.maps[change.map])
     state = _remember_counters(planned)
-    pinned = _pin_new(planned, loaded.maps)
+    _pin_new(planned, loaded.maps)
     try:
         for hook in planned.hooks:
             if hook.action not in (KEEP, DETACH):
@@ -82,7 +82,7 @@ def _carry_out(planned: Plan, stack: ExitStack) -> None:
     for change in planned.maps:
         if change.existing is not None and change.write.delete:
             loaded.maps[change.map].delete(change.write.delete)
-    state = _carry_counters(planned, state, pinned)
+    state = _carry_counters(planned, state)
     for leftover in planned.leftovers:
         leftover.path.unlink(missing_ok=True)
     save(paths.state, state)
@@ -114,15 +114,14 @@ def _remember_counters(planned: Plan) -> State:
     return state
 
 
-def _pin_new(planned: Plan, maps: Mapping[str, Map]) -> dict[str, int]:
-    """Pin the maps that were made; the ids of all maps in use by name."""
+def _pin_new(planned: Plan, maps: Mapping[str, Map]) -> None:
+    """Pin the maps that were made, under a name that says their layout and the kernel's id."""
     desired = planned.desired
     desired.paths.maps.mkdir(mode=MODE, parents=True, exist_ok=True)
     for change in planned.maps:
         if change.existing is None:
             made = maps[change.map]
             pin(made.fd, desired.paths.maps / f"{change.map}-{desired.layouts[change.map]}-{made.info.id}")
-    return {name: m.info.id for name, m in maps.items()}
 
 
 def _swap(planned: Plan, hook: HookChange, programs: Mapping[tuple[int, str], Program]) -> None:
@@ -134,10 +133,10 @@ def _swap(planned: Plan, hook: HookChange, programs: Mapping[tuple[int, str], Pr
         KINDS[hook.old_kind].detach(owner, *hook.hook)
 
 
-def _carry_counters(planned: Plan, state: State, pinned: Mapping[str, int]) -> State:
+def _carry_counters(planned: Plan, state: State) -> State:
     """Add up what counters maps of older layouts had counted, before their pins go; then the applied state."""
     desired, carried = planned.desired, dict(state.carried)
-    for old in _old_counters(planned):
+    for old in (p for p in planned.leftovers if p.map == COUNTERS):
         carried[str(old.id)] = counters.read_pinned(old, state.counter_layouts)
     current = desired.layouts.get(COUNTERS, "")
     layouts = {k: v for k, v in state.counter_layouts.items() if k == current}
@@ -157,7 +156,3 @@ def _carry_counters(planned: Plan, state: State, pinned: Mapping[str, int]) -> S
     # In this order a kill loses nothing: with the pin still there, its live totals count instead of the carried ones.
     save(desired.paths.state, replace(applied, counter_layouts=state.counter_layouts))
     return applied
-
-
-def _old_counters(planned: Plan) -> list[PinnedMap]:
-    return [p for p in planned.leftovers if p.map == COUNTERS]

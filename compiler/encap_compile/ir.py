@@ -21,9 +21,10 @@ class Literal(NamedTuple):
 
 
 class FromHost(NamedTuple):
-    """A member of `struct host`."""
+    """A member of `struct host`, of a value type: addresses are in network order, numbers in host order."""
 
     member: str
+    type: str
 
 
 class FromRow(NamedTuple):

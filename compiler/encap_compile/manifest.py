@@ -126,13 +126,15 @@ class HostMember:
 
     `source` is NAME for a value, DEVICE.mac, DEVICE.mtu, DEVICE.ifindex for an attribute of the attached device, or
     `identity`. `family` picks one address of a value of type ip.
-    `required_for` names what needs it: "stack:NAME" (rows of that stack), or empty for always.
+    `required_for` names what needs it: "stack:NAME" (rows of that stack), or empty for always. `own` says that it is
+    an outer source: an address of ours, by which what is encapsulated already is known.
     """
 
     member: Member
     source: str
     family: str = ""
     required_for: tuple[str, ...] = ()
+    own: bool = False
 
 
 @dataclass(frozen=True)

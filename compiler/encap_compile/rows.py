@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network
 from itertools import repeat
 from struct import Struct
 
@@ -15,9 +14,11 @@ from . import manifest, spec
 from .diagnostics import Findings, Place
 from .rows_columns import Column
 from .rows_inline import inline_sheet, rows_to_csv
+from .rows_prefixes import read_prefixes
+from .rows_problems import Problems
 from .rows_text import Sheet, parse_sheet, read_text
-from .rows_typed import Columns, Problems, TypedRows, type_rows
-from .values import MAPPED, ValueProblem, prefix
+from .rows_typed import Columns, TypedRows, type_rows
+from .values import MAPPED, ValueProblem
 
 __all__ = [
     "MOST_FIXED",
@@ -224,7 +225,8 @@ def _row_ids(table: manifest.Table, typed: TypedRows, problems: Problems) -> lis
             if seen.setdefault(number, i) != i:
                 other = typed.names[seen[number]]
                 words = f"the names {other} and {typed.names[i]} have the same 32-bit hash"
-                problems.add(ValueProblem("E609", words, "change one of the names"), typed.sheet.place(i, -1))
+                place = typed.sheet.place(i, typed.sheet.columns.index("name"))
+                problems.add(ValueProblem("E609", words, "change one of the names"), place)
     return ids
 
 
@@ -267,33 +269,6 @@ def _judge_duplicates(table: manifest.Table, keys: list[bytes], typed: TypedRows
                 typed.sheet.place(i, columns[0]),
                 ((typed.sheet.place(seen[key], columns[0]), "the first"),),
             )
-
-
-# ---- prefix lists ---------------------------------------------------------------------------------------------------
-
-
-def read_prefixes(path: str, findings: Findings) -> tuple[IPv4Network | IPv6Network, ...]:
-    """A file with one prefix a line; `#` begins a comment. After errors (in `findings`) what could be read."""
-    text = read_text(path, findings)
-    found: dict[IPv4Network | IPv6Network, int] = {}
-    problems = Problems(findings, Place(path))
-    for number, line in enumerate((text or "").split("\n"), 1):
-        word = line.partition("#")[0].strip()
-        if not word:
-            continue
-        at = Place(path, number, line.index(word) + 1, line.index(word) + 1 + len(word))
-        try:
-            network = prefix(word)
-        except ValueProblem as problem:
-            problems.add(problem, at)
-            continue
-        if network in found:
-            problems.add(ValueProblem("E607", f"{word} is in line {found[network]} already", "keep one of them"), at)
-        found.setdefault(network, number)
-    problems.finish()
-    if text is not None and not found and not problems.count:
-        findings.error("E629", f"{path} has no prefixes", Place(path), "write one prefix a line")
-    return tuple(found)
 
 
 def _empty(path: str) -> Sheet:

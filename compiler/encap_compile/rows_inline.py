@@ -13,8 +13,9 @@ def inline_sheet(table: spec.Table) -> Sheet:
     cells = tuple(tuple(str(row.cells[c].value) if c in row.cells else "" for row in table.rows) for c in columns)
 
     def place(row: int, column: int) -> Place:
-        if row < 0 or row >= len(table.rows):
-            return table.rows[0].place if table.rows else table.place
+        if row < 0:  # a column: where it is first used
+            used = [r.cells[columns[column]].place for r in table.rows if column >= 0 and columns[column] in r.cells]
+            return used[0] if used else table.rows[0].place
         cell = table.rows[row].cells.get(columns[column]) if column >= 0 else None
         return cell.place if cell else table.rows[row].place
 

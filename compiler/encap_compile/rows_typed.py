@@ -9,14 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from . import values
-from .diagnostics import Findings, Place
 from .manifest import KeyColumn
 from .rows_columns import Column, convert, convert_prefixes, zero
+from .rows_problems import Problems
 from .rows_text import Sheet
 from .suggest import closest, did_you_mean
 from .values import ValueProblem
 
-MOST_ERRORS = 50  # of one file; the rest is counted
 POOL_COLUMNS = ("priority", "weight", "state")  # of a release to come
 
 
@@ -41,33 +40,6 @@ class TypedRows:
     fields: dict[str, Column] = field(default_factory=dict)
     names: Sequence[str] = ()
     encapsulations: Sequence[str] = ()
-
-
-class Problems:
-    """Findings of one sheet, bounded. `add` says whether it is worth explaining more."""
-
-    def __init__(self, findings: Findings, place: Place) -> None:
-        self.findings, self.last_place, self.count = findings, place, 0
-
-    def add(self, problem: ValueProblem, place: Place, related: tuple[tuple[Place, str], ...] = ()) -> None:
-        self.count += 1
-        if self.count <= MOST_ERRORS + 1:
-            self.last_place = place
-        if self.count <= MOST_ERRORS:
-            self.findings.error(problem.code, problem.message, place, problem.help, related=related)
-
-    @property
-    def full(self) -> bool:
-        return self.count >= MOST_ERRORS
-
-    def finish(self) -> None:
-        if self.count > MOST_ERRORS:
-            self.findings.error(
-                "E650",
-                f"and {self.count - MOST_ERRORS} more errors in these rows",
-                self.last_place,
-                "mend the first ones",
-            )
 
 
 def type_rows(columns: Columns, sheet: Sheet, problems: Problems) -> TypedRows:

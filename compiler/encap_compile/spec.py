@@ -86,6 +86,7 @@ class Addresses:
     prefixes: tuple[Prefix, ...]
     sets: tuple[str, ...]
     place: Place = dataclasses.field(default=NOWHERE, compare=False)
+    written: tuple[str, ...] = dataclasses.field(default=(), compare=False)  # prefixes and names, as in the spec
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from .value_names import DSCP, DSCP_NAMES, PROTOCOL_NAMES, PROTOCOLS
 MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96, RFC 4291 section 2.5.5.2
 BITS = {"u8": 8, "u16": 16, "u20": 20, "u24": 24, "u32": 32}
 LIMITS = {name: (0, (1 << bits) - 1) for name, bits in BITS.items()} | {"port": (1, 65535)}
-ADDRESS_TYPES = ("ip", "ipv4", "ipv6")
 _UNUSABLE4 = frozenset((bytes(4), b"\xff" * 4))
+_NOT_RESOLVED = "names are not resolved: a spec means the same everywhere"
 _EITHER = "type `ip` takes addresses of either family"
 _LIKE = {"ip": "like 192.0.2.1 or 2001:db8::1", "ipv4": "like 192.0.2.1", "ipv6": "like 2001:db8::1"}
 _DECIMAL = pattern(r"0|[1-9][0-9]*")
@@ -188,11 +188,7 @@ def _not_an_address(value: Plain, wanted: str) -> ValueProblem:
             return ValueProblem("E425", f"{text} is an IPv4 address, and an IPv6 address is needed here", _EITHER)
     if wanted == "ipv4" and ":" in text:
         return ValueProblem("E425", f"{text} is an IPv6 address, and an IPv4 address is needed here", _EITHER)
-    help = (
-        "names are not resolved: a spec means the same everywhere"
-        if text[:1].isalpha() and "." in text
-        else _LIKE[wanted]
-    )
+    help = _NOT_RESOLVED if text[:1].isalpha() and "." in text else _LIKE[wanted]
     return ValueProblem("E411", f"`{text}` is not {names[wanted]}", help)
 
 
@@ -228,10 +224,12 @@ def prefix_bytes(text: str) -> tuple[bytes, int]:
 
 def prefix(value: Plain) -> Prefix:
     """A network, without host bits."""
-    packed, length = prefix_bytes(value if isinstance(value, str) else str(value))
-    if len(packed) == 4:
-        return IPv4Network((packed, length))
-    return IPv6Network((packed, length))
+    return network(prefix_bytes(value if isinstance(value, str) else str(value)))
+
+
+def network(parsed: tuple[bytes, int]) -> Prefix:
+    """What `prefix_bytes` found, as a network."""
+    return IPv4Network(parsed) if len(parsed[0]) == 4 else IPv6Network(parsed)
 
 
 def _not_a_prefix(text: str, address: str) -> ValueProblem:
@@ -245,7 +243,8 @@ def _not_a_prefix(text: str, address: str) -> ValueProblem:
     problem = _not_an_address(address, "ip")
     if problem.code != "E411":
         return problem
-    return ValueProblem("E411", f"`{text}` is not a prefix", "like 10.0.0.0/8 or 2001:db8::/32")
+    help = _NOT_RESOLVED if problem.help == _NOT_RESOLVED else "like 10.0.0.0/8 or 2001:db8::/32"
+    return ValueProblem("E411", f"`{text}` is not a prefix", help)
 
 
 def _not_a_length(text: str, address: str, length: str, bits: int) -> ValueProblem:

@@ -72,7 +72,8 @@ def test_fragmented_outer_packets_are_not_misread(network: Overlay) -> None:
         send_frames(topology.far, "eth0", [build.frame(piece) for piece in pieces])
         received = listener.receive(timeout=0.2)
     assert received is None
-    assert counted["refused_vxlan_fragment"] >= 1
+    # An IPv6 fragment names no UDP at all, so all of them are left alone; reassembled, no socket takes them.
+    assert counted["refused_vxlan_fragment"] == (1 if network.outer == 4 else 0)
     assert counted["ingress_peers"] == 0
 
 

@@ -113,7 +113,7 @@ def test_redirect_to_another_uplink(compiled: Compiled) -> None:
 
 
 def test_our_own_tunnel_packets_from_a_socket(compiled: Compiled) -> None:
-    """A tunnel end in user space beside the program, and a rule that covers tunnel ends: its packets pass as they are."""
+    """A tunnel end in user space, and a rule that covers its peers' addresses: its packets pass as they are."""
     with Topology(offloads="off") as topology:
         overlay = Overlay(topology, outer=4)
         overlay.apply(compiled(('[10.0.0.0/8, "fd00:10::/32"]', '[10.0.0.0/8, 192.0.2.0/24, "fd00:10::/32"]')))

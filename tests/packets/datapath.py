@@ -20,7 +20,7 @@ from encap_compile.kernel.programs import Program
 from encap_compile.loader.bundle import Bundle, open_bundle
 from encap_compile.loader.compose import compose
 from encap_compile.loader.contents import wanted_contents
-from encap_compile.hostfile import read_settings
+from encap_compile.loader.hostfile import read_settings
 from encap_compile.machine import resolve
 from encap_compile.manifest import Manifest
 

@@ -30,9 +30,11 @@ def mark_of(way: Way, before: int) -> int:
 
 def check(loaded: Load, way: Way, inner: bytes, given: bytes, padding: bytes = b"") -> None:
     outcome = loaded(way.example).ingress(given + padding, mark=0x55)
-    assert outcome.counted == {decapsulated_counter(way): (1, len(inner) + len(padding))}
+    assert outcome.counted == {decapsulated_counter(way): (1, len(inner))}
     assert outcome.verdict == verdict(way, inner)
-    assert outcome.frame[14:].hex() == (inner + padding).hex()
+    # An IPv4 packet that is shorter than an IPv6 header may come out padded: before 6.3 the kernel wants that much.
+    shortest = 40 if way.outer == 6 and verdict(way, inner) == "redirect" else 0
+    assert outcome.frame[14:].hex() == (inner + padding).ljust(shortest, b"\0").hex()
     assert outcome.frame[:12] == given[:12]
     assert int.from_bytes(outcome.frame[12:14], "big") == ETHER_TYPE[way.inner]
     assert outcome.mark == mark_of(way, 0x55)

@@ -15,13 +15,14 @@ from .netns import Namespace
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 SEGMENTING = "tx-*-segmentation"
 # Device features by the kernel's names; `*` stands for anything but "generic". `on` hands whole super-packets from
-# host to host. `software` makes them up to the hook and cuts them in the kernel behind it, as for the plainest NIC:
-# the mode in which wrong GSO flags show. `off` has single packets throughout. But for `on`, checksums on the wire are
-# finished ones.
+# host to host. `software` makes them up to the hook and cuts them in the kernel behind it, as for a plain NIC: the mode
+# in which wrong GSO flags show. `off` has single packets throughout, and only it finished checksums on the wire: with
+# tx-checksum-ip-generic off, the kernel leaves those of segments that it cut within a tunnel unfinished all the same,
+# because it goes by the device's hw_enc_features there.
 CHECKSUM, GATHER, GENERIC = "tx-checksum-ip-generic", "tx-scatter-gather", "tx-generic-segmentation"
 OFFLOADS: dict[str, dict[str, bool]] = {
     "on": {CHECKSUM: True, GATHER: True, GENERIC: True, SEGMENTING: True, "rx-gro": True},
-    "software": {CHECKSUM: False, GATHER: True, GENERIC: True, SEGMENTING: False, "rx-gro": True},
+    "software": {CHECKSUM: True, GATHER: True, GENERIC: True, SEGMENTING: False, "rx-gro": True},
     "off": {CHECKSUM: False, GATHER: False, GENERIC: False, SEGMENTING: False, "rx-gro": False},
 }
 

@@ -40,8 +40,8 @@ def _versions(addresses: Addresses | None) -> set[int]:
 
 
 def _link_local(name: str, match: Match, findings: Findings) -> None:
-    if match.destination is None:
-        return
+    if match.destination is None or match.destination.sets:
+        return  # a set may well hold more than the rule is about
     for prefix in match.destination.prefixes:
         if isinstance(prefix, IPv4Network):
             before = any(prefix.subnet_of(b) for b in BEFORE4)

@@ -6,18 +6,20 @@ from collections.abc import Iterator
 
 from ..diagnostics import Findings
 from ..spec import Addresses, AnySource, EgressRule, IngressRule, Spec, TableField
-from .coverage import addresses_cover, covers
+from .coverage import Coverage
 
+LONG = 64  # prefixes: such a rule is compared with every later one, through its index
 Source = Addresses | TableField | AnySource
 
 
 def check(spec: Spec, findings: Findings) -> None:
     """E501 the same condition twice, W502 a condition within an earlier one."""
-    _egress(spec.egress.rules, findings)
-    _ingress(spec.ingress.rules, findings)
+    coverage = Coverage()
+    _egress(spec.egress.rules, coverage, findings)
+    _ingress(spec.ingress.rules, coverage, findings)
 
 
-def _egress(rules: tuple[EgressRule, ...], findings: Findings) -> None:
+def _egress(rules: tuple[EgressRule, ...], coverage: Coverage, findings: Findings) -> None:
     # An earlier rule that covers a later one covers its first destination: so it is either without destinations, or
     # has a prefix that contains that one. This keeps thousands of rules far from comparing every pair.
     anywhere: list[EgressRule] = []
@@ -25,12 +27,12 @@ def _egress(rules: tuple[EgressRule, ...], findings: Findings) -> None:
     for rule in rules:
         earlier = [*anywhere, *_by_destination(rule, by_prefix)]
         for other in earlier:
-            if covers(other.match, rule.match):
-                _say(other, rule, covers(rule.match, other.match), findings)
+            if coverage.covers(other.match, rule.match):
+                _say(other, rule, coverage.covers(rule.match, other.match), findings)
                 break
         if rule.to is not None and rule.on_miss == "next":
             continue  # what its table has no row for goes on to the later rule
-        if rule.match.destination is None:
+        if rule.match.destination is None or len(rule.match.destination.prefixes) > LONG:
             anywhere.append(rule)
             continue
         for prefix in rule.match.destination.prefixes:
@@ -48,23 +50,23 @@ def _by_destination(rule: EgressRule, by_prefix: dict[tuple[int, int, int], list
         yield from by_prefix.get((first.version, length, number >> host_bits << host_bits), ())
 
 
-def _ingress(rules: tuple[IngressRule, ...], findings: Findings) -> None:
+def _ingress(rules: tuple[IngressRule, ...], coverage: Coverage, findings: Findings) -> None:
     for i, rule in enumerate(rules):
         for other in rules[:i]:
             if other.decapsulate != rule.decapsulate or (other.lookup is not None and other.lookup != rule.lookup):
                 continue
-            if _source_covers(other.source, rule.source) and covers(other.match, rule.match):
-                same = _source_covers(rule.source, other.source) and covers(rule.match, other.match)
+            if _source_covers(other.source, rule.source, coverage) and coverage.covers(other.match, rule.match):
+                same = _source_covers(rule.source, other.source, coverage) and coverage.covers(rule.match, other.match)
                 _say(other, rule, same, findings)
                 break
 
 
-def _source_covers(wide: Source, narrow: Source) -> bool:
+def _source_covers(wide: Source, narrow: Source, coverage: Coverage) -> bool:
     if isinstance(wide, AnySource):
         return True
     if isinstance(wide, TableField):
         return wide == narrow
-    return isinstance(narrow, Addresses) and addresses_cover(wide, narrow)
+    return isinstance(narrow, Addresses) and coverage.addresses_cover(wide, narrow)
 
 
 def _say(other: EgressRule | IngressRule, rule: EgressRule | IngressRule, same: bool, findings: Findings) -> None:

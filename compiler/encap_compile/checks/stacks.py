@@ -22,7 +22,10 @@ def check(spec: Spec, findings: Findings) -> None:
 
 
 def _order(encapsulation: Encapsulation, findings: Findings) -> None:
+    ip_first = encapsulation.headers[0].name in IP_HEADERS  # else E406 says it all
     for above, below in zip(encapsulation.headers, encapsulation.headers[1:], strict=False):
+        if below.name in IP_HEADERS and not ip_first:
+            continue
         if below.name in IP_HEADERS:
             words = f"`{below.name}` after another header: more than one outer IP header is not yet in this release"
             help = "the inner packet's own header is not part of the stack: end the stack before it"

@@ -67,12 +67,9 @@ def match_text(match: Match) -> str:
 
 
 def addresses_text(addresses: Addresses) -> str:
-    """Names of sets, and the prefixes when all were written out."""
-    if addresses.sets:
-        more = f",+{len(addresses.prefixes)} prefixes" if not addresses.prefixes else ""
-        return ",".join(addresses.sets) + more
-    shown = [str(p) for p in addresses.prefixes[:MOST_PREFIXES]]
-    rest = len(addresses.prefixes) - len(shown)
+    """As written: prefixes and names of sets."""
+    shown = addresses.written[:MOST_PREFIXES]
+    rest = len(addresses.written) - len(shown)
     return ",".join(shown) + (f",+{rest} more" if rest else "")
 
 

@@ -81,6 +81,8 @@ def each(node: Node | None, parser: Callable[[str | int], Found], findings: Find
 
 def build_addresses(node: Node, sets: Mapping[str, AddressSet], findings: Findings) -> Addresses:
     """Prefixes and set names."""
+    if node.kind == "string" and node.value in sets:  # a list of its own, which may be long
+        return Addresses(sets[node.value].prefixes, (node.value,), node.place, (node.value,))
     prefixes: dict[Prefix, None] = {}
     names = []
     for item in node.each():
@@ -106,7 +108,8 @@ def build_addresses(node: Node, sets: Mapping[str, AddressSet], findings: Findin
         if network in prefixes:
             findings.warning("W510", f"{text} is in the list already", item.place, "keep one of them")
         prefixes[network] = None
-    return Addresses(tuple(prefixes), tuple(names), node.place)
+    written = tuple(item.value for item in node.each())
+    return Addresses(tuple(prefixes), tuple(names), node.place, written)
 
 
 def _is_hexadecimal_address(text: str) -> bool:

@@ -115,7 +115,7 @@ def _lpm_key(prefix: IPv4Network | IPv6Network, width: int) -> bytes:
 def _own_addresses(manifest: Manifest, machine: Machine) -> list[bytes]:
     """Every address that is an outer source on some attached device, as 16 bytes."""
     found: dict[bytes, None] = {}
-    for member in manifest.host_members:
+    for member in (m for m in manifest.host_members if m.own):
         for device in machine.attached:
             value = member_value(manifest, machine, device, member)
             if isinstance(value, Addresses):

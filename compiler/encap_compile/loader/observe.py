@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..kernel.errors import KernelError
+from ..kernel.errors import KernelError, NotFoundError
 from ..kernel.hooks.base import Direction, OnHook
 from ..kernel.hooks.choose import KINDS
 from ..kernel.machine import namespace_cookie
@@ -106,7 +107,7 @@ def _running(program: OnHook, hook: Hook) -> Running | None:
         return None
     host = b""
     for number in info.map_ids:
-        with Map.by_id(number) as candidate:
+        with suppress(NotFoundError), Map.by_id(number) as candidate:
             if candidate.info.name == HOST_SECTION:
                 host = candidate.lookup(bytes(4))
     return Running(*hook, program.kind, info.id, info.name, info.load_time, info.map_ids, host)
@@ -117,5 +118,5 @@ def _pinned(directory: Path) -> Iterable[PinnedMap]:
         match = _PIN.fullmatch(path.name)
         if match is None:
             continue
-        with open_map(path) as pinned:
+        with suppress(NotFoundError), open_map(path) as pinned:  # an apply may be dropping it just now
             yield PinnedMap(path, match["map"], match["layout"], pinned.info.id)

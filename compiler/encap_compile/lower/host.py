@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from .. import ir, manifest
 from ..spec import Reference, Spec
-from .names import c_name
+from .stacks import host_value
 from .tables import manifest_layout, place_members
 
 IDENTITY = "identity"
-ATTRIBUTE_TYPES = {"mac": "mac", "mtu": "u32", "ifindex": "u32"}
 
 
 class HostValues:
@@ -19,26 +16,18 @@ class HostValues:
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self._found: dict[str, tuple[str, str, str, set[str]]] = {}  # member -> type, source, family, stacks
+        self._own: set[str] = set()  # members that are outer sources
 
     def device_mtu(self) -> None:
         device = self.spec.attach[0].path[0]
         self._add("mtu", "u32", f"{device}.mtu", "", "")
 
-    def add(self, reference: Reference, family: str, stack: str) -> None:
-        """A `host.` reference that a stack of outer `family` uses."""
-        name = reference.path[0]
-        declared = self.spec.host[name]
-        if len(reference.path) > 1:
-            attribute = reference.path[1]
-            if attribute == "address":
-                self._add(c_name(f"{name}_address_{family}"), family, f"{name}.address", family, stack)
-            else:
-                member = c_name("_".join(reference.path))
-                self._add(member, ATTRIBUTE_TYPES[attribute], ".".join(reference.path), "", stack)
-        elif declared.type == "ip":
-            self._add(c_name(f"{name}_{family}"), family, name, family, stack)
-        else:
-            self._add(c_name(name), declared.type, name, "", stack)
+    def add(self, reference: Reference, family: str, stack: str, own: bool = False) -> None:
+        """A `host.` reference that a stack of outer `family` uses; `own` if it is the outer source."""
+        found = host_value(reference, family, self.spec)
+        self._add(found.member, found.type, ".".join(reference.path), found.family, stack)
+        if own:
+            self._own.add(found.member)
 
     def _add(self, member: str, type_: str, source: str, family: str, stack: str) -> None:
         known = self._found.setdefault(member, (type_, source, family, set()))
@@ -58,15 +47,15 @@ class HostValues:
                 _, source, family, stacks = self._found[member.name]
                 comment = f"host.{source}"
                 described.append(
-                    manifest.HostMember(member, source, family, tuple(f"stack:{s}" for s in sorted(stacks) if s))
+                    manifest.HostMember(
+                        member,
+                        source,
+                        family,
+                        tuple(f"stack:{s}" for s in sorted(stacks) if s),
+                        member.name in self._own,
+                    )
                 )
             elif member.name == IDENTITY:
                 described.append(manifest.HostMember(member, IDENTITY))
             members.append(ir.HostMember(member.name, type_.ctype, comment, array))
         return tuple(members), manifest_layout(placed), tuple(described)
-
-
-def references(values: Iterable[object]) -> Iterable[Reference]:
-    for value in values:
-        if isinstance(value, Reference) and value.root == "host":
-            yield value

@@ -57,6 +57,10 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         if t.name in _used_tables(spec)
     }
     tables = {name: _with_fixed_rows(spec, name, t) for name, t in tables.items()}
+    for source in source_sets(spec).values():  # the loader fills the set from the rows, compiled in or not
+        table = tables[source.table]
+        rows_file = replace(table.manifest, file=f"{source.table}.csv")
+        tables[source.table] = replace(table, manifest=rows_file)
     egress = lower_egress(spec, [s for s in stacks if s.name in encapsulating], signatures, visible, rules)
     matches = [c for d in (ingress.decapsulators if ingress else ()) for r in d.rules for c in r.match]
     keys = {t.name: t.key for t in spec.endpoints.values() if t.name in table_families}
@@ -72,10 +76,11 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     if egress.encapsulators:
         host.device_mtu()
     for stack in in_use:
-        for use in spec.encapsulations[stack.encapsulation].headers:
-            for value in use.values.values():
+        for position, use in enumerate(spec.encapsulations[stack.encapsulation].headers):
+            for word, value in use.values.items():
                 if isinstance(value, Reference) and value.root == "host":
-                    host.add(value, stack.outer_family, stack.name)
+                    own = position == 0 and word == "source"
+                    host.add(value, stack.outer_family, stack.name, own)
     host_members, host_layout, host_described = host.lower()
     described_counters = counting.lower_counters(egress, ingress)
     address_maps, sets, prefix_sets, prefix_files = _address_maps(spec, conditions, bool(egress.signatures))

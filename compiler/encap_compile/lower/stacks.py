@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .. import ir
 from ..headers import catalogue
@@ -28,13 +28,6 @@ from .names import c_name, place_text
 # RFC 6335, section 6: the dynamic ports, which RFC 7348 recommends for the outer source port.
 DYNAMIC_PORTS = (49152, 65535)
 ALIGNED = {8: 1, 16: 2, 32: 4, 48: 2, 128: 4}  # bits of a struct member -> its alignment in bytes
-
-
-@dataclass(frozen=True)
-class Row:
-    """What a stack knows of the rows it reads: the table's fields and their types."""
-
-    fields: Mapping[str, str]
 
 
 def outer_families(encapsulation: Encapsulation, row: Mapping[str, str], spec: Spec) -> tuple[str, ...]:
@@ -204,7 +197,8 @@ class _Stack:
         if value.root == "packet":
             return ir.FromInner(value.path[0])
         if value.root == "host":
-            return ir.FromHost(host_member(value, self.family, self.spec))
+            host = host_value(value, self.family, self.spec)
+            return ir.FromHost(host.member, host.type)
         member = value.path[0]
         type_ = self.row[member]
         return ir.FromRow(member, type_, mapped=type_ == "ip" and self.family == "ipv4")
@@ -221,13 +215,26 @@ class _Stack:
         return ir.Literal(int.from_bytes(parsed, "big") if isinstance(parsed, bytes) else parsed, place)
 
 
-def host_member(reference: Reference, family: str, spec: Spec) -> str:
-    """The member of `struct host` that a reference names, for an outer header of `family`."""
-    if len(reference.path) > 1:
-        name = "_".join(reference.path)
-        return c_name(f"{name}_{family}" if reference.path[1] == "address" else name)
-    declared = spec.host[reference.path[0]]
-    return c_name(f"{declared.name}_{family}" if declared.type == "ip" else declared.name)
+ATTRIBUTE_TYPES = {"mac": "mac", "mtu": "u32", "ifindex": "u32"}
+
+
+class HostValue(NamedTuple):
+    """A member of `struct host`: its name, its value type, and the family picked out of a value that has both."""
+
+    member: str
+    type: str
+    family: str
+
+
+def host_value(reference: Reference, family: str, spec: Spec) -> HostValue:
+    """What a `host.` reference names, for an outer header of `family`."""
+    name = "_".join(reference.path)
+    if len(reference.path) > 1 and reference.path[1] != "address":
+        return HostValue(c_name(name), ATTRIBUTE_TYPES[reference.path[1]], "")
+    type_ = "ip" if len(reference.path) > 1 else spec.host[reference.path[0]].type
+    if type_ == "ip":
+        return HostValue(c_name(f"{name}_{family}"), family, family)
+    return HostValue(c_name(name), type_, "")
 
 
 def struct_name(header: Header, words: tuple[Word, ...]) -> str:

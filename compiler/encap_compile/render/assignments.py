@@ -71,7 +71,7 @@ def _word(word: ir.WordLayout, target: str, stack: ir.Stack) -> list[str]:
 def _network_order(source: ir.Source, stack: ir.Stack) -> str:
     """An expression that is in network order already, or empty."""
     if isinstance(source, ir.FromHost):
-        return f"host.{source.member}" if source.member.endswith("_ipv4") else ""
+        return f"host.{source.member}" if source.type == "ipv4" else ""
     if isinstance(source, ir.FromRow) and source.type in ("ip", "ipv4"):
         return f"row->{source.member}.word[3]" if source.type == "ip" else f"row->{source.member}"
     if isinstance(source, ir.FromFlow) and source.last:

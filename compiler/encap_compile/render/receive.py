@@ -29,7 +29,7 @@ def _differs(check: ir.WordCheck) -> str:
             return f"!same_ipv6(&{word}, &host.{check.expected.member})"
         swap = {8: "", 16: "bpf_htons", 32: "bpf_htonl"}[check.bits]
         host = f"host.{check.expected.member}"
-        return f"{word} != {f'{swap}({host})' if swap and not host.endswith('_ipv4') else host}"
+        return f"{word} != {f'{swap}({host})' if swap and check.expected.type != 'ipv4' else host}"
     assert isinstance(check.expected, ir.Literal)
     if check.bits == 48:
         halves = check.expected.value.to_bytes(6, "big")
