@@ -26,22 +26,19 @@ static __always_inline struct ip_address mapped_ipv4(__be32 address)
 
 static __always_inline struct ip_address from_ipv6(const struct ipv6_address *address)
 {
-	return (struct ip_address){
-		{address->word[0], address->word[1], address->word[2], address->word[3]}};
+	return (struct ip_address){{address->word[0], address->word[1], address->word[2], address->word[3]}};
 }
 
 /* The IPv6 address in one that may be either. */
 static __always_inline struct ipv6_address to_ipv6(const struct ip_address *address)
 {
-	return (struct ipv6_address){
-		{address->word[0], address->word[1], address->word[2], address->word[3]}};
+	return (struct ipv6_address){{address->word[0], address->word[1], address->word[2], address->word[3]}};
 }
 
 /* Host values are volatile: the compiler must not fold what the loader has yet to write. */
 static __always_inline struct ipv6_address host_ipv6(const volatile struct ipv6_address *address)
 {
-	return (struct ipv6_address){
-		{address->word[0], address->word[1], address->word[2], address->word[3]}};
+	return (struct ipv6_address){{address->word[0], address->word[1], address->word[2], address->word[3]}};
 }
 
 static __always_inline struct mac_address host_mac(const volatile struct mac_address *address)
@@ -52,7 +49,7 @@ static __always_inline struct mac_address host_mac(const volatile struct mac_add
 static __always_inline bool same_ipv6(const struct ipv6_address *one, const volatile struct ipv6_address *other)
 {
 	return one->word[0] == other->word[0] && one->word[1] == other->word[1] && one->word[2] == other->word[2] &&
-	       one->word[3] == other->word[3];
+		one->word[3] == other->word[3];
 }
 
 static __always_inline bool same_mac(const struct mac_address *one, const volatile struct mac_address *other)

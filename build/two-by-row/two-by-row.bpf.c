@@ -823,13 +823,14 @@ accepted:
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
-		__u8 inner_ecn = bpf_ntohl(ipv6->version_class_label) >> 20 & ECN_MASK;
+		__u8 inner_ecn = ecn_of_ipv6(ipv6->version_class_label);
 
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
 		if (ecn == ECN_INVALID)
 			return refuse(&counters->refused_ipip_ecn, skb);
-		if (ecn != inner_ecn)
-			ecn_write_ipv6(&ipv6->version_class_label, ecn);
+		if (ecn != inner_ecn &&
+			ecn_write_ipv6(skb, ETH_HLEN + IPIP_IPV4_OVERHEAD, ipv6->version_class_label, ecn))
+			return refuse(&counters->refused_ipip_room, skb);
 	}
 	if (!inner_is_ipv4)
 		flags |= BPF_F_ADJ_ROOM_DECAP_L3_IPV6;
@@ -915,20 +916,20 @@ static __always_inline int decapsulate_ipip_ipv6(struct __sk_buff *skb, struct c
 accepted:
 	/* Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it was. */
 	if (inner_is_ipv4) {
-		ecn = ecn_decapsulated(
-			bpf_ntohl(outer->ipv6.version_class_label) >> 20 & ECN_MASK, ipv4->tos & ECN_MASK);
+		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
 			return refuse(&counters->refused_ipip_ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
-		__u8 inner_ecn = bpf_ntohl(ipv6->version_class_label) >> 20 & ECN_MASK;
+		__u8 inner_ecn = ecn_of_ipv6(ipv6->version_class_label);
 
-		ecn = ecn_decapsulated(bpf_ntohl(outer->ipv6.version_class_label) >> 20 & ECN_MASK, inner_ecn);
+		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
 		if (ecn == ECN_INVALID)
 			return refuse(&counters->refused_ipip_ecn, skb);
-		if (ecn != inner_ecn)
-			ecn_write_ipv6(&ipv6->version_class_label, ecn);
+		if (ecn != inner_ecn &&
+			ecn_write_ipv6(skb, ETH_HLEN + IPIP_IPV6_OVERHEAD, ipv6->version_class_label, ecn))
+			return refuse(&counters->refused_ipip_room, skb);
 	}
 	if (inner_is_ipv4)
 		flags |= BPF_F_ADJ_ROOM_DECAP_L3_IPV4;
@@ -1040,13 +1041,14 @@ accepted:
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
-		__u8 inner_ecn = bpf_ntohl(ipv6->version_class_label) >> 20 & ECN_MASK;
+		__u8 inner_ecn = ecn_of_ipv6(ipv6->version_class_label);
 
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
 		if (ecn == ECN_INVALID)
 			return refuse(&counters->refused_gre_ecn, skb);
-		if (ecn != inner_ecn)
-			ecn_write_ipv6(&ipv6->version_class_label, ecn);
+		if (ecn != inner_ecn &&
+			ecn_write_ipv6(skb, ETH_HLEN + GRE_IPV4_OVERHEAD, ipv6->version_class_label, ecn))
+			return refuse(&counters->refused_gre_room, skb);
 	}
 	if (!inner_is_ipv4)
 		flags |= BPF_F_ADJ_ROOM_DECAP_L3_IPV6;
@@ -1150,20 +1152,20 @@ static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, struct co
 accepted:
 	/* Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it was. */
 	if (inner_is_ipv4) {
-		ecn = ecn_decapsulated(
-			bpf_ntohl(outer->ipv6.version_class_label) >> 20 & ECN_MASK, ipv4->tos & ECN_MASK);
+		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
 			return refuse(&counters->refused_gre_ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
-		__u8 inner_ecn = bpf_ntohl(ipv6->version_class_label) >> 20 & ECN_MASK;
+		__u8 inner_ecn = ecn_of_ipv6(ipv6->version_class_label);
 
-		ecn = ecn_decapsulated(bpf_ntohl(outer->ipv6.version_class_label) >> 20 & ECN_MASK, inner_ecn);
+		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
 		if (ecn == ECN_INVALID)
 			return refuse(&counters->refused_gre_ecn, skb);
-		if (ecn != inner_ecn)
-			ecn_write_ipv6(&ipv6->version_class_label, ecn);
+		if (ecn != inner_ecn &&
+			ecn_write_ipv6(skb, ETH_HLEN + GRE_IPV6_OVERHEAD, ipv6->version_class_label, ecn))
+			return refuse(&counters->refused_gre_room, skb);
 	}
 	if (inner_is_ipv4)
 		flags |= BPF_F_ADJ_ROOM_DECAP_L3_IPV4;

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from .codes import Explained
 
-_WHY = (
-    "The word belongs to the language and this release does not do it yet. It is refused rather than ignored, so that "
-    "no one believes it to be in force."
-)
+_WHY = """The word belongs to the language and this release does not do it yet. It is refused rather than ignored,
+so that no one believes it to be in force."""
 
 
 def _later(title: str, more: str) -> Explained:

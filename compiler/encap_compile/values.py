@@ -45,6 +45,8 @@ def integer(value: Plain, minimum: int, maximum: int, what: str) -> int:
     if isinstance(value, bool):
         raise ValueProblem("E411", f"`{str(value).lower()}` is not a number, and {what} is one")
     if isinstance(value, str):
+        if len(value) > 64:
+            raise ValueProblem("E411", f"`{value[:20]}...` is too long for {what}")
         if not _NUMBER.fullmatch(value):
             raise _not_a_number(value, what)
         value = int(value, 0)
@@ -97,7 +99,7 @@ def number_range(value: Plain, maximum: int, what: str) -> tuple[int, int]:
 
 def _not_a_number(text: str, what: str) -> ValueProblem:
     bare = text.strip().replace("_", "")
-    if text.strip().lstrip("+-").isdecimal() and len(text.strip().lstrip("+-")) < 40 and text.isascii():
+    if text.strip().lstrip("+-").isdecimal() and text.isascii():
         plain = str(int(text))
         why = "has a sign" if text.strip()[0] in "+-" else "has leading zeros" if text == text.strip() else "has spaces"
         return ValueProblem(

@@ -6,13 +6,12 @@ import os
 import shutil
 import subprocess
 
-# program -> Debian and Ubuntu package. `ip` and `ethtool` run inside the guest, which sees this machine's root.
+# program -> Debian package. `ip` and `tc` run inside the guest, which sees this machine's root.
 NEEDED = {
     "qemu-system-x86_64": "qemu-system-x86",
     "busybox": "busybox-static",
     "depmod": "kmod",
     "ip": "iproute2",
-    "ethtool": "ethtool",
 }
 LIBBPF = ("libbpf1", "libbpf0")  # encapctl's library; the name differs between releases
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
@@ -29,8 +30,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compile:
     def compile_text(text: str, **files: str) -> Path:
         key = text, tuple(files.items())
         if key not in known:
-            folder = out / str(len(known))
-            folder.mkdir()
+            folder = Path(mkdtemp(dir=out))
             known[key] = compile_bundle(folder, text, files)
         return known[key]
 

@@ -24,6 +24,7 @@ from .wire import ETH_P_ALL, PACKET_OUTGOING
 TUN = "tun0"
 TUNSETIFF = 0x400454CA
 IFF_TUN_NO_PI = 0x1001
+ICMPV6 = 58
 MTU = 1400  # of the tunnel device: room for every encapsulation on a 1500 byte path
 
 SOL_PACKET, PACKET_AUXDATA, CHECKSUM_NOT_READY = 263, 8, 1 << 3
@@ -121,8 +122,10 @@ class _Work:
         frame, ancillary, _, (_, _, kind, *_) = self.wire.recvmsg(65536, 64)
         (status,) = struct.unpack_from("=I", ancillary[0][2])
         ethertype = frame[12:14]
-        if kind == PACKET_OUTGOING or ethertype != self.header[12:14] or not _is_unicast(frame):
+        if kind == PACKET_OUTGOING or ethertype != self.header[12:14] or frame[0] & 1:
             return
+        if ethertype == b"\x86\xdd" and frame[20] == ICMPV6:
+            return  # neighbour discovery, with which this host has no part
         try:
             inner = self.unwrap(frame[14:], not status & CHECKSUM_NOT_READY)
         except ValueError as why:
@@ -130,10 +133,6 @@ class _Work:
             return
         self.report.accepted += 1
         os.write(self.tun, inner)
-
-
-def _is_unicast(frame: bytes) -> bool:
-    return not frame[0] & 1
 
 
 def gre(local: str, remote: str, key: int) -> tuple[Wrap, Unwrap]:

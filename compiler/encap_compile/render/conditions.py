@@ -49,7 +49,7 @@ def in_prefixes(
             terms.append(family.removesuffix(" && ") or "true")
             continue
         joined = " || ".join(alternatives)
-        if family and (len(alternatives) > 1):
+        if len(alternatives) > 1 and (family or nested):
             joined = f"({joined})"
         terms.append(f"{family}{joined}")
     if not terms:
@@ -57,7 +57,7 @@ def in_prefixes(
     if len(terms) > 1:
         both = " || ".join(f"({t})" if "&&" in t else t for t in terms)
         return f"({both})" if nested else both
-    return f"({terms[0]})" if nested and "||" in terms[0] and "&&" not in terms[0] else terms[0]
+    return terms[0]
 
 
 def _prefix(address: str, prefix: Prefix, mapped: bool) -> str:

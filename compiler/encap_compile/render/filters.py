@@ -162,7 +162,8 @@ def passes_row(table: str, program: ir.Program) -> bool:
 
 def link_local_condition(egress: ir.EgressProgram, program: ir.Program) -> str:
     prefixes = [n for f in egress.link_local for n in LINK_LOCAL[f]]
-    return conditions.in_prefixes("packet->destination", prefixes, program.packet, nested=False)
+    text = conditions.in_prefixes("packet->destination", prefixes, program.packet, nested=False)
+    return f"({text})" if egress.discovery and text.startswith(("packet->is_ipv4", "!packet->is_ipv4")) else text
 
 
 def reason(decapsulator: ir.Decapsulator, what: str) -> str:

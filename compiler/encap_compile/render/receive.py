@@ -79,7 +79,7 @@ def next_case(decapsulator: ir.Decapsulator, family: str) -> str:
 def outer_ecn(decapsulator: ir.Decapsulator) -> str:
     if decapsulator.stack.outer_family == "ipv4":
         return f"outer->{decapsulator.ecn_layer}.tos & ECN_MASK"
-    return f"bpf_ntohl(outer->{decapsulator.ecn_layer}.version_class_label) >> 20 & ECN_MASK"
+    return f"ecn_of_ipv6(outer->{decapsulator.ecn_layer}.version_class_label)"
 
 
 def lookup_tables(decapsulator: ir.Decapsulator) -> list[str]:

@@ -34,7 +34,7 @@ typedef _Bool bool;
 #define bpf_ntohl(x) ((__u32)__builtin_bswap32(x))
 
 /* How libbpf reads a map's definition out of BTF. */
-#define __uint(name, value) int(*name)[value]
+#define __uint(name, value) int (*name)[value]
 #define __type(name, value) typeof(value) *name
 enum {
 	BPF_MAP_TYPE_HASH = 1,
@@ -84,13 +84,14 @@ enum {
 #define BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 (1ULL << 2)
 #define BPF_F_ADJ_ROOM_ENCAP_L4_GRE (1ULL << 3)
 #define BPF_F_ADJ_ROOM_ENCAP_L4_UDP (1ULL << 4)
-#define BPF_F_ADJ_ROOM_ENCAP_L2_ETH (1ULL << 6)	  /* 5.13 */
+#define BPF_F_ADJ_ROOM_ENCAP_L2_ETH (1ULL << 6) /* 5.13 */
 #define BPF_F_ADJ_ROOM_DECAP_L3_IPV4 (1ULL << 7) /* 6.3 */
 #define BPF_F_ADJ_ROOM_DECAP_L3_IPV6 (1ULL << 8) /* 6.3 */
 /* The length of the inner Ethernet header alone: the tunnel's own header belongs to the transport part. */
 #define BPF_F_ADJ_ROOM_ENCAP_L2(len) (((__u64)(len) & 0xff) << 56)
 
 #define BPF_F_INGRESS (1ULL << 0) /* bpf_redirect */
+#define BPF_F_RECOMPUTE_CSUM (1ULL << 0) /* bpf_skb_store_bytes */
 
 /* The context of a TC program. */
 struct __sk_buff {
@@ -137,6 +138,8 @@ struct ipv6_extension {
 };
 
 static void *(*const bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
+static long (*const bpf_skb_store_bytes)(
+	struct __sk_buff *skb, __u32 offset, const void *from, __u32 len, __u64 flags) = (void *)9;
 static long (*const bpf_redirect)(__u32 ifindex, __u64 flags) = (void *)23;
 static long (*const bpf_skb_change_tail)(struct __sk_buff *skb, __u32 len, __u64 flags) = (void *)38;
 static long (*const bpf_skb_pull_data)(struct __sk_buff *skb, __u32 len) = (void *)39;

@@ -1,24 +1,22 @@
 """`encapctl` in a process of its own, without paying for Python's imports each time.
 
-Importing the loader takes ten seconds in an emulated machine. It is imported once; each call is a fork that runs the
-command's own `main` with its own arguments, output and exit code, inside a namespace.
+Importing the loader takes ten seconds in an emulated machine. This process imports once what any call needed; each
+call is a fork that runs the command's own `main` with its own arguments, output and exit code, inside a namespace.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
-import pkgutil
 import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from typing import IO
 
 from .namespaces import inside
-
-LOADER = ("apply", "plan", "status", "remove", "kernel", "loader", "views", "machine", "manifest_io")
 
 
 @dataclass(frozen=True)
@@ -33,44 +31,43 @@ class Ran:
         return f"encapctl {' '.join(self.arguments)}: exit code {self.code}: {self.output.strip()[-1500:]}"
 
 
-@cache
-def _preload() -> None:
-    """Import what the loader imports when it needs it, before the fork, so that every child has it."""
-    import encap_compile
-    from encap_compile import ctl  # noqa: F401
-
-    for module in pkgutil.walk_packages(encap_compile.__path__, "encap_compile."):
-        if module.name.split(".")[1] in LOADER:
-            importlib.import_module(module.name)
-
-
 def encapctl(namespace: str, *arguments: str) -> Ran:
-    _preload()
-    with tempfile.TemporaryFile() as output, inside(namespace):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        child = os.fork()
-        if not child:
-            os.dup2(output.fileno(), 1)
-            os.dup2(output.fileno(), 2)
-            os._exit(_main(arguments))
-        _, status = os.waitpid(child, 0)
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as imported:
+        with inside(namespace):
+            sys.stdout.flush()
+            sys.stderr.flush()
+            child = os.fork()
+            if not child:
+                _child(arguments, output, imported)
+            _, status = os.waitpid(child, 0)
         output.seek(0)
+        imported.seek(0)
+        for name in imported.read().decode().split():
+            with contextlib.suppress(ImportError):  # it is only for speed; the child imports what it needs
+                importlib.import_module(name)
         return Ran(arguments, os.waitstatus_to_exitcode(status), output.read().decode(errors="replace"))
 
 
-def _main(arguments: Sequence[str]) -> int:
-    from encap_compile import ctl
-
-    sys.argv = ["encapctl", *arguments]
-    code: object = 0
-    try:
-        code = ctl.main()
-    except SystemExit as ended:
-        code = ended.code
-    except BaseException:  # a traceback of the loader is what the cell is to show
-        traceback.print_exc()
-        code = 70
+def _child(arguments: Sequence[str], output: IO[bytes], imported: IO[bytes]) -> None:
+    before = set(sys.modules)
+    os.dup2(output.fileno(), 1)
+    os.dup2(output.fileno(), 2)
+    code = _main(arguments)
     sys.stdout.flush()
     sys.stderr.flush()
-    return code if isinstance(code, int) else int(code is not None)
+    imported.write("\n".join(name for name in sys.modules if name not in before).encode())
+    imported.flush()
+    os._exit(code)
+
+
+def _main(arguments: Sequence[str]) -> int:
+    try:
+        from encap_compile import ctl
+
+        ctl.main(arguments)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except BaseException:  # a traceback of the loader is what the cell is to show
+        traceback.print_exc()
+        return 70
+    return 0

@@ -29,12 +29,11 @@ class Snapshot:
 def snapshot(namespace: str, device: str) -> Snapshot:
     things = {f"{kind} {number}" for kind in _NEXT_ID for number in _ids(kind)}
     things |= {f"pin {path}" for path in BPF_FILESYSTEM.rglob("*")}
+    filters = [f"filter show dev {device} {direction}" for direction in ("ingress", "egress")]
     with inside(namespace):
-        for direction in ("ingress", "egress"):
-            things |= {f"{direction} {line}" for line in _lines("tc", "filter", "show", "dev", device, direction)}
-        things |= {line for line in _lines("tc", "qdisc", "show", "dev", device) if "clsact" in line}
-        things |= {f"address {line}" for line in _lines("ip", "-o", "address", "show")}
-        things |= {f"route {line}" for six in ("-4", "-6") for line in _lines("ip", six, "route", "show")}
+        things |= {f"{device}: {line}" for line in _batch(["tc"], [*filters, f"qdisc show dev {device}"])}
+        things |= set(_batch(["ip", "-oneline"], ["address show", "route show"]))
+        things |= set(_batch(["ip", "-6"], ["route show"]))
     return Snapshot(frozenset(things))
 
 
@@ -55,5 +54,6 @@ def _ids(kind: str) -> list[int]:
         found.append(struct.unpack_from("=I", attributes, 4)[0])
 
 
-def _lines(*command: str) -> list[str]:
-    return [line.strip() for line in run(command).splitlines() if line.strip()]
+def _batch(program: list[str], commands: list[str]) -> list[str]:
+    output = run([*program, "-batch", "-"], "".join(f"{command}\n" for command in commands))
+    return [line.strip() for line in output.splitlines() if line.strip()]

@@ -1,0 +1,119 @@
+"""Every counter of every example moves for some packet, and `stats` can trust its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from encap_compile.kernel.maps import Packed
+
+from . import test_egress_rules
+from .arriving import OVERLAY, arriving
+from .datapath import Datapath, Outcome
+from .inner import frame, ip, packet
+from .ways import EXAMPLES, MORE_ROWS, WAYS, Way
+from .wrong import WRONG
+
+# What no packet can reach in these examples, and why.
+OUT_OF_REACH = {
+    "vxlan-overlay": set(),
+    "ipip-sites": set(),
+    "gre-tenants": set(),
+    # All its rows are there, so no rule misses one; test_missing_rows takes them away.
+    "two-by-row": {"egress_voice_no_row", "egress_bulk_no_row", "egress_lab_no_row"},
+}
+
+# No row of the example sends GRE over IPv6, but its rule would receive it.
+ONLY_RECEIVED = Way("two-by-row", "gre", "10.200.0.1", "2001:db8::4", "voice", 7)
+
+
+def provoke(datapath: Datapath, example: str) -> list[Outcome]:
+    """Packets of every kind that the other tests know."""
+    outcomes = []
+    for way in (w for w in (*WAYS, ONLY_RECEIVED) if w.example == example):
+        sent = frame(way.packet("udp-long" if not way.protocols else "tcp"))
+        outcomes.append(datapath.egress(sent, mark=way.mark))
+        outcomes.append(datapath.egress(sent, mark=way.mark, gso_size=100, gso_segs=3))
+        outcomes.append(datapath.egress(frame(way.sized(1600)), mark=way.mark))
+        inner = packet("udp-long", *OVERLAY[way.inner])
+        given = arriving(way, inner)
+        outcomes.append(datapath.ingress(given))
+        outcomes.append(datapath.ingress(given[:-1], gso_size=10))
+        outcomes.append(datapath.ingress(given + bytes(7), gso_size=10))
+        outcomes.append(datapath.ingress(given, gso_size=10))
+        outcomes.append(datapath.ingress(given[: 14 + way.overhead + 19]))
+        outcomes.append(datapath.ingress(arriving(way, inner, tos=3)))
+        outcomes += [datapath.ingress(arriving(way, inner, w.change)) for w in WRONG if w.applies(way)]
+    for case in (c for c in test_egress_rules.CASES if c.example == example):
+        outcomes.append(datapath.egress(frame(case.packet, case.type), mark=case.mark))
+    if example == "vxlan-overlay":
+        outcomes.append(datapath.egress(frame(packet_to_web())))
+    break_stacks(datapath)
+    for way in (w for w in WAYS if w.example == example):
+        sent = frame(way.packet("udp-long" if not way.protocols else "tcp"))
+        outcomes.append(datapath.egress(sent, mark=way.mark))
+    return outcomes
+
+
+def packet_to_web() -> bytes:
+    from scapy.layers.inet import TCP
+
+    return bytes(ip("10.0.0.1", "10.1.2.3") / TCP(dport=443))
+
+
+def break_stacks(datapath: Datapath) -> None:
+    """Rows as a newer program would write them: of a kind that this one does not know."""
+    for table in datapath.manifest.tables:
+        member = next((m for m in table.value.members if m.type == "stack"), None)
+        if member is None:
+            continue
+        with datapath.map(table.map) as rows:
+            found = rows.entries()
+            values = bytearray(found.values)
+            for at in range(member.offset, len(values), table.value.size):
+                values[at : at + member.size] = b"\xee" * member.size
+            rows.update(Packed(found.count, found.keys, bytes(values)))
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_counter_can_move(examples: dict[str, Path], example: str) -> None:
+    with Datapath(examples[example], more=MORE_ROWS.get(example)) as datapath:
+        outcomes = provoke(datapath, example)
+        moved = {name for outcome in outcomes for name in outcome.counted}
+        assert set(datapath.names) - moved == OUT_OF_REACH[example]
+    assert all(len(outcome.counted) <= 1 for outcome in outcomes), "one packet, one reason"
+
+
+def test_missing_rows(examples: dict[str, Path]) -> None:
+    """Without its row, `voice` lets the next rule have the packet, `bulk` lets it pass, `lab` drops it."""
+    voice, _, bulk, _, lab, _ = (w for w in WAYS if w.example == "two-by-row")
+    with Datapath(examples["two-by-row"]) as datapath:
+        with datapath.map("exits") as rows:
+            rows.delete(rows.entries().keys)
+        sent = frame(voice.packet("tcp"))
+        outcome = datapath.egress(sent)
+        assert (outcome.verdict, outcome.frame) == ("pass", sent)
+        assert set(outcome.counted) == {"egress_voice_no_row", "egress_default"}
+        sent = frame(bulk.packet("tcp"))
+        outcome = datapath.egress(sent)
+        assert (outcome.verdict, outcome.frame, list(outcome.counted)) == ("pass", sent, ["egress_bulk_no_row"])
+        sent = frame(lab.packet("tcp"))
+        outcome = datapath.egress(sent)
+        assert (outcome.verdict, outcome.frame, list(outcome.counted)) == ("drop", sent, ["egress_lab_no_row"])
+
+
+def test_segments_are_counted(loaded: Callable[[str], Datapath]) -> None:
+    """A super-packet counts as the packets it becomes; this one has no type, so the kernel makes no room in it."""
+    sent = frame(WAYS[0].sized(1400))
+    outcome = loaded("vxlan-overlay").egress(sent, gso_size=100, gso_segs=14)
+    assert outcome.counted == {"egress_no_room": (14, 1400)}
+    assert (outcome.verdict, outcome.frame) == ("drop", sent)
+
+
+def test_datagrams_of_a_super_packet_keep_their_size(loaded: Callable[[str], Datapath]) -> None:
+    way = WAYS[0]
+    for gso_size, counter in ((1500 - way.overhead - 28, "egress_no_room"), (1500 - way.overhead - 27, "egress_too_big")):
+        outcome = loaded(way.example).egress(frame(way.sized(1600)), gso_size=gso_size, gso_segs=2)
+        assert outcome.counted == {counter: (2, 1600)}

@@ -1,0 +1,194 @@
+"""What README and docs name is there: paths, links, commands, options, codes, counters; their specs compile."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import click
+import pytest
+import yaml
+
+from encap_compile.cli import cli as compile_cli
+from encap_compile.codes import CODES
+from encap_compile.ctl import cli as ctl_cli
+from encap_compile.diagnostics import Exit
+
+ROOT = Path(__file__).resolve().parents[2]
+GENERATED = {"spec.md", "kernels.md"}  # those have tests of their own
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted(p for p in (ROOT / "docs").glob("*.md") if p.name not in GENERATED),
+]
+EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+HEADER_PAGE = ROOT / "docs" / "adding-a-header.md"
+FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
+LISTING = re.compile(r"^`([\w./-]+)`:\n\n```\w+\n(.*?)^```", re.DOTALL | re.MULTILINE)  # a file and what is in it
+FOLDERS = ("compiler/", "templates/", "schemas/", "examples/", "build/", "tests/", "demo/", "bench/", "docs/", ".ci/")
+PROGRAMS = {"encap-compile": compile_cli, "encapctl": ctl_cli}
+
+
+def blocks(page: Path, *languages: str) -> list[str]:
+    return [body for language, body in FENCE.findall(page.read_text()) if language in languages]
+
+
+def prose(page: Path) -> str:
+    return FENCE.sub("", page.read_text())
+
+
+def spans(page: Path) -> list[str]:
+    """What stands in single backticks."""
+    return re.findall(r"`([^`\n]+)`", prose(page))
+
+
+def listed() -> set[str]:
+    """Files that the walk through makes."""
+    return {name for name, _ in LISTING.findall(HEADER_PAGE.read_text())}
+
+
+def command_lines(page: Path) -> Iterator[list[str]]:
+    """Every call of our programs and of ./dev, without what it is called by."""
+    text = "\n".join([*blocks(page, "sh"), *(b[2:] for b in blocks(page, "console") if b[:2] in ("# ", "$ "))])
+    for line in [*text.split("\n"), *spans(page)]:
+        found = re.search(r"(?:^|\s|/)(encap-compile|encapctl|\./dev)( [^|>&]*)?$", re.split(r"  +#", line)[0])
+        if found:
+            yield [found[1], *shlex.split(found[2] or "")]
+
+
+def anchors(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", t.lower()).replace(" ", "-") for t in titles}
+
+
+@EVERY_PAGE
+def test_links(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", prose(page)):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        there = (page.parent / path) if path else page
+        assert there.exists() or there.name in GENERATED, target
+        assert not anchor or anchor in anchors(there), target
+
+
+@EVERY_PAGE
+def test_paths(page: Path) -> None:
+    for span in spans(page):
+        path = span.partition(" ")[0]
+        named = path.startswith(FOLDERS) and not re.search(r"[A-Z]{3}", path)
+        if named and path not in listed() and Path(path).name not in GENERATED and not path.startswith("build/"):
+            assert list(ROOT.glob(path)), span
+
+
+def options(command: click.Command) -> set[str]:
+    return {"--help", "-h", *(o for p in command.params for o in (*p.opts, *p.secondary_opts))}
+
+
+@EVERY_PAGE
+def test_commands(page: Path) -> None:
+    usage = subprocess.run([ROOT / "dev", "help"], capture_output=True, text=True, check=True).stdout
+    verbs = set(re.findall(r"^  (\w+) ", usage, re.MULTILINE))
+    for program, *words in command_lines(page):
+        if program == "./dev":
+            assert not words or words[0] in verbs or words[0].isupper(), words
+            continue
+        group = cast(click.Group, PROGRAMS[program])
+        given = [w for w in words if not w.startswith("-")]
+        known = options(group)
+        verb = group.commands.get(given[0]) if given else None
+        if verb is None and program == "encap-compile":
+            verb = group.commands["compile"]
+        assert verb is not None or not given, f"{program} {' '.join(words)}"
+        known |= options(verb) if verb else set()
+        for word in words:
+            assert not word.startswith("-") or word.partition("=")[0] in known, f"{program} {' '.join(words)}"
+
+
+@EVERY_PAGE
+def test_single_options(page: Path) -> None:
+    groups = [cast(click.Group, g) for g in PROGRAMS.values()]
+    known = {option for g in groups for command in (g, *g.commands.values()) for option in options(command)}
+    for span in spans(page):
+        if re.match(r"--[a-z]", span):
+            assert re.split("[ =]", span)[0] in known, span
+
+
+@EVERY_PAGE
+def test_codes(page: Path) -> None:
+    said = re.findall(r"\b([EWNTHKB]\d{3})\b", prose(page))
+    assert set(said) <= set(CODES)
+
+
+@EVERY_PAGE
+def test_environment(page: Path) -> None:
+    source = "".join(p.read_text() for folder in ("compiler", "tests") for p in (ROOT / folder).rglob("*.py"))
+    for name in re.findall(r"\bENCAP_\w+", page.read_text()):
+        assert name in source, name
+
+
+@EVERY_PAGE
+def test_counters(page: Path) -> None:
+    known = {c["name"] for m in (ROOT / "build").glob("*/manifest.json") for c in json.loads(m.read_text())["counters"]}
+    patterns = {"egress_RULE", "egress_RULE_no_row", "ingress_RULE", "refused_ENCAPSULATION_REASON"}
+    patterns |= {"refused_*", "refused_ENCAPSULATION_fragment"}
+    for span in spans(page):
+        if re.fullmatch(r"(egress|ingress|refused)_[\w*]+", span):
+            assert span in known | patterns, span
+
+
+def test_every_general_counter_is_explained() -> None:
+    manifests = [json.loads(m.read_text()) for m in (ROOT / "build").glob("*/manifest.json")]
+    rules = {f"{r['direction']}_{r['name'].replace('-', '_')}" for m in manifests for r in m["rules"]}
+    names = {c["name"] for m in manifests for c in m["counters"] if not c["name"].startswith("refused_")}
+    general = {n for n in names if n.removesuffix("_no_row") not in rules} | {"egress_default"}
+    assert general <= set(spans(ROOT / "docs" / "operations.md"))
+
+
+def test_every_exit_code_is_explained() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    table = {int(n) for n in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
+    assert table == {int(e) for e in Exit} - {int(Exit.TOOLCHAIN)}
+    assert f"{int(Exit.TOOLCHAIN)} for the toolchain" in text
+
+
+@EVERY_PAGE
+def test_yaml(page: Path, tmp_path: Path) -> None:
+    from encap_compile.pipeline import check_spec
+
+    for number, body in enumerate(blocks(page, "yaml")):
+        assert yaml.safe_load(body)
+        if "apiVersion" in body and page != HEADER_PAGE:
+            spec = tmp_path / f"{number}.yaml"
+            spec.write_text(body)
+            assert check_spec(str(spec))[3].all == []
+
+
+def compiler_with_listings(folder: Path) -> dict[str, str]:
+    """A copy of the compiler and what the walk through adds to it; the environment in which it is the one in use."""
+    ignore = shutil.ignore_patterns("__pycache__", "_data")
+    package = folder / "compiler" / "encap_compile"
+    shutil.copytree(ROOT / "compiler" / "encap_compile", package, ignore=ignore)
+    (package / "_data").mkdir()
+    for name in ("templates", "schemas"):
+        (package / "_data" / name).symlink_to(ROOT / name)
+    for name, body in LISTING.findall(HEADER_PAGE.read_text()):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(body)
+    return {"PYTHONPATH": str(package.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def test_a_header_is_one_file(tmp_path: Path) -> None:
+    environment = os.environ | compiler_with_listings(tmp_path)
+    spec = next(name for name in listed() if name.endswith(".yaml"))
+    command = [sys.executable, "-m", "encap_compile.cli", spec]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "refused_gue_variant" in (tmp_path / "build" / "gue-sites" / "gue-sites.bpf.c").read_text()
