@@ -103,6 +103,7 @@ def play(screen: Screen, stage: Stage, bundle: Path) -> None:
     screen.counters([row for row in counters if row["packets"]])
 
     screen.step("Take it off again")
+    topology.set_offloads("off")
     started = time.monotonic()
     said = cli.remove(topology.ours, bundle)
     screen.command(f"encapctl remove {bundle.name}", time.monotonic() - started)

@@ -192,22 +192,36 @@ def explain_(what: str, format_: str) -> None:
     outcome.finish(results=False)
 
 
+TO_FILE = click.option("-o", "--out", type=click.Path(path_type=Path), help="Write here, if it changed, not to stdout.")
+
+
 @cli.command("schema")
-def schema_() -> None:
+@TO_FILE
+def schema_(out: Path | None) -> None:
     """Print the JSON schema of the language, for editors."""
-    import json
+    from .frontend.schema_document import schema_text
 
-    from .frontend.schema_document import schema_document
-
-    click.echo(json.dumps(schema_document(), indent=2, ensure_ascii=False))
+    _to_file(schema_text(), out)
 
 
 @cli.command("reference")
-def reference_() -> None:
+@TO_FILE
+def reference_(out: Path | None) -> None:
     """Print the reference of the language as Markdown."""
     from .frontend.reference import spec_reference
 
-    click.echo(spec_reference(), nl=False)
+    _to_file(spec_reference(), out)
+
+
+def _to_file(text: str, out: Path | None) -> None:
+    if out is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        if not out.exists() or out.read_text(encoding="utf-8") != text:
+            out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise click.UsageError(f"{out} cannot be written: {error.strerror}") from None
 
 
 @cli.command("init")

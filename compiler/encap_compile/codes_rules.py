@@ -124,6 +124,13 @@ another.""",
 ff02::/16) pass before the rules: neighbour discovery and routing protocols must not go into a
 tunnel.""",
     ),
+    "W512": Explained(
+        "packets without ports and a table keyed by ports",
+        """Only tcp, udp and sctp packets have ports, so for all others the table has no row, and `on_miss` decides:
+by default they are dropped, ICMP with them. Narrow the rule, and decide about the others in their own.
+
+    - {name: flows, match: {protocol: [tcp, udp]}, to: flows}""",
+    ),
     "W519": Explained(
         "a spec without rules",
         """Nothing is encapsulated, dropped or decapsulated: every packet passes as it is.""",

@@ -66,6 +66,15 @@ was there before is still whole.
     encap-compile -o /tmp/build spec.yaml
 """,
     ),
+    "T108": Explained(
+        "a file went away while it was read",
+        """
+A CSV file or a prefix list that the spec names could be read at first and was gone, or not to be read, a moment later:
+somebody else works in the folder. Nothing was written.
+
+    encap-compile spec.yaml
+""",
+    ),
     "T109": Explained(
         "two specs have one name",
         """

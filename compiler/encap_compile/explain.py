@@ -20,7 +20,7 @@ Unasked, in this order:
 RECEIVE = """\
 On receive:
   - only packets to this host's own outer address are looked at; all others pass untouched
-  - {refuse} what looks like one of these stacks and is not right, counted by the reason
+  - what looks like one of these stacks and is not right is {refuse}, and counted by the reason
   - IPv4 outer fragments are refused by name, later fragments of UDP and IPv6 fragments are left alone
 """
 
@@ -30,7 +30,7 @@ def explain_spec(spec: Spec, lowered: Lowered) -> str:
     families = " and ".join("IPv4" if f == "ipv4" else "IPv6" for f in lowered.program.packet.families)
     parts = [summary(lowered.manifest), "", UNASKED.format(families=families)]
     if lowered.program.ingress:
-        refuse = "dropped is" if spec.ingress.refuse == "drop" else "left as it is, is"
+        refuse = "dropped" if spec.ingress.refuse == "drop" else "left as it is"
         parts.append(RECEIVE.format(refuse=refuse))
     parts.append("Lookups:")
     for table in lowered.program.tables:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import bundle, manifest, manifest_io
-from .diagnostics import DiagnosedError, Diagnostic, Findings
+from .diagnostics import DiagnosedError, Diagnostic, Exit, Findings, Place
 
 if TYPE_CHECKING:
     from .lower import Lowered
@@ -86,9 +86,16 @@ def compile_spec(path: str, out: Path, clang: str = "", write: bool = True) -> C
     up_to_date = _up_to_date(path, out, clang)
     if up_to_date is not None:
         return up_to_date
-    spec, lowered, data, findings = check_spec(path)
+    try:
+        spec, lowered, data, findings = check_spec(path)
+        inputs = _inputs(spec)
+    except OSError as error:  # it could be read when its row was judged
+        words = f"a file that the spec names went away while it was read: {error.strerror}"
+        raise DiagnosedError(
+            [Diagnostic("T108", words, Place(str(error.filename)), "compile again when it is back")], Exit.SPEC
+        ) from None
     code = render_code(lowered)
-    made = _build(lowered, code, data, clang, _inputs(spec))
+    made = _build(lowered, code, data, clang, inputs)
     changes = bundle.write(out / spec.name, made.files) if write else []
     return Compiled(made.manifest, made.files, tuple(findings.warnings), False, changes)
 

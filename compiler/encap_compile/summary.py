@@ -8,7 +8,7 @@ from . import bundle, manifest
 def summary(described: manifest.Manifest) -> str:
     """The default output of `encap-compile`: rules, overhead, needs; each with its spec line."""
     head = f"{described.name}: {described.summary}"
-    lines = [f"{head:<76}sha256 {described.identity[:8]}"]
+    lines = [f"{head:<76}sha256 {described.identity[:8]}" if described.identity else head]
     for direction in ("egress", "ingress"):
         label = direction
         for rule in (r for r in described.rules if r.direction == direction):

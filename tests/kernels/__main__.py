@@ -64,6 +64,9 @@ def main(words: Sequence[str] | None = None) -> int:
     except MachineError as why:
         say(f"the matrix could not run: {why}")
         return 1
+    except KeyboardInterrupt:
+        say("interrupted; the virtual machines are stopped")
+        return 130
     _tell(columns, logs, options.slowest)
     if options.write_docs and not (options.baseline or options.kernel or options.scenario):
         say(f"{DOCUMENT.name}: {'written' if report.write(columns, DOCUMENT) else 'unchanged'}")

@@ -71,7 +71,7 @@ def traffic(kind: Kind) -> Iterator[Cell]:
 
 def one_way(kind: Kind, inner: str, direction: str, offload: str) -> Iterator[Cell]:
     row = traffic_row(kind, inner, direction)
-    for what in ("ping", "UDP", "TCP"):
+    for what in ("ping", "UDP", "UDP_SEGMENT", "TCP"):
         yield Cell("traffic", row, f"{what}, {offload} segmentation")
 
 

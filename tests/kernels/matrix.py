@@ -57,7 +57,12 @@ def run(images: dict[str, Image | str], job: Job, logs: Path, say: Callable[[str
     with ThreadPoolExecutor(AT_ONCE) as pool:
         bootable = {series: image for series, image in images.items() if isinstance(image, Image)}
         futures = {series: pool.submit(_column, image, job, logs, say) for series, image in bootable.items()}
-        columns.update({series: future.result() for series, future in futures.items()})
+        try:
+            columns.update({series: future.result() for series, future in futures.items()})
+        except BaseException:  # interrupted: the pool would wait for the VMs
+            pool.shutdown(wait=False, cancel_futures=True)
+            vm.stop_all()
+            raise
     return [columns[series] for series in images]
 
 

@@ -14,6 +14,7 @@ from .images import Image
 
 SHARED = "/run/vm"  # where the guest sees the folder that it shares with the host
 MEMORY_MB = 1024
+_running: set[subprocess.Popen[bytes]] = set()
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ def command_line(image: Image, shared: Path, log: Path) -> list[str]:
     """QEMU's arguments. TCG only: hardware acceleration is not to be relied on where tests run."""
     share = "local,security_model=none,multidevs=remap"
     return [
+        *("setpriv", "--pdeathsig", "KILL", "--"),  # however this runner ends, no VM outlives it
         *("qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", str(MEMORY_MB)),
         *("-nodefaults", "-display", "none", "-no-reboot", "-serial", f"file:{log}"),
         *("-kernel", str(image.vmlinuz), "-initrd", str(shared / "initramfs")),
@@ -61,20 +63,26 @@ def boot(
     with subprocess.Popen(
         command_line(image, shared, log), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as qemu:
+        _running.add(qemu)
         try:
             said, _ = qemu.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
             qemu.kill()
             said = f"no end within {limit:.0f} s; the VM was stopped\n".encode()
-        except BaseException:
-            qemu.kill()  # interrupted: no VM is left behind
-            raise
+        finally:
+            _running.discard(qemu)
     with log.open("ab") as console:
         console.write(said)
     seconds = time.monotonic() - started
     if code.exists() and (text := code.read_text().strip()):
         return Ended(True, int(text), seconds, log)
     return Ended(False, -1, seconds, log)
+
+
+def stop_all() -> None:
+    """End every VM at once; the threads that wait for them go on."""
+    for qemu in list(_running):
+        qemu.kill()
 
 
 def _script(image: Image, command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> str:

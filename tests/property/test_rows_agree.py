@@ -23,14 +23,16 @@ cells = st.one_of(
     st.ip_addresses().map(str),
     st.integers(-3, 2**33).map(str),
     st.integers(0, 2**24).map(hex),
-    st.sampled_from(["ef", "AF41", "tcp", "010", "0", "::", "0.0.0.0", "255.255.255.255", "::ffff:1.2.3.4", "1.2.3.4/8"]),
+    st.sampled_from(
+        ["ef", "AF41", "tcp", "010", "0", "::", "0.0.0.0", "255.255.255.255", "::ffff:1.2.3.4", "1.2.3.4/8"]
+    ),
     st.binary(min_size=6, max_size=6).map(lambda b: b.hex(":")),
     st.text(alphabet="0123456789abcdef:./x- ", min_size=1, max_size=17),
     st.text(min_size=1, max_size=5),
 )
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(TYPES), st.lists(cells, min_size=1, max_size=4))
 @example("mac", ["02:00:00:00:00:01\n02:00:00:00:00:02"])
 @example("u8", ["٣"])
@@ -57,7 +59,7 @@ prefixes = st.one_of(
 )
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(prefixes, min_size=1, max_size=4))
 @example(["10.0.0.0/"])
 @example(["10.0.0.0/8/8"])
@@ -74,7 +76,7 @@ def test_prefix_columns(column: list[str]) -> None:
     assert fast == slow
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.binary(max_size=120))
 def test_any_file(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any.csv"
@@ -119,7 +121,7 @@ def _packets(match: Match) -> set[tuple[int, int, int]]:
     return found
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(matches, matches)
 def test_coverage_is_never_claimed_wrongly(first: Match, second: Match) -> None:
     if Coverage().covers(first, second):

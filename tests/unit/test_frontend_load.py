@@ -95,7 +95,9 @@ def test_places_are_exact() -> None:
 
 def test_billion_laughs_is_quick() -> None:
     lines = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
-    lines += [f"{c}: &{c} [{', '.join('*' + p for _ in range(10))}]" for p, c in zip("abcdefgh", "bcdefghi", strict=True)]
+    lines += [
+        f"{c}: &{c} [{', '.join('*' + p for _ in range(10))}]" for p, c in zip("abcdefgh", "bcdefghi", strict=True)
+    ]
     with pytest.raises(DiagnosedError) as caught:
         parse_spec("\n".join(lines).encode(), "s.yaml")
     assert caught.value.diagnostics[-1].code == "E112"

@@ -51,7 +51,9 @@ def test_places_without_a_line() -> None:
 
 
 def test_related_and_many_lines_of_help() -> None:
-    d = Diagnostic("E111", "twice", Place("s.yaml", 3, 1, 5), "one\ntwo", related=((Place("s.yaml", 1, 1, 5), "first"),))
+    d = Diagnostic(
+        "E111", "twice", Place("s.yaml", 3, 1, 5), "one\ntwo", related=((Place("s.yaml", 1, 1, 5), "first"),)
+    )
     assert text(d).splitlines()[5:11] == [
         " ::: s.yaml:1:1",
         "  |",

@@ -55,8 +55,17 @@ def encode(table: manifest.Table, text: str, tmp_path: Path):  # type: ignore[no
 
 def test_every_type(tmp_path: Path) -> None:
     fields = {
-        **{"i": "ip", "f": "ipv4", "s": "ipv6", "m": "mac", "b": "u8", "h": "u16", "t": "u24", "w": "u32"},
-        **{"p": "port", "q": "port", "d": "dscp"},
+        "i": "ip",
+        "f": "ipv4",
+        "s": "ipv6",
+        "m": "mac",
+        "b": "u8",
+        "h": "u16",
+        "t": "u24",
+        "w": "u32",
+        "p": "port",
+        "q": "port",
+        "d": "dscp",
     }
     value = (
         Member("i", "ip", 0, 16),
@@ -134,9 +143,7 @@ def test_prefix_of_one_family_is_not_mapped(tmp_path: Path) -> None:
 
 def test_stack_by_family_and_encapsulation(tmp_path: Path) -> None:
     fields, value = {"address": "ip"}, (Member("stack", "stack", 0, 4), Member("address", "ip", 4, 16))
-    one = table(
-        fields=fields, key=(Member("row", "rowid", 0, 4),), value=value, family_field="address", stacks=STACKS
-    )
+    one = table(fields=fields, key=(Member("row", "rowid", 0, 4),), value=value, family_field="address", stacks=STACKS)
     rows = encode(one, "name,address\na,192.0.2.1\nb,2001:db8::1\n", tmp_path)
     assert [rows.values[i * 20] for i in range(2)] == [3, 4]
     more = (*STACKS, manifest.Stack(9, "gre_ipv6", "gre", "ipv6", 44))
@@ -148,7 +155,9 @@ def test_stack_by_family_and_encapsulation(tmp_path: Path) -> None:
         stacks=more,
         encapsulations=("vxlan", "gre"),
     )
-    rows = encode(two, "name,encapsulation,address\na,gre,2001:db8::1\nb,vxlan,2001:db8::1\nc,gre,192.0.2.1\n", tmp_path)
+    rows = encode(
+        two, "name,encapsulation,address\na,gre,2001:db8::1\nb,vxlan,2001:db8::1\nc,gre,192.0.2.1\n", tmp_path
+    )
     assert [rows.values[i * 20] for i in range(3)] == [9, 4, 9]  # of gre there is one form
     assert list(rows.encapsulations) == ["gre", "vxlan", "gre"]
 
@@ -169,9 +178,13 @@ def test_fields_that_a_row_does_not_need(tmp_path: Path) -> None:
 
 
 def test_received_key_and_no_rows(tmp_path: Path) -> None:
-    t = table((KeyColumn("received.vxlan.vni", "u24"),), {"mark": "u32"}, (Member("vni", "u32", 0, 4),), (
-        Member("mark", "u32", 0, 4),
-    ), encapsulations=())
+    t = table(
+        (KeyColumn("received.vxlan.vni", "u24"),),
+        {"mark": "u32"},
+        (Member("vni", "u32", 0, 4),),
+        (Member("mark", "u32", 0, 4),),
+        encapsulations=(),
+    )
     rows = encode(t, "received.vxlan.vni,mark\n42,0x7\n", tmp_path)
     assert (rows.keys, rows.values) == (struct.pack("=I", 42), struct.pack("=I", 7))
     rows = encode(t, "mark,received.vxlan.vni\n", tmp_path)

@@ -90,7 +90,8 @@ endpoints:
     shape: {prefix_lengths: [32, 24]}
     rows:
       - {source: 10.0.0.1, mark: 7, destination: 10.0.0.0/24, address: 192.0.2.1, encapsulation: ipip}
-      - {name: "a, b", destination: 10.0.1.0/24, source: 10.0.0.1, mark: 0x8, address: "2001:db8::1", encapsulation: gre, key: 3}
+      - {name: "a, b", destination: 10.0.1.0/24, source: 10.0.0.1, mark: 0x8, address: "2001:db8::1",
+         encapsulation: gre, key: 3}
 egress: {rules: [{name: all, to: exits}], default: pass}
 """
 

@@ -8,10 +8,11 @@ from ..diagnostics import Findings
 from ..rows import EncodedRows
 from ..spec import EgressRule, RowTarget, Spec, Table
 from ..suggest import did_you_mean
+from ..value_names import PROTOCOLS_WITH_PORTS
 
 
 def check(spec: Spec, findings: Findings) -> None:
-    """E303 table, E304 row, E506 and E507 row of a keyed table and the reverse, E508 no encapsulation, E525."""
+    """E303 table, E304 row, E506 and E507 row of a keyed table and the reverse, E508 no encapsulation, E525, W512."""
     for rule in spec.egress.rules:
         if rule.to is None:
             continue
@@ -29,6 +30,12 @@ def _judge(rule: EgressRule, to: RowTarget, table: Table, findings: Findings) ->
         related = ((table.place, "the table"),)
         words = f"rule {rule.name} sends to table {table.name}, which has no encapsulation"
         findings.error("E508", words, to.place, help, related=related)
+    if any(word.endswith("_port") for word in table.key) and not _all_have_ports(rule):
+        words = f"rule {rule.name} sends packets without ports to table {table.name}, which is keyed by ports"
+        help = (
+            f"add `protocol: [tcp, udp]` to the match; for others, as ICMP, there is no row (on_miss: {rule.on_miss})"
+        )
+        findings.warning("W512", words, to.place, help)
     if any(word.startswith("received.") for word in table.key):
         words = f"table {table.name} is keyed by a received field, which a packet that leaves does not have"
         findings.error("E525", words, to.place, "send to a table keyed by match words, or to a row by name")
@@ -43,6 +50,10 @@ def _judge(rule: EgressRule, to: RowTarget, table: Table, findings: Findings) ->
         _row_there(
             table.name, to, [str(row.cells["name"].value) for row in table.rows if "name" in row.cells], findings
         )
+
+
+def _all_have_ports(rule: EgressRule) -> bool:
+    return bool(rule.match.protocol) and PROTOCOLS_WITH_PORTS.issuperset(rule.match.protocol)
 
 
 def check_rows(spec: Spec, rows: Mapping[str, EncodedRows], findings: Findings) -> None:

@@ -80,7 +80,8 @@ def wanted_contents(bundle: Bundle, machine: Machine, findings: Findings) -> Wan
 
 def _sources(source_set: SourceSet, rows: EncodedRows) -> Content:
     size = source_set.key.size
-    keys = dict.fromkeys(_fit(value, size) for value in rows.field(source_set.field))
+    distinct = dict.fromkeys(rows.field(source_set.field))
+    keys = dict.fromkeys(_fit(value, size) for value in distinct)
     keys.pop(b"", None)
     entries = Packed(len(keys), b"".join(keys), ONE * len(keys))
     return Content(source_set.map, "sources", size, 4, entries, source_set.capacity, source_set.table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
 
 from .. import ir
@@ -36,6 +37,17 @@ def catches(match: Match, family: str, networks: tuple[IPv4Network | IPv6Network
     return any(p.version == n.version and p.overlaps(n) for p in match.destination.prefixes for n in networks)
 
 
+def _merged(ranges: Sequence[Range]) -> tuple[tuple[int, int], ...]:
+    """The same numbers in as few ranges as there can be, ascending: neighbours would make the C say `always true`."""
+    found: list[tuple[int, int]] = []
+    for first, last in sorted((r.first, r.last) for r in ranges):
+        if found and first <= found[-1][1] + 1:
+            found[-1] = found[-1][0], max(found[-1][1], last)
+        else:
+            found.append((first, last))
+    return tuple(found)
+
+
 class Conditions:
     """Turns matches into conditions; remembers the long prefix lists that need a map."""
 
@@ -56,11 +68,11 @@ class Conditions:
             found.append(ir.InRanges("protocol", tuple((p, p) for p in match.protocol), unseen))
         for member, ranges in (("destination_port", match.destination_port), ("source_port", match.source_port)):
             if ranges:
-                found.append(ir.InRanges(member, tuple((r.first, r.last) for r in ranges), unseen))
+                found.append(ir.InRanges(member, _merged(ranges), unseen))
         if match.dscp:
             found.append(ir.InRanges("dscp", tuple((d, d) for d in match.dscp)))
         if match.mark:
-            found.append(ir.InRanges("mark", tuple((r.first, r.last) for r in match.mark)))
+            found.append(ir.InRanges("mark", _merged(match.mark)))
         return tuple(found)
 
     def _addresses(self, member: str, addresses: Addresses, families: tuple[str, ...]) -> ir.Condition:

@@ -163,13 +163,13 @@ def _carries(kind: Kind, results: Results) -> None:
 def _one_way(kind: Kind, family: str, direction: str, offload: str, results: Results) -> None:
     us, peer = _pair(kind, family)
     source, destination = (("ours", us), ("peer", peer)) if direction == "out" else (("peer", peer), ("ours", us))
-    ping, udp, tcp = cells.one_way(kind, family, direction, offload)
+    ping, *others = cells.one_way(kind, family, direction, offload)
     if results.check(ping, lambda: traffic.ping(*source, destination[1])):
-        results.check(udp, lambda: traffic.udp(*source, *destination))
-        results.check(tcp, lambda: traffic.tcp(*source, *destination))
+        for cell, test in zip(others, (traffic.udp, traffic.udp_segments, traffic.tcp), strict=True):
+            results.check(cell, lambda test=test: test(*source, *destination))  # type: ignore[misc]
     else:  # each would wait for its time limit, and a kernel with one broken feature would take the whole run's time
-        results.fail(udp, "not tried: no ping either")
-        results.fail(tcp, "not tried: no ping either")
+        for cell in others:
+            results.fail(cell, "not tried: no ping either")
 
 
 def _none(frames: Sequence[bytes]) -> None:

@@ -16,6 +16,7 @@ ARRIVES = 5.0  # seconds until what should arrive counts as lost; emulated kerne
 TCP_TIMEOUT = 8.0  # for all of it; a healthy transfer takes a third of a second, a black hole has no end
 BULK = os.urandom(1 << 20)
 PORT = 7000
+UDP_SEGMENT = 103  # linux/udp.h
 
 
 class FailedError(Exception):
@@ -71,6 +72,22 @@ def udp(source_namespace: str, source: str, namespace: str, destination: str) ->
                 raise FailedError(f"a datagram of {len(message)} bytes from {source} arrived changed")
             if origin[0] != source:
                 raise FailedError(f"a datagram from {source} arrived as from {origin[0]}")
+
+
+def udp_segments(source_namespace: str, source: str, namespace: str, destination: str) -> None:
+    """One send that the kernel cuts into datagrams (UDP_SEGMENT, what QUIC servers do), the last one shorter."""
+    message = os.urandom(9 * 1000 + 500)
+    with (
+        _socket(namespace, destination, socket.SOCK_DGRAM, PORT) as receiver,
+        _socket(source_namespace, source, socket.SOCK_DGRAM) as sender,
+    ):
+        sender.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, 1000)
+        sender.sendto(message, (destination, PORT))
+        for start in range(0, len(message), 1000):
+            if not select.select([receiver], [], [], ARRIVES)[0]:
+                raise FailedError(f"of {len(message)} bytes in datagrams of 1000 from {source}, {start} arrived")
+            if receiver.recv(65536) != message[start : start + 1000]:
+                raise FailedError(f"the datagram at {start} of a segmented send from {source} arrived changed")
 
 
 def tcp(source_namespace: str, source: str, namespace: str, destination: str) -> None:
