@@ -37,16 +37,10 @@ def finish(
     `code` is the C and its headers, `data` rows and prefix lists. The identity names what runs: code, layouts and
     flags, not rows.
     """
-    object_name = f"{described.name}.bpf.o"
-    bare = replace(described, toolchain=toolchain, identity="", inputs=manifest.Inputs("", "", {}, "", ""), files={})
-    digest = sha256()
-    for name in sorted(code):
-        digest.update(f"{name}\0{len(code[name])}\0".encode() + code[name])
-    digest.update(manifest_io.dump(bare).encode())
-    files = {**code, **data, object_name: built}
+    files = {**code, **data, f"{described.name}.bpf.o": built}
     complete = replace(
         described,
-        identity=digest.hexdigest(),
+        identity=manifest_io.identity(replace(described, toolchain=toolchain), code),
         toolchain=toolchain,
         inputs=inputs,
         files={name: sha256(files[name]).hexdigest() for name in sorted(files)},

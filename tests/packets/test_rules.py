@@ -159,7 +159,7 @@ def seen(rules: list[Rule], packet: Packet) -> str:
 STAYS = [ip_network(n) for n in ("169.254.0.0/16", "224.0.0.0/24", "255.255.255.255/32", "fe80::/10", "ff01::/16", "ff02::/16")]
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(9))
 def test_rules_are_read_as_written(compiled: Compile, seed: int) -> None:
     pick = random.Random(seed)
     families = ((4, 6), (4,), (6,))[seed % 3]
@@ -172,7 +172,7 @@ def test_rules_are_read_as_written(compiled: Compile, seed: int) -> None:
     try:
         bundle = compiled(spec)
     except DiagnosedError as error:
-        assert {d.code for d in error.diagnostics} <= {"E309"}, error  # a rule that never gets its turn
+        assert {d.code for d in error.diagnostics} <= {"E501", "W502"}, error  # a rule that never gets its turn
         return
     with Datapath(bundle) as datapath:
         for _ in range(300):
