@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 from tests.support import netns
+from tests.support.netns import CommandError
 
 from .measure import INNER_PACKET, Cost, measure
 from .tools import build_dropper, build_sender
@@ -30,11 +31,10 @@ def main() -> int:
     netns.sweep()
     console = Console(stderr=True, highlight=False)
     wanted = [way for way in WAYS if not options.only or way.name in ("plain", "vxlan-device", *options.only)]
-    networks: list[Network] = []
     try:
         with tempfile.TemporaryDirectory(prefix="encap-bench-") as folder, console.status("building") as status:
             sender, dropper = build_sender(CACHE), build_dropper(Path(folder))
-            networks += [Network(way, dropper, Path(folder)) for way in wanted]
+            networks = [Network(way, dropper, Path(folder)) for way in wanted]
             costs = measure(
                 networks,
                 sender,
@@ -44,9 +44,10 @@ def main() -> int:
             )
     except KeyboardInterrupt:
         return 130
+    except CommandError as error:
+        sys.exit(f"bench: {error}")
     finally:
-        for network in networks:
-            network.destroy()
+        netns.destroy_all()
     _show(costs, options.rounds, options.packets)
     if options.json:
         document = {

@@ -16,6 +16,7 @@ from tests.support.netns import Namespace
 from tests.support.overlay import EXAMPLE, NEXT_HOP_ROUTE, ROWS
 
 OURS, GATEWAY, VTEP = "192.0.2.30", "192.0.2.17", "192.0.2.20"
+OURS_IPV6 = "2001:db8:1::10"  # sends nothing, but the example has rows over IPv6
 INNER_SOURCE, INNER = "10.200.0.1", "10.2.0.1"
 VTEP_MAC = "02:00:00:00:10:02"
 VNI = 42
@@ -45,10 +46,6 @@ class Network:
 
     def received(self) -> int:
         return self._peer.counter("eth0", "rx_packets")
-
-    def destroy(self) -> None:
-        self.sender.destroy()
-        self._peer.destroy()
 
 
 def _inner_route(sender: Namespace, words: str) -> None:
@@ -91,7 +88,7 @@ def _program(*edits: tuple[str, str]) -> Callable[[Namespace, Path], None]:
         (folder / ROWS.name).write_bytes(ROWS.read_bytes())
         (folder / EXAMPLE.name).write_text(text)
         bundle, _ = cli.compile_spec(folder / EXAMPLE.name, folder / "build")
-        cli.apply(sender, bundle, uplink="eth0", vtep=OURS)
+        cli.apply(sender, bundle, uplink="eth0", vtep=f"{OURS},{OURS_IPV6}")
 
     return prepare
 
@@ -104,10 +101,10 @@ CONSTANTS = (
 )
 
 WAYS = (
-    Way("plain", "a plain send, no encapsulation", _plain),
-    Way("vxlan-device", "the kernel's vxlan device", _vxlan_device),
-    Way("lightweight-tunnel", "route with encap, external vxlan device", _lightweight_tunnel),
-    Way("program-keep", "our program, rows in a map, next_hop: keep", _program()),
-    Way("program-route", "our program, rows in a map, next_hop: route", _program(NEXT_HOP_ROUTE)),
-    Way("program-constants", "our program, rows compiled in, next_hop: keep", _program(CONSTANTS)),
+    Way("plain", "plain send, not encapsulated", _plain),
+    Way("vxlan-device", "vxlan device", _vxlan_device),
+    Way("lightweight-tunnel", "route with encap, external vxlan", _lightweight_tunnel),
+    Way("program-keep", "program, next_hop keep", _program()),
+    Way("program-route", "program, next_hop route", _program(NEXT_HOP_ROUTE)),
+    Way("program-constants", "program, next_hop keep, fixed row", _program(CONSTANTS)),
 )

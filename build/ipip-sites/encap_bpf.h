@@ -71,6 +71,8 @@ enum {
 #define IPV6_EXTENSIONS_MAX 6
 #define ND_ROUTER_SOLICIT 133 /* the first ICMPv6 type of RFC 4861 */
 #define ND_REDIRECT 137 /* the last */
+#define IPV4_HLEN 20
+#define IPV6_HLEN 40
 #define UDP_HLEN 8
 #define TCP_DATA_OFFSET 12 /* where a TCP header says its own length, in 32-bit words, in the upper four bits */
 
@@ -141,7 +143,7 @@ static void *(*const bpf_map_lookup_elem)(void *map, const void *key) = (void *)
 static long (*const bpf_skb_store_bytes)(
 	struct __sk_buff *skb, __u32 offset, const void *from, __u32 len, __u64 flags) = (void *)9;
 static long (*const bpf_redirect)(__u32 ifindex, __u64 flags) = (void *)23;
-static long (*const bpf_skb_change_tail)(struct __sk_buff *skb, __u32 len, __u64 flags) = (void *)38;
+static long (*const bpf_skb_change_proto)(struct __sk_buff *skb, __be16 proto, __u64 flags) = (void *)31;
 static long (*const bpf_skb_pull_data)(struct __sk_buff *skb, __u32 len) = (void *)39;
 static long (*const bpf_skb_adjust_room)(struct __sk_buff *skb, __s32 len_diff, __u32 mode, __u64 flags) = (void *)50;
 static long (*const bpf_redirect_neigh)(__u32 ifindex, void *params, int plen, __u64 flags) = (void *)152;

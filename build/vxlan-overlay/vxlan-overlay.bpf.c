@@ -681,9 +681,11 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 	if ((void *)(type + 1) > packet_end(skb))
 		return TC_ACT_SHOT;
 	*type = bpf_htons(ether_type);
+	if (!skb->gso_size)
+		return TC_ACT_UNSPEC;
 	/*
-	 * Before 6.3 no helper changes skb->protocol on the way in. Receiving the frame once more does: the kernel reads
-	 * its type anew. It meets this hook again, as a plain packet.
+	 * Before 6.3 no helper changes skb->protocol of every GSO packet on the way in. Receiving the frame once more does:
+	 * the kernel reads its type anew. It meets this hook again, as a plain packet.
 	 */
 	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }
@@ -706,6 +708,7 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 	__u32 segments = segments_of(skb);
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
+	__s32 diff = VXLAN_IPV4_OVERHEAD;
 	__u8 ecn;
 	const struct vnis_row *vnis;
 	__u32 mark = skb->mark;
@@ -790,7 +793,13 @@ accepted:
 			ecn_write_ipv6(skb, ETH_HLEN + VXLAN_IPV4_OVERHEAD, ipv6->version_class_label, ecn))
 			return refuse(&counters->refused_vxlan_room, skb);
 	}
-	if (bpf_skb_adjust_room(skb, -VXLAN_IPV4_OVERHEAD, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
+	if (!inner_is_ipv4 && !skb->gso_size) {
+		/* The helper that translates headers changes skb->protocol; it also adds what IPv6's header is longer. */
+		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
+			return refuse(&counters->refused_vxlan_room, skb);
+		diff += IPV6_HLEN - IPV4_HLEN;
+	}
+	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
 		return refuse(&counters->refused_vxlan_room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
@@ -818,6 +827,7 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, struct 
 	__u32 segments = segments_of(skb);
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
+	__s32 diff = VXLAN_IPV6_OVERHEAD;
 	__u8 ecn;
 	const struct vnis_row *vnis;
 	__u32 mark = skb->mark;
@@ -899,14 +909,13 @@ accepted:
 			ecn_write_ipv6(skb, ETH_HLEN + VXLAN_IPV6_OVERHEAD, ipv6->version_class_label, ecn))
 			return refuse(&counters->refused_vxlan_room, skb);
 	}
-	/*
-	 * The helper wants the length of an IPv6 header to remain, whatever is inside. A shorter IPv4 packet is made
-	 * longer first; who receives it goes by the length in its header.
-	 */
-	if (inner_is_ipv4 && skb->len < ETH_HLEN + VXLAN_IPV6_OVERHEAD + sizeof(*ipv6) &&
-		bpf_skb_change_tail(skb, ETH_HLEN + VXLAN_IPV6_OVERHEAD + sizeof(*ipv6), 0))
-		return refuse(&counters->refused_vxlan_room, skb);
-	if (bpf_skb_adjust_room(skb, -VXLAN_IPV6_OVERHEAD, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
+	if (inner_is_ipv4 && !skb->gso_size) {
+		/* The helper that translates headers changes skb->protocol; it also takes what IPv6's header is longer. */
+		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
+			return refuse(&counters->refused_vxlan_room, skb);
+		diff -= IPV6_HLEN - IPV4_HLEN;
+	}
+	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
 		return refuse(&counters->refused_vxlan_room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;

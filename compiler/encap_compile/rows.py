@@ -255,7 +255,7 @@ def _stacks(table: manifest.Table, typed: TypedRows) -> list[int]:
 
 def _judge_duplicates(table: manifest.Table, keys: list[bytes], typed: TypedRows, problems: Problems) -> None:
     unique: Sequence[object] = keys
-    if not table.key.size:
+    if table.kind == "fixed":  # its key has no prefix length
         unique = list(zip(*typed.key.values(), *typed.lengths.values(), strict=True))
     if len(set(unique)) == len(unique):
         return

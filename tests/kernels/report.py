@@ -20,8 +20,8 @@ SECTIONS = {
     "traffic": (
         "Traffic",
         "Our program on one side of a router, the kernel's own tunnel device on the other. A cell is yes if ping, UDP "
-        "datagrams of 1 to 3000 bytes, a UDP_SEGMENT send and a megabyte of TCP judged by its hash arrive, with segmentation in the "
-        "device (`hardware`), in the kernel after our program (`software`) and switched off (`none`).",
+        "datagrams of 1 to 3000 bytes, a UDP_SEGMENT send and a megabyte of TCP judged by its hash arrive, with "
+        "segmentation in the device (`hardware`), in the kernel after our program (`software`) and off (`none`).",
     ),
     "clear": (
         "Nothing in the clear",

