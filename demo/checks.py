@@ -45,7 +45,7 @@ def traffic(screen: Screen, stage: Stage) -> None:
             echoes = _sum(udp_echo(ours, theirs), udp_echo(theirs, ours))
             bulk = bulk_tcp(ours, theirs, BULK, port=WEB_PORT)
         words = f"ping {pings.good}/{pings.sent}  udp {echoes.good}/{echoes.sent}  tcp {_tcp_in_words(bulk)}"
-        screen.check(all((pings, echoes, bulk)), name, words)
+        screen.check(all((pings, echoes, bulk)), name, words, width=20)
 
 
 def _sum(*results: Echoed) -> Echoed:
@@ -55,7 +55,7 @@ def _sum(*results: Echoed) -> Echoed:
 def _tcp_in_words(bulk: Bulk) -> str:
     if not bulk:
         return bulk.problem or "arrived, but the hashes differ"
-    return f"{bulk.size >> 20} MiB each way, sha256 {bulk.there[1][:8]} {bulk.back[1][:8]}"
+    return f"2 x {bulk.size >> 20} MiB sha256 {bulk.there[1][:6]} {bulk.back[1][:6]}"
 
 
 def missing_row(screen: Screen, stage: Stage, bundle: Path) -> None:

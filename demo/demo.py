@@ -7,7 +7,6 @@ bpf filesystem and this checkout are not touched.
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -29,8 +28,8 @@ SEGMENTATION = {
 
 
 def main() -> int:
+    """Run the demo; the exit code. KeyboardInterrupt passes through, with everything cleaned up."""
     screen = Screen()
-    netns.clean_up_when_told_to_stop()
     if os.geteuid() != 0:
         screen.line("The demo makes network namespaces and loads BPF programs: run it as root.")
         return 6
@@ -38,9 +37,6 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="encap-demo-") as folder:
             tell(screen, Path(folder))
-    except KeyboardInterrupt:
-        screen.line("\nInterrupted. Everything was cleaned up.")
-        return 130
     except (CommandError, TimeoutError) as error:
         screen.check(False, "the demo could not go on", str(error))
     return 0 if screen.verdict() else 1
@@ -110,7 +106,3 @@ def play(screen: Screen, stage: Stage, bundle: Path) -> None:
     screen.output(said)
     restored = checks.without_identity(checks.say_hello(stage).data[14:]) == plain
     screen.check(restored, "nothing is left behind", "the datagram leaves as it did before")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

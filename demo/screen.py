@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from rich import filesize
 from rich.console import Console
 from rich.text import Text
 
 from .dissect import Layer
 
-HEX_COLUMNS = 20  # bytes of a header on one line
+HEX_COLUMNS = 16  # bytes of a header on one line: a picture fits 80 columns
+WIDTH = 110  # of what commands print
 
 
 class Screen:
@@ -42,7 +45,17 @@ class Screen:
     def output(self, text: str) -> None:
         """What a command printed, or a drawing, as it is."""
         for line in text.rstrip().splitlines():
-            self.line(f"   {line}")
+            indent = " " * (len(line) - len(line.lstrip()) + 3)
+            # Whatever is longer is a list and not a table, so it may be broken between words.
+            parts = (
+                textwrap.wrap(
+                    line.strip(), WIDTH, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False
+                )
+                if len(line) + 3 > WIDTH
+                else [f"   {line}"]
+            )
+            for part in parts:
+                self.line(part)
 
     def picture(self, caption: str, layers: Sequence[Layer], added: int) -> None:
         """A frame as a box, a row for each header. The first `added` bytes are what the program put in front."""
@@ -65,21 +78,18 @@ class Screen:
             self.line("   │ ", (f"{name:<10}", style), f" │ {length:>4} │ ", (f"{text:<{width}}", style), " │")
         self.line(f"   └{'─' * 12}┴{'─' * 6}┴{'─' * (width + 2)}┘")
 
-    def check(self, passed: bool, what: str, detail: str) -> None:
+    def check(self, passed: bool, what: str, detail: str, width: int = 34) -> None:
         """One verdict line."""
         self.passed += passed
         self.failed += not passed
         mark = ("   ok    ", "bold green") if passed else ("   FAIL  ", "bold red")
-        self.line(mark, f"{what:<34} ", (detail, "dim" if passed else "red"))
+        self.line(mark, f"{what:<{width}}  ", (detail, "dim" if passed else "red"))
 
     def counters(self, rows: Sequence[Mapping[str, object]]) -> None:
         """Counters that are not zero, with what each means."""
         for row in rows:
-            self.line(
-                f"   {row['packets']:>9} packets {row['bytes']:>12} bytes  ",
-                (f"{row['name']:<28}", "bold"),
-                (f" {row['text']}", "dim"),
-            )
+            amount = f"{row['packets']:>7} packets {filesize.decimal(int(str(row['bytes']))):>9}  "
+            self.line(f"   {row['name']:<22}", amount, (f"{row['text']}", "dim"))
 
     @contextmanager
     def busy(self, what: str) -> Iterator[None]:

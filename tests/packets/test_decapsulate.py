@@ -10,7 +10,7 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import GRE
 
-from .arriving import OVERLAY, arriving, decapsulated_counter, verdict
+from .arriving import OVERLAY, arriving, decapsulated_counter
 from .datapath import Datapath
 from .inner import SHAPES, packet
 from .ways import ETHER_TYPE, WAYS, Way
@@ -31,10 +31,8 @@ def mark_of(way: Way, before: int) -> int:
 def check(loaded: Load, way: Way, inner: bytes, given: bytes, padding: bytes = b"") -> None:
     outcome = loaded(way.example).ingress(given + padding, mark=0x55)
     assert outcome.counted == {decapsulated_counter(way): (1, len(inner))}
-    assert outcome.verdict == verdict(way, inner)
-    # An IPv4 packet that is shorter than an IPv6 header may come out padded: before 6.3 the kernel wants that much.
-    shortest = 40 if way.outer == 6 and verdict(way, inner) == "redirect" else 0
-    assert outcome.frame[14:].hex() == (inner + padding).ljust(shortest, b"\0").hex()
+    assert outcome.verdict == "pass"
+    assert outcome.frame[14:].hex() == (inner + padding).hex()
     assert outcome.frame[:12] == given[:12]
     assert int.from_bytes(outcome.frame[12:14], "big") == ETHER_TYPE[way.inner]
     assert outcome.mark == mark_of(way, 0x55)

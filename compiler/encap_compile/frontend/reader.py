@@ -89,7 +89,13 @@ def _syntax(error: yaml.MarkedYAMLError, path: str, text: str, findings: Finding
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
     def place(mark: yaml.Mark | None) -> Place:
-        return Place(path, mark.line + 1, mark.column + 1, mark.column + 2) if mark else Place(path, 1, 1)
+        if mark is None:
+            return Place(path, 1, 1)
+        number, column = min(mark.line, len(lines) - 1), mark.column
+        while number and not lines[number].strip():  # at the end of the text: show the last line that has any
+            number -= 1
+        column = column if number == mark.line else len(lines[number])
+        return Place(path, number + 1, column + 1, column + 2)
 
     def line(mark: yaml.Mark | None) -> str:
         return lines[mark.line] if mark and mark.line < len(lines) else ""

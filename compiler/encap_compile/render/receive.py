@@ -27,9 +27,11 @@ def _differs(check: ir.WordCheck) -> str:
             return f"!same_mac(&{word}, &host.{check.expected.member})"
         if check.bits == 128:
             return f"!same_ipv6(&{word}, &host.{check.expected.member})"
-        swap = {8: "", 16: "bpf_htons", 32: "bpf_htonl"}[check.bits]
         host = f"host.{check.expected.member}"
-        return f"{word} != {f'{swap}({host})' if swap and check.expected.type != 'ipv4' else host}"
+        if check.expected.type == "ipv4":
+            return f"{word} != {host}"
+        swap = {8: "", 16: "bpf_ntohs", 32: "bpf_ntohl"}[check.bits]
+        return f"{_part(f'{swap}({word})' if swap else word, check.mask, check.bits)} != {host}"
     assert isinstance(check.expected, ir.Literal)
     if check.bits == 48:
         halves = check.expected.value.to_bytes(6, "big")
@@ -47,6 +49,14 @@ def _differs(check: ir.WordCheck) -> str:
         return f"{word} != {expected}"
     test = f"{word} & {f'{swap}({check.mask_constant})' if swap else check.mask_constant}"
     return f"({test}) != {expected}" if check.constant else test
+
+
+def _part(value: str, mask: int, bits: int) -> str:
+    """The field of a word (host order) that `mask` leaves, as a number of its own."""
+    shift = (mask & -mask).bit_length() - 1
+    if shift:
+        value += f" >> {shift}"
+    return value if mask.bit_length() == bits else f"(({value}) & {mask >> shift:#x})"
 
 
 def datagram_length(decapsulator: ir.Decapsulator) -> str:
