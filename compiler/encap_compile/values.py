@@ -37,9 +37,6 @@ class ValueProblem(Exception):  # noqa: N818 - a finding without its place, rais
         super().__init__(message)
 
 
-# ---- numbers --------------------------------------------------------------------------------------------------------
-
-
 def integer(value: Plain, minimum: int, maximum: int, what: str) -> int:
     """A number in decimal, 0x or 0o, within bounds. `what` names the type in messages: "u24", "port"."""
     if isinstance(value, bool):
@@ -110,9 +107,6 @@ def _not_a_number(text: str, what: str) -> ValueProblem:
     if bare != text and _DECIMAL.fullmatch(bare):
         return ValueProblem("E414", f"`{text}` is not taken for a number", f"write {bare}")
     return ValueProblem("E411", f"`{text}` is not a number, and {what} is one", "decimal, or hexadecimal after 0x")
-
-
-# ---- addresses ------------------------------------------------------------------------------------------------------
 
 
 def ipv4(value: Plain) -> bytes:
@@ -194,9 +188,6 @@ def _not_an_address(value: Plain, wanted: str) -> ValueProblem:
     return ValueProblem("E411", f"`{text}` is not {names[wanted]}", help)
 
 
-# ---- prefixes -------------------------------------------------------------------------------------------------------
-
-
 def prefix_bytes(text: str) -> tuple[bytes, int]:
     """(address in network byte order, 4 or 16 bytes; length in bits). An address alone is a full-length prefix."""
     address, slash, length_text = text.partition("/")
@@ -259,9 +250,6 @@ def _not_a_length(text: str, address: str, length: str, bits: int) -> ValueProbl
         if not inverted & (inverted + 1):
             return ValueProblem("E411", f"`{text}` has a netmask", f"write {address}/{32 - inverted.bit_length()}")
     return ValueProblem("E412", f"`{text}`: `{length}` is not a prefix length", f"it can be 0 to {bits}")
-
-
-# ---- by type name, and back to text ---------------------------------------------------------------------------------
 
 
 def _sized(bits: int, name: str) -> Callable[[Plain], int]:

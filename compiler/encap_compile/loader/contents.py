@@ -61,6 +61,8 @@ def wanted_contents(bundle: Bundle, machine: Machine, findings: Findings) -> Wan
         wanted.contents.append(
             Content(table.map, "rows", table.key.size, table.value.size, entries, table.capacity, table.name)
         )
+    if findings.errors:  # sets are made from rows that are right
+        return wanted
     for source_set in manifest.source_sets:
         if source_set.table not in wanted.rows:
             words = f"the outer sources {source_set.map} come from table {source_set.table}, whose rows are in no file"

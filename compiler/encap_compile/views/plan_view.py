@@ -10,6 +10,7 @@ from typing import Any
 from ..diagnostics import Diagnostic
 from ..kernel.hooks.base import OnHook
 from ..kernel.machine import kernel_release
+from ..loader.hostfile import DEFAULT
 from ..loader.routing import RouteReport
 from ..plan import ATTACH, DETACH, KEEP, REPLACE, SWITCH, HookChange, MapChange, Plan
 from . import FORMAT_VERSION
@@ -163,4 +164,19 @@ def _summary(plan: Plan, done: bool, seconds: float) -> str:
     ]
     if done:
         return f"{', '.join(parts)} changed.   {seconds:.2f} s"
-    return f"{', '.join(parts)} would change; nothing was done.  Next: encapctl apply {plan.desired.bundle.directory}"
+    return f"{', '.join(parts)} would change; nothing was done.  Next: {_apply_command(plan)}"
+
+
+def _apply_command(plan: Plan) -> str:
+    """What carries the plan out: the same host values and rows; bundle and files as they were named."""
+    from shlex import join
+
+    desired = plan.desired
+    words = ["encapctl", "apply", str(desired.bundle.directory)]
+    if desired.host_file and desired.host_file != str(DEFAULT):
+        words += ["--host", desired.host_file]
+    for name, value in desired.settings.items():
+        words += ["--set", f"{name}={value}"]
+    for table, path in desired.bundle.rows.items():
+        words += ["--rows", f"{table}={path}"]
+    return join(words)
