@@ -53,7 +53,6 @@ CODES: dict[str, Explained] = {
         "`received.HEADER.FIELD` stands in the key of a table for `lookup`, for fields that tell tenants\n"
         "apart. Elsewhere it comes with reflection.",
     ),
-    "N915": _later("values of the inner packet", "The keyword `inherit` copies DSCP and TTL already."),
     "N916": _later("control of segmentation", "`segmentation: off` will allow header fields that differ per segment."),
     "N917": _later("more fields of this header", "The compiler sets the field itself, or leaves it out."),
     "N920": _later("this version of the language", "This release reads `apiVersion: encap/v1alpha1`."),

@@ -369,7 +369,7 @@ class LengthCheck(NamedTuple):
 
 
 class IngressRule(NamedTuple):
-    """`source_kind`: any, prefixes or map. `mark`: a number, `row.FIELD`, or empty."""
+    """`source_kind`: any, prefixes or map. `mark`: a number, `row.FIELD`, `host.MEMBER`, or empty."""
 
     name: str
     c_name: str

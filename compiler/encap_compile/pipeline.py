@@ -48,19 +48,22 @@ def check_spec(path: str) -> tuple[Spec, Lowered, dict[str, bytes], Findings]:
 
 def _rows(spec: Spec, lowered: Lowered, findings: Findings) -> dict[str, bytes]:
     """Every table's rows, judged, as they go into the bundle."""
+    from . import checks
     from .rows import check_inline_rows, read_rows, rows_to_csv
 
     found = {}
+    encoded = {}
     for table in lowered.manifest.tables:
         written = spec.endpoints[table.name]
         if written.file is not None:
             path = rows_path(spec.path, written.file)
-            read_rows(table, str(path), findings)
+            encoded[table.name] = read_rows(table, str(path), findings)
             found[table.file] = path.read_bytes() if path.is_file() else b""
         else:
-            check_inline_rows(written, table, findings)
+            encoded[table.name] = check_inline_rows(written, table, findings)
             if table.file:
                 found[table.file] = rows_to_csv(written).encode()
+    checks.run_with_rows(spec, encoded, findings)
     return found
 
 

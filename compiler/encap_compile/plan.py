@@ -86,7 +86,8 @@ class Plan:
             or any(m.changed for m in self.maps)
             or bool(self.leftovers or self.observed.stale)
             or self.observed.state is None
-            or self.observed.state.manifest != self.desired.manifest
+            or self.observed.state.manifest is None
+            or self.observed.state.manifest.identity != self.desired.manifest.identity
         )
 
 

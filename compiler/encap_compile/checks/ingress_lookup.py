@@ -10,6 +10,8 @@ from ..values import ValueProblem, parse
 from .common import identifies, uses
 from .references import fits, host_type
 
+VARY = {"endpoint": "row", "packet": "packet"}  # roots of values that differ within one spec, and by what
+
 
 def check(spec: Spec, findings: Findings) -> None:
     """E305 encapsulation, E303 table, E509 and E510 its key, E511 and E514 what varies, E512 the mark."""
@@ -64,17 +66,19 @@ def _could_be_keyed(encapsulation: Encapsulation) -> str:
 
 def _varying(rule: IngressRule, encapsulation: Encapsulation, key: str | None, findings: Findings) -> None:
     for use, word, field, kind, value in uses(encapsulation):
-        if not isinstance(value, Reference) or value.root != "endpoint" or field.receive is not Receive.MATCH:
+        if not isinstance(value, Reference) or value.root not in VARY or field.receive is not Receive.MATCH:
             continue
         name = f"received.{use.name}.{word}"
         if name == key:
             continue
         related = ((value.place, "it varies here"),)
         if isinstance(field.role, FromSpec) and field.role.identifies:
-            words = f"rule {rule.name} takes {encapsulation.name} with any {word}, since it varies by row"
+            words = (
+                f"rule {rule.name} takes {encapsulation.name} with any {word}, since it varies by {VARY[value.root]}"
+            )
             findings.error("E511", words, rule.place, _way_out(use.name, word, kind), related=related)
         else:
-            words = f"rule {rule.name} cannot recognise {encapsulation.name}: its {use.name}.{word} varies by row"
+            words = f"rule {rule.name} cannot recognise {encapsulation.name}: its {use.name}.{word} varies by {VARY[value.root]}"
             help = "make it a literal or a host value, or decapsulate with an encapsulation of its own"
             findings.error("E514", words, rule.place, help, related=related)
 

@@ -23,6 +23,7 @@ FITS = {
     "u24": ("u8", "u16", "u24"),
     "u32": ("u8", "u16", "u24", "u32"),
 }
+PACKET_VALUES = {"dscp": "dscp", "ttl": "u8", "mark": "u32"}  # ttl is the hop limit in IPv6
 DEVICE_VALUES = {"mac": "mac", "mtu": "u32", "ifindex": "u32"}
 
 
@@ -40,6 +41,8 @@ def check(spec: Spec, findings: Findings) -> None:
                 found = host_type(spec, value, findings)
                 if found is not None and not fits(found, kind, host=True):
                     _unfit(value, found, what, kind, findings)
+            elif value.root == "packet":
+                _packet(value, what, kind, findings)
             elif value.root == "endpoint":
                 _endpoint(spec, encapsulation, value, what, kind, findings)
 
@@ -75,6 +78,16 @@ def host_type(spec: Spec, reference: Reference, findings: Findings) -> str | Non
         findings.error("E302", f"a device has no `{rest[0]}` to refer to", reference.place, help)
         return None
     return DEVICE_VALUES[rest[0]]
+
+
+def _packet(value: Reference, what: str, kind: str, findings: Findings) -> None:
+    name = ".".join(value.path)
+    if name not in PACKET_VALUES:
+        help = did_you_mean(name, PACKET_VALUES)
+        findings.error("E302", f"the inner packet has no `{name}` to refer to", value.place, help)
+    elif not fits(PACKET_VALUES[name], kind):
+        words = f"`{value}` is of type {PACKET_VALUES[name]}, which does not fit {what}, of type {kind}"
+        findings.error("E332", words, value.place, f"it fits a field of type {PACKET_VALUES[name]}")
 
 
 def _endpoint(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from ..diagnostics import Findings
 from ..headers.catalogue import FAMILIES, headers
+from ..headers.model import Length
 from ..spec import Encapsulation, HeaderUse, Reference, Spec
 from .common import IP_HEADERS, resolved
 
 
 def check(spec: Spec, findings: Findings) -> None:
-    """E405, E406, E407 the order of headers; E408, E409 the ends of the tunnel; N921 two IP headers."""
+    """E405, E406, E407 the order of headers; E408, E409 the ends of the tunnel; N916 lengths per segment; N921 two IP headers."""
     for encapsulation in spec.encapsulations.values():
         first = encapsulation.headers[0]
         if first.name not in IP_HEADERS:
@@ -19,6 +20,8 @@ def check(spec: Spec, findings: Findings) -> None:
         else:
             _ends(first, findings)
         _order(encapsulation, findings)
+        if any(encapsulation.name in t.encapsulations for t in spec.endpoints.values()):
+            _lengths(encapsulation, findings)
 
 
 def _order(encapsulation: Encapsulation, findings: Findings) -> None:
@@ -36,6 +39,17 @@ def _order(encapsulation: Encapsulation, findings: Findings) -> None:
     if not any(a.may_precede(headers()[family]) for a in resolved(last.name) for family in FAMILIES):
         words = f"encapsulation {encapsulation.name} ends with {last.name}, which cannot carry an IP packet"
         findings.error("E407", words, last.place, _may_follow(last.name))
+
+
+def _lengths(encapsulation: Encapsulation, findings: Findings) -> None:
+    """A length that the kernel does not write anew in each segment is wrong in all but one of a super-packet."""
+    for use in encapsulation.headers:
+        for header in resolved(use.name):
+            for field in header.fields():
+                if isinstance(field.role, Length) and field.role.extent != "header" and not field.role.repaired:
+                    words = f"{header.name}.{field.name} differs per segment, and `segmentation: off` is not yet in this release"
+                    help = "the kernel repairs the lengths of IP and UDP alone when it cuts a super-packet"
+                    findings.error("N916", words, use.place, help)
 
 
 def _may_follow(name: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from re import compile as pattern
 
+from ..headers.catalogue import headers
+
 
 @dataclass(frozen=True)
 class Later:
@@ -31,7 +33,6 @@ PRESETS = Later("N911", "presets", "write the encapsulation out")
 HEADERS = Later("N912", "this header", "docs/spec.md has the headers of this release")
 CHECKSUMS = Later("N913", "outer checksums other than `zero`", "write `checksum: zero`, and let the receiver accept it")
 RECEIVED = Later("N914", "values taken from a received packet, outside the key of a table")
-PACKET = Later("N915", "values taken from the inner packet by `packet.`", "`inherit` copies its DSCP or TTL")
 SEGMENTATION = Later("N916", "control of segmentation")
 HEADER_OPTIONS = Later("N917", "this field of the header")
 VERSION = Later("N920", "this version of the language", "write `apiVersion: encap/v1alpha1`")
@@ -75,7 +76,7 @@ LIST_TYPE = pattern(r"[a-z0-9_-]+\[[0-9. ]*\]")
 
 def later_key(context: str, key: str) -> Later | None:
     """What `key` will mean in `context` (a name of `$defs`, "" for the root); None if it is no word of the language."""
-    if context == "header" and key.replace("-", "_") in HEADER_NAMES:
+    if context == "header" and key.replace("-", "_") in HEADER_NAMES - headers().keys():
         return HEADERS
     return KEYS.get(context, {}).get(key)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -31,7 +31,19 @@ def headers() -> Mapping[str, Header]:
     for module in sorted(m.name for m in iter_modules(protocols.__path__)):
         header: Header = import_module(f"{protocols.__name__}.{module}").HEADER
         found[header.name] = header
+    _tell_apart(found.values())
     return MappingProxyType(dict(sorted(found.items())))
+
+
+def _tell_apart(known: Iterable[Header]) -> None:
+    """A received packet's refusal is counted by a word's `refusal`: two headers of one would share a counter."""
+    said: dict[str, str] = {}
+    for header in known:
+        for word in header.words:
+            if word.refusal and said.setdefault(word.refusal, header.name) != header.name:
+                raise ValueError(
+                    f"{header.name}.{word.name}: {said[word.refusal]} has a refusal `{word.refusal}` already"
+                )
 
 
 def resolve(name: str, family: str) -> Header:

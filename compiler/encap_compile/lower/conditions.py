@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
 
 from .. import ir
-from ..spec import Addresses, Match, Prefix
+from ..spec import Addresses, Match, Prefix, Range
 from .names import c_name
 
 FAMILIES = ("ipv4", "ipv6")

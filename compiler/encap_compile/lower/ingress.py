@@ -10,6 +10,7 @@ from ..headers.model import Field, Header, InternetChecksum, Length, NextProtoco
 from ..spec import Addresses, AnySource, IngressRule, Prefix, Reference, Scalar, Spec, TableField
 from .conditions import INLINE_PREFIXES, Conditions
 from .names import c_name, place_text
+from .stacks import host_value
 
 FAMILIES = catalogue.FAMILIES
 
@@ -207,6 +208,8 @@ def _rule(spec: Spec, rule: IngressRule, stack: ir.Stack, conditions: Conditions
     mark = ""
     if isinstance(rule.set_mark, Scalar):
         mark = str(rule.set_mark.value)
+    elif isinstance(rule.set_mark, Reference) and rule.set_mark.root == "host":
+        mark = f"host.{host_value(rule.set_mark, stack.outer_family, spec).member}"
     elif isinstance(rule.set_mark, Reference):
         mark = f"row.{rule.set_mark.path[0]}"
     return ir.IngressRule(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from .. import ir, manifest
+from ..checks.common import needed_fields
 from ..hooks import HOOKS
 from ..spec import Reference, Spec, TableField
 from . import counters as counting
@@ -52,6 +53,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
             table_families.get(t.name) or FAMILIES,
             [s for s in stacks if s.name in encapsulating],
             {e: family_field(spec.encapsulations[e]) for e in t.encapsulations},
+            needed_fields(spec, t),
         )
         for t in spec.endpoints.values()
         if t.name in _used_tables(spec)
@@ -81,6 +83,9 @@ def lower(spec: Spec, compiler: str) -> Lowered:
                 if isinstance(value, Reference) and value.root == "host":
                     own = position == 0 and word == "source"
                     host.add(value, stack.outer_family, stack.name, own)
+    for rule in spec.ingress.rules:
+        if isinstance(rule.set_mark, Reference) and rule.set_mark.root == "host":
+            host.add(rule.set_mark, "ipv4", "")
     host_members, host_layout, host_described = host.lower()
     described_counters = counting.lower_counters(egress, ingress)
     address_maps, sets, prefix_sets, prefix_files = _address_maps(spec, conditions, bool(egress.signatures))

@@ -68,9 +68,14 @@ def row_id(name: str) -> int:
 
 
 def lower_table(
-    table: Table, families: tuple[str, ...], stacks: Iterable[ir.Stack], encapsulations: dict[str, str]
+    table: Table,
+    families: tuple[str, ...],
+    stacks: Iterable[ir.Stack],
+    encapsulations: dict[str, str],
+    needs: dict[str, tuple[str, ...]],
 ) -> LoweredTable:
-    """`families` are those of the packets that rules bring here; `encapsulations` maps each to its family field."""
+    """`families` are those of the packets that rules bring here; `encapsulations` maps each to its family field;
+    `needs` each to the fields that its rows must fill."""
     own = [s for s in stacks if s.encapsulation in table.encapsulations]
     columns = tuple(_column(word, families, table) for word in table.key)
     prefix_word = next((w for w in reversed(table.key) if w in LPM_WORDS), "")
@@ -113,6 +118,7 @@ def lower_table(
         stacks=tuple(manifest_stack(s) for s in own),
         key=_manifest_layout(key),
         value=_manifest_layout(value),
+        needs=needs,
         file="" if kind == "fixed" else f"{table.name}.csv",
     )
     return LoweredTable(lowered, described)

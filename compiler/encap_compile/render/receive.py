@@ -129,6 +129,8 @@ def received_tables(program: ir.Program) -> list[tuple[ir.TableMap, str, str]]:
 def mark_value(rule: ir.IngressRule) -> str:
     if rule.mark.startswith("row."):
         return f"{rule.lookup}->{rule.mark.removeprefix('row.')}"
+    if rule.mark.startswith("host."):
+        return rule.mark
     return f"{int(rule.mark, 0):#x}; /* {rule.mark_place} */" if rule.mark_place else rule.mark
 
 
