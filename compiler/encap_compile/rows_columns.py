@@ -34,7 +34,7 @@ class _Memo(dict[str, int]):
         self.parser = parser
 
     def __missing__(self, text: str) -> int:
-        number = self[text] = int(self.parser(text))  # type: ignore[arg-type]
+        number = self[text] = int(self.parser(text))
         return number
 
 

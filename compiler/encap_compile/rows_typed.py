@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from . import values
 from .manifest import KeyColumn
@@ -64,8 +65,9 @@ def type_rows(columns: Columns, sheet: Sheet, problems: Problems) -> TypedRows:
             )
     else:  # every cell is still explained, though the values are not used
         for name, kind in columns.fields.items():
-            if (cells := sheet.column(name)) is not None:
-                _column(name, kind, cells, sheet, problems, columns, typed.encapsulations)
+            present = sheet.column(name)
+            if present is not None:
+                _column(name, kind, present, sheet, problems, columns, typed.encapsulations)
     return typed
 
 
@@ -218,10 +220,10 @@ def _column(
     except (ValueProblem, OSError, ValueError, LookupError):
         _each(cells, values.PARSERS[kind], sheet, name, problems)
         return []
-    filled: list[int | bytes] = [zero(kind)] * len(cells)
+    filled: list[Any] = [zero(kind)] * len(cells)
     for i, value in zip(given, found, strict=True):
         filled[i] = value
-    return filled  # type: ignore[return-value]  # all of one type, as `kind` says
+    return filled  # all of one type, as `kind` says
 
 
 def _prefixes(key: KeyColumn, cells: Sequence[str], sheet: Sheet, problems: Problems) -> tuple[list[bytes], list[int]]:

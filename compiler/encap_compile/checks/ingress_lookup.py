@@ -78,7 +78,8 @@ def _varying(rule: IngressRule, encapsulation: Encapsulation, key: str | None, f
             )
             findings.error("E511", words, rule.place, _way_out(use.name, word, kind), related=related)
         else:
-            words = f"rule {rule.name} cannot recognise {encapsulation.name}: its {use.name}.{word} varies by {VARY[value.root]}"
+            varies = f"its {use.name}.{word} varies by {VARY[value.root]}"
+            words = f"rule {rule.name} cannot recognise {encapsulation.name}: {varies}"
             help = "make it a literal or a host value, or decapsulate with an encapsulation of its own"
             findings.error("E514", words, rule.place, help, related=related)
 

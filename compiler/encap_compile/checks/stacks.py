@@ -10,7 +10,7 @@ from .common import IP_HEADERS, resolved
 
 
 def check(spec: Spec, findings: Findings) -> None:
-    """E405, E406, E407 the order of headers; E408, E409 the ends of the tunnel; N916 lengths per segment; N921 two IP headers."""
+    """E405 to E407 the order of headers; E408, E409 the ends of the tunnel; N916 lengths per segment; N921 two IPs."""
     for encapsulation in spec.encapsulations.values():
         first = encapsulation.headers[0]
         if first.name not in IP_HEADERS:
@@ -47,7 +47,8 @@ def _lengths(encapsulation: Encapsulation, findings: Findings) -> None:
         for header in resolved(use.name):
             for field in header.fields():
                 if isinstance(field.role, Length) and field.role.extent != "header" and not field.role.repaired:
-                    words = f"{header.name}.{field.name} differs per segment, and `segmentation: off` is not yet in this release"
+                    name = f"{header.name}.{field.name}"
+                    words = f"{name} differs per segment, and `segmentation: off` is not yet in this release"
                     help = "the kernel repairs the lengths of IP and UDP alone when it cuts a super-packet"
                     findings.error("N916", words, use.place, help)
 

@@ -25,8 +25,9 @@ readers could take differently is text: `010`, `1_000`, `yes`, `on`, dates, and 
 address. Closed: a key that is not listed here is an error. Where a list is allowed, a single value is a list of one.
 
 A **value** in a header is a literal, a keyword of its field, or a reference: `host.NAME` or `host.DEVICE.ATTRIBUTE`
-(per machine), `endpoint.FIELD` (the row that was found). **Names** are lower-case letters, digits, `-` and `_`, begin
-with a letter, have at most 32 characters, are no word of C, and differ in more than `-` and `_`.
+(per machine), `endpoint.FIELD` (the row that was found), `packet.dscp`, `packet.ttl` or `packet.mark` (the inner
+packet). **Names** are lower-case letters, digits, `-` and `_`, begin with a letter, have at most 32 characters, are no
+word of C, and differ in more than `-` and `_`.
 
 **Files** (`file:`) are named relative to the spec, with `/`, and lie in its folder or below.
 """

@@ -38,7 +38,7 @@ def diagram(header: Header) -> str:
         cells = [_cell(labels[p.field] if (number, p.field) in drawn else "", p.bits) for p in row]
         lines.append("|" + "|".join(cells) + "|")
         lines.append(_border(row, rows[number + 1] if number + 1 < len(rows) else []))
-    return "\n".join(lines + ["", *legend] if legend else lines) + "\n"
+    return "\n".join([*lines, "", *legend] if legend else lines) + "\n"
 
 
 def _rows(widths: list[int]) -> list[list[_Piece]]:
