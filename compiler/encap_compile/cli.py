@@ -87,7 +87,7 @@ def _one(path: str, out: Path, check: bool, clang: str, outcome: Outcome, names:
     from .summary import summary, written
 
     start = time.perf_counter()
-    made = pipeline.compile_spec(path, out, clang, write=False)
+    made = pipeline.compile_spec(path, out, clang, write=False, anew=check)
     outcome.diagnostics += made.warnings
     name = made.manifest.name
     if names.setdefault(name, path) != path:

@@ -72,7 +72,8 @@ def main(words: Sequence[str] | None = None) -> int:
         say(f"{DOCUMENT.name}: {'written' if report.write(columns, DOCUMENT) else 'unchanged'}")
     say(f"{time.monotonic() - started:.0f} s")
     failed = sum(len(column.failures) + bool(column.missing) for column in columns)
-    say(f"{sum(column.passed for column in columns)} passed, {failed} failed")
+    skipped = sum(len(column.limits) for column in columns)
+    say(f"{sum(column.passed for column in columns)} passed, {failed} failed, {skipped} skipped")
     return 1 if failed else 0
 
 
@@ -94,6 +95,8 @@ def _tell(columns: Sequence[matrix.Column], logs: Path, slowest: int) -> None:
         for detail, ids in alike.items():
             more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
             say(f"FAILED {column.title}: {ids[0]}{more}: {detail}")
+        if column.limits:
+            say(f"{column.title}: {len(column.limits)} checks skipped, limits of the kernel: see {DOCUMENT.name}")
         for cell_id, seconds in sorted(column.timings.items(), key=lambda item: -item[1])[:slowest]:
             say(f"{column.title}: {seconds:6.2f} s {cell_id}")
     say(f"consoles and results: {logs}")

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import bundles, cells, vm
+from . import bundles, cells, limits, vm
 from .cells import Cell
 from .images import REPOSITORY, Image
 
@@ -35,6 +35,7 @@ class Column:
     series: str
     title: str
     results: dict[Cell, str | None] = field(default_factory=dict)
+    limits: dict[Cell, str] = field(default_factory=dict)  # cells that the kernel's own limit fails
     unclaimed: set[str] = field(default_factory=set)  # examples whose manifest asks for a newer kernel
     missing: str = ""  # why there is no such kernel here
     seconds: float = 0.0
@@ -42,11 +43,11 @@ class Column:
 
     @property
     def failures(self) -> dict[Cell, str]:
-        return {cell: detail for cell, detail in self.results.items() if detail is not None}
+        return {cell: d for cell, d in self.results.items() if d is not None and cell not in self.limits}
 
     @property
     def passed(self) -> int:
-        return len(self.results) - len(self.failures)
+        return len(self.results) - len(self.failures) - len(self.limits)
 
 
 def run(images: dict[str, Image | str], job: Job, logs: Path, say: Callable[[str], None]) -> list[Column]:
@@ -111,6 +112,9 @@ def _read(column: Column, expected: Sequence[Cell], shared: Path, ended: vm.Ende
     owed = f"not reported: the guest ended before it (exit code {ended.code}):\n{said}"
     for cell in expected:
         column.results[cell] = told.get(cell.id, owed)
+    if ended.finished:  # what did not run is no limit
+        known = limits.known()
+        column.limits = {cell: known[cell] for cell in expected if cell in known and column.results[cell] is not None}
 
 
 def logs_folder() -> Path:

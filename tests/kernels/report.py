@@ -20,8 +20,9 @@ SECTIONS = {
     "traffic": (
         "Traffic",
         "Our program on one side of a router, the kernel's own tunnel device on the other. A cell is yes if ping, UDP "
-        "datagrams of 1 to 3000 bytes, a UDP_SEGMENT send and a megabyte of TCP judged by its hash arrive, with "
-        "segmentation in the device (`hardware`), in the kernel after our program (`software`) and off (`none`).",
+        "datagrams of 1 to 3000 bytes, a UDP_SEGMENT send and a megabyte of TCP judged by its hash arrive. Segmentation "
+        "is done by the receiver (`hardware`: super-packets cross whole), by the kernel behind our program (`split`, and "
+        "`software` with checksums in software too) or is off (`none`).",
     ),
     "clear": (
         "Nothing in the clear",
@@ -60,6 +61,11 @@ def markdown(columns: Sequence[Column]) -> str:
             rows = sorted({*rows, *(name for column in tested for name in column.unclaimed)})
         if rows:
             parts.append(_table(section, title, text, rows, tested, notes))
+    limits = sorted({limit for column in tested for limit in column.limits.values()})
+    if limits:
+        parts.append(
+            '## Limits\n\nWhat "yes, but" above means:\n\n' + "\n".join(f"- {limit}." for limit in limits) + "\n"
+        )
     if notes:
         parts.append("## Failures\n\n" + "\n".join(f"{n}. {note}" for n, note in enumerate(notes, 1)) + "\n")
     return "\n".join(parts)
@@ -81,8 +87,10 @@ def _entry(section: str, row: str, column: Column, notes: list[str]) -> str:
     if not checks:
         return "needs a newer kernel" if row in column.unclaimed else "not run"
     failed = {cell: detail for cell, detail in checks.items() if detail is not None}
-    if not failed:
-        return "yes"
+    limits = [cell for cell in failed if cell in column.limits]
+    if len(limits) == len(failed):
+        return f"yes, but {', '.join(cell.check for cell in limits)}" if limits else "yes"
+    failed = {cell: detail for cell, detail in failed.items() if cell not in limits}
     notes.append(f"{column.title}, {row}: {_first_failure(failed)}")
     return f"**no** ({len(failed)} of {len(checks)} checks, note {len(notes)})"
 

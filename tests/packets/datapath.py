@@ -110,7 +110,9 @@ class Datapath:
         self._before = after
         moved: Counts = {}
         for cpu in range(0, len(after), self._stride):
-            for counter in self.manifest.counters if after[cpu:][: self._stride] != before[cpu:][: self._stride] else ():
+            for counter in (
+                self.manifest.counters if after[cpu:][: self._stride] != before[cpu:][: self._stride] else ()
+            ):
                 now, then = (_PAIR.unpack_from(b, cpu + counter.offset) for b in (after, before))
                 if now != then:
                     packets, size = moved.get(counter.name, (0, 0))
@@ -129,5 +131,7 @@ class Datapath:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()

@@ -32,7 +32,10 @@ def ip(source: str, destination: str, tos: int = 0, **more: Any) -> Any:
 def frame(packet: bytes | Any, type_: int = 0) -> bytes:
     """As it is on our device; the type is the packet's unless it is given."""
     data = bytes(packet)
-    return bytes(Ether(src=PEER_MAC, dst="02:00:00:00:00:02", type=type_ or (0x0800 if data[0] >> 4 == 4 else 0x86DD))) + data
+    return (
+        bytes(Ether(src=PEER_MAC, dst="02:00:00:00:00:02", type=type_ or (0x0800 if data[0] >> 4 == 4 else 0x86DD)))
+        + data
+    )
 
 
 _Builder = Callable[[Any], Any]
@@ -57,7 +60,9 @@ IPV6: dict[str, _Builder] = {
     **_TRANSPORTS,
     "icmp6": lambda head: head / ICMPv6EchoRequest(data=b"ping"),
     "hop-by-hop": lambda head: head / IPv6ExtHdrHopByHop() / _UDP / Raw(b"h"),
-    "chain": lambda head: head / IPv6ExtHdrHopByHop() / IPv6ExtHdrRouting(type=4) / IPv6ExtHdrDestOpt() / _UDP / Raw(b"c"),
+    "chain": lambda head: (
+        head / IPv6ExtHdrHopByHop() / IPv6ExtHdrRouting(type=4) / IPv6ExtHdrDestOpt() / _UDP / Raw(b"c")
+    ),
     "first-fragment": lambda head: head / IPv6ExtHdrFragment(nh=17, m=1, id=7) / _UDP / Raw(b"f" * 64),
     "later-fragment": lambda head: head / IPv6ExtHdrFragment(nh=17, offset=9, id=7) / Raw(b"l" * 63),
     "esp": lambda head: _with(head, nh=50) / Raw(b"sealed"),

@@ -24,7 +24,12 @@ ANY_PACKET = settings(max_examples=300, deadline=None, suppress_health_check=lis
 FREE = [w for w in WAYS if w.example != "two-by-row"]
 
 transports = st.one_of(
-    st.builds(lambda s, d, f: TCP(sport=s, dport=d, flags=f), st.integers(0, 65535), st.integers(9000, 65535), st.integers(0, 255)),
+    st.builds(
+        lambda s, d, f: TCP(sport=s, dport=d, flags=f),
+        st.integers(0, 65535),
+        st.integers(9000, 65535),
+        st.integers(0, 255),
+    ),
     st.builds(lambda s, d: UDP(sport=s, dport=d), st.integers(0, 65535), st.integers(0, 4788)),
 )
 payloads = st.binary(max_size=300)
@@ -38,7 +43,9 @@ def inner_packets(draw: Any, way: Way) -> bytes:
     number = 6 if isinstance(transport, TCP) else 17
     if way.inner == 4:
         source = str(IPv4Address(draw(st.integers(1 << 24, (224 << 24) - 1))))
-        head = IP(src=source, dst=way.destination, tos=tos, id=draw(st.integers(0, 65535)), ttl=draw(st.integers(0, 255)))
+        head = IP(
+            src=source, dst=way.destination, tos=tos, id=draw(st.integers(0, 65535)), ttl=draw(st.integers(0, 255))
+        )
         if draw(st.booleans()):
             return bytes(IP(bytes(head / transport / payload)))
         return bytes(IP(src=source, dst=way.destination, tos=tos, proto=17, frag=draw(st.integers(1, 8191))) / payload)
@@ -96,7 +103,9 @@ def test_a_damaged_tunnel_packet(loaded: Load, way: Way, data: st.DataObject) ->
     """One byte of the outer headers is another: refused, left alone, or the inner packet comes out as it was."""
     inner = way.packet("udp-long")
     if way.example == "two-by-row":
-        inner = bytes({4: IP(src="10.1.1.1", dst="10.0.0.1"), 6: IPv6(dst="fd00::1")}[way.inner] / UDP() / Raw(bytes(50)))
+        inner = bytes(
+            {4: IP(src="10.1.1.1", dst="10.0.0.1"), 6: IPv6(dst="fd00::1")}[way.inner] / UDP() / Raw(bytes(50))
+        )
     given_frame = bytearray(arriving(way, inner))
     position = data.draw(st.integers(14, 14 + way.overhead - 1))
     given_frame[position] ^= data.draw(st.integers(1, 255))

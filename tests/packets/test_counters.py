@@ -114,6 +114,9 @@ def test_segments_are_counted(loaded: Callable[[str], Datapath]) -> None:
 
 def test_datagrams_of_a_super_packet_keep_their_size(loaded: Callable[[str], Datapath]) -> None:
     way = WAYS[0]
-    for gso_size, counter in ((1500 - way.overhead - 28, "egress_no_room"), (1500 - way.overhead - 27, "egress_too_big")):
+    for gso_size, counter in (
+        (1500 - way.overhead - 28, "egress_no_room"),
+        (1500 - way.overhead - 27, "egress_too_big"),
+    ):
         outcome = loaded(way.example).egress(frame(way.sized(1600)), gso_size=gso_size, gso_segs=2)
         assert outcome.counted == {counter: (2, 1600)}

@@ -68,7 +68,12 @@ OWN_STACKS = {
     TWO_SPEC: lambda ip: ip / GRE(key_present=1, key=7) / IP(dst="10.1.0.1") / UDP_7,
 }
 # Destination and mark of a packet that a rule would choose.
-CHOSEN = {VXLAN_SPEC: ("10.1.2.3", 0), IPIP_SPEC: ("10.1.2.3", 0), GRE_SPEC: ("10.1.2.3", 0x1001), TWO_SPEC: ("10.1.2.3", 0)}
+CHOSEN = {
+    VXLAN_SPEC: ("10.1.2.3", 0),
+    IPIP_SPEC: ("10.1.2.3", 0),
+    GRE_SPEC: ("10.1.2.3", 0x1001),
+    TWO_SPEC: ("10.1.2.3", 0),
+}
 CHOSEN_6 = {VXLAN_SPEC: "fd00:10:1::9", IPIP_SPEC: "fd00:10:1::9", GRE_SPEC: "fd00:2::9", TWO_SPEC: "fd00:10:1::9"}
 
 CASES = [
@@ -96,14 +101,25 @@ CASES = [
     Left(TWO_SPEC, "another protocol", to("10.1.2.3", tos=8 << 2) / ICMP(), "pass", "default"),
     Left(TWO_SPEC, "another source", to("10.1.2.3", "10.10.0.1") / UDP_7, "pass", "default"),
     *(
-        Left(e, f"{name}", IPv6(src="fd00:10::1", dst=CHOSEN_6[e], hlim=255) / message, "pass", "link_local", CHOSEN[e][1])
+        Left(
+            e,
+            f"{name}",
+            IPv6(src="fd00:10::1", dst=CHOSEN_6[e], hlim=255) / message,
+            "pass",
+            "link_local",
+            CHOSEN[e][1],
+        )
         for e in (VXLAN_SPEC, IPIP_SPEC, GRE_SPEC, TWO_SPEC)
         for name, message in DISCOVERY.items()
     ),
     *(
         Left(
-            e, f"encapsulated by this host over IPv{v}", OWN_STACKS[e](to(CHOSEN[e][0] if v == 4 else CHOSEN_6[e], OWN[v])),
-            "pass", "own_stack", CHOSEN[e][1],
+            e,
+            f"encapsulated by this host over IPv{v}",
+            OWN_STACKS[e](to(CHOSEN[e][0] if v == 4 else CHOSEN_6[e], OWN[v])),
+            "pass",
+            "own_stack",
+            CHOSEN[e][1],
         )
         for e in (VXLAN_SPEC, IPIP_SPEC, GRE_SPEC, TWO_SPEC)
         for v in (4, 6)

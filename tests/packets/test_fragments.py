@@ -11,7 +11,9 @@ from .datapath import Datapath
 from .inner import frame
 from .specs import HEAD, Compile
 
-SPEC = HEAD + """
+SPEC = (
+    HEAD
+    + """
 encapsulations: {ipip: [{ip: {source: host.address, destination: endpoint.to}}]}
 endpoints:
   all: {key: destination, fields: {to: ip}, encapsulation: ipip, rows: [{destination: 0.0.0.0/0, to: 192.0.2.1},
@@ -24,6 +26,7 @@ egress:
     - {name: odd, match: {protocol: 200}, action: drop}
   default: pass
 """
+)
 
 FOUR = {"src": "10.0.0.1", "dst": "10.0.0.2"}
 SIX = {"src": "fd00::1", "dst": "fd00::2"}

@@ -42,8 +42,19 @@ def random_networks(pick: random.Random, versions: tuple[int, ...], count: int, 
 def near(pick: random.Random, version: int) -> Any:
     """An address that shares its first bits with many others."""
     if version == 4:
-        return ip_address(bytes([10, pick.choice([0, 1, 255]), pick.choice([0, 128, 2]), pick.choice([0, 1, 254, 255])]))
-    words = [0xFD00, pick.choice([0, 0x10, 0xFFFF]), pick.choice([0, 1]), pick.choice([0, 0x8000]), 0, 0, 0, pick.choice([0, 1, 0xFFFF])]
+        return ip_address(
+            bytes([10, pick.choice([0, 1, 255]), pick.choice([0, 128, 2]), pick.choice([0, 1, 254, 255])])
+        )
+    words = [
+        0xFD00,
+        pick.choice([0, 0x10, 0xFFFF]),
+        pick.choice([0, 1]),
+        pick.choice([0, 0x8000]),
+        0,
+        0,
+        0,
+        pick.choice([0, 1, 0xFFFF]),
+    ]
     return ip_address(b"".join(w.to_bytes(2, "big") for w in words))
 
 
@@ -91,7 +102,9 @@ def test_a_long_prefix_list_is_a_trie(compiled: Compile) -> None:
     listed = random_networks(pick, (4, 6), 30, lengths=False)
     listed = [n for n in listed if n.prefixlen > 9]
     prefixes = ", ".join(f"'{n}'" for n in listed)
-    text = HEAD + f"""
+    text = (
+        HEAD
+        + f"""
 sets: {{many: [{prefixes}]}}
 egress:
   rules:
@@ -99,6 +112,7 @@ egress:
     - {{name: by, match: {{source: many}}, action: drop}}
   default: pass
 """
+    )
     with Datapath(compiled(text)) as datapath:
         for _ in range(400):
             version = pick.choice((4, 6))
@@ -113,7 +127,9 @@ egress:
 
 
 def test_several_words_in_a_key(compiled: Compile) -> None:
-    text = HEAD + """
+    text = (
+        HEAD
+        + """
 encapsulations: {gre: [{ipv4: {source: host.address, destination: 192.0.2.1}}, {gre: {key: endpoint.number}}]}
 endpoints:
   rows:
@@ -129,6 +145,7 @@ egress:
   rules: [{name: all, match: {protocol: [tcp, udp]}, to: rows}]
   default: pass
 """
+    )
     cases = [
         ("tcp", "10.0.0.1", 1, 0, 1), ("udp-odd", "10.0.0.1", 1, 0, 2), ("udp-odd", "10.1.0.1", 1, 0, 3),
         ("tcp", "10.1.0.1", 1, 0, 1), ("udp-odd", "10.1.0.1", 2, 0, 0), ("udp-odd", "10.1.0.1", 1, 46, 0),
@@ -144,7 +161,9 @@ egress:
 
 
 def test_fixed_rows_by_name_and_two_encapsulations(compiled: Compile) -> None:
-    text = HEAD + """
+    text = (
+        HEAD
+        + """
 encapsulations:
   ipip: [{ip: {source: host.address, destination: endpoint.to}}]
   gre: [{ip: {source: host.address, destination: endpoint.to}}, {gre: {key: endpoint.number}}]
@@ -164,6 +183,7 @@ egress:
     - {name: c, match: {dscp: 3}, to: rows/keyed-6}
   default: drop
 """
+    )
     with Datapath(compiled(text)) as datapath:
         for dscp, outer in ((1, "0454 c0000201"), (2, "2f5d c0000202"), (3, "2f40")):
             inner = packet("tcp", "10.0.0.1", "10.0.0.2", dscp << 2)

@@ -71,7 +71,9 @@ REFERENCE = RUN + (
     "h = [('ipv4', {'source': '192.0.2.77', 'destination': '192.0.2.1'}), ('udp', {'source_port': 0}), "
     "('toy', {'tenant': 0xabcdef})]; print(encode(h, bytes.fromhex(sys.argv.pop(1))).hex())"
 )
-SPEC = HEAD + """
+SPEC = (
+    HEAD
+    + """
 encapsulations:
   gue: [{ip: {source: host.address, destination: endpoint.to}}, {udp: {checksum: zero}}, {gue: {}}]
   toy:
@@ -93,6 +95,7 @@ ingress:
     - {name: toy, decapsulate: toy, from: sites.to, lookup: tenants, set_mark: endpoint.mark}
     - {name: gue, decapsulate: gue, from: sites.to}
 """
+)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +127,9 @@ def test_packets_of_new_protocols(new: Path) -> None:
 
         other = packet("udp-odd", "10.0.0.1", "10.2.0.1")
         out = datapath.egress(frame(other)).frame[14:]
-        assert out[20:].hex() == out[20:22].hex() + "17c0" + f"{12 + len(other):04x}" + "0000" + "00040000" + other.hex()
+        assert (
+            out[20:].hex() == out[20:22].hex() + "17c0" + f"{12 + len(other):04x}" + "0000" + "00040000" + other.hex()
+        )
 
 
 def test_receiving_new_protocols(new: Path) -> None:
@@ -142,7 +147,11 @@ def test_receiving_new_protocols(new: Path) -> None:
         ):  # fmt: skip
             given = arrived(7777, header)
             refused = datapath.ingress(given)
-            assert (refused.verdict, refused.frame, list(refused.counted)) == ("drop", given, [f"refused_toy_{counter}"])
+            assert (refused.verdict, refused.frame, list(refused.counted)) == (
+                "drop",
+                given,
+                [f"refused_toy_{counter}"],
+            )
         gue = datapath.ingress(arrived(6080, "00040000", "192.0.2.2"))
         assert (gue.frame[14:], list(gue.counted)) == (inner, ["ingress_gue"])
         assert datapath.ingress(arrived(6080, "40040000")).verdict == "drop"

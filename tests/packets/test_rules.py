@@ -20,8 +20,26 @@ from .specs import HEAD, Compile
 
 Network = IPv4Network | IPv6Network
 # Few enough addresses that rules and packets meet often.
-POOL_4 = ["10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/24", "10.1.2.3/32", "10.1.2.0/25", "172.16.0.0/12", "0.0.0.0/0", "10.1.2.2/31"]
-POOL_6 = ["fd00::/8", "fd00:10::/32", "fd00:10:1::/48", "fd00:10:1:8000::/49", "fd00:10:1::9/128", "2000::/3", "::/0", "fd00:10:1::8/127"]
+POOL_4 = [
+    "10.0.0.0/8",
+    "10.1.0.0/16",
+    "10.1.2.0/24",
+    "10.1.2.3/32",
+    "10.1.2.0/25",
+    "172.16.0.0/12",
+    "0.0.0.0/0",
+    "10.1.2.2/31",
+]
+POOL_6 = [
+    "fd00::/8",
+    "fd00:10::/32",
+    "fd00:10:1::/48",
+    "fd00:10:1:8000::/49",
+    "fd00:10:1::9/128",
+    "2000::/3",
+    "::/0",
+    "fd00:10:1::8/127",
+]
 PROTOCOLS = {"tcp": 6, "udp": 17, "icmp": 1, "sctp": 132, "esp": 50}
 PORTS = [0, 1, 53, 54, 80, 443, 8000, 8500, 8999, 65535]
 
@@ -89,7 +107,9 @@ class Packet:
             kind = TCP if self.protocol == 6 else UDP
             transport = kind(sport=self.ports["source_port"], dport=self.ports["destination_port"])
         elif self.protocol == 132:
-            transport = Raw(b"".join(self.ports[w].to_bytes(2, "big") for w in ("source_port", "destination_port")) + bytes(8))
+            transport = Raw(
+                b"".join(self.ports[w].to_bytes(2, "big") for w in ("source_port", "destination_port")) + bytes(8)
+            )
         addresses = {"src": str(self.source), "dst": str(self.destination)}
         later = not self.ports and self.protocol in (6, 17, 132)
         if self.source.version == 4:
@@ -105,7 +125,9 @@ def some(pick: random.Random, pool: list[Any], chance: float = 0.5, most: int = 
 
 
 def random_ranges(pick: random.Random, pool: list[int], chance: float) -> list[tuple[int, int]]:
-    pairs = [tuple(sorted(pick.choices(pool, k=2))) for _ in range(pick.randint(1, 2))] if pick.random() < chance else []
+    pairs = (
+        [tuple(sorted(pick.choices(pool, k=2))) for _ in range(pick.randint(1, 2))] if pick.random() < chance else []
+    )
     found: list[tuple[int, int]] = []
     for first, last in sorted(pairs):
         if not found or first > found[-1][1]:
@@ -138,14 +160,20 @@ def random_rule(pick: random.Random, name: str, families: tuple[int, ...]) -> Ru
 def random_packet(pick: random.Random, family: int) -> Packet:
     def address() -> Any:
         network: Network = ip_network(pick.choice(POOL_4 if family == 4 else POOL_6))
-        inside = [network.network_address, network.broadcast_address, network.network_address + 1 % network.num_addresses]
+        inside = [
+            network.network_address,
+            network.broadcast_address,
+            network.network_address + 1 % network.num_addresses,
+        ]
         return pick.choice([*inside, ip_address("10.1.2.3" if family == 4 else "fd00:10:1::9")])
 
     protocol = pick.choice(list(PROTOCOLS.values()))
     ports = {word: pick.choice([*PORTS, 7]) for word in ("source_port", "destination_port")}
     if protocol not in (6, 17, 132) or pick.random() < 0.15:
         ports = {}
-    return Packet(address(), address(), protocol, pick.choice([0, 1, 8, 46, 63]), pick.choice([0, 1, 7, 9, 0xFFFFFFFF]), ports)
+    return Packet(
+        address(), address(), protocol, pick.choice([0, 1, 8, 46, 63]), pick.choice([0, 1, 7, 9, 0xFFFFFFFF]), ports
+    )
 
 
 def seen(rules: list[Rule], packet: Packet) -> str:
@@ -156,7 +184,10 @@ def seen(rules: list[Rule], packet: Packet) -> str:
     return "default"
 
 
-STAYS = [ip_network(n) for n in ("169.254.0.0/16", "224.0.0.0/24", "255.255.255.255/32", "fe80::/10", "ff01::/16", "ff02::/16")]
+STAYS = [
+    ip_network(n)
+    for n in ("169.254.0.0/16", "224.0.0.0/24", "255.255.255.255/32", "fe80::/10", "ff01::/16", "ff02::/16")
+]
 
 
 @pytest.mark.parametrize("seed", range(9))

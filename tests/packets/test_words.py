@@ -25,14 +25,18 @@ def table(fields: str, row: str, prefix: str = "10.0.0.0/8") -> str:
 
 def test_values_of_the_packet(compiled: Compile) -> None:
     """The DSCP and TTL of the inner packet outside, the flow as label."""
-    text = HEAD + """
+    text = (
+        HEAD
+        + """
 encapsulations:
   e:
     - ipv6: {source: host.address, destination: endpoint.to, dscp: inherit, hop_limit: inherit, flow_label: flow}
     - udp: {checksum: zero, source_port: 4000}
     - vxlan: {vni: 77}
     - ethernet: {source: host.uplink.mac, destination: "02:00:00:00:00:99"}
-""" + table("to: ipv6", 'to: "2001:db8::9"')
+"""
+        + table("to: ipv6", 'to: "2001:db8::9"')
+    )
     inner = packet("tcp", "10.0.0.1", "10.0.0.2", 46 << 2 | 2)
     labels = set()
     with Datapath(compiled(text)) as datapath:
@@ -48,11 +52,16 @@ encapsulations:
 
 
 def test_refuse_pass(compiled: Compile) -> None:
-    text = HEAD + """
+    text = (
+        HEAD
+        + """
 encapsulations: {e: [{ip: {source: host.address, destination: endpoint.to}}]}
-""" + table("to: ip", "to: 192.0.2.1") + """
+"""
+        + table("to: ip", "to: 192.0.2.1")
+        + """
 ingress: {refuse: pass, rules: [{name: in, decapsulate: e, from: all.to}]}
 """
+    )
     with Datapath(compiled(text)) as datapath:
         given = frame(IP(src="198.51.100.1", dst=OWN[4], proto=4) / Raw(packet("tcp", "10.0.0.2", "10.0.0.1")))
         outcome = datapath.ingress(given)
@@ -72,20 +81,27 @@ def test_default_drop_keeps_the_link_alive(compiled: Compile) -> None:
             assert outcome.verdict == ("drop" if counter == "default" else "pass")
 
 
-INGRESS = HEAD + """
+INGRESS = (
+    HEAD
+    + """
 encapsulations: {e: [{ip: {source: host.address, destination: endpoint.to}}]}
-""" + table("to: ip", "to: 192.0.2.1")
+"""
+    + table("to: ip", "to: 192.0.2.1")
+)
 
 
 def test_rules_on_inner_packets(compiled: Compile) -> None:
     """First match wins on receive, too; a mark that is a number."""
-    text = INGRESS + """
+    text = (
+        INGRESS
+        + """
 ingress:
   rules:
     - {name: web, decapsulate: e, from: all.to, match: {protocol: tcp, destination_port: 80}, set_mark: 7}
     - {name: lab, decapsulate: e, from: [198.51.100.0/24, "2001:db8::/32"], match: {source: 10.9.0.0/16}, set_mark: 8}
     - {name: six, decapsulate: e, from: any, match: {destination: "fd00::/8"}}
 """
+    )
     from scapy.layers.inet import TCP
 
     web = bytes(ip("10.1.0.1", "10.0.0.1") / TCP(dport=80))
@@ -112,9 +128,12 @@ def test_many_sources(compiled: Compile) -> None:
     """More prefixes than are compared one by one."""
     prefixes = [f"198.51.{i}.0/24" for i in range(20)] + [f"2001:db8:{i}::/48" for i in range(20)]
     listed = ", ".join(f'"{p}"' for p in prefixes)
-    text = INGRESS + f"""
+    text = (
+        INGRESS
+        + f"""
 ingress: {{rules: [{{name: in, decapsulate: e, from: [{listed}]}}]}}
 """
+    )
     inner = packet("udp-long", "10.1.0.1", "10.0.0.1")
     with Datapath(compiled(text)) as datapath:
         for i in (0, 7, 19, 20, 255):
@@ -127,16 +146,21 @@ ingress: {{rules: [{{name: in, decapsulate: e, from: [{listed}]}}]}}
 
 def test_another_port_and_host_values(compiled: Compile) -> None:
     """8472, a VNI and a MAC that differ per machine."""
-    text = HEAD.replace("host: {", "host: {vni: u24, gateway: mac, ") + """
+    text = (
+        HEAD.replace("host: {", "host: {vni: u24, gateway: mac, ")
+        + """
 encapsulations:
   e:
     - ip: {source: host.address, destination: endpoint.to, ttl: 9, dscp: 10}
     - udp: {checksum: zero, destination_port: 8472, source_port: 1}
     - vxlan: {vni: host.vni}
     - ethernet: {source: "02:00:00:00:00:01", destination: host.gateway}
-""" + table("to: ip", "to: 192.0.2.9") + """
+"""
+        + table("to: ip", "to: 192.0.2.9")
+        + """
 ingress: {rules: [{name: in, decapsulate: e, from: all.to}]}
 """
+    )
     inner = packet("tcp", "10.0.0.1", "10.0.0.2", 3)
     with Datapath(compiled(text), settings=("vni=0xabcdef", "gateway=02:00:00:00:00:99")) as datapath:
         out = datapath.egress(frame(inner)).frame[14:]

@@ -22,7 +22,10 @@ EXAMPLES = ("vxlan-overlay", "ipip-sites", "gre-tenants", "two-by-row")
 
 # What the examples' own rows leave out: IPv6 in IPv6.
 MORE_ROWS = {
-    "vxlan-overlay": {"sites": "lon-v6,fd00:10:3::/48,2001:db8::30,02:00:00:00:10:05,0xabcdef\n", "vnis": "11259375,7\n"},
+    "vxlan-overlay": {
+        "sites": "lon-v6,fd00:10:3::/48,2001:db8::30,02:00:00:00:10:05,0xabcdef\n",
+        "vnis": "11259375,7\n",
+    },
     "ipip-sites": {"sites": "fd00:10:2::/48,2001:db8::20\n"},
     "gre-tenants": {"tenants": "4097,fd00:1::/64,2001:db8:1::2,4294967295\n", "keys": "4294967295,0xffffffff\n"},
 }
@@ -85,7 +88,16 @@ WAYS = (
     Way("vxlan-overlay", "vxlan", "10.3.1.1", "2001:db8::30", "sites", 42, "02:00:00:00:10:03"),
     Way("vxlan-overlay", "vxlan", "10.3.7.9", "2001:db8::31", "sites", 42, "02:00:00:00:10:04"),
     Way("vxlan-overlay", "vxlan", "fd00:10:1::9", "192.0.2.10", "sites", 42, "02:00:00:00:10:01"),
-    Way("vxlan-overlay", "vxlan", "fd00:10:3::9", "2001:db8::30", "sites", 0xABCDEF, "02:00:00:00:10:05", received_mark=7),
+    Way(
+        "vxlan-overlay",
+        "vxlan",
+        "fd00:10:3::9",
+        "2001:db8::30",
+        "sites",
+        0xABCDEF,
+        "02:00:00:00:10:05",
+        received_mark=7,
+    ),
     Way("ipip-sites", "ipip", "10.1.2.3", "192.0.2.10", "sites", copied=True),
     Way("ipip-sites", "ipip", "10.2.2.3", "2001:db8::20", "sites", dscp=46, copied=True),
     Way("ipip-sites", "ipip", "fd00:10:1::9", "192.0.2.10", "sites", dscp=1, copied=True),
@@ -93,7 +105,9 @@ WAYS = (
     Way("gre-tenants", "gre", "10.1.2.3", "192.0.2.1", "tenants", 1001, mark=0x1001, dscp=46),
     Way("gre-tenants", "gre", "10.1.2.3", "2001:db8:1::2", "tenants", 1002, mark=0x1002),
     Way("gre-tenants", "gre", "fd00:2::9", "192.0.2.1", "tenants", 1002, mark=0x1002),
-    Way("gre-tenants", "gre", "fd00:1::9", "2001:db8:1::2", "tenants", 0xFFFFFFFF, mark=0x1001, received_mark=0xFFFFFFFF),
+    Way(
+        "gre-tenants", "gre", "fd00:1::9", "2001:db8:1::2", "tenants", 0xFFFFFFFF, mark=0x1001, received_mark=0xFFFFFFFF
+    ),
     Way("two-by-row", "gre", "10.200.0.1", "192.0.2.1", "voice", 7, dscp=46, received_mark=1),
     Way("two-by-row", "gre", "2001:db8:f::1", "192.0.2.1", "voice", 7, dscp=46),
     Way("two-by-row", "ipip", "203.0.113.9", "2001:db8::4", "bulk", dscp=8, protocols=("tcp", "udp")),

@@ -93,9 +93,10 @@ def udp_echo(
     return Echoed(len(sizes), good)
 
 
-def bulk_tcp(source: Host, destination: Host, size: int = 4 << 20, timeout: float = 15.0, port: int = 7008) -> Bulk:
-    """Send `size` bytes each way over one connection at the same time and compare SHA-256 sums."""
+def bulk_tcp(source: Host, destination: Host, size: int = 4 << 20, timeout: float = 10.0, port: int = 7008) -> Bulk:
+    """Send `size` bytes each way over one connection at the same time, within `timeout`; compare SHA-256 sums."""
     started = time.monotonic()
+    deadline = started + timeout
     up, down = random.Random(1).randbytes(size), random.Random(2).randbytes(size)
     arrived = {"up": hashlib.sha256(), "down": hashlib.sha256()}
     problems: list[str] = []
@@ -115,6 +116,7 @@ def bulk_tcp(source: Host, destination: Host, size: int = 4 << 20, timeout: floa
         try:
             while data := own.recv(1 << 18):
                 arrived[incoming].update(data)
+                own.settimeout(max(0.01, deadline - time.monotonic()))  # for all of it, or a trickle would never end
         except OSError as error:
             problems.append(f"receiving {incoming}: {error}")
         pusher.join()

@@ -73,7 +73,9 @@ def test_keywords() -> None:
     for version, inner in INNER.items():
         encoded = encode([("ipv4", {**V4, "dscp": "inherit", "ttl": "inherit"})], inner)
         assert (IP(encoded).tos >> 2, IP(encoded).ttl) == (46, {4: 7, 6: 9}[version])
-        encoded = encode([("ipv6", {**V6, "dscp": "inherit", "hop_limit": "inherit", "flow_label": "flow"})], inner, 0xABCDE123)
+        encoded = encode(
+            [("ipv6", {**V6, "dscp": "inherit", "hop_limit": "inherit", "flow_label": "flow"})], inner, 0xABCDE123
+        )
         assert (IPv6(encoded).tc >> 2, IPv6(encoded).hlim, IPv6(encoded).fl) == (46, {4: 7, 6: 9}[version], 0xABCDE)
     for flow, port in ((0, 49152), (0xFFFFFFFF, 65535), (1 << 31, 57344)):
         vxlan = [("vxlan", {"vni": 1}), ("ethernet", MACS)]

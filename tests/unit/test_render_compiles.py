@@ -89,7 +89,9 @@ def test_the_object_is_what_the_manifest_says(name: str) -> None:
     assert {".BTF", ".BTF.ext", ".maps"} <= set(sections)
     assert not {".data", ".bss", ".comment"} & {n for n, s in sections.items() if s.data_size}
     maps = {s.name for s in symbols.iter_symbols() if s["st_shndx"] == elf.get_section_index(".maps") and s.name}
-    expected = {t.map for t in manifest.tables if t.map} | {s.map for s in (*manifest.source_sets, *manifest.prefix_sets)}
+    expected = {t.map for t in manifest.tables if t.map} | {
+        s.map for s in (*manifest.source_sets, *manifest.prefix_sets)
+    }
     assert maps == expected | {"counters"} | ({manifest.own_addresses} - {""})
     strings = sections[".BTF"].data()
     for word in ("counters", "host"):

@@ -13,8 +13,10 @@ _SIOCETHTOOL = 0x8946
 # (get, set) commands of linux/ethtool.h; each takes and gives a 32-bit value.
 _COMMANDS = {"tx": (0x16, 0x17), "tso": (0x1E, 0x1F), "gso": (0x23, 0x24), "gro": (0x2B, 0x2C)}
 # Checksums first: segmentation in the device needs them.
+_ON = {"tx": True, "tso": True, "gso": True, "gro": True}
 MODES = {
-    "hardware": {"tx": True, "tso": True, "gso": True, "gro": True},
+    "hardware": _ON,
+    "split": _ON,  # and no more than one segment for the device, see underlay
     # The stack hands over super-packets and the kernel splits them behind our program; checksums are real on the wire.
     "software": {"tx": False, "tso": False, "gso": True, "gro": True},
     "none": {"tx": False, "tso": False, "gso": False, "gro": False},

@@ -17,6 +17,7 @@ from .traffic import FailedError, Silence
 from .underlay import ROUTER, set_offloads
 from .watch import Watch
 
+_TESTS = {"UDP": traffic.udp, "UDP_SEGMENT": traffic.udp_segments, "TCP": traffic.tcp}
 QUIET = 0.5  # seconds in which anything that is on its way arrives; only for the cases without any control packet
 
 
@@ -149,7 +150,7 @@ def _carries(kind: Kind, results: Results) -> None:
     """Ping, UDP and bulk TCP in both directions under every kind of segmentation, and nothing in the clear."""
     with Watch(ROUTER, "ours", clear_only=True) as clear:
         seen: dict[str, list[bytes]] = {family: [] for family in kind.inner}
-        for offload in cells.OFFLOADS:
+        for offload in cells.CHECKS:
             set_offloads(offload)
             for family in kind.inner:
                 for direction in ("out", "in"):
@@ -165,7 +166,8 @@ def _one_way(kind: Kind, family: str, direction: str, offload: str, results: Res
     source, destination = (("ours", us), ("peer", peer)) if direction == "out" else (("peer", peer), ("ours", us))
     ping, *others = cells.one_way(kind, family, direction, offload)
     if results.check(ping, lambda: traffic.ping(*source, destination[1])):
-        for cell, test in zip(others, (traffic.udp, traffic.udp_segments, traffic.tcp), strict=True):
+        for cell in others:
+            test = _TESTS[cell.check.split(",")[0]]
             results.check(cell, lambda test=test: test(*source, *destination))  # type: ignore[misc]
     else:  # each would wait for its time limit, and a kernel with one broken feature would take the whole run's time
         for cell in others:
