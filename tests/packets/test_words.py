@@ -24,7 +24,7 @@ def table(fields: str, row: str, prefix: str = "10.0.0.0/8") -> str:
 
 
 def test_values_of_the_packet(compiled: Compile) -> None:
-    """The DSCP and TTL of the inner packet outside, the flow as label."""
+    """The mark as VNI, the DSCP and TTL of the inner packet outside, the flow as label."""
     text = (
         HEAD
         + """
@@ -32,7 +32,7 @@ encapsulations:
   e:
     - ipv6: {source: host.address, destination: endpoint.to, dscp: inherit, hop_limit: inherit, flow_label: flow}
     - udp: {checksum: zero, source_port: 4000}
-    - vxlan: {vni: 77}
+    - vxlan: {vni: packet.mark}
     - ethernet: {source: host.uplink.mac, destination: "02:00:00:00:00:99"}
 """
         + table("to: ipv6", 'to: "2001:db8::9"')
@@ -40,15 +40,35 @@ encapsulations:
     inner = packet("tcp", "10.0.0.1", "10.0.0.2", 46 << 2 | 2)
     labels = set()
     with Datapath(compiled(text)) as datapath:
-        for mark in (0, 0xFFFFFFFF):
+        for mark in (0, 1, 0xFFFFFF):
             out = datapath.egress(frame(inner), mark=mark).frame[14:]
             label = int.from_bytes(out[:4], "big") & 0xFFFFF
             labels.add(label)
             head = IPv6(src=OWN[6], dst="2001:db8::9", tc=46 << 2 | 2, fl=label, hlim=63)
             ether = Ether(dst="02:00:00:00:00:99", src=MAC, type=0x0800)
-            expected = head / UDP(sport=4000, dport=4789, chksum=0) / VXLAN(flags=8, vni=77) / ether / Raw(inner)
+            expected = head / UDP(sport=4000, dport=4789, chksum=0) / VXLAN(flags=8, vni=mark) / ether / Raw(inner)
             assert out.hex() == bytes(expected).hex()
     assert len(labels) == 1 and labels != {0}
+
+
+def test_a_mark_that_is_no_vni(compiled: Compile) -> None:
+    """A mark has 32 bits and a VNI 24: one that does not fit must not become another tenant's."""
+    text = (
+        HEAD
+        + """
+encapsulations:
+  e:
+    - ipv4: {source: host.address, destination: endpoint.to}
+    - udp: {checksum: zero}
+    - vxlan: {vni: packet.mark}
+    - ethernet: {source: host.uplink.mac, destination: "02:00:00:00:00:99"}
+"""
+        + table("to: ipv4", "to: 192.0.2.9")
+    )
+    with Datapath(compiled(text)) as datapath:
+        given = frame(packet("tcp", "10.0.0.1", "10.0.0.2"))
+        outcome = datapath.egress(given, mark=0x1000001)
+        assert outcome.verdict == "drop" and outcome.frame == given
 
 
 def test_refuse_pass(compiled: Compile) -> None:
@@ -74,7 +94,8 @@ def test_default_drop_keeps_the_link_alive(compiled: Compile) -> None:
         for source, destination, counter in (
             ("192.0.2.1", "10.0.0.1", "a"), ("192.0.2.1", "11.0.0.1", "default"), ("fd00::1", "fd00::2", "default"),
             ("192.0.2.1", "169.254.0.1", "link_local"), ("192.0.2.1", "224.0.0.251", "link_local"),
-            ("192.0.2.1", "224.0.1.1", "default"), ("fe80::1", "ff02::fb", "link_local"), ("fd00::1", "ff05::1", "default"),
+            ("192.0.2.1", "224.0.1.1", "default"), ("fe80::1", "ff02::fb", "link_local"),
+            ("fd00::1", "ff05::1", "default"),
         ):  # fmt: skip
             outcome = datapath.egress(frame(packet("udp-odd", source, destination)))
             assert list(outcome.counted) == [f"egress_{counter}"], destination

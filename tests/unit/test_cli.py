@@ -115,7 +115,7 @@ def test_init_makes_a_spec_that_compiles(work: Path) -> None:
     assert run(work, "check", "first.yaml").exit_code == 0
 
 
-# ---- folders ----------------------------------------------------------------------------------------------------------
+# ---- folders -------------------------------------------------------------------------------------------------------
 
 
 def test_a_folder_that_is_a_file(work: Path) -> None:
@@ -158,7 +158,7 @@ def test_only_what_changed_is_written(work: Path) -> None:
     assert changed == {f"{IPIP}.bpf.c", f"{IPIP}.bpf.o", "manifest.json"}
 
 
-# ---- clang ------------------------------------------------------------------------------------------------------------
+# ---- clang ---------------------------------------------------------------------------------------------------------
 
 
 def fake(folder: Path, text: str, mode: int = 0o755) -> str:
@@ -209,7 +209,7 @@ def test_doctor(work: Path) -> None:
     assert run(work, "doctor", "--clang", fake(work, "exit 1")).exit_code == 4
 
 
-# ---- at the same time, and killed -------------------------------------------------------------------------------------
+# ---- at the same time, and killed ----------------------------------------------------------------------------------
 
 
 def whole(bundle: Path) -> None:
@@ -282,7 +282,8 @@ def test_writing_stops_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_no_traceback_reaches_a_user(work: Path) -> None:
     """A bug of ours has its own exit code; ENCAP_DEBUG asks for the traceback."""
-    code = "import encap_compile.pipeline as p; p.compile_spec = lambda *a, **k: 1 / 0; from encap_compile.cli import main; main()"
+    code = "import encap_compile.pipeline as p; p.compile_spec = lambda *a, **k: 1 / 0; "
+    code += "from encap_compile.cli import main; main()"
     for debug in ("", "1"):
         environment = {**os.environ, "ENCAP_DEBUG": debug}
         done = subprocess.run(

@@ -107,7 +107,7 @@ def test_counters_are_named_once(example: tuple[Spec, Lowered]) -> None:
 def test_inserting_a_rule_moves_nobody(tmp_path: Path) -> None:
     """Counters and stacks keep their names and numbers."""
     rules = ["{name: a, match: {destination: 10.1.0.0/16}, action: drop}", "{name: b, match: {dscp: 3}, action: pass}"]
-    new = "{name: new, match: {dscp: 9}, action: drop}"
+    new = "{name: new, match: {destination: 10.3.0.0/16}, action: drop}"
     before, after = (
         {
             c.name: (c.kind, c.text)
@@ -143,7 +143,8 @@ encapsulations:
     - udp: {checksum: zero}
     - vxlan: {vni: 1}
     - ethernet: {source: host.uplink.mac, destination: "02:00:00:00:00:01"}
-endpoints: {all: {key: destination, fields: {to: ip}, encapsulation: e, rows: [{destination: 10.0.0.0/8, to: 192.0.2.1}]}}
+endpoints:
+  all: {key: destination, fields: {to: ip}, encapsulation: e, rows: [{destination: 10.0.0.0/8, to: 192.0.2.1}]}
 egress: {rules: [{name: a, match: {destination: 10.0.0.0/8}, to: all}], default: pass}
 ingress: {rules: [{name: in, decapsulate: e, from: all.to}]}
 """

@@ -52,7 +52,8 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 def test_another_folder_locale_umask_and_hash_seed(tmp_path: Path, plain: dict[str, bytes]) -> None:
     other = tmp_path / "a folder with spaces" / "and more of them ü"
     found = compiled(
-        other, cwd=Path("/"), umask=0o077, LANG="de_DE.UTF-8", LC_ALL="de_DE.UTF-8", PYTHONHASHSEED="4242", TZ="Asia/Tokyo",
+        other, cwd=Path("/"), umask=0o077, LANG="de_DE.UTF-8", LC_ALL="de_DE.UTF-8", PYTHONHASHSEED="4242",
+        TZ="Asia/Tokyo",
         SOURCE_DATE_EPOCH="1", CPATH="/nowhere", C_INCLUDE_PATH="/nowhere", HOME=str(tmp_path), COLUMNS="20",
     )  # fmt: skip
     assert found == plain
@@ -64,7 +65,7 @@ def test_the_c_locale(tmp_path: Path, plain: dict[str, bytes]) -> None:
 
 def test_no_path_of_this_machine(plain: dict[str, bytes]) -> None:
     for name, data in plain.items():
-        for word in (str(ROOT), "/tmp/", "site-packages", os.path.expanduser("~")):
+        for word in (str(ROOT), "/tmp/", "site-packages", str(Path.home())):
             assert word.encode() not in data, (name, word)
 
 
