@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scapy.layers.inet import IP, UDP
 from scapy.layers.inet6 import IPv6
-from scapy.layers.l2 import Ether
+from scapy.layers.l2 import GRE, Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Raw
 
@@ -24,7 +24,7 @@ def table(fields: str, row: str, prefix: str = "10.0.0.0/8") -> str:
 
 
 def test_values_of_the_packet(compiled: Compile) -> None:
-    """The mark as VNI, the DSCP and TTL of the inner packet outside, the flow as label."""
+    """The DSCP and TTL of the inner packet outside, the flow as label."""
     text = (
         HEAD
         + """
@@ -32,7 +32,7 @@ encapsulations:
   e:
     - ipv6: {source: host.address, destination: endpoint.to, dscp: inherit, hop_limit: inherit, flow_label: flow}
     - udp: {checksum: zero, source_port: 4000}
-    - vxlan: {vni: packet.mark}
+    - vxlan: {vni: 77}
     - ethernet: {source: host.uplink.mac, destination: "02:00:00:00:00:99"}
 """
         + table("to: ipv6", 'to: "2001:db8::9"')
@@ -40,35 +40,29 @@ encapsulations:
     inner = packet("tcp", "10.0.0.1", "10.0.0.2", 46 << 2 | 2)
     labels = set()
     with Datapath(compiled(text)) as datapath:
-        for mark in (0, 1, 0xFFFFFF):
+        for mark in (0, 0xFFFFFFFF):
             out = datapath.egress(frame(inner), mark=mark).frame[14:]
             label = int.from_bytes(out[:4], "big") & 0xFFFFF
             labels.add(label)
             head = IPv6(src=OWN[6], dst="2001:db8::9", tc=46 << 2 | 2, fl=label, hlim=63)
             ether = Ether(dst="02:00:00:00:00:99", src=MAC, type=0x0800)
-            expected = head / UDP(sport=4000, dport=4789, chksum=0) / VXLAN(flags=8, vni=mark) / ether / Raw(inner)
+            expected = head / UDP(sport=4000, dport=4789, chksum=0) / VXLAN(flags=8, vni=77) / ether / Raw(inner)
             assert out.hex() == bytes(expected).hex()
     assert len(labels) == 1 and labels != {0}
 
 
-def test_a_mark_that_is_no_vni(compiled: Compile) -> None:
-    """A mark has 32 bits and a VNI 24: one that does not fit must not become another tenant's."""
+def test_a_mark_as_key(compiled: Compile) -> None:
     text = (
         HEAD
-        + """
-encapsulations:
-  e:
-    - ipv4: {source: host.address, destination: endpoint.to}
-    - udp: {checksum: zero}
-    - vxlan: {vni: packet.mark}
-    - ethernet: {source: host.uplink.mac, destination: "02:00:00:00:00:99"}
-"""
-        + table("to: ipv4", "to: 192.0.2.9")
+        + "encapsulations: {e: [{ip: {source: host.address, destination: endpoint.to}}, {gre: {key: packet.mark}}]}"
+        + table("to: ip", "to: 192.0.2.9")
     )
+    inner = packet("tcp", "10.0.0.1", "10.0.0.2")
     with Datapath(compiled(text)) as datapath:
-        given = frame(packet("tcp", "10.0.0.1", "10.0.0.2"))
-        outcome = datapath.egress(given, mark=0x1000001)
-        assert outcome.verdict == "drop" and outcome.frame == given
+        for mark in (0, 1, 0x01020304, 0xFFFFFFFF):
+            out = datapath.egress(frame(inner), mark=mark).frame[14:]
+            head = IP(src=OWN[4], dst="192.0.2.9", id=0, flags="DF", ttl=64)
+            assert out.hex() == bytes(head / GRE(key_present=1, key=mark, proto=0x0800) / Raw(inner)).hex()
 
 
 def test_refuse_pass(compiled: Compile) -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from encap_compile import values
 from encap_compile.checks.coverage import Coverage
 from encap_compile.diagnostics import Findings
-from encap_compile.rows_columns import convert, convert_prefixes
-from encap_compile.rows_text import parse_sheet, read_text
+from encap_compile.rows.columns import convert, convert_prefixes
+from encap_compile.rows.text import parse_sheet, read_text
 from encap_compile.spec import Addresses, Match, Range
 from encap_compile.values import ValueProblem
 

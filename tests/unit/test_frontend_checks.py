@@ -9,8 +9,8 @@ from encap_compile import checks
 from encap_compile.diagnostics import Findings
 from encap_compile.frontend.load import parse_spec
 from encap_compile.rows import EncodedRows
-from encap_compile.rows_text import parse_sheet
-from encap_compile.rows_typed import TypedRows
+from encap_compile.rows.text import parse_sheet
+from encap_compile.rows.typed import TypedRows
 
 BASE = """
 apiVersion: encap/v1alpha1

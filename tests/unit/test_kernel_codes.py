@@ -7,7 +7,7 @@ from pathlib import Path
 
 import encap_compile
 from encap_compile.codes import all_codes
-from encap_compile.codes_machine import CODES
+from encap_compile.codes.machine import CODES
 
 SOURCES = Path(encap_compile.__file__ or "").parent
 
@@ -15,7 +15,7 @@ SOURCES = Path(encap_compile.__file__ or "").parent
 def test_every_code_is_explained() -> None:
     used = set()
     for path in SOURCES.rglob("*.py"):
-        if path.name != "codes_machine.py":
+        if path != SOURCES / "codes" / "machine.py":
             used |= set(re.findall(r'"([HKB]\d{3})"', path.read_text()))
     assert used == set(CODES)
     assert set(CODES) <= set(all_codes())

@@ -11,7 +11,7 @@ from encap_compile.checks.common import key_columns, needed_fields
 from encap_compile.diagnostics import Findings, Place
 from encap_compile.frontend.load import parse_spec
 from encap_compile.rows import inline_sheet, read_prefixes, rows_to_csv
-from encap_compile.rows_text import parse_sheet, read_text
+from encap_compile.rows.text import parse_sheet, read_text
 
 
 def sheet(text: str):  # type: ignore[no-untyped-def]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..diagnostics import Findings, Place
 from ..rows import inline_sheet
-from ..rows_problems import Problems
-from ..rows_typed import Columns, TypedRows, type_rows
+from ..rows.problems import Problems
+from ..rows.typed import Columns, TypedRows, type_rows
 from ..spec import Spec, Table
 from ..values import ValueProblem
 from .common import key_columns, needed_fields, received_field

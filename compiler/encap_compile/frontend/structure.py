@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..diagnostics import Findings, Place
-from ..rows_prefixes import read_prefixes
+from ..rows.prefixes import read_prefixes
 from ..spec import (
     ROOTS,
     AddressSet,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network
 
-from .diagnostics import Findings, Place
-from .rows_problems import Problems
-from .rows_text import read_text
-from .values import ValueProblem, network, prefix_bytes
+from ..diagnostics import Findings, Place
+from ..values import ValueProblem, network, prefix_bytes
+from .problems import Problems
+from .text import read_text
 
 
 def read_prefixes(path: str, findings: Findings) -> tuple[IPv4Network | IPv6Network, ...]:

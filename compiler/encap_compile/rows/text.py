@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 
-from .diagnostics import Findings, Place
+from ..diagnostics import Findings, Place
 
 MOST_BYTES = 1 << 30
 

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from struct import Struct
 
-from . import manifest, spec
-from .diagnostics import Findings, Place
-from .rows_columns import Column
-from .rows_inline import inline_sheet, rows_to_csv
-from .rows_prefixes import read_prefixes
-from .rows_problems import Problems
-from .rows_text import Sheet, parse_sheet, read_text
-from .rows_typed import Columns, TypedRows, type_rows
-from .values import MAPPED, ValueProblem
+from .. import manifest, spec
+from ..diagnostics import Findings, Place
+from ..values import MAPPED, ValueProblem
+from .columns import Column
+from .inline import inline_sheet, rows_to_csv
+from .prefixes import read_prefixes
+from .problems import Problems
+from .text import Sheet, parse_sheet, read_text
+from .typed import Columns, TypedRows, type_rows
 
 __all__ = [
     "MOST_FIXED",

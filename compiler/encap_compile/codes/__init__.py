@@ -1,6 +1,6 @@
 """Every diagnostic code and what `encap-compile explain CODE` says about it.
 
-The texts live in per-area modules (`codes_*.py`, each with a dict `CODES`) and are merged when first asked for, so a
+The texts live in per-area modules (of this package, each with a dict `CODES`) and are merged when first asked for, so a
 run without findings never loads them. The first letter is the area or the weight: E an error in a spec or its files,
 W a warning about them, N a word that is not built yet, T the toolchain, H the machine, K the kernel, B the bundle.
 """
@@ -32,7 +32,7 @@ def all_codes() -> Mapping[str, Explained]:
     """Every code, sorted. Raises ValueError if two areas define one code."""
     merged: dict[str, Explained] = {}
     for area in AREAS:
-        name = f"{__package__}.codes_{area}"
+        name = f"{__name__}.{area}"
         if find_spec(name) is None:
             continue
         table: Mapping[str, Explained] = import_module(name).CODES

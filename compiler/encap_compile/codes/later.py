@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .codes import Explained
+from . import Explained
 
 _WHY = """The word belongs to the language and this release does not do it yet. It is refused rather than ignored,
 so that no one believes it to be in force."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .diagnostics import Findings, Place
-from .values import ValueProblem
+from ..diagnostics import Findings, Place
+from ..values import ValueProblem
 
 MOST_ERRORS = 50  # of one file; the rest is counted
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import spec
-from .diagnostics import Place
-from .rows_text import Sheet
+from .. import spec
+from ..diagnostics import Place
+from .text import Sheet
 
 
 def inline_sheet(table: spec.Table) -> Sheet:

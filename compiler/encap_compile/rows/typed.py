@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import values
-from .manifest import KeyColumn
-from .rows_columns import Column, convert, convert_prefixes, zero
-from .rows_problems import Problems
-from .rows_text import Sheet
-from .suggest import closest, did_you_mean
-from .values import ValueProblem
+from .. import values
+from ..manifest import KeyColumn
+from ..suggest import closest, did_you_mean
+from ..values import ValueProblem
+from .columns import Column, convert, convert_prefixes, zero
+from .problems import Problems
+from .text import Sheet
 
 POOL_COLUMNS = ("priority", "weight", "state")  # of a release to come
 

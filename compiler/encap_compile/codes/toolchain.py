@@ -1,6 +1,6 @@
 """Diagnostics of the toolchain and of what is written."""
 
-from .codes import Explained
+from . import Explained
 
 CODES: dict[str, Explained] = {
     "T101": Explained(

@@ -13,8 +13,8 @@ from re import compile as pattern
 from socket import AF_INET, AF_INET6, inet_pton
 from struct import unpack
 
-from . import values
-from .values import LIMITS, MAPPED
+from .. import values
+from ..values import LIMITS, MAPPED
 
 _HOST_BITS4 = tuple((1 << (32 - n)) - 1 for n in range(33))
 _HOST_BITS6 = tuple((1 << (128 - n)) - 1 for n in range(129))

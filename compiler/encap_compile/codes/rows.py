@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .codes import Explained
+from . import Explained
 
 CODES: dict[str, Explained] = {
     "E601": Explained(
