@@ -19,11 +19,11 @@
 #define GRE_IPV4_IPV4_TTL 64
 #define GRE_IPV4_IPV4_PROTOCOL 47
 #define GRE_IPV4_IPV4_CHECKSUM_BASE 0xc52f /* sum of the constant words above */
-#define GRE_IPV4_GRE_FLAGS_VERSION 0x2000 /* key_present 1 */
+#define GRE_GRE_FLAGS_VERSION 0x2000 /* key_present 1 */
 #define GRE_IPV4_IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
 #define GRE_IPV4_IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
-#define GRE_IPV4_GRE_FLAGS_VERSION_COMPARED 0xf007 /* on receive: all but reserved */
-#define GRE_IPV4_GRE_FLAGS_VERSION_EXPECTED 0x2000
+#define GRE_GRE_FLAGS_VERSION_COMPARED 0xfc07 /* on receive: all but reserved1 */
+#define GRE_GRE_FLAGS_VERSION_EXPECTED 0x2000
 
 /* gre: ipv6 / gre, 48 bytes (gre-tenants.yaml:12) */
 #define GRE_IPV6_OVERHEAD 48 /* bytes */
@@ -31,11 +31,8 @@
 #define GRE_IPV6_IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
 #define GRE_IPV6_IPV6_NEXT_HEADER 47
 #define GRE_IPV6_IPV6_HOP_LIMIT 64
-#define GRE_IPV6_GRE_FLAGS_VERSION 0x2000 /* key_present 1 */
 #define GRE_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
 #define GRE_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
-#define GRE_IPV6_GRE_FLAGS_VERSION_COMPARED 0xf007 /* on receive: all but reserved */
-#define GRE_IPV6_GRE_FLAGS_VERSION_EXPECTED 0x2000
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_GRE_IPV4 0xa12e173f
@@ -67,7 +64,7 @@ struct ipv6_header {
 
 /* Generic Routing Encapsulation: RFC 2784, RFC 2890 */
 struct gre_key_header {
-	__be16 flags_version; /* checksum_present 1, routing_present 1, key_present 1, sequence_present 1, reserved 9, version 3 */
+	__be16 flags_version; /* checksum_present 1, routing_present 1, key_present 1, sequence_present 1, reserved0 2, reserved1 7, version 3 */
 	__be16 protocol;
 	__be32 key;
 };
@@ -435,7 +432,7 @@ static __always_inline int encapsulate_tenants_gre_ipv4(struct __sk_buff *skb, c
 	sum = checksum_add_be32(sum, outer->ipv4.destination);
 	outer->ipv4.checksum = checksum_fold(sum);
 
-	outer->gre.flags_version = bpf_htons(GRE_IPV4_GRE_FLAGS_VERSION);
+	outer->gre.flags_version = bpf_htons(GRE_GRE_FLAGS_VERSION);
 	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 	outer->gre.key = bpf_htonl(row->key);
 
@@ -479,7 +476,7 @@ static __always_inline int encapsulate_tenants_gre_ipv6(struct __sk_buff *skb, c
 	outer->ipv6.source = host_ipv6(&host.address_ipv6);
 	outer->ipv6.destination = to_ipv6(&row->gateway);
 
-	outer->gre.flags_version = bpf_htons(GRE_IPV6_GRE_FLAGS_VERSION);
+	outer->gre.flags_version = bpf_htons(GRE_GRE_FLAGS_VERSION);
 	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 	outer->gre.key = bpf_htonl(row->key);
 
@@ -633,8 +630,8 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 		return refuse(&counters->refused_gre_options, skb);
 	if (outer->ipv4.fragment & bpf_htons(GRE_IPV4_IPV4_FRAGMENT_COMPARED))
 		return refuse(&counters->refused_gre_fragment, skb);
-	if ((outer->gre.flags_version & bpf_htons(GRE_IPV4_GRE_FLAGS_VERSION_COMPARED)) !=
-		bpf_htons(GRE_IPV4_GRE_FLAGS_VERSION_EXPECTED))
+	if ((outer->gre.flags_version & bpf_htons(GRE_GRE_FLAGS_VERSION_COMPARED)) !=
+		bpf_htons(GRE_GRE_FLAGS_VERSION_EXPECTED))
 		return refuse(&counters->refused_gre_flags, skb);
 	if (!checksum_is_right(&outer->ipv4))
 		return refuse(&counters->refused_gre_header_checksum, skb);
@@ -747,8 +744,8 @@ static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, struct co
 	if ((outer->ipv6.version_class_label & bpf_htonl(GRE_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
 		bpf_htonl(GRE_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED))
 		return refuse(&counters->refused_gre_version, skb);
-	if ((outer->gre.flags_version & bpf_htons(GRE_IPV6_GRE_FLAGS_VERSION_COMPARED)) !=
-		bpf_htons(GRE_IPV6_GRE_FLAGS_VERSION_EXPECTED))
+	if ((outer->gre.flags_version & bpf_htons(GRE_GRE_FLAGS_VERSION_COMPARED)) !=
+		bpf_htons(GRE_GRE_FLAGS_VERSION_EXPECTED))
 		return refuse(&counters->refused_gre_flags, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */

@@ -37,11 +37,11 @@
 #define GRE_IPV4_IPV4_TTL 64
 #define GRE_IPV4_IPV4_PROTOCOL 47
 #define GRE_IPV4_IPV4_CHECKSUM_BASE 0xc52f /* sum of the constant words above */
-#define GRE_IPV4_GRE_FLAGS_VERSION 0x2000 /* key_present 1 */
+#define GRE_GRE_FLAGS_VERSION 0x2000 /* key_present 1 */
 #define GRE_IPV4_IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
 #define GRE_IPV4_IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
-#define GRE_IPV4_GRE_FLAGS_VERSION_COMPARED 0xf007 /* on receive: all but reserved */
-#define GRE_IPV4_GRE_FLAGS_VERSION_EXPECTED 0x2000
+#define GRE_GRE_FLAGS_VERSION_COMPARED 0xfc07 /* on receive: all but reserved1 */
+#define GRE_GRE_FLAGS_VERSION_EXPECTED 0x2000
 
 /* gre: ipv6 / gre, 48 bytes (two-by-row.yaml:11) */
 #define GRE_IPV6_OVERHEAD 48 /* bytes */
@@ -49,11 +49,8 @@
 #define GRE_IPV6_IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
 #define GRE_IPV6_IPV6_NEXT_HEADER 47
 #define GRE_IPV6_IPV6_HOP_LIMIT 64
-#define GRE_IPV6_GRE_FLAGS_VERSION 0x2000 /* key_present 1 */
 #define GRE_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
 #define GRE_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
-#define GRE_IPV6_GRE_FLAGS_VERSION_COMPARED 0xf007 /* on receive: all but reserved */
-#define GRE_IPV6_GRE_FLAGS_VERSION_EXPECTED 0x2000
 
 /* Rows that a rule names, by the FNV-1a hash of the name: the loader uses the same. */
 #define ROW_EXITS_FRA 0xbbd7c4b0
@@ -92,7 +89,7 @@ struct ipv6_header {
 
 /* Generic Routing Encapsulation: RFC 2784, RFC 2890 */
 struct gre_key_header {
-	__be16 flags_version; /* checksum_present 1, routing_present 1, key_present 1, sequence_present 1, reserved 9, version 3 */
+	__be16 flags_version; /* checksum_present 1, routing_present 1, key_present 1, sequence_present 1, reserved0 2, reserved1 7, version 3 */
 	__be16 protocol;
 	__be32 key;
 };
@@ -554,7 +551,7 @@ static __always_inline int encapsulate_exits_gre_ipv4(struct __sk_buff *skb, con
 	sum = checksum_add_be32(sum, outer->ipv4.destination);
 	outer->ipv4.checksum = checksum_fold(sum);
 
-	outer->gre.flags_version = bpf_htons(GRE_IPV4_GRE_FLAGS_VERSION);
+	outer->gre.flags_version = bpf_htons(GRE_GRE_FLAGS_VERSION);
 	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 	outer->gre.key = bpf_htonl(row->gre_key);
 
@@ -597,7 +594,7 @@ static __always_inline int encapsulate_exits_gre_ipv6(struct __sk_buff *skb, con
 	outer->ipv6.source = host_ipv6(&host.address_ipv6);
 	outer->ipv6.destination = to_ipv6(&row->address);
 
-	outer->gre.flags_version = bpf_htons(GRE_IPV6_GRE_FLAGS_VERSION);
+	outer->gre.flags_version = bpf_htons(GRE_GRE_FLAGS_VERSION);
 	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 	outer->gre.key = bpf_htonl(row->gre_key);
 
@@ -977,8 +974,8 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 		return refuse(&counters->refused_gre_options, skb);
 	if (outer->ipv4.fragment & bpf_htons(GRE_IPV4_IPV4_FRAGMENT_COMPARED))
 		return refuse(&counters->refused_gre_fragment, skb);
-	if ((outer->gre.flags_version & bpf_htons(GRE_IPV4_GRE_FLAGS_VERSION_COMPARED)) !=
-		bpf_htons(GRE_IPV4_GRE_FLAGS_VERSION_EXPECTED))
+	if ((outer->gre.flags_version & bpf_htons(GRE_GRE_FLAGS_VERSION_COMPARED)) !=
+		bpf_htons(GRE_GRE_FLAGS_VERSION_EXPECTED))
 		return refuse(&counters->refused_gre_flags, skb);
 	if (!checksum_is_right(&outer->ipv4))
 		return refuse(&counters->refused_gre_header_checksum, skb);
@@ -1096,8 +1093,8 @@ static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, struct co
 	if ((outer->ipv6.version_class_label & bpf_htonl(GRE_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
 		bpf_htonl(GRE_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED))
 		return refuse(&counters->refused_gre_version, skb);
-	if ((outer->gre.flags_version & bpf_htons(GRE_IPV6_GRE_FLAGS_VERSION_COMPARED)) !=
-		bpf_htons(GRE_IPV6_GRE_FLAGS_VERSION_EXPECTED))
+	if ((outer->gre.flags_version & bpf_htons(GRE_GRE_FLAGS_VERSION_COMPARED)) !=
+		bpf_htons(GRE_GRE_FLAGS_VERSION_EXPECTED))
 		return refuse(&counters->refused_gre_flags, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */

@@ -20,12 +20,12 @@
 #define VXLAN_IPV4_IPV4_TTL 64
 #define VXLAN_IPV4_IPV4_PROTOCOL 17
 #define VXLAN_IPV4_IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
-#define VXLAN_IPV4_UDP_DESTINATION_PORT 4789 /* vxlan-overlay.yaml:14 */
-#define VXLAN_IPV4_VXLAN_FLAGS 0x08000000 /* flags 8 */
+#define VXLAN_UDP_DESTINATION_PORT 4789 /* vxlan-overlay.yaml:14 */
+#define VXLAN_VXLAN_FLAGS 0x08000000 /* flags 8 */
 #define VXLAN_IPV4_IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
 #define VXLAN_IPV4_IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
-#define VXLAN_IPV4_VXLAN_FLAGS_COMPARED 0xff000000 /* on receive: flags 8 */
-#define VXLAN_IPV4_VXLAN_FLAGS_EXPECTED 0x08000000
+#define VXLAN_VXLAN_FLAGS_COMPARED 0xff000000 /* on receive: flags 8 */
+#define VXLAN_VXLAN_FLAGS_EXPECTED 0x08000000
 
 /* vxlan: ipv6 / udp / vxlan / ethernet, 70 bytes (vxlan-overlay.yaml:12) */
 #define VXLAN_IPV6_OVERHEAD 70 /* bytes */
@@ -33,12 +33,8 @@
 #define VXLAN_IPV6_IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
 #define VXLAN_IPV6_IPV6_NEXT_HEADER 17
 #define VXLAN_IPV6_IPV6_HOP_LIMIT 64
-#define VXLAN_IPV6_UDP_DESTINATION_PORT 4789 /* vxlan-overlay.yaml:14 */
-#define VXLAN_IPV6_VXLAN_FLAGS 0x08000000 /* flags 8 */
 #define VXLAN_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
 #define VXLAN_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
-#define VXLAN_IPV6_VXLAN_FLAGS_COMPARED 0xff000000 /* on receive: flags 8 */
-#define VXLAN_IPV6_VXLAN_FLAGS_EXPECTED 0x08000000
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_VXLAN_IPV4 0x147d9a00
@@ -385,7 +381,7 @@ static __always_inline bool is_own_address(struct ip_address address)
 /* What this host has encapsulated already, on another device or before a redirect, must not be encapsulated again. */
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
-	if (packet->protocol == IPPROTO_UDP && packet->destination_port == bpf_htons(VXLAN_IPV4_UDP_DESTINATION_PORT))
+	if (packet->protocol == IPPROTO_UDP && packet->destination_port == bpf_htons(VXLAN_UDP_DESTINATION_PORT))
 		return is_own_address(packet->source);
 	return false;
 }
@@ -495,11 +491,11 @@ static __always_inline int encapsulate_sites_vxlan_ipv4(struct __sk_buff *skb, c
 	outer->ipv4.checksum = checksum_fold(sum);
 
 	outer->udp.source_port = flow_port(hash);
-	outer->udp.destination_port = bpf_htons(VXLAN_IPV4_UDP_DESTINATION_PORT);
+	outer->udp.destination_port = bpf_htons(VXLAN_UDP_DESTINATION_PORT);
 	outer->udp.length = length_field(packet->length + VXLAN_IPV4_OVERHEAD - offsetof(struct vxlan_ipv4, udp));
 	outer->udp.checksum = 0;
 
-	outer->vxlan.flags = bpf_htonl(VXLAN_IPV4_VXLAN_FLAGS);
+	outer->vxlan.flags = bpf_htonl(VXLAN_VXLAN_FLAGS);
 	outer->vxlan.vni = bpf_htonl(row->vni << 8);
 
 	outer->ethernet.destination = row->mac;
@@ -547,11 +543,11 @@ static __always_inline int encapsulate_sites_vxlan_ipv6(struct __sk_buff *skb, c
 	outer->ipv6.destination = to_ipv6(&row->address);
 
 	outer->udp.source_port = flow_port(hash);
-	outer->udp.destination_port = bpf_htons(VXLAN_IPV6_UDP_DESTINATION_PORT);
+	outer->udp.destination_port = bpf_htons(VXLAN_UDP_DESTINATION_PORT);
 	outer->udp.length = length_field(packet->length + VXLAN_IPV6_OVERHEAD - offsetof(struct vxlan_ipv6, udp));
 	outer->udp.checksum = 0;
 
-	outer->vxlan.flags = bpf_htonl(VXLAN_IPV6_VXLAN_FLAGS);
+	outer->vxlan.flags = bpf_htonl(VXLAN_VXLAN_FLAGS);
 	outer->vxlan.vni = bpf_htonl(row->vni << 8);
 
 	outer->ethernet.destination = row->mac;
@@ -723,8 +719,7 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 		return refuse(&counters->refused_vxlan_options, skb);
 	if (outer->ipv4.fragment & bpf_htons(VXLAN_IPV4_IPV4_FRAGMENT_COMPARED))
 		return refuse(&counters->refused_vxlan_fragment, skb);
-	if ((outer->vxlan.flags & bpf_htonl(VXLAN_IPV4_VXLAN_FLAGS_COMPARED)) !=
-		bpf_htonl(VXLAN_IPV4_VXLAN_FLAGS_EXPECTED))
+	if ((outer->vxlan.flags & bpf_htonl(VXLAN_VXLAN_FLAGS_COMPARED)) != bpf_htonl(VXLAN_VXLAN_FLAGS_EXPECTED))
 		return refuse(&counters->refused_vxlan_flags, skb);
 	if (!same_mac(&outer->ethernet.destination, &host.uplink_mac))
 		return refuse(&counters->refused_vxlan_ethernet_destination, skb);
@@ -841,8 +836,7 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, struct 
 	if ((outer->ipv6.version_class_label & bpf_htonl(VXLAN_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
 		bpf_htonl(VXLAN_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED))
 		return refuse(&counters->refused_vxlan_version, skb);
-	if ((outer->vxlan.flags & bpf_htonl(VXLAN_IPV6_VXLAN_FLAGS_COMPARED)) !=
-		bpf_htonl(VXLAN_IPV6_VXLAN_FLAGS_EXPECTED))
+	if ((outer->vxlan.flags & bpf_htonl(VXLAN_VXLAN_FLAGS_COMPARED)) != bpf_htonl(VXLAN_VXLAN_FLAGS_EXPECTED))
 		return refuse(&counters->refused_vxlan_flags, skb);
 	if (!same_mac(&outer->ethernet.destination, &host.uplink_mac))
 		return refuse(&counters->refused_vxlan_ethernet_destination, skb);
@@ -942,7 +936,7 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 			return TC_ACT_UNSPEC;
 		udp = (void *)ip + (ip->version_ihl & 0x0f) * 4;
 		if ((void *)(udp + 1) <= packet_end(skb) &&
-			udp->destination_port == bpf_htons(VXLAN_IPV4_UDP_DESTINATION_PORT))
+			udp->destination_port == bpf_htons(VXLAN_UDP_DESTINATION_PORT))
 			return decapsulate_vxlan_ipv4(skb, counters);
 	}
 	return TC_ACT_UNSPEC;
@@ -962,7 +956,7 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 	if (ip->next_header == IPPROTO_UDP && same_ipv6(&ip->destination, &host.vtep_ipv6)) {
 		udp = (void *)(ip + 1);
 		if ((void *)(udp + 1) <= packet_end(skb) &&
-			udp->destination_port == bpf_htons(VXLAN_IPV6_UDP_DESTINATION_PORT))
+			udp->destination_port == bpf_htons(VXLAN_UDP_DESTINATION_PORT))
 			return decapsulate_vxlan_ipv6(skb, counters);
 	}
 	return TC_ACT_UNSPEC;

@@ -65,6 +65,7 @@ def write(directory: Path, files: dict[str, bytes]) -> list[Change]:
     changes = []
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        _sweep(directory)
         gone = _listed(directory) - set(files)
         before = read(directory, list(files))
         for name, data in files.items():
@@ -90,6 +91,14 @@ def _listed(directory: Path) -> set[str]:
     except DiagnosedError:
         return set()
     return {name for name in old.files if Path(name).name == name}
+
+
+def _sweep(directory: Path) -> None:
+    """Remove what a run that was killed while it wrote has left: `.FILE.PID` of a process that is no more."""
+    for path in directory.glob(".*.*"):
+        pid = path.suffix[1:]
+        if pid.isdecimal() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
+            path.unlink(missing_ok=True)
 
 
 def _replace(path: Path, data: bytes) -> None:

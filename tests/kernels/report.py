@@ -20,9 +20,9 @@ SECTIONS = {
     "traffic": (
         "Traffic",
         "Our program on one side of a router, the kernel's own tunnel device on the other. A cell is yes if ping, UDP "
-        "datagrams of 1 to 3000 bytes, a UDP_SEGMENT send and a megabyte of TCP judged by its hash arrive. Segmentation "
-        "is done by the receiver (`hardware`: super-packets cross whole), by the kernel behind our program (`split`, and "
-        "`software` with checksums in software too) or is off (`none`).",
+        "datagrams of 1 to 3000 bytes, a UDP_SEGMENT send and a megabyte of TCP judged by its hash arrive.\n\n"
+        "That is tried with super-packets that cross whole (`hardware`), that the kernel splits behind our program "
+        "(`split`; `software` with checksums in software too), and with segmentation off (`none`).",
     ),
     "clear": (
         "Nothing in the clear",
@@ -64,7 +64,7 @@ def markdown(columns: Sequence[Column]) -> str:
     limits = sorted({limit for column in tested for limit in column.limits.values()})
     if limits:
         parts.append(
-            '## Limits\n\nWhat "yes, but" above means:\n\n' + "\n".join(f"- {limit}." for limit in limits) + "\n"
+            '## Limits\n\nWhat "yes, but not" above means:\n\n' + "\n".join(f"- {limit}." for limit in limits) + "\n"
         )
     if notes:
         parts.append("## Failures\n\n" + "\n".join(f"{n}. {note}" for n, note in enumerate(notes, 1)) + "\n")
@@ -89,7 +89,7 @@ def _entry(section: str, row: str, column: Column, notes: list[str]) -> str:
     failed = {cell: detail for cell, detail in checks.items() if detail is not None}
     limits = [cell for cell in failed if cell in column.limits]
     if len(limits) == len(failed):
-        return f"yes, but {', '.join(cell.check for cell in limits)}" if limits else "yes"
+        return f"yes, but not {'; '.join(cell.check for cell in limits)}" if limits else "yes"
     failed = {cell: detail for cell, detail in failed.items() if cell not in limits}
     notes.append(f"{column.title}, {row}: {_first_failure(failed)}")
     return f"**no** ({len(failed)} of {len(checks)} checks, note {len(notes)})"

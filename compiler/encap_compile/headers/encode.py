@@ -10,10 +10,21 @@ from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 
 from .catalogue import FAMILIES, IP_FIELDS, headers
-from .model import Constant, Ecn, Field, FromSpec, Header, InternetChecksum, Length, NextProtocol, Presence, Word
+from .model import (
+    DYNAMIC_PORTS,
+    Constant,
+    Ecn,
+    Field,
+    FromSpec,
+    Header,
+    InternetChecksum,
+    Length,
+    NextProtocol,
+    Presence,
+    Word,
+)
 
 FieldValue = int | str | bytes
-FLOW_PORTS = (49152, 65535)  # RFC 6335, section 6: the dynamic ports
 
 
 def encode(stack: Sequence[tuple[str, Mapping[str, FieldValue]]], inner: bytes, flow: int = 0) -> bytes:
@@ -134,7 +145,7 @@ class _Encoder:
             return 0
         if word == "inherit":
             return self.inherited(field.name)
-        first, last = FLOW_PORTS
+        first, last = DYNAMIC_PORTS
         if field.type == "port":
             return first + (self.flow * (last - first + 1) >> 32)
         return self.flow >> 32 - field.bits

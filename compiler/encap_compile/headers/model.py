@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+# RFC 6335, section 6: the dynamic ports, which RFC 7348 recommends for the outer source port.
+DYNAMIC_PORTS = (49152, 65535)
+
 
 class Receive(StrEnum):
     """What decapsulation does with a field of a received header."""

@@ -128,7 +128,8 @@ def _checks(stack: ir.Stack, names_inner: str) -> list[ir.WordCheck]:
             reason = described.refusal or f"{layer.header}_{word.name}"
             full = (1 << word.bits) - 1
             if mask:
-                name = f"{stack.name}_{layer.header}_{word.name}".upper()
+                prefix = stack.name if layer is stack.layers[0] else c_name(stack.encapsulation)
+                name = f"{prefix}_{layer.header}_{word.name}".upper()
                 found.append(
                     ir.WordCheck(
                         layer.member,

@@ -49,7 +49,15 @@ def constant_groups(
 ) -> tuple[ir.ConstantGroup, ...]:
     """Per stack: its overhead, its flags, every word that is fixed, and what is compared on receive."""
     received = {d.stack.name: d for d in decapsulators}
-    return tuple(_group(stack, stack.name in encapsulating, received.get(stack.name)) for stack in stacks)
+    said: set[str] = set()
+    groups = []
+    for stack in stacks:
+        group = _group(stack, stack.name in encapsulating, received.get(stack.name))
+        # What the families of an encapsulation share stands with the first of them.
+        new = tuple(c for c in group.constants if c.name not in said)
+        said |= {c.name for c in new}
+        groups.append(group._replace(constants=new))
+    return tuple(groups)
 
 
 def _group(stack: ir.Stack, encapsulates: bool, received: ir.Decapsulator | None) -> ir.ConstantGroup:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from .. import ir
 from ..headers import catalogue
 from ..headers.model import (
+    DYNAMIC_PORTS,
     Constant,
     Ecn,
     Field,
@@ -25,8 +26,6 @@ from ..spec import Encapsulation, HeaderUse, Reference, Scalar, Spec, Value
 from ..values import parse
 from .names import c_name, place_text
 
-# RFC 6335, section 6: the dynamic ports, which RFC 7348 recommends for the outer source port.
-DYNAMIC_PORTS = (49152, 65535)
 ALIGNED = {8: 1, 16: 2, 32: 4, 48: 2, 128: 4}  # bits of a struct member -> its alignment in bytes
 
 
@@ -118,6 +117,10 @@ class _Stack:
     def __init__(self, name: str, family: str, inner: tuple[str, ...], row: Mapping[str, str], spec: Spec) -> None:
         self.name, self.family, self.inner, self.row, self.spec = name, family, inner, row, spec
 
+    def constant_prefix(self, offset: int) -> str:
+        """The outer IP header has constants of its own in each family; what follows it shares them."""
+        return self.name if offset == 0 else self.name.removesuffix(f"_{self.family}")
+
     def layer(
         self,
         use: HeaderUse,
@@ -136,7 +139,7 @@ class _Stack:
             )
             fixed = all(isinstance(p.source, ir.Literal) for p in parts)
             zero = fixed and all(p.source.value == 0 for p in parts)  # type: ignore[union-attr]
-            constant = f"{self.name}_{header.name}_{word.name}".upper()
+            constant = f"{self.constant_prefix(offset)}_{header.name}_{word.name}".upper()
             lowered.append(
                 ir.WordLayout(word.name, word.bits, parts, "" if zero or not _has_literal(parts) else constant)
             )
