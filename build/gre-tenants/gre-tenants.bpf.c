@@ -74,16 +74,18 @@ struct gre_ipv4 {
 	struct ipv4_header ipv4;
 	struct gre_key_header gre;
 };
-_Static_assert(offsetof(struct gre_ipv4, ipv4) == 0, "ipv4 follows without a gap");
 _Static_assert(offsetof(struct gre_ipv4, gre) == 20, "gre follows without a gap");
+_Static_assert(offsetof(struct gre_ipv4, gre) + sizeof(struct gre_key_header) == GRE_IPV4_OVERHEAD,
+	"nothing stands behind it");
 
 /* ipv6 / gre: what stands between the Ethernet header and the inner IP packet */
 struct gre_ipv6 {
 	struct ipv6_header ipv6;
 	struct gre_key_header gre;
 };
-_Static_assert(offsetof(struct gre_ipv6, ipv6) == 0, "ipv6 follows without a gap");
 _Static_assert(offsetof(struct gre_ipv6, gre) == 40, "gre follows without a gap");
+_Static_assert(offsetof(struct gre_ipv6, gre) + sizeof(struct gre_key_header) == GRE_IPV6_OVERHEAD,
+	"nothing stands behind it");
 
 /* Differs per machine and per device: written by the loader before the program is verified, constant from then on. */
 struct host {
@@ -152,6 +154,7 @@ struct counters {
 	struct counter egress_tenants; /* rule tenants: encapsulated (gre-tenants.yaml:36) */
 	struct counter egress_tenants_no_row; /* rule tenants: no row in tenants, dropped (gre-tenants.yaml:36) */
 	struct counter egress_default; /* no rule: passed in the clear (gre-tenants.yaml:37) */
+	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
 	struct counter egress_own_stack; /* already encapsulated by this host: passed */
 	struct counter egress_link_local; /* link-local, link-scope multicast or neighbour discovery: passed */
@@ -210,8 +213,30 @@ struct packet {
 	struct ip_address destination;
 	__u32 mark;
 	__u32 length; /* bytes, from the IP header on */
-	__u32 transport; /* where the transport header begins in the packet's data */
+	__u32 transport; /* where the transport header begins in the packet's data; 0: not seen */
+	__u32 chosen; /* the counter of the rule that chose the packet: its offset in struct counters */
 };
+
+/*
+ * What was found goes through a map. On the stack the verifier would remember every value that each way through the
+ * headers can leave, and walk all rules once for each; what comes out of a map may be anything.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct packet);
+} scratch SEC(".maps");
+
+static __always_inline struct packet *through_scratch(const struct packet *found)
+{
+	__u32 only = 0;
+	struct packet *packet = bpf_map_lookup_elem(&scratch, &only);
+
+	if (packet)
+		*packet = *found;
+	return packet;
+}
 
 /* Read the IPv4 header at `offset`. False: there is none. */
 static __always_inline bool parse_ipv4(const struct __sk_buff *skb, __u32 offset, struct packet *packet)
@@ -240,7 +265,8 @@ static __always_inline bool parse_ipv4(const struct __sk_buff *skb, __u32 offset
  * Find the transport header behind the extension headers (RFC 8200, section 4). A chain that is longer than any in
  * use, or cut off, leaves the protocol unseen: it may be any.
  */
-static __always_inline void parse_ipv6_chain(const struct __sk_buff *skb, __u32 offset, struct packet *packet)
+static __always_inline void parse_ipv6_chain(
+	const struct __sk_buff *skb, __u32 offset, __u8 hop_limit, struct packet *packet)
 {
 	for (int i = 0; i <= IPV6_EXTENSIONS_MAX; i++) {
 		const struct ipv6_extension *extension = packet_data(skb) + offset;
@@ -268,8 +294,10 @@ static __always_inline void parse_ipv6_chain(const struct __sk_buff *skb, __u32 
 			if (packet->protocol == IPPROTO_ICMPV6) {
 				const __u8 *type = packet_data(skb) + offset;
 
-				packet->discovery = (void *)(type + 1) <= packet_end(skb) &&
-					*type >= ND_ROUTER_SOLICIT && *type <= ND_REDIRECT;
+				/* A router would have lowered the hop limit: only what cannot have come from afar is believed. */
+				packet->discovery = hop_limit == ND_HOP_LIMIT &&
+					(void *)(type + 1) <= packet_end(skb) && *type >= ND_ROUTER_SOLICIT &&
+					*type <= ND_REDIRECT;
 			}
 			return;
 		}
@@ -294,7 +322,7 @@ static __always_inline bool parse_ipv6(const struct __sk_buff *skb, __u32 offset
 	packet->mark = skb->mark;
 	packet->length = skb->len - offset;
 	packet->protocol = ip->next_header;
-	parse_ipv6_chain(skb, offset + sizeof(*ip), packet);
+	parse_ipv6_chain(skb, offset + sizeof(*ip), ip->hop_limit, packet);
 	return true;
 }
 
@@ -347,7 +375,7 @@ static __always_inline bool is_own_address(struct ip_address address)
 /* What this host has encapsulated already, on another device or before a redirect, must not be encapsulated again. */
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
-	if (packet->protocol == 47)
+	if (packet->protocol == IPPROTO_GRE)
 		return is_own_address(packet->source);
 	return false;
 }
@@ -366,20 +394,38 @@ static __always_inline const struct keys_row *find_keys(__u32 received)
  */
 static __always_inline bool fits(const struct __sk_buff *skb, const struct packet *packet, __u32 overhead, __u64 *flags)
 {
-	const __u8 *data_offset = packet_data(skb) + packet->transport + TCP_DATA_OFFSET;
-	__u32 headers = packet->transport - ETH_HLEN;
+	__u32 transport = packet->transport & TRANSPORT_MASK;
+	const __u8 *data_offset = packet_data(skb) + transport + TCP_DATA_OFFSET;
+	__u32 headers = transport - ETH_HLEN;
 
 	*flags = BPF_F_ADJ_ROOM_FIXED_GSO;
 	if (!skb->gso_size)
 		return packet->length + overhead <= host.mtu;
+	if (!transport)
+		return false;
 	if (packet->protocol != IPPROTO_TCP)
 		return headers + UDP_HLEN + skb->gso_size + overhead <= host.mtu;
 	if ((void *)(data_offset + 1) > packet_end(skb))
 		return false;
 	headers += (*data_offset >> 4) * 4;
+	if (headers + skb->gso_size > host.mtu)
+		return false; /* shrinking by the overhead would not do */
 	if (headers + skb->gso_size + overhead > host.mtu)
 		*flags = 0;
 	return true;
+}
+
+/* For the rule that chose the packet. */
+static __always_inline void count_chosen(struct counters *counters, const struct packet *packet, __u32 segments)
+{
+	__u32 offset = packet->chosen;
+	struct counter *counter;
+
+	if (offset > sizeof(*counters) - sizeof(*counter)) /* for the verifier */
+		return;
+	counter = (void *)counters + offset;
+	counter->packets += segments;
+	counter->bytes += packet->length;
 }
 
 /* A 16-bit length of what may be longer before segmentation: then zero, as the kernel writes it (BIG TCP, 5.19). */
@@ -389,8 +435,8 @@ static __always_inline __be16 length_field(__u32 length)
 }
 
 /* ipv4 / gre (gre-tenants.yaml:12), with the values of a row of tenants. */
-static __always_inline int encapsulate_tenants_gre_ipv4(struct __sk_buff *skb, const struct packet *packet,
-	const struct tenants_row *row, struct counters *counters, struct counter *chosen)
+static __always_inline int encapsulate_tenants_gre_ipv4(
+	struct __sk_buff *skb, const struct packet *packet, const struct tenants_row *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
 	struct gre_ipv4 *outer;
@@ -436,15 +482,14 @@ static __always_inline int encapsulate_tenants_gre_ipv4(struct __sk_buff *skb, c
 	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 	outer->gre.key = bpf_htonl(row->key);
 
-	chosen->packets += segments;
-	chosen->bytes += packet->length;
+	count_chosen(counters, packet, segments);
 	/* To the outer destination's own neighbour; the packet meets this hook again there, and passes as ours. */
 	return bpf_redirect_neigh(skb->ifindex, NULL, 0, 0);
 }
 
 /* ipv6 / gre (gre-tenants.yaml:12), with the values of a row of tenants. */
-static __always_inline int encapsulate_tenants_gre_ipv6(struct __sk_buff *skb, const struct packet *packet,
-	const struct tenants_row *row, struct counters *counters, struct counter *chosen)
+static __always_inline int encapsulate_tenants_gre_ipv6(
+	struct __sk_buff *skb, const struct packet *packet, const struct tenants_row *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
 	struct gre_ipv6 *outer;
@@ -480,37 +525,35 @@ static __always_inline int encapsulate_tenants_gre_ipv6(struct __sk_buff *skb, c
 	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 	outer->gre.key = bpf_htonl(row->key);
 
-	chosen->packets += segments;
-	chosen->bytes += packet->length;
+	count_chosen(counters, packet, segments);
 	/* To the outer destination's own neighbour; the packet meets this hook again there, and passes as ours. */
 	return bpf_redirect_neigh(skb->ifindex, NULL, 0, 0);
 }
 
 /* Each row says which layout it takes. */
-static __always_inline int encapsulate_tenants(struct __sk_buff *skb, const struct packet *packet,
-	const struct tenants_row *row, struct counters *counters, struct counter *chosen)
+static __always_inline int encapsulate_tenants(
+	struct __sk_buff *skb, const struct packet *packet, const struct tenants_row *row, struct counters *counters)
 {
 	switch (row->stack) {
 	case STACK_GRE_IPV4:
-		return encapsulate_tenants_gre_ipv4(skb, packet, row, counters, chosen);
+		return encapsulate_tenants_gre_ipv4(skb, packet, row, counters);
 	case STACK_GRE_IPV6:
-		return encapsulate_tenants_gre_ipv6(skb, packet, row, counters, chosen);
+		return encapsulate_tenants_gre_ipv6(skb, packet, row, counters);
 	}
 	count(&counters->egress_unknown_stack, skb);
 	return TC_ACT_SHOT;
 }
 
 /* The rules in the order written; the first that fits decides. */
-static __always_inline int apply_rules(struct __sk_buff *skb, const struct packet *packet, struct counters *counters)
+static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *packet, struct counters *counters)
 {
 	const struct tenants_row *tenants;
-	struct counter *chosen;
 
 	/* tenants: mark 0x1000-0x1fff -> tenants, no row: drop (gre-tenants.yaml:36) */
 	if ((packet->mark >= 0x1000 && packet->mark <= 0x1fff)) {
 		tenants = find_tenants(packet);
 		if (tenants) {
-			chosen = &counters->egress_tenants;
+			packet->chosen = offsetof(struct counters, egress_tenants);
 			goto encapsulate_tenants;
 		}
 		count(&counters->egress_tenants_no_row, skb);
@@ -521,7 +564,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, const struct packe
 	return TC_ACT_UNSPEC; /* default: pass (gre-tenants.yaml:37) */
 
 encapsulate_tenants:
-	return encapsulate_tenants(skb, packet, tenants, counters, chosen);
+	return encapsulate_tenants(skb, packet, tenants, counters);
 }
 
 /* Link-local traffic, and what keeps the link alive, is not for the rules. */
@@ -542,7 +585,8 @@ SEC("tc")
 int gre_tenants_egress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
-	struct packet packet = {};
+	struct packet found = {};
+	struct packet *packet;
 	bool parsed;
 
 	if (!counters)
@@ -550,29 +594,33 @@ int gre_tenants_egress(struct __sk_buff *skb)
 	/* The rules see IPv4 and IPv6; everything else passes. */
 	switch (skb->protocol) {
 	case bpf_htons(ETH_P_IP):
-		linearize(skb, INNER_HEADERS_MAX);
-		parsed = parse_ipv4(skb, ETH_HLEN, &packet);
+		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
+		parsed = parse_ipv4(skb, ETH_HLEN, &found);
 		break;
 	case bpf_htons(ETH_P_IPV6):
-		linearize(skb, INNER_HEADERS_MAX);
-		parsed = parse_ipv6(skb, ETH_HLEN, &packet);
+		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
+		parsed = parse_ipv6(skb, ETH_HLEN, &found);
 		break;
 	default:
+		count(&counters->egress_other, skb);
 		return TC_ACT_UNSPEC;
 	}
 	if (!parsed) {
 		count(&counters->egress_malformed, skb);
 		return TC_ACT_SHOT;
 	}
-	if (carries_own_stack(&packet)) {
+	packet = through_scratch(&found);
+	if (!packet)
+		return TC_ACT_SHOT;
+	if (carries_own_stack(packet)) {
 		count(&counters->egress_own_stack, skb);
 		return TC_ACT_UNSPEC;
 	}
-	if (stays_on_link(&packet)) {
+	if (stays_on_link(packet)) {
 		count(&counters->egress_link_local, skb);
 		return TC_ACT_UNSPEC;
 	}
-	return apply_rules(skb, &packet, counters);
+	return apply_rules(skb, packet, counters);
 }
 
 /* What looks like our encapsulation, comes to us and is not right: dropped, and counted by its reason. */

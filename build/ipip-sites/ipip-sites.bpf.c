@@ -61,13 +61,15 @@ struct ipv6_header {
 struct ipip_ipv4 {
 	struct ipv4_header ipv4;
 };
-_Static_assert(offsetof(struct ipip_ipv4, ipv4) == 0, "ipv4 follows without a gap");
+_Static_assert(offsetof(struct ipip_ipv4, ipv4) + sizeof(struct ipv4_header) == IPIP_IPV4_OVERHEAD,
+	"nothing stands behind it");
 
 /* ipv6: what stands between the Ethernet header and the inner IP packet */
 struct ipip_ipv6 {
 	struct ipv6_header ipv6;
 };
-_Static_assert(offsetof(struct ipip_ipv6, ipv6) == 0, "ipv6 follows without a gap");
+_Static_assert(offsetof(struct ipip_ipv6, ipv6) + sizeof(struct ipv6_header) == IPIP_IPV6_OVERHEAD,
+	"nothing stands behind it");
 
 /* Differs per machine and per device: written by the loader before the program is verified, constant from then on. */
 struct host {
@@ -126,6 +128,7 @@ struct counters {
 	struct counter egress_sites; /* rule sites: encapsulated (ipip-sites.yaml:26) */
 	struct counter egress_sites_no_row; /* rule sites: no row in sites, dropped (ipip-sites.yaml:26) */
 	struct counter egress_default; /* no rule: passed in the clear (ipip-sites.yaml:27) */
+	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
 	struct counter egress_own_stack; /* already encapsulated by this host: passed */
 	struct counter egress_link_local; /* link-local, link-scope multicast or neighbour discovery: passed */
@@ -182,8 +185,30 @@ struct packet {
 	struct ip_address source;
 	struct ip_address destination;
 	__u32 length; /* bytes, from the IP header on */
-	__u32 transport; /* where the transport header begins in the packet's data */
+	__u32 transport; /* where the transport header begins in the packet's data; 0: not seen */
+	__u32 chosen; /* the counter of the rule that chose the packet: its offset in struct counters */
 };
+
+/*
+ * What was found goes through a map. On the stack the verifier would remember every value that each way through the
+ * headers can leave, and walk all rules once for each; what comes out of a map may be anything.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct packet);
+} scratch SEC(".maps");
+
+static __always_inline struct packet *through_scratch(const struct packet *found)
+{
+	__u32 only = 0;
+	struct packet *packet = bpf_map_lookup_elem(&scratch, &only);
+
+	if (packet)
+		*packet = *found;
+	return packet;
+}
 
 /* Read the IPv4 header at `offset`. False: there is none. */
 static __always_inline bool parse_ipv4(const struct __sk_buff *skb, __u32 offset, struct packet *packet)
@@ -211,7 +236,8 @@ static __always_inline bool parse_ipv4(const struct __sk_buff *skb, __u32 offset
  * Find the transport header behind the extension headers (RFC 8200, section 4). A chain that is longer than any in
  * use, or cut off, leaves the protocol unseen: it may be any.
  */
-static __always_inline void parse_ipv6_chain(const struct __sk_buff *skb, __u32 offset, struct packet *packet)
+static __always_inline void parse_ipv6_chain(
+	const struct __sk_buff *skb, __u32 offset, __u8 hop_limit, struct packet *packet)
 {
 	for (int i = 0; i <= IPV6_EXTENSIONS_MAX; i++) {
 		const struct ipv6_extension *extension = packet_data(skb) + offset;
@@ -239,8 +265,10 @@ static __always_inline void parse_ipv6_chain(const struct __sk_buff *skb, __u32 
 			if (packet->protocol == IPPROTO_ICMPV6) {
 				const __u8 *type = packet_data(skb) + offset;
 
-				packet->discovery = (void *)(type + 1) <= packet_end(skb) &&
-					*type >= ND_ROUTER_SOLICIT && *type <= ND_REDIRECT;
+				/* A router would have lowered the hop limit: only what cannot have come from afar is believed. */
+				packet->discovery = hop_limit == ND_HOP_LIMIT &&
+					(void *)(type + 1) <= packet_end(skb) && *type >= ND_ROUTER_SOLICIT &&
+					*type <= ND_REDIRECT;
 			}
 			return;
 		}
@@ -264,7 +292,7 @@ static __always_inline bool parse_ipv6(const struct __sk_buff *skb, __u32 offset
 	packet->ecn = bpf_ntohl(ip->version_class_label) >> 20 & 3;
 	packet->length = skb->len - offset;
 	packet->protocol = ip->next_header;
-	parse_ipv6_chain(skb, offset + sizeof(*ip), packet);
+	parse_ipv6_chain(skb, offset + sizeof(*ip), ip->hop_limit, packet);
 	return true;
 }
 
@@ -285,7 +313,7 @@ static __always_inline bool is_own_address(struct ip_address address)
 /* What this host has encapsulated already, on another device or before a redirect, must not be encapsulated again. */
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
-	if ((packet->protocol == 4 || packet->protocol == 41))
+	if ((packet->protocol == IPPROTO_IPIP || packet->protocol == IPPROTO_IPV6))
 		return is_own_address(packet->source);
 	return false;
 }
@@ -296,20 +324,38 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
  */
 static __always_inline bool fits(const struct __sk_buff *skb, const struct packet *packet, __u32 overhead, __u64 *flags)
 {
-	const __u8 *data_offset = packet_data(skb) + packet->transport + TCP_DATA_OFFSET;
-	__u32 headers = packet->transport - ETH_HLEN;
+	__u32 transport = packet->transport & TRANSPORT_MASK;
+	const __u8 *data_offset = packet_data(skb) + transport + TCP_DATA_OFFSET;
+	__u32 headers = transport - ETH_HLEN;
 
 	*flags = BPF_F_ADJ_ROOM_FIXED_GSO;
 	if (!skb->gso_size)
 		return packet->length + overhead <= host.mtu;
+	if (!transport)
+		return false;
 	if (packet->protocol != IPPROTO_TCP)
 		return headers + UDP_HLEN + skb->gso_size + overhead <= host.mtu;
 	if ((void *)(data_offset + 1) > packet_end(skb))
 		return false;
 	headers += (*data_offset >> 4) * 4;
+	if (headers + skb->gso_size > host.mtu)
+		return false; /* shrinking by the overhead would not do */
 	if (headers + skb->gso_size + overhead > host.mtu)
 		*flags = 0;
 	return true;
+}
+
+/* For the rule that chose the packet. */
+static __always_inline void count_chosen(struct counters *counters, const struct packet *packet, __u32 segments)
+{
+	__u32 offset = packet->chosen;
+	struct counter *counter;
+
+	if (offset > sizeof(*counters) - sizeof(*counter)) /* for the verifier */
+		return;
+	counter = (void *)counters + offset;
+	counter->packets += segments;
+	counter->bytes += packet->length;
 }
 
 /* A 16-bit length of what may be longer before segmentation: then zero, as the kernel writes it (BIG TCP, 5.19). */
@@ -319,8 +365,8 @@ static __always_inline __be16 length_field(__u32 length)
 }
 
 /* ipv4 (ipip-sites.yaml:12), with the values of a row of sites. */
-static __always_inline int encapsulate_sites_ipip_ipv4(struct __sk_buff *skb, const struct packet *packet,
-	const struct sites_row *row, struct counters *counters, struct counter *chosen)
+static __always_inline int encapsulate_sites_ipip_ipv4(
+	struct __sk_buff *skb, const struct packet *packet, const struct sites_row *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
 	struct ipip_ipv4 *outer;
@@ -363,14 +409,13 @@ static __always_inline int encapsulate_sites_ipip_ipv4(struct __sk_buff *skb, co
 	sum = checksum_add_be32(sum, outer->ipv4.destination);
 	outer->ipv4.checksum = checksum_fold(sum);
 
-	chosen->packets += segments;
-	chosen->bytes += packet->length;
+	count_chosen(counters, packet, segments);
 	return TC_ACT_UNSPEC;
 }
 
 /* ipv6 (ipip-sites.yaml:12), with the values of a row of sites. */
-static __always_inline int encapsulate_sites_ipip_ipv6(struct __sk_buff *skb, const struct packet *packet,
-	const struct sites_row *row, struct counters *counters, struct counter *chosen)
+static __always_inline int encapsulate_sites_ipip_ipv6(
+	struct __sk_buff *skb, const struct packet *packet, const struct sites_row *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
 	struct ipip_ipv6 *outer;
@@ -403,37 +448,35 @@ static __always_inline int encapsulate_sites_ipip_ipv6(struct __sk_buff *skb, co
 	outer->ipv6.source = host_ipv6(&host.tunnel_ipv6);
 	outer->ipv6.destination = to_ipv6(&row->address);
 
-	chosen->packets += segments;
-	chosen->bytes += packet->length;
+	count_chosen(counters, packet, segments);
 	return TC_ACT_UNSPEC;
 }
 
 /* Each row says which layout it takes. */
-static __always_inline int encapsulate_sites(struct __sk_buff *skb, const struct packet *packet,
-	const struct sites_row *row, struct counters *counters, struct counter *chosen)
+static __always_inline int encapsulate_sites(
+	struct __sk_buff *skb, const struct packet *packet, const struct sites_row *row, struct counters *counters)
 {
 	switch (row->stack) {
 	case STACK_IPIP_IPV4:
-		return encapsulate_sites_ipip_ipv4(skb, packet, row, counters, chosen);
+		return encapsulate_sites_ipip_ipv4(skb, packet, row, counters);
 	case STACK_IPIP_IPV6:
-		return encapsulate_sites_ipip_ipv6(skb, packet, row, counters, chosen);
+		return encapsulate_sites_ipip_ipv6(skb, packet, row, counters);
 	}
 	count(&counters->egress_unknown_stack, skb);
 	return TC_ACT_SHOT;
 }
 
 /* The rules in the order written; the first that fits decides. */
-static __always_inline int apply_rules(struct __sk_buff *skb, const struct packet *packet, struct counters *counters)
+static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *packet, struct counters *counters)
 {
 	const struct sites_row *sites;
-	struct counter *chosen;
 
 	/* sites: 10.0.0.0/8,fd00:10::/32 -> sites, no row: drop (ipip-sites.yaml:26) */
 	if ((packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) ||
 		(!packet->is_ipv4 && packet->destination.word[0] == bpf_htonl(0xfd000010))) {
 		sites = find_sites(packet);
 		if (sites) {
-			chosen = &counters->egress_sites;
+			packet->chosen = offsetof(struct counters, egress_sites);
 			goto encapsulate_sites;
 		}
 		count(&counters->egress_sites_no_row, skb);
@@ -444,7 +487,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, const struct packe
 	return TC_ACT_UNSPEC; /* default: pass (ipip-sites.yaml:27) */
 
 encapsulate_sites:
-	return encapsulate_sites(skb, packet, sites, counters, chosen);
+	return encapsulate_sites(skb, packet, sites, counters);
 }
 
 /* Link-local traffic, and what keeps the link alive, is not for the rules. */
@@ -457,7 +500,8 @@ SEC("tc")
 int ipip_sites_egress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
-	struct packet packet = {};
+	struct packet found = {};
+	struct packet *packet;
 	bool parsed;
 
 	if (!counters)
@@ -465,29 +509,33 @@ int ipip_sites_egress(struct __sk_buff *skb)
 	/* The rules see IPv4 and IPv6; everything else passes. */
 	switch (skb->protocol) {
 	case bpf_htons(ETH_P_IP):
-		linearize(skb, INNER_HEADERS_MAX);
-		parsed = parse_ipv4(skb, ETH_HLEN, &packet);
+		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
+		parsed = parse_ipv4(skb, ETH_HLEN, &found);
 		break;
 	case bpf_htons(ETH_P_IPV6):
-		linearize(skb, INNER_HEADERS_MAX);
-		parsed = parse_ipv6(skb, ETH_HLEN, &packet);
+		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
+		parsed = parse_ipv6(skb, ETH_HLEN, &found);
 		break;
 	default:
+		count(&counters->egress_other, skb);
 		return TC_ACT_UNSPEC;
 	}
 	if (!parsed) {
 		count(&counters->egress_malformed, skb);
 		return TC_ACT_SHOT;
 	}
-	if (carries_own_stack(&packet)) {
+	packet = through_scratch(&found);
+	if (!packet)
+		return TC_ACT_SHOT;
+	if (carries_own_stack(packet)) {
 		count(&counters->egress_own_stack, skb);
 		return TC_ACT_UNSPEC;
 	}
-	if (stays_on_link(&packet)) {
+	if (stays_on_link(packet)) {
 		count(&counters->egress_link_local, skb);
 		return TC_ACT_UNSPEC;
 	}
-	return apply_rules(skb, &packet, counters);
+	return apply_rules(skb, packet, counters);
 }
 
 /* What looks like our encapsulation, comes to us and is not right: dropped, and counted by its reason. */

@@ -21,8 +21,6 @@ typedef _Bool bool;
 
 #define __always_inline inline __attribute__((always_inline))
 #define SEC(name) __attribute__((section(name), used))
-#define likely(x) __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
 #define offsetof(type, member) __builtin_offsetof(type, member)
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -71,13 +69,19 @@ enum {
 #define IPV6_EXTENSIONS_MAX 6
 #define ND_ROUTER_SOLICIT 133 /* the first ICMPv6 type of RFC 4861 */
 #define ND_REDIRECT 137 /* the last */
+#define ND_HOP_LIMIT 255
 #define IPV4_HLEN 20
 #define IPV6_HLEN 40
 #define UDP_HLEN 8
 #define TCP_DATA_OFFSET 12 /* where a TCP header says its own length, in 32-bit words, in the upper four bits */
 
-/* Ethernet, the longest IPv4 header or IPv6 with its usual extensions, and the ports. */
-#define INNER_HEADERS_MAX (ETH_HLEN + 60 + 20)
+/* The longest IPv4 header, or IPv6 with its usual extensions, and TCP without options. */
+#define IPV4_HLEN_MAX 60
+#define TCP_HLEN 20
+#define INNER_HEADERS_MAX (IPV4_HLEN_MAX + TCP_HLEN)
+
+/* Where a transport header can begin: behind Ethernet and what parse_ipv6_chain follows. For the verifier. */
+#define TRANSPORT_MASK 0x3fff
 
 /* bpf_skb_adjust_room: 5.2, where nothing else is said. */
 #define BPF_ADJ_ROOM_MAC 1

@@ -98,29 +98,33 @@ struct gre_key_header {
 struct ipip_ipv4 {
 	struct ipv4_header ipv4;
 };
-_Static_assert(offsetof(struct ipip_ipv4, ipv4) == 0, "ipv4 follows without a gap");
+_Static_assert(offsetof(struct ipip_ipv4, ipv4) + sizeof(struct ipv4_header) == IPIP_IPV4_OVERHEAD,
+	"nothing stands behind it");
 
 /* ipv6: what stands between the Ethernet header and the inner IP packet */
 struct ipip_ipv6 {
 	struct ipv6_header ipv6;
 };
-_Static_assert(offsetof(struct ipip_ipv6, ipv6) == 0, "ipv6 follows without a gap");
+_Static_assert(offsetof(struct ipip_ipv6, ipv6) + sizeof(struct ipv6_header) == IPIP_IPV6_OVERHEAD,
+	"nothing stands behind it");
 
 /* ipv4 / gre: what stands between the Ethernet header and the inner IP packet */
 struct gre_ipv4 {
 	struct ipv4_header ipv4;
 	struct gre_key_header gre;
 };
-_Static_assert(offsetof(struct gre_ipv4, ipv4) == 0, "ipv4 follows without a gap");
 _Static_assert(offsetof(struct gre_ipv4, gre) == 20, "gre follows without a gap");
+_Static_assert(offsetof(struct gre_ipv4, gre) + sizeof(struct gre_key_header) == GRE_IPV4_OVERHEAD,
+	"nothing stands behind it");
 
 /* ipv6 / gre: what stands between the Ethernet header and the inner IP packet */
 struct gre_ipv6 {
 	struct ipv6_header ipv6;
 	struct gre_key_header gre;
 };
-_Static_assert(offsetof(struct gre_ipv6, ipv6) == 0, "ipv6 follows without a gap");
 _Static_assert(offsetof(struct gre_ipv6, gre) == 40, "gre follows without a gap");
+_Static_assert(offsetof(struct gre_ipv6, gre) + sizeof(struct gre_key_header) == GRE_IPV6_OVERHEAD,
+	"nothing stands behind it");
 
 /* Differs per machine and per device: written by the loader before the program is verified, constant from then on. */
 struct host {
@@ -201,6 +205,7 @@ struct counters {
 	struct counter egress_lab; /* rule lab: encapsulated (two-by-row.yaml:28) */
 	struct counter egress_lab_no_row; /* rule lab: no row in exits, dropped (two-by-row.yaml:28) */
 	struct counter egress_default; /* no rule: passed in the clear (two-by-row.yaml:29) */
+	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
 	struct counter egress_own_stack; /* already encapsulated by this host: passed */
 	struct counter egress_link_local; /* link-local, link-scope multicast or neighbour discovery: passed */
@@ -272,8 +277,30 @@ struct packet {
 	struct ip_address source;
 	struct ip_address destination;
 	__u32 length; /* bytes, from the IP header on */
-	__u32 transport; /* where the transport header begins in the packet's data */
+	__u32 transport; /* where the transport header begins in the packet's data; 0: not seen */
+	__u32 chosen; /* the counter of the rule that chose the packet: its offset in struct counters */
 };
+
+/*
+ * What was found goes through a map. On the stack the verifier would remember every value that each way through the
+ * headers can leave, and walk all rules once for each; what comes out of a map may be anything.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct packet);
+} scratch SEC(".maps");
+
+static __always_inline struct packet *through_scratch(const struct packet *found)
+{
+	__u32 only = 0;
+	struct packet *packet = bpf_map_lookup_elem(&scratch, &only);
+
+	if (packet)
+		*packet = *found;
+	return packet;
+}
 
 /* Read the IPv4 header at `offset`. False: there is none. */
 static __always_inline bool parse_ipv4(const struct __sk_buff *skb, __u32 offset, struct packet *packet)
@@ -301,7 +328,8 @@ static __always_inline bool parse_ipv4(const struct __sk_buff *skb, __u32 offset
  * Find the transport header behind the extension headers (RFC 8200, section 4). A chain that is longer than any in
  * use, or cut off, leaves the protocol unseen: it may be any.
  */
-static __always_inline void parse_ipv6_chain(const struct __sk_buff *skb, __u32 offset, struct packet *packet)
+static __always_inline void parse_ipv6_chain(
+	const struct __sk_buff *skb, __u32 offset, __u8 hop_limit, struct packet *packet)
 {
 	for (int i = 0; i <= IPV6_EXTENSIONS_MAX; i++) {
 		const struct ipv6_extension *extension = packet_data(skb) + offset;
@@ -329,8 +357,10 @@ static __always_inline void parse_ipv6_chain(const struct __sk_buff *skb, __u32 
 			if (packet->protocol == IPPROTO_ICMPV6) {
 				const __u8 *type = packet_data(skb) + offset;
 
-				packet->discovery = (void *)(type + 1) <= packet_end(skb) &&
-					*type >= ND_ROUTER_SOLICIT && *type <= ND_REDIRECT;
+				/* A router would have lowered the hop limit: only what cannot have come from afar is believed. */
+				packet->discovery = hop_limit == ND_HOP_LIMIT &&
+					(void *)(type + 1) <= packet_end(skb) && *type >= ND_ROUTER_SOLICIT &&
+					*type <= ND_REDIRECT;
 			}
 			return;
 		}
@@ -354,7 +384,7 @@ static __always_inline bool parse_ipv6(const struct __sk_buff *skb, __u32 offset
 	packet->ecn = bpf_ntohl(ip->version_class_label) >> 20 & 3;
 	packet->length = skb->len - offset;
 	packet->protocol = ip->next_header;
-	parse_ipv6_chain(skb, offset + sizeof(*ip), packet);
+	parse_ipv6_chain(skb, offset + sizeof(*ip), ip->hop_limit, packet);
 	return true;
 }
 
@@ -375,9 +405,9 @@ static __always_inline bool is_own_address(struct ip_address address)
 /* What this host has encapsulated already, on another device or before a redirect, must not be encapsulated again. */
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
-	if ((packet->protocol == 4 || packet->protocol == 41))
+	if ((packet->protocol == IPPROTO_IPIP || packet->protocol == IPPROTO_IPV6))
 		return is_own_address(packet->source);
-	if (packet->protocol == 47)
+	if (packet->protocol == IPPROTO_GRE)
 		return is_own_address(packet->source);
 	return false;
 }
@@ -396,20 +426,38 @@ static __always_inline const struct keys_row *find_keys(__u32 received)
  */
 static __always_inline bool fits(const struct __sk_buff *skb, const struct packet *packet, __u32 overhead, __u64 *flags)
 {
-	const __u8 *data_offset = packet_data(skb) + packet->transport + TCP_DATA_OFFSET;
-	__u32 headers = packet->transport - ETH_HLEN;
+	__u32 transport = packet->transport & TRANSPORT_MASK;
+	const __u8 *data_offset = packet_data(skb) + transport + TCP_DATA_OFFSET;
+	__u32 headers = transport - ETH_HLEN;
 
 	*flags = BPF_F_ADJ_ROOM_FIXED_GSO;
 	if (!skb->gso_size)
 		return packet->length + overhead <= host.mtu;
+	if (!transport)
+		return false;
 	if (packet->protocol != IPPROTO_TCP)
 		return headers + UDP_HLEN + skb->gso_size + overhead <= host.mtu;
 	if ((void *)(data_offset + 1) > packet_end(skb))
 		return false;
 	headers += (*data_offset >> 4) * 4;
+	if (headers + skb->gso_size > host.mtu)
+		return false; /* shrinking by the overhead would not do */
 	if (headers + skb->gso_size + overhead > host.mtu)
 		*flags = 0;
 	return true;
+}
+
+/* For the rule that chose the packet. */
+static __always_inline void count_chosen(struct counters *counters, const struct packet *packet, __u32 segments)
+{
+	__u32 offset = packet->chosen;
+	struct counter *counter;
+
+	if (offset > sizeof(*counters) - sizeof(*counter)) /* for the verifier */
+		return;
+	counter = (void *)counters + offset;
+	counter->packets += segments;
+	counter->bytes += packet->length;
 }
 
 /* A 16-bit length of what may be longer before segmentation: then zero, as the kernel writes it (BIG TCP, 5.19). */
@@ -419,8 +467,8 @@ static __always_inline __be16 length_field(__u32 length)
 }
 
 /* ipv4 (two-by-row.yaml:10), with the values of a row of exits. */
-static __always_inline int encapsulate_exits_ipip_ipv4(struct __sk_buff *skb, const struct packet *packet,
-	const struct exits_row *row, struct counters *counters, struct counter *chosen)
+static __always_inline int encapsulate_exits_ipip_ipv4(
+	struct __sk_buff *skb, const struct packet *packet, const struct exits_row *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
 	struct ipip_ipv4 *outer;
@@ -463,14 +511,13 @@ static __always_inline int encapsulate_exits_ipip_ipv4(struct __sk_buff *skb, co
 	sum = checksum_add_be32(sum, outer->ipv4.destination);
 	outer->ipv4.checksum = checksum_fold(sum);
 
-	chosen->packets += segments;
-	chosen->bytes += packet->length;
+	count_chosen(counters, packet, segments);
 	return TC_ACT_UNSPEC;
 }
 
 /* ipv6 (two-by-row.yaml:10), with the values of a row of exits. */
-static __always_inline int encapsulate_exits_ipip_ipv6(struct __sk_buff *skb, const struct packet *packet,
-	const struct exits_row *row, struct counters *counters, struct counter *chosen)
+static __always_inline int encapsulate_exits_ipip_ipv6(
+	struct __sk_buff *skb, const struct packet *packet, const struct exits_row *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
 	struct ipip_ipv6 *outer;
@@ -502,14 +549,13 @@ static __always_inline int encapsulate_exits_ipip_ipv6(struct __sk_buff *skb, co
 	outer->ipv6.source = host_ipv6(&host.address_ipv6);
 	outer->ipv6.destination = to_ipv6(&row->address);
 
-	chosen->packets += segments;
-	chosen->bytes += packet->length;
+	count_chosen(counters, packet, segments);
 	return TC_ACT_UNSPEC;
 }
 
 /* ipv4 / gre (two-by-row.yaml:11), with the values of a row of exits. */
-static __always_inline int encapsulate_exits_gre_ipv4(struct __sk_buff *skb, const struct packet *packet,
-	const struct exits_row *row, struct counters *counters, struct counter *chosen)
+static __always_inline int encapsulate_exits_gre_ipv4(
+	struct __sk_buff *skb, const struct packet *packet, const struct exits_row *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
 	struct gre_ipv4 *outer;
@@ -555,14 +601,13 @@ static __always_inline int encapsulate_exits_gre_ipv4(struct __sk_buff *skb, con
 	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 	outer->gre.key = bpf_htonl(row->gre_key);
 
-	chosen->packets += segments;
-	chosen->bytes += packet->length;
+	count_chosen(counters, packet, segments);
 	return TC_ACT_UNSPEC;
 }
 
 /* ipv6 / gre (two-by-row.yaml:11), with the values of a row of exits. */
-static __always_inline int encapsulate_exits_gre_ipv6(struct __sk_buff *skb, const struct packet *packet,
-	const struct exits_row *row, struct counters *counters, struct counter *chosen)
+static __always_inline int encapsulate_exits_gre_ipv6(
+	struct __sk_buff *skb, const struct packet *packet, const struct exits_row *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
 	struct gre_ipv6 *outer;
@@ -598,40 +643,38 @@ static __always_inline int encapsulate_exits_gre_ipv6(struct __sk_buff *skb, con
 	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 	outer->gre.key = bpf_htonl(row->gre_key);
 
-	chosen->packets += segments;
-	chosen->bytes += packet->length;
+	count_chosen(counters, packet, segments);
 	return TC_ACT_UNSPEC;
 }
 
 /* Each row says which layout it takes. */
-static __always_inline int encapsulate_exits(struct __sk_buff *skb, const struct packet *packet,
-	const struct exits_row *row, struct counters *counters, struct counter *chosen)
+static __always_inline int encapsulate_exits(
+	struct __sk_buff *skb, const struct packet *packet, const struct exits_row *row, struct counters *counters)
 {
 	switch (row->stack) {
 	case STACK_IPIP_IPV4:
-		return encapsulate_exits_ipip_ipv4(skb, packet, row, counters, chosen);
+		return encapsulate_exits_ipip_ipv4(skb, packet, row, counters);
 	case STACK_IPIP_IPV6:
-		return encapsulate_exits_ipip_ipv6(skb, packet, row, counters, chosen);
+		return encapsulate_exits_ipip_ipv6(skb, packet, row, counters);
 	case STACK_GRE_IPV4:
-		return encapsulate_exits_gre_ipv4(skb, packet, row, counters, chosen);
+		return encapsulate_exits_gre_ipv4(skb, packet, row, counters);
 	case STACK_GRE_IPV6:
-		return encapsulate_exits_gre_ipv6(skb, packet, row, counters, chosen);
+		return encapsulate_exits_gre_ipv6(skb, packet, row, counters);
 	}
 	count(&counters->egress_unknown_stack, skb);
 	return TC_ACT_SHOT;
 }
 
 /* The rules in the order written; the first that fits decides. */
-static __always_inline int apply_rules(struct __sk_buff *skb, const struct packet *packet, struct counters *counters)
+static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *packet, struct counters *counters)
 {
 	const struct exits_row *exits;
-	struct counter *chosen;
 
 	/* voice: dscp ef -> exits/fra, no row: next (two-by-row.yaml:26) */
 	if (packet->dscp == 46) {
 		exits = find_exits(ROW_EXITS_FRA);
 		if (exits) {
-			chosen = &counters->egress_voice;
+			packet->chosen = offsetof(struct counters, egress_voice);
 			goto encapsulate_exits;
 		}
 		count(&counters->egress_voice_no_row, skb);
@@ -643,11 +686,13 @@ static __always_inline int apply_rules(struct __sk_buff *skb, const struct packe
 		(packet->dscp == 8 || packet->dscp == 1)) {
 		exits = find_exits(ROW_EXITS_NYC);
 		if (exits) {
-			chosen = &counters->egress_bulk;
+			packet->chosen = offsetof(struct counters, egress_bulk);
 			goto encapsulate_exits;
 		}
 		count(&counters->egress_bulk_no_row, skb);
-		return TC_ACT_UNSPEC;
+		/* Taken to match because it hides what would tell: not a reason to let it go in the clear. */
+		if (!(packet->protocol == PROTOCOL_UNSEEN))
+			return TC_ACT_UNSPEC;
 	}
 
 	/* lab: from 10.9.0.0/16,fd00:9::/32 -> exits/ams, no row: drop (two-by-row.yaml:28) */
@@ -655,7 +700,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, const struct packe
 		(!packet->is_ipv4 && packet->source.word[0] == bpf_htonl(0xfd000009))) {
 		exits = find_exits(ROW_EXITS_AMS);
 		if (exits) {
-			chosen = &counters->egress_lab;
+			packet->chosen = offsetof(struct counters, egress_lab);
 			goto encapsulate_exits;
 		}
 		count(&counters->egress_lab_no_row, skb);
@@ -666,7 +711,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, const struct packe
 	return TC_ACT_UNSPEC; /* default: pass (two-by-row.yaml:29) */
 
 encapsulate_exits:
-	return encapsulate_exits(skb, packet, exits, counters, chosen);
+	return encapsulate_exits(skb, packet, exits, counters);
 }
 
 /* Link-local traffic, and what keeps the link alive, is not for the rules. */
@@ -687,7 +732,8 @@ SEC("tc")
 int two_by_row_egress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
-	struct packet packet = {};
+	struct packet found = {};
+	struct packet *packet;
 	bool parsed;
 
 	if (!counters)
@@ -695,29 +741,33 @@ int two_by_row_egress(struct __sk_buff *skb)
 	/* The rules see IPv4 and IPv6; everything else passes. */
 	switch (skb->protocol) {
 	case bpf_htons(ETH_P_IP):
-		linearize(skb, INNER_HEADERS_MAX);
-		parsed = parse_ipv4(skb, ETH_HLEN, &packet);
+		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
+		parsed = parse_ipv4(skb, ETH_HLEN, &found);
 		break;
 	case bpf_htons(ETH_P_IPV6):
-		linearize(skb, INNER_HEADERS_MAX);
-		parsed = parse_ipv6(skb, ETH_HLEN, &packet);
+		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
+		parsed = parse_ipv6(skb, ETH_HLEN, &found);
 		break;
 	default:
+		count(&counters->egress_other, skb);
 		return TC_ACT_UNSPEC;
 	}
 	if (!parsed) {
 		count(&counters->egress_malformed, skb);
 		return TC_ACT_SHOT;
 	}
-	if (carries_own_stack(&packet)) {
+	packet = through_scratch(&found);
+	if (!packet)
+		return TC_ACT_SHOT;
+	if (carries_own_stack(packet)) {
 		count(&counters->egress_own_stack, skb);
 		return TC_ACT_UNSPEC;
 	}
-	if (stays_on_link(&packet)) {
+	if (stays_on_link(packet)) {
 		count(&counters->egress_link_local, skb);
 		return TC_ACT_UNSPEC;
 	}
-	return apply_rules(skb, &packet, counters);
+	return apply_rules(skb, packet, counters);
 }
 
 /* What looks like our encapsulation, comes to us and is not right: dropped, and counted by its reason. */

@@ -328,6 +328,7 @@ class EgressProgram(NamedTuple):
     """`link_local`: the families whose link-local traffic a rule could catch, and which passes before the rules."""
 
     function: str
+    families: tuple[str, ...]  # that the rules can see
     rules: tuple[EgressRule, ...]
     default: str
     default_place: str
@@ -337,6 +338,11 @@ class EgressProgram(NamedTuple):
     signatures: tuple[Signature, ...]
     link_local: tuple[str, ...]
     discovery: bool  # the rules could catch IPv6 neighbour discovery, which passes before them
+
+    @property
+    def needed(self) -> bool:
+        """Whether it does anything: without rules, letting everything pass needs no program."""
+        return bool(self.rules) or self.default == "drop"
 
 
 class WordCheck(NamedTuple):

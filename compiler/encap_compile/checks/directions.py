@@ -7,7 +7,7 @@ from ..spec import Spec
 
 
 def check(spec: Spec, findings: Findings) -> None:
-    """W519 no rule that encapsulates, drops or decapsulates."""
+    """E519 no rule that encapsulates, drops or decapsulates."""
     if not spec.egress.rules and not spec.ingress.rules and spec.egress.default == "pass":
         help = "add a rule under `egress:` or `ingress:`"
-        findings.warning("W519", "there is no rule, so every packet passes as it is", spec.place, help)
+        findings.error("E519", "there is no rule, so every packet passes as it is", spec.place, help)

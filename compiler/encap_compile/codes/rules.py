@@ -131,7 +131,7 @@ by default they are dropped, ICMP with them. Narrow the rule, and decide about t
 
     - {name: flows, match: {protocol: [tcp, udp]}, to: flows}""",
     ),
-    "W519": Explained(
+    "E519": Explained(
         "a spec without rules",
         """Nothing is encapsulated, dropped or decapsulated: every packet passes as it is.""",
     ),

@@ -32,6 +32,14 @@ def named_file(node: Node, spec_path: str, findings: Findings) -> str | None:
     path = beside(spec_path, written)
     try:
         file = Path(path)
+        if file.exists() and not file.resolve().is_relative_to(Path(spec_path).parent.resolve()):
+            findings.error(
+                "E320",
+                f"`{written}` is a link that leads out of the spec's folder",
+                node.place,
+                "put the file itself there: a spec and its files are reviewed and copied as one",
+            )
+            return None
         if file.is_file():
             with file.open("rb"):
                 return written

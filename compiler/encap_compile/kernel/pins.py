@@ -39,11 +39,21 @@ def require_bpffs(path: Path, mount: bool) -> None:
     """
     if path.is_dir() and is_bpffs(path):
         return
-    if mount and path == DEFAULT and path.is_dir() and _mount(path):
+    if mount and path == DEFAULT and path.is_dir() and not _private_mounts() and _mount(path):
         return
     words = f"no bpf filesystem at {path}: pins could not be kept"
     fix = f"mount it: `mkdir -p {path} && mount -t bpf bpf {path}`, or name another with --bpffs"
+    if _private_mounts():
+        fix = "this process has mounts of its own, as under `ip netns exec`: use `nsenter --net=/run/netns/NAME`"
     raise DiagnosedError([Diagnostic("H102", words, help=fix)], Exit.MACHINE)
+
+
+def _private_mounts() -> bool:
+    """Whether this process sees other mounts than the machine, as under `ip netns exec`: what it mounts ends with it."""
+    try:
+        return Path("/proc/self/ns/mnt").readlink() != Path("/proc/1/ns/mnt").readlink()
+    except OSError:
+        return False
 
 
 def _mount(path: Path) -> bool:

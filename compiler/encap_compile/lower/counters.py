@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .. import ir
 from .names import c_name
@@ -17,6 +17,22 @@ def lower_counters(egress: ir.EgressProgram, ingress: ir.IngressProgram | None) 
         found.setdefault(name, ir.CounterMember(name, kind, text, place))
 
     encapsulates = bool(egress.encapsulators)
+    if egress.needed:
+        _egress(egress, encapsulates, add)
+    if ingress is None:
+        return tuple(found.values())
+    refused = "dropped" if ingress.refuse == "drop" else "left as it is"
+    for decapsulator in ingress.decapsulators:
+        for rule_ in decapsulator.rules:
+            add(f"ingress_{rule_.c_name}", "decapsulated", f"rule {rule_.name}: decapsulated", rule_.place)
+    for decapsulator in ingress.decapsulators:
+        encapsulation = decapsulator.stack.encapsulation
+        for reason, text in refusals(decapsulator):
+            add(refusal(encapsulation, reason), "refused", f"{encapsulation}: {text}: {refused}")
+    return tuple(found.values())
+
+
+def _egress(egress: ir.EgressProgram, encapsulates: bool, add: Callable[..., None]) -> None:
     for rule in egress.rules:
         kind = {"encapsulate": "chosen", "pass": "passed", "drop": "dropped"}[rule.action]
         done = {"encapsulate": "encapsulated", "pass": "passed in the clear", "drop": "dropped"}[rule.action]
@@ -32,6 +48,9 @@ def lower_counters(egress: ir.EgressProgram, ingress: ir.IngressProgram | None) 
         f"no rule: {default}",
         egress.default_place,
     )
+    families = "IPv4 nor IPv6" if len(egress.families) == 2 else "IPv4" if egress.families == ("ipv4",) else "IPv6"
+    words = f"neither {families}" if len(egress.families) == 2 else f"not {families}"
+    add("egress_other", "passed", f"{words} by its frame, as ARP and tags within the frame: passed")
     add("egress_malformed", "dropped", "an IP header that cannot be read: dropped")
     if egress.signatures:
         add("egress_own_stack", "passed", "already encapsulated by this host: passed")
@@ -42,17 +61,6 @@ def lower_counters(egress: ir.EgressProgram, ingress: ir.IngressProgram | None) 
         add("egress_no_room", "dropped", "the kernel could not make room for the headers: dropped")
     if any(d.by_row for d in egress.dispatches):
         add("egress_unknown_stack", "dropped", "a row of a kind that this program does not know: dropped")
-    if ingress is None:
-        return tuple(found.values())
-    refused = "dropped" if ingress.refuse == "drop" else "left as it is"
-    for decapsulator in ingress.decapsulators:
-        for rule_ in decapsulator.rules:
-            add(f"ingress_{rule_.c_name}", "decapsulated", f"rule {rule_.name}: decapsulated", rule_.place)
-    for decapsulator in ingress.decapsulators:
-        encapsulation = decapsulator.stack.encapsulation
-        for reason, text in refusals(decapsulator):
-            add(refusal(encapsulation, reason), "refused", f"{encapsulation}: {text}: {refused}")
-    return tuple(found.values())
 
 
 def refusal(encapsulation: str, reason: str) -> str:

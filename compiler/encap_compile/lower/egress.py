@@ -71,6 +71,7 @@ def lower_egress(
     found = dispatches(spec, stacks)
     return ir.EgressProgram(
         function=f"{c_name(spec.name)}_egress",
+        families=tuple(families),
         rules=rules,
         default=spec.egress.default,
         default_place=place_text(spec.egress.default_place),

@@ -147,7 +147,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         programs=tuple(
             manifest.Hooked(program.function, name, HOOKS[name].section)
             for name, program in (("tc_egress", egress), ("tc_ingress", ingress))
-            if program is not None
+            if program is not None and (program is ingress or egress.needed)
         ),
         max_overhead=max((s.overhead for s in in_use), default=0),
         toolchain=manifest.Toolchain("", "", "", ()),

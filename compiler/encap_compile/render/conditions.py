@@ -111,7 +111,15 @@ def _ranges(condition: ir.InRanges, needs: ir.PacketNeeds, packet: str, nested: 
     return f"({text})" if nested and len(terms) > 1 else text
 
 
-PROTOCOLS = {6: "IPPROTO_TCP", 17: "IPPROTO_UDP", 58: "IPPROTO_ICMPV6", 132: "IPPROTO_SCTP"}
+PROTOCOLS = {
+    4: "IPPROTO_IPIP",
+    6: "IPPROTO_TCP",
+    17: "IPPROTO_UDP",
+    41: "IPPROTO_IPV6",
+    47: "IPPROTO_GRE",
+    58: "IPPROTO_ICMPV6",
+    132: "IPPROTO_SCTP",
+}
 
 
 def _number(member: str, value: int) -> str:

@@ -113,6 +113,35 @@ def as_ip_address(program: ir.Program, address: str) -> str:
     return f"mapped_ipv4({address})" if program.packet.address_type == "__be32" else f"from_ipv6(&{address})"
 
 
+def ingress_matches(program: ir.Program) -> bool:
+    """Whether an ingress rule looks into the inner packet."""
+    return any(d.any_match for d in (program.ingress.decapsulators if program.ingress else ()))
+
+
+HIDDEN_WORDS = ("source_port", "destination_port", "protocol")  # what a fragment or an odd header chain may not show
+
+
+def hidden(program: ir.Program) -> str:
+    """Whether a packet hides its ports or its protocol, as C; `false` where every packet shows what is asked for."""
+    if program.packet.ports:
+        return "packet->ports_unseen"
+    if program.packet.protocol and "ipv6" in program.packet.families:
+        return "packet->protocol == PROTOCOL_UNSEEN"
+    return ""
+
+
+def key_may_hide(rule: ir.EgressRule, program: ir.Program) -> bool:
+    """Whether a part of the table's key may be hidden."""
+    table = next(t for t in program.tables if t.name == rule.table)
+    words = {m.name for m in table.key} | {c.member for r in table.rows for c in r.conditions if isinstance(c, ir.InRanges)}
+    return bool(hidden(program)) and bool(words & set(HIDDEN_WORDS))
+
+
+def match_may_hide(rule: ir.EgressRule, program: ir.Program) -> bool:
+    """Whether the rule takes packets for matching that do not show what it asks for."""
+    return bool(hidden(program)) and any(isinstance(c, ir.InRanges) and c.unseen for c in rule.conditions)
+
+
 def matched_sets(program: ir.Program) -> set[str]:
     """The prefix maps that a match looks into (a rule's `from` looks into its own)."""
     ingress = [r.match for d in (program.ingress.decapsulators if program.ingress else ()) for r in d.rules]
@@ -187,6 +216,10 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "lengths_by_family": lengths_by_family,
     "masked_assignment": masked_assignment,
     "as_ip_address": as_ip_address,
+    "ingress_matches": ingress_matches,
+    "hidden": hidden,
+    "key_may_hide": key_may_hide,
+    "match_may_hide": match_may_hide,
     "matched_sets": matched_sets,
     "merged_signatures": merged_signatures,
     "signature_condition": signature_condition,

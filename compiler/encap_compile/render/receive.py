@@ -185,7 +185,7 @@ def recognised(decapsulator: ir.Decapsulator, family: str) -> str:
             else f"same_ipv6(&ip->destination, &{word.constant})"
         )
     member = "ip->protocol" if family == "ipv4" else "ip->next_header"
-    numbers = {4: "IPPROTO_IPIP", 41: "IPPROTO_IPV6", 47: "IPPROTO_GRE", **PROTOCOLS}
+    numbers = PROTOCOLS
     protocols = " || ".join(f"{member} == {numbers.get(p, str(p))}" for p in decapsulator.signature.protocols)
     return f"({protocols}) && {mine}" if len(decapsulator.signature.protocols) > 1 else f"{protocols} && {mine}"
 

@@ -76,6 +76,14 @@ def clang_version(clang: Clang) -> str:
 def build_object(clang: Clang, name: str, files: dict[str, bytes]) -> bytes:
     """Compile NAME.bpf.c in a folder of its own with `files`. Raises DiagnosedError T105 with clang's words."""
     source = f"{name}.bpf.c"
+    try:
+        return _build(clang, source, files)
+    except OSError as error:
+        help = "make room, or name another temporary folder with TMPDIR"
+        raise _error("T107", f"a temporary file cannot be written: {error.strerror}", help) from None
+
+
+def _build(clang: Clang, source: str, files: dict[str, bytes]) -> bytes:
     with TemporaryDirectory(prefix="encap-") as folder:
         for file, data in files.items():
             (Path(folder) / file).write_bytes(data)
