@@ -804,6 +804,9 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - VXLAN_IPV4_OVERHEAD)
 		return refuse(&counters->refused_vxlan_gso, skb);
+	/* Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for theirs, and loses them. */
+	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
+		return refuse(&counters->refused_vxlan_gso, skb);
 	if (inner_length > datagram - VXLAN_IPV4_OVERHEAD)
 		return refuse(&counters->refused_vxlan_length, skb);
 
@@ -918,6 +921,9 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, struct 
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - VXLAN_IPV6_OVERHEAD)
+		return refuse(&counters->refused_vxlan_gso, skb);
+	/* Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for theirs, and loses them. */
+	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
 		return refuse(&counters->refused_vxlan_gso, skb);
 	if (inner_length > datagram - VXLAN_IPV6_OVERHEAD)
 		return refuse(&counters->refused_vxlan_length, skb);

@@ -33,7 +33,7 @@ VXLAN_SPEC, IPIP_SPEC, GRE_SPEC, TWO_SPEC = "vxlan-overlay", "ipip-sites", "gre-
 
 @dataclass(frozen=True)
 class Left:
-    """A packet that stays as it is: `counter` without `egress_`, empty if nothing counts it."""
+    """A packet that stays as it is: `counter` without `egress_`."""
 
     example: str
     name: str
@@ -138,12 +138,13 @@ CASES = [
         }.items()
     ),
     *(
-        Left(e, name, packet, "pass", "", 0x1001, type_)
+        Left(e, name, packet, "pass", "other", 0x1001, type_)
         for e in (VXLAN_SPEC, IPIP_SPEC, GRE_SPEC, TWO_SPEC)
         for name, packet, type_ in (
             ("ARP", ARP(pdst="10.1.2.3"), 0x0806),
             ("LLDP", Raw(bytes(60)), 0x88CC),
             ("MPLS", Raw(bytes(60)), 0x8847),
+            ("a tag within the frame", Raw(b"\x00\x05\x08\x00" + bytes(60)), 0x8100),
         )
     ),
     *(
@@ -163,14 +164,23 @@ CASES = [
 def test_left_as_it_is(loaded: Load, case: Left) -> None:
     given = frame(case.packet, case.type)
     outcome = loaded(case.example).egress(given, mark=case.mark)
-    assert outcome.counted == ({f"egress_{case.counter}": (1, len(given) - 14)} if case.counter else {})
+    assert outcome.counted == {f"egress_{case.counter}": (1, len(given) - 14)}
     assert (outcome.verdict, outcome.frame.hex(), outcome.mark) == (case.verdict, given.hex(), case.mark)
 
 
 def test_discovery_behind_extension_headers(loaded: Load) -> None:
-    packet = IPv6(src="fd00:10::1", dst="fd00:10:1::9") / IPv6ExtHdrDestOpt() / ICMPv6ND_NS(tgt="fd00:10:1::9")
+    packet = (
+        IPv6(src="fd00:10::1", dst="fd00:10:1::9", hlim=255) / IPv6ExtHdrDestOpt() / ICMPv6ND_NS(tgt="fd00:10:1::9")
+    )
     outcome = loaded(VXLAN_SPEC).egress(frame(packet))
     assert list(outcome.counted) == ["egress_link_local"]
+
+
+def test_discovery_from_afar_is_none(loaded: Load) -> None:
+    """RFC 4861, section 7.1: a message with another hop limit than 255 was forwarded, and is not discovery."""
+    packet = IPv6(src="fd00:10::1", dst="fd00:10:1::9", hlim=254) / ICMPv6ND_NS(tgt="fd00:10:1::9")
+    outcome = loaded(VXLAN_SPEC).egress(frame(packet))
+    assert list(outcome.counted) == ["egress_sites"]
 
 
 @pytest.mark.parametrize("type_", [1, 128, 129, 132, 138, 143])

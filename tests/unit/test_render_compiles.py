@@ -92,7 +92,7 @@ def test_the_object_is_what_the_manifest_says(name: str) -> None:
     expected = {t.map for t in manifest.tables if t.map} | {
         s.map for s in (*manifest.source_sets, *manifest.prefix_sets)
     }
-    assert maps == expected | {"counters"} | ({manifest.own_addresses} - {""})
+    assert maps == expected | {"counters", "scratch"} | ({manifest.own_addresses} - {""})
     strings = sections[".BTF"].data()
     for word in ("counters", "host"):
         assert word.encode() in strings

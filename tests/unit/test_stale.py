@@ -124,7 +124,7 @@ def test_a_changed_spec(compiled: Path) -> None:
     assert code == 3 and {C, "manifest.json"} <= set(why)
     assert why[C] == "the spec vxlan-overlay.yaml changed"
     text = run(compiled, "--check", SPEC).stdout
-    assert "+#define VXLAN_IPV4_UDP_DESTINATION_PORT 8472" in text
+    assert "+#define VXLAN_UDP_DESTINATION_PORT 8472" in text
     assert run(compiled, SPEC).exit_code == 0
     assert check(compiled) == (0, {})
 

@@ -133,7 +133,9 @@ def hidden(program: ir.Program) -> str:
 def key_may_hide(rule: ir.EgressRule, program: ir.Program) -> bool:
     """Whether a part of the table's key may be hidden."""
     table = next(t for t in program.tables if t.name == rule.table)
-    words = {m.name for m in table.key} | {c.member for r in table.rows for c in r.conditions if isinstance(c, ir.InRanges)}
+    words = {m.name for m in table.key} | {
+        c.member for r in table.rows for c in r.conditions if isinstance(c, ir.InRanges)
+    }
     return bool(hidden(program)) and bool(words & set(HIDDEN_WORDS))
 
 
