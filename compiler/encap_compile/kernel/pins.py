@@ -49,7 +49,7 @@ def require_bpffs(path: Path, mount: bool) -> None:
 
 
 def _private_mounts() -> bool:
-    """Whether this process sees other mounts than the machine, as under `ip netns exec`: what it mounts ends with it."""
+    """Whether this process sees other mounts than the machine, as under `ip netns exec`: its own end with it."""
     try:
         return Path("/proc/self/ns/mnt").readlink() != Path("/proc/1/ns/mnt").readlink()
     except OSError:
