@@ -17,7 +17,7 @@ from tests.support import netns
 from tests.support.netns import CommandError
 
 from .measure import INNER_PACKET, Cost, measure
-from .tools import build_dropper, build_sender
+from .tools import DROP, build_program, build_sender
 from .ways import WAYS, Network
 
 CACHE = Path(__file__).resolve().parents[1] / ".cache" / "bench"
@@ -33,7 +33,7 @@ def main() -> int:
     wanted = [way for way in WAYS if not options.only or way.name in ("plain", "vxlan-device", *options.only)]
     try:
         with tempfile.TemporaryDirectory(prefix="encap-bench-") as folder, console.status("building") as status:
-            sender, dropper = build_sender(CACHE), build_dropper(Path(folder))
+            sender, dropper = build_sender(CACHE), build_program(Path(folder), "drop", DROP)
             networks = [Network(way, dropper, Path(folder)) for way in wanted]
             costs = measure(
                 networks,
@@ -64,8 +64,8 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./dev bench", description="What an encapsulated packet costs.")
-    parser.add_argument("--rounds", type=int, default=21, help="rounds, every way once in each [21]")
-    parser.add_argument("--packets", type=int, default=100_000, help="packets of one measurement [100000]")
+    parser.add_argument("--rounds", type=int, default=101, help="rounds, every way once in each [101]")
+    parser.add_argument("--packets", type=int, default=10_000, help="packets of one measurement [10000]")
     parser.add_argument(
         "--only",
         action="append",

@@ -7,9 +7,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-DROPPER = """
+DROP = """
 struct __sk_buff;
 __attribute__((section("classifier"), used)) int drop(struct __sk_buff *skb) { return 2; /* TC_ACT_SHOT */ }
+__attribute__((section("license"), used)) char _license[] = "GPL";
+"""
+
+# Making room for VXLAN over IPv4 and nothing else: what every program that encapsulates here must pay. The flags are
+# FIXED_GSO, ENCAP_L3_IPV4, ENCAP_L4_UDP and ENCAP_L2(14).
+MAKE_ROOM = """
+typedef unsigned int u32; typedef unsigned long long u64; typedef int s32;
+struct __sk_buff;
+static long (*adjust_room)(struct __sk_buff *skb, s32 length, u32 mode, u64 flags) = (void *)50;
+__attribute__((section("classifier"), used)) int make_room(struct __sk_buff *skb)
+{
+    return adjust_room(skb, 50, 1, 1 | 2 | 16 | 14ULL << 56) ? 2 : -1;
+}
 __attribute__((section("license"), used)) char _license[] = "GPL";
 """
 
@@ -25,9 +38,10 @@ def build_sender(cache: Path) -> Path:
     return target
 
 
-def build_dropper(folder: Path) -> Path:
-    source, target = folder / "drop.c", folder / "drop.o"
-    source.write_text(DROPPER)
+def build_program(folder: Path, name: str, text: str) -> Path:
+    """A TC program as an object that the tc command loads."""
+    source, target = folder / f"{name}.c", folder / f"{name}.o"
+    source.write_text(text)
     _zig(folder, "clang", "-target", "bpf", "-O2", "-c", str(source), "-o", str(target))
     return target
 

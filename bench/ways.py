@@ -15,6 +15,8 @@ from tests.support.links import mac_of, neighbour, veth
 from tests.support.netns import Namespace
 from tests.support.overlay import EXAMPLE, NEXT_HOP_ROUTE, ROWS
 
+from .tools import MAKE_ROOM, build_program
+
 OURS, GATEWAY, VTEP = "192.0.2.30", "192.0.2.17", "192.0.2.20"
 OURS_IPV6 = "2001:db8:1::10"  # sends nothing, but the example has rows over IPv6
 INNER_SOURCE, INNER = "10.200.0.1", "10.2.0.1"
@@ -75,6 +77,12 @@ def _lightweight_tunnel(sender: Namespace, scratch: Path) -> None:
     neighbour(sender, "vx0", INNER, VTEP_MAC)
 
 
+def _make_room(sender: Namespace, scratch: Path) -> None:
+    _inner_route(sender, f"via {VTEP} dev eth0")
+    program = build_program(scratch, "make_room", MAKE_ROOM)
+    sender.tc("qdisc add dev eth0 clsact", f"filter add dev eth0 egress bpf da obj {program} sec classifier")
+
+
 def _program(*edits: tuple[str, str]) -> Callable[[Namespace, Path], None]:
     def prepare(sender: Namespace, scratch: Path) -> None:
         _inner_route(sender, f"via {VTEP} dev eth0")
@@ -103,8 +111,9 @@ CONSTANTS = (
 WAYS = (
     Way("plain", "plain send, not encapsulated", _plain),
     Way("vxlan-device", "vxlan device", _vxlan_device),
-    Way("lightweight-tunnel", "route with encap, external vxlan", _lightweight_tunnel),
-    Way("program-keep", "program, next_hop keep", _program()),
-    Way("program-route", "program, next_hop route", _program(NEXT_HOP_ROUTE)),
-    Way("program-constants", "program, next_hop keep, fixed row", _program(CONSTANTS)),
+    Way("lightweight-tunnel", "route encap, external vxlan", _lightweight_tunnel),
+    Way("make-room", "bpf_skb_adjust_room alone", _make_room),
+    Way("program-keep", "program, keep", _program()),
+    Way("program-route", "program, route", _program(NEXT_HOP_ROUTE)),
+    Way("program-constants", "program, keep, fixed row", _program(CONSTANTS)),
 )
