@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -37,8 +39,16 @@ def test_it_succeeds() -> None:
 @pytest.mark.parametrize("after", [0.3, 1.5, 3.0])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted(number: signal.Signals, after: float) -> None:
-    """At several points of its run, which no output marks: hence the fixed times."""
-    process = subprocess.Popen(DEMO, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    """At several points of its run, which no output marks: hence the fixed times. They begin when it has begun."""
+    process = subprocess.Popen(
+        DEMO,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None and select.select([process.stdout], [], [], 30)[0]
     time.sleep(after)
     process.send_signal(number)
     said, _ = process.communicate(timeout=20)
