@@ -1,7 +1,8 @@
 """What `plan` proves about routes: the packet's own route must bring it to the hook and to the right neighbour.
 
 A TC program at egress sees a packet after the kernel has chosen its device and neighbour for the *inner* destination.
-With `next_hop: keep` the outer packet goes to that neighbour, so the two must be the same.
+With `next_hop: keep` the outer packet goes to that neighbour, so the two must be the same. With `route` it goes to the
+endpoint's own neighbour on that device, so the devices must be the same.
 """
 
 from __future__ import annotations
@@ -70,8 +71,7 @@ class _Checker:
             self.find(_host_in(p) for p in parts)
             self.check_reached(text, parts, rules)
             self.check_mtu(parts, rules)
-        if self.manifest.next_hop == "keep":
-            self.check_next_hops()
+        self.check_next_hops()
         return self.report
 
     def parts(self, prefix: IPNetwork) -> list[IPNetwork]:
@@ -137,20 +137,24 @@ class _Checker:
         report.total = sum(rows[n].count for n in {r.table for r in self.rules} if n in rows) if bounded else len(pairs)
         self.find(a for pair in pairs for a in pair)
         wrong = []
+        keep = self.manifest.next_hop == "keep"  # else the program finds the endpoint's neighbour, on the same device
         for inner, outer in pairs:
             one, other = self.routes[inner], self.routes[outer]
             if other is None or not other.unicast:
                 wrong.append(f"{outer} has no route")
             elif one is None or not self.reaches(inner):
                 report.unreached += 1
-            elif (one.ifindex, one.next_hop) != (other.ifindex, other.next_hop):
+            elif one.ifindex != other.ifindex or (keep and one.next_hop != other.next_hop):
                 wrong.append(f"{inner} goes to {self.via(one)}, its endpoint {outer} to {self.via(other)}")
             else:
                 report.right += 1
         if wrong:
             shown = "; ".join(wrong[:SHOWN]) + (f"; and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else "")
-            words = f"next hop differs for {len(wrong)} of {report.pairs} endpoints: {shown}"
+            what = "next hop" if keep else "device"
+            words = f"{what} differs for {len(wrong)} of {report.pairs} endpoints: {shown}"
             fix = "route the inner prefix over the endpoint's next hop, or write `next_hop: route` under egress"
+            if not keep:
+                fix = "route the inner prefix over the endpoint's device: the packet leaves by the device it came to"
             self.warn("H113", words, fix)
 
     def via(self, route: Route) -> str:
