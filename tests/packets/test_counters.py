@@ -43,6 +43,8 @@ def provoke(datapath: Datapath, example: str) -> list[Outcome]:
         outcomes.append(datapath.ingress(given[:-1], gso_size=10))
         outcomes.append(datapath.ingress(given + bytes(7), gso_size=10))
         outcomes.append(datapath.ingress(given, gso_size=10))
+        segments = arriving(way, packet("tcp", *OVERLAY[way.inner]))
+        outcomes.append(datapath.ingress(segments, gso_size=10))
         outcomes.append(datapath.ingress(given[: 14 + way.overhead + 19]))
         outcomes.append(datapath.ingress(arriving(way, inner, tos=3)))
         outcomes += [datapath.ingress(arriving(way, inner, w.change)) for w in WRONG if w.applies(way)]
