@@ -453,7 +453,6 @@ class Program(NamedTuple):
     includes: tuple[str, ...]
     constants: tuple[ConstantGroup, ...]
     headers: tuple[HeaderStruct, ...]
-    types: tuple[str, ...]  # address types that the C uses: mac_address, ipv6_address, ip_address
     stacks: tuple[Stack, ...]
     host: tuple[HostMember, ...]
     tables: tuple[TableMap, ...]

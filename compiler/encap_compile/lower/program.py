@@ -108,7 +108,6 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         includes=tuple(includes),
         constants=constant_groups(in_use, frozenset(encapsulating), ingress.decapsulators if ingress else ()),
         headers=header_structs(in_use, visible),
-        types=(),
         stacks=tuple(in_use),
         host=host_members,
         tables=tuple(t.ir for t in tables.values()),
