@@ -135,6 +135,15 @@ struct {
 	__type(value, struct keys_row);
 } keys SEC(".maps");
 
+/* tenants_gateway: ends of tunnels: tenants.gateway */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 20000);
+	__type(key, struct ip_address);
+	__type(value, __u32);
+} tenants_gateway SEC(".maps");
+
 /* own_addresses: the outer sources of this host, on every device */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -253,8 +262,8 @@ static __always_inline bool parse_ipv4(const struct __sk_buff *skb, __u32 offset
 	packet->source = mapped_ipv4(ip->source);
 	packet->destination = mapped_ipv4(ip->destination);
 	packet->protocol = ip->protocol;
-	packet->dscp = ip->tos >> 2;
-	packet->ecn = ip->tos & 3;
+	packet->dscp = ip->tos >> IPV4_DSCP_SHIFT;
+	packet->ecn = ip->tos & IP_ECN_MASK;
 	packet->mark = skb->mark;
 	packet->length = skb->len - offset;
 	packet->transport = offset + header_length;
@@ -317,8 +326,8 @@ static __always_inline bool parse_ipv6(const struct __sk_buff *skb, __u32 offset
 		return false;
 	packet->source = from_ipv6(&ip->source);
 	packet->destination = from_ipv6(&ip->destination);
-	packet->dscp = bpf_ntohl(ip->version_class_label) >> 22 & 0x3f;
-	packet->ecn = bpf_ntohl(ip->version_class_label) >> 20 & 3;
+	packet->dscp = bpf_ntohl(ip->version_class_label) >> IPV6_DSCP_SHIFT & IP_DSCP_MASK;
+	packet->ecn = bpf_ntohl(ip->version_class_label) >> IPV6_ECN_SHIFT & IP_ECN_MASK;
 	packet->mark = skb->mark;
 	packet->length = skb->len - offset;
 	packet->protocol = ip->next_header;
@@ -372,11 +381,26 @@ static __always_inline bool is_own_address(struct ip_address address)
 	return bpf_map_lookup_elem(&own_addresses, &address) != NULL;
 }
 
-/* What this host has encapsulated already, on another device or before a redirect, must not be encapsulated again. */
+/* Whether an address is in tenants_gateway. */
+static __always_inline bool in_tenants_gateway(struct ip_address address)
+{
+	return bpf_map_lookup_elem(&tenants_gateway, &address) != NULL;
+}
+
+/* Whether a packet goes to an end of our tunnels. */
+static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
+{
+	return in_tenants_gateway(packet->destination);
+}
+
+/*
+ * What this host has encapsulated already, on another device or before a redirect, must not be encapsulated again.
+ * All three must fit: the protocol alone, or a source that programs can bind to, would let any of them out in the clear.
+ */
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if (packet->protocol == IPPROTO_GRE)
-		return is_own_address(packet->source);
+		return is_own_address(packet->source) && goes_to_tunnel_end(packet);
 	return false;
 }
 

@@ -100,7 +100,7 @@ struct {
 	__type(value, struct sites_row);
 } sites SEC(".maps");
 
-/* sites_address: who may send: sites.address */
+/* sites_address: ends of tunnels: sites.address */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -225,8 +225,8 @@ static __always_inline bool parse_ipv4(const struct __sk_buff *skb, __u32 offset
 	packet->source = mapped_ipv4(ip->source);
 	packet->destination = mapped_ipv4(ip->destination);
 	packet->protocol = ip->protocol;
-	packet->dscp = ip->tos >> 2;
-	packet->ecn = ip->tos & 3;
+	packet->dscp = ip->tos >> IPV4_DSCP_SHIFT;
+	packet->ecn = ip->tos & IP_ECN_MASK;
 	packet->length = skb->len - offset;
 	packet->transport = offset + header_length;
 	return true;
@@ -288,8 +288,8 @@ static __always_inline bool parse_ipv6(const struct __sk_buff *skb, __u32 offset
 		return false;
 	packet->source = from_ipv6(&ip->source);
 	packet->destination = from_ipv6(&ip->destination);
-	packet->dscp = bpf_ntohl(ip->version_class_label) >> 22 & 0x3f;
-	packet->ecn = bpf_ntohl(ip->version_class_label) >> 20 & 3;
+	packet->dscp = bpf_ntohl(ip->version_class_label) >> IPV6_DSCP_SHIFT & IP_DSCP_MASK;
+	packet->ecn = bpf_ntohl(ip->version_class_label) >> IPV6_ECN_SHIFT & IP_ECN_MASK;
 	packet->length = skb->len - offset;
 	packet->protocol = ip->next_header;
 	parse_ipv6_chain(skb, offset + sizeof(*ip), ip->hop_limit, packet);
@@ -310,11 +310,26 @@ static __always_inline bool is_own_address(struct ip_address address)
 	return bpf_map_lookup_elem(&own_addresses, &address) != NULL;
 }
 
-/* What this host has encapsulated already, on another device or before a redirect, must not be encapsulated again. */
+/* Whether an address is in sites_address. */
+static __always_inline bool in_sites_address(struct ip_address address)
+{
+	return bpf_map_lookup_elem(&sites_address, &address) != NULL;
+}
+
+/* Whether a packet goes to an end of our tunnels. */
+static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
+{
+	return in_sites_address(packet->destination);
+}
+
+/*
+ * What this host has encapsulated already, on another device or before a redirect, must not be encapsulated again.
+ * All three must fit: the protocol alone, or a source that programs can bind to, would let any of them out in the clear.
+ */
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if ((packet->protocol == IPPROTO_IPIP || packet->protocol == IPPROTO_IPV6))
-		return is_own_address(packet->source);
+		return is_own_address(packet->source) && goes_to_tunnel_end(packet);
 	return false;
 }
 
@@ -398,7 +413,7 @@ static __always_inline int encapsulate_sites_ipip_ipv4(
 	outer->ipv4.id = 0;
 	outer->ipv4.fragment = bpf_htons(IPIP_IPV4_IPV4_FRAGMENT);
 	outer->ipv4.ttl = IPIP_IPV4_IPV4_TTL;
-	outer->ipv4.protocol = packet->is_ipv4 ? 4 : 41;
+	outer->ipv4.protocol = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 	outer->ipv4.source = host.tunnel_ipv4;
 	outer->ipv4.destination = row->address.word[3];
 	sum = bpf_htons(IPIP_IPV4_IPV4_CHECKSUM_BASE);
@@ -443,7 +458,7 @@ static __always_inline int encapsulate_sites_ipip_ipv6(
 	outer->ipv6.version_class_label =
 		bpf_htonl(IPIP_IPV6_IPV6_VERSION_CLASS_LABEL | packet->dscp << 22 | packet->ecn << 20);
 	outer->ipv6.payload_length = length_field(packet->length + IPIP_IPV6_OVERHEAD - sizeof(outer->ipv6));
-	outer->ipv6.next_header = packet->is_ipv4 ? 4 : 41;
+	outer->ipv6.next_header = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 	outer->ipv6.hop_limit = IPIP_IPV6_IPV6_HOP_LIMIT;
 	outer->ipv6.source = host_ipv6(&host.tunnel_ipv6);
 	outer->ipv6.destination = to_ipv6(&row->address);

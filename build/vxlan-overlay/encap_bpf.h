@@ -70,6 +70,11 @@ enum {
 #define ND_ROUTER_SOLICIT 133 /* the first ICMPv6 type of RFC 4861 */
 #define ND_REDIRECT 137 /* the last */
 #define ND_HOP_LIMIT 255
+#define IP_DSCP_MASK 0x3f
+#define IP_ECN_MASK 3
+#define IPV4_DSCP_SHIFT 2 /* within the type of service */
+#define IPV6_DSCP_SHIFT 22 /* within the first word */
+#define IPV6_ECN_SHIFT 20
 #define IPV4_HLEN 20
 #define IPV6_HLEN 40
 #define UDP_HLEN 8

@@ -162,7 +162,7 @@ struct {
 	__type(value, struct vnis_row);
 } vnis SEC(".maps");
 
-/* sites_address: who may send: sites.address */
+/* sites_address: ends of tunnels: sites.address */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -312,8 +312,8 @@ static __always_inline bool parse_ipv4(const struct __sk_buff *skb, __u32 offset
 	packet->source = mapped_ipv4(ip->source);
 	packet->destination = mapped_ipv4(ip->destination);
 	packet->protocol = ip->protocol;
-	packet->dscp = ip->tos >> 2;
-	packet->ecn = ip->tos & 3;
+	packet->dscp = ip->tos >> IPV4_DSCP_SHIFT;
+	packet->ecn = ip->tos & IP_ECN_MASK;
 	packet->length = skb->len - offset;
 	packet->transport = offset + header_length;
 	packet->fragment = ip->fragment & bpf_htons(IPV4_FRAGMENT);
@@ -384,8 +384,8 @@ static __always_inline bool parse_ipv6(const struct __sk_buff *skb, __u32 offset
 		return false;
 	packet->source = from_ipv6(&ip->source);
 	packet->destination = from_ipv6(&ip->destination);
-	packet->dscp = bpf_ntohl(ip->version_class_label) >> 22 & 0x3f;
-	packet->ecn = bpf_ntohl(ip->version_class_label) >> 20 & 3;
+	packet->dscp = bpf_ntohl(ip->version_class_label) >> IPV6_DSCP_SHIFT & IP_DSCP_MASK;
+	packet->ecn = bpf_ntohl(ip->version_class_label) >> IPV6_ECN_SHIFT & IP_ECN_MASK;
 	packet->length = skb->len - offset;
 	packet->protocol = ip->next_header;
 	parse_ipv6_chain(skb, offset + sizeof(*ip), ip->hop_limit, packet);
@@ -406,11 +406,26 @@ static __always_inline bool is_own_address(struct ip_address address)
 	return bpf_map_lookup_elem(&own_addresses, &address) != NULL;
 }
 
-/* What this host has encapsulated already, on another device or before a redirect, must not be encapsulated again. */
+/* Whether an address is in sites_address. */
+static __always_inline bool in_sites_address(struct ip_address address)
+{
+	return bpf_map_lookup_elem(&sites_address, &address) != NULL;
+}
+
+/* Whether a packet goes to an end of our tunnels. */
+static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
+{
+	return in_sites_address(packet->destination);
+}
+
+/*
+ * What this host has encapsulated already, on another device or before a redirect, must not be encapsulated again.
+ * All three must fit: the protocol alone, or a source that programs can bind to, would let any of them out in the clear.
+ */
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if (packet->protocol == IPPROTO_UDP && packet->destination_port == bpf_htons(VXLAN_UDP_DESTINATION_PORT))
-		return is_own_address(packet->source);
+		return is_own_address(packet->source) && goes_to_tunnel_end(packet);
 	return false;
 }
 
@@ -430,14 +445,15 @@ static __always_inline __u32 flow_hash(const struct __sk_buff *skb, const struct
 {
 	__u32 hash = skb->hash;
 
-	hash = flow_hash_add(hash, packet->source.word[0]);
-	hash = flow_hash_add(hash, packet->destination.word[0]);
-	hash = flow_hash_add(hash, packet->source.word[1]);
-	hash = flow_hash_add(hash, packet->destination.word[1]);
-	hash = flow_hash_add(hash, packet->source.word[2]);
-	hash = flow_hash_add(hash, packet->destination.word[2]);
-	hash = flow_hash_add(hash, packet->source.word[3]);
-	hash = flow_hash_add(hash, packet->destination.word[3]);
+	if (packet->is_ipv4) {
+		hash = flow_hash_add(hash, packet->source.word[3]);
+		hash = flow_hash_add(hash, packet->destination.word[3]);
+	} else {
+		for (int i = 0; i < 4; i++) {
+			hash = flow_hash_add(hash, packet->source.word[i]);
+			hash = flow_hash_add(hash, packet->destination.word[i]);
+		}
+	}
 	hash = flow_hash_add(hash, packet->protocol);
 	/* Only the first fragment shows the ports; all shall take one path. */
 	if (!packet->fragment)

@@ -11,7 +11,7 @@ Killed anywhere, the next apply finds what is there and goes on from it.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -62,7 +62,7 @@ def _carry_out(planned: Plan, stack: ExitStack) -> None:
     desired, paths = planned.desired, planned.desired.paths
     existing = {m.map: stack.enter_context(open_map(m.existing.path)) for m in planned.maps if m.existing}
     loaded = load(desired, existing, stack) if planned.loads else Loaded(maps=dict(existing))
-    for change in planned.maps:
+    for change in _sets_first(planned.maps):
         _write(change, loaded.maps[change.map])
     state = _remember_counters(planned)
     _pin_new(planned, loaded.maps)
@@ -79,13 +79,18 @@ def _carry_out(planned: Plan, stack: ExitStack) -> None:
         raise DiagnosedError([Diagnostic("K208", words, help=fix)], Exit.KERNEL) from None
     for kind, stale in planned.observed.stale:
         KINDS[kind].detach(paths.owner, *stale)
-    for change in planned.maps:
+    for change in reversed(_sets_first(planned.maps)):
         if change.existing is not None and change.write.delete:
             loaded.maps[change.map].delete(change.write.delete)
     state = _carry_counters(planned, state)
     for leftover in planned.leftovers:
         leftover.path.unlink(missing_ok=True)
     save(paths.state, state)
+
+
+def _sets_first(changes: Sequence[MapChange]) -> list[MapChange]:
+    """What a row leads to must be known for a tunnel end as long as the row is there: its packets pass by it."""
+    return sorted(changes, key=lambda change: change.content is not None and change.content.kind == "rows")
 
 
 def _write(change: MapChange, target: Map) -> None:

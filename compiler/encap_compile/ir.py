@@ -195,7 +195,7 @@ class TableMap(NamedTuple):
 
 
 class AddressMap(NamedTuple):
-    """A map of addresses: outer sources that may send, our own sources, or a long prefix list."""
+    """A map of addresses: tunnel ends, our own sources, or a long prefix list."""
 
     name: str
     kind: str  # hash, lpm
@@ -294,6 +294,15 @@ class Signature(NamedTuple):
     encapsulation: str
 
 
+class TunnelEnd(NamedTuple):
+    """Where outer packets go: addresses in a map, or one address as C. `family` is empty where a map has both."""
+
+    family: str
+    map: str
+    ctype: str  # of the map's key
+    value: str  # host.MEMBER or a constant
+
+
 class EgressRule(NamedTuple):
     """`action`: encapsulate, pass or drop. `row_id` and `row_name` are set when the rule names its row."""
 
@@ -336,6 +345,7 @@ class EgressProgram(NamedTuple):
     encapsulators: tuple[Encapsulator, ...]
     dispatches: tuple[Dispatch, ...]
     signatures: tuple[Signature, ...]
+    tunnel_ends: tuple[TunnelEnd, ...]
     link_local: tuple[str, ...]
     discovery: bool  # the rules could catch IPv6 neighbour discovery, which passes before them
 

@@ -129,3 +129,22 @@ def test_our_own_tunnel_packets_from_a_socket(compiled: Compiled) -> None:
             frame = wire.first(carries(MARK), "the tunnel packet").data
         assert len(frame) == ONCE
         assert counted["egress_own_stack"] == 1
+
+
+def test_a_socket_cannot_pretend_to_be_a_tunnel(compiled: Compiled) -> None:
+    """The port and the source are ours, but no tunnel ends there: the rules decide, and they have no row for it."""
+    with Topology(offloads="off") as topology:
+        overlay = Overlay(topology, outer=4)
+        overlay.apply(compiled(('[10.0.0.0/8, "fd00:10::/32"]', '[10.0.0.0/8, 198.51.100.0/24, "fd00:10::/32"]')))
+        with (
+            overlay.counting() as counted,
+            Capture(topology.router, "to-ours") as wire,
+            topology.ours.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
+        ):
+            sender.bind((str(PLAN["ours"].underlay[4]), 0))
+            sender.sendto(MARK, ("198.51.100.7", 4789))  # an application's own, in the clear if it passed
+            sender.sendto(MARK, (str(PLAN["far"].underlay[4]), 4789))  # to an end, and so taken for ours: passes
+            frame = wire.first(carries(MARK), "the packet to the end").data
+        assert frame[14 + 16 : 14 + 20] == PLAN["far"].underlay[4].packed
+        assert counted["egress_own_stack"] == 1
+        assert counted["egress_sites_no_row"] == 1

@@ -67,6 +67,13 @@ OWN_STACKS = {
     GRE_SPEC: lambda ip: ip / GRE(key_present=1, key=1001) / IP(dst="10.1.0.1") / UDP_7,
     TWO_SPEC: lambda ip: ip / GRE(key_present=1, key=7) / IP(dst="10.1.0.1") / UDP_7,
 }
+# Outer destinations of the examples' rows.
+ENDS = {
+    VXLAN_SPEC: {4: "192.0.2.10", 6: "2001:db8::30"},
+    IPIP_SPEC: {4: "192.0.2.10", 6: "2001:db8::20"},
+    GRE_SPEC: {4: "192.0.2.1", 6: "2001:db8:1::2"},
+    TWO_SPEC: {4: "192.0.2.1", 6: "2001:db8::4"},
+}
 # Destination and mark of a packet that a rule would choose.
 CHOSEN = {
     VXLAN_SPEC: ("10.1.2.3", 0),
@@ -74,7 +81,7 @@ CHOSEN = {
     GRE_SPEC: ("10.1.2.3", 0x1001),
     TWO_SPEC: ("10.1.2.3", 0),
 }
-CHOSEN_6 = {VXLAN_SPEC: "fd00:10:1::9", IPIP_SPEC: "fd00:10:1::9", GRE_SPEC: "fd00:2::9", TWO_SPEC: "fd00:10:1::9"}
+CHOSEN_6 = {VXLAN_SPEC: "fd00:10:1::9", IPIP_SPEC: "fd00:10:1::9", GRE_SPEC: "fd00:1::9", TWO_SPEC: "fd00:10:1::9"}
 
 CASES = [
     Left(VXLAN_SPEC, "another destination", to("192.0.2.200") / TCP_80, "pass", "default"),
@@ -116,7 +123,7 @@ CASES = [
         Left(
             e,
             f"encapsulated by this host over IPv{v}",
-            OWN_STACKS[e](to(CHOSEN[e][0] if v == 4 else CHOSEN_6[e], OWN[v])),
+            OWN_STACKS[e](to(ENDS[e][v], OWN[v])),
             "pass",
             "own_stack",
             CHOSEN[e][1],
@@ -196,3 +203,14 @@ def test_another_hosts_stack_is_a_packet_like_others(loaded: Load, example: str)
     outcome = loaded(example).egress(frame(OWN_STACKS[example](to(destination, "192.0.2.78"))), mark=mark)
     assert list(outcome.counted) in (["egress_sites"], ["egress_tenants"])
     assert outcome.frame != frame(OWN_STACKS[example](to(destination, "192.0.2.78")))
+
+
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("example", [VXLAN_SPEC, IPIP_SPEC, GRE_SPEC])
+def test_our_stack_to_no_tunnel_end_is_a_packet_like_others(loaded: Load, example: str, version: int) -> None:
+    """A process may send from our address to our port: only what a tunnel's end can take is taken for encapsulated."""
+    destination, mark = (CHOSEN[example][0] if version == 4 else CHOSEN_6[example]), CHOSEN[example][1]
+    sent = frame(OWN_STACKS[example](to(destination, OWN[version])))
+    outcome = loaded(example).egress(sent, mark=mark)
+    assert list(outcome.counted) in (["egress_sites"], ["egress_tenants"])
+    assert len(outcome.frame) > len(sent)

@@ -8,6 +8,7 @@ from .. import ir
 from ..spec import EgressRule, Match, Spec
 from .conditions import LINK_LOCAL, Conditions, catches, families_of
 from .names import c_name, place_text
+from .tunnel_ends import tunnel_ends
 
 
 def chooses(rule: EgressRule) -> bool:
@@ -69,6 +70,8 @@ def lower_egress(
     rules: tuple[ir.EgressRule, ...],
 ) -> ir.EgressProgram:
     found = dispatches(spec, stacks)
+    encapsulators = tuple(e for d in found for e in d.encapsulators)
+    told_apart = tuple(s for s in signatures if s.family in families)
     return ir.EgressProgram(
         function=f"{c_name(spec.name)}_egress",
         families=tuple(families),
@@ -76,9 +79,10 @@ def lower_egress(
         default=spec.egress.default,
         default_place=place_text(spec.egress.default_place),
         next_hop=spec.egress.next_hop,
-        encapsulators=tuple(e for d in found for e in d.encapsulators),
+        encapsulators=encapsulators,
         dispatches=found,
-        signatures=tuple(s for s in signatures if s.family in families),
+        signatures=told_apart,
+        tunnel_ends=tunnel_ends(spec, encapsulators, families) if told_apart else (),
         link_local=link_local_families(spec, families),
         discovery="ipv6" in families and _catches_discovery(spec),
     )

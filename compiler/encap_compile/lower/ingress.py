@@ -11,12 +11,9 @@ from ..spec import Addresses, AnySource, IngressRule, Prefix, Reference, Scalar,
 from .conditions import INLINE_PREFIXES, Conditions
 from .names import c_name, place_text
 from .stacks import host_value
+from .tunnel_ends import address_map_name
 
 FAMILIES = catalogue.FAMILIES
-
-
-def source_map_name(source: TableField) -> str:
-    return c_name(f"{source.table}_{source.field}")
 
 
 def signature(stack: ir.Stack) -> ir.Signature:
@@ -198,7 +195,7 @@ def _rule(spec: Spec, rule: IngressRule, stack: ir.Stack, conditions: Conditions
     kind, map_ = "any", ""
     prefixes: tuple[Prefix, ...] = ()
     if isinstance(rule.source, TableField):
-        kind, map_ = "map", source_map_name(rule.source)
+        kind, map_ = "map", address_map_name(rule.source)
     elif isinstance(rule.source, Addresses):
         kind = "prefixes" if len(rule.source.prefixes) <= INLINE_PREFIXES else "set"
         if kind == "set":
@@ -229,4 +226,4 @@ def _rule(spec: Spec, rule: IngressRule, stack: ir.Stack, conditions: Conditions
 
 
 def source_sets(spec: Spec) -> Mapping[str, TableField]:
-    return {source_map_name(r.source): r.source for r in spec.ingress.rules if isinstance(r.source, TableField)}
+    return {address_map_name(r.source): r.source for r in spec.ingress.rules if isinstance(r.source, TableField)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from .. import ir, manifest
@@ -19,9 +20,9 @@ from .layouts import constant_groups, header_structs
 from .names import c_name, place_text
 from .stacks import family_field, lower_stack, outer_families
 from .tables import LoweredTable, lower_table, manifest_layout, manifest_stack, place_members, row_id
+from .tunnel_ends import ADDRESS_TYPES, tunnel_end_fields
 
 FAMILIES = ("ipv4", "ipv6")
-ADDRESS_TYPES = {"ip": "struct ip_address", "ipv4": "__be32", "ipv6": "struct ipv6_address"}
 OWN_ADDRESSES = "own_addresses"
 OWN_CAPACITY = 1024  # addresses: of all devices, before and after a change
 
@@ -59,11 +60,12 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         if t.name in _used_tables(spec)
     }
     tables = {name: _with_fixed_rows(spec, name, t) for name, t in tables.items()}
-    for source in source_sets(spec).values():  # the loader fills the set from the rows, compiled in or not
+    egress = lower_egress(spec, [s for s in stacks if s.name in encapsulating], signatures, visible, rules)
+    address_sets = _address_sets(spec, egress)
+    for source in address_sets.values():  # the loader fills the set from the rows, compiled in or not
         table = tables[source.table]
         rows_file = replace(table.manifest, file=f"{source.table}.csv")
         tables[source.table] = replace(table, manifest=rows_file)
-    egress = lower_egress(spec, [s for s in stacks if s.name in encapsulating], signatures, visible, rules)
     matches = [c for d in (ingress.decapsulators if ingress else ()) for r in d.rules for c in r.match]
     keys = {t.name: t.key for t in spec.endpoints.values() if t.name in table_families}
     packet = packet_needs(
@@ -88,7 +90,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
             host.add(rule.set_mark, "ipv4", "")
     host_members, host_layout, host_described = host.lower()
     described_counters = counting.lower_counters(egress, ingress)
-    address_maps, sets, prefix_sets, prefix_files = _address_maps(spec, conditions, bool(egress.signatures))
+    address_maps, sets, prefix_sets, prefix_files = _address_maps(spec, conditions, address_sets, bool(egress.signatures))
     includes = ["encap_bpf.h", "encap_address.h"]
     if in_use:
         includes += (
@@ -215,17 +217,25 @@ def _with_fixed_rows(spec: Spec, name: str, table: LoweredTable) -> LoweredTable
     return replace(table, ir=table.ir._replace(rows=fixed_rows(spec.endpoints[name], table.manifest, spec)))
 
 
+def _address_sets(spec: Spec, egress: ir.EgressProgram) -> dict[str, TableField]:
+    """The fields whose values are kept as a set: who may send to us, and where our own packets go."""
+    wanted = {end.map for end in egress.tunnel_ends}
+    return {
+        **source_sets(spec),
+        **{name: field for name, field in tunnel_end_fields(spec).items() if name in wanted},
+    }
+
+
 def _address_maps(
-    spec: Spec, conditions: Conditions, own: bool
+    spec: Spec, conditions: Conditions, addresses: Mapping[str, TableField], own: bool
 ) -> tuple[tuple[ir.AddressMap, ...], tuple[manifest.SourceSet, ...], tuple[manifest.PrefixSet, ...], dict[str, str]]:
     maps = []
     sets = []
-    for name, source in source_sets(spec).items():
+    for name, source in addresses.items():
         type_ = spec.endpoints[source.table].fields[source.field]
         capacity = spec.endpoints[source.table].capacity
-        maps.append(
-            ir.AddressMap(name, "hash", ADDRESS_TYPES[type_], capacity, f"who may send: {source.table}.{source.field}")
-        )
+        comment = f"ends of tunnels: {source.table}.{source.field}"
+        maps.append(ir.AddressMap(name, "hash", ADDRESS_TYPES[type_], capacity, comment))
         key = manifest_layout(place_members([("address", type_)]))
         sets.append(manifest.SourceSet(name, source.table, source.field, key, capacity))
     prefix_sets = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import ir
+from .conditions import PROTOCOLS
 
 
 def header_member_type(member: ir.HeaderMember) -> str:
@@ -109,7 +110,7 @@ def expression(part: ir.Part, stack: ir.Stack) -> str:
 
 
 def _known(number: int) -> str:
-    return {0x0800: "ETH_P_IP", 0x86DD: "ETH_P_IPV6"}.get(number, str(number))
+    return {0x0800: "ETH_P_IP", 0x86DD: "ETH_P_IPV6"}.get(number) or PROTOCOLS.get(number, str(number))
 
 
 def _checksum(layer: ir.Layer, target: str, checksum: ir.WordLayout) -> list[str]:

@@ -12,6 +12,7 @@ from ..lower.counters import refusal
 from ..lower.tables import row_id
 from . import assignments, conditions
 from .receive import RECEIVE_FILTERS
+from .tunnel_ends import compares_ipv6, set_key, tunnel_end_condition, tunnel_end_sets
 
 FAMILIES = ("ipv4", "ipv6")
 
@@ -225,6 +226,10 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "matched_sets": matched_sets,
     "merged_signatures": merged_signatures,
     "signature_condition": signature_condition,
+    "tunnel_end_sets": tunnel_end_sets,
+    "tunnel_end_condition": tunnel_end_condition,
+    "set_key": set_key,
+    "compares_ipv6": compares_ipv6,
     "row_argument": row_argument,
     "encapsulator": encapsulator,
     "reads_row": reads_row,

@@ -1,0 +1,53 @@
+"""Where a spec's outer packets may go: what tells them from others of the same protocol and port."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from .. import ir
+from ..spec import Reference, Spec, TableField
+from .names import c_name
+
+ADDRESS_TYPES = {"ip": "struct ip_address", "ipv4": "__be32", "ipv6": "struct ipv6_address"}
+
+
+def address_map_name(source: TableField) -> str:
+    return c_name(f"{source.table}_{source.field}")
+
+
+def tunnel_end_fields(spec: Spec) -> Mapping[str, TableField]:
+    """The row fields that are outer destinations, for tables that a rule leads to: name of the set -> field."""
+    found: dict[str, TableField] = {}
+    for rule in spec.egress.rules:
+        if rule.to is None:
+            continue
+        table = spec.endpoints[rule.to.table]
+        for name in table.encapsulations:
+            value = spec.encapsulations[name].headers[0].values.get("destination")
+            if isinstance(value, Reference) and value.root == "endpoint":
+                field = TableField(table.name, value.path[0])
+                found[address_map_name(field)] = field
+    return found
+
+
+def tunnel_ends(
+    spec: Spec, encapsulators: Iterable[ir.Encapsulator], visible: Sequence[str]
+) -> tuple[ir.TunnelEnd, ...]:
+    """Every outer destination of a family that the rules see: sets first, then single addresses."""
+    found: dict[ir.TunnelEnd, None] = {}
+    for name, source in tunnel_end_fields(spec).items():
+        type_ = spec.endpoints[source.table].fields[source.field]
+        family = "" if type_ == "ip" else type_
+        if not family or family in visible:
+            found[ir.TunnelEnd(family, name, ADDRESS_TYPES[type_], "")] = None
+    for encapsulator in encapsulators:
+        family = encapsulator.stack.outer_family
+        word = next(w for w in encapsulator.stack.layers[0].words if w.name == "destination")
+        source_of_value = word.parts[0].source
+        if family not in visible:
+            continue
+        if isinstance(source_of_value, ir.FromHost):
+            found[ir.TunnelEnd(family, "", "", f"host.{source_of_value.member}")] = None
+        elif isinstance(source_of_value, ir.Literal):
+            found[ir.TunnelEnd(family, "", "", word.constant)] = None
+    return tuple(found)

@@ -1,0 +1,47 @@
+"""How egress tells what this host has encapsulated: does it go to an end of the spec's tunnels?"""
+
+from __future__ import annotations
+
+from .. import ir
+
+_PACKET, _IPV4, _IPV6 = "struct ip_address", "__be32", "struct ipv6_address"
+
+
+def tunnel_end_sets(program: ir.Program) -> list[ir.TunnelEnd]:
+    """The ends that are looked up in a map."""
+    return [e for e in program.egress.tunnel_ends if e.map]
+
+
+def set_key(end: ir.TunnelEnd, program: ir.Program) -> str:
+    """`address`, of the packet's type, as a key of the end's map."""
+    given = _PACKET if program.packet.both else program.packet.address_type
+    if end.ctype == given:
+        return "address"
+    if end.ctype == _PACKET:
+        return "mapped_ipv4(address)" if given == _IPV4 else "from_ipv6(&address)"
+    return "address.word[3]" if end.ctype == _IPV4 else "to_ipv6(&address)"
+
+
+def tunnel_end_condition(program: ir.Program) -> str:
+    """Whether the packet's destination is one of the ends, as C."""
+    terms = [_term(end, program) for end in program.egress.tunnel_ends]
+    return " || ".join(f"({t})" if "&&" in t and len(terms) > 1 else t for t in terms)
+
+
+def compares_ipv6(program: ir.Program) -> bool:
+    """Whether the destination is needed as an IPv6 address where the packet's may be of either family."""
+    return program.packet.both and any(e.value and e.family == "ipv6" for e in program.egress.tunnel_ends)
+
+
+def _term(end: ir.TunnelEnd, program: ir.Program) -> str:
+    both = program.packet.both
+    if end.map:
+        test = f"in_{end.map}(packet->destination)"
+    elif end.family == "ipv4":
+        value = end.value if end.value.startswith("host.") else f"bpf_htonl({end.value})"
+        test = f"{'packet->destination.word[3]' if both else 'packet->destination'} == {value}"
+    else:
+        test = f"same_ipv6({'&ipv6' if both else '&packet->destination'}, &{end.value})"
+    if not both or not end.family:
+        return test
+    return f"{'packet->is_ipv4' if end.family == 'ipv4' else '!packet->is_ipv4'} && {test}"
