@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 from . import __version__, manifest, manifest_io
 from .diagnostics import DiagnosedError, Diagnostic, Exit, Place
@@ -15,8 +16,7 @@ from .diagnostics import DiagnosedError, Diagnostic, Exit, Place
 MANIFEST = "manifest.json"
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """What writing did to one file: lines added and removed (text), or only that it changed (objects)."""
 
     file: str
@@ -24,28 +24,19 @@ class Change:
     removed: int
 
 
-def finish(
-    described: manifest.Manifest,
-    code: dict[str, bytes],
-    data: dict[str, bytes],
-    built: bytes,
-    toolchain: manifest.Toolchain,
-    inputs: manifest.Inputs,
-) -> dict[str, bytes]:
-    """All files of the bundle, the manifest last.
+def identify(
+    described: manifest.Manifest, code: dict[str, bytes], toolchain: manifest.Toolchain, inputs: manifest.Inputs
+) -> manifest.Manifest:
+    """The manifest with all but its files. The identity names what runs: code, layouts and flags, not rows."""
+    made = replace(described, toolchain=toolchain)
+    return replace(made, identity=manifest_io.identity(made, code), inputs=inputs)
 
-    `code` is the C and its headers, `data` rows and prefix lists. The identity names what runs: code, layouts and
-    flags, not rows.
-    """
-    files = {**code, **data, f"{described.name}.bpf.o": built}
-    complete = replace(
-        described,
-        identity=manifest_io.identity(replace(described, toolchain=toolchain), code),
-        toolchain=toolchain,
-        inputs=inputs,
-        files={name: sha256(files[name]).hexdigest() for name in sorted(files)},
-    )
-    return {**{name: files[name] for name in sorted(files)}, MANIFEST: manifest_io.dump(complete).encode()}
+
+def finish(identified: manifest.Manifest, files: dict[str, bytes]) -> tuple[manifest.Manifest, dict[str, bytes]]:
+    """The manifest with the hashes of `files`, and all files of the bundle, the manifest last."""
+    ordered = {name: files[name] for name in sorted(files)}
+    complete = replace(identified, files={name: sha256(data).hexdigest() for name, data in ordered.items()})
+    return complete, {**ordered, MANIFEST: manifest_io.dump(complete).encode()}
 
 
 def read(directory: Path, names: list[str]) -> dict[str, bytes]:
@@ -114,30 +105,30 @@ def _replace(path: Path, data: bytes) -> None:
 def _change(name: str, before: bytes, after: bytes) -> Change:
     if name.endswith(".o"):
         return Change(name, 0, 0)
-    from difflib import SequenceMatcher
-
     old, new = before.splitlines(), after.splitlines()
     if max(len(old), len(new)) > 5000 or not old:
         return Change(name, len(new), len(old))
+    from difflib import SequenceMatcher
+
     same = sum(block.size for block in SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks())
     return Change(name, len(new) - same, len(old) - same)
 
 
 # What decides the bytes of a bundle; the rest of the package (reports, loader) may change without making one stale.
 GENERATOR = ("frontend", "headers", "lower", "render", "rows", "toolchain", "_data/templates")
-GENERATOR_FILES = ("bundle.py", "ir.py", "manifest.py", "manifest_io.py", "spec.py", "values.py")
+GENERATOR_FILES = ("bundle.py", "ir.py", "manifest.py", "manifest_io.py", "record.py", "spec.py", "values.py")
 
 
 @cache
 def compiler_inputs() -> tuple[str, str]:
     """The compiler's version, and a hash over the code and the templates that decide the bytes of a bundle."""
-    root = Path(__file__).parent
+    root = f"{Path(__file__).parent}/"
     digest = sha256()
-    paths = [root / name for name in GENERATOR_FILES]
+    paths = [root + name for name in GENERATOR_FILES]
     for folder in GENERATOR:
-        for current, folders, names in os.walk(root / folder):
+        for current, folders, names in os.walk(root + folder):
             folders[:] = sorted(f for f in folders if f != "__pycache__")
-            paths += [Path(current) / n for n in sorted(names) if n.endswith((".py", ".j2", ".h", ".yaml"))]
+            paths += [f"{current}/{n}" for n in sorted(names) if n.endswith((".py", ".j2", ".h", ".yaml"))]
     for path in paths:
-        digest.update(f"{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes())
+        digest.update(f"{path.removeprefix(root)}\0".encode() + Path(path).read_bytes())
     return __version__, digest.hexdigest()

@@ -7,8 +7,8 @@ Nothing here prints; nothing here knows a file format.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from typing import NamedTuple
 
 
 class Exit(IntEnum):
@@ -30,8 +30,7 @@ class Severity(StrEnum):
     NOTE = "note"
 
 
-@dataclass(frozen=True, order=True)
-class Place:
+class Place(NamedTuple):
     """A stretch of text in a file. `line` and `column` count from 1; 0 means the file as a whole.
 
     `end_column` is one past the last character, on the same line; 0 when only the start is known.
@@ -51,8 +50,7 @@ class Place:
 NOWHERE = Place("")
 
 
-@dataclass(frozen=True)
-class Diagnostic:
+class Diagnostic(NamedTuple):
     """One finding. `code` is a key of `codes.CODES`; `message` says what is wrong, `help` what to do."""
 
     code: str
@@ -60,7 +58,7 @@ class Diagnostic:
     place: Place = NOWHERE
     help: str = ""
     severity: Severity = Severity.ERROR
-    related: tuple[tuple[Place, str], ...] = field(default=())  # other places that matter, each with its words
+    related: tuple[tuple[Place, str], ...] = ()  # other places that matter, each with its words
 
 
 class DiagnosedError(Exception):

@@ -2,10 +2,8 @@
 
 `lower` builds it from a checked `Spec`. Names are C identifiers; widths are bits, sizes and offsets bytes; numbers
 are in host byte order and become network order where the C says so. Named tuples, because as dataclasses they
-would cost a fifth of a cold start.
+would cost a fifth of a cold start; and annotations are not postponed, because a named tuple would compile each text.
 """
-
-from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network
 from typing import NamedTuple
@@ -147,6 +145,42 @@ class Stack(NamedTuple):
     uses_hash: bool
 
 
+# ---- conditions ------------------------------------------------------------------------------------------------------
+
+
+class InPrefixes(NamedTuple):
+    """The packet's address is in one of the prefixes. Both families may occur."""
+
+    member: str  # source, destination
+    prefixes: tuple[IPv4Network | IPv6Network, ...]
+
+
+class InPrefixMap(NamedTuple):
+    """The same for a long list, kept in an LPM map."""
+
+    member: str
+    map: str
+
+
+class InRanges(NamedTuple):
+    """A number of the packet is in one of the inclusive ranges.
+
+    `member`: source_port, destination_port, protocol, dscp or mark. `unseen`: what a later fragment or an unreadable
+    header chain, which shows no such number, counts as.
+    """
+
+    member: str
+    ranges: tuple[tuple[int, int], ...]
+    unseen: bool = False
+
+
+class IsFamily(NamedTuple):
+    family: str
+
+
+Condition = InPrefixes | InPrefixMap | InRanges | IsFamily
+
+
 # ---- maps ------------------------------------------------------------------------------------------------------------
 
 
@@ -202,42 +236,6 @@ class AddressMap(NamedTuple):
     ctype: str  # of the address: __be32, struct ipv6_address, struct ip_address
     capacity: int
     comment: str
-
-
-# ---- conditions ------------------------------------------------------------------------------------------------------
-
-
-class InPrefixes(NamedTuple):
-    """The packet's address is in one of the prefixes. Both families may occur."""
-
-    member: str  # source, destination
-    prefixes: tuple[IPv4Network | IPv6Network, ...]
-
-
-class InPrefixMap(NamedTuple):
-    """The same for a long list, kept in an LPM map."""
-
-    member: str
-    map: str
-
-
-class InRanges(NamedTuple):
-    """A number of the packet is in one of the inclusive ranges.
-
-    `member`: source_port, destination_port, protocol, dscp or mark. `unseen`: what a later fragment or an unreadable
-    header chain, which shows no such number, counts as.
-    """
-
-    member: str
-    ranges: tuple[tuple[int, int], ...]
-    unseen: bool = False
-
-
-class IsFamily(NamedTuple):
-    family: str
-
-
-Condition = InPrefixes | InPrefixMap | InRanges | IsFamily
 
 
 # ---- programs --------------------------------------------------------------------------------------------------------
@@ -416,6 +414,7 @@ class Decapsulator(NamedTuple):
     """A function that judges a packet of a stack and takes the stack off.
 
     `next` names the inner packet: a number for each family. `families` the inner ones that are let in.
+    `encapsulation_limit`: a destination option of RFC 2473 may stand behind the outer IPv6 header.
     """
 
     function: str
@@ -433,6 +432,7 @@ class Decapsulator(NamedTuple):
     next_numbers: ByInnerFamily
     ecn_layer: str
     any_match: bool
+    encapsulation_limit: bool
 
 
 class IngressProgram(NamedTuple):

@@ -5,15 +5,16 @@ nothing else: no spec, no templates, no clang. All offsets and sizes are bytes. 
 `FORMAT_VERSION`; a loader refuses a version that it does not know.
 """
 
-from __future__ import annotations
+# Annotations are not postponed here: `manifest_io` reads documents by them, and evaluating texts would take longer.
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from .record import Record
 
 FORMAT_VERSION = 1
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(Record):
     """A member of a map's key or value, or of the host values.
 
     `type` says how a value is written into the bytes:
@@ -35,16 +36,14 @@ class Member:
     size: int
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(Record):
     """A C struct: its size and members, without gaps (padding is a member)."""
 
     size: int
     members: tuple[Member, ...]
 
 
-@dataclass(frozen=True)
-class KeyColumn:
+class KeyColumn(Record):
     """A column of the table's key as a person writes it in a row."""
 
     name: str  # destination, source, protocol, destination_port, source_port, dscp, mark, received.vxlan.vni
@@ -53,8 +52,7 @@ class KeyColumn:
     prefix_lengths: tuple[int, ...] = ()  # promised by `shape`; empty: any
 
 
-@dataclass(frozen=True)
-class Stack:
+class Stack(Record):
     """One fixed layout of outer headers: an encapsulation with its outer family decided."""
 
     id: int
@@ -64,8 +62,7 @@ class Stack:
     overhead: int  # bytes added to the inner IP packet
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(Record):
     """A table of endpoints and the map that holds its rows.
 
     `columns` and `fields` are what a row may say, typed as in the spec; `key` and `value` are the map's bytes.
@@ -88,8 +85,7 @@ class Table:
     # encapsulation -> the fields that its rows must fill; of one that is not here: all fields
 
 
-@dataclass(frozen=True)
-class SourceSet:
+class SourceSet(Record):
     """A map of outer sources that may send to us: the values of one field of a table."""
 
     map: str
@@ -99,8 +95,7 @@ class SourceSet:
     capacity: int
 
 
-@dataclass(frozen=True)
-class PrefixSet:
+class PrefixSet(Record):
     """A long prefix list, kept in an LPM map. The file has one prefix a line."""
 
     map: str
@@ -111,8 +106,7 @@ class PrefixSet:
     capacity: int
 
 
-@dataclass(frozen=True)
-class HostDeclaration:
+class HostDeclaration(Record):
     """`host:` of the spec. `default` is as written, `uplink.address`, or empty."""
 
     name: str
@@ -120,8 +114,7 @@ class HostDeclaration:
     default: str
 
 
-@dataclass(frozen=True)
-class HostMember:
+class HostMember(Record):
     """Where a host value goes in `struct host` (section .rodata.host, one per attached device).
 
     `source` is NAME for a value, DEVICE.mac, DEVICE.mtu, DEVICE.ifindex for an attribute of the attached device, or
@@ -137,8 +130,7 @@ class HostMember:
     own: bool = False
 
 
-@dataclass(frozen=True)
-class Counter:
+class Counter(Record):
     """A member of `struct counters` in the per-CPU array map `counters`: packets and bytes, two u64.
 
     Packets are counted as segments on the wire; bytes are those of the inner IP packets.
@@ -151,8 +143,7 @@ class Counter:
     place: str  # spec line, FILE:LINE, or empty
 
 
-@dataclass(frozen=True)
-class Hooked:
+class Hooked(Record):
     """A program of the object and where it goes."""
 
     program: str  # the C function
@@ -160,8 +151,7 @@ class Hooked:
     section: str
 
 
-@dataclass(frozen=True)
-class RuleSummary:
+class RuleSummary(Record):
     """A rule as `plan` and `status` show it, and what `plan` must prove about it on the machine."""
 
     name: str
@@ -174,16 +164,14 @@ class RuleSummary:
     digest: str = ""  # of the rule's meaning: a changed rule has another digest
 
 
-@dataclass(frozen=True)
-class Toolchain:
+class Toolchain(Record):
     name: str  # "clang"
     version: str
     source: str  # "pinned" or "chosen"
     flags: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Inputs:
+class Inputs(Record):
     """What the bundle was made from: names are the last part of the path, hashes SHA-256 of the bytes."""
 
     spec: str
@@ -193,8 +181,7 @@ class Inputs:
     compiler_sha256: str  # of the compiler's own code, templates and schemas
 
 
-@dataclass(frozen=True)
-class Manifest:
+class Manifest(Record):
     format_version: int
     name: str
     summary: str

@@ -8,7 +8,7 @@ from dataclasses import MISSING, asdict, fields, is_dataclass, replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin
 
 from .diagnostics import DiagnosedError, Diagnostic, Exit, Place
 from .manifest import FORMAT_VERSION, Inputs, Manifest
@@ -87,8 +87,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 @cache
 def _members(kind: type) -> dict[str, tuple[Any, bool]]:
     """Each member's type, and whether it must be there."""
-    hints = get_type_hints(kind)
-    return {f.name: (hints[f.name], f.default is MISSING and f.default_factory is MISSING) for f in fields(kind)}
+    return {f.name: (f.type, f.default is MISSING and f.default_factory is MISSING) for f in fields(kind)}
 
 
 def _build(kind: Any, value: Any, where: str) -> Any:

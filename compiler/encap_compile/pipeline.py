@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from . import bundle, manifest, manifest_io
+from . import __version__, bundle, manifest, manifest_io
 from .diagnostics import DiagnosedError, Diagnostic, Exit, Findings, Place
 
 if TYPE_CHECKING:
     from .lower import Lowered
     from .spec import Spec
+    from .toolchain.process import Process
 
 
-@dataclass(frozen=True)
-class Compiled:
+class Compiled(NamedTuple):
     """A bundle in memory, with the warnings met on the way."""
 
     manifest: manifest.Manifest
     files: dict[str, bytes]
     warnings: tuple[Diagnostic, ...] = ()
     unchanged: bool = False
-    changes: list[bundle.Change] = field(default_factory=list)
+    changes: tuple[bundle.Change, ...] = ()
 
 
 def check_spec(path: str) -> tuple[Spec, Lowered, dict[str, bytes], Findings]:
@@ -38,8 +39,7 @@ def check_spec(path: str) -> tuple[Spec, Lowered, dict[str, bytes], Findings]:
     spec = load_spec(path)
     findings = checks.run(spec)
     findings.stop_on_errors()
-    version, _ = bundle.compiler_inputs()
-    lowered = lower(spec, version)
+    lowered = lower(spec, __version__)
     data = {name: text.encode() for name, text in lowered.prefix_files.items()}
     data |= _rows(spec, lowered, findings)
     findings.stop_on_errors()
@@ -74,10 +74,22 @@ def rows_path(spec_path: str, file: str) -> Path:
 
 def render_code(lowered: Lowered) -> dict[str, bytes]:
     """The C and the headers it includes, by name."""
-    from .render.templates import TEMPLATES, include_text, render
-    from .toolchain.clang_format import format_c
+    from .toolchain.clang_format import formatted
 
-    text = format_c(render(lowered.program), TEMPLATES / "clang-format.yaml")
+    with _start_rendering(lowered) as rendering:
+        return _code(lowered, formatted(rendering.done()))
+
+
+def _start_rendering(lowered: Lowered) -> Process:
+    from .render.templates import TEMPLATES, render
+    from .toolchain.clang_format import start_format
+
+    return start_format(render(lowered.program), TEMPLATES / "clang-format.yaml")
+
+
+def _code(lowered: Lowered, text: str) -> dict[str, bytes]:
+    from .render.templates import include_text
+
     return {
         f"{lowered.program.name}.bpf.c": text.encode(),
         **{name: include_text(name).encode() for name in lowered.program.includes},
@@ -92,30 +104,42 @@ def compile_spec(path: str, out: Path, clang: str = "", write: bool = True, anew
     up_to_date = None if anew else _up_to_date(path, out, clang)
     if up_to_date is not None:
         return up_to_date
-    try:
+    with _inputs_stay():
         spec, lowered, data, findings = check_spec(path)
-        inputs = _inputs(spec)
-    except OSError as error:  # it could be read when its row was judged
+    complete, files = _build(spec, lowered, data, clang)
+    changes = bundle.write(out / spec.name, files) if write else []
+    return Compiled(complete, files, tuple(findings.warnings), False, tuple(changes))
+
+
+def _build(
+    spec: Spec, lowered: Lowered, data: dict[str, bytes], clang: str
+) -> tuple[manifest.Manifest, dict[str, bytes]]:
+    """The manifest, and every file. What needs neither clang-format's answer nor clang's is done while they work."""
+    with _start_rendering(lowered) as rendering:
+        from .toolchain.build import building
+        from .toolchain.clang import FLAGS, find_clang
+        from .toolchain.clang_format import formatted
+
+        with _inputs_stay():
+            inputs = _inputs(spec)
+        found = find_clang(clang)
+        code = _code(lowered, formatted(rendering.done()))
+    with building(found, lowered.program.name, code) as build:
+        toolchain = manifest.Toolchain("clang", build.version(), found.source, FLAGS)
+        identified = bundle.identify(lowered.manifest, code, toolchain, inputs)
+        return bundle.finish(identified, {**code, **data, f"{lowered.program.name}.bpf.o": build.built()})
+
+
+@contextmanager
+def _inputs_stay() -> Iterator[None]:
+    """T108 for a file that was there when it was judged, and is not when it is read again."""
+    try:
+        yield
+    except OSError as error:
         words = f"a file that the spec names went away while it was read: {error.strerror}"
         raise DiagnosedError(
             [Diagnostic("T108", words, Place(str(error.filename)), "compile again when it is back")], Exit.SPEC
         ) from None
-    code = render_code(lowered)
-    made = _build(lowered, code, data, clang, inputs)
-    changes = bundle.write(out / spec.name, made.files) if write else []
-    return Compiled(made.manifest, made.files, tuple(findings.warnings), False, changes)
-
-
-def _build(
-    lowered: Lowered, code: dict[str, bytes], data: dict[str, bytes], clang: str, inputs: manifest.Inputs
-) -> Compiled:
-    from .toolchain.clang import FLAGS, build_object, clang_version, find_clang
-
-    found = find_clang(clang)
-    toolchain = manifest.Toolchain("clang", clang_version(found), found.source, FLAGS)
-    built = build_object(found, lowered.program.name, code)
-    files = bundle.finish(lowered.manifest, code, data, built, toolchain, inputs)
-    return Compiled(manifest_io.loads(files[bundle.MANIFEST].decode(), bundle.MANIFEST), files)
 
 
 def _inputs(spec: Spec) -> manifest.Inputs:
@@ -162,10 +186,13 @@ def _up_to_date(path: str, out: Path, clang: str) -> Compiled | None:
 
 
 def _same_clang(old: manifest.Manifest, clang: str) -> bool:
-    from .toolchain.clang import FLAGS, clang_version, find_clang
+    from .toolchain.clang import FLAGS, find_clang
 
     found = find_clang(clang)
     if old.toolchain.source != found.source or old.toolchain.flags != FLAGS:
         return False
-    # The pinned clang is pinned by the package that also holds this code.
-    return found.source == "pinned" or clang_version(found) == old.toolchain.version
+    if found.source == "pinned":  # by the package that also holds this code
+        return True
+    from .toolchain.running import clang_version
+
+    return clang_version(found) == old.toolchain.version

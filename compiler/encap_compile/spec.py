@@ -1,4 +1,4 @@
-"""The spec as written: frozen dataclasses, references unresolved, every node with its place.
+"""The spec as written: frozen records, references unresolved, every node with its place.
 
 `frontend.structure` builds it from YAML; `checks` judge it; `lower` turns it into the `ir.Program`.
 """
@@ -7,24 +7,22 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
 from .diagnostics import NOWHERE, Diagnostic, Place
+from .record import Record
 
 Prefix = IPv4Network | IPv6Network
 
 
-@dataclass(frozen=True)
-class Scalar:
+class Scalar(Record):
     """A literal, or a keyword of the field it stands in: which of the two, the field's type decides."""
 
     value: int | str | bool
     place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True)
-class Reference:
+class Reference(Record):
     """A dotted reference. `root` is host, endpoint, packet or received; `path` is what follows the root."""
 
     root: str
@@ -39,8 +37,7 @@ Value = Scalar | Reference
 ROOTS = ("host", "endpoint", "packet", "received")
 
 
-@dataclass(frozen=True)
-class HostValue:
+class HostValue(Record):
     """A value that differs per machine. `default` is DEVICE-VALUE.ATTRIBUTE (`uplink.address`) or None."""
 
     name: str
@@ -50,8 +47,7 @@ class HostValue:
     default_place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True)
-class HeaderUse:
+class HeaderUse(Record):
     """One header of a stack. `name` is a catalogue name, or `ip` for ipv4 or ipv6 as the row's address is."""
 
     name: str
@@ -60,8 +56,7 @@ class HeaderUse:
     value_places: Mapping[str, Place] = dataclasses.field(compare=False)  # of the keys
 
 
-@dataclass(frozen=True)
-class Encapsulation:
+class Encapsulation(Record):
     """A stack of headers as sent, outermost first."""
 
     name: str
@@ -69,8 +64,7 @@ class Encapsulation:
     place: Place = dataclasses.field(compare=False)
 
 
-@dataclass(frozen=True)
-class AddressSet:
+class AddressSet(Record):
     """A named prefix list, inline or read from `file`."""
 
     name: str
@@ -79,8 +73,7 @@ class AddressSet:
     place: Place = dataclasses.field(compare=False)
 
 
-@dataclass(frozen=True)
-class Addresses:
+class Addresses(Record):
     """Prefixes in a match or in `from`, with the names of the sets they came from (for comments and `explain`)."""
 
     prefixes: tuple[Prefix, ...]
@@ -89,16 +82,14 @@ class Addresses:
     written: tuple[str, ...] = dataclasses.field(default=(), compare=False)  # prefixes and names, as in the spec
 
 
-@dataclass(frozen=True)
-class Range:
+class Range(Record):
     """Inclusive at both ends; host byte order."""
 
     first: int
     last: int
 
 
-@dataclass(frozen=True)
-class Match:
+class Match(Record):
     """Conditions on the inner packet; all that are given must hold, any alternative of each suffices.
 
     `protocol` holds IANA numbers, `dscp` the six-bit code point, ports, marks as ranges.
@@ -114,8 +105,7 @@ class Match:
     place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True)
-class RowTarget:
+class RowTarget(Record):
     """`to: TABLE` or `to: TABLE/ROW`."""
 
     table: str
@@ -123,8 +113,7 @@ class RowTarget:
     place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True)
-class EgressRule:
+class EgressRule(Record):
     """Exactly one of `to` and `action` (pass, drop)."""
 
     name: str
@@ -136,8 +125,7 @@ class EgressRule:
     text: str = dataclasses.field(default="", compare=False)  # the rule in one line, for comments and `explain`
 
 
-@dataclass(frozen=True)
-class Egress:
+class Egress(Record):
     rules: tuple[EgressRule, ...]
     default: str  # pass or drop
     next_hop: str  # keep or route
@@ -145,8 +133,7 @@ class Egress:
     default_place: Place = dataclasses.field(compare=False)
 
 
-@dataclass(frozen=True)
-class TableField:
+class TableField(Record):
     """`from: TABLE.FIELD`: the outer source must be a value of that field in some row."""
 
     table: str
@@ -154,15 +141,13 @@ class TableField:
     place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True)
-class AnySource:
+class AnySource(Record):
     """`from: any`, written out because it is a decision."""
 
     place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True)
-class IngressRule:
+class IngressRule(Record):
     name: str
     decapsulate: str  # an encapsulation's name
     source: Addresses | TableField | AnySource  # `from`
@@ -174,37 +159,32 @@ class IngressRule:
     text: str = dataclasses.field(default="", compare=False)
 
 
-@dataclass(frozen=True)
-class Ingress:
+class Ingress(Record):
     rules: tuple[IngressRule, ...]
     refuse: str  # drop or pass: what looks like our encapsulation to us and fits no rule
     place: Place = dataclasses.field(compare=False)
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(Record):
     """Promises about a table's keys that the compiler uses and rows are held to."""
 
     prefix_lengths: tuple[int, ...] = ()  # the only prefix lengths that occur, for IPv4 keys and IPv6 keys alike
     place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(Record):
     value: int | str
     place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Record):
     """One inline row: cells by column name (`name`, `encapsulation`, key columns, fields)."""
 
     cells: Mapping[str, Cell]
     place: Place = dataclasses.field(compare=False)
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(Record):
     """Endpoints, typed. Without a `key`, rows are found by `name`."""
 
     name: str
@@ -220,8 +200,7 @@ class Table:
     places: Mapping[str, Place] = dataclasses.field(compare=False)  # by dotted key: "key", "fields.address" ...
 
 
-@dataclass(frozen=True)
-class Spec:
+class Spec(Record):
     """One document. `path` is as given on the command line, for messages; only its last part reaches an artifact."""
 
     api_version: str

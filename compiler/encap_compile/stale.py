@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from difflib import unified_diff
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 from . import bundle, manifest, manifest_io
 from .diagnostics import DiagnosedError
@@ -14,8 +14,7 @@ from .pipeline import Compiled
 MOST_LINES = 200  # of a diff; the rest is counted
 
 
-@dataclass(frozen=True)
-class Stale:
+class Stale(NamedTuple):
     """One file that is not what the compiler would write: `why` for people, `diff` in unified form or empty."""
 
     path: str

@@ -10,9 +10,11 @@ All bit widths are in bits, in wire order, most significant first; all numbers a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from types import MappingProxyType
+
+from ..record import Record
 
 # RFC 6335, section 6: the dynamic ports, which RFC 7348 recommends for the outer source port.
 DYNAMIC_PORTS = (49152, 65535)
@@ -35,20 +37,17 @@ class Space(StrEnum):
     UDP_PORT = "udp_port"  # IANA service ports
 
 
-@dataclass(frozen=True)
-class Constant:
+class Constant(Record):
     """Fixed by the protocol."""
 
     value: int
 
 
-@dataclass(frozen=True)
-class Reserved:
+class Reserved(Record):
     """Sent as zero. On receive ignored or matched, as the protocol's text says."""
 
 
-@dataclass(frozen=True)
-class FromSpec:
+class FromSpec(Record):
     """Set by the spec: a literal, a reference, or one of `keywords`.
 
     `default` is used when the spec says nothing: a literal, a keyword, or None when the spec must say it (or, with
@@ -64,23 +63,20 @@ class FromSpec:
     minimum: int = 0
 
 
-@dataclass(frozen=True)
-class NextProtocol:
+class NextProtocol(Record):
     """Names what follows, as a number of `space`. With `settable`, the spec may give another number."""
 
     space: Space
     settable: bool = False
 
 
-@dataclass(frozen=True)
-class Presence:
+class Presence(Record):
     """A flag bit: one if the optional field `of` is in the header."""
 
     of: str
 
 
-@dataclass(frozen=True)
-class Length:
+class Length(Record):
     """A length in `unit` bytes.
 
     `extent`: "header" (this header alone: a constant), "datagram" (this header and all that follows), "payload" (all
@@ -93,21 +89,18 @@ class Length:
     repaired: bool = False
 
 
-@dataclass(frozen=True)
-class InternetChecksum:
+class InternetChecksum(Record):
     """RFC 1071 over this header alone."""
 
 
-@dataclass(frozen=True)
-class Ecn:
+class Ecn(Record):
     """The two ECN bits, by RFC 6040 normal mode: outer = inner on encapsulation, combined on decapsulation."""
 
 
 Role = Constant | Reserved | FromSpec | NextProtocol | Presence | Length | InternetChecksum | Ecn
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(Record):
     """A field of a header. `peer` is the counterpart for `Receive.EXCHANGE`."""
 
     name: str
@@ -139,8 +132,7 @@ class Field:
         return self.role.keywords if isinstance(self.role, FromSpec) else ()
 
 
-@dataclass(frozen=True)
-class Word:
+class Word(Record):
     """A member of the C struct: one or more fields that share an 8, 16 or 32-bit integer, an address, or bytes.
 
     `refusal` names the counter for received packets in which the word is wrong; empty: HEADER_WORD.
@@ -177,8 +169,7 @@ class Word:
         raise KeyError(name)
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(Record):
     """A protocol header.
 
     `announced_as`: the number that names it in each space. `carries`: header names that may follow when no field

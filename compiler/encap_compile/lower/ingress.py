@@ -88,6 +88,7 @@ def _decapsulator(spec: Spec, stack: ir.Stack, conditions: Conditions) -> ir.Dec
         next_numbers=ir.ByInnerFamily(*numbers),
         ecn_layer=stack.layers[0].member,
         any_match=any(r.match for r in lowered),
+        encapsulation_limit=stack.outer_family == "ipv6",
     )
 
 

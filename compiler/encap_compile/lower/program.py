@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from .. import ir, manifest
-from ..checks.common import needed_fields
+from ..checks.common import needed_fields, uses
 from ..hooks import HOOKS
-from ..spec import Reference, Spec, TableField
+from ..spec import Encapsulation, Reference, Spec, TableField
 from . import counters as counting
 from .conditions import Conditions, families_of
 from .description import features, rule_summaries
@@ -27,8 +28,7 @@ OWN_ADDRESSES = "own_addresses"
 OWN_CAPACITY = 1024  # addresses: of all devices, before and after a change
 
 
-@dataclass(frozen=True)
-class Lowered:
+class Lowered(NamedTuple):
     """`prefix_files` are the bundle's files for long prefix lists: name -> text."""
 
     program: ir.Program
@@ -65,7 +65,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     for source in address_sets.values():  # the loader fills the set from the rows, compiled in or not
         table = tables[source.table]
         rows_file = replace(table.manifest, file=f"{source.table}.csv")
-        tables[source.table] = replace(table, manifest=rows_file)
+        tables[source.table] = table._replace(manifest=rows_file)
     matches = [c for d in (ingress.decapsulators if ingress else ()) for r in d.rules for c in r.match]
     keys = {t.name: t.key for t in spec.endpoints.values() if t.name in table_families}
     packet = packet_needs(
@@ -90,7 +90,9 @@ def lower(spec: Spec, compiler: str) -> Lowered:
             host.add(rule.set_mark, "ipv4", "")
     host_members, host_layout, host_described = host.lower()
     described_counters = counting.lower_counters(egress, ingress)
-    address_maps, sets, prefix_sets, prefix_files = _address_maps(spec, conditions, address_sets, bool(egress.signatures))
+    address_maps, sets, prefix_sets, prefix_files = _address_maps(
+        spec, conditions, address_sets, bool(egress.signatures)
+    )
     includes = ["encap_bpf.h", "encap_address.h"]
     if in_use:
         includes += (
@@ -100,11 +102,13 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         )
     if packet.hash:
         includes.append("encap_flow.h")
+    if any(d.encapsulation_limit for d in (ingress.decapsulators if ingress else ())):
+        includes.append("encap_limit.h")
     program = ir.Program(
         name=spec.name,
         c_name=c_name(spec.name),
         title=_title(in_use),
-        spec_file=place_text(replace(spec.place, line=1)).rsplit(":", 1)[0],
+        spec_file=place_text(spec.place._replace(line=1)).rsplit(":", 1)[0],
         kernel=".".join(map(str, spec.kernel)),
         compiler=compiler,
         includes=tuple(includes),
@@ -197,7 +201,7 @@ def _stacks(spec: Spec, table_families: dict[str, tuple[str, ...]]) -> tuple[set
             t for name, t in spec.endpoints.items() if name in table_families and encapsulation.name in t.encapsulations
         ]
         tables = users or [t for t in spec.endpoints.values() if encapsulation.name in t.encapsulations]
-        row = {name: type_ for t in tables for name, type_ in t.fields.items()}
+        row = {name: type_ for t in tables for name, type_ in t.fields.items()} or _implied(encapsulation)
         inner = {f for t in users for f in table_families[t.name]}
         received = any(r.decapsulate == encapsulation.name for r in spec.ingress.rules)
         for family in outer_families(encapsulation, row, spec):
@@ -211,10 +215,19 @@ def _stacks(spec: Spec, table_families: dict[str, tuple[str, ...]]) -> tuple[set
     return sending, stacks
 
 
+def _implied(encapsulation: Encapsulation) -> dict[str, str]:
+    """The types of fields that no table has, because packets only come in: those of the headers' own fields."""
+    return {
+        value.path[0]: kind
+        for _, _, _, kind, value in uses(encapsulation)
+        if isinstance(value, Reference) and value.root == "endpoint"
+    }
+
+
 def _with_fixed_rows(spec: Spec, name: str, table: LoweredTable) -> LoweredTable:
     if table.manifest.kind != "fixed":
         return table
-    return replace(table, ir=table.ir._replace(rows=fixed_rows(spec.endpoints[name], table.manifest, spec)))
+    return table._replace(ir=table.ir._replace(rows=fixed_rows(spec.endpoints[name], table.manifest, spec)))
 
 
 def _address_sets(spec: Spec, egress: ir.EgressProgram) -> dict[str, TableField]:
@@ -240,15 +253,15 @@ def _address_maps(
         sets.append(manifest.SourceSet(name, source.table, source.field, key, capacity))
     prefix_sets = []
     files = {}
-    for name, addresses in conditions.prefix_maps.items():
-        capacity = max(1024, 2 * len(addresses.prefixes))
+    for name, listed in conditions.prefix_maps.items():
+        capacity = max(1024, 2 * len(listed.prefixes))
         maps.append(ir.AddressMap(name, "lpm", ADDRESS_TYPES["ip"], capacity, "a long prefix list"))
         key = manifest.Layout(
             20, (manifest.Member("prefixlen", "prefixlen", 0, 4), manifest.Member("address", "ip", 4, 16))
         )
         file = f"{name.replace('_', '-')}.csv"
         prefix_sets.append(manifest.PrefixSet(name, name, file, FAMILIES, key, capacity))
-        files[file] = "".join(f"{p}\n" for p in addresses.prefixes)
+        files[file] = "".join(f"{p}\n" for p in listed.prefixes)
     if own:
         maps.append(
             ir.AddressMap(

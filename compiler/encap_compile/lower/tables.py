@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .. import ir, manifest
 from ..headers import catalogue
@@ -16,8 +16,7 @@ FAMILY_BITS = {"ipv4": 32, "ipv6": 128}
 MAPPED_BITS = 96  # what ::ffff:0:0/96 puts in front of an IPv4 address
 
 
-@dataclass(frozen=True)
-class _Type:
+class _Type(NamedTuple):
     """How a value type is kept: in C, in the manifest's words, and how wide and aligned (bytes)."""
 
     ctype: str
@@ -53,8 +52,7 @@ WORD_TYPES = {
 }
 
 
-@dataclass(frozen=True)
-class LoweredTable:
+class LoweredTable(NamedTuple):
     ir: ir.TableMap
     manifest: manifest.Table
 

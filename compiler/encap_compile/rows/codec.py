@@ -6,12 +6,13 @@ Byte layouts are those of `manifest.Member`; nothing about them is decided here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import repeat
 from struct import Struct
 
 from .. import manifest, spec
 from ..diagnostics import Findings, Place
+from ..record import Record
 from ..values import MAPPED, ValueProblem
 from .columns import Column
 from .inline import inline_sheet, rows_to_csv
@@ -37,8 +38,7 @@ _FORMATS = {"prefixlen": "I", "rowid": "I", "stack": "I", "u8": "B", "u16": "H",
 _FORMATS |= {"ipv4": "4s", "ipv6": "16s", "ip": "16s"}
 
 
-@dataclass(frozen=True)
-class EncodedRows:
+class EncodedRows(Record):
     """A table's rows as map bytes: `count` keys of `key_size` bytes one after the other, and so the values.
 
     `names` are "" where a row has none; `encapsulations` where the table has none. `lines` are the file's lines.

@@ -8,17 +8,16 @@ skipped. A cell has no line break in it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 
 from ..diagnostics import Findings, Place
+from ..record import Record
 
 MOST_BYTES = 1 << 30
 
 
-@dataclass(frozen=True)
-class Sheet:
+class Sheet(Record):
     """Rows as columns of text. `cells[c][r]` is "" where a row says nothing; `place(r, c)` finds a cell again.
 
     Column -1 in `place` is the row as a whole. `lines` are line numbers, of files only.

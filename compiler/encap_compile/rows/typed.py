@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import values
 from ..manifest import KeyColumn
+from ..record import Record
 from ..suggest import closest, did_you_mean
 from ..values import ValueProblem
 from .columns import Column, convert, convert_prefixes, zero
@@ -20,8 +21,7 @@ from .text import Sheet
 POOL_COLUMNS = ("priority", "weight", "state")  # of a release to come
 
 
-@dataclass(frozen=True)
-class Columns:
+class Columns(Record):
     """What a table's rows may say: the part of `manifest.Table` that has to do with text."""
 
     name: str

@@ -1,0 +1,52 @@
+"""Starting a tool and not waiting for it: what the compiler still has to do is done meanwhile."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from tempfile import TemporaryFile
+from types import TracebackType
+from typing import NamedTuple, Self
+
+
+class Done(NamedTuple):
+    """What a tool left behind."""
+
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+
+class Process:
+    """A tool at work, in the C locale and without the variables that lead clang to other headers.
+
+    Raises OSError if it cannot be started. It is stopped when the `with` is left before `done`.
+    """
+
+    def __init__(self, command: Sequence[str], stdin: bytes = b"", folder: str | None = None) -> None:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "LANG", "CPATH", "C_INCLUDE"))}
+        with TemporaryFile() as file:  # not a pipe: nobody is there to write into it
+            file.write(stdin)
+            file.seek(0)
+            self._popen = subprocess.Popen(
+                command,
+                cwd=folder,
+                env={**inherited, "LC_ALL": "C"},
+                stdin=file,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+
+    def done(self) -> Done:
+        """Wait for its end."""
+        stdout, stderr = self._popen.communicate()
+        return Done(self._popen.returncode, stdout, stderr)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._popen.poll() is None:
+            self._popen.kill()
+        self._popen.__exit__(kind, error, at)
