@@ -10,6 +10,7 @@
 #include "encap_address.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
+#include "encap_limit.h"
 
 /* gre: ipv4 / gre, 28 bytes (gre-tenants.yaml:12) */
 #define GRE_IPV4_OVERHEAD 28 /* bytes */
@@ -277,6 +278,8 @@ static __always_inline bool parse_ipv4(const struct __sk_buff *skb, __u32 offset
 static __always_inline void parse_ipv6_chain(
 	const struct __sk_buff *skb, __u32 offset, __u8 hop_limit, struct packet *packet)
 {
+	/* A loop to the verifier too (5.3): unrolled, it would be a third of the program. */
+#pragma clang loop unroll(disable)
 	for (int i = 0; i <= IPV6_EXTENSIONS_MAX; i++) {
 		const struct ipv6_extension *extension = packet_data(skb) + offset;
 
@@ -792,40 +795,45 @@ static __always_inline bool may_send_gateways_ipv6(const struct gre_ipv6 *outer)
 		outer->ipv6.source.word[1] == bpf_htonl(0x00010000));
 }
 
-/* ipv6 / gre: judge every header, outermost first, then take them off. */
-static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, struct counters *counters)
+/*
+ * ipv6 / gre: judge every header, outermost first, then take them off, with a tunnel encapsulation limit
+ * where there is one: `options` is its size or 0.
+ */
+static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 options, struct counters *counters)
 {
-	struct gre_ipv6 *outer;
+	struct gre_ipv6 *outer, *behind;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
+	__u32 overhead = GRE_IPV6_OVERHEAD + options;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
-	__s32 diff = GRE_IPV6_OVERHEAD;
+	__s32 diff = overhead;
 	__u8 ecn;
 	const struct keys_row *keys;
 	__u32 mark = skb->mark;
 
-	linearize(skb, ETH_HLEN + GRE_IPV6_OVERHEAD + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + overhead + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	ipv4 = (void *)outer + GRE_IPV6_OVERHEAD;
-	ipv6 = (void *)outer + GRE_IPV6_OVERHEAD;
+	behind = (void *)outer + options; /* the same layout, for the headers behind the option */
+	ipv4 = (void *)outer + overhead;
+	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
 		return refuse(&counters->refused_gre_truncated, skb);
 	if ((outer->ipv6.version_class_label & bpf_htonl(GRE_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
 		bpf_htonl(GRE_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED))
 		return refuse(&counters->refused_gre_version, skb);
-	if ((outer->gre.flags_version & bpf_htons(GRE_GRE_FLAGS_VERSION_COMPARED)) !=
+	if ((behind->gre.flags_version & bpf_htons(GRE_GRE_FLAGS_VERSION_COMPARED)) !=
 		bpf_htons(GRE_GRE_FLAGS_VERSION_EXPECTED))
 		return refuse(&counters->refused_gre_flags, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
-	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
-	if (datagram > skb->len - ETH_HLEN || datagram < GRE_IPV6_OVERHEAD + sizeof(*ipv4))
+	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6) - options;
+	if (datagram > skb->len - ETH_HLEN - options || datagram < GRE_IPV6_OVERHEAD + sizeof(*ipv4))
 		return refuse(&counters->refused_gre_length, skb);
 
-	switch (bpf_ntohs(outer->gre.protocol)) {
+	switch (bpf_ntohs(behind->gre.protocol)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
@@ -847,7 +855,7 @@ static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, struct co
 	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
-	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - GRE_IPV6_OVERHEAD)
+	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
 		return refuse(&counters->refused_gre_gso, skb);
 	if (inner_length > datagram - GRE_IPV6_OVERHEAD)
 		return refuse(&counters->refused_gre_length, skb);
@@ -855,7 +863,7 @@ static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, struct co
 	/* gateways: gre from gateways, in keys, mark endpoint.mark (gre-tenants.yaml:40) */
 	if (may_send_gateways_ipv6(outer)) {
 		decapsulated = &counters->ingress_gateways;
-		keys = find_keys(bpf_ntohl(outer->gre.key));
+		keys = find_keys(bpf_ntohl(behind->gre.key));
 		if (!keys)
 			return refuse(&counters->refused_gre_key, skb);
 		mark = keys->mark;
@@ -877,8 +885,7 @@ accepted:
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
 		if (ecn == ECN_INVALID)
 			return refuse(&counters->refused_gre_ecn, skb);
-		if (ecn != inner_ecn &&
-			ecn_write_ipv6(skb, ETH_HLEN + GRE_IPV6_OVERHEAD, ipv6->version_class_label, ecn))
+		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
 			return refuse(&counters->refused_gre_room, skb);
 	}
 	if (inner_is_ipv4 && !skb->gso_size) {
@@ -916,14 +923,26 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *counters)
 {
 	const struct ipv6_header *ip;
+	const struct encapsulation_limit *limit;
+	__u32 options = 0;
+	__u8 protocol;
 
-	linearize(skb, ETH_HLEN + sizeof(*ip));
+	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*limit));
 	ip = packet_data(skb) + ETH_HLEN;
 	if ((void *)(ip + 1) > packet_end(skb))
 		return TC_ACT_UNSPEC;
+	protocol = ip->next_header;
+	if (protocol == IPPROTO_DSTOPTS) {
+		/* With a tunnel encapsulation limit the stack begins behind it. Other options are somebody else's. */
+		limit = (void *)(ip + 1);
+		if ((void *)(limit + 1) > packet_end(skb) || !is_encapsulation_limit(limit))
+			return TC_ACT_UNSPEC;
+		protocol = limit->next_header;
+		options = sizeof(*limit);
+	}
 	/* gre */
-	if (ip->next_header == IPPROTO_GRE && same_ipv6(&ip->destination, &host.address_ipv6))
-		return decapsulate_gre_ipv6(skb, counters);
+	if (protocol == IPPROTO_GRE && same_ipv6(&ip->destination, &host.address_ipv6))
+		return decapsulate_gre_ipv6(skb, options, counters);
 	return TC_ACT_UNSPEC;
 }
 

@@ -10,6 +10,7 @@
 #include "encap_address.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
+#include "encap_limit.h"
 
 /* ipip: ipv4, 20 bytes (ipip-sites.yaml:12) */
 #define IPIP_IPV4_OVERHEAD 20 /* bytes */
@@ -239,6 +240,8 @@ static __always_inline bool parse_ipv4(const struct __sk_buff *skb, __u32 offset
 static __always_inline void parse_ipv6_chain(
 	const struct __sk_buff *skb, __u32 offset, __u8 hop_limit, struct packet *packet)
 {
+	/* A loop to the verifier too (5.3): unrolled, it would be a third of the program. */
+#pragma clang loop unroll(disable)
 	for (int i = 0; i <= IPV6_EXTENSIONS_MAX; i++) {
 		const struct ipv6_extension *extension = packet_data(skb) + offset;
 
@@ -691,23 +694,28 @@ static __always_inline bool may_send_peers_ipv6(const struct ipip_ipv6 *outer)
 	return bpf_map_lookup_elem(&sites_address, &key) != NULL;
 }
 
-/* ipv6: judge every header, outermost first, then take them off. */
-static __always_inline int decapsulate_ipip_ipv6(struct __sk_buff *skb, struct counters *counters)
+/*
+ * ipv6: judge every header, outermost first, then take them off, with a tunnel encapsulation limit
+ * where there is one: `options` is its size or 0, `protocol` what follows.
+ */
+static __always_inline int decapsulate_ipip_ipv6(
+	struct __sk_buff *skb, __u32 options, __u8 protocol, struct counters *counters)
 {
 	struct ipip_ipv6 *outer;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
+	__u32 overhead = IPIP_IPV6_OVERHEAD + options;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
-	__s32 diff = IPIP_IPV6_OVERHEAD;
+	__s32 diff = overhead;
 	__u8 ecn;
 
-	linearize(skb, ETH_HLEN + IPIP_IPV6_OVERHEAD + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + overhead + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	ipv4 = (void *)outer + IPIP_IPV6_OVERHEAD;
-	ipv6 = (void *)outer + IPIP_IPV6_OVERHEAD;
+	ipv4 = (void *)outer + overhead;
+	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
 		return refuse(&counters->refused_ipip_truncated, skb);
 	if ((outer->ipv6.version_class_label & bpf_htonl(IPIP_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
@@ -715,11 +723,11 @@ static __always_inline int decapsulate_ipip_ipv6(struct __sk_buff *skb, struct c
 		return refuse(&counters->refused_ipip_version, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
-	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
-	if (datagram > skb->len - ETH_HLEN || datagram < IPIP_IPV6_OVERHEAD + sizeof(*ipv4))
+	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6) - options;
+	if (datagram > skb->len - ETH_HLEN - options || datagram < IPIP_IPV6_OVERHEAD + sizeof(*ipv4))
 		return refuse(&counters->refused_ipip_length, skb);
 
-	switch (outer->ipv6.next_header) {
+	switch (protocol) {
 	case IPPROTO_IPIP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
@@ -741,7 +749,7 @@ static __always_inline int decapsulate_ipip_ipv6(struct __sk_buff *skb, struct c
 	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
-	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - IPIP_IPV6_OVERHEAD)
+	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
 		return refuse(&counters->refused_ipip_gso, skb);
 	if (inner_length > datagram - IPIP_IPV6_OVERHEAD)
 		return refuse(&counters->refused_ipip_length, skb);
@@ -767,8 +775,7 @@ accepted:
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
 		if (ecn == ECN_INVALID)
 			return refuse(&counters->refused_ipip_ecn, skb);
-		if (ecn != inner_ecn &&
-			ecn_write_ipv6(skb, ETH_HLEN + IPIP_IPV6_OVERHEAD, ipv6->version_class_label, ecn))
+		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
 			return refuse(&counters->refused_ipip_room, skb);
 	}
 	if (inner_is_ipv4 && !skb->gso_size) {
@@ -805,15 +812,26 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *counters)
 {
 	const struct ipv6_header *ip;
+	const struct encapsulation_limit *limit;
+	__u32 options = 0;
+	__u8 protocol;
 
-	linearize(skb, ETH_HLEN + sizeof(*ip));
+	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*limit));
 	ip = packet_data(skb) + ETH_HLEN;
 	if ((void *)(ip + 1) > packet_end(skb))
 		return TC_ACT_UNSPEC;
+	protocol = ip->next_header;
+	if (protocol == IPPROTO_DSTOPTS) {
+		/* With a tunnel encapsulation limit the stack begins behind it. Other options are somebody else's. */
+		limit = (void *)(ip + 1);
+		if ((void *)(limit + 1) > packet_end(skb) || !is_encapsulation_limit(limit))
+			return TC_ACT_UNSPEC;
+		protocol = limit->next_header;
+		options = sizeof(*limit);
+	}
 	/* ipip */
-	if ((ip->next_header == IPPROTO_IPIP || ip->next_header == IPPROTO_IPV6) &&
-		same_ipv6(&ip->destination, &host.tunnel_ipv6))
-		return decapsulate_ipip_ipv6(skb, counters);
+	if ((protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6) && same_ipv6(&ip->destination, &host.tunnel_ipv6))
+		return decapsulate_ipip_ipv6(skb, options, protocol, counters);
 	return TC_ACT_UNSPEC;
 }
 

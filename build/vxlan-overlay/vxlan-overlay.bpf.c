@@ -11,6 +11,7 @@
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_flow.h"
+#include "encap_limit.h"
 
 /* vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes (vxlan-overlay.yaml:12) */
 #define VXLAN_IPV4_OVERHEAD 50 /* bytes */
@@ -331,6 +332,8 @@ static __always_inline bool parse_ipv4(const struct __sk_buff *skb, __u32 offset
 static __always_inline void parse_ipv6_chain(
 	const struct __sk_buff *skb, __u32 offset, __u8 hop_limit, struct packet *packet)
 {
+	/* A loop to the verifier too (5.3): unrolled, it would be a third of the program. */
+#pragma clang loop unroll(disable)
 	for (int i = 0; i <= IPV6_EXTENSIONS_MAX; i++) {
 		const struct ipv6_extension *extension = packet_data(skb) + offset;
 
@@ -879,42 +882,47 @@ static __always_inline bool may_send_peers_ipv6(const struct vxlan_ipv6 *outer)
 	return bpf_map_lookup_elem(&sites_address, &key) != NULL;
 }
 
-/* ipv6 / udp / vxlan / ethernet: judge every header, outermost first, then take them off. */
-static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, struct counters *counters)
+/*
+ * ipv6 / udp / vxlan / ethernet: judge every header, outermost first, then take them off, with a tunnel encapsulation limit
+ * where there is one: `options` is its size or 0.
+ */
+static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 options, struct counters *counters)
 {
-	struct vxlan_ipv6 *outer;
+	struct vxlan_ipv6 *outer, *behind;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
+	__u32 overhead = VXLAN_IPV6_OVERHEAD + options;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
-	__s32 diff = VXLAN_IPV6_OVERHEAD;
+	__s32 diff = overhead;
 	__u8 ecn;
 	const struct vnis_row *vnis;
 	__u32 mark = skb->mark;
 
-	linearize(skb, ETH_HLEN + VXLAN_IPV6_OVERHEAD + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + overhead + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	ipv4 = (void *)outer + VXLAN_IPV6_OVERHEAD;
-	ipv6 = (void *)outer + VXLAN_IPV6_OVERHEAD;
+	behind = (void *)outer + options; /* the same layout, for the headers behind the option */
+	ipv4 = (void *)outer + overhead;
+	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
 		return refuse(&counters->refused_vxlan_truncated, skb);
 	if ((outer->ipv6.version_class_label & bpf_htonl(VXLAN_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
 		bpf_htonl(VXLAN_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED))
 		return refuse(&counters->refused_vxlan_version, skb);
-	if ((outer->vxlan.flags & bpf_htonl(VXLAN_VXLAN_FLAGS_COMPARED)) != bpf_htonl(VXLAN_VXLAN_FLAGS_EXPECTED))
+	if ((behind->vxlan.flags & bpf_htonl(VXLAN_VXLAN_FLAGS_COMPARED)) != bpf_htonl(VXLAN_VXLAN_FLAGS_EXPECTED))
 		return refuse(&counters->refused_vxlan_flags, skb);
-	if (!same_mac(&outer->ethernet.destination, &host.uplink_mac))
+	if (!same_mac(&behind->ethernet.destination, &host.uplink_mac))
 		return refuse(&counters->refused_vxlan_ethernet_destination, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
-	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
-	if (datagram > skb->len - ETH_HLEN || datagram < VXLAN_IPV6_OVERHEAD + sizeof(*ipv4) ||
-		bpf_ntohs(outer->udp.length) != datagram - offsetof(struct vxlan_ipv6, udp))
+	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6) - options;
+	if (datagram > skb->len - ETH_HLEN - options || datagram < VXLAN_IPV6_OVERHEAD + sizeof(*ipv4) ||
+		bpf_ntohs(behind->udp.length) != datagram - offsetof(struct vxlan_ipv6, udp))
 		return refuse(&counters->refused_vxlan_length, skb);
 
-	switch (bpf_ntohs(outer->ethernet.type)) {
+	switch (bpf_ntohs(behind->ethernet.type)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
@@ -936,7 +944,7 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, struct 
 	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
-	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - VXLAN_IPV6_OVERHEAD)
+	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
 		return refuse(&counters->refused_vxlan_gso, skb);
 	/* Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for theirs, and loses them. */
 	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
@@ -947,7 +955,7 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, struct 
 	/* peers: vxlan from sites.address, in vnis, mark endpoint.mark (vxlan-overlay.yaml:38) */
 	if (may_send_peers_ipv6(outer)) {
 		decapsulated = &counters->ingress_peers;
-		vnis = find_vnis(bpf_ntohl(outer->vxlan.vni) >> 8);
+		vnis = find_vnis(bpf_ntohl(behind->vxlan.vni) >> 8);
 		if (!vnis)
 			return refuse(&counters->refused_vxlan_vni, skb);
 		mark = vnis->mark;
@@ -969,8 +977,7 @@ accepted:
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
 		if (ecn == ECN_INVALID)
 			return refuse(&counters->refused_vxlan_ecn, skb);
-		if (ecn != inner_ecn &&
-			ecn_write_ipv6(skb, ETH_HLEN + VXLAN_IPV6_OVERHEAD, ipv6->version_class_label, ecn))
+		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
 			return refuse(&counters->refused_vxlan_room, skb);
 	}
 	if (inner_is_ipv4 && !skb->gso_size) {
@@ -1016,18 +1023,30 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *counters)
 {
 	const struct ipv6_header *ip;
+	const struct encapsulation_limit *limit;
 	const struct udp_header *udp;
+	__u32 options = 0;
+	__u8 protocol;
 
-	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*udp));
+	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*limit) + sizeof(*udp));
 	ip = packet_data(skb) + ETH_HLEN;
 	if ((void *)(ip + 1) > packet_end(skb))
 		return TC_ACT_UNSPEC;
+	protocol = ip->next_header;
+	if (protocol == IPPROTO_DSTOPTS) {
+		/* With a tunnel encapsulation limit the stack begins behind it. Other options are somebody else's. */
+		limit = (void *)(ip + 1);
+		if ((void *)(limit + 1) > packet_end(skb) || !is_encapsulation_limit(limit))
+			return TC_ACT_UNSPEC;
+		protocol = limit->next_header;
+		options = sizeof(*limit);
+	}
 	/* vxlan */
-	if (ip->next_header == IPPROTO_UDP && same_ipv6(&ip->destination, &host.vtep_ipv6)) {
-		udp = (void *)(ip + 1);
+	if (protocol == IPPROTO_UDP && same_ipv6(&ip->destination, &host.vtep_ipv6)) {
+		udp = (void *)(ip + 1) + options;
 		if ((void *)(udp + 1) <= packet_end(skb) &&
 			udp->destination_port == bpf_htons(VXLAN_UDP_DESTINATION_PORT))
-			return decapsulate_vxlan_ipv6(skb, counters);
+			return decapsulate_vxlan_ipv6(skb, options, counters);
 	}
 	return TC_ACT_UNSPEC;
 }

@@ -30,8 +30,8 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--scenario",
         action="append",
-        choices=(*cells.ENCAPSULATIONS, "examples"),
-        help="only this encapsulation, or the loading of the examples; may be repeated",
+        choices=(*cells.ENCAPSULATIONS, *cells.DEVICES, "examples"),
+        help="only this encapsulation, kind of devices, or the loading of the examples; may be repeated",
     )
     parser.add_argument("--baseline", action="store_true", help="the kernel's own device on our side: tests the tests")
     parser.add_argument("--refresh", action="store_true", help="look for newer kernels than those in the cache")
@@ -44,10 +44,11 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
 def main(words: Sequence[str] | None = None) -> int:
     options = arguments(words)
     wanted = [series for series in images.SERIES if not options.kernel or series in options.kernel]
-    scenarios = options.scenario or [*cells.ENCAPSULATIONS, "examples"]
+    scenarios = options.scenario or [*cells.ENCAPSULATIONS, *cells.DEVICES, "examples"]
     encapsulations = tuple(name for name in cells.ENCAPSULATIONS if name in scenarios)
+    devices = tuple(name for name in cells.DEVICES if name in scenarios and not options.baseline)
     if options.list:
-        return _list(wanted, encapsulations)
+        return _list(wanted, encapsulations, devices)
     started = time.monotonic()
     try:
         if os.geteuid():
@@ -59,7 +60,7 @@ def main(words: Sequence[str] | None = None) -> int:
                 examples = bundles.compile_all(Path(name), "examples" in scenarios)
             found = images.images(wanted, options.refresh)
             logs = matrix.logs_folder()
-            job = matrix.Job(encapsulations, tuple(examples), Path(name), options.baseline)
+            job = matrix.Job(encapsulations, tuple(examples), devices, Path(name), options.baseline)
             columns = matrix.run(found, job, logs, say)
     except MachineError as why:
         say(f"the matrix could not run: {why}")
@@ -77,10 +78,11 @@ def main(words: Sequence[str] | None = None) -> int:
     return 1 if failed else 0
 
 
-def _list(wanted: Sequence[str], encapsulations: Sequence[str]) -> int:
+def _list(wanted: Sequence[str], encapsulations: Sequence[str], devices: Sequence[str]) -> int:
     for series in wanted:
         say(f"kernel {series}")
-    for cell in cells.expected(encapsulations, [spec.stem for spec in sorted(bundles.EXAMPLES.glob("*.yaml"))], False):
+    examples = [spec.stem for spec in sorted(bundles.EXAMPLES.glob("*.yaml"))]
+    for cell in cells.expected(encapsulations, examples, False, devices):
         say(cell.id)
     return 0
 

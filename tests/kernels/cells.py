@@ -22,7 +22,10 @@ CHECKS = {
 
 @dataclass(frozen=True)
 class Kind:
-    """A kernel tunnel device as the peer. `inner` are the families that it carries, `keyed` that it checks a key."""
+    """A kernel tunnel device as the peer. `inner` are the families that it carries, `keyed` that it checks a key.
+
+    `limited`: it sends a tunnel encapsulation limit (RFC 2473), as these devices do unless they are told not to.
+    """
 
     name: str
     encapsulation: str  # also the name of our spec
@@ -30,6 +33,7 @@ class Kind:
     inner: tuple[str, ...]
     module: str
     keyed: bool = False
+    limited: bool = False
 
 
 BOTH = ("ipv4", "ipv6")
@@ -44,10 +48,14 @@ KINDS = (
     Kind("ip6tnl-any", "ipip", "ipv6", BOTH, "ip6_tunnel"),
     Kind("ip6tnl-ipip6", "ipip", "ipv6", ("ipv4",), "ip6_tunnel"),
     Kind("ip6tnl-ip6ip6", "ipip", "ipv6", ("ipv6",), "ip6_tunnel"),
+    Kind("ip6tnl-any-limit", "ipip", "ipv6", BOTH, "ip6_tunnel", limited=True),
     Kind("gre", "gre", "ipv4", BOTH, "ip_gre", keyed=True),
     Kind("ip6gre", "gre", "ipv6", BOTH, "ip6_gre", keyed=True),
+    Kind("ip6gre-limit", "gre", "ipv6", BOTH, "ip6_gre", keyed=True, limited=True),
 )
 ENCAPSULATIONS = ("vxlan", "ipip", "gre")
+# Scenarios of their own, each with a spec of that name: the encapsulation, and what is done with it.
+DEVICES = {"vlan": "vxlan", "route": "gre"}
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,8 @@ def negatives(kind: Kind, baseline: bool = False) -> Iterator[Cell]:
             yield refusal(kind, inner, "wrong key to us")
         if not (baseline and kind.encapsulation == "vxlan"):  # a vxlan device takes its VNI from anybody
             yield refusal(kind, inner, "unlisted source to us")
+        if kind.limited and not baseline:  # the kernel takes more than this one form
+            yield refusal(kind, inner, "other options to us")
 
 
 def refusal(kind: Kind, inner: str, what: str) -> Cell:
@@ -124,14 +134,73 @@ def our_side(encapsulation: str) -> Iterator[Cell]:
     yield Cell("ours", encapsulation, "remove leaves nothing")
 
 
+def many(section: str, row: str, segments: bool = True) -> Iterator[Cell]:
+    """Traffic of every sort, from one side to the other."""
+    for offload, checks in CHECKS.items():
+        for what in checks:
+            if segments or what != "UDP_SEGMENT":
+                yield Cell(section, row, f"{what}, {offload} segmentation")
+
+
+def device_kinds(scenario: str) -> list[Kind]:
+    """The peer's device over each outer family, as it is made by default for both inner ones."""
+    found = [k for k in KINDS if k.encapsulation == DEVICES[scenario] and k.inner == BOTH and not k.limited]
+    return [kind for kind in found if kind is first_of(kind.encapsulation, kind.outer)]
+
+
+def vlan_row(kind: Kind, inner: str, direction: str) -> str:
+    return f"VLAN device and its parent, {traffic_row(kind, inner, direction)}"
+
+
+def vlan(kind: Kind, inner: str, direction: str) -> list[Cell]:
+    """Out, the packet is encapsulated once. In, UDP_SEGMENT is left to the cells without a VLAN."""
+    row = vlan_row(kind, inner, direction)
+    once = [Cell("devices", row, "once")] if direction == "out" else []
+    return [*once, *many("devices", row, segments=direction == "out")]
+
+
+ENDS = {"peer": "behind the router", "second": "on the link"}
+
+
+def route_row(kind: Kind, inner: str, end: str) -> str:
+    return f"next_hop route to an end {ENDS[end]}, {kind.encapsulation} over {kind.outer}, {inner} inside"
+
+
+def route(kind: Kind, inner: str, end: str) -> list[Cell]:
+    row = route_row(kind, inner, end)
+    return [Cell("devices", row, "its own neighbour"), *many("devices", row)]
+
+
+def kept(kind: Kind, inner: str) -> Cell:
+    """The same inner route without `next_hop: route`: it is the neighbour of another, and nothing arrives."""
+    row = f"next_hop keep to an end {ENDS['peer']}, {kind.encapsulation} over {kind.outer}, {inner} inside"
+    return Cell("devices", row + ": lost by the other's route")
+
+
+def devices(scenario: str) -> Iterator[Cell]:
+    yield from our_side(scenario)
+    for kind in device_kinds(scenario):
+        for inner in kind.inner:
+            if scenario == "vlan":
+                for direction in ("out", "in"):
+                    yield from vlan(kind, inner, direction)
+            else:
+                yield kept(kind, inner)
+                for end in ENDS:
+                    yield from route(kind, inner, end)
+
+
 def example(name: str) -> Iterator[Cell]:
     for check in ("apply", "status", "remove leaves nothing"):
         yield Cell("examples", name, check)
 
 
-def expected(encapsulations: Sequence[str], examples: Sequence[str], baseline: bool) -> list[Cell]:
+def expected(
+    encapsulations: Sequence[str], examples: Sequence[str], baseline: bool, scenarios: Sequence[str] = ()
+) -> list[Cell]:
     """Every cell of one kernel."""
     cells: list[Cell] = [cell for name in examples for cell in example(name)]
+    cells += [cell for name in scenarios for cell in devices(name)]
     for encapsulation in encapsulations:
         cells += our_side(encapsulation)
         for kind in KINDS:

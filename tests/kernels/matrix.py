@@ -24,6 +24,7 @@ class Job:
 
     encapsulations: tuple[str, ...]
     examples: tuple[str, ...]
+    scenarios: tuple[str, ...]
     bundles: Path
     baseline: bool = False
 
@@ -71,7 +72,7 @@ def _column(image: Image, job: Job, logs: Path, say: Callable[[str], None]) -> C
     column = Column(image.series, f"Linux {image.version}")
     examples = [name for name in job.examples if bundles.claims(job.bundles / name, image.release)]
     column.unclaimed = set(job.examples) - set(examples)
-    expected = cells.expected(job.encapsulations, examples, job.baseline)
+    expected = cells.expected(job.encapsulations, examples, job.baseline, job.scenarios)
     say(f"{column.title}: booting, {len(expected)} checks")
     shared = logs / image.series
     shared.mkdir(parents=True, exist_ok=True)
@@ -79,6 +80,7 @@ def _column(image: Image, job: Job, logs: Path, say: Callable[[str], None]) -> C
     description = {
         "encapsulations": job.encapsulations,
         "examples": examples,
+        "scenarios": job.scenarios,
         "bundles": str(job.bundles),
         "baseline": job.baseline,
     }

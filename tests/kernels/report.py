@@ -22,7 +22,15 @@ SECTIONS = {
         "Our program on one side of a router, the kernel's own tunnel device on the other. A cell is yes if ping, UDP "
         "datagrams of 1 to 3000 bytes, a UDP_SEGMENT send and a megabyte of TCP judged by its hash arrive.\n\n"
         "That is tried with super-packets that cross whole (`hardware`), that the kernel splits behind our program "
-        "(`split`; `software` with checksums in software too), and with segmentation off (`none`).",
+        "(`split`; `software` with checksums in software too), and with segmentation off (`none`).\n\n"
+        "The kernel's IPv6 tunnel devices are made with `encaplimit none`, and those named `-limit` without: they send "
+        "a tunnel encapsulation limit (RFC 2473) behind the outer header.",
+    ),
+    "devices": (
+        "Devices and next hops",
+        "The program on a VLAN device and on its parent: what the first encapsulates the second lets through. And "
+        "`next_hop: route`, where the inner routes lead to the neighbour of another: packets go to the tunnel end's "
+        "own, on the link or behind the router. The same traffic as above.",
     ),
     "clear": (
         "Nothing in the clear",
@@ -31,7 +39,8 @@ SECTIONS = {
     "refused": (
         "Refused",
         "Tunnel packets that reach the receiving host, and no socket there: a VNI or key that the receiver does not "
-        "have, and an outer source that our spec does not list.",
+        "have, an outer source that our spec does not list, and IPv6 destination options that are not a tunnel "
+        "encapsulation limit as the kernel writes it.",
     ),
     "absent": (
         "Without our program",

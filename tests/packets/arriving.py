@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scapy.layers.inet import IP, UDP
-from scapy.layers.inet6 import IPv6
+from scapy.layers.inet6 import HBHOptUnknown, IPv6, IPv6ExtHdrDestOpt
 from scapy.layers.l2 import GRE, Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Raw
@@ -53,3 +53,17 @@ def arriving(way: Way, inner: bytes, change: Callable[[Any], Any] | None = None,
 
 def decapsulated_counter(way: Way) -> str:
     return "ingress_" + INGRESS_RULES[way.example, way.kind].replace("-", "_")
+
+
+def limited(given: bytes, limit: int = 4) -> bytes:
+    """The same frame as Linux' ip6tnl and ip6gre send it: with a tunnel encapsulation limit (RFC 2473)."""
+    return with_options(given, HBHOptUnknown(otype=4, optdata=bytes([limit])))
+
+
+def with_options(given: bytes, *options: Any, **fields: Any) -> bytes:
+    """The same frame with a destination options header behind its IPv6 header, which scapy pads."""
+    ether, outer, rest = given[:14], bytearray(given[14:54]), given[54:]
+    header = bytes(IPv6ExtHdrDestOpt(**{"nh": outer[6], "options": list(options), **fields}))
+    outer[4:6] = min(int.from_bytes(outer[4:6], "big") + len(header), 0xFFFF).to_bytes(2, "big")
+    outer[6] = 60
+    return ether + bytes(outer) + header + rest

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from .. import cells
-from . import scenarios, underlay
+from . import route, scenarios, underlay, vlan
 from .namespaces import run
 from .ours import EncapctlSide, KernelSide, OurSide
 from .results import Results
@@ -16,8 +16,9 @@ from .results import Results
 def main(results_file: str, job_file: str) -> int:
     job = json.loads(Path(job_file).read_text())
     results = Results(Path(results_file))
-    modules = {kind.module for kind in cells.KINDS if kind.encapsulation in job["encapsulations"]}
-    run(["modprobe", "-a", "veth", *sorted(modules)])
+    encapsulations = {*job["encapsulations"], *(cells.DEVICES[name] for name in job["scenarios"])}
+    modules = {kind.module for kind in cells.KINDS if kind.encapsulation in encapsulations}
+    run(["modprobe", "-a", "veth", "8021q", "macvlan", *sorted(modules)])
     underlay.build()
     bundles = Path(job["bundles"])
     if job["examples"]:
@@ -28,6 +29,8 @@ def main(results_file: str, job_file: str) -> int:
     side: OurSide = KernelSide() if job["baseline"] else EncapctlSide(bundles)
     for encapsulation in job["encapsulations"]:
         scenarios.run(encapsulation, side, results)
+    for name in job["scenarios"]:
+        {"vlan": vlan, "route": route}[name].run(bundles, results)
     return 0
 
 

@@ -17,8 +17,10 @@ _TYPE = {
     "ip6tnl-any": "ip6tnl local {local} remote {remote} mode any encaplimit none",
     "ip6tnl-ipip6": "ip6tnl local {local} remote {remote} mode ipip6 encaplimit none",
     "ip6tnl-ip6ip6": "ip6tnl local {local} remote {remote} mode ip6ip6 encaplimit none",
+    "ip6tnl-any-limit": "ip6tnl local {local} remote {remote} mode any",
     "gre": "gre local {local} remote {remote} key {key}",
     "ip6gre": "ip6gre local {local} remote {remote} key {key} encaplimit none",
+    "ip6gre-limit": "ip6gre local {local} remote {remote} key {key}",
 }
 
 
@@ -36,8 +38,8 @@ class End:
     remote_mac: str = ""
 
     def create(self) -> None:
-        local = plan.HOSTS[self.namespace].outer[self.kind.outer]
-        remote = plan.HOSTS[self.remote].outer[self.kind.outer]
+        local = plan.host(self.namespace).outer[self.kind.outer]
+        remote = plan.host(self.remote).outer[self.kind.outer]
         ethernet = self.kind.encapsulation == "vxlan"
         address = f"address {self.mac} " if ethernet else ""
         what = _TYPE[self.kind.name].format(key=self.key, local=local, remote=remote)
@@ -58,6 +60,13 @@ class End:
 
     def delete(self) -> None:
         ip(self.namespace, [f"link del {self.device}"])
+
+
+def good_end(kind: Kind, namespace: str) -> End:
+    """The end of any host's tunnel to us that has the right key."""
+    side = plan.SIDES[namespace]
+    pairs = [(plan.inner(side, kind.outer, f), plan.inner(plan.OURS, kind.outer, f)) for f in kind.inner]
+    return End(kind, namespace, "t0", "ours", plan.KEY, tuple(pairs), plan.PEER_MAC, plan.OUR_MAC)
 
 
 def towards_us(kind: Kind, tunnel: plan.Tunnel) -> End:

@@ -17,7 +17,7 @@ class Tunnel(IntEnum):
     STRANGER = 200  # the right key, from an outer address that nobody listed
 
 
-OURS, PEER = 1, 2
+OURS, PEER, SECOND = 1, 2, 3  # sides: inner addresses have the number
 TUNNEL_MTU = 1400  # fits the longest stack here, VXLAN over IPv6, on a 1500 byte path
 KEY = 100  # VNI and GRE key that both sides have
 KEY_TO_US = 101  # only the peer has it
@@ -60,6 +60,15 @@ HOSTS = {
         ),
     )
 }
+
+
+# Another tunnel end, on our own link; only where next hops are tested.
+ON_LINK = Host("second", {"ipv4": "192.0.2.2", "ipv6": "2001:db8:1::2"}, HOSTS["ours"].router, "02:00:00:00:01:04")
+SIDES = {"ours": OURS, "peer": PEER, "second": SECOND}
+
+
+def host(name: str) -> Host:
+    return ON_LINK if name == ON_LINK.name else HOSTS[name]
 
 
 def inner(side: int, outer: str, family: str, tunnel: Tunnel = Tunnel.GOOD) -> str:

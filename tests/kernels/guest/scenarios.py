@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 
 from .. import cells
 from ..cells import Cell, Kind
-from . import plan, traffic
-from .devices import ends_towards_us
+from . import options, plan, traffic
+from .devices import End, ends_towards_us
 from .ours import OurSide
 from .plan import Tunnel
 from .results import Results
@@ -27,7 +28,7 @@ def run(encapsulation: str, side: OurSide, results: Results) -> None:
     applied, removed = cells.our_side(encapsulation)
     set_offloads("hardware")
     for kind in kinds:
-        with _peer(kind):
+        with tunnel(*ends_towards_us(kind)):
             _absent(kind, "before apply", results)
     if not results.check(applied, lambda: side.up(encapsulation)):
         for kind in kinds:
@@ -35,21 +36,20 @@ def run(encapsulation: str, side: OurSide, results: Results) -> None:
                 results.fail(cell, "apply failed")
     else:
         for kind in kinds:
-            with _peer(kind), _met(side, kind):
+            with tunnel(*ends_towards_us(kind)), _met(side, kind):
                 _refusals(kind, side, results)
                 _carries(kind, results)
     results.check(removed, lambda: side.down(encapsulation))
     set_offloads("hardware")
     for kind in kinds:
         if kind is cells.first_of(encapsulation, kind.outer):
-            with _peer(kind):
+            with tunnel(*ends_towards_us(kind)):
                 _absent(kind, "after remove", results)
 
 
 @contextmanager
-def _peer(kind: Kind) -> Iterator[None]:
+def tunnel(*ends: End) -> Iterator[None]:
     """The kernel's devices at the far ends, while the block runs."""
-    ends = ends_towards_us(kind)
     for end in ends:
         end.create()
     try:
@@ -99,6 +99,9 @@ def _refusals(kind: Kind, side: OurSide, results: Results) -> None:
         if side.checks_source or kind.encapsulation != "vxlan":
             stranger = cells.refusal(kind, family, "unlisted source to us")
             results.check(stranger, lambda family=family: _stranger(kind, family))  # type: ignore[misc]
+        if kind.limited and side.checks_options:
+            other = cells.refusal(kind, family, "other options to us")
+            results.check(other, lambda family=family: _other_options(kind, family))  # type: ignore[misc]
 
 
 def _wrong_key(kind: Kind, family: str, direction: str) -> None:
@@ -133,6 +136,16 @@ def _stranger(kind: Kind, family: str) -> None:
     silence.judge()
 
 
+def _other_options(kind: Kind, family: str) -> None:
+    us, peer = _pair(kind, family)
+    traffic.ping("ours", us, peer)
+    set_offloads("none")  # a captured packet can be sent again only if its checksums are finished
+    try:
+        options.only_the_limit(peer, us)
+    finally:
+        set_offloads("hardware")
+
+
 def _source_seen(wire: Watch, outer: str) -> bool:
     import ipaddress
 
@@ -164,7 +177,12 @@ def _carries(kind: Kind, results: Results) -> None:
 def _one_way(kind: Kind, family: str, direction: str, offload: str, results: Results) -> None:
     us, peer = _pair(kind, family)
     source, destination = (("ours", us), ("peer", peer)) if direction == "out" else (("peer", peer), ("ours", us))
-    ping, *others = cells.one_way(kind, family, direction, offload)
+    send_all(cells.one_way(kind, family, direction, offload), source, destination, results)
+
+
+def send_all(found: Iterable[Cell], source: tuple[str, str], destination: tuple[str, str], results: Results) -> None:
+    """The traffic of some cells, from one (namespace, address) to another; the first cell is a ping."""
+    ping, *others = found
     if results.check(ping, lambda: traffic.ping(*source, destination[1])):
         for cell in others:
             test = _TESTS[cell.check.split(",")[0]]
@@ -172,6 +190,16 @@ def _one_way(kind: Kind, family: str, direction: str, offload: str, results: Res
     else:  # each would wait for its time limit, and a kernel with one broken feature would take the whole run's time
         for cell in others:
             results.fail(cell, "not tried: no ping either")
+
+
+def send_under_every_mode(
+    found: Iterable[Cell], source: tuple[str, str], destination: tuple[str, str], results: Results
+) -> None:
+    """The same for cells of several kinds of segmentation, which their names tell."""
+    for offload, alike in groupby(found, lambda cell: cell.check.split()[1]):
+        set_offloads(offload)
+        send_all(alike, source, destination, results)
+    set_offloads("hardware")
 
 
 def _none(frames: Sequence[bytes]) -> None:

@@ -35,6 +35,18 @@ def _socket(namespace: str, address: str, kind: socket.SocketKind, port: int = 0
     return made
 
 
+def receiver(namespace: str, address: str) -> socket.socket:
+    """A socket for datagrams to an address."""
+    return _socket(namespace, address, socket.SOCK_DGRAM, PORT)
+
+
+def send(namespace: str, source: str, destination: str, message: bytes, count: int = 1) -> None:
+    """Datagrams that nobody waits for here."""
+    with _socket(namespace, source, socket.SOCK_DGRAM) as sender:
+        for _ in range(count):
+            sender.sendto(message, (destination, PORT))
+
+
 def ping(namespace: str, source: str, destination: str, limit: float = ARRIVES) -> None:
     """An ICMP echo that must be answered. Repeated: the first may wait for a neighbour of the router."""
     six = ":" in destination
@@ -136,11 +148,9 @@ class Silence:
     """Datagrams that must not arrive: sent now, judged later, so that many of them share one wait."""
 
     def __init__(self, source_namespace: str, source: str, namespace: str, destination: str) -> None:
-        self._receiver = _socket(namespace, destination, socket.SOCK_DGRAM, PORT)
+        self._receiver = receiver(namespace, destination)
         self._sentence = f"a datagram from {source} reached {destination}"
-        with _socket(source_namespace, source, socket.SOCK_DGRAM) as sender:
-            for _ in range(3):
-                sender.sendto(b"nobody is to read this", (destination, PORT))
+        send(source_namespace, source, destination, b"nobody is to read this", count=3)
 
     def judge(self) -> None:
         """Call it when anything that was to arrive would have arrived."""

@@ -63,6 +63,22 @@ class Watch:
             except BlockingIOError:
                 return got
 
+    def frame_with(self, payload: bytes, limit: float) -> bytes | None:
+        """The first frame that holds these bytes, if one comes."""
+        until = time.monotonic() + limit
+        while time.monotonic() < until:
+            for frame in self.frames():
+                if payload in frame:
+                    return frame
+            time.sleep(0.02)
+        return None
+
+    @property
+    def mac(self) -> str:
+        """Of the device itself."""
+        address: bytes = self._socket.getsockname()[4]
+        return address.hex(":")
+
     def keys(self, encapsulation: str) -> set[int]:
         """The VNIs or GRE keys of the tunnel packets that came since the last call."""
         return {key for frame in self.frames() if (key := _key(frame, encapsulation)) is not None}
@@ -82,6 +98,8 @@ def _key(frame: bytes, encapsulation: str) -> int | None:
         protocol, start = frame[23], 34
     elif ethertype == 0x86DD:
         protocol, start = frame[20], 54
+        if protocol == socket.IPPROTO_DSTOPTS:
+            protocol, start = frame[54], 62
     else:
         return None
     if encapsulation == "vxlan" and protocol == socket.IPPROTO_UDP and frame[start + 2 : start + 4] == b"\x12\xb5":
