@@ -79,10 +79,31 @@ def _unexpected(error: Exception, context: Context) -> int:
         _report([Diagnostic("K209", f"the kernel refused: {error}")], context)
         return Exit.KERNEL
     if isinstance(error, OSError):
-        _report([Diagnostic("H114", f"the machine refused: {error}")], context)
+        _report([_refused(error)], context)
         return Exit.MACHINE
     click.echo(f"encapctl: {type(error).__name__}: {error}\n{_REPORT}", err=True)
     return Exit.BUG
+
+
+def _refused(error: OSError) -> Diagnostic:
+    """H114: what the system did not let us do, as far as it says, and what a person can do about it."""
+    import errno
+
+    ways_out = {
+        errno.ENOSPC: "make room there",
+        errno.EDQUOT: "make room there",
+        errno.EROFS: "name a place that can be written, with ENCAP_STATE or --bpffs",
+        errno.EACCES: "run encapctl as root, and see who may write there",
+        errno.EPERM: "run encapctl as root, and see who may write there",
+        errno.EMFILE: "raise the limit on open files (`ulimit -n`)",
+        errno.ENFILE: "raise the limit on open files (`sysctl fs.file-max`)",
+        errno.ENOMEM: "free some memory",
+        errno.ENOBUFS: "free some memory",
+    }
+    reason = error.strerror or str(error)
+    words = f"{error.filename} cannot be used: {reason}" if error.filename else f"the system refused a call: {reason}"
+    way_out = ways_out.get(error.errno or 0, "mend that")
+    return Diagnostic("H114", words, help=f"{way_out}, then run the same command again; what ran before runs on")
 
 
 def _report(diagnostics: Sequence[Diagnostic], context: Context) -> None:
@@ -273,11 +294,10 @@ def _request(
 
 def _name_and_manifest(bundle: Path) -> tuple[str, Manifest | None]:
     """A bundle's directory, or the name of one that is applied."""
-    from .loader.bundle import NAME
-    from .manifest_io import load
+    from .loader.bundle import NAME, load_manifest
 
     if bundle.is_dir() or len(bundle.parts) > 1 or not NAME.fullmatch(str(bundle)):
-        manifest = load(bundle / "manifest.json")
+        manifest = load_manifest(bundle)
         return manifest.name, manifest
     return str(bundle), None
 

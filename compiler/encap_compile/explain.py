@@ -1,10 +1,12 @@
-"""`encap-compile explain SPEC`: what a spec does, asked and unasked, in words."""
+"""`encap-compile explain`: what a spec does, asked and unasked, in words; and what a diagnostic code means."""
 
 from __future__ import annotations
 
-from .lower import Lowered
-from .spec import Spec
-from .summary import summary
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .lower import Lowered
+    from .spec import Spec
 
 UNASKED = """\
 Unasked, in this order:
@@ -17,6 +19,7 @@ Unasked, in this order:
   - outer packets have DF set and ECN by RFC 6040; a packet that would be longer than the device's MTU is dropped and
     counted, unless it is TCP before segmentation: its segments are then cut smaller
 """
+FORMAT_VERSION = 1
 RECEIVE = """\
 On receive:
   - only packets to this host's own outer address are looked at; all others pass untouched
@@ -27,6 +30,8 @@ On receive:
 
 def explain_spec(spec: Spec, lowered: Lowered) -> str:
     """Everything that happens to a packet, for a person who reviews the spec."""
+    from .summary import summary
+
     families = " and ".join("IPv4" if f == "ipv4" else "IPv6" for f in lowered.program.packet.families)
     parts = [summary(lowered.manifest), "", UNASKED.format(families=families)]
     if lowered.program.ingress:
@@ -41,3 +46,30 @@ def explain_spec(spec: Spec, lowered: Lowered) -> str:
     needs = ", ".join(f"{name} ({since})" for name, since in lowered.manifest.features.items())
     parts += ["", f"Kernel features: {needs or 'none'}"]
     return "\n".join(parts) + "\n"
+
+
+def spec_document(spec: Spec, lowered: Lowered) -> dict[str, Any]:
+    """The same for programs: rules, lookups, counters and features one by one, and the whole of it as `text`."""
+    described = lowered.manifest
+    return {
+        "format_version": FORMAT_VERSION,
+        "name": described.name,
+        "kernel": described.kernel,
+        "families": list(lowered.program.packet.families),
+        "refuse": spec.ingress.refuse if lowered.program.ingress else None,
+        "rules": [
+            {"name": r.name, "direction": r.direction, "text": r.text, "place": r.place} for r in described.rules
+        ],
+        "tables": [{"name": t.name, "text": t.comment, "capacity": t.capacity} for t in lowered.program.tables],
+        "counters": [{"name": c.name, "text": c.text, "place": c.place or None} for c in lowered.program.counters],
+        "features": dict(described.features),
+        "text": explain_spec(spec, lowered),
+    }
+
+
+def code_document(code: str) -> dict[str, Any]:
+    """What a diagnostic code means, for programs. KeyError if there is no such code."""
+    from .codes import all_codes
+
+    found = all_codes()[code.upper()]
+    return {"format_version": FORMAT_VERSION, "code": code.upper(), "title": found.title, "text": found.text.strip()}

@@ -16,6 +16,7 @@ from .loader.hostfile import Given
 from .manifest import HostDeclaration, Manifest
 
 _UNSIGNED = {"dscp": 6, "u8": 8, "u16": 16, "port": 16, "u20": 20, "u24": 24, "u32": 32}
+_BROADCAST = IPv4Address("255.255.255.255")
 _FAMILIES = {"ip": (4, 6), "ipv4": (4,), "ipv6": (6,)}
 
 
@@ -172,7 +173,9 @@ class _Resolver:
                 mac = bytes.fromhex(text.replace("-", ":").replace(":", " "))
             except ValueError:
                 mac = b""
-            return (mac,) if len(mac) == 6 else self._bad(declaration, given, f"`{text}` is not a MAC address")
+            if len(mac) != 6:
+                return self._bad(declaration, given, f"`{text}` is not a MAC address")
+            return (mac,) if any(mac) else self._bad(declaration, given, f"{text} is no device's address")
         try:
             number = int(text, 0)
         except ValueError:
@@ -201,7 +204,7 @@ class _Resolver:
                 return self._bad(declaration, given, f"{address} is not {declaration.type}")
             if address.version in found:
                 return self._bad(declaration, given, f"two IPv{address.version} addresses: one of each family at most")
-            if address.is_multicast or address.is_unspecified:
+            if address.is_multicast or address.is_unspecified or address.is_loopback or address == _BROADCAST:
                 return self._bad(declaration, given, f"{address} cannot be the source of a packet")
             found[address.version] = address
         return (_addresses(found),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .diagnostics import DiagnosedError, Diagnostic, Exit
@@ -26,12 +27,14 @@ class Detached:
 
 @dataclass(frozen=True)
 class Removed:
-    """`in_clear` are the rules whose packets are now sent as they are; empty if nothing was known of them."""
+    """`in_clear` are the rules whose packets are now sent as they are, `undropped` those whose packets were dropped and
+    pass now; both are empty if no egress program ran, or nothing is known of its rules."""
 
     name: str
     hooks: tuple[Detached, ...]
     maps: int
     in_clear: tuple[RuleSummary, ...]
+    undropped: tuple[RuleSummary, ...] = ()
 
 
 def remove(name: str, manifest: Manifest | None = None, bpffs: str = "") -> Removed:
@@ -54,5 +57,15 @@ def remove(name: str, manifest: Manifest | None = None, bpffs: str = "") -> Remo
             kind.tidy(paths.owner)
         maps = erase(paths)
     applied = observed.state.manifest if observed.state and observed.state.manifest else manifest
-    rules = applied.rules if applied else ()
-    return Removed(name, tuple(hooks), maps, tuple(r for r in rules if r.direction == "egress" and r.table))
+    # Without both nothing was ever encapsulated: the first apply did not come so far.
+    ran = any(h.direction == Direction.EGRESS for h in hooks) or bool(observed.state and observed.state.manifest)
+    return Removed(name, tuple(hooks), maps, *pass_now(applied.rules if applied and ran else ()))
+
+
+def pass_now(rules: Sequence[RuleSummary]) -> tuple[tuple[RuleSummary, ...], tuple[RuleSummary, ...]]:
+    """Of a removed bundle's rules, those that encapsulated and those that dropped."""
+    egress = [r for r in rules if r.direction == "egress"]
+    return (
+        tuple(r for r in egress if r.table),
+        tuple(r for r in egress if not r.table and r.text.rpartition(": ")[2] == "drop"),
+    )

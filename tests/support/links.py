@@ -78,15 +78,3 @@ def set_offloads(end: End, mode: str) -> None:
 def neighbour(namespace: Namespace, device: str, address: Address | str, mac: str) -> None:
     """A neighbour that is known for good, so that no test waits for or depends on ARP."""
     namespace.ip(f"neigh replace {address} lladdr {mac} dev {device} nud permanent")
-
-
-def has_link_type(kind: str) -> bool:
-    """Whether this kernel can make a device of a type: vlan, gre, ipip ..."""
-    with Namespace("probe") as probe:
-        options = {"vlan": "id 7", "vxlan": "id 7 dstport 4789", "macvlan": ""}.get(kind, "")
-        veth(probe, "left", probe, "right")
-        try:
-            probe.ip(f"link add link left name probed type {kind} {options}")
-        except RuntimeError:
-            return False
-        return True

@@ -57,3 +57,39 @@ def test_no_bundle_there(verb: str, tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_debug_may_stand_anywhere(tmp_path: Path) -> None:
     assert ctl.run(["--debug", "plan", str(tmp_path)]) == Exit.SPEC
     assert ctl.run(["plan", "--debug", str(tmp_path)]) == Exit.SPEC
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "help"),
+    [
+        (OSError(28, "No space left on device", "/run/encap/1"), "/run/encap/1 cannot be used: No space left", "room"),
+        (OSError(30, "Read-only file system", "/run/encap"), "/run/encap cannot be used: Read-only", "ENCAP_STATE"),
+        (PermissionError(13, "Permission denied", "/sys/fs/bpf"), "/sys/fs/bpf cannot be used", "as root"),
+        (OSError(24, "Too many open files"), "the system refused a call: Too many open files", "ulimit -n"),
+        (OSError(5, "Input/output error", "/x"), "/x cannot be used: Input/output error", "mend that, then run"),
+        (TimeoutError("timed out"), "the system refused a call: timed out", "mend that"),
+    ],
+)
+def test_what_the_system_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: OSError, message: str, help: str
+) -> None:
+    monkeypatch.setattr(plan, "plan", failing(error))
+    assert ctl.run(["plan", "nothing"]) == Exit.MACHINE
+    shown = capsys.readouterr().err
+    assert f"error[H114]: {message}" in shown
+    assert help in shown and "run the same command again; what ran before runs on" in shown
+    assert "Errno" not in shown
+
+
+def test_half_a_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ctl.run(["plan", str(tmp_path)]) == Exit.SPEC
+    assert "no manifest.json, so this is no bundle" in capsys.readouterr().err
+    (tmp_path / "one.bpf.c").touch()
+    (tmp_path / "one.bpf.o").touch()
+    for verb in ("plan", "status"):
+        assert ctl.run([verb, str(tmp_path)]) == Exit.SPEC
+        shown = capsys.readouterr().err
+        assert "half a bundle: one.bpf.c and one.bpf.o without a manifest.json" in shown
+        assert "run it again" in shown
+    assert ctl.run(["plan", str(tmp_path / "none")]) == Exit.SPEC
+    assert f"there is no directory {tmp_path / 'none'}" in capsys.readouterr().err

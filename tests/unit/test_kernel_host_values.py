@@ -81,6 +81,9 @@ def test_given_values_go_before_defaults(manifest: Manifest) -> None:
         (("uplink=eth0", "vtep=nothing"), ["H103"]),
         (("uplink=eth0", "vtep=192.0.2.1,192.0.2.2"), ["H103"]),
         (("uplink=eth0", "vtep=224.0.0.1"), ["H103"]),
+        (("uplink=eth0", "vtep=127.0.0.1"), ["H103"]),
+        (("uplink=eth0", "vtep=::1"), ["H103"]),
+        (("uplink=eth0", "vtep=255.255.255.255"), ["H103"]),
         (("uplink=eth0", "upling=eth0"), ["H104"]),
     ],
 )
@@ -94,6 +97,7 @@ def test_refused(manifest: Manifest, settings: tuple[str, ...], codes: list[str]
         ("ipv4", "192.0.2.1", "2001:db8::1"),
         ("ipv6", "2001:db8::1", "192.0.2.1"),
         ("mac", "02:00:5e:00:00:01", "02:00:5e:00:00"),
+        ("mac", "02:00:5e:00:00:01", "00:00:00:00:00:00"),
         ("u8", "255", "256"),
         ("u16", "0xffff", "65536"),
         ("u24", "16777215", "16777216"),

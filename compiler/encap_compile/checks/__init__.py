@@ -10,9 +10,11 @@ from collections.abc import Mapping
 
 from ..diagnostics import Findings
 from ..rows import EncodedRows
+from ..rows.short import ShortFindings
 from ..spec import Spec
 from . import (
     directions,
+    ends,
     families,
     files,
     host_values,
@@ -24,6 +26,7 @@ from . import (
     names,
     ports,
     references,
+    rule_count,
     shadowed,
     stacks,
     table_keys,
@@ -38,6 +41,7 @@ CHECKS = (
     host_values.check,
     stacks.check,
     literals.check,
+    ends.check,
     references.check,
     table_keys.check,
     table_sizes.check,
@@ -45,6 +49,7 @@ CHECKS = (
     targets.check,
     ports.check,
     families.check,
+    rule_count.check,
     shadowed.check,
     ingress_source.check,
     ingress_lookup.check,
@@ -56,7 +61,7 @@ LAST = (directions.check, unused.check)
 
 def run(spec: Spec) -> Findings:
     """Every check on the spec alone. The caller stops on errors: `run(spec).stop_on_errors()`."""
-    findings = Findings()
+    findings = ShortFindings()
     findings.extend(spec.warnings)
     for check in CHECKS:
         check(spec, findings)
@@ -67,5 +72,7 @@ def run(spec: Spec) -> Findings:
 
 
 def run_with_rows(spec: Spec, rows: Mapping[str, EncodedRows], findings: Findings) -> None:
-    """What can only be judged with the rows of files, by table name: that the rows which rules name are there."""
+    """What can only be judged with the rows of files, by table name: that the rows which rules name are there, and that
+    the addresses in them can be reached."""
     targets.check_rows(spec, rows, findings)
+    ends.check_rows(spec, rows, findings)

@@ -104,13 +104,26 @@ are no tunnel ends.""",
     ),
     "E418": Explained(
         "not a machine's address",
-        """0.0.0.0, :: and 255.255.255.255 cannot be the address of the other end. In prefixes 0.0.0.0/0 and
-::/0 are fine: they are everything.""",
+        """0.0.0.0, :: and 255.255.255.255 cannot be the address of the other end, nor can a loopback address
+(127.0.0.0/8, ::1), which is each machine itself. In prefixes 0.0.0.0/0 and ::/0 are fine: they are
+everything.""",
     ),
     "E419": Explained(
         "a group address as source",
         """The lowest bit of a MAC address's first byte marks a group (multicast), and no frame comes from a
 group. Switches drop such frames. Locally chosen addresses begin with 02.""",
+    ),
+    "E420": Explained(
+        "a multicast address as the end of a tunnel",
+        """A tunnel leads to one machine: 224.0.0.0/4 and ff00::/8 are groups of machines. Sending one packet to
+many receivers, as VXLAN does for broadcasts with a group address, is not in this release. Give the
+unicast address of the other end; several ends are several rows.""",
+    ),
+    "E421": Explained(
+        "no receiver's MAC address",
+        """An inner frame to 00:00:00:00:00:00 is taken by no receiver. It is mostly a placeholder that was left
+in. On the receiving machine `ip link show` has the address of the device that takes the inner frames,
+for example of its vxlan device.""",
     ),
     "E422": Explained(
         "a range that ends before it begins",
@@ -126,5 +139,18 @@ Write the address alone.""",
     "E425": Explained(
         "an address of the other family",
         """The type says IPv4 and the address is IPv6, or the reverse. Type `ip` takes both.""",
+    ),
+    "W426": Explained(
+        "a group address as the inner destination",
+        """The inner frame goes to a broadcast or multicast MAC address. A receiver takes it, but not as a packet
+for itself alone: Linux drops TCP that arrives so, and forwards nothing that does. It is right only
+where the receiver is known to take it, as some routers do. Else give the address of the receiver's
+device, which `ip link show` prints there.""",
+    ),
+    "W427": Explained(
+        "a link-local address as the end of a tunnel",
+        """169.254.0.0/16 and fe80::/10 are addresses on one link: no router carries a packet to one, and on
+another link the same address is another machine. It is right only if both ends are on the same link
+on every machine that runs this spec.""",
     ),
 }

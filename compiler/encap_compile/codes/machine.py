@@ -78,12 +78,25 @@ CODES: dict[str, Explained] = {
         "the outer packet would go to the wrong neighbour",
         "With `next_hop: keep` the encapsulated packet leaves to the neighbour that the kernel chose for the inner\n"
         "destination. For these endpoints that is not the neighbour on the way to the endpoint. Route the inner\n"
-        "prefix over the same gateway, or write `next_hop: route`, which asks for the outer destination's own.",
+        "prefix over the same gateway, or write `next_hop: route`, which asks for the outer destination's own.\n\n"
+        "Neighbours are told apart by their MAC addresses where those are known: two addresses of one router, or its\n"
+        "IPv4 and its IPv6 address, are one neighbour. Two addresses of one family of which one has not answered yet\n"
+        "are taken for two neighbours: if they are one, `ping` both and plan again.",
     ),
     "H114": Explained(
         "the machine refused",
-        "A file, directory or socket could not be used; the message names it. Nothing of that step was done, and\n"
-        "apply can be run again.",
+        "encapctl keeps pins in the bpf filesystem (/sys/fs/bpf) and its state in /run/encap, and could not read or\n"
+        "write something there; the message names the file and the system's reason. What ran before runs on. Mend the\n"
+        "cause (a full or read-only filesystem, permissions, a limit on open files) and run the command again:\n"
+        "`apply` and `remove` go on where they stopped. `encapctl --debug` shows where it happened.",
+    ),
+    "H115": Explained(
+        "next hops that cannot be compared yet",
+        "The inner packets are IPv4 and the tunnel runs over IPv6, or the reverse, and with `next_hop: keep` an outer\n"
+        "packet goes to the inner one's neighbour. Whether that is the right one shows in the MAC addresses of the\n"
+        "two next hops, and the neighbour table (`ip neigh`) does not have both. It learns one when the machine\n"
+        "sends something there:\n\n"
+        "    ping -c 1 2001:db8::1\n    encapctl plan build/NAME",
     ),
     "K201": Explained(
         "libbpf is missing",
@@ -107,7 +120,9 @@ CODES: dict[str, Explained] = {
         "the verifier refused a program",
         "The kernel proves every program safe before it runs, and did not succeed. Nothing has changed: what ran\n"
         "before runs on. The place is a line of the generated C, with the spec line it was made for. The compiler\n"
-        "should not write such code: please report it, with the spec.",
+        "should not write such code: please report it, with the spec.\n\n"
+        "If it says `16-bit range`, the program is too long: fewer rules and shorter lists help, as `encap-compile\n"
+        "explain E520` shows. If it says `number of maps`, a program can use 64, and a table needs one or two.",
     ),
     "K206": Explained(
         "loading failed",
@@ -128,7 +143,9 @@ CODES: dict[str, Explained] = {
     ),
     "B301": Explained(
         "no bundle there",
-        "A bundle is a directory with a manifest.json, as `encap-compile SPEC` writes it to build/NAME.",
+        "A bundle is a directory with a manifest.json, as `encap-compile SPEC` writes it to build/NAME. The manifest\n"
+        "is written last: where other files are and it is not, the compiler or a copy was interrupted, and the files\n"
+        "may be of two versions. Run `encap-compile` again, which writes what is missing, or copy the directory again.",
     ),
     "B302": Explained(
         "the manifest is malformed",
@@ -143,8 +160,9 @@ CODES: dict[str, Explained] = {
     ),
     "B305": Explained(
         "a file of the bundle was changed",
-        "Its SHA-256 is not the one in the manifest: what was reviewed is not what would be loaded. Change the spec\n"
-        "or the rows and build again; to try other rows on one machine, use --rows TABLE=FILE.",
+        "Its SHA-256 is not the one in the manifest: what was reviewed is not what would be loaded. Somebody edited\n"
+        "it, or the compiler or a copy was interrupted between two files. Change the spec or the rows and build\n"
+        "again; to try other rows on one machine, use --rows TABLE=FILE.",
     ),
     "B306": Explained(
         "a file without a hash", "The manifest must list the object and all row files with their hashes."

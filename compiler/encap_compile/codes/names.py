@@ -38,7 +38,9 @@ all be dropped, so it is an error rather than a surprise.""",
 resolved: a spec means the same everywhere and always.
 
     sets: {vips: [203.0.113.0/24]}
-    ... match: {destination: vips}""",
+    ... match: {destination: vips}
+
+In `from`, the addresses in a table's rows are written `TABLE.FIELD`, like `from: sites.address`.""",
     ),
     "E307": Explained(
         "an unknown field of a table",

@@ -135,6 +135,28 @@ by default they are dropped, ICMP with them. Narrow the rule, and decide about t
         "a spec without rules",
         """Nothing is encapsulated, dropped or decapsulated: every packet passes as it is.""",
     ),
+    "E520": Explained(
+        "more rules than a program can hold",
+        """Each rule becomes code, and one program can have only so much of it: 500 rules in a direction, and 4000
+prefixes, ports and other values in them. What grows with the network belongs in a table: its rows live in
+a map, one lookup finds the row among 100 000, and they change without compiling. So rules that differ only in
+their destination are one rule:
+
+    sites: {key: destination, fields: {address: ip}, encapsulation: ipip, file: sites.csv, capacity: 100000}
+    - {name: sites, match: {destination: 10.0.0.0/8}, to: sites}
+
+Other match words can be part of the key too: `key: [mark, destination]`. Prefixes to drop or pass are one
+rule with a set, which is one lookup however long it is:
+
+    sets: {blocked: {file: blocked.txt}}
+    - {name: blocked, match: {destination: blocked}, action: drop}""",
+    ),
+    "W521": Explained(
+        "many rules",
+        """500 rules in a direction are the most that a program can hold, and this spec has more than half of them.
+Compiling and loading take seconds then. Rules that differ only in their destination are better one rule with a
+table, or with a set, as `encap-compile explain E520` shows.""",
+    ),
     "E525": Explained(
         "sending to a table that is keyed by a received field",
         """A packet that leaves has no received header to look up. Such a table is for `lookup` in ingress

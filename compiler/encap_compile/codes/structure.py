@@ -51,7 +51,12 @@ them.""",
     "E207": Explained(
         "empty",
         """A list, mapping or text that must have something in it has nothing. An empty match list would match
-no packet, and an empty table could never be hit: leave the key out if that is meant.""",
+no packet, and an empty table could never be hit: leave the key out if that is meant.
+
+A table has at least one field, since the kernel has no map without values. A table that only lists its
+keys, as for `lookup`, has one that nothing uses:
+
+    vnis: {key: received.vxlan.vni, fields: {mark: u32}, rows: [{received.vxlan.vni: 1001, mark: 0}]}""",
     ),
     "E208": Explained(
         "too long",

@@ -47,6 +47,9 @@ With the pinned clang that is a bug of encap-compile: please report it with the 
 the pinned one takes it:
 
     env -u ENCAP_CLANG encap-compile spec.yaml
+
+If it says `Branch target out of insn range`, the rules make a program that is longer than BPF's jumps reach: fewer
+rules and shorter lists help, as `encap-compile explain E520` shows.
 """,
     ),
     "T106": Explained(

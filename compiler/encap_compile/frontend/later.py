@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from re import compile as pattern
+from typing import NamedTuple
 
 from ..headers.catalogue import headers
 
 
-@dataclass(frozen=True)
-class Later:
+class Later(NamedTuple):
     """A code of the N area and what to say about the word, which stands in backticks before it."""
 
     code: str

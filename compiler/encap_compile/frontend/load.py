@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from ..diagnostics import DiagnosedError, Findings, Place
+from ..rows.short import ShortFindings
 from ..spec import Spec
 
 MOST_BYTES = 4 << 20
@@ -18,7 +19,7 @@ def load_spec(path: str) -> Spec:
     The phases: reading (E1), structure (E2, and what the schema knows of E4 and N9), values and the files of sets (E3,
     E4). `checks.run` then judges what the document means.
     """
-    findings = Findings()
+    findings = ShortFindings()
     data = read_bytes(path, findings)
     findings.stop_on_errors()
     return parse_spec(data, path)
@@ -31,7 +32,7 @@ def parse_spec(data: bytes, path: str) -> Spec:
     from .schema_walk import judge
     from .structure import build_spec
 
-    findings = Findings()
+    findings = ShortFindings()
     root = read_yaml(data, path, findings)
     findings.stop_on_errors()
     if root is None:  # read_yaml says why it has no root

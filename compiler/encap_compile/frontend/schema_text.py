@@ -60,7 +60,7 @@ TEXT: dict[str, str] = {
     "shape.prefix_lengths": "The only prefix lengths that occur in the key.",
     "table.owner": "Who writes the rows. `git`: this spec and its files; `apply` makes the map equal to them.",
     "egress": "What happens to packets that leave through the attached devices.",
-    "egress.rules": "The first rule that matches decides.",
+    "egress.rules": "The first rule that matches decides. At most 500: what grows is a table or a set.",
     "egress.default": "What happens to packets that no rule matches.",
     "egress.next_hop": (
         "`keep`: the packet goes to the inner packet's next hop, and `plan` proves that it is the outer's "
@@ -81,7 +81,7 @@ TEXT: dict[str, str] = {
     "match.dscp": "Differentiated services code points, by name (`ef`, `af41`, `cs1` ...) or number.",
     "match.mark": "Values or ranges of the packet's mark (`skb->mark`), `0x1000-0x1fff`.",
     "ingress": "What happens to encapsulated packets that arrive at the attached devices.",
-    "ingress.rules": "The first rule that fits decapsulates.",
+    "ingress.rules": "The first rule that fits decapsulates. At most 500: what grows is a table or a set.",
     "ingress.refuse": "What happens to a packet that looks like our encapsulation, is sent to us, and fits no rule.",
     "ingress_rule": "A rule for packets that arrive.",
     "ingress_rule.name": "Unique among all rules; counters carry it.",

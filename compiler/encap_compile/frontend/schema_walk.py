@@ -13,7 +13,16 @@ from ..diagnostics import Findings, Place
 from ..suggest import closest
 from .later import later_key
 from .nodes import Node
-from .schema_words import enum_problem, missing_key, pattern_problem, too_many_keys, unknown_key, wrong_kind
+from .schema_words import (
+    empty_help,
+    enum_problem,
+    example,
+    missing_key,
+    pattern_problem,
+    too_many_keys,
+    unknown_key,
+    wrong_kind,
+)
 
 Schema = dict[str, Any]
 
@@ -50,7 +59,7 @@ class _Walk:
         elif node.kind == "array":
             self._array(node, schema, context, key)
         elif node.kind == "object":
-            self._object(node, schema, context)
+            self._object(node, schema, context, key)
         if any(later_key(context, name) for name in node.keys):
             return  # a word of a release to come may stand for those that seem to be missing
         for part in schema.get("allOf", ()):
@@ -90,7 +99,7 @@ class _Walk:
                 self.findings.error("E208", words, node.place, f"{longest} is the most")
                 return False
             if len(node.value) < schema.get("minLength", 0):
-                self.findings.error("E207", f"`{key}` is empty", node.place, _example(schema))
+                self.findings.error("E207", f"`{key}` is empty", node.place, example(key, schema))
                 return False
             if "pattern" in schema and not search(schema["pattern"].replace("$", r"\Z"), node.value):
                 problem = pattern_problem(node, context, key, schema)
@@ -107,7 +116,7 @@ class _Walk:
     def _array(self, node: Node, schema: Schema, context: str, key: str) -> None:
         count = len(node.value)
         if count < schema.get("minItems", 0):
-            self.findings.error("E207", f"`{key}` is an empty list", node.place, _example(schema) or "leave it out")
+            self.findings.error("E207", f"`{key}` is an empty list", node.place, empty_help(context, key, schema))
         if count > schema.get("maxItems", count):
             extra = node.value[schema["maxItems"]]
             words = f"`{key}` has {count} elements"
@@ -121,7 +130,7 @@ class _Walk:
     def _later_header(self, name: str) -> bool:
         return name in self.private or later_key("header", name) is not None
 
-    def _object(self, node: Node, schema: Schema, context: str) -> None:
+    def _object(self, node: Node, schema: Schema, context: str, key: str) -> None:
         properties, others = schema.get("properties", {}), schema.get("additionalProperties", True)
         meant = (
             {closest(name, properties) for name in node.keys if name not in properties} if others is False else set()
@@ -142,8 +151,8 @@ class _Walk:
                 problem = missing_key(context, name, properties.get(name, {}))
                 self.findings.error(problem.code, problem.message, node.start, problem.help)
         if len(node.value) < schema.get("minProperties", 0):
-            words = "for example " + next(iter(properties), "key") + ": ..."
-            self.findings.error("E207", "the mapping is empty", node.place, _example(schema) or words)
+            words = "the mapping is empty" if context in ("row", "header") else f"`{key}` is an empty mapping"
+            self.findings.error("E207", words, node.place, empty_help(context, key, schema))
         if len(node.value) > schema.get("maxProperties", len(node.value)):
             second: Place = list(node.keys.values())[schema["maxProperties"]]
             problem = too_many_keys(list(node.keys))
@@ -157,8 +166,3 @@ def holds(node: Node, schema: Schema) -> bool:
     if node.kind == "object" and any(node.get(name) is None for name in schema.get("required", ())):
         return False
     return not ("not" in schema and holds(node, schema["not"]))
-
-
-def _example(schema: Schema) -> str:
-    examples = schema.get("examples")
-    return f"for example {examples[0]}" if examples else ""

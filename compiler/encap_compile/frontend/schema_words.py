@@ -184,11 +184,33 @@ def _either(wanted: list[str]) -> str:
     return " or ".join(KINDS[k] for k in wanted)
 
 
+def empty_help(context: str, key: str, schema: Mapping[str, Any]) -> str:
+    """What to do about a list or mapping that must have something in it."""
+    special = {
+        "encapsulation": "name its headers, outermost first, like `- ip: {source: host.vtep, destination: "
+        "endpoint.address}`",
+        "header": "name one header, like `- ip: {source: host.vtep, destination: endpoint.address}`",
+        "row": "name its columns, like `- {destination: 10.1.0.0/16, address: 192.0.2.1}`",
+    }
+    if context == "table" and key == "fields":
+        # The map behind the table has a value, and the kernel knows none of 0 bytes.
+        return (
+            f"{example(key, schema)}\n"
+            "a table that only lists its keys has one field too, like `{mark: u32}`, and a value for it in each row"
+        )
+    return special.get(context) or example(key, schema) or "leave it out"
+
+
+def example(key: str, schema: Mapping[str, Any]) -> str:
+    """The first example of a schema, as it would be written."""
+    examples = schema.get("examples")
+    return f"for example `{key}: {flow(examples[0])}`" if examples else ""
+
+
 def _yaml(key: str, schema: Mapping[str, Any]) -> str:
     """`key: example`, as one line of help."""
-    examples = schema.get("examples")
-    if examples:
-        return f"for example `{key}: {flow(examples[0])}`\n"
+    if schema.get("examples"):
+        return f"{example(key, schema)}\n"
     if "enum" in schema:
         return f"`{key}: {' or '.join(map(str, schema['enum']))}`\n"
     return f"`{key}: {schema['const']}`\n" if "const" in schema else ""

@@ -142,6 +142,15 @@ def _header(node: Node, findings: Findings) -> HeaderUse:
     return HeaderUse(name, MappingProxyType(values), node.keys[name], MappingProxyType(dict(fields.keys)))
 
 
+def _address_fields(root: Node) -> dict[str, str]:
+    """Every table with its first field that is an address, or with an empty text."""
+    kinds = ("ip", "ipv4", "ipv6")
+    return {
+        name: next((field for field, kind in node.value["fields"].items() if kind.value in kinds), "")
+        for name, node in _members(root, "endpoints")
+    }
+
+
 def _egress(root: Node, sets: Mapping[str, AddressSet], findings: Findings) -> Egress:
     node = root.get("egress")
     if node is None:
@@ -149,7 +158,7 @@ def _egress(root: Node, sets: Mapping[str, AddressSet], findings: Findings) -> E
     rules = node.get("rules")
     next_hop = node.get("next_hop")
     return Egress(
-        rules=egress_rules(rules.value, sets, findings) if rules else (),
+        rules=egress_rules(rules.value, sets, _address_fields(root), findings) if rules else (),
         default=node.value["default"].value,
         next_hop=next_hop.value if next_hop else "keep",
         place=root.keys["egress"],
@@ -163,7 +172,7 @@ def _ingress(root: Node, sets: Mapping[str, AddressSet], findings: Findings) -> 
         return Ingress((), "drop", root.start)
     refuse = node.get("refuse")
     return Ingress(
-        rules=ingress_rules(node.value["rules"].value, sets, findings),
+        rules=ingress_rules(node.value["rules"].value, sets, _address_fields(root), findings),
         refuse=refuse.value if refuse else "drop",
         place=root.keys["ingress"],
     )

@@ -24,11 +24,14 @@ from .structure_values import build_addresses, build_match, build_value
 _TABLE_FIELD = pattern(r"([a-z][a-z0-9_-]*)\.([a-z][a-z0-9_-]*)")
 
 
-def egress_rules(nodes: list[Node], sets: Mapping[str, AddressSet], findings: Findings) -> tuple[EgressRule, ...]:
-    """In the order written (E304, E306, E4)."""
+def egress_rules(
+    nodes: list[Node], sets: Mapping[str, AddressSet], tables: Mapping[str, str], findings: Findings
+) -> tuple[EgressRule, ...]:
+    """In the order written (E304, E306, E4). `tables`: each with its first field that is an address, or ""."""
     found = []
+    hints = _in_match(tables)
     for node in nodes:
-        match = build_match(node.get("match"), sets, findings)
+        match = build_match(node.get("match"), sets, findings, hints)
         to, action, on_miss = node.get("to"), node.get("action"), node.get("on_miss")
         target = _target(to, findings) if to else None
         word = action.value if action else None
@@ -39,12 +42,15 @@ def egress_rules(nodes: list[Node], sets: Mapping[str, AddressSet], findings: Fi
     return tuple(found)
 
 
-def ingress_rules(nodes: list[Node], sets: Mapping[str, AddressSet], findings: Findings) -> tuple[IngressRule, ...]:
-    """In the order written (E306, E331, E4)."""
+def ingress_rules(
+    nodes: list[Node], sets: Mapping[str, AddressSet], tables: Mapping[str, str], findings: Findings
+) -> tuple[IngressRule, ...]:
+    """In the order written (E306, E331, E4). `tables` as in `egress_rules`."""
     found = []
+    hints = _in_match(tables)
     for node in nodes:
-        match = build_match(node.get("match"), sets, findings)
-        source = _source(node.value["from"], sets, findings)
+        match = build_match(node.get("match"), sets, findings, hints)
+        source = _source(node.value["from"], sets, tables, findings)
         lookup, set_mark = node.get("lookup"), node.get("set_mark")
         value = build_value(set_mark, findings) if set_mark else None
         name, encapsulation = node.value["name"], node.value["decapsulate"].value
@@ -72,7 +78,13 @@ def _target(node: Node, findings: Findings) -> RowTarget:
     return RowTarget(table, row if slash else None, node.place)
 
 
-def _source(node: Node, sets: Mapping[str, AddressSet], findings: Findings) -> Addresses | TableField | AnySource:
+def _in_match(tables: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: f"`{name}` is a table; a match has prefixes and names of sets" for name in tables}
+
+
+def _source(
+    node: Node, sets: Mapping[str, AddressSet], tables: Mapping[str, str], findings: Findings
+) -> Addresses | TableField | AnySource:
     if node.kind == "string" and node.value == "any":
         return AnySource(node.place)
     for item in node.each():
@@ -88,4 +100,8 @@ def _source(node: Node, sets: Mapping[str, AddressSet], findings: Findings) -> A
             help = "split the rule in two: one for the table's field, one for the prefixes"
             findings.error("E331", f"`{item.value}` cannot be one of a list", item.place, help)
         return TableField(table, field, item.place)
-    return build_addresses(node, sets, findings)
+    hints = {
+        name: f"`{name}` is a table: write `from: {name}.{field or 'FIELD'}` for the addresses in its rows"
+        for name, field in tables.items()
+    }
+    return build_addresses(node, sets, findings, hints)

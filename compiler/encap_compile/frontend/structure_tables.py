@@ -38,7 +38,8 @@ def build_table(name: str, node: Node, place: Place, spec_path: str, findings: F
             places[word] = value.place
     rows_node, file_node = node.get("rows"), node.get("file")
     capacity, fixed = node.get("capacity"), node.get("fixed")
-    rows = tuple(_row(row, findings) for row in rows_node.value) if rows_node else ()
+    known = {"name", *key, *fields.keys} | ({"encapsulation"} if node.get("encapsulation") else set())
+    rows = tuple(_row(row, known, findings) for row in rows_node.value) if rows_node else ()
     if file_node is not None and capacity is None and not (fixed and fixed.value):
         help = "add `capacity: N`: the most rows that the map shall hold; memory for them is taken when it loads"
         findings.error("E211", "a table with `file` needs `capacity`", node.keys["file"], help)
@@ -91,10 +92,11 @@ def _shape(node: Node) -> Shape:
     return Shape(tuple(sorted({item.value for item in lengths.value})), lengths.place)
 
 
-def _row(node: Node, findings: Findings) -> Row:
+def _row(node: Node, known: set[str], findings: Findings) -> Row:
     for column, place in node.keys.items():
         if column in LATER_COLUMNS:
             problem = later(POOLS, column)
             findings.error(problem.code, problem.message, place, problem.help)
-    cells = {column: Cell(cell.value, cell.place) for column, cell in node.items()}
+    # Of a column that is not known the name is wrong, not the value.
+    cells = {c: Cell(cell.value, cell.place if c in known else node.keys[c]) for c, cell in node.items()}
     return Row(MappingProxyType(cells), node.start)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from re import compile as pattern
+from types import MappingProxyType
 from typing import TypeVar
 
 from ..diagnostics import Findings
@@ -17,6 +18,7 @@ from .schema_words import later
 _DOTTED = pattern(r"[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]*)+")
 _NAME = pattern(r"[A-Za-z][A-Za-z0-9_-]*")
 EVERYTHING = ("any", "all", "default")
+NO_HINTS: Mapping[str, str] = MappingProxyType({})
 Found = TypeVar("Found")
 
 
@@ -40,8 +42,10 @@ def build_value(node: Node, findings: Findings) -> Value:
     return Reference(root, tuple(path), node.place)
 
 
-def build_match(node: Node | None, sets: Mapping[str, AddressSet], findings: Findings) -> Match:
-    """The conditions of a rule (E306, E4)."""
+def build_match(
+    node: Node | None, sets: Mapping[str, AddressSet], findings: Findings, hints: Mapping[str, str] = NO_HINTS
+) -> Match:
+    """The conditions of a rule (E306, E4). `hints` as in `build_addresses`."""
     if node is None:
         return Match()
 
@@ -50,7 +54,7 @@ def build_match(node: Node | None, sets: Mapping[str, AddressSet], findings: Fin
 
     def addresses(key: str) -> Addresses | None:
         found = node.get(key)
-        return build_addresses(found, sets, findings) if found else None
+        return build_addresses(found, sets, findings, hints) if found else None
 
     return Match(
         destination=addresses("destination"),
@@ -79,8 +83,10 @@ def each(node: Node | None, parser: Callable[[str | int], Found], findings: Find
     return tuple(found)
 
 
-def build_addresses(node: Node, sets: Mapping[str, AddressSet], findings: Findings) -> Addresses:
-    """Prefixes and set names."""
+def build_addresses(
+    node: Node, sets: Mapping[str, AddressSet], findings: Findings, hints: Mapping[str, str] = NO_HINTS
+) -> Addresses:
+    """Prefixes and set names. `hints` are what to do about words that are something else than a set."""
     if node.kind == "string" and node.value in sets:  # a list of its own, which may be long
         return Addresses(sets[node.value].prefixes, (node.value,), node.place, (node.value,))
     prefixes: dict[Prefix, None] = {}
@@ -92,7 +98,8 @@ def build_addresses(node: Node, sets: Mapping[str, AddressSet], findings: Findin
             prefixes.update(dict.fromkeys(sets[text].prefixes))
             continue
         if _NAME.fullmatch(text) and text not in EVERYTHING and not _is_hexadecimal_address(text):
-            help = did_you_mean(text, sets, "a set is declared under `sets:`; prefixes are written like 10.0.0.0/8")
+            otherwise = "a set is declared under `sets:`; prefixes are written like 10.0.0.0/8"
+            help = hints.get(text) or did_you_mean(text, sets, otherwise)
             findings.error("E306", f"there is no set `{text}`", item.place, help)
             continue
         root = text.partition(".")[0]

@@ -14,7 +14,7 @@ from ..manifest_io import identity, load
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # also a file name in bpffs, which refuses dots
 _CODE = (".c", ".h")  # what the identity is made of, besides the manifest
-_REBUILD = "build it again with `encap-compile`, or take the files as they were reviewed"
+_REBUILD = "build it again with `encap-compile` (it may have been interrupted), or take the files as they were reviewed"
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def open_bundle(directory: Path, rows: Mapping[str, Path] | None = None) -> Bund
     """Read a bundle. Raises DiagnosedError: B301 to B303 for the manifest, B304 to B307 for what it promises."""
     rows = rows or {}
     manifest_path = directory / "manifest.json"
-    manifest = load(manifest_path)
+    manifest = load_manifest(directory)
     place = Place(str(manifest_path))
     found: list[Diagnostic] = []
     if not NAME.fullmatch(manifest.name):
@@ -75,6 +75,25 @@ def open_bundle(directory: Path, rows: Mapping[str, Path] | None = None) -> Bund
         raise DiagnosedError(found, Exit.SPEC)
     data = contents[object_name]
     return Bundle(directory, manifest, data, hashlib.sha256(data).hexdigest(), dict(rows))
+
+
+def load_manifest(directory: Path) -> Manifest:
+    """Raises DiagnosedError: B301 to B303."""
+    path = directory / "manifest.json"
+    if path.exists() or directory.is_file():
+        return load(path)
+    if not directory.exists():
+        words, fix = f"there is no directory {directory}", "name a bundle: build/NAME, as `encap-compile` writes it"
+        raise DiagnosedError([Diagnostic("B301", words, help=fix)], Exit.SPEC)
+    parts = sorted(p.name for p in directory.iterdir() if p.name.endswith((".bpf.c", ".bpf.o")))
+    if not parts:
+        words = "no manifest.json, so this is no bundle"
+        fix = "name a bundle directory: build/NAME, as `encap-compile` writes it"
+    else:
+        # The compiler writes it last.
+        words = f"half a bundle: {' and '.join(parts)} without a manifest.json"
+        fix = "`encap-compile` was interrupted, or a copy was: run it again, or copy the whole directory"
+    raise DiagnosedError([Diagnostic("B301", words, Place(str(directory)), fix)], Exit.SPEC)
 
 
 def _check(directory: Path, name: str, expected: str, contents: dict[str, bytes]) -> list[Diagnostic]:

@@ -47,6 +47,7 @@ class Wanted:
 def wanted_contents(bundle: Bundle, machine: Machine, findings: Findings) -> Wanted:
     """Read the files of a bundle into map contents. What is wrong with a file goes to `findings`."""
     from ..rows import read_rows
+    from ..rows.ends import judge_outer
 
     manifest, wanted = bundle.manifest, Wanted()
     for table in manifest.tables:
@@ -54,6 +55,8 @@ def wanted_contents(bundle: Bundle, machine: Machine, findings: Findings) -> Wan
             continue
         path = bundle.rows_file(table)
         rows = read_rows(table, str(path), findings)
+        if table.family_field:  # the compiler has judged the bundle's own rows, but not those given with --rows
+            judge_outer(rows, table.family_field, table.encapsulations, findings, warn=False)
         wanted.rows[table.name] = rows
         if not table.map:  # compiled in, but a source set is filled from its rows
             continue

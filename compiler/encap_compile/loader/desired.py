@@ -105,11 +105,13 @@ def prepare(request: Request, bundle: Bundle, attached_now: str = "") -> Desired
     `attached_now` is the attach kind that is in use, which `auto` keeps. Raises DiagnosedError with all findings.
     The bundle comes from `open_ready`.
     """
+    from ..rows.short import ShortFindings  # rows are read below
+
     manifest = bundle.manifest
     paths = Paths.of(manifest.name, request.bpffs)
     require_bpffs(paths.bpffs, mount=True)
     definitions = object_maps(bundle)
-    findings = Findings()
+    findings = ShortFindings()
     host_file, given = given_values(request.host_file, request.settings)
     machine = resolve(manifest, given, devices(), findings)
     stop(findings)

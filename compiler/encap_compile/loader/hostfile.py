@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..diagnostics import DiagnosedError, Diagnostic, Exit, Findings, Place
+from ..diagnostics import DiagnosedError, Diagnostic, Exit, Place
 
 DEFAULT = Path("/etc/encap/host.yaml")
 
@@ -26,8 +26,9 @@ class Given:
 def read_host_file(path: Path) -> dict[str, Given]:
     """Raises DiagnosedError (H103, and the codes of `frontend.reader`)."""
     from ..frontend.reader import read_yaml  # only machines with a host file pay for PyYAML
+    from ..rows.short import ShortFindings
 
-    findings = Findings()
+    findings = ShortFindings()
     try:
         root = read_yaml(path.read_bytes(), str(path), findings)
     except OSError as error:

@@ -1,8 +1,9 @@
 """What `plan` proves about routes: the packet's own route must bring it to the hook and to the right neighbour.
 
 A TC program at egress sees a packet after the kernel has chosen its device and neighbour for the *inner* destination.
-With `next_hop: keep` the outer packet goes to that neighbour, so the two must be the same. With `route` it goes to the
-endpoint's own neighbour on that device, so the devices must be the same.
+With `next_hop: keep` the outer packet goes to that neighbour, so it must be the one on the way to the endpoint. The
+frame carries its MAC address alone: next hops of both families, or two addresses of one router, may be one neighbour.
+With `route` it goes to the endpoint's own neighbour on that device, so the devices must be the same.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import socket
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ from ..kernel.routes import IPAddress, IPNetwork, Route, lookup, prefixes
 from ..manifest import Layout, Member, RuleSummary, Table
 from .contents import MAPPED
 from .desired import Desired
+from .neighbours import Neighbours, neighbours
 
 if TYPE_CHECKING:
     from ..rows import EncodedRows
@@ -34,12 +37,14 @@ Pair = tuple[IPAddress, IPAddress]  # inner, outer destination
 class RouteReport:
     """`pairs` of inner prefix and endpoint were looked at, of `total` rows; the diagnostics are warnings.
 
-    Of the pairs, `right` share their next hop; `unreached` ones have an inner prefix that never reaches the hook.
+    Of the pairs, `right` share their next hop; `unreached` ones have an inner prefix that never reaches the hook; of
+    `unknown` ones the neighbours are not known yet.
     """
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
     right: int = 0
     unreached: int = 0
+    unknown: int = 0
     pairs: int = 0
     total: int = 0
 
@@ -136,7 +141,8 @@ class _Checker:
         report.pairs = len(pairs)
         report.total = sum(rows[n].count for n in {r.table for r in self.rules} if n in rows) if bounded else len(pairs)
         self.find(a for pair in pairs for a in pair)
-        wrong = []
+        wrong: list[str] = []
+        unknown: dict[IPAddress, int] = {}
         keep = self.manifest.next_hop == "keep"  # else the program finds the endpoint's neighbour, on the same device
         for inner, outer in pairs:
             one, other = self.routes[inner], self.routes[outer]
@@ -144,21 +150,65 @@ class _Checker:
                 wrong.append(f"{outer} has no route")
             elif one is None or not self.reaches(inner):
                 report.unreached += 1
-            elif one.ifindex != other.ifindex or (keep and one.next_hop != other.next_hop):
+            elif one.ifindex != other.ifindex:
                 wrong.append(f"{inner} goes to {self.via(one)}, its endpoint {outer} to {self.via(other)}")
-            else:
+            elif not keep or self.same_neighbour(one, other):
                 report.right += 1
+            elif missing := self.unseen(one, other):
+                unknown[missing] = one.ifindex
+                report.unknown += 1
+            else:
+                wrong.append(self.other_neighbour(inner, one, outer, other))
+        if unknown:
+            self.say_unknown(unknown)
         if wrong:
             shown = "; ".join(wrong[:SHOWN]) + (f"; and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else "")
             what = "next hop" if keep else "device"
-            words = f"{what} differs for {len(wrong)} of {report.pairs} endpoints: {shown}"
+            words = f"{what} differs for {len(wrong)} of {_endpoints(report.pairs)}: {shown}"
             fix = "route the inner prefix over the endpoint's next hop, or write `next_hop: route` under egress"
             if not keep:
                 fix = "route the inner prefix over the endpoint's device: the packet leaves by the device it came to"
             self.warn("H113", words, fix)
 
+    @cached_property
+    def neighbours(self) -> Neighbours:
+        return neighbours()
+
+    def mac(self, route: Route) -> bytes:
+        """Of the next hop, empty if it is not known."""
+        return self.neighbours.get((route.ifindex, route.next_hop), b"")
+
+    def same_neighbour(self, one: Route, other: Route) -> bool:
+        if one.next_hop == other.next_hop:
+            return True
+        return bool(self.mac(one)) and self.mac(one) == self.mac(other)
+
+    def unseen(self, one: Route, other: Route) -> IPAddress | None:
+        """The next hop whose MAC address is missing for the answer: of one family, other addresses say enough."""
+        if one.next_hop.version == other.next_hop.version:
+            return None
+        return next((r.next_hop for r in (other, one) if not self.mac(r)), None)
+
+    def say_unknown(self, unknown: dict[IPAddress, int]) -> None:
+        shown = ", ".join(f"{a} on {self.names.get(i, f'device {i}')}" for a, i in list(unknown.items())[:SHOWN])
+        more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
+        count = self.report.unknown
+        words = (
+            f"next hop not compared for {count} of {_endpoints(self.report.pairs)}: inner and outer packets differ in "
+            f"family, and no MAC address is known yet for {shown}{more}"
+        )
+        first, ifindex = next(iter(unknown.items()))
+        scope = f"%{self.names.get(ifindex, ifindex)}" if first.is_link_local else ""
+        fix = f"let this machine reach it once, as by `ping -c 1 {first}{scope}`, and plan again"
+        self.report.diagnostics.append(Diagnostic("H115", words, help=fix, severity=Severity.NOTE))
+
     def via(self, route: Route) -> str:
         return f"{route.next_hop} on {self.names.get(route.ifindex, f'device {route.ifindex}')}"
+
+    def other_neighbour(self, inner: IPAddress, one: Route, outer: IPAddress, other: Route) -> str:
+        macs = [self.mac(r) for r in (one, other)]
+        first, second = [f" ({m.hex(':')})" for m in macs] if all(macs) else ("", "")
+        return f"{inner} goes to {self.via(one)}{first}, its endpoint {outer} to {self.via(other)}{second}"
 
     def pairs(self, rule: RuleSummary) -> Iterator[Pair]:
         """An address of each inner prefix with the endpoint that its row names."""
@@ -181,6 +231,10 @@ class _Checker:
             prefix = _key_prefix(table.key, destination, key)
             if not within or any(prefix.version == w.version and prefix.overlaps(w) for w in within):
                 yield _host_in(prefix), end
+
+
+def _endpoints(count: int) -> str:
+    return f"{count} endpoint{'' if count == 1 else 's'}"
 
 
 def _host_in(prefix: IPNetwork) -> IPAddress:

@@ -10,18 +10,47 @@ from ..lower.counters import refusal
 from .conditions import PROTOCOLS, _prefix
 
 
+def parameters(decapsulator: ir.Decapsulator) -> list[str]:
+    """What a decapsulating function is told, as its declaration says it."""
+    types = {"skb": "struct __sk_buff *", "counters": "struct counters *", "options": "__u32 ", "protocol": "__u8 "}
+    return [f"{types[name]}{name}" for name in arguments(decapsulator)]
+
+
+def arguments(decapsulator: ir.Decapsulator) -> list[str]:
+    """The same, as the caller names it."""
+    names = ["options"] if decapsulator.encapsulation_limit else []
+    names += ["protocol"] if found_protocol(decapsulator) else []
+    return ["skb", *names, "counters"]
+
+
+def found_protocol(decapsulator: ir.Decapsulator) -> bool:
+    """The outermost header's next protocol names the inner packet, but it may stand behind an option."""
+    return decapsulator.encapsulation_limit and decapsulator.next_layer == decapsulator.stack.layers[0].member
+
+
+def moved(decapsulator: ir.Decapsulator) -> bool:
+    """Whether headers of the stack may be found further behind than where its layout has them."""
+    return decapsulator.encapsulation_limit and len(decapsulator.stack.layers) > 1
+
+
+def _layer(decapsulator: ir.Decapsulator, member: str) -> str:
+    """A received header: those that may be moved are reached through a pointer of their own."""
+    first = decapsulator.stack.layers[0].member
+    return f"{'behind' if moved(decapsulator) and member != first else 'outer'}->{member}"
+
+
 def word_checks(decapsulator: ir.Decapsulator) -> list[str]:
     """Every word that must have a certain value, outermost header first."""
     lines = []
     for check in decapsulator.checks:
         counter = refusal(decapsulator.stack.encapsulation, check.reason)
-        wrong = _differs(check)
+        wrong = _differs(check, _layer(decapsulator, check.layer))
         lines += [f"if ({wrong})", f"\treturn refuse(&counters->{counter}, skb);"]
     return lines
 
 
-def _differs(check: ir.WordCheck) -> str:
-    word = f"outer->{check.layer}.{check.word}"
+def _differs(check: ir.WordCheck, layer: str) -> str:
+    word = f"{layer}.{check.word}"
     if isinstance(check.expected, ir.FromHost):
         if check.bits == 48:
             return f"!same_mac(&{word}, &host.{check.expected.member})"
@@ -71,13 +100,16 @@ def length_conditions(decapsulator: ir.Decapsulator) -> str:
     text = ""
     for check in decapsulator.lengths[1:]:
         before = f"offsetof(struct {decapsulator.stack.name}, {check.layer})"
-        behind = f" - sizeof(outer->{check.layer})" if check.payload else ""
-        text += f" || bpf_ntohs(outer->{check.layer}.{check.word}) != datagram - {before}{behind}"
+        layer = _layer(decapsulator, check.layer)
+        behind = f" - sizeof({layer})" if check.payload else ""
+        text += f" || bpf_ntohs({layer}.{check.word}) != datagram - {before}{behind}"
     return text
 
 
 def next_expression(decapsulator: ir.Decapsulator) -> str:
-    word = f"outer->{decapsulator.next_layer}.{decapsulator.next_word}"
+    if found_protocol(decapsulator):
+        return "protocol"
+    word = f"{_layer(decapsulator, decapsulator.next_layer)}.{decapsulator.next_word}"
     return word if decapsulator.next_bits == 8 else f"bpf_ntohs({word})"
 
 
@@ -107,7 +139,7 @@ def _identifier(rule: ir.IngressRule, decapsulator: ir.Decapsulator) -> ir.Ident
 def lookup_call(rule: ir.IngressRule, decapsulator: ir.Decapsulator) -> str:
     """The row for the received identifier."""
     i = _identifier(rule, decapsulator)
-    word = f"outer->{i.layer}.{i.word}"
+    word = f"{_layer(decapsulator, i.layer)}.{i.word}"
     swap = {8: "", 16: "bpf_ntohs", 32: "bpf_ntohl"}[i.word_bits]
     value = f"{swap}({word})" if swap else word
     if i.shift:
@@ -145,17 +177,14 @@ def source_condition(rule: ir.IngressRule, stack: ir.Stack) -> str:
     return f"return {' || '.join(terms)};"
 
 
-def source_lookup(rule: ir.IngressRule, stack: ir.Stack, program: ir.Program) -> str:
+def source_key(rule: ir.IngressRule, stack: ir.Stack, program: ir.Program) -> str:
+    """The declaration of the key by which the outer source is found in the rule's map."""
     address = f"outer->{stack.layers[0].member}.source"
     map_ = next(m for m in program.address_maps if m.name == rule.source_map)
     mapped = f"mapped_ipv4({address})" if stack.outer_family == "ipv4" else f"from_ipv6(&{address})"
     if map_.kind == "lpm":
-        return (
-            f"struct {map_.name}_key key = {{.prefixlen = 128, .address = {mapped}}};\n\n"
-            f"\treturn bpf_map_lookup_elem(&{map_.name}, &key) != NULL;"
-        )
-    value = mapped if map_.ctype == "struct ip_address" else address
-    return f"{map_.ctype} key = {value};\n\n\treturn bpf_map_lookup_elem(&{map_.name}, &key) != NULL;"
+        return f"struct {map_.name}_key key = {{.prefixlen = 128, .address = {mapped}}};"
+    return f"{map_.ctype} key = {mapped if map_.ctype == 'struct ip_address' else address};"
 
 
 def outer_families(ingress: ir.IngressProgram) -> list[str]:
@@ -165,6 +194,10 @@ def outer_families(ingress: ir.IngressProgram) -> list[str]:
 
 def udp_in(ingress: ir.IngressProgram, family: str) -> bool:
     return any(d.signature.port >= 0 and d.stack.outer_family == family for d in ingress.decapsulators)
+
+
+def encapsulation_limit(ingress: ir.IngressProgram, family: str) -> bool:
+    return any(d.encapsulation_limit for d in ingress.decapsulators if d.stack.outer_family == family)
 
 
 def recognised(decapsulator: ir.Decapsulator, family: str) -> str:
@@ -185,6 +218,8 @@ def recognised(decapsulator: ir.Decapsulator, family: str) -> str:
             else f"same_ipv6(&ip->destination, &{word.constant})"
         )
     member = "ip->protocol" if family == "ipv4" else "ip->next_header"
+    if decapsulator.encapsulation_limit:
+        member = "protocol"  # what stands behind the option
     numbers = PROTOCOLS
     protocols = " || ".join(f"{member} == {numbers.get(p, str(p))}" for p in decapsulator.signature.protocols)
     return f"({protocols}) && {mine}" if len(decapsulator.signature.protocols) > 1 else f"{protocols} && {mine}"
@@ -206,6 +241,10 @@ def tells_unlisted(decapsulator: ir.Decapsulator) -> bool:
 RECEIVE_FILTERS: dict[str, Callable[..., Any]] = {
     f.__name__: f
     for f in (
+        parameters,
+        arguments,
+        found_protocol,
+        moved,
         word_checks,
         datagram_length,
         length_conditions,
@@ -219,9 +258,10 @@ RECEIVE_FILTERS: dict[str, Callable[..., Any]] = {
         received_tables,
         mark_value,
         source_condition,
-        source_lookup,
+        source_key,
         outer_families,
         udp_in,
+        encapsulation_limit,
         recognised,
         always_accepts,
         all_match,

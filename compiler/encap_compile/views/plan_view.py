@@ -13,7 +13,7 @@ from ..kernel.machine import kernel_release
 from ..loader.hostfile import DEFAULT
 from ..loader.routing import RouteReport
 from ..plan import ATTACH, DETACH, KEEP, REPLACE, SWITCH, HookChange, MapChange, Plan
-from . import FORMAT_VERSION
+from . import FORMAT_VERSION, counted
 
 _SIGNS = {KEEP: " ", ATTACH: "+", REPLACE: "~", SWITCH: "~", DETACH: "-"}
 _WORDS = {
@@ -35,11 +35,12 @@ def plan_text(plan: Plan, routes: RouteReport | None = None, done: bool = False,
     lines += [text for m in plan.maps if (text := _map_line(m))]
     lines += [_hook_line(h) for h in plan.hooks if h.action != KEEP or not done]
     if plan.leftovers:
-        lines.append(f"  - {len(plan.leftovers)} {_s('map', len(plan.leftovers))} of an older layout")
+        lines.append(f"  - {counted(len(plan.leftovers), 'map')} of an older layout")
     if routes is not None and routes.pairs:
         bounded = f" (the first {routes.pairs} of {routes.total} looked at)" if routes.total > routes.pairs else ""
         sign = "ok    " if routes.right == routes.pairs else "look  "
         lost = f", {routes.unreached} never reach the hook" if routes.unreached else ""
+        lost += f", {routes.unknown} not known yet" if routes.unknown else ""
         lines.append(f"  {sign} next hop right for {routes.right} of {routes.pairs} endpoints{bounded}{lost}")
     lines.append(_summary(plan, done, seconds))
     return "\n".join(lines) + "\n"
@@ -144,10 +145,6 @@ def _hook_line(change: HookChange) -> str:
     )
 
 
-def _s(word: str, count: int) -> str:
-    return word if count == 1 else f"{word}s"
-
-
 def _summary(plan: Plan, done: bool, seconds: float) -> str:
     if not plan.changed:
         return "Nothing to change." if not done else f"Nothing changed: all is as the bundle says.   {seconds:.2f} s"
@@ -158,9 +155,9 @@ def _summary(plan: Plan, done: bool, seconds: float) -> str:
     )
     programs = sum(h.action != KEEP for h in plan.hooks)
     parts = [
-        f"{len(plan.rules)} {_s('rule', len(plan.rules))}",
-        f"{rows} {_s('row', rows)}",
-        f"{programs} {_s('program', programs)}",
+        counted(len(plan.rules), "rule"),
+        counted(rows, "row"),
+        counted(programs, "program"),
     ]
     if done:
         return f"{', '.join(parts)} changed.   {seconds:.2f} s"

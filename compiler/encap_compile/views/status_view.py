@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..kernel.machine import kernel_release
-from ..manifest import Counter
+from ..manifest import Counter, RuleSummary
 from ..remove import Removed
 from ..status import HookStatus, Status
-from . import FORMAT_VERSION
+from . import FORMAT_VERSION, counted
+
+MOST_RULES = 20  # named by `remove` one by one
 
 
 def status_text(status: Status) -> str:
@@ -26,7 +28,8 @@ def status_text(status: Status) -> str:
     moved = [c for c in status.counters if c[1]]
     if status.counters:
         lines += ["", *_counter_lines(moved)]
-        lines.append(f"  {len(status.counters) - len(moved)} counters are 0: encapctl stats {status.name}")
+        still = len(status.counters) - len(moved)
+        lines.append(f"  {counted(still, 'counter')} {'is' if still == 1 else 'are'} 0: encapctl stats {status.name}")
     return "\n".join(lines) + "\n"
 
 
@@ -93,13 +96,26 @@ def counters_prometheus(status: Status) -> str:
 
 
 def removed_text(removed: Removed) -> str:
-    """What was taken off, and what now leaves in the clear."""
-    lines = [f"{removed.name} is removed: {len(removed.hooks)} programs taken off, {removed.maps} maps unpinned"]
+    """What was taken off, and what becomes of the packets now."""
+    programs, maps = counted(len(removed.hooks), "program"), counted(removed.maps, "map")
+    lines = [f"{removed.name} is removed: {programs} taken off, {maps} unpinned"]
     lines += [f"  - hook {h.device} {h.kind} {h.direction.word}" for h in removed.hooks]
-    for rule in removed.in_clear:
-        what = ", ".join(rule.destinations) or rule.text
-        lines.append(f"  now in the clear: {what}   (rule {rule.name}, {rule.place})")
+    lines += _rules("now in the clear", removed.in_clear)
+    lines += _rules("no longer dropped", removed.undropped)
     return "\n".join(lines) + "\n"
+
+
+def _rules(what: str, rules: Sequence[RuleSummary]) -> list[str]:
+    """A line for each of the first rules: what it matched. A long list of prefixes is short in the rule's text."""
+    lines = [f"  {what}: {_matched(r)}   (rule {r.name}, {r.place})" for r in rules[:MOST_RULES]]
+    more = len(rules) - len(lines)
+    return [*lines, f"  {what}: what {counted(more, 'more rule')} matched"] if more else lines
+
+
+def _matched(rule: RuleSummary) -> str:
+    if " -> " in rule.text:
+        return rule.text.partition(" -> ")[0]
+    return rule.text.rpartition(": ")[0] or "everything else"
 
 
 def removed_document(removed: Removed) -> dict[str, Any]:
@@ -109,8 +125,13 @@ def removed_document(removed: Removed) -> dict[str, Any]:
         "name": removed.name,
         "hooks": [{"device": h.device, "direction": h.direction.word, "kind": h.kind} for h in removed.hooks],
         "maps": removed.maps,
-        "in_clear": [{"rule": r.name, "destinations": list(r.destinations), "text": r.text} for r in removed.in_clear],
+        "in_clear": [_rule(r) for r in removed.in_clear],
+        "no_longer_dropped": [_rule(r) for r in removed.undropped],
     }
+
+
+def _rule(rule: RuleSummary) -> dict[str, Any]:
+    return {"rule": rule.name, "destinations": list(rule.destinations), "text": rule.text}
 
 
 def _in_force(status: Status) -> str:

@@ -1,0 +1,36 @@
+"""`explain` for programs: the same as in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from encap_compile.codes import CODES
+from encap_compile.explain import code_document, explain_spec, spec_document
+from encap_compile.pipeline import check_spec
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
+
+
+def test_a_code() -> None:
+    found = code_document("e511")
+    assert found.keys() == {"format_version", "code", "title", "text"}
+    assert (found["format_version"], found["code"], found["title"]) == (1, "E511", CODES["E511"].title)
+    assert found["text"] == CODES["E511"].text.strip()
+    with pytest.raises(KeyError):
+        code_document("E300")
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda p: p.stem)
+def test_a_spec(example: Path) -> None:
+    spec, lowered, _, _ = check_spec(str(example))
+    found = spec_document(spec, lowered)
+    assert found["text"] == explain_spec(spec, lowered)
+    assert [r["name"] for r in found["rules"] if r["direction"] == "egress"] == [
+        *(r.name for r in spec.egress.rules),
+        "default",
+    ]
+    for listed in (*found["tables"], *found["counters"]):
+        assert listed["text"] in found["text"]
+    assert found["name"] == spec.name and found["features"].items() <= lowered.manifest.features.items()

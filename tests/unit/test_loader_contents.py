@@ -1,0 +1,25 @@
+"""Rows that are given on a machine are judged as the compiler judges its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.netns import loader_bundle
+
+from encap_compile.diagnostics import Findings
+from encap_compile.loader.bundle import open_bundle
+from encap_compile.loader.contents import wanted_contents
+from encap_compile.machine import Machine
+
+
+@pytest.mark.parametrize(
+    ("end", "codes"), [("192.0.2.2", []), ("224.0.0.1", ["E420"]), ("127.0.0.1", ["E418"]), ("169.254.0.1", [])]
+)
+def test_ends_of_tunnels(tmp_path: Path, end: str, codes: list[str]) -> None:
+    bundle = loader_bundle.write(tmp_path / "bundle", six=True)  # its rows' address decides the family
+    given = tmp_path / "given.csv"
+    given.write_bytes(loader_bundle.csv({"10.1.0.1": end}))
+    findings = Findings()
+    wanted_contents(open_bundle(bundle, {"sites": given}), Machine({}, ()), findings)
+    assert [(d.code, d.place.file) for d in findings.all] == [(code, str(given)) for code in codes]

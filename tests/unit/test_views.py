@@ -1,0 +1,57 @@
+"""What encapctl prints when it has removed a bundle."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from encap_compile.kernel.hooks.base import Direction
+from encap_compile.manifest import RuleSummary
+from encap_compile.remove import Detached, Removed, pass_now
+from encap_compile.views import counted
+from encap_compile.views.status_view import removed_document, removed_text
+
+
+def rule(name: str, text: str, table: str = "") -> RuleSummary:
+    return RuleSummary(name, "egress", text, "s.yaml:7", ("10.0.0.0/8",), table, "", "d")
+
+
+WEB = rule("web", "10.0.0.0/8 tcp 443 -> sites, no row: drop", "sites")
+LAB = rule("lab", "from 10.9.0.0/16: drop")
+DEFAULT = rule("default", "drop")
+HOOK = Detached("up0", Direction.EGRESS, "tcx")
+
+
+def test_removed() -> None:
+    assert removed_text(Removed("s", (HOOK,), 1, (WEB,), (LAB, DEFAULT))) == (
+        "s is removed: 1 program taken off, 1 map unpinned\n"
+        "  - hook up0 tcx egress\n"
+        "  now in the clear: 10.0.0.0/8 tcp 443   (rule web, s.yaml:7)\n"
+        "  no longer dropped: from 10.9.0.0/16   (rule lab, s.yaml:7)\n"
+        "  no longer dropped: everything else   (rule default, s.yaml:7)\n"
+    )
+    assert removed_text(Removed("s", (), 0, ())) == "s is removed: 0 programs taken off, 0 maps unpinned\n"
+
+
+def test_many_rules_are_counted() -> None:
+    many = tuple(rule(f"r{i}", f"10.{i}.0.0/16 -> sites, no row: drop", "sites") for i in range(300))
+    lines = removed_text(Removed("s", (HOOK,), 4, many)).splitlines()
+    assert len(lines) == 2 + 20 + 1
+    assert lines[-1] == "  now in the clear: what 280 more rules matched"
+    assert removed_text(Removed("s", (HOOK,), 4, many[:21])).endswith("what 1 more rule matched\n")
+    assert len(removed_document(Removed("s", (HOOK,), 4, many))["in_clear"]) == 300
+
+
+def test_which_rules_pass_now() -> None:
+    passes = [rule("open", "from 10.8.0.0/16: pass"), rule("default", "pass")]
+    came_in = replace(WEB, direction="ingress")
+    assert pass_now([WEB, LAB, DEFAULT, *passes, came_in]) == ((WEB,), (LAB, DEFAULT))
+
+
+def test_document() -> None:
+    document = removed_document(Removed("s", (HOOK,), 1, (WEB,), (LAB,)))
+    assert [r["rule"] for r in document["in_clear"]] == ["web"]
+    assert [r["rule"] for r in document["no_longer_dropped"]] == ["lab"]
+
+
+def test_counted() -> None:
+    assert [counted(n, "map") for n in (0, 1, 2)] == ["0 maps", "1 map", "2 maps"]
