@@ -16,10 +16,12 @@ from rich.table import Table
 from tests.support import netns
 from tests.support.netns import CommandError
 
+from . import connections
 from .measure import INNER_PACKET, Cost, measure
-from .tools import DROP, build_program, build_sender
+from .tools import DROP, build_program, build_tool
 from .ways import WAYS, Network
 
+CONNECTIONS = 1000  # of one measurement
 CACHE = Path(__file__).resolve().parents[1] / ".cache" / "bench"
 
 
@@ -30,10 +32,12 @@ def main() -> int:
     netns.clean_up_when_told_to_stop()
     netns.sweep()
     console = Console(stderr=True, highlight=False)
+    if options.connections:
+        return _connections(options.rounds, console)
     wanted = [way for way in WAYS if not options.only or way.name in ("plain", "vxlan-device", *options.only)]
     try:
         with tempfile.TemporaryDirectory(prefix="encap-bench-") as folder, console.status("building") as status:
-            sender, dropper = build_sender(CACHE), build_program(Path(folder), "drop", DROP)
+            sender, dropper = build_tool(CACHE, "sender"), build_program(Path(folder), "drop", DROP)
             networks = [Network(way, dropper, Path(folder)) for way in wanted]
             costs = measure(
                 networks,
@@ -73,8 +77,35 @@ def _options() -> argparse.Namespace:
         choices=[way.name for way in WAYS],
         help="measure this beside plain and vxlan-device; may be repeated",
     )
+    parser.add_argument(
+        "--connections", action="store_true", help="short TCP connections to a server that reflects, instead"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results there")
     return parser.parse_args()
+
+
+def _connections(rounds: int, console: Console) -> int:
+    try:
+        with console.status("building") as status:
+            tool = build_tool(CACHE, "connector")
+            rates = connections.measure(
+                tool, rounds, CONNECTIONS, lambda number: status.update(f"round {number} of {rounds}")
+            )
+    except KeyboardInterrupt:
+        return 130
+    except CommandError as error:
+        sys.exit(f"bench: {error}")
+    finally:
+        netns.destroy_all()
+    title = f"connect, 64 bytes there and back, close; kernel {platform.release()}: median of {rounds} x {CONNECTIONS}"
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("way")
+    table.add_column("us/connection", justify="right")
+    table.add_column("rate, vxlan device = 1", justify="right")
+    for rate in rates:
+        table.add_row(rate.text, f"{rate.nanoseconds / 1000:.1f}", f"{rate.ratio:.2f}")
+    Console(highlight=False).print(table)
+    return 0
 
 
 def _show(costs: list[Cost], rounds: int, packets: int) -> None:

@@ -27,9 +27,9 @@ __attribute__((section("license"), used)) char _license[] = "GPL";
 """
 
 
-def build_sender(cache: Path) -> Path:
-    """The sending loop; kept in `cache`, because building it takes longer than a round of measuring."""
-    source, target = Path(__file__).with_name("sender.c"), cache / "sender"
+def build_tool(cache: Path, name: str) -> Path:
+    """A program of this folder; kept in `cache`, because building it takes longer than a round of measuring."""
+    source, target = Path(__file__).with_name(f"{name}.c"), cache / name
     if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
         cache.mkdir(parents=True, exist_ok=True)
         made = target.with_suffix(f".{os.getpid()}")

@@ -20,6 +20,7 @@ typedef _Bool bool;
 #define NULL ((void *)0)
 
 #define __always_inline inline __attribute__((always_inline))
+#define __noinline __attribute__((noinline))
 #define SEC(name) __attribute__((section(name), used))
 #define offsetof(type, member) __builtin_offsetof(type, member)
 
@@ -36,6 +37,7 @@ typedef _Bool bool;
 #define __type(name, value) typeof(value) *name
 enum {
 	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LPM_TRIE = 11,
 };
@@ -51,6 +53,7 @@ enum {
 
 /* The first of an IPv6 header's extensions, to the transport protocols (IANA "Protocol Numbers"). */
 #define IPPROTO_HOPOPTS 0
+#define IPPROTO_ICMP 1
 #define IPPROTO_IPIP 4
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
@@ -78,11 +81,21 @@ enum {
 #define IPV4_HLEN 20
 #define IPV6_HLEN 40
 #define UDP_HLEN 8
+#define TCP_SEQUENCE 4 /* where a TCP header has its sequence number; the acknowledged one follows */
+#define TCP_FLAGS 13 /* where a TCP header has its flags */
+#define TCP_FLAG_SYN 0x02
 #define TCP_DATA_OFFSET 12 /* where a TCP header says its own length, in 32-bit words, in the upper four bits */
 
 /* The longest IPv4 header, or IPv6 with its usual extensions, and TCP without options. */
 #define IPV4_HLEN_MAX 60
 #define TCP_HLEN 20
+#define TCP_HLEN_MAX 60
+#define TCP_CHECKSUM 16 /* where a TCP header has its checksum */
+#define TCP_OPTIONS_MAX 10 /* to be looked through for one that comes early */
+#define TCPOPT_EOL 0
+#define TCPOPT_NOP 1
+#define TCPOPT_MSS 2
+#define TCPOLEN_MSS 4
 #define INNER_HEADERS_MAX (IPV4_HLEN_MAX + TCP_HLEN)
 
 /* Where a transport header can begin: behind Ethernet and what parse_ipv6_chain follows. For the verifier. */
@@ -103,6 +116,11 @@ enum {
 
 #define BPF_F_INGRESS (1ULL << 0) /* bpf_redirect */
 #define BPF_F_RECOMPUTE_CSUM (1ULL << 0) /* bpf_skb_store_bytes */
+
+/* A lock within a map's value; BTF tells the kernel where (5.1). */
+struct bpf_spin_lock {
+	__u32 val;
+};
 
 /* The context of a TC program. */
 struct __sk_buff {
@@ -140,6 +158,37 @@ struct __sk_buff {
 	__u32 gso_size;
 };
 
+#define BPF_F_CURRENT_NETNS (-1L)
+
+/* Whose socket is looked up: seen from a packet that comes in. */
+struct bpf_sock_tuple {
+	union {
+		struct {
+			__be32 saddr;
+			__be32 daddr;
+			__be16 sport;
+			__be16 dport;
+		} ipv4;
+		struct {
+			__be32 saddr[4];
+			__be32 daddr[4];
+			__be16 sport;
+			__be16 dport;
+		} ipv6;
+	};
+};
+
+/* What a program may see of a TCP connection; more follows. */
+struct bpf_tcp_sock {
+	__u32 snd_cwnd;
+	__u32 srtt_us;
+	__u32 rtt_min;
+	__u32 snd_ssthresh;
+	__u32 rcv_nxt;
+	__u32 snd_nxt;
+	__u32 snd_una;
+};
+
 /* An IPv6 extension header; in the fragment header, `length` is reserved and `fragment` tells the offset. */
 struct ipv6_extension {
 	__u8 next_header;
@@ -149,12 +198,23 @@ struct ipv6_extension {
 };
 
 static void *(*const bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
+static __u64 (*const bpf_ktime_get_ns)(void) = (void *)5;
 static long (*const bpf_skb_store_bytes)(
 	struct __sk_buff *skb, __u32 offset, const void *from, __u32 len, __u64 flags) = (void *)9;
+static long (*const bpf_l4_csum_replace)(
+	struct __sk_buff *skb, __u32 offset, __u64 from, __u64 to, __u64 flags) = (void *)11;
 static long (*const bpf_redirect)(__u32 ifindex, __u64 flags) = (void *)23;
+static long (*const bpf_skb_load_bytes)(
+	const struct __sk_buff *skb, __u32 offset, void *to, __u32 len) = (void *)26;
 static long (*const bpf_skb_change_proto)(struct __sk_buff *skb, __be16 proto, __u64 flags) = (void *)31;
 static long (*const bpf_skb_pull_data)(struct __sk_buff *skb, __u32 len) = (void *)39;
 static long (*const bpf_skb_adjust_room)(struct __sk_buff *skb, __s32 len_diff, __u32 mode, __u64 flags) = (void *)50;
+static long (*const bpf_spin_lock)(struct bpf_spin_lock *lock) = (void *)93;
+static long (*const bpf_spin_unlock)(struct bpf_spin_lock *lock) = (void *)94;
+static long (*const bpf_sk_release)(const void *sk) = (void *)86;
+static const struct bpf_tcp_sock *(*const bpf_tcp_sock)(const void *sk) = (void *)96;
+static const void *(*const bpf_skc_lookup_tcp)(
+	void *ctx, struct bpf_sock_tuple *tuple, __u32 size, __u64 netns, __u64 flags) = (void *)99;
 static long (*const bpf_redirect_neigh)(__u32 ifindex, void *params, int plen, __u64 flags) = (void *)152;
 
 /* The packet's bytes, from the Ethernet header on. Every helper that changes the packet makes old pointers invalid. */

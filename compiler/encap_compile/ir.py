@@ -26,11 +26,15 @@ class FromHost(NamedTuple):
 
 
 class FromRow(NamedTuple):
-    """A member of the table's row. `mapped` picks the IPv4 address out of an IPv4-mapped one."""
+    """A member of the table's row, or of what was learned. `mapped` picks the IPv4 address out of an IPv4-mapped one.
+
+    `received` is the HEADER.FIELD that it was learned from.
+    """
 
     member: str
     type: str
     mapped: bool = False
+    received: str = ""
 
 
 class FromFlow(NamedTuple):
@@ -238,6 +242,30 @@ class AddressMap(NamedTuple):
     comment: str
 
 
+class LearnedField(NamedTuple):
+    """A field of a received header that is kept in a member of `struct learned`."""
+
+    member: str
+    type: str
+    layer: str
+    word: str
+    word_bits: int
+    shift: int
+    bits: int
+
+
+class Learn(NamedTuple):
+    """What an ingress rule keeps of a packet. `constant` begins the names of its number and its timeout.
+
+    `directions`: replies (the answers to the packet) and forwarded (the packet itself, going on).
+    """
+
+    constant: str
+    directions: tuple[str, ...]
+    fields: tuple[LearnedField, ...]
+    overhead: int  # bytes that the packets which reflect it may grow by
+
+
 # ---- programs --------------------------------------------------------------------------------------------------------
 
 
@@ -264,6 +292,7 @@ class PacketNeeds(NamedTuple):
     mark: bool
     hash: bool
     length: bool  # of the inner packet, and where its transport header begins: to encapsulate
+    flow: bool  # what tells its flow from others
     discovery: bool  # whether an IPv6 packet is neighbour discovery
 
     @property
@@ -293,16 +322,24 @@ class Signature(NamedTuple):
 
 
 class TunnelEnd(NamedTuple):
-    """Where outer packets go: addresses in a map, or one address as C. `family` is empty where a map has both."""
+    """Where outer packets go: addresses in a map, one address as C, prefixes, or anywhere (none of them).
+
+    `family` is empty where both occur.
+    """
 
     family: str
-    map: str
-    ctype: str  # of the map's key
-    value: str  # host.MEMBER or a constant
+    map: str = ""
+    ctype: str = ""  # of the map's key
+    value: str = ""  # host.MEMBER or a constant
+    prefixes: tuple[IPv4Network | IPv6Network, ...] = ()
 
 
 class EgressRule(NamedTuple):
-    """`action`: encapsulate, pass or drop. `row_id` and `row_name` are set when the rule names its row."""
+    """`action`: encapsulate, reflect, pass or drop. `row_name` is set when the rule names its row.
+
+    `learned` begins the names of the constants of the ingress rule that `reflect` names; `table` is then what
+    dispatches to the stacks of the reply.
+    """
 
     name: str
     c_name: str
@@ -313,14 +350,21 @@ class EgressRule(NamedTuple):
     table: str
     row_name: str
     on_miss: str
+    learned: str = ""
 
 
 class Encapsulator(NamedTuple):
-    """A function that puts a stack in front of a packet, with the values of a row of a table."""
+    """A function that puts a stack in front of a packet, with the values of a row of a table.
+
+    `case` is the constant by which the row says that it takes this stack. `clamp`: SYNs are made to fit.
+    """
 
     function: str
     table: str
     stack: Stack
+    row_type: str
+    case: str
+    clamp: bool = False
 
 
 class Dispatch(NamedTuple):
@@ -396,6 +440,14 @@ class IngressRule(NamedTuple):
     lookup: str
     mark: str
     mark_place: str
+    learn: Learn | None = None
+
+
+class FlowTable(NamedTuple):
+    """The table of flows. `members` are what any of the rules keeps."""
+
+    members: tuple[StructMember, ...]
+    rules: tuple[IngressRule, ...]
 
 
 class Identifier(NamedTuple):
@@ -433,6 +485,7 @@ class Decapsulator(NamedTuple):
     ecn_layer: str
     any_match: bool
     encapsulation_limit: bool
+    learns: bool
 
 
 class IngressProgram(NamedTuple):
@@ -471,3 +524,4 @@ class Program(NamedTuple):
     packet: PacketNeeds
     egress: EgressProgram
     ingress: IngressProgram | None
+    flows: FlowTable | None

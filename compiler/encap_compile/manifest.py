@@ -196,6 +196,7 @@ class Manifest(Record):
     tables: tuple[Table, ...]
     source_sets: tuple[SourceSet, ...]
     prefix_sets: tuple[PrefixSet, ...]
+    flows: tuple[str, ...]  # what the table of flows keeps of a packet: C types and names, in their order
     own_addresses: str  # map of every own outer source, key ip; empty when not needed
     counters_size: int
     counters: tuple[Counter, ...]

@@ -113,8 +113,17 @@ class RowTarget(Record):
     place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
+class Reflect(Record):
+    """`reflect: INGRESS-RULE`, and `with: ENCAPSULATION` if not the mirror of what came in."""
+
+    rule: str
+    encapsulation: str | None
+    place: Place = dataclasses.field(default=NOWHERE, compare=False)
+    with_place: Place = dataclasses.field(default=NOWHERE, compare=False)
+
+
 class EgressRule(Record):
-    """Exactly one of `to` and `action` (pass, drop)."""
+    """Exactly one of `to`, `reflect` and `action` (pass, drop)."""
 
     name: str
     match: Match
@@ -123,6 +132,7 @@ class EgressRule(Record):
     on_miss: str  # drop, next, pass: what happens when the table has no such row
     place: Place = dataclasses.field(compare=False)
     text: str = dataclasses.field(default="", compare=False)  # the rule in one line, for comments and `explain`
+    reflect: Reflect | None = None
 
 
 class Egress(Record):
@@ -147,6 +157,15 @@ class AnySource(Record):
     place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
+class Learn(Record):
+    """`learn:` keeps what came in. `direction` is replies, forwarded or both; `capacity` flows, `idle` nanoseconds."""
+
+    direction: str
+    capacity: int
+    idle: int
+    place: Place = dataclasses.field(default=NOWHERE, compare=False)
+
+
 class IngressRule(Record):
     name: str
     decapsulate: str  # an encapsulation's name
@@ -157,6 +176,7 @@ class IngressRule(Record):
     place: Place = dataclasses.field(compare=False)
     places: Mapping[str, Place] = dataclasses.field(compare=False)  # of the values, by key
     text: str = dataclasses.field(default="", compare=False)
+    learn: Learn | None = None
 
 
 class Ingress(Record):
@@ -218,3 +238,7 @@ class Spec(Record):
     place: Place = dataclasses.field(compare=False)
     kernel_place: Place = dataclasses.field(default=NOWHERE, compare=False)
     warnings: tuple[Diagnostic, ...] = dataclasses.field(default=(), compare=False)  # of the frontend, see `checks.run`
+
+    def ingress_rule(self, name: str) -> IngressRule:
+        """Raises StopIteration if there is none."""
+        return next(rule for rule in self.ingress.rules if rule.name == name)

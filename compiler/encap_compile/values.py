@@ -23,6 +23,9 @@ _LIKE = {"ip": "like 192.0.2.1 or 2001:db8::1", "ipv4": "like 192.0.2.1", "ipv6"
 _DECIMAL = pattern(r"0|[1-9][0-9]*")
 _NUMBER = pattern(r"0|[1-9][0-9]*|0x[0-9a-fA-F]+|0o[0-7]+")
 _MAC = pattern(r"[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}")
+_DURATION = pattern(r"(0|[1-9][0-9]{0,8})([smh])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_LONGEST = 168 * 3600
 _RANGE = pattern(r"([^-\s]+)\s*(?:-|\.\.)\s*([^-\s]+)")
 
 Plain = int | str | bool
@@ -50,6 +53,19 @@ def integer(value: Plain, minimum: int, maximum: int, what: str) -> int:
     if not minimum <= value <= maximum:
         raise ValueProblem("E412", f"{value} is out of range for {what}", f"it can be {minimum} to {maximum}")
     return value
+
+
+def duration(value: Plain) -> int:
+    """A time with its unit, in nanoseconds: 350s, 5m, 1h; from a second to a week (E428)."""
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        text = str(value)[:20]
+        help = f"write {text}s" if text.isdecimal() else "a number and `s`, `m` or `h`, like 350s or 5m"
+        raise ValueProblem("E428", f"`{text}` is not a time with a unit", help)
+    seconds = int(found[1]) * _SECONDS[found[2]]
+    if not 1 <= seconds <= _LONGEST:
+        raise ValueProblem("E428", f"{value} is out of range for a timeout", "it can be 1s to 168h")
+    return seconds * 1_000_000_000
 
 
 def port(value: Plain) -> int:

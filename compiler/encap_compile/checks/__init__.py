@@ -26,6 +26,7 @@ from . import (
     names,
     ports,
     references,
+    reflection,
     rule_count,
     shadowed,
     stacks,
@@ -53,6 +54,7 @@ CHECKS = (
     shadowed.check,
     ingress_source.check,
     ingress_lookup.check,
+    reflection.check,
     indistinct.check,
 )
 # What is only worth a warning, and would be noise beside an error that may be its cause.

@@ -41,10 +41,26 @@ def check(spec: Spec, findings: Findings) -> None:
                 found = host_type(spec, value, findings)
                 if found is not None and not fits(found, kind, host=True):
                     _unfit(value, found, what, kind, findings)
+            elif value.root == "received" and not _is_reflected(spec, encapsulation):
+                words = f"{what} is taken from a received packet, and nothing reflects {encapsulation.name}"
+                help = "name it in an egress rule: `reflect: INGRESS-RULE`, and `with` if it is not what came in"
+                findings.error("E528", words, value.place, help)
             elif value.root == "packet":
                 _packet(value, what, kind, findings)
             elif value.root == "endpoint":
                 _endpoint(spec, encapsulation, value, what, kind, findings)
+
+
+def _is_reflected(spec: Spec, encapsulation: Encapsulation) -> bool:
+    for rule in spec.egress.rules:
+        if rule.reflect is None:
+            continue
+        came = next((r.decapsulate for r in spec.ingress.rules if r.name == rule.reflect.rule), None)
+        if came is None:
+            return True  # which rule was meant is another question
+        if encapsulation.name in (rule.reflect.encapsulation or came, came):
+            return True
+    return False
 
 
 def fits(found: str, kind: str, host: bool = False) -> bool:

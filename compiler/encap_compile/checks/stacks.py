@@ -65,7 +65,7 @@ def _ends(first: HeaderUse, findings: Findings) -> None:
         findings.error("E408", "the outer source is not a host value", source.place, help)
     if first.name != "ip" or destination is None:
         return
-    if not (isinstance(destination, Reference) and destination.root == "endpoint"):
-        words = "under `ip` the row's address decides the family, and this destination is not the row's"
+    if not (isinstance(destination, Reference) and destination.root in ("endpoint", "received")):
+        words = "under `ip` the destination decides the family, and this one is neither a row's nor received"
         help = "write `destination: endpoint.FIELD`, or `ipv4` or `ipv6` instead of `ip`"
         findings.error("E409", words, destination.place, help)

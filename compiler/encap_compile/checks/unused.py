@@ -17,6 +17,7 @@ def check(spec: Spec, findings: Findings) -> None:
             _say("W311", f"host value {value.name}", value.place, findings)
     taken = {name for t in spec.endpoints.values() for name in t.encapsulations}
     taken |= {rule.decapsulate for rule in spec.ingress.rules}
+    taken |= {rule.reflect.encapsulation for rule in spec.egress.rules if rule.reflect and rule.reflect.encapsulation}
     for encapsulation in spec.encapsulations.values():
         if encapsulation.name not in taken:
             _say("W312", f"encapsulation {encapsulation.name}", encapsulation.place, findings)

@@ -136,6 +136,12 @@ for example of its vxlan device.""",
         """A tunnel end is one machine, and in a key of several address words only the last may hold prefixes.
 Write the address alone.""",
     ),
+    "E428": Explained(
+        "not a time",
+        """A time has a unit: `s`, `m` or `h`. A bare number could be seconds or milliseconds.
+
+    learn: {for: replies, capacity: 200000, idle: 350s}""",
+    ),
     "E425": Explained(
         "an address of the other family",
         """The type says IPv4 and the address is IPv6, or the reverse. Type `ip` takes both.""",

@@ -23,9 +23,6 @@ CODES: dict[str, Explained] = {
         "routes of the inner prefixes; `encapctl plan` says how much.",
     ),
     "N904": _later("sockets that choose", "`socket` will let applications choose the encapsulation of a connection."),
-    "N905": _later(
-        "reflection", "`learn`, `reflect` and `with` will keep the headers that came in and put them on the replies."
-    ),
     "N906": _later(
         "cgroups", "Cgroup hooks and matches. Until then, match by `source`, or by a `mark` that is set for the cgroup."
     ),
@@ -49,9 +46,9 @@ CODES: dict[str, Explained] = {
         "kernel splits later, so it needs more than a field.",
     ),
     "N914": _later(
-        "received values",
-        "`received.HEADER.FIELD` stands in the key of a table for `lookup`, for fields that tell tenants\n"
-        "apart. Elsewhere it comes with reflection.",
+        "received values in keys",
+        "`received.HEADER.FIELD` stands in the key of a table for `lookup` for fields that tell tenants apart,\n"
+        "like a VNI or a key.",
     ),
     "N916": _later("control of segmentation", "`segmentation: off` will allow header fields that differ per segment."),
     "N917": _later("more fields of this header", "The compiler sets the field itself, or leaves it out."),

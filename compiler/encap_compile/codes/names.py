@@ -64,6 +64,10 @@ of them.""",
         """The name is a word of C, or already has a meaning where it would stand: rows have the columns
 `name`, `encapsulation` and those of the key, and `from: any` is everybody.""",
     ),
+    "E311": Explained(
+        "an unknown ingress rule",
+        """`reflect` names a rule under `ingress: rules:`: the one whose packets are answered.""",
+    ),
     "E320": Explained(
         "a file outside the spec's folder",
         """A spec and the files that it names are reviewed, copied and compiled together, and the result is the

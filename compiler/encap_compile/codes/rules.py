@@ -162,6 +162,48 @@ table, or with a set, as `encap-compile explain E520` shows.""",
         """A packet that leaves has no received header to look up. Such a table is for `lookup` in ingress
 rules.""",
     ),
+    "E516": Explained(
+        "reflecting a rule that learns nothing",
+        """A packet can be reflected if the headers of what it answers were kept. The ingress rule says so.
+
+    ingress:
+      rules:
+        - {name: from-lb, decapsulate: gre, from: balancers, learn: {for: replies, capacity: 200000, idle: 350s}}
+    egress:
+      rules:
+        - {name: replies, match: {source: vips}, reflect: from-lb}""",
+    ),
+    "E517": Explained(
+        "a value from a row, and there is no row",
+        """A rule with `reflect` looks into no table: the values of its encapsulation are constants, host values,
+`packet.` and `received.HEADER.FIELD`. The mirror of what came in (no `with`) may have `endpoint.` values:
+an answer gets what was received in their place, source and destination exchanged.""",
+    ),
+    "E518": Explained(
+        "a received field that is not there",
+        """`received.HEADER.FIELD` names a header of the encapsulation that the reflected ingress rule takes off,
+and a field that a spec can set. `received.ip.source` is the outer source, of either family.""",
+    ),
+    "E527": Explained(
+        "a received value in an encapsulation for rows",
+        """What a rule sends `to` a table answers nothing that came in. Give the table an encapsulation of its
+own, whose values are `endpoint.`, `host.` or constants.""",
+    ),
+    "E528": Explained(
+        "a received value that nothing received",
+        """Only a packet that is reflected has something that came in before it: some egress rule must name the
+encapsulation, by `reflect` alone or with `with`.""",
+    ),
+    "W513": Explained(
+        "learned for nothing",
+        """The ingress rule keeps what came in, which costs memory and time, and no egress rule reflects it.""",
+    ),
+    "W514": Explained(
+        "learning from anyone",
+        """Replies go to whoever sent the last packet of a flow. With `from: any`, anyone who can guess a flow's
+addresses and ports can have its replies sent to himself. Name the load balancers or gateways that you trust,
+and filter spoofed sources at the edge.""",
+    ),
     "E526": Explained(
         "`from` has addresses of the other family only",
         """The encapsulation's outer header is IPv4 and all sources that may send are IPv6, or the reverse: no

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from ..spec import Addresses, AnySource, Match, Range, RowTarget, TableField, Value
+from ..spec import Addresses, AnySource, Learn, Match, Range, Reflect, RowTarget, TableField, Value
 from ..spec import Scalar as _Scalar
 from ..value_names import DSCP_NAMES, PROTOCOL_NAMES
 
 MOST_PREFIXES = 4  # a longer list is counted
 
 
-def egress_text(match: Match, to: RowTarget | None, action: str | None, on_miss: str) -> str:
+def egress_text(match: Match, to: RowTarget | None, reflect: Reflect | None, action: str | None, on_miss: str) -> str:
     """Like `10.0.0.0/8 tcp 443,8000-8999 -> sites, no row: drop`."""
     words = match_text(match) or "everything"
+    if reflect is not None:
+        other = f" with {reflect.encapsulation}" if reflect.encapsulation else ""
+        return f"{words} -> as {reflect.rule} came in{other}, unknown flow: next"
     if to is None:
         return f"{words}: {action}"
     target = to.table if to.row is None else f"{to.table}/{to.row}"
@@ -24,6 +27,7 @@ def ingress_text(
     match: Match,
     lookup: str | None,
     set_mark: Value | None,
+    learn: Learn | None,
 ) -> str:
     """Like `vxlan from sites.address to 10.0.0.0/8, in vnis`."""
     words = [encapsulation, "from", source_text(source)]
@@ -35,6 +39,8 @@ def ingress_text(
         text += f", in {lookup}"
     if set_mark is not None:
         text += f", mark {set_mark.value if isinstance(set_mark, _Scalar) else set_mark}"
+    if learn is not None:
+        text += f", learned for {'replies and forwarded' if learn.direction == 'both' else learn.direction}"
     return text
 
 

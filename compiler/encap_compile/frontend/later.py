@@ -20,7 +20,6 @@ TESTS = Later("N901", "packet tests in the spec")
 PRIVATE_HEADERS = Later("N902", "private headers")
 MTU = Later("N903", "MTU and MSS handling", "until then, set `mtu` or `advmss` on the routes, as `encapctl plan` says")
 SOCKETS = Later("N904", "sockets that choose their encapsulation")
-REFLECTION = Later("N905", "learning and reflecting headers")
 CGROUPS = Later("N906", "cgroup hooks and matches", "match by `source`, or by a `mark` that is set for the cgroup")
 POOLS = Later("N907", "pools of rows", "give each row a name of its own")
 ROW_REFERENCES = Later(
@@ -31,7 +30,7 @@ LISTS = Later("N910", "fields that hold a list")
 PRESETS = Later("N911", "presets", "write the encapsulation out")
 HEADERS = Later("N912", "this header", "docs/spec.md has the headers of this release")
 CHECKSUMS = Later("N913", "outer checksums other than `zero`", "write `checksum: zero`, and let the receiver accept it")
-RECEIVED = Later("N914", "values taken from a received packet, outside the key of a table")
+RECEIVED = Later("N914", "this received field in the key of a table")
 SEGMENTATION = Later("N916", "control of segmentation")
 HEADER_OPTIONS = Later("N917", "this field of the header")
 VERSION = Later("N920", "this version of the language", "write `apiVersion: encap/v1alpha1`")
@@ -51,8 +50,7 @@ KEYS: dict[str, dict[str, Later]] = {
     "match": {"cgroup": CGROUPS},
     "table": {"members": POOLS, "segmentation": SEGMENTATION},
     "egress": {"mtu": MTU, "segmentation": SEGMENTATION},
-    "egress_rule": {"socket": SOCKETS, "reflect": REFLECTION, "with": REFLECTION},
-    "ingress_rule": {"learn": REFLECTION},
+    "egress_rule": {"socket": SOCKETS},
     "row": {"priority": POOLS, "weight": POOLS, "state": POOLS},
     "header_ip": {"ecn": HEADER_OPTIONS, "df": HEADER_OPTIONS},
     "header_ipv4": {

@@ -26,8 +26,9 @@ address. Closed: a key that is not listed here is an error. Where a list is allo
 
 A **value** in a header is a literal, a keyword of its field, or a reference: `host.NAME` or `host.DEVICE.ATTRIBUTE`
 (per machine), `endpoint.FIELD` (the row that was found), `packet.dscp`, `packet.ttl` or `packet.mark` (the inner
-packet). **Names** are lower-case letters, digits, `-` and `_`, begin with a letter, have at most 32 characters, are no
-word of C, and differ in more than `-` and `_`.
+packet), `received.HEADER.FIELD` (what came in with the packet that is answered, where a rule reflects). **Names** are
+lower-case letters, digits, `-` and `_`, begin with a letter, have at most 32 characters, are no word of C, and differ
+in more than `-` and `_`.
 
 **Files** (`file:`) are named relative to the spec, with `/`, and lie in its folder or below.
 """
@@ -42,6 +43,7 @@ SECTIONS = (
     ("Egress rules", "egress_rule", "- {name: ..., ...}"),
     ("Ingress", "ingress", "ingress: {...}"),
     ("Ingress rules", "ingress_rule", "- {name: ..., ...}"),
+    ("Learning", "learn", "learn: {...}"),
     ("Match", "match", "match: {...}"),
 )
 ROWS = """\

@@ -17,6 +17,7 @@ FIELD_TYPES = ["ip", "ipv4", "ipv6", "mac", "u8", "u16", "u24", "u32", "port", "
 HOST_TYPES = ["device", "devices", "ip", "ipv4", "ipv6", "mac", "u8", "u16", "u24", "u32"]
 KEY_WORDS = ["destination", "source", "protocol", "destination_port", "source_port", "dscp", "mark"]
 MOST_ROWS = 10_000_000
+MOST_FLOWS = 4_000_000  # some 200 bytes each, taken when loading
 
 
 def described(key: str, **schema: Any) -> Schema:
@@ -48,6 +49,28 @@ def _either(first: str, second: str, code: str, help: str) -> Schema:
         "then": {"not": {"required": [second]}, "x-problem": both},
         "else": {"required": [second], "x-problem": neither},
     }
+
+
+def _one_of(keys: tuple[str, str, str], code: str, help: str) -> list[Schema]:
+    """Exactly one of three keys."""
+    found: list[Schema] = []
+    for i, first in enumerate(keys):
+        for second in keys[i + 1 :]:
+            both = {
+                "message": f"`{first}` and `{second}` exclude each other",
+                "code": code,
+                "help": help,
+                "key": second,
+            }
+            found.append({"if": {"required": [first]}, "then": {"not": {"required": [second]}, "x-problem": both}})
+    names = " nor ".join(f"`{key}`" for key in keys)
+    last: Schema = {
+        "required": [keys[-1]],
+        "x-problem": {"message": f"neither {names} is given", "code": code, "help": help},
+    }
+    for key in reversed(keys[:-1]):
+        last = {"if": {"required": [key]}, "else": last}
+    return [*found, last]
 
 
 def _needs(key: str, other: str, help: str) -> Schema:
@@ -196,6 +219,8 @@ def _rules() -> Schema:
         "match": described("egress_rule.match", **reference("match")),
         "to": described("egress_rule.to", type="string", examples=["sites", "exits/fra"]),
         "action": described("egress_rule.action", enum=["pass", "drop"]),
+        "reflect": described("egress_rule.reflect", type="string", examples=["from-lb"]),
+        "with": described("egress_rule.with", type="string", examples=["gre"]),
         "on_miss": described("egress_rule.on_miss", enum=["drop", "next", "pass"], default="drop"),
     }
     ingress_rule = {
@@ -207,6 +232,12 @@ def _rules() -> Schema:
         "match": described("ingress_rule.match", **reference("match")),
         "lookup": described("ingress_rule.lookup", type="string", examples=["vnis"]),
         "set_mark": described("ingress_rule.set_mark", type=number, examples=[7, "endpoint.mark"]),
+        "learn": described("ingress_rule.learn", **reference("learn")),
+    }
+    learn = {
+        "for": described("learn.for", enum=["replies", "forwarded", "both"]),
+        "capacity": described("learn.capacity", type="integer", minimum=1, maximum=MOST_FLOWS, examples=[200000]),
+        "idle": described("learn.idle", type=number, examples=["350s", "5m"]),
     }
     return {
         "match": _closed("match", match, []),
@@ -215,8 +246,13 @@ def _rules() -> Schema:
             egress_rule,
             ["name"],
             allOf=[
-                _either("to", "action", "E206", "a rule encapsulates (`to`), or it passes or drops (`action`)"),
-                _needs("on_miss", "to", "a rule with `action` looks nothing up"),
+                *_one_of(
+                    ("to", "reflect", "action"),
+                    "E206",
+                    "a rule encapsulates (`to`), reflects what came in (`reflect`), or passes or drops (`action`)",
+                ),
+                _needs("on_miss", "to", "a rule without `to` looks nothing up"),
+                _needs("with", "reflect", "the rows that `to` finds name their encapsulation themselves"),
             ],
         ),
         "egress": _closed(
@@ -228,6 +264,7 @@ def _rules() -> Schema:
             },
             ["default"],
         ),
+        "learn": _closed("learn", learn, ["for", "capacity", "idle"]),
         "ingress_rule": _closed("ingress_rule", ingress_rule, ["name", "decapsulate", "from"]),
         "ingress": _closed(
             "ingress",

@@ -66,11 +66,19 @@ TEXT: dict[str, str] = {
         "`keep`: the packet goes to the inner packet's next hop, and `plan` proves that it is the outer's "
         "too. `route`: it goes to the outer destination's own neighbour."
     ),
-    "egress_rule": "A rule for packets that leave: exactly one of `to` and `action`.",
+    "egress_rule": "A rule for packets that leave: exactly one of `to`, `reflect` and `action`.",
     "egress_rule.name": "Unique among all rules; counters carry it.",
     "egress_rule.match": "What the packet must be; everything, if it is left out.",
     "egress_rule.to": "`TABLE`, whose row the packet's key finds, or `TABLE/ROW` of a table without a key.",
     "egress_rule.action": "`pass` leaves the packet as it is, in the clear; `drop` drops and counts it.",
+    "egress_rule.reflect": (
+        "An ingress rule with `learn`: the packet gets the headers that came in with what it answers (or continues), "
+        "source and destination exchanged. A packet of a flow that is not known goes to the next rule."
+    ),
+    "egress_rule.with": (
+        "The encapsulation for what is reflected, if not the mirror of what came in; it may refer to "
+        "`received.HEADER.FIELD`."
+    ),
     "egress_rule.on_miss": "What happens when the table has no such row. `next` goes on to the next rule.",
     "match": "Conditions on the inner packet. All that are given must hold; of a list, one suffices.",
     "match.destination": "Prefixes, addresses, or names of sets.",
@@ -91,6 +99,14 @@ TEXT: dict[str, str] = {
     ),
     "ingress_rule.match": "What the inner packet must be.",
     "ingress_rule.lookup": "A table keyed by `received.HEADER.FIELD`: the packet's VNI or key must be in it.",
+    "ingress_rule.learn": "Keep the headers that came in, for an egress rule that reflects them.",
+    "learn": "What is kept of the headers that came in, for which packets, how much and how long.",
+    "learn.for": (
+        "`replies`: the packets that answer what came in, as servers send. `forwarded`: the same packets on their way "
+        "out again, as appliances send. `both`."
+    ),
+    "learn.capacity": "How many flows are kept. Memory for them is taken when the program is loaded.",
+    "learn.idle": "After how long without a packet a flow is forgotten: a number with `s`, `m` or `h`.",
     "ingress_rule.set_mark": (
         "The mark that the decapsulated packet gets: a number, or `endpoint.FIELD` of the row that `lookup` found."
     ),

@@ -14,9 +14,12 @@ from ..spec import (
     AnySource,
     EgressRule,
     IngressRule,
+    Learn,
+    Reflect,
     RowTarget,
     TableField,
 )
+from ..values import ValueProblem, duration
 from .describe import egress_text, ingress_text
 from .nodes import Node
 from .structure_values import build_addresses, build_match, build_value
@@ -35,10 +38,11 @@ def egress_rules(
         to, action, on_miss = node.get("to"), node.get("action"), node.get("on_miss")
         target = _target(to, findings) if to else None
         word = action.value if action else None
+        reflected = _reflect(node)
         miss = on_miss.value if on_miss else "drop"
-        text = egress_text(match, target, word, miss)
+        text = egress_text(match, target, reflected, word, miss)
         name = node.value["name"]
-        found.append(EgressRule(name.value, match, target, word, miss, name.place, text))
+        found.append(EgressRule(name.value, match, target, word, miss, name.place, text, reflected))
     return tuple(found)
 
 
@@ -53,6 +57,7 @@ def ingress_rules(
         source = _source(node.value["from"], sets, tables, findings)
         lookup, set_mark = node.get("lookup"), node.get("set_mark")
         value = build_value(set_mark, findings) if set_mark else None
+        learn = _learn(node.get("learn"), findings)
         name, encapsulation = node.value["name"], node.value["decapsulate"].value
         places = {key: item.place for key, item in node.items()}
         found.append(
@@ -65,10 +70,29 @@ def ingress_rules(
                 set_mark=value,
                 place=name.place,
                 places=MappingProxyType(places),
-                text=ingress_text(encapsulation, source, match, lookup.value if lookup else None, value),
+                text=ingress_text(encapsulation, source, match, lookup.value if lookup else None, value, learn),
+                learn=learn,
             )
         )
     return tuple(found)
+
+
+def _reflect(node: Node) -> Reflect | None:
+    rule, other = node.get("reflect"), node.get("with")
+    if rule is None:
+        return None
+    return Reflect(rule.value, other.value if other else None, rule.place, other.place if other else rule.place)
+
+
+def _learn(node: Node | None, findings: Findings) -> Learn | None:
+    if node is None:
+        return None
+    idle = 0
+    try:
+        idle = duration(node.value["idle"].value)
+    except ValueProblem as problem:
+        findings.error(problem.code, problem.message, node.value["idle"].place, problem.help)
+    return Learn(node.value["for"].value, node.value["capacity"].value, idle, node.start)
 
 
 def _target(node: Node, findings: Findings) -> RowTarget:

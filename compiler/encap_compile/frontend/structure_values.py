@@ -11,9 +11,7 @@ from ..diagnostics import Findings
 from ..spec import ROOTS, Addresses, AddressSet, Match, Range, Reference, Scalar, Value
 from ..suggest import closest, did_you_mean
 from ..values import Prefix, ValueProblem, dscp, number_range, prefix, protocol
-from .later import RECEIVED
 from .nodes import Node
-from .schema_words import later
 
 _DOTTED = pattern(r"[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]*)+")
 _NAME = pattern(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -23,7 +21,7 @@ Found = TypeVar("Found")
 
 
 def build_value(node: Node, findings: Findings) -> Value:
-    """A scalar or a reference (E330, N914)."""
+    """A scalar or a reference (E330)."""
     text = node.value
     if not isinstance(text, str) or not _DOTTED.fullmatch(text):
         if text in ROOTS:
@@ -32,13 +30,14 @@ def build_value(node: Node, findings: Findings) -> Value:
     root, *path = text.split(".")
     if root not in ROOTS:
         near = closest(root, ROOTS)
-        help = f"write `{'.'.join((near, *path))}`" if near else "references begin with host., endpoint. or packet."
+        help = (
+            f"write `{'.'.join((near, *path))}`"
+            if near
+            else "references begin with host., endpoint., packet. or received."
+        )
         findings.error("E330", f"`{text}` begins with `{root}`, which is no root of references", node.place, help)
     elif not all(path):
         findings.error("E330", f"`{text}` has an empty part", node.place, "like host.uplink.mac or endpoint.address")
-    elif root == "received":
-        problem = later(RECEIVED, text)
-        findings.error(problem.code, problem.message, node.place, problem.help)
     return Reference(root, tuple(path), node.place)
 
 

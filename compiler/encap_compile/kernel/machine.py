@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -64,3 +65,9 @@ def seconds_since_boot() -> float:
     import time
 
     return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def secret_of_this_boot() -> bytes:
+    """Four bytes that nobody outside of this machine knows, the same until it boots again."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_bytes()
+    return hashlib.sha256(boot).digest()[:4]

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from ..kernel.devices import Device
+from ..kernel.machine import secret_of_this_boot
 from ..machine import Addresses, Machine, Plain
 from ..manifest import HostMember, Layout, Manifest
 
 IDENTITY = "identity"
+FLOW_SEED = "flow_seed"
 _NUMBERS = {"u8", "u16", "u32"}
 
 
@@ -43,6 +45,8 @@ def member_value(manifest: Manifest, machine: Machine, device: Device, member: H
     """The value that fills a member on one device; None if there is none."""
     if member.source == IDENTITY:
         return bytes.fromhex(manifest.identity)
+    if member.source == FLOW_SEED:
+        return secret_of_this_boot()
     name, _, attribute = member.source.partition(".")
     if name not in machine.values:
         return None
@@ -92,7 +96,7 @@ def decode(members: Sequence[HostMember], data: bytes) -> dict[str, str]:
     """Each member as text, by its source (and family), for status and drift."""
     found = {}
     for m in members:
-        if m.source == IDENTITY:
+        if m.source in (IDENTITY, FLOW_SEED):
             continue
         raw = data[m.member.offset : m.member.offset + m.member.size]
         label = f"{m.source} ({m.family})" if m.family and m.member.type in ("ipv4", "ipv6", "ip") else m.source

@@ -12,6 +12,7 @@ from ..manifest import Layout, Manifest
 
 HASH_LENGTH = 8  # hexadecimal digits in a pin's name
 COUNTERS = "counters"
+FLOWS = "flows"
 HOST_SECTION = ".rodata.host"
 
 
@@ -34,6 +35,7 @@ def _meanings(manifest: Manifest) -> dict[str, object]:
     }
     found.update({s.map: _layout(s.key) for s in manifest.source_sets})
     found.update({s.map: _layout(s.key) for s in manifest.prefix_sets})
+    found[FLOWS] = list(manifest.flows)
     found[COUNTERS] = [[c.name, c.offset] for c in manifest.counters]
     return found
 

@@ -10,7 +10,9 @@ from .names import c_name
 SIZE = 16  # bytes of a counter: packets and bytes, two u64
 
 
-def lower_counters(egress: ir.EgressProgram, ingress: ir.IngressProgram | None) -> tuple[ir.CounterMember, ...]:
+def lower_counters(
+    egress: ir.EgressProgram, ingress: ir.IngressProgram | None, learns: bool
+) -> tuple[ir.CounterMember, ...]:
     found: dict[str, ir.CounterMember] = {}
 
     def add(name: str, kind: str, text: str, place: str = "") -> None:
@@ -25,6 +27,8 @@ def lower_counters(egress: ir.EgressProgram, ingress: ir.IngressProgram | None) 
     for decapsulator in ingress.decapsulators:
         for rule_ in decapsulator.rules:
             add(f"ingress_{rule_.c_name}", "decapsulated", f"rule {rule_.name}: decapsulated", rule_.place)
+    for name, text in FLOWS.items() if learns else ():
+        add(name, "flows", text)
     for decapsulator in ingress.decapsulators:
         encapsulation = decapsulator.stack.encapsulation
         for reason, text in refusals(decapsulator):
@@ -32,10 +36,23 @@ def lower_counters(egress: ir.EgressProgram, ingress: ir.IngressProgram | None) 
     return tuple(found.values())
 
 
+DONE = {
+    "encapsulate": ("chosen", "encapsulated"),
+    "reflect": ("chosen", "encapsulated as it came in"),
+    "pass": ("passed", "passed in the clear"),
+    "drop": ("dropped", "dropped"),
+}
+FLOWS = {
+    "flows_learned": "a flow that was not known: learned",
+    "flows_changed": "a known flow that came in with other headers: learned anew",
+    "flows_disbelieved": "other headers, by a TCP segment that does not fit its connection: not learned",
+    "flows_evicted": "a flow that was not idle yet gave way to another",
+}
+
+
 def _egress(egress: ir.EgressProgram, encapsulates: bool, add: Callable[..., None]) -> None:
     for rule in egress.rules:
-        kind = {"encapsulate": "chosen", "pass": "passed", "drop": "dropped"}[rule.action]
-        done = {"encapsulate": "encapsulated", "pass": "passed in the clear", "drop": "dropped"}[rule.action]
+        kind, done = DONE[rule.action]
         add(f"egress_{rule.c_name}", kind, f"rule {rule.name}: {done}", rule.place)
         if rule.action == "encapsulate":
             missed = {"drop": "dropped", "pass": "passed in the clear", "next": "went to the next rule"}[rule.on_miss]

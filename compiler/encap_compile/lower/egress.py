@@ -8,6 +8,8 @@ from .. import ir
 from ..spec import EgressRule, Match, Spec
 from .conditions import LINK_LOCAL, Conditions, catches, families_of
 from .names import c_name, place_text
+from .reflection import constant as learned_constant
+from .reflection import reply_stacks
 from .tunnel_ends import tunnel_ends
 
 
@@ -28,19 +30,22 @@ def lower_rules(spec: Spec, conditions: Conditions) -> tuple[ir.EgressRule, ...]
                 text=rule.text,
                 place=place_text(rule.place),
                 conditions=conditions.of(rule.match, unseen=chooses(rule)),
-                action="encapsulate" if rule.to else rule.action or "pass",
-                table=c_name(rule.to.table) if rule.to else "",
+                action="encapsulate" if rule.to else "reflect" if rule.reflect else rule.action or "pass",
+                table=c_name(rule.to.table) if rule.to else c_name(rule.name) if rule.reflect else "",
                 row_name=rule.to.row or "" if rule.to else "",
                 on_miss=rule.on_miss if rule.to else "",
+                learned=learned_constant(rule.reflect.rule) if rule.reflect else "",
             )
         )
     return tuple(rules)
 
 
 def dispatches(spec: Spec, stacks: Sequence[ir.Stack]) -> tuple[ir.Dispatch, ...]:
-    """One for each table that a rule leads to."""
+    """One for each table that a rule leads to, and for each rule that reflects."""
     found: dict[str, ir.Dispatch] = {}
     for rule in spec.egress.rules:
+        if rule.reflect is not None:
+            found[rule.name] = reflection(spec, rule, stacks)
         if rule.to is None or rule.to.table in found:
             continue
         table = spec.endpoints[rule.to.table]
@@ -49,9 +54,29 @@ def dispatches(spec: Spec, stacks: Sequence[ir.Stack]) -> tuple[ir.Dispatch, ...
         found[table.name] = ir.Dispatch(
             table=name,
             by_row=len(own) > 1,
-            encapsulators=tuple(ir.Encapsulator(f"{name}_{s.name}", name, s) for s in own),
+            encapsulators=tuple(
+                ir.Encapsulator(f"{name}_{s.name}", name, s, f"struct {name}_row", stack_constant(s)) for s in own
+            ),
         )
     return tuple(found.values())
+
+
+def stack_constant(stack: ir.Stack) -> str:
+    return f"STACK_{stack.name}".upper()
+
+
+def reflection(spec: Spec, rule: EgressRule, stacks: Sequence[ir.Stack]) -> ir.Dispatch:
+    """The stacks of a rule's replies. What was learned says in which stack the packet came in."""
+    name = c_name(rule.name)
+    pairs = reply_stacks(spec, rule, stacks)
+    return ir.Dispatch(
+        table=name,
+        by_row=len(pairs) > 1,
+        encapsulators=tuple(
+            ir.Encapsulator(f"{name}_{a.name}", name, r, "struct learned", stack_constant(a), clamp=True)
+            for a, r in pairs
+        ),
+    )
 
 
 def link_local_families(spec: Spec, families: Sequence[str]) -> tuple[str, ...]:
@@ -66,9 +91,10 @@ def lower_egress(
     spec: Spec,
     stacks: Sequence[ir.Stack],
     signatures: Sequence[ir.Signature],
-    families: Sequence[str],
+    conditions: Conditions,
     rules: tuple[ir.EgressRule, ...],
 ) -> ir.EgressProgram:
+    families = conditions.families
     found = dispatches(spec, stacks)
     encapsulators = tuple(e for d in found for e in d.encapsulators)
     told_apart = tuple(s for s in signatures if s.family in families)
@@ -82,7 +108,7 @@ def lower_egress(
         encapsulators=encapsulators,
         dispatches=found,
         signatures=told_apart,
-        tunnel_ends=tunnel_ends(spec, encapsulators, families) if told_apart else (),
+        tunnel_ends=tunnel_ends(spec, encapsulators, conditions) if told_apart else (),
         link_local=link_local_families(spec, families),
         discovery="ipv6" in families and _catches_discovery(spec),
     )
@@ -111,10 +137,14 @@ def packet_needs(
     inner = {s.what for s in sources if isinstance(s, ir.FromInner)}
     wanted = numbers | key_words
     discovery = egress.discovery
-    encapsulates = any(r.action == "encapsulate" for r in rules)
+    encapsulates = any(r.action in ("encapsulate", "reflect") for r in rules)
+    reflects = any(r.action == "reflect" for r in rules)
     uses_hash = encapsulates and any(s.uses_hash for s in stacks)
     ports = (
-        bool(wanted & {"source_port", "destination_port"}) or any(s.port >= 0 for s in egress.signatures) or uses_hash
+        bool(wanted & {"source_port", "destination_port"})
+        or any(s.port >= 0 for s in egress.signatures)
+        or uses_hash
+        or reflects
     )
     return ir.PacketNeeds(
         families=families,
@@ -125,5 +155,6 @@ def packet_needs(
         mark="mark" in wanted or "mark" in inner,
         hash=uses_hash,
         length=encapsulates,
+        flow=reflects,
         discovery=discovery,
     )

@@ -8,6 +8,7 @@ from .stacks import host_value
 from .tables import manifest_layout, place_members
 
 IDENTITY = "identity"
+FLOW_SEED = "flow_seed"
 
 
 class HostValues:
@@ -21,6 +22,9 @@ class HostValues:
     def device_mtu(self) -> None:
         device = self.spec.attach[0].path[0]
         self._add("mtu", "u32", f"{device}.mtu", "", "")
+
+    def flow_seed(self) -> None:
+        self._add(FLOW_SEED, "u32", FLOW_SEED, "", "")
 
     def add(self, reference: Reference, family: str, stack: str, own: bool = False) -> None:
         """A `host.` reference that a stack of outer `family` uses; `own` if it is the outer source."""
@@ -45,7 +49,7 @@ class HostValues:
             comment = "which bundle this is: for `encapctl status`" if member.name == IDENTITY else ""
             if member.name in self._found:
                 _, source, family, stacks = self._found[member.name]
-                comment = f"host.{source}"
+                comment = "secret, the same until the next boot" if source == FLOW_SEED else f"host.{source}"
                 described.append(
                     manifest.HostMember(
                         member,

@@ -10,6 +10,7 @@ from ..headers.model import Field, Header, InternetChecksum, Length, NextProtoco
 from ..spec import Addresses, AnySource, IngressRule, Prefix, Reference, Scalar, Spec, TableField
 from .conditions import INLINE_PREFIXES, Conditions
 from .names import c_name, place_text
+from .reflection import learn
 from .stacks import host_value
 from .tunnel_ends import address_map_name
 
@@ -47,8 +48,12 @@ def _next_source(layer: ir.Layer) -> ir.Source:
 
 
 def lower_ingress(
-    spec: Spec, stacks: Sequence[ir.Stack], conditions: Conditions, egress_families: Sequence[str]
+    spec: Spec,
+    stacks: Sequence[ir.Stack],
+    conditions: Conditions,
+    replies: Mapping[str, Sequence[ir.Stack]],
 ) -> ir.IngressProgram | None:
+    """`replies`: the stacks that reflect each ingress rule."""
     if not spec.ingress.rules:
         return None
     wanted = {rule.decapsulate for rule in spec.ingress.rules}
@@ -56,13 +61,15 @@ def lower_ingress(
         function=f"{c_name(spec.name)}_ingress",
         refuse=spec.ingress.refuse,
         decapsulators=tuple(
-            _decapsulator(spec, stack, conditions) for stack in stacks if stack.encapsulation in wanted
+            _decapsulator(spec, stack, conditions, replies) for stack in stacks if stack.encapsulation in wanted
         ),
         family_change="flags" if spec.kernel >= (6, 3) else "reinject",
     )
 
 
-def _decapsulator(spec: Spec, stack: ir.Stack, conditions: Conditions) -> ir.Decapsulator:
+def _decapsulator(
+    spec: Spec, stack: ir.Stack, conditions: Conditions, replies: Mapping[str, Sequence[ir.Stack]]
+) -> ir.Decapsulator:
     rules = tuple(r for r in spec.ingress.rules if r.decapsulate == stack.encapsulation)
     looked_up = any(r.lookup for r in rules)
     last = stack.layers[-1]
@@ -71,7 +78,7 @@ def _decapsulator(spec: Spec, stack: ir.Stack, conditions: Conditions) -> ir.Dec
     numbers = _announced(names_inner.role.space)
     next_word = next(w for w in last.words if any(p.name == names_inner.name for p in w.parts))
     own = next(p.source for w in stack.layers[0].words for p in w.parts if p.name == "source")
-    lowered = tuple(_rule(spec, r, stack, conditions) for r in rules)
+    lowered = tuple(_rule(spec, r, stack, conditions, replies.get(r.name, ())) for r in rules)
     return ir.Decapsulator(
         function=f"decapsulate_{stack.name}",
         stack=stack,
@@ -87,8 +94,9 @@ def _decapsulator(spec: Spec, stack: ir.Stack, conditions: Conditions) -> ir.Dec
         next_bits=next_word.bits,
         next_numbers=ir.ByInnerFamily(*numbers),
         ecn_layer=stack.layers[0].member,
-        any_match=any(r.match for r in lowered),
+        any_match=any(r.match for r in lowered) or any(r.learn for r in lowered),
         encapsulation_limit=stack.outer_family == "ipv6",
+        learns=any(r.learn for r in lowered),
     )
 
 
@@ -192,7 +200,9 @@ def _identifiers(spec: Spec, rules: Sequence[IngressRule], stack: ir.Stack) -> l
     return list(found.values())
 
 
-def _rule(spec: Spec, rule: IngressRule, stack: ir.Stack, conditions: Conditions) -> ir.IngressRule:
+def _rule(
+    spec: Spec, rule: IngressRule, stack: ir.Stack, conditions: Conditions, replies: Sequence[ir.Stack]
+) -> ir.IngressRule:
     kind, map_ = "any", ""
     prefixes: tuple[Prefix, ...] = ()
     if isinstance(rule.source, TableField):
@@ -223,6 +233,7 @@ def _rule(spec: Spec, rule: IngressRule, stack: ir.Stack, conditions: Conditions
         lookup=c_name(rule.lookup) if rule.lookup else "",
         mark=mark,
         mark_place=place_text(rule.places["set_mark"]) if "set_mark" in rule.places else "",
+        learn=learn(rule, stack, replies) if rule.learn else None,
     )
 
 

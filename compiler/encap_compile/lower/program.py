@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from .host import HostValues
 from .ingress import lower_ingress, signature, source_sets
 from .layouts import constant_groups, header_structs
 from .names import c_name, place_text
+from .reflection import flow_constants, flow_table, learning, reply_encapsulation, reply_stacks
 from .stacks import family_field, lower_stack, outer_families
 from .tables import LoweredTable, lower_table, manifest_layout, manifest_stack, place_members, row_id
 from .tunnel_ends import ADDRESS_TYPES, tunnel_end_fields
@@ -45,8 +46,9 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     in_use = [s for s in stacks if s.encapsulation in wanted or s.name in encapsulating]
     conditions = Conditions(visible)
     rules = lower_rules(spec, conditions)
-    found_dispatches = dispatches(spec, [s for s in stacks if s.name in encapsulating])
-    ingress = lower_ingress(spec, in_use, conditions, visible)
+    found_dispatches = dispatches(spec, in_use)
+    ingress = lower_ingress(spec, in_use, conditions, _replies(spec, in_use))
+    learns = bool(learning(spec))
     signatures = tuple(dict.fromkeys(signature(s) for s in stacks if s.name in encapsulating))
     tables = {
         t.name: lower_table(
@@ -60,7 +62,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         if t.name in _used_tables(spec)
     }
     tables = {name: _with_fixed_rows(spec, name, t) for name, t in tables.items()}
-    egress = lower_egress(spec, [s for s in stacks if s.name in encapsulating], signatures, visible, rules)
+    egress = lower_egress(spec, in_use, signatures, conditions, rules)
     address_sets = _address_sets(spec, egress)
     for source in address_sets.values():  # the loader fills the set from the rows, compiled in or not
         table = tables[source.table]
@@ -88,8 +90,10 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     for rule in spec.ingress.rules:
         if isinstance(rule.set_mark, Reference) and rule.set_mark.root == "host":
             host.add(rule.set_mark, "ipv4", "")
+    if learns:
+        host.flow_seed()
     host_members, host_layout, host_described = host.lower()
-    described_counters = counting.lower_counters(egress, ingress)
+    described_counters = counting.lower_counters(egress, ingress, learns)
     address_maps, sets, prefix_sets, prefix_files = _address_maps(
         spec, conditions, address_sets, bool(egress.signatures)
     )
@@ -100,8 +104,10 @@ def lower(spec: Spec, compiler: str) -> Lowered:
             if any(layer.checksum_base for s in in_use for layer in s.layers)
             else ["encap_ecn.h"]
         )
-    if packet.hash:
+    if packet.hash or learns:
         includes.append("encap_flow.h")
+    if learns:
+        includes.append("encap_flow_key.h")
     if any(d.encapsulation_limit for d in (ingress.decapsulators if ingress else ())):
         includes.append("encap_limit.h")
     program = ir.Program(
@@ -112,7 +118,10 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         kernel=".".join(map(str, spec.kernel)),
         compiler=compiler,
         includes=tuple(includes),
-        constants=constant_groups(in_use, frozenset(encapsulating), ingress.decapsulators if ingress else ()),
+        constants=(
+            *constant_groups(in_use, frozenset(encapsulating), ingress.decapsulators if ingress else ()),
+            *([flow_constants(spec)] if learns else []),
+        ),
         headers=header_structs(in_use, visible),
         stacks=tuple(in_use),
         host=host_members,
@@ -122,6 +131,9 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         packet=packet,
         egress=egress,
         ingress=ingress,
+        flows=flow_table(ingress, (r for rs in _replies(spec, in_use).values() for r in rs))
+        if ingress and learns
+        else None,
     )
     described = manifest.Manifest(
         format_version=manifest.FORMAT_VERSION,
@@ -141,6 +153,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         tables=tuple(t.manifest for t in tables.values()),
         source_sets=sets,
         prefix_sets=prefix_sets,
+        flows=tuple(f"{m.ctype} {m.name}" for m in program.flows.members) if program.flows else (),
         own_addresses=OWN_ADDRESSES if egress.signatures else "",
         counters_size=counting.SIZE * len(described_counters),
         counters=tuple(
@@ -180,10 +193,19 @@ def _table_families(spec: Spec) -> dict[str, tuple[str, ...]]:
 
 def _visible_families(spec: Spec) -> tuple[str, ...]:
     """The families whose packets the program must look into."""
-    if spec.egress.default == "drop" or any(r.match != type(r.match)() for r in spec.ingress.rules):
+    if spec.egress.default == "drop" or any(r.match != type(r.match)() or r.learn for r in spec.ingress.rules):
         return FAMILIES
     found = {f for rule in spec.egress.rules for f in families_of(rule.match)}
     return tuple(f for f in FAMILIES if f in found) or ("ipv4",)
+
+
+def _replies(spec: Spec, stacks: Sequence[ir.Stack]) -> dict[str, list[ir.Stack]]:
+    """The stacks that reflect each ingress rule."""
+    found: dict[str, list[ir.Stack]] = {}
+    for rule in spec.egress.rules:
+        if rule.reflect is not None:
+            found.setdefault(rule.reflect.rule, []).extend(reply for _, reply in reply_stacks(spec, rule, stacks))
+    return found
 
 
 def _used_tables(spec: Spec) -> set[str]:
@@ -195,6 +217,10 @@ def _used_tables(spec: Spec) -> set[str]:
 def _stacks(spec: Spec, table_families: dict[str, tuple[str, ...]]) -> tuple[set[str], list[ir.Stack]]:
     """Every stack, and the names of those that egress sends."""
     sending: set[str] = set()
+    reflected: dict[str, set[str]] = {}  # encapsulation -> families of the replies that it carries
+    for rule in spec.egress.rules:
+        if rule.reflect is not None:
+            reflected.setdefault(reply_encapsulation(spec, rule).name, set()).update(families_of(rule.match))
     stacks: list[ir.Stack] = []
     for encapsulation in spec.encapsulations.values():
         users = [
@@ -202,13 +228,14 @@ def _stacks(spec: Spec, table_families: dict[str, tuple[str, ...]]) -> tuple[set
         ]
         tables = users or [t for t in spec.endpoints.values() if encapsulation.name in t.encapsulations]
         row = {name: type_ for t in tables for name, type_ in t.fields.items()} or _implied(encapsulation)
-        inner = {f for t in users for f in table_families[t.name]}
+        inner = {f for t in users for f in table_families[t.name]} | reflected.get(encapsulation.name, set())
         received = any(r.decapsulate == encapsulation.name for r in spec.ingress.rules)
         for family in outer_families(encapsulation, row, spec):
             name = f"{c_name(encapsulation.name)}_{family}"
-            if not users and not received:
+            reflects = encapsulation.name in reflected
+            if not users and not received and not reflects:
                 continue
-            if users:
+            if users or reflects:
                 sending.add(name)
             families = tuple(f for f in FAMILIES if f in inner) or FAMILIES
             stacks.append(lower_stack(row_id(name), encapsulation, family, families, row, spec))

@@ -54,6 +54,8 @@ def _address_type(value: Value | None, row: Mapping[str, str], spec: Spec) -> st
             return row.get(value.path[0], "")
         if value.root == "host":
             return spec.host[value.path[0]].type
+        if value.root == "received":
+            return value.path[0]
     if isinstance(value, Scalar):
         return "ipv6" if ":" in str(value.value) else "ipv4"
     return ""
@@ -202,6 +204,9 @@ class _Stack:
         if value.root == "host":
             host = host_value(value, self.family, self.spec)
             return ir.FromHost(host.member, host.type)
+        if value.root == "received":
+            header, word = value.path
+            return received_value(header, word, self.family)
         member = value.path[0]
         type_ = self.row[member]
         return ir.FromRow(member, type_, mapped=type_ == "ip" and self.family == "ipv4")
@@ -216,6 +221,18 @@ class _Stack:
         assert value is not None
         parsed = parse(field.type, value)
         return ir.Literal(int.from_bytes(parsed, "big") if isinstance(parsed, bytes) else parsed, place)
+
+
+def received_value(header: str, field: str, family: str) -> ir.FromRow:
+    """A field of a received header, as it is kept for the replies. `family` is that of the outer header."""
+    if header not in ("ip", *catalogue.FAMILIES):
+        kind = next(f.type for f in catalogue.headers()[header].fields() if f.name == field)
+        return ir.FromRow(f"{header}_{field}", kind, received=f"{header}.{field}")
+    if field in ("source", "destination"):  # one member holds an address of either family
+        return ir.FromRow(f"ip_{field}", "ip", mapped=family == "ipv4", received=f"ip.{field}")
+    own = catalogue.IP_FIELDS[field][family] if header == "ip" else field
+    kind = next(f.type for f in catalogue.headers()[family].fields() if f.name == own)
+    return ir.FromRow(f"ip_{field}", kind, received=f"ip.{field}")
 
 
 ATTRIBUTE_TYPES = {"mac": "mac", "mtu": "u32", "ifindex": "u32"}

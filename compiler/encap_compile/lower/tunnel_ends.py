@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from .. import ir
-from ..spec import Reference, Spec, TableField
+from ..spec import Addresses, IngressRule, Reference, Spec, TableField
+from .conditions import INLINE_PREFIXES, Conditions
 from .names import c_name
 
 ADDRESS_TYPES = {"ip": "struct ip_address", "ipv4": "__be32", "ipv6": "struct ipv6_address"}
@@ -13,6 +14,18 @@ ADDRESS_TYPES = {"ip": "struct ip_address", "ipv4": "__be32", "ipv6": "struct ip
 
 def address_map_name(source: TableField) -> str:
     return c_name(f"{source.table}_{source.field}")
+
+
+def _senders(spec: Spec, rule: IngressRule, conditions: Conditions) -> ir.TunnelEnd:
+    if isinstance(rule.source, TableField):
+        type_ = spec.endpoints[rule.source.table].fields[rule.source.field]
+        return ir.TunnelEnd("" if type_ == "ip" else type_, address_map_name(rule.source), ADDRESS_TYPES[type_])
+    if isinstance(rule.source, Addresses):
+        if len(rule.source.prefixes) > INLINE_PREFIXES:
+            name = conditions.long_list(rule.source, "from_" + c_name(rule.name))
+            return ir.TunnelEnd("", name, ADDRESS_TYPES["ip"])
+        return ir.TunnelEnd("", prefixes=rule.source.prefixes)
+    return ir.TunnelEnd("")
 
 
 def tunnel_end_fields(spec: Spec) -> Mapping[str, TableField]:
@@ -31,15 +44,19 @@ def tunnel_end_fields(spec: Spec) -> Mapping[str, TableField]:
 
 
 def tunnel_ends(
-    spec: Spec, encapsulators: Iterable[ir.Encapsulator], visible: Sequence[str]
+    spec: Spec, encapsulators: Iterable[ir.Encapsulator], conditions: Conditions
 ) -> tuple[ir.TunnelEnd, ...]:
     """Every outer destination of a family that the rules see: sets first, then single addresses."""
+    visible = conditions.families
     found: dict[ir.TunnelEnd, None] = {}
+    for rule in spec.egress.rules:
+        if rule.reflect is not None:  # replies go to whom packets were taken from
+            found[_senders(spec, spec.ingress_rule(rule.reflect.rule), conditions)] = None
     for name, source in tunnel_end_fields(spec).items():
         type_ = spec.endpoints[source.table].fields[source.field]
         family = "" if type_ == "ip" else type_
         if not family or family in visible:
-            found[ir.TunnelEnd(family, name, ADDRESS_TYPES[type_], "")] = None
+            found[ir.TunnelEnd(family, name, ADDRESS_TYPES[type_])] = None
     for encapsulator in encapsulators:
         family = encapsulator.stack.outer_family
         word = next(w for w in encapsulator.stack.layers[0].words if w.name == "destination")
@@ -47,7 +64,7 @@ def tunnel_ends(
         if family not in visible:
             continue
         if isinstance(source_of_value, ir.FromHost):
-            found[ir.TunnelEnd(family, "", "", f"host.{source_of_value.member}")] = None
+            found[ir.TunnelEnd(family, value=f"host.{source_of_value.member}")] = None
         elif isinstance(source_of_value, ir.Literal):
-            found[ir.TunnelEnd(family, "", "", word.constant)] = None
+            found[ir.TunnelEnd(family, value=word.constant)] = None
     return tuple(found)

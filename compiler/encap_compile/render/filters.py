@@ -28,6 +28,9 @@ def named_rows(program: ir.Program) -> list[tuple[str, int]]:
 
 def stacks_by_row(program: ir.Program) -> list[ir.Stack]:
     found = {e.stack.name: e.stack for d in program.egress.dispatches if d.by_row for e in d.encapsulators}
+    if program.flows:
+        arriving = [d.stack for d in (program.ingress.decapsulators if program.ingress else ()) if d.learns]
+        found.update({s.name: s for s in arriving})
     return list(found.values())
 
 
@@ -36,11 +39,16 @@ def struct_member(member: ir.StructMember) -> str:
 
 
 def used_tables(egress: ir.EgressProgram) -> set[str]:
-    return {r.table for r in egress.rules if r.table}
+    return {r.table for r in egress.rules if r.action == "encapsulate"}
 
 
 def tables_with_rows(egress: ir.EgressProgram) -> list[str]:
-    return list(dict.fromkeys(r.table for r in egress.rules if r.table))
+    return list(dict.fromkeys(r.table for r in egress.rules if r.action == "encapsulate"))
+
+
+def dispatched(egress: ir.EgressProgram) -> list[tuple[str, bool]]:
+    """What rules lead to: each table, and each rule that reflects; and whether it is the latter."""
+    return list(dict.fromkeys((r.table, r.action == "reflect") for r in egress.rules if r.table))
 
 
 def row_constant(row: ir.FixedRow, table: ir.TableMap) -> str:
@@ -149,7 +157,7 @@ def matched_sets(program: ir.Program) -> set[str]:
     """The prefix maps that a match looks into (a rule's `from` looks into its own)."""
     ingress = [r.match for d in (program.ingress.decapsulators if program.ingress else ()) for r in d.rules]
     found = [c for r in program.egress.rules for c in r.conditions] + [c for m in ingress for c in m]
-    return {c.map for c in found if isinstance(c, ir.InPrefixMap)}
+    return {c.map for c in found if isinstance(c, ir.InPrefixMap)} | {e.map for e in program.egress.tunnel_ends}
 
 
 def merged_signatures(signatures: Sequence[ir.Signature]) -> list[ir.Signature]:
@@ -206,6 +214,16 @@ def condition(found: Sequence[ir.Condition], program: ir.Program, packet: str = 
     return conditions.all_of(found, program, packet)
 
 
+def learned_for(directions: Sequence[str]) -> str:
+    words = {"replies": "the answers to a packet", "forwarded": "the packet itself, on its way out"}
+    return ", and for ".join(words[d] for d in directions)
+
+
+def answers(flows: ir.FlowTable) -> bool:
+    """Whether anything is learned for replies, which may be those of a local connection."""
+    return any(rule.learn and "replies" in rule.learn.directions for rule in flows.rules)
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     **RECEIVE_FILTERS,
     "section": lambda hook: HOOKS[hook].section,
@@ -214,6 +232,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "struct_member": struct_member,
     "used_tables": used_tables,
     "tables_with_rows": tables_with_rows,
+    "dispatched": dispatched,
     "row_constant": row_constant,
     "key_initialisers": key_initialisers,
     "lengths_by_family": lengths_by_family,
@@ -230,6 +249,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "tunnel_end_condition": tunnel_end_condition,
     "set_key": set_key,
     "compares_ipv6": compares_ipv6,
+    "learned_for": learned_for,
+    "answers": answers,
     "row_argument": row_argument,
     "encapsulator": encapsulator,
     "reads_row": reads_row,

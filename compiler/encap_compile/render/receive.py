@@ -138,15 +138,27 @@ def _identifier(rule: ir.IngressRule, decapsulator: ir.Decapsulator) -> ir.Ident
 
 def lookup_call(rule: ir.IngressRule, decapsulator: ir.Decapsulator) -> str:
     """The row for the received identifier."""
-    i = _identifier(rule, decapsulator)
-    word = f"{_layer(decapsulator, i.layer)}.{i.word}"
-    swap = {8: "", 16: "bpf_ntohs", 32: "bpf_ntohl"}[i.word_bits]
+    return f"find_{rule.lookup}({_number(_identifier(rule, decapsulator), decapsulator)})"
+
+
+def _number(field: ir.Identifier | ir.LearnedField, decapsulator: ir.Decapsulator) -> str:
+    """A field of a received header, in host order."""
+    word = f"{_layer(decapsulator, field.layer)}.{field.word}"
+    swap = {8: "", 16: "bpf_ntohs", 32: "bpf_ntohl"}[field.word_bits]
     value = f"{swap}({word})" if swap else word
-    if i.shift:
-        value += f" >> {i.shift}"
-    if i.shift + i.bits < i.word_bits:
-        value = f"({value}) & {(1 << i.bits) - 1:#x}"
-    return f"find_{rule.lookup}({value})"
+    if field.shift:
+        value += f" >> {field.shift}"
+    if field.shift + field.bits < field.word_bits:
+        value = f"({value}) & {(1 << field.bits) - 1:#x}"
+    return value
+
+
+def learned_value(field: ir.LearnedField, decapsulator: ir.Decapsulator) -> str:
+    """A field of a received header as `struct learned` keeps it."""
+    word = f"{_layer(decapsulator, field.layer)}.{field.word}"
+    if field.type == "ip":
+        return f"mapped_ipv4({word})" if field.word_bits == 32 else f"from_ipv6(&{word})"
+    return word if field.type in ("mac", "ipv4", "ipv6") else _number(field, decapsulator)
 
 
 def lookup_reason(rule: ir.IngressRule, decapsulator: ir.Decapsulator) -> str:
@@ -254,6 +266,7 @@ RECEIVE_FILTERS: dict[str, Callable[..., Any]] = {
         lookup_tables,
         sets_mark,
         lookup_call,
+        learned_value,
         lookup_reason,
         received_tables,
         mark_value,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from .. import ir
+from .conditions import in_prefixes
 
 _PACKET, _IPV4, _IPV6 = "struct ip_address", "__be32", "struct ipv6_address"
 
 
 def tunnel_end_sets(program: ir.Program) -> list[ir.TunnelEnd]:
-    """The ends that are looked up in a map."""
-    return [e for e in program.egress.tunnel_ends if e.map]
+    """The ends that are looked up in a hash map, each once: prefix lists have functions of their own."""
+    tries = {m.name for m in program.address_maps if m.kind == "lpm"}
+    found = {e.map: e for e in program.egress.tunnel_ends if e.map and e.map not in tries}
+    return list(found.values())
 
 
 def set_key(end: ir.TunnelEnd, program: ir.Program) -> str:
@@ -24,7 +27,9 @@ def set_key(end: ir.TunnelEnd, program: ir.Program) -> str:
 
 def tunnel_end_condition(program: ir.Program) -> str:
     """Whether the packet's destination is one of the ends, as C."""
-    terms = [_term(end, program) for end in program.egress.tunnel_ends]
+    terms = list(dict.fromkeys(_term(end, program) for end in program.egress.tunnel_ends))
+    if "true" in terms:
+        return "true"
     return " || ".join(f"({t})" if "&&" in t and len(terms) > 1 else t for t in terms)
 
 
@@ -35,6 +40,10 @@ def compares_ipv6(program: ir.Program) -> bool:
 
 def _term(end: ir.TunnelEnd, program: ir.Program) -> str:
     both = program.packet.both
+    if end.prefixes:
+        return in_prefixes("packet->destination", end.prefixes, program.packet, nested=False)
+    if not end.map and not end.value:
+        return "true"
     if end.map:
         test = f"in_{end.map}(packet->destination)"
     elif end.family == "ipv4":

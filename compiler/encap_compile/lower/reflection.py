@@ -1,0 +1,149 @@
+"""Reflection: what an ingress rule keeps of the headers that came in, and the stacks that put it on the replies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from .. import ir
+from ..headers import catalogue
+from ..headers.model import Header, Receive
+from ..spec import EgressRule, Encapsulation, IngressRule, Spec
+from .names import c_name, place_text
+from .stacks import received_value
+from .tables import VALUE_TYPES, row_id
+
+WAYS = 16  # flows of a bucket
+LOAD = 8  # of them when the table holds its capacity: then 4 of 1000 buckets have more flows than ways (Poisson)
+DIRECTIONS = {"replies": ("replies",), "forwarded": ("forwarded",), "both": ("replies", "forwarded")}
+
+
+def learning(spec: Spec) -> dict[str, IngressRule]:
+    """The ingress rules that keep what came in."""
+    return {rule.name: rule for rule in spec.ingress.rules if rule.learn}
+
+
+def reply_encapsulation(spec: Spec, rule: EgressRule) -> Encapsulation:
+    """The encapsulation of the packets that a rule reflects: the one that `with` names, or what came in."""
+    assert rule.reflect is not None
+    return spec.encapsulations[rule.reflect.encapsulation or spec.ingress_rule(rule.reflect.rule).decapsulate]
+
+
+def reply_stacks(spec: Spec, rule: EgressRule, stacks: Sequence[ir.Stack]) -> list[tuple[ir.Stack, ir.Stack]]:
+    """For each stack in which a packet can come in, the stack of the reply: of the same family where there is one."""
+    assert rule.reflect is not None
+    arriving = [s for s in stacks if s.encapsulation == spec.ingress_rule(rule.reflect.rule).decapsulate]
+    wanted = reply_encapsulation(spec, rule).name
+    replies = {s.outer_family: mirrored(s) for s in stacks if s.encapsulation == wanted}
+    return [(a, replies.get(a.outer_family) or next(iter(replies.values()))) for a in arriving]
+
+
+def mirrored(stack: ir.Stack) -> ir.Stack:
+    """A stack as an answer to itself: what a row gave comes from what was received in its place."""
+    layers = []
+    for layer in stack.layers:
+        header = catalogue.headers()[layer.header]
+        words = []
+        for word in layer.words:
+            parts = tuple(
+                part._replace(source=_answer(header, part.name, part.source, stack.outer_family)) for part in word.parts
+            )
+            words.append(word._replace(parts=parts))
+        layers.append(layer._replace(words=tuple(words)))
+    return stack._replace(layers=tuple(layers))
+
+
+def _answer(header: Header, field: str, source: ir.Source, family: str) -> ir.Source:
+    if not isinstance(source, ir.FromRow) or source.received:
+        return source
+    return received_value(
+        "ip" if header.name in catalogue.FAMILIES else header.name, counterpart(header, field), family
+    )
+
+
+def counterpart(header: Header, field: str) -> str:
+    """The field of a received header whose value an answer has in `field`: source and destination change places."""
+    for f in header.fields():
+        if f.receive is Receive.EXCHANGE and f.name == field:
+            return f.peer
+        if f.receive is Receive.EXCHANGE and f.peer == field:
+            return f.name
+    return field
+
+
+def kept(stacks: Iterable[ir.Stack]) -> dict[str, tuple[str, str]]:
+    """What the replies need: member -> (type, HEADER.FIELD of what is received)."""
+    found = {}
+    for stack in stacks:
+        for layer in stack.layers:
+            for word in layer.words:
+                for part in word.parts:
+                    if isinstance(part.source, ir.FromRow) and part.source.received:
+                        found[part.source.member] = part.source.type, part.source.received
+    return found
+
+
+def learn(rule: IngressRule, arriving: ir.Stack, replies: Sequence[ir.Stack]) -> ir.Learn:
+    """What `rule` keeps of a packet that came in `arriving`, for all that reflect it."""
+    assert rule.learn is not None
+    fields = []
+    for member, (type_, received) in kept(replies).items():
+        header, field = received.split(".")
+        layer = arriving.layers[0] if header == "ip" else _layer(arriving, header)
+        if layer is None:
+            continue
+        if header == "ip":
+            field = catalogue.IP_FIELDS.get(field, {}).get(layer.header, field)
+        word = next(w for w in layer.words if any(p.name == field for p in w.parts))
+        part = next(p for p in word.parts if p.name == field)
+        fields.append(ir.LearnedField(member, type_, layer.member, word.name, word.bits, part.shift, part.bits))
+    overhead = max((s.overhead for s in replies if s.outer_family == arriving.outer_family), default=0)
+    return ir.Learn(constant(rule.name), DIRECTIONS[rule.learn.direction], tuple(fields), overhead)
+
+
+def _layer(stack: ir.Stack, header: str) -> ir.Layer | None:
+    return next((layer for layer in stack.layers if layer.header == header), None)
+
+
+def constant(rule: str) -> str:
+    return f"LEARN_{c_name(rule)}".upper()
+
+
+def flow_table(ingress: ir.IngressProgram, replies: Iterable[ir.Stack]) -> ir.FlowTable:
+    """What the ingress rules keep for all replies together."""
+    rules = {r.name: r for d in ingress.decapsulators for r in d.rules if r.learn}.values()
+    members = [
+        ir.StructMember(member, VALUE_TYPES[type_].ctype, f"received.{received}")
+        for member, (type_, received) in kept(replies).items()
+    ]
+    members.sort(key=lambda m: ALIGNMENT.get(m.ctype, 0), reverse=True)
+    return ir.FlowTable(tuple(padded(members)), tuple(rules))
+
+
+ALIGNMENT = {t.ctype: t.align for t in VALUE_TYPES.values()}
+SIZES = {t.ctype: t.size for t in VALUE_TYPES.values()}
+
+
+def padded(members: Sequence[ir.StructMember]) -> list[ir.StructMember]:
+    """Padding to whole words by name: flows are compared word by word."""
+    size = sum(SIZES[m.ctype] for m in members)
+    rest = -size % 4
+    return [*members, *([ir.StructMember("pad", "__u8", array=rest)] if rest else [])]
+
+
+def flow_constants(spec: Spec) -> ir.ConstantGroup:
+    """The table's size, and per rule its number and its timeout."""
+    rules = learning(spec).values()
+    capacity = sum(r.learn.capacity for r in rules if r.learn)
+    buckets = -(-capacity // LOAD)
+    found = [
+        ir.NamedConstant("FLOW_BUCKETS", str(buckets), f"for {capacity} flows"),
+        ir.NamedConstant("FLOW_WAYS", str(WAYS), "flows of a bucket"),
+    ]
+    for rule in rules:
+        assert rule.learn is not None
+        name, place = constant(rule.name), place_text(rule.learn.place)
+        found.append(ir.NamedConstant(name, f"{row_id(rule.name):#010x}", f"FNV-1a of the rule's name, {place}"))
+        found.append(
+            ir.NamedConstant(f"{name}_IDLE", f"{rule.learn.idle}ULL", f"ns: {rule.learn.idle / 1e9:g} s, {place}")
+        )
+    return ir.ConstantGroup("What is learned, how much of it, and for how long.", tuple(found))

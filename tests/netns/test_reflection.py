@@ -1,0 +1,279 @@
+"""Servers of other people's making behind two balancers at once: every answer goes back the way its question came."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support import cli, kernel_vxlan
+from tests.support.balancers import BALANCERS, CLIENTS, EXAMPLE, VIP, VNI, Server
+from tests.support.netns import Namespace
+from tests.support.polling import until
+from tests.support.topology import PLAN, Topology
+from tests.support.traffic import bulk_tcp, ping, udp_echo
+from tests.support.wire import send_frames
+
+pytestmark = pytest.mark.kernel
+WAYS = [(4, 4), (4, 6), (6, 4), (6, 6)]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return cli.compile_spec(EXAMPLE, tmp_path_factory.mktemp("build"))[0]
+
+
+@contextmanager
+def serving(bundle: Path, outer: int = 4, offloads: str = "off") -> Iterator[Server]:
+    """The server reflects; at the end nothing has left in the clear, and both balancers got answers."""
+    with Topology(offloads=offloads) as topology:
+        server = Server(topology, outer)
+        server.apply(bundle)
+        yield server
+        wire = server.wire()
+        assert wire["clear"] == 0
+        assert wire["near"] > 0
+        assert wire["far"] > 0
+
+
+@contextmanager
+def running(namespace: Namespace, command: list[str], **more: object) -> Iterator[subprocess.Popen[str]]:
+    process = namespace.popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **more)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def answers(server: Server, version: int, port: int, kind: int = socket.SOCK_STREAM) -> bool:
+    """Whether something listens on a VIP's port."""
+    family = socket.AF_INET if version == 4 else socket.AF_INET6
+    with server.topology.ours.socket(family, kind) as probe:
+        try:
+            probe.bind((VIP[version], port))
+        except OSError:
+            return True
+    return False
+
+
+@pytest.mark.parametrize(("inner", "outer"), WAYS)
+def test_every_kind_of_traffic(bundle: Path, inner: int, outer: int) -> None:
+    with serving(bundle, outer) as server:
+        for role in BALANCERS:
+            client, vip = server.client(role, inner), server.vip(inner)
+            before = server.wire()
+            assert ping(client, vip)
+            assert udp_echo(client, vip)
+            assert bulk_tcp(client, vip)
+            after = server.wire()
+            other = "far" if role == "near" else "near"
+            assert after[role] - before[role] > 100
+            assert after[other] == before[other]
+        assert server.counters()["egress_vip_unlearned"] == 0
+
+
+def test_without_the_program_it_is_in_the_clear() -> None:
+    """What the other tests measure can be seen: a server that does not reflect answers in the clear, or not at all."""
+    with Topology(offloads="off") as topology:
+        server = Server(topology, 4)
+        kernel_vxlan.vxlan_device(topology.ours, "vx0", topology.mac("ours"), VNI, PLAN["ours"].underlay[4], [])
+        topology.ours.sysctl("net.ipv4.conf.all.rp_filter", 0)
+        topology.ours.sysctl("net.ipv4.conf.vx0.rp_filter", 0)
+        assert not ping(server.client("near", 4), server.vip(4), count=2, timeout=0.5)
+        assert server.wire()["clear"] == 2
+
+
+@pytest.mark.parametrize("outer", [4, 6])
+def test_nginx_and_curl(bundle: Path, outer: int, tmp_path: Path) -> None:
+    """Bulk in both directions, many connections at a time, closed by either side."""
+    content = os.urandom(2 << 20)
+    for folder in (tmp_path, *tmp_path.parents[:3]):  # nginx does not read as root
+        folder.chmod(0o755)
+    (tmp_path / "file").write_bytes(content)
+    listen = "".join(f"listen {a}; " for a in (f"{VIP[4]}:80", f"[{VIP[6]}]:80"))
+    config = tmp_path / "nginx.conf"
+    config.write_text(
+        f"daemon off; master_process off; pid {tmp_path}/pid; error_log /dev/null;\n"
+        f"events {{}}\nhttp {{ access_log off; server {{ {listen} root {tmp_path}; }} }}\n"
+    )
+    with serving(bundle, outer) as server, running(server.topology.ours, ["nginx", "-c", str(config)]):
+        until(lambda: answers(server, 4, 80), "nginx listens")
+        with ExitStack() as stack:
+            fetching = []
+            for role in BALANCERS:
+                for version in (4, 6):
+                    host = f"[{VIP[6]}]" if version == 6 else VIP[4]
+                    for keep in ("keep-alive", "close"):
+                        command = f"curl -sS -m 30 -H 'Connection: {keep}' http://{host}/file http://{host}/file"
+                        process = server.topology.namespaces[role].popen(
+                            ["sh", "-c", f"{command} | sha256sum"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+                        )
+                        fetching.append(stack.enter_context(process))
+            for process in fetching:
+                out, problem = process.communicate()
+                assert out.split()[0] == hashlib.sha256(content * 2).hexdigest(), problem
+        assert server.counters()["egress_vip_unlearned"] == 0
+
+
+def test_a_dns_server(bundle: Path) -> None:
+    """One unconnected UDP socket, clients behind both balancers at once."""
+    command = ["dnsmasq", "-k", "-C", "/dev/null", "-R", "-h", "-u", "root", "--bind-interfaces", "-p", "5353"]
+    command += [f"--listen-address={VIP[4]}", f"--listen-address={VIP[6]}", "--address=/service.test/198.51.100.99"]
+    with serving(bundle) as server, running(server.topology.ours, command):
+        until(lambda: answers(server, 4, 5353, socket.SOCK_DGRAM), "dnsmasq listens")
+        for _ in range(5):
+            for role in BALANCERS:
+                for version in (4, 6):
+                    query = ["dig", "+short", "+tries=1", "+time=2", "-p", "5353", f"@{VIP[version]}", "service.test"]
+                    assert server.topology.namespaces[role].run(query).stdout == "198.51.100.99\n"
+        assert server.counters()["egress_vip_unlearned"] == 0
+
+
+def test_a_server_that_speaks_first(bundle: Path) -> None:
+    """As SMTP and SSH: it sends before any data has come in. A process for each connection, which then closes first."""
+    command = ["socat", "TCP6-LISTEN:25,fork,reuseaddr,ipv6only=0", "SYSTEM:echo 220 ready"]
+    with serving(bundle) as server, running(server.topology.ours, command):
+        until(lambda: answers(server, 6, 25), "socat listens")
+        for role in BALANCERS:
+            for version in (4, 6):
+                client = server.client(role, version)
+                with client.namespace.socket(client.family, socket.SOCK_STREAM) as connection:
+                    connection.settimeout(3)
+                    connection.connect((VIP[version], 25))
+                    assert connection.recv(64) == b"220 ready\n"
+                    assert connection.recv(64) == b""
+        assert server.counters()["egress_vip_unlearned"] == 0
+
+
+def test_iperf3_with_parallel_streams(bundle: Path) -> None:
+    with serving(bundle) as server, ExitStack() as stack:
+        runs = []
+        for port, (role, more) in enumerate([("near", []), ("far", ["-R"]), ("near", ["-R"]), ("far", [])], 5201):
+            stack.enter_context(running(server.topology.ours, ["iperf3", "-s", "-p", str(port)]))
+            until(lambda port=port: answers(server, 4, port), "iperf3 listens")
+            command = ["iperf3", "-c", VIP[4], "-p", str(port), "-P", "8", "-t", "2", *more]
+            runs.append(server.topology.namespaces[role].popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+        for run in runs:
+            out, problem = run.communicate(timeout=30)
+            assert run.returncode == 0, out + problem
+        assert server.counters()["egress_vip_unlearned"] == 0
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_closed_ports_and_connections(bundle: Path, version: int) -> None:
+    """RST, port unreachable, and what TIME_WAIT still has to say: they have no socket to tell where they belong."""
+    with serving(bundle) as server:
+        for role in BALANCERS:
+            client = server.client(role, version)
+            with client.namespace.socket(client.family, socket.SOCK_STREAM) as connection:
+                connection.settimeout(3)
+                with pytest.raises(ConnectionRefusedError):
+                    connection.connect((VIP[version], 9))
+            with client.namespace.socket(client.family, socket.SOCK_DGRAM) as connection:
+                connection.settimeout(3)
+                connection.connect((VIP[version], 9))
+                connection.send(b"anyone?")
+                with pytest.raises(ConnectionRefusedError):
+                    connection.recv(1)
+            with server.topology.ours.socket(client.family, socket.SOCK_STREAM) as listener:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind((VIP[version], 7100))
+                listener.listen()
+                with client.namespace.socket(client.family, socket.SOCK_STREAM) as connection:
+                    connection.settimeout(3)
+                    connection.connect((VIP[version], 7100))
+                    accepted, _ = listener.accept()
+                    accepted.close()  # the server closes first: it is the one that waits
+                    assert connection.recv(1) == b""
+                    before = server.wire()[role]
+                    connection.close()
+                    until(lambda role=role, before=before: server.wire()[role] > before, "the last acknowledgement")
+        assert server.counters()["egress_vip_unlearned"] == 0
+
+
+def test_an_encapsulator_that_changes_in_mid_flow(bundle: Path) -> None:
+    """A balancer fails over to another of its addresses: the next answer goes there."""
+    with serving(bundle) as server:
+        second = "192.0.2.21"
+        server.topology.near.ip(f"addr add {second}/28 dev eth0")
+        server.tunnel("near", "vx1", second, [], VNI + 1)
+        client, other = server.client("near", 4), server.client("far", 4)
+        assert ping(other, server.vip(4))
+        with server.topology.ours.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((VIP[4], 7100))
+            listener.listen()
+            with client.namespace.socket(socket.AF_INET, socket.SOCK_STREAM) as connection:
+                connection.settimeout(3)
+                connection.bind((client.address, 0))
+                connection.connect((VIP[4], 7100))
+                accepted, _ = listener.accept()
+                with accepted:
+                    accepted.settimeout(3)
+                    for device in ("vx0", "vx1", "vx0"):
+                        server.send_through("near", device)
+                        before = server.counters()["flows_changed"], server.topology.near.counter(device, "rx_packets")
+                        connection.sendall(b"question")
+                        assert accepted.recv(8) == b"question"
+                        accepted.sendall(b"answer")
+                        assert connection.recv(6) == b"answer"
+                        assert server.topology.near.counter(device, "rx_packets") > before[1]
+        assert server.counters()["flows_changed"] == 2
+
+
+def test_a_spoofed_segment_steals_nothing(bundle: Path) -> None:
+    """From a balancer that is trusted: without the numbers of the connection its tuple alone is not believed."""
+    from scapy.layers.inet import IP, TCP, UDP
+    from scapy.layers.l2 import Ether
+    from scapy.layers.vxlan import VXLAN
+
+    with serving(bundle) as server:
+        client = server.client("near", 4)
+        assert ping(server.client("far", 4), server.vip(4))
+        with server.topology.ours.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((VIP[4], 7100))
+            listener.listen()
+            with client.namespace.socket(socket.AF_INET, socket.SOCK_STREAM) as connection:
+                connection.settimeout(3)
+                connection.bind((client.address, 0))
+                connection.connect((VIP[4], 7100))
+                accepted, peer = listener.accept()
+                with accepted:
+                    inner = IP(src=CLIENTS["near"][4], dst=VIP[4])
+                    segments = [TCP(sport=peer[1], dport=7100, flags="A", seq=n << 28, ack=n << 28) for n in range(16)]
+                    outer = IP(src=str(PLAN["far"].underlay[4]), dst=str(PLAN["ours"].underlay[4])) / UDP(
+                        sport=50000, dport=4789, chksum=0
+                    )
+                    ethernet = Ether(dst=server.topology.mac("router", "wan"), src=server.topology.mac("far"))
+                    tunnel = VXLAN(flags=8, vni=VNI) / Ether(dst=server.topology.mac("ours"), src="02:66:66:66:66:66")
+                    frames = [bytes(ethernet / outer / tunnel / inner / segment) for segment in segments]
+                    sent = send_frames(server.topology.far, "eth0", frames)
+                    until(lambda: server.counters()["flows_disbelieved"] >= sent - 1, "the spoofed segments are judged")
+                    before = server.wire()["far"]
+                    for _ in range(5):
+                        accepted.sendall(b"secret")
+                        assert connection.recv(6) == b"secret"
+                    assert server.wire()["far"] == before
+        assert server.counters()["flows_changed"] <= 1
+
+
+def test_questions_from_strangers_are_not_answered(bundle: Path) -> None:
+    """A VIP reached past the balancers does not answer in the clear: its answer is dropped by the rule, and counted."""
+    with Topology(offloads="off") as topology:
+        server = Server(topology, 4)
+        server.apply(bundle)
+        for version in (4, 6):
+            topology.router.ip(f"route add {VIP[version]} via {PLAN['ours'].underlay[version]}")
+        far = topology.underlay_host("far", 4)
+        topology.far.ip(f"route replace {VIP[4]} via {PLAN['far'].gateway[4]}")
+        assert not ping(far, server.vip(4), count=2, timeout=0.5)
+        assert server.counters()["egress_vip_unlearned"] == 2
+        assert server.wire()["clear"] == 0
