@@ -204,8 +204,7 @@ static long (*const bpf_skb_store_bytes)(
 static long (*const bpf_l4_csum_replace)(
 	struct __sk_buff *skb, __u32 offset, __u64 from, __u64 to, __u64 flags) = (void *)11;
 static long (*const bpf_redirect)(__u32 ifindex, __u64 flags) = (void *)23;
-static long (*const bpf_skb_load_bytes)(
-	const struct __sk_buff *skb, __u32 offset, void *to, __u32 len) = (void *)26;
+static long (*const bpf_skb_load_bytes)(const struct __sk_buff *skb, __u32 offset, void *to, __u32 len) = (void *)26;
 static long (*const bpf_skb_change_proto)(struct __sk_buff *skb, __be16 proto, __u64 flags) = (void *)31;
 static long (*const bpf_skb_pull_data)(struct __sk_buff *skb, __u32 len) = (void *)39;
 static long (*const bpf_skb_adjust_room)(struct __sk_buff *skb, __s32 len_diff, __u32 mode, __u64 flags) = (void *)50;

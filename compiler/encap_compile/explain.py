@@ -25,6 +25,7 @@ On receive:
   - only packets to this host's own outer address are looked at; all others pass untouched
   - what looks like one of these stacks and is not right is {refuse}, and counted by the reason
   - IPv4 outer fragments are refused by name, later fragments of UDP and IPv6 fragments are left alone
+  - over IPv6 a tunnel encapsulation limit may stand behind the outer header; any other option is somebody else's
 """
 
 

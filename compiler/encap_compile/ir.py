@@ -132,6 +132,55 @@ class ConstantGroup(NamedTuple):
     constants: tuple[NamedConstant, ...]
 
 
+class Option(NamedTuple):
+    """An option in a tail. The `constant` is its `head`: class, type and length. Its data are `words` of 32 bits.
+
+    `reason` is what a packet is refused for in which it is wrong.
+    """
+
+    name: str
+    constant: str
+    head: int
+    words: int
+    source: Source
+    reason: str
+    place: str
+
+
+class Options(NamedTuple):
+    """The options that a stack sends, in this order, and wants to receive, in any order. `struct` holds them.
+
+    `length` and `critical` are bits of an option's head; `constant` begins their names. The upper 24 bits tell options
+    apart.
+    """
+
+    struct: str
+    options: tuple[Option, ...]
+    constant: str
+    length: int
+    critical: int
+
+
+class Tail(NamedTuple):
+    """What stands behind the words of `layer` in a length that differs by packet.
+
+    The layer's field at `shift` of `word` counts it in 32-bit words. `member` is its name in the C. Without `options`
+    it is kept there as it is `received`. `behind` are the layers that follow it.
+    """
+
+    layer: str
+    word: str
+    word_bits: int
+    shift: int
+    bits: int
+    most: int  # bytes
+    member: str
+    received: str
+    behind: tuple[str, ...]
+    fixed: int  # bytes before it
+    options: Options | None = None
+
+
 class Stack(NamedTuple):
     """An encapsulation with its outer family decided: one fixed layout."""
 
@@ -146,7 +195,14 @@ class Stack(NamedTuple):
     title: str  # "ipv4 / udp / vxlan / ethernet"
     place: str
     packed: bool  # a header stands where its members would not be aligned
+    bare: bool  # nothing names the inner packet: its own version tells
     uses_hash: bool
+    tail: Tail | None = None
+
+    @property
+    def most_overhead(self) -> int:
+        """With the longest tail."""
+        return self.overhead + (self.tail.most if self.tail and not self.tail.options else 0)
 
 
 # ---- conditions ------------------------------------------------------------------------------------------------------
@@ -254,6 +310,13 @@ class LearnedField(NamedTuple):
     bits: int
 
 
+class LearnedOption(NamedTuple):
+    """An option whose data are kept in a member of `struct learned`."""
+
+    member: str
+    option: Option
+
+
 class Learn(NamedTuple):
     """What an ingress rule keeps of a packet. `constant` begins the names of its number and its timeout.
 
@@ -263,7 +326,8 @@ class Learn(NamedTuple):
     constant: str
     directions: tuple[str, ...]
     fields: tuple[LearnedField, ...]
-    overhead: int  # bytes that the packets which reflect it may grow by
+    options: tuple[LearnedOption, ...]
+    tail: Tail | None  # which is kept too
 
 
 # ---- programs --------------------------------------------------------------------------------------------------------
@@ -273,7 +337,7 @@ class CounterMember(NamedTuple):
     """A member of `struct counters`. `text` says what happened, `place` which spec line asked for it."""
 
     name: str
-    kind: str  # chosen, passed, dropped, refused, decapsulated
+    kind: str  # chosen, passed, dropped, refused, decapsulated, flows
     text: str
     place: str
 
@@ -451,7 +515,7 @@ class FlowTable(NamedTuple):
 
 
 class Identifier(NamedTuple):
-    """The field of a received header that a lookup in `table` reads."""
+    """The field of a received header that a lookup in `table` reads; without a `layer`, the option called `word`."""
 
     table: str
     layer: str
@@ -465,7 +529,7 @@ class Identifier(NamedTuple):
 class Decapsulator(NamedTuple):
     """A function that judges a packet of a stack and takes the stack off.
 
-    `next` names the inner packet: a number for each family. `families` the inner ones that are let in.
+    `next` names the inner packet: a number for each family. Without `next_layer` it is the inner packet's own version.
     `encapsulation_limit`: a destination option of RFC 2473 may stand behind the outer IPv6 header.
     """
 

@@ -18,7 +18,7 @@ class Member(Record):
     """A member of a map's key or value, or of the host values.
 
     `type` says how a value is written into the bytes:
-      u8, u16, u32   host byte order, as wide as `size` (u24 is kept in a u32; dscp and protocol are u8; mark is u32)
+      u8 to u64      host byte order, as wide as `size` (u24 is kept in a u32; dscp and protocol are u8; mark is u32)
       be16           network byte order (ports in keys)
       ipv4, ipv6     the address in network byte order, 4 or 16 bytes
       ip             16 bytes: IPv6, or IPv4 mapped (::ffff:a.b.c.d)
@@ -47,7 +47,7 @@ class KeyColumn(Record):
     """A column of the table's key as a person writes it in a row."""
 
     name: str  # destination, source, protocol, destination_port, source_port, dscp, mark, received.vxlan.vni
-    type: str  # prefix, address, protocol, port, dscp, u8, u16, u24, u32
+    type: str  # prefix, address, protocol, port, dscp, u8, u16, u24, u32, u64
     families: tuple[str, ...] = ()  # of prefix and address: ipv4, ipv6 or both (then IPv4 is written mapped)
     prefix_lengths: tuple[int, ...] = ()  # promised by `shape`; empty: any
 
@@ -74,7 +74,7 @@ class Table(Record):
     kind: str  # hash, lpm, fixed
     capacity: int  # rows
     columns: tuple[KeyColumn, ...]  # empty: rows are found by name
-    fields: dict[str, str]  # name -> ip, ipv4, ipv6, mac, u8, u16, u24, u32, port, dscp
+    fields: dict[str, str]  # name -> ip, ipv4, ipv6, mac, u8, u16, u24, u32, u64, port, dscp
     encapsulations: tuple[str, ...]  # which a row may take
     family_field: str  # the field that is the outer destination, if its family decides the stack
     stacks: tuple[Stack, ...]
@@ -138,7 +138,7 @@ class Counter(Record):
 
     name: str  # as in the C struct
     offset: int
-    kind: str  # chosen, passed, dropped, refused, decapsulated
+    kind: str  # chosen, passed, dropped, refused, decapsulated, flows
     text: str  # what happened, for people
     place: str  # spec line, FILE:LINE, or empty
 
@@ -196,7 +196,6 @@ class Manifest(Record):
     tables: tuple[Table, ...]
     source_sets: tuple[SourceSet, ...]
     prefix_sets: tuple[PrefixSet, ...]
-    flows: tuple[str, ...]  # what the table of flows keeps of a packet: C types and names, in their order
     own_addresses: str  # map of every own outer source, key ip; empty when not needed
     counters_size: int
     counters: tuple[Counter, ...]
@@ -207,3 +206,4 @@ class Manifest(Record):
     toolchain: Toolchain
     inputs: Inputs
     files: dict[str, str] = field(default_factory=dict)  # every other file of the bundle -> SHA-256
+    flows: tuple[str, ...] = ()  # what the table of flows keeps of a packet: C types and names, in their order

@@ -47,6 +47,17 @@ class HostValue(Record):
     default_place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
+class OptionUse(Record):
+    """An option of a header: `length` bytes of data, which are `value`. `kind` is its type on the wire."""
+
+    name: str
+    option_class: int
+    kind: int
+    length: int
+    value: Value
+    place: Place = dataclasses.field(compare=False)
+
+
 class HeaderUse(Record):
     """One header of a stack. `name` is a catalogue name, or `ip` for ipv4 or ipv6 as the row's address is."""
 
@@ -54,6 +65,7 @@ class HeaderUse(Record):
     values: Mapping[str, Value]  # in the order written
     place: Place = dataclasses.field(compare=False)
     value_places: Mapping[str, Place] = dataclasses.field(compare=False)  # of the keys
+    options: tuple[OptionUse, ...] = ()  # in the order sent
 
 
 class Encapsulation(Record):

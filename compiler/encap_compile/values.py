@@ -14,7 +14,7 @@ from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from .value_names import DSCP, DSCP_NAMES, PROTOCOL_NAMES, PROTOCOLS
 
 MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96, RFC 4291 section 2.5.5.2
-BITS = {"u8": 8, "u16": 16, "u20": 20, "u24": 24, "u32": 32}
+BITS = {"bit": 1, "u8": 8, "u16": 16, "u20": 20, "u24": 24, "u32": 32, "u64": 64}
 LIMITS = {name: (0, (1 << bits) - 1) for name, bits in BITS.items()} | {"port": (1, 65535)}
 _UNUSABLE4 = frozenset((bytes(4), b"\xff" * 4))
 _NOT_RESOLVED = "names are not resolved: a spec means the same everywhere"
@@ -268,6 +268,13 @@ def _not_a_length(text: str, address: str, length: str, bits: int) -> ValueProbl
     return ValueProblem("E412", f"`{text}`: `{length}` is not a prefix length", f"it can be 0 to {bits}")
 
 
+def _octets(value: Plain, size: int) -> int:
+    """`size` bytes as one number, the first the most significant: what hexadecimal digits say anyway."""
+    if isinstance(value, str) and len(value) > 64 and pattern(f"0x[0-9a-fA-F]{{1,{2 * size}}}").fullmatch(value):
+        return int(value, 16)
+    return integer(value, 0, (1 << 8 * size) - 1, f"an option of {size} bytes")
+
+
 def _sized(bits: int, name: str) -> Callable[[Plain], int]:
     return lambda value: integer(value, 0, (1 << bits) - 1, name)
 
@@ -286,6 +293,8 @@ PARSERS: dict[str, Callable[[Plain], int | bytes]] = {
 
 def parse(type_: str, value: Plain) -> int | bytes:
     """The value of a type: bytes for ip (16, mapped), ipv4, ipv6, mac; an integer for all others."""
+    if type_.startswith("bytes"):
+        return _octets(value, int(type_.removeprefix("bytes")))
     return PARSERS[type_](value)
 
 

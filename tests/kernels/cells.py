@@ -22,9 +22,10 @@ CHECKS = {
 
 @dataclass(frozen=True)
 class Kind:
-    """A kernel tunnel device as the peer. `inner` are the families that it carries, `keyed` that it checks a key.
+    """A kernel tunnel device as the peer, and the modules that it needs.
 
-    `limited`: it sends a tunnel encapsulation limit (RFC 2473), as these devices do unless they are told not to.
+    `inner` are the families that it carries, `keyed` that it checks a key. `limited`: it sends a tunnel encapsulation
+    limit (RFC 2473), as these devices do unless they are told not to.
     """
 
     name: str
@@ -52,8 +53,16 @@ KINDS = (
     Kind("gre", "gre", "ipv4", BOTH, "ip_gre", keyed=True),
     Kind("ip6gre", "gre", "ipv6", BOTH, "ip6_gre", keyed=True),
     Kind("ip6gre-limit", "gre", "ipv6", BOTH, "ip6_gre", keyed=True, limited=True),
+    Kind("ipip-gue", "gue", "ipv4", ("ipv4",), "fou ipip"),
+    Kind("sit-gue", "gue", "ipv4", ("ipv6",), "fou sit"),
+    Kind("ip6tnl-gue", "gue", "ipv6", BOTH, "fou6 ip6_tunnel"),
+    Kind("geneve", "geneve", "ipv4", BOTH, "geneve", keyed=True),
+    Kind("geneve-nocsum", "geneve", "ipv4", ("ipv4",), "geneve", keyed=True),
+    Kind("geneve", "geneve", "ipv6", BOTH, "geneve", keyed=True),
 )
-ENCAPSULATIONS = ("vxlan", "ipip", "gre")
+ENCAPSULATIONS = ("vxlan", "ipip", "gre", "gue", "geneve")
+FRAMED = ("vxlan", "geneve")  # with an Ethernet header inside
+IN_UDP = ("vxlan", "gue", "geneve")
 # Scenarios of their own, each with a spec of that name: the encapsulation, and what is done with it.
 DEVICES = {"vlan": "vxlan", "route": "gre"}
 
@@ -106,7 +115,7 @@ def negatives(kind: Kind, baseline: bool = False) -> Iterator[Cell]:
 
 
 def refusal(kind: Kind, inner: str, what: str) -> Cell:
-    key = "VNI" if kind.encapsulation == "vxlan" else "key"
+    key = "VNI" if kind.encapsulation in FRAMED else "key"
     return Cell(
         "refused", f"{kind.encapsulation} over {kind.outer}, {inner} inside, {kind.name}: {what.replace('key', key)}"
     )

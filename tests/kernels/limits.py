@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .cells import KINDS, Cell, one_way
+from .cells import IN_UDP, KINDS, Cell, one_way
 
 STALE_TUNNEL_BIT = (
     "a UDP_SEGMENT super-packet that arrives whole in a UDP tunnel: taking the headers off leaves the tunnel's GSO bit "
@@ -16,7 +16,7 @@ def known() -> dict[Cell, str]:
     return {
         cell: STALE_TUNNEL_BIT
         for kind in KINDS
-        if kind.encapsulation == "vxlan"
+        if kind.encapsulation in IN_UDP
         for inner in kind.inner
         for cell in one_way(kind, inner, "in", "hardware")
         if cell.check.startswith("UDP_SEGMENT")

@@ -56,7 +56,7 @@ def test_adding_a_header(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     environment = compiler_with_listings(tmp_path)
     on_the_wire = [body for language, body in FENCE.findall(text) if language == "sh" and "ip netns" in body]
-    said = run("\n".join(["encap-compile examples/gue-sites.yaml", *on_the_wire]), tmp_path, **environment)
+    said = run("\n".join(["encap-compile examples/nvgre-sites.yaml", *on_the_wire]), tmp_path, **environment)
     assert said.count("2 received") == 2
     test = next(name for name in listed() if name.startswith("tests/"))
     run(f"python -m pytest -q -p no:cacheprovider {test}", tmp_path, **environment)

@@ -14,16 +14,16 @@ from .datapath import OWN, Datapath
 from .inner import frame, packet
 from .specs import HEAD
 
-GUE = '''
-"""Generic UDP Encapsulation, variant 0, without private data."""
+TUBE = '''
+"""Four bytes that name what follows."""
 
 from ..model import Constant, Field, Header, NextProtocol, Space, Word
 
 HEADER = Header(
-    name="gue",
-    title="Generic UDP Encapsulation",
-    reference="draft-ietf-intarea-gue-09",
-    announced_as={Space.UDP_PORT: 6080},
+    name="tube",
+    title="Tube",
+    reference="none",
+    announced_as={Space.UDP_PORT: 6090},
     words=(
         Word(
             "control",
@@ -67,7 +67,7 @@ RUN = "import sys; from encap_compile.headers import protocols; protocols.__path
 MAIN = RUN + "from encap_compile.cli import main; main()"
 REFERENCE = RUN + (
     "from encap_compile.headers.catalogue import headers; from encap_compile.headers.encode import encode; "
-    "from encap_compile.headers.diagram import diagram; [diagram(headers()[n]) for n in ('toy', 'gue')]; "
+    "from encap_compile.headers.diagram import diagram; [diagram(headers()[n]) for n in ('toy', 'tube')]; "
     "h = [('ipv4', {'source': '192.0.2.77', 'destination': '192.0.2.1'}), ('udp', {'source_port': 0}), "
     "('toy', {'tenant': 0xabcdef})]; print(encode(h, bytes.fromhex(sys.argv.pop(1))).hex())"
 )
@@ -75,7 +75,7 @@ SPEC = (
     HEAD
     + """
 encapsulations:
-  gue: [{ip: {source: host.address, destination: endpoint.to}}, {udp: {checksum: zero}}, {gue: {}}]
+  tube: [{ip: {source: host.address, destination: endpoint.to}}, {udp: {checksum: zero}}, {tube: {}}]
   toy:
     - ip: {source: host.address, destination: endpoint.to}
     - udp: {checksum: zero}
@@ -84,16 +84,16 @@ endpoints:
   sites:
     key: destination
     fields: {to: ip, tenant: u24}
-    encapsulation: [gue, toy]
+    encapsulation: [tube, toy]
     rows:
       - {destination: 10.1.0.0/16, encapsulation: toy, to: 192.0.2.1, tenant: 0xabcdef}
-      - {destination: 10.2.0.0/16, encapsulation: gue, to: 192.0.2.2, tenant: 0}
+      - {destination: 10.2.0.0/16, encapsulation: tube, to: 192.0.2.2, tenant: 0}
   tenants: {key: received.toy.tenant, fields: {mark: u32}, rows: [{received.toy.tenant: 0xabcdef, mark: 3}]}
 egress: {rules: [{name: all, match: {destination: 10.0.0.0/8}, to: sites}], default: pass}
 ingress:
   rules:
     - {name: toy, decapsulate: toy, from: sites.to, lookup: tenants, set_mark: endpoint.mark}
-    - {name: gue, decapsulate: gue, from: sites.to}
+    - {name: tube, decapsulate: tube, from: sites.to}
 """
 )
 
@@ -102,7 +102,7 @@ ingress:
 def new(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("new")
     (folder / "protocols").mkdir()
-    (folder / "protocols" / "gue.py").write_text(GUE)
+    (folder / "protocols" / "tube.py").write_text(TUBE)
     (folder / "protocols" / "toy.py").write_text(TOY)
     (folder / "made.yaml").write_text(SPEC)
     command = [sys.executable, "-c", MAIN, str(folder / "protocols"), str(folder / "made.yaml"), "-o", str(folder)]
@@ -128,7 +128,7 @@ def test_packets_of_new_protocols(new: Path) -> None:
         other = packet("udp-odd", "10.0.0.1", "10.2.0.1")
         out = datapath.egress(frame(other)).frame[14:]
         assert (
-            out[20:].hex() == out[20:22].hex() + "17c0" + f"{12 + len(other):04x}" + "0000" + "00040000" + other.hex()
+            out[20:].hex() == out[20:22].hex() + "17ca" + f"{12 + len(other):04x}" + "0000" + "00040000" + other.hex()
         )
 
 
@@ -152,7 +152,7 @@ def test_receiving_new_protocols(new: Path) -> None:
                 given,
                 [f"refused_toy_{counter}"],
             )
-        gue = datapath.ingress(arrived(6080, "00040000", "192.0.2.2"))
-        assert (gue.frame[14:], list(gue.counted)) == (inner, ["ingress_gue"])
-        assert datapath.ingress(arrived(6080, "40040000")).verdict == "drop"
-        assert datapath.ingress(arrived(6080, "00060000")).verdict == "drop"
+        tube = datapath.ingress(arrived(6090, "00040000", "192.0.2.2"))
+        assert (tube.frame[14:], list(tube.counted)) == (inner, ["ingress_tube"])
+        assert datapath.ingress(arrived(6090, "40040000")).verdict == "drop"
+        assert datapath.ingress(arrived(6090, "00060000")).verdict == "drop"

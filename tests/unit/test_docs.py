@@ -191,4 +191,4 @@ def test_a_header_is_one_file(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "encap_compile.cli", spec]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "refused_gue_variant" in (tmp_path / "build" / "gue-sites" / "gue-sites.bpf.c").read_text()
+    assert "refused_nvgre_vsid" in (tmp_path / "build" / "nvgre-sites" / "nvgre-sites.bpf.c").read_text()

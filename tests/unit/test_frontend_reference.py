@@ -22,6 +22,6 @@ def test_every_key_and_field() -> None:
 
 def test_every_word_of_later_releases() -> None:
     page = spec_reference()
-    for word in ("tests", "mtu", "socket", "reflect", "learn", "cgroup", "members", "geneve", "srv6"):
+    for word in ("tests", "mtu", "socket", "reflect", "learn", "cgroup", "members", "gtpu", "srv6"):
         assert f"`{word}`" in page
     assert page.endswith("\n") and not page.endswith("\n\n")

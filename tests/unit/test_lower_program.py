@@ -98,7 +98,8 @@ def test_counters_are_named_once(example: tuple[Spec, Lowered]) -> None:
     assert len({c.name for c in counters}) == len(counters)
     assert [c.offset for c in counters] == list(range(0, 16 * len(counters), 16))
     assert found.manifest.counters_size == 16 * len(counters)
-    assert all(c.text and c.kind in ("chosen", "passed", "dropped", "refused", "decapsulated") for c in counters)
+    kinds = ("chosen", "passed", "dropped", "refused", "decapsulated", "flows")
+    assert all(c.text and c.kind in kinds for c in counters)
     for rule in spec.egress.rules:
         assert f"egress_{rule.name.replace('-', '_')}" in {c.name for c in counters}
     assert [c.name for c in counters] == [c.name for c in found.program.counters]

@@ -116,7 +116,7 @@ def test_inline_rows_as_csv() -> None:
 
 def test_key_columns_and_needs() -> None:
     found, table = exits()
-    columns = key_columns(table)
+    columns = key_columns(found, table)
     assert [(c.name, c.type, c.prefix_lengths) for c in columns] == [
         ("source", "address", ()),
         ("mark", "u32", ()),

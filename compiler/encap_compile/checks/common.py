@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from ..headers.catalogue import FAMILIES, headers, resolve, settable
 from ..headers.model import Field, FromSpec, Header
 from ..manifest import KeyColumn
-from ..spec import Encapsulation, HeaderUse, Match, Reference, Spec, Table, Value
+from ..spec import Encapsulation, HeaderUse, Match, OptionUse, Reference, Spec, Table, Value
 
 IP_HEADERS = ("ip", *FAMILIES)
+KEY_TYPES = {4: "u32", 8: "u64"}  # of options that a table may be keyed by
 ADDRESS_WORDS = ("destination", "source")
 
 
@@ -20,6 +21,15 @@ def uses(encapsulation: Encapsulation) -> Iterator[tuple[HeaderUse, str, Field, 
         for word, value in header.values.items():
             field = fields[word]
             yield header, word, field, value_type(header.name, field), value
+        for option in header.options:
+            field = option_field(option)
+            yield header, option.name, field, field.type, option.value
+
+
+def option_field(option: OptionUse) -> Field:
+    """An option as if it were a field of its header."""
+    role = FromSpec(f"bytes{option.length}", identifies=option.length in KEY_TYPES)
+    return Field(option.name, 8 * option.length, role, "an option")
 
 
 def value_type(header: str, field: Field) -> str:
@@ -58,21 +68,28 @@ def matches(spec: Spec) -> Iterator[tuple[str, Match]]:
     yield from ((rule.name, rule.match) for rule in spec.ingress.rules)
 
 
-def received_field(word: str) -> Field | None:
-    """The header field of a key word `received.HEADER.FIELD`; None for other words and unknown fields."""
+def received_field(spec: Spec, word: str) -> Field | None:
+    """The field or option of a key word `received.HEADER.FIELD`; None for other words and unknown fields."""
     parts = word.split(".")
     if len(parts) != 3 or parts[0] != "received" or parts[1] not in headers():
         return None
-    return headers()[parts[1]].settable().get(parts[2])
+    known = headers()[parts[1]].settable().get(parts[2])
+    named = (o for e in spec.encapsulations.values() for u in e.headers if u.name == parts[1] for o in u.options)
+    return known or next((option_field(o) for o in named if o.name == parts[2]), None)
 
 
-def identifies(word: str) -> bool:
+def identifies(spec: Spec, word: str) -> bool:
     """Whether a key word `received.HEADER.FIELD` is a field that tells tenants apart."""
-    field = received_field(word)
+    field = received_field(spec, word)
     return field is not None and isinstance(field.role, FromSpec) and field.role.identifies
 
 
-def key_columns(table: Table) -> tuple[KeyColumn, ...]:
+def key_type(field: Field) -> str:
+    """The type of a key that is a received field."""
+    return KEY_TYPES[field.bits // 8] if field.type.startswith("bytes") else field.type
+
+
+def key_columns(spec: Spec, table: Table) -> tuple[KeyColumn, ...]:
     """The table's key as its rows write it: of the address words the last may hold prefixes."""
     addresses = [word for word in table.key if word in ADDRESS_WORDS]
     columns = []
@@ -82,9 +99,9 @@ def key_columns(table: Table) -> tuple[KeyColumn, ...]:
             lengths = table.shape.prefix_lengths if last else ()
             columns.append(KeyColumn(word, "prefix" if last else "address", FAMILIES, lengths))
         else:
-            field = received_field(word)
+            field = received_field(spec, word)
             plain = {"destination_port": "port", "source_port": "port", "mark": "u32"}.get(word, word)
-            columns.append(KeyColumn(word, field.type if field else plain))
+            columns.append(KeyColumn(word, key_type(field) if field else plain))
     return tuple(columns)
 
 

@@ -25,7 +25,7 @@ def check(spec: Spec, findings: Findings) -> None:
             findings.error("E305", f"there is no encapsulation `{rule.decapsulate}`", place, help)
             continue
         key = table.key[0] if table is not None and len(table.key) == 1 else None
-        if key is not None and not identifies(key):
+        if key is not None and not identifies(spec, key):
             continue  # table_keys says what is wrong with it
         if table is not None and key is not None and not _has(encapsulation, key):
             words = f"table {table.name} is keyed by {key}, which {encapsulation.name} does not have"

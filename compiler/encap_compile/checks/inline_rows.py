@@ -8,18 +8,18 @@ from ..rows.problems import Problems
 from ..rows.typed import Columns, TypedRows, type_rows
 from ..spec import Spec, Table
 from ..values import ValueProblem
-from .common import key_columns, needed_fields, received_field
+from .common import identifies, key_columns, needed_fields
 
 
 def check(spec: Spec, findings: Findings) -> None:
     """E4 values, E603 to E616 columns, names and keys, at their place in the YAML."""
     for table in spec.endpoints.values():
-        if not table.rows or not _judgeable(table):
+        if not table.rows or not _judgeable(spec, table):
             continue
         sheet = inline_sheet(table)
         problems = Problems(findings, Place(table.place.file))
         columns = Columns(
-            table.name, key_columns(table), table.fields, table.encapsulations, needed_fields(spec, table)
+            table.name, key_columns(spec, table), table.fields, table.encapsulations, needed_fields(spec, table)
         )
         typed = type_rows(columns, sheet, problems)
         if not problems.count and table.key:
@@ -27,9 +27,9 @@ def check(spec: Spec, findings: Findings) -> None:
         problems.finish()
 
 
-def _judgeable(table: Table) -> bool:
+def _judgeable(spec: Spec, table: Table) -> bool:
     """Whether its key is one that `table_keys` finds nothing wrong with."""
-    return all(not word.startswith("received.") or received_field(word) for word in table.key)
+    return all(not word.startswith("received.") or identifies(spec, word) for word in table.key)
 
 
 def _duplicates(table: Table, typed: TypedRows, problems: Problems) -> None:

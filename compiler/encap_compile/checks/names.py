@@ -29,6 +29,9 @@ def check(spec: Spec, findings: Findings) -> None:
     _judge("sets", ((s.name, s.place) for s in spec.sets.values()), findings)
     _judge("encapsulations", ((e.name, e.place) for e in spec.encapsulations.values()), findings)
     _judge("tables", ((t.name, t.place) for t in spec.endpoints.values()), findings)
+    for encapsulation in spec.encapsulations.values():
+        for use in encapsulation.headers:
+            _judge(f"options of {use.name}", ((o.name, o.place) for o in use.options), findings)
     for table in spec.endpoints.values():
         _judge(f"fields of {table.name}", ((f, table.places[f"fields.{f}"]) for f in table.fields), findings)
 

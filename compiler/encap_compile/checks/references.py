@@ -15,6 +15,7 @@ FITS = {
     "ipv4": ("ipv4",),
     "ipv6": ("ipv6",),
     "mac": ("mac",),
+    "bytes": ("bytes",),
     "dscp": ("dscp",),
     "port": ("port", "u16"),
     "u8": ("u8",),
@@ -22,6 +23,8 @@ FITS = {
     "u20": ("u8", "u16"),
     "u24": ("u8", "u16", "u24"),
     "u32": ("u8", "u16", "u24", "u32"),
+    "bytes4": ("u8", "u16", "u24", "u32", "bytes4"),
+    "bytes8": ("u8", "u16", "u24", "u32", "u64", "bytes8"),
 }
 PACKET_VALUES = {"dscp": "dscp", "ttl": "u8", "mark": "u32"}  # ttl is the hop limit in IPv6
 DEVICE_VALUES = {"mac": "mac", "mtu": "u32", "ifindex": "u32"}
@@ -34,14 +37,17 @@ def check(spec: Spec, findings: Findings) -> None:
             if not isinstance(value, Reference):
                 continue
             what = f"{header.name}.{word}"
-            if kind == "keyword":
-                keywords = ", ".join(f"`{k}`" for k in field.keywords)
+            if kind in ("keyword", "bit"):  # it decides what the header looks like
+                keywords = ", ".join(f"`{k}`" for k in field.keywords or ("0", "1"))
                 findings.error("E413", f"{what} is not given by a reference", value.place, f"it can be {keywords}")
+            elif kind == "bytes" and value.root != "received":
+                words = f"{what} is not given by a value of our own"
+                findings.error("E413", words, value.place, f"let it come back as it came: `received.{what}`")
             elif value.root == "host":
                 found = host_type(spec, value, findings)
                 if found is not None and not fits(found, kind, host=True):
                     _unfit(value, found, what, kind, findings)
-            elif value.root == "received" and not _is_reflected(spec, encapsulation):
+            elif value.root == "received" and not (_arrives(spec, encapsulation) or _is_reflected(spec, encapsulation)):
                 words = f"{what} is taken from a received packet, and nothing reflects {encapsulation.name}"
                 help = "name it in an egress rule: `reflect: INGRESS-RULE`, and `with` if it is not what came in"
                 findings.error("E528", words, value.place, help)
@@ -49,6 +55,11 @@ def check(spec: Spec, findings: Findings) -> None:
                 _packet(value, what, kind, findings)
             elif value.root == "endpoint":
                 _endpoint(spec, encapsulation, value, what, kind, findings)
+
+
+def _arrives(spec: Spec, encapsulation: Encapsulation) -> bool:
+    """Whether it is decapsulated. If it is only that, what it would send means: anything may come."""
+    return any(rule.decapsulate == encapsulation.name for rule in spec.ingress.rules)
 
 
 def _is_reflected(spec: Spec, encapsulation: Encapsulation) -> bool:
@@ -66,7 +77,7 @@ def _is_reflected(spec: Spec, encapsulation: Encapsulation) -> bool:
 def fits(found: str, kind: str, host: bool = False) -> bool:
     """Whether a value of type `found` can be given to a field of type `kind`."""
     # A host value of type ip is one address of each family; a header takes its own.
-    return found in FITS[kind] or (host and found == "ip" and kind in FAMILIES)
+    return found in FITS.get(kind, (kind,)) or (host and found == "ip" and kind in FAMILIES)
 
 
 def host_type(spec: Spec, reference: Reference, findings: Findings) -> str | None:
@@ -127,7 +138,10 @@ def _endpoint(
 
 
 def _unfit(value: Reference, found: str, what: str, kind: str, findings: Findings, where: str = "") -> None:
-    help = f"make its type {' or '.join(FITS[kind])}"
+    help = f"make its type {' or '.join(FITS.get(kind, (kind,)))}"
+    if kind.startswith("bytes"):
+        numbers = [t for t in FITS.get(kind, ()) if t.startswith("u")]
+        help = f"make its type {' or '.join(numbers)}" if numbers else "write a number, or `received`"
     if found == "ip" and kind in FAMILIES:
         help += ", or write `ip` instead of the header's name"
     elif kind == "ip" and found in FAMILIES:

@@ -6,7 +6,7 @@ from ..diagnostics import Findings
 from ..headers.catalogue import FAMILIES, IP_FIELDS, headers
 from ..spec import AnySource, EgressRule, Encapsulation, IngressRule, Reference, Spec, Table
 from ..suggest import did_you_mean
-from .common import IP_HEADERS, tables_of, uses
+from .common import IP_HEADERS, option_field, tables_of, uses
 from .references import fits
 
 
@@ -87,9 +87,15 @@ def _received(value: Reference, what: str, kind: str, came: Encapsulation, findi
         known = {word: headers()["ipv4"].field(own["ipv4"]).type for word, own in IP_FIELDS.items()}
     else:
         known = {f.name: f.type for f in headers()[name].settable().values()}
+        options = [o for use in came.headers if use.name == name for o in use.options]
+        known |= {o.name: option_field(o).type for o in options}
     if field not in known:
         help = did_you_mean(field, known)
         findings.error("E518", f"the header {name} has no field `{field}` to refer to", value.place, help)
+        return
+    if known[field] == "bytes" and not any(field in use.values for use in came.headers if use.name == name):
+        words = f"{came.name} has no `{field}` of {name}, and refuses packets that have"
+        findings.error("E518", words, value.place, f"add `{field}: {value}` to its {name}")
         return
     found = "ip" if name in IP_HEADERS and field in ("source", "destination") else known[field]
     if name in FAMILIES and found == "ip":

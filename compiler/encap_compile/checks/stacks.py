@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from ..diagnostics import Findings
 from ..headers.catalogue import FAMILIES, headers
-from ..headers.model import Length
-from ..spec import Encapsulation, HeaderUse, Reference, Spec
+from ..headers.model import FromSpec, Length, Opaque
+from ..spec import Encapsulation, HeaderUse, Reference, Scalar, Spec
 from .common import IP_HEADERS, resolved
 
 
 def check(spec: Spec, findings: Findings) -> None:
-    """E405 to E407 the order of headers; E408, E409 the ends of the tunnel; N916 lengths per segment; N921 two IPs."""
+    """E403, E405 to E407 what can follow what; E408, E409 the ends of the tunnel; N916 per segment; N921 two IPs."""
     for encapsulation in spec.encapsulations.values():
         first = encapsulation.headers[0]
         if first.name not in IP_HEADERS:
@@ -20,6 +20,8 @@ def check(spec: Spec, findings: Findings) -> None:
         else:
             _ends(first, findings)
         _order(encapsulation, findings)
+        for use in encapsulation.headers:
+            _bare(use, findings)
         if any(encapsulation.name in t.encapsulations for t in spec.endpoints.values()):
             _lengths(encapsulation, findings)
 
@@ -33,6 +35,12 @@ def _order(encapsulation: Encapsulation, findings: Findings) -> None:
             words = f"`{below.name}` after another header: more than one outer IP header is not yet in this release"
             help = "the inner packet's own header is not part of the stack: end the stack before it"
             findings.error("N921", words, below.place, help)
+        elif any(a.is_bare(_written(above)) for a in resolved(above.name)):
+            words = f"{below.name} cannot follow {above.name} without its header"
+            findings.error("E405", words, below.place, "end the stack before it: only the inner packet can follow")
+        elif tail := _tail(above):
+            words = f"{below.name} cannot follow {above.name} with its `{tail}`"
+            findings.error("E405", words, below.place, "end the stack before it: only the inner packet can follow")
         elif not any(a.may_precede(b) for a in resolved(above.name) for b in resolved(below.name)):
             findings.error("E405", f"{below.name} cannot follow {above.name}", below.place, _may_follow(above.name))
     last = encapsulation.headers[-1]
@@ -41,12 +49,35 @@ def _order(encapsulation: Encapsulation, findings: Findings) -> None:
         findings.error("E407", words, last.place, _may_follow(last.name))
 
 
+def _bare(use: HeaderUse, findings: Findings) -> None:
+    """E403: nothing can be written into a header that has no bytes."""
+    for header in resolved(use.name):
+        if not header.is_bare(_written(use)):
+            continue
+        for word, value in use.values.items():
+            role = header.field(word).role
+            if not (isinstance(role, FromSpec) and role.bare is not None):
+                words = f"{use.name} has no `{word}` where it has no header"
+                findings.error("E403", words, value.place, "leave it out, or what says so")
+
+
+def _tail(use: HeaderUse) -> str:
+    """The name of the opaque tail that a header has, or empty."""
+    tails = [h.tail for h in resolved(use.name) if h.tail and h.tail.name in use.values]
+    return tails[0].name if tails and isinstance(tails[0].role, Opaque) else ""
+
+
+def _written(use: HeaderUse) -> dict[str, object]:
+    return {word: value.value for word, value in use.values.items() if isinstance(value, Scalar)}
+
+
 def _lengths(encapsulation: Encapsulation, findings: Findings) -> None:
     """A length that the kernel does not write anew in each segment is wrong in all but one of a super-packet."""
     for use in encapsulation.headers:
         for header in resolved(use.name):
             for field in header.fields():
-                if isinstance(field.role, Length) and field.role.extent != "header" and not field.role.repaired:
+                role = field.role
+                if isinstance(role, Length) and role.extent in ("datagram", "payload") and not role.repaired:
                     name = f"{header.name}.{field.name}"
                     words = f"{name} differs per segment, and `segmentation: off` is not yet in this release"
                     help = "the kernel repairs the lengths of IP and UDP alone when it cuts a super-packet"

@@ -25,7 +25,7 @@ def check(spec: Spec, findings: Findings) -> None:
             help = "a table that `lookup` names is keyed by one received field alone"
             findings.error("E625", words, table.places["key"], help)
         for word in received:
-            _received(word, table, findings)
+            _received(spec, word, table, findings)
         lengths = table.shape.prefix_lengths
         if lengths and not any(word in ADDRESS_WORDS for word in table.key):
             help = "add `destination` or `source` to the key, or leave `shape` out"
@@ -33,7 +33,7 @@ def check(spec: Spec, findings: Findings) -> None:
             findings.error("E622", words, table.shape.place, help)
 
 
-def _received(word: str, table: Table, findings: Findings) -> None:
+def _received(spec: Spec, word: str, table: Table, findings: Findings) -> None:
     place = table.places["key"]
     parts = word.split(".")
     if len(parts) != 3:
@@ -46,9 +46,11 @@ def _received(word: str, table: Table, findings: Findings) -> None:
             return
         findings.error("E627", f"there is no header `{header}`", place, did_you_mean(header, headers()))
         return
-    field = received_field(word)
+    field = received_field(spec, word)
     if field is None:
         names = [n for n, f in headers()[header].settable().items() if _identifies(f.role)]
+        used = [u for e in spec.encapsulations.values() for u in e.headers if u.name == header]
+        names += [option.name for use in used for option in use.options]
         help = did_you_mean(name, names) if names else f"no field of {header} tells tenants apart"
         findings.error("E627", f"header {header} has no field `{name}` to look up", place, help)
     elif not _identifies(field.role):

@@ -142,6 +142,17 @@ Write the address alone.""",
 
     learn: {for: replies, capacity: 200000, idle: 350s}""",
     ),
+    "E427": Explained(
+        "options that cannot stand beside each other",
+        """An option is found by its class and type, and referred to by its name, so in one header both are its
+own; `at`, `seen` and names that end in `_head` are taken. Where two encapsulations have an option of
+one name, it is as long in both. All options of a header together are at most as long as the header
+can say: 252 bytes in Geneve.
+
+    - geneve:
+        vni: 1
+        options: [{class: 0x0108, type: 1, length: 8, name: eni, value: received}]""",
+    ),
     "E425": Explained(
         "an address of the other family",
         """The type says IPv4 and the address is IPv6, or the reverse. Type `ip` takes both.""",

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from ..headers.catalogue import headers
-from ..headers.model import Field, FromSpec, Header, NextProtocol
+from ..headers.model import Field, FromSpec, Header, NextProtocol, Opaque, Options
 from .later import HEADER_NAMES, KEYS
 from .schema_document import schema_document
 from .schema_headers import IP_DOC, WHAT
@@ -66,7 +66,7 @@ def spec_reference() -> str:
     for title, name, sketch in SECTIONS:
         schema = document["$defs"][name] if name else document
         parts.append("\n".join(_section(title, schema, sketch, document)))
-    rows = "".join(f"| `{kind}` | {what} |\n" for kind, what in WHAT.items() if kind != "u20")
+    rows = "".join(f"| `{kind}` | {what} |\n" for kind, what in WHAT.items() if kind not in ("u20", "bit"))
     parts.append(ROWS + rows)
     parts.append("\n".join(_headers(document)))
     parts.append("\n".join(_later()))
@@ -74,7 +74,7 @@ def spec_reference() -> str:
 
 
 def _section(title: str, schema: Schema, sketch: str, document: Schema) -> Iterator[str]:
-    yield f"## {title}\n"
+    yield f"{'####' if title.startswith('An ') else '##'} {title}\n"
     yield f"{schema['description']}\n"
     if sketch:
         yield f"```yaml\n{sketch}\n```\n"
@@ -116,23 +116,34 @@ def _headers(document: Schema) -> Iterator[str]:
     yield f"{document['$defs']['encapsulation']['description']}\n"
     yield f"### `ip`\n\n{IP_DOC}: `source`, `destination`, `dscp`, `ttl`.\n"
     for header in headers().values():
-        yield from _header(header)
+        yield from _header(header, document)
 
 
-def _header(header: Header) -> Iterator[str]:
+def _header(header: Header, document: Schema) -> Iterator[str]:
     yield f"### `{header.name}`: {header.title}\n"
     yield f"{header.reference}.{' ' + header.doc if header.doc else ''}\n"
     picture = _diagram(header)
     if picture:
         yield f"```text\n{picture}\n```\n"
     yield "| Field | Bits | Set by | Default | What it is |\n|---|---|---|---|---|"
-    for field in header.fields():
-        who = f"the spec: {_values(field)}" if field.settable else "the compiler"
-        yield f"| `{field.name}` | {field.bits} | {who} | {_default(field)} | {_cell(field.doc)} |"
+    for field in header.everything():
+        who = f"the spec: {_values(header, field)}" if _given(field) else "the compiler"
+        bits = f"0 to {field.bits}" if field is header.tail else str(field.bits)
+        yield f"| `{field.name}` | {bits} | {who} | {_default(field)} | {_cell(field.doc)} |"
     yield ""
+    if header.tail is not None and isinstance(header.tail.role, Options):
+        yield from _section(f"An option of `{header.name}`", document["$defs"][f"option_{header.name}"], "", document)
 
 
-def _values(field: Field) -> str:
+def _given(field: Field) -> bool:
+    return field.settable or isinstance(field.role, Options)
+
+
+def _values(header: Header, field: Field) -> str:
+    if isinstance(field.role, Opaque):
+        return f"`received.{header.name}.{field.name}`"
+    if isinstance(field.role, Options):
+        return "a list, see below"
     kinds = [f"`{k}`" for k in field.keywords]
     if field.type in WHAT:
         kinds.append(f"`{field.type}`")
@@ -140,6 +151,8 @@ def _values(field: Field) -> str:
 
 
 def _default(field: Field) -> str:
+    if isinstance(field.role, Opaque | Options):
+        return "none"
     if field.required:
         return "required"
     if isinstance(field.role, FromSpec):

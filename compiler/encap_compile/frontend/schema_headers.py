@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..headers.catalogue import headers, settable
-from ..headers.model import Field, FromSpec, Header, NextProtocol
+from ..headers.model import Field, FromSpec, Header, NextProtocol, Options, Word
 
 Schema = dict[str, Any]
 EXAMPLES: Mapping[str, list[Any]] = {
@@ -16,6 +16,7 @@ EXAMPLES: Mapping[str, list[Any]] = {
     "mac": ["endpoint.mac", "host.uplink.mac", "02:00:5e:10:00:01"],
     "port": [4789, "endpoint.port"],
     "dscp": ["ef", "af41", 46],
+    "bit": [1],
     "u8": [64],
     "u20": [0],
     "u24": ["endpoint.vni", 1001],
@@ -28,11 +29,13 @@ WHAT: Mapping[str, str] = {
     "mac": "a MAC address",
     "port": "a port, 1 to 65535",
     "dscp": "a DSCP name or number, 0 to 63",
+    "bit": "0 or 1",
     "u8": "0 to 255",
     "u16": "0 to 65535",
     "u20": "0 to 1048575",
     "u24": "0 to 16777215",
     "u32": "0 to 4294967295",
+    "u64": "0 to 18446744073709551615",
 }
 IP_DOC = "IPv4 or IPv6, whichever the row's address is: the fields that both have"
 
@@ -52,10 +55,20 @@ def header_definitions() -> Schema:
     }
     for name in names:
         fields = settable(name)
+        properties = {field: _field(name, f) for field, f in fields.items()}
+        tail = headers()[name].tail if name != "ip" else None
+        if tail is not None and isinstance(tail.role, Options):
+            made[f"option_{name}"] = _option(name, tail.role.head)
+            properties[tail.name] = {
+                "description": f"{tail.doc[:1].upper()}{tail.doc[1:]}. On receive they may be in any order.",
+                "type": "array",
+                "items": {"$ref": f"#/$defs/option_{name}"},
+                "minItems": 1,
+            }
         made[f"header_{name}"] = {
             "description": _title(name),
             "type": "object",
-            "properties": {field: _field(f, ip=name == "ip") for field, f in fields.items()},
+            "properties": properties,
             "required": sorted(field for field, f in fields.items() if f.required),
             "additionalProperties": False,
         }
@@ -75,11 +88,56 @@ def field_type(field: Field, ip: bool) -> str:
     return "ip" if ip and field.type in ("ipv4", "ipv6") else field.type
 
 
-def _field(field: Field, ip: bool) -> Schema:
-    kind = field_type(field, ip)
+LONGEST_OPTION = 124  # bytes: five bits of length, in 32-bit words
+
+
+def _option(header: str, head: Word) -> Schema:
+    """An option of a header: what its head says, a name for the spec, and the data."""
+    said = {f.name: f for f in head.fields if isinstance(f.role, FromSpec)}
+    numbers: Schema = {
+        name: {
+            "description": f"{f.doc[:1].upper()}{f.doc[1:]}.",
+            "type": "integer",
+            "minimum": 0,
+            "maximum": (1 << f.bits) - 1,
+        }
+        for name, f in said.items()
+    }
+    value = (
+        "The data: a number or hexadecimal digits after 0x, a reference, or `received`, what came in with the option "
+        f"of that name. The rest of the spec refers to it as `received.{header}.NAME`."
+    )
+    return {
+        "description": f"An option of {header}. On receive it must be there.",
+        "type": "object",
+        "properties": {
+            **numbers,
+            "length": {
+                "description": "Bytes of the data, a multiple of 4.",
+                "type": "integer",
+                "minimum": 4,
+                "maximum": LONGEST_OPTION,
+            },
+            "name": {"description": "A name for the spec.", "$ref": "#/$defs/name"},
+            "value": {"description": value, "type": ["string", "integer"], "examples": ["received", "0x00000001"]},
+        },
+        "required": [*said, "length", "name", "value"],
+        "additionalProperties": False,
+    }
+
+
+def _field(header: str, field: Field) -> Schema:
+    kind = field_type(field, header == "ip")
     doc = field.doc[:1].upper() + field.doc[1:]
     values = [f"`{k}`" for k in field.keywords]
-    values += [f"{WHAT[kind]}, or a reference"] if kind in WHAT else []
+    if kind == "bytes":
+        came = f"received.{header}.{field.name}"
+        return {
+            "description": f"{doc}. Value: `{came}`, as it came.",
+            "type": ["string", "integer"],
+            "examples": [came],
+        }
+    values += [f"{WHAT[kind]}{'' if kind == 'bit' else ', or a reference'}"] if kind in WHAT else []
     schema: Schema = {"description": f"{doc}. Value: {' or '.join(values)}.", "type": ["string", "integer"]}
     if kind not in WHAT:
         schema = {"description": f"{doc}.", "type": "string", "enum": list(field.keywords)}

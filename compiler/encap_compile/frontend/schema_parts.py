@@ -13,11 +13,11 @@ from .schema_text import TEXT
 Schema = dict[str, Any]
 NAME_PATTERN = "^[a-z][a-z0-9_-]*$"
 LONGEST_NAME = 32
-FIELD_TYPES = ["ip", "ipv4", "ipv6", "mac", "u8", "u16", "u24", "u32", "port", "dscp"]
+FIELD_TYPES = ["ip", "ipv4", "ipv6", "mac", "u8", "u16", "u24", "u32", "u64", "port", "dscp"]
 HOST_TYPES = ["device", "devices", "ip", "ipv4", "ipv6", "mac", "u8", "u16", "u24", "u32"]
 KEY_WORDS = ["destination", "source", "protocol", "destination_port", "source_port", "dscp", "mark"]
 MOST_ROWS = 10_000_000
-MOST_FLOWS = 4_000_000  # some 200 bytes each, taken when loading
+MOST_FLOWS = 4_000_000  # some 200 bytes each and what is learned, taken when loading
 
 
 def described(key: str, **schema: Any) -> Schema:

@@ -73,6 +73,9 @@ def unknown_key(
         return later(found, key)
     if context == "header":
         return ValueProblem("E401", f"there is no header `{key}`", did_you_mean(key, properties))
+    if context.startswith("option_"):
+        words = f"an option of {context.removeprefix('option_')} has no key `{key}`"
+        return ValueProblem("E201", words, did_you_mean(key, properties))
     if context.startswith("header_"):
         return _header_field(context.removeprefix("header_"), key, properties)
     other = ALIASES.get((context, key))

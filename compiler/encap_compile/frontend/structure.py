@@ -23,7 +23,7 @@ from .files import beside, named_file
 from .nodes import Node
 from .structure_rules import egress_rules, ingress_rules
 from .structure_tables import build_table
-from .structure_values import build_value
+from .structure_values import build_options, build_value
 
 OLDEST_KERNEL = (5, 10)
 
@@ -138,8 +138,15 @@ def _prefixes(node: Node, findings: Findings) -> tuple[Prefix, ...]:
 
 def _header(node: Node, findings: Findings) -> HeaderUse:
     ((name, fields),) = node.items()
-    values = {key: build_value(value, findings) for key, value in fields.items()}
-    return HeaderUse(name, MappingProxyType(values), node.keys[name], MappingProxyType(dict(fields.keys)))
+    values = {key: build_value(value, findings) for key, value in fields.items() if value.kind != "array"}
+    options = fields.get("options")
+    return HeaderUse(
+        name,
+        MappingProxyType(values),
+        node.keys[name],
+        MappingProxyType(dict(fields.keys)),
+        build_options(options, name, findings) if options else (),
+    )
 
 
 def _address_fields(root: Node) -> dict[str, str]:

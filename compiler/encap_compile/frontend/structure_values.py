@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from ..diagnostics import Findings
-from ..spec import ROOTS, Addresses, AddressSet, Match, Range, Reference, Scalar, Value
+from ..spec import ROOTS, Addresses, AddressSet, Match, OptionUse, Range, Reference, Scalar, Value
 from ..suggest import closest, did_you_mean
 from ..values import Prefix, ValueProblem, dscp, number_range, prefix, protocol
 from .nodes import Node
@@ -39,6 +39,28 @@ def build_value(node: Node, findings: Findings) -> Value:
     elif not all(path):
         findings.error("E330", f"`{text}` has an empty part", node.place, "like host.uplink.mac or endpoint.address")
     return Reference(root, tuple(path), node.place)
+
+
+def build_options(node: Node, header: str, findings: Findings) -> tuple[OptionUse, ...]:
+    """The options of a header (E412). `received` means: what came in with the option of that name."""
+    found = []
+    for item in node.value:
+        name, value, length = item.value["name"].value, item.value["value"], item.value["length"]
+        if length.value % 4:
+            help = "option data are whole 32-bit words: pad them with zeros"
+            findings.error("E412", f"{length.value} bytes are no multiple of 4", length.place, help)
+        received = Reference("received", (header, name), value.place)
+        found.append(
+            OptionUse(
+                name=name,
+                option_class=item.value["class"].value,
+                kind=item.value["type"].value,
+                length=length.value,
+                value=received if value.value == "received" else build_value(value, findings),
+                place=item.value["name"].place,
+            )
+        )
+    return tuple(found)
 
 
 def build_match(

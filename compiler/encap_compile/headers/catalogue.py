@@ -36,14 +36,13 @@ def headers() -> Mapping[str, Header]:
 
 
 def _tell_apart(known: Iterable[Header]) -> None:
-    """A received packet's refusal is counted by a word's `refusal`: two headers of one would share a counter."""
+    """A received packet's refusal is counted by a word's or field's `refusal`: two headers of one would share it."""
     said: dict[str, str] = {}
     for header in known:
-        for word in header.words:
-            if word.refusal and said.setdefault(word.refusal, header.name) != header.name:
-                raise ValueError(
-                    f"{header.name}.{word.name}: {said[word.refusal]} has a refusal `{word.refusal}` already"
-                )
+        refusals = [w.refusal for w in header.words] + [f.refusal for f in header.fields()]
+        for refusal in filter(None, refusals):
+            if said.setdefault(refusal, header.name) != header.name:
+                raise ValueError(f"{header.name}: {said[refusal]} has a refusal `{refusal}` already")
 
 
 def resolve(name: str, family: str) -> Header:

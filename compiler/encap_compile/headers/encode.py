@@ -13,6 +13,7 @@ from .catalogue import FAMILIES, IP_FIELDS, headers
 from .model import (
     DYNAMIC_PORTS,
     Constant,
+    Critical,
     Ecn,
     Field,
     FromSpec,
@@ -20,11 +21,14 @@ from .model import (
     InternetChecksum,
     Length,
     NextProtocol,
+    Opaque,
+    Options,
     Presence,
     Word,
 )
 
-FieldValue = int | str | bytes
+Option = tuple[int, int, bytes]  # class, type, data
+FieldValue = int | str | bytes | Sequence[Option]
 
 
 def encode(stack: Sequence[tuple[str, Mapping[str, FieldValue]]], inner: bytes, flow: int = 0) -> bytes:
@@ -38,7 +42,7 @@ def encode(stack: Sequence[tuple[str, Mapping[str, FieldValue]]], inner: bytes, 
     following = ""
     for name, given in reversed(stack):
         header = headers()[name]
-        unknown = set(given) - {f.name for f in header.fields()}
+        unknown = set(given) - {f.name for f in header.everything()}
         if unknown:
             raise KeyError(f"{name} has no field {', '.join(sorted(unknown))}")
         encoded = _Encoder(header, given, following, inner, encoded, flow).header() + encoded
@@ -77,20 +81,36 @@ def read(packet: bytes, header: Header, name: str) -> int:
     raise KeyError(f"{header.name}.{name}")
 
 
+def _tail(header: Header, given: Mapping[str, FieldValue]) -> bytes:
+    found = given.get(header.tail.name, b"") if header.tail is not None else b""
+    if isinstance(found, bytes):  # options too, so that wrong ones can be made
+        return found
+    if isinstance(found, (int, str)) or header.tail is None or not isinstance(header.tail.role, Options):
+        raise ValueError(f"{header.name}: not a tail")
+    head = Header(header.name, "", "", (header.tail.role.head,), tail=Field("data", 0, Opaque(124), ""))
+    return b"".join(
+        _Encoder(head, {"class": class_, "type": type_, "data": data}, "", b"", b"", 0).header()
+        for class_, type_, data in found
+    )
+
+
 class _Encoder:
     def __init__(
         self, header: Header, given: Mapping[str, FieldValue], following: str, inner: bytes, payload: bytes, flow: int
     ) -> None:
-        self.given, self.following, self.inner, self.payload, self.flow = given, following, inner, payload, flow
+        self.given, self.following, self.inner, self.flow = given, following, inner, flow
+        self.described = header
+        self.tail = _tail(header, given)
+        self.payload = self.tail + payload
         self.name = header.name
-        self.words: tuple[Word, ...] = header.layout(frozenset(given))
+        self.words: tuple[Word, ...] = header.layout(given)
         self.size = sum(word.size for word in self.words)
 
     def header(self) -> bytes:
         encoded = b"".join(self.word(word, 0) for word in self.words)
-        if not any(isinstance(f.role, InternetChecksum) for word in self.words for f in word.fields):
-            return encoded
-        return b"".join(self.word(word, checksum(encoded)) for word in self.words)
+        if any(isinstance(f.role, InternetChecksum) for word in self.words for f in word.fields):
+            encoded = b"".join(self.word(word, checksum(encoded)) for word in self.words)
+        return encoded + self.tail
 
     def word(self, word: Word, sum_: int) -> bytes:
         number = 0
@@ -109,13 +129,16 @@ class _Encoder:
             return role.value
         if isinstance(role, Presence):
             return int(role.of in self.given)
+        if isinstance(role, Critical):
+            return int(self.has_critical_option())
         if isinstance(role, InternetChecksum):
             return sum_
         if isinstance(role, Ecn):
             return self.from_inner(Ecn)
         if isinstance(role, Length):
-            before = {"header": self.size, "datagram": self.size + len(self.payload), "payload": len(self.payload)}
-            return before[role.extent] // role.unit
+            sizes = {"header": self.size, "payload": len(self.payload), "tail": len(self.tail)}
+            sizes["datagram"] = sizes["header"] + sizes["payload"]
+            return sizes[role.extent] // role.unit
         if isinstance(role, NextProtocol):
             following = headers()[self.following] if self.following else family(self.inner)
             return following.announced_as[role.space]
@@ -128,12 +151,21 @@ class _Encoder:
             return self.of(field, default)
         return 0  # reserved
 
+    def has_critical_option(self) -> bool:
+        tail = self.described.tail
+        found = self.given.get(tail.name, b"") if tail else b""
+        if tail is None or not isinstance(tail.role, Options) or isinstance(found, (int, str, bytes)):
+            return False
+        return any(type_ & tail.role.critical for _, type_, _ in found)
+
     def of(self, field: Field, value: FieldValue) -> int:
         """A value as it was given, or a keyword of the field."""
         if isinstance(value, int):
             return value
         if isinstance(value, bytes):
             return int.from_bytes(value, "big")
+        if not isinstance(value, str):
+            raise ValueError(f"{self.name}.{field.name} is no list")
         if value in field.keywords:
             return self.keyword(field, value)
         if field.type == "mac":

@@ -53,14 +53,16 @@ class FromSpec(Record):
     `default` is used when the spec says nothing: a literal, a keyword, or None when the spec must say it (or, with
     `optional`, when silence means that the field is left out of the header).
     `identifies` marks a tenant, key or tunnel id: one that varies by row must be named by a `lookup` on receive.
+    `bare` is the value with which the header has no bytes at all: an IP packet stands in its place.
     """
 
-    type: str  # ipv4, ipv6, mac, u8, u16, u20, u24, u32, port, dscp
+    type: str  # ipv4, ipv6, mac, bit, u8, u16, u20, u24, u32, port, dscp
     default: int | str | None = None
     keywords: tuple[str, ...] = ()
     optional: bool = False
     identifies: bool = False
     minimum: int = 0
+    bare: int | None = None
 
 
 class NextProtocol(Record):
@@ -79,9 +81,9 @@ class Presence(Record):
 class Length(Record):
     """A length in `unit` bytes.
 
-    `extent`: "header" (this header alone: a constant), "datagram" (this header and all that follows), "payload" (all
-    that follows it). `repaired`: the kernel writes it anew for each segment when it splits a GSO packet; one that is
-    not repaired is right only with segmentation off.
+    `extent`: "header" (this header alone: a constant), "tail" (its tail alone), "datagram" (this header and all that
+    follows), "payload" (all that follows it). `repaired`: the kernel writes it anew for each segment when it splits a
+    GSO packet; one that is not repaired is right only with segmentation off.
     """
 
     extent: str
@@ -97,11 +99,52 @@ class Ecn(Record):
     """The two ECN bits, by RFC 6040 normal mode: outer = inner on encapsulation, combined on decapsulation."""
 
 
-Role = Constant | Reserved | FromSpec | NextProtocol | Presence | Length | InternetChecksum | Ecn
+class Opaque(Record):
+    """A tail of whole 32-bit words, `most` bytes at most, that means something to the ends alone.
+
+    A spec can let it come back as it came; one that does not name it has none, and refuses packets that have.
+    """
+
+    most: int
+
+
+class Options(Record):
+    """A tail of options, `most` bytes of them: each a head of 32 bits, then data of whole 32-bit words.
+
+    `head` describes a head: `class` and `type`, which say what the option is, and at the end a Length of extent "tail".
+    Who does not know an option whose type has the bit `critical` must refuse the packet; others are passed over. A spec
+    lists those that it sends, and without which it takes nothing.
+    """
+
+    most: int
+    head: Word
+    critical: int
+
+
+class Critical(Record):
+    """A flag bit: one if an option in the tail is critical."""
+
+
+Role = (
+    Constant
+    | Reserved
+    | FromSpec
+    | NextProtocol
+    | Presence
+    | Length
+    | InternetChecksum
+    | Ecn
+    | Opaque
+    | Options
+    | Critical
+)
 
 
 class Field(Record):
-    """A field of a header. `peer` is the counterpart for `Receive.EXCHANGE`."""
+    """A field of a header. `peer` is the counterpart for `Receive.EXCHANGE`.
+
+    `refusal` names the counter for received packets in which the field is wrong; empty: its word's.
+    """
 
     name: str
     bits: int
@@ -109,11 +152,12 @@ class Field(Record):
     doc: str
     receive: Receive = Receive.MATCH
     peer: str = ""
+    refusal: str = ""
 
     @property
     def settable(self) -> bool:
         """Whether a spec may give it a value."""
-        return isinstance(self.role, FromSpec) or (isinstance(self.role, NextProtocol) and self.role.settable)
+        return isinstance(self.role, FromSpec | Opaque) or (isinstance(self.role, NextProtocol) and self.role.settable)
 
     @property
     def required(self) -> bool:
@@ -125,6 +169,8 @@ class Field(Record):
         """The value type for a spec; empty when not settable."""
         if isinstance(self.role, FromSpec):
             return self.role.type
+        if isinstance(self.role, Opaque):
+            return "bytes"
         return "port" if self.settable else ""
 
     @property
@@ -175,6 +221,7 @@ class Header(Record):
     `announced_as`: the number that names it in each space. `carries`: header names that may follow when no field
     names the next one; empty with a `NextProtocol` field: whatever its space can name, the inner IP packet included.
     `room_flag` is its share of the bpf_skb_adjust_room flags when it stands in an encapsulation.
+    `tail` stands behind the words, and has another length in every packet.
     """
 
     name: str
@@ -185,12 +232,13 @@ class Header(Record):
     carries: tuple[str, ...] = ()
     room_flag: str = ""
     doc: str = ""
+    tail: Field | None = None
 
     def __post_init__(self) -> None:
         for word in self.words:
             if word.bits not in (8, 16, 32, 48, 128):
                 raise ValueError(f"{self.name}.{word.name}: {word.bits} bits do not make a C member")
-        names = [f.name for f in self.fields()]
+        names = [f.name for f in self.everything()]
         if len(set(names)) != len(names):
             raise ValueError(f"{self.name}: two fields of one name")
 
@@ -198,23 +246,44 @@ class Header(Record):
         for word in self.words:
             yield from word.fields
 
+    def everything(self) -> Iterator[Field]:
+        """The fields of the words, and the tail."""
+        yield from self.fields()
+        if self.tail is not None:
+            yield self.tail
+
     def field(self, name: str) -> Field:
-        for f in self.fields():
+        for f in self.everything():
             if f.name == name:
                 return f
         raise KeyError(f"{self.name}.{name}")
 
     def settable(self) -> dict[str, Field]:
         """The fields that a spec may set, in wire order."""
-        return {f.name: f for f in self.fields() if f.settable}
+        return {f.name: f for f in self.everything() if f.settable}
+
+    def tail_length(self) -> tuple[Word, Field] | None:
+        """The field that tells how long the tail is, and its word."""
+        found = ((w, f) for w in self.words for f in w.fields if isinstance(f.role, Length) and f.role.extent == "tail")
+        return next(found, None)
 
     def next_protocol(self) -> Field | None:
         """The field that names what follows."""
         return next((f for f in self.fields() if isinstance(f.role, NextProtocol)), None)
 
-    def layout(self, given: frozenset[str]) -> tuple[Word, ...]:
+    def layout(self, given: Mapping[str, object]) -> tuple[Word, ...]:
         """The words present when the spec gives the fields `given`."""
+        if self.is_bare(given):
+            return ()
         return tuple(w for w in self.words if not w.optional_field or w.optional_field in given)
+
+    def is_bare(self, given: Mapping[str, object]) -> bool:
+        """Whether the header has no bytes when the spec gives these values."""
+        for f in self.fields():
+            if isinstance(f.role, FromSpec) and f.role.bare is not None:
+                value = given.get(f.name, f.role.default)
+                return value in (f.role.bare, str(f.role.bare))  # a spec may have it in quotes
+        return False
 
     def may_precede(self, following: Header) -> bool:
         """Whether `following` can be named as this header's payload."""

@@ -94,10 +94,25 @@ WORDS = {
 }
 
 
+def _options(stack: ir.Stack) -> list[tuple[str, str]]:
+    if stack.tail is None or stack.tail.options is None:
+        return []
+    header, listed = stack.tail.layer, stack.tail.options.options
+    found = [
+        (f"{header}_options", "options longer than there is room, twice, or of another length than expected"),
+        (f"{header}_options_critical", "a critical option that the spec does not list"),
+    ]
+    if listed:
+        found.append((f"{header}_options_missing", "not all options that the spec lists"))
+    fixed = [o for o in listed if not isinstance(o.source, ir.FromRow)]
+    return found + [(o.reason, f"another value of option {o.name}") for o in fixed]
+
+
 def refusals(decapsulator: ir.Decapsulator) -> Sequence[tuple[str, str]]:
     """(reason, words) in the order the program judges."""
     found = [("truncated", "shorter than its headers")]
     found += [(c.reason, WORDS.get(c.reason, f"wrong {c.reason.replace('_', ' ')}")) for c in decapsulator.checks]
+    found += _options(decapsulator.stack)
     if decapsulator.checksum_layer:
         found.append(("header_checksum", WORDS["header_checksum"]))
     found.append(("length", "lengths that contradict the packet"))

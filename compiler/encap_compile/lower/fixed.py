@@ -17,17 +17,17 @@ def fixed_rows(table: Table, described: manifest.Table, spec: Spec) -> tuple[ir.
     def length(row: Row) -> int:
         return -prefix(row.cells[words[-1]].value).prefixlen if words else 0
 
-    return tuple(_row(table, described, row) for row in sorted(table.rows, key=length))
+    return tuple(_row(table, described, row, spec) for row in sorted(table.rows, key=length))
 
 
-def _row(table: Table, described: manifest.Table, row: Row) -> ir.FixedRow:
+def _row(table: Table, described: manifest.Table, row: Row, spec: Spec) -> ir.FixedRow:
     conditions: list[ir.Condition] = []
     for word in table.key:
         value = row.cells[word].value
         if word in LPM_WORDS:
             conditions.append(ir.InPrefixes(word, (prefix(value),)))
         else:
-            number = parse(key_type(word), value)
+            number = parse(key_type(word, spec), value)
             assert isinstance(number, int)
             conditions.append(ir.InRanges(word, ((number, number),)))
     name = str(row.cells["name"].value) if "name" in row.cells else ""
@@ -75,7 +75,7 @@ def stack_constant(stack: manifest.Stack) -> str:
 def initialiser(type_: str, value: int | bytes) -> str:
     """A value as a C initialiser of its type."""
     if isinstance(value, int):
-        return str(value)
+        return f"{value}ULL" if type_ == "u64" else str(value)
     if type_ == "mac":
         return "{{" + ", ".join(f"bpf_htons({int.from_bytes(value[i : i + 2], 'big'):#06x})" for i in (0, 2, 4)) + "}}"
     if len(value) == 4:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from .. import ir
 from ..headers import catalogue
-from ..headers.model import Field, Header, InternetChecksum, Length, NextProtocol, Receive, Space
+from ..headers.model import Field, Header, NextProtocol, Space
 from ..spec import Addresses, AnySource, IngressRule, Prefix, Reference, Scalar, Spec, TableField
 from .conditions import INLINE_PREFIXES, Conditions
 from .names import c_name, place_text
 from .reflection import learn
 from .stacks import host_value
+from .tails import option_of
 from .tunnel_ends import address_map_name
+from .word_checks import word_checks
 
 FAMILIES = catalogue.FAMILIES
+IP_VERSIONS = ir.ByInnerFamily(4, 6)
 
 
 def signature(stack: ir.Stack) -> ir.Signature:
@@ -72,11 +76,7 @@ def _decapsulator(
 ) -> ir.Decapsulator:
     rules = tuple(r for r in spec.ingress.rules if r.decapsulate == stack.encapsulation)
     looked_up = any(r.lookup for r in rules)
-    last = stack.layers[-1]
-    names_inner = _next_field(catalogue.headers()[last.header])
-    assert names_inner is not None and isinstance(names_inner.role, NextProtocol)
-    numbers = _announced(names_inner.role.space)
-    next_word = next(w for w in last.words if any(p.name == names_inner.name for p in w.parts))
+    names_inner = None if stack.bare else _next_part(stack.layers[-1])
     own = next(p.source for w in stack.layers[0].words for p in w.parts if p.name == "source")
     lowered = tuple(_rule(spec, r, stack, conditions, replies.get(r.name, ())) for r in rules)
     return ir.Decapsulator(
@@ -84,87 +84,36 @@ def _decapsulator(
         stack=stack,
         signature=signature(stack),
         own_address=own,
-        checks=tuple(_checks(stack, names_inner.name)),
+        checks=tuple(word_checks(stack, names_inner.part if names_inner else "")),
         lengths=tuple(_lengths(stack)),
         checksum_layer=next((layer.member for layer in stack.layers if layer.checksum_base), ""),
         identifiers=tuple(_identifiers(spec, rules, stack)) if looked_up else (),
         rules=lowered,
-        next_layer=last.member,
-        next_word=next_word.name,
-        next_bits=next_word.bits,
-        next_numbers=ir.ByInnerFamily(*numbers),
+        next_layer=stack.layers[-1].member if names_inner else "",
+        next_word=names_inner.word if names_inner else "",
+        next_bits=names_inner.bits if names_inner else 0,
+        next_numbers=names_inner.numbers if names_inner else IP_VERSIONS,
         ecn_layer=stack.layers[0].member,
         any_match=any(r.match for r in lowered) or any(r.learn for r in lowered),
-        encapsulation_limit=stack.outer_family == "ipv6",
+        encapsulation_limit=stack.outer_family == "ipv6" and stack.tail is None,
         learns=any(r.learn for r in lowered),
     )
 
 
-def _checks(stack: ir.Stack, names_inner: str) -> list[ir.WordCheck]:
-    """Every word that must be what we would have sent, ignored bits masked out."""
-    found = []
-    for layer in stack.layers:
-        header = catalogue.headers()[layer.header]
-        sent = {p.name: p.source for w in layer.words for p in w.parts}
-        for word in layer.words:
-            described = next(w for w in header.words if w.name == word.name)
-            mask = value = 0
-            compared: list[str] = []
-            fields_compared: list[str] = []
-            other: ir.Source | None = None
-            other_mask = 0
-            for part in word.parts:
-                field = header.field(part.name)
-                if _not_compared(field) or (layer is stack.layers[-1] and part.name == names_inner):
-                    continue
-                if layer is stack.layers[0] and isinstance(field.role, NextProtocol):
-                    continue  # it is how the stack was recognised
-                if layer.header == "udp" and isinstance(field.role, NextProtocol):
-                    continue  # likewise
-                expected = sent[field.peer] if field.receive is Receive.EXCHANGE else part.source
-                if layer is stack.layers[0] and field.receive is Receive.EXCHANGE:
-                    continue  # our own address: how the packet was recognised as ours
-                if isinstance(expected, ir.Literal):
-                    mask |= ((1 << part.bits) - 1) << part.shift
-                    value |= expected.value << part.shift
-                    compared.append(f"{part.name} {expected.value}" if expected.value else part.name)
-                    fields_compared.append(part.name)
-                elif isinstance(expected, ir.FromHost):
-                    other, other_mask = expected, ((1 << part.bits) - 1) << part.shift
-            reason = described.refusal or f"{layer.header}_{word.name}"
-            full = (1 << word.bits) - 1
-            if mask:
-                prefix = stack.name if layer is stack.layers[0] else c_name(stack.encapsulation)
-                name = f"{prefix}_{layer.header}_{word.name}".upper()
-                found.append(
-                    ir.WordCheck(
-                        layer.member,
-                        word.name,
-                        word.bits,
-                        mask,
-                        ir.Literal(value),
-                        f"{name}_EXPECTED" if value else "",
-                        f"{name}_COMPARED" if mask != full else "",
-                        _shorter(compared, [p.name for p in word.parts], fields_compared),
-                        reason,
-                    )
-                )
-            if other is not None:
-                found.append(ir.WordCheck(layer.member, word.name, word.bits, other_mask, other, "", "", "", reason))
-    return found
+class _NamesInner(NamedTuple):
+    """Where the last header names the inner packet."""
+
+    part: str
+    word: str
+    bits: int
+    numbers: ir.ByInnerFamily
 
 
-def _shorter(compared: list[str], every: list[str], fields_compared: list[str]) -> str:
-    """What is compared, or what is not, whichever says it in fewer words."""
-    ignored = [name for name in every if name not in fields_compared]
-    return f"all but {', '.join(ignored)}" if ignored and len(ignored) < len(compared) else ", ".join(compared)
-
-
-def _not_compared(field: Field) -> bool:
-    if field.receive in (Receive.IGNORE, Receive.VERIFY):
-        # A header length that is constant is compared all the same.
-        return not (isinstance(field.role, Length) and field.role.extent == "header")
-    return isinstance(field.role, InternetChecksum)
+def _next_part(last: ir.Layer) -> _NamesInner:
+    field = _next_field(catalogue.headers()[last.header])
+    assert field is not None and isinstance(field.role, NextProtocol)
+    word = next(w for w in last.words if any(p.name == field.name for p in w.parts))
+    return _NamesInner(field.name, word.name, word.bits, ir.ByInnerFamily(*_announced(field.role.space)))
 
 
 def _lengths(stack: ir.Stack) -> list[ir.LengthCheck]:
@@ -183,6 +132,11 @@ def _identifiers(spec: Spec, rules: Sequence[IngressRule], stack: ir.Stack) -> l
         if rule.lookup is None:
             continue
         _, header_name, field_name = spec.endpoints[rule.lookup].key[0].split(".")
+        option = option_of(stack, header_name, field_name)
+        if option is not None:
+            bits = 32 * option.words
+            found[rule.lookup] = ir.Identifier(c_name(rule.lookup), "", option.name, bits, 0, bits, option.reason)
+            continue
         layer = next(layer for layer in stack.layers if layer.header == header_name)
         header = catalogue.headers()[header_name]
         word = next(w for w in layer.words if any(p.name == field_name for p in w.parts))

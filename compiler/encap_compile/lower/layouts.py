@@ -63,6 +63,9 @@ def constant_groups(
 def _group(stack: ir.Stack, encapsulates: bool, received: ir.Decapsulator | None) -> ir.ConstantGroup:
     prefix = stack.name.upper()
     constants = [ir.NamedConstant(f"{prefix}_OVERHEAD", str(stack.overhead), "bytes")]
+    if stack.tail is not None and (received or stack.tail.options is None):
+        constants.append(ir.NamedConstant(f"{stack.tail.member}_MAX".upper(), str(stack.tail.most), "bytes"))
+    constants += _options(stack, received is not None)
     if encapsulates:
         flags = " | ".join(stack.room_flags)
         constants.append(ir.NamedConstant(f"{prefix}_ROOM", f"({flags})", ""))
@@ -85,6 +88,39 @@ def _group(stack: ir.Stack, encapsulates: bool, received: ir.Decapsulator | None
     return ir.ConstantGroup(
         f"{stack.encapsulation}: {stack.title}, {stack.overhead} bytes ({stack.place})", tuple(constants)
     )
+
+
+def _options(stack: ir.Stack, received: bool) -> list[ir.NamedConstant]:
+    if stack.tail is None or stack.tail.options is None:
+        return []
+    constants = []
+    if received:
+        fixed = f"bytes up to the {stack.tail.layer} options, which differ"
+        constants.append(ir.NamedConstant(f"{stack.name}_FIXED".upper(), str(stack.tail.fixed), fixed))
+        options = stack.tail.options
+        said = "in an option's head: how many words follow it"
+        constants.append(ir.NamedConstant(f"{options.constant}_LENGTH", f"{options.length:#x}", said))
+        said = "in an option's head: who does not know it must refuse it"
+        constants.append(ir.NamedConstant(f"{options.constant}_CRITICAL", f"{options.critical:#06x}", said))
+    for option in stack.tail.options.options:
+        class_, type_ = option.head >> 16, option.head >> 8 & 0xFF
+        said = f"class {class_:#06x}, type {type_:#04x}, {4 * option.words} bytes, {option.place}"
+        constants.append(ir.NamedConstant(option.constant, f"{option.head:#010x}", said))
+        for name, value in option_words(option):
+            constants.append(ir.NamedConstant(name, f"{value:#010x}", ""))
+    return constants
+
+
+def option_words(option: ir.Option) -> list[tuple[str, int]]:
+    """The names and values of an option's data, word by word, if the spec says what they are."""
+    if not isinstance(option.source, ir.Literal):
+        return []
+    data = option.source.value.to_bytes(4 * option.words, "big")
+    numbers = [f"_{i}" if option.words > 1 else "" for i in range(option.words)]
+    return [
+        (f"{option.constant}_VALUE{number}", int.from_bytes(data[4 * i : 4 * i + 4], "big"))
+        for i, number in enumerate(numbers)
+    ]
 
 
 def _is_port(stack: ir.Stack, layer: ir.Layer, word: ir.WordLayout) -> bool:

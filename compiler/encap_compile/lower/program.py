@@ -57,6 +57,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
             [s for s in stacks if s.name in encapsulating],
             {e: family_field(spec.encapsulations[e]) for e in t.encapsulations},
             needed_fields(spec, t),
+            spec,
         )
         for t in spec.endpoints.values()
         if t.name in _used_tables(spec)
@@ -83,7 +84,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         host.device_mtu()
     for stack in in_use:
         for position, use in enumerate(spec.encapsulations[stack.encapsulation].headers):
-            for word, value in use.values.items():
+            given = [*use.values.items(), *((option.name, option.value) for option in use.options)]
+            for word, value in given:
                 if isinstance(value, Reference) and value.root == "host":
                     own = position == 0 and word == "source"
                     host.add(value, stack.outer_family, stack.name, own)
@@ -167,7 +169,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
             for name, program in (("tc_egress", egress), ("tc_ingress", ingress))
             if program is not None and (program is ingress or egress.needed)
         ),
-        max_overhead=max((s.overhead for s in in_use), default=0),
+        max_overhead=max((s.most_overhead for s in in_use), default=0),
         toolchain=manifest.Toolchain("", "", "", ()),
         inputs=manifest.Inputs("", "", {}, "", ""),
     )

@@ -11,6 +11,7 @@ from ..spec import EgressRule, Encapsulation, IngressRule, Spec
 from .names import c_name, place_text
 from .stacks import received_value
 from .tables import VALUE_TYPES, row_id
+from .tails import option_of, received_option, word_count, words
 
 WAYS = 16  # flows of a bucket
 LOAD = 8  # of them when the table holds its capacity: then 4 of 1000 buckets have more flows than ways (Poisson)
@@ -49,7 +50,17 @@ def mirrored(stack: ir.Stack) -> ir.Stack:
             )
             words.append(word._replace(parts=parts))
         layers.append(layer._replace(words=tuple(words)))
-    return stack._replace(layers=tuple(layers))
+    return stack._replace(layers=tuple(layers), tail=_mirrored_tail(stack.tail))
+
+
+def _mirrored_tail(tail: ir.Tail | None) -> ir.Tail | None:
+    if tail is None or tail.options is None:
+        return tail
+    options = tuple(
+        o._replace(source=received_option(tail.layer, o.name, o.words)) if isinstance(o.source, ir.FromRow) else o
+        for o in tail.options.options
+    )
+    return tail._replace(options=tail.options._replace(options=options))
 
 
 def _answer(header: Header, field: str, source: ir.Source, family: str) -> ir.Source:
@@ -79,6 +90,11 @@ def kept(stacks: Iterable[ir.Stack]) -> dict[str, tuple[str, str]]:
                 for part in word.parts:
                     if isinstance(part.source, ir.FromRow) and part.source.received:
                         found[part.source.member] = part.source.type, part.source.received
+        if stack.tail is not None and stack.tail.options is None:
+            found[stack.tail.member] = words(stack.tail.most // 4), stack.tail.received
+        for option in stack.tail.options.options if stack.tail and stack.tail.options else ():
+            if isinstance(option.source, ir.FromRow) and option.source.received:
+                found[option.source.member] = option.source.type, option.source.received
     return found
 
 
@@ -86,8 +102,17 @@ def learn(rule: IngressRule, arriving: ir.Stack, replies: Sequence[ir.Stack]) ->
     """What `rule` keeps of a packet that came in `arriving`, for all that reflect it."""
     assert rule.learn is not None
     fields = []
+    options = []
+    tail = None
     for member, (type_, received) in kept(replies).items():
         header, field = received.split(".")
+        if word_count(type_):
+            option = option_of(arriving, header, field)
+            if option is not None:
+                options.append(ir.LearnedOption(member, option))
+            elif arriving.tail is not None and arriving.tail.options is None:
+                tail = arriving.tail
+            continue
         layer = arriving.layers[0] if header == "ip" else _layer(arriving, header)
         if layer is None:
             continue
@@ -96,8 +121,7 @@ def learn(rule: IngressRule, arriving: ir.Stack, replies: Sequence[ir.Stack]) ->
         word = next(w for w in layer.words if any(p.name == field for p in w.parts))
         part = next(p for p in word.parts if p.name == field)
         fields.append(ir.LearnedField(member, type_, layer.member, word.name, word.bits, part.shift, part.bits))
-    overhead = max((s.overhead for s in replies if s.outer_family == arriving.outer_family), default=0)
-    return ir.Learn(constant(rule.name), DIRECTIONS[rule.learn.direction], tuple(fields), overhead)
+    return ir.Learn(constant(rule.name), DIRECTIONS[rule.learn.direction], tuple(fields), tuple(options), tail)
 
 
 def _layer(stack: ir.Stack, header: str) -> ir.Layer | None:
@@ -112,7 +136,9 @@ def flow_table(ingress: ir.IngressProgram, replies: Iterable[ir.Stack]) -> ir.Fl
     """What the ingress rules keep for all replies together."""
     rules = {r.name: r for d in ingress.decapsulators for r in d.rules if r.learn}.values()
     members = [
-        ir.StructMember(member, VALUE_TYPES[type_].ctype, f"received.{received}")
+        ir.StructMember(member, "__be32", f"received.{received}", array=word_count(type_))
+        if word_count(type_)
+        else ir.StructMember(member, VALUE_TYPES[type_].ctype, f"received.{received}")
         for member, (type_, received) in kept(replies).items()
     ]
     members.sort(key=lambda m: ALIGNMENT.get(m.ctype, 0), reverse=True)
@@ -125,7 +151,7 @@ SIZES = {t.ctype: t.size for t in VALUE_TYPES.values()}
 
 def padded(members: Sequence[ir.StructMember]) -> list[ir.StructMember]:
     """Padding to whole words by name: flows are compared word by word."""
-    size = sum(SIZES[m.ctype] for m in members)
+    size = sum(SIZES[m.ctype] * (m.array or 1) for m in members)
     rest = -size % 4
     return [*members, *([ir.StructMember("pad", "__u8", array=rest)] if rest else [])]
 

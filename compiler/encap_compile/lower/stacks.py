@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .. import ir
+from ..checks.common import option_field
 from ..headers import catalogue
 from ..headers.model import (
     DYNAMIC_PORTS,
     Constant,
+    Critical,
     Ecn,
     Field,
     FromSpec,
@@ -22,10 +24,12 @@ from ..headers.model import (
     Space,
     Word,
 )
-from ..spec import Encapsulation, HeaderUse, Reference, Scalar, Spec, Value
+from ..spec import Encapsulation, HeaderUse, OptionUse, Reference, Scalar, Spec, Value
 from ..values import parse
 from .names import c_name, place_text
+from .tails import has_critical_option, has_tail, lower_tail, received_option, tail_length
 
+OPTION_HEAD = 4  # bytes
 ALIGNED = {8: 1, 16: 2, 32: 4, 48: 2, 128: 4}  # bits of a struct member -> its alignment in bytes
 
 
@@ -68,6 +72,11 @@ def given_fields(use: HeaderUse, header: Header) -> dict[str, Value]:
     return {catalogue.IP_FIELDS[word][header.name]: value for word, value in use.values.items()}
 
 
+def written(use: HeaderUse, header: Header) -> dict[str, object]:
+    """The same, literals as their plain values: what decides which words there are."""
+    return {name: v.value if isinstance(v, Scalar) else v for name, v in given_fields(use, header).items()}
+
+
 def lower_stack(
     number: int,
     encapsulation: Encapsulation,
@@ -79,19 +88,22 @@ def lower_stack(
     """Decide every word of a stack. The spec has been checked: nothing here can fail on a user's mistake."""
     uses = encapsulation.headers
     chain = [catalogue.resolve(use.name, family) for use in uses]
-    layouts = [header.layout(frozenset(given_fields(u, header))) for u, header in zip(uses, chain, strict=True)]
+    layouts = [header.layout(written(u, header)) for u, header in zip(uses, chain, strict=True)]
     sizes = [sum(word.size for word in words) for words in layouts]
-    overhead = sum(sizes)
+    behind = [sum(OPTION_HEAD + option.length for option in use.options) for use in uses]
+    overhead = sum(sizes) + sum(behind)
     name = f"{c_name(encapsulation.name)}_{family}"
     lowered = _Stack(name, family, inner_families, row, spec)
     layers = []
     offset = 0
     packed = False
     for position, (use, header, words) in enumerate(zip(uses, chain, layouts, strict=True)):
+        if not words:
+            continue
         following = chain[position + 1] if position + 1 < len(chain) else None
         layers.append(lowered.layer(use, header, words, following, offset, sizes[position]))
         packed = packed or offset % max(ALIGNED[w.bits] for w in words) != 0
-        offset += sizes[position]
+        offset += sizes[position] + behind[position]
     flags = [header.room_flag for header in chain if header.room_flag]
     if chain[-1].name == "ethernet":
         flags.append("BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN)")
@@ -106,9 +118,11 @@ def lower_stack(
         layers=tuple(layers),
         room_flags=tuple(flags),
         inner_families=inner_families,
-        title=" / ".join(header.name for header in chain),
+        title=" / ".join(h.name if words else f"bare {h.name}" for h, words in zip(chain, layouts, strict=True)),
         place=place_text(encapsulation.place),
         packed=packed,
+        bare=not layouts[-1],
+        tail=lowered.tail(uses, chain, layers),
         uses_hash=any(isinstance(p.source, ir.FromFlow) for layer in layers for w in layer.words for p in w.parts),
     )
 
@@ -132,11 +146,10 @@ class _Stack:
         offset: int,
         size: int,
     ) -> ir.Layer:
-        given = given_fields(use, header)
         lowered = []
         for word in words:
             parts = tuple(
-                ir.Part(f.name, f.bits, word.shift(f.name), self.source(f, given, following, header.name, size))
+                ir.Part(f.name, f.bits, word.shift(f.name), self.source(f, use, header, following, size))
                 for f in word.fields
             )
             fixed = all(isinstance(p.source, ir.Literal) for p in parts)
@@ -159,13 +172,14 @@ class _Stack:
     def source(
         self,
         field: Field,
-        given: Mapping[str, Value],
+        use: HeaderUse,
+        header: Header,
         following: Header | None,
-        layer: str,
         size: int,
     ) -> ir.Source:
         """Where one field's value comes from, by its role."""
         role = field.role
+        given = given_fields(use, header)
         if isinstance(role, Constant):
             return ir.Literal(role.value)
         if isinstance(role, Reserved):
@@ -176,10 +190,14 @@ class _Stack:
             return ir.HeaderChecksum()
         if isinstance(role, Ecn):
             return ir.FromInner("ecn")
+        if isinstance(role, Critical):
+            return ir.Literal(int(has_critical_option(use, header)))
         if isinstance(role, Length):
             if role.extent == "header":
                 return ir.Literal(size // role.unit)
-            return ir.LengthFrom(layer, role.extent == "payload")
+            if role.extent == "tail":
+                return tail_length(field, use, header)
+            return ir.LengthFrom(header.name, role.extent == "payload")
         value = given.get(field.name)
         if isinstance(role, NextProtocol):
             return self.from_spec(field, value) if value is not None else self.next_protocol(role.space, following)
@@ -210,6 +228,21 @@ class _Stack:
         member = value.path[0]
         type_ = self.row[member]
         return ir.FromRow(member, type_, mapped=type_ == "ip" and self.family == "ipv4")
+
+    def tail(self, uses: Sequence[HeaderUse], chain: Sequence[Header], layers: Sequence[ir.Layer]) -> ir.Tail | None:
+        """The tail of the header that has one."""
+        use = next((u for u, h in zip(uses, chain, strict=True) if has_tail(u, h)), None)
+        if use is None:
+            return None
+        prefix = self.name.removesuffix(f"_{self.family}")
+        return lower_tail(use, layers, prefix, lambda option: self.option(use, option))
+
+    def option(self, use: HeaderUse, option: OptionUse) -> ir.Source:
+        """Where the data of an option come from."""
+        if isinstance(option.value, Reference) and option.value.root == "received":
+            header, name = option.value.path
+            return received_option(header, name, option.length // 4)
+        return self.from_spec(option_field(option), option.value)
 
     def keyword_or_literal(self, field: Field, value: int | str | bool | None, place: str) -> ir.Source:
         if value in field.keywords:

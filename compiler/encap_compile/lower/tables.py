@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from .. import ir, manifest
-from ..headers import catalogue
-from ..headers.model import FromSpec
-from ..spec import Table
+from ..checks import common
+from ..spec import Spec, Table
 from .names import c_name, place_text
 
 LPM_WORDS = ("destination", "source")
@@ -37,6 +36,7 @@ VALUE_TYPES = {
     "u20": _Type("__u32", "u32", 4, 4),
     "u24": _Type("__u32", "u32", 4, 4),
     "u32": _Type("__u32", "u32", 4, 4),
+    "u64": _Type("__u64", "u64", 8, 8),
 }
 KEY_TYPES = {
     **VALUE_TYPES,
@@ -71,11 +71,12 @@ def lower_table(
     stacks: Iterable[ir.Stack],
     encapsulations: dict[str, str],
     needs: dict[str, tuple[str, ...]],
+    spec: Spec,
 ) -> LoweredTable:
     """`families` are those of the packets that rules bring here; `encapsulations` maps each to its family field;
     `needs` each to the fields that its rows must fill."""
     own = [s for s in stacks if s.encapsulation in table.encapsulations]
-    columns = tuple(_column(word, families, table) for word in table.key)
+    columns = tuple(_column(word, families, table, spec) for word in table.key)
     prefix_word = next((w for w in reversed(table.key) if w in LPM_WORDS), "")
     lengths = table.shape.prefix_lengths
     kind = "fixed" if table.fixed else "lpm" if prefix_word and not lengths else "hash"
@@ -123,26 +124,22 @@ def lower_table(
 
 
 def manifest_stack(stack: ir.Stack) -> manifest.Stack:
-    return manifest.Stack(stack.id, stack.name, stack.encapsulation, stack.outer_family, stack.overhead)
+    return manifest.Stack(stack.id, stack.name, stack.encapsulation, stack.outer_family, stack.most_overhead)
 
 
-def _column(word: str, families: tuple[str, ...], table: Table) -> manifest.KeyColumn:
+def _column(word: str, families: tuple[str, ...], table: Table, spec: Spec) -> manifest.KeyColumn:
     if word in LPM_WORDS:
         last = [w for w in table.key if w in LPM_WORDS][-1]
         if word == last:
             return manifest.KeyColumn(word, "prefix", families, table.shape.prefix_lengths)
         return manifest.KeyColumn(word, "address", families)
-    return manifest.KeyColumn(word, key_type(word))
+    return manifest.KeyColumn(word, key_type(word, spec))
 
 
-def key_type(word: str) -> str:
+def key_type(word: str, spec: Spec) -> str:
     """The value type of a key word that is not an address."""
-    if word.startswith("received."):
-        _, header, field = word.split(".")
-        role = catalogue.headers()[header].field(field).role
-        assert isinstance(role, FromSpec)
-        return role.type
-    return WORD_TYPES[word]
+    field = common.received_field(spec, word)
+    return common.key_type(field) if field else WORD_TYPES[word]
 
 
 _Members = list[tuple[_Type, manifest.Member]]

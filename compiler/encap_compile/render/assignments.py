@@ -87,7 +87,16 @@ def _length(source: ir.LengthFrom, stack: ir.Stack) -> str:
     first = source.layer == stack.layers[0].header
     before = "" if first else f" - offsetof(struct {stack.name}, {source.layer})"
     itself = f" - sizeof(outer->{source.layer})" if source.payload else ""
-    return f"packet->length + {stack.name.upper()}_OVERHEAD{before}{itself}"
+    return f"packet->length + {overhead(stack)}{before}{itself}"
+
+
+def overhead(stack: ir.Stack) -> str:
+    """The bytes of a stack's headers as they are sent: a constant, or a variable if they differ by packet."""
+    return "overhead" if sends_opaque_tail(stack) else f"{stack.name.upper()}_OVERHEAD"
+
+
+def sends_opaque_tail(stack: ir.Stack) -> bool:
+    return stack.tail is not None and stack.tail.options is None
 
 
 def expression(part: ir.Part, stack: ir.Stack) -> str:

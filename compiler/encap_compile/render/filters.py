@@ -12,6 +12,7 @@ from ..lower.counters import refusal
 from ..lower.tables import row_id
 from . import assignments, conditions
 from .receive import RECEIVE_FILTERS
+from .tails import TAIL_FILTERS
 from .tunnel_ends import compares_ipv6, set_key, tunnel_end_condition, tunnel_end_sets
 
 FAMILIES = ("ipv4", "ipv6")
@@ -192,7 +193,9 @@ def encapsulator(table: str, program: ir.Program) -> str:
 
 def reads_row(stack: ir.Stack) -> bool:
     """Whether any of the stack's values differs by row."""
-    return any(isinstance(p.source, ir.FromRow) for layer in stack.layers for w in layer.words for p in w.parts)
+    options = stack.tail.options.options if stack.tail and stack.tail.options else ()
+    sources = [p.source for layer in stack.layers for w in layer.words for p in w.parts] + [o.source for o in options]
+    return any(isinstance(source, ir.FromRow) for source in sources)
 
 
 def passes_row(table: str, program: ir.Program) -> bool:
@@ -226,6 +229,7 @@ def answers(flows: ir.FlowTable) -> bool:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     **RECEIVE_FILTERS,
+    **TAIL_FILTERS,
     "section": lambda hook: HOOKS[hook].section,
     "named_rows": named_rows,
     "stacks_by_row": stacks_by_row,
@@ -262,4 +266,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "changes_ether_type": assignments.changes_ether_type,
     "checksum_declarations": assignments.checksum_declarations,
     "assignments": assignments.assignments,
+    "overhead": assignments.overhead,
+    "sends_opaque_tail": assignments.sends_opaque_tail,
 }

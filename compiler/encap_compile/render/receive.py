@@ -33,24 +33,30 @@ def moved(decapsulator: ir.Decapsulator) -> bool:
     return decapsulator.encapsulation_limit and len(decapsulator.stack.layers) > 1
 
 
-def _layer(decapsulator: ir.Decapsulator, member: str) -> str:
-    """A received header: those that may be moved are reached through a pointer of their own."""
+def _at(layer: str, decapsulator: ir.Decapsulator) -> str:
+    """A received header, to be followed by a member: what may be moved is reached through a pointer of its own."""
+    tail = decapsulator.stack.tail
+    if tail and layer in tail.behind:
+        return f"{layer}->"
     first = decapsulator.stack.layers[0].member
-    return f"{'behind' if moved(decapsulator) and member != first else 'outer'}->{member}"
+    return f"{'behind' if moved(decapsulator) and layer != first else 'outer'}->{layer}."
 
 
-def word_checks(decapsulator: ir.Decapsulator) -> list[str]:
-    """Every word that must have a certain value, outermost header first."""
+def word_checks(decapsulator: ir.Decapsulator, behind: bool = False) -> list[str]:
+    """Every word that must have a certain value, outermost header first; up to a tail, or `behind` it."""
     lines = []
+    tail = decapsulator.stack.tail
     for check in decapsulator.checks:
+        if behind != bool(tail and check.layer in tail.behind):
+            continue
         counter = refusal(decapsulator.stack.encapsulation, check.reason)
-        wrong = _differs(check, _layer(decapsulator, check.layer))
+        wrong = _differs(check, decapsulator)
         lines += [f"if ({wrong})", f"\treturn refuse(&counters->{counter}, skb);"]
     return lines
 
 
-def _differs(check: ir.WordCheck, layer: str) -> str:
-    word = f"{layer}.{check.word}"
+def _differs(check: ir.WordCheck, decapsulator: ir.Decapsulator) -> str:
+    word = f"{_at(check.layer, decapsulator)}{check.word}"
     if isinstance(check.expected, ir.FromHost):
         if check.bits == 48:
             return f"!same_mac(&{word}, &host.{check.expected.member})"
@@ -100,21 +106,25 @@ def length_conditions(decapsulator: ir.Decapsulator) -> str:
     text = ""
     for check in decapsulator.lengths[1:]:
         before = f"offsetof(struct {decapsulator.stack.name}, {check.layer})"
-        layer = _layer(decapsulator, check.layer)
-        behind = f" - sizeof({layer})" if check.payload else ""
-        text += f" || bpf_ntohs({layer}.{check.word}) != datagram - {before}{behind}"
+        layer = _at(check.layer, decapsulator)
+        behind = f" - sizeof({layer.rstrip('.->')})" if check.payload else ""
+        text += f" || bpf_ntohs({layer}{check.word}) != datagram - {before}{behind}"
     return text
 
 
 def next_expression(decapsulator: ir.Decapsulator) -> str:
+    if not decapsulator.next_layer:
+        return "ipv4->version_ihl >> 4"
     if found_protocol(decapsulator):
         return "protocol"
-    word = f"{_layer(decapsulator, decapsulator.next_layer)}.{decapsulator.next_word}"
+    word = f"{_at(decapsulator.next_layer, decapsulator)}{decapsulator.next_word}"
     return word if decapsulator.next_bits == 8 else f"bpf_ntohs({word})"
 
 
 def next_case(decapsulator: ir.Decapsulator, family: str) -> str:
     number = decapsulator.next_numbers.ipv4 if family == "ipv4" else decapsulator.next_numbers.ipv6
+    if not decapsulator.next_layer:
+        return str(number)
     return {0x0800: "ETH_P_IP", 0x86DD: "ETH_P_IPV6", 4: "IPPROTO_IPIP", 41: "IPPROTO_IPV6"}.get(number, str(number))
 
 
@@ -141,9 +151,12 @@ def lookup_call(rule: ir.IngressRule, decapsulator: ir.Decapsulator) -> str:
     return f"find_{rule.lookup}({_number(_identifier(rule, decapsulator), decapsulator)})"
 
 
-def _number(field: ir.Identifier | ir.LearnedField, decapsulator: ir.Decapsulator) -> str:
+def _number(field: ir.Identifier | ir.LearnedField | ir.Tail, decapsulator: ir.Decapsulator) -> str:
     """A field of a received header, in host order."""
-    word = f"{_layer(decapsulator, field.layer)}.{field.word}"
+    if isinstance(field, ir.Identifier) and not field.layer:
+        high = f"(__u64)bpf_ntohl(options->{field.word}[0]) << 32 | "
+        return f"{high if field.bits == 64 else ''}bpf_ntohl(options->{field.word}[{field.bits // 32 - 1}])"
+    word = f"{_at(field.layer, decapsulator)}{field.word}"
     swap = {8: "", 16: "bpf_ntohs", 32: "bpf_ntohl"}[field.word_bits]
     value = f"{swap}({word})" if swap else word
     if field.shift:
@@ -153,9 +166,16 @@ def _number(field: ir.Identifier | ir.LearnedField, decapsulator: ir.Decapsulato
     return value
 
 
+def tail_length(decapsulator: ir.Decapsulator) -> str:
+    """Bytes of a received tail."""
+    tail = decapsulator.stack.tail
+    assert tail is not None
+    return f"({_number(tail, decapsulator)}) * 4"
+
+
 def learned_value(field: ir.LearnedField, decapsulator: ir.Decapsulator) -> str:
     """A field of a received header as `struct learned` keeps it."""
-    word = f"{_layer(decapsulator, field.layer)}.{field.word}"
+    word = f"{_at(field.layer, decapsulator)}{field.word}"
     if field.type == "ip":
         return f"mapped_ipv4({word})" if field.word_bits == 32 else f"from_ipv6(&{word})"
     return word if field.type in ("mac", "ipv4", "ipv6") else _number(field, decapsulator)
@@ -267,6 +287,7 @@ RECEIVE_FILTERS: dict[str, Callable[..., Any]] = {
         sets_mark,
         lookup_call,
         learned_value,
+        tail_length,
         lookup_reason,
         received_tables,
         mark_value,

@@ -35,7 +35,7 @@ __all__ = [
 
 MOST_FIXED = 64  # rows that are compiled into a switch
 _FORMATS = {"prefixlen": "I", "rowid": "I", "stack": "I", "u8": "B", "u16": "H", "u32": "I", "be16": "2s", "mac": "6s"}
-_FORMATS |= {"ipv4": "4s", "ipv6": "16s", "ip": "16s"}
+_FORMATS |= {"u64": "Q", "ipv4": "4s", "ipv6": "16s", "ip": "16s"}
 
 
 class EncodedRows(Record):
@@ -63,7 +63,9 @@ class EncodedRows(Record):
         cells = self.typed.sheet.column(name) or [""] * self.count
         column = [value for value, cell in zip(self.typed.fields[name], cells, strict=True) if cell]
         if column and isinstance(column[0], int):
-            pack = Struct("=" + {"u8": "B", "dscp": "B", "u16": "H", "port": "H"}.get(self.types[name], "I")).pack
+            pack = Struct(
+                "=" + {"u8": "B", "dscp": "B", "u16": "H", "port": "H", "u64": "Q"}.get(self.types[name], "I")
+            ).pack
             return [pack(value) for value in column]
         return [value for value in column if isinstance(value, bytes)]
 

@@ -17,7 +17,8 @@ def main(results_file: str, job_file: str) -> int:
     job = json.loads(Path(job_file).read_text())
     results = Results(Path(results_file))
     encapsulations = {*job["encapsulations"], *(cells.DEVICES[name] for name in job["scenarios"])}
-    modules = {kind.module for kind in cells.KINDS if kind.encapsulation in encapsulations}
+    kinds = [kind for kind in cells.KINDS if kind.encapsulation in encapsulations]
+    modules = {module for kind in kinds for module in kind.module.split()}
     run(["modprobe", "-a", "veth", "8021q", "macvlan", *sorted(modules)])
     underlay.build()
     bundles = Path(job["bundles"])

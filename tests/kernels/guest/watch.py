@@ -92,6 +92,9 @@ class Watch:
         return True
 
 
+_PORTS = {"vxlan": b"\x12\xb5", "geneve": b"\x17\xc1"}  # both have the VNI at the same place
+
+
 def _key(frame: bytes, encapsulation: str) -> int | None:
     ethertype = struct.unpack_from("!H", frame, 12)[0]
     if ethertype == 0x0800:
@@ -102,7 +105,8 @@ def _key(frame: bytes, encapsulation: str) -> int | None:
             protocol, start = frame[54], 62
     else:
         return None
-    if encapsulation == "vxlan" and protocol == socket.IPPROTO_UDP and frame[start + 2 : start + 4] == b"\x12\xb5":
+    port = _PORTS.get(encapsulation, b"")
+    if port and protocol == socket.IPPROTO_UDP and frame[start + 2 : start + 4] == port:
         return int.from_bytes(frame[start + 12 : start + 15], "big")
     if encapsulation == "gre" and protocol == socket.IPPROTO_GRE and frame[start] & 0x20:
         return int(struct.unpack_from("!I", frame, start + 4)[0])

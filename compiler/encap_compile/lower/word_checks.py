@@ -1,0 +1,85 @@
+"""What must be right in the words of a received header, and what the refusal of a wrong one is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from .. import ir
+from ..headers import catalogue
+from ..headers.model import Field, InternetChecksum, Length, NextProtocol, Receive
+from .names import c_name
+
+Judged = tuple[ir.Part, Field, ir.Source]  # and what is expected
+
+
+def word_checks(stack: ir.Stack, names_inner: str) -> list[ir.WordCheck]:
+    """Every word that must be what we would have sent, ignored bits masked out. `names_inner`: the field that does."""
+    found: list[ir.WordCheck] = []
+    for layer in stack.layers:
+        header = catalogue.headers()[layer.header]
+        for word in layer.words:
+            described = next(w for w in header.words if w.name == word.name)
+            judged = list(_judged(stack, layer, word, names_inner))
+            for refusal in dict.fromkeys(field.refusal for _, field, _ in judged):
+                parts = [j for j in judged if j[1].refusal == refusal]
+                # A word that is judged in several steps names its constants by the fields.
+                name = parts[0][1].name if refusal else word.name
+                reason = refusal or described.refusal or f"{layer.header}_{word.name}"
+                found += _checks(stack, layer, word, parts, name, reason)
+    return found
+
+
+def _judged(stack: ir.Stack, layer: ir.Layer, word: ir.WordLayout, names_inner: str) -> Iterator[Judged]:
+    header = catalogue.headers()[layer.header]
+    sent = {p.name: p.source for w in layer.words for p in w.parts}
+    for part in word.parts:
+        field = header.field(part.name)
+        if _not_compared(field) or (layer is stack.layers[-1] and part.name == names_inner):
+            continue
+        if layer is stack.layers[0] and isinstance(field.role, NextProtocol):
+            continue  # it is how the stack was recognised
+        if layer.header == "udp" and isinstance(field.role, NextProtocol):
+            continue  # likewise
+        if layer is stack.layers[0] and field.receive is Receive.EXCHANGE:
+            continue  # our own address: how the packet was recognised as ours
+        yield part, field, sent[field.peer] if field.receive is Receive.EXCHANGE else part.source
+
+
+def _checks(
+    stack: ir.Stack, layer: ir.Layer, word: ir.WordLayout, judged: Sequence[Judged], name: str, reason: str
+) -> Iterator[ir.WordCheck]:
+    """One comparison with what is known when compiling, and one with a host value."""
+    literal = [(part, source.value) for part, _, source in judged if isinstance(source, ir.Literal)]
+    mask = sum(_mask(part) for part, _ in literal)
+    value = sum(number << part.shift for part, number in literal)
+    if mask:
+        prefix = stack.name if layer is stack.layers[0] else c_name(stack.encapsulation)
+        constant = f"{prefix}_{layer.header}_{name}".upper()
+        compared = [f"{part.name} {number}" if number else part.name for part, number in literal]
+        ignored = [p.name for p in word.parts if p.name not in {part.name for part, _ in literal}]
+        yield ir.WordCheck(
+            layer.member,
+            word.name,
+            word.bits,
+            mask,
+            ir.Literal(value),
+            f"{constant}_EXPECTED" if value else "",
+            f"{constant}_COMPARED" if mask != (1 << word.bits) - 1 else "",
+            f"all but {', '.join(ignored)}" if ignored and len(ignored) < len(compared) else ", ".join(compared),
+            reason,
+        )
+    for part, _, source in reversed(judged):
+        if isinstance(source, ir.FromHost):
+            yield ir.WordCheck(layer.member, word.name, word.bits, _mask(part), source, "", "", "", reason)
+            break
+
+
+def _mask(part: ir.Part) -> int:
+    return ((1 << part.bits) - 1) << part.shift
+
+
+def _not_compared(field: Field) -> bool:
+    if field.receive in (Receive.IGNORE, Receive.VERIFY):
+        # A header length that is constant is compared all the same.
+        return not (isinstance(field.role, Length) and field.role.extent == "header")
+    return isinstance(field.role, InternetChecksum)

@@ -1,0 +1,116 @@
+"""Tails as C: opaque bytes that are kept and put back, and options that are read and written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .. import ir
+from ..lower.counters import refusal
+from ..lower.layouts import option_words
+from .assignments import sends_opaque_tail
+
+
+def reflected_tails(program: ir.Program) -> list[ir.Tail]:
+    """The opaque tails that are kept and put back, each once."""
+    stacks = [e.stack for e in program.egress.encapsulators]
+    return list({s.tail.member: s.tail for s in stacks if s.tail and sends_opaque_tail(s)}.values())
+
+
+def option_readers(program: ir.Program) -> list[ir.Decapsulator]:
+    """One decapsulator of each encapsulation that may come with options: what it reads is the same in all families."""
+    found: dict[str, ir.Decapsulator] = {}
+    for decapsulator in program.ingress.decapsulators if program.ingress else ():
+        tail = decapsulator.stack.tail
+        if tail and tail.options:
+            found.setdefault(tail.options.struct, decapsulator)
+    return list(found.values())
+
+
+def options_struct(program: ir.Program) -> list[ir.Stack]:
+    """One stack of each encapsulation that sends options."""
+    sent = [s for s in program.stacks if s.tail and s.tail.options and s.tail.options.options]
+    return list({s.tail.options.struct: s for s in sent if s.tail and s.tail.options}.values())
+
+
+def tail_counter(stack: ir.Stack) -> str:
+    """The member that says of how many words a tail is that is put back."""
+    assert stack.tail is not None
+    words = [w for layer in stack.layers if layer.member == stack.tail.layer for w in layer.words]
+    parts = next(w.parts for w in words if w.name == stack.tail.word)
+    source = next(p.source for p in parts if p.shift == stack.tail.shift)
+    assert isinstance(source, ir.FromRow)
+    return source.member
+
+
+def fixed(stack: ir.Stack) -> str:
+    """The bytes of a received stack up to its tail."""
+    return f"{stack.name}_{'FIXED' if stack.tail and stack.tail.options else 'OVERHEAD'}".upper()
+
+
+def received_overhead(stack: ir.Stack) -> str:
+    """The bytes of a received stack's headers."""
+    return "overhead" if stack.tail else f"{stack.name}_OVERHEAD".upper()
+
+
+def last_member(stack: ir.Stack) -> str:
+    """What stands last in a stack's struct, as (member, type)."""
+    last = stack.layers[-1]
+    if stack.tail and stack.tail.options and stack.tail.options.options and stack.tail.layer == last.member:
+        return "options"
+    return last.member
+
+
+def last_struct(stack: ir.Stack) -> str:
+    if last_member(stack) == "options" and stack.tail and stack.tail.options:
+        return stack.tail.options.struct
+    return stack.layers[-1].struct
+
+
+def option_assignments(stack: ir.Stack) -> Iterator[str]:
+    """Every word of the options that are sent."""
+    for option in stack.tail.options.options if stack.tail and stack.tail.options else ():
+        target = f"outer->options.{option.name}"
+        yield f"{target}_head = bpf_htonl({option.constant});"
+        for i, value in enumerate(_data(option)):
+            yield f"{target}[{i}] = {value};"
+
+
+def _data(option: ir.Option) -> list[str]:
+    source = option.source
+    if isinstance(source, ir.Literal):
+        return [f"bpf_htonl({name})" for name, _ in option_words(option)]
+    assert isinstance(source, ir.FromRow | ir.FromHost)
+    value = f"row->{source.member}" if isinstance(source, ir.FromRow) else f"host.{source.member}"
+    if isinstance(source, ir.FromRow) and source.received:
+        return [f"{value}[{i}]" for i in range(option.words)]
+    high = f"bpf_htonl({value} >> 32)" if source.type == "u64" else "0"
+    return [high, f"bpf_htonl({value})"][-option.words :]
+
+
+def expected_options(decapsulator: ir.Decapsulator) -> list[tuple[str, str]]:
+    """(condition for being another, counter) of the options whose data are known."""
+    tail = decapsulator.stack.tail
+    found = []
+    for option in tail.options.options if tail and tail.options else ():
+        if not isinstance(option.source, ir.FromRow):
+            wrong = " || ".join(f"options->{option.name}[{i}] != {value}" for i, value in enumerate(_data(option)))
+            found.append((wrong, refusal(decapsulator.stack.encapsulation, option.reason)))
+    return found
+
+
+TAIL_FILTERS: dict[str, Callable[..., Any]] = {
+    f.__name__: f
+    for f in (
+        reflected_tails,
+        option_readers,
+        options_struct,
+        tail_counter,
+        fixed,
+        received_overhead,
+        last_member,
+        last_struct,
+        option_assignments,
+        expected_options,
+    )
+}
