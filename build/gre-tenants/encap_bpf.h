@@ -178,6 +178,26 @@ struct bpf_sock_tuple {
 	};
 };
 
+#define TCP_LISTEN 10
+
+/* What a program may see of any socket. */
+struct bpf_sock {
+	__u32 bound_dev_if;
+	__u32 family;
+	__u32 type;
+	__u32 protocol;
+	__u32 mark;
+	__u32 priority;
+	__be32 src_ip4;
+	__be32 src_ip6[4];
+	__u32 src_port;
+	__be16 dst_port;
+	__u16 pad;
+	__be32 dst_ip4;
+	__be32 dst_ip6[4];
+	__u32 state;
+};
+
 /* What a program may see of a TCP connection; more follows. */
 struct bpf_tcp_sock {
 	__u32 snd_cwnd;
@@ -212,7 +232,7 @@ static long (*const bpf_spin_lock)(struct bpf_spin_lock *lock) = (void *)93;
 static long (*const bpf_spin_unlock)(struct bpf_spin_lock *lock) = (void *)94;
 static long (*const bpf_sk_release)(const void *sk) = (void *)86;
 static const struct bpf_tcp_sock *(*const bpf_tcp_sock)(const void *sk) = (void *)96;
-static const void *(*const bpf_skc_lookup_tcp)(
+static const struct bpf_sock *(*const bpf_skc_lookup_tcp)(
 	void *ctx, struct bpf_sock_tuple *tuple, __u32 size, __u64 netns, __u64 flags) = (void *)99;
 static long (*const bpf_redirect_neigh)(__u32 ifindex, void *params, int plen, __u64 flags) = (void *)152;
 

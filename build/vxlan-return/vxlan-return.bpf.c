@@ -42,7 +42,7 @@
 #define FLOW_BUCKETS 25000 /* for 200000 flows */
 #define FLOW_WAYS 16 /* flows of a bucket */
 #define LEARN_FROM_LB 0x7de58b8a /* FNV-1a of the rule's name, vxlan-return.yaml:26 */
-#define LEARN_FROM_LB_IDLE 350000000000ULL /* ns: 350 s, vxlan-return.yaml:26 */
+#define IDLE_LEARN_FROM_LB 350000000000ULL /* ns: 350 s, vxlan-return.yaml:26 */
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_VXLAN_IPV4 0x147d9a00
@@ -480,13 +480,13 @@ struct {
 	__uint(max_entries, FLOW_BUCKETS);
 	__type(key, __u32);
 	__type(value, struct flow_bucket);
-} flows SEC(".maps");
+} flow_table SEC(".maps");
 
 static __always_inline struct flow_bucket *flow_bucket(__u32 hash)
 {
 	__u32 index = (__u64)hash * FLOW_BUCKETS >> 32;
 
-	return bpf_map_lookup_elem(&flows, &index);
+	return bpf_map_lookup_elem(&flow_table, &index);
 }
 
 /* The packet at hand, as it was parsed. */
@@ -690,7 +690,7 @@ __noinline int find_key(struct __sk_buff *skb, bool quoted)
 			return false;
 		key->source_port = packet->fragment_id;
 		key->destination_port = packet->fragment_id >> 16;
-		key->protocol |= FLOW_FRAGMENT;
+		key->protocol = FLOW_FRAGMENT; /* which protocol, only the first fragment tells for sure */
 		return true;
 	}
 	if (packet->protocol != IPPROTO_ICMP && packet->protocol != IPPROTO_ICMPV6)
@@ -712,13 +712,13 @@ __noinline int find_key(struct __sk_buff *skb, bool quoted)
 static __always_inline bool find_learned(
 	struct __sk_buff *skb, const struct packet *packet, __u32 rule, __u64 idle, struct flow *flow)
 {
-	if (!find_key(skb, true) || !find_flow(skb, rule, idle))
+	if (!find_key(skb, true) || !find_flow(skb, rule, packet->ports_unseen ? FLOW_FRAGMENT_IDLE : idle))
 		return false;
 	if (packet->fragment && !packet->ports_unseen) {
 		/* The fragments that follow show no ports, but they will show this. */
 		flow->key.source_port = packet->fragment_id;
 		flow->key.destination_port = packet->fragment_id >> 16;
-		flow->key.protocol |= FLOW_FRAGMENT;
+		flow->key.protocol = FLOW_FRAGMENT;
 		learn_flow(skb, FLOW_FRAGMENT_IDLE, true);
 	}
 	return true;
@@ -739,7 +739,7 @@ __noinline int fits_connection(struct __sk_buff *skb)
 	__u32 received, acknowledged;
 	const struct flow_key *key;
 	const __be32 *sequence;
-	const void *socket;
+	const struct bpf_sock *socket;
 	bool fits = true;
 
 	if (!skb || !packet || !flow)
@@ -767,7 +767,8 @@ __noinline int fits_connection(struct __sk_buff *skb)
 	socket = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 	if (!socket)
 		return true;
-	connection = bpf_tcp_sock(socket);
+	/* Beside a listener, or one whose handshake is not done, there is no connection. */
+	connection = socket->state == TCP_LISTEN ? NULL : bpf_tcp_sock(socket);
 	if (connection)
 		fits = connection->rcv_nxt - received + TCP_WINDOW < 2 * TCP_WINDOW &&
 			connection->snd_nxt - acknowledged < TCP_WINDOW;
@@ -776,16 +777,16 @@ __noinline int fits_connection(struct __sk_buff *skb)
 }
 
 /* from-lb: keep what came in for the answers to a packet (vxlan-return.yaml:22) */
-static __always_inline void learn_from_lb(struct __sk_buff *skb, const struct packet *packet, struct flow *flow,
+static __always_inline void learn_rule_from_lb(struct __sk_buff *skb, const struct packet *packet, struct flow *flow,
 	__u32 overhead, struct counters *counters)
 {
 	if (!find_key(skb, false))
 		return;
 	if (!packet->ports_unseen) { /* what answers a fragment is no fragment of it */
 		flow_turn(&flow->key);
-		if (!learn_flow(skb, LEARN_FROM_LB_IDLE, packet->protocol != IPPROTO_TCP)) {
+		if (!learn_flow(skb, IDLE_LEARN_FROM_LB, packet->protocol != IPPROTO_TCP)) {
 			if (fits_connection(skb))
-				learn_flow(skb, LEARN_FROM_LB_IDLE, true);
+				learn_flow(skb, IDLE_LEARN_FROM_LB, true);
 			else
 				count(&counters->flows_disbelieved, skb);
 		}
@@ -865,7 +866,7 @@ static __always_inline __be16 length_field(__u32 length)
 }
 
 /* ipv4 / udp / vxlan / ethernet (vxlan-return.yaml:15), with the values that came in. */
-static __always_inline int encapsulate_replies_vxlan_ipv4(
+static __always_inline int reflect_replies_vxlan_ipv4(
 	struct __sk_buff *skb, const struct packet *packet, const struct learned *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
@@ -928,7 +929,7 @@ static __always_inline int encapsulate_replies_vxlan_ipv4(
 }
 
 /* ipv6 / udp / vxlan / ethernet (vxlan-return.yaml:15), with the values that came in. */
-static __always_inline int encapsulate_replies_vxlan_ipv6(
+static __always_inline int reflect_replies_vxlan_ipv6(
 	struct __sk_buff *skb, const struct packet *packet, const struct learned *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
@@ -981,14 +982,14 @@ static __always_inline int encapsulate_replies_vxlan_ipv6(
 }
 
 /* What was learned says in which layout it came. */
-static __always_inline int encapsulate_replies(
+static __always_inline int reflect_replies(
 	struct __sk_buff *skb, const struct packet *packet, const struct learned *row, struct counters *counters)
 {
 	switch (row->stack) {
 	case STACK_VXLAN_IPV4:
-		return encapsulate_replies_vxlan_ipv4(skb, packet, row, counters);
+		return reflect_replies_vxlan_ipv4(skb, packet, row, counters);
 	case STACK_VXLAN_IPV6:
-		return encapsulate_replies_vxlan_ipv6(skb, packet, row, counters);
+		return reflect_replies_vxlan_ipv6(skb, packet, row, counters);
 	}
 	count(&counters->egress_unknown_stack, skb);
 	return TC_ACT_SHOT;
@@ -1007,9 +1008,9 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 		(!packet->is_ipv4 &&
 			(packet->source.word[0] == bpf_htonl(0x20010db8) &&
 				(packet->source.word[1] & bpf_htonl(0xffff0000)) == bpf_htonl(0x00ff0000)))) {
-		if (find_learned(skb, packet, LEARN_FROM_LB, LEARN_FROM_LB_IDLE, flow)) {
+		if (find_learned(skb, packet, LEARN_FROM_LB, IDLE_LEARN_FROM_LB, flow)) {
 			packet->chosen = offsetof(struct counters, egress_replies);
-			goto encapsulate_replies;
+			goto reflect_replies;
 		}
 	}
 
@@ -1025,8 +1026,8 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	count(&counters->egress_default, skb);
 	return TC_ACT_UNSPEC; /* default: pass (vxlan-return.yaml:31) */
 
-encapsulate_replies:
-	return encapsulate_replies(skb, packet, &flow->learned, counters);
+reflect_replies:
+	return reflect_replies(skb, packet, &flow->learned, counters);
 }
 
 /* Link-local traffic, and what keeps the link alive, is not for the rules. */
@@ -1245,7 +1246,7 @@ accepted:
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	packet->transport -= VXLAN_IPV4_OVERHEAD;
-	learn_from_lb(skb, packet, flow, VXLAN_IPV4_OVERHEAD, counters);
+	learn_rule_from_lb(skb, packet, flow, VXLAN_IPV4_OVERHEAD, counters);
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
 	return TC_ACT_UNSPEC;
@@ -1391,7 +1392,7 @@ accepted:
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	packet->transport -= overhead;
-	learn_from_lb(skb, packet, flow, VXLAN_IPV6_OVERHEAD, counters);
+	learn_rule_from_lb(skb, packet, flow, VXLAN_IPV6_OVERHEAD, counters);
 	if (inner_is_ipv4)
 		return changed_family(skb, ETH_P_IP);
 	return TC_ACT_UNSPEC;

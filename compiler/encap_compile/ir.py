@@ -417,6 +417,11 @@ class EgressRule(NamedTuple):
     learned: str = ""
 
 
+def verb(action: str) -> str:
+    """How functions for what a rule sends begin. A rule that reflects may be called like a table."""
+    return "reflect" if action == "reflect" else "encapsulate"
+
+
 class Encapsulator(NamedTuple):
     """A function that puts a stack in front of a packet, with the values of a row of a table.
 
@@ -432,8 +437,9 @@ class Encapsulator(NamedTuple):
 
 
 class Dispatch(NamedTuple):
-    """All stacks that a table's rows may take; `by_row` when the row says which."""
+    """All stacks that a table's rows, or a rule's replies, may take; `by_row` when the row says which."""
 
+    function: str
     table: str
     by_row: bool
     encapsulators: tuple[Encapsulator, ...]

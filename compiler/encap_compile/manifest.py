@@ -206,4 +206,4 @@ class Manifest(Record):
     toolchain: Toolchain
     inputs: Inputs
     files: dict[str, str] = field(default_factory=dict)  # every other file of the bundle -> SHA-256
-    flows: tuple[str, ...] = ()  # what the table of flows keeps of a packet: C types and names, in their order
+    flows: tuple[str, ...] = ()  # what the table of flows keeps of a packet: members in their order, and stacks

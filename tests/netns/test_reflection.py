@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -52,15 +53,9 @@ def running(namespace: Namespace, command: list[str], **more: object) -> Iterato
         process.wait()
 
 
-def answers(server: Server, version: int, port: int, kind: int = socket.SOCK_STREAM) -> bool:
-    """Whether something listens on a VIP's port."""
-    family = socket.AF_INET if version == 4 else socket.AF_INET6
-    with server.topology.ours.socket(family, kind) as probe:
-        try:
-            probe.bind((VIP[version], port))
-        except OSError:
-            return True
-    return False
+def answers(server: Server, port: int) -> bool:
+    """Whether something listens on a port of the server. (To try to bind it would be in the way of who is about to.)"""
+    return bool(server.topology.ours.run(["ss", "-Hlntu", f"sport = :{port}"]).stdout)
 
 
 @pytest.mark.parametrize(("inner", "outer"), WAYS)
@@ -104,7 +99,7 @@ def test_nginx_and_curl(bundle: Path, outer: int, tmp_path: Path) -> None:
         f"events {{}}\nhttp {{ access_log off; server {{ {listen} root {tmp_path}; }} }}\n"
     )
     with serving(bundle, outer) as server, running(server.topology.ours, ["nginx", "-c", str(config)]):
-        until(lambda: answers(server, 4, 80), "nginx listens")
+        until(lambda: answers(server, 80), "nginx listens", 10)
         with ExitStack() as stack:
             fetching = []
             for role in BALANCERS:
@@ -127,7 +122,7 @@ def test_a_dns_server(bundle: Path) -> None:
     command = ["dnsmasq", "-k", "-C", "/dev/null", "-R", "-h", "-u", "root", "--bind-interfaces", "-p", "5353"]
     command += [f"--listen-address={VIP[4]}", f"--listen-address={VIP[6]}", "--address=/service.test/198.51.100.99"]
     with serving(bundle) as server, running(server.topology.ours, command):
-        until(lambda: answers(server, 4, 5353, socket.SOCK_DGRAM), "dnsmasq listens")
+        until(lambda: answers(server, 5353), "dnsmasq listens", 10)
         for _ in range(5):
             for role in BALANCERS:
                 for version in (4, 6):
@@ -140,7 +135,7 @@ def test_a_server_that_speaks_first(bundle: Path) -> None:
     """As SMTP and SSH: it sends before any data has come in. A process for each connection, which then closes first."""
     command = ["socat", "TCP6-LISTEN:25,fork,reuseaddr,ipv6only=0", "SYSTEM:echo 220 ready"]
     with serving(bundle) as server, running(server.topology.ours, command):
-        until(lambda: answers(server, 6, 25), "socat listens")
+        until(lambda: answers(server, 25), "socat listens", 10)
         for role in BALANCERS:
             for version in (4, 6):
                 client = server.client(role, version)
@@ -157,7 +152,7 @@ def test_iperf3_with_parallel_streams(bundle: Path) -> None:
         runs = []
         for port, (role, more) in enumerate([("near", []), ("far", ["-R"]), ("near", ["-R"]), ("far", [])], 5201):
             stack.enter_context(running(server.topology.ours, ["iperf3", "-s", "-p", str(port)]))
-            until(lambda port=port: answers(server, 4, port), "iperf3 listens")
+            until(lambda port=port: answers(server, port), "iperf3 listens", 10)
             command = ["iperf3", "-c", VIP[4], "-p", str(port), "-P", "8", "-t", "2", *more]
             runs.append(server.topology.namespaces[role].popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
         for run in runs:
@@ -263,6 +258,30 @@ def test_a_spoofed_segment_steals_nothing(bundle: Path) -> None:
                         assert connection.recv(6) == b"secret"
                     assert server.wire()["far"] == before
         assert server.counters()["flows_changed"] <= 1
+
+
+def test_a_new_connection_by_another_balancer(bundle: Path) -> None:
+    """The same client port again, with nobody but a listener to ask: the new way counts, whatever was known before."""
+    with serving(bundle) as server:
+        server.topology.near.ip("addr add 192.0.2.21/28 dev eth0")
+        server.tunnel("near", "vx1", "192.0.2.21", [], VNI + 1)
+        client = server.client("near", 4)
+        assert ping(server.client("far", 4), server.vip(4))
+        with server.topology.ours.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((VIP[4], 7100))
+            listener.listen()
+            for device in ("vx0", "vx1", "vx0"):
+                server.send_through("near", device)
+                with client.namespace.socket(socket.AF_INET, socket.SOCK_STREAM) as connection:
+                    connection.settimeout(3)
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    connection.bind((client.address, 33333))
+                    connection.connect((VIP[4], 7100))
+                    listener.accept()[0].close()
+        assert server.counters()["flows_changed"] == 2
+        assert server.counters()["flows_disbelieved"] == 0
 
 
 def test_questions_from_strangers_are_not_answered(bundle: Path) -> None:

@@ -95,7 +95,7 @@ def test_the_object_is_what_the_manifest_says(name: str) -> None:
         s.map for s in (*manifest.source_sets, *manifest.prefix_sets)
     }
     assert maps == expected | {"counters", "scratch"} | ({manifest.own_addresses} - {""}) | (
-        {"flows", "flow_scratch"} if manifest.flows else set()
+        {"flow_table", "flow_scratch"} if manifest.flows else set()
     )
     strings = sections[".BTF"].data()
     for word in ("counters", "host"):

@@ -11,6 +11,18 @@ _WORDS = """auto break case char const continue default do double else enum exte
 register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while bool true
 false typeof asm"""
 C_WORDS = frozenset(_WORDS.split())
+# What the C has at file scope, and what its functions call what they have beside a table's rows.
+_TAKEN = """apply_rules behind carries_own_stack changed_family checksum_add_be32 checksum_fold checksum_is_right
+clamp_mss count count_chosen counters counters_of_this_cpu datagram decapsulated diff ecn ecn_decapsulated ecn_of_ipv6
+ecn_write_ipv4 ecn_write_ipv6 find_flow find_key find_learned find_mss find_oldest fits fits_connection flags
+flow flow_at_hand flow_bucket flow_hash flow_hash_add flow_key_hash flow_port flow_scratch flow_table flow_turn
+found from_ipv6 goes_to_tunnel_end has_flow host host_ipv6 host_mac inner_ecn inner_is_ipv4 inner_length ipv4
+ipv6 is_encapsulation_limit is_icmp_echo is_icmp_error is_own_address key learn_flow length_field linearize
+listed mapped_ipv4 mark options outer overhead own_addresses packet packet_at_hand packet_data packet_end
+parse_ipv4 parse_ipv6 parse_ipv6_chain parse_ports protocol quoted_flow receive_ipv4 receive_ipv6 received
+refuse row same_ipv6 same_mac same_words scratch segments segments_of skb stays_on_link tail through_scratch
+to_ipv6 wrong"""
+TAKEN = frozenset(_TAKEN.split())
 
 
 def check(spec: Spec, findings: Findings) -> None:
@@ -29,6 +41,11 @@ def check(spec: Spec, findings: Findings) -> None:
     _judge("sets", ((s.name, s.place) for s in spec.sets.values()), findings)
     _judge("encapsulations", ((e.name, e.place) for e in spec.encapsulations.values()), findings)
     _judge("tables", ((t.name, t.place) for t in spec.endpoints.values()), findings)
+    for table in spec.endpoints.values():
+        name = table.name.replace("-", "_")
+        if name in TAKEN or f"find_{name}" in TAKEN:
+            words = f"`{table.name}` is taken: the generated C calls something else so"
+            findings.error("E310", words, table.place, f"choose another: {table.name}-table")
     for encapsulation in spec.encapsulations.values():
         for use in encapsulation.headers:
             _judge(f"options of {use.name}", ((o.name, o.place) for o in use.options), findings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..diagnostics import Findings
 from ..headers.catalogue import FAMILIES, IP_FIELDS, headers
+from ..headers.model import FromSpec
 from ..spec import AnySource, EgressRule, Encapsulation, IngressRule, Reference, Spec, Table
 from ..suggest import did_you_mean
 from .common import IP_HEADERS, option_field, tables_of, uses
@@ -75,9 +76,7 @@ def _received(value: Reference, what: str, kind: str, came: Encapsulation, findi
         return
     name, field = value.path
     present = {use.name for use in came.headers}
-    if present & {"ip"}:
-        present |= {"ip", *FAMILIES}
-    elif present & set(FAMILIES):
+    if present & set(FAMILIES):  # but not the reverse: what comes in as `ip` may be of either
         present.add("ip")
     if name not in present:
         help = did_you_mean(name, [h.name for h in came.headers])
@@ -86,7 +85,12 @@ def _received(value: Reference, what: str, kind: str, came: Encapsulation, findi
     if name == "ip":
         known = {word: headers()["ipv4"].field(own["ipv4"]).type for word, own in IP_FIELDS.items()}
     else:
-        known = {f.name: f.type for f in headers()[name].settable().values()}
+        given = {word for use in came.headers if use.name == name for word in use.values}
+        known = {
+            f.name: f.type
+            for f in headers()[name].settable().values()
+            if f.name in given or f.type == "bytes" or not (isinstance(f.role, FromSpec) and f.role.optional)
+        }
         options = [o for use in came.headers if use.name == name for o in use.options]
         known |= {o.name: option_field(o).type for o in options}
     if field not in known:

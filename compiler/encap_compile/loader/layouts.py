@@ -12,7 +12,7 @@ from ..manifest import Layout, Manifest
 
 HASH_LENGTH = 8  # hexadecimal digits in a pin's name
 COUNTERS = "counters"
-FLOWS = "flows"
+FLOWS = "flow_table"
 HOST_SECTION = ".rodata.host"
 
 

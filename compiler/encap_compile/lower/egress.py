@@ -45,17 +45,19 @@ def dispatches(spec: Spec, stacks: Sequence[ir.Stack]) -> tuple[ir.Dispatch, ...
     found: dict[str, ir.Dispatch] = {}
     for rule in spec.egress.rules:
         if rule.reflect is not None:
-            found[rule.name] = reflection(spec, rule, stacks)
+            found[f"reflect {rule.name}"] = reflection(spec, rule, stacks)
         if rule.to is None or rule.to.table in found:
             continue
         table = spec.endpoints[rule.to.table]
         own = [s for s in stacks if s.encapsulation in table.encapsulations]
         name = c_name(table.name)
         found[table.name] = ir.Dispatch(
+            function=f"encapsulate_{name}",
             table=name,
             by_row=len(own) > 1,
             encapsulators=tuple(
-                ir.Encapsulator(f"{name}_{s.name}", name, s, f"struct {name}_row", stack_constant(s)) for s in own
+                ir.Encapsulator(f"encapsulate_{name}_{s.name}", name, s, f"struct {name}_row", stack_constant(s))
+                for s in own
             ),
         )
     return tuple(found.values())
@@ -70,10 +72,11 @@ def reflection(spec: Spec, rule: EgressRule, stacks: Sequence[ir.Stack]) -> ir.D
     name = c_name(rule.name)
     pairs = reply_stacks(spec, rule, stacks)
     return ir.Dispatch(
+        function=f"reflect_{name}",
         table=name,
         by_row=len(pairs) > 1,
         encapsulators=tuple(
-            ir.Encapsulator(f"{name}_{a.name}", name, r, "struct learned", stack_constant(a), clamp=True)
+            ir.Encapsulator(f"reflect_{name}_{a.name}", name, r, "struct learned", stack_constant(a), clamp=True)
             for a, r in pairs
         ),
     )

@@ -155,7 +155,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         tables=tuple(t.manifest for t in tables.values()),
         source_sets=sets,
         prefix_sets=prefix_sets,
-        flows=tuple(f"{m.ctype} {m.name}" for m in program.flows.members) if program.flows else (),
+        flows=_flows(program),
         own_addresses=OWN_ADDRESSES if egress.signatures else "",
         counters_size=counting.SIZE * len(described_counters),
         counters=tuple(
@@ -174,6 +174,14 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         inputs=manifest.Inputs("", "", {}, "", ""),
     )
     return Lowered(program, described, prefix_files)
+
+
+def _flows(program: ir.Program) -> tuple[str, ...]:
+    """What entries of the table of flows mean: their members, and the stacks that they name by number."""
+    if program.flows is None:
+        return ()
+    stacks = [d.stack for d in (program.ingress.decapsulators if program.ingress else ()) if d.learns]
+    return (*(f"{m.ctype} {m.name}" for m in program.flows.members), *(f"stack {s.name}" for s in stacks))
 
 
 def _title(stacks: list[ir.Stack]) -> str:

@@ -159,7 +159,7 @@ def padded(members: Sequence[ir.StructMember]) -> list[ir.StructMember]:
 def flow_constants(spec: Spec) -> ir.ConstantGroup:
     """The table's size, and per rule its number and its timeout."""
     rules = learning(spec).values()
-    capacity = sum(r.learn.capacity for r in rules if r.learn)
+    capacity = sum(r.learn.capacity * len(DIRECTIONS[r.learn.direction]) for r in rules if r.learn)
     buckets = -(-capacity // LOAD)
     found = [
         ir.NamedConstant("FLOW_BUCKETS", str(buckets), f"for {capacity} flows"),
@@ -170,6 +170,6 @@ def flow_constants(spec: Spec) -> ir.ConstantGroup:
         name, place = constant(rule.name), place_text(rule.learn.place)
         found.append(ir.NamedConstant(name, f"{row_id(rule.name):#010x}", f"FNV-1a of the rule's name, {place}"))
         found.append(
-            ir.NamedConstant(f"{name}_IDLE", f"{rule.learn.idle}ULL", f"ns: {rule.learn.idle / 1e9:g} s, {place}")
+            ir.NamedConstant(f"IDLE_{name}", f"{rule.learn.idle}ULL", f"ns: {rule.learn.idle / 1e9:g} s, {place}")
         )
     return ir.ConstantGroup("What is learned, how much of it, and for how long.", tuple(found))

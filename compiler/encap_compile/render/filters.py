@@ -47,9 +47,15 @@ def tables_with_rows(egress: ir.EgressProgram) -> list[str]:
     return list(dict.fromkeys(r.table for r in egress.rules if r.action == "encapsulate"))
 
 
-def dispatched(egress: ir.EgressProgram) -> list[tuple[str, bool]]:
-    """What rules lead to: each table, and each rule that reflects; and whether it is the latter."""
-    return list(dict.fromkeys((r.table, r.action == "reflect") for r in egress.rules if r.table))
+def destination(rule: ir.EgressRule) -> str:
+    """The label that a rule goes to, which is the name of its function too."""
+    return f"{ir.verb(rule.action)}_{rule.table}"
+
+
+def dispatched(egress: ir.EgressProgram) -> list[tuple[str, str]]:
+    """Where rules lead to: each label, and what holds the values."""
+    found = {destination(r): "&flow->learned" if r.action == "reflect" else r.table for r in egress.rules if r.table}
+    return list(found.items())
 
 
 def row_constant(row: ir.FixedRow, table: ir.TableMap) -> str:
@@ -186,9 +192,9 @@ def row_argument(rule: ir.EgressRule, program: ir.Program) -> str:
     return row_name_constant(rule.table, rule.row_name) if rule.row_name else "packet"
 
 
-def encapsulator(table: str, program: ir.Program) -> str:
-    dispatch = next(d for d in program.egress.dispatches if d.table == table)
-    return table if dispatch.by_row else dispatch.encapsulators[0].function
+def encapsulator(function: str, program: ir.Program) -> str:
+    dispatch = next(d for d in program.egress.dispatches if d.function == function)
+    return function if dispatch.by_row else dispatch.encapsulators[0].function
 
 
 def reads_row(stack: ir.Stack) -> bool:
@@ -198,8 +204,8 @@ def reads_row(stack: ir.Stack) -> bool:
     return any(isinstance(source, ir.FromRow) for source in sources)
 
 
-def passes_row(table: str, program: ir.Program) -> bool:
-    dispatch = next(d for d in program.egress.dispatches if d.table == table)
+def passes_row(function: str, program: ir.Program) -> bool:
+    dispatch = next(d for d in program.egress.dispatches if d.function == function)
     return dispatch.by_row or reads_row(dispatch.encapsulators[0].stack)
 
 
@@ -237,6 +243,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "used_tables": used_tables,
     "tables_with_rows": tables_with_rows,
     "dispatched": dispatched,
+    "destination": destination,
     "row_constant": row_constant,
     "key_initialisers": key_initialisers,
     "lengths_by_family": lengths_by_family,
