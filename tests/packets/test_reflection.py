@@ -58,6 +58,7 @@ BALANCER = {4: "192.0.2.7", 6: "2001:db8:1::7"}
 OTHER = {4: "192.0.2.8", 6: "2001:db8:1::8"}
 PEER_MAC = "02:aa:00:00:00:01"
 VNI = 0x123456
+FRAME = Ether(dst="02:00:00:00:00:02", src=MAC)  # named, or scapy asks the network for it
 FAMILIES = [(inner, outer) for inner in (4, 6) for outer in (4, 6)]
 
 
@@ -88,11 +89,11 @@ def receive(
 ) -> Outcome:
     ip = packet(outer, balancer or BALANCER[outer], OWN[outer])
     tunnel = UDP(sport=50001, dport=4789, chksum=0) / VXLAN(flags=8, vni=vni) / Ether(src=PEER_MAC, dst=MAC) / inner
-    return datapath.ingress(bytes(Ether(dst=MAC) / ip / tunnel), mark=mark)
+    return datapath.ingress(bytes(Ether(dst=MAC, src=PEER_MAC) / ip / tunnel), mark=mark)
 
 
 def send(datapath: Datapath, inner: Any, mark: int = 0) -> Outcome:
-    return datapath.egress(bytes(Ether() / inner), mark=mark)
+    return datapath.egress(bytes(FRAME / inner), mark=mark)
 
 
 def assert_reflected(outcome: Outcome, inner: Any, outer: int, balancer: str = "", vni: int = VNI) -> None:
@@ -109,7 +110,7 @@ def assert_reflected(outcome: Outcome, inner: Any, outer: int, balancer: str = "
 def assert_unknown(outcome: Outcome, sent: Any) -> None:
     assert outcome.verdict == "drop"
     assert list(outcome.counted) == ["egress_unlearned"]
-    assert outcome.frame == bytes(Ether() / sent)
+    assert outcome.frame == bytes(FRAME / sent)
 
 
 @pytest.mark.parametrize(("inner", "outer"), FAMILIES)
@@ -185,7 +186,7 @@ def test_cut_off_errors(back: Datapath) -> None:
     receive(back, asking(4) / UDP(sport=5001, dport=53))
     whole = bytes(answering(4) / ICMP(type=3, code=3) / asking(4) / UDP(sport=5001, dport=53))
     for length in (24, 28, 40, 48, 51):
-        outcome = back.egress(bytes(Ether(type=0x0800)) + whole[:length])
+        outcome = back.egress(bytes(Ether(dst=MAC, src=MAC, type=0x0800)) + whole[:length])
         assert list(outcome.counted) == ["egress_unlearned"], length
 
 
