@@ -320,7 +320,8 @@ class LearnedOption(NamedTuple):
 class Learn(NamedTuple):
     """What an ingress rule keeps of a packet. `constant` begins the names of its number and its timeout.
 
-    `directions`: replies (the answers to the packet) and forwarded (the packet itself, going on).
+    `directions`: replies (the answers to the packet) and forwarded (the packet itself, going on). `larger` names the
+    overhead of a reply that grows by more than what came in; empty if none does.
     """
 
     constant: str
@@ -328,6 +329,7 @@ class Learn(NamedTuple):
     fields: tuple[LearnedField, ...]
     options: tuple[LearnedOption, ...]
     tail: Tail | None  # which is kept too
+    larger: str
 
 
 # ---- programs --------------------------------------------------------------------------------------------------------
@@ -425,7 +427,8 @@ def verb(action: str) -> str:
 class Encapsulator(NamedTuple):
     """A function that puts a stack in front of a packet, with the values of a row of a table.
 
-    `case` is the constant by which the row says that it takes this stack. `clamp`: SYNs are made to fit.
+    `case` is the constant by which the row says that it takes this stack. `clamp`: SYNs are made to fit, and `larger`
+    names the overhead of what came in if that is more.
     """
 
     function: str
@@ -434,6 +437,7 @@ class Encapsulator(NamedTuple):
     row_type: str
     case: str
     clamp: bool = False
+    larger: str = ""
 
 
 class Dispatch(NamedTuple):

@@ -353,3 +353,27 @@ def test_damaged_options(back: Datapath) -> None:
         outcome = receive(back, question)
         assert outcome.verdict == "pass"
         assert outcome.frame[14:] == bytes(question)
+
+
+@pytest.mark.parametrize(
+    ("reply", "overhead"),
+    [
+        ("[{ip: {source: host.address, destination: received.ip.source}}, {gre: {key: received.vxlan.vni}}]", 50),
+        (
+            "[{ipv6: {source: host.address, destination: '2001:db8:1::99'}}, "
+            "{udp: {destination_port: 4789, checksum: zero}}, {vxlan: {vni: 7}}, "
+            "{ethernet: {source: host.uplink.mac, destination: received.ethernet.source}}]",
+            70,
+        ),
+    ],
+)
+def test_segments_fit_both_ways(compiled: Compile, reply: str, overhead: int) -> None:
+    """What comes in is longer by one encapsulation, what goes out by another: the larger counts in each SYN."""
+    spec = text().replace("encapsulations:\n", f"encapsulations:\n  other: {reply}\n")
+    options = [("MSS", 1460)]
+    with Datapath(compiled(spec.replace("reflect: from-lb", "reflect: from-lb, with: other"))) as datapath:
+        arrived = receive(datapath, asking(4) / TCP(sport=4000, dport=80, flags="S", options=options))
+        assert_mss(Ether(arrived.frame).payload, 1500 - overhead - 40)
+        sent = send(datapath, answering(4) / TCP(sport=80, dport=4000, flags="SA", options=options))
+        inner = Ether(sent.frame)[VXLAN].payload.payload if overhead == 70 else Ether(sent.frame)[GRE].payload
+        assert_mss(inner, 1500 - overhead - 40)

@@ -9,7 +9,7 @@ from ..spec import EgressRule, Match, Spec
 from .conditions import LINK_LOCAL, Conditions, catches, families_of
 from .names import c_name, place_text
 from .reflection import constant as learned_constant
-from .reflection import reply_stacks
+from .reflection import larger, reply_stacks
 from .tunnel_ends import tunnel_ends
 
 
@@ -76,7 +76,15 @@ def reflection(spec: Spec, rule: EgressRule, stacks: Sequence[ir.Stack]) -> ir.D
         table=name,
         by_row=len(pairs) > 1,
         encapsulators=tuple(
-            ir.Encapsulator(f"reflect_{name}_{a.name}", name, r, "struct learned", stack_constant(a), clamp=True)
+            ir.Encapsulator(
+                f"reflect_{name}_{a.name}",
+                name,
+                r,
+                "struct learned",
+                stack_constant(a),
+                clamp=True,
+                larger=larger(a, r),
+            )
             for a, r in pairs
         ),
     )

@@ -121,7 +121,21 @@ def learn(rule: IngressRule, arriving: ir.Stack, replies: Sequence[ir.Stack]) ->
         word = next(w for w in layer.words if any(p.name == field for p in w.parts))
         part = next(p for p in word.parts if p.name == field)
         fields.append(ir.LearnedField(member, type_, layer.member, word.name, word.bits, part.shift, part.bits))
-    return ir.Learn(constant(rule.name), DIRECTIONS[rule.learn.direction], tuple(fields), tuple(options), tail)
+    own = [r for r in replies if r.outer_family == arriving.outer_family] or replies
+    most = max(own, key=lambda r: r.overhead, default=arriving)
+    return ir.Learn(
+        constant(rule.name),
+        DIRECTIONS[rule.learn.direction],
+        tuple(fields),
+        tuple(options),
+        tail,
+        larger(most, arriving),
+    )
+
+
+def larger(one: ir.Stack, other: ir.Stack) -> str:
+    """The constant of `one`'s overhead, if that is more than the other's. A tail that is kept stands in both."""
+    return f"{one.name}_OVERHEAD".upper() if one.overhead > other.overhead else ""
 
 
 def _layer(stack: ir.Stack, header: str) -> ir.Layer | None:
