@@ -425,8 +425,6 @@ __noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header
 	__be16 old, new;
 	__u32 at;
 
-	if (!skb)
-		return 0;
 	transport &= TRANSPORT_MASK;
 	tcp = packet_data(skb) + transport;
 	if ((void *)(tcp + TCP_HLEN) > packet_end(skb) || !(tcp[TCP_FLAGS] & TCP_FLAG_SYN))
@@ -540,7 +538,7 @@ static __always_inline void find_oldest(struct flow_bucket *bucket)
  */
 
 /* What `rule` has learned for the flow at hand, if it is not idle yet. Finding it keeps it from becoming idle. */
-__noinline int find_flow(struct __sk_buff *skb, __u32 rule, __u64 idle)
+__noinline int find_flow(__u32 rule, __u64 idle)
 {
 	struct flow *wanted = flow_at_hand();
 	__u64 now = bpf_ktime_get_ns();
@@ -549,7 +547,7 @@ __noinline int find_flow(struct __sk_buff *skb, __u32 rule, __u64 idle)
 	struct flow *flow;
 	__u32 hash;
 
-	if (!skb || !wanted)
+	if (!wanted)
 		return false;
 	hash = flow_key_hash(&wanted->key, host.flow_seed);
 	bucket = flow_bucket(hash);
@@ -568,21 +566,21 @@ __noinline int find_flow(struct __sk_buff *skb, __u32 rule, __u64 idle)
 }
 
 /*
- * Remember the flow at hand. In a full bucket the one that would become idle first gives way, which is counted if it had not
- * been idle yet: its next packet goes to the rules that follow. False: the flow is known with other headers, and may
- * not be changed.
+ * Remember the flow at hand. In a full bucket the one that would become idle first gives way, which is counted if it
+ * had not been idle yet: its next packet goes to the rules that follow. False: the flow is known with other headers,
+ * and may not be changed.
  */
 __noinline int learn_flow(struct __sk_buff *skb, __u64 idle, bool may_change)
 {
 	struct counters *counters = counters_of_this_cpu();
 	const struct flow *seen = flow_at_hand();
-	bool known, idle_before, same, done;
+	bool known, was_idle, same, done;
 	__u64 now = bpf_ktime_get_ns();
 	struct flow_bucket *bucket;
 	struct flow *flow;
 	__u32 hash;
 
-	if (!skb || !seen || !counters)
+	if (!seen || !counters)
 		return true;
 	hash = flow_key_hash(&seen->key, host.flow_seed);
 	bucket = flow_bucket(hash);
@@ -593,9 +591,9 @@ __noinline int learn_flow(struct __sk_buff *skb, __u64 idle, bool may_change)
 	if (!known)
 		find_oldest(bucket);
 	flow = &bucket->flow[bucket->way % FLOW_WAYS];
-	idle_before = flow->expires <= now;
+	was_idle = flow->expires <= now;
 	same = same_words(&flow->learned, &seen->learned, LEARNED_WORDS);
-	done = !known || idle_before || same || may_change;
+	done = !known || was_idle || same || may_change;
 	if (done) {
 		bucket->tag[bucket->way % FLOW_WAYS] = hash;
 		flow->key = seen->key;
@@ -605,7 +603,7 @@ __noinline int learn_flow(struct __sk_buff *skb, __u64 idle, bool may_change)
 	bpf_spin_unlock(&bucket->lock);
 	if (!done)
 		return false;
-	if (idle_before)
+	if (was_idle)
 		count(&counters->flows_learned, skb);
 	else if (!known)
 		count(&counters->flows_evicted, skb);
@@ -671,7 +669,7 @@ __noinline int find_key(struct __sk_buff *skb, bool quoted)
 	struct flow_key *key;
 	__u32 transport;
 
-	if (!skb || !packet || !flow)
+	if (!packet || !flow)
 		return false;
 	transport = packet->transport & TRANSPORT_MASK;
 	key = &flow->key;
@@ -712,7 +710,7 @@ __noinline int find_key(struct __sk_buff *skb, bool quoted)
 static __always_inline bool find_learned(
 	struct __sk_buff *skb, const struct packet *packet, __u32 rule, __u64 idle, struct flow *flow)
 {
-	if (!find_key(skb, true) || !find_flow(skb, rule, packet->ports_unseen ? FLOW_FRAGMENT_IDLE : idle))
+	if (!find_key(skb, true) || !find_flow(rule, packet->ports_unseen ? FLOW_FRAGMENT_IDLE : idle))
 		return false;
 	if (packet->fragment && !packet->ports_unseen) {
 		/* The fragments that follow show no ports, but they will show this. */
@@ -726,8 +724,8 @@ static __always_inline bool find_learned(
 
 /*
  * Whether a TCP segment that came in fits the connection here that it claims to belong to (RFC 5961, section 5): only
- * then is it believed that the peer is now behind another encapsulator. `key` is that of the answers. Where there is
- * no established connection, there is nothing to steal.
+ * then is it believed that the peer is now behind another encapsulator. The key of the flow at hand is that of the
+ * answers. Where there is no established connection, there is nothing to steal.
  */
 __noinline int fits_connection(struct __sk_buff *skb)
 {
@@ -742,7 +740,7 @@ __noinline int fits_connection(struct __sk_buff *skb)
 	const struct bpf_sock *socket;
 	bool fits = true;
 
-	if (!skb || !packet || !flow)
+	if (!packet || !flow)
 		return false;
 	key = &flow->key;
 	sequence = packet_data(skb) + (packet->transport & TRANSPORT_MASK) + TCP_SEQUENCE;
