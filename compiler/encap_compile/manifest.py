@@ -26,6 +26,7 @@ class Member(Record):
       prefixlen      u32, host order, first member of an LPM key: significant *bits of all that follows it*
       rowid          u32: FNV-1a (32 bit) of the row's name in UTF-8
       stack          u32: which layout of headers this row takes, see `Table.stacks`
+      cgroup         u64, host order: a cgroup's number in the kernel, which is its directory's inode
       bytes          raw bytes (the bundle's identity)
       pad            zero bytes
     """
@@ -46,8 +47,8 @@ class Layout(Record):
 class KeyColumn(Record):
     """A column of the table's key as a person writes it in a row."""
 
-    name: str  # destination, source, protocol, destination_port, source_port, dscp, mark, received.vxlan.vni
-    type: str  # prefix, address, protocol, port, dscp, u8, u16, u24, u32, u64
+    name: str  # destination, source, protocol, destination_port, source_port, dscp, mark, cgroup, received.vxlan.vni
+    type: str  # prefix, address, protocol, port, dscp, cgroup, u8, u16, u24, u32, u64
     families: tuple[str, ...] = ()  # of prefix and address: ipv4, ipv6 or both (then IPv4 is written mapped)
     prefix_lengths: tuple[int, ...] = ()  # promised by `shape`; empty: any
 
@@ -117,8 +118,14 @@ class HostDeclaration(Record):
 class HostMember(Record):
     """Where a host value goes in `struct host` (section .rodata.host, one per attached device).
 
-    `source` is NAME for a value, DEVICE.mac, DEVICE.mtu, DEVICE.ifindex for an attribute of the attached device, or
-    `identity`. `family` picks one address of a value of type ip.
+    `source` is NAME for a value, DEVICE.mac, DEVICE.mtu, DEVICE.ifindex for an attribute of the attached device, or one
+    of the words that the loader knows: `identity`, `flow_seed`, and for sockets
+      cgroups        u64: of the instance for a cgroup, the set of named cgroups that it is or lies within, by their bits
+      cgroup_level   u32: how deep the attached cgroup lies in the kernel's hierarchy; 0 is its root
+      cgroup_levels  u32: bit n is set if a row is keyed by a cgroup n levels below the attached one
+      netns_cookie   u64: SO_NETNS_COOKIE of this network namespace; 0 where the kernel does not tell programs (5.15)
+    In the instance for a cgroup, DEVICE.mtu is the smallest of all attached devices, and what else belongs to a device
+    is zero. `family` picks one address of a value of type ip.
     `required_for` names what needs it: "stack:NAME" (rows of that stack), or empty for always. `own` says that it is
     an outer source: an address of ours, by which what is encapsulated already is known.
     """
@@ -144,11 +151,20 @@ class Counter(Record):
 
 
 class Hooked(Record):
-    """A program of the object and where it goes."""
+    """A program of the object and where it goes: to every attached device, or to every cgroup that is `managed`."""
 
     program: str  # the C function
-    hook: str  # tc_egress or tc_ingress
+    hook: str  # tc_egress, tc_ingress, cgroup_setsockopt, cgroup_getsockopt: see `hooks.HOOKS`
     section: str
+
+
+class Cgroup(Record):
+    """A cgroup that the spec names. It may come and go while the programs run: until it is there, it is pending."""
+
+    path: str  # below the attached one, as `system.slice/nginx.service`; empty: the attached one itself
+    bit: int  # its place in a set of cgroups, 0 to 63
+    managed: bool  # its sockets may choose: the programs with cgroup hooks go there
+    place: str  # spec line, FILE:LINE
 
 
 class RuleSummary(Record):
@@ -207,3 +223,7 @@ class Manifest(Record):
     inputs: Inputs
     files: dict[str, str] = field(default_factory=dict)  # every other file of the bundle -> SHA-256
     flows: tuple[str, ...] = ()  # what the table of flows keeps of a packet: members in their order, and stacks
+    cgroup: str = ""  # where sockets are managed: a path in the cgroup2 hierarchy that begins with `/`, or host.NAME
+    cgroups: tuple[Cgroup, ...] = ()
+    cgroup_map: str = ""  # hash: a cgroup's number (u64) -> the set of named cgroups that it is (u64), not their parents
+    sockets: str = ""  # the map of what sockets have chosen, of the same layout in every version
