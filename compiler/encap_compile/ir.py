@@ -238,7 +238,13 @@ class IsFamily(NamedTuple):
     family: str
 
 
-Condition = InPrefixes | InPrefixMap | InRanges | IsFamily
+class InCgroups(NamedTuple):
+    """The packet's socket was made in one of the cgroups, or below. `names` are the constants of their bits."""
+
+    names: tuple[str, ...]
+
+
+Condition = InPrefixes | InPrefixMap | InRanges | IsFamily | InCgroups
 
 
 # ---- maps ------------------------------------------------------------------------------------------------------------
@@ -359,6 +365,7 @@ class PacketNeeds(NamedTuple):
     hash: bool
     length: bool  # of the inner packet, and where its transport header begins: to encapsulate
     flow: bool  # what tells its flow from others
+    owner: bool  # what its socket says: cgroups, and what was chosen for it
     discovery: bool  # whether an IPv6 packet is neighbour discovery
 
     @property
@@ -400,9 +407,19 @@ class TunnelEnd(NamedTuple):
     prefixes: tuple[IPv4Network | IPv6Network, ...] = ()
 
 
-class EgressRule(NamedTuple):
-    """`action`: encapsulate, reflect, pass or drop. `row_name` is set when the rule names its row.
+class Choice(NamedTuple):
+    """Rows of a table that a socket may choose: those whose constants are in `rows`, or with none all of them."""
 
+    table: str
+    constant: str  # of the table's number
+    rows: tuple[str, ...]
+    ids: tuple[int, ...]  # their values
+
+
+class EgressRule(NamedTuple):
+    """`action`: encapsulate, socket, reflect, pass or drop. `row_name` is set when the rule names its row.
+
+    `choices` are what a socket may have chosen for the rule to take the packet.
     `learned` begins the names of the constants of the ingress rule that `reflect` names; `table` is then what
     dispatches to the stacks of the reply.
     """
@@ -417,6 +434,7 @@ class EgressRule(NamedTuple):
     row_name: str
     on_miss: str
     learned: str = ""
+    choices: tuple[Choice, ...] = ()
 
 
 def verb(action: str) -> str:
@@ -471,6 +489,53 @@ class EgressProgram(NamedTuple):
         return bool(self.rules) or self.default == "drop"
 
 
+class CgroupBit(NamedTuple):
+    """A cgroup that the spec names: `level` directories below the attached one."""
+
+    constant: str
+    path: str
+    bit: int
+    level: int
+    managed: bool  # its sockets may choose
+    place: str
+
+
+class SocketTable(NamedTuple):
+    """A table that sockets choose rows of. `overheads`: the case of each stack, and the name of its overhead."""
+
+    name: str
+    constant: str
+    number: int
+    overheads: tuple[tuple[str, str], ...]
+
+
+class SocketRule(NamedTuple):
+    """Which sockets may choose what: those made in the cgroups of these constants (with none: all that are managed)."""
+
+    text: str
+    place: str
+    cgroups: tuple[str, ...]
+    choices: tuple[Choice, ...]
+
+
+class Owners(NamedTuple):
+    """Whose packets are whose, where rules ask for it. Without `rules` no socket may choose.
+
+    `levels`: how far below the attached cgroup the cgroups lie that rules match by. `clamped`: the constants of those
+    whose packets a rule encapsulates. `mptcp`: a subflow's connection can be asked (5.19). `errno`: refusals have a
+    number (5.18). `contract` is what applications are told.
+    """
+
+    cgroups: tuple[CgroupBit, ...]
+    levels: tuple[int, ...]
+    tables: tuple[SocketTable, ...]
+    rules: tuple[SocketRule, ...]
+    clamped: tuple[str, ...]
+    encapsulates: bool
+    mptcp: bool
+    errno: bool
+
+
 class WordCheck(NamedTuple):
     """A word of a received header that must have a value. `mask` leaves out ignored bits (host order).
 
@@ -518,7 +583,7 @@ class IngressRule(NamedTuple):
 
 
 class FlowTable(NamedTuple):
-    """The table of flows. `members` are what any of the rules keeps."""
+    """The table of flows. `members` are what any of the `rules` keeps; without rules, it holds owners alone."""
 
     members: tuple[StructMember, ...]
     rules: tuple[IngressRule, ...]
@@ -569,6 +634,7 @@ class IngressProgram(NamedTuple):
     refuse: str
     decapsulators: tuple[Decapsulator, ...]
     family_change: str
+    clamps: bool = False  # the answers to what sockets and cgroups send encapsulated
 
 
 class HostMember(NamedTuple):
@@ -599,3 +665,4 @@ class Program(NamedTuple):
     egress: EgressProgram
     ingress: IngressProgram | None
     flows: FlowTable | None
+    owners: Owners | None

@@ -34,6 +34,8 @@ def _say(code: str, what: str, place: Place, findings: Findings) -> None:
 
 def _host_names(spec: Spec) -> Iterator[str]:
     yield from (reference.path[0] for reference in spec.attach)
+    if isinstance(spec.cgroup, Reference):
+        yield spec.cgroup.path[0]
     yield from (value.default[0] for value in spec.host.values() if value.default)
     for encapsulation in spec.encapsulations.values():
         yield from (v.path[0] for *_, v in uses(encapsulation) if isinstance(v, Reference) and v.root == "host")
@@ -52,7 +54,7 @@ def _set_names(spec: Spec) -> Iterator[str]:
 
 
 def _tables(spec: Spec, findings: Findings) -> None:
-    targets = {rule.to.table for rule in spec.egress.rules if rule.to}
+    targets = {target.table for rule in spec.egress.rules for target in rule.targets}
     lookups = {rule.lookup for rule in spec.ingress.rules if rule.lookup}
     sources = {(s.table, s.field) for s in (r.source for r in spec.ingress.rules) if isinstance(s, TableField)}
     marks = {

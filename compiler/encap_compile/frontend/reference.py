@@ -40,6 +40,7 @@ SECTIONS = (
     ("Tables", "table", "endpoints: {NAME: {...}}"),
     ("Shape", "shape", "shape: {...}"),
     ("Egress", "egress", "egress: {...}"),
+    ("Remembering", "remember", "remember: {...}"),
     ("Egress rules", "egress_rule", "- {name: ..., ...}"),
     ("Ingress", "ingress", "ingress: {...}"),
     ("Ingress rules", "ingress_rule", "- {name: ..., ...}"),

@@ -37,12 +37,14 @@ def egress_rules(
         match = build_match(node.get("match"), sets, findings, hints)
         to, action, on_miss = node.get("to"), node.get("action"), node.get("on_miss")
         target = _target(to, findings) if to else None
+        chosen = node.get("socket")
+        rows = tuple(_target(item, findings) for item in chosen.each()) if chosen else ()
         word = action.value if action else None
         reflected = _reflect(node)
         miss = on_miss.value if on_miss else "drop"
-        text = egress_text(match, target, reflected, word, miss)
+        text = egress_text(match, target, rows, reflected, word, miss)
         name = node.value["name"]
-        found.append(EgressRule(name.value, match, target, word, miss, name.place, text, reflected))
+        found.append(EgressRule(name.value, match, target, word, miss, name.place, text, reflected, rows))
     return tuple(found)
 
 
@@ -87,12 +89,17 @@ def _reflect(node: Node) -> Reflect | None:
 def _learn(node: Node | None, findings: Findings) -> Learn | None:
     if node is None:
         return None
-    idle = 0
-    try:
-        idle = duration(node.value["idle"].value)
-    except ValueProblem as problem:
-        findings.error(problem.code, problem.message, node.value["idle"].place, problem.help)
+    idle = build_duration(node.value["idle"], findings)
     return Learn(node.value["for"].value, node.value["capacity"].value, idle, node.start)
+
+
+def build_duration(node: Node, findings: Findings) -> int:
+    """Nanoseconds (E4); 0 after an error."""
+    try:
+        return duration(node.value)
+    except ValueProblem as problem:
+        findings.error(problem.code, problem.message, node.place, problem.help)
+        return 0
 
 
 def _target(node: Node, findings: Findings) -> RowTarget:

@@ -22,6 +22,15 @@ def features(spec: Spec, program: ir.Program) -> dict[str, str]:
         found["inner Ethernet in bpf_skb_adjust_room"] = "5.13"
     if program.ingress and program.ingress.family_change == "flags":
         found["BPF_F_ADJ_ROOM_DECAP_L3"] = "6.3"
+    if program.owners:
+        found["bpf_sk_ancestor_cgroup_id"] = "5.9"
+        found["sockets' storage in programs for TC"] = "5.2"
+    if program.owners and program.owners.rules:
+        found["links to cgroup hooks"] = "5.7"
+    if program.owners and program.owners.errno:
+        found["bpf_set_retval"] = "5.18"
+    if program.owners and program.owners.mptcp:
+        found["bpf_skc_to_mptcp_sock"] = "5.19"
     return found
 
 
@@ -31,7 +40,7 @@ def rule_summaries(spec: Spec) -> list[manifest.RuleSummary]:
     found = []
     for rule in egress.rules:
         destinations: tuple[str, ...] = ()
-        if rule.to:
+        if rule.targets:
             prefixes = rule.match.destination.prefixes if rule.match.destination else ()
             destinations = tuple(str(p) for p in prefixes)
         found.append(
@@ -41,7 +50,7 @@ def rule_summaries(spec: Spec) -> list[manifest.RuleSummary]:
                 rule.text,
                 place_text(rule.place),
                 destinations,
-                rule.to.table if rule.to else "",
+                rule.targets[0].table if rule.targets else "",
                 rule.to.row or "" if rule.to else "",
                 _digest(rule.text, rule.on_miss),
             )

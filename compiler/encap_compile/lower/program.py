@@ -19,6 +19,16 @@ from .host import HostValues
 from .ingress import lower_ingress, signature, source_sets
 from .layouts import constant_groups, header_structs
 from .names import c_name, place_text
+from .owners import (
+    CGROUP_MAP,
+    SOCKET_MAP,
+    attached_cgroup,
+    cgroup_list,
+    lower_owners,
+    named_cgroups,
+    owner_constants,
+    owner_rules,
+)
 from .reflection import flow_constants, flow_table, learning, reply_encapsulation, reply_stacks
 from .stacks import family_field, lower_stack, outer_families
 from .tables import LoweredTable, lower_table, manifest_layout, manifest_stack, place_members, row_id
@@ -41,14 +51,18 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     """Decide everything. `spec` has passed the checks. The manifest still lacks identity, toolchain, inputs, files."""
     table_families = _table_families(spec)
     visible = _visible_families(spec)
+    cgroups = {path: named.constant for path, named in named_cgroups(spec).items()}
     encapsulating, stacks = _stacks(spec, table_families)
     wanted = {r.decapsulate for r in spec.ingress.rules}
     in_use = [s for s in stacks if s.encapsulation in wanted or s.name in encapsulating]
-    conditions = Conditions(visible)
+    conditions = Conditions(visible, cgroups)
     rules = lower_rules(spec, conditions)
     found_dispatches = dispatches(spec, in_use)
-    ingress = lower_ingress(spec, in_use, conditions, _replies(spec, in_use))
+    owners = lower_owners(spec, in_use)
+    clamps = owners is not None and owners.encapsulates
+    ingress = lower_ingress(spec, in_use, conditions, _replies(spec, in_use), clamps)
     learns = bool(learning(spec))
+    remembers = learns or owners is not None
     signatures = tuple(dict.fromkeys(signature(s) for s in stacks if s.name in encapsulating))
     tables = {
         t.name: lower_table(
@@ -92,10 +106,14 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     for rule in spec.ingress.rules:
         if isinstance(rule.set_mark, Reference) and rule.set_mark.root == "host":
             host.add(rule.set_mark, "ipv4", "")
-    if learns:
+    if remembers:
         host.flow_seed()
+    if owners and owners.levels:
+        host.cgroup_level()
+    if owners and owners.rules:
+        host.managed()
     host_members, host_layout, host_described = host.lower()
-    described_counters = counting.lower_counters(egress, ingress, learns)
+    described_counters = counting.lower_counters(egress, ingress, learns, remembers)
     address_maps, sets, prefix_sets, prefix_files = _address_maps(
         spec, conditions, address_sets, bool(egress.signatures)
     )
@@ -106,10 +124,12 @@ def lower(spec: Spec, compiler: str) -> Lowered:
             if any(layer.checksum_base for s in in_use for layer in s.layers)
             else ["encap_ecn.h"]
         )
-    if packet.hash or learns:
+    if packet.hash or remembers:
         includes.append("encap_flow.h")
-    if learns:
+    if remembers:
         includes.append("encap_flow_key.h")
+    if owners:
+        includes.append("encap_socket.h")
     if any(d.encapsulation_limit for d in (ingress.decapsulators if ingress else ())):
         includes.append("encap_limit.h")
     program = ir.Program(
@@ -122,7 +142,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         includes=tuple(includes),
         constants=(
             *constant_groups(in_use, frozenset(encapsulating), ingress.decapsulators if ingress else ()),
-            *([flow_constants(spec)] if learns else []),
+            *([owner_constants(spec, owners, in_use)] if owners else []),
+            *([flow_constants(spec)] if remembers else []),
         ),
         headers=header_structs(in_use, visible),
         stacks=tuple(in_use),
@@ -133,9 +154,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         packet=packet,
         egress=egress,
         ingress=ingress,
-        flows=flow_table(ingress, (r for rs in _replies(spec, in_use).values() for r in rs))
-        if ingress and learns
-        else None,
+        flows=flow_table(ingress, (r for rs in _replies(spec, in_use).values() for r in rs)) if remembers else None,
+        owners=owners,
     )
     described = manifest.Manifest(
         format_version=manifest.FORMAT_VERSION,
@@ -168,7 +188,15 @@ def lower(spec: Spec, compiler: str) -> Lowered:
             manifest.Hooked(program.function, name, HOOKS[name].section)
             for name, program in (("tc_egress", egress), ("tc_ingress", ingress))
             if program is not None and (program is ingress or egress.needed)
+        )
+        + tuple(
+            manifest.Hooked(f"{c_name(spec.name)}_{name.removeprefix('cgroup_')}", name, HOOKS[name].section)
+            for name in (("cgroup_setsockopt", "cgroup_getsockopt") if owners and owners.rules else ())
         ),
+        cgroup=attached_cgroup(spec),
+        cgroups=cgroup_list(owners),
+        cgroup_map=CGROUP_MAP if owners and owners.levels else "",
+        sockets=SOCKET_MAP if owners else "",
         max_overhead=max((s.most_overhead for s in in_use), default=0),
         toolchain=manifest.Toolchain("", "", "", ()),
         inputs=manifest.Inputs("", "", {}, "", ""),
@@ -180,8 +208,13 @@ def _flows(program: ir.Program) -> tuple[str, ...]:
     """What entries of the table of flows mean: their members, and the stacks that they name by number."""
     if program.flows is None:
         return ()
+    owners = ("owner",) if program.owners else ()
     stacks = [d.stack for d in (program.ingress.decapsulators if program.ingress else ()) if d.learns]
-    return (*(f"{m.ctype} {m.name}" for m in program.flows.members), *(f"stack {s.name}" for s in stacks))
+    return (
+        *(f"{m.ctype} {m.name}" for m in program.flows.members),
+        *(f"stack {s.name}" for s in stacks),
+        *owners,
+    )
 
 
 def _title(stacks: list[ir.Stack]) -> str:
@@ -196,14 +229,16 @@ def _table_families(spec: Spec) -> dict[str, tuple[str, ...]]:
     """The families of the inner packets that rules bring to each table."""
     found: dict[str, set[str]] = {}
     for rule in spec.egress.rules:
-        if rule.to:
-            found.setdefault(rule.to.table, set()).update(families_of(rule.match))
+        for target in rule.targets:
+            found.setdefault(target.table, set()).update(families_of(rule.match))
     return {name: tuple(f for f in FAMILIES if f in families) for name, families in found.items()}
 
 
 def _visible_families(spec: Spec) -> tuple[str, ...]:
     """The families whose packets the program must look into."""
-    if spec.egress.default == "drop" or any(r.match != type(r.match)() or r.learn for r in spec.ingress.rules):
+    if spec.egress.default == "drop" or (owner_rules(spec) and spec.ingress.rules):
+        return FAMILIES
+    if any(r.match != type(r.match)() or r.learn for r in spec.ingress.rules):
         return FAMILIES
     found = {f for rule in spec.egress.rules for f in families_of(rule.match)}
     return tuple(f for f in FAMILIES if f in found) or ("ipv4",)
@@ -219,7 +254,7 @@ def _replies(spec: Spec, stacks: Sequence[ir.Stack]) -> dict[str, list[ir.Stack]
 
 
 def _used_tables(spec: Spec) -> set[str]:
-    used = {r.to.table for r in spec.egress.rules if r.to}
+    used = {target.table for r in spec.egress.rules for target in r.targets}
     used |= {r.lookup for r in spec.ingress.rules if r.lookup}
     return used | {r.source.table for r in spec.ingress.rules if isinstance(r.source, TableField)}
 

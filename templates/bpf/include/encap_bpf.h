@@ -207,6 +207,7 @@ struct bpf_tcp_sock {
 	__u32 rcv_nxt;
 	__u32 snd_nxt;
 	__u32 snd_una;
+	__u32 mss_cache;
 };
 
 /* An IPv6 extension header; in the fragment header, `length` is reserved and `fragment` tells the offset. */
