@@ -496,7 +496,7 @@ class CgroupBit(NamedTuple):
     path: str
     bit: int
     level: int
-    managed: bool  # its sockets may choose
+    hooks: tuple[str, ...]  # of those of a cgroup, where programs go
     place: str
 
 

@@ -151,10 +151,10 @@ class Counter(Record):
 
 
 class Hooked(Record):
-    """A program of the object and where it goes: to every attached device, or to every cgroup that is `managed`."""
+    """A program of the object and where it goes: to every attached device, or to every cgroup that has the hook."""
 
     program: str  # the C function
-    hook: str  # tc_egress, tc_ingress, cgroup_setsockopt, cgroup_getsockopt: see `hooks.HOOKS`
+    hook: str  # tc_egress, tc_ingress, cgroup_ingress, cgroup_setsockopt ...: see `hooks.HOOKS`
     section: str
 
 
@@ -163,7 +163,7 @@ class Cgroup(Record):
 
     path: str  # below the attached one, as `system.slice/nginx.service`; empty: the attached one itself
     bit: int  # its place in a set of cgroups, 0 to 63
-    managed: bool  # its sockets may choose: the programs with cgroup hooks go there
+    hooks: tuple[str, ...]  # of those of a cgroup, where programs go: its sockets may choose, or rules match by it
     place: str  # spec line, FILE:LINE
 
 

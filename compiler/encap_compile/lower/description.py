@@ -23,8 +23,9 @@ def features(spec: Spec, program: ir.Program) -> dict[str, str]:
     if program.ingress and program.ingress.family_change == "flags":
         found["BPF_F_ADJ_ROOM_DECAP_L3"] = "6.3"
     if program.owners:
-        found["bpf_sk_ancestor_cgroup_id"] = "5.9"
-        found["sockets' storage in programs for TC"] = "5.2"
+        found["socket storage in TC programs"] = "5.2"
+    if program.owners and program.owners.levels:
+        found["bpf_skb_ancestor_cgroup_id"] = "4.19"
     if program.owners and program.owners.rules:
         found["links to cgroup hooks"] = "5.7"
     if program.owners and program.owners.errno:

@@ -37,9 +37,12 @@ class HostValues:
         """How deep the attached cgroup lies."""
         self._add(CGROUP_LEVEL, "u32", CGROUP_LEVEL, "", "")
 
-    def managed(self) -> None:
-        """Of an instance for a cgroup: which cgroups it is or lies in; and which network namespace it is for."""
+    def cgroups(self) -> None:
+        """Of an instance for a cgroup: which cgroups it is or lies in."""
         self._add(CGROUPS, "u64", CGROUPS, "", "")
+
+    def netns_cookie(self) -> None:
+        """Whose sockets are managed."""
         self._add(NETNS_COOKIE, "u64", NETNS_COOKIE, "", "")
 
     def add(self, reference: Reference, family: str, stack: str, own: bool = False) -> None:

@@ -11,6 +11,8 @@ from .names import c_name, fnv1a, identifier, place_text, row_name_constant, sta
 OVERHEAD = "OWNER_OVERHEAD"  # constant: by how much packets may grow that sockets or cgroups choose for
 CGROUP_MAP = "cgroups"
 SOCKET_MAP = "sockets"
+MATCHED = ("cgroup_ingress",)
+MANAGED = ("cgroup_setsockopt", "cgroup_getsockopt")
 ERRNO_SINCE = (5, 18)  # bpf_set_retval
 MPTCP_SINCE = (5, 19)  # bpf_skc_to_mptcp_sock
 
@@ -33,12 +35,13 @@ def named_cgroups(spec: Spec) -> dict[str, ir.CgroupBit]:
             known = found.get(path)
             level = path.count("/") + 1 if path else 0
             bit = known.bit if known else len(found)
-            managed = bool(rule.socket) or (known is not None and known.managed)
+            hooks = {*(MATCHED if rule.match.cgroup else ()), *(MANAGED if rule.socket else ())}
+            hooks |= set(known.hooks) if known else set()
             place = known.place if known else place_text(rule.place)
             constant = cgroup_constant(path)
             if any(c.constant == constant and c.path != path for c in found.values()):
                 constant += f"_{bit}"
-            found[path] = ir.CgroupBit(constant, path, bit, level, managed, place)
+            found[path] = ir.CgroupBit(constant, path, bit, level, tuple(sorted(hooks)), place)
     return found
 
 
@@ -118,6 +121,8 @@ def owner_constants(spec: Spec, owners: ir.Owners, stacks: Sequence[ir.Stack]) -
         ir.NamedConstant(c.constant, f"(1ULL << {c.bit})", f"{c.path or 'the attached one'}, {c.place}")
         for c in owners.cgroups
     ]
+    names = ",".join(c.path for c in owners.cgroups)
+    found.append(ir.NamedConstant("CGROUP_NAMES", f"{fnv1a(names):#010x}", "FNV-1a of the list: which bit is which"))
     found += [
         ir.NamedConstant(t.constant, f"{t.number:#010x}", "FNV-1a of the table's name, as sockets write it")
         for t in owners.tables
@@ -148,4 +153,4 @@ def attached_cgroup(spec: Spec) -> str:
 
 
 def cgroup_list(owners: ir.Owners | None) -> tuple[manifest.Cgroup, ...]:
-    return tuple(manifest.Cgroup(c.path, c.bit, c.managed, c.place) for c in owners.cgroups) if owners else ()
+    return tuple(manifest.Cgroup(c.path, c.bit, c.hooks, c.place) for c in owners.cgroups) if owners else ()

@@ -35,6 +35,11 @@ from .tables import LoweredTable, lower_table, manifest_layout, manifest_stack, 
 from .tunnel_ends import ADDRESS_TYPES, tunnel_end_fields
 
 FAMILIES = ("ipv4", "ipv6")
+CGROUP_HOOKS = {  # how the function is called
+    "cgroup_ingress": "listener",
+    "cgroup_setsockopt": "setsockopt",
+    "cgroup_getsockopt": "getsockopt",
+}
 OWN_ADDRESSES = "own_addresses"
 OWN_CAPACITY = 1024  # addresses: of all devices, before and after a change
 
@@ -110,8 +115,10 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         host.flow_seed()
     if owners and owners.levels:
         host.cgroup_level()
+    if owners:
+        host.cgroups()
     if owners and owners.rules:
-        host.managed()
+        host.netns_cookie()
     host_members, host_layout, host_described = host.lower()
     described_counters = counting.lower_counters(egress, ingress, learns, remembers)
     address_maps, sets, prefix_sets, prefix_files = _address_maps(
@@ -190,8 +197,9 @@ def lower(spec: Spec, compiler: str) -> Lowered:
             if program is not None and (program is ingress or egress.needed)
         )
         + tuple(
-            manifest.Hooked(f"{c_name(spec.name)}_{name.removeprefix('cgroup_')}", name, HOOKS[name].section)
-            for name in (("cgroup_setsockopt", "cgroup_getsockopt") if owners and owners.rules else ())
+            manifest.Hooked(f"{c_name(spec.name)}_{CGROUP_HOOKS[name]}", name, HOOKS[name].section)
+            for name in CGROUP_HOOKS
+            if owners and any(name in c.hooks for c in owners.cgroups)
         ),
         cgroup=attached_cgroup(spec),
         cgroups=cgroup_list(owners),

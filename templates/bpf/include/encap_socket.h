@@ -10,6 +10,8 @@
 struct owner {
 	__u64 cgroups; /* of those that the spec names: where the socket was made, or above */
 	__u64 choice; /* see socket_choice; 0: nothing chosen */
+	__u32 names; /* CGROUP_NAMES: which bit of `cgroups` is which, by the version that wrote it */
+	__u32 pad;
 };
 
 #define SOCKET_NAME_MAX 97 /* bytes of TABLE/ROW: 32, a slash, 64 */
@@ -22,8 +24,12 @@ struct socket_choice {
 	__u64 choice; /* FNV-1a of the table's name above that of the row's, in one word because they change together */
 	__u64 packets; /* sent with it, segments on the wire */
 	__u64 bytes; /* of IP packets, before encapsulation */
+	__u64 cgroups; /* of a listener, as in struct owner */
+	__u32 names;
 	__u32 told; /* clock ticks: when the table of flows was told whose the connection is */
-	__u32 fits; /* the segments of this connection were made to fit every choice */
+	bool fits; /* the segments of this connection were made to fit every choice */
+	bool asked; /* it chose, or it is known that nobody chose for it */
+	__u8 pad[6];
 	char name[SOCKET_NAME_MAX + 7]; /* as it was written, filled up with zeros */
 };
 
@@ -88,6 +94,7 @@ struct bpf_sockopt {
 	__s32 retval;
 };
 
+#define CGROUP_GO_ON 1 /* the packet goes to its socket */
 #define SOCKOPT_REFUSE 0
 #define SOCKOPT_GO_ON 1
 #define SOCKOPT_DONE (-1) /* as optlen of setsockopt: the kernel has nothing left to do */
@@ -104,6 +111,6 @@ static const struct bpf_sock *(*const bpf_get_listener_sock)(const void *sk) = (
 static void *(*const bpf_sk_storage_get)(void *map, const void *sk, void *value, __u64 flags) = (void *)107;
 static __u64 (*const bpf_jiffies64)(void) = (void *)118;
 static __u64 (*const bpf_get_netns_cookie)(void *ctx) = (void *)122; /* 5.15 for socket options */
-static __u64 (*const bpf_sk_ancestor_cgroup_id)(const void *sk, int level) = (void *)129;
+static __u64 (*const bpf_skb_ancestor_cgroup_id)(struct __sk_buff *skb, int level) = (void *)83;
 static long (*const bpf_set_retval)(int retval) = (void *)187; /* 5.18 */
 static void *(*const bpf_skc_to_mptcp_sock)(const void *sk) = (void *)196; /* 5.19 */
