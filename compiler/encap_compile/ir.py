@@ -521,16 +521,19 @@ class SocketRule(NamedTuple):
 class Owners(NamedTuple):
     """Whose packets are whose, where rules ask for it. Without `rules` no socket may choose.
 
-    `levels`: how far below the attached cgroup the cgroups lie that rules match by. `clamped`: the constants of those
-    whose packets a rule encapsulates. `mptcp`: a subflow's connection can be asked (5.19). `errno`: refusals have a
-    number (5.18). `contract` is what applications are told.
+    `levels`: whether cgroups are asked for; `named_levels`: how far below the attached one those lie that rules name,
+    and `rows_by_cgroup` if rows do too. `clamps_all`: a packet's cgroup alone may have it encapsulated. `mptcp`: a
+    subflow's connection can be asked (5.19). `errno`: refusals have a number (5.18).
     """
 
     cgroups: tuple[CgroupBit, ...]
-    levels: tuple[int, ...]
+    levels: bool
+    named_levels: tuple[int, ...]
+    rows_by_cgroup: bool
+    cgroup_capacity: int
     tables: tuple[SocketTable, ...]
     rules: tuple[SocketRule, ...]
-    clamped: tuple[str, ...]
+    clamps_all: bool
     encapsulates: bool
     mptcp: bool
     errno: bool

@@ -167,6 +167,7 @@ def packet_needs(
     discovery = egress.discovery
     encapsulates = any(r.action in ("encapsulate", "socket", "reflect") for r in rules)
     owner = any(r.choices or any(isinstance(c, ir.InCgroups) for c in r.conditions) for r in rules)
+    owner = owner or "cgroup" in key_words
     reflects = any(r.action == "reflect" for r in rules)
     uses_hash = encapsulates and any(s.uses_hash for s in stacks)
     ports = (

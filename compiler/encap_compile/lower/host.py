@@ -9,10 +9,11 @@ from .tables import manifest_layout, place_members
 
 IDENTITY = "identity"
 FLOW_SEED = "flow_seed"
-CGROUP_LEVEL, CGROUPS, NETNS_COOKIE = "cgroup_level", "cgroups", "netns_cookie"
+CGROUP_LEVEL, CGROUP_LEVELS, CGROUPS, NETNS_COOKIE = "cgroup_level", "cgroup_levels", "cgroups", "netns_cookie"
 COMMENTS = {
     FLOW_SEED: "secret, the same until the next boot",
     CGROUP_LEVEL: "of the attached cgroup: 0 is the hierarchy's root",
+    CGROUP_LEVELS: "bit n: a row is found by a cgroup n levels below it",
     CGROUPS: "of an instance for a cgroup: those that it is, or lies in",
     NETNS_COOKIE: "of the sockets that are managed; 0: not known",
 }
@@ -36,6 +37,10 @@ class HostValues:
     def cgroup_level(self) -> None:
         """How deep the attached cgroup lies."""
         self._add(CGROUP_LEVEL, "u32", CGROUP_LEVEL, "", "")
+
+    def cgroup_levels(self) -> None:
+        """How far below the attached cgroup those lie by which rows are found."""
+        self._add(CGROUP_LEVELS, "u32", CGROUP_LEVELS, "", "")
 
     def cgroups(self) -> None:
         """Of an instance for a cgroup: which cgroups it is or lies in."""

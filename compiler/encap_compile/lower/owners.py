@@ -8,6 +8,7 @@ from .. import ir, manifest
 from ..spec import EgressRule, Scalar, Spec
 from .names import c_name, fnv1a, identifier, place_text, row_name_constant, stack_constant
 
+LEAST_CGROUPS = 1024  # entries: cgroups that come and go are in the map for a moment together
 OVERHEAD = "OWNER_OVERHEAD"  # constant: by how much packets may grow that sockets or cgroups choose for
 CGROUP_MAP = "cgroups"
 SOCKET_MAP = "sockets"
@@ -17,25 +18,31 @@ ERRNO_SINCE = (5, 18)  # bpf_set_retval
 MPTCP_SINCE = (5, 19)  # bpf_skc_to_mptcp_sock
 
 
-def asks(rule: EgressRule) -> bool:
+def asks(rule: EgressRule, spec: Spec) -> bool:
     """Whether the rule wants to know whose a packet is."""
-    return bool(rule.socket or rule.match.cgroup)
+    return bool(rule.socket or rule.match.cgroup) or by_cgroup(rule, spec)
+
+
+def by_cgroup(rule: EgressRule, spec: Spec) -> bool:
+    """Whether the rule finds its row by a cgroup."""
+    return any("cgroup" in spec.endpoints[t.table].key for t in rule.targets if t.table in spec.endpoints)
 
 
 def owner_rules(spec: Spec) -> list[EgressRule]:
-    return [rule for rule in spec.egress.rules if asks(rule)]
+    """The rules that want to know whose packets are."""
+    return [rule for rule in spec.egress.rules if asks(rule, spec)]
 
 
 def named_cgroups(spec: Spec) -> dict[str, ir.CgroupBit]:
     """Every cgroup that rules name, by its path, in the order written; the attached one has an empty path."""
     found: dict[str, ir.CgroupBit] = {}
     for rule in spec.egress.rules:
-        paths = rule.match.cgroup or (("",) if rule.socket else ())
-        for path in paths:
+        rows = by_cgroup(rule, spec)
+        for path in rule.match.cgroup or (("",) if rule.socket or rows else ()):
             known = found.get(path)
             level = path.count("/") + 1 if path else 0
             bit = known.bit if known else len(found)
-            hooks = {*(MATCHED if rule.match.cgroup else ()), *(MANAGED if rule.socket else ())}
+            hooks = {*(MATCHED if rule.match.cgroup or rows else ()), *(MANAGED if rule.socket else ())}
             hooks |= set(known.hooks) if known else set()
             place = known.place if known else place_text(rule.place)
             constant = cgroup_constant(path)
@@ -76,10 +83,15 @@ def lower_owners(spec: Spec, stacks: Sequence[ir.Stack]) -> ir.Owners | None:
         return None
     cgroups = named_cgroups(spec)
     matched = {path for rule in asking for path in rule.match.cgroup}
+    levels = tuple(sorted({cgroups[path].level for path in matched}))
+    keyed = [spec.endpoints[t.table] for rule in asking if by_cgroup(rule, spec) for t in rule.targets]
     encapsulating = [rule for rule in asking if rule.targets]
     return ir.Owners(
         cgroups=tuple(cgroups.values()),
-        levels=tuple(sorted({cgroups[path].level for path in matched})),
+        levels=bool(levels or keyed),
+        named_levels=levels,
+        rows_by_cgroup=bool(keyed),
+        cgroup_capacity=max(LEAST_CGROUPS, 2 * len(cgroups)) + sum(table.capacity for table in keyed),
         tables=tuple(_table(spec, name, stacks) for name in dict.fromkeys(t.table for r in asking for t in r.socket)),
         rules=tuple(
             ir.SocketRule(
@@ -88,7 +100,7 @@ def lower_owners(spec: Spec, stacks: Sequence[ir.Stack]) -> ir.Owners | None:
             for rule in asking
             if rule.socket
         ),
-        clamped=tuple(dict.fromkeys(cgroups[p].constant for r in encapsulating if r.to for p in r.match.cgroup)),
+        clamps_all=any(rule.to for rule in encapsulating),
         encapsulates=bool(encapsulating),
         mptcp=spec.kernel >= MPTCP_SINCE,
         errno=spec.kernel >= ERRNO_SINCE,
@@ -123,6 +135,9 @@ def owner_constants(spec: Spec, owners: ir.Owners, stacks: Sequence[ir.Stack]) -
     ]
     names = ",".join(c.path for c in owners.cgroups)
     found.append(ir.NamedConstant("CGROUP_NAMES", f"{fnv1a(names):#010x}", "FNV-1a of the list: which bit is which"))
+    if owners.rows_by_cgroup and owners.named_levels:
+        value = sum(1 << level for level in owners.named_levels)
+        found.append(ir.NamedConstant("CGROUP_LEVELS", f"{value:#x}", "how deep the cgroups lie that rules name"))
     found += [
         ir.NamedConstant(t.constant, f"{t.number:#010x}", "FNV-1a of the table's name, as sockets write it")
         for t in owners.tables

@@ -115,9 +115,10 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         host.flow_seed()
     if owners and owners.levels:
         host.cgroup_level()
-    if owners:
-        host.cgroups()
+    if owners and owners.rows_by_cgroup:
+        host.cgroup_levels()
     if owners and owners.rules:
+        host.cgroups()
         host.netns_cookie()
     host_members, host_layout, host_described = host.lower()
     described_counters = counting.lower_counters(egress, ingress, learns, remembers)

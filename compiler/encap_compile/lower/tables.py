@@ -42,6 +42,7 @@ KEY_TYPES = {
     **VALUE_TYPES,
     "port": _Type("__be16", "be16", 2, 2),
     "protocol": _Type("__u8", "u8", 1, 1),
+    "cgroup": _Type("__u64", "cgroup", 8, 8),
 }
 WORD_TYPES = {
     "protocol": "protocol",
@@ -49,6 +50,7 @@ WORD_TYPES = {
     "source_port": "port",
     "dscp": "dscp",
     "mark": "u32",
+    "cgroup": "cgroup",
 }
 
 

@@ -66,7 +66,7 @@ def row_constant(row: ir.FixedRow, table: ir.TableMap) -> str:
 
 
 def _from_packet(member: str) -> str:
-    return f"packet->{member}"
+    return "packet->owner.cgroup" if member == "cgroup" else f"packet->{member}"
 
 
 def key_initialisers(table: ir.TableMap, exact: bool = False, p: ir.Program | None = None) -> str:

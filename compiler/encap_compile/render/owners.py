@@ -7,8 +7,6 @@ from typing import Any
 
 from .. import ir
 
-LEAST_CGROUPS = 1024  # entries: cgroups that come and go are in the map for a moment together
-
 
 def any_bit(set_: str, names: Sequence[str]) -> str:
     """Whether a set of cgroups has one of those."""
@@ -37,12 +35,7 @@ def _one_of(table: str, rows: Sequence[str], row: str) -> str:
     return f"{table} && ({terms})" if len(rows) > 1 else f"{table} && {terms}"
 
 
-def cgroup_capacity(owners: ir.Owners) -> int:
-    return max(LEAST_CGROUPS, 2 * len(owners.cgroups))
-
-
 OWNER_FILTERS: dict[str, Callable[..., Any]] = {
     "chose": chose,
     "permits": permits,
-    "cgroup_capacity": cgroup_capacity,
 }
