@@ -105,7 +105,7 @@ def build_duration(node: Node, findings: Findings) -> int:
 def _target(node: Node, findings: Findings) -> RowTarget:
     table, slash, row = node.value.partition("/")
     if not table or (slash and not row) or "/" in row:
-        findings.error("E330", f"`{node.value}` names no table", node.place, "write `to: TABLE` or `to: TABLE/ROW`")
+        findings.error("E330", f"`{node.value}` names no table", node.place, "write `TABLE` or `TABLE/ROW`")
     return RowTarget(table, row if slash else None, node.place)
 
 

@@ -104,9 +104,13 @@ def _cgroups(node: Node | None, findings: Findings) -> tuple[str, ...]:
 def cgroup_path(text: str, node: Node, findings: Findings) -> list[str]:
     """The parts of a path below a cgroup (E334); none after an error."""
     parts = text.split("/") if text else []
+    if text == "/":
+        help = "leave it out to match every socket, or name a cgroup below the attached one, like team-a.slice"
+        findings.error("E334", "the path of a cgroup is empty", node.place, help)
+        return []
     if text.startswith("/"):
         words = f"`{text}` begins with a slash, and paths here begin at the attached cgroup"
-        findings.error("E334", words, node.place, f"write `{text.strip('/') or 'NAME'}`")
+        findings.error("E334", words, node.place, f"write `{text.strip('/')}`")
         return []
     if any(part in ("", ".", "..") or not part.isprintable() or len(part) > LONGEST_CGROUP for part in parts):
         help = f"names separated by single slashes, at most {LONGEST_CGROUP} characters each, like team-a.slice"
