@@ -518,18 +518,6 @@ class SocketRule(NamedTuple):
     choices: tuple[Choice, ...]
 
 
-class ConnectRule(NamedTuple):
-    """What is chosen for sockets that connect: the `choice` as C, and its text. Both are empty for nothing."""
-
-    name: str
-    c_name: str
-    text: str
-    place: str
-    conditions: tuple[Condition, ...]
-    choice: str
-    chosen: str
-
-
 class Owners(NamedTuple):
     """Whose packets are whose, where rules ask for it. Without `rules` no socket may choose.
 
@@ -545,7 +533,6 @@ class Owners(NamedTuple):
     cgroup_capacity: int
     tables: tuple[SocketTable, ...]
     rules: tuple[SocketRule, ...]
-    connects: tuple[ConnectRule, ...]
     clamps_all: bool
     encapsulates: bool
     mptcp: bool
@@ -682,3 +669,50 @@ class Program(NamedTuple):
     ingress: IngressProgram | None
     flows: FlowTable | None
     owners: Owners | None
+
+
+# ---- what applications see -------------------------------------------------------------------------------------------
+
+
+class ContractRow(NamedTuple):
+    """A row that sockets may choose and that is known when compiling.
+
+    `text` is TABLE/ROW as it is chosen; `constant` is its name in C, behind the spec's own, and in Python.
+    """
+
+    text: str
+    constant: str
+    comment: str
+    place: str
+
+
+class ContractTable(NamedTuple):
+    """A table of which sockets may choose rows. With a `file` there are more than `rows`: by their names."""
+
+    name: str
+    place: str
+    comment: str
+    file: str
+    rows: tuple[ContractRow, ...]
+
+
+class ContractRule(NamedTuple):
+    """An egress rule that takes what the socket has chosen. `text` says which sockets may choose what, for people."""
+
+    name: str
+    text: str
+    place: str
+
+
+class SocketContract(NamedTuple):
+    """What an application must know to choose. `reasons`: each refusal has an errno of its own (5.18), not EPERM."""
+
+    name: str
+    c_name: str
+    title: str
+    spec_file: str
+    compiler: str
+    level: int
+    reasons: bool
+    rules: tuple[ContractRule, ...]
+    tables: tuple[ContractTable, ...]

@@ -30,8 +30,6 @@ PLACES = {
     "shape": "`shape`",
     "egress": "`egress`",
     "egress_rule": "an egress rule",
-    "connect": "`connect`",
-    "connect_rule": "a connect rule",
     "remember": "`remember`",
     "learn": "`learn`",
     "ingress": "`ingress`",
