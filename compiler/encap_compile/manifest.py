@@ -120,7 +120,7 @@ class HostMember(Record):
 
     `source` is NAME for a value, DEVICE.mac, DEVICE.mtu, DEVICE.ifindex for an attribute of the attached device, or one
     of the words that the loader knows: `identity`, `flow_seed`, and for sockets
-      cgroups        u64: of the instance for a cgroup, the set of named cgroups that it is or lies within, by their bits
+      cgroups        u64: in the instance for a cgroup, the set of named cgroups that it is or lies in, by their bits
       cgroup_level   u32: how deep the attached cgroup lies in the kernel's hierarchy; 0 is its root
       cgroup_levels  u32: bit n is set if a row is keyed by a cgroup n levels below the attached one
       netns_cookie   u64: SO_NETNS_COOKIE of this network namespace; 0 where the kernel does not tell programs (5.15)
@@ -225,5 +225,7 @@ class Manifest(Record):
     flows: tuple[str, ...] = ()  # what the table of flows keeps of a packet: members in their order, and stacks
     cgroup: str = ""  # where sockets are managed: a path in the cgroup2 hierarchy that begins with `/`, or host.NAME
     cgroups: tuple[Cgroup, ...] = ()
-    cgroup_map: str = ""  # hash: a cgroup's number (u64) -> the set of named cgroups that it is (u64), not their parents
+    cgroup_map: str = (
+        ""  # hash: a cgroup's number (u64) -> the set of named cgroups that it is (u64), not their parents
+    )
     sockets: str = ""  # the map of what sockets have chosen, of the same layout in every version
