@@ -11,7 +11,7 @@ from .kernel.hooks.base import CGROUP_POINTS, DEVICE_POINTS, Hook, OnHook, Point
 from .kernel.machine import seconds_since_boot
 from .loader import counters
 from .loader.cgroups import Cgroups, attached_path, find_cgroups
-from .loader.compose import CGROUP_LEVELS, Context, compose, compose_cgroup, decode, identity_of
+from .loader.compose import CGROUP_LEVELS, WORDS, Context, compose, compose_cgroup, decode, identity_of
 from .loader.desired import given_values, require_privilege
 from .loader.observe import Observed, Running, observe
 from .loader.paths import Paths
@@ -89,6 +89,7 @@ def status(name: str, bundle: Manifest | None = None, bpffs: str = "") -> Status
         drift.append("the last apply did not finish: apply again")
     first = next((h.running for h in hooks if h.running and h.hook.point in DEVICE_POINTS), None)
     host = decode(reader.host_members, first.host) if reader and first else {}
+    host = {name: value for name, value in host.items() if name not in WORDS}
     numbers = dict(cgroups.numbers) if cgroups else dict.fromkeys(state.cgroups, 0) if state else {}
     return Status(name, manifest, state, hooks, host, tuple(drift), counters.totals(observed), numbers)
 

@@ -44,6 +44,10 @@ class Cgroups:
                 found[path] = kept
         return Cgroups(self.hierarchy, self.attached, self.numbers, found)
 
+    def now(self) -> dict[str, int]:
+        """The numbers as they are at this moment; all 0 if the attached cgroup has gone."""
+        return {path: _number(self.hierarchy, below(self.attached.path, path)) for path in self.numbers}
+
     def folders(self) -> list[Path]:
         """The directories in which the cgroups of all paths come and go."""
         found: dict[Path, None] = {}

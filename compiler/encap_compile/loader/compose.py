@@ -18,6 +18,7 @@ IDENTITY = "identity"
 FLOW_SEED = "flow_seed"
 CGROUPS, CGROUP_LEVEL, CGROUP_LEVELS = "cgroups", "cgroup_level", "cgroup_levels"
 NETNS_COOKIE = "netns_cookie"
+WORDS = frozenset({IDENTITY, FLOW_SEED, CGROUPS, CGROUP_LEVEL, CGROUP_LEVELS, NETNS_COOKIE})  # that are no host values
 COOKIE_SINCE = (5, 15)  # bpf_get_netns_cookie for programs of socket options
 _NUMBERS = {"u8", "u16", "u32", "u64"}
 
