@@ -64,9 +64,10 @@ def _carry_out(planned: Plan, stack: ExitStack) -> None:
     desired, paths = planned.desired, planned.desired.paths
     existing = {m.map: stack.enter_context(open_map(m.existing.path)) for m in planned.maps if m.existing}
     loaded = load(desired, planned.loaded, existing, stack)
+    before = _remember_cgroups(planned)
     for change in _sets_first(planned.maps):
         _write(change, loaded.maps[change.map])
-    state = _remember_counters(planned)
+    state = _remember_counters(planned, before)
     _pin_new(planned, loaded.maps)
     for hook in _in_order(planned.hooks):
         try:
@@ -107,13 +108,24 @@ def _write(change: MapChange, target: Map) -> None:
         ) from None
 
 
-def _remember_counters(planned: Plan) -> State:
+def _remember_cgroups(planned: Plan) -> State | None:
+    """Write down the numbers of cgroups before maps hold them: they stay there when the cgroup goes, killed or not."""
+    state, cgroups = planned.observed.state, planned.desired.cgroups
+    if state is None or cgroups is None or not planned.cgroups:
+        return state
+    now = ((path, number, cgroups.former.get(path, ())) for path, number in cgroups.numbers.items())
+    known = replace(state, former={path: [number, *former] for path, number, former in now if number or former})
+    save(planned.desired.paths.state, known)
+    return known
+
+
+def _remember_counters(planned: Plan, before: State | None) -> State:
     """Write down how the new counters are laid out before anything counts in them."""
     desired = planned.desired
-    state = planned.observed.state or State(namespace_cookie=namespace_cookie())
+    state = before or State(namespace_cookie=namespace_cookie())
     if COUNTERS in desired.layouts:
         known = state.with_counters(desired.layouts[COUNTERS], desired.manifest.counters)
-        if known != state or planned.observed.state is None:
+        if known != state or before is None:
             save(desired.paths.state, known)
         return known
     return state

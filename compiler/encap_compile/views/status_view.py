@@ -96,6 +96,13 @@ def counters_prometheus(status: Status) -> str:
             lines.append(f"{metric}{{{labels}}} {entry[index]}")
     lines += ["# HELP encap_drift Whether what is in force differs from what was applied.", "# TYPE encap_drift gauge"]
     lines.append(f'encap_drift{{bundle="{_label(status.name)}"}} {int(bool(status.drift))}')
+    if status.cgroups:
+        pending = sum(not number for number in status.cgroups.values())
+        lines.append("# HELP encap_cgroups_pending Cgroups that the spec or a row names and that are not there.")
+        lines += [
+            "# TYPE encap_cgroups_pending gauge",
+            f'encap_cgroups_pending{{bundle="{_label(status.name)}"}} {pending}',
+        ]
     return "\n".join(lines) + "\n"
 
 
