@@ -276,10 +276,15 @@ def write(
     capacity: int = 16,
     room: int = 64,
     name: str = "hand",
+    refused: bool = False,
 ) -> Path:
-    """Write a bundle; `version` is what the program says to a socket that asks; without `sockets` none may choose."""
+    """Write a bundle; `version` is what the program says to a socket that asks; without `sockets` none may choose.
+
+    `refused` is a program for cgroups that the verifier does not accept.
+    """
     directory.mkdir(parents=True, exist_ok=True)
-    program = SOCKETS.replace("@VERSION@", str(version)) if sockets else f"/* {version} */"
+    program = SOCKETS.replace("value + 4 > (__u8 *)ctx->optval_end || ", "") if refused else SOCKETS
+    program = program.replace("@VERSION@", str(version)) if sockets else f"/* {version} */"
     c_text = SOURCE.replace("@SOCKETS@", program).replace("@CAPACITY@", str(capacity)).replace("@ROOM@", str(room))
     c_text = c_text.lstrip()
     files = {

@@ -13,6 +13,7 @@ import pytest
 from encap_compile.apply import apply
 from tests.netns.loader_net import ATTACH
 from tests.netns.loader_sockets import Sockets, csv, named, sockets, tenant, write
+from tests.support.cgroups import mount
 
 pytestmark = pytest.mark.kernel
 PEER = "192.0.2.2"
@@ -377,3 +378,58 @@ def test_a_program_that_somebody_took_off(on: Sockets, tmp_path: Path) -> None:
     assert on.status(check=3)["drift"] == ["a.slice setsockopt: our program is not there any more"]
     on.apply(bundle)
     on.status(check=0)
+
+
+def test_a_program_is_loaded_where_it_goes_and_nowhere_else(on: Sockets, tmp_path: Path) -> None:
+    bundle = write(tmp_path / "one", named("a.slice"), refused=True)
+    on.apply(bundle)  # no cgroup is there that it would go to
+    on.tree.make("a.slice")
+    before = on.net.left()
+    error = on.apply(bundle, check=5).stderr
+    assert "K205" in error and "the kernel refuses choose" in error
+    assert on.net.left() == before
+    assert on.tree.hooked("a.slice") == []
+
+
+def test_without_the_capability_to_open_by_number(on: Sockets, tmp_path: Path) -> None:
+    on.tree.make("a.slice/b")
+    without = ("setpriv", "--bounding-set=-dac_read_search", "--inh-caps=-dac_read_search")
+    bundle = write(tmp_path / "one", named("a.slice/b"))
+    on.net.ctl("apply", bundle, *on.values, prefix=without, check=0)
+    assert on.tree.hooked("a.slice/b") == ["ask", "choose"]
+    on.net.ctl("status", "hand", prefix=without, check=0)
+    on.net.ctl("remove", "hand", prefix=without, check=0)
+    assert on.tree.hooked("a.slice/b") == []
+
+
+@pytest.mark.parametrize(
+    ("mounts", "words"),
+    [
+        ("umount -a -t cgroup2", "H116"),
+        (f"mkdir -p {{tmp}}/part; mount --bind {{folder}} {{tmp}}/part; umount -l {mount()}", ""),
+        (f"mkdir -p {{tmp}}/other; mount --bind {{folder}}/other {{tmp}}/other; umount -l {mount()}", "H117"),
+    ],
+)
+def test_what_the_mount_shows(on: Sockets, tmp_path: Path, mounts: str, words: str) -> None:
+    on.tree.make("a.slice")
+    on.tree.make("other")
+    bundle = write(tmp_path / "one", named("a.slice"))
+    script = f'mount --make-rprivate / && {mounts.format(tmp=tmp_path, folder=on.tree.folder)} && exec "$@"'
+    done = on.net.ctl("apply", bundle, *on.values, prefix=("unshare", "-m", "sh", "-c", script, "sh"))
+    assert done.returncode == (6 if words else 0), done.stderr
+    assert words in done.stderr
+    assert on.tree.hooked("a.slice") == ([] if words else ["ask", "choose"])
+    if not words:
+        with tenant(on.net, on.tree, "a.slice") as inside:
+            assert inside.ask(inside.socket())["level"] == 1
+
+
+def test_a_cgroup_namespace_hides_levels(on: Sockets, tmp_path: Path) -> None:
+    on.tree.make("inner/a.slice")
+    bundle = write(tmp_path / "one", named("a.slice"), cgroup="/")
+    join = f"echo $$ > {on.tree.folder}/inner/cgroup.procs"
+    inside = f"umount -a -t cgroup2; mkdir -p {tmp_path}/cg; mount -t cgroup2 none {tmp_path}/cg"
+    script = f'{join} && exec unshare -Cm sh -c \'mount --make-rprivate / && {inside} && exec "$@"\' sh "$@"'
+    values = on.values[:-2]
+    done = on.net.ctl("apply", bundle, *values, prefix=("sh", "-c", script, "sh"))
+    assert (done.returncode, "H116" in done.stderr) == (6, True), done.stderr

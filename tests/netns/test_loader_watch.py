@@ -55,7 +55,7 @@ class Watching:
 
     def end(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        out, _ = self.process.communicate(timeout=10)
+        out, _ = self.process.communicate(timeout=PATIENCE)
         self.lines += (self.unread + out).splitlines()
         return self.process.returncode
 
