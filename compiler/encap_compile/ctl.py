@@ -300,6 +300,22 @@ def remove_command(context: Context, bundle: Path, bpffs: str, format_: str) -> 
     return Exit.DONE
 
 
+@cli.command("sweep")
+@_BPFFS
+@click.option("--check", is_flag=True, help="Take nothing away; exit 3 if there is something.")
+@_format("text", "json")
+@click.pass_obj
+def sweep_command(context: Context, bpffs: str, check: bool, format_: str) -> int:
+    """Take away what bundles left behind in network namespaces that are gone."""
+    context.format = format_
+    from .sweep import sweep
+    from .views.sweep_view import swept_document, swept_text
+
+    found = sweep(bpffs, check)
+    _json(swept_document(found, check)) if format_ == "json" else click.echo(swept_text(found, check), nl=False)
+    return Exit.DRIFT if check and found else Exit.DONE
+
+
 def _later(name: str) -> None:
     @cli.command(name, hidden=True, context_settings={"ignore_unknown_options": True})
     @click.argument("words", nargs=-1, type=click.UNPROCESSED)

@@ -111,6 +111,11 @@ CODES: dict[str, Explained] = {
         "applied. Those below it may come later. Its path begins at the root of the cgroup2 hierarchy:\n\n"
         "    attach: {devices: [host.uplink], cgroup: /}\n    attach: {devices: [host.uplink], cgroup: host.tenants}",
     ),
+    "H118": Explained(
+        "processes that cannot be seen",
+        "`encapctl sweep` takes away what is left of network namespaces that are gone, and tells so by looking at all\n"
+        "processes. From within a container it sees only some. Run it on the machine itself.",
+    ),
     "K201": Explained(
         "libbpf is missing",
         "encapctl loads objects through libbpf.so.1, which every distribution packages:\n\n"

@@ -24,6 +24,15 @@ def live_link(owner: Owner, hook: Hook) -> Link | None:
     return link
 
 
+def is_on(owner: Owner, hook: Hook) -> bool:
+    """Whether the pinned link is on its target, so that this is not gone."""
+    link = live_link(owner, hook)
+    if link is None:
+        return False
+    link.close()
+    return True
+
+
 def keep(owner: Owner, hook: Hook, link: Link) -> None:
     """Pin a new link. Killed before, it goes away with the process: nothing is left half done."""
     pin(link.fd, _path(owner, hook))
