@@ -22,7 +22,7 @@ HOOKS = MappingProxyType(
         for hook in (
             Hook("tc_egress", "tc", "struct __sk_buff", (4, 5)),
             Hook("tc_ingress", "tc", "struct __sk_buff", (4, 5)),
-            Hook("cgroup_ingress", "cgroup_skb/ingress", "struct __sk_buff", (4, 10)),
+            Hook("cgroup_listen", "cgroup_skb/ingress", "struct __sk_buff", (4, 10)),
             Hook("cgroup_setsockopt", "cgroup/setsockopt", "struct bpf_sockopt", (5, 3)),
             Hook("cgroup_getsockopt", "cgroup/getsockopt", "struct bpf_sockopt", (5, 3)),
         )

@@ -154,7 +154,7 @@ class Hooked(Record):
     """A program of the object and where it goes: to every attached device, or to every cgroup that has the hook."""
 
     program: str  # the C function
-    hook: str  # tc_egress, tc_ingress, cgroup_ingress, cgroup_setsockopt ...: see `hooks.HOOKS`
+    hook: str  # tc_egress, tc_ingress, cgroup_listen, cgroup_setsockopt ...: see `hooks.HOOKS`
     section: str
 
 
@@ -162,7 +162,7 @@ class Cgroup(Record):
     """A cgroup that the spec names. It may come and go while the programs run: until it is there, it is pending."""
 
     path: str  # below the attached one, as `system.slice/nginx.service`; empty: the attached one itself
-    bit: int  # its place in a set of cgroups, 0 to 63
+    bit: int  # its place in a set of cgroups, 0 to 62; 63 says that rows are found by one
     hooks: tuple[str, ...]  # of those of a cgroup, where programs go: its sockets may choose, or rules match by it
     place: str  # spec line, FILE:LINE
 
@@ -225,7 +225,5 @@ class Manifest(Record):
     flows: tuple[str, ...] = ()  # what the table of flows keeps of a packet: members in their order, and stacks
     cgroup: str = ""  # where sockets are managed: a path in the cgroup2 hierarchy that begins with `/`, or host.NAME
     cgroups: tuple[Cgroup, ...] = ()
-    cgroup_map: str = (
-        ""  # hash: a cgroup's number (u64) -> the set of named cgroups that it is (u64), not their parents
-    )
+    cgroup_map: str = ""  # hash: a cgroup's number (u64) -> its bits (u64), without those of the ones it lies in
     sockets: str = ""  # the map of what sockets have chosen, of the same layout in every version

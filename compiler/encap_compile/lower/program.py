@@ -36,7 +36,7 @@ from .tunnel_ends import ADDRESS_TYPES, tunnel_end_fields
 
 FAMILIES = ("ipv4", "ipv6")
 CGROUP_HOOKS = {  # how the function is called
-    "cgroup_ingress": "listener",
+    "cgroup_listen": "listener",
     "cgroup_setsockopt": "setsockopt",
     "cgroup_getsockopt": "getsockopt",
 }
