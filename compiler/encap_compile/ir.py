@@ -518,6 +518,18 @@ class SocketRule(NamedTuple):
     choices: tuple[Choice, ...]
 
 
+class ConnectRule(NamedTuple):
+    """What is chosen for sockets that connect: the `choice` as C, and its text. Both are empty for nothing."""
+
+    name: str
+    c_name: str
+    text: str
+    place: str
+    conditions: tuple[Condition, ...]
+    choice: str
+    chosen: str
+
+
 class Owners(NamedTuple):
     """Whose packets are whose, where rules ask for it. Without `rules` no socket may choose.
 
@@ -533,6 +545,7 @@ class Owners(NamedTuple):
     cgroup_capacity: int
     tables: tuple[SocketTable, ...]
     rules: tuple[SocketRule, ...]
+    connects: tuple[ConnectRule, ...]
     clamps_all: bool
     encapsulates: bool
     mptcp: bool

@@ -145,7 +145,7 @@ class Counter(Record):
 
     name: str  # as in the C struct
     offset: int
-    kind: str  # chosen, passed, dropped, refused, decapsulated, flows
+    kind: str  # chosen, passed, dropped, refused, decapsulated, flows, connect
     text: str  # what happened, for people
     place: str  # spec line, FILE:LINE, or empty
 

@@ -155,6 +155,16 @@ class EgressRule(Record):
         return (self.to,) if self.to else self.socket
 
 
+class ConnectRule(Record):
+    """What is chosen for a socket when it connects: exactly one of `choose` and `action` (pass: nothing)."""
+
+    name: str
+    match: Match
+    choose: RowTarget | None
+    place: Place = dataclasses.field(compare=False)
+    text: str = dataclasses.field(default="", compare=False)
+
+
 class Remember(Record):
     """For how many connections it is remembered whose they are, and how long (nanoseconds) after the last packet."""
 
@@ -261,6 +271,7 @@ class Spec(Record):
     sets: Mapping[str, AddressSet]
     encapsulations: Mapping[str, Encapsulation]
     endpoints: Mapping[str, Table]
+    connect: tuple[ConnectRule, ...]
     egress: Egress
     ingress: Ingress
     path: str

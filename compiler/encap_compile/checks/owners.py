@@ -5,13 +5,14 @@ from __future__ import annotations
 from ..diagnostics import Findings
 from ..spec import EgressRule, Reference, RowTarget, Spec
 from ..suggest import did_you_mean
+from .targets import row_names, row_there
 
 MOST_CGROUPS = 63  # bits of a word, one of which tells rows
 SHORTEST_MEMORY = 60_000_000_000  # ns: as long as a closed connection may have to answer (RFC 9293, section 3.4.1)
 
 
 def check(spec: Spec, findings: Findings) -> None:
-    """E301 and E332 `attach: cgroup`; E541 to E547; W510 rows listed twice; W516 nothing remembered."""
+    """E301 and E332 `attach: cgroup`; E303, E304, E507, E547, E548 `connect`; E541 to E546; W510 listed twice, W516."""
     _attached(spec, findings)
     asking = [rule for rule in spec.egress.rules if _asks(rule, spec)]
     if asking and spec.cgroup is None:
@@ -19,7 +20,8 @@ def check(spec: Spec, findings: Findings) -> None:
         words = f"rule {rule.name} asks for sockets or cgroups, and `attach` names no cgroup"
         help = "add `cgroup: /` to `attach`, or a cgroup further down: its sockets, and those below, are managed"
         findings.error("E541", words, rule.place, help)
-    named = dict.fromkeys(path for rule in asking for path in rule.match.cgroup)
+    matches = [rule.match for rule in asking] + [rule.match for rule in spec.connect]
+    named = dict.fromkeys(path for match in matches for path in match.cgroup)
     if len(named) > MOST_CGROUPS:
         words = f"the rules name {len(named)} cgroups, and a program tells {MOST_CGROUPS} apart"
         help = "match their common parent, and find the row by `key: cgroup`: a table may name any number"
@@ -30,6 +32,7 @@ def check(spec: Spec, findings: Findings) -> None:
             findings.error("E544", words, ingress.match.place, "match its destination or port: who listens there")
     for rule in spec.egress.rules:
         _once(rule, findings)
+    _connect(spec, findings)
     _tables(spec, findings)
     _remembered(spec, bool(asking), findings)
 
@@ -68,6 +71,32 @@ def _once(rule: EgressRule, findings: Findings) -> None:
 
 def _text(target: RowTarget) -> str:
     return target.table if target.row is None else f"{target.table}/{target.row}"
+
+
+def _connect(spec: Spec, findings: Findings) -> None:
+    """What is chosen at connect is a row that a rule lets sockets have."""
+    permitted = {target for rule in spec.egress.rules for target in rule.socket}
+    for rule in spec.connect:
+        for word in ("source", "source_port", "dscp"):
+            if getattr(rule.match, word):
+                words = f"rule {rule.name} matches by `{word}`, which is not known when a socket connects"
+                help = "match `destination`, `protocol`, `destination_port`, `mark` or `cgroup`"
+                findings.error("E547", words, rule.match.place, help)
+        if rule.choose is None:
+            continue
+        table = spec.endpoints.get(rule.choose.table)
+        if table is None:
+            help = did_you_mean(rule.choose.table, spec.endpoints, "declare it under `endpoints:`")
+            findings.error("E303", f"there is no table `{rule.choose.table}`", rule.choose.place, help)
+        elif rule.choose.row is None:
+            words = f"`{rule.choose.table}` is a table, and one of its rows is chosen"
+            findings.error("E507", words, rule.choose.place, f"write `choose: {rule.choose.table}/ROW`")
+        elif not permitted & {rule.choose, RowTarget(rule.choose.table, None)}:
+            words = f"no egress rule lets a socket have `{_text(rule.choose)}`, so choosing it does nothing"
+            help = f"add an egress rule with `socket: [{_text(rule.choose)}]`: it says where in their order it counts"
+            findings.error("E548", words, rule.choose.place, help)
+        elif table.file is None:
+            row_there(table.name, rule.choose, row_names(table), findings)
 
 
 def _tables(spec: Spec, findings: Findings) -> None:

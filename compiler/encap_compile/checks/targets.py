@@ -33,10 +33,11 @@ def _judge_choice(rule: EgressRule, to: RowTarget, table: Table, findings: Findi
         help = "let sockets choose from a table without `key`; its rows have names"
         findings.error("E540", words, to.place, help, related=((table.place, "the table"),))
     elif to.row is not None and table.file is None:
-        _row_there(table.name, to, _names(table), findings)
+        row_there(table.name, to, row_names(table), findings)
 
 
-def _names(table: Table) -> list[str]:
+def row_names(table: Table) -> list[str]:
+    """Of the rows in the spec."""
     return [str(row.cells["name"].value) for row in table.rows if "name" in row.cells]
 
 
@@ -63,11 +64,11 @@ def _judge(rule: EgressRule, to: RowTarget, table: Table, findings: Findings) ->
         words = f"table {table.name} has a key, so the packet chooses its row"
         findings.error("E506", words, to.place, f"write `to: {table.name}`")
     elif not table.key and to.row is None:
-        names = _names(table)
+        names = row_names(table)
         help = f"write `to: {table.name}/{names[0] if names else 'ROW'}`, or give the table a `key`"
         findings.error("E507", f"table {table.name} has no key to find a row by", to.place, help)
     elif to.row is not None and table.file is None:
-        _row_there(table.name, to, _names(table), findings)
+        row_there(table.name, to, row_names(table), findings)
 
 
 def _all_have_ports(rule: EgressRule) -> bool:
@@ -76,13 +77,14 @@ def _all_have_ports(rule: EgressRule) -> bool:
 
 def check_rows(spec: Spec, rows: Mapping[str, EncodedRows], findings: Findings) -> None:
     """E304 for rows in files."""
-    for rule in spec.egress.rules:
-        for to in rule.targets:
-            if to.row is not None and to.table in rows:
-                _row_there(to.table, to, rows[to.table].names, findings)
+    chosen = [rule.choose for rule in spec.connect if rule.choose]
+    for to in [*chosen, *(target for rule in spec.egress.rules for target in rule.targets)]:
+        if to.row is not None and to.table in rows:
+            row_there(to.table, to, rows[to.table].names, findings)
 
 
-def _row_there(table: str, to: RowTarget, names: object, findings: Findings) -> None:
+def row_there(table: str, to: RowTarget, names: object, findings: Findings) -> None:
+    """E304."""
     known = list(names)  # type: ignore[call-overload]
     if to.row not in known:
         help = did_you_mean(to.row or "", known[:10000], f"add it to the rows of {table}")

@@ -256,6 +256,19 @@ that only the other has.""",
         """The kernel numbers cgroups anew whenever they are made. `encapctl` finds the numbers and writes them into the
 table's map; rows that are compiled in cannot follow.""",
     ),
+    "E547": Explained(
+        "not known at connect",
+        """When a socket connects there is no packet yet: it has a destination, a protocol and a port, a mark, and the
+cgroup that it was made in. Its own address and port are chosen after that.""",
+    ),
+    "E548": Explained(
+        "a choice that no rule takes up",
+        """A connect rule chooses for the socket, as the application could by itself. What comes of a choice is said by
+an egress rule with `socket`: it has its place among the others, and without one the choice is never looked at.
+
+    connect: {rules: [{name: web, match: {destination_port: 443, protocol: tcp}, choose: exits/fra}]}
+    egress: {rules: [{name: chosen, socket: [exits]}], default: pass}""",
+    ),
     "W515": Explained(
         "a cgroup for nothing",
         """`attach: cgroup` says whose sockets may choose. No rule has `socket`, no match or key has `cgroup`: nothing

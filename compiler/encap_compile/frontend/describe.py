@@ -31,6 +31,13 @@ def egress_text(
     return f"{words} -> {target_text(to)}, no row: {on_miss}"
 
 
+def connect_text(match: Match, choose: RowTarget | None) -> str:
+    """Like `cgroup a.slice 10.0.0.0/8 tcp: exits/fra is chosen`."""
+    return (
+        f"{match_text(match) or 'everything'}: {f'{target_text(choose)} is chosen' if choose else 'nothing is chosen'}"
+    )
+
+
 def target_text(to: RowTarget) -> str:
     return to.table if to.row is None else f"{to.table}/{to.row}"
 

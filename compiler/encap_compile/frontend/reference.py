@@ -40,6 +40,8 @@ SECTIONS = (
     ("Tables", "table", "endpoints: {NAME: {...}}"),
     ("Shape", "shape", "shape: {...}"),
     ("Egress", "egress", "egress: {...}"),
+    ("Connect", "connect", "connect: {...}"),
+    ("Connect rules", "connect_rule", "- {name: ..., ...}"),
     ("Remembering", "remember", "remember: {...}"),
     ("Egress rules", "egress_rule", "- {name: ..., ...}"),
     ("Ingress", "ingress", "ingress: {...}"),

@@ -277,6 +277,24 @@ def _rules() -> Schema:
             },
             ["default"],
         ),
+        "connect": _closed(
+            "connect",
+            {"rules": described("connect.rules", type="array", items=reference("connect_rule"), minItems=1)},
+            ["rules"],
+        ),
+        "connect_rule": _closed(
+            "connect_rule",
+            {
+                "name": described("connect_rule.name", **reference("name")),
+                "match": described("connect_rule.match", **reference("match")),
+                "choose": described("connect_rule.choose", type="string", examples=["exits/fra"]),
+                "action": described("connect_rule.action", enum=["pass"]),
+            },
+            ["name"],
+            allOf=[
+                _either("choose", "action", "E206", "a rule chooses a row (`choose`), or nothing (`action: pass`)"),
+            ],
+        ),
         "remember": _closed(
             "egress.remember",
             {

@@ -63,6 +63,19 @@ TEXT: dict[str, str] = {
     ),
     "shape.prefix_lengths": "The only prefix lengths that occur in the key.",
     "table.owner": "Who writes the rows. `git`: this spec and its files; `apply` makes the map equal to them.",
+    "connect": (
+        "What is chosen for a socket when it connects, if it has not chosen itself. The choice stays with the socket; "
+        "egress rules with `socket` say what comes of it."
+    ),
+    "connect.rules": "The first rule that matches decides; if none does, nothing is chosen.",
+    "connect_rule": "A rule for sockets that connect: exactly one of `choose` and `action`.",
+    "connect_rule.name": "Unique among all rules; counters carry it.",
+    "connect_rule.match": (
+        "What is known at connect: `destination`, `protocol`, `destination_port`, `mark` and `cgroup`; everything, if "
+        "it is left out."
+    ),
+    "connect_rule.choose": "`TABLE/ROW`, as an application would choose it.",
+    "connect_rule.action": "`pass`: nothing is chosen.",
     "egress": "What happens to packets that leave through the attached devices.",
     "egress.rules": "The first rule that matches decides. At most 500: what grows is a table or a set.",
     "egress.default": "What happens to packets that no rule matches.",

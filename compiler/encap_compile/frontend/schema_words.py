@@ -30,6 +30,8 @@ PLACES = {
     "shape": "`shape`",
     "egress": "`egress`",
     "egress_rule": "an egress rule",
+    "connect": "`connect`",
+    "connect_rule": "a connect rule",
     "remember": "`remember`",
     "learn": "`learn`",
     "ingress": "`ingress`",

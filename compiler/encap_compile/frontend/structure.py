@@ -10,6 +10,7 @@ from ..rows.prefixes import read_prefixes
 from ..spec import (
     ROOTS,
     AddressSet,
+    ConnectRule,
     Egress,
     Encapsulation,
     HeaderUse,
@@ -25,7 +26,7 @@ from ..values import Prefix, ValueProblem, duration, prefix
 from .files import beside, named_file
 from .nodes import Node
 from .schema_parts import REMEMBERED, REMEMBERED_FOR
-from .structure_rules import build_duration, egress_rules, ingress_rules
+from .structure_rules import build_duration, connect_rules, egress_rules, ingress_rules
 from .structure_tables import build_table
 from .structure_values import build_options, build_value, cgroup_path
 
@@ -54,6 +55,7 @@ def build_spec(root: Node, path: str, sha256: str, findings: Findings) -> Spec:
             name: build_table(name, node, _key_place(root, "endpoints", name), path, findings)
             for name, node in _members(root, "endpoints")
         },
+        connect=_connect(root, sets, findings),
         egress=_egress(root, sets, findings),
         ingress=_ingress(root, sets, findings),
         path=path,
@@ -194,6 +196,11 @@ def _remember(node: Node | None, findings: Findings) -> Remember:
         build_duration(idle, findings) if idle else duration(REMEMBERED_FOR),
         node.start if node else NOWHERE,
     )
+
+
+def _connect(root: Node, sets: Mapping[str, AddressSet], findings: Findings) -> tuple[ConnectRule, ...]:
+    node = root.get("connect")
+    return connect_rules(node.value["rules"].value, sets, _address_fields(root), findings) if node else ()
 
 
 def _ingress(root: Node, sets: Mapping[str, AddressSet], findings: Findings) -> Ingress:

@@ -12,6 +12,7 @@ from ..spec import (
     Addresses,
     AddressSet,
     AnySource,
+    ConnectRule,
     EgressRule,
     IngressRule,
     Learn,
@@ -20,7 +21,7 @@ from ..spec import (
     TableField,
 )
 from ..values import ValueProblem, duration
-from .describe import egress_text, ingress_text
+from .describe import connect_text, egress_text, ingress_text
 from .nodes import Node
 from .structure_values import build_addresses, build_match, build_value
 
@@ -45,6 +46,20 @@ def egress_rules(
         text = egress_text(match, target, rows, reflected, word, miss)
         name = node.value["name"]
         found.append(EgressRule(name.value, match, target, word, miss, name.place, text, reflected, rows))
+    return tuple(found)
+
+
+def connect_rules(
+    nodes: list[Node], sets: Mapping[str, AddressSet], tables: Mapping[str, str], findings: Findings
+) -> tuple[ConnectRule, ...]:
+    """In the order written (E306, E330, E4). `tables` as in `egress_rules`."""
+    found = []
+    for node in nodes:
+        match = build_match(node.get("match"), sets, findings, _in_match(tables))
+        choose = node.get("choose")
+        target = _target(choose, findings) if choose else None
+        name = node.value["name"]
+        found.append(ConnectRule(name.value, match, target, name.place, connect_text(match, target)))
     return tuple(found)
 
 

@@ -11,7 +11,7 @@ SIZE = 16  # bytes of a counter: packets and bytes, two u64
 
 
 def lower_counters(
-    egress: ir.EgressProgram, ingress: ir.IngressProgram | None, learns: bool, remembers: bool
+    egress: ir.EgressProgram, ingress: ir.IngressProgram | None, learns: bool, owners: ir.Owners | None
 ) -> tuple[ir.CounterMember, ...]:
     found: dict[str, ir.CounterMember] = {}
 
@@ -21,10 +21,13 @@ def lower_counters(
     encapsulates = bool(egress.encapsulators)
     if egress.needed:
         _egress(egress, encapsulates, add)
+    for connect in owners.connects if owners else ():
+        words = f"{connect.chosen} was chosen" if connect.chosen else "nothing was chosen"
+        add(f"connect_{connect.c_name}", "connect", f"rule {connect.name}: sockets for which {words}", connect.place)
     for decapsulator in ingress.decapsulators if ingress else ():
         for rule_ in decapsulator.rules:
             add(f"ingress_{rule_.c_name}", "decapsulated", f"rule {rule_.name}: decapsulated", rule_.place)
-    for name, text in FLOWS.items() if learns else REMEMBERED.items() if remembers else ():
+    for name, text in FLOWS.items() if learns else REMEMBERED.items() if owners else ():
         add(name, "flows", text)
     if ingress is None:
         return tuple(found.values())

@@ -62,6 +62,10 @@ def rule_summaries(spec: Spec) -> list[manifest.RuleSummary]:
         )
     )
     found += [
+        manifest.RuleSummary(r.name, "connect", r.text, place_text(r.place), digest=_digest(r.text))
+        for r in spec.connect
+    ]
+    found += [
         manifest.RuleSummary(r.name, "ingress", r.text, place_text(r.place), digest=_digest(r.text))
         for r in spec.ingress.rules
     ]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import ir, manifest
-from ..spec import EgressRule, Scalar, Spec
+from ..diagnostics import Place
+from ..spec import ConnectRule, EgressRule, Scalar, Spec
+from .conditions import Conditions
 from .names import c_name, fnv1a, identifier, place_text, row_name_constant, stack_constant
 
 LEAST_CGROUPS = 1024  # entries: cgroups that come and go are in the map for a moment together
@@ -13,6 +15,7 @@ OVERHEAD = "OWNER_OVERHEAD"  # constant: by how much packets may grow that socke
 CGROUP_MAP = "cgroups"
 SOCKET_MAP = "sockets"
 MATCHED = ("cgroup_listen",)
+CONNECTS = ("cgroup_connect4", "cgroup_connect6")
 MANAGED = ("cgroup_setsockopt", "cgroup_getsockopt")
 ERRNO_SINCE = (5, 18)  # bpf_set_retval
 MPTCP_SINCE = (5, 19)  # bpf_skc_to_mptcp_sock
@@ -36,19 +39,23 @@ def owner_rules(spec: Spec) -> list[EgressRule]:
 def named_cgroups(spec: Spec) -> dict[str, ir.CgroupBit]:
     """Every cgroup that rules name, by its path, in the order written; the attached one has an empty path."""
     found: dict[str, ir.CgroupBit] = {}
-    for rule in spec.egress.rules:
-        rows = by_cgroup(rule, spec)
-        for path in rule.match.cgroup or (("",) if rule.socket or rows else ()):
-            known = found.get(path)
+
+    def add(paths: Sequence[str], hooks: Sequence[str], place: Place) -> None:
+        for path in paths:
             level = path.count("/") + 1 if path else 0
-            bit = known.bit if known else len(found)
-            hooks = {*(MATCHED if rule.match.cgroup or rows else ()), *(MANAGED if rule.socket else ())}
-            hooks |= set(known.hooks) if known else set()
-            place = known.place if known else place_text(rule.place)
             constant = cgroup_constant(path)
             if any(c.constant == constant and c.path != path for c in found.values()):
-                constant += f"_{bit}"
-            found[path] = ir.CgroupBit(constant, path, bit, level, tuple(sorted(hooks)), place)
+                constant += f"_{len(found)}"
+            known = found.setdefault(path, ir.CgroupBit(constant, path, len(found), level, (), place_text(place)))
+            found[path] = known._replace(hooks=tuple(sorted({*known.hooks, *hooks})))
+
+    for rule in spec.egress.rules:
+        matched = bool(rule.match.cgroup) or by_cgroup(rule, spec)
+        if matched or rule.socket:
+            hooks = (*(MATCHED if matched else ()), *(MANAGED if rule.socket else ()))
+            add(rule.match.cgroup or ("",), hooks, rule.place)
+    for connect in spec.connect:
+        add(connect.match.cgroup or ("",), CONNECTS, connect.place)
     return found
 
 
@@ -76,7 +83,17 @@ def choices(rule: EgressRule) -> tuple[ir.Choice, ...]:
     )
 
 
-def lower_owners(spec: Spec, stacks: Sequence[ir.Stack]) -> ir.Owners | None:
+def _connect(rule: ConnectRule, conditions: Conditions) -> ir.ConnectRule:
+    choice = chosen = ""
+    if rule.choose is not None and rule.choose.row is not None:
+        chosen = f"{rule.choose.table}/{rule.choose.row}"
+        row = row_name_constant(rule.choose.table, rule.choose.row)
+        choice = f"(__u64){table_constant(rule.choose.table)} << 32 | {row}"
+    met = conditions.of(rule.match, unseen=False)
+    return ir.ConnectRule(rule.name, c_name(rule.name), rule.text, place_text(rule.place), met, choice, chosen)
+
+
+def lower_owners(spec: Spec, stacks: Sequence[ir.Stack], conditions: Conditions) -> ir.Owners | None:
     """None if no rule asks whose packets are."""
     asking = owner_rules(spec)
     if not asking:
@@ -100,6 +117,7 @@ def lower_owners(spec: Spec, stacks: Sequence[ir.Stack]) -> ir.Owners | None:
             for rule in asking
             if rule.socket
         ),
+        connects=tuple(_connect(rule, conditions) for rule in spec.connect),
         clamps_all=any(rule.to for rule in encapsulating),
         encapsulates=bool(encapsulating),
         mptcp=spec.kernel >= MPTCP_SINCE,

@@ -39,6 +39,8 @@ CGROUP_HOOKS = {  # how the function is called
     "cgroup_listen": "listener",
     "cgroup_setsockopt": "setsockopt",
     "cgroup_getsockopt": "getsockopt",
+    "cgroup_connect4": "connect4",
+    "cgroup_connect6": "connect6",
 }
 OWN_ADDRESSES = "own_addresses"
 OWN_CAPACITY = 1024  # addresses: of all devices, before and after a change
@@ -63,7 +65,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     conditions = Conditions(visible, cgroups)
     rules = lower_rules(spec, conditions)
     found_dispatches = dispatches(spec, in_use)
-    owners = lower_owners(spec, in_use)
+    owners = lower_owners(spec, in_use, conditions)
     clamps = owners is not None and owners.encapsulates
     ingress = lower_ingress(spec, in_use, conditions, _replies(spec, in_use), clamps)
     learns = bool(learning(spec))
@@ -88,7 +90,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         table = tables[source.table]
         rows_file = replace(table.manifest, file=f"{source.table}.csv")
         tables[source.table] = table._replace(manifest=rows_file)
-    matches = [c for d in (ingress.decapsulators if ingress else ()) for r in d.rules for c in r.match]
+    matches = [c for r in (owners.connects if owners else ()) for c in r.conditions]
+    matches += [c for d in (ingress.decapsulators if ingress else ()) for r in d.rules for c in r.match]
     keys = {t.name: t.key for t in spec.endpoints.values() if t.name in table_families}
     packet = packet_needs(
         visible,
@@ -117,11 +120,11 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         host.cgroup_level()
     if owners and owners.rows_by_cgroup:
         host.cgroup_levels()
-    if owners and owners.rules:
+    if owners and (owners.rules or owners.connects):
         host.cgroups()
         host.netns_cookie()
     host_members, host_layout, host_described = host.lower()
-    described_counters = counting.lower_counters(egress, ingress, learns, remembers)
+    described_counters = counting.lower_counters(egress, ingress, learns, owners)
     address_maps, sets, prefix_sets, prefix_files = _address_maps(
         spec, conditions, address_sets, bool(egress.signatures)
     )
@@ -245,7 +248,7 @@ def _table_families(spec: Spec) -> dict[str, tuple[str, ...]]:
 
 def _visible_families(spec: Spec) -> tuple[str, ...]:
     """The families whose packets the program must look into."""
-    if spec.egress.default == "drop" or (owner_rules(spec) and spec.ingress.rules):
+    if spec.egress.default == "drop" or spec.connect or (owner_rules(spec) and spec.ingress.rules):
         return FAMILIES
     if any(r.match != type(r.match)() or r.learn for r in spec.ingress.rules):
         return FAMILIES

@@ -25,6 +25,10 @@ def named_rows(program: ir.Program) -> list[tuple[str, int]]:
     for rule in program.egress.rules:
         for choice in rule.choices:
             found.update(zip(choice.rows, choice.ids, strict=True))
+    for connect in program.owners.connects if program.owners else ():
+        if connect.chosen:
+            table, _, row = connect.chosen.partition("/")
+            found[row_name_constant(table, row)] = row_id(row)
     return list(found.items())
 
 

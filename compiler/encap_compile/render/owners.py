@@ -35,7 +35,14 @@ def _one_of(table: str, rows: Sequence[str], row: str) -> str:
     return f"{table} && ({terms})" if len(rows) > 1 else f"{table} && {terms}"
 
 
+def c_string(text: str) -> str:
+    """A C string literal; what is not plain ASCII as octal escapes, which end by themselves."""
+    plain = (chr(b) if 32 <= b < 127 and chr(b) not in '"\\?' else f"\\{b:03o}" for b in text.encode())
+    return '"' + "".join(plain) + '"'
+
+
 OWNER_FILTERS: dict[str, Callable[..., Any]] = {
     "chose": chose,
     "permits": permits,
+    "c_string": c_string,
 }

@@ -100,6 +100,22 @@ struct bpf_sockopt {
 	__s32 retval;
 };
 
+/* The context of a program on the connect hooks of a cgroup. */
+struct bpf_sock_addr {
+	__u32 user_family;
+	__be32 user_ip4;
+	__be32 user_ip6[4];
+	__u32 user_port; /* network byte order, in the lower half */
+	__u32 family;
+	__u32 type;
+	__u32 protocol;
+	__be32 msg_src_ip4;
+	__be32 msg_src_ip6[4];
+	__u64 sk __attribute__((aligned(8)));
+};
+
+#define CONNECT_REFUSE 0 /* EPERM */
+#define CONNECT_GO_ON 1
 #define CGROUP_GO_ON 1 /* the packet goes to its socket */
 #define SOCKOPT_REFUSE 0
 #define SOCKOPT_GO_ON 1
