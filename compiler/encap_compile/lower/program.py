@@ -12,6 +12,7 @@ from ..hooks import HOOKS
 from ..spec import Encapsulation, Reference, Spec, TableField
 from . import counters as counting
 from .conditions import Conditions, families_of
+from .contract import lower_contract
 from .description import features, rule_summaries
 from .egress import dispatches, lower_egress, lower_rules, packet_needs
 from .fixed import fixed_rows
@@ -52,6 +53,7 @@ class Lowered(NamedTuple):
     program: ir.Program
     manifest: manifest.Manifest
     prefix_files: dict[str, str]
+    contract: ir.SocketContract | None
 
 
 def lower(spec: Spec, compiler: str) -> Lowered:
@@ -168,6 +170,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         flows=flow_table(ingress, (r for rs in _replies(spec, in_use).values() for r in rs)) if remembers else None,
         owners=owners,
     )
+    contract = lower_contract(spec, compiler, program.title)
     described = manifest.Manifest(
         format_version=manifest.FORMAT_VERSION,
         name=spec.name,
@@ -208,12 +211,13 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         cgroup=attached_cgroup(spec),
         cgroups=cgroup_list(owners),
         cgroup_map=CGROUP_MAP if owners and owners.levels else "",
+        contract=(f"{contract.name}.h", f"{contract.c_name}.py") if contract else (),
         sockets=SOCKET_MAP if owners else "",
         max_overhead=max((s.most_overhead for s in in_use), default=0),
         toolchain=manifest.Toolchain("", "", "", ()),
         inputs=manifest.Inputs("", "", {}, "", ""),
     )
-    return Lowered(program, described, prefix_files)
+    return Lowered(program, described, prefix_files, contract)
 
 
 def _flows(program: ir.Program) -> tuple[str, ...]:
