@@ -98,9 +98,12 @@ def test_what_may_be_chosen(exits: Exits, inner: int) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [b"exits", b"exits/near/x", b"exits/near\0\0", b"exits/near\0x", b"\0exits/near", b"/", b"//", b"exits/", b"/near"]
-    + [b"x" * 97, b"x" * 98, b"x" * 4095, b"x" * 4096, b"x" * 4097, b"x" * 70000, b"exits/" + b"n" * 92, b"\xff/\xfe"]
-    + [b"exits/nea", b"exits/nearr", b"EXITS/NEAR", b" exits/near", b"exits/near\n"],
+    [
+        *(b"exits", b"exits/near/x", b"exits/near\0\0", b"exits/near\0x", b"\0exits/near", b"/", b"//", b"exits/"),
+        *(b"/near", b"exits/nea", b"exits/nearr", b"EXITS/NEAR", b" exits/near", b"exits/near\n", b"\xff/\xfe"),
+        *(b"x" * length for length in (97, 98, 4095, 4096, 4097, 70000)),
+        b"exits/" + b"n" * 92,
+    ],
     ids=lambda value: f"{len(value)} bytes {value[:12]!r}",
 )
 def test_odd_values(exits: Exits, value: bytes) -> None:
@@ -211,7 +214,7 @@ def test_passed_on(exits: Exits, inner: int) -> None:
     with left, right, exits.socket("a", inner, DATAGRAM) as chooser:
         exits.choose(chooser, "exits/near")
         left.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [chooser.fileno()]))])
-        data, control, _, _ = right.recvmsg(1, socket.CMSG_LEN(4))
+        _, control, _, _ = right.recvmsg(1, socket.CMSG_LEN(4))
         passed = socket.socket(fileno=array.array("i", control[0][2])[0])
         with passed:
             passed.settimeout(5)
@@ -231,9 +234,13 @@ def test_another_namespace(exits: Exits) -> None:
     """A socket of another network namespace, in a managed cgroup: its packets never come by"""
     if kernel_version() < (5, 15):
         pytest.skip("programs cannot tell namespaces apart before 5.15")
-    with Namespace("other") as other, exits.inside("a"), other.socket(socket.AF_INET, STREAM) as made:
-        with refused(errno.ENOPROTOOPT, always=True):
-            exits.choose(made, "exits/near")
+    with (
+        Namespace("other") as other,
+        exits.inside("a"),
+        other.socket(socket.AF_INET, STREAM) as made,
+        refused(errno.ENOPROTOOPT, always=True),
+    ):
+        exits.choose(made, "exits/near")
     with exits.socket("a", 4) as made:
         exits.choose(made, "exits/near")
 
