@@ -17,17 +17,21 @@ RETURN = {
     "gue": _OWN / "gue-return.yaml",
 }
 # What the host runs whose sockets choose.
-EXITS = {
-    name: _OWN / f"{name}.yaml" for name in ("exits", "exits-newer", "exits-chosen", "exits-chosen-next", "containers")
-}
-SPECS = (*RETURN.values(), *EXITS.values())
+EXITS = {name: _OWN / f"{name}.yaml" for name in ("exits", "exits-newer", "exits-chosen", "containers")}
+NEXT = _OWN / "next" / "exits-chosen.yaml"  # another version of one of them
+SPECS = (*RETURN.values(), *EXITS.values(), NEXT)
 
 
 def bundle(spec: Path, folder: Path) -> Path:
     """The bundle of a spec, compiled into `folder` if it has to be."""
     if given := os.environ.get(GIVEN):
-        return Path(given) / spec.stem
-    return cli.compile_spec(spec, folder)[0]
+        return place(Path(given), spec) / spec.stem
+    return cli.compile_spec(spec, place(folder, spec) / f"{spec.stem}.build")[0]
+
+
+def place(folder: Path, spec: Path) -> Path:
+    """Where in a folder of bundles the bundle of a spec is: two versions have one name."""
+    return folder / "next" if spec == NEXT else folder
 
 
 def encapsulations() -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support import cli, kernel_vxlan
 from tests.support.cgroups import Tree, mount
-from tests.support.exits import APPLICATION, CHOOSE, FAMILY, PORT, SERVICE, Exits, ask, level
+from tests.support.exits import APPLICATION, ARRIVES, CHOOSE, FAMILY, PORT, SERVICE, Exits, ask, level
 from tests.support.links import mac_of, neighbour, veth
 from tests.support.netns import Namespace
 from tests.support.topology import PLAN, Topology
@@ -81,7 +81,7 @@ class Container:
         finally:
             (mount() / "cgroup.procs").write_text(f"{os.getpid()}\n")
         with made:
-            made.settimeout(5)
+            made.settimeout(ARRIVES)
             yield made
 
 

@@ -16,11 +16,23 @@ import pytest
 
 from encap_compile.kernel.machine import kernel_version
 from tests.support.cgroups import Tree
-from tests.support.exits import APPLICATION, CHOOSE, FAMILY, PORT, SERVICE, STATUS, Exits, ask, ask_datagram, level
+from tests.support.exits import (
+    APPLICATION,
+    ARRIVES,
+    CHOOSE,
+    FAMILY,
+    PORT,
+    SERVICE,
+    STATUS,
+    Exits,
+    ask,
+    ask_datagram,
+    level,
+)
 from tests.support.netns import Namespace
 from tests.support.topology import PLAN, Topology
 
-from .bundles import EXITS, bundle
+from .bundles import EXITS, NEXT, bundle
 
 pytestmark = pytest.mark.kernel
 INNER = pytest.mark.parametrize("inner", [4, 6], ids=["ipv4 inside", "ipv6 inside"])
@@ -49,7 +61,7 @@ def only_choosing(folder: Path) -> Iterator[Exits]:
     """A network in which nobody is encapsulated who has not chosen."""
     with Tree() as tree, Topology(offloads="off") as topology:
         found = Exits(topology, tree)
-        found.apply(bundle(EXITS["exits-chosen"], folder / "chosen"))
+        found.apply(bundle(EXITS["exits-chosen"], folder))
         yield found
         found.close()
 
@@ -217,13 +229,13 @@ def test_passed_on(exits: Exits, inner: int) -> None:
         _, control, _, _ = right.recvmsg(1, socket.CMSG_LEN(4))
         passed = socket.socket(fileno=array.array("i", control[0][2])[0])
         with passed:
-            passed.settimeout(5)
+            passed.settimeout(ARRIVES)
             assert ask_datagram(passed, inner) == "near"
     with exits.socket("elsewhere", inner) as activated:
         activated.bind((APPLICATION[inner], 0))
         activated.listen()
         with exits.topology.router.socket(FAMILY[inner], STREAM) as peer, exits.inside("a"):
-            peer.settimeout(5)
+            peer.settimeout(ARRIVES)
             peer.connect(activated.getsockname()[:2])
             accepted, _ = activated.accept()
             with accepted, refused(errno.ENOPROTOOPT, always=True):
@@ -288,7 +300,7 @@ def test_a_row_that_goes(only_choosing: Exits, inner: int, tmp_path: Path) -> No
             ask_datagram(client, inner)
         assert exits.counters()["egress_chosen_no_row"] == 1
         exits.apply(exits.bundle)
-        client.settimeout(5)
+        client.settimeout(ARRIVES)
         assert ask_datagram(client, inner) == "near"
         assert exits.wire()["clear"] == clear
         assert exits.status(client).state == 1
@@ -304,7 +316,7 @@ def test_another_version(only_choosing: Exits, folder: Path, inner: int) -> None
         connected.connect((SERVICE[inner], PORT))
         assert ask(connected) == "near"
         first = exits.bundle
-        for version in (bundle(EXITS["exits-chosen-next"], folder / "next"), first):
+        for version in (bundle(NEXT, folder), first):
             exits.apply(version)
             assert ask_datagram(client, inner) == "near"
             assert ask(connected) == "near"
@@ -336,12 +348,12 @@ def test_mptcp(exits: Exits, inner: int) -> None:
             listener.bind((APPLICATION[inner], 0))
             listener.listen()
             with exits.topology.far.socket(FAMILY[inner], STREAM, protocol) as peer:
-                peer.settimeout(5)
+                peer.settimeout(ARRIVES)
                 peer.bind((str(PLAN["far"].overlay[inner]), 0))
                 peer.connect(listener.getsockname()[:2])
                 accepted, _ = listener.accept()
                 with accepted:
-                    accepted.settimeout(5)
+                    accepted.settimeout(ARRIVES)
                     data = os.urandom(256 << 10)
                     sender = threading.Thread(target=accepted.sendall, args=(data,))
                     sender.start()

@@ -19,7 +19,19 @@ import pytest
 
 from encap_compile.kernel.machine import kernel_version
 from tests.support.cgroups import Tree
-from tests.support.exits import APPLICATION, CLOSE, FAMILY, OTHER_SOURCE, PORT, SERVICE, Exits, ask, ask_datagram, level
+from tests.support.exits import (
+    APPLICATION,
+    ARRIVES,
+    CLOSE,
+    FAMILY,
+    OTHER_SOURCE,
+    PORT,
+    SERVICE,
+    Exits,
+    ask,
+    ask_datagram,
+    level,
+)
 from tests.support.polling import until
 from tests.support.topology import PLAN, Topology
 
@@ -90,7 +102,7 @@ def listening(exits: Exits, whose: str, inner: int, protocol: int = 0) -> Iterat
 def arriving(exits: Exits, listener: socket.socket, inner: int, protocol: int = 0) -> Iterator[socket.socket]:
     """A connection from behind `far` to a listener: the other end of it."""
     with exits.topology.far.socket(FAMILY[inner], socket.SOCK_STREAM, protocol) as made:
-        made.settimeout(5)
+        made.settimeout(ARRIVES)
         made.bind((str(PLAN["far"].overlay[inner]), 0))
         made.connect(listener.getsockname()[:2])
         yield made
@@ -313,7 +325,7 @@ def test_fast_open(exits: Exits, inner: int) -> None:
                 with accepted:
                     assert accepted.recv(16) == b"early"
                     accepted.sendall(b"answer")
-                    peer.settimeout(5)
+                    peer.settimeout(ARRIVES)
                     assert peer.recv(16) == b"answer"
     with exits.topology.ours.entered():
         lines = Path("/proc/thread-self/net/netstat").read_text().splitlines()
