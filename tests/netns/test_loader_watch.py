@@ -99,14 +99,13 @@ def test_cgroups_come_and_go(on: Sockets, tmp_path: Path, number: int) -> None:
 
 
 def test_a_unit_that_starts_again_at_once(on: Sockets, tmp_path: Path) -> None:
-    before = on.tree.make("a.slice")
+    on.tree.make("a.slice")
     with watching(on, write(tmp_path / "one", named("a.slice"))) as watch:
         watch.until("4 programs changed.")
         for _ in range(5):
             on.tree.drop("a.slice")
             now = on.tree.make("a.slice")
-            watch.until(f"number {before} -> {now}: applied")
-            before = now
+            watch.until(f" {now}: applied")  # whether or not it was seen to be gone
         assert on.status(check=0)["drift"] == []
         assert len([p for p in on.net.left() if "sockopt_" in p]) == 2
         assert watch.end() == 0
