@@ -225,7 +225,6 @@ class Manifest(Record):
     flows: tuple[str, ...] = ()  # what the table of flows keeps of a packet: members in their order, and stacks
     cgroup: str = ""  # where sockets are managed: a path in the cgroup2 hierarchy that begins with `/`, or host.NAME
     cgroups: tuple[Cgroup, ...] = ()
-    cgroup_map: str = (
-        ""  # hash: a cgroup's number (u64) -> the set of named cgroups that it is (u64), not their parents
-    )
+    cgroup_map: str = ""  # hash: a cgroup's number (u64) -> the named cgroup that it is, as a set of one (u64)
+    # With room for more than are named, that map keeps numbers of cgroups that are gone: their sockets may still send.
     sockets: str = ""  # the map of what sockets have chosen, of the same layout in every version

@@ -92,8 +92,7 @@ def _worth_a_try(cgroups: Cgroups | None, seen: Mapping[str, int], stop: Stop, p
     """Wait until cgroups are not as they were seen, or the pause after a failure is over; False to end."""
     end = time.monotonic() + pause
     while not stop.told:
-        with Watcher() as watcher:
-            watcher.watch(cgroups.folders() if cgroups else ())
+        with Watcher(cgroups.folders() if cgroups else ()) as watcher:
             # With the watches there: what comes from now on wakes up, and what came before shows.
             if cgroups is not None and cgroups.now() != seen:
                 return not stop.told  # at once: until it is applied, rules do not know the cgroup
