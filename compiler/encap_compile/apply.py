@@ -78,7 +78,7 @@ def _carry_out(planned: Plan, stack: ExitStack) -> None:
                 "hooks before it have changed, hooks after it have not; every mix works. Mend the cause and apply again"
             )
             raise DiagnosedError([Diagnostic("K208", words, help=fix)], Exit.KERNEL) from None
-    for kind, stale in planned.observed.stale:
+    for kind, stale in planned.swept:
         KINDS[kind].detach(paths.owner, stale)
     for change in reversed(_sets_first(planned.maps)):
         if change.existing is not None and change.write.delete:

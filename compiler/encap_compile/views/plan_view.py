@@ -159,7 +159,7 @@ def _cgroup_lines(plan: Plan) -> list[str]:
             lines.append(f"  ~ {name}: another one now, number {change.before} -> {change.after}")
         else:
             lines.append(f"  - {name}: is gone")
-    for kind, hook in plan.observed.stale:
+    for kind, hook in plan.swept:
         unknown = f"{'device' if hook.point in DEVICE_POINTS else 'cgroup'} {hook.target}"
         where = hook_place(target_name(plan.observed.state, hook, unknown), kind, hook.point)
         lines.append(f"  - hook {where}: left over, what it was on is gone")
