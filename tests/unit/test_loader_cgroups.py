@@ -20,7 +20,7 @@ from encap_compile.kernel.hooks.choose import KINDS, choose, kind_of
 from encap_compile.kernel.objects import MapDefinition
 from encap_compile.loader.bundle import open_bundle
 from encap_compile.loader.cgroup_contents import with_cgroups
-from encap_compile.loader.cgroups import FORMER, Cgroups, below, depth, mask
+from encap_compile.loader.cgroups import FORMER, Cgroups, attached_path, below, depth, mask
 from encap_compile.loader.compose import Context, compose, compose_cgroup, decode
 from encap_compile.loader.contents import wanted_contents
 from encap_compile.loader.hostfile import read_settings
@@ -205,6 +205,16 @@ def test_state_keeps_them(tmp_path: Path) -> None:
     state = State(cgroup="/t", cgroups={"a": 7, "b": 0}, former={"a": [6, 5]})
     save(tmp_path, state)
     assert load(tmp_path) == state
+
+
+def test_the_default_of_a_cgroup_is_a_path(manifest: Manifest) -> None:
+    hosts = tuple(replace(h, default="/x.slice") if h.type == "cgroup" else h for h in manifest.host)
+    defaults = replace(manifest, host=hosts)
+    here = machine(defaults, "uplink=eth0", "vtep=192.0.2.1")
+    assert attached_path(defaults, here) == "/x.slice"
+    assert here.values["tenants"].origin == "the spec's default"
+    assert attached_path(defaults, machine(defaults, "uplink=eth0", "vtep=192.0.2.1", "tenants=/y")) == "/y"
+    assert attached_path(replace(manifest, cgroup="/z"), here) == "/z"
 
 
 @pytest.mark.parametrize(
