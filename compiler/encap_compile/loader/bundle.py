@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..diagnostics import DiagnosedError, Diagnostic, Exit, Place
+from ..kernel.hooks.base import Point
 from ..manifest import Manifest, PrefixSet, Table
 from ..manifest_io import identity, load
 
@@ -50,6 +51,11 @@ def open_bundle(directory: Path, rows: Mapping[str, Path] | None = None) -> Bund
     found: list[Diagnostic] = []
     if not NAME.fullmatch(manifest.name):
         found.append(Diagnostic("B302", f"malformed: `{manifest.name}` is no name of a bundle", place, _REBUILD))
+    for hooked in manifest.programs:
+        if hooked.hook not in tuple(Point):
+            words = f"this encapctl knows no hook {hooked.hook}, where {hooked.program} goes"
+            fix = "use the encap-compile and encapctl of one release"
+            found.append(Diagnostic("B303", words, place, fix))
     contents: dict[str, bytes] = {}
     for name, expected in manifest.files.items():
         found += _check(directory, name, expected, contents)
