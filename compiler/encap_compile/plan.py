@@ -181,7 +181,7 @@ def _hook_changes(desired: Desired, observed: Observed, maps: tuple[MapChange, .
 
 
 def _on(instance: Instance) -> str:
-    return cgroup_name(instance.target.name) if instance.target.points == CGROUP_POINTS else instance.target.name
+    return cgroup_name(instance.target.name) if instance.target.points <= CGROUP_POINTS else instance.target.name
 
 
 def _unnamed(hook: Hook) -> str:

@@ -97,10 +97,10 @@ def status(name: str, bundle: Manifest | None = None, bpffs: str = "") -> Status
 def _expected(state: State | None, manifest: Manifest | None) -> list[Hook]:
     if state is None or manifest is None:
         return []
-    managed = [state.cgroups.get(c.path, 0) for c in manifest.cgroups if c.managed]
-    targets = {True: list(state.devices.values()), False: [number for number in managed if number]}
     points = [Point(p.hook) for p in manifest.programs]
-    return [Hook(number, point) for point in points for number in targets[point in DEVICE_POINTS]]
+    devices = [Hook(i, point) for point in points if point in DEVICE_POINTS for i in state.devices.values()]
+    numbers = [(state.cgroups.get(c.path, 0), c.hooks) for c in manifest.cgroups]
+    return devices + [Hook(number, point) for point in points for number, hooks in numbers if number and point in hooks]
 
 
 def _there(hook: Hook, here: dict[str, Device]) -> bool:
@@ -183,7 +183,7 @@ def _drift_host(
     instances = [compose(manifest, machine, device, context) for device in machine.attached]
     for named in manifest.cgroups if cgroups else ():
         number = state.cgroups.get(named.path, 0)
-        if named.managed and number:
+        if named.hooks and number:
             instances.append(compose_cgroup(manifest, machine, named, number, context))
     found: dict[str, None] = {}
     for instance in instances:

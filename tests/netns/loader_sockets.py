@@ -263,9 +263,15 @@ def tenant(net: Wire, tree: Tree, cgroup: str) -> Iterator[Tenant]:
         made.close()
 
 
+HOOKS = ("cgroup_setsockopt", "cgroup_getsockopt")
+
+
 def named(*paths: str, managed: Sequence[str] | None = None) -> tuple[Cgroup, ...]:
     """Named cgroups, each with the bit of its place; managed are all, or those that are said to be."""
-    return tuple(Cgroup(p, i, managed is None or p in managed, f"spec.yaml:{i + 1}") for i, p in enumerate(paths))
+    return tuple(
+        Cgroup(p, i, HOOKS if managed is None or p in managed else (), f"spec.yaml:{i + 1}")
+        for i, p in enumerate(paths)
+    )
 
 
 def write(

@@ -144,7 +144,7 @@ def test_a_pending_cgroup_is_shown_and_taken_in_when_it_is_there(on: Sockets, tm
         "path": "b.slice/x",
         "number": number,
         "before": None,
-        "managed": False,
+        "hooks": [],
         "pending": False,
     }
     assert next(m for m in plan["maps"] if m["table"])["pending"] == ["cgroup=c.slice"]

@@ -19,7 +19,7 @@ from encap_compile.kernel.hooks.base import CGROUP_POINTS, DEVICE_POINTS, Hook, 
 from encap_compile.kernel.hooks.choose import KINDS, choose, kind_of
 from encap_compile.kernel.objects import MapDefinition
 from encap_compile.loader.bundle import open_bundle
-from encap_compile.loader.cgroup_contents import with_cgroups
+from encap_compile.loader.cgroup_contents import OF_ROW, with_cgroups
 from encap_compile.loader.cgroups import FORMER, Cgroups, attached_path, below, depth, mask
 from encap_compile.loader.compose import Context, compose, compose_cgroup, decode
 from encap_compile.loader.contents import wanted_contents
@@ -127,7 +127,7 @@ def _u64(data: bytes) -> int:
 
 def test_contents(bundle: Path) -> None:
     sets, rows, pending = entries(bundle, cgroups(a=10, e=30))
-    assert sets == {10: 1, 5: 4}
+    assert sets == {10: 1 | OF_ROW, 5: 4, 30: OF_ROW}
     assert rows == {10: "192.0.2.1", 30: "192.0.2.3"}
     assert pending == ("cgroup=c/d",)
 
@@ -135,11 +135,11 @@ def test_contents(bundle: Path) -> None:
 def test_contents_know_former_cgroups_as_far_as_there_is_room(bundle: Path) -> None:
     found = cgroups(a=10, e=30).remembering({"a": 9, "c/d": 20}, {"a": [8, 7], "e": [30, 29], "gone": [3]})
     assert found.former == {"a": (9, 8, 7), "c/d": (20,), "e": (29,)}
-    sets, rows, pending = entries(bundle, found, room=4)
-    assert sets == {10: 1, 5: 4, 9: 1, 8: 1}
+    sets, rows, pending = entries(bundle, found, room=5)
+    assert sets == {10: 1 | OF_ROW, 5: 4, 30: OF_ROW, 9: 1 | OF_ROW, 20: OF_ROW}
     assert rows == {10: "192.0.2.1", 30: "192.0.2.3", 9: "192.0.2.1", 20: "192.0.2.2"}  # four are its capacity
     assert pending == ("cgroup=c/d",)
-    assert entries(bundle, found, room=2)[0] == {10: 1, 5: 4}
+    assert entries(bundle, found, room=3)[0] == {10: 1 | OF_ROW, 5: 4, 30: OF_ROW}
 
 
 def test_few_former_cgroups_are_remembered() -> None:

@@ -25,6 +25,7 @@ from . import (
     literals,
     names,
     options,
+    owners,
     ports,
     references,
     reflection,
@@ -57,6 +58,7 @@ CHECKS = (
     ingress_source.check,
     ingress_lookup.check,
     reflection.check,
+    owners.check,
     indistinct.check,
 )
 # What is only worth a warning, and would be noise beside an error that may be its cause.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..rows import EncodedRows
 
 NUMBER = 8  # bytes of a cgroup's number, and of a set of cgroups
+OF_ROW = 1 << 63  # among the bits of a cgroup: rows are found by it (CGROUP_OF_ROW in the C)
 Entry = tuple[bytes, bytes]
 
 
@@ -33,14 +34,17 @@ def with_cgroups(
         contents.append(_rows(content, tables[content.map], rows, cgroups) if rows and keyed else content)
     if manifest.cgroup_map:
         definition = definitions.get(manifest.cgroup_map)
-        contents.append(_named(manifest, cgroups, definition.max_entries if definition else 0))
+        contents.append(_named(manifest, wanted, cgroups, definition.max_entries if definition else 0))
     return Wanted(contents, wanted.rows)
 
 
-def _named(manifest: Manifest, cgroups: Cgroups, room: int) -> Content:
-    """A cgroup's number -> its bit, for each named cgroup that is there."""
-    paths = [c.path for c in manifest.cgroups]
-    entries = _entries(paths, cgroups, room, lambda i, number: (number, _bytes(1 << manifest.cgroups[i].bit)))
+def _named(manifest: Manifest, wanted: Wanted, cgroups: Cgroups, room: int) -> Content:
+    """A cgroup's number -> its bits, for each cgroup that is there and that rules or rows name."""
+    bits = {c.path: 1 << c.bit for c in manifest.cgroups}
+    for path in wanted.cgroups:
+        bits[path] = bits.get(path, 0) | OF_ROW
+    paths = list(bits)
+    entries = _entries(paths, cgroups, room, lambda i, number: (number, _bytes(bits[paths[i]])))
     return Content(manifest.cgroup_map, "cgroups", NUMBER, NUMBER, entries, room)
 
 

@@ -1,4 +1,4 @@
-"""The bytes of `struct host` for one attached device or one managed cgroup, and the reading of them."""
+"""The bytes of `struct host` for one attached device or one cgroup with hooks, and the reading of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from ..kernel.devices import Device
-from ..kernel.hooks.base import CGROUP_POINTS, DEVICE_POINTS, Point
+from ..kernel.hooks.base import DEVICE_POINTS, Point
 from ..kernel.machine import kernel_version, namespace_cookie, secret_of_this_boot
 from ..machine import Addresses, Machine, Plain
 from ..manifest import Cgroup, Hooked, HostMember, Layout, Manifest
@@ -72,13 +72,13 @@ def compose(manifest: Manifest, machine: Machine, device: Device, context: Conte
 
 
 def compose_cgroup(manifest: Manifest, machine: Machine, cgroup: Cgroup, number: int, context: Context) -> Instance:
-    """Fill `struct host` for a managed cgroup: what belongs to a device is zero, but for the smallest MTU of all."""
+    """Fill `struct host` for a cgroup with hooks: what belongs to a device is zero, but for the smallest MTU of all."""
     known = {**_known(manifest, context), CGROUPS: mask(manifest.cgroups, cgroup.path)}
     host = bytearray(manifest.host_layout.size)
     for member in manifest.host_members:
         value = known[member.source] if member.source in known else _anywhere(manifest, machine, member)
         _put(host, member, value)
-    return Instance(Target(cgroup.path, number, CGROUP_POINTS), bytes(host))
+    return Instance(Target(cgroup.path, number, frozenset(map(Point, cgroup.hooks))), bytes(host))
 
 
 def member_value(manifest: Manifest, machine: Machine, device: Device, member: HostMember) -> Plain | None:

@@ -148,8 +148,8 @@ def prepare(request: Request, bundle: Bundle, before: Observed) -> Desired:
     stop(findings)
     check_sizes(manifest, definitions, wanted)
     if cgroups is not None:
-        managed = [(c, cgroups.numbers[c.path]) for c in manifest.cgroups if c.managed]
-        instances += [compose_cgroup(manifest, machine, c, number, context) for c, number in managed if number]
+        hooked = [(c, cgroups.numbers[c.path]) for c in manifest.cgroups if c.hooks]
+        instances += [compose_cgroup(manifest, machine, c, number, context) for c, number in hooked if number]
     kind = choose(request.attach)
     attached_now = next((r.kind for r in before.running if r.kind in TC), "")
     if attached_now and not request.attach and _automatic():

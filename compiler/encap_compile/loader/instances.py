@@ -1,4 +1,4 @@
-"""Loading a bundle: one object per attached device and managed cgroup, all maps shared."""
+"""Loading a bundle: one object per attached device and cgroup with hooks, all maps shared."""
 
 from __future__ import annotations
 

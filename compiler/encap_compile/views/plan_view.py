@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..diagnostics import Diagnostic
-from ..kernel.hooks.base import DEVICE_POINTS, OnHook
+from ..kernel.hooks.base import DEVICE_POINTS, OnHook, Point
 from ..kernel.machine import kernel_release
 from ..loader.hostfile import DEFAULT
 from ..loader.routing import RouteReport
@@ -181,14 +181,14 @@ def _cgroups(plan: Plan) -> list[dict[str, Any]]:
     desired = plan.desired
     if desired.cgroups is None:
         return []
-    managed = {c.path for c in desired.manifest.cgroups if c.managed}
+    hooks = {c.path: [Point(hook).word for hook in c.hooks] for c in desired.manifest.cgroups}
     before = {c.path: c.before for c in plan.cgroups}
     return [
         {
             "path": path,
             "number": number or None,
             "before": before.get(path, number) or None,
-            "managed": path in managed,
+            "hooks": hooks.get(path, []),
             "pending": not number,
         }
         for path, number in desired.cgroups.numbers.items()

@@ -11,18 +11,22 @@ from typing import NamedTuple, Protocol
 class Point(StrEnum):
     """Where a program runs on what it is attached to, by the names that the manifest uses.
 
-    In this order programs are put on: what was encapsulated is understood before something is, and sockets may choose
-    when their choice is followed. In the reverse order they are taken off.
+    In this order programs are put on: what was encapsulated is understood before something is, listeners are known
+    before they answer, and sockets may choose, or be chosen for, when that is followed. In the reverse order they are
+    taken off.
     """
 
     INGRESS = "tc_ingress"
+    LISTEN = "cgroup_listen"
     EGRESS = "tc_egress"
     GETSOCKOPT = "cgroup_getsockopt"
     SETSOCKOPT = "cgroup_setsockopt"
+    CONNECT4 = "cgroup_connect4"
+    CONNECT6 = "cgroup_connect6"
 
     @property
     def word(self) -> str:
-        """ingress, egress, getsockopt or setsockopt."""
+        """What stands behind the underscore: ingress, egress, setsockopt ..."""
         return self.value.partition("_")[2]
 
     @property
@@ -32,7 +36,7 @@ class Point(StrEnum):
 
 
 DEVICE_POINTS = frozenset({Point.INGRESS, Point.EGRESS})
-CGROUP_POINTS = frozenset({Point.GETSOCKOPT, Point.SETSOCKOPT})
+CGROUP_POINTS = frozenset(Point) - DEVICE_POINTS
 
 
 class Hook(NamedTuple):

@@ -1,6 +1,6 @@
 """Hooks of cgroups (Linux 5.7 for links): the program is held by a link, the link by a pin.
 
-The hooks of a socket option run for sockets that were created in the cgroup or below it. Programs of a cgroup run
+They run for sockets that were created in the cgroup or below it. Programs of a cgroup run
 before those of the cgroups that it lies within. A link whose cgroup is deleted does nothing any more; it stays on as
 long as there are sockets of that cgroup, but nothing leads to that cgroup.
 """
@@ -8,13 +8,25 @@ long as there are sockets of that cgroup, but nothing leads to that cgroup.
 from __future__ import annotations
 
 from ..cgroups import opened
-from ..constants import BPF_CGROUP_GETSOCKOPT, BPF_CGROUP_SETSOCKOPT
+from ..constants import (
+    BPF_CGROUP_GETSOCKOPT,
+    BPF_CGROUP_INET4_CONNECT,
+    BPF_CGROUP_INET6_CONNECT,
+    BPF_CGROUP_INET_INGRESS,
+    BPF_CGROUP_SETSOCKOPT,
+)
 from ..errors import NotFoundError
 from ..links import Link, programs_on
 from .base import CGROUP_POINTS, Hook, OnHook, Owner, Point
 from .pinned import keep, listed, live_link, pinned_hooks, take_off
 
-_TYPES = {Point.GETSOCKOPT: BPF_CGROUP_GETSOCKOPT, Point.SETSOCKOPT: BPF_CGROUP_SETSOCKOPT}
+_TYPES = {
+    Point.LISTEN: BPF_CGROUP_INET_INGRESS,
+    Point.GETSOCKOPT: BPF_CGROUP_GETSOCKOPT,
+    Point.SETSOCKOPT: BPF_CGROUP_SETSOCKOPT,
+    Point.CONNECT4: BPF_CGROUP_INET4_CONNECT,
+    Point.CONNECT6: BPF_CGROUP_INET6_CONNECT,
+}
 
 
 class Cgroup:
