@@ -174,20 +174,28 @@ def test_the_order_of_hooks() -> None:
     planned = [
         change(2, Point.INGRESS, REPLACE),
         change(2, Point.EGRESS, REPLACE),
+        change(4, Point.INGRESS, ATTACH),
+        change(4, Point.EGRESS, ATTACH),
         change(7, Point.GETSOCKOPT, KEEP),
         change(7, Point.SETSOCKOPT, ATTACH),
+        change(7, Point.LISTEN, ATTACH),
         change(3, Point.INGRESS, DETACH),
         change(3, Point.EGRESS, DETACH),
         change(8, Point.GETSOCKOPT, DETACH),
         change(8, Point.SETSOCKOPT, DETACH),
+        change(8, Point.LISTEN, DETACH),
     ]
     assert [(c.hook.target, c.hook.point.word) for c in _in_order(planned)] == [
         (8, "setsockopt"),
         (8, "getsockopt"),
         (2, "ingress"),
+        (4, "ingress"),
+        (7, "listen"),  # listeners are known before they answer
         (2, "egress"),
+        (4, "egress"),
         (7, "setsockopt"),
         (3, "egress"),
+        (8, "listen"),
         (3, "ingress"),
     ]
 

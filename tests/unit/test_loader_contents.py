@@ -28,7 +28,7 @@ def test_ends_of_tunnels(tmp_path: Path, end: str, codes: list[str]) -> None:
 def test_a_hook_of_another_release(tmp_path: Path) -> None:
     bundle = loader_bundle.write(tmp_path / "bundle")
     manifest = bundle / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"tc_ingress"', '"cgroup_connect4"'))
-    with pytest.raises(DiagnosedError, match="knows no hook cgroup_connect4, where encap_ingress goes") as caught:
+    manifest.write_text(manifest.read_text().replace('"tc_ingress"', '"cgroup_bind4"'))
+    with pytest.raises(DiagnosedError, match="knows no hook cgroup_bind4") as caught:
         open_bundle(bundle)
     assert caught.value.diagnostics[0].code == "B303"

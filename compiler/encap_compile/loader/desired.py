@@ -65,7 +65,7 @@ class Desired:
         return self.bundle.manifest
 
     def hooks(self) -> list[tuple[Instance, str, Hook]]:
-        """Instance, program and hook: each device's ingress, then its egress, and then the cgroups'."""
+        """Instance, program and hook, for people: each device's and then each cgroup's, in the order of `Point`."""
         return [
             (instance, p.program, Hook(instance.target.number, Point(p.hook)))
             for instance in self.instances
