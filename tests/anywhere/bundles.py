@@ -17,7 +17,9 @@ RETURN = {
     "gue": _OWN / "gue-return.yaml",
 }
 # What the host runs whose sockets choose.
-EXITS = {name: _OWN / f"{name}.yaml" for name in ("exits", "exits-newer", "exits-chosen")}
+EXITS = {
+    name: _OWN / f"{name}.yaml" for name in ("exits", "exits-newer", "exits-chosen", "exits-chosen-next", "containers")
+}
 SPECS = (*RETURN.values(), *EXITS.values())
 
 

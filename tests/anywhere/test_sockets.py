@@ -1,4 +1,4 @@
-"""What a socket chose, or its cgroup, holds for every packet of it: who owns a packet at egress differs between kernels.
+"""What a socket chose, or its cgroup, holds for every packet of it, whoever owns packets at egress on this kernel.
 
 Each test is about the application's side: who answers says which way its packets went, and the wire is watched for any
 that left in the clear.

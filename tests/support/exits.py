@@ -1,7 +1,7 @@
 """Two exits with the kernel's own vxlan devices, and a host whose sockets choose between them.
 
-`far` and `near` are exits and, behind them, the services: each has the services' addresses, and the router has them too.
-So who answers says which way the question took: by an exit, or in the clear ("router").
+`far` and `near` are exits and, behind them, the services: each has the services' addresses, and so has the router. Who
+answers says which way the question took: by an exit, or in the clear ("router").
 """
 
 from __future__ import annotations
