@@ -3,8 +3,9 @@
 1. Load all programs; the kernel may refuse, and nothing has changed.
 2. Write rows that are new or changed; old ones stay, so that old and new programs both find theirs.
 3. Pin new maps. Take programs off cgroups whose sockets may choose no longer, before nothing follows their choice.
-4. Replace or attach hooks one by one, each in one step: devices first, and cgroups when choices are followed.
-5. Take programs off devices that are no longer wanted; delete rows that are no more; carry counters over; drop maps.
+4. Replace or attach hooks one by one, each in one step, in the order of `Point`: choosing begins when it is followed.
+5. Take programs off the other hooks that are no longer wanted; delete rows that are no more; carry counters over; drop
+   old maps.
 
 Killed anywhere, the next apply finds what is there and goes on from it.
 """
@@ -18,7 +19,7 @@ from dataclasses import dataclass, replace
 
 from .diagnostics import DiagnosedError, Diagnostic, Exit
 from .kernel.errors import FullError, KernelError, NotFoundError
-from .kernel.hooks.base import CGROUP_POINTS, Hook
+from .kernel.hooks.base import CGROUP_POINTS, Hook, Point
 from .kernel.hooks.choose import KINDS
 from .kernel.machine import namespace_cookie
 from .kernel.maps import Map
@@ -78,7 +79,7 @@ def _carry_out(planned: Plan, stack: ExitStack) -> None:
                 "hooks before it have changed, hooks after it have not; every mix works. Mend the cause and apply again"
             )
             raise DiagnosedError([Diagnostic("K208", words, help=fix)], Exit.KERNEL) from None
-    for kind, stale in planned.observed.stale:
+    for kind, stale in planned.swept:
         KINDS[kind].detach(paths.owner, stale)
     for change in reversed(_sets_first(planned.maps)):
         if change.existing is not None and change.write.delete:
@@ -145,9 +146,10 @@ def _in_order(changes: Sequence[HookChange]) -> list[HookChange]:
     """What is done to hooks, in the order that the head of this file explains."""
 
     def step(change: HookChange) -> tuple[int, int]:
-        if change.action == DETACH:
-            return 0 if change.hook.point in CGROUP_POINTS else 2, -change.hook.point.rank
-        return 1, 0  # as planned
+        rank = change.hook.point.rank
+        if change.action == DETACH:  # what chooses before those that follow it
+            return 0 if rank > Point.EGRESS.rank else 2, -rank
+        return 1, rank
 
     wanted = (c for c in changes if c.action != KEEP)
     return sorted(wanted, key=step)

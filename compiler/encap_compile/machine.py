@@ -133,6 +133,8 @@ class _Resolver:
 
     def resolve(self, declaration: HostDeclaration) -> None:
         given = self.given.get(declaration.name)
+        if given is None and declaration.type == "cgroup" and declaration.default:  # a path, and not of a device
+            given = Given((declaration.default,), "the spec's default", NOWHERE)
         if given is not None:
             parsed = self._parse(declaration, given)
             if parsed is not None:

@@ -226,5 +226,6 @@ class Manifest(Record):
     cgroup: str = ""  # where sockets are managed: a path in the cgroup2 hierarchy that begins with `/`, or host.NAME
     cgroups: tuple[Cgroup, ...] = ()
     cgroup_map: str = ""  # hash: a cgroup's number (u64) -> its bits (u64), without those of the ones it lies in
+    # With room for more than are named, that map keeps numbers of cgroups that are gone: their sockets may still send.
     contract: tuple[str, ...] = ()  # files for applications that choose; not part of the code, and so of the identity
     sockets: str = ""  # the map of what sockets have chosen, of the same layout in every version

@@ -89,6 +89,12 @@ class Plan:
     cgroups: tuple[CgroupChange, ...] = ()
 
     @property
+    def swept(self) -> list[tuple[str, Hook]]:
+        """Attach kind and hook of what is left over. Where a program is attached anew, that has taken its place."""
+        anew = {(h.kind, h.hook) for h in self.hooks if h.action != DETACH}
+        return [left for left in self.observed.stale if left not in anew]
+
+    @property
     def loaded(self) -> list[Instance]:
         """The instances whose programs have to be loaded. Where a map is new, these are all."""
         changed = {h.hook for h in self.hooks if h.action != KEEP}

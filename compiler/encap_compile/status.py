@@ -15,7 +15,7 @@ from .loader.compose import CGROUP_LEVELS, WORDS, Context, compose, compose_cgro
 from .loader.desired import given_values, require_privilege
 from .loader.observe import Observed, Running, observe
 from .loader.paths import Paths
-from .loader.state import State, Totals, cgroup_name, target_name
+from .loader.state import State, Totals, cgroup_name, cgroup_words, target_name
 from .machine import Machine, resolve
 from .manifest import Counter, Manifest
 
@@ -165,7 +165,7 @@ def _cgroups_now(manifest: Manifest, state: State, machine: Machine) -> tuple[Cg
         return cgroups, [f"cgroup: {state.cgroup} in force, {attached} in the host values"]
     found = []
     for path, before in state.cgroups.items():
-        now, name = cgroups.numbers[path], f"cgroup {cgroup_name(path)}"
+        now, name = cgroups.numbers[path], cgroup_words(path)
         if before and not now:
             found.append(f"{name}: is gone")
         elif now and not before:

@@ -22,7 +22,6 @@ from .loader.cgroups import Cgroups
 from .loader.desired import Request
 
 POLL = 10.0  # seconds after which cgroups are looked at without being told
-SETTLE = 0.05  # seconds in which what comes together, as a unit's directories, is taken together
 RETRY_FIRST, RETRY_MOST = 1.0, 30.0  # seconds from a failure to the next try; each time twice as long
 
 
@@ -93,12 +92,10 @@ def _worth_a_try(cgroups: Cgroups | None, seen: Mapping[str, int], stop: Stop, p
     """Wait until cgroups are not as they were seen, or the pause after a failure is over; False to end."""
     end = time.monotonic() + pause
     while not stop.told:
-        with Watcher() as watcher:
-            watcher.watch(cgroups.folders() if cgroups else ())
+        with Watcher(cgroups.folders() if cgroups else ()) as watcher:
             # With the watches there: what comes from now on wakes up, and what came before shows.
             if cgroups is not None and cgroups.now() != seen:
-                time.sleep(SETTLE)
-                return not stop.told
+                return not stop.told  # at once: until it is applied, rules do not know the cgroup
             left = end - time.monotonic() if pause else POLL
             if left <= 0:
                 return True

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from encap_compile import manifest_io
+from encap_compile.kernel.machine import kernel_version
 from encap_compile.loader.desired import Request
 from encap_compile.manifest import (
     Cgroup,
@@ -42,6 +43,7 @@ from tests.netns.loader_net import Wire, wire
 from tests.support.cgroups import Tree
 
 OURS, CHOOSE, ASK = 0x654E, 1, 2
+HAS_COOKIE = kernel_version() >= (5, 15)
 
 SOURCE = r"""
 typedef unsigned char __u8; typedef unsigned short __u16; typedef unsigned int __u32; typedef unsigned long long __u64;
@@ -290,6 +292,8 @@ def write(
     """
     directory.mkdir(parents=True, exist_ok=True)
     program = SOCKETS.replace("value + 4 > (__u8 *)ctx->optval_end || ", "") if refused else SOCKETS
+    if not HAS_COOKIE:
+        program = program.replace(" || netns_cookie(ctx) != host.cookie", "")
     program = program.replace("@VERSION@", str(version)) if sockets else f"/* {version} */"
     c_text = SOURCE.replace("@SOCKETS@", program).replace("@CAPACITY@", str(capacity)).replace("@ROOM@", str(room))
     c_text = c_text.lstrip()
@@ -336,7 +340,7 @@ def _manifest(name: str, cgroups: tuple[Cgroup, ...], cgroup: str, sockets: bool
         name=name,
         summary="ipip over ipv4",
         identity="",
-        kernel="5.15",
+        kernel="5.10",
         features={"ipip": "5.2"},
         next_hop="keep",
         host=(

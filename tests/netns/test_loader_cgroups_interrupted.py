@@ -105,6 +105,34 @@ def test_stopped_after_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert on.net.left() == []
 
 
+def test_a_cgroup_that_came_and_went_around_a_killed_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run that was killed had put its number into the map, and the next one must know that."""
+
+    def stop(*_: object) -> None:
+        raise StoppedError
+
+    bundle = write(tmp_path / "one", named("a.slice"))
+    with sockets() as on:
+        on.tree.make("a.slice")
+        on.tree.make("other.slice")
+        on.apply(bundle)
+        on.tree.drop("a.slice")
+        on.tree.make("a.slice")
+        monkeypatch.setattr(apply_module, "_carry_counters", stop)
+        with on.net.here(), pytest.raises(StoppedError):
+            apply(on.request(bundle))
+        with tenant(on.net, on.tree, "a.slice") as moved:
+            sock = moved.socket()
+            assert moved.choose(sock, PEER) == 0
+            on.tree.join("other.slice", moved.process.pid)
+            on.tree.drop("a.slice")
+            on.tree.make("a.slice")
+            on.apply(bundle)
+            assert on.arrived(moved, sock) == (5, 0)
+        on.net.ctl("remove", "hand", check=0)
+        assert on.net.left() == []
+
+
 class StoppedError(BaseException):
     """As a kill would end it; nothing catches it."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -83,19 +84,25 @@ def test_looking_takes_nothing_away(on: Sockets, tmp_path: Path) -> None:
     assert on.net.left() == []
 
 
-@pytest.mark.parametrize("holder", ["process", "file"])
-def test_a_namespace_without_a_name_that_something_holds(on: Sockets, tmp_path: Path, holder: str) -> None:
+@pytest.mark.parametrize(
+    ("holder", "attach"), [("name", "clsact"), ("process", "clsact"), ("file", "clsact"), ("socket", "tcx")]
+)
+def test_a_namespace_that_only_one_thing_holds(on: Sockets, tmp_path: Path, holder: str, attach: str) -> None:
+    """A clsact filter tells nothing, so it must be seen who holds it; of a socket, a TCX link tells."""
     with Namespace("held") as held, contextlib.ExitStack() as stack:
-        applied_in(held, on, write(tmp_path / "one", named("a.slice")), "--attach", "clsact")  # no link tells
-        if holder == "file":
+        applied_in(held, on, write(tmp_path / "one", named("a.slice")), "--attach", attach)
+        if holder == "socket":
+            stack.enter_context(held.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        elif holder == "file":
             stack.callback(os.close, os.open(NAMED / held.name, os.O_RDONLY))
-        else:
+        elif holder == "process":
             process = held.popen(["sleep", "60"], stdout=subprocess.DEVNULL)
             stack.callback(process.wait)
             stack.callback(process.kill)
         os.close(held._fd)
         del held._fd
-        subprocess.run(["ip", "netns", "delete", held.name], check=True)
+        if holder != "name":
+            subprocess.run(["ip", "netns", "delete", held.name], check=True)
         assert sweep(on, "--check")["left"] == []
         stack.close()
     assert when_its_devices_are_gone(on)["left"] != []

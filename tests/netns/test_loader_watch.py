@@ -33,8 +33,11 @@ def on() -> Iterator[Sockets]:
 class Watching:
     """A running `encapctl watch`, and what it says."""
 
-    def __init__(self, on: Sockets, bundle: Path, *words: str) -> None:
-        command = [sys.executable, "-m", "encap_compile.ctl", "watch", str(bundle), *on.values, *words]
+    def __init__(self, on: Sockets, bundle: Path, *words: str, before: str = "") -> None:
+        program = (
+            f"from encap_compile import ctl, watch; from encap_compile.kernel import inotify\n{before}\nctl.main()"
+        )
+        command = [sys.executable, "-c", program, "watch", str(bundle), *on.values, *words]
         self.process = on.net.ours.popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.unread = ""
         self.lines: list[str] = []
@@ -61,8 +64,8 @@ class Watching:
 
 
 @contextmanager
-def watching(on: Sockets, bundle: Path, *words: str) -> Iterator[Watching]:
-    made = Watching(on, bundle, *words)
+def watching(on: Sockets, bundle: Path, *words: str, before: str = "") -> Iterator[Watching]:
+    made = Watching(on, bundle, *words, before=before)
     try:
         yield made
     finally:
@@ -99,14 +102,13 @@ def test_cgroups_come_and_go(on: Sockets, tmp_path: Path, number: int) -> None:
 
 
 def test_a_unit_that_starts_again_at_once(on: Sockets, tmp_path: Path) -> None:
-    before = on.tree.make("a.slice")
+    on.tree.make("a.slice")
     with watching(on, write(tmp_path / "one", named("a.slice"))) as watch:
         watch.until("4 programs changed.")
         for _ in range(5):
             on.tree.drop("a.slice")
             now = on.tree.make("a.slice")
-            watch.until(f"number {before} -> {now}: applied")
-            before = now
+            watch.until(f" {now}: applied")  # whether or not it was seen to be gone
         assert on.status(check=0)["drift"] == []
         assert len([p for p in on.net.left() if "sockopt_" in p]) == 2
         assert watch.end() == 0
@@ -153,3 +155,26 @@ def test_killed_it_leaves_everything_in_force(on: Sockets, tmp_path: Path) -> No
         watch.process.wait(10)
     on.status(check=0)
     assert on.tree.hooked("a.slice") == ["ask", "choose"]
+
+
+@pytest.mark.parametrize(
+    "deaf",
+    [
+        "inotify._EVENTS = inotify._IN_ONLYDIR",  # no event at all: EINVAL
+        "inotify._libc = lambda: type('None', (), {'inotify_init1': lambda self, flags: -1})()",
+    ],
+)
+def test_without_being_told_it_looks(on: Sockets, tmp_path: Path, deaf: str) -> None:
+    bundle = write(tmp_path / "one", named("a.slice"))
+    with watching(on, bundle, before=f"{deaf}; watch.POLL = 0.5") as watch:
+        watch.until("2 programs changed.")
+        number = on.tree.make("a.slice")
+        watch.until(f"has come, number {number}: applied")
+        assert watch.end() == 0
+    with watching(on, bundle, before=f"{deaf}; watch.POLL = 60") as watch:
+        watch.until("Nothing changed")
+        time.sleep(0.5)  # it looks once before it waits
+        on.tree.drop("a.slice")
+        with pytest.raises(AssertionError, match="is gone"):
+            watch.until("a.slice is gone", patience=1.0)
+        assert watch.end() == 0

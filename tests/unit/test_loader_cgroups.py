@@ -20,7 +20,7 @@ from encap_compile.kernel.hooks.choose import KINDS, choose, kind_of
 from encap_compile.kernel.objects import MapDefinition
 from encap_compile.loader.bundle import open_bundle
 from encap_compile.loader.cgroup_contents import OF_ROW, with_cgroups
-from encap_compile.loader.cgroups import FORMER, Cgroups, below, depth, mask
+from encap_compile.loader.cgroups import FORMER, Cgroups, attached_path, below, depth, mask
 from encap_compile.loader.compose import Context, compose, compose_cgroup, decode
 from encap_compile.loader.contents import wanted_contents
 from encap_compile.loader.hostfile import read_settings
@@ -174,20 +174,28 @@ def test_the_order_of_hooks() -> None:
     planned = [
         change(2, Point.INGRESS, REPLACE),
         change(2, Point.EGRESS, REPLACE),
+        change(4, Point.INGRESS, ATTACH),
+        change(4, Point.EGRESS, ATTACH),
         change(7, Point.GETSOCKOPT, KEEP),
         change(7, Point.SETSOCKOPT, ATTACH),
+        change(7, Point.LISTEN, ATTACH),
         change(3, Point.INGRESS, DETACH),
         change(3, Point.EGRESS, DETACH),
         change(8, Point.GETSOCKOPT, DETACH),
         change(8, Point.SETSOCKOPT, DETACH),
+        change(8, Point.LISTEN, DETACH),
     ]
     assert [(c.hook.target, c.hook.point.word) for c in _in_order(planned)] == [
         (8, "setsockopt"),
         (8, "getsockopt"),
         (2, "ingress"),
+        (4, "ingress"),
+        (7, "listen"),  # listeners are known before they answer
         (2, "egress"),
+        (4, "egress"),
         (7, "setsockopt"),
         (3, "egress"),
+        (8, "listen"),
         (3, "ingress"),
     ]
 
@@ -205,6 +213,16 @@ def test_state_keeps_them(tmp_path: Path) -> None:
     state = State(cgroup="/t", cgroups={"a": 7, "b": 0}, former={"a": [6, 5]})
     save(tmp_path, state)
     assert load(tmp_path) == state
+
+
+def test_the_default_of_a_cgroup_is_a_path(manifest: Manifest) -> None:
+    hosts = tuple(replace(h, default="/x.slice") if h.type == "cgroup" else h for h in manifest.host)
+    defaults = replace(manifest, host=hosts)
+    here = machine(defaults, "uplink=eth0", "vtep=192.0.2.1")
+    assert attached_path(defaults, here) == "/x.slice"
+    assert here.values["tenants"].origin == "the spec's default"
+    assert attached_path(defaults, machine(defaults, "uplink=eth0", "vtep=192.0.2.1", "tenants=/y")) == "/y"
+    assert attached_path(replace(manifest, cgroup="/z"), here) == "/z"
 
 
 @pytest.mark.parametrize(

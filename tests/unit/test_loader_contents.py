@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.netns import loader_bundle
 
-from encap_compile.diagnostics import Findings
+from encap_compile.diagnostics import DiagnosedError, Findings
 from encap_compile.loader.bundle import open_bundle
 from encap_compile.loader.contents import wanted_contents
 from encap_compile.machine import Machine
@@ -23,3 +23,12 @@ def test_ends_of_tunnels(tmp_path: Path, end: str, codes: list[str]) -> None:
     findings = Findings()
     wanted_contents(open_bundle(bundle, {"sites": given}), Machine({}, ()), findings)
     assert [(d.code, d.place.file) for d in findings.all] == [(code, str(given)) for code in codes]
+
+
+def test_a_hook_of_another_release(tmp_path: Path) -> None:
+    bundle = loader_bundle.write(tmp_path / "bundle")
+    manifest = bundle / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"tc_ingress"', '"cgroup_bind4"'))
+    with pytest.raises(DiagnosedError, match="knows no hook cgroup_bind4") as caught:
+        open_bundle(bundle)
+    assert caught.value.diagnostics[0].code == "B303"

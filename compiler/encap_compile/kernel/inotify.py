@@ -8,7 +8,6 @@ import select
 from collections.abc import Iterable
 from pathlib import Path
 
-from .errors import kernel_error
 from .handle import Handle
 
 _IN_MOVED_FROM, _IN_MOVED_TO, _IN_CREATE, _IN_DELETE = 0x40, 0x80, 0x100, 0x200
@@ -17,29 +16,20 @@ _EVENTS = _IN_MOVED_FROM | _IN_MOVED_TO | _IN_CREATE | _IN_DELETE | _IN_DELETE_S
 
 
 class Watcher(Handle):
-    """An inotify instance; watches end with it."""
+    """An inotify instance that watches some directories; the watches end with it.
 
-    def __init__(self) -> None:
-        """Raises KernelError, as when a user has too many instances."""
-        fd = _libc().inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
-        if fd < 0:
-            raise kernel_error(ctypes.get_errno(), "inotify_init1")
-        super().__init__(fd)
+    A directory that is not there is left out. Where a limit on instances or watches is reached, it only waits.
+    """
 
-    def watch(self, directories: Iterable[Path]) -> None:
-        """Watch these too. One that is not there, or for which there are no watches left, is left out."""
-        for directory in directories:
-            _libc().inotify_add_watch(self.fd, os.fsencode(directory), _EVENTS)
+    def __init__(self, directories: Iterable[Path]) -> None:
+        super().__init__(_libc().inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK))
+        if self._fd >= 0:
+            for directory in directories:
+                _libc().inotify_add_watch(self._fd, os.fsencode(directory), _EVENTS)
 
     def wait(self, seconds: float, also: int) -> None:
         """Until something happens in a watched directory, the descriptor `also` can be read, or time is over."""
-        ready, _, _ = select.select([self.fd, also], [], [], seconds)
-        if self.fd in ready:
-            try:
-                while os.read(self.fd, 1 << 16):
-                    continue
-            except BlockingIOError:
-                return
+        select.select([fd for fd in (self._fd, also) if fd >= 0], [], [], seconds)
 
 
 def _libc() -> ctypes.CDLL:

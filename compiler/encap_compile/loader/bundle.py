@@ -6,9 +6,11 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from ..diagnostics import DiagnosedError, Diagnostic, Exit, Place
+from ..kernel.hooks.base import Point
 from ..manifest import Manifest, PrefixSet, Table
 from ..manifest_io import code, identity, load
 
@@ -49,6 +51,11 @@ def open_bundle(directory: Path, rows: Mapping[str, Path] | None = None) -> Bund
     found: list[Diagnostic] = []
     if not NAME.fullmatch(manifest.name):
         found.append(Diagnostic("B302", f"malformed: `{manifest.name}` is no name of a bundle", place, _REBUILD))
+    hooks = (p.hook for p in manifest.programs), (hook for c in manifest.cgroups for hook in c.hooks)
+    for hook in dict.fromkeys(chain(*hooks)):
+        if hook not in tuple(Point):
+            fix = "use the encap-compile and encapctl of one release"
+            found.append(Diagnostic("B303", f"this encapctl knows no hook {hook}", place, fix))
     contents: dict[str, bytes] = {}
     for name, expected in manifest.files.items():
         found += _check(directory, name, expected, contents)

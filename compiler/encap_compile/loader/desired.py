@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..diagnostics import DiagnosedError, Diagnostic, Exit, Findings, Severity
+from ..kernel.constants import BPF_MAP_TYPE_SK_STORAGE
 from ..kernel.devices import devices
 from ..kernel.errors import LoadRefusedError
 from ..kernel.hooks.base import AttachKind, Hook, Point
@@ -64,7 +65,7 @@ class Desired:
         return self.bundle.manifest
 
     def hooks(self) -> list[tuple[Instance, str, Hook]]:
-        """Instance, program and hook: each device's ingress, then its egress, and then the cgroups'."""
+        """Instance, program and hook, for people: each device's and then each cgroup's, in the order of `Point`."""
         return [
             (instance, p.program, Hook(instance.target.number, Point(p.hook)))
             for instance in self.instances
@@ -206,6 +207,9 @@ def check_sizes(manifest: Manifest, definitions: Mapping[str, MapDefinition], wa
             found.append(
                 Diagnostic("B309", f"the object's map {name} {has}; the manifest says {sizes[0]} and {sizes[1]}")
             )
+    storage = definitions.get(manifest.sockets)
+    if manifest.sockets and (storage is None or storage.type != BPF_MAP_TYPE_SK_STORAGE):
+        found.append(Diagnostic("B309", f"the object's map {manifest.sockets} is none that is kept with sockets"))
     if found:
         raise DiagnosedError(found, Exit.SPEC)
 

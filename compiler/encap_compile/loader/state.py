@@ -68,6 +68,11 @@ def cgroup_name(path: str) -> str:
     return path or "the attached cgroup"
 
 
+def cgroup_words(path: str) -> str:
+    """The same within a sentence: `cgroup a.slice`."""
+    return f"cgroup {path}" if path else cgroup_name(path)
+
+
 def load(directory: Path) -> State | None:
     """The state in a directory; None if there is none or it cannot be understood (the kernel knows the rest)."""
     try:

@@ -12,7 +12,7 @@ from ..kernel.hooks.base import DEVICE_POINTS, OnHook, Point
 from ..kernel.machine import kernel_release
 from ..loader.hostfile import DEFAULT
 from ..loader.routing import RouteReport
-from ..loader.state import cgroup_name, target_name
+from ..loader.state import cgroup_words, target_name
 from ..plan import ATTACH, DETACH, KEEP, REPLACE, SWITCH, HookChange, MapChange, Plan
 from . import FORMAT_VERSION, counted, hook_place, hook_words
 
@@ -152,20 +152,20 @@ def _cgroup_lines(plan: Plan) -> list[str]:
     """What has become of cgroups since the last apply; then those that are not there, with those that rows name."""
     lines = []
     for change in plan.cgroups:
-        name = f"cgroup {cgroup_name(change.path)}"
+        name = cgroup_words(change.path)
         if not change.before:
             lines.append(f"  + {name}: number {change.after}")
         elif change.after:
             lines.append(f"  ~ {name}: another one now, number {change.before} -> {change.after}")
         else:
             lines.append(f"  - {name}: is gone")
-    for kind, hook in plan.observed.stale:
+    for kind, hook in plan.swept:
         unknown = f"{'device' if hook.point in DEVICE_POINTS else 'cgroup'} {hook.target}"
         where = hook_place(target_name(plan.observed.state, hook, unknown), kind, hook.point)
         lines.append(f"  - hook {where}: left over, what it was on is gone")
     named = {c.path: c.place for c in plan.desired.manifest.cgroups}
     pending = plan.desired.cgroups.pending if plan.desired.cgroups else ()
-    lines += [f"    pending  cgroup {cgroup_name(p)}: not there yet   {named[p]}" for p in pending if p in named]
+    lines += [f"    pending  {cgroup_words(p)}: not there yet   {named[p]}" for p in pending if p in named]
     for content in plan.desired.wanted.contents:
         if content.pending:
             shown = ", ".join(content.pending[:MOST_PENDING])

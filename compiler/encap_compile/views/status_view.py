@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..kernel.machine import kernel_release
-from ..loader.state import cgroup_name
+from ..loader.state import cgroup_words
 from ..manifest import Counter, RuleSummary
 from ..remove import Removed
 from ..status import HookStatus, Status
@@ -149,7 +149,7 @@ def _pending(status: Status) -> list[str]:
     """Cgroups that are not there, a line each as far as a person reads them."""
     paths = [path for path, number in status.cgroups.items() if not number]
     places = {c.path: f"   {c.place}" for c in status.manifest.cgroups} if status.manifest else {}
-    lines = [f"cgroup {cgroup_name(p)}: not there{places.get(p, '   a row names it')}" for p in paths[:MOST_PENDING]]
+    lines = [f"{cgroup_words(p)}: not there{places.get(p, '   a row names it')}" for p in paths[:MOST_PENDING]]
     more = len(paths) - len(lines)
     return [*lines, f"{counted(more, 'more cgroup')}: not there"] if more else lines
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..loader.state import cgroup_name
+from ..loader.state import cgroup_words
 from ..plan import KEEP, CgroupChange, Plan
 from ..watch import Round
 from . import FORMAT_VERSION, counted
@@ -39,7 +39,7 @@ def round_document(done: Round) -> dict[str, Any]:
 
 
 def _change(change: CgroupChange) -> str:
-    name = f"cgroup {cgroup_name(change.path)}"
+    name = cgroup_words(change.path)
     if not change.after:
         return f"{name} is gone, and pending until it comes back"
     if change.before:
