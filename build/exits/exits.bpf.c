@@ -723,13 +723,17 @@ struct {
 	__type(value, struct socket_choice);
 } sockets SEC(".maps");
 
-/* What a socket chose; of a subflow of MPTCP, what the application's socket above it did. NULL: nothing was chosen ever. */
+/*
+ * What a socket chose; of a subflow of MPTCP, what the application's socket above it did. NULL: nothing was chosen ever.
+ * Raw sockets of TCP are not asked for the one above: the helper takes them for TCP sockets and reads what is not theirs.
+ * IPv4's resets and the acknowledgements of TIME_WAIT come from such a socket: Linux 6.1 crashes.
+ */
 static __always_inline struct socket_choice *choice_of(const struct bpf_sock *socket)
 {
 	struct socket_choice *choice = bpf_sk_storage_get(&sockets, socket, NULL, 0);
 	void *connection;
 
-	if (choice && choice->choice)
+	if ((choice && choice->choice) || socket->type != SOCK_STREAM)
 		return choice;
 	connection = bpf_skc_to_mptcp_sock(socket);
 	return connection ? bpf_sk_storage_get(&sockets, connection, NULL, 0) : choice;

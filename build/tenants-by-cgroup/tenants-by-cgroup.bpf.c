@@ -641,7 +641,6 @@ static __always_inline void ask_cgroups(struct __sk_buff *skb, struct owner *own
 /* What the socket of a packet says of it. */
 static __always_inline void ask_socket(struct __sk_buff *skb, struct owner *owner)
 {
-
 	ask_cgroups(skb, owner);
 }
 
