@@ -19,7 +19,7 @@ from tests.support.netns import CommandError
 from . import connections
 from .measure import INNER_PACKET, Cost, measure
 from .tools import DROP, build_program, build_tool
-from .ways import WAYS, Network
+from .ways import WAYS, Network, close
 
 CONNECTIONS = 1000  # of one measurement
 CACHE = Path(__file__).resolve().parents[1] / ".cache" / "bench"
@@ -52,6 +52,7 @@ def main() -> int:
         sys.exit(f"bench: {error}")
     finally:
         netns.destroy_all()
+        close()
     _show(costs, options.rounds, options.packets)
     if options.json:
         document = {

@@ -54,8 +54,8 @@ def measure(
 
 def _send(network: Network, sender: Path, packets: int) -> float:
     before = network.received()
-    words = [str(sender), INNER, "9", str(INNER_PACKET - 28), str(packets), str(SENDING_CPU)]
-    said = network.sender.run(words).stdout
+    words = (INNER, "9", str(INNER_PACKET - 28), str(packets), str(SENDING_CPU))
+    said = network.sender.run(network.command(sender, *words)).stdout
     arrived = network.received() - before
     if arrived < packets:  # a way that loses its packets would look fast
         raise SystemExit(f"bench: {network.way.name}: only {arrived} of {packets} packets reached the peer")

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sends UDP datagrams in a tight loop and prints the nanoseconds that one took: sender ADDRESS PORT BYTES COUNT CPU
+// Sends UDP datagrams in a tight loop and prints the nanoseconds that one took:
+// sender ADDRESS PORT BYTES COUNT CPU [LEVEL CHOICE]
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,7 +26,7 @@ int main(int argc, char **argv)
 	struct sockaddr_in to = { .sin_family = AF_INET };
 	cpu_set_t cpus;
 
-	if (argc != 6)
+	if (argc != 6 && argc != 8)
 		return 2;
 	to.sin_port = htons(atoi(argv[2]));
 	inet_pton(AF_INET, argv[1], &to.sin_addr);
@@ -39,6 +41,10 @@ int main(int argc, char **argv)
 	int sock = socket(AF_INET, SOCK_DGRAM, 0);
 	if (sock < 0 || connect(sock, (struct sockaddr *)&to, sizeof(to)) != 0) {
 		perror("socket");
+		return 1;
+	}
+	if (argc == 8 && setsockopt(sock, atoi(argv[6]), 1, argv[7], strlen(argv[7])) != 0) {
+		perror("setsockopt");
 		return 1;
 	}
 	for (long i = 0; i < count / 20; i++) // warm caches, neighbours and the route of the socket

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tests.support import cli
+from tests.support.cgroups import Tree
+from tests.support.exits import level
 from tests.support.links import mac_of, neighbour, veth
 from tests.support.netns import Namespace
 from tests.support.overlay import EXAMPLE, NEXT_HOP_ROUTE, ROWS
@@ -31,6 +34,7 @@ class Way:
     name: str
     text: str
     prepare: Callable[[Namespace, Path], None]
+    choice: str = ""  # what the sending socket chooses
 
 
 class Network:
@@ -45,6 +49,13 @@ class Network:
             neighbour(self.sender, "eth0", address, mac_of(self._peer, "eth0"))
         self._peer.tc("qdisc add dev eth0 clsact", f"filter add dev eth0 ingress bpf da obj {dropper} sec classifier")
         way.prepare(self.sender, scratch)
+
+    def command(self, sender: Path, *words: str) -> list[str]:
+        """The sending program in the namespace's cgroup, if it has one, and what its socket chooses."""
+        chosen = [str(level("chooser")), self.way.choice] if self.way.choice else []
+        if self.way.prepare is not _by_socket:
+            return [str(sender), *words]
+        return ["sh", "-c", 'echo $$ >"$0"/cgroup.procs; exec "$@"', str(_tree().folder), str(sender), *words, *chosen]
 
     def received(self) -> int:
         return self._peer.counter("eth0", "rx_packets")
@@ -101,6 +112,52 @@ def _program(*edits: tuple[str, str]) -> Callable[[Namespace, Path], None]:
     return prepare
 
 
+@cache
+def _tree() -> Tree:
+    """The cgroup of the senders; `close` deletes it."""
+    return Tree()
+
+
+def close() -> None:
+    if _tree.cache_info().currsize:
+        _tree().__exit__(None, None, None)
+
+
+CHOOSER = f"""\
+apiVersion: encap/v1alpha1
+name: chooser
+kernel: "5.10"
+host: {{uplink: device, address: ipv4, tree: cgroup}}
+attach: {{devices: [host.uplink], cgroup: host.tree}}
+encapsulations:
+  vxlan:
+    - ipv4: {{source: host.address, destination: endpoint.address}}
+    - udp: {{source_port: flow, checksum: zero}}
+    - vxlan: {{vni: {VNI}}}
+    - ethernet: {{source: host.uplink.mac, destination: endpoint.mac}}
+endpoints:
+  exits:
+    fields: {{address: ipv4, mac: mac}}
+    encapsulation: vxlan
+    rows: [{{name: ams, address: {VTEP}, mac: "{VTEP_MAC}"}}]
+egress:
+  rules:
+    - {{name: chosen, socket: [exits], on_miss: next}}
+    - {{name: by-rule, to: exits/ams}}
+  default: pass
+"""
+
+
+def _by_socket(sender: Namespace, scratch: Path) -> None:
+    """The same program for both: what the socket chose, or the rule behind."""
+    _inner_route(sender, f"via {VTEP} dev eth0")
+    folder = scratch / sender.name
+    folder.mkdir()
+    (folder / "chooser.yaml").write_text(CHOOSER)
+    bundle, _ = cli.compile_spec(folder / "chooser.yaml", folder / "build")
+    cli.apply(sender, bundle, uplink="eth0", address=OURS, tree=_tree().path)
+
+
 # The example's row for 10.2.0.0/16, compiled in instead of in a map.
 CONSTANT_ROW = f"{{name: ams, destination: 10.2.0.0/16, address: {VTEP}, mac: '{VTEP_MAC}', vni: {VNI}}}"
 CONSTANTS = (
@@ -116,4 +173,6 @@ WAYS = (
     Way("program-keep", "program, keep", _program()),
     Way("program-route", "program, route", _program(NEXT_HOP_ROUTE)),
     Way("program-constants", "program, keep, fixed row", _program(CONSTANTS)),
+    Way("program-rule", "program, keep, row named by a rule", _by_socket),
+    Way("program-socket", "program, keep, row chosen by the socket", _by_socket, choice="exits/ams"),
 )
