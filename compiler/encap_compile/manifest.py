@@ -137,6 +137,13 @@ class HostMember(Record):
     own: bool = False
 
 
+class Reply(Record):
+    """What came in by the stack `arriving` is answered by the first of `stacks` whose host addresses are there."""
+
+    arriving: str
+    stacks: tuple[str, ...]
+
+
 class Counter(Record):
     """A member of `struct counters` in the per-CPU array map `counters`: packets and bytes, two u64.
 
@@ -225,5 +232,8 @@ class Manifest(Record):
     flows: tuple[str, ...] = ()  # what the table of flows keeps of a packet: members in their order, and stacks
     cgroup: str = ""  # where sockets are managed: a path in the cgroup2 hierarchy that begins with `/`, or host.NAME
     cgroups: tuple[Cgroup, ...] = ()
-    cgroup_map: str = ""  # hash: a cgroup's number (u64) -> the set of named cgroups that it is (u64), not their parents
+    cgroup_map: str = (
+        ""  # hash: a cgroup's number (u64) -> the set of named cgroups that it is (u64), not their parents
+    )
+    replies: tuple[Reply, ...] = ()  # of every rule that reflects
     sockets: str = ""  # the map of what sockets have chosen, of the same layout in every version
