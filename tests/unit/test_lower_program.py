@@ -42,6 +42,8 @@ def test_layers_follow_without_a_gap(example: tuple[Spec, Lowered]) -> None:
             assert layer.offset == offset
             assert layer.size == sum(w.bits for w in layer.words) // 8
             offset += layer.size
+            if stack.tail and stack.tail.options and stack.tail.layer == layer.member:
+                offset += sum(4 + 4 * option.words for option in stack.tail.options.options)
         assert offset == stack.overhead
 
 
