@@ -133,7 +133,7 @@ def _own_addresses(manifest: Manifest, machine: Machine) -> list[bytes]:
 
 
 def check_stacks(manifest: Manifest, wanted: Wanted, instances: Sequence[Instance], findings: Findings) -> None:
-    """A host address that is missing is an error if it is needed: always, by some row's stack, or by an answer (H109)."""
+    """A missing host address is an error if it is needed: always, by some row's stack, or by an answer (H109)."""
     reported: set[str] = set()
     for instance in instances:
         _check_replies(manifest, instance, reported, findings)
