@@ -23,6 +23,7 @@ from . import (
     ingress_source,
     inline_rows,
     literals,
+    marks,
     names,
     options,
     ports,
@@ -57,6 +58,7 @@ CHECKS = (
     ingress_source.check,
     ingress_lookup.check,
     reflection.check,
+    marks.check,
     indistinct.check,
 )
 # What is only worth a warning, and would be noise beside an error that may be its cause.
@@ -80,3 +82,4 @@ def run_with_rows(spec: Spec, rows: Mapping[str, EncodedRows], findings: Finding
     the addresses in them can be reached."""
     targets.check_rows(spec, rows, findings)
     ends.check_rows(spec, rows, findings)
+    marks.check_rows(spec, rows, findings)

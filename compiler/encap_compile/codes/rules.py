@@ -158,6 +158,12 @@ rule with a set, which is one lookup however long it is:
     sets: {blocked: {file: blocked.txt}}
     - {name: blocked, match: {destination: blocked}, action: drop}""",
     ),
+    "W517": Explained(
+        "a mark that no rule reflects",
+        """What comes in gets this mark and is learned, but every rule that reflects it looks for other marks. So it
+leaves by the rules that follow, mostly in the clear: to a gateway load balancer it would be lost, to others it
+would be seen. Give the row a mark of the rules' range, or the rules the row's.""",
+    ),
     "W521": Explained(
         "many rules",
         """500 rules in a direction are the most that a program can hold, and this spec has more than half of them.

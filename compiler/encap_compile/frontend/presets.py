@@ -14,7 +14,8 @@ from .preset_words import PRESETS
 from .reader import read_yaml
 
 FOLDER = Path(__file__).parent.parent / "_data" / "schemas" / "presets"
-OWN = ("apiVersion", "name", "kernel")  # the document's: a preset has none that count
+# What a preset has of its own, beside the document's; everything else is the document's alone.
+JOINED = ("preset", "host", "attach", "sets", "encapsulations", "endpoints", "egress", "ingress")
 NAMED = {"sets": "set", "encapsulations": "encapsulation", "endpoints": "table"}
 
 
@@ -79,9 +80,10 @@ def _beside(root: Node, preset: Node, name: str, findings: Findings) -> Node:
             found.value[key] = value
             found.keys[key] = place
 
-    for key in OWN:
-        add(key, root.get(key), root.keys.get(key, root.place))
     own, given = root.get, preset.get
+    for key, value in root.items():
+        if key not in JOINED:
+            add(key, value, root.keys[key])
     add("host", _joined(own("host"), given("host")), preset.keys["host"])
     add("attach", own("attach") or given("attach"), root.keys.get("attach", preset.keys["attach"]))
     for key, what in NAMED.items():
