@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support import netns
+from tests.support import cgroups, netns
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -21,5 +21,6 @@ def _no_namespace_outlives_the_run() -> Iterator[None]:
     netns.clean_up_when_told_to_stop()
     if os.geteuid() == 0:
         netns.sweep()
+        cgroups.sweep()
     yield
     netns.destroy_all()

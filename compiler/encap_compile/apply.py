@@ -2,8 +2,9 @@
 
 1. Load all programs; the kernel may refuse, and nothing has changed.
 2. Write rows that are new or changed; old ones stay, so that old and new programs both find theirs.
-3. Pin new maps. Replace or attach hooks one by one, each in one step.
-4. Take programs off hooks that are no longer wanted; delete rows that are no more; carry counters over; drop old maps.
+3. Pin new maps. Take programs off cgroups whose sockets may choose no longer, before nothing follows their choice.
+4. Replace or attach hooks one by one, each in one step: devices first, and cgroups when choices are followed.
+5. Take programs off devices that are no longer wanted; delete rows that are no more; carry counters over; drop maps.
 
 Killed anywhere, the next apply finds what is there and goes on from it.
 """
@@ -16,7 +17,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from .diagnostics import DiagnosedError, Diagnostic, Exit
-from .kernel.errors import FullError, KernelError
+from .kernel.errors import FullError, KernelError, NotFoundError
+from .kernel.hooks.base import CGROUP_POINTS, Hook
 from .kernel.hooks.choose import KINDS
 from .kernel.machine import namespace_cookie
 from .kernel.maps import Map
@@ -25,7 +27,7 @@ from .kernel.programs import Program
 from .loader import counters
 from .loader.desired import Request, open_ready
 from .loader.erase import erase
-from .loader.instances import Loaded, load
+from .loader.instances import load
 from .loader.layouts import COUNTERS
 from .loader.lock import locked
 from .loader.observe import from_another_namespace
@@ -61,24 +63,23 @@ def apply(request: Request) -> Applied:
 def _carry_out(planned: Plan, stack: ExitStack) -> None:
     desired, paths = planned.desired, planned.desired.paths
     existing = {m.map: stack.enter_context(open_map(m.existing.path)) for m in planned.maps if m.existing}
-    loaded = load(desired, existing, stack) if planned.loads else Loaded(maps=dict(existing))
+    loaded = load(desired, planned.loaded, existing, stack)
+    before = _remember_cgroups(planned)
     for change in _sets_first(planned.maps):
         _write(change, loaded.maps[change.map])
-    state = _remember_counters(planned)
+    state = _remember_counters(planned, before)
     _pin_new(planned, loaded.maps)
-    try:
-        for hook in planned.hooks:
-            if hook.action not in (KEEP, DETACH):
-                _swap(planned, hook, loaded.programs)
-        for hook in planned.hooks:
-            if hook.action == DETACH:
-                KINDS[hook.kind].detach(paths.owner, *hook.hook)
-    except KernelError as error:
-        words = f"a hook of {hook.device} could not be changed: {error}"
-        fix = "hooks before it have changed, hooks after it have not; every mix works. Mend the cause and apply again"
-        raise DiagnosedError([Diagnostic("K208", words, help=fix)], Exit.KERNEL) from None
+    for hook in _in_order(planned.hooks):
+        try:
+            _carry_out_hook(planned, hook, loaded.programs)
+        except KernelError as error:
+            words = f"a hook of {hook.on} could not be changed: {error}"
+            fix = (
+                "hooks before it have changed, hooks after it have not; every mix works. Mend the cause and apply again"
+            )
+            raise DiagnosedError([Diagnostic("K208", words, help=fix)], Exit.KERNEL) from None
     for kind, stale in planned.observed.stale:
-        KINDS[kind].detach(paths.owner, *stale)
+        KINDS[kind].detach(paths.owner, stale)
     for change in reversed(_sets_first(planned.maps)):
         if change.existing is not None and change.write.delete:
             loaded.maps[change.map].delete(change.write.delete)
@@ -107,13 +108,24 @@ def _write(change: MapChange, target: Map) -> None:
         ) from None
 
 
-def _remember_counters(planned: Plan) -> State:
+def _remember_cgroups(planned: Plan) -> State | None:
+    """Write down the numbers of cgroups before maps hold them: they stay there when the cgroup goes, killed or not."""
+    state, cgroups = planned.observed.state, planned.desired.cgroups
+    if state is None or cgroups is None or not planned.cgroups:
+        return state
+    now = ((path, number, cgroups.former.get(path, ())) for path, number in cgroups.numbers.items())
+    known = replace(state, former={path: [number, *former] for path, number, former in now if number or former})
+    save(planned.desired.paths.state, known)
+    return known
+
+
+def _remember_counters(planned: Plan, before: State | None) -> State:
     """Write down how the new counters are laid out before anything counts in them."""
     desired = planned.desired
-    state = planned.observed.state or State(namespace_cookie=namespace_cookie())
+    state = before or State(namespace_cookie=namespace_cookie())
     if COUNTERS in desired.layouts:
         known = state.with_counters(desired.layouts[COUNTERS], desired.manifest.counters)
-        if known != state or planned.observed.state is None:
+        if known != state or before is None:
             save(desired.paths.state, known)
         return known
     return state
@@ -129,13 +141,32 @@ def _pin_new(planned: Plan, maps: Mapping[str, Map]) -> None:
             pin(made.fd, desired.paths.maps / f"{change.map}-{desired.layouts[change.map]}-{made.info.id}")
 
 
-def _swap(planned: Plan, hook: HookChange, programs: Mapping[tuple[int, str], Program]) -> None:
-    assert hook.instance is not None
-    owner, program = planned.desired.paths.owner, programs[hook.hook[0], hook.program]
-    KINDS[hook.kind].attach(owner, *hook.hook, program.fd)
-    if hook.action == SWITCH:
+def _in_order(changes: Sequence[HookChange]) -> list[HookChange]:
+    """What is done to hooks, in the order that the head of this file explains."""
+
+    def step(change: HookChange) -> tuple[int, int]:
+        if change.action == DETACH:
+            return 0 if change.hook.point in CGROUP_POINTS else 2, -change.hook.point.rank
+        return 1, 0  # as planned
+
+    wanted = (c for c in changes if c.action != KEEP)
+    return sorted(wanted, key=step)
+
+
+def _carry_out_hook(planned: Plan, change: HookChange, programs: Mapping[Hook, Program]) -> None:
+    """Raises KernelError, but not for a cgroup that has just gone: it has no sockets, and the next run sees it gone."""
+    owner, hook = planned.desired.paths.owner, change.hook
+    if change.action == DETACH:
+        KINDS[change.kind].detach(owner, hook)
+        return
+    try:
+        KINDS[change.kind].attach(owner, hook, programs[hook].fd)
+    except NotFoundError:
+        if hook.point not in CGROUP_POINTS:
+            raise
+    if change.action == SWITCH:
         # On both for a moment: what one has encapsulated the other passes, what one has decapsulated is plain.
-        KINDS[hook.old_kind].detach(owner, *hook.hook)
+        KINDS[change.old_kind].detach(owner, hook)
 
 
 def _carry_counters(planned: Plan, state: State) -> State:
@@ -158,6 +189,13 @@ def _carry_counters(planned: Plan, state: State) -> State:
         carried=carried,
         namespace_cookie=state.namespace_cookie,
     )
+    if desired.cgroups is not None:
+        applied = replace(
+            applied,
+            cgroup=desired.cgroups.attached.path,
+            cgroups=dict(desired.cgroups.numbers),
+            former={path: list(numbers) for path, numbers in desired.cgroups.former.items()},
+        )
     # In this order a kill loses nothing: with the pin still there, its live totals count instead of the carried ones.
     save(desired.paths.state, replace(applied, counter_layouts=state.counter_layouts))
     return applied

@@ -209,6 +209,44 @@ def apply_command(context: Context, /, format_: str, **options: Any) -> int:
     return Exit.DONE
 
 
+@cli.command("watch")
+@_requesting
+@_format("text", "json")
+@click.pass_obj
+def watch_command(context: Context, /, format_: str, **options: Any) -> int:
+    """Apply the bundle and stay: apply again when a cgroup that it names comes, goes or is made anew.
+
+    Ends with SIGTERM or SIGINT; what is in force stays. With --format json, a document a line.
+    """
+    context.format = format_
+    from .apply import Applied
+    from .views.plan_view import plan_text
+    from .views.watch_view import round_document, round_text
+    from .watch import Round, watch
+
+    first: list[Applied] = []
+
+    def say(done: Round) -> None:
+        if format_ == "json":
+            click.echo(json.dumps(round_document(done)))
+        elif done.applied is None:
+            _report(done.failure, context)
+            click.echo(f"encapctl: tried again in {done.retry:.0f} s", err=True)
+        elif first:
+            click.echo(round_text(done), nl=False)
+        else:
+            click.echo(plan_text(done.applied.plan, done=True, seconds=done.applied.seconds), nl=False)
+            if done.applied.plan.findings.all:
+                _report(done.applied.plan.findings.all, context)
+        if done.applied is not None and not first:
+            first.append(done.applied)
+        sys.stdout.flush()
+
+    gc.enable()  # this one is not short
+    watch(_request(**options), say)
+    return Exit.DONE
+
+
 @cli.command("status")
 @_BUNDLE
 @_BPFFS
@@ -260,6 +298,22 @@ def remove_command(context: Context, bundle: Path, bpffs: str, format_: str) -> 
     removed = remove(*_name_and_manifest(bundle), bpffs)
     _json(removed_document(removed)) if format_ == "json" else click.echo(removed_text(removed), nl=False)
     return Exit.DONE
+
+
+@cli.command("sweep")
+@_BPFFS
+@click.option("--check", is_flag=True, help="Take nothing away; exit 3 if there is something.")
+@_format("text", "json")
+@click.pass_obj
+def sweep_command(context: Context, bpffs: str, check: bool, format_: str) -> int:
+    """Take away what bundles left behind in network namespaces that are gone."""
+    context.format = format_
+    from .sweep import sweep
+    from .views.sweep_view import swept_document, swept_text
+
+    found = sweep(bpffs, check)
+    _json(swept_document(found, check)) if format_ == "json" else click.echo(swept_text(found, check), nl=False)
+    return Exit.DRIFT if check and found else Exit.DONE
 
 
 def _later(name: str) -> None:

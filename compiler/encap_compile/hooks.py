@@ -22,8 +22,11 @@ HOOKS = MappingProxyType(
         for hook in (
             Hook("tc_egress", "tc", "struct __sk_buff", (4, 5)),
             Hook("tc_ingress", "tc", "struct __sk_buff", (4, 5)),
+            Hook("cgroup_listen", "cgroup_skb/ingress", "struct __sk_buff", (4, 10)),
             Hook("cgroup_setsockopt", "cgroup/setsockopt", "struct bpf_sockopt", (5, 3)),
             Hook("cgroup_getsockopt", "cgroup/getsockopt", "struct bpf_sockopt", (5, 3)),
+            Hook("cgroup_connect4", "cgroup/connect4", "struct bpf_sock_addr", (4, 17)),
+            Hook("cgroup_connect6", "cgroup/connect6", "struct bpf_sock_addr", (4, 17)),
         )
     }
 )

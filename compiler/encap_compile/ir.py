@@ -238,7 +238,13 @@ class IsFamily(NamedTuple):
     family: str
 
 
-Condition = InPrefixes | InPrefixMap | InRanges | IsFamily
+class InCgroups(NamedTuple):
+    """The packet's socket was made in one of the cgroups, or below. `names` are the constants of their bits."""
+
+    names: tuple[str, ...]
+
+
+Condition = InPrefixes | InPrefixMap | InRanges | IsFamily | InCgroups
 
 
 # ---- maps ------------------------------------------------------------------------------------------------------------
@@ -362,6 +368,7 @@ class PacketNeeds(NamedTuple):
     hash: bool
     length: bool  # of the inner packet, and where its transport header begins: to encapsulate
     flow: bool  # what tells its flow from others
+    owner: bool  # what its socket says: cgroups, and what was chosen for it
     discovery: bool  # whether an IPv6 packet is neighbour discovery
 
     @property
@@ -403,9 +410,19 @@ class TunnelEnd(NamedTuple):
     prefixes: tuple[IPv4Network | IPv6Network, ...] = ()
 
 
-class EgressRule(NamedTuple):
-    """`action`: encapsulate, reflect, pass or drop. `row_name` is set when the rule names its row.
+class Choice(NamedTuple):
+    """Rows of a table that a socket may choose: those whose constants are in `rows`, or with none all of them."""
 
+    table: str
+    constant: str  # of the table's number
+    rows: tuple[str, ...]
+    ids: tuple[int, ...]  # their values
+
+
+class EgressRule(NamedTuple):
+    """`action`: encapsulate, socket, reflect, pass or drop. `row_name` is set when the rule names its row.
+
+    `choices` are what a socket may have chosen for the rule to take the packet.
     `learned` begins the names of the constants of the ingress rule that `reflect` names; `table` is then what
     dispatches to the stacks of the reply.
     """
@@ -420,6 +437,7 @@ class EgressRule(NamedTuple):
     row_name: str
     on_miss: str
     learned: str = ""
+    choices: tuple[Choice, ...] = ()
 
 
 def verb(action: str) -> str:
@@ -476,6 +494,69 @@ class EgressProgram(NamedTuple):
         return bool(self.rules) or self.default == "drop"
 
 
+class CgroupBit(NamedTuple):
+    """A cgroup that the spec names: `level` directories below the attached one."""
+
+    constant: str
+    path: str
+    bit: int
+    level: int
+    hooks: tuple[str, ...]  # of those of a cgroup, where programs go
+    place: str
+
+
+class SocketTable(NamedTuple):
+    """A table that sockets choose rows of. `overheads`: the case of each stack, and the name of its overhead."""
+
+    name: str
+    constant: str
+    number: int
+    overheads: tuple[tuple[str, str], ...]
+
+
+class SocketRule(NamedTuple):
+    """Which sockets may choose what: those made in the cgroups of these constants (with none: all that are managed)."""
+
+    text: str
+    place: str
+    cgroups: tuple[str, ...]
+    choices: tuple[Choice, ...]
+
+
+class ConnectRule(NamedTuple):
+    """What is chosen for sockets that connect: the `choice` as C, and its text. Both are empty for nothing."""
+
+    name: str
+    c_name: str
+    text: str
+    place: str
+    conditions: tuple[Condition, ...]
+    choice: str
+    chosen: str
+
+
+class Owners(NamedTuple):
+    """Whose packets are whose, where rules ask for it. Without `rules` no socket may choose.
+
+    `levels`: whether cgroups are asked for; `named_levels`: how far below the attached one those lie that rules name,
+    and `rows_by_cgroup` if rows do too. `clamps_all`: a packet's cgroup alone may have it encapsulated. `mptcp`: a
+    subflow's connection can be asked (5.19). `errno`: refusals have a number (5.18).
+    """
+
+    cgroups: tuple[CgroupBit, ...]
+    levels: bool
+    named_levels: tuple[int, ...]
+    rows_by_cgroup: bool
+    cgroup_capacity: int
+    tables: tuple[SocketTable, ...]
+    rules: tuple[SocketRule, ...]
+    connects: tuple[ConnectRule, ...]
+    clamps_all: bool
+    encapsulates: bool
+    mptcp: bool
+    errno: bool
+
+
 class WordCheck(NamedTuple):
     """A word of a received header that must have a value. `mask` leaves out ignored bits (host order).
 
@@ -523,7 +604,7 @@ class IngressRule(NamedTuple):
 
 
 class FlowTable(NamedTuple):
-    """The table of flows. `members` are what any of the rules keeps."""
+    """The table of flows. `members` are what any of the `rules` keeps; without rules, it holds owners alone."""
 
     members: tuple[StructMember, ...]
     rules: tuple[IngressRule, ...]
@@ -574,6 +655,7 @@ class IngressProgram(NamedTuple):
     refuse: str
     decapsulators: tuple[Decapsulator, ...]
     family_change: str
+    clamps: bool = False  # the answers to what sockets and cgroups send encapsulated
 
 
 class HostMember(NamedTuple):
@@ -604,3 +686,51 @@ class Program(NamedTuple):
     egress: EgressProgram
     ingress: IngressProgram | None
     flows: FlowTable | None
+    owners: Owners | None
+
+
+# ---- what applications see -------------------------------------------------------------------------------------------
+
+
+class ContractRow(NamedTuple):
+    """A row that sockets may choose and that is known when compiling.
+
+    `text` is TABLE/ROW as it is chosen; `constant` is its name in C, behind the spec's own, and in Python.
+    """
+
+    text: str
+    constant: str
+    comment: str
+    place: str
+
+
+class ContractTable(NamedTuple):
+    """A table of which sockets may choose rows. With a `file` there are more than `rows`: by their names."""
+
+    name: str
+    place: str
+    comment: str
+    file: str
+    rows: tuple[ContractRow, ...]
+
+
+class ContractRule(NamedTuple):
+    """An egress rule that takes what the socket has chosen. `text` says which sockets may choose what, for people."""
+
+    name: str
+    text: str
+    place: str
+
+
+class SocketContract(NamedTuple):
+    """What an application must know to choose. `reasons`: each refusal has an errno of its own (5.18), not EPERM."""
+
+    name: str
+    c_name: str
+    title: str
+    spec_file: str
+    compiler: str
+    level: int
+    reasons: bool
+    rules: tuple[ContractRule, ...]
+    tables: tuple[ContractTable, ...]

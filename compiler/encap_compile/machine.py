@@ -31,7 +31,7 @@ class Addresses:
         return ", ".join(str(a) for a in (self.ipv4, self.ipv6) if a is not None) or "none"
 
 
-Plain = Device | Addresses | bytes | int  # bytes: a MAC address
+Plain = Device | Addresses | bytes | int | str  # bytes: a MAC address; str: a cgroup's path
 
 
 @dataclass(frozen=True)
@@ -168,6 +168,10 @@ class _Resolver:
         if kind in _FAMILIES:
             return self._parse_addresses(declaration, given)
         text = given.texts[0]
+        if kind == "cgroup":
+            if not text.startswith("/") or any(p in ("", ".", "..") for p in text[1:].split("/") if text != "/"):
+                return self._bad(declaration, given, f"`{text}` is not a cgroup's path, as /system.slice")
+            return (text,)
         if kind == "mac":
             try:
                 mac = bytes.fromhex(text.replace("-", ":").replace(":", " "))

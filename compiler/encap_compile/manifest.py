@@ -120,7 +120,7 @@ class HostMember(Record):
 
     `source` is NAME for a value, DEVICE.mac, DEVICE.mtu, DEVICE.ifindex for an attribute of the attached device, or one
     of the words that the loader knows: `identity`, `flow_seed`, and for sockets
-      cgroups        u64: of the instance for a cgroup, the set of named cgroups that it is or lies within, by their bits
+      cgroups        u64: of the instance for a cgroup, the named cgroups that it is or lies within, by their bits
       cgroup_level   u32: how deep the attached cgroup lies in the kernel's hierarchy; 0 is its root
       cgroup_levels  u32: bit n is set if a row is keyed by a cgroup n levels below the attached one
       netns_cookie   u64: SO_NETNS_COOKIE of this network namespace; 0 where the kernel does not tell programs (5.15)
@@ -152,16 +152,16 @@ class Counter(Record):
 
     name: str  # as in the C struct
     offset: int
-    kind: str  # chosen, passed, dropped, refused, decapsulated, flows
+    kind: str  # chosen, passed, dropped, refused, decapsulated, flows, connect
     text: str  # what happened, for people
     place: str  # spec line, FILE:LINE, or empty
 
 
 class Hooked(Record):
-    """A program of the object and where it goes: to every attached device, or to every cgroup that is `managed`."""
+    """A program of the object and where it goes: to every attached device, or to every cgroup that has the hook."""
 
     program: str  # the C function
-    hook: str  # tc_egress, tc_ingress, cgroup_setsockopt, cgroup_getsockopt: see `hooks.HOOKS`
+    hook: str  # tc_egress, tc_ingress, cgroup_listen, cgroup_setsockopt ...: see `hooks.HOOKS`
     section: str
 
 
@@ -169,8 +169,8 @@ class Cgroup(Record):
     """A cgroup that the spec names. It may come and go while the programs run: until it is there, it is pending."""
 
     path: str  # below the attached one, as `system.slice/nginx.service`; empty: the attached one itself
-    bit: int  # its place in a set of cgroups, 0 to 63
-    managed: bool  # its sockets may choose: the programs with cgroup hooks go there
+    bit: int  # its place in a set of cgroups, 0 to 62; 63 says that rows are found by one
+    hooks: tuple[str, ...]  # of those of a cgroup, where programs go: its sockets may choose, or rules match by it
     place: str  # spec line, FILE:LINE
 
 
@@ -232,8 +232,7 @@ class Manifest(Record):
     flows: tuple[str, ...] = ()  # what the table of flows keeps of a packet: members in their order, and stacks
     cgroup: str = ""  # where sockets are managed: a path in the cgroup2 hierarchy that begins with `/`, or host.NAME
     cgroups: tuple[Cgroup, ...] = ()
-    cgroup_map: str = (
-        ""  # hash: a cgroup's number (u64) -> the set of named cgroups that it is (u64), not their parents
-    )
+    cgroup_map: str = ""  # hash: a cgroup's number (u64) -> its bits (u64), without those of the ones it lies in
+    contract: tuple[str, ...] = ()  # files for applications that choose; not part of the code, and so of the identity
     replies: tuple[Reply, ...] = ()  # of every rule that reflects
     sockets: str = ""  # the map of what sockets have chosen, of the same layout in every version

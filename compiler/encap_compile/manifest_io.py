@@ -29,6 +29,11 @@ def identity(manifest: Manifest, code: Mapping[str, bytes]) -> str:
     return digest.hexdigest()
 
 
+def code(manifest: Manifest, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Those of a bundle's files that are the C and its headers."""
+    return {n: data for n, data in files.items() if n.endswith((".c", ".h")) and n not in manifest.contract}
+
+
 class MalformedError(ValueError):
     """A part of the document is not what the format says; the message begins with its path."""
 

@@ -73,11 +73,11 @@ def rows_path(spec_path: str, file: str) -> Path:
 
 
 def render_code(lowered: Lowered) -> dict[str, bytes]:
-    """The C and the headers it includes, by name."""
+    """The C and the headers it includes, and what applications are told, by name."""
     from .toolchain.clang_format import formatted
 
     with _start_rendering(lowered) as rendering:
-        return _code(lowered, formatted(rendering.done()))
+        return {**_code(lowered, formatted(rendering.done())), **_contract(lowered)}
 
 
 def _start_rendering(lowered: Lowered) -> Process:
@@ -94,6 +94,18 @@ def _code(lowered: Lowered, text: str) -> dict[str, bytes]:
         f"{lowered.program.name}.bpf.c": text.encode(),
         **{name: include_text(name).encode() for name in lowered.program.includes},
     }
+
+
+def _contract(lowered: Lowered) -> dict[str, bytes]:
+    """The files for applications whose sockets may choose, by name."""
+    if lowered.contract is None:
+        return {}
+    from .render.templates import TEMPLATES, render_contract
+    from .toolchain.clang_format import format_c
+
+    files = render_contract(lowered.contract)
+    style = TEMPLATES / "clang-format.yaml"
+    return {n: (format_c(text, style) if n.endswith(".h") else text).encode() for n, text in files.items()}
 
 
 def compile_spec(path: str, out: Path, clang: str = "", write: bool = True, anew: bool = False) -> Compiled:
@@ -127,7 +139,8 @@ def _build(
     with building(found, lowered.program.name, code) as build:
         toolchain = manifest.Toolchain("clang", build.version(), found.source, FLAGS)
         identified = bundle.identify(lowered.manifest, code, toolchain, inputs)
-        return bundle.finish(identified, {**code, **data, f"{lowered.program.name}.bpf.o": build.built()})
+        contract = _contract(lowered)
+        return bundle.finish(identified, {**code, **contract, **data, f"{lowered.program.name}.bpf.o": build.built()})
 
 
 @contextmanager
@@ -173,8 +186,7 @@ def _up_to_date(path: str, out: Path, clang: str) -> Compiled | None:
     files = bundle.read(directory, list(old.files))
     if {n: sha256(data).hexdigest() for n, data in files.items()} != old.files:
         return None
-    code = {n: data for n, data in files.items() if n.endswith((".c", ".h"))}
-    if manifest_io.identity(old, code) != old.identity:
+    if manifest_io.identity(old, manifest_io.code(old, files)) != old.identity:
         return None
     for file, digest in old.inputs.files.items():
         try:

@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .diagnostics import Findings
-from .kernel.hooks.base import OnHook
+from .kernel.hooks.base import CGROUP_POINTS, Hook, OnHook
 from .kernel.pins import open_map
 from .loader.bundle import Bundle
 from .loader.compose import Instance, decode, identity_of
 from .loader.contents import Content
 from .loader.desired import Desired, Request, open_ready, prepare
 from .loader.layouts import fits
-from .loader.observe import Hook, Observed, PinnedMap, Running, observe
+from .loader.observe import Observed, PinnedMap, Running, observe
 from .loader.paths import Paths
 from .loader.rowdiff import NOTHING, Difference, difference, whole
+from .loader.state import State, cgroup_name, target_name
 from .manifest import Manifest, RuleSummary
 
 KEEP, ATTACH, REPLACE, SWITCH, DETACH = "keep", "attach", "replace", "switch", "detach"
@@ -23,9 +24,12 @@ KEEP, ATTACH, REPLACE, SWITCH, DETACH = "keep", "attach", "replace", "switch", "
 
 @dataclass(frozen=True)
 class HookChange:
-    """What happens on one hook. `switch` puts our program on by another attach kind, then takes the old one off."""
+    """What happens on one hook. `switch` puts our program on by another attach kind, then takes the old one off.
 
-    device: str
+    `on` is the name of the device, or the path of the cgroup below the attached one.
+    """
+
+    on: str
     hook: Hook
     action: str
     kind: str
@@ -54,6 +58,15 @@ class MapChange:
 
 
 @dataclass(frozen=True)
+class CgroupChange:
+    """A cgroup that the spec or a row names is there, is gone, or is another one than it was; 0 where there is none."""
+
+    path: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
 class RuleChange:
     """A rule that is added (+), removed (-) or changed (~)."""
 
@@ -73,18 +86,20 @@ class Plan:
     rules: tuple[RuleChange, ...]
     leftovers: tuple[PinnedMap, ...]
     findings: Findings
+    cgroups: tuple[CgroupChange, ...] = ()
 
     @property
-    def loads(self) -> bool:
-        """Whether programs have to be loaded."""
-        return any(h.instance is not None and h.action != KEEP for h in self.hooks)
+    def loaded(self) -> list[Instance]:
+        """The instances whose programs have to be loaded. Where a map is new, these are all."""
+        changed = {h.hook for h in self.hooks if h.action != KEEP}
+        return list(dict.fromkeys(i for i, _, hook in self.desired.hooks() if hook in changed))
 
     @property
     def changed(self) -> bool:
         return (
             any(h.action != KEEP for h in self.hooks)
             or any(m.changed for m in self.maps)
-            or bool(self.leftovers or self.observed.stale)
+            or bool(self.leftovers or self.observed.stale or self.cgroups)
             or self.observed.state is None
             or self.observed.state.manifest is None
             or self.observed.state.manifest.identity != self.desired.manifest.identity
@@ -95,7 +110,7 @@ def plan(request: Request, bundle: Bundle | None = None) -> Plan:
     """Look at the bundle and the machine; change nothing. Raises DiagnosedError, KernelError."""
     bundle = bundle or open_ready(request)
     before = observe(Paths.of(bundle.manifest.name, request.bpffs))
-    desired = prepare(request, bundle, before.running[0].kind if before.running else "")
+    desired = prepare(request, bundle, before)
     observed = observe(desired.paths, [hook for _, _, hook in desired.hooks()])
     maps = tuple(_map_changes(desired, observed))
     hooks = tuple(_hook_changes(desired, observed, maps))
@@ -103,7 +118,8 @@ def plan(request: Request, bundle: Bundle | None = None) -> Plan:
     leftovers = tuple(p for p in observed.pins if p.id not in kept)
     old = observed.state.manifest if observed.state else None
     rules = tuple(rule_changes(old, desired.manifest))
-    return Plan(desired, observed, hooks, maps, rules, leftovers, desired.findings)
+    cgroups = tuple(_cgroup_changes(observed.state, desired))
+    return Plan(desired, observed, hooks, maps, rules, leftovers, desired.findings, cgroups)
 
 
 def _map_changes(desired: Desired, observed: Observed) -> list[MapChange]:
@@ -131,38 +147,47 @@ def _map_change(desired: Desired, observed: Observed, name: str, content: Conten
 
 
 def _hook_changes(desired: Desired, observed: Observed, maps: tuple[MapChange, ...]) -> list[HookChange]:
-    running = {(r.ifindex, r.direction): r for r in observed.running if r.kind == desired.attach.name}
-    others = {(r.ifindex, r.direction): r for r in observed.running if r.kind != desired.attach.name}
+    running = {r.hook: r for r in observed.running if r.kind == desired.kind(r.hook).name}
+    others = {r.hook: r for r in observed.running if r.kind != desired.kind(r.hook).name}
     changes = []
     for instance, program, hook in desired.hooks():
+        kind = desired.kind(hook).name
         on_hook = tuple(observed.hooks.get(hook, ()))
         here, elsewhere = running.pop(hook, None), others.pop(hook, None)
         if here is None and elsewhere is None:
             action, why = ATTACH, ""
         elif elsewhere is not None:
-            action, why = SWITCH, f"{elsewhere.kind} -> {desired.attach.name}"
+            action, why = SWITCH, f"{elsewhere.kind} -> {kind}"
         else:
             assert here is not None
             why = _why_replace(desired, observed, maps, instance, here)
             action = REPLACE if why else KEEP
         old_kind = elsewhere.kind if elsewhere else ""
-        changes.append(
-            HookChange(
-                instance.device.name, hook, action, desired.attach.name, program, why, on_hook, instance, old_kind
-            )
-        )
-    names = {d.index: d.name for i in desired.instances for d in (i.device,)}
+        on = _on(instance)
+        changes.append(HookChange(on, hook, action, kind, program, why, on_hook, instance, old_kind))
+    names = {Hook(i.target.number, point): _on(i) for i in desired.instances for point in i.target.points}
     for left in (*running.values(), *others.values()):
-        hook = left.ifindex, left.direction
-        name = names.get(left.ifindex) or _device_name(observed, left.ifindex)
-        on_hook = tuple(observed.hooks.get(hook, ()))
-        changes.append(HookChange(name, hook, DETACH, left.kind, "", "no longer in the spec or host values", on_hook))
+        name = names.get(left.hook) or target_name(observed.state, left.hook, _unnamed(left.hook))
+        on_hook = tuple(observed.hooks.get(left.hook, ()))
+        why = "no longer in the spec or host values"
+        changes.append(HookChange(name, left.hook, DETACH, left.kind, "", why, on_hook))
     return changes
 
 
-def _device_name(observed: Observed, ifindex: int) -> str:
-    known = observed.state.devices if observed.state else {}
-    return next((name for name, index in known.items() if index == ifindex), f"device {ifindex}")
+def _on(instance: Instance) -> str:
+    return cgroup_name(instance.target.name) if instance.target.points <= CGROUP_POINTS else instance.target.name
+
+
+def _unnamed(hook: Hook) -> str:
+    return f"{'cgroup' if hook.point in CGROUP_POINTS else 'device'} {hook.target}"
+
+
+def _cgroup_changes(state: State | None, desired: Desired) -> list[CgroupChange]:
+    """Against the last apply; of one that was not known then, only that it is there."""
+    known = state.cgroups if state and desired.cgroups and state.cgroup == desired.cgroups.attached.path else {}
+    now = desired.cgroups.numbers if desired.cgroups else {}
+    both = ((path, known.get(path, 0), number) for path, number in now.items())
+    return [CgroupChange(path, before, after) for path, before, after in both if before != after]
 
 
 def _why_replace(

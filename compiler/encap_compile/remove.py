@@ -6,22 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .diagnostics import DiagnosedError, Diagnostic, Exit
-from .kernel.hooks.base import Direction
+from .kernel.hooks.base import AttachKind, Hook, Point
 from .kernel.hooks.choose import KINDS
 from .loader.desired import require_privilege
 from .loader.erase import erase
 from .loader.lock import locked
 from .loader.observe import observe
 from .loader.paths import Paths
+from .loader.state import target_name
 from .manifest import Manifest, RuleSummary
 
 
 @dataclass(frozen=True)
 class Detached:
-    """A hook that our program was taken off. `device` is a number where the name is not known."""
+    """A hook that our program was taken off. `on` is the device or cgroup, a number where the name is not known."""
 
-    device: str
-    direction: Direction
+    on: str
+    point: Point
     kind: str
 
 
@@ -46,20 +47,23 @@ def remove(name: str, manifest: Manifest | None = None, bpffs: str = "") -> Remo
         if observed.empty and not paths.pins.exists():
             words = f"nothing of {name} is on this machine, in this network namespace"
             raise DiagnosedError([Diagnostic("H110", words)], Exit.MACHINE)
-        known = observed.state.devices if observed.state else {}
-        names = {index: device for device, index in known.items()}
         hooks = []
-        # Egress first: while ingress still decapsulates, answers to what was sent encapsulated are understood.
+        # Choosing ends before what is chosen is followed no more. Egress goes before ingress: while that still
+        # decapsulates, answers to what was sent encapsulated are understood.
+        for hook, kind in sorted(_attached(paths), key=lambda found: -found[0].point.rank):
+            kind.detach(paths.owner, hook)
+            hooks.append(Detached(target_name(observed.state, hook, str(hook.target)), hook.point, kind.name))
         for kind in KINDS.values():
-            for ifindex, direction in sorted(kind.attached(paths.owner), key=lambda h: h[1] != Direction.EGRESS):
-                kind.detach(paths.owner, ifindex, direction)
-                hooks.append(Detached(names.get(ifindex, str(ifindex)), direction, kind.name))
             kind.tidy(paths.owner)
         maps = erase(paths)
     applied = observed.state.manifest if observed.state and observed.state.manifest else manifest
     # Without both nothing was ever encapsulated: the first apply did not come so far.
-    ran = any(h.direction == Direction.EGRESS for h in hooks) or bool(observed.state and observed.state.manifest)
+    ran = any(h.point == Point.EGRESS for h in hooks) or bool(observed.state and observed.state.manifest)
     return Removed(name, tuple(hooks), maps, *pass_now(applied.rules if applied and ran else ()))
+
+
+def _attached(paths: Paths) -> list[tuple[Hook, AttachKind]]:
+    return [(hook, kind) for kind in KINDS.values() for hook in kind.attached(paths.owner)]
 
 
 def pass_now(rules: Sequence[RuleSummary]) -> tuple[tuple[RuleSummary, ...], tuple[RuleSummary, ...]]:

@@ -41,7 +41,7 @@ class HostValue(Record):
     """A value that differs per machine. `default` is DEVICE-VALUE.ATTRIBUTE (`uplink.address`) or None."""
 
     name: str
-    type: str  # device, devices, ip, ipv4, ipv6, mac, u8, u16, u24, u32
+    type: str  # device, devices, cgroup, ip, ipv4, ipv6, mac, u8, u16, u24, u32
     default: tuple[str, str] | None
     place: Place = dataclasses.field(compare=False)
     default_place: Place = dataclasses.field(default=NOWHERE, compare=False)
@@ -104,7 +104,8 @@ class Range(Record):
 class Match(Record):
     """Conditions on the inner packet; all that are given must hold, any alternative of each suffices.
 
-    `protocol` holds IANA numbers, `dscp` the six-bit code point, ports, marks as ranges.
+    `protocol` holds IANA numbers, `dscp` the six-bit code point, ports, marks as ranges, `cgroup` paths below the
+    attached cgroup.
     """
 
     destination: Addresses | None = None
@@ -114,6 +115,7 @@ class Match(Record):
     source_port: tuple[Range, ...] = ()
     dscp: tuple[int, ...] = ()
     mark: tuple[Range, ...] = ()
+    cgroup: tuple[str, ...] = ()
     place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
@@ -135,7 +137,7 @@ class Reflect(Record):
 
 
 class EgressRule(Record):
-    """Exactly one of `to`, `reflect` and `action` (pass, drop)."""
+    """Exactly one of `to`, `socket`, `reflect` and `action` (pass, drop). `socket` are the rows a socket may choose."""
 
     name: str
     match: Match
@@ -145,6 +147,30 @@ class EgressRule(Record):
     place: Place = dataclasses.field(compare=False)
     text: str = dataclasses.field(default="", compare=False)  # the rule in one line, for comments and `explain`
     reflect: Reflect | None = None
+    socket: tuple[RowTarget, ...] = ()
+
+    @property
+    def targets(self) -> tuple[RowTarget, ...]:
+        """The rows that the rule may lead to."""
+        return (self.to,) if self.to else self.socket
+
+
+class ConnectRule(Record):
+    """What is chosen for a socket when it connects: exactly one of `choose` and `action` (pass: nothing)."""
+
+    name: str
+    match: Match
+    choose: RowTarget | None
+    place: Place = dataclasses.field(compare=False)
+    text: str = dataclasses.field(default="", compare=False)
+
+
+class Remember(Record):
+    """For how many connections it is remembered whose they are, and how long (nanoseconds) after the last packet."""
+
+    capacity: int
+    idle: int
+    place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
 class Egress(Record):
@@ -153,6 +179,7 @@ class Egress(Record):
     next_hop: str  # keep or route
     place: Place = dataclasses.field(compare=False)
     default_place: Place = dataclasses.field(compare=False)
+    remember: Remember | None = None
 
 
 class TableField(Record):
@@ -248,9 +275,11 @@ class Spec(Record):
     kernel: tuple[int, int]  # the oldest kernel it must load on
     host: Mapping[str, HostValue]
     attach: tuple[Reference, ...]  # host.NAME of type device or devices
+    cgroup: Value | None  # whose sockets may choose: a path that begins with `/`, or host.NAME of type cgroup
     sets: Mapping[str, AddressSet]
     encapsulations: Mapping[str, Encapsulation]
     endpoints: Mapping[str, Table]
+    connect: tuple[ConnectRule, ...]
     egress: Egress
     ingress: Ingress
     path: str

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .diagnostics import DiagnosedError, Diagnostic, Exit, Findings
 from .kernel.devices import Device, devices
-from .kernel.hooks.base import Direction, OnHook
+from .kernel.hooks.base import CGROUP_POINTS, DEVICE_POINTS, Hook, OnHook, Point
 from .kernel.machine import seconds_since_boot
 from .loader import counters
-from .loader.compose import compose, decode, identity_of
+from .loader.cgroups import Cgroups, attached_path, find_cgroups
+from .loader.compose import CGROUP_LEVELS, WORDS, Context, compose, compose_cgroup, decode, identity_of
 from .loader.desired import given_values, require_privilege
-from .loader.observe import Hook, Observed, Running, observe
+from .loader.observe import Observed, Running, observe
 from .loader.paths import Paths
-from .loader.state import State, Totals
-from .machine import resolve
+from .loader.state import State, Totals, cgroup_name, target_name
+from .machine import Machine, resolve
 from .manifest import Counter, Manifest
 
 
 @dataclass(frozen=True)
 class HookStatus:
-    """A hook that has, or should have, a program of ours. `since` is in seconds since the epoch, 0 if none runs."""
+    """A hook that has, or should have, a program of ours, `on` a device or a cgroup.
 
-    device: str
-    direction: Direction
+    `since` is in seconds since the epoch, 0 if none runs.
+    """
+
+    on: str
+    hook: Hook
     running: Running | None
     identity: str
     since: float
@@ -33,7 +37,10 @@ class HookStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """`drift` says, a sentence each, what is not as applied; empty when all is well."""
+    """`drift` says, a sentence each, what is not as applied; empty when all is well.
+
+    `cgroups` holds the number of each that the spec or a row names, by its path, 0 as long as it is pending.
+    """
 
     name: str
     manifest: Manifest | None
@@ -42,6 +49,7 @@ class Status:
     host: dict[str, str]  # in force, by source and family
     drift: tuple[str, ...]
     totals: Totals
+    cgroups: dict[str, int] = field(default_factory=dict)
 
     @property
     def counters(self) -> list[tuple[Counter, int, int]]:
@@ -62,43 +70,64 @@ def status(name: str, bundle: Manifest | None = None, bpffs: str = "") -> Status
     manifest = state.manifest if state else None
     here = devices()
     expected = _expected(state, manifest)
-    observed = observe(paths, [h for h in expected if h[0] in {d.index for d in here.values()}])
-    names = {d.index: d.name for d in here.values()}
-    if state:
-        names = {index: device for device, index in state.devices.items()} | names
+    observed = observe(paths, [h for h in expected if h.point in CGROUP_POINTS or _there(h, here)])
     reader = manifest or bundle
-    hooks = tuple(_hook(observed, hook, names, reader) for hook in sorted({*observed.hooks, *expected}))
-    drift = [*_drift_hooks(hooks, expected, names, manifest), *_drift_bundle(hooks, manifest, bundle)]
+    hooks = tuple(_hook(observed, hook, here, reader) for hook in sorted({*observed.hooks, *expected}, key=_place))
+    drift = _drift_bundle(hooks, manifest, bundle)
+    cgroups: Cgroups | None = None
     if manifest and state:
-        drift += _drift_host(manifest, state, observed, here)
+        machine, found = _machine_now(manifest, state, here)
+        drift += found
+        if machine is not None:
+            cgroups, found = _cgroups_now(manifest, state, machine)
+            drift += [*_drift_host(manifest, state, observed, machine, cgroups), *found]
+    known = set(cgroups.numbers.values()) if cgroups else set()
+    # Where a cgroup is gone, that is what is said, and not that its programs are.
+    still = [h for h in expected if h.point in DEVICE_POINTS or h.target in known]
+    drift = [*_drift_hooks(hooks, still, manifest), *drift]
     if manifest is None:
         drift.append("the last apply did not finish: apply again")
-    host = decode(reader.host_members, hooks[0].running.host) if reader and hooks and hooks[0].running else {}
-    return Status(name, manifest, state, hooks, host, tuple(drift), counters.totals(observed))
+    first = next((h.running for h in hooks if h.running and h.hook.point in DEVICE_POINTS), None)
+    host = decode(reader.host_members, first.host) if reader and first else {}
+    host = {name: value for name, value in host.items() if name not in WORDS}
+    numbers = dict(cgroups.numbers) if cgroups else dict.fromkeys(state.cgroups, 0) if state else {}
+    return Status(name, manifest, state, hooks, host, tuple(drift), counters.totals(observed), numbers)
 
 
 def _expected(state: State | None, manifest: Manifest | None) -> list[Hook]:
     if state is None or manifest is None:
         return []
-    return [(index, Direction(p.hook)) for index in state.devices.values() for p in manifest.programs]
+    points = [Point(p.hook) for p in manifest.programs]
+    devices = [Hook(i, point) for point in points if point in DEVICE_POINTS for i in state.devices.values()]
+    numbers = [(state.cgroups.get(c.path, 0), c.hooks) for c in manifest.cgroups]
+    return devices + [Hook(number, point) for point in points for number, hooks in numbers if number and point in hooks]
 
 
-def _hook(observed: Observed, hook: Hook, names: dict[int, str], reader: Manifest | None) -> HookStatus:
-    running = next((r for r in observed.running if (r.ifindex, r.direction) == hook), None)
+def _there(hook: Hook, here: dict[str, Device]) -> bool:
+    return hook.target in {d.index for d in here.values()}
+
+
+def _place(hook: Hook) -> tuple[bool, Hook]:
+    """Devices before cgroups."""
+    return hook.point in CGROUP_POINTS, hook
+
+
+def _hook(observed: Observed, hook: Hook, here: dict[str, Device], reader: Manifest | None) -> HookStatus:
+    running = next((r for r in observed.running if r.hook == hook), None)
     identity = identity_of(reader, running.host) if reader and running else ""
     since = time.time() - seconds_since_boot() + running.load_time / 1e9 if running else 0.0
-    name = names.get(hook[0], f"device {hook[0]}")
-    return HookStatus(name, hook[1], running, identity, since, tuple(observed.hooks.get(hook, ())))
+    unknown = f"{'cgroup' if hook.point in CGROUP_POINTS else 'device'} {hook.target}"
+    name = target_name(observed.state, hook, unknown)
+    if hook.point in DEVICE_POINTS:
+        name = next((d.name for d in here.values() if d.index == hook.target), name)
+    return HookStatus(name, hook, running, identity, since, tuple(observed.hooks.get(hook, ())))
 
 
-def _drift_hooks(
-    hooks: tuple[HookStatus, ...], expected: list[Hook], names: dict[int, str], manifest: Manifest | None
-) -> list[str]:
+def _drift_hooks(hooks: tuple[HookStatus, ...], expected: list[Hook], manifest: Manifest | None) -> list[str]:
     found = []
-    wanted = {(names.get(index, f"device {index}"), direction) for index, direction in expected}
     for hook in hooks:
-        where = f"{hook.device} {hook.direction.word}"
-        if hook.running is None and (hook.device, hook.direction) in wanted:
+        where = f"{hook.on} {hook.hook.point.word}"
+        if hook.running is None and hook.hook in expected:
             found.append(f"{where}: our program is not there any more")
         elif hook.running is not None and manifest and hook.identity != manifest.identity:
             found.append(f"{where}: other code runs than was applied (an apply was interrupted, or is going on)")
@@ -111,26 +140,63 @@ def _drift_bundle(hooks: tuple[HookStatus, ...], manifest: Manifest | None, bund
     return [f"another bundle is applied: {manifest.identity[:8]}, not {bundle.identity[:8]}"]
 
 
-def _drift_host(manifest: Manifest, state: State, observed: Observed, here: dict[str, Device]) -> list[str]:
-    """Resolve the host values again, as the last apply did, and compare them with those in force."""
+def _machine_now(manifest: Manifest, state: State, here: dict[str, Device]) -> tuple[Machine | None, list[str]]:
+    """The host values, resolved again as the last apply did; or what is in the way."""
     findings = Findings()
     try:
         settings = [f"{name}={value}" for name, value in state.settings.items()]
         _, given = given_values(state.host_file, settings)
     except DiagnosedError as error:
-        return [f"host values: {d.message}" for d in error.diagnostics]
+        return None, [f"host values: {d.message}" for d in error.diagnostics]
     machine = resolve(manifest, given, here, findings)
-    if findings.errors:
-        return [d.message for d in findings.errors]
+    return (None, [d.message for d in findings.errors]) if findings.errors else (machine, [])
+
+
+def _cgroups_now(manifest: Manifest, state: State, machine: Machine) -> tuple[Cgroups | None, list[str]]:
+    """The cgroups that were looked for at the last apply, and where they differ."""
+    attached = attached_path(manifest, machine)
+    if not attached:
+        return None, []
+    findings = Findings()
+    cgroups = find_cgroups(attached, state.cgroups, findings)
+    if cgroups is None:
+        return None, [d.message for d in findings.errors]
+    if attached != state.cgroup:
+        return cgroups, [f"cgroup: {state.cgroup} in force, {attached} in the host values"]
+    found = []
+    for path, before in state.cgroups.items():
+        now, name = cgroups.numbers[path], f"cgroup {cgroup_name(path)}"
+        if before and not now:
+            found.append(f"{name}: is gone")
+        elif now and not before:
+            found.append(f"{name}: has come, and is not known to the programs yet")
+        elif now != before:
+            found.append(f"{name}: is another one now, not the one that the programs know ({before} -> {now})")
+    return cgroups, found
+
+
+def _drift_host(
+    manifest: Manifest, state: State, observed: Observed, machine: Machine, cgroups: Cgroups | None
+) -> list[str]:
+    """Compare the host values with those in force."""
+    context = Context(cgroups.attached.level if cgroups else 0)
+    instances = [compose(manifest, machine, device, context) for device in machine.attached]
+    for named in manifest.cgroups if cgroups else ():
+        number = state.cgroups.get(named.path, 0)
+        if named.hooks and number:
+            instances.append(compose_cgroup(manifest, machine, named, number, context))
     found: dict[str, None] = {}
-    for device in machine.attached:
-        now = decode(manifest.host_members, compose(manifest, machine, device).host)
+    for instance in instances:
+        now = decode(manifest.host_members, instance.host)
+        now.pop(CGROUP_LEVELS, None)  # the rows decide it, which are not read here
+        hooks = {Hook(instance.target.number, point) for point in instance.target.points}
         for running in observed.running:
-            if running.ifindex != device.index or len(running.host) != manifest.host_layout.size:
+            if running.hook not in hooks or len(running.host) != manifest.host_layout.size:
                 continue
             before = decode(manifest.host_members, running.host)
+            on = instance.target.name if instance.target.points == DEVICE_POINTS else cgroup_name(instance.target.name)
             for name in now:
                 if before[name] != now[name]:
-                    found[f"{name}: {before[name]} in force, {now[name]} on the machine ({device.name})"] = None
+                    found[f"{name}: {before[name]} in force, {now[name]} on the machine ({on})"] = None
     gone = set(state.devices) - {d.name for d in machine.attached}
     return [*found, *(f"{name} is attached, but the host values no longer say so" for name in sorted(gone))]

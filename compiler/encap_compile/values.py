@@ -26,6 +26,8 @@ _MAC = pattern(r"[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}")
 _DURATION = pattern(r"(0|[1-9][0-9]{0,8})([smh])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _LONGEST = 168 * 3600
+_LONGEST_NAME = 255  # bytes of a directory's name (NAME_MAX)
+DEEPEST_CGROUP = 31  # levels below the attached cgroup: a program has a bit for each, in 32
 _RANGE = pattern(r"([^-\s]+)\s*(?:-|\.\.)\s*([^-\s]+)")
 
 Plain = int | str | bool
@@ -171,6 +173,23 @@ def mac(value: Plain) -> bytes:
     raise ValueProblem("E411", f"`{text}` is not a MAC address", help)
 
 
+def cgroup(value: Plain) -> bytes:
+    """A path below the attached cgroup, as `system.slice/nginx.service`, in UTF-8 (E630)."""
+    text = str(value)
+    parts = text.split("/")
+    if text.startswith("/"):
+        help = "leave out the first `/`: paths are below the attached cgroup"
+        raise ValueProblem("E630", f"`{text}` is not below the attached cgroup", help)
+    if any(part in ("", ".", "..") for part in parts):
+        words = f"`{text}` is not a cgroup's path"
+        raise ValueProblem("E630", words, "names and `/` between them, like system.slice/nginx.service")
+    if not text.isprintable() or any(len(part.encode()) > _LONGEST_NAME for part in parts):
+        raise ValueProblem("E630", f"`{text[:40]}` cannot be a cgroup's path", "a directory of that name cannot be")
+    if len(parts) > DEEPEST_CGROUP:
+        raise ValueProblem("E630", f"`{text[:40]}` is {len(parts)} levels deep", f"{DEEPEST_CGROUP} is the most")
+    return text.encode()
+
+
 def _unusable(text: str) -> ValueProblem:
     return ValueProblem(
         "E418", f"{text} is not the address of a machine", "give a unicast address of the other end of the tunnel"
@@ -287,6 +306,7 @@ PARSERS: dict[str, Callable[[Plain], int | bytes]] = {
     "port": port,
     "dscp": dscp,
     "protocol": protocol,
+    "cgroup": cgroup,
     **{name: _sized(bits, name) for name, bits in BITS.items()},
 }
 

@@ -138,7 +138,7 @@ def test_other_programs_run_before_and_after_ours(net: Wire, tmp_path: Path, att
                 with opened.program("count") as program:
                     if attach == "tcx":
                         with net.ours.entered():
-                            pinned.append(Link.create_tcx(program.fd, 2, BPF_TCX_EGRESS))
+                            pinned.append(Link.create(program.fd, 2, BPF_TCX_EGRESS))
                     else:
                         _add_filter(net, program.fd, 1 if which == "before" else 60000, which)
             net.send(20)

@@ -14,7 +14,13 @@ def change(name: str, kind: str) -> MapChange:
 
 
 def test_sets_come_before_rows_and_go_after_them() -> None:
-    changes = [change("sites", "rows"), change("counters", ""), change("sites_address", "sources")]
+    changes = [
+        change("sites", "rows"),
+        change("counters", ""),
+        change("sites_address", "sources"),
+        change("cgroups", "cgroups"),
+    ]
     names = [c.map for c in _sets_first(changes)]
     assert names.index("sites_address") < names.index("sites")
-    assert set(names) == {"sites", "counters", "sites_address"}
+    assert names.index("cgroups") < names.index("sites")
+    assert set(names) == {"sites", "counters", "sites_address", "cgroups"}

@@ -15,7 +15,7 @@ from encap_compile.explain import explain_spec, spec_document
 from encap_compile.frontend.load import parse_spec
 from encap_compile.frontend.preset_reference import preset_reference
 from encap_compile.frontend.preset_words import PRESETS
-from encap_compile.frontend.presets import FOLDER, preset_path
+from encap_compile.frontend.presets import FOLDER, expand, preset_path
 from encap_compile.frontend.reader import read_yaml
 from encap_compile.pipeline import check_spec, render_code
 from encap_compile.spec import Spec
@@ -163,6 +163,15 @@ def test_without_rules_beside_it_they_are_the_preset_s() -> None:
     assert [r.name for r in spec.egress.rules] == ["replies", "vip-unlearned"] and spec.egress.default == "drop"
     direct = with_preset("gue-dsr", required("gue-dsr"), egress={"rules": [], "default": "pass"})
     assert direct.egress.rules == () and [r.name for r in direct.ingress.rules] == ["from-lb"]
+
+
+def test_what_a_preset_knows_nothing_of_stays() -> None:
+    head = "apiVersion: encap/v1alpha1\nname: made\npreset: {gue-dsr: {balancers: [192.0.2.0/28], vips: [203.0.113.0/24]}}\n"
+    findings = Findings()
+    root = read_yaml(f"{head}connect: {{rules: [1]}}\n".encode(), "made.yaml", findings)
+    assert root is not None
+    found = expand(root, findings).plain()
+    assert (found["connect"], found["name"], "preset" in found, findings.all) == ({"rules": [1]}, "made", False, [])
 
 
 def test_attach_of_one_s_own() -> None:

@@ -96,9 +96,10 @@ def test_the_object_is_what_the_manifest_says(name: str) -> None:
         s.map for s in (*manifest.source_sets, *manifest.prefix_sets)
     }
     expected |= OPTIONS.get(name, set())
-    assert maps == expected | {"counters", "scratch"} | ({manifest.own_addresses} - {""}) | (
-        {"flow_table", "flow_scratch"} if manifest.flows else set()
-    )
+    expected |= {manifest.own_addresses, manifest.cgroup_map, manifest.sockets} - {""}
+    expected |= {"flow_table", "flow_scratch"} if manifest.flows else set()
+    expected |= {"socket_request"} if manifest.contract else set()
+    assert maps == expected | {"counters", "scratch"}
     strings = sections[".BTF"].data()
     for word in ("counters", "host"):
         assert word.encode() in strings

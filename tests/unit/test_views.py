@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from encap_compile.kernel.hooks.base import Direction
+from encap_compile.kernel.hooks.base import Point
 from encap_compile.manifest import RuleSummary
 from encap_compile.remove import Detached, Removed, pass_now
 from encap_compile.views import counted
@@ -18,7 +18,7 @@ def rule(name: str, text: str, table: str = "") -> RuleSummary:
 WEB = rule("web", "10.0.0.0/8 tcp 443 -> sites, no row: drop", "sites")
 LAB = rule("lab", "from 10.9.0.0/16: drop")
 DEFAULT = rule("default", "drop")
-HOOK = Detached("up0", Direction.EGRESS, "tcx")
+HOOK = Detached("up0", Point.EGRESS, "tcx")
 
 
 def test_removed() -> None:

@@ -26,6 +26,7 @@ from . import (
     marks,
     names,
     options,
+    owners,
     ports,
     references,
     reflection,
@@ -59,6 +60,7 @@ CHECKS = (
     ingress_lookup.check,
     reflection.check,
     marks.check,
+    owners.check,
     indistinct.check,
 )
 # What is only worth a warning, and would be noise beside an error that may be its cause.

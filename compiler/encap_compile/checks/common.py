@@ -64,6 +64,7 @@ def endpoint_fields(encapsulation: Encapsulation) -> dict[str, Reference]:
 
 def matches(spec: Spec) -> Iterator[tuple[str, Match]]:
     """(rule name, match) of the rules of both directions."""
+    yield from ((rule.name, rule.match) for rule in spec.connect)
     yield from ((rule.name, rule.match) for rule in spec.egress.rules)
     yield from ((rule.name, rule.match) for rule in spec.ingress.rules)
 

@@ -6,6 +6,7 @@ from ..spec import Addresses, Match, Range
 
 ADDRESS_WORDS = ("destination", "source")
 NUMBER_WORDS = ("protocol", "dscp")
+PATH_WORDS = ("cgroup",)
 RANGE_WORDS = ("destination_port", "source_port", "mark")
 Index = dict[int, dict[int, set[int]]]  # IP version -> prefix length -> network bits
 
@@ -25,6 +26,10 @@ class Coverage:
         for word in RANGE_WORDS:
             wide, narrow = getattr(first, word), getattr(second, word)
             if wide and not (narrow and all(_within(r, _merged(wide)) for r in narrow)):
+                return False
+        for word in PATH_WORDS:
+            wide, narrow = getattr(first, word), getattr(second, word)
+            if wide and not (narrow and all(any(_below(n, w) for w in wide) for n in narrow)):
                 return False
         for word in ADDRESS_WORDS:
             wide, narrow = getattr(first, word), getattr(second, word)
@@ -64,6 +69,11 @@ def _merged(ranges: tuple[Range, ...]) -> list[tuple[int, int]]:
         else:
             merged.append(r)
     return merged
+
+
+def _below(path: str, other: str) -> bool:
+    """Whether a cgroup is another one, or lies in it."""
+    return path == other or path.startswith(f"{other}/")
 
 
 def _within(r: Range, merged: list[tuple[int, int]]) -> bool:

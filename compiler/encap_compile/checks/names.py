@@ -28,6 +28,7 @@ TAKEN = frozenset(_TAKEN.split())
 def check(spec: Spec, findings: Findings) -> None:
     """E308 two rules of one name, E309 names that differ in `-` and `_` only, E310 words of C."""
     rules = [(rule.name, rule.place) for rule in spec.egress.rules]
+    rules += [(rule.name, rule.place) for rule in spec.connect]
     rules += [(rule.name, rule.place) for rule in spec.ingress.rules]
     seen: dict[str, Place] = {}
     for name, place in rules:

@@ -113,7 +113,7 @@ def _not_reflected(spec: Spec, findings: Findings) -> None:
     """E527: rows cannot fill what only a received packet has."""
     for encapsulation in spec.encapsulations.values():
         tables: list[Table] = tables_of(spec, encapsulation.name)
-        led_to = {rule.to.table for rule in spec.egress.rules if rule.to}
+        led_to = {target.table for rule in spec.egress.rules for target in rule.targets}
         for header, word, _, _, value in uses(encapsulation):
             if not isinstance(value, Reference) or value.root != "received":
                 continue

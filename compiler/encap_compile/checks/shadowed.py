@@ -31,8 +31,8 @@ def _egress(rules: tuple[EgressRule, ...], coverage: Coverage, findings: Finding
             if coverage.covers(other.match, rule.match):
                 _say(other, rule, coverage.covers(rule.match, other.match), findings)
                 break
-        if rule.reflect is not None or (rule.to is not None and rule.on_miss == "next"):
-            continue  # an unknown flow, or what the table has no row for, goes on to the later rule
+        if rule.reflect is not None or rule.socket or (rule.to is not None and rule.on_miss == "next"):
+            continue  # an unknown flow, what no socket chose, what the table has no row for: on to the later rule
         earlier.add(rule, rule.match.destination)
 
 

@@ -10,11 +10,14 @@ from .common import endpoint_fields, matches, uses
 
 
 def check(spec: Spec, findings: Findings) -> None:
-    """W311 host values, W312 encapsulations, W313 tables, W314 sets, W315 fields of tables."""
+    """W311 host values, W312 encapsulations, W313 tables, W314 sets, W315 fields of tables, W515 the cgroup."""
     host = set(_host_names(spec))
     for value in spec.host.values():
         if value.name not in host:
             _say("W311", f"host value {value.name}", value.place, findings)
+    if spec.cgroup is not None and not _asks_for_owners(spec):
+        words = "no rule asks for sockets or cgroups, so nothing is attached to a cgroup"
+        findings.warning("W515", words, spec.cgroup.place, "leave `cgroup` out, or write a rule with `socket`")
     taken = {name for t in spec.endpoints.values() for name in t.encapsulations}
     taken |= {rule.decapsulate for rule in spec.ingress.rules}
     taken |= {rule.reflect.encapsulation for rule in spec.egress.rules if rule.reflect and rule.reflect.encapsulation}
@@ -28,12 +31,19 @@ def check(spec: Spec, findings: Findings) -> None:
     _tables(spec, findings)
 
 
+def _asks_for_owners(spec: Spec) -> bool:
+    keys = {word for table in spec.endpoints.values() for word in table.key}
+    return "cgroup" in keys or any(rule.socket or rule.match.cgroup for rule in spec.egress.rules)
+
+
 def _say(code: str, what: str, place: Place, findings: Findings) -> None:
     findings.warning(code, f"{what} is never used", place, "use it or delete it")
 
 
 def _host_names(spec: Spec) -> Iterator[str]:
     yield from (reference.path[0] for reference in spec.attach)
+    if isinstance(spec.cgroup, Reference):
+        yield spec.cgroup.path[0]
     yield from (value.default[0] for value in spec.host.values() if value.default)
     for encapsulation in spec.encapsulations.values():
         yield from (v.path[0] for *_, v in uses(encapsulation) if isinstance(v, Reference) and v.root == "host")
@@ -52,7 +62,7 @@ def _set_names(spec: Spec) -> Iterator[str]:
 
 
 def _tables(spec: Spec, findings: Findings) -> None:
-    targets = {rule.to.table for rule in spec.egress.rules if rule.to}
+    targets = {target.table for rule in spec.egress.rules for target in rule.targets}
     lookups = {rule.lookup for rule in spec.ingress.rules if rule.lookup}
     sources = {(s.table, s.field) for s in (r.source for r in spec.ingress.rules) if isinstance(s, TableField)}
     marks = {

@@ -22,10 +22,6 @@ CODES: dict[str, Explained] = {
         "`mtu` will clamp the MSS and answer packets that are too big. Until then, set `mtu` or `advmss` on the\n"
         "routes of the inner prefixes; `encapctl plan` says how much.",
     ),
-    "N904": _later("sockets that choose", "`socket` will let applications choose the encapsulation of a connection."),
-    "N906": _later(
-        "cgroups", "Cgroup hooks and matches. Until then, match by `source`, or by a `mark` that is set for the cgroup."
-    ),
     "N907": _later(
         "pools",
         "`members`, `weight`, `priority` and `state` will make rows of one name or key a pool. Until then, each\n"

@@ -99,6 +99,24 @@ CODES: dict[str, Explained] = {
         "sends something there:\n\n"
         "    ping -c 1 2001:db8::1\n    encapctl plan build/NAME",
     ),
+    "H116": Explained(
+        "no cgroup hierarchy",
+        "The spec is about cgroups, and no cgroup2 hierarchy is mounted, or only a part of it that this process\n"
+        "cannot place: in a cgroup namespace, as most containers have, paths begin at the container's own cgroup,\n"
+        "while programs count levels from the machine's root. Mount it, or leave that namespace:\n\n"
+        "    mount -t cgroup2 none /sys/fs/cgroup\n    nsenter --cgroup=/proc/1/ns/cgroup encapctl apply build/NAME",
+    ),
+    "H117": Explained(
+        "the attached cgroup is not there",
+        "What the spec says of cgroups and sockets is below one cgroup, which must be there when the bundle is\n"
+        "applied. Those below it may come later. Its path begins at the root of the cgroup2 hierarchy:\n\n"
+        "    attach: {devices: [host.uplink], cgroup: /}\n    attach: {devices: [host.uplink], cgroup: host.tenants}",
+    ),
+    "H118": Explained(
+        "processes that cannot be seen",
+        "`encapctl sweep` takes away what is left of network namespaces that are gone, and tells so by looking at all\n"
+        "processes. From within a container it sees only some. Run it on the machine itself.",
+    ),
     "K201": Explained(
         "libbpf is missing",
         "encapctl loads objects through libbpf.so.1, which every distribution packages:\n\n"

@@ -134,4 +134,9 @@ in part. Rules name sets in `destination`, `source` and `from`.""",
 in part. Every row carries the field, in the file and in kernel memory; headers refer to it as
 `endpoint.NAME`.""",
     ),
+    "E334": Explained(
+        "no path of a cgroup",
+        """A cgroup is named by its path below the one in `attach: cgroup`, as its directories are called, without a
+slash at the beginning or the end: `team-a.slice`, `system.slice/nginx.service`. To be below it is to be in it.""",
+    ),
 }

@@ -118,6 +118,15 @@ apart, like received.vxlan.vni or received.gre.key.""",
         """A CSV file begins with a line that names its columns, even if there are no rows yet; a prefix list
 has at least one prefix.""",
     ),
+    "E630": Explained(
+        "not a cgroup's path",
+        """A row is found by a cgroup below the attached one, written as its path from there: names with `/`
+between them, without `/` at the ends, without `..`. The cgroup need not be there yet.
+
+    cgroup,address
+    team-a.slice,192.0.2.1
+    system.slice/nginx.service,192.0.2.2""",
+    ),
     "E650": Explained(
         "more errors",
         """The file has more errors than are worth showing at once. Mend the first ones: they are often the

@@ -222,4 +222,74 @@ and filter spoofed sources at the edge.""",
         """The encapsulation's outer header is IPv4 and all sources that may send are IPv6, or the reverse: no
 packet can fit. The outer source is judged here, not the inner one.""",
     ),
+    "E540": Explained(
+        "a choice from a table with a key",
+        """A socket names the row that it wants: `TABLE/ROW`. In a table with a key the packet's own fields choose
+the row, and rows need no names. Let sockets choose from a table without `key`.
+
+    exits: {fields: {address: ip}, encapsulation: ipip, rows: [{name: fra, address: 192.0.2.1}]}
+    - {name: chosen, socket: [exits]}""",
+    ),
+    "E541": Explained(
+        "no cgroup to look in",
+        """Sockets choose by setsockopt, which programs see at a cgroup, and names of cgroups are paths below one.
+So the spec says which: `/` is the root of the hierarchy and means every socket of the machine, a path or a host
+value of type `cgroup` something smaller, like one container.
+
+    attach: {devices: [host.uplink], cgroup: /}""",
+    ),
+    "E542": Explained(
+        "more cgroups than a program tells apart",
+        """Which of the named cgroups a packet's socket belongs to is one bit each in a word. For many, match their
+parent and let the table find the row:
+
+    tenants: {key: cgroup, fields: {address: ip}, encapsulation: ipip, file: tenants.csv, capacity: 1000}
+    - {name: tenants, match: {cgroup: tenants.slice}, to: tenants}""",
+    ),
+    "E543": Explained(
+        "a memory too short",
+        """A connection that is closed has no socket any more, and for a minute it may still have to answer
+(TIME_WAIT); a peer that does not know it is closed may send for longer, and is reset. Those packets take the
+decision that is remembered of their connection: forgotten too early, they would go to the rules as nobody's.
+
+    egress: {remember: {capacity: 65536, idle: 30m}, ...}""",
+    ),
+    "E544": Explained(
+        "a cgroup where no socket is known",
+        """Ingress rules judge a packet before the kernel has found the socket that it is for. Match what is known of
+it: its destination, protocol and port.""",
+    ),
+    "E545": Explained(
+        "two tables keyed by cgroup",
+        """A packet carries one cgroup to the tables: the innermost that is in a row. With two tables it could be one
+that only the other has.""",
+    ),
+    "E546": Explained(
+        "cgroups compiled in",
+        """The kernel numbers cgroups anew whenever they are made. `encapctl` finds the numbers and writes them into the
+table's map; rows that are compiled in cannot follow.""",
+    ),
+    "E547": Explained(
+        "not known at connect",
+        """When a socket connects there is no packet yet: it has a destination, a protocol and a port, a mark, and the
+cgroup that it was made in. Its own address and port are chosen after that.""",
+    ),
+    "E548": Explained(
+        "a choice that no rule takes up",
+        """A connect rule chooses for the socket, as the application could by itself. What comes of a choice is said by
+an egress rule with `socket`: it has its place among the others, and without one the choice is never looked at.
+
+    connect: {rules: [{name: web, match: {destination_port: 443, protocol: tcp}, choose: exits/fra}]}
+    egress: {rules: [{name: chosen, socket: [exits]}], default: pass}""",
+    ),
+    "W515": Explained(
+        "a cgroup for nothing",
+        """`attach: cgroup` says whose sockets may choose. No rule has `socket`, no match or key has `cgroup`: nothing
+will be attached there.""",
+    ),
+    "W516": Explained(
+        "nothing to remember",
+        """`remember` is the size of the table in which the decisions of sockets and cgroups are kept for packets that
+have no socket. Flows that are learned have a size of their own, in `learn`.""",
+    ),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..spec import Addresses, AnySource, Learn, Match, Range, Reflect, RowTarget, TableField, Value
 from ..spec import Scalar as _Scalar
 from ..value_names import DSCP_NAMES, PROTOCOL_NAMES
@@ -9,16 +11,35 @@ from ..value_names import DSCP_NAMES, PROTOCOL_NAMES
 MOST_PREFIXES = 4  # a longer list is counted
 
 
-def egress_text(match: Match, to: RowTarget | None, reflect: Reflect | None, action: str | None, on_miss: str) -> str:
+def egress_text(
+    match: Match,
+    to: RowTarget | None,
+    socket: Sequence[RowTarget],
+    reflect: Reflect | None,
+    action: str | None,
+    on_miss: str,
+) -> str:
     """Like `10.0.0.0/8 tcp 443,8000-8999 -> sites, no row: drop`."""
     words = match_text(match) or "everything"
     if reflect is not None:
         other = f" with {reflect.encapsulation}" if reflect.encapsulation else ""
         return f"{words} -> as {reflect.rule} came in{other}, unknown flow: next"
+    if socket:
+        return f"{words} -> what the socket chose of {','.join(map(target_text, socket))}, no row: {on_miss}"
     if to is None:
         return f"{words}: {action}"
-    target = to.table if to.row is None else f"{to.table}/{to.row}"
-    return f"{words} -> {target}, no row: {on_miss}"
+    return f"{words} -> {target_text(to)}, no row: {on_miss}"
+
+
+def connect_text(match: Match, choose: RowTarget | None) -> str:
+    """Like `cgroup a.slice 10.0.0.0/8 tcp: exits/fra is chosen`."""
+    return (
+        f"{match_text(match) or 'everything'}: {f'{target_text(choose)} is chosen' if choose else 'nothing is chosen'}"
+    )
+
+
+def target_text(to: RowTarget) -> str:
+    return to.table if to.row is None else f"{to.table}/{to.row}"
 
 
 def ingress_text(
@@ -69,6 +90,8 @@ def match_text(match: Match) -> str:
         words.append("dscp " + ",".join(DSCP_NAMES.get(d, str(d)) for d in match.dscp))
     if match.mark:
         words.append(f"mark {ranges_text(match.mark, hexadecimal=True)}")
+    if match.cgroup:
+        words.append(f"cgroup {','.join(match.cgroup)}")
     return " ".join(words)
 
 

@@ -19,8 +19,6 @@ class Later(NamedTuple):
 TESTS = Later("N901", "packet tests in the spec")
 PRIVATE_HEADERS = Later("N902", "private headers")
 MTU = Later("N903", "MTU and MSS handling", "until then, set `mtu` or `advmss` on the routes, as `encapctl plan` says")
-SOCKETS = Later("N904", "sockets that choose their encapsulation")
-CGROUPS = Later("N906", "cgroup hooks and matches", "match by `source`, or by a `mark` that is set for the cgroup")
 POOLS = Later("N907", "pools of rows", "give each row a name of its own")
 ROW_REFERENCES = Later(
     "N908", "fields that name a row of another table", "write the other table's fields into this one"
@@ -42,12 +40,9 @@ KEYS: dict[str, dict[str, Later]] = {
         "mtu": MTU,
         "segmentation": SEGMENTATION,
     },
-    "attach": {"cgroup": CGROUPS, "cgroups": CGROUPS},
     "host_value": {},
-    "match": {"cgroup": CGROUPS},
     "table": {"members": POOLS, "segmentation": SEGMENTATION},
     "egress": {"mtu": MTU, "segmentation": SEGMENTATION},
-    "egress_rule": {"socket": SOCKETS},
     "row": {"priority": POOLS, "weight": POOLS, "state": POOLS},
     "header_ip": {"ecn": HEADER_OPTIONS, "df": HEADER_OPTIONS},
     "header_ipv4": {

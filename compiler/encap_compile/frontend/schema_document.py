@@ -50,6 +50,7 @@ def annotated_schema() -> Schema:
             "sets": named("set", "sets", examples=[{"vips": ["203.0.113.0/24", "2001:db8:ff::/48"]}]),
             "encapsulations": named("encapsulation", "encapsulations"),
             "endpoints": named("table", "endpoints"),
+            "connect": described("connect", **{"$ref": "#/$defs/connect"}),
             "egress": described("egress", **{"$ref": "#/$defs/egress"}),
             "ingress": described("ingress", **{"$ref": "#/$defs/ingress"}),
         },

@@ -15,9 +15,11 @@ Schema = dict[str, Any]
 NAME_PATTERN = "^[a-z][a-z0-9_-]*$"
 LONGEST_NAME = 32
 FIELD_TYPES = ["ip", "ipv4", "ipv6", "mac", "u8", "u16", "u24", "u32", "u64", "port", "dscp"]
-HOST_TYPES = ["device", "devices", "ip", "ipv4", "ipv6", "mac", "u8", "u16", "u24", "u32"]
-KEY_WORDS = ["destination", "source", "protocol", "destination_port", "source_port", "dscp", "mark"]
+HOST_TYPES = ["device", "devices", "cgroup", "ip", "ipv4", "ipv6", "mac", "u8", "u16", "u24", "u32"]
+KEY_WORDS = ["destination", "source", "protocol", "destination_port", "source_port", "dscp", "mark", "cgroup"]
 MOST_ROWS = 10_000_000
+REMEMBERED = 65536  # flows
+REMEMBERED_FOR = "30m"  # a peer that knows of no end sends for 15 minutes (RFC 1122, section 4.2.3.5)
 MOST_FLOWS = 4_000_000  # some 200 bytes each and what is learned, taken when loading
 
 
@@ -52,8 +54,8 @@ def _either(first: str, second: str, code: str, help: str) -> Schema:
     }
 
 
-def _one_of(keys: tuple[str, str, str], code: str, help: str) -> list[Schema]:
-    """Exactly one of three keys."""
+def _one_of(keys: tuple[str, ...], code: str, help: str) -> list[Schema]:
+    """Exactly one of several keys."""
     found: list[Schema] = []
     for i, first in enumerate(keys):
         for second in keys[i + 1 :]:
@@ -74,10 +76,14 @@ def _one_of(keys: tuple[str, str, str], code: str, help: str) -> list[Schema]:
     return [*found, last]
 
 
-def _needs(key: str, other: str, help: str) -> Schema:
-    """`key` has no meaning without `other`."""
-    problem = {"message": f"`{key}` means something only beside `{other}`", "code": "E211", "help": help, "key": key}
-    return {"if": {"required": [key]}, "then": {"required": [other], "x-problem": problem}}
+def _needs(key: str, others: tuple[str, ...], help: str) -> Schema:
+    """`key` has no meaning without one of `others`."""
+    words = " or ".join(f"`{other}`" for other in others)
+    problem = {"message": f"`{key}` means something only beside {words}", "code": "E211", "help": help, "key": key}
+    last: Schema = {"required": [others[-1]], "x-problem": problem}
+    for other in reversed(others[:-1]):
+        last = {"if": {"required": [other]}, "else": last}
+    return {"if": {"required": [key]}, "then": last}
 
 
 def definitions() -> Schema:
@@ -124,7 +130,10 @@ def _values() -> Schema:
             {
                 "devices": described(
                     "attach.devices", **_one_or_many(["string"]), examples=[["host.uplink"], "host.uplinks"]
-                )
+                ),
+                "cgroup": described(
+                    "attach.cgroup", type="string", pattern=r"^(/|host\.[a-z])", examples=["/", "host.container"]
+                ),
             },
             ["devices"],
         ),
@@ -215,11 +224,13 @@ def _rules() -> Schema:
         "source_port": words("source_port", ports, number),
         "dscp": words("dscp", ["ef", ["af41", 46]], number),
         "mark": words("mark", ["0x1000-0x1fff", 7], number),
+        "cgroup": words("cgroup", ["team-a.slice", ["system.slice/nginx.service"]], ["string"]),
     }
     egress_rule = {
         "name": described("egress_rule.name", **reference("name")),
         "match": described("egress_rule.match", **reference("match")),
         "to": described("egress_rule.to", type="string", examples=["sites", "exits/fra"]),
+        "socket": described("egress_rule.socket", **_one_or_many(["string"]), examples=["exits", ["exits/fra"]]),
         "action": described("egress_rule.action", enum=["pass", "drop"]),
         "reflect": described("egress_rule.reflect", type="string", examples=["from-lb"]),
         "with": described("egress_rule.with", type="string", examples=["gre"]),
@@ -249,12 +260,13 @@ def _rules() -> Schema:
             ["name"],
             allOf=[
                 *_one_of(
-                    ("to", "reflect", "action"),
+                    ("to", "socket", "reflect", "action"),
                     "E206",
-                    "a rule encapsulates (`to`), reflects what came in (`reflect`), or passes or drops (`action`)",
+                    "a rule encapsulates (`to`), lets sockets choose (`socket`), reflects what came in (`reflect`), or "
+                    "passes or drops (`action`)",
                 ),
-                _needs("on_miss", "to", "a rule without `to` looks nothing up"),
-                _needs("with", "reflect", "the rows that `to` finds name their encapsulation themselves"),
+                _needs("on_miss", ("to", "socket"), "a rule without `to` or `socket` looks nothing up"),
+                _needs("with", ("reflect",), "the rows that `to` finds name their encapsulation themselves"),
             ],
         ),
         "egress": _closed(
@@ -263,8 +275,37 @@ def _rules() -> Schema:
                 "rules": described("egress.rules", type="array", items=reference("egress_rule")),
                 "default": described("egress.default", enum=["pass", "drop"]),
                 "next_hop": described("egress.next_hop", enum=["keep", "route"], default="keep"),
+                "remember": described("egress.remember", **reference("remember")),
             },
             ["default"],
+        ),
+        "connect": _closed(
+            "connect",
+            {"rules": described("connect.rules", type="array", items=reference("connect_rule"), minItems=1)},
+            ["rules"],
+        ),
+        "connect_rule": _closed(
+            "connect_rule",
+            {
+                "name": described("connect_rule.name", **reference("name")),
+                "match": described("connect_rule.match", **reference("match")),
+                "choose": described("connect_rule.choose", type="string", examples=["exits/fra"]),
+                "action": described("connect_rule.action", enum=["pass"]),
+            },
+            ["name"],
+            allOf=[
+                _either("choose", "action", "E206", "a rule chooses a row (`choose`), or nothing (`action: pass`)"),
+            ],
+        ),
+        "remember": _closed(
+            "egress.remember",
+            {
+                "capacity": described(
+                    "remember.capacity", type="integer", minimum=1, maximum=MOST_FLOWS, default=REMEMBERED
+                ),
+                "idle": described("remember.idle", type=number, default=REMEMBERED_FOR, examples=["30m"]),
+            },
+            [],
         ),
         "learn": _closed("learn", learn, ["for", "capacity", "idle"]),
         "ingress_rule": _closed("ingress_rule", ingress_rule, ["name", "decapsulate", "from"]),

@@ -19,8 +19,8 @@ TEXT: dict[str, str] = {
     ),
     "host_value": "A type, or a mapping with `type` and `default`.",
     "host_value.type": (
-        "`device` is a network device, `devices` several; `ip` is one IPv4 and one IPv6 address, of which a "
-        "header takes its own family."
+        "`device` is a network device, `devices` several; `cgroup` is a path in the cgroup2 hierarchy; `ip` is one "
+        "IPv4 and one IPv6 address, of which a header takes its own family."
     ),
     "host_value.default": (
         "Where the value comes from when the machine gives none: an attribute of a device, `DEVICE.address`, "
@@ -30,6 +30,10 @@ TEXT: dict[str, str] = {
     "attach.devices": (
         "The devices whose TC hooks run the programs: host values of type `device`, or one of type `devices`."
         " Each device has its own instance; all share the maps."
+    ),
+    "attach.cgroup": (
+        "The cgroup whose sockets may choose, with all below it: a path in the cgroup2 hierarchy, `/` for its root, or "
+        "a host value of type `cgroup`. What `cgroup` names in rules and keys lies below it."
     ),
     "sets": "Named lists of prefixes, for `destination`, `source` and `from`.",
     "set": "A list of prefixes, or a file with one prefix a line.",
@@ -63,6 +67,19 @@ TEXT: dict[str, str] = {
     ),
     "shape.prefix_lengths": "The only prefix lengths that occur in the key.",
     "table.owner": "Who writes the rows. `git`: this spec and its files; `apply` makes the map equal to them.",
+    "connect": (
+        "What is chosen for a socket when it connects, if it has not chosen itself. The choice stays with the socket; "
+        "egress rules with `socket` say what comes of it."
+    ),
+    "connect.rules": "The first rule that matches decides; if none does, nothing is chosen.",
+    "connect_rule": "A rule for sockets that connect: exactly one of `choose` and `action`.",
+    "connect_rule.name": "Unique among all rules; counters carry it.",
+    "connect_rule.match": (
+        "What is known at connect: `destination`, `protocol`, `destination_port`, `mark` and `cgroup`; everything, if "
+        "it is left out."
+    ),
+    "connect_rule.choose": "`TABLE/ROW`, as an application would choose it.",
+    "connect_rule.action": "`pass`: nothing is chosen.",
     "egress": "What happens to packets that leave through the attached devices.",
     "egress.rules": "The first rule that matches decides. At most 500: what grows is a table or a set.",
     "egress.default": "What happens to packets that no rule matches.",
@@ -70,10 +87,20 @@ TEXT: dict[str, str] = {
         "`keep`: the packet goes to the inner packet's next hop, and `plan` proves that it is the outer's "
         "too. `route`: it goes to the outer destination's own neighbour."
     ),
-    "egress_rule": "A rule for packets that leave: exactly one of `to`, `reflect` and `action`.",
+    "egress.remember": (
+        "Packets whose socket is gone (a reset, the last acknowledgement of a closed connection) take the decision of "
+        "their flow. For how many TCP connections of choosing sockets and named cgroups, and how long."
+    ),
+    "remember.capacity": "How many connections. Memory for them is taken when the program is loaded.",
+    "remember.idle": "How long after a connection's last packet: a number with `s`, `m` or `h`.",
+    "egress_rule": "A rule for packets that leave: exactly one of `to`, `socket`, `reflect` and `action`.",
     "egress_rule.name": "Unique among all rules; counters carry it.",
     "egress_rule.match": "What the packet must be; everything, if it is left out.",
     "egress_rule.to": "`TABLE`, whose row the packet's key finds, or `TABLE/ROW` of a table without a key.",
+    "egress_rule.socket": (
+        "The rows that a socket may choose for itself by setsockopt: `TABLE` for all of a table, or `TABLE/ROW`. A "
+        "packet whose socket chose none of them goes to the next rule."
+    ),
     "egress_rule.action": "`pass` leaves the packet as it is, in the clear; `drop` drops and counts it.",
     "egress_rule.reflect": (
         "An ingress rule with `learn`: the packet gets the headers that came in with what it answers (or continues), "
@@ -83,7 +110,7 @@ TEXT: dict[str, str] = {
         "The encapsulation for what is reflected, if not the mirror of what came in; it may refer to "
         "`received.HEADER.FIELD`."
     ),
-    "egress_rule.on_miss": "What happens when the table has no such row. `next` goes on to the next rule.",
+    "egress_rule.on_miss": ("What happens when the table has no such row (any more). `next` goes on to the next rule."),
     "match": "Conditions on the inner packet. All that are given must hold; of a list, one suffices.",
     "match.destination": "Prefixes, addresses, or names of sets.",
     "match.source": "Prefixes, addresses, or names of sets.",
@@ -92,6 +119,10 @@ TEXT: dict[str, str] = {
     "match.source_port": "Ports or ranges, `8000-8999`. Needs `protocol` tcp, udp or sctp.",
     "match.dscp": "Differentiated services code points, by name (`ef`, `af41`, `cs1` ...) or number.",
     "match.mark": "Values or ranges of the packet's mark (`skb->mark`), `0x1000-0x1fff`.",
+    "match.cgroup": (
+        "Where the packet's socket was made: cgroups by their path below the attached one, with all below them. One "
+        "that is not there yet is pending, and `encapctl` shows it."
+    ),
     "ingress": "What happens to encapsulated packets that arrive at the attached devices.",
     "ingress.rules": "The first rule that fits decapsulates. At most 500: what grows is a table or a set.",
     "ingress.refuse": "What happens to a packet that looks like our encapsulation, is sent to us, and fits no rule.",

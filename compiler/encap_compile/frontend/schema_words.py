@@ -30,6 +30,10 @@ PLACES = {
     "shape": "`shape`",
     "egress": "`egress`",
     "egress_rule": "an egress rule",
+    "connect": "`connect`",
+    "connect_rule": "a connect rule",
+    "remember": "`remember`",
+    "learn": "`learn`",
     "ingress": "`ingress`",
     "ingress_rule": "an ingress rule",
     "match": "a match",
@@ -42,6 +46,9 @@ ALIASES = {
     ("match", "proto"): "protocol",
     ("match", "tos"): "dscp",
     ("match", "fwmark"): "mark",
+    ("match", "cgroups"): "cgroup",
+    ("attach", "cgroups"): "cgroup",
+    ("egress_rule", "sockets"): "socket",
     ("egress_rule", "table"): "to",
     ("egress_rule", "target"): "to",
     ("egress_rule", "then"): "action",
@@ -164,6 +171,9 @@ def enum_problem(node: Node, allowed: list[Any], context: str, key: str, tables:
 def pattern_problem(node: Node, context: str, key: str, schema: Mapping[str, Any]) -> ValueProblem:
     """Text of the wrong form: names, the kernel, the default of a host value."""
     text = node.value
+    if context == "attach":
+        help = "a path that begins with `/`, which is the root of the cgroup2 hierarchy, or `host.NAME`"
+        return ValueProblem("E204", f"`{text}` is not a value of `{key}`", help)
     if key == "kernel":
         return ValueProblem("E213", f"`{text}` is no kernel version", 'two numbers in quotes, like "5.10"')
     if context == "name" or key == "name":

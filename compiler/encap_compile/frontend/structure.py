@@ -5,25 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from ..diagnostics import Findings, Place
+from ..diagnostics import NOWHERE, Findings, Place
 from ..rows.prefixes import read_prefixes
 from ..spec import (
     ROOTS,
     AddressSet,
+    ConnectRule,
     Egress,
     Encapsulation,
     HeaderUse,
     HostValue,
     Ingress,
     Reference,
+    Remember,
+    Scalar,
     Spec,
+    Value,
 )
-from ..values import Prefix, ValueProblem, prefix
+from ..values import Prefix, ValueProblem, duration, prefix
 from .files import beside, named_file
 from .nodes import Node
-from .structure_rules import egress_rules, ingress_rules
+from .schema_parts import REMEMBERED, REMEMBERED_FOR
+from .structure_rules import build_duration, connect_rules, egress_rules, ingress_rules
 from .structure_tables import build_table
-from .structure_values import build_options, build_value
+from .structure_values import build_options, build_value, cgroup_path
 
 OLDEST_KERNEL = (5, 10)
 
@@ -38,6 +43,7 @@ def build_spec(root: Node, path: str, sha256: str, findings: Findings) -> Spec:
         kernel=_kernel(kernel_node, findings),
         host=_host(root),
         attach=_attach(root.value["attach"].value["devices"], findings),
+        cgroup=_attach_cgroup(root.value["attach"].get("cgroup"), findings),
         sets=sets,
         encapsulations={
             name: Encapsulation(
@@ -49,6 +55,7 @@ def build_spec(root: Node, path: str, sha256: str, findings: Findings) -> Spec:
             name: build_table(name, node, _key_place(root, "endpoints", name), path, findings)
             for name, node in _members(root, "endpoints")
         },
+        connect=_connect(root, sets, findings),
         egress=_egress(root, sets, findings),
         ingress=_ingress(root, sets, findings),
         path=path,
@@ -105,6 +112,14 @@ def _attach(node: Node, findings: Findings) -> tuple[Reference, ...]:
             continue
         found.append(Reference("host", (name,), device.place))
     return tuple(found)
+
+
+def _attach_cgroup(node: Node | None, findings: Findings) -> Value | None:
+    if node is None:
+        return None
+    if node.value.startswith("host."):
+        return build_value(node, findings)
+    return Scalar("/" + "/".join(cgroup_path(node.value.strip("/"), node, findings)), node.place)
 
 
 def _sets(root: Node, path: str, findings: Findings) -> dict[str, AddressSet]:
@@ -170,7 +185,22 @@ def _egress(root: Node, sets: Mapping[str, AddressSet], findings: Findings) -> E
         next_hop=next_hop.value if next_hop else "keep",
         place=root.keys["egress"],
         default_place=node.value["default"].place,
+        remember=_remember(node.get("remember"), findings),
     )
+
+
+def _remember(node: Node | None, findings: Findings) -> Remember:
+    capacity, idle = (node.get("capacity"), node.get("idle")) if node else (None, None)
+    return Remember(
+        capacity.value if capacity else REMEMBERED,
+        build_duration(idle, findings) if idle else duration(REMEMBERED_FOR),
+        node.start if node else NOWHERE,
+    )
+
+
+def _connect(root: Node, sets: Mapping[str, AddressSet], findings: Findings) -> tuple[ConnectRule, ...]:
+    node = root.get("connect")
+    return connect_rules(node.value["rules"].value, sets, _address_fields(root), findings) if node else ()
 
 
 def _ingress(root: Node, sets: Mapping[str, AddressSet], findings: Findings) -> Ingress:

@@ -12,6 +12,7 @@ from ..spec import (
     Addresses,
     AddressSet,
     AnySource,
+    ConnectRule,
     EgressRule,
     IngressRule,
     Learn,
@@ -20,7 +21,7 @@ from ..spec import (
     TableField,
 )
 from ..values import ValueProblem, duration
-from .describe import egress_text, ingress_text
+from .describe import connect_text, egress_text, ingress_text
 from .nodes import Node
 from .structure_values import build_addresses, build_match, build_value
 
@@ -37,12 +38,28 @@ def egress_rules(
         match = build_match(node.get("match"), sets, findings, hints)
         to, action, on_miss = node.get("to"), node.get("action"), node.get("on_miss")
         target = _target(to, findings) if to else None
+        chosen = node.get("socket")
+        rows = tuple(_target(item, findings) for item in chosen.each()) if chosen else ()
         word = action.value if action else None
         reflected = _reflect(node)
         miss = on_miss.value if on_miss else "drop"
-        text = egress_text(match, target, reflected, word, miss)
+        text = egress_text(match, target, rows, reflected, word, miss)
         name = node.value["name"]
-        found.append(EgressRule(name.value, match, target, word, miss, name.place, text, reflected))
+        found.append(EgressRule(name.value, match, target, word, miss, name.place, text, reflected, rows))
+    return tuple(found)
+
+
+def connect_rules(
+    nodes: list[Node], sets: Mapping[str, AddressSet], tables: Mapping[str, str], findings: Findings
+) -> tuple[ConnectRule, ...]:
+    """In the order written (E306, E330, E4). `tables` as in `egress_rules`."""
+    found = []
+    for node in nodes:
+        match = build_match(node.get("match"), sets, findings, _in_match(tables))
+        choose = node.get("choose")
+        target = _target(choose, findings) if choose else None
+        name = node.value["name"]
+        found.append(ConnectRule(name.value, match, target, name.place, connect_text(match, target)))
     return tuple(found)
 
 
@@ -87,18 +104,23 @@ def _reflect(node: Node) -> Reflect | None:
 def _learn(node: Node | None, findings: Findings) -> Learn | None:
     if node is None:
         return None
-    idle = 0
-    try:
-        idle = duration(node.value["idle"].value)
-    except ValueProblem as problem:
-        findings.error(problem.code, problem.message, node.value["idle"].place, problem.help)
+    idle = build_duration(node.value["idle"], findings)
     return Learn(node.value["for"].value, node.value["capacity"].value, idle, node.start)
+
+
+def build_duration(node: Node, findings: Findings) -> int:
+    """Nanoseconds (E4); 0 after an error."""
+    try:
+        return duration(node.value)
+    except ValueProblem as problem:
+        findings.error(problem.code, problem.message, node.place, problem.help)
+        return 0
 
 
 def _target(node: Node, findings: Findings) -> RowTarget:
     table, slash, row = node.value.partition("/")
     if not table or (slash and not row) or "/" in row:
-        findings.error("E330", f"`{node.value}` names no table", node.place, "write `to: TABLE` or `to: TABLE/ROW`")
+        findings.error("E330", f"`{node.value}` names no table", node.place, "write `TABLE` or `TABLE/ROW`")
     return RowTarget(table, row if slash else None, node.place)
 
 

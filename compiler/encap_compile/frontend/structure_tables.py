@@ -8,7 +8,7 @@ from ..diagnostics import Findings, Place
 from ..spec import Cell, Row, Shape, Table
 from ..suggest import did_you_mean
 from .files import named_file
-from .later import CGROUPS, POOLS
+from .later import POOLS
 from .nodes import Node
 from .schema_parts import KEY_WORDS
 from .schema_words import later
@@ -76,9 +76,6 @@ def _key(node: Node | None, findings: Findings) -> tuple[str, ...]:
         word: str = item.value
         if word in found:
             findings.error("E618", f"`{word}` is in the key twice", item.place, "keep one of them")
-        elif word == "cgroup":
-            problem = later(CGROUPS, word)
-            findings.error(problem.code, problem.message, item.place, problem.help)
         elif word not in KEY_WORDS and not word.startswith("received."):
             near = did_you_mean(word, KEY_WORDS, f"one of {', '.join(KEY_WORDS)}, or received.HEADER.FIELD")
             findings.error("E618", f"`{word}` cannot be part of a key", item.place, near)

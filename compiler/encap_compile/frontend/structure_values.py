@@ -15,6 +15,7 @@ from .nodes import Node
 
 _DOTTED = pattern(r"[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]*)+")
 _NAME = pattern(r"[A-Za-z][A-Za-z0-9_-]*")
+LONGEST_CGROUP = 255  # characters of one directory's name
 EVERYTHING = ("any", "all", "default")
 NO_HINTS: Mapping[str, str] = MappingProxyType({})
 Found = TypeVar("Found")
@@ -85,8 +86,37 @@ def build_match(
         source_port=ranges("source_port", 65535, "port"),
         dscp=each(node.get("dscp"), dscp, findings),
         mark=ranges("mark", 0xFFFFFFFF, "mark"),
+        cgroup=_cgroups(node.get("cgroup"), findings),
         place=node.start,
     )
+
+
+def _cgroups(node: Node | None, findings: Findings) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for item in node.each() if node else ():
+        path = "/".join(cgroup_path(item.value or "/", item, findings))
+        if path in found:
+            findings.warning("W510", f"{item.value} is in the list already", item.place, "keep one of them")
+        found[path] = None
+    return tuple(found)
+
+
+def cgroup_path(text: str, node: Node, findings: Findings) -> list[str]:
+    """The parts of a path below a cgroup (E334); none after an error."""
+    parts = text.split("/") if text else []
+    if text == "/":
+        help = "leave it out to match every socket, or name a cgroup below the attached one, like team-a.slice"
+        findings.error("E334", "the path of a cgroup is empty", node.place, help)
+        return []
+    if text.startswith("/"):
+        words = f"`{text}` begins with a slash, and paths here begin at the attached cgroup"
+        findings.error("E334", words, node.place, f"write `{text.strip('/')}`")
+        return []
+    if any(part in ("", ".", "..") or not part.isprintable() or len(part) > LONGEST_CGROUP for part in parts):
+        help = f"names separated by single slashes, at most {LONGEST_CGROUP} characters each, like team-a.slice"
+        findings.error("E334", f"`{text}` is no path of a cgroup", node.place, help)
+        return []
+    return parts
 
 
 def each(node: Node | None, parser: Callable[[str | int], Found], findings: Findings) -> tuple[Found, ...]:

@@ -10,6 +10,7 @@ import ctypes
 from ctypes import c_char, c_uint8, c_uint32, c_uint64
 from dataclasses import dataclass
 
+from .constants import BPF_LINK_TYPE_CGROUP
 from .libbpf import libbpf
 
 
@@ -42,15 +43,20 @@ class _ProgramInfo(ctypes.Structure):
     )
 
 
+class _TcxInfo(ctypes.Structure):
+    _fields_ = (("ifindex", c_uint32), ("attach_type", c_uint32))
+
+
+class _CgroupInfo(ctypes.Structure):
+    _fields_ = (("cgroup_id", c_uint64), ("attach_type", c_uint32))
+
+
+class _Attached(ctypes.Union):
+    _fields_ = (("tcx", _TcxInfo), ("cgroup", _CgroupInfo))
+
+
 class _LinkInfo(ctypes.Structure):
-    _fields_ = (
-        ("type", c_uint32),
-        ("id", c_uint32),
-        ("prog_id", c_uint32),
-        ("pad", c_uint32),
-        ("tcx_ifindex", c_uint32),
-        ("tcx_attach_type", c_uint32),
-    )
+    _fields_ = (("type", c_uint32), ("id", c_uint32), ("prog_id", c_uint32), ("attached", _Attached))
 
 
 @dataclass(frozen=True)
@@ -79,12 +85,12 @@ class ProgramInfo:
 
 @dataclass(frozen=True)
 class LinkInfo:
-    """struct bpf_link_info of a TCX link. `ifindex` is 0 when its device is gone."""
+    """struct bpf_link_info of a TCX or cgroup link. `target` is an ifindex or a cgroup's number, 0 once it is gone."""
 
     id: int
     type: int
     program_id: int
-    ifindex: int
+    target: int
     attach_type: int
 
 
@@ -114,4 +120,6 @@ def link_info(fd: int) -> LinkInfo:
     """Raises KernelError."""
     i = _LinkInfo()
     _query(fd, i)
-    return LinkInfo(i.id, i.type, i.prog_id, i.tcx_ifindex, i.tcx_attach_type)
+    if i.type == BPF_LINK_TYPE_CGROUP:
+        return LinkInfo(i.id, i.type, i.prog_id, i.attached.cgroup.cgroup_id, i.attached.cgroup.attach_type)
+    return LinkInfo(i.id, i.type, i.prog_id, i.attached.tcx.ifindex, i.attached.tcx.attach_type)

@@ -92,6 +92,7 @@ SIGNATURES: dict[str, tuple[Any, tuple[Any, ...], Check]] = {
     "bpf_object__next_map": (_Map, (_Object, _Map), _plain),
     "bpf_object__find_program_by_name": (_Program, (_Object, c_char_p), _null),
     "bpf_program__fd": (c_int, (_Program,), _errno),
+    "bpf_program__set_autoload": (c_int, (_Program, ctypes.c_bool), _errno),
     "bpf_map__name": (c_char_p, (_Map,), _plain),
     "bpf_map__fd": (c_int, (_Map,), _errno),
     "bpf_map__type": (c_int, (_Map,), _plain),

@@ -1,4 +1,4 @@
-"""TCX links (Linux 6.6): a program on a device's hook, held by a descriptor or a pin."""
+"""Links: a program on the hook of a device (TCX, Linux 6.6) or a cgroup (5.7), held by a descriptor or a pin."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ class Link(Handle):
     """A link, by its descriptor. Methods raise KernelError."""
 
     @classmethod
-    def create_tcx(cls, program_fd: int, ifindex: int, attach_type: int) -> Link:
-        """Put a program behind those already on the hook; options stay null, which every libbpf 1.x passes through."""
-        return cls(libbpf().bpf_link_create(program_fd, ifindex, attach_type, None))
+    def create(cls, program_fd: int, target: int, attach_type: int) -> Link:
+        """Put a program behind those already on the hook; `target` is a device's ifindex or a cgroup's descriptor.
+
+        Options stay null, which every libbpf 1.x passes through. On a cgroup, several links may be (BPF_F_ALLOW_MULTI).
+        """
+        return cls(libbpf().bpf_link_create(program_fd, target, attach_type, None))
 
     @property
     def info(self) -> LinkInfo:
@@ -34,11 +37,14 @@ class Link(Handle):
         libbpf().bpf_link_detach(self.fd)
 
 
-def programs_on(ifindex: int, attach_type: int) -> tuple[int, ...]:
-    """The ids of the programs on a TCX hook, in the order they run. Raises KernelError (EINVAL before 6.6)."""
+def programs_on(target: int, attach_type: int) -> tuple[int, ...]:
+    """The ids of the programs on a hook, in the order they run; `target` is as for `Link.create`.
+
+    Programs of the cgroups above are not among them.     Raises KernelError (for TCX, EINVAL before 6.6).
+    """
     ids = (c_uint32 * BPF_MPROG_MAX)()
     query = QueryOptions(sz=sizeof(QueryOptions), prog_ids=cast(ids, POINTER(c_uint32)), count=BPF_MPROG_MAX)
-    libbpf().bpf_prog_query_opts(ifindex, attach_type, byref(query))
+    libbpf().bpf_prog_query_opts(target, attach_type, byref(query))
     return tuple(ids[: query.count])
 
 

@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from .constants import CAP_BPF, CAP_NET_ADMIN, CAP_SYS_ADMIN
+from .constants import CAP_BPF, CAP_NET_ADMIN, CAP_SYS_ADMIN, PROC_CGROUP_INIT_INO, PROC_PID_INIT_INO
 
 _NAMES = {CAP_NET_ADMIN: "CAP_NET_ADMIN", CAP_BPF: "CAP_BPF"}
 
@@ -58,6 +58,16 @@ def namespace_cookie() -> int:
             return int.from_bytes(probe.getsockopt(socket.SOL_SOCKET, so_netns_cookie, 8), "little")
         except OSError:
             return 0
+
+
+def in_first_cgroup_namespace() -> bool:
+    """Whether this process sees the cgroup hierarchy by its true paths."""
+    return Path("/proc/self/ns/cgroup").stat().st_ino == PROC_CGROUP_INIT_INO
+
+
+def in_first_pid_namespace() -> bool:
+    """Whether this process sees every other one in /proc."""
+    return Path("/proc/self/ns/pid").stat().st_ino == PROC_PID_INIT_INO
 
 
 def seconds_since_boot() -> float:

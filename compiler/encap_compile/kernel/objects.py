@@ -80,6 +80,11 @@ class BpfObject:
         """Let `load` take an existing map; libbpf keeps its own duplicate of the descriptor."""
         libbpf().bpf_map__reuse_fd(self._maps[name], fd)
 
+    def leave_out(self, name: str) -> None:
+        """Do not load this program; the maps are made all the same. Raises NotFoundError."""
+        handle = libbpf().bpf_object__find_program_by_name(self._object, name.encode())
+        libbpf().bpf_program__set_autoload(handle, False)
+
     def load(self) -> None:
         """Create the maps, verify and load the programs. Raises LoadRefusedError with the log, NotPermittedError."""
         with messages() as log:

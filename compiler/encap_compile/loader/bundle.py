@@ -10,10 +10,9 @@ from pathlib import Path
 
 from ..diagnostics import DiagnosedError, Diagnostic, Exit, Place
 from ..manifest import Manifest, PrefixSet, Table
-from ..manifest_io import identity, load
+from ..manifest_io import code, identity, load
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # also a file name in bpffs, which refuses dots
-_CODE = (".c", ".h")  # what the identity is made of, besides the manifest
 _REBUILD = "build it again with `encap-compile` (it may have been interrupted), or take the files as they were reviewed"
 
 
@@ -53,8 +52,7 @@ def open_bundle(directory: Path, rows: Mapping[str, Path] | None = None) -> Bund
     contents: dict[str, bytes] = {}
     for name, expected in manifest.files.items():
         found += _check(directory, name, expected, contents)
-    code = {name: data for name, data in contents.items() if name.endswith(_CODE)}
-    if not found and manifest.identity != identity(manifest, code):
+    if not found and manifest.identity != identity(manifest, code(manifest, contents)):
         found.append(
             Diagnostic("B305", "changed since the bundle was built: its identity does not fit", place, _REBUILD)
         )

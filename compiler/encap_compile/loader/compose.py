@@ -1,4 +1,4 @@
-"""The bytes of `struct host` for one attached device, and the reading of them."""
+"""The bytes of `struct host` for one attached device or one cgroup with hooks, and the reading of them."""
 
 from __future__ import annotations
 
@@ -8,45 +8,81 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from ..kernel.devices import Device
-from ..kernel.machine import secret_of_this_boot
+from ..kernel.hooks.base import DEVICE_POINTS, Point
+from ..kernel.machine import kernel_version, namespace_cookie, secret_of_this_boot
 from ..machine import Addresses, Machine, Plain
-from ..manifest import HostMember, Layout, Manifest
+from ..manifest import Cgroup, Hooked, HostMember, Layout, Manifest
+from .cgroups import mask
 
 IDENTITY = "identity"
 FLOW_SEED = "flow_seed"
-_NUMBERS = {"u8", "u16", "u32"}
+CGROUPS, CGROUP_LEVEL, CGROUP_LEVELS = "cgroups", "cgroup_level", "cgroup_levels"
+NETNS_COOKIE = "netns_cookie"
+WORDS = frozenset({IDENTITY, FLOW_SEED, CGROUPS, CGROUP_LEVEL, CGROUP_LEVELS, NETNS_COOKIE})  # that are no host values
+COOKIE_SINCE = (5, 15)  # bpf_get_netns_cookie for programs of socket options
+_NUMBERS = {"u8", "u16", "u32", "u64"}
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a program instance is for: a device, or a cgroup by its path below the attached one and its number."""
+
+    name: str
+    number: int
+    points: frozenset[Point]
+
+    @classmethod
+    def of(cls, device: Device) -> Target:
+        return cls(device.name, device.index, DEVICE_POINTS)
 
 
 @dataclass(frozen=True)
 class Instance:
-    """A program instance: its device, its `struct host`, and the members that no host value filled."""
+    """A program instance: its target, its `struct host`, and the members that no host value filled."""
 
-    device: Device
+    target: Target
     host: bytes
-    missing: tuple[HostMember, ...]
+    missing: tuple[HostMember, ...] = ()
+
+    def programs(self, manifest: Manifest) -> list[Hooked]:
+        """Those of the object's programs that run on this target."""
+        return [p for p in manifest.programs if p.hook in self.target.points]
 
 
-def compose(manifest: Manifest, machine: Machine, device: Device) -> Instance:
+@dataclass(frozen=True)
+class Context:
+    """What instances are told of cgroups: how deep the attached one lies, and a bit for each level that rows name."""
+
+    level: int = 0
+    levels: int = 0
+
+
+NO_CGROUPS = Context()
+
+
+def compose(manifest: Manifest, machine: Machine, device: Device, context: Context = NO_CGROUPS) -> Instance:
     """Fill `struct host` for a device. A member whose address family the host has not stays zero and is listed."""
-    host = bytearray(manifest.host_layout.size)
-    missing = []
+    known = _known(manifest, context)
+    host, missing = bytearray(manifest.host_layout.size), []
     for member in manifest.host_members:
-        value = member_value(manifest, machine, device, member)
-        encoded = _encode(member, value) if value is not None else b""
-        if not encoded:
+        value = known[member.source] if member.source in known else member_value(manifest, machine, device, member)
+        if not _put(host, member, value):
             missing.append(member)
-            continue
-        at = member.member.offset
-        host[at : at + member.member.size] = encoded
-    return Instance(device, bytes(host), tuple(missing))
+    return Instance(Target.of(device), bytes(host), tuple(missing))
+
+
+def compose_cgroup(manifest: Manifest, machine: Machine, cgroup: Cgroup, number: int, context: Context) -> Instance:
+    """Fill `struct host` for a cgroup with hooks: what belongs to a device is zero, but for the smallest MTU of all."""
+    known = {**_known(manifest, context), CGROUPS: mask(manifest.cgroups, cgroup.path)}
+    host = bytearray(manifest.host_layout.size)
+    for member in manifest.host_members:
+        value = known[member.source] if member.source in known else _anywhere(manifest, machine, member)
+        _put(host, member, value)
+    return Instance(Target(cgroup.path, number, frozenset(map(Point, cgroup.hooks))), bytes(host))
 
 
 def member_value(manifest: Manifest, machine: Machine, device: Device, member: HostMember) -> Plain | None:
     """The value that fills a member on one device; None if there is none."""
-    if member.source == IDENTITY:
-        return bytes.fromhex(manifest.identity)
-    if member.source == FLOW_SEED:
-        return secret_of_this_boot()
     name, _, attribute = member.source.partition(".")
     if name not in machine.values:
         return None
@@ -59,6 +95,38 @@ def member_value(manifest: Manifest, machine: Machine, device: Device, member: H
         attributes: dict[str, Plain] = {"mac": value.mac, "mtu": value.mtu, "ifindex": value.index, "": value.index}
         return attributes[attribute] or None
     return value
+
+
+def _known(manifest: Manifest, context: Context) -> dict[str, Plain]:
+    """The members that are no host values."""
+    return {
+        IDENTITY: bytes.fromhex(manifest.identity),
+        FLOW_SEED: secret_of_this_boot(),
+        CGROUPS: 0,  # a device is in none
+        CGROUP_LEVEL: context.level,
+        CGROUP_LEVELS: context.levels,
+        NETNS_COOKIE: namespace_cookie() if kernel_version() >= COOKIE_SINCE else 0,
+    }
+
+
+def _anywhere(manifest: Manifest, machine: Machine, member: HostMember) -> Plain | None:
+    """A member's value that is the same on all devices, or the smallest MTU; else None."""
+    name, _, attribute = member.source.partition(".")
+    if attribute == "mtu" and name in manifest.attach:
+        return min((d.mtu for d in machine.attached), default=None)
+    found = machine.values.get(name)
+    if found is None or name in manifest.attach or found.by_device is not None:
+        return None
+    value = found.values[0]
+    return None if isinstance(value, Device) else value
+
+
+def _put(host: bytearray, member: HostMember, value: Plain | None) -> bool:
+    """Write a member; whether there was something to write."""
+    encoded = _encode(member, value) if value is not None else b""
+    at = member.member.offset
+    host[at : at + len(encoded)] = encoded
+    return bool(encoded)
 
 
 def _encode(member: HostMember, value: Plain) -> bytes:

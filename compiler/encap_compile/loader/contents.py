@@ -1,4 +1,4 @@
-"""What every map should hold: rows, source sets, prefix sets, own addresses; all as packed bytes."""
+"""What every map should hold: rows, source sets, prefix sets, own addresses, cgroups; all as packed bytes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ OWN_ADDRESS_KEY = 16  # bytes: type ip
 
 @dataclass(frozen=True)
 class Content:
-    """The entries that a map should hold. `kind` is rows, sources, prefixes or addresses."""
+    """The entries that a map should hold. `kind` is rows, sources, prefixes, addresses or cgroups.
+
+    `pending` names the rows that are left out as long as their cgroup is not there.
+    """
 
     map: str
     kind: str
@@ -34,6 +37,7 @@ class Content:
     entries: Packed
     capacity: int
     table: str = ""
+    pending: tuple[str, ...] = ()
 
 
 @dataclass
@@ -42,6 +46,11 @@ class Wanted:
 
     contents: list[Content] = field(default_factory=list)
     rows: dict[str, EncodedRows] = field(default_factory=dict)
+
+    @property
+    def cgroups(self) -> tuple[str, ...]:
+        """The paths of all cgroups by which rows are found, each once."""
+        return tuple(dict.fromkeys(path for rows in self.rows.values() for path in rows.cgroups))
 
 
 def wanted_contents(bundle: Bundle, machine: Machine, findings: Findings) -> Wanted:
@@ -144,13 +153,13 @@ def check_stacks(manifest: Manifest, wanted: Wanted, instances: Sequence[Instanc
             reported.add(what)
             if not member.required_for:
                 findings.error(
-                    "H109", f"host value {what} has no value on {instance.device.name}, and the programs need it"
+                    "H109", f"host value {what} has no value on {instance.target.name}, and the programs need it"
                 )
                 continue
             needing = [row for need in member.required_for for row in _rows_of(manifest, wanted, need)]
             if needing:
                 shown = ", ".join(needing[:5]) + (f" and {len(needing) - 5} more" if len(needing) > 5 else "")
-                words = f"host value {what} has no value on {instance.device.name}, but rows need it: {shown}"
+                words = f"host value {what} has no value on {instance.target.name}, but rows need it: {shown}"
                 findings.error("H109", words, help="give the host an address of that family, or take the rows out")
 
 
@@ -167,7 +176,7 @@ def _check_replies(manifest: Manifest, instance: Instance, reported: set[str], f
             continue
         reported.update(names)
         words = (
-            f"what comes in by {reply.arriving} cannot be answered: on {instance.device.name} there is no "
+            f"what comes in by {reply.arriving} cannot be answered: on {instance.target.name} there is no "
             f"{' and no '.join(names)}"
         )
         help = "the outer source and the destination of an answer are of one family: give the host both"

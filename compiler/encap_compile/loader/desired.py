@@ -9,8 +9,8 @@ from pathlib import Path
 from ..diagnostics import DiagnosedError, Diagnostic, Exit, Findings, Severity
 from ..kernel.devices import devices
 from ..kernel.errors import LoadRefusedError
-from ..kernel.hooks.base import AttachKind, Direction
-from ..kernel.hooks.choose import AUTO, KINDS, choose
+from ..kernel.hooks.base import AttachKind, Hook, Point
+from ..kernel.hooks.choose import AUTO, KINDS, TC, choose, kind_of
 from ..kernel.machine import kernel_release, kernel_version, missing_capabilities, version_of
 from ..kernel.objects import BpfObject, MapDefinition
 from ..kernel.pins import require_bpffs
@@ -18,10 +18,12 @@ from ..machine import Machine, resolve
 from ..manifest import Manifest
 from . import hostfile
 from .bundle import Bundle, open_bundle
-from .compose import Instance, compose
+from .cgroup_contents import with_cgroups
+from .cgroups import Cgroups, attached_path, depth, find_cgroups
+from .compose import Context, Instance, compose, compose_cgroup
 from .contents import Wanted, check_stacks, wanted_contents
 from .layouts import COUNTERS, HOST_SECTION, layout_hashes
-from .observe import Hook
+from .observe import Observed
 from .paths import Paths
 
 
@@ -39,7 +41,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Desired:
-    """`layouts` and `definitions` are of the maps by their name in the C; `attach` is the attach kind to take."""
+    """`layouts` and `definitions` are of the maps by their name in the C; `attach` is the attach kind of TC hooks.
+
+    `cgroups` are those that the spec or a row names, None if the bundle has nothing to do with cgroups.
+    """
 
     bundle: Bundle
     paths: Paths
@@ -52,15 +57,23 @@ class Desired:
     host_file: str
     settings: Mapping[str, str]
     findings: Findings
+    cgroups: Cgroups | None = None
 
     @property
     def manifest(self) -> Manifest:
         return self.bundle.manifest
 
     def hooks(self) -> list[tuple[Instance, str, Hook]]:
-        """Instance, program and hook, in the order they are attached: each device's ingress, then its egress."""
-        order = sorted(self.manifest.programs, key=lambda p: p.hook != Direction.INGRESS)
-        return [(i, p.program, (i.device.index, Direction(p.hook))) for i in self.instances for p in order]
+        """Instance, program and hook: each device's ingress, then its egress, and then the cgroups'."""
+        return [
+            (instance, p.program, Hook(instance.target.number, Point(p.hook)))
+            for instance in self.instances
+            for p in sorted(instance.programs(self.manifest), key=lambda p: Point(p.hook).rank)
+        ]
+
+    def kind(self, hook: Hook) -> AttachKind:
+        """The attach kind that the hook takes."""
+        return kind_of(hook.point, self.attach)
 
 
 def require_privilege() -> None:
@@ -99,11 +112,11 @@ def given_values(host_file: str, settings: Sequence[str]) -> tuple[str, dict[str
     return str(path) if from_file else "", {**from_file, **hostfile.read_settings(settings)}
 
 
-def prepare(request: Request, bundle: Bundle, attached_now: str = "") -> Desired:
+def prepare(request: Request, bundle: Bundle, before: Observed) -> Desired:
     """Resolve everything that can be known before loading; changes nothing, but for mounting a missing bpf filesystem.
 
-    `attached_now` is the attach kind that is in use, which `auto` keeps. Raises DiagnosedError with all findings.
-    The bundle comes from `open_ready`.
+    `before` is what is in force: `auto` keeps its attach kind. Raises DiagnosedError with all findings. The bundle
+    comes from `open_ready`.
     """
     from ..rows.short import ShortFindings  # rows are read below
 
@@ -115,17 +128,50 @@ def prepare(request: Request, bundle: Bundle, attached_now: str = "") -> Desired
     host_file, given = given_values(request.host_file, request.settings)
     machine = resolve(manifest, given, devices(), findings)
     stop(findings)
-    instances = tuple(compose(manifest, machine, d) for d in machine.attached)
     wanted = wanted_contents(bundle, machine, findings)
+    attached = attached_path(manifest, machine)
+    cgroups = find_cgroups(attached, named_cgroups(manifest, wanted), findings) if attached else None
+    if not attached and named_cgroups(manifest, wanted):
+        findings.error(
+            "B302", "malformed: it names cgroups, and none that they lie below", help="build the bundle again"
+        )
+    stop(findings)
+    context = Context()
+    if cgroups is not None:
+        if before.state is not None and before.state.cgroup == attached:
+            cgroups = cgroups.remembering(before.state.cgroups, before.state.former)
+        wanted = with_cgroups(manifest, wanted, cgroups, definitions)
+        context = Context(cgroups.attached.level, sum(1 << n for n in {depth(path) for path in wanted.cgroups}))
+    instances = [compose(manifest, machine, d, context) for d in machine.attached]
     check_stacks(manifest, wanted, instances, findings)
     stop(findings)
     check_sizes(manifest, definitions, wanted)
+    if cgroups is not None:
+        hooked = [(c, cgroups.numbers[c.path]) for c in manifest.cgroups if c.hooks]
+        instances += [compose_cgroup(manifest, machine, c, number, context) for c, number in hooked if number]
     kind = choose(request.attach)
+    attached_now = next((r.kind for r in before.running if r.kind in TC), "")
     if attached_now and not request.attach and _automatic():
         kind = KINDS[attached_now]
-    settings = dict(s.split("=", 1) for s in request.settings)
-    layouts = layout_hashes(manifest, definitions)
-    return Desired(bundle, paths, machine, instances, wanted, layouts, definitions, kind, host_file, settings, findings)
+    return Desired(
+        bundle,
+        paths,
+        machine,
+        tuple(instances),
+        wanted,
+        layout_hashes(manifest, definitions),
+        definitions,
+        kind,
+        host_file,
+        dict(s.split("=", 1) for s in request.settings),
+        findings,
+        cgroups,
+    )
+
+
+def named_cgroups(manifest: Manifest, wanted: Wanted) -> list[str]:
+    """The paths of all cgroups that the spec or a row names, each once."""
+    return list(dict.fromkeys((*(c.path for c in manifest.cgroups), *wanted.cgroups)))
 
 
 def _automatic() -> bool:

@@ -1,14 +1,15 @@
-"""Loading a bundle: one object per attached device, all maps shared."""
+"""Loading a bundle: one object per attached device and cgroup with hooks, all maps shared."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..diagnostics import DiagnosedError, Diagnostic, Exit, Place
 from ..kernel.errors import KernelError, LoadRefusedError, NotPermittedError
+from ..kernel.hooks.base import Hook, Point
 from ..kernel.maps import Map
 from ..kernel.objects import BpfObject
 from ..kernel.programs import Program
@@ -21,35 +22,39 @@ from .layouts import HOST_SECTION
 
 @dataclass
 class Loaded:
-    """Programs by ifindex and C name, and the maps that they share."""
+    """Programs by the hook they are for, and the maps that they share."""
 
-    programs: dict[tuple[int, str], Program] = field(default_factory=dict)
+    programs: dict[Hook, Program] = field(default_factory=dict)
     maps: dict[str, Map] = field(default_factory=dict)
 
 
-def load(desired: Desired, reuse: Mapping[str, Map], stack: ExitStack) -> Loaded:
-    """Load every instance with its host values; maps in `reuse` are taken, others made by the first instance.
+def load(desired: Desired, instances: Iterable[Instance], reuse: Mapping[str, Map], stack: ExitStack) -> Loaded:
+    """Load instances with their host values; maps in `reuse` are taken, others made by the first instance.
 
     Everything belongs to `stack`. Raises DiagnosedError (K205 to K206, H101): then nothing is left behind.
     """
-    loaded = Loaded()
-    for instance in desired.instances:
-        _load_one(desired, instance, {**reuse, **loaded.maps}, loaded, stack)
+    loaded = Loaded(maps=dict(reuse))
+    for instance in instances:
+        _load_one(desired, instance, loaded, stack)
     return loaded
 
 
-def _load_one(desired: Desired, instance: Instance, reuse: Mapping[str, Map], loaded: Loaded, stack: ExitStack) -> None:
+def _load_one(desired: Desired, instance: Instance, loaded: Loaded, stack: ExitStack) -> None:
     bundle = desired.bundle
     try:
         with BpfObject(bundle.object, bundle.manifest.name) as opened:
             opened.set_initial_value(HOST_SECTION, instance.host)
             for name in desired.layouts:
-                if name in reuse:
-                    opened.reuse_map(name, reuse[name].fd)
-            opened.load()
+                if name in loaded.maps:
+                    opened.reuse_map(name, loaded.maps[name].fd)
+            wanted = instance.programs(bundle.manifest)
             for hooked in bundle.manifest.programs:
-                program = stack.enter_context(opened.program(hooked.program))
-                loaded.programs[instance.device.index, hooked.program] = program
+                if hooked not in wanted:
+                    opened.leave_out(hooked.program)
+            opened.load()
+            for hooked in wanted:
+                hook = Hook(instance.target.number, Point(hooked.hook))
+                loaded.programs[hook] = stack.enter_context(opened.program(hooked.program))
             for name in desired.layouts:
                 if name not in loaded.maps:
                     loaded.maps[name] = stack.enter_context(opened.map(name))

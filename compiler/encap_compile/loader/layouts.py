@@ -36,6 +36,8 @@ def _meanings(manifest: Manifest) -> dict[str, object]:
     found.update({s.map: _layout(s.key) for s in manifest.source_sets})
     found.update({s.map: _layout(s.key) for s in manifest.prefix_sets})
     found[FLOWS] = list(manifest.flows)
+    # What sockets have chosen has no entry here: its map is the same in every version.
+    found[manifest.cgroup_map] = [[c.path, c.bit] for c in manifest.cgroups]
     found[COUNTERS] = [[c.name, c.offset] for c in manifest.counters]
     return found
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..kernel.errors import KernelError, NotFoundError
-from ..kernel.hooks.base import Direction, OnHook
+from ..kernel.hooks.base import Hook, OnHook
 from ..kernel.hooks.choose import KINDS
 from ..kernel.machine import namespace_cookie
 from ..kernel.maps import Map
@@ -19,7 +19,6 @@ from .layouts import HASH_LENGTH, HOST_SECTION
 from .paths import Paths
 from .state import State, load
 
-Hook = tuple[int, Direction]  # ifindex, direction
 _PIN = re.compile(rf"(?P<map>\w+)-(?P<layout>[0-9a-f]{{{HASH_LENGTH}}})-(?P<id>\d+)")
 
 
@@ -27,8 +26,7 @@ _PIN = re.compile(rf"(?P<map>\w+)-(?P<layout>[0-9a-f]{{{HASH_LENGTH}}})-(?P<id>\
 class Running:
     """A program of ours on a hook. `host` is its `struct host`, empty if it has none; `load_time` in ns since boot."""
 
-    ifindex: int
-    direction: Direction
+    hook: Hook
     kind: str
     program_id: int
     name: str
@@ -53,7 +51,7 @@ class Observed:
 
     state: State | None
     running: list[Running] = field(default_factory=list)
-    stale: list[tuple[str, Hook]] = field(default_factory=list)  # attach kind and hook: ours by name, but on no device
+    stale: list[tuple[str, Hook]] = field(default_factory=list)  # attach kind and hook: ours by name, but on nothing
     hooks: dict[Hook, list[OnHook]] = field(default_factory=dict)
     pins: list[PinnedMap] = field(default_factory=list)
 
@@ -77,7 +75,7 @@ def observe(paths: Paths, hooks: Iterable[Hook] = ()) -> Observed:
     ours = {(kind.name, hook) for kind in KINDS.values() for hook in kind.attached(paths.owner)}
     for hook in sorted({h for _, h in ours} | set(hooks)):
         found.hooks[hook] = []
-        for kind in KINDS.values():  # TCX programs run before clsact filters
+        for kind in (k for k in KINDS.values() if hook.point in k.points):  # in the order they run
             programs = _programs(kind.name, paths, hook)
             found.hooks[hook] += programs
             mine = [p for p in programs if p.ours]
@@ -94,7 +92,7 @@ def from_another_namespace(state: State | None) -> bool:
 
 def _programs(kind: str, paths: Paths, hook: Hook) -> list[OnHook]:
     try:
-        return KINDS[kind].programs(paths.owner, *hook)
+        return KINDS[kind].programs(paths.owner, hook)
     except KernelError as error:
         if error.errno in (2, 19):  # ENOENT, ENODEV: the device is gone
             return []
@@ -110,7 +108,7 @@ def _running(program: OnHook, hook: Hook) -> Running | None:
         with suppress(NotFoundError), Map.by_id(number) as candidate:
             if candidate.info.name == HOST_SECTION:
                 host = candidate.lookup(bytes(4))
-    return Running(*hook, program.kind, info.id, info.name, info.load_time, info.map_ids, host)
+    return Running(hook, program.kind, info.id, info.name, info.load_time, info.map_ids, host)
 
 
 def _pinned(directory: Path) -> Iterable[PinnedMap]:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..kernel.hooks.base import CGROUP_POINTS, DEVICE_POINTS, Hook
 from ..manifest import Counter, Manifest
 from ..manifest_io import MalformedError, structure
 
@@ -25,6 +27,8 @@ class State:
 
     `counter_layouts`: for each layout hash of a pinned counters map, each counter's offset in bytes.
     `carried`: totals of counters maps that are no more, by the map's id.
+    `cgroups`: each cgroup that the spec or a row names, by its path below `cgroup`, the attached one; 0 if it was
+    pending. `former`: numbers that cgroups of a path had before, the last one first.
     """
 
     manifest: Manifest | None = None
@@ -38,11 +42,30 @@ class State:
     counter_layouts: dict[str, dict[str, int]] = field(default_factory=dict)
     carried: dict[str, Totals] = field(default_factory=dict)
     namespace_cookie: int = 0
+    cgroup: str = ""
+    cgroups: dict[str, int] = field(default_factory=dict)
+    former: dict[str, list[int]] = field(default_factory=dict)
 
     def with_counters(self, layout: str, counters: tuple[Counter, ...]) -> State:
         """The same, knowing one more layout of the counters."""
         known = {**self.counter_layouts, layout: {c.name: c.offset for c in counters}}
         return replace(self, counter_layouts=known)
+
+
+def target_name(state: State | None, hook: Hook, unknown: str) -> str:
+    """The device or cgroup of a hook, as it was called when it was applied; `unknown` if nothing tells."""
+    known: Mapping[str, int] = {}
+    if state is not None:
+        known = state.devices if hook.point in DEVICE_POINTS else state.cgroups
+    found = next((name for name, number in known.items() if number == hook.target), None)
+    if found is None and state is not None and hook.point in CGROUP_POINTS:
+        found = next((path for path, numbers in state.former.items() if hook.target in numbers), None)
+    return unknown if found is None else cgroup_name(found) if hook.point in CGROUP_POINTS else found
+
+
+def cgroup_name(path: str) -> str:
+    """What a person reads for a path below the attached cgroup, which itself has none."""
+    return path or "the attached cgroup"
 
 
 def load(directory: Path) -> State | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network
+from types import MappingProxyType
 
 from .. import ir
 from ..spec import Addresses, Match, Prefix, Range
 from .names import c_name
 
 FAMILIES = ("ipv4", "ipv6")
+NO_CGROUPS: Mapping[str, str] = MappingProxyType({})
 INLINE_PREFIXES = 8  # more than these are looked up in a trie instead of compared one by one
 LINK_LOCAL: dict[str, tuple[Prefix, ...]] = {
     # RFC 3927; link-scope multicast (RFC 5771, section 4); limited broadcast (RFC 919)
@@ -51,8 +53,10 @@ def _merged(ranges: Sequence[Range]) -> tuple[tuple[int, int], ...]:
 class Conditions:
     """Turns matches into conditions; remembers the long prefix lists that need a map."""
 
-    def __init__(self, families: tuple[str, ...]) -> None:
+    def __init__(self, families: tuple[str, ...], cgroups: Mapping[str, str] = NO_CGROUPS) -> None:
+        """`cgroups`: the constants of those that rules name, by path."""
         self.families = families  # that the program looks at
+        self.cgroups = cgroups
         self.prefix_maps: dict[str, Addresses] = {}
 
     def of(self, match: Match, unseen: bool) -> tuple[ir.Condition, ...]:
@@ -73,6 +77,8 @@ class Conditions:
             found.append(ir.InRanges("dscp", tuple((d, d) for d in match.dscp)))
         if match.mark:
             found.append(ir.InRanges("mark", _merged(match.mark)))
+        if match.cgroup:
+            found.append(ir.InCgroups(tuple(self.cgroups[path] for path in match.cgroup)))
         return tuple(found)
 
     def _addresses(self, member: str, addresses: Addresses, families: tuple[str, ...]) -> ir.Condition:

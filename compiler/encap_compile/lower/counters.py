@@ -11,7 +11,7 @@ SIZE = 16  # bytes of a counter: packets and bytes, two u64
 
 
 def lower_counters(
-    egress: ir.EgressProgram, ingress: ir.IngressProgram | None, learns: bool
+    egress: ir.EgressProgram, ingress: ir.IngressProgram | None, learns: bool, owners: ir.Owners | None
 ) -> tuple[ir.CounterMember, ...]:
     found: dict[str, ir.CounterMember] = {}
 
@@ -21,14 +21,17 @@ def lower_counters(
     encapsulates = bool(egress.encapsulators)
     if egress.needed:
         _egress(egress, encapsulates, add)
+    for connect in owners.connects if owners else ():
+        words = f"{connect.chosen} was chosen" if connect.chosen else "nothing was chosen"
+        add(f"connect_{connect.c_name}", "connect", f"rule {connect.name}: sockets for which {words}", connect.place)
+    for decapsulator in ingress.decapsulators if ingress else ():
+        for rule_ in decapsulator.rules:
+            add(f"ingress_{rule_.c_name}", "decapsulated", f"rule {rule_.name}: decapsulated", rule_.place)
+    for name, text in FLOWS.items() if learns else REMEMBERED.items() if owners else ():
+        add(name, "flows", text)
     if ingress is None:
         return tuple(found.values())
     refused = "dropped" if ingress.refuse == "drop" else "left as it is"
-    for decapsulator in ingress.decapsulators:
-        for rule_ in decapsulator.rules:
-            add(f"ingress_{rule_.c_name}", "decapsulated", f"rule {rule_.name}: decapsulated", rule_.place)
-    for name, text in FLOWS.items() if learns else ():
-        add(name, "flows", text)
     for decapsulator in ingress.decapsulators:
         encapsulation = decapsulator.stack.encapsulation
         for reason, text in refusals(decapsulator):
@@ -38,6 +41,7 @@ def lower_counters(
 
 DONE = {
     "encapsulate": ("chosen", "encapsulated"),
+    "socket": ("chosen", "encapsulated as its socket chose"),
     "reflect": ("chosen", "encapsulated as it came in"),
     "pass": ("passed", "passed in the clear"),
     "drop": ("dropped", "dropped"),
@@ -48,16 +52,22 @@ FLOWS = {
     "flows_disbelieved": "other headers, by a TCP segment that does not fit its connection: not learned",
     "flows_evicted": "a flow that was not idle yet gave way to another",
 }
+REMEMBERED = {
+    "flows_learned": "a connection of which it was not known whose it is: remembered",
+    "flows_changed": "a connection that became another socket's, or whose socket chose anew: remembered anew",
+    "flows_evicted": "a connection that was not idle yet gave way to another",
+}
 
 
 def _egress(egress: ir.EgressProgram, encapsulates: bool, add: Callable[..., None]) -> None:
     for rule in egress.rules:
         kind, done = DONE[rule.action]
         add(f"egress_{rule.c_name}", kind, f"rule {rule.name}: {done}", rule.place)
-        if rule.action == "encapsulate":
+        if rule.action in ("encapsulate", "socket"):
             missed = {"drop": "dropped", "pass": "passed in the clear", "next": "went to the next rule"}[rule.on_miss]
             kind = {"drop": "dropped", "pass": "passed", "next": "passed"}[rule.on_miss]
-            add(f"egress_{rule.c_name}_no_row", kind, f"rule {rule.name}: no row in {rule.table}, {missed}", rule.place)
+            table = rule.table or " or ".join(c.table for c in rule.choices)
+            add(f"egress_{rule.c_name}_no_row", kind, f"rule {rule.name}: no row in {table}, {missed}", rule.place)
     default = "passed in the clear" if egress.default == "pass" else "dropped"
     add(
         "egress_default",

@@ -22,6 +22,16 @@ def features(spec: Spec, program: ir.Program) -> dict[str, str]:
         found["inner Ethernet in bpf_skb_adjust_room"] = "5.13"
     if program.ingress and program.ingress.family_change == "flags":
         found["BPF_F_ADJ_ROOM_DECAP_L3"] = "6.3"
+    if program.owners:
+        found["socket storage in TC programs"] = "5.2"
+    if program.owners and program.owners.levels:
+        found["bpf_skb_ancestor_cgroup_id"] = "4.19"
+    if program.owners and program.owners.rules:
+        found["links to cgroup hooks"] = "5.7"
+    if program.owners and program.owners.errno:
+        found["bpf_set_retval"] = "5.18"
+    if program.owners and program.owners.mptcp:
+        found["bpf_skc_to_mptcp_sock"] = "5.19"
     return found
 
 
@@ -31,7 +41,7 @@ def rule_summaries(spec: Spec) -> list[manifest.RuleSummary]:
     found = []
     for rule in egress.rules:
         destinations: tuple[str, ...] = ()
-        if rule.to:
+        if rule.targets:
             prefixes = rule.match.destination.prefixes if rule.match.destination else ()
             destinations = tuple(str(p) for p in prefixes)
         found.append(
@@ -41,7 +51,7 @@ def rule_summaries(spec: Spec) -> list[manifest.RuleSummary]:
                 rule.text,
                 place_text(rule.place),
                 destinations,
-                rule.to.table if rule.to else "",
+                rule.targets[0].table if rule.targets else "",
                 rule.to.row or "" if rule.to else "",
                 _digest(rule.text, rule.on_miss),
             )
@@ -51,6 +61,10 @@ def rule_summaries(spec: Spec) -> list[manifest.RuleSummary]:
             "default", "egress", egress.default, place_text(egress.default_place), digest=_digest(egress.default)
         )
     )
+    found += [
+        manifest.RuleSummary(r.name, "connect", r.text, place_text(r.place), digest=_digest(r.text))
+        for r in spec.connect
+    ]
     found += [
         manifest.RuleSummary(r.name, "ingress", r.text, place_text(r.place), digest=_digest(r.text))
         for r in spec.ingress.rules

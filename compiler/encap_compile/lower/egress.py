@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from .. import ir
 from ..spec import EgressRule, Match, Spec
 from .conditions import LINK_LOCAL, Conditions, catches, families_of
-from .names import c_name, place_text
+from .names import c_name, place_text, stack_constant
+from .owners import OVERHEAD, choices, owner_tables
 from .reflection import constant as learned_constant
 from .reflection import larger, reply_stacks
 from .tunnel_ends import tunnel_ends
@@ -30,14 +31,21 @@ def lower_rules(spec: Spec, conditions: Conditions) -> tuple[ir.EgressRule, ...]
                 text=rule.text,
                 place=place_text(rule.place),
                 conditions=conditions.of(rule.match, unseen=chooses(rule)),
-                action="encapsulate" if rule.to else "reflect" if rule.reflect else rule.action or "pass",
+                action=_action(rule),
                 table=c_name(rule.to.table) if rule.to else c_name(rule.name) if rule.reflect else "",
                 row_name=rule.to.row or "" if rule.to else "",
-                on_miss=rule.on_miss if rule.to else "",
+                on_miss=rule.on_miss if rule.targets else "",
                 learned=learned_constant(rule.reflect.rule) if rule.reflect else "",
+                choices=choices(rule),
             )
         )
     return tuple(rules)
+
+
+def _action(rule: EgressRule) -> str:
+    if rule.to:
+        return "encapsulate"
+    return "socket" if rule.socket else "reflect" if rule.reflect else rule.action or "pass"
 
 
 def dispatches(spec: Spec, stacks: Sequence[ir.Stack]) -> tuple[ir.Dispatch, ...]:
@@ -46,25 +54,34 @@ def dispatches(spec: Spec, stacks: Sequence[ir.Stack]) -> tuple[ir.Dispatch, ...
     for rule in spec.egress.rules:
         if rule.reflect is not None:
             found[f"reflect {rule.name}"] = reflection(spec, rule, stacks)
-        if rule.to is None or rule.to.table in found:
-            continue
-        table = spec.endpoints[rule.to.table]
-        own = [s for s in stacks if s.encapsulation in table.encapsulations]
-        name = c_name(table.name)
-        found[table.name] = ir.Dispatch(
-            function=f"encapsulate_{name}",
-            table=name,
-            by_row=len(own) > 1,
-            encapsulators=tuple(
-                ir.Encapsulator(f"encapsulate_{name}_{s.name}", name, s, f"struct {name}_row", stack_constant(s))
-                for s in own
-            ),
-        )
+        for target in rule.targets:
+            if target.table not in found:
+                found[target.table] = _dispatch(spec, target.table, stacks)
     return tuple(found.values())
 
 
-def stack_constant(stack: ir.Stack) -> str:
-    return f"STACK_{stack.name}".upper()
+def _dispatch(spec: Spec, table: str, stacks: Sequence[ir.Stack]) -> ir.Dispatch:
+    """The stacks that rows of a table may take."""
+    own = [s for s in stacks if s.encapsulation in spec.endpoints[table].encapsulations]
+    name = c_name(table)
+    clamp = name in owner_tables(spec)
+    return ir.Dispatch(
+        function=f"encapsulate_{name}",
+        table=name,
+        by_row=len(own) > 1,
+        encapsulators=tuple(
+            ir.Encapsulator(
+                f"encapsulate_{name}_{s.name}",
+                name,
+                s,
+                f"struct {name}_row",
+                stack_constant(s),
+                clamp=clamp,
+                larger=OVERHEAD if clamp else "",
+            )
+            for s in own
+        ),
+    )
 
 
 def reflection(spec: Spec, rule: EgressRule, stacks: Sequence[ir.Stack]) -> ir.Dispatch:
@@ -149,7 +166,9 @@ def packet_needs(
     inner = {s.what for s in sources if isinstance(s, ir.FromInner)}
     wanted = numbers | key_words
     discovery = egress.discovery
-    encapsulates = any(r.action in ("encapsulate", "reflect") for r in rules)
+    encapsulates = any(r.action in ("encapsulate", "socket", "reflect") for r in rules)
+    owner = any(r.choices or any(isinstance(c, ir.InCgroups) for c in r.conditions) for r in rules)
+    owner = owner or "cgroup" in key_words
     reflects = any(r.action == "reflect" for r in rules)
     uses_hash = encapsulates and any(s.uses_hash for s in stacks)
     ports = (
@@ -157,6 +176,7 @@ def packet_needs(
         or any(s.port >= 0 for s in egress.signatures)
         or uses_hash
         or reflects
+        or owner
     )
     return ir.PacketNeeds(
         families=families,
@@ -166,7 +186,8 @@ def packet_needs(
         ttl=encapsulates and "ttl" in inner,
         mark="mark" in wanted or "mark" in inner,
         hash=uses_hash,
-        length=encapsulates,
+        length=encapsulates or owner,
         flow=reflects,
+        owner=owner,
         discovery=discovery,
     )

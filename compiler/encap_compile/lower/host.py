@@ -9,6 +9,14 @@ from .tables import manifest_layout, place_members
 
 IDENTITY = "identity"
 FLOW_SEED = "flow_seed"
+CGROUP_LEVEL, CGROUP_LEVELS, CGROUPS, NETNS_COOKIE = "cgroup_level", "cgroup_levels", "cgroups", "netns_cookie"
+COMMENTS = {
+    FLOW_SEED: "secret, the same until the next boot",
+    CGROUP_LEVEL: "of the attached cgroup: 0 is the hierarchy's root",
+    CGROUP_LEVELS: "bit n: a row is found by a cgroup n levels below it",
+    CGROUPS: "of an instance for a cgroup: those that it is, or lies in",
+    NETNS_COOKIE: "of the sockets that are managed; 0: not known",
+}
 
 
 class HostValues:
@@ -26,6 +34,22 @@ class HostValues:
     def flow_seed(self) -> None:
         self._add(FLOW_SEED, "u32", FLOW_SEED, "", "")
 
+    def cgroup_level(self) -> None:
+        """How deep the attached cgroup lies."""
+        self._add(CGROUP_LEVEL, "u32", CGROUP_LEVEL, "", "")
+
+    def cgroup_levels(self) -> None:
+        """How far below the attached cgroup those lie by which rows are found."""
+        self._add(CGROUP_LEVELS, "u32", CGROUP_LEVELS, "", "")
+
+    def cgroups(self) -> None:
+        """Of an instance for a cgroup: which cgroups it is or lies in."""
+        self._add(CGROUPS, "u64", CGROUPS, "", "")
+
+    def netns_cookie(self) -> None:
+        """Whose sockets are managed."""
+        self._add(NETNS_COOKIE, "u64", NETNS_COOKIE, "", "")
+
     def add(self, reference: Reference, family: str, stack: str, own: bool = False) -> None:
         """A `host.` reference that a stack of outer `family` uses; `own` if it is the outer source."""
         found = host_value(reference, family, self.spec)
@@ -39,7 +63,7 @@ class HostValues:
 
     def lower(self) -> tuple[tuple[ir.HostMember, ...], manifest.Layout, tuple[manifest.HostMember, ...]]:
         entries = [(name, type_) for name, (type_, *_) in self._found.items()]
-        order = {"ip": 0, "ipv6": 0, "ipv4": 0, "u32": 0, "u24": 0, "u20": 0, "mac": 1, "u16": 1, "port": 1}
+        order = {"u64": -1, "ip": 0, "ipv6": 0, "ipv4": 0, "u32": 0, "u24": 0, "u20": 0, "mac": 1, "u16": 1, "port": 1}
         entries.sort(key=lambda e: order.get(e[1], 2))
         placed = place_members([*entries, (IDENTITY, "bytes32")])
         members = []
@@ -49,7 +73,7 @@ class HostValues:
             comment = "which bundle this is: for `encapctl status`" if member.name == IDENTITY else ""
             if member.name in self._found:
                 _, source, family, stacks = self._found[member.name]
-                comment = "secret, the same until the next boot" if source == FLOW_SEED else f"host.{source}"
+                comment = COMMENTS.get(source) or f"host.{source}"
                 described.append(
                     manifest.HostMember(
                         member,

@@ -56,23 +56,25 @@ def lower_ingress(
     stacks: Sequence[ir.Stack],
     conditions: Conditions,
     replies: Mapping[str, Sequence[ir.Stack]],
+    clamps: bool,
 ) -> ir.IngressProgram | None:
-    """`replies`: the stacks that reflect each ingress rule."""
-    if not spec.ingress.rules:
+    """`replies`: the stacks that reflect each ingress rule; `clamps`: the answers to what sockets choose must fit."""
+    if not spec.ingress.rules and not clamps:
         return None
     wanted = {rule.decapsulate for rule in spec.ingress.rules}
     return ir.IngressProgram(
         function=f"{c_name(spec.name)}_ingress",
         refuse=spec.ingress.refuse,
         decapsulators=tuple(
-            _decapsulator(spec, stack, conditions, replies) for stack in stacks if stack.encapsulation in wanted
+            _decapsulator(spec, stack, conditions, replies, clamps) for stack in stacks if stack.encapsulation in wanted
         ),
+        clamps=clamps,
         family_change="flags" if spec.kernel >= (6, 3) else "reinject",
     )
 
 
 def _decapsulator(
-    spec: Spec, stack: ir.Stack, conditions: Conditions, replies: Mapping[str, Sequence[ir.Stack]]
+    spec: Spec, stack: ir.Stack, conditions: Conditions, replies: Mapping[str, Sequence[ir.Stack]], clamps: bool
 ) -> ir.Decapsulator:
     rules = tuple(r for r in spec.ingress.rules if r.decapsulate == stack.encapsulation)
     looked_up = any(r.lookup for r in rules)
@@ -94,7 +96,7 @@ def _decapsulator(
         next_bits=names_inner.bits if names_inner else 0,
         next_numbers=names_inner.numbers if names_inner else IP_VERSIONS,
         ecn_layer=stack.layers[0].member,
-        any_match=any(r.match for r in lowered) or any(r.learn for r in lowered),
+        any_match=any(r.match for r in lowered) or any(r.learn for r in lowered) or clamps,
         encapsulation_limit=stack.outer_family == "ipv6" and stack.tail is None,
         learns=any(r.learn for r in lowered),
     )

@@ -12,6 +12,7 @@ from ..hooks import HOOKS
 from ..spec import Encapsulation, Reference, Spec, TableField
 from . import counters as counting
 from .conditions import Conditions, families_of
+from .contract import lower_contract
 from .description import features, rule_summaries
 from .egress import dispatches, lower_egress, lower_rules, packet_needs
 from .fixed import fixed_rows
@@ -19,12 +20,29 @@ from .host import HostValues
 from .ingress import lower_ingress, signature, source_sets
 from .layouts import constant_groups, header_structs
 from .names import c_name, place_text
+from .owners import (
+    CGROUP_MAP,
+    SOCKET_MAP,
+    attached_cgroup,
+    cgroup_list,
+    lower_owners,
+    named_cgroups,
+    owner_constants,
+    owner_rules,
+)
 from .reflection import flow_constants, flow_table, learning, reply_encapsulation, reply_stacks
 from .stacks import family_field, lower_stack, outer_families
 from .tables import LoweredTable, lower_table, manifest_layout, manifest_stack, place_members, row_id
 from .tunnel_ends import ADDRESS_TYPES, tunnel_end_fields
 
 FAMILIES = ("ipv4", "ipv6")
+CGROUP_HOOKS = {  # how the function is called
+    "cgroup_listen": "listener",
+    "cgroup_setsockopt": "setsockopt",
+    "cgroup_getsockopt": "getsockopt",
+    "cgroup_connect4": "connect4",
+    "cgroup_connect6": "connect6",
+}
 OWN_ADDRESSES = "own_addresses"
 OWN_CAPACITY = 1024  # addresses: of all devices, before and after a change
 
@@ -35,20 +53,25 @@ class Lowered(NamedTuple):
     program: ir.Program
     manifest: manifest.Manifest
     prefix_files: dict[str, str]
+    contract: ir.SocketContract | None
 
 
 def lower(spec: Spec, compiler: str) -> Lowered:
     """Decide everything. `spec` has passed the checks. The manifest still lacks identity, toolchain, inputs, files."""
     table_families = _table_families(spec)
     visible = _visible_families(spec)
+    cgroups = {path: named.constant for path, named in named_cgroups(spec).items()}
     encapsulating, stacks = _stacks(spec, table_families)
     wanted = {r.decapsulate for r in spec.ingress.rules}
     in_use = [s for s in stacks if s.encapsulation in wanted or s.name in encapsulating]
-    conditions = Conditions(visible)
+    conditions = Conditions(visible, cgroups)
     rules = lower_rules(spec, conditions)
     found_dispatches = dispatches(spec, in_use)
-    ingress = lower_ingress(spec, in_use, conditions, _replies(spec, in_use))
+    owners = lower_owners(spec, in_use, conditions)
+    clamps = owners is not None and owners.encapsulates
+    ingress = lower_ingress(spec, in_use, conditions, _replies(spec, in_use), clamps)
     learns = bool(learning(spec))
+    remembers = learns or owners is not None
     signatures = tuple(dict.fromkeys(signature(s) for s in stacks if s.name in encapsulating))
     tables = {
         t.name: lower_table(
@@ -69,7 +92,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         table = tables[source.table]
         rows_file = replace(table.manifest, file=f"{source.table}.csv")
         tables[source.table] = table._replace(manifest=rows_file)
-    matches = [c for d in (ingress.decapsulators if ingress else ()) for r in d.rules for c in r.match]
+    matches = [c for r in (owners.connects if owners else ()) for c in r.conditions]
+    matches += [c for d in (ingress.decapsulators if ingress else ()) for r in d.rules for c in r.match]
     keys = {t.name: t.key for t in spec.endpoints.values() if t.name in table_families}
     packet = packet_needs(
         visible,
@@ -92,10 +116,17 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     for rule in spec.ingress.rules:
         if isinstance(rule.set_mark, Reference) and rule.set_mark.root == "host":
             host.add(rule.set_mark, "ipv4", "")
-    if learns:
+    if remembers:
         host.flow_seed()
+    if owners and owners.levels:
+        host.cgroup_level()
+    if owners and owners.rows_by_cgroup:
+        host.cgroup_levels()
+    if owners and (owners.rules or owners.connects):
+        host.cgroups()
+        host.netns_cookie()
     host_members, host_layout, host_described = host.lower()
-    described_counters = counting.lower_counters(egress, ingress, learns)
+    described_counters = counting.lower_counters(egress, ingress, learns, owners)
     address_maps, sets, prefix_sets, prefix_files = _address_maps(
         spec, conditions, address_sets, bool(egress.signatures)
     )
@@ -106,10 +137,12 @@ def lower(spec: Spec, compiler: str) -> Lowered:
             if any(layer.checksum_base for s in in_use for layer in s.layers)
             else ["encap_ecn.h"]
         )
-    if packet.hash or learns:
+    if packet.hash or remembers:
         includes.append("encap_flow.h")
-    if learns:
+    if remembers:
         includes.append("encap_flow_key.h")
+    if owners:
+        includes.append("encap_socket.h")
     if any(d.encapsulation_limit for d in (ingress.decapsulators if ingress else ())):
         includes.append("encap_limit.h")
     program = ir.Program(
@@ -122,7 +155,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         includes=tuple(includes),
         constants=(
             *constant_groups(in_use, frozenset(encapsulating), ingress.decapsulators if ingress else ()),
-            *([flow_constants(spec)] if learns else []),
+            *([owner_constants(spec, owners, in_use)] if owners else []),
+            *([flow_constants(spec)] if remembers else []),
         ),
         headers=header_structs(in_use, visible),
         stacks=tuple(in_use),
@@ -133,10 +167,10 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         packet=packet,
         egress=egress,
         ingress=ingress,
-        flows=flow_table(ingress, (r for rs in _replies(spec, in_use).values() for r in rs))
-        if ingress and learns
-        else None,
+        flows=flow_table(ingress, (r for rs in _replies(spec, in_use).values() for r in rs)) if remembers else None,
+        owners=owners,
     )
+    contract = lower_contract(spec, compiler, program.title)
     described = manifest.Manifest(
         format_version=manifest.FORMAT_VERSION,
         name=spec.name,
@@ -169,20 +203,35 @@ def lower(spec: Spec, compiler: str) -> Lowered:
             manifest.Hooked(program.function, name, HOOKS[name].section)
             for name, program in (("tc_egress", egress), ("tc_ingress", ingress))
             if program is not None and (program is ingress or egress.needed)
+        )
+        + tuple(
+            manifest.Hooked(f"{c_name(spec.name)}_{CGROUP_HOOKS[name]}", name, HOOKS[name].section)
+            for name in CGROUP_HOOKS
+            if owners and any(name in c.hooks for c in owners.cgroups)
         ),
+        cgroup=attached_cgroup(spec),
+        cgroups=cgroup_list(owners),
+        cgroup_map=CGROUP_MAP if owners and owners.levels else "",
+        contract=(f"{contract.name}.h", f"{contract.c_name}.py") if contract else (),
+        sockets=SOCKET_MAP if owners else "",
         max_overhead=max((s.most_overhead for s in in_use), default=0),
         toolchain=manifest.Toolchain("", "", "", ()),
         inputs=manifest.Inputs("", "", {}, "", ""),
     )
-    return Lowered(program, described, prefix_files)
+    return Lowered(program, described, prefix_files, contract)
 
 
 def _flows(program: ir.Program) -> tuple[str, ...]:
     """What entries of the table of flows mean: their members, and the stacks that they name by number."""
     if program.flows is None:
         return ()
+    owners = ("owner",) if program.owners else ()
     stacks = [d.stack for d in (program.ingress.decapsulators if program.ingress else ()) if d.learns]
-    return (*(f"{m.ctype} {m.name}" for m in program.flows.members), *(f"stack {s.name}" for s in stacks))
+    return (
+        *(f"{m.ctype} {m.name}" for m in program.flows.members),
+        *(f"stack {s.name}" for s in stacks),
+        *owners,
+    )
 
 
 def _title(stacks: list[ir.Stack]) -> str:
@@ -197,14 +246,16 @@ def _table_families(spec: Spec) -> dict[str, tuple[str, ...]]:
     """The families of the inner packets that rules bring to each table."""
     found: dict[str, set[str]] = {}
     for rule in spec.egress.rules:
-        if rule.to:
-            found.setdefault(rule.to.table, set()).update(families_of(rule.match))
+        for target in rule.targets:
+            found.setdefault(target.table, set()).update(families_of(rule.match))
     return {name: tuple(f for f in FAMILIES if f in families) for name, families in found.items()}
 
 
 def _visible_families(spec: Spec) -> tuple[str, ...]:
     """The families whose packets the program must look into."""
-    if spec.egress.default == "drop" or any(r.match != type(r.match)() or r.learn for r in spec.ingress.rules):
+    if spec.egress.default == "drop" or spec.connect or (owner_rules(spec) and spec.ingress.rules):
+        return FAMILIES
+    if any(r.match != type(r.match)() or r.learn for r in spec.ingress.rules):
         return FAMILIES
     found = {f for rule in spec.egress.rules for f in families_of(rule.match)}
     return tuple(f for f in FAMILIES if f in found) or ("ipv4",)
@@ -229,7 +280,7 @@ def _described_replies(spec: Spec, stacks: Sequence[ir.Stack]) -> tuple[manifest
 
 
 def _used_tables(spec: Spec) -> set[str]:
-    used = {r.to.table for r in spec.egress.rules if r.to}
+    used = {target.table for r in spec.egress.rules for target in r.targets}
     used |= {r.lookup for r in spec.ingress.rules if r.lookup}
     return used | {r.source.table for r in spec.ingress.rules if isinstance(r.source, TableField)}
 

@@ -10,6 +10,7 @@ from ..headers import catalogue
 from ..headers.model import Header, Receive
 from ..spec import EgressRule, Encapsulation, IngressRule, Spec
 from .names import c_name, place_text
+from .owners import owner_rules
 from .stacks import received_value
 from .tables import VALUE_TYPES, row_id
 from .tails import option_of, received_option, word_count, words
@@ -179,9 +180,9 @@ def constant(rule: str) -> str:
     return f"LEARN_{c_name(rule)}".upper()
 
 
-def flow_table(ingress: ir.IngressProgram, replies: Iterable[ir.Stack]) -> ir.FlowTable:
+def flow_table(ingress: ir.IngressProgram | None, replies: Iterable[ir.Stack]) -> ir.FlowTable:
     """What the ingress rules keep for all replies together."""
-    rules = {r.name: r for d in ingress.decapsulators for r in d.rules if r.learn}.values()
+    rules = {r.name: r for d in (ingress.decapsulators if ingress else ()) for r in d.rules if r.learn}.values()
     members = [
         ir.StructMember(member, "__be32", f"received.{received}", array=word_count(type_))
         if word_count(type_)
@@ -207,6 +208,9 @@ def flow_constants(spec: Spec) -> ir.ConstantGroup:
     """The table's size, and per rule its number and its timeout."""
     rules = learning(spec).values()
     capacity = sum(r.learn.capacity * len(DIRECTIONS[r.learn.direction]) for r in rules if r.learn)
+    if owner_rules(spec):
+        assert spec.egress.remember is not None
+        capacity += spec.egress.remember.capacity
     buckets = -(-capacity // LOAD)
     found = [
         ir.NamedConstant("FLOW_BUCKETS", str(buckets), f"for {capacity} flows"),
@@ -219,4 +223,5 @@ def flow_constants(spec: Spec) -> ir.ConstantGroup:
         found.append(
             ir.NamedConstant(f"IDLE_{name}", f"{rule.learn.idle}ULL", f"ns: {rule.learn.idle / 1e9:g} s, {place}")
         )
-    return ir.ConstantGroup("What is learned, how much of it, and for how long.", tuple(found))
+    title = "What is learned, how much of it, and for how long." if rules else "How many connections are remembered."
+    return ir.ConstantGroup(title, tuple(found))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from .. import ir, manifest
 from ..checks import common
 from ..spec import Spec, Table
-from .names import c_name, place_text
+from .names import c_name, fnv1a, place_text
 
 LPM_WORDS = ("destination", "source")
 FAMILY_BITS = {"ipv4": 32, "ipv6": 128}
@@ -42,6 +42,7 @@ KEY_TYPES = {
     **VALUE_TYPES,
     "port": _Type("__be16", "be16", 2, 2),
     "protocol": _Type("__u8", "u8", 1, 1),
+    "cgroup": _Type("__u64", "cgroup", 8, 8),
 }
 WORD_TYPES = {
     "protocol": "protocol",
@@ -49,6 +50,7 @@ WORD_TYPES = {
     "source_port": "port",
     "dscp": "dscp",
     "mark": "u32",
+    "cgroup": "cgroup",
 }
 
 
@@ -57,12 +59,7 @@ class LoweredTable(NamedTuple):
     manifest: manifest.Table
 
 
-def row_id(name: str) -> int:
-    """FNV-1a, 32 bit, of a row's name: the same in every version of a spec, whatever rows come and go."""
-    value = 0x811C9DC5
-    for byte in name.encode():
-        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
-    return value
+row_id = fnv1a
 
 
 def lower_table(

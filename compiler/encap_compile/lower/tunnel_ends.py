@@ -32,14 +32,13 @@ def tunnel_end_fields(spec: Spec) -> Mapping[str, TableField]:
     """The row fields that are outer destinations, for tables that a rule leads to: name of the set -> field."""
     found: dict[str, TableField] = {}
     for rule in spec.egress.rules:
-        if rule.to is None:
-            continue
-        table = spec.endpoints[rule.to.table]
-        for name in table.encapsulations:
-            value = spec.encapsulations[name].headers[0].values.get("destination")
-            if isinstance(value, Reference) and value.root == "endpoint":
-                field = TableField(table.name, value.path[0])
-                found[address_map_name(field)] = field
+        for target in rule.targets:
+            table = spec.endpoints[target.table]
+            for name in table.encapsulations:
+                value = spec.encapsulations[name].headers[0].values.get("destination")
+                if isinstance(value, Reference) and value.root == "endpoint":
+                    field = TableField(table.name, value.path[0])
+                    found[address_map_name(field)] = field
     return found
 
 

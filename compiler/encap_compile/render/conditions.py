@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
 
 from .. import ir
+from .owners import any_bit
 
 Prefix = IPv4Network | IPv6Network
 WIDTH = {"protocol": 255, "dscp": 63, "source_port": 65535, "destination_port": 65535, "mark": 0xFFFFFFFF}
@@ -29,6 +30,9 @@ def _one(condition: ir.Condition, needs: ir.PacketNeeds, packet: str, nested: bo
         return f"{'' if condition.family == 'ipv4' else '!'}{packet}is_ipv4"
     if isinstance(condition, ir.InPrefixes):
         return in_prefixes(f"{packet}{condition.member}", condition.prefixes, needs, packet, nested)
+    if isinstance(condition, ir.InCgroups):
+        bits = any_bit(f"{packet}owner.cgroups", condition.names)
+        return f"({bits})" if nested else bits
     if isinstance(condition, ir.InPrefixMap):
         return f"in_{condition.map}({packet}{condition.member})"
     return _ranges(condition, needs, packet, nested)

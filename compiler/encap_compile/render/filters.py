@@ -9,8 +9,10 @@ from .. import ir
 from ..hooks import HOOKS
 from ..lower.conditions import LINK_LOCAL
 from ..lower.counters import refusal
+from ..lower.names import row_name_constant
 from ..lower.tables import row_id
 from . import assignments, conditions
+from .owners import OWNER_FILTERS
 from .receive import RECEIVE_FILTERS
 from .tails import TAIL_FILTERS, received_overhead
 from .tunnel_ends import compares_ipv6, set_key, tunnel_end_condition, tunnel_end_sets
@@ -18,12 +20,15 @@ from .tunnel_ends import compares_ipv6, set_key, tunnel_end_condition, tunnel_en
 FAMILIES = ("ipv4", "ipv6")
 
 
-def row_name_constant(table: str, row: str) -> str:
-    return f"ROW_{table}_{row}".upper().replace("-", "_").replace(".", "_")
-
-
 def named_rows(program: ir.Program) -> list[tuple[str, int]]:
     found = {row_name_constant(r.table, r.row_name): row_id(r.row_name) for r in program.egress.rules if r.row_name}
+    for rule in program.egress.rules:
+        for choice in rule.choices:
+            found.update(zip(choice.rows, choice.ids, strict=True))
+    for connect in program.owners.connects if program.owners else ():
+        if connect.chosen:
+            table, _, row = connect.chosen.partition("/")
+            found[row_name_constant(table, row)] = row_id(row)
     return list(found.items())
 
 
@@ -40,11 +45,12 @@ def struct_member(member: ir.StructMember) -> str:
 
 
 def used_tables(egress: ir.EgressProgram) -> set[str]:
-    return {r.table for r in egress.rules if r.action == "encapsulate"}
+    return set(tables_with_rows(egress))
 
 
 def tables_with_rows(egress: ir.EgressProgram) -> list[str]:
-    return list(dict.fromkeys(r.table for r in egress.rules if r.action == "encapsulate"))
+    chosen = {r.table: None for r in egress.rules if r.action == "encapsulate"}
+    return list(chosen | {c.table: None for r in egress.rules for c in r.choices})
 
 
 def destination(rule: ir.EgressRule) -> str:
@@ -55,6 +61,7 @@ def destination(rule: ir.EgressRule) -> str:
 def dispatched(egress: ir.EgressProgram) -> list[tuple[str, str]]:
     """Where rules lead to: each label, and what holds the values."""
     found = {destination(r): "&flow->learned" if r.action == "reflect" else r.table for r in egress.rules if r.table}
+    found |= {f"encapsulate_{c.table}": c.table for r in egress.rules for c in r.choices}
     return list(found.items())
 
 
@@ -63,7 +70,7 @@ def row_constant(row: ir.FixedRow, table: ir.TableMap) -> str:
 
 
 def _from_packet(member: str) -> str:
-    return f"packet->{member}"
+    return "packet->owner.cgroup" if member == "cgroup" else f"packet->{member}"
 
 
 def key_initialisers(table: ir.TableMap, exact: bool = False, p: ir.Program | None = None) -> str:
@@ -281,6 +288,7 @@ def answers(flows: ir.FlowTable) -> bool:
 FILTERS: dict[str, Callable[..., Any]] = {
     **RECEIVE_FILTERS,
     **TAIL_FILTERS,
+    **OWNER_FILTERS,
     "section": lambda hook: HOOKS[hook].section,
     "named_rows": named_rows,
     "stacks_by_row": stacks_by_row,

@@ -10,14 +10,17 @@ from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, Stric
 
 from .. import ir
 from .filters import FILTERS
+from .quoting import QUOTING_FILTERS
 
-TEMPLATES = Path(__file__).parent.parent / "_data" / "templates" / "bpf"
+_FOLDERS = Path(__file__).parent.parent / "_data" / "templates"
+TEMPLATES = _FOLDERS / "bpf"
+CONTRACT_TEMPLATES = _FOLDERS / "contract"
 
 
 @cache
-def _environment() -> Environment:
+def _environment(folder: Path) -> Environment:
     found = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader(folder),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -25,7 +28,7 @@ def _environment() -> Environment:
         bytecode_cache=_bytecode_cache(),
         autoescape=False,
     )
-    found.filters.update(FILTERS)
+    found.filters.update(FILTERS | QUOTING_FILTERS)
     return found
 
 
@@ -44,7 +47,16 @@ def _bytecode_cache() -> FileSystemBytecodeCache | None:
 
 def render(program: ir.Program) -> str:
     """The C of a program, before it is formatted."""
-    return _environment().get_template("program.bpf.c.j2").render(p=program)
+    return _environment(TEMPLATES).get_template("program.bpf.c.j2").render(p=program)
+
+
+def render_contract(contract: ir.SocketContract) -> dict[str, str]:
+    """What applications are given, by file name: the header, before it is formatted, and the Python module."""
+    environment = _environment(CONTRACT_TEMPLATES)
+    return {
+        f"{contract.name}.h": environment.get_template("socket.h.j2").render(c=contract),
+        f"{contract.c_name}.py": environment.get_template("socket.py.j2").render(c=contract),
+    }
 
 
 def include_text(name: str) -> str:

@@ -35,13 +35,15 @@ __all__ = [
 
 MOST_FIXED = 64  # rows that are compiled into a switch
 _FORMATS = {"prefixlen": "I", "rowid": "I", "stack": "I", "u8": "B", "u16": "H", "u32": "I", "be16": "2s", "mac": "6s"}
-_FORMATS |= {"u64": "Q", "ipv4": "4s", "ipv6": "16s", "ip": "16s"}
+_FORMATS |= {"u64": "Q", "ipv4": "4s", "ipv6": "16s", "ip": "16s", "cgroup": "Q"}
 
 
 class EncodedRows(Record):
     """A table's rows as map bytes: `count` keys of `key_size` bytes one after the other, and so the values.
 
     `names` are "" where a row has none; `encapsulations` where the table has none. `lines` are the file's lines.
+    `cgroups` are the paths by which rows are found, if a member of the key has that type: numbers are the kernel's, so
+    in `keys` there is for each distinct path a number from 0 on, in which rows differ as their cgroups do.
     """
 
     table: str
@@ -56,6 +58,7 @@ class EncodedRows(Record):
     lines: Sequence[int]
     typed: TypedRows = field(repr=False, compare=False)
     types: dict[str, str] = field(repr=False, compare=False, default_factory=dict)
+    cgroups: Sequence[str] = ()
 
     def field(self, name: str) -> list[bytes]:
         """One field of every row that has it, as its `Member` would be: addresses and MACs in network byte order
@@ -121,6 +124,7 @@ def _encode(table: manifest.Table, typed: TypedRows, problems: Problems) -> Enco
     count = typed.sheet.count
     ids = _row_ids(table, typed, problems)
     stacks = _stacks(table, typed) if table.stacks else [0] * count
+    cgroups = next((_texts(typed.key.get(c.name, ())) for c in table.columns if c.type == "cgroup"), [])
 
     def member(m: manifest.Member, layout: manifest.Layout, columns: dict[str, Column]) -> Iterable[int | bytes]:
         if m.type == "rowid":
@@ -129,6 +133,9 @@ def _encode(table: manifest.Table, typed: TypedRows, problems: Problems) -> Enco
             return stacks
         if m.type == "prefixlen":
             return _significant_bits(table, layout, typed)
+        if m.type == "cgroup":
+            ordinals = {path: i for i, path in enumerate(dict.fromkeys(cgroups))}
+            return [ordinals[path] for path in cgroups]
         return _fitted(_named(m.name, columns, typed), m)
 
     keys = _packed(table.key, lambda m: member(m, table.key, typed.key), count)
@@ -148,7 +155,12 @@ def _encode(table: manifest.Table, typed: TypedRows, problems: Problems) -> Enco
         lines=typed.sheet.lines,
         typed=typed,
         types=dict(table.fields),
+        cgroups=cgroups,
     )
+
+
+def _texts(column: Column) -> list[str]:
+    return [value.decode() for value in column if isinstance(value, bytes)]
 
 
 def _packed(

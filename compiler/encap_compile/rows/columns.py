@@ -60,6 +60,8 @@ def convert(type_: str, cells: Sequence[str]) -> Column:
             sixes = iter(_sixes([c for c in cells if ":" in c]))
             found = [next(sixes) if ":" in c else map_four(inet_pton(AF_INET, c)) for c in cells]
         return _usable(found, bytes(16), MAPPED + bytes(4), MAPPED + b"\xff" * 4)
+    if type_ == "cgroup":
+        return list(map(values.cgroup, cells))
     if type_ == "mac":
         return _macs(text, len(cells))
     if type_ in LIMITS and not _NOT_PLAIN.search(text) and text.count("\n") == len(cells) - 1:

@@ -8,13 +8,15 @@ from dataclasses import asdict
 from typing import Any
 
 from ..diagnostics import Diagnostic
-from ..kernel.hooks.base import OnHook
+from ..kernel.hooks.base import DEVICE_POINTS, OnHook, Point
 from ..kernel.machine import kernel_release
 from ..loader.hostfile import DEFAULT
 from ..loader.routing import RouteReport
+from ..loader.state import cgroup_name, target_name
 from ..plan import ATTACH, DETACH, KEEP, REPLACE, SWITCH, HookChange, MapChange, Plan
-from . import FORMAT_VERSION, counted
+from . import FORMAT_VERSION, counted, hook_place, hook_words
 
+MOST_PENDING = 5  # rows named one by one
 _SIGNS = {KEEP: " ", ATTACH: "+", REPLACE: "~", SWITCH: "~", DETACH: "-"}
 _WORDS = {
     KEEP: "stays",
@@ -34,6 +36,7 @@ def plan_text(plan: Plan, routes: RouteReport | None = None, done: bool = False,
     lines += [f"  {c.sign} rule {c.rule.name:<12} {_arrow(c.before, c.rule.text)}" for c in plan.rules]
     lines += [text for m in plan.maps if (text := _map_line(m))]
     lines += [_hook_line(h) for h in plan.hooks if h.action != KEEP or not done]
+    lines += _cgroup_lines(plan)
     if plan.leftovers:
         lines.append(f"  - {counted(len(plan.leftovers), 'map')} of an older layout")
     if routes is not None and routes.pairs:
@@ -64,9 +67,8 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
         ],
         "hooks": [
             {
-                "device": h.device,
-                "ifindex": h.hook[0],
-                "direction": h.hook[1].word,
+                **hook_words(h.on, h.hook.point),
+                ("ifindex" if h.hook.point in DEVICE_POINTS else "number"): h.hook.target,
                 "kind": h.kind,
                 "action": h.action,
                 "why": h.why,
@@ -74,6 +76,7 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
             }
             for h in plan.hooks
         ],
+        "cgroups": _cgroups(plan),
         "rules": [{"change": c.sign, "name": c.rule.name, "text": c.rule.text, "before": c.before} for c in plan.rules],
         "maps": [
             {
@@ -84,6 +87,7 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
                 "removed": m.difference.removed,
                 "changed": m.difference.changed,
                 "entries": m.content.entries.count if m.content else None,
+                "pending": list(m.content.pending) if m.content else [],
             }
             for m in plan.maps
         ],
@@ -140,9 +144,55 @@ def _hook_line(change: HookChange) -> str:
     programs = ", ".join(_program(p) for p in change.programs) or "empty"
     why = f"; {change.why}" if change.why else ""
     words = _WORDS[change.action]
-    return (
-        f"  {_SIGNS[change.action]} hook {change.device} {change.kind} {change.hook[1].word}: {programs} ({words}{why})"
-    )
+    where = hook_place(change.on, change.kind, change.hook.point)
+    return f"  {_SIGNS[change.action]} hook {where}: {programs} ({words}{why})"
+
+
+def _cgroup_lines(plan: Plan) -> list[str]:
+    """What has become of cgroups since the last apply; then those that are not there, with those that rows name."""
+    lines = []
+    for change in plan.cgroups:
+        name = f"cgroup {cgroup_name(change.path)}"
+        if not change.before:
+            lines.append(f"  + {name}: number {change.after}")
+        elif change.after:
+            lines.append(f"  ~ {name}: another one now, number {change.before} -> {change.after}")
+        else:
+            lines.append(f"  - {name}: is gone")
+    for kind, hook in plan.observed.stale:
+        unknown = f"{'device' if hook.point in DEVICE_POINTS else 'cgroup'} {hook.target}"
+        where = hook_place(target_name(plan.observed.state, hook, unknown), kind, hook.point)
+        lines.append(f"  - hook {where}: left over, what it was on is gone")
+    named = {c.path: c.place for c in plan.desired.manifest.cgroups}
+    pending = plan.desired.cgroups.pending if plan.desired.cgroups else ()
+    lines += [f"    pending  cgroup {cgroup_name(p)}: not there yet   {named[p]}" for p in pending if p in named]
+    for content in plan.desired.wanted.contents:
+        if content.pending:
+            shown = ", ".join(content.pending[:MOST_PENDING])
+            more = len(content.pending) - MOST_PENDING
+            rest = f" and {more} more" if more > 0 else ""
+            count = counted(len(content.pending), "row")
+            lines.append(f"    pending  {count} of {content.table}, whose cgroup is not there yet: {shown}{rest}")
+    return lines
+
+
+def _cgroups(plan: Plan) -> list[dict[str, Any]]:
+    """Each cgroup that the spec or a row names, with its number, and what it was at the last apply."""
+    desired = plan.desired
+    if desired.cgroups is None:
+        return []
+    hooks = {c.path: [Point(hook).word for hook in c.hooks] for c in desired.manifest.cgroups}
+    before = {c.path: c.before for c in plan.cgroups}
+    return [
+        {
+            "path": path,
+            "number": number or None,
+            "before": before.get(path, number) or None,
+            "hooks": hooks.get(path, []),
+            "pending": not number,
+        }
+        for path, number in desired.cgroups.numbers.items()
+    ]
 
 
 def _summary(plan: Plan, done: bool, seconds: float) -> str:

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..kernel.machine import kernel_release
+from ..loader.state import cgroup_name
 from ..manifest import Counter, RuleSummary
 from ..remove import Removed
 from ..status import HookStatus, Status
-from . import FORMAT_VERSION, counted
+from . import FORMAT_VERSION, counted, hook_place, hook_words
 
 MOST_RULES = 20  # named by `remove` one by one
+MOST_PENDING = 20  # cgroups named one by one
 
 
 def status_text(status: Status) -> str:
@@ -24,6 +26,7 @@ def status_text(status: Status) -> str:
         lines.append("  host   " + "   ".join(f"{name} = {value}" for name, value in status.host.items()))
     if status.manifest and status.manifest.rules:
         lines += [f"  rule   {r.name:<12} {r.text}   {r.place}" for r in status.manifest.rules]
+    lines += [f"  pending  {text}" for text in _pending(status)]
     lines += [f"  DRIFT  {text}" for text in status.drift]
     moved = [c for c in status.counters if c[1]]
     if status.counters:
@@ -50,8 +53,7 @@ def status_document(status: Status) -> dict[str, Any]:
         "host": status.host,
         "hooks": [
             {
-                "device": h.device,
-                "direction": h.direction.word,
+                **hook_words(h.on, h.hook.point),
                 "kind": h.running.kind if h.running else None,
                 "program_id": h.running.program_id if h.running else None,
                 "identity": h.identity or None,
@@ -60,6 +62,8 @@ def status_document(status: Status) -> dict[str, Any]:
             }
             for h in status.hooks
         ],
+        "cgroups": [{"path": path, "number": number or None} for path, number in status.cgroups.items()],
+        "pending": [path for path, number in status.cgroups.items() if not number],
         "rules": [{"name": r.name, "text": r.text, "place": r.place} for r in status.manifest.rules]
         if status.manifest
         else [],
@@ -92,6 +96,13 @@ def counters_prometheus(status: Status) -> str:
             lines.append(f"{metric}{{{labels}}} {entry[index]}")
     lines += ["# HELP encap_drift Whether what is in force differs from what was applied.", "# TYPE encap_drift gauge"]
     lines.append(f'encap_drift{{bundle="{_label(status.name)}"}} {int(bool(status.drift))}')
+    if status.cgroups:
+        pending = sum(not number for number in status.cgroups.values())
+        lines.append("# HELP encap_cgroups_pending Cgroups that the spec or a row names and that are not there.")
+        lines += [
+            "# TYPE encap_cgroups_pending gauge",
+            f'encap_cgroups_pending{{bundle="{_label(status.name)}"}} {pending}',
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -99,7 +110,7 @@ def removed_text(removed: Removed) -> str:
     """What was taken off, and what becomes of the packets now."""
     programs, maps = counted(len(removed.hooks), "program"), counted(removed.maps, "map")
     lines = [f"{removed.name} is removed: {programs} taken off, {maps} unpinned"]
-    lines += [f"  - hook {h.device} {h.kind} {h.direction.word}" for h in removed.hooks]
+    lines += [f"  - hook {hook_place(h.on, h.kind, h.point)}" for h in removed.hooks]
     lines += _rules("now in the clear", removed.in_clear)
     lines += _rules("no longer dropped", removed.undropped)
     return "\n".join(lines) + "\n"
@@ -123,7 +134,7 @@ def removed_document(removed: Removed) -> dict[str, Any]:
     return {
         "format_version": FORMAT_VERSION,
         "name": removed.name,
-        "hooks": [{"device": h.device, "direction": h.direction.word, "kind": h.kind} for h in removed.hooks],
+        "hooks": [{**hook_words(h.on, h.point), "kind": h.kind} for h in removed.hooks],
         "maps": removed.maps,
         "in_clear": [_rule(r) for r in removed.in_clear],
         "no_longer_dropped": [_rule(r) for r in removed.undropped],
@@ -132,6 +143,15 @@ def removed_document(removed: Removed) -> dict[str, Any]:
 
 def _rule(rule: RuleSummary) -> dict[str, Any]:
     return {"rule": rule.name, "destinations": list(rule.destinations), "text": rule.text}
+
+
+def _pending(status: Status) -> list[str]:
+    """Cgroups that are not there, a line each as far as a person reads them."""
+    paths = [path for path, number in status.cgroups.items() if not number]
+    places = {c.path: f"   {c.place}" for c in status.manifest.cgroups} if status.manifest else {}
+    lines = [f"cgroup {cgroup_name(p)}: not there{places.get(p, '   a row names it')}" for p in paths[:MOST_PENDING]]
+    more = len(paths) - len(lines)
+    return [*lines, f"{counted(more, 'more cgroup')}: not there"] if more else lines
 
 
 def _in_force(status: Status) -> str:
@@ -145,9 +165,9 @@ def _hook_line(hook: HookStatus) -> str:
     programs = ", ".join(f"[{p.name}]" if p.ours else p.name or f"program {p.program_id}" for p in hook.programs)
     running = hook.running
     if running is None:
-        return f"  hook   {hook.device} {hook.direction.word}: {programs or 'empty'}   ours is not there"
+        return f"  hook   {hook.on} {hook.hook.point.word}: {programs or 'empty'}   ours is not there"
     code = hook.identity[:8] or "unknown code"
-    where = f"{hook.device} {running.kind} {hook.direction.word}"
+    where = hook_place(hook.on, running.kind, hook.hook.point)
     return f"  hook   {where}: {programs}   {code}, program {running.program_id}"
 
 

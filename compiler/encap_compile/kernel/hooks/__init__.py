@@ -1,1 +1,1 @@
-"""Where programs are attached: TCX links and clsact filters behind one interface, one attach kind a file."""
+"""Where programs are attached: TCX links, clsact filters and links of cgroups behind one interface, a file each."""

@@ -5,19 +5,45 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-class Direction(StrEnum):
-    """A hook of a device, by the names that the manifest uses."""
+class Point(StrEnum):
+    """Where a program runs on what it is attached to, by the names that the manifest uses.
+
+    In this order programs are put on: what was encapsulated is understood before something is, listeners are known
+    before they answer, and sockets may choose, or be chosen for, when that is followed. In the reverse order they are
+    taken off.
+    """
 
     INGRESS = "tc_ingress"
+    LISTEN = "cgroup_listen"
     EGRESS = "tc_egress"
+    GETSOCKOPT = "cgroup_getsockopt"
+    SETSOCKOPT = "cgroup_setsockopt"
+    CONNECT4 = "cgroup_connect4"
+    CONNECT6 = "cgroup_connect6"
 
     @property
     def word(self) -> str:
-        """ingress or egress, as `tc` has it."""
-        return self.value.removeprefix("tc_")
+        """What stands behind the underscore: ingress, egress, setsockopt ..."""
+        return self.value.partition("_")[2]
+
+    @property
+    def rank(self) -> int:
+        """Its place in the order."""
+        return tuple(Point).index(self)
+
+
+DEVICE_POINTS = frozenset({Point.INGRESS, Point.EGRESS})
+CGROUP_POINTS = frozenset(Point) - DEVICE_POINTS
+
+
+class Hook(NamedTuple):
+    """One hook: `target` is a device's ifindex or a cgroup's number, as `point` is one of devices or of cgroups."""
+
+    target: int
+    point: Point
 
 
 @dataclass(frozen=True)
@@ -33,26 +59,30 @@ class Owner:
 class OnHook:
     """A program on a hook, or a filter that is no program (`program_id` 0)."""
 
-    kind: str  # tcx or clsact
+    kind: str  # tcx, clsact or cgroup
     program_id: int
     name: str
     ours: bool
 
 
 class AttachKind(Protocol):
-    """One way to attach a program. Every method raises KernelError; `attach` and `replace` are one step for packets."""
+    """One way to attach a program. Every method raises KernelError; `attach` is one step for packets and sockets.
+
+    Hooks are of the points that the kind is for; what is gone (a device, a cgroup) is a NotFoundError, or no programs.
+    """
 
     name: str
+    points: frozenset[Point]
 
-    def programs(self, owner: Owner, ifindex: int, direction: Direction) -> list[OnHook]:
+    def programs(self, owner: Owner, hook: Hook) -> list[OnHook]:
         """All programs of this kind on the hook, in the order they run."""
         ...
 
-    def attach(self, owner: Owner, ifindex: int, direction: Direction, program_fd: int) -> None:
+    def attach(self, owner: Owner, hook: Hook, program_fd: int) -> None:
         """Put our program on the hook, or replace ours that is there. Others' programs stay as they are."""
         ...
 
-    def detach(self, owner: Owner, ifindex: int, direction: Direction) -> None:
+    def detach(self, owner: Owner, hook: Hook) -> None:
         """Take ours off. Nothing happens if it is not there."""
         ...
 
@@ -60,6 +90,6 @@ class AttachKind(Protocol):
         """After all of ours are off: take away what was made to hold them, if nothing else uses it."""
         ...
 
-    def attached(self, owner: Owner) -> list[tuple[int, Direction]]:
+    def attached(self, owner: Owner) -> list[Hook]:
         """Every hook of this network namespace that has ours on it, or a leftover of it."""
         ...

@@ -11,41 +11,42 @@ from pathlib import Path
 from ..constants import ETH_P_ALL, TC_CLSACT_EGRESS, TC_CLSACT_INGRESS
 from ..errors import KernelError, kernel_error
 from ..filters import Filter, clsact_qdisc, filters_on, has_filters
-from .base import Direction, OnHook, Owner
+from .base import DEVICE_POINTS, Hook, OnHook, Owner, Point
 
 PRIORITY = 49000  # behind agents that choose small numbers, before none that is known
 _MARK = "clsact_"  # in the machine's state: a qdisc that we added, by the device's ifindex
-_PARENTS = {Direction.INGRESS: TC_CLSACT_INGRESS, Direction.EGRESS: TC_CLSACT_EGRESS}
+_PARENTS = {Point.INGRESS: TC_CLSACT_INGRESS, Point.EGRESS: TC_CLSACT_EGRESS}
 
 
 class Clsact:
     """See `AttachKind`."""
 
     name = "clsact"
+    points = DEVICE_POINTS
 
-    def programs(self, owner: Owner, ifindex: int, direction: Direction) -> list[OnHook]:
+    def programs(self, owner: Owner, hook: Hook) -> list[OnHook]:
         return [
-            OnHook(self.name, f.program_id, f.name or f.kind, _is_ours(f, owner, direction))
-            for f in filters_on(ifindex, _PARENTS[direction])
+            OnHook(self.name, f.program_id, f.name or f.kind, _is_ours(f, owner, hook.point))
+            for f in filters_on(hook.target, _PARENTS[hook.point])
         ]
 
-    def attach(self, owner: Owner, ifindex: int, direction: Direction, program_fd: int) -> None:
+    def attach(self, owner: Owner, hook: Hook, program_fd: int) -> None:
         from ..netlink import replace_filter
 
-        self._ensure_qdisc(owner, ifindex)
-        parent, handle = _PARENTS[direction], handle_of(owner.bundle)
-        for other in filters_on(ifindex, parent):
+        self._ensure_qdisc(owner, hook.target)
+        parent, handle = _PARENTS[hook.point], handle_of(owner.bundle)
+        for other in filters_on(hook.target, parent):
             same_place = other.priority == PRIORITY and (other.handle == handle or other.kind != "bpf")
-            if same_place and not _is_ours(other, owner, direction):
+            if same_place and not _is_ours(other, owner, hook.point):
                 raise kernel_error(17, f"filter priority {PRIORITY} handle {handle:#x} is {other.name or other.kind}'s")
-        replace_filter(ifindex, parent, PRIORITY, handle, program_fd, _name(owner, direction))
+        replace_filter(hook.target, parent, PRIORITY, handle, program_fd, _name(owner, hook.point))
 
-    def detach(self, owner: Owner, ifindex: int, direction: Direction) -> None:
+    def detach(self, owner: Owner, hook: Hook) -> None:
         from ..netlink import delete_filter
 
-        for found in filters_on(ifindex, _PARENTS[direction]):
-            if _is_ours(found, owner, direction):
-                delete_filter(ifindex, found.parent, found.priority, found.handle)
+        for found in filters_on(hook.target, _PARENTS[hook.point]):
+            if _is_ours(found, owner, hook.point):
+                delete_filter(hook.target, found.parent, found.priority, found.handle)
 
     def tidy(self, owner: Owner) -> None:
         # Not in `detach`: adding or deleting the qdisc stops the device's queues for a moment (qdisc_graft calls
@@ -60,15 +61,15 @@ class Clsact:
                 delete_clsact(ifindex)
             mark.unlink(missing_ok=True)
 
-    def attached(self, owner: Owner) -> list[tuple[int, Direction]]:
+    def attached(self, owner: Owner) -> list[Hook]:
         from ..devices import devices
 
         return [
-            (device.index, direction)
+            Hook(device.index, point)
             for device in devices().values()
-            for direction in Direction
-            for found in filters_on(device.index, _PARENTS[direction])
-            if _is_ours(found, owner, direction)
+            for point, parent in _PARENTS.items()
+            for found in filters_on(device.index, parent)
+            if _is_ours(found, owner, point)
         ]
 
     def _ensure_qdisc(self, owner: Owner, ifindex: int) -> None:
@@ -95,12 +96,12 @@ def handle_of(bundle: str) -> int:
     return number & 0x7FFFFFFF or 1
 
 
-def _name(owner: Owner, direction: Direction) -> str:
-    return f"encap:{owner.bundle}:{direction.word}"
+def _name(owner: Owner, point: Point) -> str:
+    return f"encap:{owner.bundle}:{point.word}"
 
 
-def _is_ours(found: Filter, owner: Owner, direction: Direction) -> bool:
-    return found.kind == "bpf" and found.name == _name(owner, direction) and found.protocol == ETH_P_ALL
+def _is_ours(found: Filter, owner: Owner, point: Point) -> bool:
+    return found.kind == "bpf" and found.name == _name(owner, point) and found.protocol == ETH_P_ALL
 
 
 def _mark(owner: Owner, ifindex: int) -> Path:

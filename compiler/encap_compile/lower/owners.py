@@ -1,0 +1,189 @@
+"""Whose packets are whose: the cgroups that rules match by, and what sockets may choose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .. import ir, manifest
+from ..diagnostics import Place
+from ..spec import ConnectRule, EgressRule, Scalar, Spec
+from .conditions import Conditions
+from .names import c_name, fnv1a, identifier, place_text, row_name_constant, stack_constant
+
+LEAST_CGROUPS = 1024  # entries: cgroups that come and go are in the map for a moment together
+OVERHEAD = "OWNER_OVERHEAD"  # constant: by how much packets may grow that sockets or cgroups choose for
+CGROUP_MAP = "cgroups"
+SOCKET_MAP = "sockets"
+MATCHED = ("cgroup_listen",)
+CONNECTS = ("cgroup_connect4", "cgroup_connect6")
+MANAGED = ("cgroup_setsockopt", "cgroup_getsockopt")
+ERRNO_SINCE = (5, 18)  # bpf_set_retval
+MPTCP_SINCE = (5, 19)  # bpf_skc_to_mptcp_sock
+
+
+def asks(rule: EgressRule, spec: Spec) -> bool:
+    """Whether the rule wants to know whose a packet is."""
+    return bool(rule.socket or rule.match.cgroup) or by_cgroup(rule, spec)
+
+
+def by_cgroup(rule: EgressRule, spec: Spec) -> bool:
+    """Whether the rule finds its row by a cgroup."""
+    return any("cgroup" in spec.endpoints[t.table].key for t in rule.targets if t.table in spec.endpoints)
+
+
+def owner_rules(spec: Spec) -> list[EgressRule]:
+    """The rules that want to know whose packets are."""
+    return [rule for rule in spec.egress.rules if asks(rule, spec)]
+
+
+def named_cgroups(spec: Spec) -> dict[str, ir.CgroupBit]:
+    """Every cgroup that rules name, by its path, in the order written; the attached one has an empty path."""
+    found: dict[str, ir.CgroupBit] = {}
+
+    def add(paths: Sequence[str], hooks: Sequence[str], place: Place) -> None:
+        for path in paths:
+            level = path.count("/") + 1 if path else 0
+            constant = cgroup_constant(path)
+            if any(c.constant == constant and c.path != path for c in found.values()):
+                constant += f"_{len(found)}"
+            known = found.setdefault(path, ir.CgroupBit(constant, path, len(found), level, (), place_text(place)))
+            found[path] = known._replace(hooks=tuple(sorted({*known.hooks, *hooks})))
+
+    for rule in spec.egress.rules:
+        matched = bool(rule.match.cgroup) or by_cgroup(rule, spec)
+        if matched or rule.socket:
+            hooks = (*(MATCHED if matched else ()), *(MANAGED if rule.socket else ()))
+            add(rule.match.cgroup or ("",), hooks, rule.place)
+    for connect in spec.connect:
+        add(connect.match.cgroup or ("",), CONNECTS, connect.place)
+    return found
+
+
+def cgroup_constant(path: str) -> str:
+    """A name for a path, which may hold what no identifier can."""
+    return f"CGROUP_{identifier(path)}" if path else "CGROUP_ATTACHED"
+
+
+def table_constant(table: str) -> str:
+    return f"TABLE_{identifier(table)}"
+
+
+def choices(rule: EgressRule) -> tuple[ir.Choice, ...]:
+    """What a socket may choose, one for each table."""
+    found: dict[str, dict[str, int] | None] = {}
+    for target in rule.socket:
+        rows = found.setdefault(target.table, {})
+        if target.row is None:
+            found[target.table] = None
+        elif rows is not None:
+            rows[row_name_constant(target.table, target.row)] = fnv1a(target.row)
+    return tuple(
+        ir.Choice(c_name(table), table_constant(table), tuple(rows or ()), tuple((rows or {}).values()))
+        for table, rows in found.items()
+    )
+
+
+def _connect(rule: ConnectRule, conditions: Conditions) -> ir.ConnectRule:
+    choice = chosen = ""
+    if rule.choose is not None and rule.choose.row is not None:
+        chosen = f"{rule.choose.table}/{rule.choose.row}"
+        row = row_name_constant(rule.choose.table, rule.choose.row)
+        choice = f"(__u64){table_constant(rule.choose.table)} << 32 | {row}"
+    met = conditions.of(rule.match, unseen=False)
+    return ir.ConnectRule(rule.name, c_name(rule.name), rule.text, place_text(rule.place), met, choice, chosen)
+
+
+def lower_owners(spec: Spec, stacks: Sequence[ir.Stack], conditions: Conditions) -> ir.Owners | None:
+    """None if no rule asks whose packets are."""
+    asking = owner_rules(spec)
+    if not asking:
+        return None
+    cgroups = named_cgroups(spec)
+    matched = {path for rule in asking for path in rule.match.cgroup}
+    levels = tuple(sorted({cgroups[path].level for path in matched}))
+    keyed = [spec.endpoints[t.table] for rule in asking if by_cgroup(rule, spec) for t in rule.targets]
+    encapsulating = [rule for rule in asking if rule.targets]
+    return ir.Owners(
+        cgroups=tuple(cgroups.values()),
+        levels=bool(levels or keyed),
+        named_levels=levels,
+        rows_by_cgroup=bool(keyed),
+        cgroup_capacity=max(LEAST_CGROUPS, 2 * len(cgroups)) + sum(table.capacity for table in keyed),
+        tables=tuple(_table(spec, name, stacks) for name in dict.fromkeys(t.table for r in asking for t in r.socket)),
+        rules=tuple(
+            ir.SocketRule(
+                rule.text, place_text(rule.place), tuple(cgroups[p].constant for p in rule.match.cgroup), choices(rule)
+            )
+            for rule in asking
+            if rule.socket
+        ),
+        connects=tuple(_connect(rule, conditions) for rule in spec.connect),
+        clamps_all=any(rule.to for rule in encapsulating),
+        encapsulates=bool(encapsulating),
+        mptcp=spec.kernel >= MPTCP_SINCE,
+        errno=spec.kernel >= ERRNO_SINCE,
+    )
+
+
+def _table(spec: Spec, name: str, stacks: Sequence[ir.Stack]) -> ir.SocketTable:
+    own = [s for s in stacks if s.encapsulation in spec.endpoints[name].encapsulations]
+    overheads = tuple((stack_constant(s), f"{s.name}_OVERHEAD".upper()) for s in own)
+    return ir.SocketTable(c_name(name), table_constant(name), fnv1a(name), overheads)
+
+
+def most_overhead(spec: Spec, stacks: Sequence[ir.Stack]) -> int:
+    """Of all stacks that a packet can take because of its socket or its cgroup."""
+    tables = {t.table for rule in owner_rules(spec) for t in rule.targets}
+    names = {e for table in tables for e in spec.endpoints[table].encapsulations}
+    return max((s.overhead for s in stacks if s.encapsulation in names), default=0)
+
+
+def owner_tables(spec: Spec) -> set[str]:
+    """Tables, by their names in C, that rules lead to which ask whose packets are."""
+    return {c_name(t.table) for rule in owner_rules(spec) for t in rule.targets}
+
+
+def owner_constants(spec: Spec, owners: ir.Owners, stacks: Sequence[ir.Stack]) -> ir.ConstantGroup:
+    """The bits of cgroups, the numbers of tables, how long it is remembered whose a connection is."""
+    remember = spec.egress.remember
+    assert remember is not None
+    found = [
+        ir.NamedConstant(c.constant, f"(1ULL << {c.bit})", f"{c.path or 'the attached one'}, {c.place}")
+        for c in owners.cgroups
+    ]
+    names = ",".join(c.path for c in owners.cgroups)
+    found.append(ir.NamedConstant("CGROUP_NAMES", f"{fnv1a(names):#010x}", "FNV-1a of the list: which bit is which"))
+    if owners.rows_by_cgroup and owners.named_levels:
+        value = sum(1 << level for level in owners.named_levels)
+        found.append(ir.NamedConstant("CGROUP_LEVELS", f"{value:#x}", "how deep the cgroups lie that rules name"))
+    found += [
+        ir.NamedConstant(t.constant, f"{t.number:#010x}", "FNV-1a of the table's name, as sockets write it")
+        for t in owners.tables
+    ]
+    if owners.encapsulates:
+        found.append(ir.NamedConstant(OVERHEAD, str(most_overhead(spec, stacks)), "bytes: the most that they may grow"))
+    if owners.rules:
+        found.append(ir.NamedConstant("SOCKET_LEVEL", f"{socket_level(spec.name):#010x}", "of setsockopt"))
+    place = place_text(remember.place)
+    found.append(
+        ir.NamedConstant(
+            "OWNER_IDLE", f"{remember.idle}ULL", f"ns: {remember.idle / 1e9:g} s{f', {place}' if place else ''}"
+        )
+    )
+    return ir.ConstantGroup("Whose packets are whose: cgroups, and what sockets may choose.", tuple(found))
+
+
+def socket_level(name: str) -> int:
+    """The level of setsockopt by which sockets choose: one for each spec, and none of the kernel's."""
+    return 0x40000000 | (fnv1a(name) & 0x3FFFFFFF)
+
+
+def attached_cgroup(spec: Spec) -> str:
+    """As the manifest has it: a path that begins with `/`, or host.NAME; empty where no rule asks for it."""
+    if spec.cgroup is None or not owner_rules(spec):
+        return ""
+    return str(spec.cgroup.value) if isinstance(spec.cgroup, Scalar) else str(spec.cgroup)
+
+
+def cgroup_list(owners: ir.Owners | None) -> tuple[manifest.Cgroup, ...]:
+    return tuple(manifest.Cgroup(c.path, c.bit, c.hooks, c.place) for c in owners.cgroups) if owners else ()

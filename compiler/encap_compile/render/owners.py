@@ -1,0 +1,48 @@
+"""Whose packets are whose, as C: what sockets chose, and what they may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .. import ir
+
+
+def any_bit(set_: str, names: Sequence[str]) -> str:
+    """Whether a set of cgroups has one of those."""
+    return f"{set_} & {names[0]}" if len(names) == 1 else f"{set_} & ({' | '.join(names)})"
+
+
+def chose(choice: ir.Choice) -> str:
+    """Whether the packet's socket chose one of the rows."""
+    table = f"packet->owner.choice >> 32 == {choice.constant}"
+    return _one_of(table, choice.rows, "(__u32)packet->owner.choice")
+
+
+def permits(rule: ir.SocketRule) -> str:
+    """Whether a rule lets the sockets of a program's cgroup choose so."""
+    terms = [_one_of(f"choice >> 32 == {c.constant}", c.rows, "(__u32)choice") for c in rule.choices]
+    cgroups = [f"({any_bit('host.cgroups', rule.cgroups)})"] if rule.cgroups else []
+    if len(terms) > 1:
+        return " && ".join([*cgroups, "(" + " || ".join(f"({t})" if "&&" in t else t for t in terms) + ")"])
+    return " && ".join([*cgroups, terms[0]])
+
+
+def _one_of(table: str, rows: Sequence[str], row: str) -> str:
+    if not rows:
+        return table
+    terms = " || ".join(f"{row} == {name}" for name in rows)
+    return f"{table} && ({terms})" if len(rows) > 1 else f"{table} && {terms}"
+
+
+def c_string(text: str) -> str:
+    """A C string literal; what is not plain ASCII as octal escapes, which end by themselves."""
+    plain = (chr(b) if 32 <= b < 127 and chr(b) not in '"\\?' else f"\\{b:03o}" for b in text.encode())
+    return '"' + "".join(plain) + '"'
+
+
+OWNER_FILTERS: dict[str, Callable[..., Any]] = {
+    "chose": chose,
+    "permits": permits,
+    "c_string": c_string,
+}

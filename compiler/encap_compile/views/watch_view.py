@@ -1,0 +1,52 @@
+"""What `watch` says: a line for each change, or a document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..loader.state import cgroup_name
+from ..plan import KEEP, CgroupChange, Plan
+from ..watch import Round
+from . import FORMAT_VERSION, counted
+
+
+def round_text(done: Round) -> str:
+    """What has changed; nothing after a failure, whose diagnostics say it."""
+    if done.applied is None:
+        return ""
+    plan, took = done.applied.plan, f"   {done.applied.seconds:.2f} s"
+    lines = [f"{plan.desired.manifest.name}: {_change(change)}{took}" for change in plan.cgroups]
+    if not lines:
+        lines = [f"{plan.desired.manifest.name}: {_summary(plan)}{took}"]
+    return "\n".join(lines) + "\n"
+
+
+def round_document(done: Round) -> dict[str, Any]:
+    """The same for programs; after a failure with diagnostics, and when it is tried again."""
+    plan = done.applied.plan if done.applied else None
+    return {
+        "format_version": FORMAT_VERSION,
+        "name": plan.desired.manifest.name if plan else None,
+        "identity": plan.desired.manifest.identity if plan else None,
+        "cgroups": [{"path": c.path, "before": c.before or None, "number": c.after or None} for c in plan.cgroups]
+        if plan
+        else [],
+        "pending": list(plan.desired.cgroups.pending) if plan and plan.desired.cgroups else [],
+        "programs": sum(h.action != KEEP for h in plan.hooks) if plan else 0,
+        "diagnostics": [{"code": d.code, "message": d.message, "help": d.help} for d in done.failure],
+        "retry_seconds": done.retry or None,
+    }
+
+
+def _change(change: CgroupChange) -> str:
+    name = f"cgroup {cgroup_name(change.path)}"
+    if not change.after:
+        return f"{name} is gone, and pending until it comes back"
+    if change.before:
+        return f"{name} is another one now, number {change.before} -> {change.after}: applied"
+    return f"{name} has come, number {change.after}: applied"
+
+
+def _summary(plan: Plan) -> str:
+    count = sum(h.action != KEEP for h in plan.hooks)
+    return f"{plan.desired.manifest.identity[:8]} is in force, {counted(count, 'program')} changed"
