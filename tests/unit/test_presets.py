@@ -166,7 +166,7 @@ def test_without_rules_beside_it_they_are_the_preset_s() -> None:
 
 
 def test_what_a_preset_knows_nothing_of_stays() -> None:
-    head = "apiVersion: encap/v1alpha1\nname: made\npreset: {gue-dsr: {balancers: [192.0.2.0/28], vips: [203.0.113.0/24]}}\n"
+    head = "name: made\npreset: {gue-dsr: {balancers: [192.0.2.0/28], vips: [203.0.113.0/24]}}\n"
     findings = Findings()
     root = read_yaml(f"{head}connect: {{rules: [1]}}\n".encode(), "made.yaml", findings)
     assert root is not None
