@@ -201,6 +201,10 @@ class Report:
 
 class GatewayBalancer:
     def __init__(self, network: Network) -> None:
+        # Before the fork: to import scapy takes longer than a ping waits for its answer.
+        from scapy.contrib import geneve  # noqa: F401
+        from scapy.layers import inet, inet6  # noqa: F401
+
         wire = network.namespaces["balancer"].socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         wire.bind(("eth0", ETH_P_ALL))
         head = bytes.fromhex((network.mac("appliance") + network.mac("balancer")).replace(":", "")) + b"\x08\x00"

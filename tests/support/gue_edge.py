@@ -130,6 +130,9 @@ class Edge:
 
 class BalancerAndGateway:
     def __init__(self, edge: Edge) -> None:
+        # Before the fork: to import scapy takes longer than a ping waits for its answer.
+        from scapy.layers import inet, inet6  # noqa: F401
+
         topology = edge.topology
         out = self._raw(topology.far)
         back = self._raw(topology.near)
