@@ -1,1 +1,1 @@
-"""`./dev demo`: one spec compiled, loaded and carrying real traffic to the kernel's own VXLAN devices."""
+"""`./dev demo [STORY]`: one spec compiled, loaded and carrying real traffic. `demo.STORIES` has the stories."""

@@ -8,7 +8,7 @@ for number in (signal.SIGTERM, signal.SIGHUP):
 try:
     from .demo import main
 
-    code = main()
+    code = main(sys.argv[1:])
 except KeyboardInterrupt:
     sys.stdout.write("\nInterrupted. Everything was cleaned up.\n")
     code = 130

@@ -1,4 +1,4 @@
-"""The demo's story, told in steps: compile, look at the packet before and after, send traffic, read the counters.
+"""Which story the demo tells, and what all have in common.
 
 Everything happens in network namespaces that are gone afterwards, also after Ctrl-C; the machine's own network, its
 bpf filesystem and this checkout are not touched.
@@ -8,101 +8,40 @@ from __future__ import annotations
 
 import os
 import tempfile
-import time
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
-from tests.support import cli, netns, overlay
+from tests.support import netns
 from tests.support.netns import CommandError
-from tests.support.topology import Topology
 
-from . import checks
-from .dissect import dissect
 from .screen import Screen
-from .stage import PICTURE, Stage
 
-SEGMENTATION = {
-    "off": "offloads off: every packet is made small before the program sees it",
-    "software": "segmentation off: the program sees super-packets, the kernel cuts them after it",
-    "on": "offloads on: super-packets go all the way",
+# A word of the command line -> the module whose `tell(screen, folder)` tells the story. Without a word it is the first.
+STORIES = {
+    "overlay": "an overlay beside hosts with the kernel's own vxlan devices",
+    "balancer": "a server behind two load balancers: every answer goes back through the one it came from",
+    "appliance": "an appliance behind a gateway load balancer, for two endpoints with the same addresses",
 }
 
 
-def main() -> int:
+def main(words: Sequence[str] = ()) -> int:
     """Run the demo; the exit code. KeyboardInterrupt passes through, with everything cleaned up."""
     screen = Screen()
+    name = words[0] if words else next(iter(STORIES))
+    if name not in STORIES or len(words) > 1:
+        screen.line("Usage: ./dev demo [STORY]")
+        for story, what in STORIES.items():
+            screen.line(f"  {story:<10} {what}")
+        return 2
     if os.geteuid() != 0:
         screen.line("The demo makes network namespaces and loads BPF programs: run it as root.")
         return 6
     netns.sweep()
+    story = import_module(f"{__package__}.{name}")
     try:
         with tempfile.TemporaryDirectory(prefix="encap-demo-") as folder:
-            tell(screen, Path(folder))
+            story.tell(screen, Path(folder))
     except (CommandError, TimeoutError) as error:
         screen.check(False, "the demo could not go on", str(error))
     return 0 if screen.verdict() else 1
-
-
-def tell(screen: Screen, folder: Path) -> None:
-    screen.title("encap-compile", "one reviewed spec becomes a BPF program that carries real traffic")
-
-    screen.step("Compile the spec")
-    with screen.busy("compiling"):
-        started = time.monotonic()
-        bundle, said = cli.compile_spec(overlay.EXAMPLE, folder)
-    screen.command(f"encap-compile {overlay.EXAMPLE.relative_to(cli.ROOT)}", time.monotonic() - started)
-    screen.output(said.replace(str(folder), "build"))
-
-    screen.step("Four hosts in network namespaces")
-    with screen.busy("building the network"):
-        topology = Topology(offloads="off")  # finished checksums in the captured bytes
-    with topology:
-        stage = Stage(topology)
-        screen.output(PICTURE)
-        play(screen, stage, bundle)
-
-
-def play(screen: Screen, stage: Stage, bundle: Path) -> None:
-    """Everything that needs the network."""
-    topology = stage.topology
-    screen.step("A datagram without the program: it leaves in the clear")
-    before = checks.say_hello(stage)
-    screen.picture("before, on the wire", dissect(before.data), added=0)
-
-    screen.step("Load the program")
-    started = time.monotonic()
-    said = cli.apply(topology.ours, bundle, uplink="eth0")
-    screen.command(f"encapctl apply build/{bundle.name} --set uplink=eth0", time.monotonic() - started)
-    screen.output(said)
-
-    screen.step("The same datagram with the program")
-    after = checks.say_hello(stage)
-    added = len(after.data) - len(before.data)
-    screen.picture("after, on the wire", dissect(after.data), added)
-    plain = checks.without_identity(before.data[14:])
-    same = added > 0 and checks.without_identity(after.data[added + 14 :]) == plain
-    words = f"but for its IPv4 identification; {added} bytes were put before it"
-    screen.check(same, "the IP packet inside is untouched", words)
-
-    for mode, words in SEGMENTATION.items():
-        screen.step(f"Traffic both ways, {words}")
-        topology.set_offloads(mode)
-        checks.traffic(screen, stage)
-
-    screen.step("What must not pass")
-    checks.missing_row(screen, stage, bundle)
-    checks.wrong_vni(screen, stage, bundle)
-
-    screen.step("What the program counted")
-    started = time.monotonic()
-    counters = cli.stats(topology.ours, bundle)
-    screen.command(f"encapctl stats {bundle.name} --format json", time.monotonic() - started)
-    screen.counters([row for row in counters if row["packets"]])
-
-    screen.step("Take it off again")
-    topology.set_offloads("off")
-    started = time.monotonic()
-    said = cli.remove(topology.ours, bundle)
-    screen.command(f"encapctl remove {bundle.name}", time.monotonic() - started)
-    screen.output(said)
-    restored = checks.without_identity(checks.say_hello(stage).data[14:]) == plain
-    screen.check(restored, "nothing is left behind", "the datagram leaves as it did before")

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-VXLAN_PORT = 4789
+VXLAN_PORT, GENEVE_PORT = 4789, 6081
 ETHERTYPES = {0x0800: "IPv4", 0x86DD: "IPv6"}
 PROTOCOLS = {1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMPv6"}
 
@@ -72,11 +72,30 @@ def _udp(data: bytes) -> tuple[Layer, str]:
     source, destination, length, checksum = struct.unpack_from("!4H", data)
     says = "none" if checksum == 0 else f"{checksum:#06x}"
     text = f"port {source} > {destination}, length {length}, checksum {says}"
-    return Layer("UDP", data[:8], text), "VXLAN" if destination == VXLAN_PORT else ""
+    return Layer("UDP", data[:8], text), {VXLAN_PORT: "VXLAN", GENEVE_PORT: "Geneve"}.get(destination, "")
 
 
 def _vxlan(data: bytes) -> tuple[Layer, str]:
     return Layer("VXLAN", data[:8], f"VNI {int.from_bytes(data[4:7])}, flags {data[0]:#04x}"), "Ethernet"
+
+
+def _geneve(data: bytes) -> tuple[Layer, str]:
+    length = 8 + (data[0] & 0x3F) * 4
+    (kind,) = struct.unpack_from("!H", data, 2)
+    options, at = [], 8
+    while at < length:
+        size = 4 + (data[at + 3] & 0x1F) * 4
+        options.append(f"{data[at + 2]}: {data[at + 4 : at + size].hex()}")
+        at += size
+    said = f"VNI {int.from_bytes(data[4:7])}, options {', '.join(options)}" if options else "no options"
+    return Layer("Geneve", data[:length], said), ETHERTYPES.get(kind, "")
+
+
+def _tcp(data: bytes) -> tuple[Layer, str]:
+    source, destination = struct.unpack_from("!2H", data)
+    names = [name for bit, name in enumerate(("FIN", "SYN", "RST", "PSH", "ACK")) if data[13] & 1 << bit]
+    length = (data[12] >> 4) * 4
+    return Layer("TCP", data[:length], f"port {source} > {destination}, {' '.join(names)}"), ""
 
 
 def _icmp(data: bytes) -> tuple[Layer, str]:
@@ -91,6 +110,8 @@ _PARSERS: dict[str, Callable[[bytes], tuple[Layer, str]]] = {
     "IPv6": _ipv6,
     "UDP": _udp,
     "VXLAN": _vxlan,
+    "Geneve": _geneve,
+    "TCP": _tcp,
     "ICMP": _icmp,
     "ICMPv6": _icmp,
 }

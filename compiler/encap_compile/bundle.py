@@ -115,7 +115,7 @@ def _change(name: str, before: bytes, after: bytes) -> Change:
 
 
 # What decides the bytes of a bundle; the rest of the package (reports, loader) may change without making one stale.
-GENERATOR = ("frontend", "headers", "lower", "render", "rows", "toolchain", "_data/templates")
+GENERATOR = ("frontend", "headers", "lower", "render", "rows", "toolchain", "_data/templates", "_data/schemas/presets")
 GENERATOR_FILES = ("bundle.py", "ir.py", "manifest.py", "manifest_io.py", "record.py", "spec.py", "values.py")
 
 

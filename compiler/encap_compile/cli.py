@@ -220,12 +220,14 @@ def schema_(out: Path | None) -> None:
 
 
 @cli.command("reference")
+@click.argument("page", default="spec", type=click.Choice(("spec", "presets")))
 @TO_FILE
-def reference_(out: Path | None) -> None:
-    """Print the reference of the language as Markdown."""
+def reference_(page: str, out: Path | None) -> None:
+    """Print the reference of the language, or of its presets, as Markdown."""
+    from .frontend.preset_reference import preset_reference
     from .frontend.reference import spec_reference
 
-    _to_file(spec_reference(), out)
+    _to_file(spec_reference() if page == "spec" else preset_reference(), out)
 
 
 def _to_file(text: str, out: Path | None) -> None:

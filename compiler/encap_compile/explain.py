@@ -33,8 +33,9 @@ def explain_spec(spec: Spec, lowered: Lowered) -> str:
     """Everything that happens to a packet, for a person who reviews the spec."""
     from .summary import summary
 
+    preset = _preset_text(spec) if spec.preset else []
     families = " and ".join("IPv4" if f == "ipv4" else "IPv6" for f in lowered.program.packet.families)
-    parts = [summary(lowered.manifest), "", UNASKED.format(families=families)]
+    parts = [summary(lowered.manifest), "", *preset, UNASKED.format(families=families)]
     if lowered.program.ingress:
         refuse = "dropped" if spec.ingress.refuse == "drop" else "left as it is"
         parts.append(RECEIVE.format(refuse=refuse))
@@ -49,6 +50,14 @@ def explain_spec(spec: Spec, lowered: Lowered) -> str:
     return "\n".join(parts) + "\n"
 
 
+def _preset_text(spec: Spec) -> list[str]:
+    """What the preset stands for, together with what is written beside it."""
+    assert spec.preset is not None
+    lines = "".join(f"  {line}\n" for line in spec.preset.expansion.splitlines())
+    where = f"{spec.preset.place.file.rpartition('/')[2]}:{spec.preset.place.line}"
+    return [f"With the preset {spec.preset.name} ({where}) written out, this spec is:", lines]
+
+
 def spec_document(spec: Spec, lowered: Lowered) -> dict[str, Any]:
     """The same for programs: rules, lookups, counters and features one by one, and the whole of it as `text`."""
     described = lowered.manifest
@@ -56,6 +65,8 @@ def spec_document(spec: Spec, lowered: Lowered) -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         "name": described.name,
         "kernel": described.kernel,
+        "preset": spec.preset.name if spec.preset else None,
+        "expansion": spec.preset.expansion if spec.preset else None,
         "families": list(lowered.program.packet.families),
         "refuse": spec.ingress.refuse if lowered.program.ingress else None,
         "rules": [

@@ -327,7 +327,8 @@ class Learn(NamedTuple):
     """What an ingress rule keeps of a packet. `constant` begins the names of its number and its timeout.
 
     `directions`: replies (the answers to the packet) and forwarded (the packet itself, going on). `larger` names the
-    overhead of a reply that grows by more than what came in; empty if none does.
+    overhead of a reply that grows by more than what came in; empty if none does. It is so for a host that has the
+    addresses of all stacks in `guards`, for others it is `otherwise`.
     """
 
     constant: str
@@ -336,6 +337,8 @@ class Learn(NamedTuple):
     options: tuple[LearnedOption, ...]
     tail: Tail | None  # which is kept too
     larger: str
+    guards: tuple[str, ...] = ()
+    otherwise: str = ""
 
 
 # ---- programs --------------------------------------------------------------------------------------------------------
@@ -446,7 +449,8 @@ class Encapsulator(NamedTuple):
     """A function that puts a stack in front of a packet, with the values of a row of a table.
 
     `case` is the constant by which the row says that it takes this stack. `clamp`: SYNs are made to fit, and `larger`
-    names the overhead of what came in if that is more.
+    names the overhead of what came in if that is more. `guarded`: only on a host that has the stack's own addresses; on
+    others the next encapsulator of the same case takes its place.
     """
 
     function: str
@@ -456,6 +460,7 @@ class Encapsulator(NamedTuple):
     case: str
     clamp: bool = False
     larger: str = ""
+    guarded: bool = False
 
 
 class Dispatch(NamedTuple):

@@ -137,6 +137,13 @@ class HostMember(Record):
     own: bool = False
 
 
+class Reply(Record):
+    """What came in by the stack `arriving` is answered by the first of `stacks` whose host addresses are there."""
+
+    arriving: str
+    stacks: tuple[str, ...]
+
+
 class Counter(Record):
     """A member of `struct counters` in the per-CPU array map `counters`: packets and bytes, two u64.
 
@@ -228,4 +235,5 @@ class Manifest(Record):
     cgroup_map: str = ""  # hash: a cgroup's number (u64) -> its bits (u64), without those of the ones it lies in
     # With room for more than are named, that map keeps numbers of cgroups that are gone: their sockets may still send.
     contract: tuple[str, ...] = ()  # files for applications that choose; not part of the code, and so of the identity
+    replies: tuple[Reply, ...] = ()  # of every rule that reflects
     sockets: str = ""  # the map of what sockets have chosen, of the same layout in every version

@@ -259,6 +259,14 @@ class Table(Record):
     places: Mapping[str, Place] = dataclasses.field(compare=False)  # by dotted key: "key", "fields.address" ...
 
 
+class Preset(Record):
+    """The preset that a document uses. `expansion` is the whole document, written out."""
+
+    name: str
+    expansion: str
+    place: Place = dataclasses.field(default=NOWHERE, compare=False)
+
+
 class Spec(Record):
     """One document. `path` is as given on the command line, for messages; only its last part reaches an artifact."""
 
@@ -278,6 +286,7 @@ class Spec(Record):
     sha256: str  # of the file's bytes
     place: Place = dataclasses.field(compare=False)
     kernel_place: Place = dataclasses.field(default=NOWHERE, compare=False)
+    preset: Preset | None = dataclasses.field(default=None, compare=False)  # everything else has it in it
     warnings: tuple[Diagnostic, ...] = dataclasses.field(default=(), compare=False)  # of the frontend, see `checks.run`
 
     def ingress_rule(self, name: str) -> IngressRule:

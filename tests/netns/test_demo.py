@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from demo.demo import STORIES
 
 from tests.support import netns
 from tests.support.cli import ROOT
@@ -25,23 +26,51 @@ def _left_by(pid: int) -> list[Path]:
     return [path for folder in (netns.NAMED, netns.STATE) for path in folder.glob(f"{netns.PREFIX}{pid}-*")]
 
 
-def test_it_succeeds() -> None:
-    done = subprocess.run(DEMO, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120)
+# What each story shows: without a word it is the first one.
+SHOWN = {
+    "": ("VXLAN", "VNI 42", "192.0.2.30 > 192.0.2.10", "hello from a plain socket"),
+    "balancer": (
+        *("3 of 3 answers in the clear", "192.0.2.20 > 192.0.2.30", "192.0.2.30 > 192.0.2.20", "VNI 77", "SYN ACK"),
+        *("near: 64 requests", "far: 64 requests", "answers to 192.0.2.10, VNI 78", "then 192.0.2.21 VNI 177"),
+        "3 of 3 answers dropped and counted, 0 in the clear",
+    ),
+    "appliance": (
+        *("10.0.1.10 > 10.0.1.20", "10.0.1.20 > 10.0.1.10", "port 54321 > 6081", "1: 0a1b2c3d4e5f6071", "ttl 63"),
+        *("packets back as they must be, 0 not", "a: 0 of 1, b: 1 of 1", "5 of 5 refused and counted"),
+        "5 of 5 dropped and counted",
+    ),
+}
+
+
+@pytest.mark.parametrize("story", SHOWN)
+def test_it_succeeds(story: str) -> None:
+    command = [*DEMO, *filter(None, [story])]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "\x1b" not in done.stdout
     assert "FAIL" not in done.stdout
     assert re.search(r"^\d+ checks passed", done.stdout, re.MULTILINE)
-    for words in ("VXLAN", "VNI 42", "192.0.2.30 > 192.0.2.10", "hello from a plain socket"):
-        assert words in done.stdout
+    for words in SHOWN[story]:
+        assert words in done.stdout, words
     assert max(map(len, done.stdout.splitlines())) <= 130
+
+
+def test_every_story_is_listed() -> None:
+    for words in (["nothing-of-the-kind"], ["overlay", "balancer"]):
+        done = subprocess.run([*DEMO, *words], cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        assert done.returncode == 2
+        for story in STORIES:
+            assert f"\n  {story} " in done.stdout
+    assert set(STORIES) == {"overlay", *SHOWN} - {""}
 
 
 @pytest.mark.parametrize("after", [0.3, 1.5, 3.0])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted(number: signal.Signals, after: float) -> None:
+@pytest.mark.parametrize("story", STORIES)
+def test_interrupted(story: str, number: signal.Signals, after: float) -> None:
     """At several points of its run, which no output marks: hence the fixed times. They begin when it has begun."""
     process = subprocess.Popen(
-        DEMO,
+        [*DEMO, story],
         cwd=ROOT,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,

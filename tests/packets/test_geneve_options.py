@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import permutations
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -17,43 +18,19 @@ from encap_compile.headers.encode import encode
 
 from .datapath import OWN, Datapath, Outcome
 from .inner import frame
-from .specs import HEAD, Compile
+from .specs import Compile
 from .test_geneve import TYPE, outer_packet
 
 BALANCER = "10.0.1.7"
-SPEC = (
-    HEAD
-    + """
-sets: {gwlb: [10.0.1.0/24]}
-encapsulations:
-  gwlb:
-    - ipv4: {source: host.address, destination: received.ipv4.source}
-    - udp: {source_port: received.udp.source_port, checksum: zero}
-    - geneve:
-        vni: received.geneve.vni
-        options:
-          - {class: 0x0108, type: 1, length: 8, name: eni, value: received}
-          - {class: 0x0108, type: 2, length: 8, name: attachment, value: received}
-          - {class: 0x0108, type: 3, length: 4, name: cookie, value: received}
-endpoints:
-  enis:
-    key: received.geneve.eni
-    fields: {mark: u32}
-    rows:
-      - {received.geneve.eni: 0x1122334455667788, mark: 0x6000}
-      - {received.geneve.eni: 0xffeeddccbbaa9988, mark: 0x6001}
-ingress:
-  rules:
-    - {name: inspect, decapsulate: gwlb, from: gwlb, lookup: enis, set_mark: endpoint.mark,
-       learn: {for: forwarded, capacity: 1000, idle: 350s}}
-egress:
-  rules:
-    - {name: back, match: {mark: 0x6000-0x60ff}, reflect: inspect}
-    - {name: lost, match: {mark: 0x6000-0x60ff}, action: drop}
-  default: pass
-"""
-)
 ENIS = {0x6000: bytes.fromhex("1122334455667788"), 0x6001: bytes.fromhex("ffeeddccbbaa9988")}
+# The example with rows of its own, and room for as many flows as a test needs.
+SPEC = (
+    (Path(__file__).resolve().parents[2] / "examples" / "gwlb.yaml")
+    .read_text()
+    .replace("capacity: 1000000", "capacity: 1000")
+    .replace("gwlb-enis.csv", "enis.csv")
+)
+ROWS = "received.geneve.eni,mark\n" + "".join(f"0x{eni.hex()},{mark}\n" for mark, eni in ENIS.items())
 VNI = 0x00BEEF
 
 
@@ -78,7 +55,7 @@ def tunnelled(inner: bytes, options: Sequence[Any], **fields: Any) -> bytes:
 
 @pytest.fixture(scope="module")
 def gwlb(compiled: Compile) -> Iterator[Datapath]:
-    with Datapath(compiled(SPEC)) as loaded:
+    with Datapath(compiled(SPEC, enis=ROWS)) as loaded:
         yield loaded
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from . import cli, kernel_vxlan
@@ -23,11 +24,13 @@ CLIENTS = {"near": {4: "198.51.100.20", 6: "2001:db8:c::20"}, "far": {4: "198.51
 class Server:
     """`ours` with the VIPs on its loopback; the balancers reach them over an underlay of IP version `outer`."""
 
-    def __init__(self, topology: Topology, outer: int) -> None:
+    def __init__(self, topology: Topology, outer: int, vnis: Mapping[str, int] | None = None) -> None:
         self.topology, self.outer = topology, outer
+        numbers = vnis or dict.fromkeys(BALANCERS, VNI)
         topology.ours.ip(*(f"addr add {VIP[version]} dev lo nodad" for version in (4, 6)))
         for role in BALANCERS:
-            self.tunnel(role, kernel_vxlan.DEVICE, PLAN[role].underlay[outer], list(CLIENTS[role].values()))
+            addresses = list(CLIENTS[role].values())
+            self.tunnel(role, kernel_vxlan.DEVICE, PLAN[role].underlay[outer], addresses, numbers[role])
             self.send_through(role, kernel_vxlan.DEVICE)
         self._watch()
 

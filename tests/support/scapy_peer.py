@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
+from .netns import Namespace
 from .topology import PLAN, Topology
 from .wire import ETH_P_ALL, PACKET_OUTGOING
 
@@ -35,6 +36,14 @@ Unwrap = Callable[[bytes, bool], bytes]
 Wrap = Callable[[bytes], bytes]
 
 
+def open_tun(namespace: Namespace, name: str) -> int:
+    """Make a TUN device in a namespace; it is there as long as the file is open."""
+    with namespace.entered():
+        tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        fcntl.ioctl(tun, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TUN_NO_PI))
+    return tun
+
+
 @dataclass
 class Report:
     """What the peer saw: packets that it took in, and why it refused others."""
@@ -48,9 +57,7 @@ class ScapyPeer:
 
     def __init__(self, topology: Topology, role: str, outer: int, wrap: Wrap, unwrap: Unwrap) -> None:
         namespace, plan = topology.namespaces[role], PLAN[role]
-        with namespace.entered():
-            tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-            fcntl.ioctl(tun, TUNSETIFF, struct.pack("16sH22x", TUN.encode(), IFF_TUN_NO_PI))
+        tun = open_tun(namespace, TUN)
         namespace.ip(f"link set {TUN} mtu {MTU} up", *(f"addr add {plan.overlay[v]} dev {TUN} nodad" for v in (4, 6)))
         for other in PLAN:
             if other != role:

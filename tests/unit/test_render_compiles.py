@@ -18,6 +18,7 @@ from encap_compile.toolchain.clang import FLAGS, OLDEST, find_clang
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted(p.stem for p in (ROOT / "examples").glob("*.yaml"))
+OPTIONS = {"gwlb": {"gwlb_options_scratch"}}  # where received options are kept: nothing for a loader to fill
 CLANGS = ("pinned", f"clang-{OLDEST}", "clang-19")  # and those that Debian packages first and last
 
 
@@ -94,6 +95,7 @@ def test_the_object_is_what_the_manifest_says(name: str) -> None:
     expected = {t.map for t in manifest.tables if t.map} | {
         s.map for s in (*manifest.source_sets, *manifest.prefix_sets)
     }
+    expected |= OPTIONS.get(name, set())
     expected |= {manifest.own_addresses, manifest.cgroup_map, manifest.sockets} - {""}
     expected |= {"flow_table", "flow_scratch"} if manifest.flows else set()
     expected |= {"socket_request"} if manifest.contract else set()

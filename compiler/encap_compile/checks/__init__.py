@@ -23,6 +23,7 @@ from . import (
     ingress_source,
     inline_rows,
     literals,
+    marks,
     names,
     options,
     owners,
@@ -58,6 +59,7 @@ CHECKS = (
     ingress_source.check,
     ingress_lookup.check,
     reflection.check,
+    marks.check,
     owners.check,
     indistinct.check,
 )
@@ -82,3 +84,4 @@ def run_with_rows(spec: Spec, rows: Mapping[str, EncodedRows], findings: Finding
     the addresses in them can be reached."""
     targets.check_rows(spec, rows, findings)
     ends.check_rows(spec, rows, findings)
+    marks.check_rows(spec, rows, findings)

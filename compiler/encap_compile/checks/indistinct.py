@@ -1,12 +1,40 @@
-"""Two encapsulations that look the same when they arrive."""
+"""Two encapsulations that look the same when they arrive.
+
+A packet is taken for an encapsulation by its outer protocol, its UDP destination port and its destination, our own
+address; what stands behind is then judged, and what is wrong there is refused. So a second encapsulation of the same
+protocol, port and address would never get a packet, however much its other headers differ.
+"""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ..diagnostics import Findings
-from ..headers.catalogue import settable
-from ..headers.model import FromSpec, Receive
-from ..spec import Encapsulation, HeaderUse, Scalar, Spec, Value
-from .common import resolved
+from ..headers.catalogue import FAMILIES
+from ..headers.model import Space
+from ..spec import Encapsulation, Scalar, Spec, Value
+from ..value_names import PROTOCOL_NAMES
+from ..values import ValueProblem, parse
+from .common import IP_HEADERS, families, resolved
+
+
+class _Look(NamedTuple):
+    """What an encapsulation is recognised by. `port` is -1 where the protocol alone decides."""
+
+    family: str
+    protocols: frozenset[int]
+    port: int
+    own: Value | None  # our own address
+
+    def is_like(self, other: _Look) -> bool:
+        same = (self.family, self.port, self.own) == (other.family, other.port, other.own)
+        return same and bool(self.protocols & other.protocols)
+
+    def __str__(self) -> str:
+        number = min(self.protocols)
+        what = PROTOCOL_NAMES.get(number, f"protocol {number}").upper() if len(self.protocols) == 1 else "IP in IP"
+        port = f" to port {self.port}" if self.port >= 0 else ""
+        return f"{what}{port} at {self.own}"
 
 
 def check(spec: Spec, findings: Findings) -> None:
@@ -15,42 +43,41 @@ def check(spec: Spec, findings: Findings) -> None:
     stacks = [spec.encapsulations[name] for name in names if name in spec.encapsulations]
     for i, second in enumerate(stacks):
         for first in stacks[:i]:
-            if _alike(first, second):
-                words = f"{first.name} and {second.name} cannot be told apart when they arrive"
-                help = "give them different ports, keys or host values as source, or use one of them for both"
+            alike = [a for a in _looks(first) for b in _looks(second) if a.is_like(b)]
+            if alike:
+                words = f"{first.name} and {second.name} cannot be told apart when they arrive: both are {alike[0]}"
+                other = "ports or " if alike[0].port >= 0 else ""
+                help = f"give them different {other}host values as source; or use one for both, with rules by `lookup`"
                 rule = next(r for r in spec.ingress.rules if r.decapsulate == second.name)
                 related = ((first.place, "the one"), (second.place, "the other"))
                 findings.error("E513", words, rule.places["decapsulate"], help, related=related)
 
 
-def _alike(first: Encapsulation, second: Encapsulation) -> bool:
-    if len(first.headers) != len(second.headers):
-        return False
-    return all(_header_alike(a, b) for a, b in zip(first.headers, second.headers, strict=True))
+def _looks(encapsulation: Encapsulation) -> list[_Look]:
+    """One for each outer family; none for what other checks report."""
+    first, *rest = encapsulation.headers
+    if first.name not in IP_HEADERS or any(use.name in IP_HEADERS for use in rest):
+        return []
+    protocols = [h.announced_as.get(Space.IP_PROTOCOL) for use in rest[:1] for h in resolved(use.name)]
+    if not rest:
+        protocols = [h.announced_as.get(Space.IP_PROTOCOL) for name in FAMILIES for h in resolved(name)]
+    port = _port(encapsulation) if rest and rest[0].name == "udp" else -1
+    if None in protocols or port is None:
+        return []
+    known = frozenset(p for p in protocols if p is not None)
+    return [_Look(family, known, port, first.values.get("source")) for family in families(encapsulation)]
 
 
-def _header_alike(a: HeaderUse, b: HeaderUse) -> bool:
-    common = {h.name for h in resolved(a.name)} & {h.name for h in resolved(b.name)}
-    if not common:
-        return False
-    fields_a, fields_b = settable(a.name), settable(b.name)
-    for word in fields_a.keys() & fields_b.keys():
-        field = fields_a[word]
-        given_a, given_b = a.values.get(word), b.values.get(word)
-        if isinstance(field.role, FromSpec) and field.role.bare is not None:
-            continue  # one port is one program's: what comes to it is taken for the first
-        if isinstance(field.role, FromSpec) and field.role.optional and (given_a is None) != (given_b is None):
-            return False  # the header has another length
-        if field.receive is Receive.MATCH and not _may_be_equal(given_a, given_b):
-            return False
-        # Our own address, which their destination must be.
-        if word == "source" and field.receive is Receive.EXCHANGE and given_a != given_b:
-            return False
-    return True
-
-
-def _may_be_equal(a: Value | None, b: Value | None) -> bool:
-    """Different literals differ; so does a literal from what varies, for which the order of rules decides."""
-    if isinstance(a, Scalar) and isinstance(b, Scalar):
-        return a.value == b.value
-    return (isinstance(a, Scalar) or a is None) == (isinstance(b, Scalar) or b is None)
+def _port(encapsulation: Encapsulation) -> int | None:
+    """The UDP destination port: what the spec says, or that of the header that follows. None if it is neither."""
+    given = encapsulation.headers[1].values.get("destination_port")
+    if isinstance(given, Scalar):
+        try:
+            number = parse("port", given.value)
+        except ValueProblem:
+            return None
+        return number if isinstance(number, int) else None
+    if given is not None or len(encapsulation.headers) < 3:
+        return None
+    (following,) = resolved(encapsulation.headers[2].name)
+    return following.announced_as.get(Space.UDP_PORT)

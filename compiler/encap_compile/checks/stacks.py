@@ -6,7 +6,7 @@ from ..diagnostics import Findings
 from ..headers.catalogue import FAMILIES, headers
 from ..headers.model import FromSpec, Length, Opaque
 from ..spec import Encapsulation, HeaderUse, Reference, Scalar, Spec
-from .common import IP_HEADERS, resolved
+from .common import IP_HEADERS, resolved, tables_of
 
 
 def check(spec: Spec, findings: Findings) -> None:
@@ -18,7 +18,7 @@ def check(spec: Spec, findings: Findings) -> None:
             help = "the outermost header is `ip`, `ipv4` or `ipv6`: add one before it"
             findings.error("E406", words, first.place, help)
         else:
-            _ends(first, findings)
+            _ends(first, bool(tables_of(spec, encapsulation.name)), findings)
         _order(encapsulation, findings)
         for use in encapsulation.headers:
             _bare(use, findings)
@@ -89,14 +89,21 @@ def _may_follow(name: str) -> str:
     return f"what {name} can carry: {', '.join(names)}" if names else f"nothing is known that {name} can carry"
 
 
-def _ends(first: HeaderUse, findings: Findings) -> None:
+def _ends(first: HeaderUse, has_rows: bool, findings: Findings) -> None:
+    """`has_rows`: a table's rows take the encapsulation."""
     source, destination = first.values.get("source"), first.values.get("destination")
     if source is not None and not (isinstance(source, Reference) and source.root == "host"):
         help = "declare one: `host: {uplink: device, vtep: {type: ip, default: uplink.address}}`, `source: host.vtep`"
         findings.error("E408", "the outer source is not a host value", source.place, help)
     if first.name != "ip" or destination is None:
         return
-    if not (isinstance(destination, Reference) and destination.root in ("endpoint", "received")):
-        words = "under `ip` the destination decides the family, and this one is neither a row's nor received"
-        help = "write `destination: endpoint.FIELD`, or `ipv4` or `ipv6` instead of `ip`"
-        findings.error("E409", words, destination.place, help)
+    if isinstance(destination, Reference) and destination.root in ("endpoint", "received"):
+        return
+    if isinstance(destination, Reference) and destination.root == "host" and not has_rows:
+        return  # what answers is of the family of what came in
+    words = "under `ip` the destination decides the family, and this one is neither a row's nor received"
+    help = "write `destination: endpoint.FIELD`, or `ipv4` or `ipv6` instead of `ip`"
+    if isinstance(destination, Reference) and destination.root == "host":
+        words = f"under `ip` the destination decides the family, and `{destination}` may have an address of each"
+        help = "write `ipv4` or `ipv6` instead of `ip`, or `endpoint.FIELD`: only a reply takes the family that came in"
+    findings.error("E409", words, destination.place, help)

@@ -57,11 +57,14 @@ address that the packet must be sent to. It is a host value:
     ... - ip: {source: host.vtep, ...}""",
     ),
     "E409": Explained(
-        "`ip` without a row's address",
+        "`ip` without an address that decides the family",
         """`ip` means IPv4 or IPv6, whichever the row's address is, so its destination must be a field of the
 row. For one fixed destination, write the header of its family:
 
-    - ipv4: {source: host.vtep, destination: 192.0.2.1, ...}""",
+    - ipv4: {source: host.vtep, destination: 192.0.2.1, ...}
+
+Only what answers a packet may have a host value there: it is of the family of the packet that came in, or
+of the other one on a host that has no address of that family.""",
     ),
     "E411": Explained(
         "not a value of this type",

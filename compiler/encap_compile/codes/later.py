@@ -34,7 +34,6 @@ CODES: dict[str, Explained] = {
     ),
     "N909": _later("rows of the running system", "`owner: runtime` will leave the rows to `encapctl endpoints`."),
     "N910": _later("lists in fields", "A type like `ipv6[1..3]` will hold several addresses, as SRv6 needs."),
-    "N911": _later("presets", "A preset will expand to what is written out by hand today."),
     "N912": _later("this header", "`docs/spec.md` has the headers of this release."),
     "N913": _later(
         "outer checksums",

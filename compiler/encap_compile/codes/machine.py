@@ -54,9 +54,10 @@ CODES: dict[str, Explained] = {
         "filters elsewhere, and keeps what is in use.",
     ),
     "H109": Explained(
-        "the host lacks an address that rows need",
+        "the host lacks an address that rows or answers need",
         "A row's encapsulation has an outer family of which this host has no address. Without such a row the missing\n"
-        "family is fine. Give the host an address of that family, or take those rows out of this host's file.",
+        "family is fine. Give the host an address of that family, or take those rows out of this host's file.\n\n"
+        "An answer that goes to a host value needs that value and the outer source in one family, whichever.",
     ),
     "H110": Explained(
         "not applied here",

@@ -68,6 +68,12 @@ of them.""",
         "an unknown ingress rule",
         """`reflect` names a rule under `ingress: rules:`: the one whose packets are answered.""",
     ),
+    "E312": Explained(
+        "a name that the preset has",
+        """The preset of this spec stands for sets, encapsulations and tables with names of their own, and what is
+written beside it is added to them. Two of one name would hide which one rules mean. The preset's can be
+used by its name: `match: {destination: vips}`.""",
+    ),
     "E320": Explained(
         "a file outside the spec's folder",
         """A spec and the files that it names are reviewed, copied and compiled together, and the result is the

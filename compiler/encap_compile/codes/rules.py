@@ -96,9 +96,16 @@ set a number.
     ),
     "E513": Explained(
         "two encapsulations look the same on receive",
-        """Both consist of the same headers with the same constants, so which one a packet has cannot be told,
-and counters and rules of the second would never be used. Give them different ports, keys or source
-host values, or use one for both.""",
+        """A packet is taken for an encapsulation by its outer protocol, its UDP destination port and the address of
+ours that it comes to. Where these are the same for both, the first gets every packet, and refuses those
+with other headers, VNIs or keys; the second would never get one. Give them different ports or source host
+values, or use one encapsulation for both: a VNI or a key that varies is looked up.
+
+    vxlan:
+      - ...
+      - vxlan: {vni: endpoint.vni}
+    ...
+    - {name: peers, decapsulate: vxlan, from: sites.address, lookup: vnis}""",
     ),
     "E514": Explained(
         "an encapsulation that cannot be recognised",
@@ -150,6 +157,12 @@ rule with a set, which is one lookup however long it is:
 
     sets: {blocked: {file: blocked.txt}}
     - {name: blocked, match: {destination: blocked}, action: drop}""",
+    ),
+    "W517": Explained(
+        "a mark that no rule reflects",
+        """What comes in gets this mark and is learned, but every rule that reflects it looks for other marks. So it
+leaves by the rules that follow, mostly in the clear: to a gateway load balancer it would be lost, to others it
+would be seen. Give the row a mark of the rules' range, or the rules the row's.""",
     ),
     "W521": Explained(
         "many rules",

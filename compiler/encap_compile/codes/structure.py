@@ -5,6 +5,20 @@ from __future__ import annotations
 from . import Explained
 
 CODES: dict[str, Explained] = {
+    "E216": Explained(
+        "an unknown preset",
+        """A preset is one of a few known roles of a machine; docs/presets.md has them all. A role of your own is a
+spec, written out.""",
+    ),
+    "E217": Explained(
+        "more than one preset",
+        """A preset is the role of a machine, and decides about packets by rules in an order. Which of two presets would
+go first cannot be known, so a spec has one; what the machine does beside it is written out:
+
+    preset: {gue-return: {balancers: [192.0.2.0/28], vips: [203.0.113.0/24]}}
+    encapsulations: {...}
+    egress: {rules: [...], default: pass}""",
+    ),
     "E201": Explained(
         "an unknown key",
         """The language has no such key here. A key that does nothing would be worse than an error: a person

@@ -25,7 +25,6 @@ ROW_REFERENCES = Later(
 )
 RUNTIME = Later("N909", "rows owned by the running system", "keep the rows in the spec or in a file")
 LISTS = Later("N910", "fields that hold a list")
-PRESETS = Later("N911", "presets", "write the encapsulation out")
 HEADERS = Later("N912", "this header", "docs/spec.md has the headers of this release")
 CHECKSUMS = Later("N913", "outer checksums other than `zero`", "write `checksum: zero`, and let the receiver accept it")
 RECEIVED = Later("N914", "this received field in the key of a table")
@@ -39,8 +38,6 @@ KEYS: dict[str, dict[str, Later]] = {
         "tests": TESTS,
         "headers": PRIVATE_HEADERS,
         "mtu": MTU,
-        "preset": PRESETS,
-        "presets": PRESETS,
         "segmentation": SEGMENTATION,
     },
     "host_value": {},

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ..diagnostics import DiagnosedError, Findings, Place
 from ..rows.short import ShortFindings
-from ..spec import Spec
+from ..spec import Preset, Spec
+from .nodes import Node
 
 MOST_BYTES = 4 << 20
 
@@ -39,9 +40,26 @@ def parse_spec(data: bytes, path: str) -> Spec:
         raise DiagnosedError(findings.all)
     judge(root, annotated_schema(), findings)
     findings.stop_on_errors()
-    spec = build_spec(root, path, sha256(data).hexdigest(), findings)
+    expanded, preset = _expanded(root, findings)
     findings.stop_on_errors()
-    return replace(spec, warnings=tuple(findings.warnings))
+    spec = build_spec(expanded, path, sha256(data).hexdigest(), findings)
+    # A parameter may stand in several places of a preset's spec: what is wrong with it is said once.
+    findings.all[:] = dict.fromkeys(findings.all)
+    findings.stop_on_errors()
+    return replace(spec, warnings=tuple(findings.warnings), preset=preset)
+
+
+def _expanded(root: Node, findings: Findings) -> tuple[Node, Preset | None]:
+    """The document with what its preset stands for, if it has one."""
+    used = root.get("preset")
+    if used is None:
+        return root, None
+    from .presets import expand
+    from .written import written
+
+    expanded = expand(root, findings)
+    (name,) = used.keys
+    return expanded, Preset(name, written(expanded), used.keys[name])
 
 
 def read_bytes(path: str, findings: Findings) -> bytes:

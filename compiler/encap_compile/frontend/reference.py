@@ -34,6 +34,7 @@ in more than `-` and `_`.
 """
 SECTIONS = (
     ("The document", "", ""),
+    ("Presets", "preset", "preset: {NAME: {PARAMETER: ...}}"),
     ("Host values", "host_value", "host: {NAME: ...}"),
     ("Attaching", "attach", "attach: {...}"),
     ("Sets", "set", "sets: {NAME: ...}"),

@@ -44,6 +44,7 @@ def annotated_schema() -> Schema:
                 default="5.10",
                 examples=["5.10", "6.1"],
             ),
+            "preset": described("preset", **{"$ref": "#/$defs/preset"}),
             "host": named("host_value", "host", examples=[{"uplink": "device"}]),
             "attach": described("attach", **{"$ref": "#/$defs/attach"}),
             "sets": named("set", "sets", examples=[{"vips": ["203.0.113.0/24", "2001:db8:ff::/48"]}]),
@@ -53,8 +54,10 @@ def annotated_schema() -> Schema:
             "egress": described("egress", **{"$ref": "#/$defs/egress"}),
             "ingress": described("ingress", **{"$ref": "#/$defs/ingress"}),
         },
-        "required": ["apiVersion", "name", "attach"],
+        "required": ["apiVersion", "name"],
         "additionalProperties": False,
+        "if": {"required": ["preset"]},
+        "else": {"required": ["attach"]},
         "$defs": {**definitions(), **header_definitions()},
     }
 

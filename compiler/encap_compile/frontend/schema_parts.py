@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .preset_words import definitions as preset_definitions
 from .schema_text import TEXT
 
 Schema = dict[str, Any]
@@ -97,6 +98,7 @@ def definitions() -> Schema:
         **_values(),
         **_tables(),
         **_rules(),
+        **preset_definitions(MOST_FLOWS, _tables()["table"]["properties"]),
     }
 
 

@@ -9,6 +9,10 @@ TEXT: dict[str, str] = {
     "kernel": (
         "The oldest kernel that the bundle must load on, in quotes. What needs a newer one is an error that says so."
     ),
+    "preset": (
+        "A known role of a machine, in place of the spec for it: docs/presets.md has them all, written out. What else "
+        "is written is added to it; `encap-compile explain` shows the whole."
+    ),
     "host": (
         "Values that differ per machine. They are never compiled in: `encapctl` sets them when it loads, so "
         "one object serves every machine. The rest of the spec refers to them as `host.NAME`."
@@ -22,7 +26,7 @@ TEXT: dict[str, str] = {
         "Where the value comes from when the machine gives none: an attribute of a device, `DEVICE.address`, "
         "`DEVICE.mac`, `DEVICE.mtu` or `DEVICE.ifindex`."
     ),
-    "attach": "Where the programs go.",
+    "attach": "Where the programs go. Required, unless a preset says it.",
     "attach.devices": (
         "The devices whose TC hooks run the programs: host values of type `device`, or one of type `devices`."
         " Each device has its own instance; all share the maps."

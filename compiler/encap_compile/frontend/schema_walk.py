@@ -66,11 +66,13 @@ class _Walk:
             self.node(node, part, context, key)
         if "if" in schema:
             branch = schema.get("then" if holds(node, schema["if"]) else "else", {})
-            self._branch(node, branch, context, key)
+            self._branch(node, branch, schema, context, key)
 
-    def _branch(self, node: Node, branch: Schema, context: str, key: str) -> None:
+    def _branch(self, node: Node, branch: Schema, schema: Schema, context: str, key: str) -> None:
         problem = branch.get("x-problem")
-        if problem is None:
+        if problem is None and branch.keys() == {"required"}:
+            self._required(node, {**schema, **branch}, context)
+        elif problem is None:
             self.node(node, branch, context, key)
         elif not holds(node, branch):
             place = node.keys.get(problem.get("key", ""), node.start)
@@ -132,9 +134,6 @@ class _Walk:
 
     def _object(self, node: Node, schema: Schema, context: str, key: str) -> None:
         properties, others = schema.get("properties", {}), schema.get("additionalProperties", True)
-        meant = (
-            {closest(name, properties) for name in node.keys if name not in properties} if others is False else set()
-        )
         for name, value in node.items():
             if name in properties:
                 self.node(value, properties[name], context, name)
@@ -146,17 +145,25 @@ class _Walk:
                     self.node(Node("string", name, node.keys[name]), schema["propertyNames"], "name", "name")
                 if isinstance(others, dict):
                     self.node(value, others, context, name)
-        for name in schema.get("required", ()):
-            if node.get(name) is None and name not in meant and not self.lenient:
-                problem = missing_key(context, name, properties.get(name, {}))
-                self.findings.error(problem.code, problem.message, node.start, problem.help)
+        self._required(node, schema, context)
         if len(node.value) < schema.get("minProperties", 0):
             words = "the mapping is empty" if context in ("row", "header") else f"`{key}` is an empty mapping"
             self.findings.error("E207", words, node.place, empty_help(context, key, schema))
         if len(node.value) > schema.get("maxProperties", len(node.value)):
             second: Place = list(node.keys.values())[schema["maxProperties"]]
-            problem = too_many_keys(list(node.keys))
+            problem = too_many_keys(context, list(node.keys))
             self.findings.error(problem.code, problem.message, second, problem.help)
+
+    def _required(self, node: Node, schema: Schema, context: str) -> None:
+        """What must be there and is not, unless another key seems to be meant for it."""
+        properties, others = schema.get("properties", {}), schema.get("additionalProperties", True)
+        meant = (
+            {closest(name, properties) for name in node.keys if name not in properties} if others is False else set()
+        )
+        for name in schema.get("required", ()):
+            if node.get(name) is None and name not in meant and not self.lenient:
+                problem = missing_key(context, name, properties.get(name, {}))
+                self.findings.error(problem.code, problem.message, node.start, problem.help)
 
 
 def holds(node: Node, schema: Schema) -> bool:

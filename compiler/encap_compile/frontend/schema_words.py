@@ -60,6 +60,7 @@ ALIASES = {
     ("table", "columns"): "fields",
     ("", "version"): "apiVersion",
     ("", "tables"): "endpoints",
+    ("", "presets"): "preset",
     ("", "interfaces"): "attach",
 }
 
@@ -85,6 +86,11 @@ def unknown_key(
         return ValueProblem("E201", words, did_you_mean(key, properties))
     if context.startswith("header_"):
         return _header_field(context.removeprefix("header_"), key, properties)
+    if context == "preset":
+        return ValueProblem("E216", f"there is no preset `{key}`", did_you_mean(key, properties))
+    if context.startswith("preset_"):
+        words = f"the preset {context.removeprefix('preset_')} has no parameter `{key}`"
+        return ValueProblem("E201", words, did_you_mean(key, properties))
     other = ALIASES.get((context, key))
     help = f"the word is `{other}`" if other else did_you_mean(key, properties)
     return ValueProblem("E201", f"{PLACES.get(context, 'this mapping')} has no key `{key}`", help)
@@ -112,7 +118,10 @@ def missing_key(context: str, key: str, schema: Mapping[str, Any]) -> ValueProbl
         help = f"add `{key}: {examples[0]}`: {text}" if examples else text
         return ValueProblem("E402", f"header {name} needs `{key}`", help)
     example = _yaml(key, schema)
-    return ValueProblem("E202", f"{PLACES.get(context, 'this mapping')} needs `{key}`", f"{example}{text}")
+    where = PLACES.get(context, "this mapping")
+    if context.startswith("preset_"):
+        where = f"the preset {context.removeprefix('preset_')}"
+    return ValueProblem("E202", f"{where} needs `{key}`", f"{example}{text}")
 
 
 def wrong_kind(
@@ -178,8 +187,12 @@ def pattern_problem(node: Node, context: str, key: str, schema: Mapping[str, Any
     return ValueProblem("E204", f"`{text}` is not a value of `{key}`", schema.get("description", ""))
 
 
-def too_many_keys(names: list[str]) -> ValueProblem:
-    """Two headers in one element of a stack."""
+def too_many_keys(context: str, names: list[str]) -> ValueProblem:
+    """Two headers in one element of a stack, or two presets."""
+    if context == "preset":
+        words = f"`{names[0]}` and `{names[1]}`: a spec has one preset"
+        help = "keep one, and write out what you need of the other beside it: docs/presets.md has it"
+        return ValueProblem("E217", words, help)
     lines = "\n".join(f"- {name}: {{...}}" for name in names[:4])
     return ValueProblem("E215", f"`{names[0]}` and `{names[1]}` are one element of the list", f"one each:\n{lines}")
 

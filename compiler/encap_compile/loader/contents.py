@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..diagnostics import Findings, Place
 from ..kernel.maps import Packed
 from ..machine import Addresses, Machine
-from ..manifest import Manifest, PrefixSet, SourceSet, Table
+from ..manifest import HostMember, Manifest, PrefixSet, SourceSet, Table
 from .bundle import Bundle
 from .compose import Instance, member_value
 
@@ -142,9 +142,10 @@ def _own_addresses(manifest: Manifest, machine: Machine) -> list[bytes]:
 
 
 def check_stacks(manifest: Manifest, wanted: Wanted, instances: Sequence[Instance], findings: Findings) -> None:
-    """A host address that is missing is an error if anything needs it: always, or some row's stack (H109)."""
+    """A missing host address is an error if it is needed: always, by some row's stack, or by an answer (H109)."""
     reported: set[str] = set()
     for instance in instances:
+        _check_replies(manifest, instance, reported, findings)
         for member in instance.missing:
             what = f"{member.source}{f' ({member.family})' if member.family else ''}"
             if what in reported:
@@ -160,6 +161,31 @@ def check_stacks(manifest: Manifest, wanted: Wanted, instances: Sequence[Instanc
                 shown = ", ".join(needing[:5]) + (f" and {len(needing) - 5} more" if len(needing) > 5 else "")
                 words = f"host value {what} has no value on {instance.target.name}, but rows need it: {shown}"
                 findings.error("H109", words, help="give the host an address of that family, or take the rows out")
+
+
+def _check_replies(manifest: Manifest, instance: Instance, reported: set[str], findings: Findings) -> None:
+    """What can come in must be answered by a stack of which no address is missing."""
+    for reply in manifest.replies:
+        if any(m.own for m in _lacking(instance, reply.arriving)):
+            continue  # no packet can be sent to us that way
+        lacking = [_lacking(instance, stack) for stack in reply.stacks]
+        if not all(lacking):
+            continue
+        names = [f"{m.source}{f' ({m.family})' if m.family else ''}" for members in lacking for m in members]
+        if reported.issuperset(names):
+            continue
+        reported.update(names)
+        words = (
+            f"what comes in by {reply.arriving} cannot be answered: on {instance.target.name} there is no "
+            f"{' and no '.join(names)}"
+        )
+        help = "the outer source and the destination of an answer are of one family: give the host both"
+        findings.error("H109", words, help=help)
+
+
+def _lacking(instance: Instance, stack: str) -> list[HostMember]:
+    """The host values that a stack needs and the instance has not."""
+    return [m for m in instance.missing if f"stack:{stack}" in m.required_for]
 
 
 def _rows_of(manifest: Manifest, wanted: Wanted, need: str) -> list[str]:

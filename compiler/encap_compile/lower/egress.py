@@ -87,22 +87,23 @@ def _dispatch(spec: Spec, table: str, stacks: Sequence[ir.Stack]) -> ir.Dispatch
 def reflection(spec: Spec, rule: EgressRule, stacks: Sequence[ir.Stack]) -> ir.Dispatch:
     """The stacks of a rule's replies. What was learned says in which stack the packet came in."""
     name = c_name(rule.name)
-    pairs = reply_stacks(spec, rule, stacks)
+    ways = [(r.arriving, stack, r.stacks) for r in reply_stacks(spec, rule, stacks) for stack in r.stacks]
     return ir.Dispatch(
         function=f"reflect_{name}",
         table=name,
-        by_row=len(pairs) > 1,
+        by_row=len(ways) > 1,
         encapsulators=tuple(
             ir.Encapsulator(
-                f"reflect_{name}_{a.name}",
+                f"reflect_{name}_{came.name}{f'_by_{stack.outer_family}' if len(choice) > 1 else ''}",
                 name,
-                r,
+                stack,
                 "struct learned",
-                stack_constant(a),
+                stack_constant(came),
                 clamp=True,
-                larger=larger(a, r),
+                larger=larger(came, stack),
+                guarded=stack is not choice[-1],
             )
-            for a, r in pairs
+            for came, stack, choice in ways
         ),
     )
 

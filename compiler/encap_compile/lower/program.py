@@ -190,6 +190,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         source_sets=sets,
         prefix_sets=prefix_sets,
         flows=_flows(program),
+        replies=_described_replies(spec, in_use),
         own_addresses=OWN_ADDRESSES if egress.signatures else "",
         counters_size=counting.SIZE * len(described_counters),
         counters=tuple(
@@ -265,8 +266,17 @@ def _replies(spec: Spec, stacks: Sequence[ir.Stack]) -> dict[str, list[ir.Stack]
     found: dict[str, list[ir.Stack]] = {}
     for rule in spec.egress.rules:
         if rule.reflect is not None:
-            found.setdefault(rule.reflect.rule, []).extend(reply for _, reply in reply_stacks(spec, rule, stacks))
+            replies = reply_stacks(spec, rule, stacks)
+            found.setdefault(rule.reflect.rule, []).extend(stack for reply in replies for stack in reply.stacks)
     return found
+
+
+def _described_replies(spec: Spec, stacks: Sequence[ir.Stack]) -> tuple[manifest.Reply, ...]:
+    found: dict[manifest.Reply, None] = {}
+    for rule in spec.egress.rules:
+        for reply in reply_stacks(spec, rule, stacks) if rule.reflect else ():
+            found[manifest.Reply(reply.arriving.name, tuple(s.name for s in reply.stacks))] = None
+    return tuple(found)
 
 
 def _used_tables(spec: Spec) -> set[str]:

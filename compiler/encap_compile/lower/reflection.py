@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from .. import ir
 from ..headers import catalogue
@@ -30,13 +31,34 @@ def reply_encapsulation(spec: Spec, rule: EgressRule) -> Encapsulation:
     return spec.encapsulations[rule.reflect.encapsulation or spec.ingress_rule(rule.reflect.rule).decapsulate]
 
 
-def reply_stacks(spec: Spec, rule: EgressRule, stacks: Sequence[ir.Stack]) -> list[tuple[ir.Stack, ir.Stack]]:
-    """For each stack in which a packet can come in, the stack of the reply: of the same family where there is one."""
+class Reply(NamedTuple):
+    """What answers a packet that came in `arriving`: the first of the `stacks` whose own addresses the host has."""
+
+    arriving: ir.Stack
+    stacks: tuple[ir.Stack, ...]
+
+
+def reply_stacks(spec: Spec, rule: EgressRule, stacks: Sequence[ir.Stack]) -> list[Reply]:
+    """For each stack in which a packet can come in, those of the reply: of the same family where there is one.
+
+    Where the host says the destination, a host that has no address of that family takes the other one.
+    """
     assert rule.reflect is not None
     arriving = [s for s in stacks if s.encapsulation == spec.ingress_rule(rule.reflect.rule).decapsulate]
     wanted = reply_encapsulation(spec, rule).name
-    replies = {s.outer_family: mirrored(s) for s in stacks if s.encapsulation == wanted}
-    return [(a, replies.get(a.outer_family) or next(iter(replies.values()))) for a in arriving]
+    replies = [mirrored(s) for s in stacks if s.encapsulation == wanted]
+    found = []
+    for came in arriving:
+        first = next((r for r in replies if r.outer_family == came.outer_family), replies[0])
+        others = tuple(r for r in replies if r is not first) if to_host_value(first) else ()
+        found.append(Reply(came, (first, *others)))
+    return found
+
+
+def to_host_value(stack: ir.Stack) -> bool:
+    """Whether the outer destination is a host value's."""
+    parts = [p for w in stack.layers[0].words for p in w.parts]
+    return any(p.name == "destination" and isinstance(p.source, ir.FromHost) for p in parts)
 
 
 def mirrored(stack: ir.Stack) -> ir.Stack:
@@ -123,15 +145,26 @@ def learn(rule: IngressRule, arriving: ir.Stack, replies: Sequence[ir.Stack]) ->
         part = next(p for p in word.parts if p.name == field)
         fields.append(ir.LearnedField(member, type_, layer.member, word.name, word.bits, part.shift, part.bits))
     own = [r for r in replies if r.outer_family == arriving.outer_family] or replies
-    most = max(own, key=lambda r: r.overhead, default=arriving)
+    guarded = {r.name for r in own if to_host_value(r) and any(_of_other_family(r, other) for other in replies)}
+    usual, otherwise = _largest(own, arriving), _largest(replies, arriving)
     return ir.Learn(
         constant(rule.name),
         DIRECTIONS[rule.learn.direction],
         tuple(fields),
         tuple(options),
         tail,
-        larger(most, arriving),
+        usual,
+        tuple(sorted(guarded)) if otherwise != usual else (),
+        otherwise if guarded else "",
     )
+
+
+def _of_other_family(one: ir.Stack, other: ir.Stack) -> bool:
+    return one.encapsulation == other.encapsulation and one.outer_family != other.outer_family
+
+
+def _largest(replies: Sequence[ir.Stack], arriving: ir.Stack) -> str:
+    return larger(max(replies, key=lambda r: r.overhead, default=arriving), arriving)
 
 
 def larger(one: ir.Stack, other: ir.Stack) -> str:

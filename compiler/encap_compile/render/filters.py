@@ -14,7 +14,7 @@ from ..lower.tables import row_id
 from . import assignments, conditions
 from .owners import OWNER_FILTERS
 from .receive import RECEIVE_FILTERS
-from .tails import TAIL_FILTERS
+from .tails import TAIL_FILTERS, received_overhead
 from .tunnel_ends import compares_ipv6, set_key, tunnel_end_condition, tunnel_end_sets
 
 FAMILIES = ("ipv4", "ipv6")
@@ -211,6 +211,51 @@ def reads_row(stack: ir.Stack) -> bool:
     return any(isinstance(source, ir.FromRow) for source in sources)
 
 
+def guarded_stacks(egress: ir.EgressProgram) -> list[ir.Stack]:
+    """Stacks that are sent only by hosts that have the addresses for it."""
+    return list({e.stack.name: e.stack for e in egress.encapsulators if e.guarded}.values())
+
+
+def cases(dispatch: ir.Dispatch) -> list[tuple[str, list[ir.Encapsulator]]]:
+    """What is sent in each case, in the order to be tried: all but the last are guarded."""
+    found: dict[str, list[ir.Encapsulator]] = {}
+    for encapsulator in dispatch.encapsulators:
+        found.setdefault(encapsulator.case, []).append(encapsulator)
+    return list(found.items())
+
+
+def guard(stack: str) -> str:
+    """Whether the host has the addresses of a stack."""
+    return f"has_addresses_of_{stack}()"
+
+
+def has_addresses(stack: ir.Stack) -> str:
+    """The same as a condition: none of the host values in its outer addresses is missing."""
+    sources = [p.source for w in stack.layers[0].words for p in w.parts if p.name in ("source", "destination")]
+    members = [s.member for s in sources if isinstance(s, ir.FromHost)]
+    return " && ".join(f"is_given(&host.{m})" if stack.outer_family == "ipv6" else f"host.{m}" for m in members)
+
+
+def learned_overhead(rule: ir.IngressRule, decapsulator: ir.Decapsulator) -> str:
+    """By how much a packet of a learned flow grows, the way that adds more."""
+    learn = rule.learn
+    assert learn is not None
+    if not learn.guards:
+        return _overhead(learn.larger, learn, decapsulator)
+    condition = " && ".join(guard(stack) for stack in learn.guards)
+    ways = (_overhead(name, learn, decapsulator) for name in (learn.larger, learn.otherwise))
+    return f"{condition} ? {' : '.join(ways)}"
+
+
+def _overhead(larger: str, learn: ir.Learn, decapsulator: ir.Decapsulator) -> str:
+    """`larger` names a reply's overhead; empty is that of what came in."""
+    if larger:
+        return f"{larger}{' + tail' if learn.tail else ''}"
+    if decapsulator.encapsulation_limit:
+        return f"{decapsulator.stack.name.upper()}_OVERHEAD"
+    return received_overhead(decapsulator.stack)
+
+
 def passes_row(function: str, program: ir.Program) -> bool:
     dispatch = next(d for d in program.egress.dispatches if d.function == function)
     return dispatch.by_row or reads_row(dispatch.encapsulators[0].stack)
@@ -274,6 +319,11 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "encapsulator": encapsulator,
     "reads_row": reads_row,
     "passes_row": passes_row,
+    "guarded_stacks": guarded_stacks,
+    "cases": cases,
+    "guard": guard,
+    "has_addresses": has_addresses,
+    "learned_overhead": learned_overhead,
     "link_local_condition": link_local_condition,
     "reason": reason,
     "condition": condition,
