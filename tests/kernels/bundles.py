@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.anywhere import bundles as anywhere
+
 from .images import REPOSITORY
 from .tools import MachineError
 
@@ -16,9 +18,9 @@ COMPILER = "import sys; from encap_compile.cli import main; sys.exit(main())"
 
 
 def compile_all(folder: Path, with_examples: bool) -> list[str]:
-    """Compile the scenarios' specs and the examples into `folder`; the examples' names."""
+    """Compile the scenarios' specs, those of tests/anywhere and the examples into `folder`; the examples' names."""
     examples = sorted(EXAMPLES.glob("*.yaml")) if with_examples else []
-    specs = [*sorted(SPECS.glob("*.yaml")), *examples]
+    specs = sorted({*SPECS.glob("*.yaml"), *anywhere.SPECS, *examples})
     command = [sys.executable, "-c", COMPILER, *map(str, specs), "-o", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY)
     if done.returncode:

@@ -32,6 +32,12 @@ SECTIONS = {
         "`next_hop: route`, where the inner routes lead to the neighbour of another: packets go to the tunnel end's "
         "own, on the link or behind the router. The same traffic as above.",
     ),
+    "reflection": (
+        "Reflection",
+        "A server behind two balancers with the kernel's own tunnel devices: each answer reaches its client, by the "
+        "balancer that the question came by, and none is on the wire in the clear. Kernels differ in who owns such a "
+        "packet when it leaves.",
+    ),
     "clear": (
         "Nothing in the clear",
         "During all of that traffic, the router saw no packet with an inner address outside a tunnel.",

@@ -1,0 +1,31 @@
+"""What the tests here load: compiled where they run, or given to a guest, which has no compiler."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tests.support import cli
+
+GIVEN = "ENCAP_TEST_BUNDLES"  # the folder of bundles that are compiled already
+_OWN = Path(__file__).with_name("specs")
+# By how the balancers encapsulate: what the server behind them runs.
+RETURN = {
+    "vxlan": cli.ROOT / "examples" / "vxlan-return.yaml",
+    "geneve": _OWN / "geneve-return.yaml",
+    "gre": _OWN / "gre-return.yaml",
+    "gue": _OWN / "gue-return.yaml",
+}
+SPECS = tuple(RETURN.values())
+
+
+def bundle(spec: Path, folder: Path) -> Path:
+    """The bundle of a spec, compiled into `folder` if it has to be."""
+    if given := os.environ.get(GIVEN):
+        return Path(given) / spec.stem
+    return cli.compile_spec(spec, folder)[0]
+
+
+def encapsulations() -> tuple[str, ...]:
+    """For which this kernel has a device. Guests have a module for each; elsewhere only vxlan is sure to be there."""
+    return tuple(RETURN) if GIVEN in os.environ else ("vxlan",)
