@@ -42,7 +42,7 @@ def tell(screen: Screen, folder: Path) -> None:
     with screen.busy("building the network"):
         topology = Topology(offloads="off")  # finished checksums in the captured bytes
     with topology:
-        server = Server(topology, 4, VNIS)
+        server = Server(topology, 4, vnis=VNIS)
         screen.output(PICTURE)
         with web.serving(server.vip(4)), web.serving(server.vip(6)):
             play(screen, server, bundle)
@@ -136,10 +136,10 @@ def failover(screen: Screen, server: Server) -> None:
     screen.step("`near` fails over to another address and VNI, in the middle of what it carries")
     near, second = server.topology.near, "192.0.2.21"
     near.ip(f"addr add {second}/28 dev eth0")
-    server.tunnel("near", "vx1", second, [], VNIS["near"] + 100)
+    server.tunnel("near", "tun1", second, VNIS["near"] + 100)
     seen = []
     client, vip = server.client("near", 4), server.vip(4)
-    for device in ("vx0", "vx1", "vx0"):
+    for device in ("tun0", "tun1", "tun0"):
         server.send_through("near", device)
         with Capture(server.topology.router, "to-ours") as wire:
             # A ping's identifier is its process's; the flow goes on if it is given.

@@ -1,9 +1,13 @@
-"""Rules for every test: kernel tests need root and say so, and nothing of a network outlives the run."""
+"""Rules for every test: kernel tests need root and say so, and nothing of a network outlives the run.
+
+Several processes may share the run (pytest-xdist). One of them is told what to do by the user and ends last: it takes
+away what a killed run left before, and what a killed worker left behind. Namespaces have the process id in their names,
+so no process touches another's.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 import pytest
 
@@ -16,11 +20,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.fail("needs root: network namespaces and BPF programs (run ./dev test as root)", pytrace=False)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _no_namespace_outlives_the_run() -> Iterator[None]:
+def pytest_sessionstart(session: pytest.Session) -> None:
     netns.clean_up_when_told_to_stop()
-    if os.geteuid() == 0:
+    _sweep(session.config)
+
+
+def pytest_sessionfinish() -> None:
+    netns.destroy_all()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    _sweep(config)
+
+
+def _sweep(config: pytest.Config) -> None:
+    if os.geteuid() == 0 and not hasattr(config, "workerinput"):
         netns.sweep()
         cgroups.sweep()
-    yield
-    netns.destroy_all()

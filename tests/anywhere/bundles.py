@@ -17,9 +17,9 @@ RETURN = {
     "gue": _OWN / "gue-return.yaml",
 }
 # What the host runs whose sockets choose.
-EXITS = {name: _OWN / f"{name}.yaml" for name in ("exits", "exits-newer", "exits-chosen", "containers")}
-NEXT = _OWN / "next" / "exits-chosen.yaml"  # another version of one of them
-SPECS = (*RETURN.values(), *EXITS.values(), NEXT)
+EXITS = {name: _OWN / f"{name}.yaml" for name in ("two-exits", "two-exits-newer", "only-chosen", "containers")}
+NEXT = _OWN / "next" / "only-chosen.yaml"  # another version of one of them
+SPECS = (*RETURN.values(), *EXITS.values())
 
 
 def bundle(spec: Path, folder: Path) -> Path:

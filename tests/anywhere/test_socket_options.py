@@ -51,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def exits(folder: Path) -> Iterator[Exits]:
     with Tree() as tree, Topology(offloads="off") as topology:
         found = Exits(topology, tree)
-        found.apply(bundle(EXITS["exits-newer" if NEWER else "exits"], folder))
+        found.apply(bundle(EXITS["two-exits-newer" if NEWER else "two-exits"], folder))
         yield found
         found.close()
 
@@ -61,7 +61,7 @@ def only_choosing(folder: Path) -> Iterator[Exits]:
     """A network in which nobody is encapsulated who has not chosen."""
     with Tree() as tree, Topology(offloads="off") as topology:
         found = Exits(topology, tree)
-        found.apply(bundle(EXITS["exits-chosen"], folder))
+        found.apply(bundle(EXITS["only-chosen"], folder))
         yield found
         found.close()
 

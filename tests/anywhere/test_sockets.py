@@ -48,7 +48,7 @@ MPTCP = 262
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exits]:
-    spec = EXITS["exits-newer" if NEWER else "exits"]
+    spec = EXITS["two-exits-newer" if NEWER else "two-exits"]
     with Tree() as tree, Topology(offloads="off") as topology:
         found = Exits(topology, tree)
         with found.socket("a", 4) as before:  # what the tests count can be seen

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import bundles, cells, images, matrix, report
+from . import anywhere, bundles, cells, images, matrix, report
 from .tools import MachineError, ensure_tools
 
 DOCUMENT = images.REPOSITORY / "docs/kernels.md"
@@ -30,8 +30,9 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--scenario",
         action="append",
-        choices=(*cells.ENCAPSULATIONS, *cells.DEVICES, "examples"),
-        help="only this encapsulation, kind of devices, or the loading of the examples; may be repeated",
+        choices=(*cells.ENCAPSULATIONS, *cells.DEVICES, *anywhere.SCENARIOS, "examples"),
+        help="only this encapsulation, kind of devices, module of tests/anywhere, or the loading of the examples; "
+        "may be repeated",
     )
     parser.add_argument("--baseline", action="store_true", help="the kernel's own device on our side: tests the tests")
     parser.add_argument("--refresh", action="store_true", help="look for newer kernels than those in the cache")
@@ -44,11 +45,12 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
 def main(words: Sequence[str] | None = None) -> int:
     options = arguments(words)
     wanted = [series for series in images.SERIES if not options.kernel or series in options.kernel]
-    scenarios = options.scenario or [*cells.ENCAPSULATIONS, *cells.DEVICES, "examples"]
+    scenarios = options.scenario or [*cells.ENCAPSULATIONS, *cells.DEVICES, *anywhere.SCENARIOS, "examples"]
     encapsulations = tuple(name for name in cells.ENCAPSULATIONS if name in scenarios)
     devices = tuple(name for name in cells.DEVICES if name in scenarios and not options.baseline)
+    modules = [name for name in anywhere.SCENARIOS if name in scenarios and not options.baseline]
     if options.list:
-        return _list(wanted, encapsulations, devices)
+        return _list(wanted, encapsulations, devices, modules)
     started = time.monotonic()
     try:
         if os.geteuid():
@@ -60,7 +62,8 @@ def main(words: Sequence[str] | None = None) -> int:
                 examples = bundles.compile_all(Path(name), "examples" in scenarios)
             found = images.images(wanted, options.refresh)
             logs = matrix.logs_folder()
-            job = matrix.Job(encapsulations, tuple(examples), devices, Path(name), options.baseline)
+            tests = tuple(anywhere.collect(modules, Path(name)))
+            job = matrix.Job(encapsulations, tuple(examples), devices, Path(name), options.baseline, tests)
             columns = matrix.run(found, job, logs, say)
     except MachineError as why:
         say(f"the matrix could not run: {why}")
@@ -78,11 +81,13 @@ def main(words: Sequence[str] | None = None) -> int:
     return 1 if failed else 0
 
 
-def _list(wanted: Sequence[str], encapsulations: Sequence[str], devices: Sequence[str]) -> int:
+def _list(wanted: Sequence[str], encapsulations: Sequence[str], devices: Sequence[str], modules: Sequence[str]) -> int:
     for series in wanted:
         say(f"kernel {series}")
     examples = [spec.stem for spec in sorted(bundles.EXAMPLES.glob("*.yaml"))]
-    for cell in cells.expected(encapsulations, examples, False, devices):
+    with tempfile.TemporaryDirectory(prefix="encap-collected-") as name:
+        tests = anywhere.collect(modules, Path(name))
+    for cell in [*cells.expected(encapsulations, examples, False, devices), *tests]:
         say(cell.id)
     return 0
 

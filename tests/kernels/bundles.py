@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+from tests.anywhere import bundles as anywhere
 
 from .images import REPOSITORY
 from .tools import MachineError
@@ -16,14 +19,18 @@ COMPILER = "import sys; from encap_compile.cli import main; sys.exit(main())"
 
 
 def compile_all(folder: Path, with_examples: bool) -> list[str]:
-    """Compile the scenarios' specs and the examples into `folder`; the examples' names."""
+    """Compile the scenarios' specs, those of tests/anywhere and the examples into `folder`; the examples' names."""
     examples = sorted(EXAMPLES.glob("*.yaml")) if with_examples else []
-    specs = [*sorted(SPECS.glob("*.yaml")), *examples]
+    _compile(sorted({*SPECS.glob("*.yaml"), *anywhere.SPECS, *examples}), folder)
+    _compile([anywhere.NEXT], anywhere.place(folder, anywhere.NEXT))
+    return [example.stem for example in examples]
+
+
+def _compile(specs: Sequence[Path], folder: Path) -> None:
     command = [sys.executable, "-c", COMPILER, *map(str, specs), "-o", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY)
     if done.returncode:
         raise MachineError(f"encap-compile failed with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return [example.stem for example in examples]
 
 
 def claims(bundle: Path, release: str) -> bool:

@@ -27,6 +27,7 @@ class Job:
     scenarios: tuple[str, ...]
     bundles: Path
     baseline: bool = False
+    tests: tuple[Cell, ...] = ()  # of tests/anywhere
 
 
 @dataclass
@@ -72,7 +73,7 @@ def _column(image: Image, job: Job, logs: Path, say: Callable[[str], None]) -> C
     column = Column(image.series, f"Linux {image.version}")
     examples = [name for name in job.examples if bundles.claims(job.bundles / name, image.release)]
     column.unclaimed = set(job.examples) - set(examples)
-    expected = cells.expected(job.encapsulations, examples, job.baseline, job.scenarios)
+    expected = [*cells.expected(job.encapsulations, examples, job.baseline, job.scenarios), *job.tests]
     say(f"{column.title}: booting, {len(expected)} checks")
     shared = logs / image.series
     shared.mkdir(parents=True, exist_ok=True)
@@ -81,6 +82,7 @@ def _column(image: Image, job: Job, logs: Path, say: Callable[[str], None]) -> C
         "encapsulations": job.encapsulations,
         "examples": examples,
         "scenarios": job.scenarios,
+        "modules": list(dict.fromkeys(cell.section for cell in job.tests)),
         "bundles": str(job.bundles),
         "baseline": job.baseline,
     }

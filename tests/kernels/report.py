@@ -32,6 +32,26 @@ SECTIONS = {
         "`next_hop: route`, where the inner routes lead to the neighbour of another: packets go to the tunnel end's "
         "own, on the link or behind the router. The same traffic as above.",
     ),
+    "sockets": (
+        "Sockets",
+        "Applications choose one of two exits for their sockets, or their cgroup has one. The exits are the kernel's "
+        "own vxlan devices with services behind them; who answers says which way a packet went, and the wire is watched "
+        "for any in the clear.",
+    ),
+    "socket_options": (
+        "Socket options",
+        "What may be chosen, what is refused and how, and that all other options and sockets are left alone.",
+    ),
+    "containers": (
+        "Network namespaces",
+        "Two namespaces with the same inner addresses, each with programs, cgroup and exits of its own.",
+    ),
+    "reflection": (
+        "Reflection",
+        "A server behind two balancers with the kernel's own tunnel devices: each answer reaches its client, by the "
+        "balancer that the question came by, and none is on the wire in the clear. Kernels differ in who owns such a "
+        "packet when it leaves.",
+    ),
     "clear": (
         "Nothing in the clear",
         "During all of that traffic, the router saw no packet with an inner address outside a tunnel.",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernels import archive, cells, initramfs, limits, matrix, report, tools, vm
+from tests.kernels import anywhere, archive, cells, initramfs, limits, matrix, report, tools, vm
 from tests.kernels.cells import Cell
 from tests.kernels.images import Image
 
@@ -62,6 +62,17 @@ def test_the_document_is_written_only_when_it_changes(tmp_path: Path) -> None:
 def test_a_limit_is_neither_passed_nor_failed_and_must_have_run() -> None:
     assert limits.known()
     assert set(limits.known()) <= set(cells.expected(cells.IN_UDP, (), baseline=False))
+
+
+def test_the_tests_of_every_kernel_are_cells_of_the_document(tmp_path: Path) -> None:
+    """Each has a name of its own and a section with words; in a guest they come with every encapsulation."""
+    found = anywhere.collect(list(anywhere.SCENARIOS), tmp_path)
+    assert len({cell.id for cell in found}) == len(found)
+    assert {cell.section for cell in found} == set(anywhere.SCENARIOS)
+    assert set(anywhere.SCENARIOS) <= set(report.SECTIONS)
+    row = "Ping, UDP, TCP and RST by each encapsulation"
+    assert Cell("reflection", row, "ipv6 inside, gue over ipv4") in found
+    assert Cell("reflection", "SYN-ACK with a SYN cookie", "ipv4 inside, vxlan over ipv6") in found
 
 
 def test_the_newest_kernel_of_a_series_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:

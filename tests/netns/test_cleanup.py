@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -24,6 +25,16 @@ with Topology() as topology:
     topology.ours.popen(["sleep", "600"])
     print("ready", flush=True)
     time.sleep(600)
+"""
+
+BUILD_AND_DIE = """
+import os, signal
+from pathlib import Path
+from tests.support.topology import Topology
+def test_worker():
+    with Topology():
+        Path("pid").write_text(str(os.getpid()))
+        os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
@@ -62,3 +73,18 @@ def test_the_living_are_left_alone(building: subprocess.Popen[str]) -> None:
     building.terminate()
     building.wait(10)
     until(lambda: not _left_by(building.pid), "cleaned up")
+
+
+def test_a_killed_worker_of_a_test_run(tmp_path: Path) -> None:
+    """Its namespaces are gone when the run is over, and need no next one."""
+    (tmp_path / "test_dying.py").write_text(BUILD_AND_DIE)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", "-p", "no:cacheprovider", "-n", "1"]
+    done = subprocess.run(
+        [*command, "--max-worker-restart", "0", "test_dying.py"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert "crashed" in done.stdout, done.stdout + done.stderr
+    assert _left_by(int((tmp_path / "pid").read_text())) == []

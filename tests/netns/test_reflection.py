@@ -10,11 +10,12 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 
 from tests.support import cli, kernel_vxlan
-from tests.support.balancers import BALANCERS, CLIENTS, EXAMPLE, VIP, VNI, Server
+from tests.support.balancers import BALANCERS, CLIENTS, DEVICE, EXAMPLE, VIP, VNI, Server
 from tests.support.netns import Namespace
 from tests.support.polling import until
 from tests.support.topology import PLAN, Topology
@@ -89,7 +90,8 @@ def test_without_the_program_it_is_in_the_clear() -> None:
 def test_nginx_and_curl(bundle: Path, outer: int, tmp_path: Path) -> None:
     """Bulk in both directions, many connections at a time, closed by either side."""
     content = os.urandom(2 << 20)
-    for folder in (tmp_path, *tmp_path.parents[:3]):  # nginx does not read as root
+    # nginx does not read as root: down from the folder that pytest makes for root alone.
+    for folder in (tmp_path, *(f for f in tmp_path.parents if Path(gettempdir()) in f.parents)):
         folder.chmod(0o755)
     (tmp_path / "file").write_bytes(content)
     listen = "".join(f"listen {a}; " for a in (f"{VIP[4]}:80", f"[{VIP[6]}]:80"))
@@ -161,68 +163,6 @@ def test_iperf3_with_parallel_streams(bundle: Path) -> None:
         assert server.counters()["egress_vip_unlearned"] == 0
 
 
-@pytest.mark.parametrize("version", [4, 6])
-def test_closed_ports_and_connections(bundle: Path, version: int) -> None:
-    """RST, port unreachable, and what TIME_WAIT still has to say: they have no socket to tell where they belong."""
-    with serving(bundle) as server:
-        for role in BALANCERS:
-            client = server.client(role, version)
-            with client.namespace.socket(client.family, socket.SOCK_STREAM) as connection:
-                connection.settimeout(3)
-                with pytest.raises(ConnectionRefusedError):
-                    connection.connect((VIP[version], 9))
-            with client.namespace.socket(client.family, socket.SOCK_DGRAM) as connection:
-                connection.settimeout(3)
-                connection.connect((VIP[version], 9))
-                connection.send(b"anyone?")
-                with pytest.raises(ConnectionRefusedError):
-                    connection.recv(1)
-            with server.topology.ours.socket(client.family, socket.SOCK_STREAM) as listener:
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                listener.bind((VIP[version], 7100))
-                listener.listen()
-                with client.namespace.socket(client.family, socket.SOCK_STREAM) as connection:
-                    connection.settimeout(3)
-                    connection.connect((VIP[version], 7100))
-                    accepted, _ = listener.accept()
-                    accepted.close()  # the server closes first: it is the one that waits
-                    assert connection.recv(1) == b""
-                    before = server.wire()[role]
-                    connection.close()
-                    until(lambda role=role, before=before: server.wire()[role] > before, "the last acknowledgement")
-        assert server.counters()["egress_vip_unlearned"] == 0
-
-
-def test_an_encapsulator_that_changes_in_mid_flow(bundle: Path) -> None:
-    """A balancer fails over to another of its addresses: the next answer goes there."""
-    with serving(bundle) as server:
-        second = "192.0.2.21"
-        server.topology.near.ip(f"addr add {second}/28 dev eth0")
-        server.tunnel("near", "vx1", second, [], VNI + 1)
-        client, other = server.client("near", 4), server.client("far", 4)
-        assert ping(other, server.vip(4))
-        with server.topology.ours.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((VIP[4], 7100))
-            listener.listen()
-            with client.namespace.socket(socket.AF_INET, socket.SOCK_STREAM) as connection:
-                connection.settimeout(3)
-                connection.bind((client.address, 0))
-                connection.connect((VIP[4], 7100))
-                accepted, _ = listener.accept()
-                with accepted:
-                    accepted.settimeout(3)
-                    for device in ("vx0", "vx1", "vx0"):
-                        server.send_through("near", device)
-                        before = server.counters()["flows_changed"], server.topology.near.counter(device, "rx_packets")
-                        connection.sendall(b"question")
-                        assert accepted.recv(8) == b"question"
-                        accepted.sendall(b"answer")
-                        assert connection.recv(6) == b"answer"
-                        assert server.topology.near.counter(device, "rx_packets") > before[1]
-        assert server.counters()["flows_changed"] == 2
-
-
 def test_a_spoofed_segment_steals_nothing(bundle: Path) -> None:
     """From a balancer that is trusted: without the numbers of the connection its tuple alone is not believed."""
     from scapy.layers.inet import IP, TCP, UDP
@@ -263,15 +203,14 @@ def test_a_spoofed_segment_steals_nothing(bundle: Path) -> None:
 def test_a_new_connection_by_another_balancer(bundle: Path) -> None:
     """The same client port again, with nobody but a listener to ask: the new way counts, whatever was known before."""
     with serving(bundle) as server:
-        server.topology.near.ip("addr add 192.0.2.21/28 dev eth0")
-        server.tunnel("near", "vx1", "192.0.2.21", [], VNI + 1)
+        server.second_tunnel("tun1")
         client = server.client("near", 4)
         assert ping(server.client("far", 4), server.vip(4))
         with server.topology.ours.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((VIP[4], 7100))
             listener.listen()
-            for device in ("vx0", "vx1", "vx0"):
+            for device in (DEVICE, "tun1", DEVICE):
                 server.send_through("near", device)
                 with client.namespace.socket(socket.AF_INET, socket.SOCK_STREAM) as connection:
                     connection.settimeout(3)
@@ -282,17 +221,3 @@ def test_a_new_connection_by_another_balancer(bundle: Path) -> None:
                     listener.accept()[0].close()
         assert server.counters()["flows_changed"] == 2
         assert server.counters()["flows_disbelieved"] == 0
-
-
-def test_questions_from_strangers_are_not_answered(bundle: Path) -> None:
-    """A VIP reached past the balancers does not answer in the clear: its answer is dropped by the rule, and counted."""
-    with Topology(offloads="off") as topology:
-        server = Server(topology, 4)
-        server.apply(bundle)
-        for version in (4, 6):
-            topology.router.ip(f"route add {VIP[version]} via {PLAN['ours'].underlay[version]}")
-        far = topology.underlay_host("far", 4)
-        topology.far.ip(f"route replace {VIP[4]} via {PLAN['far'].gateway[4]}")
-        assert not ping(far, server.vip(4), count=2, timeout=0.5)
-        assert server.counters()["egress_vip_unlearned"] == 2
-        assert server.wire()["clear"] == 0

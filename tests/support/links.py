@@ -13,6 +13,7 @@ from . import ethtool
 from .netns import Namespace
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+BRIDGE_MAC = "02:00:00:00:ff:01"
 SEGMENTING = "tx-*-segmentation"
 # Device features by the kernel's names; `*` stands for anything but "generic". `on` hands whole super-packets from
 # host to host. `software` makes them up to the hook and cuts them in the kernel behind it, as for a plain NIC: the mode
@@ -50,10 +51,13 @@ def veth(left: Namespace, left_device: str, right: Namespace, right_device: str,
 
 def bridge(namespace: Namespace, device: str, ports: list[str], mtu: int = 1500) -> None:
     """A bridge without spanning tree or multicast snooping: a plain wire between its ports."""
-    namespace.ip(f"link add {device} type bridge forward_delay 0 mcast_snooping 0")
-    # Its own MAC, else it follows the lowest of its ports' and changes when one is added.
-    namespace.ip(f"link set {device} address {mac_of(namespace, device)} mtu {mtu} up")
-    namespace.ip(*(f"link set {port} master {device}" for port in ports))
+    # Its own MAC, else it follows the lowest of its ports' and changes when one is added. From the beginning: 5.10
+    # floods frames for one that it chose itself, also when it is set to the same again [measured].
+    namespace.ip(
+        f"link add {device} address {BRIDGE_MAC} type bridge forward_delay 0 mcast_snooping 0",
+        f"link set {device} mtu {mtu} up",
+        *(f"link set {port} master {device}" for port in ports),
+    )
 
 
 def mac_of(namespace: Namespace, device: str) -> str:
@@ -77,4 +81,9 @@ def set_offloads(end: End, mode: str) -> None:
 
 def neighbour(namespace: Namespace, device: str, address: Address | str, mac: str) -> None:
     """A neighbour that is known for good, so that no test waits for or depends on ARP."""
-    namespace.ip(f"neigh replace {address} lladdr {mac} dev {device} nud permanent")
+    namespace.ip(neighbour_line(device, address, mac))
+
+
+def neighbour_line(device: str, address: Address | str, mac: str) -> str:
+    """The same as a line for `ip`."""
+    return f"neigh replace {address} lladdr {mac} dev {device} nud permanent"

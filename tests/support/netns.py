@@ -73,11 +73,15 @@ class Namespace:
         with self.entered():
             return socket.socket(family, kind, proto)
 
+    def environment(self) -> dict[str, str]:
+        """What encapctl pins and remembers is kept apart for each namespace."""
+        return {"ENCAP_BPFFS": str(self.bpffs()), "ENCAP_STATE": str(STATE / self.name / "state")}
+
     def popen(self, command: Command, **more: Any) -> subprocess.Popen[str]:
-        """Start a command here; what encapctl pins and remembers is kept apart for each namespace."""
-        own = {"ENCAP_BPFFS": str(self.bpffs()), "ENCAP_STATE": str(STATE / self.name / "state")}
+        """Start a command here."""
+        environment = os.environ | self.environment()
         with self.entered():
-            return subprocess.Popen(command, stdin=subprocess.DEVNULL, text=True, env=os.environ | own, **more)
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, text=True, env=environment, **more)
 
     def run(self, command: Command, timeout: float = 60, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command here and return what it said; raise `CommandError` if it failed and `check` is set."""

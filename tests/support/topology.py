@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface
 
-from .links import Address, End, bridge, mac_of, neighbour, set_offloads, veth
+from .links import Address, End, bridge, mac_of, neighbour_line, set_offloads, veth
 from .netns import Namespace
 from .traffic import Host
 
@@ -98,21 +98,20 @@ class Topology:
             self.ends += veth(self.namespaces[role], "eth0", router, port, mtu)
         bridge(router, "lan", ["to-ours", "to-near"], mtu)
         gateways = {"ours": "lan", "near": "lan", "far": "wan"}
-        for version, name in ((4, "ipv4"), (6, "ipv6")):
+        for name in ("ipv4", "ipv6"):
             router.sysctl(f"net.{name}.conf.all.forwarding", 1)
-            for role in ("ours", "far"):
-                plan = PLAN[role]
-                router.ip(f"addr add {plan.gateway[version]}/{plan.width[version]} dev {gateways[role]} nodad")
+        for role in ("ours", "far"):
+            plan = PLAN[role]
+            router.ip(*(f"addr add {plan.gateway[v]}/{plan.width[v]} dev {gateways[role]} nodad" for v in (4, 6)))
         # An on-link tunnel end reached through the router must still arrive: the router sends it back where it came
         # from, and its redirect messages would teach hosts a shortcut that the test is about.
         for device in ("all", "lan"):
             router.sysctl(f"net.ipv4.conf.{device}.send_redirects", 0)
         for role, device in gateways.items():
             self._address(role, "eth0", PLAN[role], device)
-        neighbour(self.ours, "eth0", PLAN["near"].underlay[4], mac_of(self.near, "eth0"))
-        neighbour(self.ours, "eth0", PLAN["near"].underlay[6], mac_of(self.near, "eth0"))
-        neighbour(self.near, "eth0", PLAN["ours"].underlay[4], mac_of(self.ours, "eth0"))
-        neighbour(self.near, "eth0", PLAN["ours"].underlay[6], mac_of(self.ours, "eth0"))
+        for role, other in (("ours", "near"), ("near", "ours")):
+            mac = self.mac(other)
+            self.namespaces[role].ip(*(neighbour_line("eth0", PLAN[other].underlay[v], mac) for v in (4, 6)))
         if uplinks == 2:
             self.ends += veth(self.ours, "eth1", router, "to-ours1", mtu)
             plan = SECOND_UPLINK
@@ -121,12 +120,15 @@ class Topology:
 
     def _address(self, role: str, device: str, plan: Addresses, gateway: str, default_route: bool = True) -> None:
         namespace = self.namespaces[role]
+        own, routers = mac_of(namespace, device), mac_of(self.router, gateway)
+        lines = []
         for version in (4, 6):
-            namespace.ip(f"addr add {plan.underlay[version]}/{plan.width[version]} dev {device} nodad")
-            neighbour(namespace, device, plan.gateway[version], mac_of(self.router, gateway))
-            neighbour(self.router, gateway, plan.underlay[version], mac_of(namespace, device))
+            lines.append(f"addr add {plan.underlay[version]}/{plan.width[version]} dev {device} nodad")
+            lines.append(neighbour_line(device, plan.gateway[version], routers))
             if default_route:
-                namespace.ip(f"route add default via {plan.gateway[version]} dev {device}")
+                lines.append(f"route add default via {plan.gateway[version]} dev {device}")
+        namespace.ip(*lines)
+        self.router.ip(*(neighbour_line(gateway, plan.underlay[version], own) for version in (4, 6)))
 
     def set_offloads(self, mode: str) -> None:
         """Set the offloads of every device in the network, see `links.OFFLOADS`."""

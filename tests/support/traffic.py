@@ -56,6 +56,14 @@ class Bulk:
         return not self.problem and self.there[0] == self.there[1] and self.back[0] == self.back[1]
 
 
+def send_datagrams(source: Host, destination: str, count: int, port: int = 9) -> None:
+    """Datagrams that nobody waits for."""
+    with source.namespace.socket(source.family, socket.SOCK_DGRAM) as sender:
+        sender.bind((source.address, 0))
+        for _ in range(count):
+            sender.sendto(b"nobody waits for this", (destination, port))
+
+
 def ping(
     source: Host, destination: Host, count: int = 3, size: int = 56, timeout: float = 2.0, options: Sequence[str] = ()
 ) -> Echoed:

@@ -17,7 +17,7 @@ def main(results_file: str, job_file: str) -> int:
     job = json.loads(Path(job_file).read_text())
     results = Results(Path(results_file))
     encapsulations = {*job["encapsulations"], *(cells.DEVICES[name] for name in job["scenarios"])}
-    kinds = [kind for kind in cells.KINDS if kind.encapsulation in encapsulations]
+    kinds = [kind for kind in cells.KINDS if kind.encapsulation in encapsulations or job["modules"]]
     modules = {module for kind in kinds for module in kind.module.split()}
     run(["modprobe", "-a", "veth", "8021q", "macvlan", *sorted(modules)])
     underlay.build()
@@ -32,6 +32,10 @@ def main(results_file: str, job_file: str) -> int:
         scenarios.run(encapsulation, side, results)
     for name in job["scenarios"]:
         {"vlan": vlan, "route": route}[name].run(bundles, results)
+    if job["modules"]:
+        from . import anywhere
+
+        anywhere.run(job["modules"], bundles, results)
     return 0
 
 

@@ -4,30 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tests.support.kernel_tunnels import TYPE, gue_port
+
 from ..cells import FRAMED, Kind
 from . import plan
 from .namespaces import ip
-
-_GUE = "encap gue encap-sport auto encap-dport 6080 noencap-csum noencap-remcsum"
-_TYPE = {
-    "vxlan": "vxlan id {key} dstport 4789 local {local} remote {remote} nolearning udp6zerocsumrx",
-    "vxlan-nocsum": "vxlan id {key} dstport 4789 local {local} remote {remote} nolearning "
-    "noudpcsum udp6zerocsumtx udp6zerocsumrx",
-    "ipip": "ipip local {local} remote {remote} mode ipip",
-    "sit": "sit local {local} remote {remote} mode ip6ip",
-    "ip6tnl-any": "ip6tnl local {local} remote {remote} mode any encaplimit none",
-    "ip6tnl-ipip6": "ip6tnl local {local} remote {remote} mode ipip6 encaplimit none",
-    "ip6tnl-ip6ip6": "ip6tnl local {local} remote {remote} mode ip6ip6 encaplimit none",
-    "ip6tnl-any-limit": "ip6tnl local {local} remote {remote} mode any",
-    "geneve": "geneve id {key} dstport 6081 remote {remote} udp6zerocsumrx",
-    "geneve-nocsum": "geneve id {key} dstport 6081 remote {remote} noudpcsum",
-    "ipip-gue": f"ipip local {{local}} remote {{remote}} mode ipip {_GUE}",
-    "sit-gue": f"sit local {{local}} remote {{remote}} mode ip6ip {_GUE}",
-    "ip6tnl-gue": f"ip6tnl local {{local}} remote {{remote}} mode any encaplimit none {_GUE}",
-    "gre": "gre local {local} remote {remote} key {key}",
-    "ip6gre": "ip6gre local {local} remote {remote} key {key} encaplimit none",
-    "ip6gre-limit": "ip6gre local {local} remote {remote} key {key}",
-}
 
 
 @dataclass(frozen=True)
@@ -48,7 +29,7 @@ class End:
         remote = plan.host(self.remote).outer[self.kind.outer]
         ethernet = self.kind.encapsulation in FRAMED
         address = f"address {self.mac} " if ethernet else ""
-        what = _TYPE[self.kind.name].format(key=self.key, local=local, remote=remote)
+        what = TYPE[self.kind.name].format(key=self.key, local=local, remote=remote)
         commands = [
             f"link add {self.device} {address}type {what}",
             f"link set {self.device} mtu {plan.TUNNEL_MTU} addrgenmode none up",
@@ -69,9 +50,7 @@ class End:
 
     def _port(self, verb: str) -> list[str]:
         """Where GUE is received: not the device's part. No namespace has two devices that need it."""
-        family = " -6" if self.kind.outer == "ipv6" else ""
-        what = " gue" if verb == "add" else ""
-        return [f"fou {verb} port 6080{what}{family}"] if self.kind.encapsulation == "gue" else []
+        return [gue_port(verb, 6 if self.kind.outer == "ipv6" else 4)] if self.kind.encapsulation == "gue" else []
 
 
 def good_end(kind: Kind, namespace: str) -> End:

@@ -34,6 +34,10 @@ class Results:
         """Record a cell that could not be tried."""
         self._write(cell, detail, 0.0)
 
+    def tell(self, cell: Cell, detail: str, seconds: float) -> None:
+        """Record a check that ran elsewhere; without a detail it passed."""
+        self._write(cell, detail, seconds)
+
     def _write(self, cell: Cell, detail: str, seconds: float) -> None:
         line = {"cell": cell.id, "ok": not detail, "detail": detail, "seconds": round(seconds, 3)}
         self._file.write(json.dumps(line) + "\n")
