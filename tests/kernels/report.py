@@ -35,8 +35,8 @@ SECTIONS = {
     "sockets": (
         "Sockets",
         "Applications choose one of two exits for their sockets, or their cgroup has one. The exits are the kernel's "
-        "own vxlan devices with services behind them; who answers says which way a packet went, and the wire is watched "
-        "for any in the clear.",
+        "own vxlan devices with services behind them; who answers says which way a packet went, and the wire is "
+        "watched for any in the clear.",
     ),
     "socket_options": (
         "Socket options",

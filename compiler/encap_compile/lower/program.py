@@ -225,13 +225,18 @@ def _flows(program: ir.Program) -> tuple[str, ...]:
     """What entries of the table of flows mean: their members, and the stacks that they name by number."""
     if program.flows is None:
         return ()
-    owners = ("owner",) if program.owners else ()
+    owners = _owner_members(program.owners) if program.owners else ()
     stacks = [d.stack for d in (program.ingress.decapsulators if program.ingress else ()) if d.learns]
     return (
         *(f"{m.ctype} {m.name}" for m in program.flows.members),
         *(f"stack {s.name}" for s in stacks),
         *owners,
     )
+
+
+def _owner_members(owners: ir.Owners) -> tuple[str, ...]:
+    found = {"cgroups": owners.levels, "cgroup": owners.rows_by_cgroup, "choice": bool(owners.rules)}
+    return tuple(f"owner {name}" for name, there in found.items() if there)
 
 
 def _title(stacks: list[ir.Stack]) -> str:

@@ -35,6 +35,13 @@ def _one_of(table: str, rows: Sequence[str], row: str) -> str:
     return f"{table} && ({terms})" if len(rows) > 1 else f"{table} && {terms}"
 
 
+def choosers(rules: Sequence[ir.SocketRule]) -> list[str]:
+    """The cgroups whose sockets may choose; none if all may."""
+    if not all(rule.cgroups for rule in rules):
+        return []
+    return list(dict.fromkeys(name for rule in rules for name in rule.cgroups))
+
+
 def c_string(text: str) -> str:
     """A C string literal; what is not plain ASCII as octal escapes, which end by themselves."""
     plain = (chr(b) if 32 <= b < 127 and chr(b) not in '"\\?' else f"\\{b:03o}" for b in text.encode())
@@ -44,5 +51,7 @@ def c_string(text: str) -> str:
 OWNER_FILTERS: dict[str, Callable[..., Any]] = {
     "chose": chose,
     "permits": permits,
+    "any_bit": any_bit,
+    "choosers": choosers,
     "c_string": c_string,
 }
