@@ -6,15 +6,6 @@
 
 #include "encap_bpf.h"
 
-/* What a socket says of its packets. Kept for those that have no socket any more. */
-struct owner {
-	__u64 cgroups; /* of those that the spec names: where the socket was made, or above */
-	__u64 cgroup; /* the innermost of those by which rows are found, as the kernel numbers it; 0: none */
-	__u64 choice; /* see socket_choice; 0: nothing chosen */
-	__u32 names; /* CGROUP_NAMES: which bit of `cgroups` is which, by the version that wrote it */
-	__u32 pad;
-};
-
 /* Among the bits of cgroups: rows are found by it. */
 #define CGROUP_OF_ROW (1ULL << 63)
 #define CGROUP_DEPTH 8 /* as far below the attached cgroup rows may name one */
@@ -29,9 +20,9 @@ struct socket_choice {
 	__u64 choice; /* FNV-1a of the table's name above that of the row's, in one word because they change together */
 	__u64 packets; /* sent with it, segments on the wire */
 	__u64 bytes; /* of IP packets, before encapsulation */
-	__u64 cgroups; /* of a listener, as in struct owner */
-	__u64 cgroup;
-	__u32 names;
+	__u64 cgroups; /* of a listener: of those that the spec names, where it was made, or above */
+	__u64 cgroup; /* the innermost of those by which rows are found */
+	__u32 names; /* which bit of `cgroups` is which, by the version that wrote it */
 	__u32 told; /* clock ticks: when the table of flows was told whose the connection is */
 	bool fits; /* the segments of this connection were made to fit every choice */
 	bool asked; /* it chose, or it is known that nobody chose for it */

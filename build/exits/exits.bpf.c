@@ -292,6 +292,14 @@ static __always_inline void count(struct counter *counter, const struct __sk_buf
 	counter->bytes += skb->len - ETH_HLEN;
 }
 
+/* What a socket says of its packets. Remembered for those that have no socket any more. */
+struct owner {
+	__u64 cgroups; /* of those that the spec names: where the socket was made, or above */
+	__u64 choice; /* see struct socket_choice; 0: nothing chosen */
+	__u32 names; /* CGROUP_NAMES: which bit of `cgroups` is which, by the version that wrote it */
+	__u32 pad;
+};
+
 /* What the rules and the headers want to know of an IP packet. */
 struct packet {
 	bool is_ipv4;
@@ -301,7 +309,6 @@ struct packet {
 	bool ports_unseen; /* a later fragment, or headers that cannot be read: it may be of any port */
 	__be16 source_port;
 	__be16 destination_port;
-	bool by_socket; /* the socket chose what is put on */
 	__u8 tcp_flags;
 	bool discovery; /* neighbour discovery, RFC 4861 */
 	struct ip_address source;
@@ -724,19 +731,26 @@ struct {
 } sockets SEC(".maps");
 
 /*
- * What a socket chose; of a subflow of MPTCP, what the application's socket above it did. NULL: nothing was chosen ever.
- * Raw sockets of TCP are not asked for the one above: the helper takes them for TCP sockets and reads what is not theirs.
- * IPv4's resets and the acknowledgements of TIME_WAIT come from such a socket: Linux 6.1 crashes.
+ * What a socket chose whose own storage is `own`; of a subflow of MPTCP, what the application's socket above it did. NULL:
+ * nothing was chosen ever. Raw sockets of TCP are not asked for the one above: the helper takes them for TCP sockets and
+ * reads what is not theirs. IPv4's resets and the acknowledgements of TIME_WAIT come from such a socket: Linux 6.1 crashes.
  */
-static __always_inline struct socket_choice *choice_of(const struct bpf_sock *socket)
+static __always_inline struct socket_choice *choice_above(const struct bpf_sock *socket, struct socket_choice *own)
 {
-	struct socket_choice *choice = bpf_sk_storage_get(&sockets, socket, NULL, 0);
 	void *connection;
 
-	if ((choice && choice->choice) || socket->type != SOCK_STREAM)
-		return choice;
+	if ((own && own->choice) || socket->type != SOCK_STREAM)
+		return own;
 	connection = bpf_skc_to_mptcp_sock(socket);
-	return connection ? bpf_sk_storage_get(&sockets, connection, NULL, 0) : choice;
+	return connection ? bpf_sk_storage_get(&sockets, connection, NULL, 0) : own;
+}
+
+/* What a socket chose; NULL: nothing, ever. */
+static __always_inline struct socket_choice *choice_of(const struct bpf_sock *socket)
+{
+	struct socket_choice *own = bpf_sk_storage_get(&sockets, socket, NULL, 0);
+
+	return choice_above(socket, own);
 }
 
 /* In which cgroups the packet's socket was made. Of a SYN-ACK's, the kernel asks the listener. To be below one is to be in it. */
@@ -748,16 +762,6 @@ static __always_inline void ask_cgroups(struct __sk_buff *skb, struct owner *own
 	bit = bpf_map_lookup_elem(&cgroups, &cgroup);
 	if (bit)
 		owner->cgroups |= *bit;
-}
-
-/* What the socket of a packet says of it. */
-static __always_inline void ask_socket(struct __sk_buff *skb, const struct bpf_sock *socket, struct owner *owner)
-{
-	struct socket_choice *choice = choice_of(socket);
-
-	ask_cgroups(skb, owner);
-	if (choice)
-		owner->choice = choice->choice;
 }
 
 /*
@@ -787,7 +791,7 @@ static __always_inline bool recall_owner(struct packet *packet)
 		return false;
 	packet->owner = flow->owner;
 	if (packet->owner.names != CGROUP_NAMES) /* remembered by a version that named others */
-		packet->owner.cgroups = packet->owner.cgroup = 0;
+		packet->owner.cgroups = 0;
 	return true;
 }
 
@@ -845,7 +849,6 @@ static __always_inline bool ask_listener(struct __sk_buff *skb, struct packet *p
 		packet->owner.choice = choice->choice;
 		if (choice->names == CGROUP_NAMES) {
 			packet->owner.cgroups = choice->cgroups;
-			packet->owner.cgroup = choice->cgroup;
 		}
 	}
 	bpf_sk_release(found);
@@ -861,19 +864,34 @@ static __always_inline void forget_owner(struct __sk_buff *skb, struct packet *p
 	remember_owner(skb, packet);
 }
 
-/*
- * The packet is a socket's that is there, or with `listens` a listener's. The table of flows is told so when the
- * connection begins and ends, and now and then between.
- */
-static __always_inline void tell_owner(
-	struct __sk_buff *skb, struct packet *packet, const struct bpf_sock *socket, bool listens)
+/* Whether a connection begins or ends with a segment. */
+static __always_inline bool is_turning_point(const struct packet *packet)
 {
-	__u8 marks = packet->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST);
+	return packet->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST);
+}
+
+static __always_inline bool has_owner(const struct packet *packet)
+{
+	return packet->owner.cgroups || packet->owner.choice;
+}
+
+/*
+ * Tell the table of flows whose the connection is: when it begins and ends, and now and then between. The packet is that of
+ * a TCP socket that is there. Global, so that the verifier walks it once.
+ */
+__noinline int tell_owner(struct __sk_buff *skb)
+{
+	const struct bpf_sock *socket = (void *)skb->sk;
+	struct packet *packet = packet_at_hand();
 	__u32 now = bpf_jiffies64();
 	struct socket_choice *own;
 
-	own = listens ? NULL : bpf_sk_storage_get(&sockets, socket, NULL, 0);
-	if (!listens && !marks && !packet->owner.choice && !(own && own->asked)) {
+	socket = socket ? bpf_sk_fullsock(socket) : NULL;
+	if (!packet || !socket)
+		return 0;
+	own = bpf_sk_storage_get(&sockets, socket, NULL, 0);
+	if (!packet->owner.choice && !is_turning_point(packet) && !(own && own->asked) &&
+		packet->owner.cgroups & (CGROUP_TEAM_A_SLICE | CGROUP_TEAM_B_SLICE)) {
 		/*
 		 * What a listener of MPTCP accepts without MPTCP inherits nothing: it was the socket above the listener that
 		 * chose. What is remembered of the SYN-ACK says it. Asked once.
@@ -881,89 +899,104 @@ static __always_inline void tell_owner(
 		struct owner said = packet->owner;
 
 		recall_owner(packet);
-		packet->owner.cgroups = said.cgroups;
-		packet->owner.cgroup = said.cgroup;
+		said.choice = packet->owner.choice;
+		packet->owner = said;
 		own = bpf_sk_storage_get(&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 		if (own) {
 			own->asked = true;
-			own->choice = packet->owner.choice;
-			own->fits = own->choice;
+			own->choice = said.choice;
+			own->fits = said.choice;
 		}
 	}
-	if (!packet->owner.cgroups && !packet->owner.choice) {
+	if (!has_owner(packet)) {
 		/* A connection begins that is nobody's, or its socket has taken back what it chose. */
-		if (marks & TCP_FLAG_SYN || (own && !own->told))
+		if (packet->tcp_flags & TCP_FLAG_SYN || (own && !own->told))
 			forget_owner(skb, packet);
-		if (own)
-			own->told = now | 1;
-		return;
+	} else {
+		if (!own)
+			own = bpf_sk_storage_get(&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+		remember_owner(skb, packet);
 	}
-	if (!own && !listens)
-		own = bpf_sk_storage_get(&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (own && !marks && own->told && now - own->told < TOLD_TICKS)
-		return;
 	if (own)
 		own->told = now | 1; /* 0: never */
-	remember_owner(skb, packet);
-}
-
-/*
- * Find out whose the packet is. A socket says it, if it is there: a SYN-ACK is its listener's. Other TCP packets have
- * none: resets, what answers for a closed connection (TIME_WAIT), SYN-ACKs with a cookie. They take what is remembered of
- * the connection. Which packets have a socket differs between kernels; what is remembered makes up for it.
- */
-__noinline int find_owner(struct __sk_buff *skb)
-{
-	struct packet *packet = packet_at_hand();
-	const struct bpf_sock *socket;
-	bool listens = false;
-
-	if (!packet)
-		return 0;
-	socket = (void *)skb->sk;
-	if (socket) {
-		const struct bpf_sock *full = bpf_sk_fullsock(socket);
-
-		if (full) {
-			ask_socket(skb, full, &packet->owner);
-		} else {
-			full = bpf_get_listener_sock(socket);
-			if (full)
-				ask_socket(skb, full, &packet->owner);
-			listens = true;
-		}
-		socket = full;
-	}
-	if (packet->protocol != IPPROTO_TCP || packet->ports_unseen)
-		return 0;
-	/* IPv4 resets are sent through a socket that all of them share. It is raw, and belongs to nobody. */
-	if (socket && (socket->type != SOCK_RAW || packet->owner.cgroups || packet->owner.choice)) {
-		tell_owner(skb, packet, socket, listens);
-		return 0;
-	}
-	if ((packet->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == (TCP_FLAG_SYN | TCP_FLAG_ACK) &&
-		ask_listener(skb, packet)) {
-		if (packet->owner.cgroups || packet->owner.choice)
-			remember_owner(skb, packet);
-		else
-			forget_owner(skb, packet);
-		return 0;
-	}
-	recall_owner(packet);
 	return 0;
 }
 
-/* A packet was sent as its socket chose. */
-static __always_inline void count_for_socket(struct __sk_buff *skb, __u32 segments, __u32 bytes)
+/*
+ * Find out whose a packet is that has no socket of its own. A SYN-ACK is its listener's, which the kernel knows, or with a
+ * SYN cookie is to be looked up. Others take what is remembered of their connection: resets, and what answers for a closed
+ * one (TIME_WAIT). Which packets have a socket differs between kernels; what is remembered makes up for it. Global, so that
+ * the verifier walks it once.
+ */
+__noinline int find_other_owner(struct __sk_buff *skb)
 {
-	const struct bpf_sock *socket = (void *)skb->sk;
+	const struct bpf_sock *listener = (void *)skb->sk;
+	struct packet *packet = packet_at_hand();
+	bool found = false;
 	struct socket_choice *choice;
 
-	socket = socket ? bpf_sk_fullsock(socket) : NULL;
-	choice = socket ? choice_of(socket) : NULL;
-	if (!choice)
-		return;
-	/* Threads share a socket. Relaxed: with any other order clang makes an instruction that 5.10 has not. */
+	if (!packet || packet->protocol != IPPROTO_TCP || packet->ports_unseen)
+		return 0;
+	if ((packet->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == (TCP_FLAG_SYN | TCP_FLAG_ACK)) {
+		listener = listener ? bpf_get_listener_sock(listener) : NULL;
+		found = listener;
+		if (listener) {
+			ask_cgroups(skb, &packet->owner);
+			choice = choice_of(listener);
+			if (choice)
+				packet->owner.choice = choice->choice;
+		} else {
+			found = ask_listener(skb, packet);
+		}
+	}
+	if (!found)
+		recall_owner(packet);
+	else if (has_owner(packet))
+		remember_owner(skb, packet);
+	else
+		forget_owner(skb, packet);
+	return 0;
+}
+
+/* Find out whose a packet is: its socket says it, if there is one. Returns where what was sent as chosen is counted. */
+static __always_inline struct socket_choice *find_owner(struct __sk_buff *skb, struct packet *packet)
+{
+	const struct bpf_sock *socket = (void *)skb->sk;
+	struct socket_choice *own, *choice;
+	bool raw = false;
+
+	/* What is no full socket has no storage. */
+	own = socket ? bpf_sk_storage_get(&sockets, socket, NULL, 0) : NULL;
+	choice = own;
+	if (!own || !own->choice) {
+		socket = socket ? bpf_sk_fullsock(socket) : NULL;
+		if (!socket) {
+			find_other_owner(skb);
+			return NULL;
+		}
+		raw = socket->type == SOCK_RAW;
+		choice = choice_above(socket, own);
+	}
+	if (choice)
+		packet->owner.choice = choice->choice;
+	ask_cgroups(skb, &packet->owner);
+	if (packet->protocol != IPPROTO_TCP || packet->ports_unseen)
+		return choice;
+	/* IPv4 resets are sent through a socket that all of them share. It is raw, and belongs to nobody. */
+	if (raw && !has_owner(packet)) {
+		find_other_owner(skb);
+		return NULL;
+	}
+	if (own ? !own->told || is_turning_point(packet) || (__u32)bpf_jiffies64() - own->told >= TOLD_TICKS
+		: has_owner(packet) || packet->tcp_flags & TCP_FLAG_SYN)
+		tell_owner(skb);
+	return choice;
+}
+
+/* A packet was sent as its socket chose. Threads share a socket. */
+static __always_inline void count_for_socket(struct socket_choice *choice, __u32 segments, __u32 bytes)
+{
+	/* Relaxed: with any other order clang makes an instruction that 5.10 has not. */
 	__atomic_fetch_add(&choice->packets, segments, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&choice->bytes, bytes, __ATOMIC_RELAXED);
 }
@@ -1032,7 +1065,7 @@ static __always_inline bool fits(const struct __sk_buff *skb, const struct packe
 
 /* For the rule that chose the packet. */
 static __always_inline void count_chosen(
-	struct __sk_buff *skb, struct counters *counters, const struct packet *packet, __u32 segments)
+	struct counters *counters, const struct packet *packet, __u32 segments, struct socket_choice *choice)
 {
 	__u32 offset = packet->chosen;
 	struct counter *counter;
@@ -1042,8 +1075,8 @@ static __always_inline void count_chosen(
 	counter = (void *)counters + offset;
 	counter->packets += segments;
 	counter->bytes += packet->length;
-	if (packet->by_socket)
-		count_for_socket(skb, segments, packet->length);
+	if (choice)
+		count_for_socket(choice, segments, packet->length);
 }
 
 /* A 16-bit length of what may be longer before segmentation: then zero, as the kernel writes it (BIG TCP, 5.19). */
@@ -1053,8 +1086,8 @@ static __always_inline __be16 length_field(__u32 length)
 }
 
 /* ipv4 / gre (exits.yaml:14), with the values of a row of exits. */
-static __always_inline int encapsulate_exits_gre_ipv4(
-	struct __sk_buff *skb, const struct packet *packet, const struct exits_row *row, struct counters *counters)
+static __always_inline int encapsulate_exits_gre_ipv4(struct __sk_buff *skb, const struct packet *packet,
+	const struct exits_row *row, struct counters *counters, struct socket_choice *choice)
 {
 	__u32 segments = segments_of(skb);
 	struct gre_ipv4 *outer;
@@ -1102,13 +1135,13 @@ static __always_inline int encapsulate_exits_gre_ipv4(
 	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 	outer->gre.key = bpf_htonl(row->gre_key);
 
-	count_chosen(skb, counters, packet, segments);
+	count_chosen(counters, packet, segments, choice);
 	return TC_ACT_UNSPEC;
 }
 
 /* ipv6 / gre (exits.yaml:14), with the values of a row of exits. */
-static __always_inline int encapsulate_exits_gre_ipv6(
-	struct __sk_buff *skb, const struct packet *packet, const struct exits_row *row, struct counters *counters)
+static __always_inline int encapsulate_exits_gre_ipv6(struct __sk_buff *skb, const struct packet *packet,
+	const struct exits_row *row, struct counters *counters, struct socket_choice *choice)
 {
 	__u32 segments = segments_of(skb);
 	struct gre_ipv6 *outer;
@@ -1146,13 +1179,13 @@ static __always_inline int encapsulate_exits_gre_ipv6(
 	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 	outer->gre.key = bpf_htonl(row->gre_key);
 
-	count_chosen(skb, counters, packet, segments);
+	count_chosen(counters, packet, segments, choice);
 	return TC_ACT_UNSPEC;
 }
 
 /* ipv4 (exits.yaml:15), with the values of a row of exits. */
-static __always_inline int encapsulate_exits_ipip_ipv4(
-	struct __sk_buff *skb, const struct packet *packet, const struct exits_row *row, struct counters *counters)
+static __always_inline int encapsulate_exits_ipip_ipv4(struct __sk_buff *skb, const struct packet *packet,
+	const struct exits_row *row, struct counters *counters, struct socket_choice *choice)
 {
 	__u32 segments = segments_of(skb);
 	struct ipip_ipv4 *outer;
@@ -1197,13 +1230,13 @@ static __always_inline int encapsulate_exits_ipip_ipv4(
 	sum = checksum_add_be32(sum, outer->ipv4.destination);
 	outer->ipv4.checksum = checksum_fold(sum);
 
-	count_chosen(skb, counters, packet, segments);
+	count_chosen(counters, packet, segments, choice);
 	return TC_ACT_UNSPEC;
 }
 
 /* ipv6 (exits.yaml:15), with the values of a row of exits. */
-static __always_inline int encapsulate_exits_ipip_ipv6(
-	struct __sk_buff *skb, const struct packet *packet, const struct exits_row *row, struct counters *counters)
+static __always_inline int encapsulate_exits_ipip_ipv6(struct __sk_buff *skb, const struct packet *packet,
+	const struct exits_row *row, struct counters *counters, struct socket_choice *choice)
 {
 	__u32 segments = segments_of(skb);
 	struct ipip_ipv6 *outer;
@@ -1237,31 +1270,33 @@ static __always_inline int encapsulate_exits_ipip_ipv6(
 	outer->ipv6.source = host_ipv6(&host.address_ipv6);
 	outer->ipv6.destination = to_ipv6(&row->address);
 
-	count_chosen(skb, counters, packet, segments);
+	count_chosen(counters, packet, segments, choice);
 	return TC_ACT_UNSPEC;
 }
 
 /* Each row says which layout it takes. */
-static __always_inline int encapsulate_exits(
-	struct __sk_buff *skb, const struct packet *packet, const struct exits_row *row, struct counters *counters)
+static __always_inline int encapsulate_exits(struct __sk_buff *skb, const struct packet *packet,
+	const struct exits_row *row, struct counters *counters, struct socket_choice *choice)
 {
 	switch (row->stack) {
 	case STACK_GRE_IPV4:
-		return encapsulate_exits_gre_ipv4(skb, packet, row, counters);
+		return encapsulate_exits_gre_ipv4(skb, packet, row, counters, choice);
 	case STACK_GRE_IPV6:
-		return encapsulate_exits_gre_ipv6(skb, packet, row, counters);
+		return encapsulate_exits_gre_ipv6(skb, packet, row, counters, choice);
 	case STACK_IPIP_IPV4:
-		return encapsulate_exits_ipip_ipv4(skb, packet, row, counters);
+		return encapsulate_exits_ipip_ipv4(skb, packet, row, counters, choice);
 	case STACK_IPIP_IPV6:
-		return encapsulate_exits_ipip_ipv6(skb, packet, row, counters);
+		return encapsulate_exits_ipip_ipv6(skb, packet, row, counters, choice);
 	}
 	count(&counters->egress_unknown_stack, skb);
 	return TC_ACT_SHOT;
 }
 
 /* The rules in the order written; the first that fits decides. */
-static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *packet, struct counters *counters)
+static __always_inline int apply_rules(
+	struct __sk_buff *skb, struct packet *packet, struct counters *counters, struct socket_choice *choice)
 {
+	struct socket_choice *counted = NULL;
 	const struct exits_row *exits;
 
 	/* management: management: pass (exits.yaml:35) */
@@ -1276,7 +1311,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 			exits = find_exits((__u32)packet->owner.choice);
 			if (exits) {
 				packet->chosen = offsetof(struct counters, egress_chosen_a);
-				packet->by_socket = true;
+				counted = choice;
 				goto encapsulate_exits;
 			}
 			count(&counters->egress_chosen_a_no_row, skb);
@@ -1291,7 +1326,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 			exits = find_exits((__u32)packet->owner.choice);
 			if (exits) {
 				packet->chosen = offsetof(struct counters, egress_chosen_b);
-				packet->by_socket = true;
+				counted = choice;
 				goto encapsulate_exits;
 			}
 			count(&counters->egress_chosen_b_no_row, skb);
@@ -1314,7 +1349,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	return TC_ACT_UNSPEC; /* default: pass (exits.yaml:39) */
 
 encapsulate_exits:
-	return encapsulate_exits(skb, packet, exits, counters);
+	return encapsulate_exits(skb, packet, exits, counters, counted);
 }
 
 /* Link-local traffic, and what keeps the link alive, is not for the rules. */
@@ -1337,6 +1372,7 @@ int exits_egress(struct __sk_buff *skb)
 	struct counters *counters = counters_of_this_cpu();
 	struct packet found = {};
 	struct packet *packet;
+	struct socket_choice *choice;
 	bool parsed;
 
 	if (!counters)
@@ -1370,8 +1406,8 @@ int exits_egress(struct __sk_buff *skb)
 		count(&counters->egress_link_local, skb);
 		return TC_ACT_UNSPEC;
 	}
-	find_owner(skb);
-	return apply_rules(skb, packet, counters);
+	choice = find_owner(skb, packet);
+	return apply_rules(skb, packet, counters, choice);
 }
 
 /* What looks like our encapsulation, comes to us and is not right: dropped, and counted by its reason. */
@@ -1989,7 +2025,6 @@ int exits_listener(struct __sk_buff *skb)
 		return CGROUP_GO_ON;
 	ask_cgroups(skb, &owner);
 	choice->cgroups = owner.cgroups;
-	choice->cgroup = owner.cgroup;
 	choice->names = CGROUP_NAMES;
 	return CGROUP_GO_ON;
 }

@@ -193,6 +193,14 @@ static __always_inline void count(struct counter *counter, const struct __sk_buf
 	counter->bytes += skb->len - ETH_HLEN;
 }
 
+/* What a socket says of its packets. Remembered for those that have no socket any more. */
+struct owner {
+	__u64 cgroups; /* of those that the spec names: where the socket was made, or above */
+	__u64 cgroup; /* the innermost of those by which rows are found, as the kernel numbers it; 0: none */
+	__u32 names; /* CGROUP_NAMES: which bit of `cgroups` is which, by the version that wrote it */
+	__u32 pad;
+};
+
 /* What the rules and the headers want to know of an IP packet. */
 struct packet {
 	bool is_ipv4;
@@ -202,7 +210,6 @@ struct packet {
 	bool ports_unseen; /* a later fragment, or headers that cannot be read: it may be of any port */
 	__be16 source_port;
 	__be16 destination_port;
-	bool by_socket; /* the socket chose what is put on */
 	__u8 tcp_flags;
 	bool discovery; /* neighbour discovery, RFC 4861 */
 	struct ip_address source;
@@ -617,7 +624,9 @@ struct {
 /* What a socket chose; NULL: nothing, ever. */
 static __always_inline struct socket_choice *choice_of(const struct bpf_sock *socket)
 {
-	return bpf_sk_storage_get(&sockets, socket, NULL, 0);
+	struct socket_choice *own = bpf_sk_storage_get(&sockets, socket, NULL, 0);
+
+	return own;
 }
 
 /* In which cgroups the packet's socket was made. Of a SYN-ACK's, the kernel asks the listener. To be below one is to be in it. */
@@ -636,12 +645,6 @@ static __always_inline void ask_cgroups(struct __sk_buff *skb, struct owner *own
 		if (*bit & CGROUP_OF_ROW)
 			owner->cgroup = cgroup;
 	}
-}
-
-/* What the socket of a packet says of it. */
-static __always_inline void ask_socket(struct __sk_buff *skb, struct owner *owner)
-{
-	ask_cgroups(skb, owner);
 }
 
 /*
@@ -744,79 +747,108 @@ static __always_inline void forget_owner(struct __sk_buff *skb, struct packet *p
 	remember_owner(skb, packet);
 }
 
-/*
- * The packet is a socket's that is there, or with `listens` a listener's. The table of flows is told so when the
- * connection begins and ends, and now and then between.
- */
-static __always_inline void tell_owner(
-	struct __sk_buff *skb, struct packet *packet, const struct bpf_sock *socket, bool listens)
+/* Whether a connection begins or ends with a segment. */
+static __always_inline bool is_turning_point(const struct packet *packet)
 {
-	__u8 marks = packet->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST);
-	__u32 now = bpf_jiffies64();
-	struct socket_choice *own;
+	return packet->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST);
+}
 
-	own = listens ? NULL : bpf_sk_storage_get(&sockets, socket, NULL, 0);
-	if (!packet->owner.cgroups && !packet->owner.choice) {
-		/* A connection begins that is nobody's, or its socket has taken back what it chose. */
-		if (marks & TCP_FLAG_SYN || (own && !own->told))
-			forget_owner(skb, packet);
-		if (own)
-			own->told = now | 1;
-		return;
-	}
-	if (!own && !listens)
-		own = bpf_sk_storage_get(&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (own && !marks && own->told && now - own->told < TOLD_TICKS)
-		return;
-	if (own)
-		own->told = now | 1; /* 0: never */
-	remember_owner(skb, packet);
+static __always_inline bool has_owner(const struct packet *packet)
+{
+	return packet->owner.cgroups;
 }
 
 /*
- * Find out whose the packet is. A socket says it, if it is there: a SYN-ACK is its listener's. Other TCP packets have
- * none: resets, what answers for a closed connection (TIME_WAIT), SYN-ACKs with a cookie. They take what is remembered of
- * the connection. Which packets have a socket differs between kernels; what is remembered makes up for it.
+ * Tell the table of flows whose the connection is: when it begins and ends, and now and then between. The packet is that of
+ * a TCP socket that is there. Global, so that the verifier walks it once.
  */
-__noinline int find_owner(struct __sk_buff *skb)
+__noinline int tell_owner(struct __sk_buff *skb)
 {
+	const struct bpf_sock *socket = (void *)skb->sk;
 	struct packet *packet = packet_at_hand();
-	const struct bpf_sock *socket;
-	bool listens = false;
+	__u32 now = bpf_jiffies64();
+	struct socket_choice *own;
 
-	if (!packet)
+	socket = socket ? bpf_sk_fullsock(socket) : NULL;
+	if (!packet || !socket)
 		return 0;
-	socket = (void *)skb->sk;
-	if (socket) {
-		const struct bpf_sock *full = bpf_sk_fullsock(socket);
-
-		if (full) {
-			ask_socket(skb, &packet->owner);
-		} else {
-			full = bpf_get_listener_sock(socket);
-			if (full)
-				ask_socket(skb, &packet->owner);
-			listens = true;
-		}
-		socket = full;
-	}
-	if (packet->protocol != IPPROTO_TCP || packet->ports_unseen)
-		return 0;
-	/* IPv4 resets are sent through a socket that all of them share. It is raw, and belongs to nobody. */
-	if (socket && (socket->type != SOCK_RAW || packet->owner.cgroups || packet->owner.choice)) {
-		tell_owner(skb, packet, socket, listens);
-		return 0;
-	}
-	if ((packet->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == (TCP_FLAG_SYN | TCP_FLAG_ACK) &&
-		ask_listener(skb, packet)) {
-		if (packet->owner.cgroups || packet->owner.choice)
-			remember_owner(skb, packet);
-		else
+	own = bpf_sk_storage_get(&sockets, socket, NULL, 0);
+	if (!has_owner(packet)) {
+		/* A connection begins that is nobody's, or its socket has taken back what it chose. */
+		if (packet->tcp_flags & TCP_FLAG_SYN || (own && !own->told))
 			forget_owner(skb, packet);
-		return 0;
+	} else {
+		if (!own)
+			own = bpf_sk_storage_get(&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+		remember_owner(skb, packet);
 	}
-	recall_owner(packet);
+	if (own)
+		own->told = now | 1; /* 0: never */
 	return 0;
+}
+
+/*
+ * Find out whose a packet is that has no socket of its own. A SYN-ACK is its listener's, which the kernel knows, or with a
+ * SYN cookie is to be looked up. Others take what is remembered of their connection: resets, and what answers for a closed
+ * one (TIME_WAIT). Which packets have a socket differs between kernels; what is remembered makes up for it. Global, so that
+ * the verifier walks it once.
+ */
+__noinline int find_other_owner(struct __sk_buff *skb)
+{
+	const struct bpf_sock *listener = (void *)skb->sk;
+	struct packet *packet = packet_at_hand();
+	bool found = false;
+
+	if (!packet || packet->protocol != IPPROTO_TCP || packet->ports_unseen)
+		return 0;
+	if ((packet->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == (TCP_FLAG_SYN | TCP_FLAG_ACK)) {
+		listener = listener ? bpf_get_listener_sock(listener) : NULL;
+		found = listener;
+		if (listener) {
+			ask_cgroups(skb, &packet->owner);
+		} else {
+			found = ask_listener(skb, packet);
+		}
+	}
+	if (!found)
+		recall_owner(packet);
+	else if (has_owner(packet))
+		remember_owner(skb, packet);
+	else
+		forget_owner(skb, packet);
+	return 0;
+}
+
+/* Find out whose a packet is: its socket says it, if there is one. Returns where what was sent as chosen is counted. */
+static __always_inline struct socket_choice *find_owner(struct __sk_buff *skb, struct packet *packet)
+{
+	const struct bpf_sock *socket = (void *)skb->sk;
+	struct socket_choice *own, *choice;
+	bool raw = false;
+
+	/* What is no full socket has no storage. */
+	own = socket ? bpf_sk_storage_get(&sockets, socket, NULL, 0) : NULL;
+	choice = own;
+	if (!own) {
+		socket = socket ? bpf_sk_fullsock(socket) : NULL;
+		if (!socket) {
+			find_other_owner(skb);
+			return NULL;
+		}
+		raw = socket->type == SOCK_RAW;
+	}
+	ask_cgroups(skb, &packet->owner);
+	if (packet->protocol != IPPROTO_TCP || packet->ports_unseen)
+		return choice;
+	/* IPv4 resets are sent through a socket that all of them share. It is raw, and belongs to nobody. */
+	if (raw && !has_owner(packet)) {
+		find_other_owner(skb);
+		return NULL;
+	}
+	if (own ? !own->told || is_turning_point(packet) || (__u32)bpf_jiffies64() - own->told >= TOLD_TICKS
+		: has_owner(packet) || packet->tcp_flags & TCP_FLAG_SYN)
+		tell_owner(skb);
+	return choice;
 }
 
 /*
@@ -1082,7 +1114,7 @@ int tenants_by_cgroup_egress(struct __sk_buff *skb)
 		count(&counters->egress_link_local, skb);
 		return TC_ACT_UNSPEC;
 	}
-	find_owner(skb);
+	find_owner(skb, packet);
 	return apply_rules(skb, packet, counters);
 }
 
