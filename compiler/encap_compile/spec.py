@@ -285,6 +285,7 @@ class Spec(Record):
     path: str
     sha256: str  # of the file's bytes
     place: Place = dataclasses.field(compare=False)
+    name_place: Place = dataclasses.field(default=NOWHERE, compare=False)
     kernel_place: Place = dataclasses.field(default=NOWHERE, compare=False)
     preset: Preset | None = dataclasses.field(default=None, compare=False)  # everything else has it in it
     warnings: tuple[Diagnostic, ...] = dataclasses.field(default=(), compare=False)  # of the frontend, see `checks.run`

@@ -13,6 +13,7 @@ from ..rows import EncodedRows
 from ..rows.short import ShortFindings
 from ..spec import Spec
 from . import (
+    contract,
     directions,
     ends,
     families,
@@ -61,6 +62,7 @@ CHECKS = (
     reflection.check,
     marks.check,
     owners.check,
+    contract.check,
     indistinct.check,
 )
 # What is only worth a warning, and would be noise beside an error that may be its cause.

@@ -282,6 +282,14 @@ an egress rule with `socket`: it has its place among the others, and without one
     connect: {rules: [{name: web, match: {destination_port: 443, protocol: tcp}, choose: exits/fra}]}
     egress: {rules: [{name: chosen, socket: [exits]}], default: pass}""",
     ),
+    "E549": Explained(
+        "a name that applications cannot use",
+        """Where sockets choose, the bundle has a C header and a Python module for the applications, called after the
+spec. A name that the C library, Python or the bundle itself has already would hide the one from the other as soon as
+the bundle's folder is searched first.
+
+    name: exits      # exits.h, exits.py""",
+    ),
     "W515": Explained(
         "a cgroup for nothing",
         """`attach: cgroup` says whose sockets may choose. No rule has `socket`, no match or key has `cgroup`: nothing

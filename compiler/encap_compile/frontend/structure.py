@@ -61,6 +61,7 @@ def build_spec(root: Node, path: str, sha256: str, findings: Findings) -> Spec:
         path=path,
         sha256=sha256,
         place=root.start,
+        name_place=root.value["name"].place,
         kernel_place=kernel_node.place if kernel_node else root.start,
     )
 
