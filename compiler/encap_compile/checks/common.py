@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..headers.catalogue import FAMILIES, headers, resolve, settable
 from ..headers.model import Field, FromSpec, Header
 from ..manifest import KeyColumn
-from ..spec import Encapsulation, HeaderUse, Match, OptionUse, Reference, Spec, Table, Value
+from ..spec import EgressRule, Encapsulation, HeaderUse, Match, OptionUse, Reference, Spec, Table, Value
 
 IP_HEADERS = ("ip", *FAMILIES)
 KEY_TYPES = {4: "u32", 8: "u64"}  # of options that a table may be keyed by
@@ -123,3 +123,18 @@ def needed_fields(spec: Spec, table: Table) -> dict[str, tuple[str, ...]]:
         used = endpoint_fields(spec.encapsulations[name]) if name in spec.encapsulations else {}
         needs[name] = tuple(f for f in table.fields if f in used or f in always)
     return needs
+
+
+def asks_whose(rule: EgressRule, spec: Spec) -> bool:
+    """Whether the rule wants to know whose a packet is."""
+    return bool(rule.socket or rule.match.cgroup) or finds_by_cgroup(rule, spec)
+
+
+def finds_by_cgroup(rule: EgressRule, spec: Spec) -> bool:
+    """Whether the rule finds its row by a cgroup."""
+    return any("cgroup" in spec.endpoints[t.table].key for t in rule.targets if t.table in spec.endpoints)
+
+
+def owner_rules(spec: Spec) -> list[EgressRule]:
+    """The rules that want to know whose packets are."""
+    return [rule for rule in spec.egress.rules if asks_whose(rule, spec)]

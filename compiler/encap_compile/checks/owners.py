@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..diagnostics import Findings
 from ..spec import EgressRule, Reference, RowTarget, Spec
 from ..suggest import did_you_mean
+from .common import owner_rules
 from .targets import row_names, row_there
 
 MOST_CGROUPS = 63  # bits of a word, one of which tells rows
@@ -14,7 +15,7 @@ SHORTEST_MEMORY = 60_000_000_000  # ns: as long as a closed connection may have 
 def check(spec: Spec, findings: Findings) -> None:
     """E301 and E332 `attach: cgroup`; E303, E304, E507, E547, E548 `connect`; E541 to E546; W510 listed twice, W516."""
     _attached(spec, findings)
-    asking = [rule for rule in spec.egress.rules if _asks(rule, spec)]
+    asking = owner_rules(spec)
     if asking and spec.cgroup is None:
         rule = asking[0]
         words = f"rule {rule.name} asks for sockets or cgroups, and `attach` names no cgroup"
@@ -35,11 +36,6 @@ def check(spec: Spec, findings: Findings) -> None:
     _connect(spec, findings)
     _tables(spec, findings)
     _remembered(spec, bool(asking), findings)
-
-
-def _asks(rule: EgressRule, spec: Spec) -> bool:
-    tables = (spec.endpoints[t.table] for t in rule.targets if t.table in spec.endpoints)
-    return bool(rule.socket or rule.match.cgroup) or any("cgroup" in table.key for table in tables)
 
 
 def _attached(spec: Spec, findings: Findings) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..diagnostics import Findings, Place
 from ..spec import Addresses, Reference, Spec, TableField
-from .common import endpoint_fields, matches, uses
+from .common import endpoint_fields, matches, owner_rules, uses
 
 
 def check(spec: Spec, findings: Findings) -> None:
@@ -15,7 +15,7 @@ def check(spec: Spec, findings: Findings) -> None:
     for value in spec.host.values():
         if value.name not in host:
             _say("W311", f"host value {value.name}", value.place, findings)
-    if spec.cgroup is not None and not _asks_for_owners(spec):
+    if spec.cgroup is not None and not owner_rules(spec):
         words = "no rule asks for sockets or cgroups, so nothing is attached to a cgroup"
         findings.warning("W515", words, spec.cgroup.place, "leave `cgroup` out, or write a rule with `socket`")
     taken = {name for t in spec.endpoints.values() for name in t.encapsulations}
@@ -29,11 +29,6 @@ def check(spec: Spec, findings: Findings) -> None:
         if named.name not in sets:
             _say("W314", f"set {named.name}", named.place, findings)
     _tables(spec, findings)
-
-
-def _asks_for_owners(spec: Spec) -> bool:
-    keys = {word for table in spec.endpoints.values() for word in table.key}
-    return "cgroup" in keys or any(rule.socket or rule.match.cgroup for rule in spec.egress.rules)
 
 
 def _say(code: str, what: str, place: Place, findings: Findings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import ir, manifest
+from ..checks.common import finds_by_cgroup, owner_rules
 from ..diagnostics import Place
 from ..spec import ConnectRule, EgressRule, Scalar, Spec
 from .conditions import Conditions
@@ -21,21 +22,6 @@ ERRNO_SINCE = (5, 18)  # bpf_set_retval
 MPTCP_SINCE = (5, 19)  # bpf_skc_to_mptcp_sock
 
 
-def asks(rule: EgressRule, spec: Spec) -> bool:
-    """Whether the rule wants to know whose a packet is."""
-    return bool(rule.socket or rule.match.cgroup) or by_cgroup(rule, spec)
-
-
-def by_cgroup(rule: EgressRule, spec: Spec) -> bool:
-    """Whether the rule finds its row by a cgroup."""
-    return any("cgroup" in spec.endpoints[t.table].key for t in rule.targets if t.table in spec.endpoints)
-
-
-def owner_rules(spec: Spec) -> list[EgressRule]:
-    """The rules that want to know whose packets are."""
-    return [rule for rule in spec.egress.rules if asks(rule, spec)]
-
-
 def named_cgroups(spec: Spec) -> dict[str, ir.CgroupBit]:
     """Every cgroup that rules name, by its path, in the order written; the attached one has an empty path."""
     found: dict[str, ir.CgroupBit] = {}
@@ -50,7 +36,7 @@ def named_cgroups(spec: Spec) -> dict[str, ir.CgroupBit]:
             found[path] = known._replace(hooks=tuple(sorted({*known.hooks, *hooks})))
 
     for rule in spec.egress.rules:
-        matched = bool(rule.match.cgroup) or by_cgroup(rule, spec)
+        matched = bool(rule.match.cgroup) or finds_by_cgroup(rule, spec)
         if matched or rule.socket:
             hooks = (*(MATCHED if matched else ()), *(MANAGED if rule.socket else ()))
             add(rule.match.cgroup or ("",), hooks, rule.place)
@@ -101,7 +87,7 @@ def lower_owners(spec: Spec, stacks: Sequence[ir.Stack], conditions: Conditions)
     cgroups = named_cgroups(spec)
     matched = {path for rule in asking for path in rule.match.cgroup}
     levels = tuple(sorted({cgroups[path].level for path in matched}))
-    keyed = [spec.endpoints[t.table] for rule in asking if by_cgroup(rule, spec) for t in rule.targets]
+    keyed = [spec.endpoints[t.table] for rule in asking if finds_by_cgroup(rule, spec) for t in rule.targets]
     encapsulating = [rule for rule in asking if rule.targets]
     return ir.Owners(
         cgroups=tuple(cgroups.values()),

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from .. import ir, manifest
-from ..checks.common import needed_fields, uses
+from ..checks.common import needed_fields, owner_rules
 from ..hooks import HOOKS
-from ..spec import Encapsulation, Reference, Spec, TableField
+from ..spec import Reference, Spec, TableField
 from . import counters as counting
-from .conditions import Conditions, families_of
+from .address_maps import OWN_ADDRESSES, address_maps, address_sets
+from .conditions import FAMILIES, Conditions, families_of
 from .contract import lower_contract
 from .description import features, rule_summaries
 from .egress import dispatches, lower_egress, lower_rules, packet_needs
 from .fixed import fixed_rows
 from .host import HostValues
-from .ingress import lower_ingress, signature, source_sets
+from .ingress import lower_ingress, signature
 from .layouts import constant_groups, header_structs
 from .names import c_name, place_text
 from .owners import (
@@ -28,14 +28,12 @@ from .owners import (
     lower_owners,
     named_cgroups,
     owner_constants,
-    owner_rules,
 )
-from .reflection import flow_constants, flow_table, learning, reply_encapsulation, reply_stacks
-from .stacks import family_field, lower_stack, outer_families
-from .tables import LoweredTable, lower_table, manifest_layout, manifest_stack, place_members, row_id
-from .tunnel_ends import ADDRESS_TYPES, tunnel_end_fields
+from .reflection import flow_constants, flow_table, learning
+from .stacks import family_field
+from .tables import LoweredTable, lower_table, manifest_stack
+from .used_stacks import described_replies, lower_stacks, replies, table_families
 
-FAMILIES = ("ipv4", "ipv6")
 CGROUP_HOOKS = {  # how the function is called
     "cgroup_listen": "listener",
     "cgroup_setsockopt": "setsockopt",
@@ -43,8 +41,6 @@ CGROUP_HOOKS = {  # how the function is called
     "cgroup_connect4": "connect4",
     "cgroup_connect6": "connect6",
 }
-OWN_ADDRESSES = "own_addresses"
-OWN_CAPACITY = 1024  # addresses: of all devices, before and after a change
 
 
 class Lowered(NamedTuple):
@@ -58,10 +54,10 @@ class Lowered(NamedTuple):
 
 def lower(spec: Spec, compiler: str) -> Lowered:
     """Decide everything. `spec` has passed the checks. The manifest still lacks identity, toolchain, inputs, files."""
-    table_families = _table_families(spec)
+    families_of_tables = table_families(spec)
     visible = _visible_families(spec)
     cgroups = {path: named.constant for path, named in named_cgroups(spec).items()}
-    encapsulating, stacks = _stacks(spec, table_families)
+    encapsulating, stacks = lower_stacks(spec, families_of_tables)
     wanted = {r.decapsulate for r in spec.ingress.rules}
     in_use = [s for s in stacks if s.encapsulation in wanted or s.name in encapsulating]
     conditions = Conditions(visible, cgroups)
@@ -69,14 +65,14 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     found_dispatches = dispatches(spec, in_use)
     owners = lower_owners(spec, in_use, conditions)
     clamps = owners is not None and owners.encapsulates
-    ingress = lower_ingress(spec, in_use, conditions, _replies(spec, in_use), clamps)
+    ingress = lower_ingress(spec, in_use, conditions, replies(spec, in_use), clamps)
     learns = bool(learning(spec))
     remembers = learns or owners is not None
     signatures = tuple(dict.fromkeys(signature(s) for s in stacks if s.name in encapsulating))
     tables = {
         t.name: lower_table(
             t,
-            table_families.get(t.name) or FAMILIES,
+            families_of_tables.get(t.name) or FAMILIES,
             [s for s in stacks if s.name in encapsulating],
             {e: family_field(spec.encapsulations[e]) for e in t.encapsulations},
             needed_fields(spec, t),
@@ -87,14 +83,14 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     }
     tables = {name: _with_fixed_rows(spec, name, t) for name, t in tables.items()}
     egress = lower_egress(spec, in_use, signatures, conditions, rules)
-    address_sets = _address_sets(spec, egress)
-    for source in address_sets.values():  # the loader fills the set from the rows, compiled in or not
+    ends = address_sets(spec, egress)
+    for source in ends.values():  # the loader fills the set from the rows, compiled in or not
         table = tables[source.table]
         rows_file = replace(table.manifest, file=f"{source.table}.csv")
         tables[source.table] = table._replace(manifest=rows_file)
     matches = [c for r in (owners.connects if owners else ()) for c in r.conditions]
     matches += [c for d in (ingress.decapsulators if ingress else ()) for r in d.rules for c in r.match]
-    keys = {t.name: t.key for t in spec.endpoints.values() if t.name in table_families}
+    keys = {t.name: t.key for t in spec.endpoints.values() if t.name in families_of_tables}
     packet = packet_needs(
         visible,
         rules,
@@ -127,9 +123,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         host.netns_cookie()
     host_members, host_layout, host_described = host.lower()
     described_counters = counting.lower_counters(egress, ingress, learns, owners)
-    address_maps, sets, prefix_sets, prefix_files = _address_maps(
-        spec, conditions, address_sets, bool(egress.signatures)
-    )
+    described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, ends, bool(egress.signatures))
     includes = ["encap_bpf.h", "encap_address.h"]
     if in_use:
         includes += (
@@ -162,12 +156,12 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         stacks=tuple(in_use),
         host=host_members,
         tables=tuple(t.ir for t in tables.values()),
-        address_maps=address_maps,
+        address_maps=described_maps,
         counters=described_counters,
         packet=packet,
         egress=egress,
         ingress=ingress,
-        flows=flow_table(ingress, (r for rs in _replies(spec, in_use).values() for r in rs)) if remembers else None,
+        flows=flow_table(ingress, (r for rs in replies(spec, in_use).values() for r in rs)) if remembers else None,
         owners=owners,
     )
     contract = lower_contract(spec, compiler, program.title)
@@ -190,7 +184,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         source_sets=sets,
         prefix_sets=prefix_sets,
         flows=_flows(program),
-        replies=_described_replies(spec, in_use),
+        replies=described_replies(spec, in_use),
         own_addresses=OWN_ADDRESSES if egress.signatures else "",
         counters_size=counting.SIZE * len(described_counters),
         counters=tuple(
@@ -247,15 +241,6 @@ def _title(stacks: list[ir.Stack]) -> str:
     return ", ".join(f"{name} over {' or '.join(found)}" for name, found in families.items()) or "no encapsulation"
 
 
-def _table_families(spec: Spec) -> dict[str, tuple[str, ...]]:
-    """The families of the inner packets that rules bring to each table."""
-    found: dict[str, set[str]] = {}
-    for rule in spec.egress.rules:
-        for target in rule.targets:
-            found.setdefault(target.table, set()).update(families_of(rule.match))
-    return {name: tuple(f for f in FAMILIES if f in families) for name, families in found.items()}
-
-
 def _visible_families(spec: Spec) -> tuple[str, ...]:
     """The families whose packets the program must look into."""
     if spec.egress.default == "drop" or spec.connect or (owner_rules(spec) and spec.ingress.rules):
@@ -266,113 +251,13 @@ def _visible_families(spec: Spec) -> tuple[str, ...]:
     return tuple(f for f in FAMILIES if f in found) or ("ipv4",)
 
 
-def _replies(spec: Spec, stacks: Sequence[ir.Stack]) -> dict[str, list[ir.Stack]]:
-    """The stacks that reflect each ingress rule."""
-    found: dict[str, list[ir.Stack]] = {}
-    for rule in spec.egress.rules:
-        if rule.reflect is not None:
-            replies = reply_stacks(spec, rule, stacks)
-            found.setdefault(rule.reflect.rule, []).extend(stack for reply in replies for stack in reply.stacks)
-    return found
-
-
-def _described_replies(spec: Spec, stacks: Sequence[ir.Stack]) -> tuple[manifest.Reply, ...]:
-    found: dict[manifest.Reply, None] = {}
-    for rule in spec.egress.rules:
-        for reply in reply_stacks(spec, rule, stacks) if rule.reflect else ():
-            found[manifest.Reply(reply.arriving.name, tuple(s.name for s in reply.stacks))] = None
-    return tuple(found)
-
-
 def _used_tables(spec: Spec) -> set[str]:
     used = {target.table for r in spec.egress.rules for target in r.targets}
     used |= {r.lookup for r in spec.ingress.rules if r.lookup}
     return used | {r.source.table for r in spec.ingress.rules if isinstance(r.source, TableField)}
 
 
-def _stacks(spec: Spec, table_families: dict[str, tuple[str, ...]]) -> tuple[set[str], list[ir.Stack]]:
-    """Every stack, and the names of those that egress sends."""
-    sending: set[str] = set()
-    reflected: dict[str, set[str]] = {}  # encapsulation -> families of the replies that it carries
-    for rule in spec.egress.rules:
-        if rule.reflect is not None:
-            reflected.setdefault(reply_encapsulation(spec, rule).name, set()).update(families_of(rule.match))
-    stacks: list[ir.Stack] = []
-    for encapsulation in spec.encapsulations.values():
-        users = [
-            t for name, t in spec.endpoints.items() if name in table_families and encapsulation.name in t.encapsulations
-        ]
-        tables = users or [t for t in spec.endpoints.values() if encapsulation.name in t.encapsulations]
-        row = {name: type_ for t in tables for name, type_ in t.fields.items()} or _implied(encapsulation)
-        inner = {f for t in users for f in table_families[t.name]} | reflected.get(encapsulation.name, set())
-        received = any(r.decapsulate == encapsulation.name for r in spec.ingress.rules)
-        for family in outer_families(encapsulation, row, spec):
-            name = f"{c_name(encapsulation.name)}_{family}"
-            reflects = encapsulation.name in reflected
-            if not users and not received and not reflects:
-                continue
-            if users or reflects:
-                sending.add(name)
-            families = tuple(f for f in FAMILIES if f in inner) or FAMILIES
-            stacks.append(lower_stack(row_id(name), encapsulation, family, families, row, spec))
-    return sending, stacks
-
-
-def _implied(encapsulation: Encapsulation) -> dict[str, str]:
-    """The types of fields that no table has, because packets only come in: those of the headers' own fields."""
-    return {
-        value.path[0]: kind
-        for _, _, _, kind, value in uses(encapsulation)
-        if isinstance(value, Reference) and value.root == "endpoint"
-    }
-
-
 def _with_fixed_rows(spec: Spec, name: str, table: LoweredTable) -> LoweredTable:
     if table.manifest.kind != "fixed":
         return table
     return table._replace(ir=table.ir._replace(rows=fixed_rows(spec.endpoints[name], table.manifest, spec)))
-
-
-def _address_sets(spec: Spec, egress: ir.EgressProgram) -> dict[str, TableField]:
-    """The fields whose values are kept as a set: who may send to us, and where our own packets go."""
-    wanted = {end.map for end in egress.tunnel_ends}
-    return {
-        **source_sets(spec),
-        **{name: field for name, field in tunnel_end_fields(spec).items() if name in wanted},
-    }
-
-
-def _address_maps(
-    spec: Spec, conditions: Conditions, addresses: Mapping[str, TableField], own: bool
-) -> tuple[tuple[ir.AddressMap, ...], tuple[manifest.SourceSet, ...], tuple[manifest.PrefixSet, ...], dict[str, str]]:
-    maps = []
-    sets = []
-    for name, source in addresses.items():
-        type_ = spec.endpoints[source.table].fields[source.field]
-        capacity = spec.endpoints[source.table].capacity
-        comment = f"ends of tunnels: {source.table}.{source.field}"
-        maps.append(ir.AddressMap(name, "hash", ADDRESS_TYPES[type_], capacity, comment))
-        key = manifest_layout(place_members([("address", type_)]))
-        sets.append(manifest.SourceSet(name, source.table, source.field, key, capacity))
-    prefix_sets = []
-    files = {}
-    for name, listed in conditions.prefix_maps.items():
-        capacity = max(1024, 2 * len(listed.prefixes))
-        maps.append(ir.AddressMap(name, "lpm", ADDRESS_TYPES["ip"], capacity, "a long prefix list"))
-        key = manifest.Layout(
-            20, (manifest.Member("prefixlen", "prefixlen", 0, 4), manifest.Member("address", "ip", 4, 16))
-        )
-        file = f"{name.replace('_', '-')}.csv"
-        prefix_sets.append(manifest.PrefixSet(name, name, file, FAMILIES, key, capacity))
-        files[file] = "".join(f"{p}\n" for p in listed.prefixes)
-    if own:
-        maps.append(
-            ir.AddressMap(
-                OWN_ADDRESSES,
-                "hash",
-                "struct ip_address",
-                OWN_CAPACITY,
-                "the outer sources of this host, on every device",
-            )
-        )
-    return tuple(maps), tuple(sets), tuple(prefix_sets), files

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from .. import ir
+from ..checks.common import owner_rules
 from ..headers import catalogue
 from ..headers.model import Header, Receive
 from ..spec import EgressRule, Encapsulation, IngressRule, Spec
 from .names import c_name, place_text
-from .owners import owner_rules
 from .stacks import received_value
 from .tables import VALUE_TYPES, row_id
 from .tails import option_of, received_option, word_count, words
