@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from tests.support import netns
+from tests.support import cgroups, netns
 from tests.support.netns import CommandError
 
 from .screen import Screen
@@ -22,6 +22,7 @@ STORIES = {
     "overlay": "an overlay beside hosts with the kernel's own vxlan devices",
     "balancer": "a server behind two load balancers: every answer goes back through the one it came from",
     "appliance": "an appliance behind a gateway load balancer, for two endpoints with the same addresses",
+    "sockets": "an application that picks the exit of each connection by name, with setsockopt",
 }
 
 
@@ -38,6 +39,7 @@ def main(words: Sequence[str] = ()) -> int:
         screen.line("The demo makes network namespaces and loads BPF programs: run it as root.")
         return 6
     netns.sweep()
+    cgroups.sweep()
     story = import_module(f"{__package__}.{name}")
     try:
         with tempfile.TemporaryDirectory(prefix="encap-demo-") as folder:

@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from demo.demo import STORIES
+from demo import sockets
+from demo.demo import STORIES, main
 
-from tests.support import netns
+from tests.support import cgroups, netns
 from tests.support.cli import ROOT
 
 pytestmark = pytest.mark.kernel
@@ -21,7 +22,8 @@ DEMO = [sys.executable, "-m", "demo"]
 
 
 def _left_by(pid: int) -> list[Path]:
-    return [path for folder in (netns.NAMED, netns.STATE) for path in folder.glob(f"{netns.PREFIX}{pid}-*")]
+    folders = (netns.NAMED, netns.STATE, cgroups.mount())
+    return [path for folder in folders for path in folder.glob(f"{netns.PREFIX}{pid}-*")]
 
 
 # What each story shows: without a word it is the first one.
@@ -37,6 +39,12 @@ SHOWN = {
         *("packets back as they must be, 0 not", "a: 0 of 1, b: 1 of 1", "5 of 5 refused and counted"),
         "5 of 5 dropped and counted",
     ),
+    "sockets": (
+        *("answered by far", "status: chosen exits/far, ", "192.0.2.30 > 192.0.2.20 VNI 42"),
+        *("EPERM for exits/far", "ENOENT for exits/mars", "EINVAL for far", "ENOPROTOOPT for exits/near"),
+        *("exits/far to router", "accepted 10.1.0.1", "SYN ACK", "RST 192.0.2.30 > 192.0.2.10 VNI 42"),
+        *("status: gone exits/far, ", "dropped and counted, 0 sent", "of them of who chose nothing"),
+    ),
 }
 
 
@@ -51,6 +59,46 @@ def test_it_succeeds(story: str) -> None:
     for words in SHOWN[story]:
         assert words in done.stdout, words
     assert max(map(len, done.stdout.splitlines())) <= 130
+
+
+# What the checks of a story must find: a line of its spec or of its application that is another, and what then fails.
+WRONG = {
+    "the management comes last": ("spec", "    - {name: management", "    #", ["exits/far to router"]),
+    "team-b may choose all": ("spec", "socket: [exits/near]", "socket: [exits]", ["not refused for exits/far"]),
+    "an application that does not choose": (
+        "visit.py",
+        "exits.create_connection(there, name, timeout=5) if name else",
+        "",
+        ["exits/far to far", "exits/near to near", "not refused for exits/mars"],
+    ),
+    "a listener that does not choose": (
+        "visit.py",
+        "exits.socket(name)",
+        "socket.socket()",
+        ["accepted, and chosen", "in the clear "],
+    ),
+}
+
+
+@pytest.mark.parametrize("why", WRONG)
+def test_its_checks_can_fail(
+    why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where, before, after, failing = WRONG[why]
+    source = sockets.SPEC if where == "spec" else Path(sockets.PYTHON[-1])
+    text = source.read_text()
+    assert text.count(before) == 1
+    changed = tmp_path / source.name
+    changed.write_text(text.replace(before, after))
+    if where == "spec":
+        monkeypatch.setattr(sockets, "SPEC", changed)
+    else:
+        monkeypatch.setattr(sockets, "PYTHON", (sys.executable, str(changed)))
+    assert main(["sockets"]) == 1
+    said = capsys.readouterr().out
+    for words in failing:
+        assert f"FAIL  {words}" in said, said
+    assert "checks FAILED" in said
 
 
 def test_every_story_is_listed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import itertools
 import os
@@ -15,6 +16,8 @@ from encap_compile.kernel.programs import describe_program
 
 PREFIX = "encap-"
 _serial = itertools.count(1)
+_alive: set[Path] = set()
+_owner = os.getpid()
 
 
 def mount() -> Path:
@@ -32,6 +35,7 @@ class Tree:
     def __init__(self) -> None:
         self.path = f"/{PREFIX}{os.getpid()}-{next(_serial)}"
         self.folder = mount() / self.path[1:]
+        _alive.add(self.folder)  # before it is there: an interruption may come between
         self.folder.mkdir()
 
     def make(self, path: str) -> int:
@@ -67,6 +71,15 @@ class Tree:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _delete(self.folder)
+        _alive.discard(self.folder)
+
+
+@atexit.register
+def _at_exit() -> None:
+    """What an interruption has left, before a block was entered or while it was left."""
+    if os.getpid() == _owner:
+        for folder in _alive:
+            _delete(folder)
 
 
 def sweep() -> None:

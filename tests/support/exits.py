@@ -12,7 +12,7 @@ import socket
 import struct
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -78,7 +78,7 @@ class Exits:
             ours.ip(f"route replace default via {plan.gateway[version]} dev eth0 src {plan.overlay[version]}")
         self._watch()
         for role in (*EXITS, CLEAR):
-            self._serve(topology.namespaces[role], role)
+            self.serve(topology.namespaces[role], role)
 
     def _exit(self, role: str) -> None:
         kernel_vxlan.add_device(self.topology, role, VNI, 4)
@@ -106,12 +106,12 @@ class Exits:
         found = [entry["counter"] for entry in json.loads(said)["nftables"] if "counter" in entry]
         return Counter({one["name"]: one["packets"] for one in found})
 
-    def _serve(self, namespace: Namespace, role: str) -> None:
+    def serve(self, namespace: Namespace, role: str, addresses: Mapping[int, str] = SERVICE) -> None:
         """Answer who it is, over TCP and UDP; send back what else comes."""
-        for version in (4, 6):
+        for version, address in addresses.items():
             for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
                 made = namespace.socket(FAMILY[version], kind)
-                made.bind((SERVICE[version], PORT))
+                made.bind((address, PORT))
                 if kind == socket.SOCK_STREAM:
                     made.listen(16)
                 self.services.append(made)
