@@ -841,12 +841,12 @@ static __always_inline bool ask_listener(struct __sk_buff *skb, struct packet *p
 		return false;
 	listener = bpf_get_listener_sock(found);
 	choice = listener ? choice_of(listener) : NULL;
-	if (choice) {
+	if (choice)
 		packet->owner.choice = choice->choice;
-		if (choice->names == CGROUP_NAMES) {
-			packet->owner.cgroups = choice->cgroups;
-			packet->owner.cgroup = choice->cgroup;
-		}
+	choice = listener ? bpf_sk_storage_get(&sockets, listener, NULL, 0) : NULL; /* its own, also with MPTCP */
+	if (choice && choice->names == CGROUP_NAMES) {
+		packet->owner.cgroups = choice->cgroups;
+		packet->owner.cgroup = choice->cgroup;
 	}
 	bpf_sk_release(found);
 	return listener;

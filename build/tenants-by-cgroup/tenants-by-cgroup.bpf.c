@@ -614,12 +614,6 @@ struct {
 	__type(value, struct socket_choice);
 } sockets SEC(".maps");
 
-/* What a socket chose; NULL: nothing, ever. */
-static __always_inline struct socket_choice *choice_of(const struct bpf_sock *socket)
-{
-	return bpf_sk_storage_get(&sockets, socket, NULL, 0);
-}
-
 /* In which cgroups the packet's socket was made. Of a SYN-ACK's, the kernel asks the listener. To be below one is to be in it. */
 static __always_inline void ask_cgroups(struct __sk_buff *skb, struct owner *owner)
 {
@@ -724,12 +718,10 @@ static __always_inline bool ask_listener(struct __sk_buff *skb, struct packet *p
 	if (!found)
 		return false;
 	listener = bpf_get_listener_sock(found);
-	choice = listener ? choice_of(listener) : NULL;
-	if (choice) {
-		if (choice->names == CGROUP_NAMES) {
-			packet->owner.cgroups = choice->cgroups;
-			packet->owner.cgroup = choice->cgroup;
-		}
+	choice = listener ? bpf_sk_storage_get(&sockets, listener, NULL, 0) : NULL;
+	if (choice && choice->names == CGROUP_NAMES) {
+		packet->owner.cgroups = choice->cgroups;
+		packet->owner.cgroup = choice->cgroup;
 	}
 	bpf_sk_release(found);
 	return listener;
