@@ -869,7 +869,7 @@ static __always_inline void tell_owner(
 	struct __sk_buff *skb, struct packet *packet, const struct bpf_sock *socket, bool listens)
 {
 	__u8 marks = packet->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST);
-	__u32 now = bpf_jiffies64();
+	__u32 now = bpf_jiffies64() | 1; /* 0: never */
 	struct socket_choice *own;
 
 	own = listens ? NULL : bpf_sk_storage_get(&sockets, socket, NULL, 0);
@@ -886,8 +886,11 @@ static __always_inline void tell_owner(
 		own = bpf_sk_storage_get(&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 		if (own) {
 			own->asked = true;
-			own->choice = packet->owner.choice;
-			own->fits = own->choice;
+			if (packet->owner
+					.choice) { /* nothing is not written: the socket may be choosing on another CPU */
+				own->choice = packet->owner.choice;
+				own->fits = true;
+			}
 		}
 	}
 	if (!packet->owner.cgroups && !packet->owner.choice) {
@@ -895,7 +898,7 @@ static __always_inline void tell_owner(
 		if (marks & TCP_FLAG_SYN || (own && !own->told))
 			forget_owner(skb, packet);
 		if (own)
-			own->told = now | 1;
+			own->told = now;
 		return;
 	}
 	if (!own && !listens)
@@ -903,7 +906,7 @@ static __always_inline void tell_owner(
 	if (own && !marks && own->told && now - own->told < TOLD_TICKS)
 		return;
 	if (own)
-		own->told = now | 1; /* 0: never */
+		own->told = now;
 	remember_owner(skb, packet);
 }
 
@@ -917,6 +920,7 @@ __noinline int find_owner(struct __sk_buff *skb)
 	struct packet *packet = packet_at_hand();
 	const struct bpf_sock *socket;
 	bool listens = false;
+	__u8 syn;
 
 	if (!packet)
 		return 0;
@@ -936,13 +940,22 @@ __noinline int find_owner(struct __sk_buff *skb)
 	}
 	if (packet->protocol != IPPROTO_TCP || packet->ports_unseen)
 		return 0;
-	/* IPv4 resets are sent through a socket that all of them share. It is raw, and belongs to nobody. */
-	if (socket && (socket->type != SOCK_RAW || packet->owner.cgroups || packet->owner.choice)) {
+	syn = packet->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_ACK);
+	/*
+	 * IPv4's resets and acknowledgements from TIME_WAIT are sent through a raw socket that all of them share. Before 5.18
+	 * it has the cgroup of who made the network namespace, a container's for one: what is remembered goes before that.
+	 */
+	if (socket &&
+		(socket->type != SOCK_RAW || packet->owner.choice || (packet->owner.cgroups && syn & TCP_FLAG_SYN))) {
 		tell_owner(skb, packet, socket, listens);
 		return 0;
 	}
-	if ((packet->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == (TCP_FLAG_SYN | TCP_FLAG_ACK) &&
-		ask_listener(skb, packet)) {
+	/* A connection that is forwarded begins. NAT may have given it the ports of one that was ours. */
+	if (syn == TCP_FLAG_SYN || (syn & TCP_FLAG_SYN && skb->ingress_ifindex)) {
+		forget_owner(skb, packet);
+		return 0;
+	}
+	if (syn & TCP_FLAG_SYN && ask_listener(skb, packet)) {
 		if (packet->owner.cgroups || packet->owner.choice)
 			remember_owner(skb, packet);
 		else
@@ -1994,7 +2007,10 @@ int exits_listener(struct __sk_buff *skb)
 	return CGROUP_GO_ON;
 }
 
-/* What a program on a socket option is asked for, put together here because the stack is too small for it. */
+/*
+ * What a program on a socket option is asked for. With the socket, which the kernel has locked, and in no map of the CPU:
+ * these programs run in a task, and where kernels preempt, another one may take its place in the middle of them.
+ */
 struct socket_request {
 	__u64 choice;
 	/* How far reading is. Not in registers, of which the verifier would follow every value through the loop. */
@@ -2006,9 +2022,9 @@ struct socket_request {
 };
 
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
 	__type(value, struct socket_request);
 } socket_request SEC(".maps");
 
@@ -2197,8 +2213,8 @@ static __always_inline int choose(struct bpf_sockopt *option, struct socket_requ
 SEC("cgroup/setsockopt")
 int exits_setsockopt(struct bpf_sockopt *option)
 {
+	const struct bpf_sock *socket = (void *)option->sk;
 	struct socket_request *request;
-	__u32 only = 0;
 	int error;
 
 	if (!is_ours(option))
@@ -2206,8 +2222,9 @@ int exits_setsockopt(struct bpf_sockopt *option)
 	/* A program of ours on a cgroup within this one has answered. */
 	if (option->optlen < 0)
 		return SOCKOPT_GO_ON;
-	request = bpf_map_lookup_elem(&socket_request, &only);
+	request = bpf_sk_storage_get(&socket_request, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	error = request ? choose(option, request) : ENOMEM;
+	bpf_sk_storage_delete(&socket_request, socket);
 	*(volatile __s32 *)&option->optlen = SOCKOPT_DONE;
 	return error ? refuse_option(error) : SOCKOPT_GO_ON;
 }
@@ -2256,8 +2273,14 @@ int exits_getsockopt(struct bpf_sockopt *option)
 /* Choose for a socket that has not chosen itself. It must not connect if that fails: it would send in the clear. */
 static __always_inline int choose_for(const struct bpf_sock *socket, __u64 chosen, const char *name, __u32 length)
 {
-	struct socket_choice *choice = bpf_sk_storage_get(&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	/* What connects is a subflow; the application has chosen, or asks what was, at the socket above it. */
+	void *connection = socket->type == SOCK_STREAM ? bpf_skc_to_mptcp_sock(socket) : NULL;
+	struct socket_choice *choice;
 
+	if (connection)
+		choice = bpf_sk_storage_get(&sockets, connection, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	else
+		choice = bpf_sk_storage_get(&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!choice)
 		return CONNECT_REFUSE;
 	if (choice->choice)

@@ -744,7 +744,7 @@ static __always_inline void tell_owner(
 	struct __sk_buff *skb, struct packet *packet, const struct bpf_sock *socket, bool listens)
 {
 	__u8 marks = packet->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST);
-	__u32 now = bpf_jiffies64();
+	__u32 now = bpf_jiffies64() | 1; /* 0: never */
 	struct socket_choice *own;
 
 	own = listens ? NULL : bpf_sk_storage_get(&sockets, socket, NULL, 0);
@@ -753,7 +753,7 @@ static __always_inline void tell_owner(
 		if (marks & TCP_FLAG_SYN || (own && !own->told))
 			forget_owner(skb, packet);
 		if (own)
-			own->told = now | 1;
+			own->told = now;
 		return;
 	}
 	if (!own && !listens)
@@ -761,7 +761,7 @@ static __always_inline void tell_owner(
 	if (own && !marks && own->told && now - own->told < TOLD_TICKS)
 		return;
 	if (own)
-		own->told = now | 1; /* 0: never */
+		own->told = now;
 	remember_owner(skb, packet);
 }
 
@@ -775,6 +775,7 @@ __noinline int find_owner(struct __sk_buff *skb)
 	struct packet *packet = packet_at_hand();
 	const struct bpf_sock *socket;
 	bool listens = false;
+	__u8 syn;
 
 	if (!packet)
 		return 0;
@@ -794,13 +795,22 @@ __noinline int find_owner(struct __sk_buff *skb)
 	}
 	if (packet->protocol != IPPROTO_TCP || packet->ports_unseen)
 		return 0;
-	/* IPv4 resets are sent through a socket that all of them share. It is raw, and belongs to nobody. */
-	if (socket && (socket->type != SOCK_RAW || packet->owner.cgroups || packet->owner.choice)) {
+	syn = packet->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_ACK);
+	/*
+	 * IPv4's resets and acknowledgements from TIME_WAIT are sent through a raw socket that all of them share. Before 5.18
+	 * it has the cgroup of who made the network namespace, a container's for one: what is remembered goes before that.
+	 */
+	if (socket &&
+		(socket->type != SOCK_RAW || packet->owner.choice || (packet->owner.cgroups && syn & TCP_FLAG_SYN))) {
 		tell_owner(skb, packet, socket, listens);
 		return 0;
 	}
-	if ((packet->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == (TCP_FLAG_SYN | TCP_FLAG_ACK) &&
-		ask_listener(skb, packet)) {
+	/* A connection that is forwarded begins. NAT may have given it the ports of one that was ours. */
+	if (syn == TCP_FLAG_SYN || (syn & TCP_FLAG_SYN && skb->ingress_ifindex)) {
+		forget_owner(skb, packet);
+		return 0;
+	}
+	if (syn & TCP_FLAG_SYN && ask_listener(skb, packet)) {
 		if (packet->owner.cgroups || packet->owner.choice)
 			remember_owner(skb, packet);
 		else
