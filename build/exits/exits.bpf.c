@@ -845,11 +845,11 @@ static __always_inline bool ask_listener(struct __sk_buff *skb, struct packet *p
 		return false;
 	listener = bpf_get_listener_sock(found);
 	choice = listener ? choice_of(listener) : NULL;
-	if (choice) {
+	if (choice)
 		packet->owner.choice = choice->choice;
-		if (choice->names == CGROUP_NAMES) {
-			packet->owner.cgroups = choice->cgroups;
-		}
+	choice = listener ? bpf_sk_storage_get(&sockets, listener, NULL, 0) : NULL; /* its own, also with MPTCP */
+	if (choice && choice->names == CGROUP_NAMES) {
+		packet->owner.cgroups = choice->cgroups;
 	}
 	bpf_sk_release(found);
 	return listener;
@@ -883,7 +883,7 @@ __noinline int tell_owner(struct __sk_buff *skb)
 {
 	const struct bpf_sock *socket = (void *)skb->sk;
 	struct packet *packet = packet_at_hand();
-	__u32 now = bpf_jiffies64();
+	__u32 now = bpf_jiffies64() | 1; /* 0: never */
 	struct socket_choice *own;
 
 	socket = socket ? bpf_sk_fullsock(socket) : NULL;
@@ -904,8 +904,10 @@ __noinline int tell_owner(struct __sk_buff *skb)
 		own = bpf_sk_storage_get(&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 		if (own) {
 			own->asked = true;
-			own->choice = said.choice;
-			own->fits = said.choice;
+			if (said.choice) { /* nothing is not written: the socket may be choosing on another CPU */
+				own->choice = said.choice;
+				own->fits = true;
+			}
 		}
 	}
 	if (!has_owner(packet)) {
@@ -918,7 +920,7 @@ __noinline int tell_owner(struct __sk_buff *skb)
 		remember_owner(skb, packet);
 	}
 	if (own)
-		own->told = now | 1; /* 0: never */
+		own->told = now;
 	return 0;
 }
 
@@ -932,24 +934,25 @@ __noinline int find_other_owner(struct __sk_buff *skb)
 {
 	const struct bpf_sock *listener = (void *)skb->sk;
 	struct packet *packet = packet_at_hand();
-	bool found = false;
+	bool begins;
 	struct socket_choice *choice;
 
 	if (!packet || packet->protocol != IPPROTO_TCP || packet->ports_unseen)
 		return 0;
-	if ((packet->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == (TCP_FLAG_SYN | TCP_FLAG_ACK)) {
+	begins = packet->tcp_flags & TCP_FLAG_SYN;
+	if (begins && packet->tcp_flags & TCP_FLAG_ACK) {
 		listener = listener ? bpf_get_listener_sock(listener) : NULL;
-		found = listener;
 		if (listener) {
 			ask_cgroups(skb, &packet->owner);
 			choice = choice_of(listener);
 			if (choice)
 				packet->owner.choice = choice->choice;
-		} else {
-			found = ask_listener(skb, packet);
+		} else if (!skb->ingress_ifindex) {
+			begins = ask_listener(skb, packet);
 		}
 	}
-	if (!found)
+	/* Neither a socket nor a listener: it is forwarded. NAT may have given it the ports of a connection that was ours. */
+	if (!begins)
 		recall_owner(packet);
 	else if (has_owner(packet))
 		remember_owner(skb, packet);
@@ -982,12 +985,15 @@ static __always_inline struct socket_choice *find_owner(struct __sk_buff *skb, s
 	ask_cgroups(skb, &packet->owner);
 	if (packet->protocol != IPPROTO_TCP || packet->ports_unseen)
 		return choice;
-	/* IPv4 resets are sent through a socket that all of them share. It is raw, and belongs to nobody. */
-	if (raw && !has_owner(packet)) {
+	/*
+	 * IPv4's resets and acknowledgements from TIME_WAIT are sent through a raw socket that all of them share. Before 5.18
+	 * it has the cgroup of who made the network namespace, a container's for one: what is remembered goes before that.
+	 */
+	if (raw && !packet->owner.choice && !(packet->owner.cgroups && packet->tcp_flags & TCP_FLAG_SYN)) {
 		find_other_owner(skb);
 		return NULL;
 	}
-	if (own ? !own->told || is_turning_point(packet) || (__u32)bpf_jiffies64() - own->told >= TOLD_TICKS
+	if (own ? !own->told || is_turning_point(packet) || (__u32)(bpf_jiffies64() | 1) - own->told >= TOLD_TICKS
 		: has_owner(packet) || packet->tcp_flags & TCP_FLAG_SYN)
 		tell_owner(skb);
 	return choice;
@@ -2029,7 +2035,10 @@ int exits_listener(struct __sk_buff *skb)
 	return CGROUP_GO_ON;
 }
 
-/* What a program on a socket option is asked for, put together here because the stack is too small for it. */
+/*
+ * What a program on a socket option is asked for. With the socket, which the kernel has locked, and in no map of the CPU:
+ * these programs run in a task, and where kernels preempt, another one may take its place in the middle of them.
+ */
 struct socket_request {
 	__u64 choice;
 	/* How far reading is. Not in registers, of which the verifier would follow every value through the loop. */
@@ -2041,9 +2050,9 @@ struct socket_request {
 };
 
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
 	__type(value, struct socket_request);
 } socket_request SEC(".maps");
 
@@ -2232,8 +2241,8 @@ static __always_inline int choose(struct bpf_sockopt *option, struct socket_requ
 SEC("cgroup/setsockopt")
 int exits_setsockopt(struct bpf_sockopt *option)
 {
+	const struct bpf_sock *socket = (void *)option->sk;
 	struct socket_request *request;
-	__u32 only = 0;
 	int error;
 
 	if (!is_ours(option))
@@ -2241,8 +2250,9 @@ int exits_setsockopt(struct bpf_sockopt *option)
 	/* A program of ours on a cgroup within this one has answered. */
 	if (option->optlen < 0)
 		return SOCKOPT_GO_ON;
-	request = bpf_map_lookup_elem(&socket_request, &only);
+	request = bpf_sk_storage_get(&socket_request, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	error = request ? choose(option, request) : ENOMEM;
+	bpf_sk_storage_delete(&socket_request, socket);
 	*(volatile __s32 *)&option->optlen = SOCKOPT_DONE;
 	return error ? refuse_option(error) : SOCKOPT_GO_ON;
 }
@@ -2291,8 +2301,14 @@ int exits_getsockopt(struct bpf_sockopt *option)
 /* Choose for a socket that has not chosen itself. It must not connect if that fails: it would send in the clear. */
 static __always_inline int choose_for(const struct bpf_sock *socket, __u64 chosen, const char *name, __u32 length)
 {
-	struct socket_choice *choice = bpf_sk_storage_get(&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	/* What connects is a subflow; the application has chosen, or asks what was, at the socket above it. */
+	void *connection = socket->type == SOCK_STREAM ? bpf_skc_to_mptcp_sock(socket) : NULL;
+	struct socket_choice *choice;
 
+	if (connection)
+		choice = bpf_sk_storage_get(&sockets, connection, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	else
+		choice = bpf_sk_storage_get(&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!choice)
 		return CONNECT_REFUSE;
 	if (choice->choice)

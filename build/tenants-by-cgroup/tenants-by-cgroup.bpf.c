@@ -621,14 +621,6 @@ struct {
 	__type(value, struct socket_choice);
 } sockets SEC(".maps");
 
-/* What a socket chose; NULL: nothing, ever. */
-static __always_inline struct socket_choice *choice_of(const struct bpf_sock *socket)
-{
-	struct socket_choice *own = bpf_sk_storage_get(&sockets, socket, NULL, 0);
-
-	return own;
-}
-
 /* In which cgroups the packet's socket was made. Of a SYN-ACK's, the kernel asks the listener. To be below one is to be in it. */
 static __always_inline void ask_cgroups(struct __sk_buff *skb, struct owner *owner)
 {
@@ -727,12 +719,10 @@ static __always_inline bool ask_listener(struct __sk_buff *skb, struct packet *p
 	if (!found)
 		return false;
 	listener = bpf_get_listener_sock(found);
-	choice = listener ? choice_of(listener) : NULL;
-	if (choice) {
-		if (choice->names == CGROUP_NAMES) {
-			packet->owner.cgroups = choice->cgroups;
-			packet->owner.cgroup = choice->cgroup;
-		}
+	choice = listener ? bpf_sk_storage_get(&sockets, listener, NULL, 0) : NULL;
+	if (choice && choice->names == CGROUP_NAMES) {
+		packet->owner.cgroups = choice->cgroups;
+		packet->owner.cgroup = choice->cgroup;
 	}
 	bpf_sk_release(found);
 	return listener;
@@ -766,7 +756,7 @@ __noinline int tell_owner(struct __sk_buff *skb)
 {
 	const struct bpf_sock *socket = (void *)skb->sk;
 	struct packet *packet = packet_at_hand();
-	__u32 now = bpf_jiffies64();
+	__u32 now = bpf_jiffies64() | 1; /* 0: never */
 	struct socket_choice *own;
 
 	socket = socket ? bpf_sk_fullsock(socket) : NULL;
@@ -783,7 +773,7 @@ __noinline int tell_owner(struct __sk_buff *skb)
 		remember_owner(skb, packet);
 	}
 	if (own)
-		own->told = now | 1; /* 0: never */
+		own->told = now;
 	return 0;
 }
 
@@ -797,20 +787,21 @@ __noinline int find_other_owner(struct __sk_buff *skb)
 {
 	const struct bpf_sock *listener = (void *)skb->sk;
 	struct packet *packet = packet_at_hand();
-	bool found = false;
+	bool begins;
 
 	if (!packet || packet->protocol != IPPROTO_TCP || packet->ports_unseen)
 		return 0;
-	if ((packet->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == (TCP_FLAG_SYN | TCP_FLAG_ACK)) {
+	begins = packet->tcp_flags & TCP_FLAG_SYN;
+	if (begins && packet->tcp_flags & TCP_FLAG_ACK) {
 		listener = listener ? bpf_get_listener_sock(listener) : NULL;
-		found = listener;
 		if (listener) {
 			ask_cgroups(skb, &packet->owner);
-		} else {
-			found = ask_listener(skb, packet);
+		} else if (!skb->ingress_ifindex) {
+			begins = ask_listener(skb, packet);
 		}
 	}
-	if (!found)
+	/* Neither a socket nor a listener: it is forwarded. NAT may have given it the ports of a connection that was ours. */
+	if (!begins)
 		recall_owner(packet);
 	else if (has_owner(packet))
 		remember_owner(skb, packet);
@@ -840,12 +831,15 @@ static __always_inline struct socket_choice *find_owner(struct __sk_buff *skb, s
 	ask_cgroups(skb, &packet->owner);
 	if (packet->protocol != IPPROTO_TCP || packet->ports_unseen)
 		return choice;
-	/* IPv4 resets are sent through a socket that all of them share. It is raw, and belongs to nobody. */
-	if (raw && !has_owner(packet)) {
+	/*
+	 * IPv4's resets and acknowledgements from TIME_WAIT are sent through a raw socket that all of them share. Before 5.18
+	 * it has the cgroup of who made the network namespace, a container's for one: what is remembered goes before that.
+	 */
+	if (raw && !(packet->owner.cgroups && packet->tcp_flags & TCP_FLAG_SYN)) {
 		find_other_owner(skb);
 		return NULL;
 	}
-	if (own ? !own->told || is_turning_point(packet) || (__u32)bpf_jiffies64() - own->told >= TOLD_TICKS
+	if (own ? !own->told || is_turning_point(packet) || (__u32)(bpf_jiffies64() | 1) - own->told >= TOLD_TICKS
 		: has_owner(packet) || packet->tcp_flags & TCP_FLAG_SYN)
 		tell_owner(skb);
 	return choice;

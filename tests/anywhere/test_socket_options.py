@@ -324,6 +324,15 @@ def _mptcp_here() -> bool:
     return Path("/proc/sys/net/mptcp/enabled").exists()
 
 
+@pytest.fixture(params=[1, 2], ids=["backlog", "cookies"])
+def cookies(exits: Exits, request: pytest.FixtureRequest) -> Iterator[None]:
+    """net.ipv4.tcp_syncookies of the application's host: 2 answers every SYN with one."""
+    exits.topology.ours.sysctl("net.ipv4.tcp_syncookies", request.param)
+    yield
+    exits.topology.ours.sysctl("net.ipv4.tcp_syncookies", 1)
+
+
+@pytest.mark.usefixtures("cookies")
 @INNER
 def test_mptcp(exits: Exits, inner: int) -> None:
     """MPTCP: its socket chooses, its subflows follow; refused where programs cannot ask"""

@@ -376,6 +376,19 @@ def test_connect_rule(exits: Exits, inner: int) -> None:
 
 
 @INNER
+def test_connect_rule_mptcp(exits: Exits, inner: int) -> None:
+    """Chosen at connect for MPTCP: for the application's socket, and only if that has not chosen"""
+    if not NEWER or not Path("/proc/sys/net/mptcp/enabled").exists():
+        pytest.skip("this kernel has no MPTCP, or programs cannot ask about it")
+    for own, who in (("", "near"), ("exits/far", "far")):
+        with exits.socket("c", inner, protocol=MPTCP) as client:
+            exits.choose(client, own)
+            client.connect((SERVICE[inner], PORT))
+            assert ask(client) == who
+            assert exits.status(client).name == f"exits/{who}"
+
+
+@INNER
 def test_not_chosen_at_connect(network: Exits, inner: int) -> None:
     """A connect rule does not choose for others, and not for datagrams without connect"""
     with network.socket("a", inner) as client:
