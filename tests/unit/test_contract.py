@@ -550,7 +550,7 @@ def test_the_code_on_the_page_compiles(tmp_path: Path) -> None:
         command = [Path(sys.executable).parent / "mypy", "--strict", "--cache-dir", os.devnull, "page.py"]
         assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0, body
     level = f"{socket_level('exits'):#x}"
-    assert len(blocks("c")) == 1 and len(blocks("python")) == 3
+    assert len(blocks("c")) == 1 and len(blocks("python")) == 4
     assert sum(level in body for body in blocks("go")) == 1
     assert f"`exits` has `{level}`" in PAGE.read_text()
 
