@@ -873,7 +873,7 @@ static __always_inline void tell_owner(
 	struct socket_choice *own;
 
 	own = listens ? NULL : bpf_sk_storage_get(&sockets, socket, NULL, 0);
-	if (!listens && !marks && !packet->owner.choice && !(own && own->asked)) {
+	if (!listens && !(marks & TCP_FLAG_SYN) && !packet->owner.choice && !(own && own->asked)) {
 		/*
 		 * What a listener of MPTCP accepts without MPTCP inherits nothing: it was the socket above the listener that
 		 * chose. What is remembered of the SYN-ACK says it. Asked once.
@@ -930,6 +930,7 @@ __noinline int find_owner(struct __sk_buff *skb)
 
 		if (full) {
 			ask_socket(skb, full, &packet->owner);
+			listens = full->state == TCP_LISTEN; /* a reset for what fits no connection (6.13) */
 		} else {
 			full = bpf_get_listener_sock(socket);
 			if (full)

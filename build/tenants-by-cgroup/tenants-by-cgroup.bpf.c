@@ -785,6 +785,7 @@ __noinline int find_owner(struct __sk_buff *skb)
 
 		if (full) {
 			ask_socket(skb, &packet->owner);
+			listens = full->state == TCP_LISTEN; /* a reset for what fits no connection (6.13) */
 		} else {
 			full = bpf_get_listener_sock(socket);
 			if (full)
