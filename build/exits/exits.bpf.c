@@ -889,8 +889,13 @@ __noinline int tell_owner(struct __sk_buff *skb)
 	socket = socket ? bpf_sk_fullsock(socket) : NULL;
 	if (!packet || !socket)
 		return 0;
+	if (socket->state == TCP_LISTEN) {
+		/* A reset for what fits no connection (6.13). Nothing of one is noted with what all that is accepted inherits. */
+		recall_owner(packet);
+		return 0;
+	}
 	own = bpf_sk_storage_get(&sockets, socket, NULL, 0);
-	if (!packet->owner.choice && !is_turning_point(packet) && !(own && own->asked) &&
+	if (!packet->owner.choice && !(packet->tcp_flags & TCP_FLAG_SYN) && !(own && own->asked) &&
 		packet->owner.cgroups & (CGROUP_TEAM_A_SLICE | CGROUP_TEAM_B_SLICE)) {
 		/*
 		 * What a listener of MPTCP accepts without MPTCP inherits nothing: it was the socket above the listener that
@@ -966,7 +971,7 @@ static __always_inline struct socket_choice *find_owner(struct __sk_buff *skb, s
 {
 	const struct bpf_sock *socket = (void *)skb->sk;
 	struct socket_choice *own, *choice;
-	bool raw = false;
+	bool shared = false;
 
 	/* What is no full socket has no storage. */
 	own = socket ? bpf_sk_storage_get(&sockets, socket, NULL, 0) : NULL;
@@ -977,7 +982,7 @@ static __always_inline struct socket_choice *find_owner(struct __sk_buff *skb, s
 			find_other_owner(skb);
 			return NULL;
 		}
-		raw = socket->type == SOCK_RAW;
+		shared = socket->type == SOCK_RAW || socket->state == TCP_LISTEN;
 		choice = choice_above(socket, own);
 	}
 	if (choice)
@@ -987,9 +992,10 @@ static __always_inline struct socket_choice *find_owner(struct __sk_buff *skb, s
 		return choice;
 	/*
 	 * IPv4's resets and acknowledgements from TIME_WAIT are sent through a raw socket that all of them share. Before 5.18
-	 * it has the cgroup of who made the network namespace, a container's for one: what is remembered goes before that.
+	 * it has the cgroup of who made the network namespace, a container's for one: what is remembered goes before that. And
+	 * before what a listener says, that sends a reset for what fits no connection (6.13).
 	 */
-	if (raw && !packet->owner.choice && !(packet->owner.cgroups && packet->tcp_flags & TCP_FLAG_SYN)) {
+	if (shared && !packet->owner.choice && !(packet->owner.cgroups && packet->tcp_flags & TCP_FLAG_SYN)) {
 		find_other_owner(skb);
 		return NULL;
 	}

@@ -762,6 +762,11 @@ __noinline int tell_owner(struct __sk_buff *skb)
 	socket = socket ? bpf_sk_fullsock(socket) : NULL;
 	if (!packet || !socket)
 		return 0;
+	if (socket->state == TCP_LISTEN) {
+		/* A reset for what fits no connection (6.13). Nothing of one is noted with what all that is accepted inherits. */
+		recall_owner(packet);
+		return 0;
+	}
 	own = bpf_sk_storage_get(&sockets, socket, NULL, 0);
 	if (!has_owner(packet)) {
 		/* A connection begins that is nobody's, or its socket has taken back what it chose. */
@@ -815,7 +820,7 @@ static __always_inline struct socket_choice *find_owner(struct __sk_buff *skb, s
 {
 	const struct bpf_sock *socket = (void *)skb->sk;
 	struct socket_choice *own, *choice;
-	bool raw = false;
+	bool shared = false;
 
 	/* What is no full socket has no storage. */
 	own = socket ? bpf_sk_storage_get(&sockets, socket, NULL, 0) : NULL;
@@ -826,16 +831,17 @@ static __always_inline struct socket_choice *find_owner(struct __sk_buff *skb, s
 			find_other_owner(skb);
 			return NULL;
 		}
-		raw = socket->type == SOCK_RAW;
+		shared = socket->type == SOCK_RAW || socket->state == TCP_LISTEN;
 	}
 	ask_cgroups(skb, &packet->owner);
 	if (packet->protocol != IPPROTO_TCP || packet->ports_unseen)
 		return choice;
 	/*
 	 * IPv4's resets and acknowledgements from TIME_WAIT are sent through a raw socket that all of them share. Before 5.18
-	 * it has the cgroup of who made the network namespace, a container's for one: what is remembered goes before that.
+	 * it has the cgroup of who made the network namespace, a container's for one: what is remembered goes before that. And
+	 * before what a listener says, that sends a reset for what fits no connection (6.13).
 	 */
-	if (raw && !(packet->owner.cgroups && packet->tcp_flags & TCP_FLAG_SYN)) {
+	if (shared && !(packet->owner.cgroups && packet->tcp_flags & TCP_FLAG_SYN)) {
 		find_other_owner(skb);
 		return NULL;
 	}

@@ -7,9 +7,10 @@ import ctypes
 import errno
 import os
 import socket
+import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -371,4 +372,29 @@ def test_mptcp(exits: Exits, inner: int) -> None:
                     sender.join()
                     assert received == data
                     assert exits.status(accepted).overhead == 50
+    assert exits.wire()["clear"] == clear
+
+
+@pytest.mark.usefixtures("cookies")
+@pytest.mark.parametrize("aborts", [False, True], ids=["FIN", "RST"])
+@INNER
+def test_mptcp_closed_at_once(exits: Exits, inner: int, aborts: bool) -> None:
+    """The first packet of what an MPTCP listener accepted, from a client without MPTCP, is its last"""
+    if not (_mptcp_here() and NEWER):
+        pytest.skip("this kernel has no MPTCP, or programs cannot ask about it")
+    clear = exits.wire()["clear"]
+    with exits.socket("a", inner, protocol=MPTCP) as listener:
+        exits.choose(listener, "exits/far")
+        listener.bind((APPLICATION[inner], 0))
+        listener.listen()
+        with exits.topology.far.socket(FAMILY[inner], STREAM) as peer:
+            peer.settimeout(ARRIVES)
+            peer.bind((str(PLAN["far"].overlay[inner]), 0))
+            peer.connect(listener.getsockname()[:2])
+            accepted, _ = listener.accept()
+            if aborts:
+                accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            accepted.close()
+            with refused(errno.ECONNRESET) if aborts else nullcontext():
+                assert peer.recv(1) == b""
     assert exits.wire()["clear"] == clear

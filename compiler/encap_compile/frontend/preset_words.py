@@ -88,7 +88,7 @@ _VIPS = Parameter(
     ("sets.vips",),
 )
 _CAPACITY = Parameter(
-    "How many flows it is made for; it keeps some more. Memory is taken when the program is loaded.",
+    "For how many flows it is made; some more are kept. Its memory is taken at load.",
     {"type": "integer", "minimum": 1, "default": 200000},
     ("ingress.rules.0.learn.capacity",),
 )

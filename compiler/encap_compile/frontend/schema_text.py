@@ -91,7 +91,7 @@ TEXT: dict[str, str] = {
         "Packets whose socket is gone (a reset, the last acknowledgement of a closed connection) take the decision of "
         "their flow. For how many TCP connections of choosing sockets and named cgroups, and how long."
     ),
-    "remember.capacity": "How many connections it is made for; it keeps some more. Memory is taken when the program is loaded.",
+    "remember.capacity": "For how many connections it is made; some more are kept. Its memory is taken at load.",
     "remember.idle": "How long after a connection's last packet: a number with `s`, `m` or `h`.",
     "egress_rule": "A rule for packets that leave: exactly one of `to`, `socket`, `reflect` and `action`.",
     "egress_rule.name": "Unique among all rules; counters carry it.",
@@ -140,7 +140,7 @@ TEXT: dict[str, str] = {
         "`replies`: the packets that answer what came in, as servers send. `forwarded`: the same packets on their way "
         "out again, as appliances send. `both`."
     ),
-    "learn.capacity": "How many flows it is made for; it keeps some more. Memory is taken when the program is loaded.",
+    "learn.capacity": "For how many flows it is made; some more are kept. Its memory is taken at load.",
     "learn.idle": "After how long without a packet a flow is forgotten: a number with `s`, `m` or `h`.",
     "ingress_rule.set_mark": (
         "The mark that the decapsulated packet gets: a number, or `endpoint.FIELD` of the row that `lookup` found."

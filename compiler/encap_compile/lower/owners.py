@@ -133,9 +133,12 @@ def owner_constants(spec: Spec, owners: ir.Owners, stacks: Sequence[ir.Stack]) -
     """The bits of cgroups, the numbers of tables, how long it is remembered whose a connection is."""
     remember = spec.egress.remember
     assert remember is not None
+    matches = [rule.match for rule in owner_rules(spec)] + [rule.match for rule in spec.connect]
+    matched = {path for match in matches for path in match.cgroup}
     found = [
         ir.NamedConstant(c.constant, f"(1ULL << {c.bit})", f"{c.path or 'the attached one'}, {c.place}")
         for c in owners.cgroups
+        if c.path in matched
     ]
     names = ",".join(c.path for c in owners.cgroups)
     found.append(ir.NamedConstant("CGROUP_NAMES", f"{fnv1a(names):#010x}", "FNV-1a of the list: which bit is which"))
