@@ -64,6 +64,7 @@
 #define OWNER_OVERHEAD 48 /* bytes: the most that they may grow */
 #define SOCKET_LEVEL 0x62417142 /* of setsockopt */
 #define OWNER_IDLE 1800000000000ULL /* ns: 1800 s */
+#define OWNER_OPENING 60000000000ULL /* ns: from a SYN until more is sent */
 
 /* How many connections are remembered. */
 #define FLOW_BUCKETS 8192 /* for 65536 flows */
@@ -659,7 +660,8 @@ __noinline int find_flow(__u64 idle)
 		flow = &bucket->flow[bucket->way % FLOW_WAYS];
 		found = flow->expires > now;
 		wanted->owner = flow->owner;
-		if (found)
+		/* What is only being opened is not kept longer for a segment that fits nothing. */
+		if (found && flow->expires - now > OWNER_OPENING)
 			flow->expires = now + idle;
 	}
 	bpf_spin_unlock(&bucket->lock);
@@ -795,7 +797,7 @@ static __always_inline bool recall_owner(struct packet *packet)
 	return true;
 }
 
-/* Remember whose the connection is. */
+/* Remember whose the connection is. One that is only being opened gives way first: anybody can have many opened. */
 static __always_inline void remember_owner(struct __sk_buff *skb, const struct packet *packet)
 {
 	struct flow *flow = flow_at_hand();
@@ -805,7 +807,7 @@ static __always_inline void remember_owner(struct __sk_buff *skb, const struct p
 	owner_key(packet, &flow->key);
 	flow->owner = packet->owner;
 	flow->owner.names = CGROUP_NAMES;
-	learn_flow(skb, OWNER_IDLE, true);
+	learn_flow(skb, packet->tcp_flags & TCP_FLAG_SYN ? OWNER_OPENING : OWNER_IDLE, true);
 }
 
 /* Where the other end of a packet's connection would be looked for: at this host's end. */
@@ -832,14 +834,19 @@ static __always_inline __u32 socket_tuple(const struct packet *packet, bool leav
 	return sizeof(tuple->ipv6);
 }
 
-/* Ask the listener for a SYN-ACK that has no socket: it carries a SYN cookie (RFC 4987, section 3.6). */
-static __always_inline bool ask_listener(struct __sk_buff *skb, struct packet *packet)
+/*
+ * Ask the listener: for a SYN-ACK that has no socket, because it carries a SYN cookie (RFC 4987, section 3.6), or with
+ * `accepted` for a connection, of which the kernel finds its own socket first, unless the peer has no port.
+ */
+static __always_inline bool ask_listener(struct __sk_buff *skb, struct packet *packet, bool accepted)
 {
 	struct bpf_sock_tuple tuple = {};
 	__u32 size = socket_tuple(packet, true, &tuple);
 	const struct bpf_sock *found, *listener;
 	const struct socket_choice *choice;
 
+	if (accepted)
+		*(size == sizeof(tuple.ipv4) ? &tuple.ipv4.sport : &tuple.ipv6.sport) = 0;
 	found = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 	if (!found)
 		return false;
@@ -895,15 +902,22 @@ __noinline int tell_owner(struct __sk_buff *skb)
 		return 0;
 	}
 	own = bpf_sk_storage_get(&sockets, socket, NULL, 0);
+	if ((packet->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN &&
+		packet->owner.cgroups & (CGROUP_TEAM_A_SLICE | CGROUP_TEAM_B_SLICE)) {
+		own = bpf_sk_storage_get(&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+		if (own)
+			own->asked = true; /* it was not accepted: there is nobody to ask */
+	}
 	if (!packet->owner.choice && !(packet->tcp_flags & TCP_FLAG_SYN) && !(own && own->asked) &&
 		packet->owner.cgroups & (CGROUP_TEAM_A_SLICE | CGROUP_TEAM_B_SLICE)) {
 		/*
 		 * What a listener of MPTCP accepts without MPTCP inherits nothing: it was the socket above the listener that
-		 * chose. What is remembered of the SYN-ACK says it. Asked once.
+		 * chose. What is remembered of the SYN-ACK says it, or else the listener, if it is there. Asked once.
 		 */
 		struct owner said = packet->owner;
 
-		recall_owner(packet);
+		if (!recall_owner(packet))
+			ask_listener(skb, packet, true);
 		said.choice = packet->owner.choice;
 		packet->owner = said;
 		own = bpf_sk_storage_get(&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
@@ -925,7 +939,7 @@ __noinline int tell_owner(struct __sk_buff *skb)
 		remember_owner(skb, packet);
 	}
 	if (own)
-		own->told = now;
+		own->told = packet->tcp_flags & TCP_FLAG_SYN ? 0 : now; /* once more when it is open */
 	return 0;
 }
 
@@ -953,7 +967,7 @@ __noinline int find_other_owner(struct __sk_buff *skb)
 			if (choice)
 				packet->owner.choice = choice->choice;
 		} else if (!skb->ingress_ifindex) {
-			begins = ask_listener(skb, packet);
+			begins = ask_listener(skb, packet, false);
 		}
 	}
 	/* Neither a socket nor a listener: it is forwarded. NAT may have given it the ports of a connection that was ours. */

@@ -37,6 +37,7 @@
 #define CGROUP_LEVELS 0x2 /* how deep the cgroups lie that rules name */
 #define OWNER_OVERHEAD 48 /* bytes: the most that they may grow */
 #define OWNER_IDLE 1800000000000ULL /* ns: 1800 s, tenants-by-cgroup.yaml:25 */
+#define OWNER_OPENING 60000000000ULL /* ns: from a SYN until more is sent */
 
 /* How many connections are remembered. */
 #define FLOW_BUCKETS 12500 /* for 100000 flows */
@@ -550,7 +551,8 @@ __noinline int find_flow(__u64 idle)
 		flow = &bucket->flow[bucket->way % FLOW_WAYS];
 		found = flow->expires > now;
 		wanted->owner = flow->owner;
-		if (found)
+		/* What is only being opened is not kept longer for a segment that fits nothing. */
+		if (found && flow->expires - now > OWNER_OPENING)
 			flow->expires = now + idle;
 	}
 	bpf_spin_unlock(&bucket->lock);
@@ -670,7 +672,7 @@ static __always_inline bool recall_owner(struct packet *packet)
 	return true;
 }
 
-/* Remember whose the connection is. */
+/* Remember whose the connection is. One that is only being opened gives way first: anybody can have many opened. */
 static __always_inline void remember_owner(struct __sk_buff *skb, const struct packet *packet)
 {
 	struct flow *flow = flow_at_hand();
@@ -680,7 +682,7 @@ static __always_inline void remember_owner(struct __sk_buff *skb, const struct p
 	owner_key(packet, &flow->key);
 	flow->owner = packet->owner;
 	flow->owner.names = CGROUP_NAMES;
-	learn_flow(skb, OWNER_IDLE, true);
+	learn_flow(skb, packet->tcp_flags & TCP_FLAG_SYN ? OWNER_OPENING : OWNER_IDLE, true);
 }
 
 /* Where the other end of a packet's connection would be looked for: at this host's end. */
@@ -707,7 +709,9 @@ static __always_inline __u32 socket_tuple(const struct packet *packet, bool leav
 	return sizeof(tuple->ipv6);
 }
 
-/* Ask the listener for a SYN-ACK that has no socket: it carries a SYN cookie (RFC 4987, section 3.6). */
+/*
+ * Ask the listener: for a SYN-ACK that has no socket, because it carries a SYN cookie (RFC 4987, section 3.6).
+ */
 static __always_inline bool ask_listener(struct __sk_buff *skb, struct packet *packet)
 {
 	struct bpf_sock_tuple tuple = {};
@@ -778,7 +782,7 @@ __noinline int tell_owner(struct __sk_buff *skb)
 		remember_owner(skb, packet);
 	}
 	if (own)
-		own->told = now;
+		own->told = packet->tcp_flags & TCP_FLAG_SYN ? 0 : now; /* once more when it is open */
 	return 0;
 }
 

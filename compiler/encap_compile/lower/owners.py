@@ -18,6 +18,7 @@ SOCKET_MAP = "sockets"
 MATCHED = ("cgroup_listen",)
 CONNECTS = ("cgroup_connect4", "cgroup_connect6")
 MANAGED = ("cgroup_setsockopt", "cgroup_getsockopt")
+OPENING = 60_000_000_000  # ns: longer than between two SYN-ACKs (RFC 6298, section 5), as long as the shortest `idle`
 ERRNO_SINCE = (5, 18)  # bpf_set_retval
 MPTCP_SINCE = (5, 19)  # bpf_skc_to_mptcp_sock
 
@@ -159,6 +160,7 @@ def owner_constants(spec: Spec, owners: ir.Owners, stacks: Sequence[ir.Stack]) -
             "OWNER_IDLE", f"{remember.idle}ULL", f"ns: {remember.idle / 1e9:g} s{f', {place}' if place else ''}"
         )
     )
+    found.append(ir.NamedConstant("OWNER_OPENING", f"{OPENING}ULL", "ns: from a SYN until more is sent"))
     return ir.ConstantGroup("Whose packets are whose: cgroups, and what sockets may choose.", tuple(found))
 
 
