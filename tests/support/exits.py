@@ -13,7 +13,7 @@ import struct
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,7 +59,7 @@ class Exits:
 
     def __init__(self, topology: Topology, tree: Tree) -> None:
         self.topology, self.tree = topology, tree
-        self.services: list[socket.socket] = []
+        self.services: list[tuple[socket.socket, threading.Thread]] = []
         for path in ("a", "b", "c", "a/within", "units/one/inner", "units/other", "elsewhere"):
             tree.make(path)
         topology.overlay_on_loopback("ours")
@@ -114,9 +114,10 @@ class Exits:
                 made.bind((address, PORT))
                 if kind == socket.SOCK_STREAM:
                     made.listen(16)
-                self.services.append(made)
                 work = _accept if kind == socket.SOCK_STREAM else _datagrams
-                threading.Thread(target=work, args=(made, role), daemon=True).start()
+                thread = threading.Thread(target=work, args=(made, role), daemon=True)
+                thread.start()
+                self.services.append((made, thread))
 
     def apply(self, bundle: Path, *options: str) -> str:
         self.bundle = bundle
@@ -128,7 +129,11 @@ class Exits:
         return Counter({row["name"]: row["packets"] for row in cli.stats(self.topology.ours, self.bundle)})
 
     def close(self) -> None:
-        for made in self.services:
+        """Let each thread end before its descriptor is another's: what a signal interrupts asks for it anew."""
+        for made, thread in self.services:
+            with suppress(OSError):  # "not connected", and yet it wakes who waits
+                made.shutdown(socket.SHUT_RDWR)
+            thread.join(ARRIVES)
             made.close()
 
     @contextmanager
@@ -194,6 +199,8 @@ def _datagrams(server: socket.socket, role: str) -> None:
     while True:
         try:
             data, sender = server.recvfrom(1 << 16)
+            if sender is None:  # shut down
+                return
             server.sendto(role.encode() if data == WHO else data, sender)
         except OSError:
             return
