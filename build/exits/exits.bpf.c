@@ -234,6 +234,7 @@ struct counters {
 	struct counter egress_too_big; /* encapsulated it would be longer than the device's MTU: dropped */
 	struct counter egress_no_room; /* the kernel could not make room for the headers: dropped */
 	struct counter egress_unknown_stack; /* a row of a kind that this program does not know: dropped */
+	struct counter egress_renamed; /* of a closed connection, remembered by a version with other cgroups: dropped */
 	struct counter connect_mail_out; /* rule mail-out: sockets for which exits/nyc was chosen (exits.yaml:32) */
 	struct counter ingress_back_gre; /* rule back-gre: decapsulated (exits.yaml:42) */
 	struct counter ingress_back_ipip; /* rule back-ipip: decapsulated (exits.yaml:43) */
@@ -792,8 +793,6 @@ static __always_inline bool recall_owner(struct packet *packet)
 	if (!find_flow(OWNER_IDLE))
 		return false;
 	packet->owner = flow->owner;
-	if (packet->owner.names != CGROUP_NAMES) /* remembered by a version that named others */
-		packet->owner.cgroups = 0;
 	return true;
 }
 
@@ -1433,6 +1432,11 @@ int exits_egress(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	}
 	choice = find_owner(skb, packet);
+	/* Remembered by a version that named other cgroups: some rule may have encapsulated it. */
+	if (packet->owner.cgroups && packet->owner.names && packet->owner.names != CGROUP_NAMES) {
+		count(&counters->egress_renamed, skb);
+		return TC_ACT_SHOT;
+	}
 	return apply_rules(skb, packet, counters, choice);
 }
 

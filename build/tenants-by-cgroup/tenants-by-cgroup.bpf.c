@@ -163,6 +163,7 @@ struct counters {
 	struct counter egress_too_big; /* encapsulated it would be longer than the device's MTU: dropped */
 	struct counter egress_no_room; /* the kernel could not make room for the headers: dropped */
 	struct counter egress_unknown_stack; /* a row of a kind that this program does not know: dropped */
+	struct counter egress_renamed; /* of a closed connection, remembered by a version with other cgroups: dropped */
 	struct counter flows_learned; /* a connection of which it was not known whose it is: remembered */
 	struct counter
 		flows_changed; /* a connection that became another socket's, or whose socket chose anew: remembered anew */
@@ -667,8 +668,6 @@ static __always_inline bool recall_owner(struct packet *packet)
 	if (!find_flow(OWNER_IDLE))
 		return false;
 	packet->owner = flow->owner;
-	if (packet->owner.names != CGROUP_NAMES) /* remembered by a version that named others */
-		packet->owner.cgroups = packet->owner.cgroup = 0;
 	return true;
 }
 
@@ -1119,6 +1118,11 @@ int tenants_by_cgroup_egress(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	}
 	find_owner(skb, packet);
+	/* Remembered by a version that named other cgroups: some rule may have encapsulated it. */
+	if (packet->owner.cgroups && packet->owner.names && packet->owner.names != CGROUP_NAMES) {
+		count(&counters->egress_renamed, skb);
+		return TC_ACT_SHOT;
+	}
 	return apply_rules(skb, packet, counters);
 }
 

@@ -18,7 +18,8 @@ RETURN = {
 }
 # What the host runs whose sockets choose.
 EXITS = {name: _OWN / f"{name}.yaml" for name in ("two-exits", "two-exits-newer", "only-chosen", "containers")}
-NEXT = _OWN / "next" / "only-chosen.yaml"  # another version of one of them
+NEXT = _OWN / "next" / "only-chosen.yaml"  # other versions of one of them
+AFTER = _OWN / "after" / "only-chosen.yaml"
 SPECS = (*RETURN.values(), *EXITS.values())
 
 
@@ -30,8 +31,8 @@ def bundle(spec: Path, folder: Path) -> Path:
 
 
 def place(folder: Path, spec: Path) -> Path:
-    """Where in a folder of bundles the bundle of a spec is: two versions have one name."""
-    return folder / "next" if spec == NEXT else folder
+    """Where in a folder of bundles the bundle of a spec is: versions have one name."""
+    return folder / spec.parent.name if spec in (NEXT, AFTER) else folder
 
 
 def encapsulations() -> tuple[str, ...]:

@@ -31,9 +31,10 @@ from tests.support.exits import (
     level,
 )
 from tests.support.netns import Namespace
+from tests.support.polling import until
 from tests.support.topology import PLAN, Topology
 
-from .bundles import EXITS, NEXT, bundle
+from .bundles import AFTER, EXITS, NEXT, bundle
 
 pytestmark = pytest.mark.kernel
 INNER = pytest.mark.parametrize("inner", [4, 6], ids=["ipv4 inside", "ipv6 inside"])
@@ -319,6 +320,33 @@ def test_another_version(only_choosing: Exits, folder: Path, inner: int) -> None
             assert ask_datagram(client, inner) == "near"
             assert ask(connected) == "near"
             assert exits.status(client).name == "exits/near"
+
+
+@INNER
+def test_other_cgroups(only_choosing: Exits, folder: Path, inner: int) -> None:
+    """A version that names other cgroups: what answers for a connection closed before is dropped"""
+    exits = only_choosing
+    exits.apply(bundle(NEXT, folder))
+    for version in (None, AFTER):
+        with exits.topology.far.socket(FAMILY[inner], STREAM) as service:
+            service.settimeout(ARRIVES)
+            service.bind((SERVICE[inner], PORT + 1))
+            service.listen()
+            client = exits.socket("elsewhere", inner)
+            client.connect((SERVICE[inner], PORT + 1))
+            peer, _ = service.accept()
+            with peer:
+                client.close()
+                assert peer.recv(1) == b""
+                if version:
+                    exits.apply(bundle(version, folder))
+                dropped, wire = exits.counters()["egress_renamed"], exits.wire()
+                peer.sendall(b"too late")
+                if version:
+                    until(lambda dropped=dropped: exits.counters()["egress_renamed"] > dropped, "a drop", ARRIVES)
+                else:
+                    until(lambda wire=wire: exits.wire()["far"] > wire["far"], "an answer", ARRIVES)
+                assert exits.wire()["clear"] == wire["clear"]
 
 
 def _mptcp_here() -> bool:

@@ -21,6 +21,9 @@ def lower_counters(
     encapsulates = bool(egress.encapsulators)
     if egress.needed:
         _egress(egress, encapsulates, add)
+        if owners and owners.levels:
+            words = "of a closed connection, remembered by a version with other cgroups: dropped"
+            add("egress_renamed", "dropped", words)
     for connect in owners.connects if owners else ():
         words = f"{connect.chosen} was chosen" if connect.chosen else "nothing was chosen"
         add(f"connect_{connect.c_name}", "connect", f"rule {connect.name}: sockets for which {words}", connect.place)
