@@ -10,7 +10,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -322,31 +322,58 @@ def test_another_version(only_choosing: Exits, folder: Path, inner: int) -> None
             assert exits.status(client).name == "exits/near"
 
 
+@contextmanager
+def closed_here(exits: Exits, inner: int) -> Iterator[socket.socket]:
+    """The peer's end of a connection whose socket here, in the cgroup `elsewhere`, is closed."""
+    with exits.topology.far.socket(FAMILY[inner], STREAM) as service:
+        service.settimeout(ARRIVES)
+        service.bind((SERVICE[inner], PORT + 1))
+        service.listen()
+        client = exits.socket("elsewhere", inner)
+        client.connect((SERVICE[inner], PORT + 1))
+        peer, _ = service.accept()
+        with peer:
+            client.close()
+            assert peer.recv(1) == b""
+            yield peer
+
+
+@INNER
+def test_opened_only(only_choosing: Exits, folder: Path, inner: int) -> None:
+    """Connections that peers open do not push out what is remembered of others"""
+    exits = only_choosing
+    exits.apply(bundle(NEXT, folder))
+    with closed_here(exits, inner) as peer, exits.socket("elsewhere", inner) as listener, ExitStack() as opened:
+        listener.bind((APPLICATION[inner], 0))
+        listener.listen(128)
+        for _ in range(64):  # the table has room for 16
+            one = opened.enter_context(exits.topology.far.socket(FAMILY[inner], STREAM))
+            one.settimeout(ARRIVES)
+            one.bind((str(PLAN["far"].overlay[inner]), 0))
+            one.connect(listener.getsockname()[:2])
+        assert exits.counters()["flows_evicted"] > 32
+        wire = exits.wire()
+        peer.sendall(b"too late")
+        until(lambda: exits.wire()["far"] > wire["far"], "an answer", ARRIVES)
+        assert exits.wire()["clear"] == wire["clear"]
+
+
 @INNER
 def test_other_cgroups(only_choosing: Exits, folder: Path, inner: int) -> None:
     """A version that names other cgroups: what answers for a connection closed before is dropped"""
     exits = only_choosing
     exits.apply(bundle(NEXT, folder))
     for version in (None, AFTER):
-        with exits.topology.far.socket(FAMILY[inner], STREAM) as service:
-            service.settimeout(ARRIVES)
-            service.bind((SERVICE[inner], PORT + 1))
-            service.listen()
-            client = exits.socket("elsewhere", inner)
-            client.connect((SERVICE[inner], PORT + 1))
-            peer, _ = service.accept()
-            with peer:
-                client.close()
-                assert peer.recv(1) == b""
-                if version:
-                    exits.apply(bundle(version, folder))
-                dropped, wire = exits.counters()["egress_renamed"], exits.wire()
-                peer.sendall(b"too late")
-                if version:
-                    until(lambda dropped=dropped: exits.counters()["egress_renamed"] > dropped, "a drop", ARRIVES)
-                else:
-                    until(lambda wire=wire: exits.wire()["far"] > wire["far"], "an answer", ARRIVES)
-                assert exits.wire()["clear"] == wire["clear"]
+        with closed_here(exits, inner) as peer:
+            if version:
+                exits.apply(bundle(version, folder))
+            dropped, wire = exits.counters()["egress_renamed"], exits.wire()
+            peer.sendall(b"too late")
+            if version:
+                until(lambda dropped=dropped: exits.counters()["egress_renamed"] > dropped, "a drop", ARRIVES)
+            else:
+                until(lambda wire=wire: exits.wire()["far"] > wire["far"], "an answer", ARRIVES)
+            assert exits.wire()["clear"] == wire["clear"]
 
 
 def _mptcp_here() -> bool:
