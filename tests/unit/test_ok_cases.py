@@ -10,6 +10,7 @@ import pytest
 from encap_compile.frontend import load_spec
 from encap_compile.pipeline import check_spec
 from encap_compile.spec import AnySource, Range, Reference, Scalar
+from tests.support import cli
 
 CASES = Path(__file__).parents[1] / "cases" / "ok"
 # A group of receivers is odd, and right where the receiver takes it.
@@ -20,6 +21,13 @@ EXPECTED_WARNINGS = {"fixed-rows": ["W426"], "words-that-look-like-yaml": ["W426
 def test_right(path: Path) -> None:
     findings = check_spec(str(path))[3]
     assert [d.code for d in findings.all] == EXPECTED_WARNINGS.get(path.stem, [])
+
+
+@pytest.mark.parametrize("path", sorted(CASES.glob("*.yaml")), ids=lambda p: p.stem)
+def test_compiles(path: Path, tmp_path: Path) -> None:
+    """Its C is one that the compiler takes, without a warning."""
+    folder, said = cli.compile_spec(path, tmp_path / "bundle")
+    assert (folder / f"{folder.name}.bpf.o").exists(), said
 
 
 def test_text_stays_text() -> None:
