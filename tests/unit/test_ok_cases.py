@@ -6,11 +6,11 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 import pytest
+from tests.support import cli
 
 from encap_compile.frontend import load_spec
 from encap_compile.pipeline import check_spec
 from encap_compile.spec import AnySource, Range, Reference, Scalar
-from tests.support import cli
 
 CASES = Path(__file__).parents[1] / "cases" / "ok"
 # A group of receivers is odd, and right where the receiver takes it.
