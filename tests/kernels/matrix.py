@@ -15,7 +15,7 @@ from .cells import Cell
 from .images import REPOSITORY, Image
 
 AT_ONCE = 2  # emulation takes a core each
-LIMIT = 1200.0  # seconds for one VM; a whole run takes a quarter of it, and twice that on a busy machine
+LIMIT = 2400.0  # seconds for one VM; a whole run takes a third of it, and twice that on a busy machine
 
 
 @dataclass(frozen=True)
