@@ -434,7 +434,7 @@ def test_mptcp(exits: Exits, inner: int) -> None:
 @pytest.mark.parametrize("aborts", [False, True], ids=["FIN", "RST"])
 @INNER
 def test_mptcp_closed_at_once(exits: Exits, inner: int, aborts: bool) -> None:
-    """The first packet of what an MPTCP listener accepted, from a client without MPTCP, is its last"""
+    """Where MPTCP can choose: the first packet of what it accepted from a client without is its last"""
     if not (_mptcp_here() and NEWER):
         return  # nothing of the kind can choose: see the test of MPTCP
     clear = exits.wire()["clear"]

@@ -377,7 +377,7 @@ def test_connect_rule(exits: Exits, inner: int) -> None:
 
 @INNER
 def test_connect_rule_mptcp(exits: Exits, inner: int) -> None:
-    """Chosen at connect for MPTCP: for the application's socket, and only if that has not chosen"""
+    """Where MPTCP can choose: chosen at connect for the application's socket, if that has not chosen"""
     if not NEWER or not Path("/proc/sys/net/mptcp/enabled").exists():
         return  # nothing can choose: see the test of MPTCP among those of socket options
     for own, who in (("", "near"), ("exits/far", "far")):
