@@ -854,9 +854,8 @@ static __always_inline bool ask_listener(struct __sk_buff *skb, struct packet *p
 	if (choice)
 		packet->owner.choice = choice->choice;
 	choice = listener ? bpf_sk_storage_get(&sockets, listener, NULL, 0) : NULL; /* its own, also with MPTCP */
-	if (choice && choice->names == CGROUP_NAMES) {
+	if (choice && choice->names == CGROUP_NAMES)
 		packet->owner.cgroups = choice->cgroups;
-	}
 	bpf_sk_release(found);
 	return listener;
 }

@@ -27,7 +27,7 @@ _DURATION = pattern(r"(0|[1-9][0-9]{0,8})([smh])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _LONGEST = 168 * 3600
 _LONGEST_NAME = 255  # bytes of a directory's name (NAME_MAX)
-DEEPEST_CGROUP = 31  # levels below the attached cgroup: a program has a bit for each, in 32
+DEEPEST_CGROUP = 8  # levels below the attached cgroup: CGROUP_DEPTH of encap_socket.h, as far as a program looks
 _RANGE = pattern(r"([^-\s]+)\s*(?:-|\.\.)\s*([^-\s]+)")
 
 Plain = int | str | bool

@@ -23,6 +23,7 @@ from tests.support.exits import (
     APPLICATION,
     ARRIVES,
     CLOSE,
+    DEEPEST,
     FAMILY,
     OTHER_SOURCE,
     PORT,
@@ -431,7 +432,12 @@ def test_no_control_message_of_our_own(network: Exits, inner: int) -> None:
 def test_rows_by_cgroup(exits: Exits, inner: int) -> None:
     """A row that is found by the innermost cgroup"""
     exits.tree.make("units/one/deep/deeper") if not (exits.tree.folder / "units/one/deep").exists() else None
-    for cgroup, who in (("units/one", "far"), ("units/one/inner", "near"), ("units/one/deep/deeper", "far")):
+    for cgroup, who in (
+        ("units/one", "far"),
+        ("units/one/inner", "near"),
+        ("units/one/deep/deeper", "far"),
+        (DEEPEST, "near"),
+    ):
         with exits.socket(cgroup, inner) as client:
             client.connect((SERVICE[inner], PORT))
             assert ask(client) == who, cgroup

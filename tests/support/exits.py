@@ -32,6 +32,7 @@ OTHER_SOURCE = {4: "198.51.100.66", 6: "2001:db8:5::66"}
 FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
 CHOOSE, STATUS = 1, 2
 STATUS_LAYOUT = struct.Struct("=IIIIQQ104s")
+DEEPEST = "units/2/3/4/5/6/7/8"  # as far below the attached cgroup as rows may be
 ARRIVES = 20.0  # seconds until what should arrive counts as lost; an emulated kernel is slow
 WHO, CLOSE = b"who?", b"now close"
 
@@ -60,7 +61,7 @@ class Exits:
     def __init__(self, topology: Topology, tree: Tree) -> None:
         self.topology, self.tree = topology, tree
         self.services: list[tuple[socket.socket, threading.Thread]] = []
-        for path in ("a", "b", "c", "a/within", "units/one/inner", "units/other", "elsewhere"):
+        for path in ("a", "b", "c", "a/within", "units/one/inner", "units/other", DEEPEST, "elsewhere"):
             tree.make(path)
         topology.overlay_on_loopback("ours")
         ours = topology.ours

@@ -12,7 +12,7 @@ from encap_compile.codes import CODES
 from encap_compile.diagnostics import Findings
 from encap_compile.manifest import KeyColumn, Member
 from encap_compile.rows import EncodedRows, read_rows
-from encap_compile.values import ValueProblem, cgroup
+from encap_compile.values import DEEPEST_CGROUP, ValueProblem, cgroup
 
 CGROUP = KeyColumn("cgroup", "cgroup")
 BY_CGROUP = table(columns=(CGROUP,), fields={"a": "ipv4"}, key=(Member("cgroup", "cgroup", 0, 8),))
@@ -43,7 +43,7 @@ def test_a_table_without_cgroups_has_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["a", "a.slice", "system.slice/nginx.service", "user@1000.service", "größe", "a/" * 30 + "a"]
+    "path", ["a", "a.slice", "system.slice/nginx.service", "user@1000.service", "größe", "a/" * 7 + "a"]
 )
 def test_paths(path: str, tmp_path: Path) -> None:
     rows, found = read(f"cgroup,a\n{path},192.0.2.1\n", tmp_path)
@@ -51,12 +51,17 @@ def test_paths(path: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/a", "a/", "a//b", "..", "a/../b", "./a", "a/./b", "a" * 256, "a/" * 31 + "a", "a\tb/c"]
+    "path", ["/a", "a/", "a//b", "..", "a/../b", "./a", "a/./b", "a" * 256, "a/" * 8 + "a", "a\tb/c"]
 )
 def test_what_is_no_path(path: str, tmp_path: Path) -> None:
     rows, found = read(f"a,cgroup\n192.0.2.1,ok\n192.0.2.1,{path}\n", tmp_path)
     assert (rows.count, found) == (0, [("E630", 3, 11)])
     assert "E630" in CODES
+
+
+def test_as_deep_as_programs_look() -> None:
+    header = (Path(__file__).parents[2] / "templates/bpf/include/encap_socket.h").read_text()
+    assert f"#define CGROUP_DEPTH {DEEPEST_CGROUP} " in header
 
 
 def test_an_empty_cell_is_not_the_attached_cgroup(tmp_path: Path) -> None:

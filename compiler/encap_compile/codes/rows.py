@@ -121,7 +121,8 @@ has at least one prefix.""",
     "E630": Explained(
         "not a cgroup's path",
         """A row is found by a cgroup below the attached one, written as its path from there: names with `/`
-between them, without `/` at the ends, without `..`. The cgroup need not be there yet.
+between them, without `/` at the ends, without `..`, and at most 8 of them: no program looks further down. The cgroup
+need not be there yet.
 
     cgroup,address
     team-a.slice,192.0.2.1

@@ -10,7 +10,7 @@ from typing import TypeVar
 from ..diagnostics import Findings
 from ..spec import ROOTS, Addresses, AddressSet, Match, OptionUse, Range, Reference, Scalar, Value
 from ..suggest import closest, did_you_mean
-from ..values import Prefix, ValueProblem, dscp, number_range, prefix, protocol
+from ..values import DEEPEST_CGROUP, Prefix, ValueProblem, dscp, number_range, prefix, protocol
 from .nodes import Node
 
 _DOTTED = pattern(r"[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]*)+")
@@ -94,7 +94,14 @@ def build_match(
 def _cgroups(node: Node | None, findings: Findings) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for item in node.each() if node else ():
-        path = "/".join(cgroup_path(item.value or "/", item, findings))
+        parts = cgroup_path(item.value or "/", item, findings)
+        path = "/".join(parts)
+        if len(parts) > DEEPEST_CGROUP:
+            words = (
+                f"`{path}` is {len(parts)} levels below the attached cgroup, and programs look {DEEPEST_CGROUP} down"
+            )
+            help = "match one that it lies in, or attach further down: `attach: {cgroup: ...}`"
+            findings.error("E334", words, item.place, help)
         if path in found:
             findings.warning("W510", f"{item.value} is in the list already", item.place, "keep one of them")
         found[path] = None

@@ -23,7 +23,7 @@ def table_families(spec: Spec) -> dict[str, tuple[str, ...]]:
     return {name: tuple(f for f in FAMILIES if f in families) for name, families in found.items()}
 
 
-def lower_stacks(spec: Spec, table_families: dict[str, tuple[str, ...]]) -> tuple[set[str], list[ir.Stack]]:
+def lower_stacks(spec: Spec, inner_families: dict[str, tuple[str, ...]]) -> tuple[set[str], list[ir.Stack]]:
     """Every stack, and the names of those that egress sends."""
     sending: set[str] = set()
     reflected: dict[str, set[str]] = {}  # encapsulation -> families of the replies that it carries
@@ -33,11 +33,11 @@ def lower_stacks(spec: Spec, table_families: dict[str, tuple[str, ...]]) -> tupl
     stacks: list[ir.Stack] = []
     for encapsulation in spec.encapsulations.values():
         users = [
-            t for name, t in spec.endpoints.items() if name in table_families and encapsulation.name in t.encapsulations
+            t for name, t in spec.endpoints.items() if name in inner_families and encapsulation.name in t.encapsulations
         ]
         tables = users or [t for t in spec.endpoints.values() if encapsulation.name in t.encapsulations]
         row = {name: type_ for t in tables for name, type_ in t.fields.items()} or _implied(encapsulation)
-        inner = {f for t in users for f in table_families[t.name]} | reflected.get(encapsulation.name, set())
+        inner = {f for t in users for f in inner_families[t.name]} | reflected.get(encapsulation.name, set())
         received = any(r.decapsulate == encapsulation.name for r in spec.ingress.rules)
         for family in outer_families(encapsulation, row, spec):
             name = f"{c_name(encapsulation.name)}_{family}"
@@ -65,12 +65,13 @@ def replies(spec: Spec, stacks: Sequence[ir.Stack]) -> dict[str, list[ir.Stack]]
     found: dict[str, list[ir.Stack]] = {}
     for rule in spec.egress.rules:
         if rule.reflect is not None:
-            replies = reply_stacks(spec, rule, stacks)
-            found.setdefault(rule.reflect.rule, []).extend(stack for reply in replies for stack in reply.stacks)
+            for reply in reply_stacks(spec, rule, stacks):
+                found.setdefault(rule.reflect.rule, []).extend(reply.stacks)
     return found
 
 
 def described_replies(spec: Spec, stacks: Sequence[ir.Stack]) -> tuple[manifest.Reply, ...]:
+    """The same for the manifest: each layout that comes in, and those that its replies may have."""
     found: dict[manifest.Reply, None] = {}
     for rule in spec.egress.rules:
         for reply in reply_stacks(spec, rule, stacks) if rule.reflect else ():

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import ir
+from .quoting import c_string
 
 
 def any_bit(set_: str, names: Sequence[str]) -> str:
@@ -40,12 +41,6 @@ def choosers(rules: Sequence[ir.SocketRule]) -> list[str]:
     if not all(rule.cgroups for rule in rules):
         return []
     return list(dict.fromkeys(name for rule in rules for name in rule.cgroups))
-
-
-def c_string(text: str) -> str:
-    """A C string literal; what is not plain ASCII as octal escapes, which end by themselves."""
-    plain = (chr(b) if 32 <= b < 127 and chr(b) not in '"\\?' else f"\\{b:03o}" for b in text.encode())
-    return '"' + "".join(plain) + '"'
 
 
 OWNER_FILTERS: dict[str, Callable[..., Any]] = {
