@@ -21,19 +21,18 @@ from .diagnostics import DiagnosedError, Diagnostic, Exit
 from .kernel.errors import FullError, KernelError, NotFoundError
 from .kernel.hooks.base import CGROUP_POINTS, Hook, Point
 from .kernel.hooks.choose import KINDS
-from .kernel.machine import namespace_cookie
+from .kernel.machine import boot_id
 from .kernel.maps import Map
-from .kernel.pins import MODE, open_map, pin
+from .kernel.netns import never_reused
+from .kernel.pins import open_map, pin
 from .kernel.programs import Program
 from .loader import counters
 from .loader.desired import Request, open_ready
 from .loader.erase import erase
 from .loader.instances import load
 from .loader.layouts import COUNTERS
-from .loader.lock import locked
-from .loader.observe import from_another_namespace
-from .loader.paths import Paths
-from .loader.state import State, save
+from .loader.paths import held
+from .loader.state import State, from_another_namespace, new_state, save
 from .loader.state import load as load_state
 from .plan import DETACH, KEEP, SWITCH, HookChange, MapChange, Plan, plan
 
@@ -50,8 +49,7 @@ def apply(request: Request) -> Applied:
     """Bring the machine to what the bundle says. Raises DiagnosedError; KernelError if a later step is refused."""
     begun = time.monotonic()
     bundle = open_ready(request)  # before the lock, whose directory needs privilege
-    paths = Paths.of(bundle.manifest.name, request.bpffs)
-    with locked(paths.machine_state):
+    with held(bundle.manifest.name, request.bpffs, request.patience) as paths:
         if from_another_namespace(load_state(paths.state)):
             erase(paths)
         planned = plan(request, bundle)
@@ -123,7 +121,7 @@ def _remember_cgroups(planned: Plan) -> State | None:
 def _remember_counters(planned: Plan, before: State | None) -> State:
     """Write down how the new counters are laid out before anything counts in them."""
     desired = planned.desired
-    state = before or State(namespace_cookie=namespace_cookie())
+    state = before or new_state()
     if COUNTERS in desired.layouts:
         known = state.with_counters(desired.layouts[COUNTERS], desired.manifest.counters)
         if known != state or before is None:
@@ -135,7 +133,6 @@ def _remember_counters(planned: Plan, before: State | None) -> State:
 def _pin_new(planned: Plan, maps: Mapping[str, Map]) -> None:
     """Pin the maps that were made, under a name that says their layout and the kernel's id."""
     desired = planned.desired
-    desired.paths.maps.mkdir(mode=MODE, parents=True, exist_ok=True)
     for change in planned.maps:
         if change.existing is None:
             made = maps[change.map]
@@ -189,7 +186,8 @@ def _carry_counters(planned: Plan, state: State) -> State:
         devices={d.name: d.index for d in desired.machine.attached},
         counter_layouts=layouts,
         carried=carried,
-        namespace_cookie=state.namespace_cookie,
+        namespace_cookie=state.namespace_cookie or never_reused(),
+        boot_id=boot_id(),
     )
     if desired.cgroups is not None:
         applied = replace(

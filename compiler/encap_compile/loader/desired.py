@@ -24,6 +24,7 @@ from .cgroups import Cgroups, attached_path, depth, find_cgroups
 from .compose import Context, Instance, compose, compose_cgroup
 from .contents import Wanted, check_stacks, wanted_contents
 from .layouts import COUNTERS, HOST_SECTION, layout_hashes
+from .lock import FOR_EVER, Patience
 from .observe import Observed
 from .paths import Paths
 
@@ -38,6 +39,7 @@ class Request:
     settings: Sequence[str] = ()
     attach: str = ""
     bpffs: str = ""
+    patience: Patience = FOR_EVER
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,8 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
         "identity": desired.manifest.identity,
         "in_force": state.manifest.identity if state and state.manifest else None,
         "kernel": kernel_release(),
-        "network_namespace": desired.paths.namespace,
+        "network_namespace": desired.paths.namespace.inode,
+        "network_namespace_cookie": desired.paths.namespace.cookie or None,
         "attach": desired.attach.name,
         "changed": plan.changed,
         "host": [
