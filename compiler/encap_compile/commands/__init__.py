@@ -1,0 +1,1 @@
+"""The verbs of `encapctl`, one a file. Each imports what it needs when it runs: `status` is run often."""

@@ -1,0 +1,71 @@
+"""Arguments and options that several verbs take, and what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..loader.desired import Request
+    from ..manifest import Manifest
+
+Command = Callable[..., Any]
+BUNDLE = click.argument("bundle", type=click.Path(path_type=Path))
+BPFFS = click.option("--bpffs", default="", metavar="DIR", help="The bpf filesystem [ENCAP_BPFFS, /sys/fs/bpf].")
+
+
+def format_option(*words: str) -> Callable[[Command], Command]:
+    return click.option(
+        "--format", "format_", type=click.Choice(words), default="text", help="How results are written."
+    )
+
+
+def requesting(command: Command) -> Command:
+    for option in reversed(
+        (
+            BUNDLE,
+            click.option("--host", "host_file", default="", metavar="FILE", help="Host values [/etc/encap/host.yaml]."),
+            click.option(
+                "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A host value; goes before the file."
+            ),
+            click.option("--rows", multiple=True, metavar="TABLE=FILE", help="Take a table's rows from this file."),
+            click.option(
+                "--attach",
+                default="",
+                type=click.Choice(["", "auto", "tcx", "clsact"]),
+                show_choices=True,
+                metavar="auto|tcx|clsact",
+                help="How programs are attached [ENCAP_ATTACH, auto].",
+            ),
+            BPFFS,
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def request(
+    bundle: Path, host_file: str, settings: tuple[str, ...], rows: tuple[str, ...], attach: str, bpffs: str
+) -> Request:
+    from ..loader.desired import Request
+
+    files = {}
+    for text in rows:
+        table, equals, path = text.partition("=")
+        if not equals or not table or not path:
+            raise click.UsageError(f"--rows {text}: TABLE=FILE is expected")
+        files[table] = Path(path)
+    return Request(bundle, files, host_file, settings, attach, bpffs)
+
+
+def name_and_manifest(bundle: Path) -> tuple[str, Manifest | None]:
+    """A bundle's directory, or the name of one that is applied."""
+    from ..loader.bundle import NAME, load_manifest
+
+    if bundle.is_dir() or len(bundle.parts) > 1 or not NAME.fullmatch(str(bundle)):
+        manifest = load_manifest(bundle)
+        return manifest.name, manifest
+    return str(bundle), None

@@ -1,0 +1,36 @@
+"""`encapctl plan`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from ..diagnostics import Exit
+from .context import Context, report, write_json
+from .options import format_option, request, requesting
+
+
+@click.command("plan")
+@requesting
+@format_option("text", "json")
+@click.pass_obj
+def plan_command(context: Context, /, format_: str, **options: Any) -> int:
+    """Show what apply would change, and check this machine's routes and MTUs. Exit 0: nothing, 3: a change."""
+    context.format = format_
+    from ..loader.routing import check_routes
+    from ..plan import plan
+    from ..views.plan_view import plan_document, plan_text
+
+    found = plan(request(**options))
+    routes = check_routes(found.desired)
+    diagnostics = [*found.findings.all, *routes.diagnostics]
+    if format_ == "json":
+        write_json(plan_document(found, routes, diagnostics))
+    else:
+        click.echo(plan_text(found, routes), nl=False)
+        sys.stdout.flush()
+        if diagnostics:
+            report(diagnostics, context)
+    return Exit.DRIFT if found.changed else Exit.DONE

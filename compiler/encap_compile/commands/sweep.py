@@ -1,0 +1,25 @@
+"""`encapctl sweep`."""
+
+from __future__ import annotations
+
+import click
+
+from ..diagnostics import Exit
+from .context import Context, write_json
+from .options import BPFFS, format_option
+
+
+@click.command("sweep")
+@BPFFS
+@click.option("--check", is_flag=True, help="Take nothing away; exit 3 if there is something.")
+@format_option("text", "json")
+@click.pass_obj
+def sweep_command(context: Context, bpffs: str, check: bool, format_: str) -> int:
+    """Take away what bundles left behind in network namespaces that are gone."""
+    context.format = format_
+    from ..sweep import sweep
+    from ..views.sweep_view import swept_document, swept_text
+
+    found = sweep(bpffs, check)
+    write_json(swept_document(found, check)) if format_ == "json" else click.echo(swept_text(found, check), nl=False)
+    return Exit.DRIFT if check and found else Exit.DONE
