@@ -48,7 +48,7 @@ def test_readme(tmp_path: Path) -> None:
             script.append(body.partition("\n")[0].removeprefix("# ") + (" || [ $? = 3 ]" if " plan " in body else ""))
     said = run("\n".join(script), tmp_path)
     assert "3 received" in said
-    assert re.search(r"ingress_peers +3 packets", said)
+    assert re.search(r"ingress_rule_peers +3 packets", said)
 
 
 def test_adding_a_header(tmp_path: Path) -> None:
