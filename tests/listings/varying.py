@@ -22,7 +22,7 @@ VARYING = tuple(
     )
 )
 # What another version of the compiler prints otherwise. The page gets the new one, but is not stale by that alone.
-HASH = re.compile(r"\b[0-9a-f]{8}\b")
+HASH = re.compile(r"\b[0-9a-f]{8}(?:[0-9a-f]{8})?\b")
 
 
 def masked(line: str, hashes: bool = True) -> str:
