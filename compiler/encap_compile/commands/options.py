@@ -40,6 +40,9 @@ def requesting(command: Command) -> Command:
                 metavar="auto|tcx|clsact",
                 help="How programs are attached [ENCAP_ATTACH, auto].",
             ),
+            click.option(
+                "--replace", default="", metavar="NAME", help="Take over the hooks, maps and state of another bundle."
+            ),
             BPFFS,
         )
     ):
@@ -48,7 +51,13 @@ def requesting(command: Command) -> Command:
 
 
 def request(
-    bundle: Path, host_file: str, settings: tuple[str, ...], rows: tuple[str, ...], attach: str, bpffs: str
+    bundle: Path,
+    host_file: str,
+    settings: tuple[str, ...],
+    rows: tuple[str, ...],
+    attach: str,
+    bpffs: str,
+    replace: str = "",
 ) -> Request:
     from ..loader.desired import Request
 
@@ -58,7 +67,7 @@ def request(
         if not equals or not table or not path:
             raise click.UsageError(f"--rows {text}: TABLE=FILE is expected")
         files[table] = Path(path)
-    return Request(bundle, files, host_file, settings, attach, bpffs)
+    return Request(bundle, files, host_file, settings, attach, bpffs, replace)
 
 
 def name_and_manifest(bundle: Path) -> tuple[str, Manifest | None]:

@@ -18,6 +18,7 @@ from ..kernel.pins import require_bpffs
 from ..machine import Machine, resolve
 from ..manifest import Manifest
 from . import hostfile
+from .adopt import judge, with_former
 from .bundle import Bundle, open_bundle
 from .cgroup_contents import with_cgroups
 from .cgroups import Cgroups, attached_path, depth, find_cgroups
@@ -38,6 +39,7 @@ class Request:
     settings: Sequence[str] = ()
     attach: str = ""
     bpffs: str = ""
+    replace: str = ""  # the name of another bundle, whose hooks are taken over
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,11 @@ def open_ready(request: Request) -> Bundle:
     return bundle
 
 
+def paths_of(request: Request, bundle: Bundle) -> Paths:
+    """Where the bundle's things are, and of the one that it replaces. Raises DiagnosedError (H140)."""
+    return with_former(Paths.of(bundle.manifest.name, request.bpffs), request.replace)
+
+
 def given_values(host_file: str, settings: Sequence[str]) -> tuple[str, dict[str, hostfile.Given]]:
     """The host file in use and all given values, --set over the file. Raises DiagnosedError (H103)."""
     path = Path(host_file) if host_file else hostfile.DEFAULT
@@ -122,10 +129,13 @@ def prepare(request: Request, bundle: Bundle, before: Observed) -> Desired:
     from ..rows.short import ShortFindings  # rows are read below
 
     manifest = bundle.manifest
-    paths = Paths.of(manifest.name, request.bpffs)
+    paths = paths_of(request, bundle)
     require_bpffs(paths.bpffs, mount=True)
     definitions = object_maps(bundle)
     findings = ShortFindings()
+    if paths.former:
+        judge(paths, request.replace, before, findings)
+        stop(findings)
     host_file, given = given_values(request.host_file, request.settings)
     machine = resolve(manifest, given, devices(), findings)
     stop(findings)

@@ -29,6 +29,7 @@ class State:
     `carried`: totals of counters maps that are no more, by the map's id.
     `cgroups`: each cgroup that the spec or a row names, by its path below `cgroup`, the attached one; 0 if it was
     pending. `former`: numbers that cgroups of a path had before, the last one first.
+    `replaces`: the bundle that is being replaced, as long as that is not complete.
     """
 
     manifest: Manifest | None = None
@@ -45,6 +46,7 @@ class State:
     cgroup: str = ""
     cgroups: dict[str, int] = field(default_factory=dict)
     former: dict[str, list[int]] = field(default_factory=dict)
+    replaces: str = ""
 
     def with_counters(self, layout: str, counters: tuple[Counter, ...]) -> State:
         """The same, knowing one more layout of the counters."""
