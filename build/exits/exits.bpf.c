@@ -61,6 +61,7 @@
 #define CGROUP_TEAM_B_SLICE (1ULL << 1) /* team-b.slice, exits.yaml:37 */
 #define CGROUP_NAMES 0xfb3dcac8 /* FNV-1a of the list: which bit is which */
 #define TABLE_EXITS 0x22417142 /* FNV-1a of the table's name, as sockets write it */
+#define CONNECT_RULE_MAIL_OUT 0xb3e777d3 /* FNV-1a of the connect rule's name, exits.yaml:32 */
 #define OWNER_OVERHEAD 48 /* bytes: the most that they may grow */
 #define SOCKET_LEVEL 0x62417142 /* of setsockopt */
 #define OWNER_IDLE 1800000000000ULL /* ns: 1800 s */
@@ -733,6 +734,73 @@ struct {
 	__type(value, struct socket_choice);
 } sockets SEC(".maps");
 
+/* What connect rules decided, with each socket that connected. Accepted connections inherit nothing of it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct connect_decisions);
+} connects SEC(".maps");
+
+/* Whether a datagram socket is connected to the destination that a decision was made for. */
+static __always_inline bool is_peer(const struct bpf_sock *socket, const struct connect_decision *decision)
+{
+	if (!decision->made || socket->dst_port != decision->port)
+		return false;
+	if (is_mapped_ipv4(&decision->peer)) /* also on an IPv6 socket */
+		return socket->dst_ip4 == decision->peer.word[3];
+	return socket->dst_ip6[0] == decision->peer.word[0] && socket->dst_ip6[1] == decision->peer.word[1] &&
+		socket->dst_ip6[2] == decision->peer.word[2] && socket->dst_ip6[3] == decision->peer.word[3];
+}
+
+/*
+ * Return the decision in force for a socket, or NULL. A socket that listens, or a datagram socket whose association was
+ * dissolved (connect() to AF_UNSPEC), has none. After a connect() that failed, a datagram socket keeps its old peer and
+ * with it the old decision. If neither peer fits, somebody has rewritten the address, and the latest holds.
+ */
+static __always_inline const struct connect_decision *decision_in_force(
+	const struct bpf_sock *socket, const struct connect_decisions *decisions)
+{
+	const struct connect_decision *latest, *before;
+
+	if (!decisions || socket->state == TCP_LISTEN)
+		return NULL;
+	latest = &decisions->decision[decisions->latest & 1];
+	if (socket->type == SOCK_STREAM)
+		return latest;
+	if (socket->state != TCP_ESTABLISHED)
+		return NULL;
+	before = &decisions->decision[~decisions->latest & 1];
+	return is_peer(socket, before) && !is_peer(socket, latest) ? before : latest;
+}
+
+/* Return the decisions for a socket. Of an MPTCP subflow they are kept with the MPTCP socket. */
+static __always_inline struct connect_decisions *decisions_of(const struct bpf_sock *socket)
+{
+	void *connection = socket->type == SOCK_STREAM ? bpf_skc_to_mptcp_sock(socket) : NULL;
+
+	if (connection)
+		return bpf_sk_storage_get(&connects, connection, NULL, 0);
+	return bpf_sk_storage_get(&connects, socket, NULL, 0);
+}
+
+/* Return the choice in force for a socket whose record is `choice`; 0: none. */
+static __always_inline __u64 choice_in_force(const void *sk, const struct socket_choice *choice)
+{
+	const struct connect_decision *decision;
+	const struct bpf_sock *socket;
+
+	if (!choice)
+		return 0;
+	if (!choice->by_rule)
+		return choice->choice;
+	socket = bpf_sk_fullsock(sk);
+	if (!socket)
+		return 0;
+	decision = decision_in_force(socket, decisions_of(socket));
+	return decision ? decision->choice : 0;
+}
+
 /*
  * What a socket chose whose own storage is `own`; of a subflow of MPTCP, what the application's socket above it did. NULL:
  * nothing was chosen ever. Raw sockets of TCP are not asked for the one above: the helper takes them for TCP sockets and
@@ -742,7 +810,7 @@ static __always_inline struct socket_choice *choice_above(const struct bpf_sock 
 {
 	void *connection;
 
-	if ((own && own->choice) || socket->type != SOCK_STREAM)
+	if ((own && (own->choice || own->by_rule)) || socket->type != SOCK_STREAM)
 		return own;
 	connection = bpf_skc_to_mptcp_sock(socket);
 	return connection ? bpf_sk_storage_get(&sockets, connection, NULL, 0) : own;
@@ -850,9 +918,8 @@ static __always_inline bool ask_listener(struct __sk_buff *skb, struct packet *p
 	if (!found)
 		return false;
 	listener = bpf_get_listener_sock(found);
-	choice = listener ? choice_of(listener) : NULL;
-	if (choice)
-		packet->owner.choice = choice->choice;
+	if (listener)
+		packet->owner.choice = choice_in_force(listener, choice_of(listener));
 	choice = listener ? bpf_sk_storage_get(&sockets, listener, NULL, 0) : NULL; /* its own, also with MPTCP */
 	if (choice && choice->names == CGROUP_NAMES)
 		packet->owner.cgroups = choice->cgroups;
@@ -952,7 +1019,6 @@ __noinline int find_other_owner(struct __sk_buff *skb)
 	const struct bpf_sock *listener = (void *)skb->sk;
 	struct packet *packet = packet_at_hand();
 	bool begins;
-	struct socket_choice *choice;
 
 	if (!packet || packet->protocol != IPPROTO_TCP || packet->ports_unseen)
 		return 0;
@@ -961,9 +1027,7 @@ __noinline int find_other_owner(struct __sk_buff *skb)
 		listener = listener ? bpf_get_listener_sock(listener) : NULL;
 		if (listener) {
 			ask_cgroups(skb, &packet->owner);
-			choice = choice_of(listener);
-			if (choice)
-				packet->owner.choice = choice->choice;
+			packet->owner.choice = choice_in_force(listener, choice_of(listener));
 		} else if (!skb->ingress_ifindex) {
 			begins = ask_listener(skb, packet, false);
 		}
@@ -997,8 +1061,7 @@ static __always_inline struct socket_choice *find_owner(struct __sk_buff *skb, s
 		shared = socket->type == SOCK_RAW || socket->state == TCP_LISTEN;
 		choice = choice_above(socket, own);
 	}
-	if (choice)
-		packet->owner.choice = choice->choice;
+	packet->owner.choice = choice_in_force(socket, choice);
 	ask_cgroups(skb, &packet->owner);
 	if (packet->protocol != IPPROTO_TCP || packet->ports_unseen)
 		return choice;
@@ -1050,7 +1113,7 @@ __noinline int fit_segments(struct __sk_buff *skb)
 	/* Which cgroup a socket belongs to can only be asked for packets that leave: all that come to one are made to fit. */
 	fit = socket;
 	choice = socket ? choice_of(socket) : NULL;
-	if (choice && choice->choice) {
+	if (socket && choice_in_force(socket, choice)) {
 		choice->fits = true;
 		fit = true;
 	}
@@ -2258,6 +2321,7 @@ static __always_inline int choose(struct bpf_sockopt *option, struct socket_requ
 	__builtin_memcpy(choice->name, request->name, sizeof(choice->name));
 	/* Both names at once: packets are sent meanwhile. */
 	*(volatile __u64 *)&choice->choice = request->choice;
+	*(volatile bool *)&choice->by_rule = false;
 	return 0;
 }
 
@@ -2281,65 +2345,127 @@ int exits_setsockopt(struct bpf_sockopt *option)
 }
 
 /* What is in force for the socket. */
-static __always_inline void tell_status(struct bpf_sockopt *option, struct socket_status *status)
+static __always_inline void tell_status(struct bpf_sockopt *option, struct socket_status *status, bool first_version)
 {
 	const struct bpf_sock *socket = (void *)option->sk;
 	const struct socket_choice *choice = bpf_sk_storage_get(&sockets, socket, NULL, 0);
-	__u32 state = SOCKET_CHOSE_NOTHING, overhead = 0;
+	__u32 state = SOCKET_CHOSE_NOTHING, overhead = 0, chosen_by = CHOSEN_BY_APPLICATION, rule = 0;
+	const struct connect_decision *decision;
+	const char *name = NULL;
+	__u64 chosen = 0;
 
-	*status = (struct socket_status){};
-	if (choice && choice->choice) {
-		overhead = choice_overhead(choice->choice);
+	if (choice && choice->by_rule) {
+		decision = decision_in_force(socket, bpf_sk_storage_get(&connects, socket, NULL, 0));
+		if (decision) {
+			chosen = decision->choice;
+			name = decision->name;
+			rule = decision->rule;
+			chosen_by = CHOSEN_BY_RULE;
+		}
+	} else if (choice) {
+		chosen = choice->choice;
+		name = choice->name;
+	}
+	__builtin_memset(status, 0, SOCKET_STATUS_FIRST);
+	if (chosen && choice && name) {
+		overhead = choice_overhead(chosen);
 		state = overhead ? SOCKET_CHOSE : SOCKET_CHOICE_GONE;
 		status->packets = choice->packets;
 		status->bytes = choice->bytes;
-		__builtin_memcpy(status->name, choice->name, sizeof(status->name));
+		__builtin_memcpy(status->name, name, sizeof(status->name));
 	}
-	status->size = sizeof(*status);
+	status->size = first_version ? SOCKET_STATUS_FIRST : sizeof(*status);
 	status->state = state;
 	status->overhead = overhead;
 	status->mss = host.mtu - overhead - ip_header_of(socket) - TCP_HLEN;
+	if (first_version || (void *)(status + 1) > (void *)option->optval_end)
+		return;
+	status->chosen_by = chosen ? chosen_by : CHOSEN_BY_NOBODY;
+	status->rule = rule;
 }
 
 SEC("cgroup/getsockopt")
 int exits_getsockopt(struct bpf_sockopt *option)
 {
 	struct socket_status *status = (void *)option->optval;
+	bool first_version;
 
 	if (!is_ours(option))
 		return not_ours(option);
 	/* The kernel knows no such option; if there is no error, a program of ours has answered. */
 	if (!option->retval)
 		return SOCKOPT_GO_ON;
-	if (option->optname != ENCAP_STATUS || option->optlen < (__s32)sizeof(*status) ||
-		(void *)(status + 1) > (void *)option->optval_end)
+	if (option->optname != ENCAP_STATUS || option->optlen < (__s32)SOCKET_STATUS_FIRST ||
+		(void *)status + SOCKET_STATUS_FIRST > (void *)option->optval_end)
 		return refuse_option(EINVAL);
-	tell_status(option, status);
+	first_version = option->optlen < (__s32)sizeof(*status);
+	tell_status(option, status, first_version);
 	/* One by one: as one store of both, which clang would make of them, the verifier refuses it. */
-	*(volatile __s32 *)&option->optlen = sizeof(*status);
+	*(volatile __s32 *)&option->optlen = first_version ? SOCKET_STATUS_FIRST : sizeof(*status);
 	*(volatile __s32 *)&option->retval = 0;
 	return SOCKOPT_GO_ON;
 }
 
-/* Choose for a socket that has not chosen itself. It must not connect if that fails: it would send in the clear. */
-static __always_inline int choose_for(const struct bpf_sock *socket, __u64 chosen, const char *name, __u32 length)
+/*
+ * Record what the rules decide for a socket that connects, unless its application has chosen. Each connect() is decided
+ * anew. If a choice cannot be recorded, the socket must not connect: it would send unencapsulated.
+ */
+static __always_inline int record_decision(struct bpf_sock_addr *address, const struct connect_decision *decided)
 {
-	/* What connects is a subflow; the application has chosen, or asks what was, at the socket above it. */
+	const struct bpf_sock *socket = (void *)address->sk;
+	/* What connects is a subflow; the application chooses, or asks for the choice, at the MPTCP socket. */
 	void *connection = socket->type == SOCK_STREAM ? bpf_skc_to_mptcp_sock(socket) : NULL;
+	struct connect_decision *latest, *other, *written;
+	struct connect_decisions *decisions;
 	struct socket_choice *choice;
 
 	if (connection)
-		choice = bpf_sk_storage_get(&sockets, connection, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+		choice = bpf_sk_storage_get(&sockets, connection, NULL, 0);
 	else
-		choice = bpf_sk_storage_get(&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!choice)
-		return CONNECT_REFUSE;
-	if (choice->choice)
+		choice = bpf_sk_storage_get(&sockets, socket, NULL, 0);
+	if (choice && choice->choice && !choice->by_rule)
 		return CONNECT_GO_ON;
+	/* That nothing was chosen is recorded for MPTCP too: a further subflow must not decide otherwise. */
+	if (!decided->choice && !connection && !(choice && choice->by_rule))
+		return CONNECT_GO_ON;
+	if (connection) {
+		choice = bpf_sk_storage_get(&sockets, connection, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+		decisions = bpf_sk_storage_get(&connects, connection, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	} else {
+		choice = bpf_sk_storage_get(&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+		decisions = bpf_sk_storage_get(&connects, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	}
+	if (!choice || !decisions)
+		return CONNECT_REFUSE;
+	if (connection) {
+		__u64 subflow = bpf_get_socket_cookie(address);
+
+		if (decisions->subflow && decisions->subflow != subflow)
+			return CONNECT_GO_ON;
+		decisions->subflow = subflow;
+	}
+	/* connect() may yet fail: the decision for the association in force must stay. */
+	latest = &decisions->decision[decisions->latest & 1];
+	other = &decisions->decision[~decisions->latest & 1];
+	written = !latest->made || (is_peer(socket, other) && !is_peer(socket, latest)) ? latest : other;
+	written->made = false; /* packets are sent meanwhile */
+	barrier();
+	*written = *decided;
+	barrier();
+	written->made = true;
+	if (written == other)
+		decisions->latest++;
+	if (socket->type == SOCK_STREAM)
+		choice->fits = false;
+	choice->packets = 0;
+	choice->bytes = 0;
 	choice->told = 0;
 	choice->asked = true;
-	__builtin_memcpy(choice->name, name, length);
-	*(volatile __u64 *)&choice->choice = chosen;
+	choice->by_rule = true;
+	barrier();
+	__builtin_memcpy(choice->name, decided->name, sizeof(choice->name));
+	/* For programs of the first version, which know no decisions. */
+	*(volatile __u64 *)&choice->choice = decided->choice;
 	return CONNECT_GO_ON;
 }
 
@@ -2348,6 +2474,7 @@ static __always_inline int apply_connect_rules(struct bpf_sock_addr *address, st
 {
 	struct counters *counters = counters_of_this_cpu();
 	const struct bpf_sock *socket = (void *)address->sk;
+	struct connect_decision decided = {};
 
 	if (!counters)
 		return CONNECT_REFUSE;
@@ -2357,16 +2484,22 @@ static __always_inline int apply_connect_rules(struct bpf_sock_addr *address, st
 	packet->protocol = address->protocol;
 	packet->destination_port = address->user_port;
 	packet->owner.cgroups = host.cgroups;
+	decided.peer = packet->destination;
+	decided.port = packet->destination_port;
 
 	/* mail-out: tcp 25,587 cgroup team-b.slice: exits/nyc is chosen (exits.yaml:32) */
 	if (packet->protocol == IPPROTO_TCP && !packet->ports_unseen &&
 		(packet->destination_port == bpf_htons(25) || packet->destination_port == bpf_htons(587)) &&
 		(packet->owner.cgroups & CGROUP_TEAM_B_SLICE)) {
 		counters->connect_mail_out.packets++;
-		return choose_for(socket, (__u64)TABLE_EXITS << 32 | ROW_EXITS_NYC, "exits/nyc", sizeof("exits/nyc"));
+		decided.choice = (__u64)TABLE_EXITS << 32 | ROW_EXITS_NYC;
+		decided.rule = CONNECT_RULE_MAIL_OUT;
+		__builtin_memcpy(decided.name, "exits/nyc", sizeof("exits/nyc"));
+		goto decided;
 	}
 
-	return CONNECT_GO_ON;
+decided:
+	return record_decision(address, &decided);
 }
 
 SEC("cgroup/connect4")

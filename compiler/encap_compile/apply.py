@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from .applied_state import applied_state
 from .diagnostics import DiagnosedError, Diagnostic, Exit
 from .kernel.errors import FullError, KernelError, NotFoundError
 from .kernel.hooks.base import CGROUP_POINTS, Hook, Point
@@ -56,9 +57,13 @@ def apply(request: Request) -> Applied:
             if from_another_namespace(load_state(each.state)):
                 erase(each)
         planned = plan(request, bundle)
+        if planned.refused:
+            raise DiagnosedError(planned.refused, Exit.SPEC)
         if planned.changed:
             with ExitStack() as stack:
                 _carry_out(planned, stack)
+        else:
+            _remember(planned)
         return Applied(planned, time.monotonic() - begun)
 
 
@@ -74,7 +79,7 @@ def _carry_out(planned: Plan, stack: ExitStack) -> None:
     for change in _sets_first(planned.maps):
         _write(change, loaded.maps[change.map])
     state = _remember_counters(planned, before)
-    _pin_new(planned, loaded.maps)
+    pins = _pin_new(planned, loaded.maps)
     for hook in _in_order(planned.hooks):
         try:
             _carry_out_hook(planned, hook, loaded.programs)
@@ -91,7 +96,7 @@ def _carry_out(planned: Plan, stack: ExitStack) -> None:
     for change in reversed(_sets_first(planned.maps)):
         if change.existing is not None and change.write.delete:
             loaded.maps[change.map].delete(change.write.delete)
-    state = _carry_counters(planned, state)
+    state = _carry_counters(planned, state, pins)
     for leftover in planned.leftovers:
         leftover.path.unlink(missing_ok=True)
     save(paths.state, state)
@@ -139,14 +144,19 @@ def _remember_counters(planned: Plan, before: State | None) -> State:
     return state
 
 
-def _pin_new(planned: Plan, maps: Mapping[str, Map]) -> None:
-    """Pin the maps that were made, under a name that says their layout and the kernel's id."""
+def _pin_new(planned: Plan, maps: Mapping[str, Map]) -> dict[str, str]:
+    """Pin the maps that were made, under a name that says their layout and the kernel's id; the name of every pin."""
     desired = planned.desired
     desired.paths.maps.mkdir(mode=MODE, parents=True, exist_ok=True)
+    names = {}
     for change in planned.maps:
         if change.existing is None:
             made = maps[change.map]
-            pin(made.fd, desired.paths.maps / f"{change.map}-{desired.layouts[change.map]}-{made.info.id}")
+            names[change.map] = f"{change.map}-{desired.layouts[change.map]}-{made.info.id}"
+            pin(made.fd, desired.paths.maps / names[change.map])
+        else:
+            names[change.map] = change.existing.path.name
+    return names
 
 
 def _in_order(changes: Sequence[HookChange]) -> list[HookChange]:
@@ -181,33 +191,23 @@ def _carry_out_hook(planned: Plan, change: HookChange, programs: Mapping[Hook, P
         KINDS[change.old_kind].detach(owner, hook)
 
 
-def _carry_counters(planned: Plan, state: State) -> State:
+def _carry_counters(planned: Plan, state: State, pins: dict[str, str]) -> State:
     """Add up what counters maps of older layouts had counted, before their pins go; then the applied state."""
     desired, carried = planned.desired, dict(state.carried)
     for old in (p for p in planned.leftovers if p.map == COUNTERS):
         carried[str(old.id)] = counters.read_pinned(old, state.counter_layouts)
-    current = desired.layouts.get(COUNTERS, "")
-    layouts = {k: v for k, v in state.counter_layouts.items() if k == current}
-    applied = State(
-        manifest=desired.manifest,
-        object_sha256=desired.bundle.object_sha256,
-        applied_at=time.time(),
-        attach=desired.attach.name,
-        host={name: f"{v.text()} ({v.origin})" for name, v in desired.machine.values.items()},
-        host_file=desired.host_file,
-        settings=dict(desired.settings),
-        devices={d.name: d.index for d in desired.machine.attached},
-        counter_layouts=layouts,
-        carried=carried,
-        namespace_cookie=state.namespace_cookie,
-    )
-    if desired.cgroups is not None:
-        applied = replace(
-            applied,
-            cgroup=desired.cgroups.attached.path,
-            cgroups=dict(desired.cgroups.numbers),
-            former={path: list(numbers) for path, numbers in desired.cgroups.former.items()},
-        )
+    applied = replace(applied_state(planned, state, pins), applied_at=time.time(), carried=carried)
     # In this order a kill loses nothing: with the pin still there, its live totals count instead of the carried ones.
     save(desired.paths.state, replace(applied, counter_layouts=state.counter_layouts))
     return applied
+
+
+def _remember(planned: Plan) -> None:
+    """Where nothing changes in the kernel, what was asked for may still differ: settings, files, places in the spec."""
+    before = planned.observed.state
+    if before is None:
+        return
+    pins = {m.map: m.existing.path.name for m in planned.maps if m.existing is not None}
+    now = applied_state(planned, before, pins)
+    if now != before:
+        save(planned.desired.paths.state, now)

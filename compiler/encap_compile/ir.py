@@ -524,7 +524,10 @@ class SocketRule(NamedTuple):
 
 
 class ConnectRule(NamedTuple):
-    """What is chosen for sockets that connect: the `choice` as C, and its text. Both are empty for nothing."""
+    """What is chosen for sockets that connect: the `choice` as C, and its text. Both are empty for nothing.
+
+    A choice is recorded with the `number` of the rule that made it, which `constant` names.
+    """
 
     name: str
     c_name: str
@@ -533,6 +536,8 @@ class ConnectRule(NamedTuple):
     conditions: tuple[Condition, ...]
     choice: str
     chosen: str
+    constant: str
+    number: int
 
 
 class Owners(NamedTuple):
@@ -722,6 +727,16 @@ class ContractRule(NamedTuple):
     place: str
 
 
+class ContractConnect(NamedTuple):
+    """A connect rule that chooses. The status of a socket shows its `number`, which `constant` names."""
+
+    name: str
+    constant: str
+    number: int
+    text: str
+    place: str
+
+
 class SocketContract(NamedTuple):
     """What an application must know to choose. `reasons`: each refusal has an errno of its own (5.18), not EPERM."""
 
@@ -734,3 +749,4 @@ class SocketContract(NamedTuple):
     reasons: bool
     rules: tuple[ContractRule, ...]
     tables: tuple[ContractTable, ...]
+    connects: tuple[ContractConnect, ...]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .diagnostics import Findings
+from .diagnostics import Diagnostic, Findings
 from .kernel.hooks.base import CGROUP_POINTS, Hook, OnHook
 from .kernel.pins import open_map
 from .loader.bundle import Bundle
@@ -14,6 +14,8 @@ from .loader.contents import Content
 from .loader.desired import Desired, Request, open_ready, paths_of, prepare
 from .loader.layouts import fits
 from .loader.observe import Observed, PinnedMap, Running, observe
+from .loader.removals import Removal
+from .loader.removals import refused as removals_refused
 from .loader.rowdiff import NOTHING, Difference, difference, whole
 from .loader.state import State, cgroup_name, target_name
 from .manifest import Manifest, RuleSummary
@@ -86,6 +88,7 @@ class Plan:
     leftovers: tuple[PinnedMap, ...]
     findings: Findings
     cgroups: tuple[CgroupChange, ...] = ()
+    refused: tuple[Diagnostic, ...] = ()  # why apply would not carry it out
 
     @property
     def swept(self) -> list[tuple[str, Hook]]:
@@ -124,7 +127,25 @@ def plan(request: Request, bundle: Bundle | None = None) -> Plan:
     old = observed.state.manifest if observed.state else None
     rules = tuple(rule_changes(old, desired.manifest))
     cgroups = tuple(_cgroup_changes(observed.state, desired))
-    return Plan(desired, observed, hooks, maps, rules, leftovers, desired.findings, cgroups)
+    removals = _removals(observed.state, maps)
+    refused = tuple(removals_refused(removals, desired.limits, desired.allow_removals))
+    return Plan(desired, observed, hooks, maps, rules, leftovers, desired.findings, cgroups, refused)
+
+
+def _removals(state: State | None, maps: Sequence[MapChange]) -> list[Removal]:
+    """Entries of tables and prefix sets that go. Where a map is made anew, what the last apply wrote is compared."""
+    found = []
+    for change in maps:
+        content, known = change.content, state.filled.get(change.map) if state else None
+        if content is None or content.kind not in ("rows", "prefixes"):
+            continue
+        before = change.difference.kept + change.difference.removed
+        removed = change.difference.removed
+        if not before and known is not None:
+            before, removed = known.count, max(known.count - content.entries.count, 0)
+        what = f"table {content.table}" if content.table else f"prefix set {change.map}"
+        found.append(Removal(what, content.file, before, removed))
+    return found
 
 
 def _map_changes(desired: Desired, observed: Observed) -> list[MapChange]:

@@ -112,7 +112,7 @@ def test_the_object_is_what_the_manifest_says(name: str) -> None:
     expected |= OPTIONS.get(name, set())
     expected |= {manifest.own_addresses, manifest.cgroup_map, manifest.sockets} - {""}
     expected |= {"flow_table", "flow_scratch"} if manifest.flows else set()
-    expected |= {"socket_request"} if manifest.contract else set()
+    expected |= {"socket_request", "connects"} if manifest.contract else set()
     assert maps == expected | {"counters", "scratch"}
     strings = sections[".BTF"].data()
     for word in ("counters", "host"):

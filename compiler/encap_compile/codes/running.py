@@ -5,9 +5,9 @@ from . import Explained
 CODES = {
     "H140": Explained(
         "nothing to replace",
-        "`--replace NAME` takes over what another bundle runs in this network namespace, as after renaming a spec: its\n"
-        "programs are replaced in one step, its maps and counters are kept where their layout is the same, and what is\n"
-        "left of it goes. There is no such bundle here. Once it is replaced, this is only a note:\n\n"
+        "`--replace NAME` takes over what another bundle runs in this namespace, as after renaming a spec: its\n"
+        "programs are replaced in one step, its maps and counters are kept where their layout is the same, and what\n"
+        "is left of it goes. There is no such bundle here. Once it is replaced, this is only a note:\n\n"
         "    encapctl status\n    encapctl apply build/NEW --replace OLD",
     ),
     "H141": Explained(

@@ -55,6 +55,10 @@ def table_constant(table: str) -> str:
     return f"TABLE_{identifier(table)}"
 
 
+def connect_rule_constant(name: str) -> str:
+    return f"CONNECT_RULE_{identifier(name)}"
+
+
 def choices(rule: EgressRule) -> tuple[ir.Choice, ...]:
     """What a socket may choose, one for each table."""
     found: dict[str, dict[str, int] | None] = {}
@@ -77,7 +81,17 @@ def _connect(rule: ConnectRule, conditions: Conditions) -> ir.ConnectRule:
         row = row_name_constant(rule.choose.table, rule.choose.row)
         choice = f"(__u64){table_constant(rule.choose.table)} << 32 | {row}"
     met = conditions.of(rule.match, unseen=False)
-    return ir.ConnectRule(rule.name, c_name(rule.name), rule.text, place_text(rule.place), met, choice, chosen)
+    return ir.ConnectRule(
+        rule.name,
+        c_name(rule.name),
+        rule.text,
+        place_text(rule.place),
+        met,
+        choice,
+        chosen,
+        connect_rule_constant(rule.name),
+        fnv1a(rule.name),
+    )
 
 
 def lower_owners(spec: Spec, stacks: Sequence[ir.Stack], conditions: Conditions) -> ir.Owners | None:
@@ -149,6 +163,11 @@ def owner_constants(spec: Spec, owners: ir.Owners, stacks: Sequence[ir.Stack]) -
     found += [
         ir.NamedConstant(t.constant, f"{t.number:#010x}", "FNV-1a of the table's name, as sockets write it")
         for t in owners.tables
+    ]
+    found += [
+        ir.NamedConstant(c.constant, f"{c.number:#010x}", f"FNV-1a of the connect rule's name, {c.place}")
+        for c in owners.connects
+        if c.chosen
     ]
     if owners.encapsulates:
         found.append(ir.NamedConstant(OVERHEAD, str(most_overhead(spec, stacks)), "bytes: the most that they may grow"))

@@ -91,6 +91,8 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
                 "removed": m.difference.removed,
                 "changed": m.difference.changed,
                 "entries": m.content.entries.count if m.content else None,
+                "file": m.content.file if m.content else "",
+                "origin": m.content.origin if m.content else "",
                 "pending": list(m.content.pending) if m.content else [],
             }
             for m in plan.maps
@@ -136,6 +138,7 @@ def _map_line(change: MapChange) -> str:
     if not change.changed:
         return f"    {what} {change.content.entries.count}, nothing to change"
     new = "   in a new map" if change.existing is None else ""
+    new += f"   from {change.content.file} ({change.content.origin})" if change.content.origin else ""
     return f"  ~ {what} +{d.added} -{d.removed} ~{d.changed} of {change.content.entries.count}{new}"
 
 
