@@ -72,9 +72,9 @@ def _carry_out(planned: Plan, stack: ExitStack) -> None:
     existing = {m.map: stack.enter_context(open_map(m.existing.path)) for m in planned.maps if m.existing}
     loaded = load(desired, planned.loaded, existing, stack)
     if planned.observed.former_left:
-        adopt(paths)
-        now = (replace(p, path=paths.maps / p.path.name) for p in planned.leftovers)
-        planned = replace(planned, leftovers=tuple(now))
+        observed = replace(planned.observed, state=adopt(paths))
+        moved = tuple(replace(p, path=paths.maps / p.path.name) for p in planned.leftovers)
+        planned = replace(planned, observed=observed, leftovers=moved)
     before = _remember_cgroups(planned)
     for change in _sets_first(planned.maps):
         _write(change, loaded.maps[change.map])

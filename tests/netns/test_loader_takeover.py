@@ -81,7 +81,7 @@ def test_killed_anywhere(tmp_path: Path, attach: str) -> None:
             if chance.random() < 0.5:  # again with the option, and without: the state says what was begun
                 net.apply(bundles[new], "--attach", attach, "--replace", bundles[last].name)
             else:
-                net.apply(bundles[new], "--attach", attach)
+                net.apply(bundles[new], "--attach", attach, "--debug")
                 net.apply(bundles[new], "--attach", attach, "--replace", bundles[last].name)
             assert not [
                 left for left in net.left() if f"/{bundles[last].name}/" in left or f":{bundles[last].name}:" in left

@@ -17,7 +17,7 @@ from .bundle import NAME
 from .erase import erase
 from .observe import Observed, state_of
 from .paths import Paths
-from .state import load, save
+from .state import State, load, save
 
 
 def with_former(paths: Paths, wanted: str) -> Paths:
@@ -52,17 +52,19 @@ def judge(paths: Paths, asked: str, observed: Observed, findings: Findings) -> N
             findings.error("H140", words, help="`encapctl status` lists what runs here")
 
 
-def adopt(paths: Paths) -> None:
-    """Make the former bundle's pins and state this one's, under the lock. Raises OSError."""
+def adopt(paths: Paths) -> State | None:
+    """Make the former bundle's pins and state this one's, under the lock; the state. Raises OSError."""
     old = paths.named(paths.former)
     state = state_of(paths)
     if state is not None:
-        save(paths.state, replace(state, replaces=paths.former))
+        state = replace(state, replaces=paths.former)
+        save(paths.state, state)
     for source, target in ((old.maps, paths.maps), (old.links, paths.links)):
         for pinned in list(pins_in(source)):
             target.mkdir(mode=MODE, parents=True, exist_ok=True)
             if not (target / pinned.name).exists():  # both have a link on that hook: the former one's is detached last
                 pinned.rename(target / pinned.name)
+    return state
 
 
 def drop_former(paths: Paths) -> None:
