@@ -929,7 +929,7 @@ static __always_inline int reflect_replies_gue_ipv4_by_ipv4(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
 	outer->ipv4.version_ihl = GUE_IPV4_IPV4_VERSION_IHL;
@@ -995,7 +995,7 @@ static __always_inline int reflect_replies_gue_ipv4_by_ipv6(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
 	outer->ipv6.version_class_label =
@@ -1053,7 +1053,7 @@ static __always_inline int reflect_replies_gue_ipv6_by_ipv6(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
 	outer->ipv6.version_class_label =
@@ -1112,7 +1112,7 @@ static __always_inline int reflect_replies_gue_ipv6_by_ipv4(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
 	outer->ipv4.version_ihl = GUE_IPV4_IPV4_VERSION_IHL;

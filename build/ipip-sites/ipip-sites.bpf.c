@@ -407,7 +407,7 @@ static __always_inline int encapsulate_sites_ipip_ipv4(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
 	outer->ipv4.version_ihl = IPIP_IPV4_IPV4_VERSION_IHL;
@@ -455,7 +455,7 @@ static __always_inline int encapsulate_sites_ipip_ipv6(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
 	outer->ipv6.version_class_label =

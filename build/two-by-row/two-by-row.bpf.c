@@ -509,7 +509,7 @@ static __always_inline int encapsulate_exits_ipip_ipv4(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
 	outer->ipv4.version_ihl = IPIP_IPV4_IPV4_VERSION_IHL;
@@ -557,7 +557,7 @@ static __always_inline int encapsulate_exits_ipip_ipv6(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
 	outer->ipv6.version_class_label = bpf_htonl(IPIP_IPV6_IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
@@ -596,7 +596,7 @@ static __always_inline int encapsulate_exits_gre_ipv4(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
 	outer->ipv4.version_ihl = GRE_IPV4_IPV4_VERSION_IHL;
@@ -647,7 +647,7 @@ static __always_inline int encapsulate_exits_gre_ipv6(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
 	outer->ipv6.version_class_label = bpf_htonl(GRE_IPV6_IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);

@@ -13,7 +13,7 @@
 #include "encap_flow.h"
 #include "encap_limit.h"
 
-/* vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes (vxlan-overlay.yaml:12) */
+/* vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes (vxlan-overlay.yaml:13) */
 #define VXLAN_IPV4_OVERHEAD 50 /* bytes */
 #define VXLAN_IPV4_ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
 #define VXLAN_IPV4_IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
@@ -21,14 +21,14 @@
 #define VXLAN_IPV4_IPV4_TTL 64
 #define VXLAN_IPV4_IPV4_PROTOCOL 17
 #define VXLAN_IPV4_IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
-#define VXLAN_UDP_DESTINATION_PORT 4789 /* vxlan-overlay.yaml:14 */
+#define VXLAN_UDP_DESTINATION_PORT 4789 /* vxlan-overlay.yaml:15 */
 #define VXLAN_VXLAN_FLAGS 0x08000000 /* flags 8 */
 #define VXLAN_IPV4_IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
 #define VXLAN_IPV4_IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
 #define VXLAN_VXLAN_FLAGS_COMPARED 0xff000000 /* on receive: flags 8 */
 #define VXLAN_VXLAN_FLAGS_EXPECTED 0x08000000
 
-/* vxlan: ipv6 / udp / vxlan / ethernet, 70 bytes (vxlan-overlay.yaml:12) */
+/* vxlan: ipv6 / udp / vxlan / ethernet, 70 bytes (vxlan-overlay.yaml:13) */
 #define VXLAN_IPV6_OVERHEAD 70 /* bytes */
 #define VXLAN_IPV6_ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
 #define VXLAN_IPV6_IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
@@ -117,14 +117,14 @@ struct host {
 	__u32 mtu; /* host.uplink.mtu */
 	__be32 vtep_ipv4; /* host.vtep */
 	struct ipv6_address vtep_ipv6; /* host.vtep */
-	struct mac_address uplink_mac; /* host.uplink.mac */
+	struct mac_address vtep_mac; /* host.vtep_mac */
 	__u8 identity[32]; /* which bundle this is: for `encapctl status` */
 	__u8 pad[2];
 };
 
 const volatile struct host host SEC(".rodata.host") = {};
 
-/* sites: found by destination, longest prefix first (vxlan-overlay.yaml:18) */
+/* sites: found by destination, longest prefix first (vxlan-overlay.yaml:19) */
 struct sites_key {
 	__u32 prefixlen; /* significant bits of what follows */
 	struct ip_address destination;
@@ -146,7 +146,7 @@ struct {
 	__type(value, struct sites_row);
 } sites SEC(".maps");
 
-/* vnis: found by received.vxlan.vni, exact (vxlan-overlay.yaml:24) */
+/* vnis: found by received.vxlan.vni, exact (vxlan-overlay.yaml:25) */
 struct vnis_key {
 	__u32 received_vxlan_vni;
 };
@@ -188,12 +188,12 @@ struct counter {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_web; /* rule web: encapsulated (vxlan-overlay.yaml:32) */
-	struct counter egress_web_no_row; /* rule web: no row in sites, dropped (vxlan-overlay.yaml:32) */
-	struct counter egress_lab; /* rule lab: dropped (vxlan-overlay.yaml:33) */
-	struct counter egress_sites; /* rule sites: encapsulated (vxlan-overlay.yaml:34) */
-	struct counter egress_sites_no_row; /* rule sites: no row in sites, dropped (vxlan-overlay.yaml:34) */
-	struct counter egress_default; /* no rule: passed in the clear (vxlan-overlay.yaml:35) */
+	struct counter egress_web; /* rule web: encapsulated (vxlan-overlay.yaml:33) */
+	struct counter egress_web_no_row; /* rule web: no row in sites, dropped (vxlan-overlay.yaml:33) */
+	struct counter egress_lab; /* rule lab: dropped (vxlan-overlay.yaml:34) */
+	struct counter egress_sites; /* rule sites: encapsulated (vxlan-overlay.yaml:35) */
+	struct counter egress_sites_no_row; /* rule sites: no row in sites, dropped (vxlan-overlay.yaml:35) */
+	struct counter egress_default; /* no rule: passed in the clear (vxlan-overlay.yaml:36) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
 	struct counter egress_own_stack; /* already encapsulated by this host: passed */
@@ -201,7 +201,7 @@ struct counters {
 	struct counter egress_too_big; /* encapsulated it would be longer than the device's MTU: dropped */
 	struct counter egress_no_room; /* the kernel could not make room for the headers: dropped */
 	struct counter egress_unknown_stack; /* a row of a kind that this program does not know: dropped */
-	struct counter ingress_peers; /* rule peers: decapsulated (vxlan-overlay.yaml:38) */
+	struct counter ingress_peers; /* rule peers: decapsulated (vxlan-overlay.yaml:39) */
 	struct counter refused_vxlan_truncated; /* vxlan: shorter than its headers: dropped */
 	struct counter refused_vxlan_options; /* vxlan: IPv4 options in the outer header: dropped */
 	struct counter refused_vxlan_fragment; /* vxlan: a fragment of an outer packet: dropped */
@@ -510,7 +510,7 @@ static __always_inline __be16 length_field(__u32 length)
 	return length > 0xffff ? 0 : bpf_htons(length);
 }
 
-/* ipv4 / udp / vxlan / ethernet (vxlan-overlay.yaml:12), with the values of a row of sites. */
+/* ipv4 / udp / vxlan / ethernet (vxlan-overlay.yaml:13), with the values of a row of sites. */
 static __always_inline int encapsulate_sites_vxlan_ipv4(
 	struct __sk_buff *skb, const struct packet *packet, const struct sites_row *row, struct counters *counters)
 {
@@ -536,7 +536,7 @@ static __always_inline int encapsulate_sites_vxlan_ipv4(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
 	outer->ipv4.version_ihl = VXLAN_IPV4_IPV4_VERSION_IHL;
@@ -564,14 +564,14 @@ static __always_inline int encapsulate_sites_vxlan_ipv4(
 	outer->vxlan.vni = bpf_htonl(row->vni << 8);
 
 	outer->ethernet.destination = row->mac;
-	outer->ethernet.source = host_mac(&host.uplink_mac);
+	outer->ethernet.source = host_mac(&host.vtep_mac);
 	outer->ethernet.type = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 
 	count_chosen(counters, packet, segments);
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv6 / udp / vxlan / ethernet (vxlan-overlay.yaml:12), with the values of a row of sites. */
+/* ipv6 / udp / vxlan / ethernet (vxlan-overlay.yaml:13), with the values of a row of sites. */
 static __always_inline int encapsulate_sites_vxlan_ipv6(
 	struct __sk_buff *skb, const struct packet *packet, const struct sites_row *row, struct counters *counters)
 {
@@ -596,7 +596,7 @@ static __always_inline int encapsulate_sites_vxlan_ipv6(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
 	outer->ipv6.version_class_label = bpf_htonl(VXLAN_IPV6_IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
@@ -615,7 +615,7 @@ static __always_inline int encapsulate_sites_vxlan_ipv6(
 	outer->vxlan.vni = bpf_htonl(row->vni << 8);
 
 	outer->ethernet.destination = row->mac;
-	outer->ethernet.source = host_mac(&host.uplink_mac);
+	outer->ethernet.source = host_mac(&host.vtep_mac);
 	outer->ethernet.type = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 
 	count_chosen(counters, packet, segments);
@@ -641,7 +641,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 {
 	const struct sites_row *sites;
 
-	/* web: 10.0.0.0/8 tcp 443,8000-8999 -> sites, no row: drop (vxlan-overlay.yaml:32) */
+	/* web: 10.0.0.0/8 tcp 443,8000-8999 -> sites, no row: drop (vxlan-overlay.yaml:33) */
 	if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000) &&
 		(packet->protocol == PROTOCOL_UNSEEN || packet->protocol == IPPROTO_TCP) &&
 		(packet->ports_unseen || packet->destination_port == bpf_htons(443) ||
@@ -655,14 +655,14 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 		return TC_ACT_SHOT;
 	}
 
-	/* lab: from 10.9.0.0/16 to 10.99.0.0/16: drop (vxlan-overlay.yaml:33) */
+	/* lab: from 10.9.0.0/16 to 10.99.0.0/16: drop (vxlan-overlay.yaml:34) */
 	if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a630000) &&
 		(packet->source.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a090000)) {
 		count(&counters->egress_lab, skb);
 		return TC_ACT_SHOT;
 	}
 
-	/* sites: 10.0.0.0/8,fd00:10::/32 -> sites, no row: drop (vxlan-overlay.yaml:34) */
+	/* sites: 10.0.0.0/8,fd00:10::/32 -> sites, no row: drop (vxlan-overlay.yaml:35) */
 	if ((packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) ||
 		(!packet->is_ipv4 && packet->destination.word[0] == bpf_htonl(0xfd000010))) {
 		sites = find_sites(packet);
@@ -675,7 +675,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	}
 
 	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* default: pass (vxlan-overlay.yaml:35) */
+	return TC_ACT_UNSPEC; /* default: pass (vxlan-overlay.yaml:36) */
 
 encapsulate_sites:
 	return encapsulate_sites(skb, packet, sites, counters);
@@ -753,7 +753,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }
 
-/* peers: who may send (vxlan-overlay.yaml:38) */
+/* peers: who may send (vxlan-overlay.yaml:39) */
 static __always_inline bool may_send_peers_ipv4(const struct vxlan_ipv4 *outer)
 {
 	struct ip_address key = mapped_ipv4(outer->ipv4.source);
@@ -788,7 +788,7 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 		return refuse(&counters->refused_vxlan_fragment, skb);
 	if ((outer->vxlan.flags & bpf_htonl(VXLAN_VXLAN_FLAGS_COMPARED)) != bpf_htonl(VXLAN_VXLAN_FLAGS_EXPECTED))
 		return refuse(&counters->refused_vxlan_flags, skb);
-	if (!same_mac(&outer->ethernet.destination, &host.uplink_mac))
+	if (!is_group_mac(&outer->ethernet.destination) && !same_mac(&outer->ethernet.destination, &host.vtep_mac))
 		return refuse(&counters->refused_vxlan_ethernet_destination, skb);
 	if (!checksum_is_right(&outer->ipv4))
 		return refuse(&counters->refused_vxlan_header_checksum, skb);
@@ -829,7 +829,7 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 	if (inner_length > datagram - VXLAN_IPV4_OVERHEAD)
 		return refuse(&counters->refused_vxlan_length, skb);
 
-	/* peers: vxlan from sites.address, in vnis, mark endpoint.mark (vxlan-overlay.yaml:38) */
+	/* peers: vxlan from sites.address, in vnis, mark endpoint.mark (vxlan-overlay.yaml:39) */
 	if (may_send_peers_ipv4(outer)) {
 		decapsulated = &counters->ingress_peers;
 		vnis = find_vnis(bpf_ntohl(outer->vxlan.vni) >> 8);
@@ -874,7 +874,7 @@ accepted:
 	return TC_ACT_UNSPEC;
 }
 
-/* peers: who may send (vxlan-overlay.yaml:38) */
+/* peers: who may send (vxlan-overlay.yaml:39) */
 static __always_inline bool may_send_peers_ipv6(const struct vxlan_ipv6 *outer)
 {
 	struct ip_address key = from_ipv6(&outer->ipv6.source);
@@ -913,7 +913,7 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 o
 		return refuse(&counters->refused_vxlan_version, skb);
 	if ((behind->vxlan.flags & bpf_htonl(VXLAN_VXLAN_FLAGS_COMPARED)) != bpf_htonl(VXLAN_VXLAN_FLAGS_EXPECTED))
 		return refuse(&counters->refused_vxlan_flags, skb);
-	if (!same_mac(&behind->ethernet.destination, &host.uplink_mac))
+	if (!is_group_mac(&behind->ethernet.destination) && !same_mac(&behind->ethernet.destination, &host.vtep_mac))
 		return refuse(&counters->refused_vxlan_ethernet_destination, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
@@ -952,7 +952,7 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 o
 	if (inner_length > datagram - VXLAN_IPV6_OVERHEAD)
 		return refuse(&counters->refused_vxlan_length, skb);
 
-	/* peers: vxlan from sites.address, in vnis, mark endpoint.mark (vxlan-overlay.yaml:38) */
+	/* peers: vxlan from sites.address, in vnis, mark endpoint.mark (vxlan-overlay.yaml:39) */
 	if (may_send_peers_ipv6(outer)) {
 		decapsulated = &counters->ingress_peers;
 		vnis = find_vnis(bpf_ntohl(behind->vxlan.vni) >> 8);
