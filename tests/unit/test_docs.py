@@ -140,7 +140,7 @@ def test_codes(page: Path) -> None:
 def test_environment(page: Path) -> None:
     source = "".join(p.read_text() for folder in ("compiler", "tests") for p in (ROOT / folder).rglob("*.py"))
     for name in re.findall(r"\bENCAP_\w+", page.read_text()):
-        assert name in source, name
+        assert name in source or "__" in name, name  # two underscores: a constant of the C
 
 
 @EVERY_PAGE
