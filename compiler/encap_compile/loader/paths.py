@@ -1,23 +1,19 @@
 """Where things are kept: pins in the bpf filesystem, state for people under /run.
 
 Folders belong to a network namespace and are called after its cookie and its inode number. The first release called
-them after the inode number alone; what it left is found there until `adopt` has moved it, pins and state each in one
-step, so that a run that is killed between them leaves both where they are found.
+them after the inode number alone. What it left is found there until `loader.first_release` moves it, pins and state
+each in one step, so that a run that is killed between them leaves both where they are found.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..folders import PRIVATE, PUBLIC, make_folders
 from ..kernel.hooks.base import Owner
 from ..kernel.netns import NetworkNamespace, this_namespace
-from ..kernel.pins import DEFAULT, remove_empty
-from .lock import Patience, locked
+from ..kernel.pins import DEFAULT
 from .state import from_another_namespace, load
 
 BPFFS_VARIABLE = "ENCAP_BPFFS"
@@ -31,7 +27,7 @@ class Paths:
     """All paths of one bundle in one network namespace.
 
     `pins_of` and `state_of` name the namespace's folder that pins and state lie in, which may be one of the first
-    release.
+    release. `former` names the bundle that this one replaces, whose pins, state and filters it takes over.
     """
 
     bpffs: Path
@@ -40,6 +36,7 @@ class Paths:
     bundle: str
     pins_of: str
     state_of: str
+    former: str = ""
 
     @classmethod
     def of(cls, bundle: str, bpffs: str = "") -> Paths:
@@ -76,53 +73,36 @@ class Paths:
 
     @property
     def owner(self) -> Owner:
-        return Owner(self.bundle, self.links, self.machine_state)
+        return Owner(self.bundle, self.links, self.machine_state, self.former)
 
     @property
-    def former(self) -> Paths:
+    def owners(self) -> tuple[Owner, ...]:
+        """Each bundle whose programs are this one's to replace, its own last."""
+        own = self.named(self.bundle).owner
+        return (self.named(self.former).owner, own) if self.former else (own,)
+
+    def named(self, bundle: str) -> Paths:
+        """The paths of another bundle in the same namespace."""
+        return replace(self.moved(), bundle=bundle, former="").found()
+
+    def moved(self) -> Paths:
+        """The same, as this release lays it out."""
+        return replace(self, pins_of=self.namespace.folder, state_of=self.namespace.folder)
+
+    def by_inode(self) -> Paths:
         """The same, as the first release laid it out."""
         inode = str(self.namespace.inode)
         return replace(self, pins_of=inode, state_of=inode)
 
     def found(self) -> Paths:
         """Where pins and state lie now; what the first release left of a namespace that is gone does not count."""
-        former = self.former
-        if former == self or not (former.pins.exists() or former.state.exists()):
-            return self
-        if from_another_namespace(load(former.state)):
-            return self
+        here, first = self.moved(), self.by_inode()
+        if first == here or not (first.pins.exists() or first.state.exists()):
+            return here
+        if from_another_namespace(load(first.state)):
+            return here
         return replace(
-            self,
-            pins_of=self.pins_of if self.pins.exists() or not former.pins.exists() else former.pins_of,
-            state_of=self.state_of if self.state.exists() or not former.state.exists() else former.state_of,
+            here,
+            pins_of=here.pins_of if here.pins.exists() or not first.pins.exists() else first.pins_of,
+            state_of=here.state_of if here.state.exists() or not first.state.exists() else first.state_of,
         )
-
-
-def adopt(paths: Paths, patience: Patience) -> Paths:
-    """Move what the first release left to where this one keeps it. The namespace must be locked. Raises OSError."""
-    here = replace(paths, pins_of=paths.namespace.folder, state_of=paths.namespace.folder)
-    former_pins, former_state = here.former.pins.parent, here.former.state.parent
-    if here.former == here or not (former_pins.exists() or former_state.exists()):
-        return here
-    with locked(former_state, patience):  # the first release's own lock; it takes an empty folder away
-        paths = here.found()
-        if paths != here:
-            make_folders(here.pins.parent, PRIVATE)
-            make_folders(here.machine_state, PUBLIC)
-            for mark in former_state.glob(OF_THE_MACHINE):
-                mark.rename(here.machine_state / mark.name)
-            for old, new in ((paths.pins, here.pins), (paths.state, here.state)):
-                if old != new:
-                    old.rename(new)
-        remove_empty(former_pins, here.bpffs)
-    return here
-
-
-@contextmanager
-def held(bundle: str, bpffs: str, patience: Patience) -> Iterator[Paths]:
-    """Lock this namespace for one run and take over what the first release left of the bundle.
-
-    Raises DiagnosedError (H132 if another run holds the lock for too long), OSError.
-    """
-    with locked(Paths.of(bundle, bpffs).machine_state, patience):
-        yield adopt(Paths.of(bundle, bpffs), patience)
