@@ -1069,10 +1069,11 @@ static __always_inline int decapsulate_gwlb_ipv4(struct __sk_buff *skb, struct c
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
+	__u32 overhead = GWLB_IPV4_FIXED;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
 	__s32 diff;
-	__u32 tail, overhead;
+	__u32 tail;
 	struct gwlb_options_received *options = gwlb_options_at_hand();
 	struct counter *wrong;
 	__u8 ecn;
@@ -1089,7 +1090,7 @@ static __always_inline int decapsulate_gwlb_ipv4(struct __sk_buff *skb, struct c
 		return TC_ACT_SHOT;
 	linearize(skb, ETH_HLEN + GWLB_IPV4_FIXED + GENEVE_OPTIONS_MAX + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + GWLB_IPV4_FIXED > packet_end(skb))
+	if ((void *)outer + overhead > packet_end(skb))
 		return refuse(&counters->refused_gwlb_truncated, skb);
 	if (outer->ipv4.version_ihl != GWLB_IPV4_IPV4_VERSION_IHL_EXPECTED)
 		return refuse(&counters->refused_gwlb_options, skb);
@@ -1100,11 +1101,10 @@ static __always_inline int decapsulate_gwlb_ipv4(struct __sk_buff *skb, struct c
 	if (outer->geneve.flags & GWLB_GENEVE_CONTROL_COMPARED)
 		return refuse(&counters->refused_gwlb_geneve_control, skb);
 	tail = ((outer->geneve.version_length) & 0x3f) * 4; /* geneve.options */
-	wrong = read_gwlb_options(skb, ETH_HLEN + GWLB_IPV4_FIXED, tail, options, counters);
+	wrong = read_gwlb_options(skb, ETH_HLEN + overhead, tail, options, counters);
 	if (wrong)
 		return refuse(wrong, skb);
-	overhead = GWLB_IPV4_FIXED + tail;
-	diff = overhead;
+	overhead += tail;
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
@@ -1192,6 +1192,7 @@ accepted:
 		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
 			return refuse(&counters->refused_gwlb_room, skb);
 	}
+	diff = overhead;
 	if (!inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also adds what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
@@ -1204,7 +1205,7 @@ accepted:
 	decapsulated->bytes += inner_length;
 	skb->mark = mark;
 	packet->transport -= overhead;
-	learn_rule_inspect(skb, packet, overhead);
+	learn_rule_inspect(skb, packet, GWLB_IPV4_FIXED + tail);
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
 	return TC_ACT_UNSPEC;

@@ -918,23 +918,23 @@ static __always_inline bool may_send_from_exits_ipv6(const struct ipip_ipv6 *out
 
 /*
  * ipv6: judge every header, outermost first, then take them off, with a tunnel encapsulation limit
- * where there is one: `options` is its size or 0, `protocol` what follows.
+ * where there is one: `extension` is its size or 0, `protocol` what follows.
  */
 static __always_inline int decapsulate_ipip_ipv6(
-	struct __sk_buff *skb, __u32 options, __u8 protocol, struct counters *counters)
+	struct __sk_buff *skb, __u32 extension, __u8 protocol, struct counters *counters)
 {
 	struct ipip_ipv6 *outer;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
-	__u32 overhead = IPIP_IPV6_OVERHEAD + options;
+	__u32 overhead = IPIP_IPV6_OVERHEAD + extension;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
 	__u8 ecn;
 
-	linearize(skb, ETH_HLEN + overhead + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + IPIP_IPV6_OVERHEAD + extension + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
@@ -945,8 +945,8 @@ static __always_inline int decapsulate_ipip_ipv6(
 		return refuse(&counters->refused_ipip_version, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
-	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6) - options;
-	if (datagram > skb->len - ETH_HLEN - options || datagram < IPIP_IPV6_OVERHEAD + sizeof(*ipv4))
+	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
+	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4))
 		return refuse(&counters->refused_ipip_length, skb);
 
 	switch (protocol) {
@@ -973,7 +973,7 @@ static __always_inline int decapsulate_ipip_ipv6(
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
 		return refuse(&counters->refused_ipip_gso, skb);
-	if (inner_length > datagram - IPIP_IPV6_OVERHEAD)
+	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_ipip_length, skb);
 
 	/* from-exits: ipip from exits.address (two-by-row.yaml:32) */
@@ -1151,16 +1151,16 @@ static __always_inline bool may_send_from_gre_ipv6(const struct gre_ipv6 *outer)
 
 /*
  * ipv6 / gre: judge every header, outermost first, then take them off, with a tunnel encapsulation limit
- * where there is one: `options` is its size or 0.
+ * where there is one: `extension` is its size or 0.
  */
-static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 options, struct counters *counters)
+static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 extension, struct counters *counters)
 {
 	struct gre_ipv6 *outer, *behind;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
-	__u32 overhead = GRE_IPV6_OVERHEAD + options;
+	__u32 overhead = GRE_IPV6_OVERHEAD + extension;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
@@ -1171,9 +1171,9 @@ static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 opt
 	const struct keys_row *keys;
 	__u32 mark = skb->mark;
 
-	linearize(skb, ETH_HLEN + overhead + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + GRE_IPV6_OVERHEAD + extension + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	behind = (void *)outer + options; /* the same layout, for the headers behind the option */
+	behind = (void *)outer + extension; /* the same layout, for the headers behind the option */
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
@@ -1186,8 +1186,8 @@ static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 opt
 		return refuse(&counters->refused_gre_flags, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
-	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6) - options;
-	if (datagram > skb->len - ETH_HLEN - options || datagram < GRE_IPV6_OVERHEAD + sizeof(*ipv4))
+	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
+	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4))
 		return refuse(&counters->refused_gre_length, skb);
 
 	switch (bpf_ntohs(behind->gre.protocol)) {
@@ -1214,7 +1214,7 @@ static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 opt
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
 		return refuse(&counters->refused_gre_gso, skb);
-	if (inner_length > datagram - GRE_IPV6_OVERHEAD)
+	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_gre_length, skb);
 	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + overhead, &found)
 			  : !parse_ipv6(skb, ETH_HLEN + overhead, &found))
@@ -1289,7 +1289,7 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 {
 	const struct ipv6_header *ip;
 	const struct encapsulation_limit *limit;
-	__u32 options = 0;
+	__u32 extension = 0;
 	__u8 protocol;
 
 	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*limit));
@@ -1303,14 +1303,14 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 		if ((void *)(limit + 1) > packet_end(skb) || !is_encapsulation_limit(limit))
 			return TC_ACT_UNSPEC;
 		protocol = limit->next_header;
-		options = sizeof(*limit);
+		extension = sizeof(*limit);
 	}
 	/* ipip */
 	if ((protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6) && same_ipv6(&ip->destination, &host.address_ipv6))
-		return decapsulate_ipip_ipv6(skb, options, protocol, counters);
+		return decapsulate_ipip_ipv6(skb, extension, protocol, counters);
 	/* gre */
 	if (protocol == IPPROTO_GRE && same_ipv6(&ip->destination, &host.address_ipv6))
-		return decapsulate_gre_ipv6(skb, options, counters);
+		return decapsulate_gre_ipv6(skb, extension, counters);
 	return TC_ACT_UNSPEC;
 }
 

@@ -12,6 +12,7 @@
 #include "encap_ecn.h"
 #include "encap_flow.h"
 #include "encap_limit.h"
+#include "encap_vlan.h"
 
 /* vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes (vxlan-overlay.yaml:12) */
 #define VXLAN_IPV4_OVERHEAD 50 /* bytes */
@@ -209,6 +210,7 @@ struct counters {
 	struct counter refused_vxlan_ethernet_destination; /* vxlan: wrong ethernet destination: dropped */
 	struct counter refused_vxlan_header_checksum; /* vxlan: a wrong outer header checksum: dropped */
 	struct counter refused_vxlan_length; /* vxlan: lengths that contradict the packet: dropped */
+	struct counter refused_vxlan_vlan; /* vxlan: a VLAN tag in the inner frame, other than of VLAN 0: dropped */
 	struct counter refused_vxlan_payload; /* vxlan: what is inside is no IPv4 or IPv6 packet: dropped */
 	struct counter refused_vxlan_source; /* vxlan: an outer source that no rule lists: dropped */
 	struct counter refused_vxlan_vni; /* vxlan: vni not in vnis: dropped */
@@ -769,18 +771,19 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
+	__u32 overhead = VXLAN_IPV4_OVERHEAD;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
-	__s32 diff = VXLAN_IPV4_OVERHEAD;
+	__s32 diff;
+	const struct vlan_tag *tag;
+	__be16 type;
 	__u8 ecn;
 	const struct vnis_row *vnis;
 	__u32 mark = skb->mark;
 
-	linearize(skb, ETH_HLEN + VXLAN_IPV4_OVERHEAD + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + VXLAN_IPV4_OVERHEAD + sizeof(*tag) + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	ipv4 = (void *)outer + VXLAN_IPV4_OVERHEAD;
-	ipv6 = (void *)outer + VXLAN_IPV4_OVERHEAD;
-	if ((void *)(ipv4 + 1) > packet_end(skb))
+	if ((void *)outer + overhead > packet_end(skb))
 		return refuse(&counters->refused_vxlan_truncated, skb);
 	if (outer->ipv4.version_ihl != VXLAN_IPV4_IPV4_VERSION_IHL_EXPECTED)
 		return refuse(&counters->refused_vxlan_options, skb);
@@ -790,16 +793,31 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 		return refuse(&counters->refused_vxlan_flags, skb);
 	if (!same_mac(&outer->ethernet.destination, &host.uplink_mac))
 		return refuse(&counters->refused_vxlan_ethernet_destination, skb);
+	type = outer->ethernet.type;
+	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
+		/* VLAN 0 is none: such a tag carries a priority alone (IEEE 802.1Q, 6.9.1). */
+		tag = (void *)outer + overhead;
+		if ((void *)(tag + 1) > packet_end(skb))
+			return refuse(&counters->refused_vxlan_truncated, skb);
+		if (tag->control & bpf_htons(VLAN_VID_MASK))
+			return refuse(&counters->refused_vxlan_vlan, skb);
+		type = tag->type;
+		overhead += sizeof(*tag);
+	}
+	ipv4 = (void *)outer + overhead;
+	ipv6 = (void *)outer + overhead;
+	if ((void *)(ipv4 + 1) > packet_end(skb))
+		return refuse(&counters->refused_vxlan_truncated, skb);
 	if (!checksum_is_right(&outer->ipv4))
 		return refuse(&counters->refused_vxlan_header_checksum, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
 	datagram = bpf_ntohs(outer->ipv4.total_length);
-	if (datagram > skb->len - ETH_HLEN || datagram < VXLAN_IPV4_OVERHEAD + sizeof(*ipv4) ||
+	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4) ||
 		bpf_ntohs(outer->udp.length) != datagram - offsetof(struct vxlan_ipv4, udp))
 		return refuse(&counters->refused_vxlan_length, skb);
 
-	switch (bpf_ntohs(outer->ethernet.type)) {
+	switch (bpf_ntohs(type)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
@@ -821,12 +839,12 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
-	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - VXLAN_IPV4_OVERHEAD)
+	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
 		return refuse(&counters->refused_vxlan_gso, skb);
 	/* Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for theirs, and loses them. */
 	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
 		return refuse(&counters->refused_vxlan_gso, skb);
-	if (inner_length > datagram - VXLAN_IPV4_OVERHEAD)
+	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_vxlan_length, skb);
 
 	/* peers: vxlan from sites.address, in vnis, mark endpoint.mark (vxlan-overlay.yaml:38) */
@@ -854,10 +872,10 @@ accepted:
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
 		if (ecn == ECN_INVALID)
 			return refuse(&counters->refused_vxlan_ecn, skb);
-		if (ecn != inner_ecn &&
-			ecn_write_ipv6(skb, ETH_HLEN + VXLAN_IPV4_OVERHEAD, ipv6->version_class_label, ecn))
+		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
 			return refuse(&counters->refused_vxlan_room, skb);
 	}
+	diff = overhead;
 	if (!inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also adds what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
@@ -884,29 +902,29 @@ static __always_inline bool may_send_peers_ipv6(const struct vxlan_ipv6 *outer)
 
 /*
  * ipv6 / udp / vxlan / ethernet: judge every header, outermost first, then take them off, with a tunnel encapsulation limit
- * where there is one: `options` is its size or 0.
+ * where there is one: `extension` is its size or 0.
  */
-static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 options, struct counters *counters)
+static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 extension, struct counters *counters)
 {
 	struct vxlan_ipv6 *outer, *behind;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
-	__u32 overhead = VXLAN_IPV6_OVERHEAD + options;
+	__u32 overhead = VXLAN_IPV6_OVERHEAD + extension;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
-	__s32 diff = overhead;
+	__s32 diff;
+	const struct vlan_tag *tag;
+	__be16 type;
 	__u8 ecn;
 	const struct vnis_row *vnis;
 	__u32 mark = skb->mark;
 
-	linearize(skb, ETH_HLEN + overhead + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + VXLAN_IPV6_OVERHEAD + extension + sizeof(*tag) + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	behind = (void *)outer + options; /* the same layout, for the headers behind the option */
-	ipv4 = (void *)outer + overhead;
-	ipv6 = (void *)outer + overhead;
-	if ((void *)(ipv4 + 1) > packet_end(skb))
+	behind = (void *)outer + extension; /* the same layout, for the headers behind the option */
+	if ((void *)outer + overhead > packet_end(skb))
 		return refuse(&counters->refused_vxlan_truncated, skb);
 	if ((outer->ipv6.version_class_label & bpf_htonl(VXLAN_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
 		bpf_htonl(VXLAN_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED))
@@ -915,14 +933,29 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 o
 		return refuse(&counters->refused_vxlan_flags, skb);
 	if (!same_mac(&behind->ethernet.destination, &host.uplink_mac))
 		return refuse(&counters->refused_vxlan_ethernet_destination, skb);
+	type = behind->ethernet.type;
+	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
+		/* VLAN 0 is none: such a tag carries a priority alone (IEEE 802.1Q, 6.9.1). */
+		tag = (void *)outer + overhead;
+		if ((void *)(tag + 1) > packet_end(skb))
+			return refuse(&counters->refused_vxlan_truncated, skb);
+		if (tag->control & bpf_htons(VLAN_VID_MASK))
+			return refuse(&counters->refused_vxlan_vlan, skb);
+		type = tag->type;
+		overhead += sizeof(*tag);
+	}
+	ipv4 = (void *)outer + overhead;
+	ipv6 = (void *)outer + overhead;
+	if ((void *)(ipv4 + 1) > packet_end(skb))
+		return refuse(&counters->refused_vxlan_truncated, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
-	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6) - options;
-	if (datagram > skb->len - ETH_HLEN - options || datagram < VXLAN_IPV6_OVERHEAD + sizeof(*ipv4) ||
-		bpf_ntohs(behind->udp.length) != datagram - offsetof(struct vxlan_ipv6, udp))
+	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
+	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4) ||
+		bpf_ntohs(behind->udp.length) != datagram - extension - offsetof(struct vxlan_ipv6, udp))
 		return refuse(&counters->refused_vxlan_length, skb);
 
-	switch (bpf_ntohs(behind->ethernet.type)) {
+	switch (bpf_ntohs(type)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
@@ -949,7 +982,7 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 o
 	/* Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for theirs, and loses them. */
 	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
 		return refuse(&counters->refused_vxlan_gso, skb);
-	if (inner_length > datagram - VXLAN_IPV6_OVERHEAD)
+	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_vxlan_length, skb);
 
 	/* peers: vxlan from sites.address, in vnis, mark endpoint.mark (vxlan-overlay.yaml:38) */
@@ -980,6 +1013,7 @@ accepted:
 		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
 			return refuse(&counters->refused_vxlan_room, skb);
 	}
+	diff = overhead;
 	if (inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also takes what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
@@ -1025,7 +1059,7 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 	const struct ipv6_header *ip;
 	const struct encapsulation_limit *limit;
 	const struct udp_header *udp;
-	__u32 options = 0;
+	__u32 extension = 0;
 	__u8 protocol;
 
 	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*limit) + sizeof(*udp));
@@ -1039,14 +1073,14 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 		if ((void *)(limit + 1) > packet_end(skb) || !is_encapsulation_limit(limit))
 			return TC_ACT_UNSPEC;
 		protocol = limit->next_header;
-		options = sizeof(*limit);
+		extension = sizeof(*limit);
 	}
 	/* vxlan */
 	if (protocol == IPPROTO_UDP && same_ipv6(&ip->destination, &host.vtep_ipv6)) {
-		udp = (void *)(ip + 1) + options;
+		udp = (void *)(ip + 1) + extension;
 		if ((void *)(udp + 1) <= packet_end(skb) &&
 			udp->destination_port == bpf_htons(VXLAN_UDP_DESTINATION_PORT))
-			return decapsulate_vxlan_ipv6(skb, options, counters);
+			return decapsulate_vxlan_ipv6(skb, extension, counters);
 	}
 	return TC_ACT_UNSPEC;
 }
