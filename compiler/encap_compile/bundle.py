@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 from . import __version__, manifest, manifest_io
 from .diagnostics import DiagnosedError, Diagnostic, Exit, Place
+from .shipped import SHIPPED
 
 MANIFEST = "manifest.json"
 
@@ -115,20 +117,28 @@ def _change(name: str, before: bytes, after: bytes) -> Change:
 
 
 # What decides the bytes of a bundle; the rest of the package (reports, loader) may change without making one stale.
-GENERATOR = ("frontend", "headers", "lower", "render", "rows", "toolchain", "_data/templates", "_data/schemas/presets")
+GENERATOR = ("frontend", "headers", "lower", "render", "rows", "toolchain")
+GENERATOR_DATA = ("templates", "schemas/presets")
 GENERATOR_FILES = ("bundle.py", "ir.py", "manifest.py", "manifest_io.py", "record.py", "spec.py", "values.py")
 
 
 @cache
 def compiler_inputs() -> tuple[str, str]:
     """The compiler's version, and a hash over the code and the templates that decide the bytes of a bundle."""
-    root = f"{Path(__file__).parent}/"
     digest = sha256()
-    paths = [root + name for name in GENERATOR_FILES]
-    for folder in GENERATOR:
-        for current, folders, names in os.walk(root + folder):
-            folders[:] = sorted(f for f in folders if f != "__pycache__")
-            paths += [f"{current}/{n}" for n in sorted(names) if n.endswith((".py", ".j2", ".h", ".yaml"))]
-    for path in paths:
-        digest.update(f"{path.removeprefix(root)}\0".encode() + Path(path).read_bytes())
+    for root, starts in (
+        (f"{Path(__file__).parent}/", (*GENERATOR_FILES, *GENERATOR)),
+        (f"{SHIPPED}/", GENERATOR_DATA),
+    ):
+        for path in (file for start in starts for file in _files(root + start)):
+            digest.update(f"{path.removeprefix(root)}\0".encode() + Path(path).read_bytes())
     return __version__, digest.hexdigest()
+
+
+def _files(start: str) -> Iterator[str]:
+    """`start` if it is a file, else the files below it that decide something, in the same order on every machine."""
+    if not os.path.isdir(start):  # noqa: PTH112 - paths stay text, as os.walk has them
+        yield start
+    for current, folders, names in os.walk(start):
+        folders[:] = sorted(f for f in folders if f != "__pycache__")
+        yield from (f"{current}/{n}" for n in sorted(names) if n.endswith((".py", ".j2", ".h", ".yaml")))

@@ -62,7 +62,7 @@ ingress: {{rules: [{{name: back, decapsulate: tun, from: peers.to}}]}}
 
 @dataclass(frozen=True)
 class Stack:
-    """`outer` is ip, ipv4 or ipv6; `names` are the headers behind it, each with `+VARIANT` if it is not the plain one."""
+    """`outer` is ip, ipv4 or ipv6; `names` are the headers behind it, with `+VARIANT` where it is not the plain one."""
 
     outer: str
     names: tuple[str, ...]
@@ -134,10 +134,7 @@ class Stack:
         for i, name in reversed(list(enumerate(self.names))):
             plain, _, variant = name.partition("+")
             datagram = self._layer(i, plain, variant, following, port, back) / datagram
-            if variant != "bare":
-                following = plain
-            else:
-                following = "gue"
+            following = plain
         if outer == 4:
             head = IP(src=own, dst=remote, id=0, flags="DF", ttl=64, proto=IP_PROTOCOLS[following])
         else:

@@ -60,7 +60,7 @@ def test_congestion(loaded: Load, way: Way) -> None:
             if result == DROP:
                 outcome = loaded(way.example).ingress(given)
                 assert (outcome.verdict, outcome.frame) == ("drop", given)
-                assert list(outcome.counted) == [f"refused_{way.kind}_ecn"]
+                assert list(outcome.counted) == [f"refused_{way.kind}__ecn"]
             else:
                 outcome = loaded(way.example).ingress(given)
                 assert outcome.frame[14:].hex() == packet("tcp", *OVERLAY[way.inner], tos=result).hex()
@@ -172,10 +172,10 @@ def test_before_every_stack(compiled: Compile, names: tuple[str, ...], kernel: s
             inner = stack.inner(family, 6, "tcp", back=True)
             given = limited(frame(stack.by_scapy(inner, 6, 50000, back=True)))
             outcome = loaded.ingress(given + bytes(5))
-            assert outcome.counted == {"ingress_back": (1, len(inner))}
+            assert outcome.counted == {"ingress_rule_back": (1, len(inner))}
             assert outcome.frame[14:].hex() == (inner + bytes(5)).hex()
             for end in (54 + 8 + 3, len(given) - len(inner) - 1, len(given) - 1):
-                assert "ingress_back" not in loaded.ingress(given[:end]).counted
+                assert "ingress_rule_back" not in loaded.ingress(given[:end]).counted
 
 
 def test_refused_and_left_as_it_is(compiled: Compile) -> None:
@@ -196,8 +196,8 @@ ingress: {refuse: pass, rules: [{name: in, decapsulate: e, from: all.to}]}
     another_key = limited(arriving(Way("", "gre", "10.0.0.1", "2001:db8::4", "", 8), inner))
     with Datapath(compiled(text)) as datapath:
         outcome = datapath.ingress(given)
-        assert (outcome.frame[14:], list(outcome.counted)) == (inner, ["ingress_in"])
+        assert (outcome.frame[14:], list(outcome.counted)) == (inner, ["ingress_rule_in"])
         for wrong, reason in ((unlisted, "source"), (another_key, "gre_key")):
             outcome = datapath.ingress(wrong)
             assert (outcome.verdict, outcome.frame) == ("pass", wrong)
-            assert list(outcome.counted) == [f"refused_e_{reason}"]
+            assert list(outcome.counted) == [f"refused_e__{reason}"]

@@ -73,7 +73,7 @@ def test_in_every_stack_that_ends_with_a_frame(compiled: Compile, names: tuple[s
             if limit and outer == 6:
                 given = limited(given)
             came = loaded.ingress(given)
-            assert came.counted == {"ingress_back": (1, len(inner))}
+            assert came.counted == {"ingress_rule_back": (1, len(inner))}
             assert came.frame[14:] == inner
             wrong = given[: -len(inner) - 3] + b"\x07" + given[-len(inner) - 2 :]
-            assert list(loaded.ingress(wrong).counted) == ["refused_tun_vlan"]
+            assert list(loaded.ingress(wrong).counted) == ["refused_tun__vlan"]

@@ -49,7 +49,7 @@ def test_a_stack_carries_packets(stack: Stack, compiled: Compile) -> None:
                 given = stack.inner(inner, outer, shape)
                 out = loaded.egress(frame(given))
                 assert out.verdict == "pass", out.counted
-                assert set(out.counted) == {"egress_all"}
+                assert set(out.counted) == {"egress_rule_all"}
                 sent = out.frame[14:]
                 at = 20 if outer == 4 else 40
                 port = int.from_bytes(sent[at : at + 2], "big") if "udp" in stack.names else 0
@@ -63,7 +63,7 @@ def test_a_stack_carries_packets(stack: Stack, compiled: Compile) -> None:
                 assert arrived == stack.by_catalogue(back, outer, 50000, back=True)
                 came = loaded.ingress(frame(arrived, type_))
                 assert came.frame[14:].hex() == back.hex()
-                assert set(came.counted) == {"ingress_back"}
+                assert set(came.counted) == {"ingress_rule_back"}
                 _is_refused(loaded, stack, arrived, back, type_)
 
 
@@ -71,14 +71,14 @@ def _is_refused(loaded: Datapath, stack: Stack, arrived: bytes, back: bytes, typ
     """Cut short it is refused; with a wrong byte in a header it is refused, not ours, or carries the same packet."""
     cut = loaded.ingress(frame(arrived[:-1], type_))
     assert cut.verdict == "drop"
-    assert all(name.startswith("refused_tun_") for name in cut.counted)
+    assert all(name.startswith("refused_tun__") for name in cut.counted)
     refused = 0
     for at in range(len(arrived) - len(back)):
         given = frame(arrived[:at] + bytes([arrived[at] ^ 0xFF]) + arrived[at + 1 :], type_)
         came = loaded.ingress(given)
         if came.verdict == "drop":
             assert came.frame == given
-            assert all(name.startswith("refused_tun_") for name in came.counted)
+            assert all(name.startswith("refused_tun__") for name in came.counted)
             refused += 1
         elif came.counted:
             assert came.frame[14:] == back

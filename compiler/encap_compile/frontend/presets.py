@@ -9,11 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..diagnostics import Findings, Place
+from ..shipped import SHIPPED
 from .nodes import Node
 from .preset_words import PRESETS
 from .reader import read_yaml
 
-FOLDER = Path(__file__).parent.parent / "_data" / "schemas" / "presets"
+FOLDER = SHIPPED / "schemas" / "presets"
 # What a preset has of its own, beside the document's; everything else is the document's alone.
 JOINED = ("preset", "host", "attach", "sets", "encapsulations", "endpoints", "egress", "ingress")
 NAMED = {"sets": "set", "encapsulations": "encapsulation", "endpoints": "table"}

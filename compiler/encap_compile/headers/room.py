@@ -58,7 +58,7 @@ def per_segment(stack: Sequence[Laid]) -> str:
         for word in words:
             for field in word.fields:
                 role = field.role
-                if isinstance(role, Length) and role.extent in ("datagram", "payload"):
-                    if not (role.repaired and written):
-                        return f"{name}.{field.name}"
+                if not isinstance(role, Length) or role.extent in ("header", "tail") or (role.repaired and written):
+                    continue
+                return f"{name}.{field.name}"
     return ""

@@ -9,12 +9,12 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 
 from .. import ir
+from ..shipped import SHIPPED
 from .filters import FILTERS
 from .quoting import QUOTING_FILTERS
 
-_FOLDERS = Path(__file__).parent.parent / "_data" / "templates"
-TEMPLATES = _FOLDERS / "bpf"
-CONTRACT_TEMPLATES = _FOLDERS / "contract"
+TEMPLATES = SHIPPED / "templates" / "bpf"
+CONTRACT_TEMPLATES = SHIPPED / "templates" / "contract"
 
 
 @cache
