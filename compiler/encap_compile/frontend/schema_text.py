@@ -87,6 +87,11 @@ TEXT: dict[str, str] = {
         "`keep`: the packet goes to the inner packet's next hop, and `plan` proves that it is the outer's "
         "too. `route`: it goes to the outer destination's own neighbour."
     ),
+    "egress.boot": (
+        "What becomes of packets before anything is applied: after a reboot, or while an attached device is missing. "
+        "`open`: they leave unencapsulated. `closed`: the prefixes that rules which encapsulate name literally have no "
+        "route until `encapctl` has applied; see `encapctl unit`."
+    ),
     "egress.remember": (
         "Packets whose socket is gone (a reset, the last acknowledgement of a closed connection) take the decision of "
         "their flow. For how many TCP connections of choosing sockets and named cgroups, and how long."
