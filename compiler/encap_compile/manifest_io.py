@@ -11,6 +11,7 @@ from typing import Any
 
 from .diagnostics import DiagnosedError, Diagnostic, Exit, Place
 from .manifest import FORMAT_VERSION, Inputs, Manifest
+from .regular_file import read_regular
 from .structured import MalformedError, structured
 
 _REBUILD = "build the bundle again with `encap-compile`"
@@ -55,7 +56,7 @@ def _plain(value: Any) -> Any:
 def load(path: Path) -> Manifest:
     """Read a manifest.json. Raises DiagnosedError (B301 unreadable, B302 malformed, B303 of another format version)."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path).decode()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         words = f"no manifest to read: {reason}"

@@ -24,6 +24,7 @@ from . import (
     ingress_lookup,
     ingress_source,
     inline_rows,
+    kernel,
     literals,
     marks,
     names,
@@ -68,7 +69,7 @@ CHECKS = (
     indistinct.check,
 )
 # What is only worth a warning, and would be noise beside an error that may be its cause.
-LAST = (directions.check, unused.check)
+LAST = (directions.check, unused.check, kernel.check)
 
 
 def run(spec: Spec) -> Findings:
