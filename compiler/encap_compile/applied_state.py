@@ -30,6 +30,7 @@ def applied_state(planned: Plan, state: State, pins: dict[str, str]) -> State:
         former={},
         filled={m.map: _filled(m, m.content, state) for m in planned.maps if m.content is not None},
         pins=pins,
+        replaces="",
     )
     if desired.cgroups is None:
         return applied

@@ -27,13 +27,13 @@ from .kernel.maps import Map
 from .kernel.pins import MODE, open_map, pin
 from .kernel.programs import Program
 from .loader import counters
-from .loader.desired import Request, open_ready
+from .loader.adopt import adopt, drop_former
+from .loader.desired import Request, open_ready, paths_of
 from .loader.erase import erase
 from .loader.instances import load
 from .loader.layouts import COUNTERS
 from .loader.lock import locked
 from .loader.observe import from_another_namespace
-from .loader.paths import Paths
 from .loader.state import State, save
 from .loader.state import load as load_state
 from .plan import DETACH, KEEP, SWITCH, HookChange, MapChange, Plan, plan
@@ -51,10 +51,11 @@ def apply(request: Request) -> Applied:
     """Bring the machine to what the bundle says. Raises DiagnosedError; KernelError if a later step is refused."""
     begun = time.monotonic()
     bundle = open_ready(request)  # before the lock, whose directory needs privilege
-    paths = Paths.of(bundle.manifest.name, request.bpffs)
+    paths = paths_of(request, bundle)
     with locked(paths.machine_state):
-        if from_another_namespace(load_state(paths.state)):
-            erase(paths)
+        for each in (paths, *([paths.named(paths.former)] if paths.former else ())):
+            if from_another_namespace(load_state(each.state)):
+                erase(each)
         planned = plan(request, bundle)
         if planned.refused:
             raise DiagnosedError(planned.refused, Exit.SPEC)
@@ -70,6 +71,10 @@ def _carry_out(planned: Plan, stack: ExitStack) -> None:
     desired, paths = planned.desired, planned.desired.paths
     existing = {m.map: stack.enter_context(open_map(m.existing.path)) for m in planned.maps if m.existing}
     loaded = load(desired, planned.loaded, existing, stack)
+    if planned.observed.former_left:
+        observed = replace(planned.observed, state=adopt(paths))
+        moved = tuple(replace(p, path=paths.maps / p.path.name) for p in planned.leftovers)
+        planned = replace(planned, observed=observed, leftovers=moved)
     before = _remember_cgroups(planned)
     for change in _sets_first(planned.maps):
         _write(change, loaded.maps[change.map])
@@ -86,6 +91,8 @@ def _carry_out(planned: Plan, stack: ExitStack) -> None:
             raise DiagnosedError([Diagnostic("K208", words, help=fix)], Exit.KERNEL) from None
     for kind, stale in planned.swept:
         KINDS[kind].detach(paths.owner, stale)
+    if planned.observed.former_left:
+        drop_former(paths)
     for change in reversed(_sets_first(planned.maps)):
         if change.existing is not None and change.write.delete:
             loaded.maps[change.map].delete(change.write.delete)
@@ -172,6 +179,9 @@ def _carry_out_hook(planned: Plan, change: HookChange, programs: Mapping[Hook, P
         KINDS[change.kind].detach(owner, hook)
         return
     try:
+        if change.action == SWITCH:
+            # First the same program on both: an older one need not know what this one encapsulates.
+            KINDS[change.old_kind].attach(owner, hook, programs[hook].fd)
         KINDS[change.kind].attach(owner, hook, programs[hook].fd)
     except NotFoundError:
         if hook.point not in CGROUP_POINTS:

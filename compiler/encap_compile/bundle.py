@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from . import __version__, manifest, manifest_io
 from .diagnostics import DiagnosedError, Diagnostic, Exit, Place
+from .regular_file import MOST_BYTES_OF_ROWS, read_regular
 from .shipped import SHIPPED
 
 MANIFEST = "manifest.json"
@@ -46,7 +47,7 @@ def read(directory: Path, names: list[str]) -> dict[str, bytes]:
     found = {}
     for name in names:
         with suppress(OSError):
-            found[name] = (directory / name).read_bytes()
+            found[name] = read_regular(directory / name, MOST_BYTES_OF_ROWS)
     return found
 
 

@@ -59,7 +59,7 @@ class Status:
     def counters(self) -> list[tuple[Counter, int, int]]:
         """Every counter with its packets and bytes."""
         known = self.manifest.counters if self.manifest else ()
-        return [(c, *self.totals.get(c.name, (0, 0))) for c in known]
+        return [(c, *counters.total(self.totals, c)) for c in known]
 
 
 def status(name: str, bundle: Manifest | None = None, bpffs: str = "", deep: bool = False) -> Status:

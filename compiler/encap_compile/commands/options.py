@@ -42,6 +42,9 @@ def requesting(command: Command) -> Command:
                 help="How programs are attached [ENCAP_ATTACH, auto].",
             ),
             click.option(
+                "--replace", default="", metavar="NAME", help="Take over the hooks, maps and state of another bundle."
+            ),
+            click.option(
                 "--allow-removals",
                 default="0",
                 metavar="N|all",
@@ -61,6 +64,7 @@ def request(
     rows: tuple[str, ...],
     attach: str,
     bpffs: str,
+    replace: str,
     allow_removals: str,
 ) -> Request:
     from ..loader.desired import Request
@@ -71,7 +75,7 @@ def request(
         if not equals or not table or not path:
             raise click.UsageError(f"--rows {text}: TABLE=FILE is expected")
         files[table] = Path(path)
-    return Request(bundle, files, host_file, settings, attach, bpffs, _removals(allow_removals))
+    return Request(bundle, files, host_file, settings, attach, bpffs, replace, _removals(allow_removals))
 
 
 def _removals(text: str) -> int:

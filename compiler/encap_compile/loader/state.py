@@ -48,6 +48,7 @@ class State:
     `carried`: totals of counters maps that are no more, by the map's id.
     `cgroups`: each cgroup that the spec or a row names, by its path below `cgroup`, the attached one; 0 if it was
     pending. `former`: numbers that cgroups of a path had before, the last one first.
+    `replaces`: the bundle that is being replaced, as long as that is not complete.
     `filled` and `pins`: by the map's name, what it was filled with, and the name of its pin.
     """
 
@@ -65,6 +66,7 @@ class State:
     cgroup: str = ""
     cgroups: dict[str, int] = field(default_factory=dict)
     former: dict[str, list[int]] = field(default_factory=dict)
+    replaces: str = ""
     filled: dict[str, Filled] = field(default_factory=dict)
     pins: dict[str, str] = field(default_factory=dict)
 

@@ -30,6 +30,9 @@ _WORDS = {
 def plan_text(plan: Plan, routes: RouteReport | None = None, done: bool = False, seconds: float = 0.0) -> str:
     """The plan line by line; `done` words it as what was done."""
     lines = [_heading(plan, done)]
+    if plan.observed.former_left:
+        word = "taken over from" if done else "would be taken over from"
+        lines.append(f"  ~ {word} {plan.desired.paths.former}: hooks, maps and counters; nothing of it stays")
     values = [f"{n} = {v.text()} ({v.origin})" for n, v in plan.desired.machine.values.items()]
     if values:
         lines.append("  host   " + "   ".join(values))
@@ -61,6 +64,7 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
         "network_namespace": desired.paths.namespace,
         "attach": desired.attach.name,
         "changed": plan.changed,
+        "replaces": plan.desired.paths.former if plan.observed.former_left else None,
         "host": [
             {"name": n, "type": v.declaration.type, "value": v.text(), "origin": v.origin}
             for n, v in desired.machine.values.items()
@@ -229,4 +233,6 @@ def _apply_command(plan: Plan) -> str:
         words += ["--set", f"{name}={value}"]
     for table, path in desired.bundle.rows.items():
         words += ["--rows", f"{table}={path}"]
+    if plan.observed.former_left:
+        words += ["--replace", desired.paths.former]
     return join(words)
