@@ -13,6 +13,7 @@ from ..rows import EncodedRows
 from ..rows.short import ShortFindings
 from ..spec import Spec
 from . import (
+    boot,
     contract,
     directions,
     ends,
@@ -57,6 +58,7 @@ CHECKS = (
     ports.check,
     families.check,
     rule_count.check,
+    boot.check,
     shadowed.check,
     ingress_source.check,
     ingress_lookup.check,
