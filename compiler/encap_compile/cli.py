@@ -131,6 +131,7 @@ def _check(made: Any, directory: Path, outcome: Outcome) -> None:
 def check_(specs: tuple[str, ...], format_: str) -> None:
     """Judge SPECs and the rows they name; build and write nothing."""
     from . import pipeline
+    from .frontend.second_opinion import disagreements
 
     outcome = Outcome(format_)
 
@@ -138,6 +139,9 @@ def check_(specs: tuple[str, ...], format_: str) -> None:
         spec, _, _, findings = pipeline.check_spec(path)
         outcome.diagnostics += findings.warnings
         outcome.bundles.append({"name": spec.name, "spec": path})
+        differing = disagreements(path)
+        if differing:
+            raise DiagnosedError(differing, Exit.BUG)
         outcome.say(f"{path}: right")
 
     for path in specs:
