@@ -42,6 +42,9 @@ def requesting(command: Command) -> Command:
                 help="How programs are attached [ENCAP_ATTACH, auto].",
             ),
             click.option(
+                "--allow-overlap", is_flag=True, help="Apply also where another bundle's rules take the same packets."
+            ),
+            click.option(
                 "--replace", default="", metavar="NAME", help="Take over the hooks, maps and state of another bundle."
             ),
             click.option(
@@ -64,6 +67,7 @@ def request(
     rows: tuple[str, ...],
     attach: str,
     bpffs: str,
+    allow_overlap: bool,
     replace: str,
     allow_removals: str,
 ) -> Request:
@@ -75,7 +79,8 @@ def request(
         if not equals or not table or not path:
             raise click.UsageError(f"--rows {text}: TABLE=FILE is expected")
         files[table] = Path(path)
-    return Request(bundle, files, host_file, settings, attach, bpffs, replace, _removals(allow_removals))
+    removals = _removals(allow_removals)
+    return Request(bundle, files, host_file, settings, attach, bpffs, allow_overlap, replace, removals)
 
 
 def _removals(text: str) -> int:

@@ -33,4 +33,6 @@ def plan_command(context: Context, /, format_: str, **options: Any) -> int:
         sys.stdout.flush()
         if diagnostics:
             report(diagnostics, context)
+    if found.refused and found.refusal is Exit.MACHINE:
+        return Exit.MACHINE
     return Exit.DRIFT if found.changed else Exit.DONE

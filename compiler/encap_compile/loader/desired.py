@@ -41,6 +41,7 @@ class Request:
     settings: Sequence[str] = ()
     attach: str = ""
     bpffs: str = ""
+    allow_overlap: bool = False  # beside a bundle whose rules take the same packets
     replace: str = ""  # the name of another bundle, whose hooks are taken over
     allow_removals: int = 0  # entries of each table that may go; see `loader.removals`
 
