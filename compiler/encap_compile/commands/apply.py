@@ -9,11 +9,12 @@ import click
 
 from ..diagnostics import Exit
 from .context import Context, report, write_json
-from .options import format_option, request, requesting
+from .options import LOCK_TIMEOUT, format_option, request, requesting
 
 
 @click.command("apply")
 @requesting
+@LOCK_TIMEOUT
 @format_option("text", "json")
 @click.pass_obj
 def apply_command(context: Context, /, format_: str, **options: Any) -> int:
@@ -22,7 +23,7 @@ def apply_command(context: Context, /, format_: str, **options: Any) -> int:
     from ..apply import apply
     from ..views.plan_view import plan_document, plan_text
 
-    applied = apply(request(**options))
+    applied = apply(request(context, **options))
     found = applied.plan
     if format_ == "json":
         write_json({**plan_document(found, None, found.findings.all), "seconds": round(applied.seconds, 3)})

@@ -187,6 +187,7 @@ def _egress(root: Node, sets: Mapping[str, AddressSet], findings: Findings) -> E
         place=root.keys["egress"],
         default_place=node.value["default"].place,
         remember=_remember(node.get("remember"), findings),
+        segmentation="segmentation" not in node.value,
         boot=boot.value if boot else "open",
         boot_place=boot.place if boot else NOWHERE,
     )

@@ -139,6 +139,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         includes.append("encap_socket.h")
     if any(d.encapsulation_limit for d in (ingress.decapsulators if ingress else ())):
         includes.append("encap_limit.h")
+    if any(d.tagged for d in (ingress.decapsulators if ingress else ())):
+        includes.append("encap_vlan.h")
     program = ir.Program(
         name=spec.name,
         c_name=c_name(spec.name),
