@@ -16,7 +16,8 @@ from .compose import Instance
 from .contents import MAPPED
 from .desired import Desired
 from .inventory import bundles_here
-from .observe import Observed, from_another_namespace, observe
+from .observe import Observed, observe
+from .state import from_another_namespace
 
 MOST_ROWS = 20_000  # rows that are looked at; of a larger table, what its rule matches counts as a whole
 CAPTURES = ("encapsulate", "drop")

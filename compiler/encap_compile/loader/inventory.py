@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..kernel.devices import devices
@@ -30,16 +30,22 @@ def bundles_here(paths: Paths) -> list[str]:
 def bundles_elsewhere(paths: Paths) -> list[Elsewhere]:
     """The same for every other namespace that something was pinned or remembered for, as far as folders tell."""
     found: dict[str, set[str]] = {}
-    for folder in _folders(paths):
-        for other in _inside(folder.parent):
-            if other.name != folder.name:
+    folders = _folders(paths)
+    ours = {folder.name for folder in folders}
+    for root in dict.fromkeys(folder.parent for folder in folders):
+        for other in _inside(root):
+            if other.name not in ours:
                 found.setdefault(other.name, set()).update(_bundles(other))
     return [Elsewhere(name, tuple(sorted(bundles))) for name, bundles in sorted(found.items()) if bundles]
 
 
-def _folders(paths: Paths) -> tuple[Path, Path]:
-    any_of_them = paths.named("any")
-    return any_of_them.pins.parent, any_of_them.state.parent
+def _folders(paths: Paths) -> list[Path]:
+    """Where bundles of this namespace have their folders, also those of the first release."""
+    found = []
+    for each in (paths.moved(), paths.by_inode()):
+        one = replace(each, bundle="any")
+        found += [one.pins.parent, one.state.parent]
+    return found
 
 
 def _bundles(folder: Path) -> list[str]:
