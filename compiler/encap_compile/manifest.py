@@ -185,6 +185,11 @@ class RuleSummary(Record):
     table: str = ""
     row: str = ""
     digest: str = ""  # of the rule's meaning: a changed rule has another digest
+    tables: tuple[str, ...] = ()  # every table whose rows it may take: `table`, and others that a socket may choose
+    families: tuple[str, ...] = ()  # of the packets that it can match: ipv4, ipv6 or both
+    protocols: tuple[int, ...] = ()  # IANA numbers that it asks for; empty: any
+    reflects: bool = False  # it sends back by what was learned
+    fits_tcp: bool = False  # the MSS of its TCP connections is lowered, so that their segments fit
 
 
 class Toolchain(Record):

@@ -6,7 +6,9 @@ from hashlib import sha256
 
 from .. import ir, manifest
 from ..spec import Spec
+from .conditions import families_of
 from .names import place_text
+from .owners import owner_tables
 
 
 def features(spec: Spec, program: ir.Program) -> dict[str, str]:
@@ -37,11 +39,12 @@ def features(spec: Spec, program: ir.Program) -> dict[str, str]:
 
 def rule_summaries(spec: Spec) -> list[manifest.RuleSummary]:
     """Every rule in the order written, egress first, the default after the last of them."""
-    egress = spec.egress
+    egress, clamped = spec.egress, owner_tables(spec)
     found = []
     for rule in egress.rules:
         destinations: tuple[str, ...] = ()
-        if rule.targets:
+        encapsulates = bool(rule.targets or rule.reflect)
+        if encapsulates:
             prefixes = rule.match.destination.prefixes if rule.match.destination else ()
             destinations = tuple(str(p) for p in prefixes)
         found.append(
@@ -54,6 +57,11 @@ def rule_summaries(spec: Spec) -> list[manifest.RuleSummary]:
                 rule.targets[0].table if rule.targets else "",
                 rule.to.row or "" if rule.to else "",
                 _digest(rule.text, rule.on_miss),
+                tuple(dict.fromkeys(target.table for target in rule.targets)),
+                families_of(rule.match) if encapsulates else (),
+                rule.match.protocol if encapsulates else (),
+                rule.reflect is not None,
+                rule.reflect is not None or any(target.table in clamped for target in rule.targets),
             )
         )
     found.append(
