@@ -15,28 +15,30 @@
 #include "encap_limit.h"
 
 /* vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes (vxlan-return.yaml:15) */
-#define VXLAN_IPV4_OVERHEAD 50 /* bytes */
-#define VXLAN_IPV4_ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
-#define VXLAN_IPV4_IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
-#define VXLAN_IPV4_IPV4_FRAGMENT 0x4000 /* df 1 */
-#define VXLAN_IPV4_IPV4_TTL 64
-#define VXLAN_IPV4_IPV4_PROTOCOL 17
-#define VXLAN_IPV4_IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
-#define VXLAN_UDP_DESTINATION_PORT 4789 /* vxlan-return.yaml:17 */
-#define VXLAN_VXLAN_FLAGS 0x08000000 /* flags 8 */
-#define VXLAN_IPV4_IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
-#define VXLAN_IPV4_IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
-#define VXLAN_VXLAN_FLAGS_COMPARED 0xff000000 /* on receive: flags 8 */
-#define VXLAN_VXLAN_FLAGS_EXPECTED 0x08000000
+#define STACK_VXLAN_IPV4__OVERHEAD 50 /* bytes */
+#define STACK_VXLAN_IPV4__ROOM                                                                                         \
+	(BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
+#define STACK_VXLAN_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
+#define STACK_VXLAN_IPV4__IPV4_FRAGMENT 0x4000 /* df 1 */
+#define STACK_VXLAN_IPV4__IPV4_TTL 64
+#define STACK_VXLAN_IPV4__IPV4_PROTOCOL 17
+#define STACK_VXLAN_IPV4__IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
+#define ENCAP_VXLAN__UDP_DESTINATION_PORT 4789 /* vxlan-return.yaml:17 */
+#define ENCAP_VXLAN__VXLAN_FLAGS 0x08000000 /* flags 8 */
+#define STACK_VXLAN_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
+#define STACK_VXLAN_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
+#define ENCAP_VXLAN__VXLAN_FLAGS_COMPARED 0xff000000 /* on receive: flags 8 */
+#define ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED 0x08000000
 
 /* vxlan: ipv6 / udp / vxlan / ethernet, 70 bytes (vxlan-return.yaml:15) */
-#define VXLAN_IPV6_OVERHEAD 70 /* bytes */
-#define VXLAN_IPV6_ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
-#define VXLAN_IPV6_IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
-#define VXLAN_IPV6_IPV6_NEXT_HEADER 17
-#define VXLAN_IPV6_IPV6_HOP_LIMIT 64
-#define VXLAN_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
-#define VXLAN_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
+#define STACK_VXLAN_IPV6__OVERHEAD 70 /* bytes */
+#define STACK_VXLAN_IPV6__ROOM                                                                                         \
+	(BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
+#define STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
+#define STACK_VXLAN_IPV6__IPV6_NEXT_HEADER 17
+#define STACK_VXLAN_IPV6__IPV6_HOP_LIMIT 64
+#define STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
+#define STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
 
 /* What is learned, how much of it, and for how long. */
 #define FLOW_BUCKETS 25000 /* for 200000 flows */
@@ -94,38 +96,40 @@ struct ethernet_header {
 };
 
 /* ipv4 / udp / vxlan / ethernet: what stands between the Ethernet header and the inner IP packet */
-struct vxlan_ipv4 {
+struct stack_vxlan_ipv4 {
 	struct ipv4_header ipv4;
 	struct udp_header udp;
 	struct vxlan_header vxlan;
 	struct ethernet_header ethernet;
 };
-_Static_assert(offsetof(struct vxlan_ipv4, udp) == 20, "udp follows without a gap");
-_Static_assert(offsetof(struct vxlan_ipv4, vxlan) == 28, "vxlan follows without a gap");
-_Static_assert(offsetof(struct vxlan_ipv4, ethernet) == 36, "ethernet follows without a gap");
-_Static_assert(offsetof(struct vxlan_ipv4, ethernet) + sizeof(struct ethernet_header) == VXLAN_IPV4_OVERHEAD,
+_Static_assert(offsetof(struct stack_vxlan_ipv4, udp) == 20, "udp follows without a gap");
+_Static_assert(offsetof(struct stack_vxlan_ipv4, vxlan) == 28, "vxlan follows without a gap");
+_Static_assert(offsetof(struct stack_vxlan_ipv4, ethernet) == 36, "ethernet follows without a gap");
+_Static_assert(
+	offsetof(struct stack_vxlan_ipv4, ethernet) + sizeof(struct ethernet_header) == STACK_VXLAN_IPV4__OVERHEAD,
 	"nothing stands behind it");
 
 /* ipv6 / udp / vxlan / ethernet: what stands between the Ethernet header and the inner IP packet */
-struct vxlan_ipv6 {
+struct stack_vxlan_ipv6 {
 	struct ipv6_header ipv6;
 	struct udp_header udp;
 	struct vxlan_header vxlan;
 	struct ethernet_header ethernet;
 };
-_Static_assert(offsetof(struct vxlan_ipv6, udp) == 40, "udp follows without a gap");
-_Static_assert(offsetof(struct vxlan_ipv6, vxlan) == 48, "vxlan follows without a gap");
-_Static_assert(offsetof(struct vxlan_ipv6, ethernet) == 56, "ethernet follows without a gap");
-_Static_assert(offsetof(struct vxlan_ipv6, ethernet) + sizeof(struct ethernet_header) == VXLAN_IPV6_OVERHEAD,
+_Static_assert(offsetof(struct stack_vxlan_ipv6, udp) == 40, "udp follows without a gap");
+_Static_assert(offsetof(struct stack_vxlan_ipv6, vxlan) == 48, "vxlan follows without a gap");
+_Static_assert(offsetof(struct stack_vxlan_ipv6, ethernet) == 56, "ethernet follows without a gap");
+_Static_assert(
+	offsetof(struct stack_vxlan_ipv6, ethernet) + sizeof(struct ethernet_header) == STACK_VXLAN_IPV6__OVERHEAD,
 	"nothing stands behind it");
 
 /* Differs per machine and per device: written by the loader before the program is verified, constant from then on. */
 struct host {
 	__u32 mtu; /* host.uplink.mtu */
-	__be32 address_ipv4; /* host.address */
-	struct ipv6_address address_ipv6; /* host.address */
+	__be32 value_address__ipv4; /* host.address */
+	struct ipv6_address value_address__ipv6; /* host.address */
 	__u32 flow_seed; /* secret, the same until the next boot */
-	struct mac_address uplink_mac; /* host.uplink.mac */
+	struct mac_address value_uplink__mac; /* host.uplink.mac */
 	__u8 identity[32]; /* which bundle this is: for `encapctl status` */
 	__u8 pad[2];
 };
@@ -148,8 +152,8 @@ struct counter {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_replies; /* rule replies: encapsulated as it came in (vxlan-return.yaml:29) */
-	struct counter egress_vip_unlearned; /* rule vip-unlearned: dropped (vxlan-return.yaml:30) */
+	struct counter egress_rule_replies; /* rule replies: encapsulated as it came in (vxlan-return.yaml:29) */
+	struct counter egress_rule_vip_unlearned; /* rule vip-unlearned: dropped (vxlan-return.yaml:30) */
 	struct counter egress_default; /* no rule: passed in the clear (vxlan-return.yaml:31) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
@@ -158,27 +162,27 @@ struct counters {
 	struct counter egress_too_big; /* encapsulated it would be longer than the device's MTU: dropped */
 	struct counter egress_no_room; /* the kernel could not make room for the headers: dropped */
 	struct counter egress_unknown_stack; /* a row of a kind that this program does not know: dropped */
-	struct counter ingress_from_lb; /* rule from-lb: decapsulated (vxlan-return.yaml:22) */
+	struct counter ingress_rule_from_lb; /* rule from-lb: decapsulated (vxlan-return.yaml:22) */
 	struct counter flows_learned; /* a flow that was not known: learned */
 	struct counter flows_changed; /* a known flow that came in with other headers: learned anew */
 	struct counter
 		flows_disbelieved; /* other headers, by a TCP segment that does not fit its connection: not learned */
 	struct counter flows_evicted; /* a flow that was not idle yet gave way to another */
-	struct counter refused_vxlan_truncated; /* vxlan: shorter than its headers: dropped */
-	struct counter refused_vxlan_options; /* vxlan: IPv4 options in the outer header: dropped */
-	struct counter refused_vxlan_fragment; /* vxlan: a fragment of an outer packet: dropped */
-	struct counter refused_vxlan_flags; /* vxlan: wrong vxlan flags: dropped */
-	struct counter refused_vxlan_ethernet_destination; /* vxlan: wrong ethernet destination: dropped */
-	struct counter refused_vxlan_header_checksum; /* vxlan: a wrong outer header checksum: dropped */
-	struct counter refused_vxlan_length; /* vxlan: lengths that contradict the packet: dropped */
-	struct counter refused_vxlan_payload; /* vxlan: what is inside is no IPv4 or IPv6 packet: dropped */
-	struct counter refused_vxlan_source; /* vxlan: an outer source that no rule lists: dropped */
-	struct counter refused_vxlan_match; /* vxlan: an inner packet that no rule matches: dropped */
+	struct counter refused_vxlan__truncated; /* vxlan: shorter than its headers: dropped */
+	struct counter refused_vxlan__options; /* vxlan: IPv4 options in the outer header: dropped */
+	struct counter refused_vxlan__fragment; /* vxlan: a fragment of an outer packet: dropped */
+	struct counter refused_vxlan__vxlan_flags; /* vxlan: wrong vxlan flags: dropped */
+	struct counter refused_vxlan__ethernet_destination; /* vxlan: wrong ethernet destination: dropped */
+	struct counter refused_vxlan__header_checksum; /* vxlan: a wrong outer header checksum: dropped */
+	struct counter refused_vxlan__length; /* vxlan: lengths that contradict the packet: dropped */
+	struct counter refused_vxlan__payload; /* vxlan: what is inside is no IPv4 or IPv6 packet: dropped */
+	struct counter refused_vxlan__source; /* vxlan: an outer source that no rule lists: dropped */
+	struct counter refused_vxlan__match; /* vxlan: an inner packet that no rule matches: dropped */
 	struct counter
-		refused_vxlan_ecn; /* vxlan: congestion marked on a packet that cannot say so (RFC 6040): dropped */
-	struct counter refused_vxlan_gso; /* vxlan: a super-packet of several outer packets: dropped */
-	struct counter refused_vxlan_room; /* vxlan: the kernel could not take the headers off: dropped */
-	struct counter refused_vxlan_version; /* vxlan: a wrong outer IP version: dropped */
+		refused_vxlan__ecn; /* vxlan: congestion marked on a packet that cannot say so (RFC 6040): dropped */
+	struct counter refused_vxlan__gso; /* vxlan: a super-packet of several outer packets: dropped */
+	struct counter refused_vxlan__room; /* vxlan: the kernel could not take the headers off: dropped */
+	struct counter refused_vxlan__version; /* vxlan: a wrong outer IP version: dropped */
 };
 
 struct {
@@ -383,7 +387,7 @@ static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
  */
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
-	if (packet->protocol == IPPROTO_UDP && packet->destination_port == bpf_htons(VXLAN_UDP_DESTINATION_PORT))
+	if (packet->protocol == IPPROTO_UDP && packet->destination_port == bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT))
 		return is_own_address(packet->source) && goes_to_tunnel_end(packet);
 	return false;
 }
@@ -864,28 +868,28 @@ static __always_inline __be16 length_field(__u32 length)
 }
 
 /* ipv4 / udp / vxlan / ethernet (vxlan-return.yaml:15), with the values that came in. */
-static __always_inline int reflect_replies_vxlan_ipv4(
+static __always_inline int reflect_replies__vxlan_ipv4(
 	struct __sk_buff *skb, const struct packet *packet, const struct learned *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
 	__u32 hash = flow_hash(skb, packet);
-	struct vxlan_ipv4 *outer;
+	struct stack_vxlan_ipv4 *outer;
 	__be16 *ether_type;
 	__u64 flags;
 	__u32 sum;
 
 	if (packet->protocol == IPPROTO_TCP)
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, VXLAN_IPV4_OVERHEAD);
-	if (!fits(skb, packet, VXLAN_IPV4_OVERHEAD, &flags)) {
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, STACK_VXLAN_IPV4__OVERHEAD);
+	if (!fits(skb, packet, STACK_VXLAN_IPV4__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
 	}
-	if (bpf_skb_adjust_room(skb, VXLAN_IPV4_OVERHEAD, BPF_ADJ_ROOM_MAC, VXLAN_IPV4_ROOM | flags)) {
+	if (bpf_skb_adjust_room(skb, STACK_VXLAN_IPV4__OVERHEAD, BPF_ADJ_ROOM_MAC, STACK_VXLAN_IPV4__ROOM | flags)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + VXLAN_IPV4_OVERHEAD > packet_end(skb)) { /* sizeof(*outer) counts padding */
+	if ((void *)outer + STACK_VXLAN_IPV4__OVERHEAD > packet_end(skb)) { /* sizeof(*outer) counts padding */
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
@@ -894,16 +898,16 @@ static __always_inline int reflect_replies_vxlan_ipv4(
 	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
-	outer->ipv4.version_ihl = VXLAN_IPV4_IPV4_VERSION_IHL;
+	outer->ipv4.version_ihl = STACK_VXLAN_IPV4__IPV4_VERSION_IHL;
 	outer->ipv4.tos = packet->ecn;
-	outer->ipv4.total_length = length_field(packet->length + VXLAN_IPV4_OVERHEAD);
+	outer->ipv4.total_length = length_field(packet->length + STACK_VXLAN_IPV4__OVERHEAD);
 	outer->ipv4.id = 0;
-	outer->ipv4.fragment = bpf_htons(VXLAN_IPV4_IPV4_FRAGMENT);
-	outer->ipv4.ttl = VXLAN_IPV4_IPV4_TTL;
-	outer->ipv4.protocol = VXLAN_IPV4_IPV4_PROTOCOL;
-	outer->ipv4.source = host.address_ipv4;
+	outer->ipv4.fragment = bpf_htons(STACK_VXLAN_IPV4__IPV4_FRAGMENT);
+	outer->ipv4.ttl = STACK_VXLAN_IPV4__IPV4_TTL;
+	outer->ipv4.protocol = STACK_VXLAN_IPV4__IPV4_PROTOCOL;
+	outer->ipv4.source = host.value_address__ipv4;
 	outer->ipv4.destination = row->ip_source.word[3];
-	sum = bpf_htons(VXLAN_IPV4_IPV4_CHECKSUM_BASE);
+	sum = bpf_htons(STACK_VXLAN_IPV4__IPV4_CHECKSUM_BASE);
 	sum += bpf_htons(outer->ipv4.tos);
 	sum += outer->ipv4.total_length;
 	sum = checksum_add_be32(sum, outer->ipv4.source);
@@ -911,15 +915,16 @@ static __always_inline int reflect_replies_vxlan_ipv4(
 	outer->ipv4.checksum = checksum_fold(sum);
 
 	outer->udp.source_port = flow_port(hash);
-	outer->udp.destination_port = bpf_htons(VXLAN_UDP_DESTINATION_PORT);
-	outer->udp.length = length_field(packet->length + VXLAN_IPV4_OVERHEAD - offsetof(struct vxlan_ipv4, udp));
+	outer->udp.destination_port = bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT);
+	outer->udp.length =
+		length_field(packet->length + STACK_VXLAN_IPV4__OVERHEAD - offsetof(struct stack_vxlan_ipv4, udp));
 	outer->udp.checksum = 0;
 
-	outer->vxlan.flags = bpf_htonl(VXLAN_VXLAN_FLAGS);
+	outer->vxlan.flags = bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS);
 	outer->vxlan.vni = bpf_htonl(row->vxlan_vni << 8);
 
 	outer->ethernet.destination = row->ethernet_source;
-	outer->ethernet.source = host_mac(&host.uplink_mac);
+	outer->ethernet.source = host_mac(&host.value_uplink__mac);
 	outer->ethernet.type = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 
 	count_chosen(counters, packet, segments);
@@ -927,27 +932,27 @@ static __always_inline int reflect_replies_vxlan_ipv4(
 }
 
 /* ipv6 / udp / vxlan / ethernet (vxlan-return.yaml:15), with the values that came in. */
-static __always_inline int reflect_replies_vxlan_ipv6(
+static __always_inline int reflect_replies__vxlan_ipv6(
 	struct __sk_buff *skb, const struct packet *packet, const struct learned *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
 	__u32 hash = flow_hash(skb, packet);
-	struct vxlan_ipv6 *outer;
+	struct stack_vxlan_ipv6 *outer;
 	__be16 *ether_type;
 	__u64 flags;
 
 	if (packet->protocol == IPPROTO_TCP)
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, VXLAN_IPV6_OVERHEAD);
-	if (!fits(skb, packet, VXLAN_IPV6_OVERHEAD, &flags)) {
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, STACK_VXLAN_IPV6__OVERHEAD);
+	if (!fits(skb, packet, STACK_VXLAN_IPV6__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
 	}
-	if (bpf_skb_adjust_room(skb, VXLAN_IPV6_OVERHEAD, BPF_ADJ_ROOM_MAC, VXLAN_IPV6_ROOM | flags)) {
+	if (bpf_skb_adjust_room(skb, STACK_VXLAN_IPV6__OVERHEAD, BPF_ADJ_ROOM_MAC, STACK_VXLAN_IPV6__ROOM | flags)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + VXLAN_IPV6_OVERHEAD > packet_end(skb)) { /* sizeof(*outer) counts padding */
+	if ((void *)outer + STACK_VXLAN_IPV6__OVERHEAD > packet_end(skb)) { /* sizeof(*outer) counts padding */
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
@@ -956,23 +961,24 @@ static __always_inline int reflect_replies_vxlan_ipv6(
 	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
-	outer->ipv6.version_class_label = bpf_htonl(VXLAN_IPV6_IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
-	outer->ipv6.payload_length = length_field(packet->length + VXLAN_IPV6_OVERHEAD - sizeof(outer->ipv6));
-	outer->ipv6.next_header = VXLAN_IPV6_IPV6_NEXT_HEADER;
-	outer->ipv6.hop_limit = VXLAN_IPV6_IPV6_HOP_LIMIT;
-	outer->ipv6.source = host_ipv6(&host.address_ipv6);
+	outer->ipv6.version_class_label = bpf_htonl(STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
+	outer->ipv6.payload_length = length_field(packet->length + STACK_VXLAN_IPV6__OVERHEAD - sizeof(outer->ipv6));
+	outer->ipv6.next_header = STACK_VXLAN_IPV6__IPV6_NEXT_HEADER;
+	outer->ipv6.hop_limit = STACK_VXLAN_IPV6__IPV6_HOP_LIMIT;
+	outer->ipv6.source = host_ipv6(&host.value_address__ipv6);
 	outer->ipv6.destination = to_ipv6(&row->ip_source);
 
 	outer->udp.source_port = flow_port(hash);
-	outer->udp.destination_port = bpf_htons(VXLAN_UDP_DESTINATION_PORT);
-	outer->udp.length = length_field(packet->length + VXLAN_IPV6_OVERHEAD - offsetof(struct vxlan_ipv6, udp));
+	outer->udp.destination_port = bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT);
+	outer->udp.length =
+		length_field(packet->length + STACK_VXLAN_IPV6__OVERHEAD - offsetof(struct stack_vxlan_ipv6, udp));
 	outer->udp.checksum = 0;
 
-	outer->vxlan.flags = bpf_htonl(VXLAN_VXLAN_FLAGS);
+	outer->vxlan.flags = bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS);
 	outer->vxlan.vni = bpf_htonl(row->vxlan_vni << 8);
 
 	outer->ethernet.destination = row->ethernet_source;
-	outer->ethernet.source = host_mac(&host.uplink_mac);
+	outer->ethernet.source = host_mac(&host.value_uplink__mac);
 	outer->ethernet.type = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 
 	count_chosen(counters, packet, segments);
@@ -985,9 +991,9 @@ static __always_inline int reflect_replies(
 {
 	switch (row->stack) {
 	case STACK_VXLAN_IPV4:
-		return reflect_replies_vxlan_ipv4(skb, packet, row, counters);
+		return reflect_replies__vxlan_ipv4(skb, packet, row, counters);
 	case STACK_VXLAN_IPV6:
-		return reflect_replies_vxlan_ipv6(skb, packet, row, counters);
+		return reflect_replies__vxlan_ipv6(skb, packet, row, counters);
 	}
 	count(&counters->egress_unknown_stack, skb);
 	return TC_ACT_SHOT;
@@ -1007,7 +1013,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 			(packet->source.word[0] == bpf_htonl(0x20010db8) &&
 				(packet->source.word[1] & bpf_htonl(0xffff0000)) == bpf_htonl(0x00ff0000)))) {
 		if (find_learned(skb, packet, LEARN_FROM_LB, IDLE_LEARN_FROM_LB, flow)) {
-			packet->chosen = offsetof(struct counters, egress_replies);
+			packet->chosen = offsetof(struct counters, egress_rule_replies);
 			goto reflect_replies;
 		}
 	}
@@ -1017,7 +1023,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 		(!packet->is_ipv4 &&
 			(packet->source.word[0] == bpf_htonl(0x20010db8) &&
 				(packet->source.word[1] & bpf_htonl(0xffff0000)) == bpf_htonl(0x00ff0000)))) {
-		count(&counters->egress_vip_unlearned, skb);
+		count(&counters->egress_rule_vip_unlearned, skb);
 		return TC_ACT_SHOT;
 	}
 
@@ -1043,7 +1049,7 @@ static __always_inline bool stays_on_link(const struct packet *packet)
 }
 
 SEC("tc")
-int vxlan_return_egress(struct __sk_buff *skb)
+int vxlan_return__egress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 	struct packet found = {};
@@ -1109,7 +1115,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 }
 
 /* from-lb: who may send (vxlan-return.yaml:22) */
-static __always_inline bool may_send_from_lb_ipv4(const struct vxlan_ipv4 *outer)
+static __always_inline bool may_send_from_lb_ipv4(const struct stack_vxlan_ipv4 *outer)
 {
 	return (outer->ipv4.source & bpf_htonl(0xffffffc0)) == bpf_htonl(0xc0000200);
 }
@@ -1117,14 +1123,14 @@ static __always_inline bool may_send_from_lb_ipv4(const struct vxlan_ipv4 *outer
 /* ipv4 / udp / vxlan / ethernet: judge every header, outermost first, then take them off. */
 static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct counters *counters)
 {
-	struct vxlan_ipv4 *outer;
+	struct stack_vxlan_ipv4 *outer;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
-	__s32 diff = VXLAN_IPV4_OVERHEAD;
+	__s32 diff = STACK_VXLAN_IPV4__OVERHEAD;
 	__u8 ecn;
 	struct packet found = {};
 	struct packet *packet;
@@ -1134,61 +1140,62 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 	if (!flow)
 		return TC_ACT_SHOT;
 	flow->learned.rule = 0;
-	linearize(skb, ETH_HLEN + VXLAN_IPV4_OVERHEAD + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_VXLAN_IPV4__OVERHEAD + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	ipv4 = (void *)outer + VXLAN_IPV4_OVERHEAD;
-	ipv6 = (void *)outer + VXLAN_IPV4_OVERHEAD;
+	ipv4 = (void *)outer + STACK_VXLAN_IPV4__OVERHEAD;
+	ipv6 = (void *)outer + STACK_VXLAN_IPV4__OVERHEAD;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_vxlan_truncated, skb);
-	if (outer->ipv4.version_ihl != VXLAN_IPV4_IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_vxlan_options, skb);
-	if (outer->ipv4.fragment & bpf_htons(VXLAN_IPV4_IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_vxlan_fragment, skb);
-	if ((outer->vxlan.flags & bpf_htonl(VXLAN_VXLAN_FLAGS_COMPARED)) != bpf_htonl(VXLAN_VXLAN_FLAGS_EXPECTED))
-		return refuse(&counters->refused_vxlan_flags, skb);
-	if (!same_mac(&outer->ethernet.destination, &host.uplink_mac))
-		return refuse(&counters->refused_vxlan_ethernet_destination, skb);
+		return refuse(&counters->refused_vxlan__truncated, skb);
+	if (outer->ipv4.version_ihl != STACK_VXLAN_IPV4__IPV4_VERSION_IHL_EXPECTED)
+		return refuse(&counters->refused_vxlan__options, skb);
+	if (outer->ipv4.fragment & bpf_htons(STACK_VXLAN_IPV4__IPV4_FRAGMENT_COMPARED))
+		return refuse(&counters->refused_vxlan__fragment, skb);
+	if ((outer->vxlan.flags & bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_COMPARED)) !=
+		bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED))
+		return refuse(&counters->refused_vxlan__vxlan_flags, skb);
+	if (!same_mac(&outer->ethernet.destination, &host.value_uplink__mac))
+		return refuse(&counters->refused_vxlan__ethernet_destination, skb);
 	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_vxlan_header_checksum, skb);
+		return refuse(&counters->refused_vxlan__header_checksum, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
 	datagram = bpf_ntohs(outer->ipv4.total_length);
-	if (datagram > skb->len - ETH_HLEN || datagram < VXLAN_IPV4_OVERHEAD + sizeof(*ipv4) ||
-		bpf_ntohs(outer->udp.length) != datagram - offsetof(struct vxlan_ipv4, udp))
-		return refuse(&counters->refused_vxlan_length, skb);
+	if (datagram > skb->len - ETH_HLEN || datagram < STACK_VXLAN_IPV4__OVERHEAD + sizeof(*ipv4) ||
+		bpf_ntohs(outer->udp.length) != datagram - offsetof(struct stack_vxlan_ipv4, udp))
+		return refuse(&counters->refused_vxlan__length, skb);
 
 	switch (bpf_ntohs(outer->ethernet.type)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_vxlan_payload, skb);
+			return refuse(&counters->refused_vxlan__payload, skb);
 		break;
 	case ETH_P_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_vxlan_truncated, skb);
+			return refuse(&counters->refused_vxlan__truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_vxlan_payload, skb);
+			return refuse(&counters->refused_vxlan__payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_vxlan_payload, skb);
+		return refuse(&counters->refused_vxlan__payload, skb);
 	}
 	/*
 	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
-	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - VXLAN_IPV4_OVERHEAD)
-		return refuse(&counters->refused_vxlan_gso, skb);
+	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - STACK_VXLAN_IPV4__OVERHEAD)
+		return refuse(&counters->refused_vxlan__gso, skb);
 	/* Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for theirs, and loses them. */
 	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
-		return refuse(&counters->refused_vxlan_gso, skb);
-	if (inner_length > datagram - VXLAN_IPV4_OVERHEAD)
-		return refuse(&counters->refused_vxlan_length, skb);
-	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + VXLAN_IPV4_OVERHEAD, &found)
-			  : !parse_ipv6(skb, ETH_HLEN + VXLAN_IPV4_OVERHEAD, &found))
-		return refuse(&counters->refused_vxlan_payload, skb);
+		return refuse(&counters->refused_vxlan__gso, skb);
+	if (inner_length > datagram - STACK_VXLAN_IPV4__OVERHEAD)
+		return refuse(&counters->refused_vxlan__length, skb);
+	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + STACK_VXLAN_IPV4__OVERHEAD, &found)
+			  : !parse_ipv6(skb, ETH_HLEN + STACK_VXLAN_IPV4__OVERHEAD, &found))
+		return refuse(&counters->refused_vxlan__payload, skb);
 	packet = through_scratch(&found);
 	if (!packet)
 		return TC_ACT_SHOT;
@@ -1202,7 +1209,7 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 				(packet->destination.word[0] == bpf_htonl(0x20010db8) &&
 					(packet->destination.word[1] & bpf_htonl(0xffff0000)) ==
 						bpf_htonl(0x00ff0000)))) {
-			decapsulated = &counters->ingress_from_lb;
+			decapsulated = &counters->ingress_rule_from_lb;
 			flow->learned = (struct learned){
 				.rule = LEARN_FROM_LB,
 				.stack = STACK_VXLAN_IPV4,
@@ -1213,14 +1220,14 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 			goto accepted;
 		}
 	}
-	return refuse(listed ? &counters->refused_vxlan_match : &counters->refused_vxlan_source, skb);
+	return refuse(listed ? &counters->refused_vxlan__match : &counters->refused_vxlan__source, skb);
 
 accepted:
 	/* Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it was. */
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_vxlan_ecn, skb);
+			return refuse(&counters->refused_vxlan__ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1228,30 +1235,30 @@ accepted:
 
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_vxlan_ecn, skb);
+			return refuse(&counters->refused_vxlan__ecn, skb);
 		if (ecn != inner_ecn &&
-			ecn_write_ipv6(skb, ETH_HLEN + VXLAN_IPV4_OVERHEAD, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_vxlan_room, skb);
+			ecn_write_ipv6(skb, ETH_HLEN + STACK_VXLAN_IPV4__OVERHEAD, ipv6->version_class_label, ecn))
+			return refuse(&counters->refused_vxlan__room, skb);
 	}
 	if (!inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also adds what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
-			return refuse(&counters->refused_vxlan_room, skb);
+			return refuse(&counters->refused_vxlan__room, skb);
 		diff += IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_vxlan_room, skb);
+		return refuse(&counters->refused_vxlan__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
-	packet->transport -= VXLAN_IPV4_OVERHEAD;
-	learn_rule_from_lb(skb, packet, flow, VXLAN_IPV4_OVERHEAD, counters);
+	packet->transport -= STACK_VXLAN_IPV4__OVERHEAD;
+	learn_rule_from_lb(skb, packet, flow, STACK_VXLAN_IPV4__OVERHEAD, counters);
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
 	return TC_ACT_UNSPEC;
 }
 
 /* from-lb: who may send (vxlan-return.yaml:22) */
-static __always_inline bool may_send_from_lb_ipv6(const struct vxlan_ipv6 *outer)
+static __always_inline bool may_send_from_lb_ipv6(const struct stack_vxlan_ipv6 *outer)
 {
 	return (outer->ipv6.source.word[0] == bpf_htonl(0x20010db8) &&
 		       outer->ipv6.source.word[1] == bpf_htonl(0x00000000)) ||
@@ -1265,12 +1272,12 @@ static __always_inline bool may_send_from_lb_ipv6(const struct vxlan_ipv6 *outer
  */
 static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 options, struct counters *counters)
 {
-	struct vxlan_ipv6 *outer, *behind;
+	struct stack_vxlan_ipv6 *outer, *behind;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
-	__u32 overhead = VXLAN_IPV6_OVERHEAD + options;
+	__u32 overhead = STACK_VXLAN_IPV6__OVERHEAD + options;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
 	__s32 diff = overhead;
@@ -1289,53 +1296,54 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 o
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_vxlan_truncated, skb);
-	if ((outer->ipv6.version_class_label & bpf_htonl(VXLAN_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
-		bpf_htonl(VXLAN_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED))
-		return refuse(&counters->refused_vxlan_version, skb);
-	if ((behind->vxlan.flags & bpf_htonl(VXLAN_VXLAN_FLAGS_COMPARED)) != bpf_htonl(VXLAN_VXLAN_FLAGS_EXPECTED))
-		return refuse(&counters->refused_vxlan_flags, skb);
-	if (!same_mac(&behind->ethernet.destination, &host.uplink_mac))
-		return refuse(&counters->refused_vxlan_ethernet_destination, skb);
+		return refuse(&counters->refused_vxlan__truncated, skb);
+	if ((outer->ipv6.version_class_label & bpf_htonl(STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
+		bpf_htonl(STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED))
+		return refuse(&counters->refused_vxlan__version, skb);
+	if ((behind->vxlan.flags & bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_COMPARED)) !=
+		bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED))
+		return refuse(&counters->refused_vxlan__vxlan_flags, skb);
+	if (!same_mac(&behind->ethernet.destination, &host.value_uplink__mac))
+		return refuse(&counters->refused_vxlan__ethernet_destination, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
 	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6) - options;
-	if (datagram > skb->len - ETH_HLEN - options || datagram < VXLAN_IPV6_OVERHEAD + sizeof(*ipv4) ||
-		bpf_ntohs(behind->udp.length) != datagram - offsetof(struct vxlan_ipv6, udp))
-		return refuse(&counters->refused_vxlan_length, skb);
+	if (datagram > skb->len - ETH_HLEN - options || datagram < STACK_VXLAN_IPV6__OVERHEAD + sizeof(*ipv4) ||
+		bpf_ntohs(behind->udp.length) != datagram - offsetof(struct stack_vxlan_ipv6, udp))
+		return refuse(&counters->refused_vxlan__length, skb);
 
 	switch (bpf_ntohs(behind->ethernet.type)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_vxlan_payload, skb);
+			return refuse(&counters->refused_vxlan__payload, skb);
 		break;
 	case ETH_P_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_vxlan_truncated, skb);
+			return refuse(&counters->refused_vxlan__truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_vxlan_payload, skb);
+			return refuse(&counters->refused_vxlan__payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_vxlan_payload, skb);
+		return refuse(&counters->refused_vxlan__payload, skb);
 	}
 	/*
 	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_vxlan_gso, skb);
+		return refuse(&counters->refused_vxlan__gso, skb);
 	/* Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for theirs, and loses them. */
 	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
-		return refuse(&counters->refused_vxlan_gso, skb);
-	if (inner_length > datagram - VXLAN_IPV6_OVERHEAD)
-		return refuse(&counters->refused_vxlan_length, skb);
+		return refuse(&counters->refused_vxlan__gso, skb);
+	if (inner_length > datagram - STACK_VXLAN_IPV6__OVERHEAD)
+		return refuse(&counters->refused_vxlan__length, skb);
 	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + overhead, &found)
 			  : !parse_ipv6(skb, ETH_HLEN + overhead, &found))
-		return refuse(&counters->refused_vxlan_payload, skb);
+		return refuse(&counters->refused_vxlan__payload, skb);
 	packet = through_scratch(&found);
 	if (!packet)
 		return TC_ACT_SHOT;
@@ -1349,7 +1357,7 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 o
 				(packet->destination.word[0] == bpf_htonl(0x20010db8) &&
 					(packet->destination.word[1] & bpf_htonl(0xffff0000)) ==
 						bpf_htonl(0x00ff0000)))) {
-			decapsulated = &counters->ingress_from_lb;
+			decapsulated = &counters->ingress_rule_from_lb;
 			flow->learned = (struct learned){
 				.rule = LEARN_FROM_LB,
 				.stack = STACK_VXLAN_IPV6,
@@ -1360,14 +1368,14 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 o
 			goto accepted;
 		}
 	}
-	return refuse(listed ? &counters->refused_vxlan_match : &counters->refused_vxlan_source, skb);
+	return refuse(listed ? &counters->refused_vxlan__match : &counters->refused_vxlan__source, skb);
 
 accepted:
 	/* Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it was. */
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_vxlan_ecn, skb);
+			return refuse(&counters->refused_vxlan__ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1375,22 +1383,22 @@ accepted:
 
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_vxlan_ecn, skb);
+			return refuse(&counters->refused_vxlan__ecn, skb);
 		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_vxlan_room, skb);
+			return refuse(&counters->refused_vxlan__room, skb);
 	}
 	if (inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also takes what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
-			return refuse(&counters->refused_vxlan_room, skb);
+			return refuse(&counters->refused_vxlan__room, skb);
 		diff -= IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_vxlan_room, skb);
+		return refuse(&counters->refused_vxlan__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	packet->transport -= overhead;
-	learn_rule_from_lb(skb, packet, flow, VXLAN_IPV6_OVERHEAD, counters);
+	learn_rule_from_lb(skb, packet, flow, STACK_VXLAN_IPV6__OVERHEAD, counters);
 	if (inner_is_ipv4)
 		return changed_family(skb, ETH_P_IP);
 	return TC_ACT_UNSPEC;
@@ -1407,13 +1415,13 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 	if ((void *)(ip + 1) > packet_end(skb))
 		return TC_ACT_UNSPEC;
 	/* vxlan */
-	if (ip->protocol == IPPROTO_UDP && ip->destination == host.address_ipv4) {
+	if (ip->protocol == IPPROTO_UDP && ip->destination == host.value_address__ipv4) {
 		/* A later fragment does not show its port. It is left alone: without the first, which is refused, it is nothing. */
 		if (ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET))
 			return TC_ACT_UNSPEC;
 		udp = (void *)ip + (ip->version_ihl & 0x0f) * 4;
 		if ((void *)(udp + 1) <= packet_end(skb) &&
-			udp->destination_port == bpf_htons(VXLAN_UDP_DESTINATION_PORT))
+			udp->destination_port == bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT))
 			return decapsulate_vxlan_ipv4(skb, counters);
 	}
 	return TC_ACT_UNSPEC;
@@ -1442,17 +1450,17 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 		options = sizeof(*limit);
 	}
 	/* vxlan */
-	if (protocol == IPPROTO_UDP && same_ipv6(&ip->destination, &host.address_ipv6)) {
+	if (protocol == IPPROTO_UDP && same_ipv6(&ip->destination, &host.value_address__ipv6)) {
 		udp = (void *)(ip + 1) + options;
 		if ((void *)(udp + 1) <= packet_end(skb) &&
-			udp->destination_port == bpf_htons(VXLAN_UDP_DESTINATION_PORT))
+			udp->destination_port == bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT))
 			return decapsulate_vxlan_ipv6(skb, options, counters);
 	}
 	return TC_ACT_UNSPEC;
 }
 
 SEC("tc")
-int vxlan_return_ingress(struct __sk_buff *skb)
+int vxlan_return__ingress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from .applied_state import applied_state
 from .diagnostics import DiagnosedError, Diagnostic, Exit
 from .kernel.errors import FullError, KernelError, NotFoundError
 from .kernel.hooks.base import CGROUP_POINTS, Hook, Point
@@ -26,13 +27,13 @@ from .kernel.maps import Map
 from .kernel.pins import MODE, open_map, pin
 from .kernel.programs import Program
 from .loader import counters
-from .loader.desired import Request, open_ready
+from .loader.adopt import adopt, drop_former
+from .loader.desired import Request, open_ready, paths_of
 from .loader.erase import erase
 from .loader.instances import load
 from .loader.layouts import COUNTERS
 from .loader.lock import locked
 from .loader.observe import from_another_namespace
-from .loader.paths import Paths
 from .loader.state import State, save
 from .loader.state import load as load_state
 from .plan import DETACH, KEEP, SWITCH, HookChange, MapChange, Plan, plan
@@ -50,14 +51,19 @@ def apply(request: Request) -> Applied:
     """Bring the machine to what the bundle says. Raises DiagnosedError; KernelError if a later step is refused."""
     begun = time.monotonic()
     bundle = open_ready(request)  # before the lock, whose directory needs privilege
-    paths = Paths.of(bundle.manifest.name, request.bpffs)
+    paths = paths_of(request, bundle)
     with locked(paths.machine_state):
-        if from_another_namespace(load_state(paths.state)):
-            erase(paths)
+        for each in (paths, *([paths.named(paths.former)] if paths.former else ())):
+            if from_another_namespace(load_state(each.state)):
+                erase(each)
         planned = plan(request, bundle)
+        if planned.refused:
+            raise DiagnosedError(planned.refused, Exit.SPEC)
         if planned.changed:
             with ExitStack() as stack:
                 _carry_out(planned, stack)
+        else:
+            _remember(planned)
         return Applied(planned, time.monotonic() - begun)
 
 
@@ -65,11 +71,15 @@ def _carry_out(planned: Plan, stack: ExitStack) -> None:
     desired, paths = planned.desired, planned.desired.paths
     existing = {m.map: stack.enter_context(open_map(m.existing.path)) for m in planned.maps if m.existing}
     loaded = load(desired, planned.loaded, existing, stack)
+    if planned.observed.former_left:
+        observed = replace(planned.observed, state=adopt(paths))
+        moved = tuple(replace(p, path=paths.maps / p.path.name) for p in planned.leftovers)
+        planned = replace(planned, observed=observed, leftovers=moved)
     before = _remember_cgroups(planned)
     for change in _sets_first(planned.maps):
         _write(change, loaded.maps[change.map])
     state = _remember_counters(planned, before)
-    _pin_new(planned, loaded.maps)
+    pins = _pin_new(planned, loaded.maps)
     for hook in _in_order(planned.hooks):
         try:
             _carry_out_hook(planned, hook, loaded.programs)
@@ -81,10 +91,12 @@ def _carry_out(planned: Plan, stack: ExitStack) -> None:
             raise DiagnosedError([Diagnostic("K208", words, help=fix)], Exit.KERNEL) from None
     for kind, stale in planned.swept:
         KINDS[kind].detach(paths.owner, stale)
+    if planned.observed.former_left:
+        drop_former(paths)
     for change in reversed(_sets_first(planned.maps)):
         if change.existing is not None and change.write.delete:
             loaded.maps[change.map].delete(change.write.delete)
-    state = _carry_counters(planned, state)
+    state = _carry_counters(planned, state, pins)
     for leftover in planned.leftovers:
         leftover.path.unlink(missing_ok=True)
     save(paths.state, state)
@@ -132,14 +144,19 @@ def _remember_counters(planned: Plan, before: State | None) -> State:
     return state
 
 
-def _pin_new(planned: Plan, maps: Mapping[str, Map]) -> None:
-    """Pin the maps that were made, under a name that says their layout and the kernel's id."""
+def _pin_new(planned: Plan, maps: Mapping[str, Map]) -> dict[str, str]:
+    """Pin the maps that were made, under a name that says their layout and the kernel's id; the name of every pin."""
     desired = planned.desired
     desired.paths.maps.mkdir(mode=MODE, parents=True, exist_ok=True)
+    names = {}
     for change in planned.maps:
         if change.existing is None:
             made = maps[change.map]
-            pin(made.fd, desired.paths.maps / f"{change.map}-{desired.layouts[change.map]}-{made.info.id}")
+            names[change.map] = f"{change.map}-{desired.layouts[change.map]}-{made.info.id}"
+            pin(made.fd, desired.paths.maps / names[change.map])
+        else:
+            names[change.map] = change.existing.path.name
+    return names
 
 
 def _in_order(changes: Sequence[HookChange]) -> list[HookChange]:
@@ -162,6 +179,9 @@ def _carry_out_hook(planned: Plan, change: HookChange, programs: Mapping[Hook, P
         KINDS[change.kind].detach(owner, hook)
         return
     try:
+        if change.action == SWITCH:
+            # First the same program on both: an older one need not know what this one encapsulates.
+            KINDS[change.old_kind].attach(owner, hook, programs[hook].fd)
         KINDS[change.kind].attach(owner, hook, programs[hook].fd)
     except NotFoundError:
         if hook.point not in CGROUP_POINTS:
@@ -171,33 +191,23 @@ def _carry_out_hook(planned: Plan, change: HookChange, programs: Mapping[Hook, P
         KINDS[change.old_kind].detach(owner, hook)
 
 
-def _carry_counters(planned: Plan, state: State) -> State:
+def _carry_counters(planned: Plan, state: State, pins: dict[str, str]) -> State:
     """Add up what counters maps of older layouts had counted, before their pins go; then the applied state."""
     desired, carried = planned.desired, dict(state.carried)
     for old in (p for p in planned.leftovers if p.map == COUNTERS):
         carried[str(old.id)] = counters.read_pinned(old, state.counter_layouts)
-    current = desired.layouts.get(COUNTERS, "")
-    layouts = {k: v for k, v in state.counter_layouts.items() if k == current}
-    applied = State(
-        manifest=desired.manifest,
-        object_sha256=desired.bundle.object_sha256,
-        applied_at=time.time(),
-        attach=desired.attach.name,
-        host={name: f"{v.text()} ({v.origin})" for name, v in desired.machine.values.items()},
-        host_file=desired.host_file,
-        settings=dict(desired.settings),
-        devices={d.name: d.index for d in desired.machine.attached},
-        counter_layouts=layouts,
-        carried=carried,
-        namespace_cookie=state.namespace_cookie,
-    )
-    if desired.cgroups is not None:
-        applied = replace(
-            applied,
-            cgroup=desired.cgroups.attached.path,
-            cgroups=dict(desired.cgroups.numbers),
-            former={path: list(numbers) for path, numbers in desired.cgroups.former.items()},
-        )
+    applied = replace(applied_state(planned, state, pins), applied_at=time.time(), carried=carried)
     # In this order a kill loses nothing: with the pin still there, its live totals count instead of the carried ones.
     save(desired.paths.state, replace(applied, counter_layouts=state.counter_layouts))
     return applied
+
+
+def _remember(planned: Plan) -> None:
+    """Where nothing changes in the kernel, what was asked for may still differ: settings, files, places in the spec."""
+    before = planned.observed.state
+    if before is None:
+        return
+    pins = {m.map: m.existing.path.name for m in planned.maps if m.existing is not None}
+    now = applied_state(planned, before, pins)
+    if now != before:
+        save(planned.desired.paths.state, now)

@@ -133,12 +133,15 @@ class ConstantGroup(NamedTuple):
 
 
 class Option(NamedTuple):
-    """An option in a tail. The `constant` is its `head`: class, type and length. Its data are `words` of 32 bits.
+    """An option in a tail, by its `name` in the spec; `member` holds its data, `words` of 32 bits.
+
+    The `constant` is its `head`: class, type and length.
 
     `reason` is what a packet is refused for in which it is wrong.
     """
 
     name: str
+    member: str
     constant: str
     head: int
     words: int
@@ -182,10 +185,11 @@ class Tail(NamedTuple):
 
 
 class Stack(NamedTuple):
-    """An encapsulation with its outer family decided: one fixed layout."""
+    """An encapsulation with its outer family decided: one fixed layout. `name` is what the manifest calls it."""
 
     id: int
     name: str  # vxlan_ipv4
+    c_name: str
     encapsulation: str
     outer_family: str
     overhead: int  # bytes
@@ -198,6 +202,19 @@ class Stack(NamedTuple):
     bare: bool  # nothing names the inner packet: its own version tells
     uses_hash: bool
     tail: Tail | None = None
+
+    @property
+    def struct(self) -> str:
+        return f"stack_{self.c_name}"
+
+    @property
+    def constant(self) -> str:
+        """Its number; the names of the constants of the stack alone begin so too."""
+        return f"STACK_{self.c_name}".upper()
+
+    @property
+    def overhead_constant(self) -> str:
+        return f"{self.constant}__OVERHEAD"
 
     @property
     def most_overhead(self) -> int:
@@ -273,6 +290,7 @@ class FixedRow(NamedTuple):
 class TableMap(NamedTuple):
     """A table of endpoints and how a packet finds its row.
 
+    `name` is that in the C, behind the prefixes: `map` is the variable.
     `prefix_lengths`: for a hash with promised prefix lengths, the significant bits of the last key member to try,
     longest first; `prefix_bits` is that member's width. `exact_bits` is what precedes it in the key.
     """
@@ -292,6 +310,10 @@ class TableMap(NamedTuple):
     rows: tuple[FixedRow, ...]
     by_name: bool
     received: str  # the received field that is the key, as STACKLESS "vxlan.vni"; empty for egress tables
+
+    @property
+    def map(self) -> str:
+        return f"table_{self.name}"
 
 
 class AddressMap(NamedTuple):
@@ -348,9 +370,10 @@ class CounterMember(NamedTuple):
     """A member of `struct counters`. `text` says what happened, `place` which spec line asked for it."""
 
     name: str
-    kind: str  # chosen, passed, dropped, refused, decapsulated, flows
+    kind: str  # chosen, passed, dropped, refused, decapsulated, flows, connect
     text: str
     place: str
+    formerly: str = ""  # what the first release called it
 
 
 class PacketNeeds(NamedTuple):
@@ -524,7 +547,10 @@ class SocketRule(NamedTuple):
 
 
 class ConnectRule(NamedTuple):
-    """What is chosen for sockets that connect: the `choice` as C, and its text. Both are empty for nothing."""
+    """What is chosen for sockets that connect: the `choice` as C, and its text. Both are empty for nothing.
+
+    A choice is recorded with the `number` of the rule that made it, which `constant` names.
+    """
 
     name: str
     c_name: str
@@ -533,6 +559,8 @@ class ConnectRule(NamedTuple):
     conditions: tuple[Condition, ...]
     choice: str
     chosen: str
+    constant: str
+    number: int
 
 
 class Owners(NamedTuple):
@@ -722,6 +750,16 @@ class ContractRule(NamedTuple):
     place: str
 
 
+class ContractConnect(NamedTuple):
+    """A connect rule that chooses. The status of a socket shows its `number`, which `constant` names."""
+
+    name: str
+    constant: str
+    number: int
+    text: str
+    place: str
+
+
 class SocketContract(NamedTuple):
     """What an application must know to choose. `reasons`: each refusal has an errno of its own (5.18), not EPERM."""
 
@@ -734,3 +772,4 @@ class SocketContract(NamedTuple):
     reasons: bool
     rules: tuple[ContractRule, ...]
     tables: tuple[ContractTable, ...]
+    connects: tuple[ContractConnect, ...]

@@ -155,6 +155,7 @@ class Counter(Record):
     kind: str  # chosen, passed, dropped, refused, decapsulated, flows, connect
     text: str  # what happened, for people
     place: str  # spec line, FILE:LINE, or empty
+    formerly: str = ""  # what the first release called it: what was counted by that name is this counter's
 
 
 class Hooked(Record):

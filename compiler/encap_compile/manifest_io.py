@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, fields, is_dataclass, replace
-from functools import cache
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
 from .diagnostics import DiagnosedError, Diagnostic, Exit, Place
 from .manifest import FORMAT_VERSION, Inputs, Manifest
+from .structured import MalformedError, structured
 
 _REBUILD = "build the bundle again with `encap-compile`"
 
@@ -32,10 +32,6 @@ def identity(manifest: Manifest, code: Mapping[str, bytes]) -> str:
 def code(manifest: Manifest, files: Mapping[str, bytes]) -> dict[str, bytes]:
     """Those of a bundle's files that are the C and its headers."""
     return {n: data for n, data in files.items() if n.endswith((".c", ".h")) and n not in manifest.contract}
-
-
-class MalformedError(ValueError):
-    """A part of the document is not what the format says; the message begins with its path."""
 
 
 def dump(manifest: Manifest) -> str:
@@ -78,7 +74,7 @@ def loads(text: str, path: str) -> Manifest:
 
 def structure(document: object) -> Manifest:
     """A manifest from parsed JSON. Raises MalformedError."""
-    manifest: Manifest = _build(Manifest, document, "manifest")
+    manifest: Manifest = structured(Manifest, document, "manifest")
     return manifest
 
 
@@ -87,34 +83,3 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(built) != len(pairs):
         raise MalformedError("a key is there twice")
     return built
-
-
-@cache
-def _members(kind: type) -> dict[str, tuple[Any, bool]]:
-    """Each member's type, and whether it must be there."""
-    return {f.name: (f.type, f.default is MISSING and f.default_factory is MISSING) for f in fields(kind)}
-
-
-def _build(kind: Any, value: Any, where: str) -> Any:
-    if is_dataclass(kind) and isinstance(kind, type):
-        if not isinstance(value, dict):
-            raise MalformedError(f"{where}: an object is expected")
-        members = _members(kind)
-        for name in value.keys() - members.keys():
-            raise MalformedError(f"{where}: `{name}` is unknown")
-        for name, (_, required) in members.items():
-            if required and name not in value:
-                raise MalformedError(f"{where}: `{name}` is missing")
-        return kind(**{name: _build(members[name][0], part, f"{where}.{name}") for name, part in value.items()})
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin is tuple:
-        if not isinstance(value, list):
-            raise MalformedError(f"{where}: a list is expected")
-        return tuple(_build(arguments[0], part, f"{where}[{i}]") for i, part in enumerate(value))
-    if origin is dict:
-        if not isinstance(value, dict):
-            raise MalformedError(f"{where}: an object is expected")
-        return {name: _build(arguments[1], part, f"{where}.{name}") for name, part in value.items()}
-    if type(value) is not kind:  # exactly: True is no number
-        raise MalformedError(f"{where}: {kind.__name__} is expected")
-    return value

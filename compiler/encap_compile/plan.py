@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .diagnostics import Findings
+from .diagnostics import Diagnostic, Findings
 from .kernel.hooks.base import CGROUP_POINTS, Hook, OnHook
 from .kernel.pins import open_map
 from .loader.bundle import Bundle
 from .loader.compose import Instance, decode, identity_of
 from .loader.contents import Content
-from .loader.desired import Desired, Request, open_ready, prepare
+from .loader.desired import Desired, Request, open_ready, paths_of, prepare
 from .loader.layouts import fits
 from .loader.observe import Observed, PinnedMap, Running, observe
-from .loader.paths import Paths
+from .loader.removals import Removal
+from .loader.removals import refused as removals_refused
 from .loader.rowdiff import NOTHING, Difference, difference, whole
 from .loader.state import State, cgroup_name, target_name
 from .manifest import Manifest, RuleSummary
@@ -87,6 +88,7 @@ class Plan:
     leftovers: tuple[PinnedMap, ...]
     findings: Findings
     cgroups: tuple[CgroupChange, ...] = ()
+    refused: tuple[Diagnostic, ...] = ()  # why apply would not carry it out
 
     @property
     def swept(self) -> list[tuple[str, Hook]]:
@@ -105,7 +107,7 @@ class Plan:
         return (
             any(h.action != KEEP for h in self.hooks)
             or any(m.changed for m in self.maps)
-            or bool(self.leftovers or self.observed.stale or self.cgroups)
+            or bool(self.leftovers or self.observed.stale or self.cgroups or self.observed.former_left)
             or self.observed.state is None
             or self.observed.state.manifest is None
             or self.observed.state.manifest.identity != self.desired.manifest.identity
@@ -115,7 +117,7 @@ class Plan:
 def plan(request: Request, bundle: Bundle | None = None) -> Plan:
     """Look at the bundle and the machine; change nothing. Raises DiagnosedError, KernelError."""
     bundle = bundle or open_ready(request)
-    before = observe(Paths.of(bundle.manifest.name, request.bpffs))
+    before = observe(paths_of(request, bundle))
     desired = prepare(request, bundle, before)
     observed = observe(desired.paths, [hook for _, _, hook in desired.hooks()])
     maps = tuple(_map_changes(desired, observed))
@@ -125,7 +127,25 @@ def plan(request: Request, bundle: Bundle | None = None) -> Plan:
     old = observed.state.manifest if observed.state else None
     rules = tuple(rule_changes(old, desired.manifest))
     cgroups = tuple(_cgroup_changes(observed.state, desired))
-    return Plan(desired, observed, hooks, maps, rules, leftovers, desired.findings, cgroups)
+    removals = _removals(observed.state, maps)
+    refused = tuple(removals_refused(removals, desired.limits, desired.allow_removals))
+    return Plan(desired, observed, hooks, maps, rules, leftovers, desired.findings, cgroups, refused)
+
+
+def _removals(state: State | None, maps: Sequence[MapChange]) -> list[Removal]:
+    """Entries of tables and prefix sets that go. Where a map is made anew, what the last apply wrote is compared."""
+    found = []
+    for change in maps:
+        content, known = change.content, state.filled.get(change.map) if state else None
+        if content is None or content.kind not in ("rows", "prefixes"):
+            continue
+        before = change.difference.kept + change.difference.removed
+        removed = change.difference.removed
+        if not before and known is not None:
+            before, removed = known.count, max(known.count - content.entries.count, 0)
+        what = f"table {content.table}" if content.table else f"prefix set {change.map}"
+        found.append(Removal(what, content.file, before, removed))
+    return found
 
 
 def _map_changes(desired: Desired, observed: Observed) -> list[MapChange]:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .diagnostics import DiagnosedError, Diagnostic, Exit
-from .kernel.hooks.base import AttachKind, Hook, Point
+from .kernel.hooks.base import Point
 from .kernel.hooks.choose import KINDS
+from .loader.adopt import attached
 from .loader.desired import require_privilege
 from .loader.erase import erase
 from .loader.lock import locked
@@ -50,7 +51,7 @@ def remove(name: str, manifest: Manifest | None = None, bpffs: str = "") -> Remo
         hooks = []
         # Choosing ends before what is chosen is followed no more. Egress goes before ingress: while that still
         # decapsulates, answers to what was sent encapsulated are understood.
-        for hook, kind in sorted(_attached(paths), key=lambda found: -found[0].point.rank):
+        for hook, kind in sorted(attached(paths), key=lambda found: -found[0].point.rank):
             kind.detach(paths.owner, hook)
             hooks.append(Detached(target_name(observed.state, hook, str(hook.target)), hook.point, kind.name))
         for kind in KINDS.values():
@@ -60,10 +61,6 @@ def remove(name: str, manifest: Manifest | None = None, bpffs: str = "") -> Remo
     # Without both nothing was ever encapsulated: the first apply did not come so far.
     ran = any(h.point == Point.EGRESS for h in hooks) or bool(observed.state and observed.state.manifest)
     return Removed(name, tuple(hooks), maps, *pass_now(applied.rules if applied and ran else ()))
-
-
-def _attached(paths: Paths) -> list[tuple[Hook, AttachKind]]:
-    return [(hook, kind) for kind in KINDS.values() for hook in kind.attached(paths.owner)]
 
 
 def pass_now(rules: Sequence[RuleSummary]) -> tuple[tuple[RuleSummary, ...], tuple[RuleSummary, ...]]:

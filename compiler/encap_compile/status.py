@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from .diagnostics import DiagnosedError, Diagnostic, Exit, Findings
+from .drift_of_maps import drift_from_bundle, drift_of_entries, drift_of_files, drift_of_pins
 from .kernel.devices import Device, devices
 from .kernel.hooks.base import CGROUP_POINTS, DEVICE_POINTS, Hook, OnHook, Point
 from .kernel.machine import seconds_since_boot
@@ -13,6 +14,7 @@ from .loader import counters
 from .loader.cgroups import Cgroups, attached_path, find_cgroups
 from .loader.compose import CGROUP_LEVELS, WORDS, Context, compose, compose_cgroup, decode, identity_of
 from .loader.desired import given_values, require_privilege
+from .loader.hostfile import open_host_file
 from .loader.observe import Observed, Running, observe
 from .loader.paths import Paths
 from .loader.state import State, Totals, cgroup_name, cgroup_words, target_name
@@ -39,7 +41,8 @@ class HookStatus:
 class Status:
     """`drift` says, a sentence each, what is not as applied; empty when all is well.
 
-    `cgroups` holds the number of each that the spec or a row names, by its path, 0 as long as it is pending.
+    `cgroups` holds the number of each that the spec or a row names, by its path, 0 as long as it is pending. `up` says
+    whether our program is on every hook that should have it.
     """
 
     name: str
@@ -50,16 +53,20 @@ class Status:
     drift: tuple[str, ...]
     totals: Totals
     cgroups: dict[str, int] = field(default_factory=dict)
+    up: bool = False
 
     @property
     def counters(self) -> list[tuple[Counter, int, int]]:
         """Every counter with its packets and bytes."""
         known = self.manifest.counters if self.manifest else ()
-        return [(c, *self.totals.get(c.name, (0, 0))) for c in known]
+        return [(c, *counters.total(self.totals, c)) for c in known]
 
 
-def status(name: str, bundle: Manifest | None = None, bpffs: str = "") -> Status:
-    """Look; change nothing. `bundle` is compared with what runs. Raises DiagnosedError (H101, H110)."""
+def status(name: str, bundle: Manifest | None = None, bpffs: str = "", deep: bool = False) -> Status:
+    """Look; change nothing. `bundle` is compared with what runs; `deep` reads every map that was filled.
+
+    Raises DiagnosedError (H101, H110), KernelError.
+    """
     require_privilege()
     paths = Paths.of(name, bpffs)
     observed = observe(paths)
@@ -74,6 +81,8 @@ def status(name: str, bundle: Manifest | None = None, bpffs: str = "") -> Status
     reader = manifest or bundle
     hooks = tuple(_hook(observed, hook, here, reader) for hook in sorted({*observed.hooks, *expected}, key=_place))
     drift = _drift_bundle(hooks, manifest, bundle)
+    if state and manifest and bundle and bundle.identity == manifest.identity:
+        drift += drift_from_bundle(state, bundle)
     cgroups: Cgroups | None = None
     if manifest and state:
         machine, found = _machine_now(manifest, state, here)
@@ -85,13 +94,22 @@ def status(name: str, bundle: Manifest | None = None, bpffs: str = "") -> Status
     # Where a cgroup is gone, that is what is said, and not that its programs are.
     still = [h for h in expected if h.point in DEVICE_POINTS or h.target in known]
     drift = [*_drift_hooks(hooks, still, manifest), *drift]
-    if manifest is None:
+    drift += [f"a link on {_left_name(state, hook)} is left over: what it was on is gone" for _, hook in observed.stale]
+    if state is not None and manifest is not None:
+        drift += [*drift_of_pins(state, observed), *drift_of_files(state, name)]
+        drift += drift_of_entries(state, paths) if deep else []
+    else:
         drift.append("the last apply did not finish: apply again")
     first = next((h.running for h in hooks if h.running and h.hook.point in DEVICE_POINTS), None)
     host = decode(reader.host_members, first.host) if reader and first else {}
     host = {name: value for name, value in host.items() if name not in WORDS}
     numbers = dict(cgroups.numbers) if cgroups else dict.fromkeys(state.cgroups, 0) if state else {}
-    return Status(name, manifest, state, hooks, host, tuple(drift), counters.totals(observed), numbers)
+    up = manifest is not None and {h.hook for h in hooks if h.running} >= set(expected)
+    return Status(name, manifest, state, hooks, host, tuple(drift), counters.totals(observed), numbers, up)
+
+
+def _left_name(state: State | None, hook: Hook) -> str:
+    return target_name(state, hook, f"{'cgroup' if hook.point in CGROUP_POINTS else 'device'} {hook.target}")
 
 
 def _expected(state: State | None, manifest: Manifest | None) -> list[Hook]:
@@ -145,7 +163,7 @@ def _machine_now(manifest: Manifest, state: State, here: dict[str, Device]) -> t
     findings = Findings()
     try:
         settings = [f"{name}={value}" for name, value in state.settings.items()]
-        _, given = given_values(state.host_file, settings)
+        given = given_values(open_host_file(state.host_file), settings)
     except DiagnosedError as error:
         return None, [f"host values: {d.message}" for d in error.diagnostics]
     machine = resolve(manifest, given, here, findings)

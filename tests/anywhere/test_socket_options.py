@@ -160,8 +160,10 @@ def test_status_sizes(exits: Exits) -> None:
     """The status in buffers of every size"""
     with exits.socket("a", 4) as chooser:
         exits.choose(chooser, "exits/far")
-        for size in (136, 137, 1000, 4095, 4096, 4097, 70000):
+        for size in (136, 137, 143):  # applications that were built for the first version ask for 136
             assert raw_status(chooser, STATUS, size, level(exits.spec)) == 136
+        for size in (144, 145, 1000, 4095, 4096, 4097, 70000):
+            assert raw_status(chooser, STATUS, size, level(exits.spec)) == 144
         for size in (0, 1, 4, 16, 135):
             with pytest.raises(OSError):
                 raw_status(chooser, STATUS, size, level(exits.spec))
@@ -297,7 +299,7 @@ def test_a_row_that_goes(only_choosing: Exits, inner: int, tmp_path: Path) -> No
         client.settimeout(0.2)
         with pytest.raises(TimeoutError):
             ask_datagram(client, inner)
-        assert exits.counters()["egress_chosen_no_row"] == 1
+        assert exits.counters()["egress_miss_chosen"] == 1
         exits.apply(exits.bundle)
         client.settimeout(ARRIVES)
         assert ask_datagram(client, inner) == "near"

@@ -58,7 +58,7 @@ def test_strict_reverse_path_filter_drops_what_has_none(network: Overlay) -> Non
     topology.ours.ip("link add other type bridge", "link set other up", "route replace 10.1.0.0/16 dev other")
     with network.counting() as counted:
         assert ping(topology.host("far", 4), topology.host("ours", 4), timeout=0.1).good == 0
-    assert counted["ingress_peers"] == 3
+    assert counted["ingress_rule_peers"] == 3
 
 
 def test_firewall_sees_the_inner_packet_only(network: Overlay) -> None:

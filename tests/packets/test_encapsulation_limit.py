@@ -59,7 +59,7 @@ def test_congestion(loaded: Load, way: Way) -> None:
             if result == DROP:
                 outcome = loaded(way.example).ingress(given)
                 assert (outcome.verdict, outcome.frame) == ("drop", given)
-                assert list(outcome.counted) == [f"refused_{way.kind}_ecn"]
+                assert list(outcome.counted) == [f"refused_{way.kind}__ecn"]
             else:
                 outcome = loaded(way.example).ingress(given)
                 assert outcome.frame[14:].hex() == packet("tcp", *OVERLAY[way.inner], tos=result).hex()
@@ -179,8 +179,8 @@ ingress: {refuse: pass, rules: [{name: in, decapsulate: e, from: all.to}]}
     another_key = limited(arriving(Way("", "gre", "10.0.0.1", "2001:db8::4", "", 8), inner))
     with Datapath(compiled(text)) as datapath:
         outcome = datapath.ingress(given)
-        assert (outcome.frame[14:], list(outcome.counted)) == (inner, ["ingress_in"])
+        assert (outcome.frame[14:], list(outcome.counted)) == (inner, ["ingress_rule_in"])
         for wrong, reason in ((unlisted, "source"), (another_key, "gre_key")):
             outcome = datapath.ingress(wrong)
             assert (outcome.verdict, outcome.frame) == ("pass", wrong)
-            assert list(outcome.counted) == [f"refused_e_{reason}"]
+            assert list(outcome.counted) == [f"refused_e__{reason}"]

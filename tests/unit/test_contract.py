@@ -62,6 +62,11 @@ def contract(name: str = "exits", reasons: bool = True, rows: tuple[str, ...] = 
             ir.ContractTable("exits", f"{name}.yaml:11", "any row may be chosen", "exits.csv", tuple(made[:-1])),
             ir.ContractTable("sites", f"{name}.yaml:21", "these rows may be chosen", "", tuple(made[-1:])),
         ),
+        connects=(
+            ir.ContractConnect(
+                "mail", "CONNECT_RULE_MAIL", 0xEC90E52E, "tcp to port 25 -> choose exits/fra", f"{name}.yaml:29"
+            ),
+        ),
     )
 
 
@@ -174,6 +179,8 @@ int main(void)
 {
 	struct exits_socket_status s;
 	SHOW(size); SHOW(state); SHOW(overhead); SHOW(mss); SHOW(packets); SHOW(bytes); SHOW(name);
+	SHOW(chosen_by); SHOW(rule);
+	printf("%d\\n", (int)EXITS_STATUS_FIRST);
 	printf("%zu\\n", sizeof(s));
 	return 0;
 }
@@ -183,7 +190,7 @@ int main(void)
 def test_one_layout_in_c_in_python_and_in_the_docs(tmp_path: Path) -> None:
     written(tmp_path, contract())
     done = subprocess.run([compiled(tmp_path, LAYOUT)], capture_output=True, check=True, text=True)
-    *shown, size = done.stdout.splitlines()
+    *shown, first, size = done.stdout.splitlines()
     in_c = [(name, int(offset), int(length)) for name, offset, length in (line.split() for line in shown)]
     form = module(tmp_path)._STATUS
     in_python, offset = [], 0
@@ -193,7 +200,8 @@ def test_one_layout_in_c_in_python_and_in_the_docs(tmp_path: Path) -> None:
     rows = re.findall(r"^\| (\d+) \| (\d+) \| `(\w+)` \|", PAGE.read_text(), re.MULTILINE)
     in_docs = [(name, int(at), int(length)) for at, length, name in rows]
     assert in_c == in_python == in_docs
-    assert int(size) == struct.calcsize(form) == 136
+    assert int(size) == struct.calcsize(form) == 144
+    assert int(first) == struct.calcsize(module(tmp_path)._STATUS_FIRST) == 136, "what older applications rely on"
 
 
 # What the header asks the kernel for, by a kernel that is played by the program.
@@ -202,7 +210,7 @@ PLAYED = """
 #include <stdio.h>
 #include <string.h>
 #include <errno.h>
-static int answer;
+static int answer, first_version;
 static int play_set(int fd, int level, int option, const void *value, socklen_t length)
 {
 	printf("%d %x %d %.*s %u\\n", fd, (unsigned)level, option, (int)length, (const char *)value, (unsigned)length);
@@ -211,11 +219,11 @@ static int play_set(int fd, int level, int option, const void *value, socklen_t 
 }
 static int play_get(int fd, int level, int option, void *value, socklen_t *length)
 {
-	unsigned int size = 136;
+	unsigned int size = first_version ? 136 : 144;
 	printf("%d %x %d %u\\n", fd, (unsigned)level, option, (unsigned)*length);
 	memset(value, 0, *length);
 	memcpy(value, &size, sizeof(size));
-	*length = answer == EPROTO ? 4 : 136;
+	*length = answer == EPROTO ? 4 : size;
 	errno = answer;
 	return answer && answer != EPROTO ? -1 : 0;
 }
@@ -244,6 +252,11 @@ int main(void)
 	answer = EPERM;
 	if (exits_status(7, &status) != -1 || errno != EPERM)
 		return 4;
+	answer = 0;
+	first_version = 1; /* programs of the first version give its status alone */
+	memset(&status, 1, sizeof(status));
+	if (exits_status(7, &status) != 0 || status.chosen_by != EXITS_BY_NOBODY || status.rule != 0)
+		return 8;
 	answer = EPROTO;
 	if (exits_status(7, &status) != -1 || errno != EPROTO)
 		return 5;
@@ -267,7 +280,7 @@ def test_what_c_asks_the_kernel_for(tmp_path: Path, cpp: bool) -> None:
     assert done.returncode == 0
     assert first.split()[1:] == [level, "1", "exits/ams-2", "11"]
     assert rest[0] == "1"
-    assert sorted(rest[1:3]) == [f"7 {level} 1  0", f"7 {level} 2 136"]
+    assert sorted(rest[1:3]) == [f"7 {level} 1  0", f"7 {level} 2 144"]
     assert rest[3] == "0 0"
 
 
@@ -400,12 +413,15 @@ class Played:
 
 def test_what_python_asks_the_kernel_for(python: ModuleType) -> None:
     level = socket_level("unmanaged-exits")
-    sock = Played(struct.pack("=IIIIQQ104s", 136, 2, 28, 1432, 1 << 40, 1 << 50, "exits/münchen".encode()))
+    first = struct.pack("=IIIIQQ104s", 136, 2, 28, 1432, 1 << 40, 1 << 50, "exits/münchen".encode())
+    sock = Played(first)
     python.choose(sock, "exits/münchen")
     python.clear(sock)
-    assert python.status(sock) == (2, 28, 1432, 1 << 40, 1 << 50, "exits/münchen")
+    assert python.status(sock) == (2, 28, 1432, 1 << 40, 1 << 50, "exits/münchen", python.BY_NOBODY, "")
     assert python.status(sock).state == python.GONE
-    assert sock.asked[:3] == [(level, 1, "exits/münchen".encode()), (level, 1, b""), (level, 2, 136)]
+    for by, rule, shown in ((1, 0, ""), (2, 0xEC90E52E, "mail"), (2, 5, "0x00000005")):
+        assert python.status(Played(first + struct.pack("=II", by, rule)))[-2:] == (by, shown)
+    assert sock.asked[:3] == [(level, 1, "exits/münchen".encode()), (level, 1, b""), (level, 2, 144)]
 
 
 @pytest.mark.parametrize("name", ["", "\0", "exits/fra\0", "x" * 98, "ü" * 49])

@@ -13,6 +13,7 @@ from encap_compile.diagnostics import DiagnosedError, Findings
 from encap_compile.kernel.devices import Address, Device
 from encap_compile.loader.compose import compose, decode, identity_of
 from encap_compile.loader.hostfile import read_host_file, read_settings
+from encap_compile.loader.removals import Limits
 from encap_compile.machine import Machine, resolve
 from encap_compile.manifest import HostDeclaration, Manifest
 from encap_compile.manifest_io import load
@@ -131,7 +132,7 @@ def test_an_address_read_from_the_device_itself(manifest: Manifest) -> None:
 def test_host_file(tmp_path: Path) -> None:
     path = tmp_path / "host.yaml"
     path.write_text("uplink: eth0\nmac: 11:22:33:44:55:55\nnumber: 0x10\nvtep: [192.0.2.1, '2001:db8::1']\n")
-    given = read_host_file(path)
+    given = read_host_file(path).values
     assert {name: g.texts for name, g in given.items()} == {
         "uplink": ("eth0",),
         "mac": ("11:22:33:44:55:55",),
@@ -141,7 +142,39 @@ def test_host_file(tmp_path: Path) -> None:
     assert given["vtep"].place.line == 4
 
 
-@pytest.mark.parametrize("text", ["[]", "a: {b: c}", "a: 1\na: 2", "a: [", "a: [[1]]", "a: []", "a:"])
+def test_rows_and_limits_of_a_host_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "host.yaml"
+    path.write_text("rows: {sites: feed/s.csv, other/sites: /srv/o.csv}\nlimits: {removals: {rows: 5}}\nuplink: eth0\n")
+    monkeypatch.chdir(tmp_path)
+    file = read_host_file(Path("host.yaml"))
+    assert file.path == str(path) and file.limits == Limits(percent=20, rows=5)
+    assert {t: e.file for t, e in file.rows_of("mine", ["sites"]).items()} == {"sites": tmp_path / "feed/s.csv"}
+    assert {t: e.file for t, e in file.rows_of("other", ["sites"]).items()} == {"sites": Path("/srv/o.csv")}
+    assert file.rows_of("mine", ["peers"]) == {}
+
+
+def test_a_host_value_may_be_called_rows(tmp_path: Path) -> None:
+    path = tmp_path / "host.yaml"
+    path.write_text("rows: 7\nlimits: [1, 2]\n")
+    assert {n: g.texts for n, g in read_host_file(path).values.items()} == {"rows": ("7",), "limits": ("1", "2")}
+
+
+WRONG_HOST_FILES = [
+    "rows: {sites: [a]}",
+    "rows: {sites: }",
+    "rows: {/sites: a.csv}",
+    "limits: {rows: 7}",
+    "limits: {removals: 7}",
+    "limits: {removals: {percent: 101}}",
+    "limits: {removals: {rows: -1}}",
+    "limits: {removals: {rows: '7'}}",
+    "limits: {removals: {lines: 7}}",
+]
+
+
+@pytest.mark.parametrize(
+    "text", [*WRONG_HOST_FILES, "[]", "a: {b: c}", "a: 1\na: 2", "a: [", "a: [[1]]", "a: []", "a:"]
+)
 def test_host_file_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "host.yaml"
     path.write_text(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from unittest.mock import Mock
 
@@ -15,8 +16,8 @@ from encap_compile.plan import CgroupChange
 from encap_compile.remove import Detached, Removed
 from encap_compile.status import Status
 from encap_compile.sweep import Left
+from encap_compile.views.prometheus import prometheus
 from encap_compile.views.status_view import (
-    counters_prometheus,
     removed_document,
     removed_text,
     status_document,
@@ -53,8 +54,9 @@ def test_many_pending_cgroups_are_counted() -> None:
 
 
 def test_pending_cgroups_for_prometheus() -> None:
-    assert 'encap_cgroups_pending{bundle="s"} 2\n' in counters_prometheus(status(a=7, b=0, c=0))
-    assert "encap_cgroups_pending" not in counters_prometheus(status())
+    found = prometheus(status(a=7, b=0, c=0))
+    assert re.search(r'^encap_cgroups_pending{bundle="s",netns="[^"]+"} 2$', found, re.M)
+    assert "encap_cgroups_pending" not in prometheus(status())
 
 
 def test_removed_from_a_cgroup() -> None:

@@ -148,9 +148,8 @@ Write the address alone.""",
     "E427": Explained(
         "options that cannot stand beside each other",
         """An option is found by its class and type, and referred to by its name, so in one header both are its
-own; `at`, `seen` and names that end in `_head` are taken. Where two encapsulations have an option of
-one name, it is as long in both. All options of a header together are at most as long as the header
-can say: 252 bytes in Geneve.
+own. Where two encapsulations have an option of one name, it is as long in both. All options of a header
+together are at most as long as the header can say: 252 bytes in Geneve.
 
     - geneve:
         vni: 1

@@ -25,7 +25,9 @@ CODES: dict[str, Explained] = {
         "a host value is malformed",
         "Host values come from --set NAME=VALUE, from the file that --host names, or from /etc/encap/host.yaml: a\n"
         "mapping of names to values, a list where there are several.\n\n"
-        "    uplinks: [bond0, ens3]\n    vtep: [192.0.2.17, 2001:db8::17]\n    mac: 02:00:00:00:00:01",
+        "    uplinks: [bond0, ens3]\n    vtep: [192.0.2.17, 2001:db8::17]\n    mac: 02:00:00:00:00:01\n"
+        "    rows: {sites: sites.csv, overlay/peers: /srv/feed/peers.csv}    # TABLE or BUNDLE/TABLE\n"
+        "    limits: {removals: {percent: 20, rows: 10}}",
     ),
     "H104": Explained(
         "a host value is missing",
@@ -117,6 +119,16 @@ CODES: dict[str, Explained] = {
         "`encapctl sweep` takes away what is left of network namespaces that are gone, and tells so by looking at all\n"
         "processes. From within a container it sees only some. Run it on the machine itself.",
     ),
+    "H160": Explained(
+        "a key of the host file resembles a host value",
+        "A host file may serve several bundles, so a key that this one does not know is no error. One that differs\n"
+        "from a host value of the spec by a letter or two is most likely that value, and would be ignored.",
+    ),
+    "H161": Explained(
+        "a key below `rows` in the host file resembles a table",
+        "`rows` names the files of tables, as TABLE or BUNDLE/TABLE. A host file may serve several bundles, so a\n"
+        "table that this one does not have is no error; one that differs by a letter or two would be ignored.",
+    ),
     "K201": Explained(
         "libbpf is missing",
         "encapctl loads objects through libbpf.so.1, which every distribution packages:\n\n"
@@ -200,5 +212,14 @@ CODES: dict[str, Explained] = {
     "B310": Explained(
         "rows that are nowhere",
         "An ingress rule takes its outer sources from a table, and the bundle has no file with that table's rows.",
+    ),
+    "B311": Explained(
+        "too many rows would be removed",
+        "A feed that delivers an empty or a truncated file would take a site down. `apply` refuses to empty a table\n"
+        "or a prefix set, and to remove more than 20 % and more than 10 of its entries. Where that is\n"
+        "what you want:\n\n"
+        "    encapctl apply build/NAME --allow-removals all\n\n"
+        "A number in place of `all` allows as many in each table. The limits of a machine are in its host file:\n\n"
+        "    limits: {removals: {percent: 50, rows: 1000}}",
     ),
 }

@@ -11,6 +11,7 @@ import click
 if TYPE_CHECKING:
     from ..loader.desired import Request
     from ..manifest import Manifest
+    from ..status import Status
 
 Command = Callable[..., Any]
 BUNDLE = click.argument("bundle", type=click.Path(path_type=Path))
@@ -40,6 +41,15 @@ def requesting(command: Command) -> Command:
                 metavar="auto|tcx|clsact",
                 help="How programs are attached [ENCAP_ATTACH, auto].",
             ),
+            click.option(
+                "--replace", default="", metavar="NAME", help="Take over the hooks, maps and state of another bundle."
+            ),
+            click.option(
+                "--allow-removals",
+                default="0",
+                metavar="N|all",
+                help="Let so many rows of each table go, where apply would refuse to remove as many.",
+            ),
             BPFFS,
         )
     ):
@@ -48,7 +58,14 @@ def requesting(command: Command) -> Command:
 
 
 def request(
-    bundle: Path, host_file: str, settings: tuple[str, ...], rows: tuple[str, ...], attach: str, bpffs: str
+    bundle: Path,
+    host_file: str,
+    settings: tuple[str, ...],
+    rows: tuple[str, ...],
+    attach: str,
+    bpffs: str,
+    replace: str,
+    allow_removals: str,
 ) -> Request:
     from ..loader.desired import Request
 
@@ -58,7 +75,17 @@ def request(
         if not equals or not table or not path:
             raise click.UsageError(f"--rows {text}: TABLE=FILE is expected")
         files[table] = Path(path)
-    return Request(bundle, files, host_file, settings, attach, bpffs)
+    return Request(bundle, files, host_file, settings, attach, bpffs, replace, _removals(allow_removals))
+
+
+def _removals(text: str) -> int:
+    from ..loader.removals import ALL
+
+    if text == "all":
+        return ALL
+    if not (text.isascii() and text.isdigit() and len(text) <= 12):
+        raise click.UsageError(f"--allow-removals {text}: a number of rows or `all` is expected")
+    return int(text)
 
 
 def name_and_manifest(bundle: Path) -> tuple[str, Manifest | None]:
@@ -69,3 +96,21 @@ def name_and_manifest(bundle: Path) -> tuple[str, Manifest | None]:
         manifest = load_manifest(bundle)
         return manifest.name, manifest
     return str(bundle), None
+
+
+def look(bundle: Path, bpffs: str, format_: str, deep: bool = False) -> Status:
+    """What is in force. For Prometheus, a bundle that cannot be looked at is one that is down, and not an empty answer.
+
+    Raises DiagnosedError, KernelError, OSError.
+    """
+    from ..status import status
+    from ..views.prometheus import prometheus_down
+
+    name = bundle.name
+    try:
+        name, manifest = name_and_manifest(bundle)
+        return status(name, manifest, bpffs, deep)
+    except Exception:
+        if format_ == "prometheus":
+            click.echo(prometheus_down(name), nl=False)
+        raise

@@ -25,7 +25,7 @@ def plan_command(context: Context, /, format_: str, **options: Any) -> int:
 
     found = plan(request(**options))
     routes = check_routes(found.desired)
-    diagnostics = [*found.findings.all, *routes.diagnostics]
+    diagnostics = [*found.findings.all, *routes.diagnostics, *found.refused]
     if format_ == "json":
         write_json(plan_document(found, routes, diagnostics))
     else:

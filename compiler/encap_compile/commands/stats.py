@@ -8,7 +8,7 @@ import click
 
 from ..diagnostics import Exit
 from .context import Context, write_json
-from .options import BPFFS, BUNDLE, format_option, name_and_manifest
+from .options import BPFFS, BUNDLE, format_option, look
 
 
 @click.command("stats")
@@ -17,16 +17,14 @@ from .options import BPFFS, BUNDLE, format_option, name_and_manifest
 @format_option("text", "json", "prometheus")
 @click.pass_obj
 def stats_command(context: Context, bundle: Path, bpffs: str, format_: str) -> int:
-    """Show the counters of every rule and reason."""
+    """Show the counters of every rule and reason. Exit 3 if the bundle's programs do not run."""
     context.format = format_
-    from ..status import status
-    from ..views import status_view
+    from ..views.prometheus import prometheus
+    from ..views.status_view import counters_document, counters_text
 
-    found = status(*name_and_manifest(bundle), bpffs)
+    found = look(bundle, bpffs, format_)
     if format_ == "json":
-        write_json(status_view.counters_document(found))
-    elif format_ == "prometheus":
-        click.echo(status_view.counters_prometheus(found), nl=False)
+        write_json(counters_document(found))
     else:
-        click.echo(status_view.counters_text(found), nl=False)
-    return Exit.DONE
+        click.echo(prometheus(found) if format_ == "prometheus" else counters_text(found), nl=False)
+    return Exit.DONE if found.up else Exit.DRIFT

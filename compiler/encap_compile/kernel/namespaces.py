@@ -7,8 +7,33 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from .machine import namespace_cookie, network_namespace
+
 _NAME = re.compile(r"net:\[(\d+)\]")
 _INODE = re.compile(r"^ino:\s*(\d+)$", re.M)
+
+
+def name_of_this() -> str:
+    """What people call this network namespace: `init_net` where PID 1 is, a name that `ip netns` gave, or `netns-N`.
+
+    N is its cookie (or its inode number where the kernel has no cookies, before 5.14).
+    """
+    this = network_namespace()
+    for name, inode in (("init_net", _inode(Path("/proc/1/ns/net"))), *_named()):
+        if inode == this:
+            return name
+    return f"netns-{namespace_cookie() or this}"
+
+
+def _named() -> list[tuple[str, int]]:
+    return [(path.name, _inode(path)) for path in sorted(_in(Path("/run/netns"), "*"))]
+
+
+def _inode(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except OSError:  # gone, or of a process that we may not look at
+        return 0
 
 
 def living() -> set[int]:

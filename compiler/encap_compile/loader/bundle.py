@@ -13,23 +13,38 @@ from ..diagnostics import DiagnosedError, Diagnostic, Exit, Place
 from ..kernel.hooks.base import Point
 from ..manifest import Manifest, PrefixSet, Table
 from ..manifest_io import code, identity, load
+from .hostfile import RowsEntry
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # also a file name in bpffs, which refuses dots
+ROWS_OPTION = "--rows"  # who named a file of rows
 _REBUILD = "build it again with `encap-compile` (it may have been interrupted), or take the files as they were reviewed"
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """`object` is NAME.bpf.o as it was hashed; `rows` names files given with --rows instead of the bundle's own."""
+    """`object` is NAME.bpf.o as it was hashed; `rows` names files given with --rows instead of the bundle's own.
+
+    `host_rows` are those that the host file names; --rows takes precedence.
+    """
 
     directory: Path
     manifest: Manifest
     object: bytes
     object_sha256: str
     rows: Mapping[str, Path] = field(default_factory=dict)
+    host_rows: Mapping[str, RowsEntry] = field(default_factory=dict)
 
     def rows_file(self, table: Table) -> Path:
-        return self.rows.get(table.name, self.directory / table.file)
+        """The file that a table's rows come from on this machine."""
+        if table.name in self.rows:
+            return self.rows[table.name]
+        if table.name in self.host_rows:
+            return self.host_rows[table.name].file
+        return self.directory / table.file
+
+    def rows_origin(self, table: Table, host_file: str) -> str:
+        """Who named that file: empty if it is the bundle's own."""
+        return ROWS_OPTION if table.name in self.rows else host_file if table.name in self.host_rows else ""
 
     def prefix_file(self, prefix_set: PrefixSet) -> Path:
         return self.directory / prefix_set.file

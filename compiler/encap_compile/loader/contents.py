@@ -14,6 +14,7 @@ from ..machine import Addresses, Machine
 from ..manifest import HostMember, Manifest, PrefixSet, SourceSet, Table
 from .bundle import Bundle
 from .compose import Instance, member_value
+from .digests import file_sha256
 
 if TYPE_CHECKING:
     from ..rows import EncodedRows
@@ -27,7 +28,8 @@ OWN_ADDRESS_KEY = 16  # bytes: type ip
 class Content:
     """The entries that a map should hold. `kind` is rows, sources, prefixes, addresses or cgroups.
 
-    `pending` names the rows that are left out as long as their cgroup is not there.
+    `pending` names the rows that are left out as long as their cgroup is not there. `file` is what the entries were
+    read from, with its SHA-256, and `origin` who named it; all empty for what no file says.
     """
 
     map: str
@@ -38,6 +40,9 @@ class Content:
     capacity: int
     table: str = ""
     pending: tuple[str, ...] = ()
+    file: str = ""
+    sha256: str = ""
+    origin: str = ""
 
 
 @dataclass
@@ -53,8 +58,11 @@ class Wanted:
         return tuple(dict.fromkeys(path for rows in self.rows.values() for path in rows.cgroups))
 
 
-def wanted_contents(bundle: Bundle, machine: Machine, findings: Findings) -> Wanted:
-    """Read the files of a bundle into map contents. What is wrong with a file goes to `findings`."""
+def wanted_contents(bundle: Bundle, machine: Machine, findings: Findings, host_file: str = "") -> Wanted:
+    """Read the files of a bundle into map contents. What is wrong with a file goes to `findings`.
+
+    `host_file` is the path of the host file that may have named files of rows.
+    """
     from ..rows import read_rows
     from ..rows.ends import judge_outer
 
@@ -63,6 +71,8 @@ def wanted_contents(bundle: Bundle, machine: Machine, findings: Findings) -> Wan
         if not table.file:  # compiled in
             continue
         path = bundle.rows_file(table)
+        # Hashed before it is read: if it changes in between, it shows as changed afterwards.
+        sha256 = file_sha256(path)
         rows = read_rows(table, str(path), findings)
         if table.family_field:  # the compiler has judged the bundle's own rows, but not those given with --rows
             judge_outer(rows, table.family_field, table.encapsulations, findings, warn=False)
@@ -71,7 +81,18 @@ def wanted_contents(bundle: Bundle, machine: Machine, findings: Findings) -> Wan
             continue
         entries = Packed(rows.count, rows.keys, rows.values)
         wanted.contents.append(
-            Content(table.map, "rows", table.key.size, table.value.size, entries, table.capacity, table.name)
+            Content(
+                table.map,
+                "rows",
+                table.key.size,
+                table.value.size,
+                entries,
+                table.capacity,
+                table.name,
+                file=str(path.absolute()),
+                sha256=sha256,
+                origin=bundle.rows_origin(table, host_file),
+            )
         )
     if findings.errors:  # sets are made from rows that are right
         return wanted
@@ -114,10 +135,13 @@ def _prefixes(prefix_set: PrefixSet, bundle: Bundle, findings: Findings) -> Cont
     from ..rows import read_prefixes
 
     width = prefix_set.key.size - 4
-    prefixes = read_prefixes(str(bundle.prefix_file(prefix_set)), findings)
+    path = bundle.prefix_file(prefix_set)
+    sha256 = file_sha256(path)
+    prefixes = read_prefixes(str(path), findings)
     keys = dict.fromkeys(_lpm_key(p, width) for p in prefixes if f"ipv{p.version}" in prefix_set.families)
     entries = Packed(len(keys), b"".join(keys), ONE * len(keys))
-    return Content(prefix_set.map, "prefixes", prefix_set.key.size, 4, entries, prefix_set.capacity)
+    size, capacity = prefix_set.key.size, prefix_set.capacity
+    return Content(prefix_set.map, "prefixes", size, 4, entries, capacity, file=str(path.absolute()), sha256=sha256)
 
 
 def _lpm_key(prefix: IPv4Network | IPv6Network, width: int) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from ..kernel.errors import KernelError
 from ..kernel.maps import Map
 from ..kernel.pins import open_map
+from ..manifest import Counter
 from .layouts import COUNTERS
 from .observe import Observed, PinnedMap
 from .state import Totals
@@ -48,6 +49,13 @@ def totals(observed: Observed) -> Totals:
             except KernelError:
                 continue  # unpinned by an apply that runs right now: its carried totals take over
     return add(parts.values())
+
+
+def total(totals: Totals, counter: Counter) -> tuple[int, int]:
+    """Packets and bytes of a counter, with what a program of the first release counted under the name of then."""
+    packets, size = totals.get(counter.name, (0, 0))
+    before = totals.get(counter.formerly, (0, 0)) if counter.formerly else (0, 0)
+    return packets + before[0], size + before[1]
 
 
 def add(parts: Iterable[Totals]) -> Totals:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..diagnostics import DiagnosedError, Diagnostic, Exit, Findings, Severity
@@ -17,15 +17,18 @@ from ..kernel.objects import BpfObject, MapDefinition
 from ..kernel.pins import require_bpffs
 from ..machine import Machine, resolve
 from ..manifest import Manifest
-from . import hostfile
+from ..suggest import closest
+from .adopt import judge, with_former
 from .bundle import Bundle, open_bundle
 from .cgroup_contents import with_cgroups
 from .cgroups import Cgroups, attached_path, depth, find_cgroups
 from .compose import Context, Instance, compose, compose_cgroup
 from .contents import Wanted, check_stacks, wanted_contents
+from .hostfile import Given, HostFile, open_host_file, read_settings
 from .layouts import COUNTERS, HOST_SECTION, layout_hashes
 from .observe import Observed
 from .paths import Paths
+from .removals import DEFAULT_LIMITS, Limits
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,16 @@ class Request:
     settings: Sequence[str] = ()
     attach: str = ""
     bpffs: str = ""
+    replace: str = ""  # the name of another bundle, whose hooks are taken over
+    allow_removals: int = 0  # entries of each table that may go; see `loader.removals`
 
 
 @dataclass(frozen=True)
 class Desired:
     """`layouts` and `definitions` are of the maps by their name in the C; `attach` is the attach kind of TC hooks.
 
-    `cgroups` are those that the spec or a row names, None if the bundle has nothing to do with cgroups.
+    `cgroups` are those that the spec or a row names, None if the bundle has nothing to do with cgroups. `limits` and
+    `allow_removals` say how many entries of a table may go.
     """
 
     bundle: Bundle
@@ -59,6 +65,8 @@ class Desired:
     settings: Mapping[str, str]
     findings: Findings
     cgroups: Cgroups | None = None
+    limits: Limits = DEFAULT_LIMITS
+    allow_removals: int = 0
 
     @property
     def manifest(self) -> Manifest:
@@ -106,11 +114,32 @@ def open_ready(request: Request) -> Bundle:
     return bundle
 
 
-def given_values(host_file: str, settings: Sequence[str]) -> tuple[str, dict[str, hostfile.Given]]:
-    """The host file in use and all given values, --set over the file. Raises DiagnosedError (H103)."""
-    path = Path(host_file) if host_file else hostfile.DEFAULT
-    from_file = hostfile.read_host_file(path) if host_file or path.exists() else {}
-    return str(path) if from_file else "", {**from_file, **hostfile.read_settings(settings)}
+def paths_of(request: Request, bundle: Bundle) -> Paths:
+    """Where the bundle's things are, and of the one that it replaces. Raises DiagnosedError (H140)."""
+    return with_former(Paths.of(bundle.manifest.name, request.bpffs), request.replace)
+
+
+def given_values(host_file: HostFile, settings: Sequence[str]) -> dict[str, Given]:
+    """All given host values, --set over the file. Raises DiagnosedError (H103)."""
+    return {**host_file.values, **read_settings(settings)}
+
+
+def judge_host_file(file: HostFile, manifest: Manifest, findings: Findings) -> None:
+    """H160, H161: keys of the host file that are most likely meant for this bundle, and misspelt."""
+    declared = {h.name for h in manifest.host}
+    for name, value in file.values.items():
+        near = closest(name, declared - file.values.keys()) if name not in declared else None
+        if near is not None:
+            words = f"`{name}` is no host value of {manifest.name}, and `{near}` is not given: it is ignored"
+            findings.warning("H160", words, value.place, f"did you mean `{near}`?")
+    tables = {t.name for t in manifest.tables if t.file}
+    for entry in file.rows:
+        if entry.bundle in ("", manifest.name) and entry.table not in tables:
+            near = closest(entry.table, tables)
+            if near is not None or entry.bundle:
+                words = f"rows: {manifest.name} has no table `{entry.table}` with rows in a file: it is ignored"
+                fix = f"did you mean `{near}`?" if near else f"tables: {', '.join(sorted(tables)) or 'none'}"
+                findings.warning("H161", words, entry.place, fix)
 
 
 def prepare(request: Request, bundle: Bundle, before: Observed) -> Desired:
@@ -122,14 +151,20 @@ def prepare(request: Request, bundle: Bundle, before: Observed) -> Desired:
     from ..rows.short import ShortFindings  # rows are read below
 
     manifest = bundle.manifest
-    paths = Paths.of(manifest.name, request.bpffs)
+    paths = paths_of(request, bundle)
     require_bpffs(paths.bpffs, mount=True)
     definitions = object_maps(bundle)
     findings = ShortFindings()
-    host_file, given = given_values(request.host_file, request.settings)
-    machine = resolve(manifest, given, devices(), findings)
+    if paths.former:
+        judge(paths, request.replace, before, findings)
+        stop(findings)
+    file = open_host_file(request.host_file)
+    judge_host_file(file, manifest, findings)
+    tables = [t.name for t in manifest.tables if t.file]
+    bundle = replace(bundle, host_rows=file.rows_of(manifest.name, tables))
+    machine = resolve(manifest, given_values(file, request.settings), devices(), findings)
     stop(findings)
-    wanted = wanted_contents(bundle, machine, findings)
+    wanted = wanted_contents(bundle, machine, findings, file.path)
     attached = attached_path(manifest, machine)
     cgroups = find_cgroups(attached, named_cgroups(manifest, wanted), findings) if attached else None
     if not attached and named_cgroups(manifest, wanted):
@@ -163,10 +198,12 @@ def prepare(request: Request, bundle: Bundle, before: Observed) -> Desired:
         layout_hashes(manifest, definitions),
         definitions,
         kind,
-        host_file,
+        file.path,
         dict(s.split("=", 1) for s in request.settings),
         findings,
         cgroups,
+        file.limits,
+        request.allow_removals,
     )
 
 

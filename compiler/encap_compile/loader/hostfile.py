@@ -1,15 +1,21 @@
-"""/etc/encap/host.yaml, or what --host names: this machine's values, one key each.
+"""/etc/encap/host.yaml, or what --host names: this machine's host values, files of rows, and limits.
 
 Every scalar is taken as it is written: what `11:22:33:44:55:55` or `0x10` is, the value's declared type decides.
+Two keys are no host values: `rows` names the files of tables, as a mapping, and `limits` says what apply refuses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..diagnostics import DiagnosedError, Diagnostic, Exit, Place
+from .removals import DEFAULT_LIMITS, Limits
+
+if TYPE_CHECKING:
+    from ..frontend.nodes import Node
 
 DEFAULT = Path("/etc/encap/host.yaml")
 
@@ -23,14 +29,47 @@ class Given:
     place: Place
 
 
-def read_host_file(path: Path) -> dict[str, Given]:
+@dataclass(frozen=True)
+class RowsEntry:
+    """A table's file of rows on this machine; `bundle` is empty where every bundle with such a table takes it."""
+
+    bundle: str
+    table: str
+    file: Path  # absolute
+    place: Place
+
+
+@dataclass(frozen=True)
+class HostFile:
+    """What a host file says; `path` is absolute, and empty where there is no host file."""
+
+    path: str = ""
+    values: Mapping[str, Given] = field(default_factory=dict)
+    rows: tuple[RowsEntry, ...] = ()
+    limits: Limits = DEFAULT_LIMITS
+
+    def rows_of(self, bundle: str, tables: Sequence[str]) -> dict[str, RowsEntry]:
+        """The files of a bundle's tables. An entry that names the bundle takes precedence over one that does not."""
+        entries = sorted((e for e in self.rows if e.bundle in ("", bundle)), key=lambda e: bool(e.bundle))
+        return {e.table: e for e in entries if e.table in tables}
+
+
+def open_host_file(named: str) -> HostFile:
+    """The file that --host named, else /etc/encap/host.yaml, else nothing. Raises DiagnosedError (H103)."""
+    path = Path(named) if named else DEFAULT
+    return read_host_file(path) if named or path.exists() else HostFile()
+
+
+def read_host_file(path: Path) -> HostFile:
     """Raises DiagnosedError (H103, and the codes of `frontend.reader`)."""
     from ..frontend.reader import read_yaml  # only machines with a host file pay for PyYAML
+    from ..regular_file import read_regular
     from ..rows.short import ShortFindings
 
     findings = ShortFindings()
+    path = path.absolute()
     try:
-        root = read_yaml(path.read_bytes(), str(path), findings)
+        root = read_yaml(read_regular(path), str(path), findings)
     except OSError as error:
         raise _wrong(f"cannot be read: {error.strerror}", Place(str(path))) from None
     if findings.errors:
@@ -38,13 +77,48 @@ def read_host_file(path: Path) -> dict[str, Given]:
     if root is None or root.kind != "object":
         raise _wrong("a mapping of names to values is expected", root.place if root else Place(str(path)))
     given: dict[str, Given] = {}
+    rows: tuple[RowsEntry, ...] = ()
+    limits = DEFAULT_LIMITS
     for name, value in root.items():
-        items = value.each()
-        if not items or any(i.kind in ("object", "array", "null") for i in items):
-            raise _wrong(f"`{name}`: a value or a list of values is expected", value.place)
-        texts = tuple(i.value if i.kind == "string" else i.text for i in items)
-        given[name] = Given(texts, str(path), value.place)
-    return given
+        if name == "rows" and value.kind == "object":
+            rows = tuple(_rows(value, path.parent))
+        elif name == "limits" and value.kind == "object":
+            limits = _limits(value)
+        else:
+            given[name] = Given(_texts(name, value), str(path), value.place)
+    return HostFile(str(path), given, rows, limits)
+
+
+def _texts(name: str, value: Node) -> tuple[str, ...]:
+    items = value.each()
+    if not items or any(i.kind in ("object", "array", "null") for i in items):
+        raise _wrong(f"`{name}`: a value or a list of values is expected", value.place)
+    return tuple(i.value if i.kind == "string" else i.text for i in items)
+
+
+def _rows(node: Node, folder: Path) -> list[RowsEntry]:
+    """`TABLE: FILE` or `BUNDLE/TABLE: FILE`; a relative path starts at the host file's folder."""
+    entries = []
+    for key, value in node.items():
+        bundle, slash, table = key.rpartition("/")
+        if value.kind != "string" or not value.value or not table or (slash and not bundle):
+            raise _wrong(f"rows: `{key}`: TABLE: FILE or BUNDLE/TABLE: FILE is expected", value.place)
+        entries.append(RowsEntry(bundle, table, folder / value.value, value.place))
+    return entries
+
+
+def _limits(node: Node) -> Limits:
+    found = {"percent": DEFAULT_LIMITS.percent, "rows": DEFAULT_LIMITS.rows}
+    for key, value in node.items():
+        if key != "removals" or value.kind != "object":
+            raise _wrong("limits: `removals: {percent: 20, rows: 10}` is expected", value.place)
+        for word, number in value.items():
+            most = 100 if word == "percent" else 1 << 32
+            if word not in found or number.kind != "integer" or not 0 <= number.value <= most:
+                words = f"limits: removals: `{word}`: percent (0 to 100) and rows (a number) are expected"
+                raise _wrong(words, number.place)
+            found[word] = number.value
+    return Limits(**found)
 
 
 def read_settings(settings: Sequence[str]) -> dict[str, Given]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..kernel.hooks.base import Owner
@@ -17,12 +17,16 @@ DEFAULT_STATE = Path("/run/encap")
 
 @dataclass(frozen=True)
 class Paths:
-    """All paths of one bundle in one network namespace, whose inode number is a part of them."""
+    """All paths of one bundle in one network namespace, whose inode number is a part of them.
+
+    `former` names the bundle that this one replaces, whose pins, state and filters it takes over.
+    """
 
     bpffs: Path
     state_root: Path
     namespace: int
     bundle: str
+    former: str = ""
 
     @classmethod
     def of(cls, bundle: str, bpffs: str = "") -> Paths:
@@ -54,4 +58,14 @@ class Paths:
 
     @property
     def owner(self) -> Owner:
-        return Owner(self.bundle, self.links, self.machine_state)
+        return Owner(self.bundle, self.links, self.machine_state, self.former)
+
+    def named(self, bundle: str) -> Paths:
+        """The paths of another bundle in the same namespace."""
+        return replace(self, bundle=bundle, former="")
+
+    @property
+    def owners(self) -> tuple[Owner, ...]:
+        """Each bundle whose programs are this one's to replace, its own last."""
+        own = self.named(self.bundle).owner
+        return (self.named(self.former).owner, own) if self.former else (own,)

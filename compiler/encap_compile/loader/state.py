@@ -3,22 +3,41 @@
 One JSON file, written to a temporary name and renamed, so that a reader sees the old or the new one, never half.
 """
 
-from __future__ import annotations
+# Annotations are not postponed here: `structured` reads the document by them.
 
 import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 from ..kernel.hooks.base import CGROUP_POINTS, DEVICE_POINTS, Hook
 from ..manifest import Counter, Manifest
-from ..manifest_io import MalformedError, structure
+from ..regular_file import read_regular
+from ..structured import structured
 
 FORMAT_VERSION = 1
 NAME = "state.json"
+MOST_BYTES = 256 << 20  # of a state: it holds the manifest, and the number of every cgroup that rows name
 Totals = dict[str, tuple[int, int]]  # counter -> packets, bytes
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What a map was filled with: `count` entries read from `file`, whose SHA-256 was `sha256`.
+
+    `origin` says who named the file: empty for the bundle's own, `--rows`, or the path of a host file. `digest` is that
+    of the entries, see `loader.digests`.
+    """
+
+    kind: str
+    table: str
+    count: int
+    digest: str
+    file: str = ""
+    sha256: str = ""
+    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -29,6 +48,8 @@ class State:
     `carried`: totals of counters maps that are no more, by the map's id.
     `cgroups`: each cgroup that the spec or a row names, by its path below `cgroup`, the attached one; 0 if it was
     pending. `former`: numbers that cgroups of a path had before, the last one first.
+    `replaces`: the bundle that is being replaced, as long as that is not complete.
+    `filled` and `pins`: by the map's name, what it was filled with, and the name of its pin.
     """
 
     manifest: Manifest | None = None
@@ -45,8 +66,11 @@ class State:
     cgroup: str = ""
     cgroups: dict[str, int] = field(default_factory=dict)
     former: dict[str, list[int]] = field(default_factory=dict)
+    replaces: str = ""
+    filled: dict[str, Filled] = field(default_factory=dict)
+    pins: dict[str, str] = field(default_factory=dict)
 
-    def with_counters(self, layout: str, counters: tuple[Counter, ...]) -> State:
+    def with_counters(self, layout: str, counters: tuple[Counter, ...]) -> Self:
         """The same, knowing one more layout of the counters."""
         known = {**self.counter_layouts, layout: {c.name: c.offset for c in counters}}
         return replace(self, counter_layouts=known)
@@ -76,9 +100,12 @@ def cgroup_words(path: str) -> str:
 def load(directory: Path) -> State | None:
     """The state in a directory; None if there is none or it cannot be understood (the kernel knows the rest)."""
     try:
-        document = json.loads((directory / NAME).read_text(encoding="utf-8"))
-        return _structure(document)
-    except (OSError, ValueError, KeyError, TypeError, MalformedError):
+        document = json.loads(read_regular(directory / NAME, MOST_BYTES))
+        if document.pop("format_version") != FORMAT_VERSION:
+            return None
+        found: State = structured(State, document, "state")
+        return found
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
@@ -94,14 +121,3 @@ def save(directory: Path, state: State) -> None:
 def forget(directory: Path) -> None:
     """Remove all state of a bundle."""
     shutil.rmtree(directory, ignore_errors=True)
-
-
-def _structure(document: Any) -> State:
-    if document.pop("format_version") != FORMAT_VERSION:
-        raise ValueError("another format")
-    manifest = document.pop("manifest")
-    carried = {
-        number: {name: (int(p), int(b)) for name, (p, b) in totals.items()}
-        for number, totals in document.pop("carried").items()
-    }
-    return State(manifest=structure(manifest) if manifest is not None else None, carried=carried, **document)

@@ -10,7 +10,7 @@ from re import compile as pattern
 from .. import ir
 from ..spec import EgressRule, Row, Spec, Table
 from .names import c_name, fnv1a, place_text
-from .owners import ERRNO_SINCE, socket_level
+from .owners import ERRNO_SINCE, connect_rule_constant, socket_level
 
 _NOT_IN_A_NAME = pattern(r"[^A-Z0-9]+")
 
@@ -33,6 +33,11 @@ def lower_contract(spec: Spec, compiler: str, title: str) -> ir.SocketContract |
         reasons=spec.kernel >= ERRNO_SINCE,
         rules=tuple(ir.ContractRule(rule.name, rule.text, place_text(rule.place)) for rule in rules),
         tables=tuple(_table(spec.endpoints[name], rules, found, constants) for name, found in rows.items()),
+        connects=tuple(
+            ir.ContractConnect(r.name, connect_rule_constant(r.name), fnv1a(r.name), r.text, place_text(r.place))
+            for r in spec.connect
+            if r.choose is not None
+        ),
     )
 
 

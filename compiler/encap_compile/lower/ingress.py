@@ -63,7 +63,7 @@ def lower_ingress(
         return None
     wanted = {rule.decapsulate for rule in spec.ingress.rules}
     return ir.IngressProgram(
-        function=f"{c_name(spec.name)}_ingress",
+        function=f"{c_name(spec.name)}__ingress",
         refuse=spec.ingress.refuse,
         decapsulators=tuple(
             _decapsulator(spec, stack, conditions, replies, clamps) for stack in stacks if stack.encapsulation in wanted
@@ -82,7 +82,7 @@ def _decapsulator(
     own = next(p.source for w in stack.layers[0].words for p in w.parts if p.name == "source")
     lowered = tuple(_rule(spec, r, stack, conditions, replies.get(r.name, ())) for r in rules)
     return ir.Decapsulator(
-        function=f"decapsulate_{stack.name}",
+        function=f"decapsulate_{stack.c_name}",
         stack=stack,
         signature=signature(stack),
         own_address=own,
@@ -137,7 +137,7 @@ def _identifiers(spec: Spec, rules: Sequence[IngressRule], stack: ir.Stack) -> l
         option = option_of(stack, header_name, field_name)
         if option is not None:
             bits = 32 * option.words
-            found[rule.lookup] = ir.Identifier(c_name(rule.lookup), "", option.name, bits, 0, bits, option.reason)
+            found[rule.lookup] = ir.Identifier(c_name(rule.lookup), "", option.member, bits, 0, bits, option.reason)
             continue
         layer = next(layer for layer in stack.layers if layer.header == header_name)
         header = catalogue.headers()[header_name]
@@ -166,7 +166,7 @@ def _rule(
     elif isinstance(rule.source, Addresses):
         kind = "prefixes" if len(rule.source.prefixes) <= INLINE_PREFIXES else "set"
         if kind == "set":
-            map_ = conditions.long_list(rule.source, "from_" + c_name(rule.name))
+            map_ = conditions.long_list(rule.source, f"from_{c_name(rule.name)}")
         prefixes = tuple(p for p in rule.source.prefixes if f"ipv{p.version}" == stack.outer_family)
     else:
         assert isinstance(rule.source, AnySource)
@@ -176,7 +176,7 @@ def _rule(
     elif isinstance(rule.set_mark, Reference) and rule.set_mark.root == "host":
         mark = f"host.{host_value(rule.set_mark, stack.outer_family, spec).member}"
     elif isinstance(rule.set_mark, Reference):
-        mark = f"row.{rule.set_mark.path[0]}"
+        mark = f"row.field_{c_name(rule.set_mark.path[0])}"
     return ir.IngressRule(
         name=rule.name,
         c_name=c_name(rule.name),

@@ -188,7 +188,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         own_addresses=OWN_ADDRESSES if egress.signatures else "",
         counters_size=counting.SIZE * len(described_counters),
         counters=tuple(
-            manifest.Counter(c.name, i * counting.SIZE, c.kind, c.text, c.place)
+            manifest.Counter(c.name, i * counting.SIZE, c.kind, c.text, c.place, c.formerly)
             for i, c in enumerate(described_counters)
         ),
         stacks=tuple(manifest_stack(s) for s in in_use),
@@ -199,7 +199,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
             if program is not None and (program is ingress or egress.needed)
         )
         + tuple(
-            manifest.Hooked(f"{c_name(spec.name)}_{CGROUP_HOOKS[name]}", name, HOOKS[name].section)
+            manifest.Hooked(f"{c_name(spec.name)}__{CGROUP_HOOKS[name]}", name, HOOKS[name].section)
             for name in CGROUP_HOOKS
             if owners and any(name in c.hooks for c in owners.cgroups)
         ),
@@ -222,7 +222,8 @@ def _flows(program: ir.Program) -> tuple[str, ...]:
     owners = _owner_members(program.owners) if program.owners else ()
     stacks = [d.stack for d in (program.ingress.decapsulators if program.ingress else ()) if d.learns]
     return (
-        *(f"{m.ctype} {m.name}" for m in program.flows.members),
+        # As the first release called them: a table of flows outlives the program.
+        *(f"{m.ctype} {m.name.removeprefix('option_').replace('__', '_')}" for m in program.flows.members),
         *(f"stack {s.name}" for s in stacks),
         *owners,
     )

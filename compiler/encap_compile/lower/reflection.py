@@ -145,7 +145,7 @@ def learn(rule: IngressRule, arriving: ir.Stack, replies: Sequence[ir.Stack]) ->
         part = next(p for p in word.parts if p.name == field)
         fields.append(ir.LearnedField(member, type_, layer.member, word.name, word.bits, part.shift, part.bits))
     own = [r for r in replies if r.outer_family == arriving.outer_family] or replies
-    guarded = {r.name for r in own if to_host_value(r) and any(_of_other_family(r, other) for other in replies)}
+    guarded = {r.c_name for r in own if to_host_value(r) and any(_of_other_family(r, other) for other in replies)}
     usual, otherwise = _largest(own, arriving), _largest(replies, arriving)
     return ir.Learn(
         constant(rule.name),
@@ -169,7 +169,7 @@ def _largest(replies: Sequence[ir.Stack], arriving: ir.Stack) -> str:
 
 def larger(one: ir.Stack, other: ir.Stack) -> str:
     """The constant of `one`'s overhead, if that is more than the other's. A tail that is kept stands in both."""
-    return f"{one.name}_OVERHEAD".upper() if one.overhead > other.overhead else ""
+    return one.overhead_constant if one.overhead > other.overhead else ""
 
 
 def _layer(stack: ir.Stack, header: str) -> ir.Layer | None:

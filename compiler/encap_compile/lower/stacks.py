@@ -26,7 +26,7 @@ from ..headers.model import (
 )
 from ..spec import Encapsulation, HeaderUse, OptionUse, Reference, Scalar, Spec, Value
 from ..values import parse
-from .names import c_name, place_text
+from .names import c_name, member_name, place_text
 from .tails import has_critical_option, has_tail, lower_tail, received_option, tail_length
 
 OPTION_HEAD = 4  # bytes
@@ -92,8 +92,7 @@ def lower_stack(
     sizes = [sum(word.size for word in words) for words in layouts]
     behind = [sum(OPTION_HEAD + option.length for option in use.options) for use in uses]
     overhead = sum(sizes) + sum(behind)
-    name = f"{c_name(encapsulation.name)}_{family}"
-    lowered = _Stack(name, family, inner_families, row, spec)
+    lowered = _Stack(c_name(encapsulation.name), family, inner_families, row, spec)
     layers = []
     offset = 0
     packed = False
@@ -111,7 +110,8 @@ def lower_stack(
             flags.append("BPF_F_ADJ_ROOM_ENCAP_L2_ETH")
     return ir.Stack(
         id=number,
-        name=name,
+        name=f"{member_name(encapsulation.name)}_{family}",
+        c_name=f"{lowered.encapsulation}_{family}",
         encapsulation=encapsulation.name,
         outer_family=family,
         overhead=overhead,
@@ -130,12 +130,15 @@ def lower_stack(
 class _Stack:
     """What all words of one stack share."""
 
-    def __init__(self, name: str, family: str, inner: tuple[str, ...], row: Mapping[str, str], spec: Spec) -> None:
-        self.name, self.family, self.inner, self.row, self.spec = name, family, inner, row, spec
+    def __init__(
+        self, encapsulation: str, family: str, inner: tuple[str, ...], row: Mapping[str, str], spec: Spec
+    ) -> None:
+        """`encapsulation`: its name in the C."""
+        self.encapsulation, self.family, self.inner, self.row, self.spec = encapsulation, family, inner, row, spec
 
     def constant_prefix(self, offset: int) -> str:
         """The outer IP header has constants of its own in each family; what follows it shares them."""
-        return self.name if offset == 0 else self.name.removesuffix(f"_{self.family}")
+        return f"STACK_{self.encapsulation}_{self.family}" if offset == 0 else f"ENCAP_{self.encapsulation}"
 
     def layer(
         self,
@@ -154,7 +157,7 @@ class _Stack:
             )
             fixed = all(isinstance(p.source, ir.Literal) for p in parts)
             zero = fixed and all(p.source.value == 0 for p in parts)  # type: ignore[union-attr]
-            constant = f"{self.constant_prefix(offset)}_{header.name}_{word.name}".upper()
+            constant = f"{self.constant_prefix(offset)}__{header.name}_{word.name}".upper()
             lowered.append(
                 ir.WordLayout(word.name, word.bits, parts, "" if zero or not _has_literal(parts) else constant)
             )
@@ -166,7 +169,7 @@ class _Stack:
             offset=offset,
             size=size,
             words=tuple(lowered),
-            checksum_base=f"{self.name}_{header.name}_checksum_base".upper() if checksum else "",
+            checksum_base=f"{self.constant_prefix(0)}__{header.name}_checksum_base".upper() if checksum else "",
         )
 
     def source(
@@ -227,15 +230,14 @@ class _Stack:
             return received_value(header, word, self.family)
         member = value.path[0]
         type_ = self.row[member]
-        return ir.FromRow(member, type_, mapped=type_ == "ip" and self.family == "ipv4")
+        return ir.FromRow(f"field_{c_name(member)}", type_, mapped=type_ == "ip" and self.family == "ipv4")
 
     def tail(self, uses: Sequence[HeaderUse], chain: Sequence[Header], layers: Sequence[ir.Layer]) -> ir.Tail | None:
         """The tail of the header that has one."""
         use = next((u for u, h in zip(uses, chain, strict=True) if has_tail(u, h)), None)
         if use is None:
             return None
-        prefix = self.name.removesuffix(f"_{self.family}")
-        return lower_tail(use, layers, prefix, lambda option: self.option(use, option))
+        return lower_tail(use, layers, self.encapsulation, lambda option: self.option(use, option))
 
     def option(self, use: HeaderUse, option: OptionUse) -> ir.Source:
         """Where the data of an option come from."""
@@ -281,13 +283,13 @@ class HostValue(NamedTuple):
 
 def host_value(reference: Reference, family: str, spec: Spec) -> HostValue:
     """What a `host.` reference names, for an outer header of `family`."""
-    name = "_".join(reference.path)
+    member = "__".join((f"value_{c_name(reference.path[0])}", *reference.path[1:]))
     if len(reference.path) > 1 and reference.path[1] != "address":
-        return HostValue(c_name(name), ATTRIBUTE_TYPES[reference.path[1]], "")
+        return HostValue(member, ATTRIBUTE_TYPES[reference.path[1]], "")
     type_ = "ip" if len(reference.path) > 1 else spec.host[reference.path[0]].type
     if type_ == "ip":
-        return HostValue(c_name(f"{name}_{family}"), family, family)
-    return HostValue(c_name(name), type_, "")
+        return HostValue(f"{member}__{family}", family, family)
+    return HostValue(member, type_, "")
 
 
 def struct_name(header: Header, words: tuple[Word, ...]) -> str:

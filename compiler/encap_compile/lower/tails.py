@@ -44,13 +44,13 @@ def word_count(type_: str) -> int:
 
 def received_option(header: str, name: str, size: int) -> ir.FromRow:
     """An option that came in, as it is kept."""
-    return ir.FromRow(c_name(f"{header}_{name}"), words(size), received=f"{header}.{name}")
+    return ir.FromRow(f"option_{header}__{c_name(name)}", words(size), received=f"{header}.{name}")
 
 
 def lower_tail(
     use: HeaderUse, layers: Sequence[ir.Layer], prefix: str, source: Callable[[OptionUse], ir.Source]
 ) -> ir.Tail:
-    """The tail of a header. `prefix` begins the names of what is its encapsulation's own."""
+    """The tail of a header. `prefix` is its encapsulation's name in the C."""
     header = catalogue.headers()[use.name]
     counted = header.tail_length()
     assert header.tail is not None and counted is not None
@@ -75,11 +75,12 @@ def lower_tail(
 
 def _options(use: HeaderUse, role: Options, prefix: str, source: Callable[[OptionUse], ir.Source]) -> ir.Options:
     return ir.Options(
-        struct=f"{prefix}_options",
+        struct=f"options_{prefix}",
         options=tuple(
             ir.Option(
-                name=c_name(option.name),
-                constant=f"{prefix}_option_{c_name(option.name)}".upper(),
+                name=option.name,
+                member=f"option_{c_name(option.name)}",
+                constant=f"ENCAP_{prefix}__OPTION__{c_name(option.name)}".upper(),
                 head=option.option_class << 16 | option.kind << 8 | option.length // 4,
                 words=option.length // 4,
                 source=source(option),
@@ -98,4 +99,4 @@ def option_of(stack: ir.Stack, header: str, name: str) -> ir.Option | None:
     """The option of a header that a stack wants to receive."""
     if stack.tail is None or stack.tail.options is None or stack.tail.layer != header:
         return None
-    return next((o for o in stack.tail.options.options if o.name == c_name(name)), None)
+    return next((o for o in stack.tail.options.options if o.name == name), None)

@@ -53,8 +53,8 @@ def _checks(
     mask = sum(_mask(part) for part, _ in literal)
     value = sum(number << part.shift for part, number in literal)
     if mask:
-        prefix = stack.name if layer is stack.layers[0] else c_name(stack.encapsulation)
-        constant = f"{prefix}_{layer.header}_{name}".upper()
+        prefix = stack.constant if layer is stack.layers[0] else f"ENCAP_{c_name(stack.encapsulation)}"
+        constant = f"{prefix}__{layer.header}_{name}".upper()
         compared = [f"{part.name} {number}" if number else part.name for part, number in literal]
         ignored = [p.name for p in word.parts if p.name not in {part.name for part, _ in literal}]
         yield ir.WordCheck(

@@ -60,8 +60,9 @@ def destination(rule: ir.EgressRule) -> str:
 
 def dispatched(egress: ir.EgressProgram) -> list[tuple[str, str]]:
     """Where rules lead to: each label, and what holds the values."""
-    found = {destination(r): "&flow->learned" if r.action == "reflect" else r.table for r in egress.rules if r.table}
-    found |= {f"encapsulate_{c.table}": c.table for r in egress.rules for c in r.choices}
+    values = {"reflect": "&flow->learned"}
+    found = {destination(r): values.get(r.action, f"row_{r.table}") for r in egress.rules if r.table}
+    found |= {f"encapsulate_{c.table}": f"row_{c.table}" for r in egress.rules for c in r.choices}
     return list(found.items())
 
 
@@ -252,7 +253,7 @@ def _overhead(larger: str, learn: ir.Learn, decapsulator: ir.Decapsulator) -> st
     if larger:
         return f"{larger}{' + tail' if learn.tail else ''}"
     if decapsulator.encapsulation_limit:
-        return f"{decapsulator.stack.name.upper()}_OVERHEAD"
+        return decapsulator.stack.overhead_constant
     return received_overhead(decapsulator.stack)
 
 

@@ -105,7 +105,7 @@ def length_conditions(decapsulator: ir.Decapsulator) -> str:
     """Further lengths that must agree with the first."""
     text = ""
     for check in decapsulator.lengths[1:]:
-        before = f"offsetof(struct {decapsulator.stack.name}, {check.layer})"
+        before = f"offsetof(struct {decapsulator.stack.struct}, {check.layer})"
         layer = _at(check.layer, decapsulator)
         behind = f" - sizeof({layer.rstrip('.->')})" if check.payload else ""
         text += f" || bpf_ntohs({layer}{check.word}) != datagram - {before}{behind}"
@@ -148,7 +148,7 @@ def _identifier(rule: ir.IngressRule, decapsulator: ir.Decapsulator) -> ir.Ident
 
 def lookup_call(rule: ir.IngressRule, decapsulator: ir.Decapsulator) -> str:
     """The row for the received identifier."""
-    return f"find_{rule.lookup}({_number(_identifier(rule, decapsulator), decapsulator)})"
+    return f"find_in_{rule.lookup}({_number(_identifier(rule, decapsulator), decapsulator)})"
 
 
 def _number(field: ir.Identifier | ir.LearnedField | ir.Tail, decapsulator: ir.Decapsulator) -> str:
@@ -192,7 +192,7 @@ def received_tables(program: ir.Program) -> list[tuple[ir.TableMap, str, str]]:
 
 def mark_value(rule: ir.IngressRule) -> str:
     if rule.mark.startswith("row."):
-        return f"{rule.lookup}->{rule.mark.removeprefix('row.')}"
+        return f"row_{rule.lookup}->{rule.mark.removeprefix('row.')}"
     if rule.mark.startswith("host."):
         return rule.mark
     return f"{int(rule.mark, 0):#x}; /* {rule.mark_place} */" if rule.mark_place else rule.mark
@@ -215,7 +215,7 @@ def source_key(rule: ir.IngressRule, stack: ir.Stack, program: ir.Program) -> st
     map_ = next(m for m in program.address_maps if m.name == rule.source_map)
     mapped = f"mapped_ipv4({address})" if stack.outer_family == "ipv4" else f"from_ipv6(&{address})"
     if map_.kind == "lpm":
-        return f"struct {map_.name}_key key = {{.prefixlen = 128, .address = {mapped}}};"
+        return f"struct prefix_of_{map_.name} key = {{.prefixlen = 128, .address = {mapped}}};"
     return f"{map_.ctype} key = {mapped if map_.ctype == 'struct ip_address' else address};"
 
 

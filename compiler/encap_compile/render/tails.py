@@ -45,12 +45,12 @@ def tail_counter(stack: ir.Stack) -> str:
 
 def fixed(stack: ir.Stack) -> str:
     """The bytes of a received stack up to its tail."""
-    return f"{stack.name}_{'FIXED' if stack.tail and stack.tail.options else 'OVERHEAD'}".upper()
+    return f"{stack.constant}__FIXED" if stack.tail and stack.tail.options else stack.overhead_constant
 
 
 def received_overhead(stack: ir.Stack) -> str:
     """The bytes of a received stack's headers."""
-    return "overhead" if stack.tail else f"{stack.name}_OVERHEAD".upper()
+    return "overhead" if stack.tail else stack.overhead_constant
 
 
 def last_member(stack: ir.Stack) -> str:
@@ -70,8 +70,8 @@ def last_struct(stack: ir.Stack) -> str:
 def option_assignments(stack: ir.Stack) -> Iterator[str]:
     """Every word of the options that are sent."""
     for option in stack.tail.options.options if stack.tail and stack.tail.options else ():
-        target = f"outer->options.{option.name}"
-        yield f"{target}_head = bpf_htonl({option.constant});"
+        target = f"outer->options.{option.member}"
+        yield f"{target}__head = bpf_htonl({option.constant});"
         for i, value in enumerate(_data(option)):
             yield f"{target}[{i}] = {value};"
 
@@ -94,7 +94,7 @@ def expected_options(decapsulator: ir.Decapsulator) -> list[tuple[str, str]]:
     found = []
     for option in tail.options.options if tail and tail.options else ():
         if not isinstance(option.source, ir.FromRow):
-            wrong = " || ".join(f"options->{option.name}[{i}] != {value}" for i, value in enumerate(_data(option)))
+            wrong = " || ".join(f"options->{option.member}[{i}] != {value}" for i, value in enumerate(_data(option)))
             found.append((wrong, refusal(decapsulator.stack.encapsulation, option.reason)))
     return found
 

@@ -30,6 +30,9 @@ _WORDS = {
 def plan_text(plan: Plan, routes: RouteReport | None = None, done: bool = False, seconds: float = 0.0) -> str:
     """The plan line by line; `done` words it as what was done."""
     lines = [_heading(plan, done)]
+    if plan.observed.former_left:
+        word = "taken over from" if done else "would be taken over from"
+        lines.append(f"  ~ {word} {plan.desired.paths.former}: hooks, maps and counters; nothing of it stays")
     values = [f"{n} = {v.text()} ({v.origin})" for n, v in plan.desired.machine.values.items()]
     if values:
         lines.append("  host   " + "   ".join(values))
@@ -61,6 +64,7 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
         "network_namespace": desired.paths.namespace,
         "attach": desired.attach.name,
         "changed": plan.changed,
+        "replaces": plan.desired.paths.former if plan.observed.former_left else None,
         "host": [
             {"name": n, "type": v.declaration.type, "value": v.text(), "origin": v.origin}
             for n, v in desired.machine.values.items()
@@ -87,6 +91,8 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
                 "removed": m.difference.removed,
                 "changed": m.difference.changed,
                 "entries": m.content.entries.count if m.content else None,
+                "file": m.content.file if m.content else "",
+                "origin": m.content.origin if m.content else "",
                 "pending": list(m.content.pending) if m.content else [],
             }
             for m in plan.maps
@@ -132,6 +138,7 @@ def _map_line(change: MapChange) -> str:
     if not change.changed:
         return f"    {what} {change.content.entries.count}, nothing to change"
     new = "   in a new map" if change.existing is None else ""
+    new += f"   from {change.content.file} ({change.content.origin})" if change.content.origin else ""
     return f"  ~ {what} +{d.added} -{d.removed} ~{d.changed} of {change.content.entries.count}{new}"
 
 
@@ -226,4 +233,6 @@ def _apply_command(plan: Plan) -> str:
         words += ["--set", f"{name}={value}"]
     for table, path in desired.bundle.rows.items():
         words += ["--rows", f"{table}={path}"]
+    if plan.observed.former_left:
+        words += ["--replace", desired.paths.former]
     return join(words)

@@ -1,10 +1,11 @@
-"""Status and counters as text, JSON and in the Prometheus text format."""
+"""Status and counters as text and JSON."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from ..kernel.machine import kernel_release
@@ -24,6 +25,7 @@ def status_text(status: Status) -> str:
     lines += [_hook_line(h) for h in status.hooks]
     if status.host:
         lines.append("  host   " + "   ".join(f"{name} = {value}" for name, value in status.host.items()))
+    lines += _filled_lines(status)
     if status.manifest and status.manifest.rules:
         lines += [f"  rule   {r.name:<12} {r.text}   {r.place}" for r in status.manifest.rules]
     lines += [f"  pending  {text}" for text in _pending(status)]
@@ -34,6 +36,17 @@ def status_text(status: Status) -> str:
         still = len(status.counters) - len(moved)
         lines.append(f"  {counted(still, 'counter')} {'is' if still == 1 else 'are'} 0: encapctl stats {status.name}")
     return "\n".join(lines) + "\n"
+
+
+def _filled_lines(status: Status) -> list[str]:
+    """Each table and prefix set, with the digest of what was applied: `status --deep` compares the map with it."""
+    lines = []
+    for name, filled in status.state.filled.items() if status.state else ():
+        if filled.kind not in ("rows", "prefixes"):
+            continue
+        source = f"   from {filled.file} ({filled.origin})" if filled.origin else ""
+        lines.append(f"  {filled.kind:<6} {filled.table or name}: {filled.count}, digest {filled.digest}{source}")
+    return lines
 
 
 def counters_text(status: Status) -> str:
@@ -49,6 +62,7 @@ def status_document(status: Status) -> dict[str, Any]:
         "identity": status.manifest.identity if status.manifest else None,
         "applied_at": status.state.applied_at if status.state else None,
         "kernel": kernel_release(),
+        "up": status.up,
         "drift": list(status.drift),
         "host": status.host,
         "hooks": [
@@ -62,6 +76,9 @@ def status_document(status: Status) -> dict[str, Any]:
             }
             for h in status.hooks
         ],
+        "filled": [{"map": name, **asdict(filled)} for name, filled in status.state.filled.items()]
+        if status.state
+        else [],
         "cgroups": [{"path": path, "number": number or None} for path, number in status.cgroups.items()],
         "pending": [path for path, number in status.cgroups.items() if not number],
         "rules": [{"name": r.name, "text": r.text, "place": r.place} for r in status.manifest.rules]
@@ -81,29 +98,6 @@ def counters_document(status: Status) -> dict[str, Any]:
             for c, packets, size in status.counters
         ],
     }
-
-
-def counters_prometheus(status: Status) -> str:
-    """The Prometheus text exposition format, version 0.0.4."""
-    lines = []
-    for metric, help_text, index in (
-        ("encap_packets_total", "Packets by what happened to them, as segments on the wire.", 1),
-        ("encap_bytes_total", "Bytes of the inner IP packets by what happened to them.", 2),
-    ):
-        lines += [f"# HELP {metric} {help_text}", f"# TYPE {metric} counter"]
-        for entry in status.counters:
-            labels = f'bundle="{_label(status.name)}",counter="{_label(entry[0].name)}",kind="{_label(entry[0].kind)}"'
-            lines.append(f"{metric}{{{labels}}} {entry[index]}")
-    lines += ["# HELP encap_drift Whether what is in force differs from what was applied.", "# TYPE encap_drift gauge"]
-    lines.append(f'encap_drift{{bundle="{_label(status.name)}"}} {int(bool(status.drift))}')
-    if status.cgroups:
-        pending = sum(not number for number in status.cgroups.values())
-        lines.append("# HELP encap_cgroups_pending Cgroups that the spec or a row names and that are not there.")
-        lines += [
-            "# TYPE encap_cgroups_pending gauge",
-            f'encap_cgroups_pending{{bundle="{_label(status.name)}"}} {pending}',
-        ]
-    return "\n".join(lines) + "\n"
 
 
 def removed_text(removed: Removed) -> str:
@@ -177,7 +171,3 @@ def _counter_lines(counters: Sequence[tuple[Counter, int, int]]) -> list[str]:
         f"  {c.name:<{width}}  {packets:>12} packets  {size:>15} bytes   {c.text}{f'   {c.place}' if c.place else ''}"
         for c, packets, size in counters
     ]
-
-
-def _label(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -59,6 +59,16 @@ enum {
 	EXITS_GONE = 2 /* `name` is chosen, and its row is gone: the rule's `on_miss` decides */
 };
 
+/* Who has chosen. */
+enum {
+	EXITS_BY_NOBODY = 0, /* nothing is chosen, or the programs are of the first version and do not say */
+	EXITS_BY_APPLICATION = 1, /* setsockopt(): holds until it is changed or cleared */
+	EXITS_BY_CONNECT_RULE = 2 /* rule `rule`, when the socket connected: the next connect() is decided anew */
+};
+
+/* The rules that choose when a socket connects: `rule` of the status. */
+#define EXITS_CONNECT_RULE_MAIL 0xec90e52e /* mail: tcp to port 25 -> choose exits/fra (exits.yaml:29) */
+
 /* In host byte order. */
 struct exits_socket_status {
 	uint32_t size; /* of this struct, in bytes */
@@ -68,7 +78,12 @@ struct exits_socket_status {
 	uint64_t packets; /* sent since then as chosen: segments as on the wire */
 	uint64_t bytes; /* of their IP packets before encapsulation */
 	char name[104]; /* TABLE/ROW or empty, padded with NUL */
+	uint32_t chosen_by; /* EXITS_BY_NOBODY, EXITS_BY_APPLICATION, EXITS_BY_CONNECT_RULE */
+	uint32_t rule; /* FNV-1a of the connect rule's name; 0 if none has chosen */
 };
+
+/* The status of the first version ends before `chosen_by`: programs of that version give no more. */
+#define EXITS_STATUS_FIRST offsetof(struct exits_socket_status, chosen_by)
 
 /* Choose the row that `name` says. An empty name, or NULL, is EINVAL: a setting that is missing clears nothing. */
 static inline int exits_choose(int fd, const char *name)
@@ -93,8 +108,9 @@ static inline int exits_status(int fd, struct exits_socket_status *status)
 {
 	socklen_t length = sizeof(*status);
 
+	memset(status, 0, sizeof(*status));
 	if (getsockopt(fd, EXITS_LEVEL, EXITS_STATUS, status, &length) == 0) {
-		if (length == sizeof(*status) && status->size == sizeof(*status))
+		if ((length == sizeof(*status) || length == EXITS_STATUS_FIRST) && status->size == length)
 			return 0;
 		errno = EPROTO; /* somebody else answered */
 	} else if (errno == EOPNOTSUPP) {

@@ -57,6 +57,16 @@ enum {
 	OLD_EXITS_GONE = 2 /* `name` is chosen, and its row is gone: the rule's `on_miss` decides */
 };
 
+/* Who has chosen. */
+enum {
+	OLD_EXITS_BY_NOBODY = 0, /* nothing is chosen, or the programs are of the first version and do not say */
+	OLD_EXITS_BY_APPLICATION = 1, /* setsockopt(): holds until it is changed or cleared */
+	OLD_EXITS_BY_CONNECT_RULE = 2 /* rule `rule`, when the socket connected: the next connect() is decided anew */
+};
+
+/* The rules that choose when a socket connects: `rule` of the status. */
+#define OLD_EXITS_CONNECT_RULE_MAIL 0xec90e52e /* mail: tcp to port 25 -> choose exits/fra (old-exits.yaml:29) */
+
 /* In host byte order. */
 struct old_exits_socket_status {
 	uint32_t size; /* of this struct, in bytes */
@@ -66,7 +76,12 @@ struct old_exits_socket_status {
 	uint64_t packets; /* sent since then as chosen: segments as on the wire */
 	uint64_t bytes; /* of their IP packets before encapsulation */
 	char name[104]; /* TABLE/ROW or empty, padded with NUL */
+	uint32_t chosen_by; /* OLD_EXITS_BY_NOBODY, OLD_EXITS_BY_APPLICATION, OLD_EXITS_BY_CONNECT_RULE */
+	uint32_t rule; /* FNV-1a of the connect rule's name; 0 if none has chosen */
 };
+
+/* The status of the first version ends before `chosen_by`: programs of that version give no more. */
+#define OLD_EXITS_STATUS_FIRST offsetof(struct old_exits_socket_status, chosen_by)
 
 /* Choose the row that `name` says. An empty name, or NULL, is EINVAL: a setting that is missing clears nothing. */
 static inline int old_exits_choose(int fd, const char *name)
@@ -91,8 +106,9 @@ static inline int old_exits_status(int fd, struct old_exits_socket_status *statu
 {
 	socklen_t length = sizeof(*status);
 
+	memset(status, 0, sizeof(*status));
 	if (getsockopt(fd, OLD_EXITS_LEVEL, OLD_EXITS_STATUS, status, &length) == 0) {
-		if (length == sizeof(*status) && status->size == sizeof(*status))
+		if ((length == sizeof(*status) || length == OLD_EXITS_STATUS_FIRST) && status->size == length)
 			return 0;
 		errno = EPROTO; /* somebody else answered */
 	} else if (errno == EOPNOTSUPP) {

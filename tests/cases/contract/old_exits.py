@@ -53,8 +53,19 @@ NOTHING = 0  # nothing is chosen: the other rules decide
 CHOSEN = 1  # `name` is chosen, and there is such a row
 GONE = 2  # `name` is chosen, and its row is gone: the rule's `on_miss` decides
 
-# In host byte order: size, state, overhead, mss, packets, bytes, name.
-_STATUS = "=IIIIQQ104s"
+# Who has chosen: Status.chosen_by.
+BY_NOBODY = 0  # nothing is chosen, or the programs are of the first version and do not say
+BY_APPLICATION = 1  # setsockopt(): holds until it is changed or cleared
+BY_CONNECT_RULE = 2  # the rule `rule`, when the socket connected: the next connect() is decided anew
+
+# The rules that choose when a socket connects, by the FNV-1a hash of their name.
+_CONNECT_RULES = {
+    0xEC90E52E: "mail",  # tcp to port 25 -> choose exits/fra (old-exits.yaml:29)
+}
+
+# In host byte order: size, state, overhead, mss, packets, bytes, name; then chosen_by and rule.
+_STATUS_FIRST = "=IIIIQQ104s"  # all that programs of the first version give
+_STATUS = "=IIIIQQ104sII"
 
 _NOT_MANAGED = (
     "old-exits does not manage this socket, so do not send: it is not applied in this network namespace, or the "
@@ -80,6 +91,8 @@ class Status(NamedTuple):
     packets: int  # sent since then as chosen: segments as on the wire
     bytes: int  # of their IP packets before encapsulation
     name: str  # TABLE/ROW or empty
+    chosen_by: int = BY_NOBODY  # BY_NOBODY, BY_APPLICATION, BY_CONNECT_RULE
+    rule: str = ""  # the connect rule that has chosen, or the hash of one that this module does not know
 
 
 class Options(Protocol):
@@ -112,10 +125,13 @@ def status(sock: Options) -> Status:
         if error.errno in (_errno.ENOPROTOOPT, _errno.EOPNOTSUPP):
             raise NotManagedError(_errno.ENOPROTOOPT, _NOT_MANAGED) from None
         raise
+    if len(answer) == _struct.calcsize(_STATUS_FIRST):
+        answer += bytes(8)
     if len(answer) != _struct.calcsize(_STATUS):
         raise OSError(_errno.EPROTO, "somebody else than old-exits answered")
-    _, state, overhead, mss, packets, sent, name = _struct.unpack(_STATUS, answer)
-    return Status(state, overhead, mss, packets, sent, name.partition(b"\0")[0].decode())
+    _, state, overhead, mss, packets, sent, name, chosen_by, rule = _struct.unpack(_STATUS, answer)
+    chosen = name.partition(b"\0")[0].decode()
+    return Status(state, overhead, mss, packets, sent, chosen, chosen_by, _rule_name(rule))
 
 
 def socket(
@@ -160,6 +176,10 @@ def create_connection(
             sock.close()
             raise
     raise failed
+
+
+def _rule_name(number: int) -> str:
+    return _CONNECT_RULES.get(number, f"{number:#010x}") if number else ""
 
 
 def _chosen(sock: _socket.socket, name: str) -> _socket.socket:

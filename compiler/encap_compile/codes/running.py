@@ -1,0 +1,19 @@
+"""Codes about bundles side by side, from boot on, and while they run."""
+
+from . import Explained
+
+CODES = {
+    "H140": Explained(
+        "nothing to replace",
+        "`--replace NAME` takes over what another bundle runs in this namespace, as after renaming a spec: its\n"
+        "programs are replaced in one step, its maps and counters are kept where their layout is the same, and what\n"
+        "is left of it goes. There is no such bundle here. Once it is replaced, this is only a note:\n\n"
+        "    encapctl status\n    encapctl apply build/NEW --replace OLD",
+    ),
+    "H141": Explained(
+        "the socket option level changes with the name",
+        "The level that applications give to setsockopt() is the FNV-1a hash of the spec's name. With another name\n"
+        "the old level is answered by nobody: setsockopt() and getsockopt() fail with ENOPROTOOPT. What sockets have\n"
+        "chosen before stays in force. Where applications cannot be built again at once, keep the name.",
+    ),
+}
