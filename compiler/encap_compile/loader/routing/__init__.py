@@ -9,6 +9,7 @@ can reach: the prefixes that they name, and their rows (`reach`, `pairs`).
 from __future__ import annotations
 
 from ...kernel.devices import devices
+from ...kernel.errors import KernelError
 from ...kernel.routes import RoutingRule
 from ..desired import Desired
 from .attached import Attachment
@@ -21,7 +22,18 @@ from .reachability import Reachability
 from .report import RouteReport, listed
 from .table import MOST_INTERVALS, routing_table
 
-__all__ = ["RouteReport", "check_routes"]
+__all__ = ["RouteReport", "check_routes", "routes_after"]
+
+
+def routes_after(desired: Desired) -> RouteReport:
+    """The same for what has just been applied: that the routes cannot be read is then a warning (H128)."""
+    try:
+        return check_routes(desired)
+    except KernelError as error:
+        report = RouteReport()
+        words = f"what was asked for is done, but the routes could not be checked: {error}"
+        report.warn("H128", words, "`encapctl plan` checks them again")
+        return report
 
 
 def check_routes(desired: Desired) -> RouteReport:
