@@ -690,7 +690,7 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 	__u32 segments = segments_of(skb);
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
-	__s32 diff = STACK_GRE_IPV4__OVERHEAD;
+	__s32 diff;
 	__u8 ecn;
 	const struct row_keys *row_keys;
 	__u32 mark = skb->mark;
@@ -772,6 +772,7 @@ accepted:
 			ecn_write_ipv6(skb, ETH_HLEN + STACK_GRE_IPV4__OVERHEAD, ipv6->version_class_label, ecn))
 			return refuse(&counters->refused_gre__room, skb);
 	}
+	diff = STACK_GRE_IPV4__OVERHEAD;
 	if (!inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also adds what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
@@ -797,26 +798,26 @@ static __always_inline bool may_send_gateways_ipv6(const struct stack_gre_ipv6 *
 
 /*
  * ipv6 / gre: judge every header, outermost first, then take them off, with a tunnel encapsulation limit
- * where there is one: `options` is its size or 0.
+ * where there is one: `extension` is its size or 0.
  */
-static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 options, struct counters *counters)
+static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 extension, struct counters *counters)
 {
 	struct stack_gre_ipv6 *outer, *behind;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
-	__u32 overhead = STACK_GRE_IPV6__OVERHEAD + options;
+	__u32 overhead = STACK_GRE_IPV6__OVERHEAD + extension;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
-	__s32 diff = overhead;
+	__s32 diff;
 	__u8 ecn;
 	const struct row_keys *row_keys;
 	__u32 mark = skb->mark;
 
-	linearize(skb, ETH_HLEN + overhead + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_GRE_IPV6__OVERHEAD + extension + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	behind = (void *)outer + options; /* the same layout, for the headers behind the option */
+	behind = (void *)outer + extension; /* the same layout, for the headers behind the option */
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
@@ -829,8 +830,8 @@ static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 opt
 		return refuse(&counters->refused_gre__gre_flags, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
-	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6) - options;
-	if (datagram > skb->len - ETH_HLEN - options || datagram < STACK_GRE_IPV6__OVERHEAD + sizeof(*ipv4))
+	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
+	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4))
 		return refuse(&counters->refused_gre__length, skb);
 
 	switch (bpf_ntohs(behind->gre.protocol)) {
@@ -857,7 +858,7 @@ static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 opt
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
 		return refuse(&counters->refused_gre__gso, skb);
-	if (inner_length > datagram - STACK_GRE_IPV6__OVERHEAD)
+	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_gre__length, skb);
 
 	/* gateways: gre from gateways, in keys, mark endpoint.mark (gre-tenants.yaml:40) */
@@ -888,6 +889,7 @@ accepted:
 		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
 			return refuse(&counters->refused_gre__room, skb);
 	}
+	diff = overhead;
 	if (inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also takes what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
@@ -924,7 +926,7 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 {
 	const struct ipv6_header *ip;
 	const struct encapsulation_limit *limit;
-	__u32 options = 0;
+	__u32 extension = 0;
 	__u8 protocol;
 
 	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*limit));
@@ -938,11 +940,11 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 		if ((void *)(limit + 1) > packet_end(skb) || !is_encapsulation_limit(limit))
 			return TC_ACT_UNSPEC;
 		protocol = limit->next_header;
-		options = sizeof(*limit);
+		extension = sizeof(*limit);
 	}
 	/* gre */
 	if (protocol == IPPROTO_GRE && same_ipv6(&ip->destination, &host.value_address__ipv6))
-		return decapsulate_gre_ipv6(skb, options, counters);
+		return decapsulate_gre_ipv6(skb, extension, counters);
 	return TC_ACT_UNSPEC;
 }
 

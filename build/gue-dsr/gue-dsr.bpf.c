@@ -10,6 +10,7 @@
 #include "encap_address.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
+#include "encap_limit.h"
 
 /* gue: ipv4 / udp / gue, 32 bytes (gue-dsr.yaml:9) */
 #define STACK_GUE_IPV4__OVERHEAD 32 /* bytes */
@@ -294,10 +295,11 @@ static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct co
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
+	__u32 overhead = STACK_GUE_IPV4__OVERHEAD;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
 	__s32 diff;
-	__u32 tail, overhead;
+	__u32 tail;
 	__u8 ecn;
 	struct packet found = {};
 	struct packet *packet;
@@ -305,7 +307,7 @@ static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct co
 
 	linearize(skb, ETH_HLEN + STACK_GUE_IPV4__OVERHEAD + GUE_PRIVATE_MAX + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + STACK_GUE_IPV4__OVERHEAD > packet_end(skb))
+	if ((void *)outer + overhead > packet_end(skb))
 		return refuse(&counters->refused_gue__truncated, skb);
 	if (outer->ipv4.version_ihl != STACK_GUE_IPV4__IPV4_VERSION_IHL_EXPECTED)
 		return refuse(&counters->refused_gue__options, skb);
@@ -318,8 +320,7 @@ static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct co
 	if (outer->gue.flags != 0)
 		return refuse(&counters->refused_gue__gue_flags, skb);
 	tail = ((outer->gue.version_length) & 0x1f) * 4; /* gue.private */
-	overhead = STACK_GUE_IPV4__OVERHEAD + tail;
-	diff = overhead;
+	overhead += tail;
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
@@ -401,6 +402,7 @@ accepted:
 		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
 			return refuse(&counters->refused_gue__room, skb);
 	}
+	diff = overhead;
 	if (!inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also adds what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
@@ -423,39 +425,43 @@ static __always_inline bool may_send_from_lb_ipv6(const struct stack_gue_ipv6 *o
 		outer->ipv6.source.word[1] == bpf_htonl(0x00010000));
 }
 
-/* ipv6 / udp / gue: judge every header, outermost first, then take them off. */
-static __always_inline int decapsulate_gue_ipv6(struct __sk_buff *skb, struct counters *counters)
+/*
+ * ipv6 / udp / gue: judge every header, outermost first, then take them off, with a tunnel encapsulation limit
+ * where there is one: `extension` is its size or 0.
+ */
+static __always_inline int decapsulate_gue_ipv6(struct __sk_buff *skb, __u32 extension, struct counters *counters)
 {
-	struct stack_gue_ipv6 *outer;
+	struct stack_gue_ipv6 *outer, *behind;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
+	__u32 overhead = STACK_GUE_IPV6__OVERHEAD + extension;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
 	__s32 diff;
-	__u32 tail, overhead;
+	__u32 tail;
 	__u8 ecn;
 	struct packet found = {};
 	struct packet *packet;
 	bool listed = false;
 
-	linearize(skb, ETH_HLEN + STACK_GUE_IPV6__OVERHEAD + GUE_PRIVATE_MAX + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_GUE_IPV6__OVERHEAD + extension + GUE_PRIVATE_MAX + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + STACK_GUE_IPV6__OVERHEAD > packet_end(skb))
+	behind = (void *)outer + extension; /* the same layout, for the headers behind the option */
+	if ((void *)outer + overhead > packet_end(skb))
 		return refuse(&counters->refused_gue__truncated, skb);
 	if ((outer->ipv6.version_class_label & bpf_htonl(STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
 		bpf_htonl(STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED))
 		return refuse(&counters->refused_gue__version, skb);
-	if (outer->gue.version_length & ENCAP_GUE__GUE_VARIANT_COMPARED)
+	if (behind->gue.version_length & ENCAP_GUE__GUE_VARIANT_COMPARED)
 		return refuse(&counters->refused_gue__gue_variant, skb);
-	if (outer->gue.version_length & ENCAP_GUE__GUE_CONTROL_COMPARED)
+	if (behind->gue.version_length & ENCAP_GUE__GUE_CONTROL_COMPARED)
 		return refuse(&counters->refused_gue__gue_control, skb);
-	if (outer->gue.flags != 0)
+	if (behind->gue.flags != 0)
 		return refuse(&counters->refused_gue__gue_flags, skb);
-	tail = ((outer->gue.version_length) & 0x1f) * 4; /* gue.private */
-	overhead = STACK_GUE_IPV6__OVERHEAD + tail;
-	diff = overhead;
+	tail = ((behind->gue.version_length) & 0x1f) * 4; /* gue.private */
+	overhead += tail;
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
@@ -464,10 +470,10 @@ static __always_inline int decapsulate_gue_ipv6(struct __sk_buff *skb, struct co
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
 	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
 	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4) ||
-		bpf_ntohs(outer->udp.length) != datagram - offsetof(struct stack_gue_ipv6, udp))
+		bpf_ntohs(behind->udp.length) != datagram - extension - offsetof(struct stack_gue_ipv6, udp))
 		return refuse(&counters->refused_gue__length, skb);
 
-	switch (outer->gue.protocol) {
+	switch (behind->gue.protocol) {
 	case IPPROTO_IPIP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
@@ -535,6 +541,7 @@ accepted:
 		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
 			return refuse(&counters->refused_gue__room, skb);
 	}
+	diff = overhead;
 	if (inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also takes what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
@@ -577,18 +584,30 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *counters)
 {
 	const struct ipv6_header *ip;
+	const struct encapsulation_limit *limit;
 	const struct udp_header *udp;
+	__u32 extension = 0;
+	__u8 protocol;
 
-	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*udp));
+	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*limit) + sizeof(*udp));
 	ip = packet_data(skb) + ETH_HLEN;
 	if ((void *)(ip + 1) > packet_end(skb))
 		return TC_ACT_UNSPEC;
+	protocol = ip->next_header;
+	if (protocol == IPPROTO_DSTOPTS) {
+		/* With a tunnel encapsulation limit the stack begins behind it. Other options are somebody else's. */
+		limit = (void *)(ip + 1);
+		if ((void *)(limit + 1) > packet_end(skb) || !is_encapsulation_limit(limit))
+			return TC_ACT_UNSPEC;
+		protocol = limit->next_header;
+		extension = sizeof(*limit);
+	}
 	/* gue */
-	if (ip->next_header == IPPROTO_UDP && same_ipv6(&ip->destination, &host.value_address__ipv6)) {
-		udp = (void *)(ip + 1);
+	if (protocol == IPPROTO_UDP && same_ipv6(&ip->destination, &host.value_address__ipv6)) {
+		udp = (void *)(ip + 1) + extension;
 		if ((void *)(udp + 1) <= packet_end(skb) &&
 			udp->destination_port == bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT))
-			return decapsulate_gue_ipv6(skb, counters);
+			return decapsulate_gue_ipv6(skb, extension, counters);
 	}
 	return TC_ACT_UNSPEC;
 }

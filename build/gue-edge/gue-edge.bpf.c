@@ -12,6 +12,7 @@
 #include "encap_ecn.h"
 #include "encap_flow.h"
 #include "encap_flow_key.h"
+#include "encap_limit.h"
 
 /* gue: ipv4 / udp / gue, 32 bytes (gue-edge.yaml:17) */
 #define STACK_GUE_IPV4__OVERHEAD 32 /* bytes */
@@ -1297,10 +1298,11 @@ static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct co
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
+	__u32 overhead = STACK_GUE_IPV4__OVERHEAD;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
 	__s32 diff;
-	__u32 tail, overhead;
+	__u32 tail;
 	__u8 ecn;
 	struct packet found = {};
 	struct packet *packet;
@@ -1312,7 +1314,7 @@ static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct co
 	flow->learned.rule = 0;
 	linearize(skb, ETH_HLEN + STACK_GUE_IPV4__OVERHEAD + GUE_PRIVATE_MAX + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + STACK_GUE_IPV4__OVERHEAD > packet_end(skb))
+	if ((void *)outer + overhead > packet_end(skb))
 		return refuse(&counters->refused_gue__truncated, skb);
 	if (outer->ipv4.version_ihl != STACK_GUE_IPV4__IPV4_VERSION_IHL_EXPECTED)
 		return refuse(&counters->refused_gue__options, skb);
@@ -1325,8 +1327,7 @@ static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct co
 	if (outer->gue.flags != 0)
 		return refuse(&counters->refused_gue__gue_flags, skb);
 	tail = ((outer->gue.version_length) & 0x1f) * 4; /* gue.private */
-	overhead = STACK_GUE_IPV4__OVERHEAD + tail;
-	diff = overhead;
+	overhead += tail;
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
@@ -1415,6 +1416,7 @@ accepted:
 		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
 			return refuse(&counters->refused_gue__room, skb);
 	}
+	diff = overhead;
 	if (!inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also adds what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
@@ -1426,8 +1428,9 @@ accepted:
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	packet->transport -= overhead;
-	learn_rule_from_lb(
-		skb, packet, flow, has_addresses_of_gue_ipv4() ? overhead : STACK_GUE_IPV6__OVERHEAD + tail, counters);
+	learn_rule_from_lb(skb, packet, flow,
+		has_addresses_of_gue_ipv4() ? STACK_GUE_IPV4__OVERHEAD + tail : STACK_GUE_IPV6__OVERHEAD + tail,
+		counters);
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
 	return TC_ACT_UNSPEC;
@@ -1440,18 +1443,22 @@ static __always_inline bool may_send_from_lb_ipv6(const struct stack_gue_ipv6 *o
 		outer->ipv6.source.word[1] == bpf_htonl(0x00010000));
 }
 
-/* ipv6 / udp / gue: judge every header, outermost first, then take them off. */
-static __always_inline int decapsulate_gue_ipv6(struct __sk_buff *skb, struct counters *counters)
+/*
+ * ipv6 / udp / gue: judge every header, outermost first, then take them off, with a tunnel encapsulation limit
+ * where there is one: `extension` is its size or 0.
+ */
+static __always_inline int decapsulate_gue_ipv6(struct __sk_buff *skb, __u32 extension, struct counters *counters)
 {
-	struct stack_gue_ipv6 *outer;
+	struct stack_gue_ipv6 *outer, *behind;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
+	__u32 overhead = STACK_GUE_IPV6__OVERHEAD + extension;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
 	__s32 diff;
-	__u32 tail, overhead;
+	__u32 tail;
 	__u8 ecn;
 	struct packet found = {};
 	struct packet *packet;
@@ -1461,22 +1468,22 @@ static __always_inline int decapsulate_gue_ipv6(struct __sk_buff *skb, struct co
 	if (!flow)
 		return TC_ACT_SHOT;
 	flow->learned.rule = 0;
-	linearize(skb, ETH_HLEN + STACK_GUE_IPV6__OVERHEAD + GUE_PRIVATE_MAX + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_GUE_IPV6__OVERHEAD + extension + GUE_PRIVATE_MAX + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + STACK_GUE_IPV6__OVERHEAD > packet_end(skb))
+	behind = (void *)outer + extension; /* the same layout, for the headers behind the option */
+	if ((void *)outer + overhead > packet_end(skb))
 		return refuse(&counters->refused_gue__truncated, skb);
 	if ((outer->ipv6.version_class_label & bpf_htonl(STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
 		bpf_htonl(STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED))
 		return refuse(&counters->refused_gue__version, skb);
-	if (outer->gue.version_length & ENCAP_GUE__GUE_VARIANT_COMPARED)
+	if (behind->gue.version_length & ENCAP_GUE__GUE_VARIANT_COMPARED)
 		return refuse(&counters->refused_gue__gue_variant, skb);
-	if (outer->gue.version_length & ENCAP_GUE__GUE_CONTROL_COMPARED)
+	if (behind->gue.version_length & ENCAP_GUE__GUE_CONTROL_COMPARED)
 		return refuse(&counters->refused_gue__gue_control, skb);
-	if (outer->gue.flags != 0)
+	if (behind->gue.flags != 0)
 		return refuse(&counters->refused_gue__gue_flags, skb);
-	tail = ((outer->gue.version_length) & 0x1f) * 4; /* gue.private */
-	overhead = STACK_GUE_IPV6__OVERHEAD + tail;
-	diff = overhead;
+	tail = ((behind->gue.version_length) & 0x1f) * 4; /* gue.private */
+	overhead += tail;
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
@@ -1485,10 +1492,10 @@ static __always_inline int decapsulate_gue_ipv6(struct __sk_buff *skb, struct co
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
 	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
 	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4) ||
-		bpf_ntohs(outer->udp.length) != datagram - offsetof(struct stack_gue_ipv6, udp))
+		bpf_ntohs(behind->udp.length) != datagram - extension - offsetof(struct stack_gue_ipv6, udp))
 		return refuse(&counters->refused_gue__length, skb);
 
-	switch (outer->gue.protocol) {
+	switch (behind->gue.protocol) {
 	case IPPROTO_IPIP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
@@ -1537,9 +1544,10 @@ static __always_inline int decapsulate_gue_ipv6(struct __sk_buff *skb, struct co
 			flow->learned = (struct learned){
 				.rule = LEARN_FROM_LB,
 				.stack = STACK_GUE_IPV6,
-				.gue_hlen = (outer->gue.version_length) & 0x1f,
+				.gue_hlen = (behind->gue.version_length) & 0x1f,
 			};
-			if (!keep_gue_private(skb, ETH_HLEN + STACK_GUE_IPV6__OVERHEAD, tail, &flow->learned))
+			if (!keep_gue_private(
+				    skb, ETH_HLEN + STACK_GUE_IPV6__OVERHEAD + extension, tail, &flow->learned))
 				return refuse(&counters->refused_gue__truncated, skb);
 			goto accepted;
 		}
@@ -1563,6 +1571,7 @@ accepted:
 		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
 			return refuse(&counters->refused_gue__room, skb);
 	}
+	diff = overhead;
 	if (inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also takes what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
@@ -1574,7 +1583,7 @@ accepted:
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	packet->transport -= overhead;
-	learn_rule_from_lb(skb, packet, flow, overhead, counters);
+	learn_rule_from_lb(skb, packet, flow, STACK_GUE_IPV6__OVERHEAD + tail, counters);
 	if (inner_is_ipv4)
 		return changed_family(skb, ETH_P_IP);
 	return TC_ACT_UNSPEC;
@@ -1607,18 +1616,30 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *counters)
 {
 	const struct ipv6_header *ip;
+	const struct encapsulation_limit *limit;
 	const struct udp_header *udp;
+	__u32 extension = 0;
+	__u8 protocol;
 
-	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*udp));
+	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*limit) + sizeof(*udp));
 	ip = packet_data(skb) + ETH_HLEN;
 	if ((void *)(ip + 1) > packet_end(skb))
 		return TC_ACT_UNSPEC;
+	protocol = ip->next_header;
+	if (protocol == IPPROTO_DSTOPTS) {
+		/* With a tunnel encapsulation limit the stack begins behind it. Other options are somebody else's. */
+		limit = (void *)(ip + 1);
+		if ((void *)(limit + 1) > packet_end(skb) || !is_encapsulation_limit(limit))
+			return TC_ACT_UNSPEC;
+		protocol = limit->next_header;
+		extension = sizeof(*limit);
+	}
 	/* gue */
-	if (ip->next_header == IPPROTO_UDP && same_ipv6(&ip->destination, &host.value_address__ipv6)) {
-		udp = (void *)(ip + 1);
+	if (protocol == IPPROTO_UDP && same_ipv6(&ip->destination, &host.value_address__ipv6)) {
+		udp = (void *)(ip + 1) + extension;
 		if ((void *)(udp + 1) <= packet_end(skb) &&
 			udp->destination_port == bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT))
-			return decapsulate_gue_ipv6(skb, counters);
+			return decapsulate_gue_ipv6(skb, extension, counters);
 	}
 	return TC_ACT_UNSPEC;
 }

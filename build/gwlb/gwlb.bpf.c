@@ -1070,10 +1070,11 @@ static __always_inline int decapsulate_gwlb_ipv4(struct __sk_buff *skb, struct c
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
+	__u32 overhead = STACK_GWLB_IPV4__FIXED;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
 	__s32 diff;
-	__u32 tail, overhead;
+	__u32 tail;
 	struct options_gwlb__received *options = options_gwlb__at_hand();
 	struct counter *wrong;
 	__u8 ecn;
@@ -1090,7 +1091,7 @@ static __always_inline int decapsulate_gwlb_ipv4(struct __sk_buff *skb, struct c
 		return TC_ACT_SHOT;
 	linearize(skb, ETH_HLEN + STACK_GWLB_IPV4__FIXED + GENEVE_OPTIONS_MAX + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + STACK_GWLB_IPV4__FIXED > packet_end(skb))
+	if ((void *)outer + overhead > packet_end(skb))
 		return refuse(&counters->refused_gwlb__truncated, skb);
 	if (outer->ipv4.version_ihl != STACK_GWLB_IPV4__IPV4_VERSION_IHL_EXPECTED)
 		return refuse(&counters->refused_gwlb__options, skb);
@@ -1101,11 +1102,10 @@ static __always_inline int decapsulate_gwlb_ipv4(struct __sk_buff *skb, struct c
 	if (outer->geneve.flags & ENCAP_GWLB__GENEVE_CONTROL_COMPARED)
 		return refuse(&counters->refused_gwlb__geneve_control, skb);
 	tail = ((outer->geneve.version_length) & 0x3f) * 4; /* geneve.options */
-	wrong = options_gwlb__read(skb, ETH_HLEN + STACK_GWLB_IPV4__FIXED, tail, options, counters);
+	wrong = options_gwlb__read(skb, ETH_HLEN + overhead, tail, options, counters);
 	if (wrong)
 		return refuse(wrong, skb);
-	overhead = STACK_GWLB_IPV4__FIXED + tail;
-	diff = overhead;
+	overhead += tail;
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
@@ -1196,6 +1196,7 @@ accepted:
 		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
 			return refuse(&counters->refused_gwlb__room, skb);
 	}
+	diff = overhead;
 	if (!inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also adds what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
@@ -1208,7 +1209,7 @@ accepted:
 	decapsulated->bytes += inner_length;
 	skb->mark = mark;
 	packet->transport -= overhead;
-	learn_rule_inspect(skb, packet, overhead);
+	learn_rule_inspect(skb, packet, STACK_GWLB_IPV4__FIXED + tail);
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
 	return TC_ACT_UNSPEC;

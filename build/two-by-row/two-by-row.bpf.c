@@ -917,23 +917,23 @@ static __always_inline bool may_send_from_exits_ipv6(const struct stack_ipip_ipv
 
 /*
  * ipv6: judge every header, outermost first, then take them off, with a tunnel encapsulation limit
- * where there is one: `options` is its size or 0, `protocol` what follows.
+ * where there is one: `extension` is its size or 0, `protocol` what follows.
  */
 static __always_inline int decapsulate_ipip_ipv6(
-	struct __sk_buff *skb, __u32 options, __u8 protocol, struct counters *counters)
+	struct __sk_buff *skb, __u32 extension, __u8 protocol, struct counters *counters)
 {
 	struct stack_ipip_ipv6 *outer;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
-	__u32 overhead = STACK_IPIP_IPV6__OVERHEAD + options;
+	__u32 overhead = STACK_IPIP_IPV6__OVERHEAD + extension;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
 	__u8 ecn;
 
-	linearize(skb, ETH_HLEN + overhead + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_IPIP_IPV6__OVERHEAD + extension + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
@@ -944,8 +944,8 @@ static __always_inline int decapsulate_ipip_ipv6(
 		return refuse(&counters->refused_ipip__version, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
-	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6) - options;
-	if (datagram > skb->len - ETH_HLEN - options || datagram < STACK_IPIP_IPV6__OVERHEAD + sizeof(*ipv4))
+	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
+	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4))
 		return refuse(&counters->refused_ipip__length, skb);
 
 	switch (protocol) {
@@ -972,7 +972,7 @@ static __always_inline int decapsulate_ipip_ipv6(
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
 		return refuse(&counters->refused_ipip__gso, skb);
-	if (inner_length > datagram - STACK_IPIP_IPV6__OVERHEAD)
+	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_ipip__length, skb);
 
 	/* from-exits: ipip from exits.address (two-by-row.yaml:32) */
@@ -1150,16 +1150,16 @@ static __always_inline bool may_send_from_gre_ipv6(const struct stack_gre_ipv6 *
 
 /*
  * ipv6 / gre: judge every header, outermost first, then take them off, with a tunnel encapsulation limit
- * where there is one: `options` is its size or 0.
+ * where there is one: `extension` is its size or 0.
  */
-static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 options, struct counters *counters)
+static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 extension, struct counters *counters)
 {
 	struct stack_gre_ipv6 *outer, *behind;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
-	__u32 overhead = STACK_GRE_IPV6__OVERHEAD + options;
+	__u32 overhead = STACK_GRE_IPV6__OVERHEAD + extension;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
@@ -1170,9 +1170,9 @@ static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 opt
 	const struct row_keys *row_keys;
 	__u32 mark = skb->mark;
 
-	linearize(skb, ETH_HLEN + overhead + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_GRE_IPV6__OVERHEAD + extension + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	behind = (void *)outer + options; /* the same layout, for the headers behind the option */
+	behind = (void *)outer + extension; /* the same layout, for the headers behind the option */
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
@@ -1185,8 +1185,8 @@ static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 opt
 		return refuse(&counters->refused_gre__gre_flags, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
-	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6) - options;
-	if (datagram > skb->len - ETH_HLEN - options || datagram < STACK_GRE_IPV6__OVERHEAD + sizeof(*ipv4))
+	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
+	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4))
 		return refuse(&counters->refused_gre__length, skb);
 
 	switch (bpf_ntohs(behind->gre.protocol)) {
@@ -1213,7 +1213,7 @@ static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 opt
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
 		return refuse(&counters->refused_gre__gso, skb);
-	if (inner_length > datagram - STACK_GRE_IPV6__OVERHEAD)
+	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_gre__length, skb);
 	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + overhead, &found)
 			  : !parse_ipv6(skb, ETH_HLEN + overhead, &found))
@@ -1289,7 +1289,7 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 {
 	const struct ipv6_header *ip;
 	const struct encapsulation_limit *limit;
-	__u32 options = 0;
+	__u32 extension = 0;
 	__u8 protocol;
 
 	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*limit));
@@ -1303,15 +1303,15 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 		if ((void *)(limit + 1) > packet_end(skb) || !is_encapsulation_limit(limit))
 			return TC_ACT_UNSPEC;
 		protocol = limit->next_header;
-		options = sizeof(*limit);
+		extension = sizeof(*limit);
 	}
 	/* ipip */
 	if ((protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6) &&
 		same_ipv6(&ip->destination, &host.value_address__ipv6))
-		return decapsulate_ipip_ipv6(skb, options, protocol, counters);
+		return decapsulate_ipip_ipv6(skb, extension, protocol, counters);
 	/* gre */
 	if (protocol == IPPROTO_GRE && same_ipv6(&ip->destination, &host.value_address__ipv6))
-		return decapsulate_gre_ipv6(skb, options, counters);
+		return decapsulate_gre_ipv6(skb, extension, counters);
 	return TC_ACT_UNSPEC;
 }
 

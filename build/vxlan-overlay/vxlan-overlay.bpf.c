@@ -12,6 +12,7 @@
 #include "encap_ecn.h"
 #include "encap_flow.h"
 #include "encap_limit.h"
+#include "encap_vlan.h"
 
 /* vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes (vxlan-overlay.yaml:12) */
 #define STACK_VXLAN_IPV4__OVERHEAD 50 /* bytes */
@@ -213,6 +214,7 @@ struct counters {
 	struct counter refused_vxlan__ethernet_destination; /* vxlan: wrong ethernet destination: dropped */
 	struct counter refused_vxlan__header_checksum; /* vxlan: a wrong outer header checksum: dropped */
 	struct counter refused_vxlan__length; /* vxlan: lengths that contradict the packet: dropped */
+	struct counter refused_vxlan__vlan; /* vxlan: a VLAN tag in the inner frame, other than of VLAN 0: dropped */
 	struct counter refused_vxlan__payload; /* vxlan: what is inside is no IPv4 or IPv6 packet: dropped */
 	struct counter refused_vxlan__source; /* vxlan: an outer source that no rule lists: dropped */
 	struct counter refused_vxlan__vni; /* vxlan: vni not in vnis: dropped */
@@ -775,18 +777,19 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
+	__u32 overhead = STACK_VXLAN_IPV4__OVERHEAD;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
-	__s32 diff = STACK_VXLAN_IPV4__OVERHEAD;
+	__s32 diff;
+	const struct vlan_tag *tag;
+	__be16 type;
 	__u8 ecn;
 	const struct row_vnis *row_vnis;
 	__u32 mark = skb->mark;
 
-	linearize(skb, ETH_HLEN + STACK_VXLAN_IPV4__OVERHEAD + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_VXLAN_IPV4__OVERHEAD + sizeof(*tag) + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	ipv4 = (void *)outer + STACK_VXLAN_IPV4__OVERHEAD;
-	ipv6 = (void *)outer + STACK_VXLAN_IPV4__OVERHEAD;
-	if ((void *)(ipv4 + 1) > packet_end(skb))
+	if ((void *)outer + overhead > packet_end(skb))
 		return refuse(&counters->refused_vxlan__truncated, skb);
 	if (outer->ipv4.version_ihl != STACK_VXLAN_IPV4__IPV4_VERSION_IHL_EXPECTED)
 		return refuse(&counters->refused_vxlan__options, skb);
@@ -797,16 +800,31 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 		return refuse(&counters->refused_vxlan__vxlan_flags, skb);
 	if (!same_mac(&outer->ethernet.destination, &host.value_uplink__mac))
 		return refuse(&counters->refused_vxlan__ethernet_destination, skb);
+	type = outer->ethernet.type;
+	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
+		/* VLAN 0 is none: such a tag carries a priority alone (IEEE 802.1Q, 6.9.1). */
+		tag = (void *)outer + overhead;
+		if ((void *)(tag + 1) > packet_end(skb))
+			return refuse(&counters->refused_vxlan__truncated, skb);
+		if (tag->control & bpf_htons(VLAN_VID_MASK))
+			return refuse(&counters->refused_vxlan__vlan, skb);
+		type = tag->type;
+		overhead += sizeof(*tag);
+	}
+	ipv4 = (void *)outer + overhead;
+	ipv6 = (void *)outer + overhead;
+	if ((void *)(ipv4 + 1) > packet_end(skb))
+		return refuse(&counters->refused_vxlan__truncated, skb);
 	if (!checksum_is_right(&outer->ipv4))
 		return refuse(&counters->refused_vxlan__header_checksum, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
 	datagram = bpf_ntohs(outer->ipv4.total_length);
-	if (datagram > skb->len - ETH_HLEN || datagram < STACK_VXLAN_IPV4__OVERHEAD + sizeof(*ipv4) ||
+	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4) ||
 		bpf_ntohs(outer->udp.length) != datagram - offsetof(struct stack_vxlan_ipv4, udp))
 		return refuse(&counters->refused_vxlan__length, skb);
 
-	switch (bpf_ntohs(outer->ethernet.type)) {
+	switch (bpf_ntohs(type)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
@@ -828,12 +846,12 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
-	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - STACK_VXLAN_IPV4__OVERHEAD)
+	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
 		return refuse(&counters->refused_vxlan__gso, skb);
 	/* Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for theirs, and loses them. */
 	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
 		return refuse(&counters->refused_vxlan__gso, skb);
-	if (inner_length > datagram - STACK_VXLAN_IPV4__OVERHEAD)
+	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_vxlan__length, skb);
 
 	/* peers: vxlan from sites.address, in vnis, mark endpoint.mark (vxlan-overlay.yaml:38) */
@@ -861,10 +879,10 @@ accepted:
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
 		if (ecn == ECN_INVALID)
 			return refuse(&counters->refused_vxlan__ecn, skb);
-		if (ecn != inner_ecn &&
-			ecn_write_ipv6(skb, ETH_HLEN + STACK_VXLAN_IPV4__OVERHEAD, ipv6->version_class_label, ecn))
+		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
 			return refuse(&counters->refused_vxlan__room, skb);
 	}
+	diff = overhead;
 	if (!inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also adds what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
@@ -891,29 +909,29 @@ static __always_inline bool may_send_peers_ipv6(const struct stack_vxlan_ipv6 *o
 
 /*
  * ipv6 / udp / vxlan / ethernet: judge every header, outermost first, then take them off, with a tunnel encapsulation limit
- * where there is one: `options` is its size or 0.
+ * where there is one: `extension` is its size or 0.
  */
-static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 options, struct counters *counters)
+static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 extension, struct counters *counters)
 {
 	struct stack_vxlan_ipv6 *outer, *behind;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
-	__u32 overhead = STACK_VXLAN_IPV6__OVERHEAD + options;
+	__u32 overhead = STACK_VXLAN_IPV6__OVERHEAD + extension;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
-	__s32 diff = overhead;
+	__s32 diff;
+	const struct vlan_tag *tag;
+	__be16 type;
 	__u8 ecn;
 	const struct row_vnis *row_vnis;
 	__u32 mark = skb->mark;
 
-	linearize(skb, ETH_HLEN + overhead + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_VXLAN_IPV6__OVERHEAD + extension + sizeof(*tag) + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	behind = (void *)outer + options; /* the same layout, for the headers behind the option */
-	ipv4 = (void *)outer + overhead;
-	ipv6 = (void *)outer + overhead;
-	if ((void *)(ipv4 + 1) > packet_end(skb))
+	behind = (void *)outer + extension; /* the same layout, for the headers behind the option */
+	if ((void *)outer + overhead > packet_end(skb))
 		return refuse(&counters->refused_vxlan__truncated, skb);
 	if ((outer->ipv6.version_class_label & bpf_htonl(STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
 		bpf_htonl(STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED))
@@ -923,14 +941,29 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 o
 		return refuse(&counters->refused_vxlan__vxlan_flags, skb);
 	if (!same_mac(&behind->ethernet.destination, &host.value_uplink__mac))
 		return refuse(&counters->refused_vxlan__ethernet_destination, skb);
+	type = behind->ethernet.type;
+	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
+		/* VLAN 0 is none: such a tag carries a priority alone (IEEE 802.1Q, 6.9.1). */
+		tag = (void *)outer + overhead;
+		if ((void *)(tag + 1) > packet_end(skb))
+			return refuse(&counters->refused_vxlan__truncated, skb);
+		if (tag->control & bpf_htons(VLAN_VID_MASK))
+			return refuse(&counters->refused_vxlan__vlan, skb);
+		type = tag->type;
+		overhead += sizeof(*tag);
+	}
+	ipv4 = (void *)outer + overhead;
+	ipv6 = (void *)outer + overhead;
+	if ((void *)(ipv4 + 1) > packet_end(skb))
+		return refuse(&counters->refused_vxlan__truncated, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
-	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6) - options;
-	if (datagram > skb->len - ETH_HLEN - options || datagram < STACK_VXLAN_IPV6__OVERHEAD + sizeof(*ipv4) ||
-		bpf_ntohs(behind->udp.length) != datagram - offsetof(struct stack_vxlan_ipv6, udp))
+	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
+	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4) ||
+		bpf_ntohs(behind->udp.length) != datagram - extension - offsetof(struct stack_vxlan_ipv6, udp))
 		return refuse(&counters->refused_vxlan__length, skb);
 
-	switch (bpf_ntohs(behind->ethernet.type)) {
+	switch (bpf_ntohs(type)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
@@ -957,7 +990,7 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 o
 	/* Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for theirs, and loses them. */
 	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
 		return refuse(&counters->refused_vxlan__gso, skb);
-	if (inner_length > datagram - STACK_VXLAN_IPV6__OVERHEAD)
+	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_vxlan__length, skb);
 
 	/* peers: vxlan from sites.address, in vnis, mark endpoint.mark (vxlan-overlay.yaml:38) */
@@ -988,6 +1021,7 @@ accepted:
 		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
 			return refuse(&counters->refused_vxlan__room, skb);
 	}
+	diff = overhead;
 	if (inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also takes what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
@@ -1033,7 +1067,7 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 	const struct ipv6_header *ip;
 	const struct encapsulation_limit *limit;
 	const struct udp_header *udp;
-	__u32 options = 0;
+	__u32 extension = 0;
 	__u8 protocol;
 
 	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*limit) + sizeof(*udp));
@@ -1047,14 +1081,14 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 		if ((void *)(limit + 1) > packet_end(skb) || !is_encapsulation_limit(limit))
 			return TC_ACT_UNSPEC;
 		protocol = limit->next_header;
-		options = sizeof(*limit);
+		extension = sizeof(*limit);
 	}
 	/* vxlan */
 	if (protocol == IPPROTO_UDP && same_ipv6(&ip->destination, &host.value_vtep__ipv6)) {
-		udp = (void *)(ip + 1) + options;
+		udp = (void *)(ip + 1) + extension;
 		if ((void *)(udp + 1) <= packet_end(skb) &&
 			udp->destination_port == bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT))
-			return decapsulate_vxlan_ipv6(skb, options, counters);
+			return decapsulate_vxlan_ipv6(skb, extension, counters);
 	}
 	return TC_ACT_UNSPEC;
 }

@@ -235,7 +235,7 @@ def _to_file(text: str, out: Path | None) -> None:
         click.echo(text, nl=False)
         return
     try:
-        if not out.exists() or out.read_text(encoding="utf-8") != text:
+        if not out.is_file() or out.read_bytes() != text.encode():
             out.write_text(text, encoding="utf-8")
     except OSError as error:
         raise click.UsageError(f"{out} cannot be written: {error.strerror}") from None

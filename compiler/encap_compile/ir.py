@@ -93,7 +93,10 @@ class WordLayout(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """One header of a stack, at its fixed offset from the first outer byte."""
+    """One header of a stack, at its fixed offset from the first outer byte.
+
+    `member` is its name in the stack: the header's, and with a number if the stack has an outer one of that name.
+    """
 
     member: str
     struct: str
@@ -195,6 +198,7 @@ class Stack(NamedTuple):
     overhead: int  # bytes
     layers: tuple[Layer, ...]
     room_flags: tuple[str, ...]
+    per_segment: str  # what the kernel would write wrong in segments of a GSO packet, as udp_2.length; empty: nothing
     inner_families: tuple[str, ...]
     title: str  # "ipv4 / udp / vxlan / ethernet"
     place: str
@@ -655,6 +659,7 @@ class Decapsulator(NamedTuple):
 
     `next` names the inner packet: a number for each family. Without `next_layer` it is the inner packet's own version.
     `encapsulation_limit`: a destination option of RFC 2473 may stand behind the outer IPv6 header.
+    `tagged`: a priority tag may stand between the last header and the inner packet.
     """
 
     function: str
@@ -673,6 +678,7 @@ class Decapsulator(NamedTuple):
     ecn_layer: str
     any_match: bool
     encapsulation_limit: bool
+    tagged: bool
     learns: bool
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from scapy.layers.inet import IP, UDP, IPOption_NOP
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop
-from scapy.layers.l2 import GRE, Ether
+from scapy.layers.l2 import GRE, Dot1Q, Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Raw
 
@@ -82,6 +82,21 @@ def _payload(data: bytes) -> Callable[[Any], Any]:
     return change
 
 
+def tagged(tags: Any, first: int = 0x8100, type_: int = 0) -> Callable[[Any], None]:
+    """Tags in the inner frame; `first` is the outer one's protocol, `type_` what is said to follow."""
+
+    def change(datagram: Any) -> None:
+        ether = datagram[Ether]
+        found = tags.copy()
+        found.lastlayer().type = type_ or ether.type
+        inner = ether.payload
+        ether.remove_payload()
+        ether.type = first
+        ether.add_payload(found / inner)
+
+    return change
+
+
 def _version(datagram: Any) -> Any:
     data = bytes(datagram)
     return Raw(bytes([0x50 | data[0] & 15]) + data[1:])
@@ -135,7 +150,11 @@ WRONG = (
     Wrong("inner MAC", ("vxlan",), BOTH, "ethernet_destination", setting(Ether, dst="02:00:00:00:00:78")),
     Wrong("inner broadcast", ("vxlan",), BOTH, "ethernet_destination", setting(Ether, dst="ff:ff:ff:ff:ff:ff")),
     Wrong("inner ARP", ("vxlan",), BOTH, "payload", setting(Ether, type=0x0806)),
-    Wrong("inner VLAN tag", ("vxlan",), BOTH, "payload", setting(Ether, type=0x8100)),
+    Wrong("inner VLAN tag", ("vxlan",), BOTH, "vlan", tagged(Dot1Q(prio=3, vlan=1))),
+    Wrong("highest inner VLAN", ("vxlan",), BOTH, "vlan", tagged(Dot1Q(vlan=4095))),
+    Wrong("inner service VLAN", ("vxlan",), BOTH, "vlan", tagged(Dot1Q(vlan=256), 0x88A8)),
+    Wrong("two inner tags", ("vxlan",), BOTH, "payload", tagged(Dot1Q(vlan=0) / Dot1Q(vlan=0))),
+    Wrong("ARP behind a priority tag", ("vxlan",), BOTH, "payload", tagged(Dot1Q(vlan=0), type_=0x0806)),
     Wrong("another key", ("gre",), BOTH, "gre_key", setting(GRE, key=99)),
     Wrong("key 0", ("gre",), BOTH, "gre_key", setting(GRE, key=0)),
     Wrong("no key", ("gre",), BOTH, "gre_flags", setting(GRE, key_present=0)),

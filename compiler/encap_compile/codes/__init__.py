@@ -28,6 +28,7 @@ AREAS = (
     "machine",
     "routes",
     "running",
+    "hooks",
 )
 
 

@@ -45,7 +45,7 @@ CODES: dict[str, Explained] = {
         "`received.HEADER.FIELD` stands in the key of a table for `lookup` for fields that tell tenants apart,\n"
         "like a VNI or a key.",
     ),
-    "N916": _later("control of segmentation", "`segmentation: off` will allow header fields that differ per segment."),
+    "N916": _later("control of segmentation by table", "`segmentation: off` stands under `egress:`, for all tables."),
     "N917": _later("more fields of this header", "The compiler sets the field itself, or leaves it out."),
     "N920": _later("this version of the language", "This release reads `apiVersion: encap/v1alpha1`."),
     "N921": _later(

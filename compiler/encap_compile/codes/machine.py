@@ -104,7 +104,8 @@ CODES: dict[str, Explained] = {
     "K201": Explained(
         "libbpf is missing",
         "encapctl loads objects through libbpf.so.1, which every distribution packages:\n\n"
-        "    apt install libbpf1        # Debian, Ubuntu\n    dnf install libbpf         # Fedora, RHEL\n\n"
+        "    apt-get update && apt-get install libbpf1    # Debian, Ubuntu\n"
+        "    dnf install libbpf                           # Fedora, RHEL\n\n"
         "ENCAP_LIBBPF may name another file.",
     ),
     "K202": Explained(

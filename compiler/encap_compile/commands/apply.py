@@ -9,11 +9,12 @@ import click
 
 from ..diagnostics import Exit
 from .context import Context, report, write_json
-from .options import format_option, request, requesting
+from .options import LOCK_TIMEOUT, format_option, request, requesting
 
 
 @click.command("apply")
 @requesting
+@LOCK_TIMEOUT
 @format_option("text", "json")
 @click.pass_obj
 def apply_command(context: Context, /, format_: str, **options: Any) -> int:
@@ -26,7 +27,7 @@ def apply_command(context: Context, /, format_: str, **options: Any) -> int:
     from ..loader.routing import routes_after
     from ..views.plan_view import plan_document, plan_text
 
-    applied = apply(request(**options))
+    applied = apply(request(context, **options))
     found, routes = applied.plan, routes_after(applied.plan.desired)
     diagnostics = [*found.findings.all, *routes.diagnostics]
     if format_ == "json":

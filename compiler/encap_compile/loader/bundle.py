@@ -13,6 +13,7 @@ from ..diagnostics import DiagnosedError, Diagnostic, Exit, Place
 from ..kernel.hooks.base import Point
 from ..manifest import Manifest, PrefixSet, Table
 from ..manifest_io import code, identity, load
+from ..regular_file import MOST_BYTES_OF_ROWS, read_regular
 from .hostfile import RowsEntry
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # also a file name in bpffs, which refuses dots
@@ -52,8 +53,8 @@ class Bundle:
     def c_text(self) -> str:
         """The generated C, for messages; empty if the bundle came without."""
         try:
-            return (self.directory / f"{self.manifest.name}.bpf.c").read_text(encoding="utf-8")
-        except OSError:
+            return read_regular(self.directory / f"{self.manifest.name}.bpf.c").decode()
+        except (OSError, UnicodeDecodeError):
             return ""
 
 
@@ -121,7 +122,7 @@ def _check(directory: Path, name: str, expected: str, contents: dict[str, bytes]
     if Path(name).is_absolute() or ".." in Path(name).parts:
         return [Diagnostic("B302", f"malformed: {name} is outside of the bundle", Place(str(path)), _REBUILD)]
     try:
-        contents[name] = path.read_bytes()
+        contents[name] = read_regular(path, MOST_BYTES_OF_ROWS)
     except OSError as error:
         return [
             Diagnostic("B304", f"a file of the bundle cannot be read: {error.strerror}", Place(str(path)), _REBUILD)

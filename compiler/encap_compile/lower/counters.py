@@ -107,6 +107,9 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, add: Callable[..., Non
         add("egress_link_local", "passed", "link-local, link-scope multicast or neighbour discovery: passed")
     if encapsulates:
         add("egress_too_big", "dropped", "encapsulated it would be longer than the device's MTU: dropped")
+        if any(e.stack.per_segment for e in egress.encapsulators):
+            words = "a GSO packet for headers that the kernel cannot write in each segment: dropped"
+            add("egress_gso", "dropped", words)
         add("egress_no_room", "dropped", "the kernel could not make room for the headers: dropped")
     if any(d.by_row for d in egress.dispatches):
         add("egress_unknown_stack", "dropped", "a row of a kind that this program does not know: dropped")
@@ -147,6 +150,8 @@ def refusals(decapsulator: ir.Decapsulator) -> Sequence[tuple[str, str]]:
     if decapsulator.checksum_layer:
         found.append(("header_checksum", WORDS["header_checksum"]))
     found.append(("length", "lengths that contradict the packet"))
+    if decapsulator.tagged:
+        found.append(("vlan", "a VLAN tag in the inner frame, other than of VLAN 0"))
     found.append(("payload", "what is inside is no IPv4 or IPv6 packet"))
     if any(r.source_kind != "any" for r in decapsulator.rules):
         found.append(("source", "an outer source that no rule lists"))

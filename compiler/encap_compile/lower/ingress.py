@@ -15,7 +15,7 @@ from .reflection import learn
 from .stacks import host_value
 from .tails import option_of
 from .tunnel_ends import address_map_name
-from .word_checks import word_checks
+from .word_checks import port_layer, word_checks
 
 FAMILIES = catalogue.FAMILIES
 IP_VERSIONS = ir.ByInnerFamily(4, 6)
@@ -29,11 +29,12 @@ def signature(stack: ir.Stack) -> ir.Signature:
     if not rest:
         protocols = tuple(sorted(_announced(Space.IP_PROTOCOL)))
     port, constant = -1, ""
-    if rest and rest[0].header == "udp":
-        source = _next_source(rest[0])
+    transport = port_layer(stack)
+    if transport is not None:
+        source = _next_source(transport)
         assert isinstance(source, ir.Literal)
         port = source.value
-        constant = next(w.constant for w in rest[0].words if any(p.source is source for p in w.parts))
+        constant = next(w.constant for w in transport.words if any(p.source is source for p in w.parts))
     return ir.Signature(stack.outer_family, protocols, port, constant, stack.encapsulation)
 
 
@@ -97,7 +98,8 @@ def _decapsulator(
         next_numbers=names_inner.numbers if names_inner else IP_VERSIONS,
         ecn_layer=stack.layers[0].member,
         any_match=any(r.match for r in lowered) or any(r.learn for r in lowered) or clamps,
-        encapsulation_limit=stack.outer_family == "ipv6" and stack.tail is None,
+        encapsulation_limit=stack.outer_family == "ipv6",
+        tagged=names_inner is not None and names_inner.tagged,
         learns=any(r.learn for r in lowered),
     )
 
@@ -109,13 +111,16 @@ class _NamesInner(NamedTuple):
     word: str
     bits: int
     numbers: ir.ByInnerFamily
+    tagged: bool
 
 
 def _next_part(last: ir.Layer) -> _NamesInner:
     field = _next_field(catalogue.headers()[last.header])
     assert field is not None and isinstance(field.role, NextProtocol)
     word = next(w for w in last.words if any(p.name == field.name for p in w.parts))
-    return _NamesInner(field.name, word.name, word.bits, ir.ByInnerFamily(*_announced(field.role.space)))
+    return _NamesInner(
+        field.name, word.name, word.bits, ir.ByInnerFamily(*_announced(field.role.space)), field.role.tagged
+    )
 
 
 def _lengths(stack: ir.Stack) -> list[ir.LengthCheck]:

@@ -9,6 +9,7 @@ from ..headers import catalogue
 from ..headers.model import FromSpec, Header, Word
 from ..values import address_text
 from .stacks import struct_name
+from .word_checks import port_layer
 
 INNER = ("ipv4", "ipv6")  # what the parser and the decapsulator read of the inner packet
 
@@ -123,7 +124,7 @@ def option_words(option: ir.Option) -> list[tuple[str, int]]:
 
 
 def _is_port(stack: ir.Stack, layer: ir.Layer, word: ir.WordLayout) -> bool:
-    return layer.header == "udp" and word.name == "destination_port"
+    return layer is port_layer(stack) and word.name == "destination_port"
 
 
 def _constant(word: ir.WordLayout) -> ir.NamedConstant:

@@ -13,7 +13,7 @@ from . import counters as counting
 from .address_maps import OWN_ADDRESSES, address_maps, address_sets
 from .conditions import FAMILIES, Conditions, families_of
 from .contract import lower_contract
-from .description import features, rule_summaries
+from .description import features, rule_summaries, stack_signatures
 from .egress import dispatches, lower_egress, lower_rules, packet_needs
 from .fixed import fixed_rows
 from .host import HostValues
@@ -139,6 +139,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         includes.append("encap_socket.h")
     if any(d.encapsulation_limit for d in (ingress.decapsulators if ingress else ())):
         includes.append("encap_limit.h")
+    if any(d.tagged for d in (ingress.decapsulators if ingress else ())):
+        includes.append("encap_vlan.h")
     program = ir.Program(
         name=spec.name,
         c_name=c_name(spec.name),
@@ -192,7 +194,9 @@ def lower(spec: Spec, compiler: str) -> Lowered:
             for i, c in enumerate(described_counters)
         ),
         stacks=tuple(manifest_stack(s) for s in in_use),
-        rules=tuple(rule_summaries(spec)),
+        rules=tuple(rule_summaries(spec, in_use)),
+        signatures=stack_signatures(in_use),
+        boot="closed" if spec.egress.boot == "closed" else "",
         programs=tuple(
             manifest.Hooked(program.function, name, HOOKS[name].section)
             for name, program in (("tc_egress", egress), ("tc_ingress", ingress))

@@ -24,6 +24,7 @@ from ..headers.model import (
     Space,
     Word,
 )
+from ..headers.room import instance_names, per_segment, room_flags
 from ..spec import Encapsulation, HeaderUse, OptionUse, Reference, Scalar, Spec, Value
 from ..values import parse
 from .names import c_name, member_name, place_text
@@ -93,21 +94,18 @@ def lower_stack(
     behind = [sum(OPTION_HEAD + option.length for option in use.options) for use in uses]
     overhead = sum(sizes) + sum(behind)
     lowered = _Stack(c_name(encapsulation.name), family, inner_families, row, spec)
+    laid = list(zip(chain, layouts, strict=True))
+    members = instance_names([header.name for header in chain])
     layers = []
     offset = 0
     packed = False
-    for position, (use, header, words) in enumerate(zip(uses, chain, layouts, strict=True)):
+    for position, (use, (header, words)) in enumerate(zip(uses, laid, strict=True)):
         if not words:
             continue
         following = chain[position + 1] if position + 1 < len(chain) else None
-        layers.append(lowered.layer(use, header, words, following, offset, sizes[position]))
+        layers.append(lowered.layer(members[position], use, header, words, following, offset, sizes[position]))
         packed = packed or offset % max(ALIGNED[w.bits] for w in words) != 0
         offset += sizes[position] + behind[position]
-    flags = [header.room_flag for header in chain if header.room_flag]
-    if chain[-1].name == "ethernet":
-        flags.append("BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN)")
-        if spec.kernel >= (5, 13):
-            flags.append("BPF_F_ADJ_ROOM_ENCAP_L2_ETH")
     return ir.Stack(
         id=number,
         name=f"{member_name(encapsulation.name)}_{family}",
@@ -116,13 +114,14 @@ def lower_stack(
         outer_family=family,
         overhead=overhead,
         layers=tuple(layers),
-        room_flags=tuple(flags),
+        room_flags=room_flags(laid, spec.kernel),
+        per_segment=per_segment(laid),
         inner_families=inner_families,
-        title=" / ".join(h.name if words else f"bare {h.name}" for h, words in zip(chain, layouts, strict=True)),
+        title=" / ".join(h.name if words else f"bare {h.name}" for h, words in laid),
         place=place_text(encapsulation.place),
         packed=packed,
         bare=not layouts[-1],
-        tail=lowered.tail(uses, chain, layers),
+        tail=lowered.tail(uses, chain, members, layers),
         uses_hash=any(isinstance(p.source, ir.FromFlow) for layer in layers for w in layer.words for p in w.parts),
     )
 
@@ -142,6 +141,7 @@ class _Stack:
 
     def layer(
         self,
+        member: str,
         use: HeaderUse,
         header: Header,
         words: tuple[Word, ...],
@@ -152,29 +152,30 @@ class _Stack:
         lowered = []
         for word in words:
             parts = tuple(
-                ir.Part(f.name, f.bits, word.shift(f.name), self.source(f, use, header, following, size))
+                ir.Part(f.name, f.bits, word.shift(f.name), self.source(f, member, use, header, following, size))
                 for f in word.fields
             )
             fixed = all(isinstance(p.source, ir.Literal) for p in parts)
             zero = fixed and all(p.source.value == 0 for p in parts)  # type: ignore[union-attr]
-            constant = f"{self.constant_prefix(offset)}__{header.name}_{word.name}".upper()
+            constant = f"{self.constant_prefix(offset)}__{member}_{word.name}".upper()
             lowered.append(
                 ir.WordLayout(word.name, word.bits, parts, "" if zero or not _has_literal(parts) else constant)
             )
         checksum = any(isinstance(f.role, InternetChecksum) for w in words for f in w.fields)
         return ir.Layer(
-            member=header.name,
+            member=member,
             struct=struct_name(header, words),
             header=header.name,
             offset=offset,
             size=size,
             words=tuple(lowered),
-            checksum_base=f"{self.constant_prefix(0)}__{header.name}_checksum_base".upper() if checksum else "",
+            checksum_base=f"{self.constant_prefix(0)}__{member}_checksum_base".upper() if checksum else "",
         )
 
     def source(
         self,
         field: Field,
+        member: str,
         use: HeaderUse,
         header: Header,
         following: Header | None,
@@ -199,8 +200,8 @@ class _Stack:
             if role.extent == "header":
                 return ir.Literal(size // role.unit)
             if role.extent == "tail":
-                return tail_length(field, use, header)
-            return ir.LengthFrom(header.name, role.extent == "payload")
+                return tail_length(field, member, use, header)
+            return ir.LengthFrom(member, role.extent == "payload")
         value = given.get(field.name)
         if isinstance(role, NextProtocol):
             return self.from_spec(field, value) if value is not None else self.next_protocol(role.space, following)
@@ -227,17 +228,21 @@ class _Stack:
             return ir.FromHost(host.member, host.type)
         if value.root == "received":
             header, word = value.path
-            return received_value(header, word, self.family)
+            known = catalogue.headers().get(header, catalogue.headers()[self.family])
+            return received_value(header, known, word, self.family)
         member = value.path[0]
         type_ = self.row[member]
         return ir.FromRow(f"field_{c_name(member)}", type_, mapped=type_ == "ip" and self.family == "ipv4")
 
-    def tail(self, uses: Sequence[HeaderUse], chain: Sequence[Header], layers: Sequence[ir.Layer]) -> ir.Tail | None:
+    def tail(
+        self, uses: Sequence[HeaderUse], chain: Sequence[Header], members: Sequence[str], layers: Sequence[ir.Layer]
+    ) -> ir.Tail | None:
         """The tail of the header that has one."""
-        use = next((u for u, h in zip(uses, chain, strict=True) if has_tail(u, h)), None)
+        used = zip(uses, chain, members, strict=True)
+        use, member = next(((u, m) for u, h, m in used if has_tail(u, h)), (None, ""))
         if use is None:
             return None
-        return lower_tail(use, layers, self.encapsulation, lambda option: self.option(use, option))
+        return lower_tail(use, member, layers, self.encapsulation, lambda option: self.option(use, option))
 
     def option(self, use: HeaderUse, option: OptionUse) -> ir.Source:
         """Where the data of an option come from."""
@@ -258,16 +263,17 @@ class _Stack:
         return ir.Literal(int.from_bytes(parsed, "big") if isinstance(parsed, bytes) else parsed, place)
 
 
-def received_value(header: str, field: str, family: str) -> ir.FromRow:
-    """A field of a received header, as it is kept for the replies. `family` is that of the outer header."""
-    if header not in ("ip", *catalogue.FAMILIES):
-        kind = next(f.type for f in catalogue.headers()[header].fields() if f.name == field)
-        return ir.FromRow(f"{header}_{field}", kind, received=f"{header}.{field}")
+def received_value(member: str, header: Header, field: str, family: str) -> ir.FromRow:
+    """A field of a received header, as it is kept for the replies. `family` is that of the outer header.
+
+    `member` is the header's in the stack that came in, or `ip` for the outermost whatever its family.
+    """
+    if member not in ("ip", *catalogue.FAMILIES):
+        return ir.FromRow(f"{member}_{field}", header.field(field).type, received=f"{member}.{field}")
     if field in ("source", "destination"):  # one member holds an address of either family
         return ir.FromRow(f"ip_{field}", "ip", mapped=family == "ipv4", received=f"ip.{field}")
-    own = catalogue.IP_FIELDS[field][family] if header == "ip" else field
-    kind = next(f.type for f in catalogue.headers()[family].fields() if f.name == own)
-    return ir.FromRow(f"ip_{field}", kind, received=f"ip.{field}")
+    own = catalogue.IP_FIELDS[field][family] if member == "ip" else field
+    return ir.FromRow(f"ip_{field}", catalogue.headers()[family].field(own).type, received=f"ip.{field}")
 
 
 ATTRIBUTE_TYPES = {"mac": "mac", "mtu": "u32", "ifindex": "u32"}

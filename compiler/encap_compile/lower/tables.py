@@ -121,7 +121,8 @@ def lower_table(
 
 
 def manifest_stack(stack: ir.Stack) -> manifest.Stack:
-    return manifest.Stack(stack.id, stack.name, stack.encapsulation, stack.outer_family, stack.most_overhead)
+    overhead = stack.most_overhead
+    return manifest.Stack(stack.id, stack.name, stack.encapsulation, stack.outer_family, overhead, stack.per_segment)
 
 
 def _column(word: str, families: tuple[str, ...], table: Table, spec: Spec) -> manifest.KeyColumn:

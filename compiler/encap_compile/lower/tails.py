@@ -20,11 +20,11 @@ def has_tail(use: HeaderUse, header: Header) -> bool:
     return isinstance(header.tail.role, Options) or header.tail.name in use.values
 
 
-def tail_length(field: Field, use: HeaderUse, header: Header) -> ir.Source:
+def tail_length(field: Field, member: str, use: HeaderUse, header: Header) -> ir.Source:
     """What the field that counts the tail is sent as: the options' length, that of what came in, or nothing."""
     if use.options or header.tail is None or header.tail.name not in use.values:
         return ir.Literal(sum(HEAD + option.length for option in use.options) // 4)
-    return ir.FromRow(f"{header.name}_{field.name}", "u8", received=f"{header.name}.{field.name}")
+    return ir.FromRow(f"{member}_{field.name}", "u8", received=f"{member}.{field.name}")
 
 
 def has_critical_option(use: HeaderUse, header: Header) -> bool:
@@ -48,25 +48,25 @@ def received_option(header: str, name: str, size: int) -> ir.FromRow:
 
 
 def lower_tail(
-    use: HeaderUse, layers: Sequence[ir.Layer], prefix: str, source: Callable[[OptionUse], ir.Source]
+    use: HeaderUse, member: str, layers: Sequence[ir.Layer], prefix: str, source: Callable[[OptionUse], ir.Source]
 ) -> ir.Tail:
-    """The tail of a header. `prefix` is its encapsulation's name in the C."""
+    """The tail of the header that is `member` of the stack. `prefix` is its encapsulation's name in the C."""
     header = catalogue.headers()[use.name]
     counted = header.tail_length()
     assert header.tail is not None and counted is not None
     role = header.tail.role
     assert isinstance(role, Opaque | Options)
     word, field = counted
-    position = next(i for i, layer in enumerate(layers) if layer.header == header.name)
+    position = next(i for i, layer in enumerate(layers) if layer.member == member)
     return ir.Tail(
-        layer=header.name,
+        layer=member,
         word=word.name,
         word_bits=word.bits,
         shift=word.shift(field.name),
         bits=field.bits,
         most=role.most,
-        member=f"{header.name}_{header.tail.name}",
-        received=f"{header.name}.{header.tail.name}",
+        member=f"{member}_{header.tail.name}",
+        received=f"{member}.{header.tail.name}",
         behind=tuple(layer.member for layer in layers[position + 1 :]),
         fixed=layers[position].offset + layers[position].size,
         options=_options(use, role, prefix, source) if isinstance(role, Options) else None,

@@ -84,7 +84,7 @@ def _network_order(source: ir.Source, stack: ir.Stack) -> str:
 
 def _length(source: ir.LengthFrom, stack: ir.Stack) -> str:
     """Bytes from a layer on: the inner packet, and what stands between."""
-    first = source.layer == stack.layers[0].header
+    first = source.layer == stack.layers[0].member
     before = "" if first else f" - offsetof(struct {stack.struct}, {source.layer})"
     itself = f" - sizeof(outer->{source.layer})" if source.payload else ""
     return f"packet->length + {overhead(stack)}{before}{itself}"

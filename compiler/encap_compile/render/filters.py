@@ -14,7 +14,7 @@ from ..lower.tables import row_id
 from . import assignments, conditions
 from .owners import OWNER_FILTERS
 from .receive import RECEIVE_FILTERS
-from .tails import TAIL_FILTERS, received_overhead
+from .tails import TAIL_FILTERS, fixed
 from .tunnel_ends import compares_ipv6, set_key, tunnel_end_condition, tunnel_end_sets
 
 FAMILIES = ("ipv4", "ipv6")
@@ -252,9 +252,14 @@ def _overhead(larger: str, learn: ir.Learn, decapsulator: ir.Decapsulator) -> st
     """`larger` names a reply's overhead; empty is that of what came in."""
     if larger:
         return f"{larger}{' + tail' if learn.tail else ''}"
-    if decapsulator.encapsulation_limit:
-        return decapsulator.stack.overhead_constant
-    return received_overhead(decapsulator.stack)
+    stack = decapsulator.stack
+    return fixed(stack) if stack.tail is None else f"{fixed(stack)} + tail{_behind(stack)}"
+
+
+def _behind(stack: ir.Stack) -> str:
+    """The bytes of what stands behind a stack's tail, as they are added to others."""
+    layers = [layer for layer in stack.layers if stack.tail and layer.member in stack.tail.behind]
+    return "".join(f" + sizeof(struct {layer.struct})" for layer in layers)
 
 
 def passes_row(function: str, program: ir.Program) -> bool:

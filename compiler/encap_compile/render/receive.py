@@ -12,13 +12,13 @@ from .conditions import PROTOCOLS, _prefix
 
 def parameters(decapsulator: ir.Decapsulator) -> list[str]:
     """What a decapsulating function is told, as its declaration says it."""
-    types = {"skb": "struct __sk_buff *", "counters": "struct counters *", "options": "__u32 ", "protocol": "__u8 "}
+    types = {"skb": "struct __sk_buff *", "counters": "struct counters *", "extension": "__u32 ", "protocol": "__u8 "}
     return [f"{types[name]}{name}" for name in arguments(decapsulator)]
 
 
 def arguments(decapsulator: ir.Decapsulator) -> list[str]:
     """The same, as the caller names it."""
-    names = ["options"] if decapsulator.encapsulation_limit else []
+    names = ["extension"] if decapsulator.encapsulation_limit else []
     names += ["protocol"] if found_protocol(decapsulator) else []
     return ["skb", *names, "counters"]
 
@@ -108,7 +108,8 @@ def length_conditions(decapsulator: ir.Decapsulator) -> str:
         before = f"offsetof(struct {decapsulator.stack.struct}, {check.layer})"
         layer = _at(check.layer, decapsulator)
         behind = f" - sizeof({layer.rstrip('.->')})" if check.payload else ""
-        text += f" || bpf_ntohs({layer}{check.word}) != datagram - {before}{behind}"
+        moved_by = " - extension" if decapsulator.encapsulation_limit else ""
+        text += f" || bpf_ntohs({layer}{check.word}) != datagram{moved_by} - {before}{behind}"
     return text
 
 
@@ -117,8 +118,23 @@ def next_expression(decapsulator: ir.Decapsulator) -> str:
         return "ipv4->version_ihl >> 4"
     if found_protocol(decapsulator):
         return "protocol"
-    word = f"{_at(decapsulator.next_layer, decapsulator)}{decapsulator.next_word}"
+    word = "type" if decapsulator.tagged else next_member(decapsulator)
     return word if decapsulator.next_bits == 8 else f"bpf_ntohs({word})"
+
+
+def next_member(decapsulator: ir.Decapsulator) -> str:
+    """Where the last header names the inner packet."""
+    return f"{_at(decapsulator.next_layer, decapsulator)}{decapsulator.next_word}"
+
+
+def differs_in_length(decapsulator: ir.Decapsulator) -> bool:
+    """Whether the headers of one packet may be longer than those of another."""
+    return decapsulator.encapsulation_limit or decapsulator.tagged or decapsulator.stack.tail is not None
+
+
+def received_overhead(decapsulator: ir.Decapsulator) -> str:
+    """The bytes of a received packet's headers: a constant, or a variable if they differ by packet."""
+    return "overhead" if differs_in_length(decapsulator) else decapsulator.stack.overhead_constant
 
 
 def next_case(decapsulator: ir.Decapsulator, family: str) -> str:
@@ -281,7 +297,10 @@ RECEIVE_FILTERS: dict[str, Callable[..., Any]] = {
         datagram_length,
         length_conditions,
         next_expression,
+        next_member,
         next_case,
+        differs_in_length,
+        received_overhead,
         outer_ecn,
         lookup_tables,
         sets_mark,

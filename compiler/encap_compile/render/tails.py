@@ -44,13 +44,8 @@ def tail_counter(stack: ir.Stack) -> str:
 
 
 def fixed(stack: ir.Stack) -> str:
-    """The bytes of a received stack up to its tail."""
+    """The bytes of a received stack's headers; of one with a tail, those before it."""
     return f"{stack.constant}__FIXED" if stack.tail and stack.tail.options else stack.overhead_constant
-
-
-def received_overhead(stack: ir.Stack) -> str:
-    """The bytes of a received stack's headers."""
-    return "overhead" if stack.tail else stack.overhead_constant
 
 
 def last_member(stack: ir.Stack) -> str:
@@ -107,7 +102,6 @@ TAIL_FILTERS: dict[str, Callable[..., Any]] = {
         options_struct,
         tail_counter,
         fixed,
-        received_overhead,
         last_member,
         last_struct,
         option_assignments,

@@ -14,10 +14,10 @@ from ...manifest import Manifest, RuleSummary
 from .intervals import Interval, prefixes
 from .network import Network, Way
 from .pairs import Placed
-from .reach import VERSIONS, Target, family_of
+from .reach import VERSIONS, Target, destinations_of, family_of
 from .report import RouteReport, listed
 
-_TCP = 6
+_TCP = "6"
 _ALL, _NOT_TCP = "larger packets are lost", "larger packets are lost, but for TCP, whose MSS is lowered"
 
 
@@ -76,7 +76,7 @@ class Fits:
         if target.by_destination and target.rows is not None:
             wanted = {i: within for i, within in wanted.items() if i in hit.get(version, ())}
         self.network.find(version, wanted)
-        explicit = any(r.destinations for r in rules)
+        explicit = any(map(destinations_of, rules))
         for index, (low, high) in wanted.items():
             way = self.network.way(version, index)
             if way is None or not way.reached or (way.route.kind is Kind.MULTICAST and not explicit):
@@ -151,4 +151,4 @@ def _loses(rule: RuleSummary) -> str:
     """What is lost of a rule's packets where no route holds them back; empty if nothing."""
     if not rule.fits_tcp:
         return _ALL
-    return "" if rule.protocols and set(rule.protocols) <= {_TCP} else _NOT_TCP
+    return "" if rule.match.get("protocol") == (_TCP,) else _NOT_TCP

@@ -58,9 +58,9 @@ def targets(manifest: Manifest, rows: Mapping[str, EncodedRows]) -> list[Target]
     for rule in manifest.rules:
         if rule.direction != "egress":
             continue
-        for name in rule.tables or ((rule.table,) if rule.table else ()):
+        for name in (rule.table, *rule.more_tables) if rule.table else ():
             by_table.setdefault((name, rule.row), []).append(rule)
-        if rule.reflects:
+        if rule.action == "reflect":
             reflecting.append(rule)
     found = [
         Target(tuple(rules), tables.get(name), rows.get(name) if name in tables else None, row)
@@ -69,12 +69,23 @@ def targets(manifest: Manifest, rows: Mapping[str, EncodedRows]) -> list[Target]
     return [*found, Target(tuple(reflecting), None, None, "")] if reflecting else found
 
 
+def destinations_of(rule: RuleSummary) -> tuple[str, ...]:
+    """The prefixes that a rule names; none if it matches any destination."""
+    return rule.destinations or rule.match.get("destination", ())
+
+
+def _is_of(prefix: str, version: int) -> bool:
+    return (":" in prefix) == (version == 6)
+
+
 def prefixes_of(rule: RuleSummary, version: int) -> list[IPNetwork]:
     """The destinations of a family that a rule matches: all, if it says none and sees that family."""
-    if rule.families and f"ipv{version}" not in rule.families:
+    sources = rule.match.get("source", ())
+    if sources and not any(_is_of(text, version) for text in sources):
         return []
-    if rule.destinations:
-        return [ip_network(text) for text in rule.destinations if (":" in text) == (version == 6)]
+    written = destinations_of(rule)
+    if written:
+        return [ip_network(text) for text in written if _is_of(text, version)]
     return [everything(version)]
 
 

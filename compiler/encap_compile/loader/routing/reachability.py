@@ -16,7 +16,7 @@ from ...manifest import RuleSummary
 from .intervals import Interval, interval, merged, prefixes
 from .network import Network, Way
 from .pairs import Placed
-from .reach import Target, named
+from .reach import Target, destinations_of, named
 from .report import RouteReport, listed
 
 
@@ -57,7 +57,7 @@ class Reachability:
         """What rules name as destinations, each prefix once."""
         by_prefix: dict[str, list[RuleSummary]] = {}
         for rule in rules:
-            for text in rule.destinations:
+            for text in destinations_of(rule):
                 by_prefix.setdefault(text, []).append(rule)
         networks = {text: ip_network(text) for text in by_prefix}
         for version, table in self.network.tables.items():
