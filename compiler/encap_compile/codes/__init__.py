@@ -26,6 +26,7 @@ AREAS = (
     "later",
     "toolchain",
     "machine",
+    "routes",
     "running",
     "hooks",
 )

@@ -80,6 +80,9 @@ def requesting(command: Command) -> Command:
                 help="How programs are attached [ENCAP_ATTACH, auto].",
             ),
             click.option(
+                "--allow-overlap", is_flag=True, help="Apply also where another bundle's rules take the same packets."
+            ),
+            click.option(
                 "--replace", default="", metavar="NAME", help="Take over the hooks, maps and state of another bundle."
             ),
             click.option(
@@ -103,6 +106,7 @@ def request(
     rows: tuple[str, ...],
     attach: str,
     bpffs: str,
+    allow_overlap: bool,
     replace: str,
     allow_removals: str,
     lock_timeout: float | None = None,
@@ -115,8 +119,8 @@ def request(
         if not equals or not table or not path:
             raise click.UsageError(f"--rows {text}: TABLE=FILE is expected")
         files[table] = Path(path)
-    wait = patience(context, lock_timeout)
-    return Request(bundle, files, host_file, settings, attach, bpffs, wait, replace, _removals(allow_removals))
+    wait, removals = patience(context, lock_timeout), _removals(allow_removals)
+    return Request(bundle, files, host_file, settings, attach, bpffs, wait, replace, removals, allow_overlap)
 
 
 def _removals(text: str) -> int:

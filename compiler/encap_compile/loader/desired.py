@@ -46,6 +46,7 @@ class Request:
     patience: Patience = FOR_EVER
     replace: str = ""  # the name of another bundle, whose hooks are taken over
     allow_removals: int = 0  # entries of each table that may go; see `loader.removals`
+    allow_overlap: bool = False  # beside a bundle whose rules take the same packets
 
 
 @dataclass(frozen=True)
