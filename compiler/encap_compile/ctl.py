@@ -62,7 +62,7 @@ def _unexpected(error: Exception, context: Context) -> int:
 
         traceback.print_exc()
     if isinstance(error, NotPermittedError):
-        fix = "run it as root, or with CAP_BPF and CAP_NET_ADMIN in the first user namespace"
+        fix = "run it as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON in the first user namespace"
         report([Diagnostic("H101", f"the kernel does not permit it: {error}", help=fix)], context)
         return Exit.MACHINE
     if isinstance(error, KernelError):
