@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from encap_compile.kernel.devices import devices
@@ -79,33 +79,49 @@ def rules(draw: st.DrawFn, version: int) -> str:
     other = draw(
         st.sampled_from(("", "", "fwmark 7 ", "from 192.0.2.0/24 " if version == 4 else "from 2001:db8::/32 "))
     )
-    action = draw(st.sampled_from(("table 100", "table 101", "table 101 suppress_prefixlength 9", "unreachable")))
-    if not destination and not other and action == "unreachable":
+    action = draw(st.sampled_from(("table 100", "table 101 suppress_prefixlength 9", "unreachable", "blackhole")))
+    if not destination and not other:
         action = "table 100"
     return f"{other}{destination}{action} pref {draw(st.integers(1000, 1010))}"
 
 
+def edges(line: str) -> list[int]:
+    """The first and last address of the prefix in a line, and those beside them."""
+    text = next((word for word in line.split() if "/" in word and not word.startswith(("192.", "2001:"))), None)
+    if text is None:
+        return []
+    low, high = int(ip_network(text)[0]), int(ip_network(text)[-1])
+    return [low, high, low - 1, high + 1]
+
+
 @pytest.mark.parametrize("version", [4, 6])
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.explicit, Phase.generate)
+)
 @given(data=st.data())
 def test_an_interval_is_what_the_kernel_says_of_each_of_its_addresses(
     net: Namespace, version: int, data: st.DataObject
 ) -> None:
     family = f"-{version}"
     try:
-        for line in data.draw(st.lists(routes(version), max_size=12)):
+        lines = data.draw(st.lists(routes(version), max_size=12))
+        default = "default via 10.0.0.9 dev e0" if version == 4 else "default via fd00::9 dev e0"
+        for line in [default, *lines]:
             net.run(["ip", family, "route", "replace", *line.split()], check=False)
-        for line in data.draw(st.lists(rules(version), max_size=3)):
+        chosen = data.draw(st.lists(rules(version), max_size=3))
+        for line in chosen:
             net.run(["ip", family, "rule", "add", *line.split()], check=False)
         with net.entered():
             table, _ = routing_table(version)
             table.find(range(len(table.starts)))
-        picked = data.draw(st.lists(st.integers(0, len(table.starts) - 1), min_size=8, max_size=12))
-        for index in picked:
-            low, high = table.bounds(index)
-            number = data.draw(st.one_of(st.just(low), st.just(high), st.integers(low, high)))
+        ends = [n for line in [*lines, *chosen, *chosen] for n in edges(line)]
+        picked = data.draw(st.lists(st.integers(0, len(table.starts) - 1), min_size=4, max_size=8))
+        numbers = [data.draw(st.integers(*table.bounds(index))) for index in picked]
+        if ends:
+            numbers += data.draw(st.lists(st.sampled_from(ends), min_size=4, max_size=8))
+        for number in numbers:
             if number:  # 0.0.0.0 and :: are no destinations
-                compare(net, table, index, number)
+                compare(net, table, table.at(number), number)
     finally:
         for name in ("main", "100", "101"):
             net.run(["ip", family, "route", "flush", "table", name, "proto", "boot"], check=False)
