@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from .kernel.machine import boot_id
+from .kernel.mounts import instance_of
+from .kernel.netns import never_reused
 from .loader.contents import Content
 from .loader.digests import entries_digest
 from .loader.layouts import COUNTERS
@@ -31,6 +34,10 @@ def applied_state(planned: Plan, state: State, pins: dict[str, str]) -> State:
         filled={m.map: _filled(m, m.content, state) for m in planned.maps if m.content is not None},
         pins=pins,
         replaces="",
+        namespace_cookie=state.namespace_cookie or never_reused(),
+        boot_id=boot_id(),
+        bpffs=str(desired.paths.bpffs),
+        bpffs_instance=instance_of(desired.paths.bpffs),
     )
     if desired.cgroups is None:
         return applied

@@ -86,4 +86,9 @@ Each spec's bundle is the folder of its `name`, so two specs of one name would o
     name: overlay-east
 """,
     ),
+    "T110": Explained(
+        "compiler and published schema disagree",
+        "`encap-compile check` asks two judges of a spec's structure: the compiler's own, and jsonschema with the\n"
+        "schema that `encap-compile schema` prints for editors. They must agree. Please report it with the spec.",
+    ),
 }
