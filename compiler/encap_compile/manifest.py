@@ -152,7 +152,7 @@ class Counter(Record):
 
     name: str  # as in the C struct
     offset: int
-    kind: str  # chosen, passed, dropped, refused, decapsulated, flows, connect
+    kind: str  # chosen, passed, dropped, refused, decapsulated, flows, connect, kept
     text: str  # what happened, for people
     place: str  # spec line, FILE:LINE, or empty
 

@@ -182,6 +182,13 @@ class Egress(Record):
     remember: Remember | None = None
 
 
+class Mtu(Record):
+    """How packets fit. `clamp_mss`: the MSS of TCP flows leaves room for the headers."""
+
+    clamp_mss: bool = True
+    place: Place = dataclasses.field(default=NOWHERE, compare=False)
+
+
 class TableField(Record):
     """`from: TABLE.FIELD`: the outer source must be a value of that field in some row."""
 
@@ -282,6 +289,7 @@ class Spec(Record):
     connect: tuple[ConnectRule, ...]
     egress: Egress
     ingress: Ingress
+    mtu: Mtu
     path: str
     sha256: str  # of the file's bytes
     place: Place = dataclasses.field(compare=False)
