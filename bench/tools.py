@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
+
+from tests.support.pinned_compiler import BPF, compile_c
 
 DROP = """
 struct __sk_buff;
@@ -33,7 +33,7 @@ def build_tool(cache: Path, name: str) -> Path:
     if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
         cache.mkdir(parents=True, exist_ok=True)
         made = target.with_suffix(f".{os.getpid()}")
-        _zig(cache, "cc", "-O2", "-s", str(source), "-o", str(made))
+        compile_c(["-O2", "-s", source, "-o", made], cache / "zig")
         made.rename(target)
     return target
 
@@ -42,14 +42,5 @@ def build_program(folder: Path, name: str, text: str) -> Path:
     """A TC program as an object that the tc command loads."""
     source, target = folder / f"{name}.c", folder / f"{name}.o"
     source.write_text(text)
-    _zig(folder, "clang", "-target", "bpf", "-O2", "-c", str(source), "-o", str(target))
+    compile_c(["-O2", "-c", source, "-o", target], folder / "zig", BPF)
     return target
-
-
-def _zig(cache: Path, *words: str) -> None:
-    places = {"ZIG_GLOBAL_CACHE_DIR": str(cache / "zig"), "ZIG_LOCAL_CACHE_DIR": str(cache / "zig")}
-    done = subprocess.run(
-        [sys.executable, "-m", "ziglang", *words], env=os.environ | places, capture_output=True, text=True
-    )
-    if done.returncode != 0:
-        raise SystemExit(f"bench: cannot build {words[-1]}:\n{done.stderr}")

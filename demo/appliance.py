@@ -148,13 +148,13 @@ def refusals(screen: Screen, network: Network) -> None:
         for _ in range(5):
             network.send(bytes(datagram(b"not mine")), bytes(8))
         quiet(wire)
-    refused = _rise(network, counted, "refused_gwlb_geneve_option_eni")
+    refused = _rise(network, counted, "refused_gwlb__geneve_option_eni")
     screen.check(refused == 5, "an endpoint that is not listed", f"{refused} of 5 refused and counted")
     with network.appliance.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.setsockopt(socket.SOL_SOCKET, SO_MARK, MARKS["a"])
         for _ in range(5):
             sender.sendto(b"never came in", (SERVER[4], 53))
-    lost = _rise(network, counted, "egress_lost")
+    lost = _rise(network, counted, "egress_rule_lost")
     screen.check(lost == 5, "a mark without a flow", f"{lost} of 5 dropped and counted")
     leaked = sum((network.wire() - before).values())
     screen.check(leaked == 0, "on the wire", f"{leaked} packets of these")

@@ -157,10 +157,10 @@ def past_the_balancers(screen: Screen, server: Server) -> None:
     topology.router.ip(f"route add {VIP[4]} via {PLAN['ours'].underlay[4]}")
     stranger = topology.underlay_host("far", 4)
     topology.far.ip(f"route replace {VIP[4]} via {PLAN['far'].gateway[4]}")
-    before = server.wire()["clear"], server.counters()["egress_vip_unlearned"]
+    before = server.wire()["clear"], server.counters()["egress_rule_vip_unlearned"]
     result = ping(stranger, server.vip(4), timeout=0.3)
     leaked = server.wire()["clear"] - before[0]
-    dropped = server.counters()["egress_vip_unlearned"] - before[1]
+    dropped = server.counters()["egress_rule_vip_unlearned"] - before[1]
     words = f"{dropped} of {result.sent} answers dropped and counted, {leaked} in the clear"
     screen.check(dropped == result.sent and not leaked and not result.good, "a VIP reached past the balancers", words)
     topology.far.ip(f"route del {VIP[4]} via {PLAN['far'].gateway[4]}")

@@ -263,9 +263,7 @@ def without_its_row(stage: Stage) -> None:
         status, before = visitor.status(), stage.exits.wire()
         stage.screen.output(status)
         visitor.end()
-        dropped = until(
-            lambda: dict(stage.exits.counters())["egress_chosen_a_no_row"], "a FIN that is dropped", ARRIVES
-        )
+        dropped = until(lambda: dict(stage.exits.counters())["egress_miss_chosen_a"], "a FIN that is dropped", ARRIVES)
         sent = sum((stage.exits.wire() - before).values())
         _rows(stage, "exits.csv", stage.bundle / "exits.csv")
         fin = watched.first("FIN", ARRIVES)

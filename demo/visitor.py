@@ -13,7 +13,7 @@ from types import TracebackType
 
 from tests.support.cgroups import mount
 from tests.support.exits import Exits
-from tests.support.netns import CommandError
+from tests.support.pinned_compiler import TARGET, compile_c
 
 SOURCES = Path(__file__).parent / "visit"
 PYTHON = (sys.executable, str(SOURCES / "visit.py"))
@@ -21,16 +21,13 @@ PYTHON = (sys.executable, str(SOURCES / "visit.py"))
 
 def build(bundle: Path, target: Path) -> str:
     """Build visit.c against the bundle's header with the pinned zig; the command in words."""
-    words = ["cc", "-Wall", "-Wextra", "-Werror", "-O2", "-I", str(bundle), str(SOURCES / "visit.c"), "-o", str(target)]
-    with TemporaryDirectory(prefix="encap-demo-zig-", ignore_cleanup_errors=True) as own:
-        # What zig builds for all programs, such as the start of a process, stays in the user's cache: it takes seconds.
-        caches = {"ZIG_LOCAL_CACHE_DIR": own} | ({} if "HOME" in os.environ else {"ZIG_GLOBAL_CACHE_DIR": own})
-        done = subprocess.run(
-            [sys.executable, "-m", "ziglang", *words], capture_output=True, text=True, env=os.environ | caches
-        )
-    if done.returncode != 0:
-        raise CommandError(f"zig {' '.join(words)} returned {done.returncode}\n{done.stderr}")
-    return "zig cc -Wall -Wextra -Werror -O2 -I build/exits visit.c -o visit"
+    words = ["-Wall", "-Wextra", "-Werror", "-O2", "-I", bundle, SOURCES / "visit.c", "-o", target]
+    if "HOME" in os.environ:
+        compile_c(words)
+    else:
+        with TemporaryDirectory(prefix="encap-demo-zig-", ignore_cleanup_errors=True) as own:
+            compile_c(words, Path(own))
+    return f"zig cc -target {TARGET} -Wall -Wextra -Werror -O2 -I build/exits visit.c -o visit"
 
 
 class Visitor:

@@ -17,53 +17,53 @@
 #include "encap_limit.h"
 
 /* gre: ipv4 / gre, 28 bytes (exits.yaml:14) */
-#define GRE_IPV4_OVERHEAD 28 /* bytes */
-#define GRE_IPV4_ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
-#define GRE_IPV4_IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
-#define GRE_IPV4_IPV4_FRAGMENT 0x4000 /* df 1 */
-#define GRE_IPV4_IPV4_TTL 64
-#define GRE_IPV4_IPV4_PROTOCOL 47
-#define GRE_IPV4_IPV4_CHECKSUM_BASE 0xc52f /* sum of the constant words above */
-#define GRE_GRE_FLAGS_VERSION 0x2000 /* key_present 1 */
-#define GRE_IPV4_IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
-#define GRE_IPV4_IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
-#define GRE_GRE_FLAGS_VERSION_COMPARED 0xfc07 /* on receive: all but reserved1 */
-#define GRE_GRE_FLAGS_VERSION_EXPECTED 0x2000
+#define STACK_GRE_IPV4__OVERHEAD 28 /* bytes */
+#define STACK_GRE_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
+#define STACK_GRE_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
+#define STACK_GRE_IPV4__IPV4_FRAGMENT 0x4000 /* df 1 */
+#define STACK_GRE_IPV4__IPV4_TTL 64
+#define STACK_GRE_IPV4__IPV4_PROTOCOL 47
+#define STACK_GRE_IPV4__IPV4_CHECKSUM_BASE 0xc52f /* sum of the constant words above */
+#define ENCAP_GRE__GRE_FLAGS_VERSION 0x2000 /* key_present 1 */
+#define STACK_GRE_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
+#define STACK_GRE_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
+#define ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED 0xfc07 /* on receive: all but reserved1 */
+#define ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED 0x2000
 
 /* gre: ipv6 / gre, 48 bytes (exits.yaml:14) */
-#define GRE_IPV6_OVERHEAD 48 /* bytes */
-#define GRE_IPV6_ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
-#define GRE_IPV6_IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
-#define GRE_IPV6_IPV6_NEXT_HEADER 47
-#define GRE_IPV6_IPV6_HOP_LIMIT 64
-#define GRE_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
-#define GRE_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
+#define STACK_GRE_IPV6__OVERHEAD 48 /* bytes */
+#define STACK_GRE_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
+#define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
+#define STACK_GRE_IPV6__IPV6_NEXT_HEADER 47
+#define STACK_GRE_IPV6__IPV6_HOP_LIMIT 64
+#define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
+#define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
 
 /* ipip: ipv4, 20 bytes (exits.yaml:15) */
-#define IPIP_IPV4_OVERHEAD 20 /* bytes */
-#define IPIP_IPV4_ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4)
-#define IPIP_IPV4_IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
-#define IPIP_IPV4_IPV4_FRAGMENT 0x4000 /* df 1 */
-#define IPIP_IPV4_IPV4_TTL 64
-#define IPIP_IPV4_IPV4_CHECKSUM_BASE 0xc500 /* sum of the constant words above */
-#define IPIP_IPV4_IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
-#define IPIP_IPV4_IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
+#define STACK_IPIP_IPV4__OVERHEAD 20 /* bytes */
+#define STACK_IPIP_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4)
+#define STACK_IPIP_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
+#define STACK_IPIP_IPV4__IPV4_FRAGMENT 0x4000 /* df 1 */
+#define STACK_IPIP_IPV4__IPV4_TTL 64
+#define STACK_IPIP_IPV4__IPV4_CHECKSUM_BASE 0xc500 /* sum of the constant words above */
+#define STACK_IPIP_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
+#define STACK_IPIP_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
 
 /* ipip: ipv6, 40 bytes (exits.yaml:15) */
-#define IPIP_IPV6_OVERHEAD 40 /* bytes */
-#define IPIP_IPV6_ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6)
-#define IPIP_IPV6_IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
-#define IPIP_IPV6_IPV6_HOP_LIMIT 64
-#define IPIP_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
-#define IPIP_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
+#define STACK_IPIP_IPV6__OVERHEAD 40 /* bytes */
+#define STACK_IPIP_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6)
+#define STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
+#define STACK_IPIP_IPV6__IPV6_HOP_LIMIT 64
+#define STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
+#define STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
 
 /* What TCP segments leave room for. */
-#define EXITS_MOST_OVERHEAD 48 /* bytes, of rows of exits */
+#define OVERHEAD_EXITS 48 /* bytes, of rows of exits */
 #define ARRIVALS_MAX 8192 /* connections that came in and wait for their answer */
 
 /* Whose packets are whose: cgroups, and what sockets may choose. */
-#define CGROUP_TEAM_A_SLICE (1ULL << 0) /* team-a.slice, exits.yaml:36 */
-#define CGROUP_TEAM_B_SLICE (1ULL << 1) /* team-b.slice, exits.yaml:37 */
+#define CGROUP_BIT_TEAM_A_SLICE (1ULL << 0) /* team-a.slice, exits.yaml:36 */
+#define CGROUP_BIT_TEAM_B_SLICE (1ULL << 1) /* team-b.slice, exits.yaml:37 */
 #define CGROUP_NAMES 0xfb3dcac8 /* FNV-1a of the list: which bit is which */
 #define TABLE_EXITS 0x22417142 /* FNV-1a of the table's name, as sockets write it */
 #define CONNECT_RULE_MAIL_OUT 0xb3e777d3 /* FNV-1a of the connect rule's name, exits.yaml:32 */
@@ -77,8 +77,8 @@
 #define FLOW_WAYS 16 /* flows of a bucket */
 
 /* Rows that a rule names, by the FNV-1a hash of the name: the loader uses the same. */
-#define ROW_EXITS_LON 0x36514326
-#define ROW_EXITS_NYC 0x347b93e1
+#define ROW_EXITS__LON 0x36514326
+#define ROW_EXITS__NYC 0x347b93e1
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_GRE_IPV4 0xa12e173f
@@ -118,35 +118,35 @@ struct gre_key_header {
 };
 
 /* ipv4 / gre: what stands between the Ethernet header and the inner IP packet */
-struct gre_ipv4 {
+struct stack_gre_ipv4 {
 	struct ipv4_header ipv4;
 	struct gre_key_header gre;
 };
-_Static_assert(offsetof(struct gre_ipv4, gre) == 20, "gre follows without a gap");
-_Static_assert(offsetof(struct gre_ipv4, gre) + sizeof(struct gre_key_header) == GRE_IPV4_OVERHEAD,
+_Static_assert(offsetof(struct stack_gre_ipv4, gre) == 20, "gre follows without a gap");
+_Static_assert(offsetof(struct stack_gre_ipv4, gre) + sizeof(struct gre_key_header) == STACK_GRE_IPV4__OVERHEAD,
 	"nothing stands behind it");
 
 /* ipv6 / gre: what stands between the Ethernet header and the inner IP packet */
-struct gre_ipv6 {
+struct stack_gre_ipv6 {
 	struct ipv6_header ipv6;
 	struct gre_key_header gre;
 };
-_Static_assert(offsetof(struct gre_ipv6, gre) == 40, "gre follows without a gap");
-_Static_assert(offsetof(struct gre_ipv6, gre) + sizeof(struct gre_key_header) == GRE_IPV6_OVERHEAD,
+_Static_assert(offsetof(struct stack_gre_ipv6, gre) == 40, "gre follows without a gap");
+_Static_assert(offsetof(struct stack_gre_ipv6, gre) + sizeof(struct gre_key_header) == STACK_GRE_IPV6__OVERHEAD,
 	"nothing stands behind it");
 
 /* ipv4: what stands between the Ethernet header and the inner IP packet */
-struct ipip_ipv4 {
+struct stack_ipip_ipv4 {
 	struct ipv4_header ipv4;
 };
-_Static_assert(offsetof(struct ipip_ipv4, ipv4) + sizeof(struct ipv4_header) == IPIP_IPV4_OVERHEAD,
+_Static_assert(offsetof(struct stack_ipip_ipv4, ipv4) + sizeof(struct ipv4_header) == STACK_IPIP_IPV4__OVERHEAD,
 	"nothing stands behind it");
 
 /* ipv6: what stands between the Ethernet header and the inner IP packet */
-struct ipip_ipv6 {
+struct stack_ipip_ipv6 {
 	struct ipv6_header ipv6;
 };
-_Static_assert(offsetof(struct ipip_ipv6, ipv6) + sizeof(struct ipv6_header) == IPIP_IPV6_OVERHEAD,
+_Static_assert(offsetof(struct stack_ipip_ipv6, ipv6) + sizeof(struct ipv6_header) == STACK_IPIP_IPV6__OVERHEAD,
 	"nothing stands behind it");
 
 /* Differs per machine and per device: written by the loader before the program is verified, constant from then on. */
@@ -154,8 +154,8 @@ struct host {
 	__u64 cgroups; /* of an instance for a cgroup: those that it is, or lies in */
 	__u64 netns_cookie; /* of the sockets that are managed; 0: not known */
 	__u32 mtu; /* host.uplink.mtu */
-	__be32 address_ipv4; /* host.address */
-	struct ipv6_address address_ipv6; /* host.address */
+	__be32 value_address__ipv4; /* host.address */
+	struct ipv6_address value_address__ipv6; /* host.address */
 	__u32 flow_seed; /* secret, the same until the next boot */
 	__u32 cgroup_level; /* of the attached cgroup: 0 is the hierarchy's root */
 	__u8 identity[32]; /* which bundle this is: for `encapctl status` */
@@ -164,49 +164,49 @@ struct host {
 const volatile struct host host SEC(".rodata.host") = {};
 
 /* exits: found by the row's name, exact (exits.yaml:17) */
-struct exits_key {
+struct key_exits {
 	__u32 row;
 };
 
-struct exits_row {
+struct row_exits {
 	__u32 stack;
-	struct ip_address address;
-	__u32 gre_key;
+	struct ip_address field_address;
+	__u32 field_gre_key;
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1000);
-	__type(key, struct exits_key);
-	__type(value, struct exits_row);
-} exits SEC(".maps");
+	__type(key, struct key_exits);
+	__type(value, struct row_exits);
+} table_exits SEC(".maps");
 
 /* keys: found by received.gre.key, exact (exits.yaml:26) */
-struct keys_key {
+struct key_keys {
 	__u32 received_gre_key;
 };
 
-struct keys_row {
-	__u32 mark;
+struct row_keys {
+	__u32 field_mark;
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1);
-	__type(key, struct keys_key);
-	__type(value, struct keys_row);
-} keys SEC(".maps");
+	__type(key, struct key_keys);
+	__type(value, struct row_keys);
+} table_keys SEC(".maps");
 
-/* exits_address: ends of tunnels: exits.address */
+/* ends_exits__at_address: ends of tunnels: exits.address */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1000);
 	__type(key, struct ip_address);
 	__type(value, __u32);
-} exits_address SEC(".maps");
+} ends_exits__at_address SEC(".maps");
 
 /* own_addresses: the outer sources of this host, on every device */
 struct {
@@ -224,14 +224,13 @@ struct counter {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_management; /* rule management: passed in the clear (exits.yaml:35) */
-	struct counter egress_chosen_a; /* rule chosen-a: encapsulated as its socket chose (exits.yaml:36) */
-	struct counter
-		egress_chosen_a_no_row; /* rule chosen-a: no row in exits, went to the next rule (exits.yaml:36) */
-	struct counter egress_chosen_b; /* rule chosen-b: encapsulated as its socket chose (exits.yaml:37) */
-	struct counter egress_chosen_b_no_row; /* rule chosen-b: no row in exits, dropped (exits.yaml:37) */
-	struct counter egress_standard; /* rule standard: encapsulated (exits.yaml:38) */
-	struct counter egress_standard_no_row; /* rule standard: no row in exits, dropped (exits.yaml:38) */
+	struct counter egress_rule_management; /* rule management: passed in the clear (exits.yaml:35) */
+	struct counter egress_rule_chosen_a; /* rule chosen-a: encapsulated as its socket chose (exits.yaml:36) */
+	struct counter egress_miss_chosen_a; /* rule chosen-a: no row in exits, went to the next rule (exits.yaml:36) */
+	struct counter egress_rule_chosen_b; /* rule chosen-b: encapsulated as its socket chose (exits.yaml:37) */
+	struct counter egress_miss_chosen_b; /* rule chosen-b: no row in exits, dropped (exits.yaml:37) */
+	struct counter egress_rule_standard; /* rule standard: encapsulated (exits.yaml:38) */
+	struct counter egress_miss_standard; /* rule standard: no row in exits, dropped (exits.yaml:38) */
 	struct counter egress_default; /* no rule: passed in the clear (exits.yaml:39) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
@@ -245,38 +244,39 @@ struct counters {
 		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter
 		ingress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter connect_mail_out; /* rule mail-out: sockets for which exits/nyc was chosen (exits.yaml:32) */
-	struct counter ingress_back_gre; /* rule back-gre: decapsulated (exits.yaml:42) */
-	struct counter ingress_back_ipip; /* rule back-ipip: decapsulated (exits.yaml:43) */
+	struct counter
+		connect_rule_mail_out; /* rule mail-out: sockets for which exits/nyc was chosen (exits.yaml:32) */
+	struct counter ingress_rule_back_gre; /* rule back-gre: decapsulated (exits.yaml:42) */
+	struct counter ingress_rule_back_ipip; /* rule back-ipip: decapsulated (exits.yaml:43) */
 	struct counter flows_learned; /* a connection of which it was not known whose it is: remembered */
 	struct counter
 		flows_changed; /* a connection that became another socket's, or whose socket chose anew: remembered anew */
 	struct counter flows_evicted; /* a connection that was not idle yet gave way to another */
-	struct counter refused_gre_truncated; /* gre: shorter than its headers: dropped */
-	struct counter refused_gre_options; /* gre: IPv4 options in the outer header: dropped */
-	struct counter refused_gre_fragment; /* gre: a fragment of an outer packet: dropped */
-	struct counter refused_gre_flags; /* gre: wrong gre flags: dropped */
-	struct counter refused_gre_header_checksum; /* gre: a wrong outer header checksum: dropped */
-	struct counter refused_gre_length; /* gre: lengths that contradict the packet: dropped */
-	struct counter refused_gre_payload; /* gre: what is inside is no IPv4 or IPv6 packet: dropped */
-	struct counter refused_gre_source; /* gre: an outer source that no rule lists: dropped */
-	struct counter refused_gre_key; /* gre: gre key not in keys: dropped */
-	struct counter refused_gre_ecn; /* gre: congestion marked on a packet that cannot say so (RFC 6040): dropped */
-	struct counter refused_gre_gso; /* gre: a super-packet of several outer packets: dropped */
-	struct counter refused_gre_room; /* gre: the kernel could not take the headers off: dropped */
-	struct counter refused_gre_version; /* gre: a wrong outer IP version: dropped */
-	struct counter refused_ipip_truncated; /* ipip: shorter than its headers: dropped */
-	struct counter refused_ipip_options; /* ipip: IPv4 options in the outer header: dropped */
-	struct counter refused_ipip_fragment; /* ipip: a fragment of an outer packet: dropped */
-	struct counter refused_ipip_header_checksum; /* ipip: a wrong outer header checksum: dropped */
-	struct counter refused_ipip_length; /* ipip: lengths that contradict the packet: dropped */
-	struct counter refused_ipip_payload; /* ipip: what is inside is no IPv4 or IPv6 packet: dropped */
-	struct counter refused_ipip_source; /* ipip: an outer source that no rule lists: dropped */
+	struct counter refused_gre__truncated; /* gre: shorter than its headers: dropped */
+	struct counter refused_gre__options; /* gre: IPv4 options in the outer header: dropped */
+	struct counter refused_gre__fragment; /* gre: a fragment of an outer packet: dropped */
+	struct counter refused_gre__gre_flags; /* gre: wrong gre flags: dropped */
+	struct counter refused_gre__header_checksum; /* gre: a wrong outer header checksum: dropped */
+	struct counter refused_gre__length; /* gre: lengths that contradict the packet: dropped */
+	struct counter refused_gre__payload; /* gre: what is inside is no IPv4 or IPv6 packet: dropped */
+	struct counter refused_gre__source; /* gre: an outer source that no rule lists: dropped */
+	struct counter refused_gre__gre_key; /* gre: gre key not in keys: dropped */
+	struct counter refused_gre__ecn; /* gre: congestion marked on a packet that cannot say so (RFC 6040): dropped */
+	struct counter refused_gre__gso; /* gre: a super-packet of several outer packets: dropped */
+	struct counter refused_gre__room; /* gre: the kernel could not take the headers off: dropped */
+	struct counter refused_gre__version; /* gre: a wrong outer IP version: dropped */
+	struct counter refused_ipip__truncated; /* ipip: shorter than its headers: dropped */
+	struct counter refused_ipip__options; /* ipip: IPv4 options in the outer header: dropped */
+	struct counter refused_ipip__fragment; /* ipip: a fragment of an outer packet: dropped */
+	struct counter refused_ipip__header_checksum; /* ipip: a wrong outer header checksum: dropped */
+	struct counter refused_ipip__length; /* ipip: lengths that contradict the packet: dropped */
+	struct counter refused_ipip__payload; /* ipip: what is inside is no IPv4 or IPv6 packet: dropped */
+	struct counter refused_ipip__source; /* ipip: an outer source that no rule lists: dropped */
 	struct counter
-		refused_ipip_ecn; /* ipip: congestion marked on a packet that cannot say so (RFC 6040): dropped */
-	struct counter refused_ipip_gso; /* ipip: a super-packet of several outer packets: dropped */
-	struct counter refused_ipip_room; /* ipip: the kernel could not take the headers off: dropped */
-	struct counter refused_ipip_version; /* ipip: a wrong outer IP version: dropped */
+		refused_ipip__ecn; /* ipip: congestion marked on a packet that cannot say so (RFC 6040): dropped */
+	struct counter refused_ipip__gso; /* ipip: a super-packet of several outer packets: dropped */
+	struct counter refused_ipip__room; /* ipip: the kernel could not take the headers off: dropped */
+	struct counter refused_ipip__version; /* ipip: a wrong outer IP version: dropped */
 };
 
 struct {
@@ -466,11 +466,11 @@ static __always_inline bool parse_ipv6(const struct __sk_buff *skb, __u32 offset
 }
 
 /* The row of exits for a packet, or NULL. */
-static __always_inline const struct exits_row *find_exits(__u32 row)
+static __always_inline const struct row_exits *find_in_exits(__u32 row)
 {
-	struct exits_key key = {.row = row};
+	struct key_exits key = {.row = row};
 
-	return bpf_map_lookup_elem(&exits, &key);
+	return bpf_map_lookup_elem(&table_exits, &key);
 }
 
 /* Whether an address is an outer source of this host, on whatever device. */
@@ -479,16 +479,16 @@ static __always_inline bool is_own_address(struct ip_address address)
 	return bpf_map_lookup_elem(&own_addresses, &address) != NULL;
 }
 
-/* Whether an address is in exits_address. */
-static __always_inline bool in_exits_address(struct ip_address address)
+/* Whether an address is in ends_exits__at_address. */
+static __always_inline bool in_ends_exits__at_address(struct ip_address address)
 {
-	return bpf_map_lookup_elem(&exits_address, &address) != NULL;
+	return bpf_map_lookup_elem(&ends_exits__at_address, &address) != NULL;
 }
 
 /* Whether a packet goes to an end of our tunnels. */
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
-	return in_exits_address(packet->destination);
+	return in_ends_exits__at_address(packet->destination);
 }
 
 /*
@@ -505,15 +505,15 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 }
 
 /* The row of keys for a received identifier, or NULL. */
-static __always_inline const struct keys_row *find_keys(__u32 received)
+static __always_inline const struct row_keys *find_in_keys(__u32 received)
 {
-	struct keys_key key = {.received_gre_key = received};
+	struct key_keys key = {.received_gre_key = received};
 
-	return bpf_map_lookup_elem(&keys, &key);
+	return bpf_map_lookup_elem(&table_keys, &key);
 }
 
 /* How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would follow both ways. */
-static __always_inline __u32 option_length(const __u8 *option)
+static __always_inline __u32 tcp_option_length(const __u8 *option)
 {
 	__u64 other = option[0] ^ TCPOPT_NOP;
 	__u32 nop;
@@ -524,7 +524,7 @@ static __always_inline __u32 option_length(const __u8 *option)
 }
 
 /* Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0: nowhere. */
-static __always_inline __u32 find_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
+static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
 {
 	const __u8 *tcp = packet_data(skb) + transport;
 	__u32 at = transport + TCP_HLEN, step, end;
@@ -541,7 +541,7 @@ static __always_inline __u32 find_option(const struct __sk_buff *skb, __u32 tran
 			return 0;
 		if (*option == kind)
 			return option[1] >= length && at + length <= end ? at : 0;
-		step = option_length(option);
+		step = tcp_option_length(option);
 		if (!step)
 			return 0;
 		at += step;
@@ -568,11 +568,11 @@ __noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header
 	linearize(skb, transport + TCP_HLEN_MAX);
 	if (!is_syn(skb, transport))
 		return false;
-	at = find_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
+	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
 	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
 		bpf_ntohs(old) <= host.mtu - headers)
 		return false;
-	if (find_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
+	if (find_tcp_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
 		return true;
 	new = bpf_htons(host.mtu - headers);
 	if (bpf_skb_store_bytes(skb, at + TCPOLEN_HEAD, &new, sizeof(new), 0))
@@ -1049,13 +1049,13 @@ __noinline int tell_owner(struct __sk_buff *skb)
 	}
 	own = bpf_sk_storage_get(&sockets, socket, NULL, 0);
 	if ((packet->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN &&
-		packet->owner.cgroups & (CGROUP_TEAM_A_SLICE | CGROUP_TEAM_B_SLICE)) {
+		packet->owner.cgroups & (CGROUP_BIT_TEAM_A_SLICE | CGROUP_BIT_TEAM_B_SLICE)) {
 		own = bpf_sk_storage_get(&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 		if (own)
 			own->asked = true; /* it was not accepted: there is nobody to ask */
 	}
 	if (!packet->owner.choice && !(packet->tcp_flags & TCP_FLAG_SYN) && !(own && own->asked) &&
-		packet->owner.cgroups & (CGROUP_TEAM_A_SLICE | CGROUP_TEAM_B_SLICE)) {
+		packet->owner.cgroups & (CGROUP_BIT_TEAM_A_SLICE | CGROUP_BIT_TEAM_B_SLICE)) {
 		/*
 		 * What a listener of MPTCP accepts without MPTCP inherits nothing: it was the socket above the listener that
 		 * chose. What is remembered of the SYN-ACK says it, or else the listener, if it is there. Asked once.
@@ -1257,146 +1257,146 @@ static __always_inline __be16 length_field(__u32 length)
 }
 
 /* ipv4 / gre (exits.yaml:14), with the values of a row of exits. */
-static __always_inline int encapsulate_exits_gre_ipv4(struct __sk_buff *skb, const struct packet *packet,
-	const struct exits_row *row, struct counters *counters, struct socket_choice *choice)
+static __always_inline int encapsulate_exits__gre_ipv4(struct __sk_buff *skb, const struct packet *packet,
+	const struct row_exits *row, struct counters *counters, struct socket_choice *choice)
 {
 	__u32 segments = segments_of(skb);
-	struct gre_ipv4 *outer;
+	struct stack_gre_ipv4 *outer;
 	__be16 *ether_type;
 	__u64 flags;
 	__u32 sum;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, EXITS_MOST_OVERHEAD))
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_EXITS))
 		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, GRE_IPV4_OVERHEAD, &flags)) {
+	if (!fits(skb, packet, STACK_GRE_IPV4__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
 	}
-	if (bpf_skb_adjust_room(skb, GRE_IPV4_OVERHEAD, BPF_ADJ_ROOM_MAC, GRE_IPV4_ROOM | flags)) {
+	if (bpf_skb_adjust_room(skb, STACK_GRE_IPV4__OVERHEAD, BPF_ADJ_ROOM_MAC, STACK_GRE_IPV4__ROOM | flags)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + GRE_IPV4_OVERHEAD > packet_end(skb)) {
+	if ((void *)outer + STACK_GRE_IPV4__OVERHEAD > packet_end(skb)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
+	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
-	outer->ipv4.version_ihl = GRE_IPV4_IPV4_VERSION_IHL;
+	outer->ipv4.version_ihl = STACK_GRE_IPV4__IPV4_VERSION_IHL;
 	outer->ipv4.tos = packet->ecn;
-	outer->ipv4.total_length = length_field(packet->length + GRE_IPV4_OVERHEAD);
+	outer->ipv4.total_length = length_field(packet->length + STACK_GRE_IPV4__OVERHEAD);
 	outer->ipv4.id = 0;
-	outer->ipv4.fragment = bpf_htons(GRE_IPV4_IPV4_FRAGMENT);
-	outer->ipv4.ttl = GRE_IPV4_IPV4_TTL;
-	outer->ipv4.protocol = GRE_IPV4_IPV4_PROTOCOL;
-	outer->ipv4.source = host.address_ipv4;
-	outer->ipv4.destination = row->address.word[3];
-	sum = bpf_htons(GRE_IPV4_IPV4_CHECKSUM_BASE);
+	outer->ipv4.fragment = bpf_htons(STACK_GRE_IPV4__IPV4_FRAGMENT);
+	outer->ipv4.ttl = STACK_GRE_IPV4__IPV4_TTL;
+	outer->ipv4.protocol = STACK_GRE_IPV4__IPV4_PROTOCOL;
+	outer->ipv4.source = host.value_address__ipv4;
+	outer->ipv4.destination = row->field_address.word[3];
+	sum = bpf_htons(STACK_GRE_IPV4__IPV4_CHECKSUM_BASE);
 	sum += bpf_htons(outer->ipv4.tos);
 	sum += outer->ipv4.total_length;
 	sum = checksum_add_be32(sum, outer->ipv4.source);
 	sum = checksum_add_be32(sum, outer->ipv4.destination);
 	outer->ipv4.checksum = checksum_fold(sum);
 
-	outer->gre.flags_version = bpf_htons(GRE_GRE_FLAGS_VERSION);
+	outer->gre.flags_version = bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION);
 	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
-	outer->gre.key = bpf_htonl(row->gre_key);
+	outer->gre.key = bpf_htonl(row->field_gre_key);
 
 	count_chosen(counters, packet, segments, choice);
 	return TC_ACT_UNSPEC;
 }
 
 /* ipv6 / gre (exits.yaml:14), with the values of a row of exits. */
-static __always_inline int encapsulate_exits_gre_ipv6(struct __sk_buff *skb, const struct packet *packet,
-	const struct exits_row *row, struct counters *counters, struct socket_choice *choice)
+static __always_inline int encapsulate_exits__gre_ipv6(struct __sk_buff *skb, const struct packet *packet,
+	const struct row_exits *row, struct counters *counters, struct socket_choice *choice)
 {
 	__u32 segments = segments_of(skb);
-	struct gre_ipv6 *outer;
+	struct stack_gre_ipv6 *outer;
 	__be16 *ether_type;
 	__u64 flags;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, EXITS_MOST_OVERHEAD))
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_EXITS))
 		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, GRE_IPV6_OVERHEAD, &flags)) {
+	if (!fits(skb, packet, STACK_GRE_IPV6__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
 	}
-	if (bpf_skb_adjust_room(skb, GRE_IPV6_OVERHEAD, BPF_ADJ_ROOM_MAC, GRE_IPV6_ROOM | flags)) {
+	if (bpf_skb_adjust_room(skb, STACK_GRE_IPV6__OVERHEAD, BPF_ADJ_ROOM_MAC, STACK_GRE_IPV6__ROOM | flags)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + GRE_IPV6_OVERHEAD > packet_end(skb)) {
+	if ((void *)outer + STACK_GRE_IPV6__OVERHEAD > packet_end(skb)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
+	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
-	outer->ipv6.version_class_label = bpf_htonl(GRE_IPV6_IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
-	outer->ipv6.payload_length = length_field(packet->length + GRE_IPV6_OVERHEAD - sizeof(outer->ipv6));
-	outer->ipv6.next_header = GRE_IPV6_IPV6_NEXT_HEADER;
-	outer->ipv6.hop_limit = GRE_IPV6_IPV6_HOP_LIMIT;
-	outer->ipv6.source = host_ipv6(&host.address_ipv6);
-	outer->ipv6.destination = to_ipv6(&row->address);
+	outer->ipv6.version_class_label = bpf_htonl(STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
+	outer->ipv6.payload_length = length_field(packet->length + STACK_GRE_IPV6__OVERHEAD - sizeof(outer->ipv6));
+	outer->ipv6.next_header = STACK_GRE_IPV6__IPV6_NEXT_HEADER;
+	outer->ipv6.hop_limit = STACK_GRE_IPV6__IPV6_HOP_LIMIT;
+	outer->ipv6.source = host_ipv6(&host.value_address__ipv6);
+	outer->ipv6.destination = to_ipv6(&row->field_address);
 
-	outer->gre.flags_version = bpf_htons(GRE_GRE_FLAGS_VERSION);
+	outer->gre.flags_version = bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION);
 	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
-	outer->gre.key = bpf_htonl(row->gre_key);
+	outer->gre.key = bpf_htonl(row->field_gre_key);
 
 	count_chosen(counters, packet, segments, choice);
 	return TC_ACT_UNSPEC;
 }
 
 /* ipv4 (exits.yaml:15), with the values of a row of exits. */
-static __always_inline int encapsulate_exits_ipip_ipv4(struct __sk_buff *skb, const struct packet *packet,
-	const struct exits_row *row, struct counters *counters, struct socket_choice *choice)
+static __always_inline int encapsulate_exits__ipip_ipv4(struct __sk_buff *skb, const struct packet *packet,
+	const struct row_exits *row, struct counters *counters, struct socket_choice *choice)
 {
 	__u32 segments = segments_of(skb);
-	struct ipip_ipv4 *outer;
+	struct stack_ipip_ipv4 *outer;
 	__be16 *ether_type;
 	__u64 flags;
 	__u32 sum;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, EXITS_MOST_OVERHEAD))
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_EXITS))
 		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, IPIP_IPV4_OVERHEAD, &flags)) {
+	if (!fits(skb, packet, STACK_IPIP_IPV4__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
 	}
-	if (bpf_skb_adjust_room(skb, IPIP_IPV4_OVERHEAD, BPF_ADJ_ROOM_MAC, IPIP_IPV4_ROOM | flags)) {
+	if (bpf_skb_adjust_room(skb, STACK_IPIP_IPV4__OVERHEAD, BPF_ADJ_ROOM_MAC, STACK_IPIP_IPV4__ROOM | flags)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + IPIP_IPV4_OVERHEAD > packet_end(skb)) {
+	if ((void *)outer + STACK_IPIP_IPV4__OVERHEAD > packet_end(skb)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
+	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
-	outer->ipv4.version_ihl = IPIP_IPV4_IPV4_VERSION_IHL;
+	outer->ipv4.version_ihl = STACK_IPIP_IPV4__IPV4_VERSION_IHL;
 	outer->ipv4.tos = packet->ecn;
-	outer->ipv4.total_length = length_field(packet->length + IPIP_IPV4_OVERHEAD);
+	outer->ipv4.total_length = length_field(packet->length + STACK_IPIP_IPV4__OVERHEAD);
 	outer->ipv4.id = 0;
-	outer->ipv4.fragment = bpf_htons(IPIP_IPV4_IPV4_FRAGMENT);
-	outer->ipv4.ttl = IPIP_IPV4_IPV4_TTL;
+	outer->ipv4.fragment = bpf_htons(STACK_IPIP_IPV4__IPV4_FRAGMENT);
+	outer->ipv4.ttl = STACK_IPIP_IPV4__IPV4_TTL;
 	outer->ipv4.protocol = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	outer->ipv4.source = host.address_ipv4;
-	outer->ipv4.destination = row->address.word[3];
-	sum = bpf_htons(IPIP_IPV4_IPV4_CHECKSUM_BASE);
+	outer->ipv4.source = host.value_address__ipv4;
+	outer->ipv4.destination = row->field_address.word[3];
+	sum = bpf_htons(STACK_IPIP_IPV4__IPV4_CHECKSUM_BASE);
 	sum += bpf_htons(outer->ipv4.tos);
 	sum += outer->ipv4.total_length;
 	sum += bpf_htons(outer->ipv4.protocol);
@@ -1409,41 +1409,41 @@ static __always_inline int encapsulate_exits_ipip_ipv4(struct __sk_buff *skb, co
 }
 
 /* ipv6 (exits.yaml:15), with the values of a row of exits. */
-static __always_inline int encapsulate_exits_ipip_ipv6(struct __sk_buff *skb, const struct packet *packet,
-	const struct exits_row *row, struct counters *counters, struct socket_choice *choice)
+static __always_inline int encapsulate_exits__ipip_ipv6(struct __sk_buff *skb, const struct packet *packet,
+	const struct row_exits *row, struct counters *counters, struct socket_choice *choice)
 {
 	__u32 segments = segments_of(skb);
-	struct ipip_ipv6 *outer;
+	struct stack_ipip_ipv6 *outer;
 	__be16 *ether_type;
 	__u64 flags;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, EXITS_MOST_OVERHEAD))
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_EXITS))
 		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, IPIP_IPV6_OVERHEAD, &flags)) {
+	if (!fits(skb, packet, STACK_IPIP_IPV6__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
 	}
-	if (bpf_skb_adjust_room(skb, IPIP_IPV6_OVERHEAD, BPF_ADJ_ROOM_MAC, IPIP_IPV6_ROOM | flags)) {
+	if (bpf_skb_adjust_room(skb, STACK_IPIP_IPV6__OVERHEAD, BPF_ADJ_ROOM_MAC, STACK_IPIP_IPV6__ROOM | flags)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + IPIP_IPV6_OVERHEAD > packet_end(skb)) {
+	if ((void *)outer + STACK_IPIP_IPV6__OVERHEAD > packet_end(skb)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
+	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
-	outer->ipv6.version_class_label = bpf_htonl(IPIP_IPV6_IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
-	outer->ipv6.payload_length = length_field(packet->length + IPIP_IPV6_OVERHEAD - sizeof(outer->ipv6));
+	outer->ipv6.version_class_label = bpf_htonl(STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
+	outer->ipv6.payload_length = length_field(packet->length + STACK_IPIP_IPV6__OVERHEAD - sizeof(outer->ipv6));
 	outer->ipv6.next_header = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	outer->ipv6.hop_limit = IPIP_IPV6_IPV6_HOP_LIMIT;
-	outer->ipv6.source = host_ipv6(&host.address_ipv6);
-	outer->ipv6.destination = to_ipv6(&row->address);
+	outer->ipv6.hop_limit = STACK_IPIP_IPV6__IPV6_HOP_LIMIT;
+	outer->ipv6.source = host_ipv6(&host.value_address__ipv6);
+	outer->ipv6.destination = to_ipv6(&row->field_address);
 
 	count_chosen(counters, packet, segments, choice);
 	return TC_ACT_UNSPEC;
@@ -1451,17 +1451,17 @@ static __always_inline int encapsulate_exits_ipip_ipv6(struct __sk_buff *skb, co
 
 /* Each row says which layout it takes. */
 static __always_inline int encapsulate_exits(struct __sk_buff *skb, const struct packet *packet,
-	const struct exits_row *row, struct counters *counters, struct socket_choice *choice)
+	const struct row_exits *row, struct counters *counters, struct socket_choice *choice)
 {
 	switch (row->stack) {
 	case STACK_GRE_IPV4:
-		return encapsulate_exits_gre_ipv4(skb, packet, row, counters, choice);
+		return encapsulate_exits__gre_ipv4(skb, packet, row, counters, choice);
 	case STACK_GRE_IPV6:
-		return encapsulate_exits_gre_ipv6(skb, packet, row, counters, choice);
+		return encapsulate_exits__gre_ipv6(skb, packet, row, counters, choice);
 	case STACK_IPIP_IPV4:
-		return encapsulate_exits_ipip_ipv4(skb, packet, row, counters, choice);
+		return encapsulate_exits__ipip_ipv4(skb, packet, row, counters, choice);
 	case STACK_IPIP_IPV6:
-		return encapsulate_exits_ipip_ipv6(skb, packet, row, counters, choice);
+		return encapsulate_exits__ipip_ipv6(skb, packet, row, counters, choice);
 	}
 	count(&counters->egress_unknown_stack, skb);
 	return TC_ACT_SHOT;
@@ -1472,51 +1472,51 @@ static __always_inline int apply_rules(
 	struct __sk_buff *skb, struct packet *packet, struct counters *counters, struct socket_choice *choice)
 {
 	struct socket_choice *counted = NULL;
-	const struct exits_row *exits;
+	const struct row_exits *row_exits;
 
 	/* management: management: pass (exits.yaml:35) */
 	if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0aff0000)) {
-		count(&counters->egress_management, skb);
+		count(&counters->egress_rule_management, skb);
 		return TC_ACT_UNSPEC;
 	}
 
 	/* chosen-a: cgroup team-a.slice -> what the socket chose of exits, no row: next (exits.yaml:36) */
-	if (packet->owner.cgroups & CGROUP_TEAM_A_SLICE) {
+	if (packet->owner.cgroups & CGROUP_BIT_TEAM_A_SLICE) {
 		if (packet->owner.choice >> 32 == TABLE_EXITS) {
-			exits = find_exits((__u32)packet->owner.choice);
-			if (exits) {
-				packet->chosen = offsetof(struct counters, egress_chosen_a);
+			row_exits = find_in_exits((__u32)packet->owner.choice);
+			if (row_exits) {
+				packet->chosen = offsetof(struct counters, egress_rule_chosen_a);
 				counted = choice;
 				goto encapsulate_exits;
 			}
-			count(&counters->egress_chosen_a_no_row, skb);
+			count(&counters->egress_miss_chosen_a, skb);
 		}
 	}
 
 	/* chosen-b: cgroup team-b.slice -> what the socket chose of exits/lon,exits/nyc, no row: drop (exits.yaml:37) */
-	if (packet->owner.cgroups & CGROUP_TEAM_B_SLICE) {
+	if (packet->owner.cgroups & CGROUP_BIT_TEAM_B_SLICE) {
 		if (packet->owner.choice >> 32 == TABLE_EXITS &&
-			((__u32)packet->owner.choice == ROW_EXITS_LON ||
-				(__u32)packet->owner.choice == ROW_EXITS_NYC)) {
-			exits = find_exits((__u32)packet->owner.choice);
-			if (exits) {
-				packet->chosen = offsetof(struct counters, egress_chosen_b);
+			((__u32)packet->owner.choice == ROW_EXITS__LON ||
+				(__u32)packet->owner.choice == ROW_EXITS__NYC)) {
+			row_exits = find_in_exits((__u32)packet->owner.choice);
+			if (row_exits) {
+				packet->chosen = offsetof(struct counters, egress_rule_chosen_b);
 				counted = choice;
 				goto encapsulate_exits;
 			}
-			count(&counters->egress_chosen_b_no_row, skb);
+			count(&counters->egress_miss_chosen_b, skb);
 			return TC_ACT_SHOT;
 		}
 	}
 
 	/* standard: cgroup team-a.slice,team-b.slice -> exits/lon, no row: drop (exits.yaml:38) */
-	if (packet->owner.cgroups & (CGROUP_TEAM_A_SLICE | CGROUP_TEAM_B_SLICE)) {
-		exits = find_exits(ROW_EXITS_LON);
-		if (exits) {
-			packet->chosen = offsetof(struct counters, egress_standard);
+	if (packet->owner.cgroups & (CGROUP_BIT_TEAM_A_SLICE | CGROUP_BIT_TEAM_B_SLICE)) {
+		row_exits = find_in_exits(ROW_EXITS__LON);
+		if (row_exits) {
+			packet->chosen = offsetof(struct counters, egress_rule_standard);
 			goto encapsulate_exits;
 		}
-		count(&counters->egress_standard_no_row, skb);
+		count(&counters->egress_miss_standard, skb);
 		return TC_ACT_SHOT;
 	}
 
@@ -1524,7 +1524,7 @@ static __always_inline int apply_rules(
 	return TC_ACT_UNSPEC; /* default: pass (exits.yaml:39) */
 
 encapsulate_exits:
-	return encapsulate_exits(skb, packet, exits, counters, counted);
+	return encapsulate_exits(skb, packet, row_exits, counters, counted);
 }
 
 /* Link-local traffic, and what keeps the link alive, is not for the rules. */
@@ -1542,7 +1542,7 @@ static __always_inline bool stays_on_link(const struct packet *packet)
 }
 
 SEC("tc")
-int exits_egress(struct __sk_buff *skb)
+int exits__egress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 	struct packet found = {};
@@ -1616,99 +1616,99 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 }
 
 /* back-gre: who may send (exits.yaml:42) */
-static __always_inline bool may_send_back_gre_ipv4(const struct gre_ipv4 *outer)
+static __always_inline bool may_send_back_gre_ipv4(const struct stack_gre_ipv4 *outer)
 {
 	struct ip_address key = mapped_ipv4(outer->ipv4.source);
 
-	return bpf_map_lookup_elem(&exits_address, &key) != NULL;
+	return bpf_map_lookup_elem(&ends_exits__at_address, &key) != NULL;
 }
 
 /* ipv4 / gre: judge every header, outermost first, then take them off. */
 static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct counters *counters)
 {
-	struct gre_ipv4 *outer;
+	struct stack_gre_ipv4 *outer;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
-	__s32 diff = GRE_IPV4_OVERHEAD;
+	__s32 diff;
 	__u8 ecn;
 	struct packet found = {};
 	struct packet *packet;
-	const struct keys_row *keys;
+	const struct row_keys *row_keys;
 
-	linearize(skb, ETH_HLEN + GRE_IPV4_OVERHEAD + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_GRE_IPV4__OVERHEAD + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	ipv4 = (void *)outer + GRE_IPV4_OVERHEAD;
-	ipv6 = (void *)outer + GRE_IPV4_OVERHEAD;
+	ipv4 = (void *)outer + STACK_GRE_IPV4__OVERHEAD;
+	ipv6 = (void *)outer + STACK_GRE_IPV4__OVERHEAD;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_gre_truncated, skb);
-	if (outer->ipv4.version_ihl != GRE_IPV4_IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_gre_options, skb);
-	if (outer->ipv4.fragment & bpf_htons(GRE_IPV4_IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_gre_fragment, skb);
-	if ((outer->gre.flags_version & bpf_htons(GRE_GRE_FLAGS_VERSION_COMPARED)) !=
-		bpf_htons(GRE_GRE_FLAGS_VERSION_EXPECTED))
-		return refuse(&counters->refused_gre_flags, skb);
+		return refuse(&counters->refused_gre__truncated, skb);
+	if (outer->ipv4.version_ihl != STACK_GRE_IPV4__IPV4_VERSION_IHL_EXPECTED)
+		return refuse(&counters->refused_gre__options, skb);
+	if (outer->ipv4.fragment & bpf_htons(STACK_GRE_IPV4__IPV4_FRAGMENT_COMPARED))
+		return refuse(&counters->refused_gre__fragment, skb);
+	if ((outer->gre.flags_version & bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED)) !=
+		bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED))
+		return refuse(&counters->refused_gre__gre_flags, skb);
 	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_gre_header_checksum, skb);
+		return refuse(&counters->refused_gre__header_checksum, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
 	datagram = bpf_ntohs(outer->ipv4.total_length);
-	if (datagram > skb->len - ETH_HLEN || datagram < GRE_IPV4_OVERHEAD + sizeof(*ipv4))
-		return refuse(&counters->refused_gre_length, skb);
+	if (datagram > skb->len - ETH_HLEN || datagram < STACK_GRE_IPV4__OVERHEAD + sizeof(*ipv4))
+		return refuse(&counters->refused_gre__length, skb);
 
 	switch (bpf_ntohs(outer->gre.protocol)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_gre_payload, skb);
+			return refuse(&counters->refused_gre__payload, skb);
 		break;
 	case ETH_P_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_gre_truncated, skb);
+			return refuse(&counters->refused_gre__truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_gre_payload, skb);
+			return refuse(&counters->refused_gre__payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_gre_payload, skb);
+		return refuse(&counters->refused_gre__payload, skb);
 	}
 	/*
 	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
-	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - GRE_IPV4_OVERHEAD)
-		return refuse(&counters->refused_gre_gso, skb);
-	if (inner_length > datagram - GRE_IPV4_OVERHEAD)
-		return refuse(&counters->refused_gre_length, skb);
-	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + GRE_IPV4_OVERHEAD, &found)
-			  : !parse_ipv6(skb, ETH_HLEN + GRE_IPV4_OVERHEAD, &found))
-		return refuse(&counters->refused_gre_payload, skb);
+	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - STACK_GRE_IPV4__OVERHEAD)
+		return refuse(&counters->refused_gre__gso, skb);
+	if (inner_length > datagram - STACK_GRE_IPV4__OVERHEAD)
+		return refuse(&counters->refused_gre__length, skb);
+	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + STACK_GRE_IPV4__OVERHEAD, &found)
+			  : !parse_ipv6(skb, ETH_HLEN + STACK_GRE_IPV4__OVERHEAD, &found))
+		return refuse(&counters->refused_gre__payload, skb);
 	packet = through_scratch(&found);
 	if (!packet)
 		return TC_ACT_SHOT;
 
 	/* back-gre: gre from exits.address, in keys (exits.yaml:42) */
 	if (may_send_back_gre_ipv4(outer)) {
-		decapsulated = &counters->ingress_back_gre;
-		keys = find_keys(bpf_ntohl(outer->gre.key));
-		if (!keys)
-			return refuse(&counters->refused_gre_key, skb);
+		decapsulated = &counters->ingress_rule_back_gre;
+		row_keys = find_in_keys(bpf_ntohl(outer->gre.key));
+		if (!row_keys)
+			return refuse(&counters->refused_gre__gre_key, skb);
 		goto accepted;
 	}
-	return refuse(&counters->refused_gre_source, skb);
+	return refuse(&counters->refused_gre__source, skb);
 
 accepted:
 	/* Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it was. */
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre_ecn, skb);
+			return refuse(&counters->refused_gre__ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1716,23 +1716,24 @@ accepted:
 
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre_ecn, skb);
+			return refuse(&counters->refused_gre__ecn, skb);
 		if (ecn != inner_ecn &&
-			ecn_write_ipv6(skb, ETH_HLEN + GRE_IPV4_OVERHEAD, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_gre_room, skb);
+			ecn_write_ipv6(skb, ETH_HLEN + STACK_GRE_IPV4__OVERHEAD, ipv6->version_class_label, ecn))
+			return refuse(&counters->refused_gre__room, skb);
 	}
+	diff = STACK_GRE_IPV4__OVERHEAD;
 	if (!inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also adds what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
-			return refuse(&counters->refused_gre_room, skb);
+			return refuse(&counters->refused_gre__room, skb);
 		diff += IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_gre_room, skb);
+		return refuse(&counters->refused_gre__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
-	packet->transport -= GRE_IPV4_OVERHEAD;
-	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), GRE_IPV4_OVERHEAD);
+	packet->transport -= STACK_GRE_IPV4__OVERHEAD;
+	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), STACK_GRE_IPV4__OVERHEAD);
 	fit_segments(skb);
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
@@ -1740,101 +1741,101 @@ accepted:
 }
 
 /* back-gre: who may send (exits.yaml:42) */
-static __always_inline bool may_send_back_gre_ipv6(const struct gre_ipv6 *outer)
+static __always_inline bool may_send_back_gre_ipv6(const struct stack_gre_ipv6 *outer)
 {
 	struct ip_address key = from_ipv6(&outer->ipv6.source);
 
-	return bpf_map_lookup_elem(&exits_address, &key) != NULL;
+	return bpf_map_lookup_elem(&ends_exits__at_address, &key) != NULL;
 }
 
 /*
  * ipv6 / gre: judge every header, outermost first, then take them off, with a tunnel encapsulation limit
- * where there is one: `options` is its size or 0.
+ * where there is one: `extension` is its size or 0.
  */
-static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 options, struct counters *counters)
+static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 extension, struct counters *counters)
 {
-	struct gre_ipv6 *outer, *behind;
+	struct stack_gre_ipv6 *outer, *behind;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
-	__u32 overhead = GRE_IPV6_OVERHEAD + options;
+	__u32 overhead = STACK_GRE_IPV6__OVERHEAD + extension;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
-	__s32 diff = overhead;
+	__s32 diff;
 	__u8 ecn;
 	struct packet found = {};
 	struct packet *packet;
-	const struct keys_row *keys;
+	const struct row_keys *row_keys;
 
-	linearize(skb, ETH_HLEN + overhead + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_GRE_IPV6__OVERHEAD + extension + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	behind = (void *)outer + options; /* the same layout, for the headers behind the option */
+	behind = (void *)outer + extension; /* the same layout, for the headers behind the option */
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_gre_truncated, skb);
-	if ((outer->ipv6.version_class_label & bpf_htonl(GRE_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
-		bpf_htonl(GRE_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED))
-		return refuse(&counters->refused_gre_version, skb);
-	if ((behind->gre.flags_version & bpf_htons(GRE_GRE_FLAGS_VERSION_COMPARED)) !=
-		bpf_htons(GRE_GRE_FLAGS_VERSION_EXPECTED))
-		return refuse(&counters->refused_gre_flags, skb);
+		return refuse(&counters->refused_gre__truncated, skb);
+	if ((outer->ipv6.version_class_label & bpf_htonl(STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
+		bpf_htonl(STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED))
+		return refuse(&counters->refused_gre__version, skb);
+	if ((behind->gre.flags_version & bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED)) !=
+		bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED))
+		return refuse(&counters->refused_gre__gre_flags, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
-	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6) - options;
-	if (datagram > skb->len - ETH_HLEN - options || datagram < GRE_IPV6_OVERHEAD + sizeof(*ipv4))
-		return refuse(&counters->refused_gre_length, skb);
+	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
+	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4))
+		return refuse(&counters->refused_gre__length, skb);
 
 	switch (bpf_ntohs(behind->gre.protocol)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_gre_payload, skb);
+			return refuse(&counters->refused_gre__payload, skb);
 		break;
 	case ETH_P_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_gre_truncated, skb);
+			return refuse(&counters->refused_gre__truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_gre_payload, skb);
+			return refuse(&counters->refused_gre__payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_gre_payload, skb);
+		return refuse(&counters->refused_gre__payload, skb);
 	}
 	/*
 	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_gre_gso, skb);
-	if (inner_length > datagram - GRE_IPV6_OVERHEAD)
-		return refuse(&counters->refused_gre_length, skb);
+		return refuse(&counters->refused_gre__gso, skb);
+	if (inner_length > datagram - overhead)
+		return refuse(&counters->refused_gre__length, skb);
 	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + overhead, &found)
 			  : !parse_ipv6(skb, ETH_HLEN + overhead, &found))
-		return refuse(&counters->refused_gre_payload, skb);
+		return refuse(&counters->refused_gre__payload, skb);
 	packet = through_scratch(&found);
 	if (!packet)
 		return TC_ACT_SHOT;
 
 	/* back-gre: gre from exits.address, in keys (exits.yaml:42) */
 	if (may_send_back_gre_ipv6(outer)) {
-		decapsulated = &counters->ingress_back_gre;
-		keys = find_keys(bpf_ntohl(behind->gre.key));
-		if (!keys)
-			return refuse(&counters->refused_gre_key, skb);
+		decapsulated = &counters->ingress_rule_back_gre;
+		row_keys = find_in_keys(bpf_ntohl(behind->gre.key));
+		if (!row_keys)
+			return refuse(&counters->refused_gre__gre_key, skb);
 		goto accepted;
 	}
-	return refuse(&counters->refused_gre_source, skb);
+	return refuse(&counters->refused_gre__source, skb);
 
 accepted:
 	/* Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it was. */
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre_ecn, skb);
+			return refuse(&counters->refused_gre__ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1842,18 +1843,19 @@ accepted:
 
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre_ecn, skb);
+			return refuse(&counters->refused_gre__ecn, skb);
 		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_gre_room, skb);
+			return refuse(&counters->refused_gre__room, skb);
 	}
+	diff = overhead;
 	if (inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also takes what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
-			return refuse(&counters->refused_gre_room, skb);
+			return refuse(&counters->refused_gre__room, skb);
 		diff -= IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_gre_room, skb);
+		return refuse(&counters->refused_gre__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	packet->transport -= overhead;
@@ -1865,92 +1867,92 @@ accepted:
 }
 
 /* back-ipip: who may send (exits.yaml:43) */
-static __always_inline bool may_send_back_ipip_ipv4(const struct ipip_ipv4 *outer)
+static __always_inline bool may_send_back_ipip_ipv4(const struct stack_ipip_ipv4 *outer)
 {
 	struct ip_address key = mapped_ipv4(outer->ipv4.source);
 
-	return bpf_map_lookup_elem(&exits_address, &key) != NULL;
+	return bpf_map_lookup_elem(&ends_exits__at_address, &key) != NULL;
 }
 
 /* ipv4: judge every header, outermost first, then take them off. */
 static __always_inline int decapsulate_ipip_ipv4(struct __sk_buff *skb, struct counters *counters)
 {
-	struct ipip_ipv4 *outer;
+	struct stack_ipip_ipv4 *outer;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
-	__s32 diff = IPIP_IPV4_OVERHEAD;
+	__s32 diff;
 	__u8 ecn;
 	struct packet found = {};
 	struct packet *packet;
 
-	linearize(skb, ETH_HLEN + IPIP_IPV4_OVERHEAD + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_IPIP_IPV4__OVERHEAD + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	ipv4 = (void *)outer + IPIP_IPV4_OVERHEAD;
-	ipv6 = (void *)outer + IPIP_IPV4_OVERHEAD;
+	ipv4 = (void *)outer + STACK_IPIP_IPV4__OVERHEAD;
+	ipv6 = (void *)outer + STACK_IPIP_IPV4__OVERHEAD;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_ipip_truncated, skb);
-	if (outer->ipv4.version_ihl != IPIP_IPV4_IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_ipip_options, skb);
-	if (outer->ipv4.fragment & bpf_htons(IPIP_IPV4_IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_ipip_fragment, skb);
+		return refuse(&counters->refused_ipip__truncated, skb);
+	if (outer->ipv4.version_ihl != STACK_IPIP_IPV4__IPV4_VERSION_IHL_EXPECTED)
+		return refuse(&counters->refused_ipip__options, skb);
+	if (outer->ipv4.fragment & bpf_htons(STACK_IPIP_IPV4__IPV4_FRAGMENT_COMPARED))
+		return refuse(&counters->refused_ipip__fragment, skb);
 	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_ipip_header_checksum, skb);
+		return refuse(&counters->refused_ipip__header_checksum, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
 	datagram = bpf_ntohs(outer->ipv4.total_length);
-	if (datagram > skb->len - ETH_HLEN || datagram < IPIP_IPV4_OVERHEAD + sizeof(*ipv4))
-		return refuse(&counters->refused_ipip_length, skb);
+	if (datagram > skb->len - ETH_HLEN || datagram < STACK_IPIP_IPV4__OVERHEAD + sizeof(*ipv4))
+		return refuse(&counters->refused_ipip__length, skb);
 
 	switch (outer->ipv4.protocol) {
 	case IPPROTO_IPIP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_ipip_payload, skb);
+			return refuse(&counters->refused_ipip__payload, skb);
 		break;
 	case IPPROTO_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_ipip_truncated, skb);
+			return refuse(&counters->refused_ipip__truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_ipip_payload, skb);
+			return refuse(&counters->refused_ipip__payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_ipip_payload, skb);
+		return refuse(&counters->refused_ipip__payload, skb);
 	}
 	/*
 	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
-	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - IPIP_IPV4_OVERHEAD)
-		return refuse(&counters->refused_ipip_gso, skb);
-	if (inner_length > datagram - IPIP_IPV4_OVERHEAD)
-		return refuse(&counters->refused_ipip_length, skb);
-	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + IPIP_IPV4_OVERHEAD, &found)
-			  : !parse_ipv6(skb, ETH_HLEN + IPIP_IPV4_OVERHEAD, &found))
-		return refuse(&counters->refused_ipip_payload, skb);
+	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - STACK_IPIP_IPV4__OVERHEAD)
+		return refuse(&counters->refused_ipip__gso, skb);
+	if (inner_length > datagram - STACK_IPIP_IPV4__OVERHEAD)
+		return refuse(&counters->refused_ipip__length, skb);
+	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + STACK_IPIP_IPV4__OVERHEAD, &found)
+			  : !parse_ipv6(skb, ETH_HLEN + STACK_IPIP_IPV4__OVERHEAD, &found))
+		return refuse(&counters->refused_ipip__payload, skb);
 	packet = through_scratch(&found);
 	if (!packet)
 		return TC_ACT_SHOT;
 
 	/* back-ipip: ipip from exits.address (exits.yaml:43) */
 	if (may_send_back_ipip_ipv4(outer)) {
-		decapsulated = &counters->ingress_back_ipip;
+		decapsulated = &counters->ingress_rule_back_ipip;
 		goto accepted;
 	}
-	return refuse(&counters->refused_ipip_source, skb);
+	return refuse(&counters->refused_ipip__source, skb);
 
 accepted:
 	/* Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it was. */
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip_ecn, skb);
+			return refuse(&counters->refused_ipip__ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1958,23 +1960,24 @@ accepted:
 
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip_ecn, skb);
+			return refuse(&counters->refused_ipip__ecn, skb);
 		if (ecn != inner_ecn &&
-			ecn_write_ipv6(skb, ETH_HLEN + IPIP_IPV4_OVERHEAD, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_ipip_room, skb);
+			ecn_write_ipv6(skb, ETH_HLEN + STACK_IPIP_IPV4__OVERHEAD, ipv6->version_class_label, ecn))
+			return refuse(&counters->refused_ipip__room, skb);
 	}
+	diff = STACK_IPIP_IPV4__OVERHEAD;
 	if (!inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also adds what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
-			return refuse(&counters->refused_ipip_room, skb);
+			return refuse(&counters->refused_ipip__room, skb);
 		diff += IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_ipip_room, skb);
+		return refuse(&counters->refused_ipip__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
-	packet->transport -= IPIP_IPV4_OVERHEAD;
-	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), IPIP_IPV4_OVERHEAD);
+	packet->transport -= STACK_IPIP_IPV4__OVERHEAD;
+	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), STACK_IPIP_IPV4__OVERHEAD);
 	fit_segments(skb);
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
@@ -1982,94 +1985,94 @@ accepted:
 }
 
 /* back-ipip: who may send (exits.yaml:43) */
-static __always_inline bool may_send_back_ipip_ipv6(const struct ipip_ipv6 *outer)
+static __always_inline bool may_send_back_ipip_ipv6(const struct stack_ipip_ipv6 *outer)
 {
 	struct ip_address key = from_ipv6(&outer->ipv6.source);
 
-	return bpf_map_lookup_elem(&exits_address, &key) != NULL;
+	return bpf_map_lookup_elem(&ends_exits__at_address, &key) != NULL;
 }
 
 /*
  * ipv6: judge every header, outermost first, then take them off, with a tunnel encapsulation limit
- * where there is one: `options` is its size or 0, `protocol` what follows.
+ * where there is one: `extension` is its size or 0, `protocol` what follows.
  */
 static __always_inline int decapsulate_ipip_ipv6(
-	struct __sk_buff *skb, __u32 options, __u8 protocol, struct counters *counters)
+	struct __sk_buff *skb, __u32 extension, __u8 protocol, struct counters *counters)
 {
-	struct ipip_ipv6 *outer;
+	struct stack_ipip_ipv6 *outer;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
-	__u32 overhead = IPIP_IPV6_OVERHEAD + options;
+	__u32 overhead = STACK_IPIP_IPV6__OVERHEAD + extension;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
-	__s32 diff = overhead;
+	__s32 diff;
 	__u8 ecn;
 	struct packet found = {};
 	struct packet *packet;
 
-	linearize(skb, ETH_HLEN + overhead + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_IPIP_IPV6__OVERHEAD + extension + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_ipip_truncated, skb);
-	if ((outer->ipv6.version_class_label & bpf_htonl(IPIP_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
-		bpf_htonl(IPIP_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED))
-		return refuse(&counters->refused_ipip_version, skb);
+		return refuse(&counters->refused_ipip__truncated, skb);
+	if ((outer->ipv6.version_class_label & bpf_htonl(STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
+		bpf_htonl(STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED))
+		return refuse(&counters->refused_ipip__version, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
-	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6) - options;
-	if (datagram > skb->len - ETH_HLEN - options || datagram < IPIP_IPV6_OVERHEAD + sizeof(*ipv4))
-		return refuse(&counters->refused_ipip_length, skb);
+	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
+	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4))
+		return refuse(&counters->refused_ipip__length, skb);
 
 	switch (protocol) {
 	case IPPROTO_IPIP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_ipip_payload, skb);
+			return refuse(&counters->refused_ipip__payload, skb);
 		break;
 	case IPPROTO_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_ipip_truncated, skb);
+			return refuse(&counters->refused_ipip__truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_ipip_payload, skb);
+			return refuse(&counters->refused_ipip__payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_ipip_payload, skb);
+		return refuse(&counters->refused_ipip__payload, skb);
 	}
 	/*
 	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_ipip_gso, skb);
-	if (inner_length > datagram - IPIP_IPV6_OVERHEAD)
-		return refuse(&counters->refused_ipip_length, skb);
+		return refuse(&counters->refused_ipip__gso, skb);
+	if (inner_length > datagram - overhead)
+		return refuse(&counters->refused_ipip__length, skb);
 	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + overhead, &found)
 			  : !parse_ipv6(skb, ETH_HLEN + overhead, &found))
-		return refuse(&counters->refused_ipip_payload, skb);
+		return refuse(&counters->refused_ipip__payload, skb);
 	packet = through_scratch(&found);
 	if (!packet)
 		return TC_ACT_SHOT;
 
 	/* back-ipip: ipip from exits.address (exits.yaml:43) */
 	if (may_send_back_ipip_ipv6(outer)) {
-		decapsulated = &counters->ingress_back_ipip;
+		decapsulated = &counters->ingress_rule_back_ipip;
 		goto accepted;
 	}
-	return refuse(&counters->refused_ipip_source, skb);
+	return refuse(&counters->refused_ipip__source, skb);
 
 accepted:
 	/* Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it was. */
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip_ecn, skb);
+			return refuse(&counters->refused_ipip__ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -2077,18 +2080,19 @@ accepted:
 
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip_ecn, skb);
+			return refuse(&counters->refused_ipip__ecn, skb);
 		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_ipip_room, skb);
+			return refuse(&counters->refused_ipip__room, skb);
 	}
+	diff = overhead;
 	if (inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also takes what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
-			return refuse(&counters->refused_ipip_room, skb);
+			return refuse(&counters->refused_ipip__room, skb);
 		diff -= IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_ipip_room, skb);
+		return refuse(&counters->refused_ipip__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	packet->transport -= overhead;
@@ -2109,10 +2113,11 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 	if ((void *)(ip + 1) > packet_end(skb))
 		return TC_ACT_UNSPEC;
 	/* gre */
-	if (ip->protocol == IPPROTO_GRE && ip->destination == host.address_ipv4)
+	if (ip->protocol == IPPROTO_GRE && ip->destination == host.value_address__ipv4)
 		return decapsulate_gre_ipv4(skb, counters);
 	/* ipip */
-	if ((ip->protocol == IPPROTO_IPIP || ip->protocol == IPPROTO_IPV6) && ip->destination == host.address_ipv4)
+	if ((ip->protocol == IPPROTO_IPIP || ip->protocol == IPPROTO_IPV6) &&
+		ip->destination == host.value_address__ipv4)
 		return decapsulate_ipip_ipv4(skb, counters);
 	return TC_ACT_UNSPEC;
 }
@@ -2122,7 +2127,7 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 {
 	const struct ipv6_header *ip;
 	const struct encapsulation_limit *limit;
-	__u32 options = 0;
+	__u32 extension = 0;
 	__u8 protocol;
 
 	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*limit));
@@ -2136,14 +2141,15 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 		if ((void *)(limit + 1) > packet_end(skb) || !is_encapsulation_limit(limit))
 			return TC_ACT_UNSPEC;
 		protocol = limit->next_header;
-		options = sizeof(*limit);
+		extension = sizeof(*limit);
 	}
 	/* gre */
-	if (protocol == IPPROTO_GRE && same_ipv6(&ip->destination, &host.address_ipv6))
-		return decapsulate_gre_ipv6(skb, options, counters);
+	if (protocol == IPPROTO_GRE && same_ipv6(&ip->destination, &host.value_address__ipv6))
+		return decapsulate_gre_ipv6(skb, extension, counters);
 	/* ipip */
-	if ((protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6) && same_ipv6(&ip->destination, &host.address_ipv6))
-		return decapsulate_ipip_ipv6(skb, options, protocol, counters);
+	if ((protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6) &&
+		same_ipv6(&ip->destination, &host.value_address__ipv6))
+		return decapsulate_ipip_ipv6(skb, extension, protocol, counters);
 	return TC_ACT_UNSPEC;
 }
 
@@ -2174,7 +2180,7 @@ static __always_inline void fit_plain(struct __sk_buff *skb)
 }
 
 SEC("tc")
-int exits_ingress(struct __sk_buff *skb)
+int exits__ingress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 
@@ -2196,7 +2202,7 @@ int exits_ingress(struct __sk_buff *skb)
  * has no socket, and only a packet's socket can be asked for its cgroups: so they are written down with the listener.
  */
 SEC("cgroup_skb/ingress")
-int exits_listener(struct __sk_buff *skb)
+int exits__listener(struct __sk_buff *skb)
 {
 	const struct bpf_sock *socket = (void *)skb->sk;
 	struct socket_choice *choice;
@@ -2320,11 +2326,11 @@ static __always_inline bool read_choice(const struct bpf_sockopt *option, struct
 static __always_inline bool may_choose(__u64 choice)
 {
 	/* cgroup team-a.slice -> what the socket chose of exits, no row: next (exits.yaml:36) */
-	if ((host.cgroups & CGROUP_TEAM_A_SLICE) && choice >> 32 == TABLE_EXITS)
+	if ((host.cgroups & CGROUP_BIT_TEAM_A_SLICE) && choice >> 32 == TABLE_EXITS)
 		return true;
 	/* cgroup team-b.slice -> what the socket chose of exits/lon,exits/nyc, no row: drop (exits.yaml:37) */
-	if ((host.cgroups & CGROUP_TEAM_B_SLICE) && choice >> 32 == TABLE_EXITS &&
-		((__u32)choice == ROW_EXITS_LON || (__u32)choice == ROW_EXITS_NYC))
+	if ((host.cgroups & CGROUP_BIT_TEAM_B_SLICE) && choice >> 32 == TABLE_EXITS &&
+		((__u32)choice == ROW_EXITS__LON || (__u32)choice == ROW_EXITS__NYC))
 		return true;
 	return false;
 }
@@ -2333,19 +2339,19 @@ static __always_inline bool may_choose(__u64 choice)
 static __always_inline __u32 choice_overhead(__u64 choice)
 {
 	if (choice >> 32 == TABLE_EXITS) {
-		const struct exits_row *row = find_exits((__u32)choice);
+		const struct row_exits *row = find_in_exits((__u32)choice);
 
 		if (!row)
 			return 0;
 		switch (row->stack) {
 		case STACK_GRE_IPV4:
-			return GRE_IPV4_OVERHEAD;
+			return STACK_GRE_IPV4__OVERHEAD;
 		case STACK_GRE_IPV6:
-			return GRE_IPV6_OVERHEAD;
+			return STACK_GRE_IPV6__OVERHEAD;
 		case STACK_IPIP_IPV4:
-			return IPIP_IPV4_OVERHEAD;
+			return STACK_IPIP_IPV4__OVERHEAD;
 		case STACK_IPIP_IPV6:
-			return IPIP_IPV6_OVERHEAD;
+			return STACK_IPIP_IPV6__OVERHEAD;
 		}
 	}
 	return 0;
@@ -2389,7 +2395,7 @@ static __always_inline int choose(struct bpf_sockopt *option, struct socket_requ
 	struct socket_choice *choice = before;
 	__u32 overhead;
 
-	if (option->optname != ENCAP_CHOOSE || !read_choice(option, request))
+	if (option->optname != SOCKOPT_CHOOSE || !read_choice(option, request))
 		return EINVAL;
 	if (request->choice) {
 		if (!may_choose(request->choice))
@@ -2419,7 +2425,7 @@ static __always_inline int choose(struct bpf_sockopt *option, struct socket_requ
 }
 
 SEC("cgroup/setsockopt")
-int exits_setsockopt(struct bpf_sockopt *option)
+int exits__setsockopt(struct bpf_sockopt *option)
 {
 	const struct bpf_sock *socket = (void *)option->sk;
 	struct socket_request *request;
@@ -2478,7 +2484,7 @@ static __always_inline void tell_status(struct bpf_sockopt *option, struct socke
 }
 
 SEC("cgroup/getsockopt")
-int exits_getsockopt(struct bpf_sockopt *option)
+int exits__getsockopt(struct bpf_sockopt *option)
 {
 	struct socket_status *status = (void *)option->optval;
 	bool first_version;
@@ -2488,7 +2494,7 @@ int exits_getsockopt(struct bpf_sockopt *option)
 	/* The kernel knows no such option; if there is no error, a program of ours has answered. */
 	if (!option->retval)
 		return SOCKOPT_GO_ON;
-	if (option->optname != ENCAP_STATUS || option->optlen < (__s32)SOCKET_STATUS_FIRST ||
+	if (option->optname != SOCKOPT_STATUS || option->optlen < (__s32)SOCKET_STATUS_FIRST ||
 		(void *)status + SOCKET_STATUS_FIRST > (void *)option->optval_end)
 		return refuse_option(EINVAL);
 	first_version = option->optlen < (__s32)sizeof(*status);
@@ -2583,9 +2589,9 @@ static __always_inline int apply_connect_rules(struct bpf_sock_addr *address, st
 	/* mail-out: tcp 25,587 cgroup team-b.slice: exits/nyc is chosen (exits.yaml:32) */
 	if (packet->protocol == IPPROTO_TCP && !packet->ports_unseen &&
 		(packet->destination_port == bpf_htons(25) || packet->destination_port == bpf_htons(587)) &&
-		(packet->owner.cgroups & CGROUP_TEAM_B_SLICE)) {
-		counters->connect_mail_out.packets++;
-		decided.choice = (__u64)TABLE_EXITS << 32 | ROW_EXITS_NYC;
+		(packet->owner.cgroups & CGROUP_BIT_TEAM_B_SLICE)) {
+		counters->connect_rule_mail_out.packets++;
+		decided.choice = (__u64)TABLE_EXITS << 32 | ROW_EXITS__NYC;
 		decided.rule = CONNECT_RULE_MAIL_OUT;
 		__builtin_memcpy(decided.name, "exits/nyc", sizeof("exits/nyc"));
 		goto decided;
@@ -2596,7 +2602,7 @@ decided:
 }
 
 SEC("cgroup/connect4")
-int exits_connect4(struct bpf_sock_addr *address)
+int exits__connect4(struct bpf_sock_addr *address)
 {
 	struct packet packet = {.is_ipv4 = true, .destination = mapped_ipv4(address->user_ip4)};
 
@@ -2605,7 +2611,7 @@ int exits_connect4(struct bpf_sock_addr *address)
 
 /* An IPv6 socket may connect to an IPv4 address, which is mapped then (RFC 4291, section 2.5.5.2). */
 SEC("cgroup/connect6")
-int exits_connect6(struct bpf_sock_addr *address)
+int exits__connect6(struct bpf_sock_addr *address)
 {
 	struct packet packet = {};
 

@@ -14,30 +14,30 @@
 #include "encap_limit.h"
 
 /* gre: ipv4 / gre, 28 bytes (gre-tenants.yaml:12) */
-#define GRE_IPV4_OVERHEAD 28 /* bytes */
-#define GRE_IPV4_ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
-#define GRE_IPV4_IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
-#define GRE_IPV4_IPV4_FRAGMENT 0x4000 /* df 1 */
-#define GRE_IPV4_IPV4_TTL 64
-#define GRE_IPV4_IPV4_PROTOCOL 47
-#define GRE_IPV4_IPV4_CHECKSUM_BASE 0xc52f /* sum of the constant words above */
-#define GRE_GRE_FLAGS_VERSION 0x2000 /* key_present 1 */
-#define GRE_IPV4_IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
-#define GRE_IPV4_IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
-#define GRE_GRE_FLAGS_VERSION_COMPARED 0xfc07 /* on receive: all but reserved1 */
-#define GRE_GRE_FLAGS_VERSION_EXPECTED 0x2000
+#define STACK_GRE_IPV4__OVERHEAD 28 /* bytes */
+#define STACK_GRE_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
+#define STACK_GRE_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
+#define STACK_GRE_IPV4__IPV4_FRAGMENT 0x4000 /* df 1 */
+#define STACK_GRE_IPV4__IPV4_TTL 64
+#define STACK_GRE_IPV4__IPV4_PROTOCOL 47
+#define STACK_GRE_IPV4__IPV4_CHECKSUM_BASE 0xc52f /* sum of the constant words above */
+#define ENCAP_GRE__GRE_FLAGS_VERSION 0x2000 /* key_present 1 */
+#define STACK_GRE_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
+#define STACK_GRE_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
+#define ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED 0xfc07 /* on receive: all but reserved1 */
+#define ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED 0x2000
 
 /* gre: ipv6 / gre, 48 bytes (gre-tenants.yaml:12) */
-#define GRE_IPV6_OVERHEAD 48 /* bytes */
-#define GRE_IPV6_ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
-#define GRE_IPV6_IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
-#define GRE_IPV6_IPV6_NEXT_HEADER 47
-#define GRE_IPV6_IPV6_HOP_LIMIT 64
-#define GRE_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
-#define GRE_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
+#define STACK_GRE_IPV6__OVERHEAD 48 /* bytes */
+#define STACK_GRE_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
+#define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
+#define STACK_GRE_IPV6__IPV6_NEXT_HEADER 47
+#define STACK_GRE_IPV6__IPV6_HOP_LIMIT 64
+#define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
+#define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
 
 /* What TCP segments leave room for. */
-#define TENANTS_MOST_OVERHEAD 48 /* bytes, of rows of tenants */
+#define OVERHEAD_TENANTS 48 /* bytes, of rows of tenants */
 #define ARRIVALS_MAX 8192 /* connections that came in and wait for their answer */
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
@@ -76,79 +76,79 @@ struct gre_key_header {
 };
 
 /* ipv4 / gre: what stands between the Ethernet header and the inner IP packet */
-struct gre_ipv4 {
+struct stack_gre_ipv4 {
 	struct ipv4_header ipv4;
 	struct gre_key_header gre;
 };
-_Static_assert(offsetof(struct gre_ipv4, gre) == 20, "gre follows without a gap");
-_Static_assert(offsetof(struct gre_ipv4, gre) + sizeof(struct gre_key_header) == GRE_IPV4_OVERHEAD,
+_Static_assert(offsetof(struct stack_gre_ipv4, gre) == 20, "gre follows without a gap");
+_Static_assert(offsetof(struct stack_gre_ipv4, gre) + sizeof(struct gre_key_header) == STACK_GRE_IPV4__OVERHEAD,
 	"nothing stands behind it");
 
 /* ipv6 / gre: what stands between the Ethernet header and the inner IP packet */
-struct gre_ipv6 {
+struct stack_gre_ipv6 {
 	struct ipv6_header ipv6;
 	struct gre_key_header gre;
 };
-_Static_assert(offsetof(struct gre_ipv6, gre) == 40, "gre follows without a gap");
-_Static_assert(offsetof(struct gre_ipv6, gre) + sizeof(struct gre_key_header) == GRE_IPV6_OVERHEAD,
+_Static_assert(offsetof(struct stack_gre_ipv6, gre) == 40, "gre follows without a gap");
+_Static_assert(offsetof(struct stack_gre_ipv6, gre) + sizeof(struct gre_key_header) == STACK_GRE_IPV6__OVERHEAD,
 	"nothing stands behind it");
 
 /* Differs per machine and per device: written by the loader before the program is verified, constant from then on. */
 struct host {
 	__u32 mtu; /* host.uplink.mtu */
-	__be32 address_ipv4; /* host.address */
-	struct ipv6_address address_ipv6; /* host.address */
+	__be32 value_address__ipv4; /* host.address */
+	struct ipv6_address value_address__ipv6; /* host.address */
 	__u8 identity[32]; /* which bundle this is: for `encapctl status` */
 };
 
 const volatile struct host host SEC(".rodata.host") = {};
 
 /* tenants: found by mark, destination, exact, for each promised prefix length (gre-tenants.yaml:16) */
-struct tenants_key {
+struct key_tenants {
 	__u32 prefixlen; /* significant bits of what follows */
 	__u32 mark;
 	struct ip_address destination;
 };
 
-struct tenants_row {
+struct row_tenants {
 	__u32 stack;
-	struct ip_address gateway;
-	__u32 key;
+	struct ip_address field_gateway;
+	__u32 field_key;
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 20000);
-	__type(key, struct tenants_key);
-	__type(value, struct tenants_row);
-} tenants SEC(".maps");
+	__type(key, struct key_tenants);
+	__type(value, struct row_tenants);
+} table_tenants SEC(".maps");
 
 /* keys: found by received.gre.key, exact (gre-tenants.yaml:26) */
-struct keys_key {
+struct key_keys {
 	__u32 received_gre_key;
 };
 
-struct keys_row {
-	__u32 mark;
+struct row_keys {
+	__u32 field_mark;
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1000);
-	__type(key, struct keys_key);
-	__type(value, struct keys_row);
-} keys SEC(".maps");
+	__type(key, struct key_keys);
+	__type(value, struct row_keys);
+} table_keys SEC(".maps");
 
-/* tenants_gateway: ends of tunnels: tenants.gateway */
+/* ends_tenants__at_gateway: ends of tunnels: tenants.gateway */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 20000);
 	__type(key, struct ip_address);
 	__type(value, __u32);
-} tenants_gateway SEC(".maps");
+} ends_tenants__at_gateway SEC(".maps");
 
 /* own_addresses: the outer sources of this host, on every device */
 struct {
@@ -166,8 +166,8 @@ struct counter {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_tenants; /* rule tenants: encapsulated (gre-tenants.yaml:36) */
-	struct counter egress_tenants_no_row; /* rule tenants: no row in tenants, dropped (gre-tenants.yaml:36) */
+	struct counter egress_rule_tenants; /* rule tenants: encapsulated (gre-tenants.yaml:36) */
+	struct counter egress_miss_tenants; /* rule tenants: no row in tenants, dropped (gre-tenants.yaml:36) */
 	struct counter egress_default; /* no rule: passed in the clear (gre-tenants.yaml:37) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
@@ -180,20 +180,20 @@ struct counters {
 		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter
 		ingress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_gateways; /* rule gateways: decapsulated (gre-tenants.yaml:40) */
-	struct counter refused_gre_truncated; /* gre: shorter than its headers: dropped */
-	struct counter refused_gre_options; /* gre: IPv4 options in the outer header: dropped */
-	struct counter refused_gre_fragment; /* gre: a fragment of an outer packet: dropped */
-	struct counter refused_gre_flags; /* gre: wrong gre flags: dropped */
-	struct counter refused_gre_header_checksum; /* gre: a wrong outer header checksum: dropped */
-	struct counter refused_gre_length; /* gre: lengths that contradict the packet: dropped */
-	struct counter refused_gre_payload; /* gre: what is inside is no IPv4 or IPv6 packet: dropped */
-	struct counter refused_gre_source; /* gre: an outer source that no rule lists: dropped */
-	struct counter refused_gre_key; /* gre: gre key not in keys: dropped */
-	struct counter refused_gre_ecn; /* gre: congestion marked on a packet that cannot say so (RFC 6040): dropped */
-	struct counter refused_gre_gso; /* gre: a super-packet of several outer packets: dropped */
-	struct counter refused_gre_room; /* gre: the kernel could not take the headers off: dropped */
-	struct counter refused_gre_version; /* gre: a wrong outer IP version: dropped */
+	struct counter ingress_rule_gateways; /* rule gateways: decapsulated (gre-tenants.yaml:40) */
+	struct counter refused_gre__truncated; /* gre: shorter than its headers: dropped */
+	struct counter refused_gre__options; /* gre: IPv4 options in the outer header: dropped */
+	struct counter refused_gre__fragment; /* gre: a fragment of an outer packet: dropped */
+	struct counter refused_gre__gre_flags; /* gre: wrong gre flags: dropped */
+	struct counter refused_gre__header_checksum; /* gre: a wrong outer header checksum: dropped */
+	struct counter refused_gre__length; /* gre: lengths that contradict the packet: dropped */
+	struct counter refused_gre__payload; /* gre: what is inside is no IPv4 or IPv6 packet: dropped */
+	struct counter refused_gre__source; /* gre: an outer source that no rule lists: dropped */
+	struct counter refused_gre__gre_key; /* gre: gre key not in keys: dropped */
+	struct counter refused_gre__ecn; /* gre: congestion marked on a packet that cannot say so (RFC 6040): dropped */
+	struct counter refused_gre__gso; /* gre: a super-packet of several outer packets: dropped */
+	struct counter refused_gre__room; /* gre: the kernel could not take the headers off: dropped */
+	struct counter refused_gre__version; /* gre: a wrong outer IP version: dropped */
 };
 
 struct {
@@ -349,10 +349,10 @@ static __always_inline bool parse_ipv6(const struct __sk_buff *skb, __u32 offset
 }
 
 /* The row of tenants for a packet, or NULL. */
-static __always_inline const struct tenants_row *find_tenants(const struct packet *packet)
+static __always_inline const struct row_tenants *find_in_tenants(const struct packet *packet)
 {
-	struct tenants_key key = {.mark = packet->mark};
-	const struct tenants_row *row;
+	struct key_tenants key = {.mark = packet->mark};
+	const struct row_tenants *row;
 
 	if (packet->is_ipv4) {
 		/* /24 */
@@ -361,7 +361,7 @@ static __always_inline const struct tenants_row *find_tenants(const struct packe
 		key.destination.word[1] = packet->destination.word[1];
 		key.destination.word[2] = packet->destination.word[2];
 		key.destination.word[3] = packet->destination.word[3] & bpf_htonl(0xffffff00);
-		row = bpf_map_lookup_elem(&tenants, &key);
+		row = bpf_map_lookup_elem(&table_tenants, &key);
 		if (row)
 			return row;
 	}
@@ -372,7 +372,7 @@ static __always_inline const struct tenants_row *find_tenants(const struct packe
 		key.destination.word[1] = packet->destination.word[1];
 		key.destination.word[2] = 0;
 		key.destination.word[3] = 0;
-		row = bpf_map_lookup_elem(&tenants, &key);
+		row = bpf_map_lookup_elem(&table_tenants, &key);
 		if (row)
 			return row;
 		/* /24 */
@@ -381,7 +381,7 @@ static __always_inline const struct tenants_row *find_tenants(const struct packe
 		key.destination.word[1] = 0;
 		key.destination.word[2] = 0;
 		key.destination.word[3] = 0;
-		row = bpf_map_lookup_elem(&tenants, &key);
+		row = bpf_map_lookup_elem(&table_tenants, &key);
 		if (row)
 			return row;
 	}
@@ -394,16 +394,16 @@ static __always_inline bool is_own_address(struct ip_address address)
 	return bpf_map_lookup_elem(&own_addresses, &address) != NULL;
 }
 
-/* Whether an address is in tenants_gateway. */
-static __always_inline bool in_tenants_gateway(struct ip_address address)
+/* Whether an address is in ends_tenants__at_gateway. */
+static __always_inline bool in_ends_tenants__at_gateway(struct ip_address address)
 {
-	return bpf_map_lookup_elem(&tenants_gateway, &address) != NULL;
+	return bpf_map_lookup_elem(&ends_tenants__at_gateway, &address) != NULL;
 }
 
 /* Whether a packet goes to an end of our tunnels. */
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
-	return in_tenants_gateway(packet->destination);
+	return in_ends_tenants__at_gateway(packet->destination);
 }
 
 /*
@@ -418,15 +418,15 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 }
 
 /* The row of keys for a received identifier, or NULL. */
-static __always_inline const struct keys_row *find_keys(__u32 received)
+static __always_inline const struct row_keys *find_in_keys(__u32 received)
 {
-	struct keys_key key = {.received_gre_key = received};
+	struct key_keys key = {.received_gre_key = received};
 
-	return bpf_map_lookup_elem(&keys, &key);
+	return bpf_map_lookup_elem(&table_keys, &key);
 }
 
 /* How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would follow both ways. */
-static __always_inline __u32 option_length(const __u8 *option)
+static __always_inline __u32 tcp_option_length(const __u8 *option)
 {
 	__u64 other = option[0] ^ TCPOPT_NOP;
 	__u32 nop;
@@ -437,7 +437,7 @@ static __always_inline __u32 option_length(const __u8 *option)
 }
 
 /* Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0: nowhere. */
-static __always_inline __u32 find_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
+static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
 {
 	const __u8 *tcp = packet_data(skb) + transport;
 	__u32 at = transport + TCP_HLEN, step, end;
@@ -454,7 +454,7 @@ static __always_inline __u32 find_option(const struct __sk_buff *skb, __u32 tran
 			return 0;
 		if (*option == kind)
 			return option[1] >= length && at + length <= end ? at : 0;
-		step = option_length(option);
+		step = tcp_option_length(option);
 		if (!step)
 			return 0;
 		at += step;
@@ -481,11 +481,11 @@ __noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header
 	linearize(skb, transport + TCP_HLEN_MAX);
 	if (!is_syn(skb, transport))
 		return false;
-	at = find_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
+	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
 	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
 		bpf_ntohs(old) <= host.mtu - headers)
 		return false;
-	if (find_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
+	if (find_tcp_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
 		return true;
 	new = bpf_htons(host.mtu - headers);
 	if (bpf_skb_store_bytes(skb, at + TCPOLEN_HEAD, &new, sizeof(new), 0))
@@ -519,8 +519,8 @@ static __always_inline __u32 overhead_of_answer(void)
 	__u32 overhead = 0;
 
 	/* tenants: mark 0x1000-0x1fff -> tenants, no row: drop (gre-tenants.yaml:36) */
-	if (overhead < TENANTS_MOST_OVERHEAD)
-		overhead = TENANTS_MOST_OVERHEAD;
+	if (overhead < OVERHEAD_TENANTS)
+		overhead = OVERHEAD_TENANTS;
 	return overhead;
 }
 
@@ -625,58 +625,55 @@ static __always_inline __be16 length_field(__u32 length)
 }
 
 /* ipv4 / gre (gre-tenants.yaml:12), with the values of a row of tenants. */
-static __always_inline int encapsulate_tenants_gre_ipv4(
-	struct __sk_buff *skb, const struct packet *packet, const struct tenants_row *row, struct counters *counters)
+static __always_inline int encapsulate_tenants__gre_ipv4(
+	struct __sk_buff *skb, const struct packet *packet, const struct row_tenants *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
-	struct gre_ipv4 *outer;
+	struct stack_gre_ipv4 *outer;
 	__be16 *ether_type;
 	__u64 flags;
 	__u32 sum;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, TENANTS_MOST_OVERHEAD))
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_TENANTS))
 		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, GRE_IPV4_OVERHEAD, &flags)) {
+	if (!fits(skb, packet, STACK_GRE_IPV4__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
 	}
-	if (bpf_skb_adjust_room(skb, GRE_IPV4_OVERHEAD, BPF_ADJ_ROOM_MAC, GRE_IPV4_ROOM | flags)) {
+	if (bpf_skb_adjust_room(skb, STACK_GRE_IPV4__OVERHEAD, BPF_ADJ_ROOM_MAC, STACK_GRE_IPV4__ROOM | flags)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + GRE_IPV4_OVERHEAD > packet_end(skb)) {
+	if ((void *)outer + STACK_GRE_IPV4__OVERHEAD > packet_end(skb)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 
-	/* bpf_redirect_neigh loses frames to a multicast or broadcast MAC. It replaces the MAC, so any unicast one will do. */
-	*(__u8 *)((void *)outer - ETH_HLEN) &= ~MAC_GROUP;
-
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
+	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
-	outer->ipv4.version_ihl = GRE_IPV4_IPV4_VERSION_IHL;
+	outer->ipv4.version_ihl = STACK_GRE_IPV4__IPV4_VERSION_IHL;
 	outer->ipv4.tos = packet->ecn;
-	outer->ipv4.total_length = length_field(packet->length + GRE_IPV4_OVERHEAD);
+	outer->ipv4.total_length = length_field(packet->length + STACK_GRE_IPV4__OVERHEAD);
 	outer->ipv4.id = 0;
-	outer->ipv4.fragment = bpf_htons(GRE_IPV4_IPV4_FRAGMENT);
-	outer->ipv4.ttl = GRE_IPV4_IPV4_TTL;
-	outer->ipv4.protocol = GRE_IPV4_IPV4_PROTOCOL;
-	outer->ipv4.source = host.address_ipv4;
-	outer->ipv4.destination = row->gateway.word[3];
-	sum = bpf_htons(GRE_IPV4_IPV4_CHECKSUM_BASE);
+	outer->ipv4.fragment = bpf_htons(STACK_GRE_IPV4__IPV4_FRAGMENT);
+	outer->ipv4.ttl = STACK_GRE_IPV4__IPV4_TTL;
+	outer->ipv4.protocol = STACK_GRE_IPV4__IPV4_PROTOCOL;
+	outer->ipv4.source = host.value_address__ipv4;
+	outer->ipv4.destination = row->field_gateway.word[3];
+	sum = bpf_htons(STACK_GRE_IPV4__IPV4_CHECKSUM_BASE);
 	sum += bpf_htons(outer->ipv4.tos);
 	sum += outer->ipv4.total_length;
 	sum = checksum_add_be32(sum, outer->ipv4.source);
 	sum = checksum_add_be32(sum, outer->ipv4.destination);
 	outer->ipv4.checksum = checksum_fold(sum);
 
-	outer->gre.flags_version = bpf_htons(GRE_GRE_FLAGS_VERSION);
+	outer->gre.flags_version = bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION);
 	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
-	outer->gre.key = bpf_htonl(row->key);
+	outer->gre.key = bpf_htonl(row->field_key);
 
 	count_chosen(counters, packet, segments);
 	/* To the outer destination's own neighbour; the packet meets this hook again there, and passes as ours. */
@@ -684,48 +681,45 @@ static __always_inline int encapsulate_tenants_gre_ipv4(
 }
 
 /* ipv6 / gre (gre-tenants.yaml:12), with the values of a row of tenants. */
-static __always_inline int encapsulate_tenants_gre_ipv6(
-	struct __sk_buff *skb, const struct packet *packet, const struct tenants_row *row, struct counters *counters)
+static __always_inline int encapsulate_tenants__gre_ipv6(
+	struct __sk_buff *skb, const struct packet *packet, const struct row_tenants *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
-	struct gre_ipv6 *outer;
+	struct stack_gre_ipv6 *outer;
 	__be16 *ether_type;
 	__u64 flags;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, TENANTS_MOST_OVERHEAD))
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_TENANTS))
 		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, GRE_IPV6_OVERHEAD, &flags)) {
+	if (!fits(skb, packet, STACK_GRE_IPV6__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
 	}
-	if (bpf_skb_adjust_room(skb, GRE_IPV6_OVERHEAD, BPF_ADJ_ROOM_MAC, GRE_IPV6_ROOM | flags)) {
+	if (bpf_skb_adjust_room(skb, STACK_GRE_IPV6__OVERHEAD, BPF_ADJ_ROOM_MAC, STACK_GRE_IPV6__ROOM | flags)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + GRE_IPV6_OVERHEAD > packet_end(skb)) {
+	if ((void *)outer + STACK_GRE_IPV6__OVERHEAD > packet_end(skb)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 
-	/* bpf_redirect_neigh loses frames to a multicast or broadcast MAC. It replaces the MAC, so any unicast one will do. */
-	*(__u8 *)((void *)outer - ETH_HLEN) &= ~MAC_GROUP;
-
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
+	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
-	outer->ipv6.version_class_label = bpf_htonl(GRE_IPV6_IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
-	outer->ipv6.payload_length = length_field(packet->length + GRE_IPV6_OVERHEAD - sizeof(outer->ipv6));
-	outer->ipv6.next_header = GRE_IPV6_IPV6_NEXT_HEADER;
-	outer->ipv6.hop_limit = GRE_IPV6_IPV6_HOP_LIMIT;
-	outer->ipv6.source = host_ipv6(&host.address_ipv6);
-	outer->ipv6.destination = to_ipv6(&row->gateway);
+	outer->ipv6.version_class_label = bpf_htonl(STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
+	outer->ipv6.payload_length = length_field(packet->length + STACK_GRE_IPV6__OVERHEAD - sizeof(outer->ipv6));
+	outer->ipv6.next_header = STACK_GRE_IPV6__IPV6_NEXT_HEADER;
+	outer->ipv6.hop_limit = STACK_GRE_IPV6__IPV6_HOP_LIMIT;
+	outer->ipv6.source = host_ipv6(&host.value_address__ipv6);
+	outer->ipv6.destination = to_ipv6(&row->field_gateway);
 
-	outer->gre.flags_version = bpf_htons(GRE_GRE_FLAGS_VERSION);
+	outer->gre.flags_version = bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION);
 	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
-	outer->gre.key = bpf_htonl(row->key);
+	outer->gre.key = bpf_htonl(row->field_key);
 
 	count_chosen(counters, packet, segments);
 	/* To the outer destination's own neighbour; the packet meets this hook again there, and passes as ours. */
@@ -734,13 +728,13 @@ static __always_inline int encapsulate_tenants_gre_ipv6(
 
 /* Each row says which layout it takes. */
 static __always_inline int encapsulate_tenants(
-	struct __sk_buff *skb, const struct packet *packet, const struct tenants_row *row, struct counters *counters)
+	struct __sk_buff *skb, const struct packet *packet, const struct row_tenants *row, struct counters *counters)
 {
 	switch (row->stack) {
 	case STACK_GRE_IPV4:
-		return encapsulate_tenants_gre_ipv4(skb, packet, row, counters);
+		return encapsulate_tenants__gre_ipv4(skb, packet, row, counters);
 	case STACK_GRE_IPV6:
-		return encapsulate_tenants_gre_ipv6(skb, packet, row, counters);
+		return encapsulate_tenants__gre_ipv6(skb, packet, row, counters);
 	}
 	count(&counters->egress_unknown_stack, skb);
 	return TC_ACT_SHOT;
@@ -749,16 +743,16 @@ static __always_inline int encapsulate_tenants(
 /* The rules in the order written; the first that fits decides. */
 static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *packet, struct counters *counters)
 {
-	const struct tenants_row *tenants;
+	const struct row_tenants *row_tenants;
 
 	/* tenants: mark 0x1000-0x1fff -> tenants, no row: drop (gre-tenants.yaml:36) */
 	if ((packet->mark >= 0x1000 && packet->mark <= 0x1fff)) {
-		tenants = find_tenants(packet);
-		if (tenants) {
-			packet->chosen = offsetof(struct counters, egress_tenants);
+		row_tenants = find_in_tenants(packet);
+		if (row_tenants) {
+			packet->chosen = offsetof(struct counters, egress_rule_tenants);
 			goto encapsulate_tenants;
 		}
-		count(&counters->egress_tenants_no_row, skb);
+		count(&counters->egress_miss_tenants, skb);
 		return TC_ACT_SHOT;
 	}
 
@@ -766,7 +760,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	return TC_ACT_UNSPEC; /* default: pass (gre-tenants.yaml:37) */
 
 encapsulate_tenants:
-	return encapsulate_tenants(skb, packet, tenants, counters);
+	return encapsulate_tenants(skb, packet, row_tenants, counters);
 }
 
 /* Link-local traffic, and what keeps the link alive, is not for the rules. */
@@ -784,7 +778,7 @@ static __always_inline bool stays_on_link(const struct packet *packet)
 }
 
 SEC("tc")
-int gre_tenants_egress(struct __sk_buff *skb)
+int gre_tenants__egress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 	struct packet found = {};
@@ -851,7 +845,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 }
 
 /* gateways: who may send (gre-tenants.yaml:40) */
-static __always_inline bool may_send_gateways_ipv4(const struct gre_ipv4 *outer)
+static __always_inline bool may_send_gateways_ipv4(const struct stack_gre_ipv4 *outer)
 {
 	return (outer->ipv4.source & bpf_htonl(0xfffffff0)) == bpf_htonl(0xc0000200);
 }
@@ -859,83 +853,83 @@ static __always_inline bool may_send_gateways_ipv4(const struct gre_ipv4 *outer)
 /* ipv4 / gre: judge every header, outermost first, then take them off. */
 static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct counters *counters)
 {
-	struct gre_ipv4 *outer;
+	struct stack_gre_ipv4 *outer;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
-	__s32 diff = GRE_IPV4_OVERHEAD;
+	__s32 diff;
 	__u8 ecn;
-	const struct keys_row *keys;
+	const struct row_keys *row_keys;
 	__u32 mark = skb->mark;
 
-	linearize(skb, ETH_HLEN + GRE_IPV4_OVERHEAD + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_GRE_IPV4__OVERHEAD + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	ipv4 = (void *)outer + GRE_IPV4_OVERHEAD;
-	ipv6 = (void *)outer + GRE_IPV4_OVERHEAD;
+	ipv4 = (void *)outer + STACK_GRE_IPV4__OVERHEAD;
+	ipv6 = (void *)outer + STACK_GRE_IPV4__OVERHEAD;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_gre_truncated, skb);
-	if (outer->ipv4.version_ihl != GRE_IPV4_IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_gre_options, skb);
-	if (outer->ipv4.fragment & bpf_htons(GRE_IPV4_IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_gre_fragment, skb);
-	if ((outer->gre.flags_version & bpf_htons(GRE_GRE_FLAGS_VERSION_COMPARED)) !=
-		bpf_htons(GRE_GRE_FLAGS_VERSION_EXPECTED))
-		return refuse(&counters->refused_gre_flags, skb);
+		return refuse(&counters->refused_gre__truncated, skb);
+	if (outer->ipv4.version_ihl != STACK_GRE_IPV4__IPV4_VERSION_IHL_EXPECTED)
+		return refuse(&counters->refused_gre__options, skb);
+	if (outer->ipv4.fragment & bpf_htons(STACK_GRE_IPV4__IPV4_FRAGMENT_COMPARED))
+		return refuse(&counters->refused_gre__fragment, skb);
+	if ((outer->gre.flags_version & bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED)) !=
+		bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED))
+		return refuse(&counters->refused_gre__gre_flags, skb);
 	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_gre_header_checksum, skb);
+		return refuse(&counters->refused_gre__header_checksum, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
 	datagram = bpf_ntohs(outer->ipv4.total_length);
-	if (datagram > skb->len - ETH_HLEN || datagram < GRE_IPV4_OVERHEAD + sizeof(*ipv4))
-		return refuse(&counters->refused_gre_length, skb);
+	if (datagram > skb->len - ETH_HLEN || datagram < STACK_GRE_IPV4__OVERHEAD + sizeof(*ipv4))
+		return refuse(&counters->refused_gre__length, skb);
 
 	switch (bpf_ntohs(outer->gre.protocol)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_gre_payload, skb);
+			return refuse(&counters->refused_gre__payload, skb);
 		break;
 	case ETH_P_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_gre_truncated, skb);
+			return refuse(&counters->refused_gre__truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_gre_payload, skb);
+			return refuse(&counters->refused_gre__payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_gre_payload, skb);
+		return refuse(&counters->refused_gre__payload, skb);
 	}
 	/*
 	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
-	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - GRE_IPV4_OVERHEAD)
-		return refuse(&counters->refused_gre_gso, skb);
-	if (inner_length > datagram - GRE_IPV4_OVERHEAD)
-		return refuse(&counters->refused_gre_length, skb);
+	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - STACK_GRE_IPV4__OVERHEAD)
+		return refuse(&counters->refused_gre__gso, skb);
+	if (inner_length > datagram - STACK_GRE_IPV4__OVERHEAD)
+		return refuse(&counters->refused_gre__length, skb);
 
 	/* gateways: gre from gateways, in keys, mark endpoint.mark (gre-tenants.yaml:40) */
 	if (may_send_gateways_ipv4(outer)) {
-		decapsulated = &counters->ingress_gateways;
-		keys = find_keys(bpf_ntohl(outer->gre.key));
-		if (!keys)
-			return refuse(&counters->refused_gre_key, skb);
-		mark = keys->mark;
+		decapsulated = &counters->ingress_rule_gateways;
+		row_keys = find_in_keys(bpf_ntohl(outer->gre.key));
+		if (!row_keys)
+			return refuse(&counters->refused_gre__gre_key, skb);
+		mark = row_keys->field_mark;
 		goto accepted;
 	}
-	return refuse(&counters->refused_gre_source, skb);
+	return refuse(&counters->refused_gre__source, skb);
 
 accepted:
 	/* Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it was. */
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre_ecn, skb);
+			return refuse(&counters->refused_gre__ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -943,30 +937,31 @@ accepted:
 
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre_ecn, skb);
+			return refuse(&counters->refused_gre__ecn, skb);
 		if (ecn != inner_ecn &&
-			ecn_write_ipv6(skb, ETH_HLEN + GRE_IPV4_OVERHEAD, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_gre_room, skb);
+			ecn_write_ipv6(skb, ETH_HLEN + STACK_GRE_IPV4__OVERHEAD, ipv6->version_class_label, ecn))
+			return refuse(&counters->refused_gre__room, skb);
 	}
+	diff = STACK_GRE_IPV4__OVERHEAD;
 	if (!inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also adds what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
-			return refuse(&counters->refused_gre_room, skb);
+			return refuse(&counters->refused_gre__room, skb);
 		diff += IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_gre_room, skb);
+		return refuse(&counters->refused_gre__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	skb->mark = mark;
-	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), GRE_IPV4_OVERHEAD);
+	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), STACK_GRE_IPV4__OVERHEAD);
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
 	return TC_ACT_UNSPEC;
 }
 
 /* gateways: who may send (gre-tenants.yaml:40) */
-static __always_inline bool may_send_gateways_ipv6(const struct gre_ipv6 *outer)
+static __always_inline bool may_send_gateways_ipv6(const struct stack_gre_ipv6 *outer)
 {
 	return (outer->ipv6.source.word[0] == bpf_htonl(0x20010db8) &&
 		outer->ipv6.source.word[1] == bpf_htonl(0x00010000));
@@ -974,86 +969,86 @@ static __always_inline bool may_send_gateways_ipv6(const struct gre_ipv6 *outer)
 
 /*
  * ipv6 / gre: judge every header, outermost first, then take them off, with a tunnel encapsulation limit
- * where there is one: `options` is its size or 0.
+ * where there is one: `extension` is its size or 0.
  */
-static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 options, struct counters *counters)
+static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 extension, struct counters *counters)
 {
-	struct gre_ipv6 *outer, *behind;
+	struct stack_gre_ipv6 *outer, *behind;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
-	__u32 overhead = GRE_IPV6_OVERHEAD + options;
+	__u32 overhead = STACK_GRE_IPV6__OVERHEAD + extension;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
-	__s32 diff = overhead;
+	__s32 diff;
 	__u8 ecn;
-	const struct keys_row *keys;
+	const struct row_keys *row_keys;
 	__u32 mark = skb->mark;
 
-	linearize(skb, ETH_HLEN + overhead + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_GRE_IPV6__OVERHEAD + extension + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	behind = (void *)outer + options; /* the same layout, for the headers behind the option */
+	behind = (void *)outer + extension; /* the same layout, for the headers behind the option */
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_gre_truncated, skb);
-	if ((outer->ipv6.version_class_label & bpf_htonl(GRE_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
-		bpf_htonl(GRE_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED))
-		return refuse(&counters->refused_gre_version, skb);
-	if ((behind->gre.flags_version & bpf_htons(GRE_GRE_FLAGS_VERSION_COMPARED)) !=
-		bpf_htons(GRE_GRE_FLAGS_VERSION_EXPECTED))
-		return refuse(&counters->refused_gre_flags, skb);
+		return refuse(&counters->refused_gre__truncated, skb);
+	if ((outer->ipv6.version_class_label & bpf_htonl(STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
+		bpf_htonl(STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED))
+		return refuse(&counters->refused_gre__version, skb);
+	if ((behind->gre.flags_version & bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED)) !=
+		bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED))
+		return refuse(&counters->refused_gre__gre_flags, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
-	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6) - options;
-	if (datagram > skb->len - ETH_HLEN - options || datagram < GRE_IPV6_OVERHEAD + sizeof(*ipv4))
-		return refuse(&counters->refused_gre_length, skb);
+	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
+	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4))
+		return refuse(&counters->refused_gre__length, skb);
 
 	switch (bpf_ntohs(behind->gre.protocol)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_gre_payload, skb);
+			return refuse(&counters->refused_gre__payload, skb);
 		break;
 	case ETH_P_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_gre_truncated, skb);
+			return refuse(&counters->refused_gre__truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_gre_payload, skb);
+			return refuse(&counters->refused_gre__payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_gre_payload, skb);
+		return refuse(&counters->refused_gre__payload, skb);
 	}
 	/*
 	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_gre_gso, skb);
-	if (inner_length > datagram - GRE_IPV6_OVERHEAD)
-		return refuse(&counters->refused_gre_length, skb);
+		return refuse(&counters->refused_gre__gso, skb);
+	if (inner_length > datagram - overhead)
+		return refuse(&counters->refused_gre__length, skb);
 
 	/* gateways: gre from gateways, in keys, mark endpoint.mark (gre-tenants.yaml:40) */
 	if (may_send_gateways_ipv6(outer)) {
-		decapsulated = &counters->ingress_gateways;
-		keys = find_keys(bpf_ntohl(behind->gre.key));
-		if (!keys)
-			return refuse(&counters->refused_gre_key, skb);
-		mark = keys->mark;
+		decapsulated = &counters->ingress_rule_gateways;
+		row_keys = find_in_keys(bpf_ntohl(behind->gre.key));
+		if (!row_keys)
+			return refuse(&counters->refused_gre__gre_key, skb);
+		mark = row_keys->field_mark;
 		goto accepted;
 	}
-	return refuse(&counters->refused_gre_source, skb);
+	return refuse(&counters->refused_gre__source, skb);
 
 accepted:
 	/* Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it was. */
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre_ecn, skb);
+			return refuse(&counters->refused_gre__ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1061,18 +1056,19 @@ accepted:
 
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre_ecn, skb);
+			return refuse(&counters->refused_gre__ecn, skb);
 		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_gre_room, skb);
+			return refuse(&counters->refused_gre__room, skb);
 	}
+	diff = overhead;
 	if (inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also takes what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
-			return refuse(&counters->refused_gre_room, skb);
+			return refuse(&counters->refused_gre__room, skb);
 		diff -= IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_gre_room, skb);
+		return refuse(&counters->refused_gre__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	skb->mark = mark;
@@ -1092,7 +1088,7 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 	if ((void *)(ip + 1) > packet_end(skb))
 		return TC_ACT_UNSPEC;
 	/* gre */
-	if (ip->protocol == IPPROTO_GRE && ip->destination == host.address_ipv4)
+	if (ip->protocol == IPPROTO_GRE && ip->destination == host.value_address__ipv4)
 		return decapsulate_gre_ipv4(skb, counters);
 	return TC_ACT_UNSPEC;
 }
@@ -1102,7 +1098,7 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 {
 	const struct ipv6_header *ip;
 	const struct encapsulation_limit *limit;
-	__u32 options = 0;
+	__u32 extension = 0;
 	__u8 protocol;
 
 	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*limit));
@@ -1116,16 +1112,16 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 		if ((void *)(limit + 1) > packet_end(skb) || !is_encapsulation_limit(limit))
 			return TC_ACT_UNSPEC;
 		protocol = limit->next_header;
-		options = sizeof(*limit);
+		extension = sizeof(*limit);
 	}
 	/* gre */
-	if (protocol == IPPROTO_GRE && same_ipv6(&ip->destination, &host.address_ipv6))
-		return decapsulate_gre_ipv6(skb, options, counters);
+	if (protocol == IPPROTO_GRE && same_ipv6(&ip->destination, &host.value_address__ipv6))
+		return decapsulate_gre_ipv6(skb, extension, counters);
 	return TC_ACT_UNSPEC;
 }
 
 SEC("tc")
-int gre_tenants_ingress(struct __sk_buff *skb)
+int gre_tenants__ingress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 

@@ -11,20 +11,21 @@
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_syn.h"
+#include "encap_limit.h"
 
 /* gue: ipv4 / udp / gue, 32 bytes (gue-dsr.yaml:9) */
-#define GUE_IPV4_OVERHEAD 32 /* bytes */
+#define STACK_GUE_IPV4__OVERHEAD 32 /* bytes */
 #define GUE_PRIVATE_MAX 124 /* bytes */
-#define GUE_UDP_DESTINATION_PORT 6080 /* gue-dsr.yaml:9 */
-#define GUE_IPV4_IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
-#define GUE_IPV4_IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
-#define GUE_GUE_VARIANT_COMPARED 0xc0 /* on receive: variant */
-#define GUE_GUE_CONTROL_COMPARED 0x20 /* on receive: control */
+#define ENCAP_GUE__UDP_DESTINATION_PORT 6080 /* gue-dsr.yaml:9 */
+#define STACK_GUE_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
+#define STACK_GUE_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
+#define ENCAP_GUE__GUE_VARIANT_COMPARED 0xc0 /* on receive: variant */
+#define ENCAP_GUE__GUE_CONTROL_COMPARED 0x20 /* on receive: control */
 
 /* gue: ipv6 / udp / gue, 52 bytes (gue-dsr.yaml:9) */
-#define GUE_IPV6_OVERHEAD 52 /* bytes */
-#define GUE_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
-#define GUE_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
+#define STACK_GUE_IPV6__OVERHEAD 52 /* bytes */
+#define STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
+#define STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
 
 /* What TCP segments leave room for. */
 #define ARRIVALS_MAX 8192 /* connections that came in and wait for their answer */
@@ -69,32 +70,32 @@ struct gue_header {
 };
 
 /* ipv4 / udp / gue: what stands between the Ethernet header and the inner IP packet */
-struct gue_ipv4 {
+struct stack_gue_ipv4 {
 	struct ipv4_header ipv4;
 	struct udp_header udp;
 	struct gue_header gue;
 };
-_Static_assert(offsetof(struct gue_ipv4, udp) == 20, "udp follows without a gap");
-_Static_assert(offsetof(struct gue_ipv4, gue) == 28, "gue follows without a gap");
-_Static_assert(
-	offsetof(struct gue_ipv4, gue) + sizeof(struct gue_header) == GUE_IPV4_OVERHEAD, "nothing stands behind it");
+_Static_assert(offsetof(struct stack_gue_ipv4, udp) == 20, "udp follows without a gap");
+_Static_assert(offsetof(struct stack_gue_ipv4, gue) == 28, "gue follows without a gap");
+_Static_assert(offsetof(struct stack_gue_ipv4, gue) + sizeof(struct gue_header) == STACK_GUE_IPV4__OVERHEAD,
+	"nothing stands behind it");
 
 /* ipv6 / udp / gue: what stands between the Ethernet header and the inner IP packet */
-struct gue_ipv6 {
+struct stack_gue_ipv6 {
 	struct ipv6_header ipv6;
 	struct udp_header udp;
 	struct gue_header gue;
 };
-_Static_assert(offsetof(struct gue_ipv6, udp) == 40, "udp follows without a gap");
-_Static_assert(offsetof(struct gue_ipv6, gue) == 48, "gue follows without a gap");
-_Static_assert(
-	offsetof(struct gue_ipv6, gue) + sizeof(struct gue_header) == GUE_IPV6_OVERHEAD, "nothing stands behind it");
+_Static_assert(offsetof(struct stack_gue_ipv6, udp) == 40, "udp follows without a gap");
+_Static_assert(offsetof(struct stack_gue_ipv6, gue) == 48, "gue follows without a gap");
+_Static_assert(offsetof(struct stack_gue_ipv6, gue) + sizeof(struct gue_header) == STACK_GUE_IPV6__OVERHEAD,
+	"nothing stands behind it");
 
 /* Differs per machine and per device: written by the loader before the program is verified, constant from then on. */
 struct host {
 	__u32 mtu; /* host.uplink.mtu */
-	__be32 address_ipv4; /* host.address */
-	struct ipv6_address address_ipv6; /* host.address */
+	__be32 value_address__ipv4; /* host.address */
+	struct ipv6_address value_address__ipv6; /* host.address */
 	__u8 identity[32]; /* which bundle this is: for `encapctl status` */
 };
 
@@ -107,28 +108,28 @@ struct counter {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_vip_inside; /* rule vip-inside: dropped (gue-dsr.yaml:17) */
+	struct counter egress_rule_vip_inside; /* rule vip-inside: dropped (gue-dsr.yaml:17) */
 	struct counter egress_default; /* no rule: passed in the clear (gue-dsr.yaml:18) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
 	struct counter
 		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_from_lb; /* rule from-lb: decapsulated (gue-dsr.yaml:9) */
-	struct counter refused_gue_truncated; /* gue: shorter than its headers: dropped */
-	struct counter refused_gue_options; /* gue: IPv4 options in the outer header: dropped */
-	struct counter refused_gue_fragment; /* gue: a fragment of an outer packet: dropped */
-	struct counter refused_gue_variant; /* gue: wrong gue variant: dropped */
-	struct counter refused_gue_control; /* gue: wrong gue control: dropped */
-	struct counter refused_gue_flags; /* gue: wrong gue flags: dropped */
-	struct counter refused_gue_header_checksum; /* gue: a wrong outer header checksum: dropped */
-	struct counter refused_gue_length; /* gue: lengths that contradict the packet: dropped */
-	struct counter refused_gue_payload; /* gue: what is inside is no IPv4 or IPv6 packet: dropped */
-	struct counter refused_gue_source; /* gue: an outer source that no rule lists: dropped */
-	struct counter refused_gue_match; /* gue: an inner packet that no rule matches: dropped */
-	struct counter refused_gue_ecn; /* gue: congestion marked on a packet that cannot say so (RFC 6040): dropped */
-	struct counter refused_gue_gso; /* gue: a super-packet of several outer packets: dropped */
-	struct counter refused_gue_room; /* gue: the kernel could not take the headers off: dropped */
-	struct counter refused_gue_version; /* gue: a wrong outer IP version: dropped */
+	struct counter ingress_rule_from_lb; /* rule from-lb: decapsulated (gue-dsr.yaml:9) */
+	struct counter refused_gue__truncated; /* gue: shorter than its headers: dropped */
+	struct counter refused_gue__options; /* gue: IPv4 options in the outer header: dropped */
+	struct counter refused_gue__fragment; /* gue: a fragment of an outer packet: dropped */
+	struct counter refused_gue__gue_variant; /* gue: wrong gue variant: dropped */
+	struct counter refused_gue__gue_control; /* gue: wrong gue control: dropped */
+	struct counter refused_gue__gue_flags; /* gue: wrong gue flags: dropped */
+	struct counter refused_gue__header_checksum; /* gue: a wrong outer header checksum: dropped */
+	struct counter refused_gue__length; /* gue: lengths that contradict the packet: dropped */
+	struct counter refused_gue__payload; /* gue: what is inside is no IPv4 or IPv6 packet: dropped */
+	struct counter refused_gue__source; /* gue: an outer source that no rule lists: dropped */
+	struct counter refused_gue__match; /* gue: an inner packet that no rule matches: dropped */
+	struct counter refused_gue__ecn; /* gue: congestion marked on a packet that cannot say so (RFC 6040): dropped */
+	struct counter refused_gue__gso; /* gue: a super-packet of several outer packets: dropped */
+	struct counter refused_gue__room; /* gue: the kernel could not take the headers off: dropped */
+	struct counter refused_gue__version; /* gue: a wrong outer IP version: dropped */
 };
 
 struct {
@@ -216,7 +217,7 @@ static __always_inline bool parse_ipv6(const struct __sk_buff *skb, __u32 offset
 }
 
 /* How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would follow both ways. */
-static __always_inline __u32 option_length(const __u8 *option)
+static __always_inline __u32 tcp_option_length(const __u8 *option)
 {
 	__u64 other = option[0] ^ TCPOPT_NOP;
 	__u32 nop;
@@ -227,7 +228,7 @@ static __always_inline __u32 option_length(const __u8 *option)
 }
 
 /* Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0: nowhere. */
-static __always_inline __u32 find_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
+static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
 {
 	const __u8 *tcp = packet_data(skb) + transport;
 	__u32 at = transport + TCP_HLEN, step, end;
@@ -244,7 +245,7 @@ static __always_inline __u32 find_option(const struct __sk_buff *skb, __u32 tran
 			return 0;
 		if (*option == kind)
 			return option[1] >= length && at + length <= end ? at : 0;
-		step = option_length(option);
+		step = tcp_option_length(option);
 		if (!step)
 			return 0;
 		at += step;
@@ -271,11 +272,11 @@ __noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header
 	linearize(skb, transport + TCP_HLEN_MAX);
 	if (!is_syn(skb, transport))
 		return false;
-	at = find_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
+	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
 	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
 		bpf_ntohs(old) <= host.mtu - headers)
 		return false;
-	if (find_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
+	if (find_tcp_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
 		return true;
 	new = bpf_htons(host.mtu - headers);
 	if (bpf_skb_store_bytes(skb, at + TCPOLEN_HEAD, &new, sizeof(new), 0))
@@ -348,7 +349,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	/* vip-inside: from vips to management: drop (gue-dsr.yaml:17) */
 	if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000) &&
 		(packet->source.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) {
-		count(&counters->egress_vip_inside, skb);
+		count(&counters->egress_rule_vip_inside, skb);
 		return TC_ACT_SHOT;
 	}
 
@@ -357,7 +358,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 }
 
 SEC("tc")
-int gue_dsr_egress(struct __sk_buff *skb)
+int gue_dsr__egress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 	struct packet found = {};
@@ -416,7 +417,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 }
 
 /* from-lb: who may send (gue-dsr.yaml:9) */
-static __always_inline bool may_send_from_lb_ipv4(const struct gue_ipv4 *outer)
+static __always_inline bool may_send_from_lb_ipv4(const struct stack_gue_ipv4 *outer)
 {
 	return (outer->ipv4.source & bpf_htonl(0xfffffff0)) == bpf_htonl(0xc0000200);
 }
@@ -424,82 +425,82 @@ static __always_inline bool may_send_from_lb_ipv4(const struct gue_ipv4 *outer)
 /* ipv4 / udp / gue: judge every header, outermost first, then take them off. */
 static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct counters *counters)
 {
-	struct gue_ipv4 *outer;
+	struct stack_gue_ipv4 *outer;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
+	__u32 overhead = STACK_GUE_IPV4__OVERHEAD;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
 	__s32 diff;
-	__u32 tail, overhead;
+	__u32 tail;
 	__u8 ecn;
 	struct packet found = {};
 	struct packet *packet;
 	bool listed = false;
 
-	linearize(skb, ETH_HLEN + GUE_IPV4_OVERHEAD + GUE_PRIVATE_MAX + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_GUE_IPV4__OVERHEAD + GUE_PRIVATE_MAX + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + GUE_IPV4_OVERHEAD > packet_end(skb))
-		return refuse(&counters->refused_gue_truncated, skb);
-	if (outer->ipv4.version_ihl != GUE_IPV4_IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_gue_options, skb);
-	if (outer->ipv4.fragment & bpf_htons(GUE_IPV4_IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_gue_fragment, skb);
-	if (outer->gue.version_length & GUE_GUE_VARIANT_COMPARED)
-		return refuse(&counters->refused_gue_variant, skb);
-	if (outer->gue.version_length & GUE_GUE_CONTROL_COMPARED)
-		return refuse(&counters->refused_gue_control, skb);
+	if ((void *)outer + overhead > packet_end(skb))
+		return refuse(&counters->refused_gue__truncated, skb);
+	if (outer->ipv4.version_ihl != STACK_GUE_IPV4__IPV4_VERSION_IHL_EXPECTED)
+		return refuse(&counters->refused_gue__options, skb);
+	if (outer->ipv4.fragment & bpf_htons(STACK_GUE_IPV4__IPV4_FRAGMENT_COMPARED))
+		return refuse(&counters->refused_gue__fragment, skb);
+	if (outer->gue.version_length & ENCAP_GUE__GUE_VARIANT_COMPARED)
+		return refuse(&counters->refused_gue__gue_variant, skb);
+	if (outer->gue.version_length & ENCAP_GUE__GUE_CONTROL_COMPARED)
+		return refuse(&counters->refused_gue__gue_control, skb);
 	if (outer->gue.flags != 0)
-		return refuse(&counters->refused_gue_flags, skb);
+		return refuse(&counters->refused_gue__gue_flags, skb);
 	tail = ((outer->gue.version_length) & 0x1f) * 4; /* gue.private */
-	overhead = GUE_IPV4_OVERHEAD + tail;
-	diff = overhead;
+	overhead += tail;
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_gue_truncated, skb);
+		return refuse(&counters->refused_gue__truncated, skb);
 	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_gue_header_checksum, skb);
+		return refuse(&counters->refused_gue__header_checksum, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
 	datagram = bpf_ntohs(outer->ipv4.total_length);
 	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4) ||
-		bpf_ntohs(outer->udp.length) != datagram - offsetof(struct gue_ipv4, udp))
-		return refuse(&counters->refused_gue_length, skb);
+		bpf_ntohs(outer->udp.length) != datagram - offsetof(struct stack_gue_ipv4, udp))
+		return refuse(&counters->refused_gue__length, skb);
 
 	switch (outer->gue.protocol) {
 	case IPPROTO_IPIP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_gue_payload, skb);
+			return refuse(&counters->refused_gue__payload, skb);
 		break;
 	case IPPROTO_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_gue_truncated, skb);
+			return refuse(&counters->refused_gue__truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_gue_payload, skb);
+			return refuse(&counters->refused_gue__payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_gue_payload, skb);
+		return refuse(&counters->refused_gue__payload, skb);
 	}
 	/*
 	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_gue_gso, skb);
+		return refuse(&counters->refused_gue__gso, skb);
 	/* Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for theirs, and loses them. */
 	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
-		return refuse(&counters->refused_gue_gso, skb);
+		return refuse(&counters->refused_gue__gso, skb);
 	if (inner_length > datagram - overhead)
-		return refuse(&counters->refused_gue_length, skb);
+		return refuse(&counters->refused_gue__length, skb);
 	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + overhead, &found)
 			  : !parse_ipv6(skb, ETH_HLEN + overhead, &found))
-		return refuse(&counters->refused_gue_payload, skb);
+		return refuse(&counters->refused_gue__payload, skb);
 	packet = through_scratch(&found);
 	if (!packet)
 		return TC_ACT_SHOT;
@@ -513,18 +514,18 @@ static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct co
 				(packet->destination.word[0] == bpf_htonl(0x20010db8) &&
 					(packet->destination.word[1] & bpf_htonl(0xffff0000)) ==
 						bpf_htonl(0x00ff0000)))) {
-			decapsulated = &counters->ingress_from_lb;
+			decapsulated = &counters->ingress_rule_from_lb;
 			goto accepted;
 		}
 	}
-	return refuse(listed ? &counters->refused_gue_match : &counters->refused_gue_source, skb);
+	return refuse(listed ? &counters->refused_gue__match : &counters->refused_gue__source, skb);
 
 accepted:
 	/* Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it was. */
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gue_ecn, skb);
+			return refuse(&counters->refused_gue__ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -532,18 +533,19 @@ accepted:
 
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gue_ecn, skb);
+			return refuse(&counters->refused_gue__ecn, skb);
 		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_gue_room, skb);
+			return refuse(&counters->refused_gue__room, skb);
 	}
+	diff = overhead;
 	if (!inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also adds what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
-			return refuse(&counters->refused_gue_room, skb);
+			return refuse(&counters->refused_gue__room, skb);
 		diff += IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_gue_room, skb);
+		return refuse(&counters->refused_gue__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), overhead);
@@ -553,88 +555,92 @@ accepted:
 }
 
 /* from-lb: who may send (gue-dsr.yaml:9) */
-static __always_inline bool may_send_from_lb_ipv6(const struct gue_ipv6 *outer)
+static __always_inline bool may_send_from_lb_ipv6(const struct stack_gue_ipv6 *outer)
 {
 	return (outer->ipv6.source.word[0] == bpf_htonl(0x20010db8) &&
 		outer->ipv6.source.word[1] == bpf_htonl(0x00010000));
 }
 
-/* ipv6 / udp / gue: judge every header, outermost first, then take them off. */
-static __always_inline int decapsulate_gue_ipv6(struct __sk_buff *skb, struct counters *counters)
+/*
+ * ipv6 / udp / gue: judge every header, outermost first, then take them off, with a tunnel encapsulation limit
+ * where there is one: `extension` is its size or 0.
+ */
+static __always_inline int decapsulate_gue_ipv6(struct __sk_buff *skb, __u32 extension, struct counters *counters)
 {
-	struct gue_ipv6 *outer;
+	struct stack_gue_ipv6 *outer, *behind;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
+	__u32 overhead = STACK_GUE_IPV6__OVERHEAD + extension;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
 	__s32 diff;
-	__u32 tail, overhead;
+	__u32 tail;
 	__u8 ecn;
 	struct packet found = {};
 	struct packet *packet;
 	bool listed = false;
 
-	linearize(skb, ETH_HLEN + GUE_IPV6_OVERHEAD + GUE_PRIVATE_MAX + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_GUE_IPV6__OVERHEAD + extension + GUE_PRIVATE_MAX + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + GUE_IPV6_OVERHEAD > packet_end(skb))
-		return refuse(&counters->refused_gue_truncated, skb);
-	if ((outer->ipv6.version_class_label & bpf_htonl(GUE_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
-		bpf_htonl(GUE_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED))
-		return refuse(&counters->refused_gue_version, skb);
-	if (outer->gue.version_length & GUE_GUE_VARIANT_COMPARED)
-		return refuse(&counters->refused_gue_variant, skb);
-	if (outer->gue.version_length & GUE_GUE_CONTROL_COMPARED)
-		return refuse(&counters->refused_gue_control, skb);
-	if (outer->gue.flags != 0)
-		return refuse(&counters->refused_gue_flags, skb);
-	tail = ((outer->gue.version_length) & 0x1f) * 4; /* gue.private */
-	overhead = GUE_IPV6_OVERHEAD + tail;
-	diff = overhead;
+	behind = (void *)outer + extension; /* the same layout, for the headers behind the option */
+	if ((void *)outer + overhead > packet_end(skb))
+		return refuse(&counters->refused_gue__truncated, skb);
+	if ((outer->ipv6.version_class_label & bpf_htonl(STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
+		bpf_htonl(STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED))
+		return refuse(&counters->refused_gue__version, skb);
+	if (behind->gue.version_length & ENCAP_GUE__GUE_VARIANT_COMPARED)
+		return refuse(&counters->refused_gue__gue_variant, skb);
+	if (behind->gue.version_length & ENCAP_GUE__GUE_CONTROL_COMPARED)
+		return refuse(&counters->refused_gue__gue_control, skb);
+	if (behind->gue.flags != 0)
+		return refuse(&counters->refused_gue__gue_flags, skb);
+	tail = ((behind->gue.version_length) & 0x1f) * 4; /* gue.private */
+	overhead += tail;
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_gue_truncated, skb);
+		return refuse(&counters->refused_gue__truncated, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
 	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
 	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4) ||
-		bpf_ntohs(outer->udp.length) != datagram - offsetof(struct gue_ipv6, udp))
-		return refuse(&counters->refused_gue_length, skb);
+		bpf_ntohs(behind->udp.length) != datagram - extension - offsetof(struct stack_gue_ipv6, udp))
+		return refuse(&counters->refused_gue__length, skb);
 
-	switch (outer->gue.protocol) {
+	switch (behind->gue.protocol) {
 	case IPPROTO_IPIP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_gue_payload, skb);
+			return refuse(&counters->refused_gue__payload, skb);
 		break;
 	case IPPROTO_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_gue_truncated, skb);
+			return refuse(&counters->refused_gue__truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_gue_payload, skb);
+			return refuse(&counters->refused_gue__payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_gue_payload, skb);
+		return refuse(&counters->refused_gue__payload, skb);
 	}
 	/*
 	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_gue_gso, skb);
+		return refuse(&counters->refused_gue__gso, skb);
 	/* Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for theirs, and loses them. */
 	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
-		return refuse(&counters->refused_gue_gso, skb);
+		return refuse(&counters->refused_gue__gso, skb);
 	if (inner_length > datagram - overhead)
-		return refuse(&counters->refused_gue_length, skb);
+		return refuse(&counters->refused_gue__length, skb);
 	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + overhead, &found)
 			  : !parse_ipv6(skb, ETH_HLEN + overhead, &found))
-		return refuse(&counters->refused_gue_payload, skb);
+		return refuse(&counters->refused_gue__payload, skb);
 	packet = through_scratch(&found);
 	if (!packet)
 		return TC_ACT_SHOT;
@@ -648,18 +654,18 @@ static __always_inline int decapsulate_gue_ipv6(struct __sk_buff *skb, struct co
 				(packet->destination.word[0] == bpf_htonl(0x20010db8) &&
 					(packet->destination.word[1] & bpf_htonl(0xffff0000)) ==
 						bpf_htonl(0x00ff0000)))) {
-			decapsulated = &counters->ingress_from_lb;
+			decapsulated = &counters->ingress_rule_from_lb;
 			goto accepted;
 		}
 	}
-	return refuse(listed ? &counters->refused_gue_match : &counters->refused_gue_source, skb);
+	return refuse(listed ? &counters->refused_gue__match : &counters->refused_gue__source, skb);
 
 accepted:
 	/* Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it was. */
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gue_ecn, skb);
+			return refuse(&counters->refused_gue__ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -667,18 +673,19 @@ accepted:
 
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gue_ecn, skb);
+			return refuse(&counters->refused_gue__ecn, skb);
 		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_gue_room, skb);
+			return refuse(&counters->refused_gue__room, skb);
 	}
+	diff = overhead;
 	if (inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also takes what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
-			return refuse(&counters->refused_gue_room, skb);
+			return refuse(&counters->refused_gue__room, skb);
 		diff -= IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_gue_room, skb);
+		return refuse(&counters->refused_gue__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), overhead);
@@ -698,13 +705,13 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 	if ((void *)(ip + 1) > packet_end(skb))
 		return TC_ACT_UNSPEC;
 	/* gue */
-	if (ip->protocol == IPPROTO_UDP && ip->destination == host.address_ipv4) {
+	if (ip->protocol == IPPROTO_UDP && ip->destination == host.value_address__ipv4) {
 		/* A later fragment does not show its port. It is left alone: without the first, which is refused, it is nothing. */
 		if (ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET))
 			return TC_ACT_UNSPEC;
 		udp = (void *)ip + (ip->version_ihl & 0x0f) * 4;
 		if ((void *)(udp + 1) <= packet_end(skb) &&
-			udp->destination_port == bpf_htons(GUE_UDP_DESTINATION_PORT))
+			udp->destination_port == bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT))
 			return decapsulate_gue_ipv4(skb, counters);
 	}
 	return TC_ACT_UNSPEC;
@@ -714,24 +721,36 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *counters)
 {
 	const struct ipv6_header *ip;
+	const struct encapsulation_limit *limit;
 	const struct udp_header *udp;
+	__u32 extension = 0;
+	__u8 protocol;
 
-	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*udp));
+	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*limit) + sizeof(*udp));
 	ip = packet_data(skb) + ETH_HLEN;
 	if ((void *)(ip + 1) > packet_end(skb))
 		return TC_ACT_UNSPEC;
+	protocol = ip->next_header;
+	if (protocol == IPPROTO_DSTOPTS) {
+		/* With a tunnel encapsulation limit the stack begins behind it. Other options are somebody else's. */
+		limit = (void *)(ip + 1);
+		if ((void *)(limit + 1) > packet_end(skb) || !is_encapsulation_limit(limit))
+			return TC_ACT_UNSPEC;
+		protocol = limit->next_header;
+		extension = sizeof(*limit);
+	}
 	/* gue */
-	if (ip->next_header == IPPROTO_UDP && same_ipv6(&ip->destination, &host.address_ipv6)) {
-		udp = (void *)(ip + 1);
+	if (protocol == IPPROTO_UDP && same_ipv6(&ip->destination, &host.value_address__ipv6)) {
+		udp = (void *)(ip + 1) + extension;
 		if ((void *)(udp + 1) <= packet_end(skb) &&
-			udp->destination_port == bpf_htons(GUE_UDP_DESTINATION_PORT))
-			return decapsulate_gue_ipv6(skb, counters);
+			udp->destination_port == bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT))
+			return decapsulate_gue_ipv6(skb, extension, counters);
 	}
 	return TC_ACT_UNSPEC;
 }
 
 SEC("tc")
-int gue_dsr_ingress(struct __sk_buff *skb)
+int gue_dsr__ingress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 

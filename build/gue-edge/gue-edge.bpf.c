@@ -13,30 +13,31 @@
 #include "encap_flow.h"
 #include "encap_flow_key.h"
 #include "encap_syn.h"
+#include "encap_limit.h"
 
 /* gue: ipv4 / udp / gue, 32 bytes (gue-edge.yaml:17) */
-#define GUE_IPV4_OVERHEAD 32 /* bytes */
+#define STACK_GUE_IPV4__OVERHEAD 32 /* bytes */
 #define GUE_PRIVATE_MAX 124 /* bytes */
-#define GUE_IPV4_ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP)
-#define GUE_IPV4_IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
-#define GUE_IPV4_IPV4_FRAGMENT 0x4000 /* df 1 */
-#define GUE_IPV4_IPV4_TTL 64
-#define GUE_IPV4_IPV4_PROTOCOL 17
-#define GUE_IPV4_IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
-#define GUE_UDP_DESTINATION_PORT 6080 /* gue-edge.yaml:19 */
-#define GUE_IPV4_IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
-#define GUE_IPV4_IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
-#define GUE_GUE_VARIANT_COMPARED 0xc0 /* on receive: variant */
-#define GUE_GUE_CONTROL_COMPARED 0x20 /* on receive: control */
+#define STACK_GUE_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP)
+#define STACK_GUE_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
+#define STACK_GUE_IPV4__IPV4_FRAGMENT 0x4000 /* df 1 */
+#define STACK_GUE_IPV4__IPV4_TTL 64
+#define STACK_GUE_IPV4__IPV4_PROTOCOL 17
+#define STACK_GUE_IPV4__IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
+#define ENCAP_GUE__UDP_DESTINATION_PORT 6080 /* gue-edge.yaml:19 */
+#define STACK_GUE_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
+#define STACK_GUE_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
+#define ENCAP_GUE__GUE_VARIANT_COMPARED 0xc0 /* on receive: variant */
+#define ENCAP_GUE__GUE_CONTROL_COMPARED 0x20 /* on receive: control */
 
 /* gue: ipv6 / udp / gue, 52 bytes (gue-edge.yaml:17) */
-#define GUE_IPV6_OVERHEAD 52 /* bytes */
-#define GUE_IPV6_ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP)
-#define GUE_IPV6_IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
-#define GUE_IPV6_IPV6_NEXT_HEADER 17
-#define GUE_IPV6_IPV6_HOP_LIMIT 64
-#define GUE_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
-#define GUE_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
+#define STACK_GUE_IPV6__OVERHEAD 52 /* bytes */
+#define STACK_GUE_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP)
+#define STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
+#define STACK_GUE_IPV6__IPV6_NEXT_HEADER 17
+#define STACK_GUE_IPV6__IPV6_HOP_LIMIT 64
+#define STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
+#define STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
 
 /* What is learned, how much of it, and for how long. */
 #define FLOW_BUCKETS 25000 /* for 200000 flows */
@@ -88,34 +89,34 @@ struct gue_header {
 };
 
 /* ipv4 / udp / gue: what stands between the Ethernet header and the inner IP packet */
-struct gue_ipv4 {
+struct stack_gue_ipv4 {
 	struct ipv4_header ipv4;
 	struct udp_header udp;
 	struct gue_header gue;
 };
-_Static_assert(offsetof(struct gue_ipv4, udp) == 20, "udp follows without a gap");
-_Static_assert(offsetof(struct gue_ipv4, gue) == 28, "gue follows without a gap");
-_Static_assert(
-	offsetof(struct gue_ipv4, gue) + sizeof(struct gue_header) == GUE_IPV4_OVERHEAD, "nothing stands behind it");
+_Static_assert(offsetof(struct stack_gue_ipv4, udp) == 20, "udp follows without a gap");
+_Static_assert(offsetof(struct stack_gue_ipv4, gue) == 28, "gue follows without a gap");
+_Static_assert(offsetof(struct stack_gue_ipv4, gue) + sizeof(struct gue_header) == STACK_GUE_IPV4__OVERHEAD,
+	"nothing stands behind it");
 
 /* ipv6 / udp / gue: what stands between the Ethernet header and the inner IP packet */
-struct gue_ipv6 {
+struct stack_gue_ipv6 {
 	struct ipv6_header ipv6;
 	struct udp_header udp;
 	struct gue_header gue;
 };
-_Static_assert(offsetof(struct gue_ipv6, udp) == 40, "udp follows without a gap");
-_Static_assert(offsetof(struct gue_ipv6, gue) == 48, "gue follows without a gap");
-_Static_assert(
-	offsetof(struct gue_ipv6, gue) + sizeof(struct gue_header) == GUE_IPV6_OVERHEAD, "nothing stands behind it");
+_Static_assert(offsetof(struct stack_gue_ipv6, udp) == 40, "udp follows without a gap");
+_Static_assert(offsetof(struct stack_gue_ipv6, gue) == 48, "gue follows without a gap");
+_Static_assert(offsetof(struct stack_gue_ipv6, gue) + sizeof(struct gue_header) == STACK_GUE_IPV6__OVERHEAD,
+	"nothing stands behind it");
 
 /* Differs per machine and per device: written by the loader before the program is verified, constant from then on. */
 struct host {
 	__u32 mtu; /* host.uplink.mtu */
-	__be32 address_ipv4; /* host.address */
-	__be32 gateway_ipv4; /* host.gateway */
-	struct ipv6_address address_ipv6; /* host.address */
-	struct ipv6_address gateway_ipv6; /* host.gateway */
+	__be32 value_address__ipv4; /* host.address */
+	__be32 value_gateway__ipv4; /* host.gateway */
+	struct ipv6_address value_address__ipv6; /* host.address */
+	struct ipv6_address value_gateway__ipv6; /* host.gateway */
 	__u32 flow_seed; /* secret, the same until the next boot */
 	__u8 identity[32]; /* which bundle this is: for `encapctl status` */
 };
@@ -138,8 +139,8 @@ struct counter {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_replies; /* rule replies: encapsulated as it came in (gue-edge.yaml:30) */
-	struct counter egress_vip_unlearned; /* rule vip-unlearned: dropped (gue-edge.yaml:31) */
+	struct counter egress_rule_replies; /* rule replies: encapsulated as it came in (gue-edge.yaml:30) */
+	struct counter egress_rule_vip_unlearned; /* rule vip-unlearned: dropped (gue-edge.yaml:31) */
 	struct counter egress_default; /* no rule: passed in the clear (gue-edge.yaml:32) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
@@ -152,27 +153,27 @@ struct counters {
 		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter
 		ingress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_from_lb; /* rule from-lb: decapsulated (gue-edge.yaml:23) */
+	struct counter ingress_rule_from_lb; /* rule from-lb: decapsulated (gue-edge.yaml:23) */
 	struct counter flows_learned; /* a flow that was not known: learned */
 	struct counter flows_changed; /* a known flow that came in with other headers: learned anew */
 	struct counter
 		flows_disbelieved; /* other headers, by a TCP segment that does not fit its connection: not learned */
 	struct counter flows_evicted; /* a flow that was not idle yet gave way to another */
-	struct counter refused_gue_truncated; /* gue: shorter than its headers: dropped */
-	struct counter refused_gue_options; /* gue: IPv4 options in the outer header: dropped */
-	struct counter refused_gue_fragment; /* gue: a fragment of an outer packet: dropped */
-	struct counter refused_gue_variant; /* gue: wrong gue variant: dropped */
-	struct counter refused_gue_control; /* gue: wrong gue control: dropped */
-	struct counter refused_gue_flags; /* gue: wrong gue flags: dropped */
-	struct counter refused_gue_header_checksum; /* gue: a wrong outer header checksum: dropped */
-	struct counter refused_gue_length; /* gue: lengths that contradict the packet: dropped */
-	struct counter refused_gue_payload; /* gue: what is inside is no IPv4 or IPv6 packet: dropped */
-	struct counter refused_gue_source; /* gue: an outer source that no rule lists: dropped */
-	struct counter refused_gue_match; /* gue: an inner packet that no rule matches: dropped */
-	struct counter refused_gue_ecn; /* gue: congestion marked on a packet that cannot say so (RFC 6040): dropped */
-	struct counter refused_gue_gso; /* gue: a super-packet of several outer packets: dropped */
-	struct counter refused_gue_room; /* gue: the kernel could not take the headers off: dropped */
-	struct counter refused_gue_version; /* gue: a wrong outer IP version: dropped */
+	struct counter refused_gue__truncated; /* gue: shorter than its headers: dropped */
+	struct counter refused_gue__options; /* gue: IPv4 options in the outer header: dropped */
+	struct counter refused_gue__fragment; /* gue: a fragment of an outer packet: dropped */
+	struct counter refused_gue__gue_variant; /* gue: wrong gue variant: dropped */
+	struct counter refused_gue__gue_control; /* gue: wrong gue control: dropped */
+	struct counter refused_gue__gue_flags; /* gue: wrong gue flags: dropped */
+	struct counter refused_gue__header_checksum; /* gue: a wrong outer header checksum: dropped */
+	struct counter refused_gue__length; /* gue: lengths that contradict the packet: dropped */
+	struct counter refused_gue__payload; /* gue: what is inside is no IPv4 or IPv6 packet: dropped */
+	struct counter refused_gue__source; /* gue: an outer source that no rule lists: dropped */
+	struct counter refused_gue__match; /* gue: an inner packet that no rule matches: dropped */
+	struct counter refused_gue__ecn; /* gue: congestion marked on a packet that cannot say so (RFC 6040): dropped */
+	struct counter refused_gue__gso; /* gue: a super-packet of several outer packets: dropped */
+	struct counter refused_gue__room; /* gue: the kernel could not take the headers off: dropped */
+	struct counter refused_gue__version; /* gue: a wrong outer IP version: dropped */
 };
 
 struct {
@@ -370,8 +371,8 @@ static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 		       (!packet->is_ipv4 &&
 			       (packet->destination.word[0] == bpf_htonl(0x20010db8) &&
 				       packet->destination.word[1] == bpf_htonl(0x00010000)))) ||
-		(packet->is_ipv4 && packet->destination.word[3] == host.gateway_ipv4) ||
-		(!packet->is_ipv4 && same_ipv6(&ipv6, &host.gateway_ipv6));
+		(packet->is_ipv4 && packet->destination.word[3] == host.value_gateway__ipv4) ||
+		(!packet->is_ipv4 && same_ipv6(&ipv6, &host.value_gateway__ipv6));
 }
 
 /*
@@ -380,13 +381,13 @@ static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
  */
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
-	if (packet->protocol == IPPROTO_UDP && packet->destination_port == bpf_htons(GUE_UDP_DESTINATION_PORT))
+	if (packet->protocol == IPPROTO_UDP && packet->destination_port == bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT))
 		return is_own_address(packet->source) && goes_to_tunnel_end(packet);
 	return false;
 }
 
 /* How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would follow both ways. */
-static __always_inline __u32 option_length(const __u8 *option)
+static __always_inline __u32 tcp_option_length(const __u8 *option)
 {
 	__u64 other = option[0] ^ TCPOPT_NOP;
 	__u32 nop;
@@ -397,7 +398,7 @@ static __always_inline __u32 option_length(const __u8 *option)
 }
 
 /* Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0: nowhere. */
-static __always_inline __u32 find_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
+static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
 {
 	const __u8 *tcp = packet_data(skb) + transport;
 	__u32 at = transport + TCP_HLEN, step, end;
@@ -414,7 +415,7 @@ static __always_inline __u32 find_option(const struct __sk_buff *skb, __u32 tran
 			return 0;
 		if (*option == kind)
 			return option[1] >= length && at + length <= end ? at : 0;
-		step = option_length(option);
+		step = tcp_option_length(option);
 		if (!step)
 			return 0;
 		at += step;
@@ -441,11 +442,11 @@ __noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header
 	linearize(skb, transport + TCP_HLEN_MAX);
 	if (!is_syn(skb, transport))
 		return false;
-	at = find_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
+	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
 	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
 		bpf_ntohs(old) <= host.mtu - headers)
 		return false;
-	if (find_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
+	if (find_tcp_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
 		return true;
 	new = bpf_htons(host.mtu - headers);
 	if (bpf_skb_store_bytes(skb, at + TCPOLEN_HEAD, &new, sizeof(new), 0))
@@ -915,24 +916,24 @@ static __always_inline bool is_given(const volatile struct ipv6_address *address
 /* Whether this host has the addresses to send gue_ipv4: answers go by the other family if it has not. */
 static __always_inline bool has_addresses_of_gue_ipv4(void)
 {
-	return host.address_ipv4 && host.gateway_ipv4;
+	return host.value_address__ipv4 && host.value_gateway__ipv4;
 }
 
 /* Whether this host has the addresses to send gue_ipv6: answers go by the other family if it has not. */
 static __always_inline bool has_addresses_of_gue_ipv6(void)
 {
-	return is_given(&host.address_ipv6) && is_given(&host.gateway_ipv6);
+	return is_given(&host.value_address__ipv6) && is_given(&host.value_gateway__ipv6);
 }
 
 /* ipv4 / udp / gue (gue-edge.yaml:17), with the values that came in. */
-static __always_inline int reflect_replies_gue_ipv4_by_ipv4(
+static __always_inline int reflect_replies__gue_ipv4__by_ipv4(
 	struct __sk_buff *skb, const struct packet *packet, const struct learned *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
 	__u32 tail = row->gue_hlen * 4;
-	__u32 overhead = GUE_IPV4_OVERHEAD + tail;
+	__u32 overhead = STACK_GUE_IPV4__OVERHEAD + tail;
 	__u32 hash = flow_hash(skb, packet);
-	struct gue_ipv4 *outer;
+	struct stack_gue_ipv4 *outer;
 	__be16 *ether_type;
 	__u64 flags;
 	__u32 sum;
@@ -944,30 +945,30 @@ static __always_inline int reflect_replies_gue_ipv4_by_ipv4(
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
 	}
-	if (bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, GUE_IPV4_ROOM | flags)) {
+	if (bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, STACK_GUE_IPV4__ROOM | flags)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + GUE_IPV4_OVERHEAD > packet_end(skb)) {
+	if ((void *)outer + STACK_GUE_IPV4__OVERHEAD > packet_end(skb)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
+	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
-	outer->ipv4.version_ihl = GUE_IPV4_IPV4_VERSION_IHL;
+	outer->ipv4.version_ihl = STACK_GUE_IPV4__IPV4_VERSION_IHL;
 	outer->ipv4.tos = packet->dscp << 2 | packet->ecn;
 	outer->ipv4.total_length = length_field(packet->length + overhead);
 	outer->ipv4.id = 0;
-	outer->ipv4.fragment = bpf_htons(GUE_IPV4_IPV4_FRAGMENT);
-	outer->ipv4.ttl = GUE_IPV4_IPV4_TTL;
-	outer->ipv4.protocol = GUE_IPV4_IPV4_PROTOCOL;
-	outer->ipv4.source = host.address_ipv4;
-	outer->ipv4.destination = host.gateway_ipv4;
-	sum = bpf_htons(GUE_IPV4_IPV4_CHECKSUM_BASE);
+	outer->ipv4.fragment = bpf_htons(STACK_GUE_IPV4__IPV4_FRAGMENT);
+	outer->ipv4.ttl = STACK_GUE_IPV4__IPV4_TTL;
+	outer->ipv4.protocol = STACK_GUE_IPV4__IPV4_PROTOCOL;
+	outer->ipv4.source = host.value_address__ipv4;
+	outer->ipv4.destination = host.value_gateway__ipv4;
+	sum = bpf_htons(STACK_GUE_IPV4__IPV4_CHECKSUM_BASE);
 	sum += bpf_htons(outer->ipv4.tos);
 	sum += outer->ipv4.total_length;
 	sum = checksum_add_be32(sum, outer->ipv4.source);
@@ -975,15 +976,15 @@ static __always_inline int reflect_replies_gue_ipv4_by_ipv4(
 	outer->ipv4.checksum = checksum_fold(sum);
 
 	outer->udp.source_port = flow_port(hash);
-	outer->udp.destination_port = bpf_htons(GUE_UDP_DESTINATION_PORT);
-	outer->udp.length = length_field(packet->length + overhead - offsetof(struct gue_ipv4, udp));
+	outer->udp.destination_port = bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT);
+	outer->udp.length = length_field(packet->length + overhead - offsetof(struct stack_gue_ipv4, udp));
 	outer->udp.checksum = 0;
 
 	outer->gue.version_length = row->gue_hlen;
 	outer->gue.protocol = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 	outer->gue.flags = 0;
 
-	if (!put_gue_private(skb, ETH_HLEN + GUE_IPV4_OVERHEAD, tail, row)) {
+	if (!put_gue_private(skb, ETH_HLEN + STACK_GUE_IPV4__OVERHEAD, tail, row)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
@@ -993,14 +994,14 @@ static __always_inline int reflect_replies_gue_ipv4_by_ipv4(
 }
 
 /* ipv6 / udp / gue (gue-edge.yaml:17), with the values that came in. */
-static __always_inline int reflect_replies_gue_ipv4_by_ipv6(
+static __always_inline int reflect_replies__gue_ipv4__by_ipv6(
 	struct __sk_buff *skb, const struct packet *packet, const struct learned *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
 	__u32 tail = row->gue_hlen * 4;
-	__u32 overhead = GUE_IPV6_OVERHEAD + tail;
+	__u32 overhead = STACK_GUE_IPV6__OVERHEAD + tail;
 	__u32 hash = flow_hash(skb, packet);
-	struct gue_ipv6 *outer;
+	struct stack_gue_ipv6 *outer;
 	__be16 *ether_type;
 	__u64 flags;
 
@@ -1011,38 +1012,38 @@ static __always_inline int reflect_replies_gue_ipv4_by_ipv6(
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
 	}
-	if (bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, GUE_IPV6_ROOM | flags)) {
+	if (bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, STACK_GUE_IPV6__ROOM | flags)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + GUE_IPV6_OVERHEAD > packet_end(skb)) {
+	if ((void *)outer + STACK_GUE_IPV6__OVERHEAD > packet_end(skb)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
+	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
 	outer->ipv6.version_class_label =
-		bpf_htonl(GUE_IPV6_IPV6_VERSION_CLASS_LABEL | packet->dscp << 22 | packet->ecn << 20);
+		bpf_htonl(STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL | packet->dscp << 22 | packet->ecn << 20);
 	outer->ipv6.payload_length = length_field(packet->length + overhead - sizeof(outer->ipv6));
-	outer->ipv6.next_header = GUE_IPV6_IPV6_NEXT_HEADER;
-	outer->ipv6.hop_limit = GUE_IPV6_IPV6_HOP_LIMIT;
-	outer->ipv6.source = host_ipv6(&host.address_ipv6);
-	outer->ipv6.destination = host_ipv6(&host.gateway_ipv6);
+	outer->ipv6.next_header = STACK_GUE_IPV6__IPV6_NEXT_HEADER;
+	outer->ipv6.hop_limit = STACK_GUE_IPV6__IPV6_HOP_LIMIT;
+	outer->ipv6.source = host_ipv6(&host.value_address__ipv6);
+	outer->ipv6.destination = host_ipv6(&host.value_gateway__ipv6);
 
 	outer->udp.source_port = flow_port(hash);
-	outer->udp.destination_port = bpf_htons(GUE_UDP_DESTINATION_PORT);
-	outer->udp.length = length_field(packet->length + overhead - offsetof(struct gue_ipv6, udp));
+	outer->udp.destination_port = bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT);
+	outer->udp.length = length_field(packet->length + overhead - offsetof(struct stack_gue_ipv6, udp));
 	outer->udp.checksum = 0;
 
 	outer->gue.version_length = row->gue_hlen;
 	outer->gue.protocol = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 	outer->gue.flags = 0;
 
-	if (!put_gue_private(skb, ETH_HLEN + GUE_IPV6_OVERHEAD, tail, row)) {
+	if (!put_gue_private(skb, ETH_HLEN + STACK_GUE_IPV6__OVERHEAD, tail, row)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
@@ -1052,14 +1053,14 @@ static __always_inline int reflect_replies_gue_ipv4_by_ipv6(
 }
 
 /* ipv6 / udp / gue (gue-edge.yaml:17), with the values that came in. */
-static __always_inline int reflect_replies_gue_ipv6_by_ipv6(
+static __always_inline int reflect_replies__gue_ipv6__by_ipv6(
 	struct __sk_buff *skb, const struct packet *packet, const struct learned *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
 	__u32 tail = row->gue_hlen * 4;
-	__u32 overhead = GUE_IPV6_OVERHEAD + tail;
+	__u32 overhead = STACK_GUE_IPV6__OVERHEAD + tail;
 	__u32 hash = flow_hash(skb, packet);
-	struct gue_ipv6 *outer;
+	struct stack_gue_ipv6 *outer;
 	__be16 *ether_type;
 	__u64 flags;
 
@@ -1070,38 +1071,38 @@ static __always_inline int reflect_replies_gue_ipv6_by_ipv6(
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
 	}
-	if (bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, GUE_IPV6_ROOM | flags)) {
+	if (bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, STACK_GUE_IPV6__ROOM | flags)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + GUE_IPV6_OVERHEAD > packet_end(skb)) {
+	if ((void *)outer + STACK_GUE_IPV6__OVERHEAD > packet_end(skb)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
+	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
 	outer->ipv6.version_class_label =
-		bpf_htonl(GUE_IPV6_IPV6_VERSION_CLASS_LABEL | packet->dscp << 22 | packet->ecn << 20);
+		bpf_htonl(STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL | packet->dscp << 22 | packet->ecn << 20);
 	outer->ipv6.payload_length = length_field(packet->length + overhead - sizeof(outer->ipv6));
-	outer->ipv6.next_header = GUE_IPV6_IPV6_NEXT_HEADER;
-	outer->ipv6.hop_limit = GUE_IPV6_IPV6_HOP_LIMIT;
-	outer->ipv6.source = host_ipv6(&host.address_ipv6);
-	outer->ipv6.destination = host_ipv6(&host.gateway_ipv6);
+	outer->ipv6.next_header = STACK_GUE_IPV6__IPV6_NEXT_HEADER;
+	outer->ipv6.hop_limit = STACK_GUE_IPV6__IPV6_HOP_LIMIT;
+	outer->ipv6.source = host_ipv6(&host.value_address__ipv6);
+	outer->ipv6.destination = host_ipv6(&host.value_gateway__ipv6);
 
 	outer->udp.source_port = flow_port(hash);
-	outer->udp.destination_port = bpf_htons(GUE_UDP_DESTINATION_PORT);
-	outer->udp.length = length_field(packet->length + overhead - offsetof(struct gue_ipv6, udp));
+	outer->udp.destination_port = bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT);
+	outer->udp.length = length_field(packet->length + overhead - offsetof(struct stack_gue_ipv6, udp));
 	outer->udp.checksum = 0;
 
 	outer->gue.version_length = row->gue_hlen;
 	outer->gue.protocol = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 	outer->gue.flags = 0;
 
-	if (!put_gue_private(skb, ETH_HLEN + GUE_IPV6_OVERHEAD, tail, row)) {
+	if (!put_gue_private(skb, ETH_HLEN + STACK_GUE_IPV6__OVERHEAD, tail, row)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
@@ -1111,49 +1112,50 @@ static __always_inline int reflect_replies_gue_ipv6_by_ipv6(
 }
 
 /* ipv4 / udp / gue (gue-edge.yaml:17), with the values that came in. */
-static __always_inline int reflect_replies_gue_ipv6_by_ipv4(
+static __always_inline int reflect_replies__gue_ipv6__by_ipv4(
 	struct __sk_buff *skb, const struct packet *packet, const struct learned *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
 	__u32 tail = row->gue_hlen * 4;
-	__u32 overhead = GUE_IPV4_OVERHEAD + tail;
+	__u32 overhead = STACK_GUE_IPV4__OVERHEAD + tail;
 	__u32 hash = flow_hash(skb, packet);
-	struct gue_ipv4 *outer;
+	struct stack_gue_ipv4 *outer;
 	__be16 *ether_type;
 	__u64 flags;
 	__u32 sum;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, GUE_IPV6_OVERHEAD + tail))
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN,
+			STACK_GUE_IPV6__OVERHEAD + tail))
 		count(&counters->egress_mss_kept, skb);
 	if (!fits(skb, packet, overhead, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
 	}
-	if (bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, GUE_IPV4_ROOM | flags)) {
+	if (bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, STACK_GUE_IPV4__ROOM | flags)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + GUE_IPV4_OVERHEAD > packet_end(skb)) {
+	if ((void *)outer + STACK_GUE_IPV4__OVERHEAD > packet_end(skb)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
+	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
-	outer->ipv4.version_ihl = GUE_IPV4_IPV4_VERSION_IHL;
+	outer->ipv4.version_ihl = STACK_GUE_IPV4__IPV4_VERSION_IHL;
 	outer->ipv4.tos = packet->dscp << 2 | packet->ecn;
 	outer->ipv4.total_length = length_field(packet->length + overhead);
 	outer->ipv4.id = 0;
-	outer->ipv4.fragment = bpf_htons(GUE_IPV4_IPV4_FRAGMENT);
-	outer->ipv4.ttl = GUE_IPV4_IPV4_TTL;
-	outer->ipv4.protocol = GUE_IPV4_IPV4_PROTOCOL;
-	outer->ipv4.source = host.address_ipv4;
-	outer->ipv4.destination = host.gateway_ipv4;
-	sum = bpf_htons(GUE_IPV4_IPV4_CHECKSUM_BASE);
+	outer->ipv4.fragment = bpf_htons(STACK_GUE_IPV4__IPV4_FRAGMENT);
+	outer->ipv4.ttl = STACK_GUE_IPV4__IPV4_TTL;
+	outer->ipv4.protocol = STACK_GUE_IPV4__IPV4_PROTOCOL;
+	outer->ipv4.source = host.value_address__ipv4;
+	outer->ipv4.destination = host.value_gateway__ipv4;
+	sum = bpf_htons(STACK_GUE_IPV4__IPV4_CHECKSUM_BASE);
 	sum += bpf_htons(outer->ipv4.tos);
 	sum += outer->ipv4.total_length;
 	sum = checksum_add_be32(sum, outer->ipv4.source);
@@ -1161,15 +1163,15 @@ static __always_inline int reflect_replies_gue_ipv6_by_ipv4(
 	outer->ipv4.checksum = checksum_fold(sum);
 
 	outer->udp.source_port = flow_port(hash);
-	outer->udp.destination_port = bpf_htons(GUE_UDP_DESTINATION_PORT);
-	outer->udp.length = length_field(packet->length + overhead - offsetof(struct gue_ipv4, udp));
+	outer->udp.destination_port = bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT);
+	outer->udp.length = length_field(packet->length + overhead - offsetof(struct stack_gue_ipv4, udp));
 	outer->udp.checksum = 0;
 
 	outer->gue.version_length = row->gue_hlen;
 	outer->gue.protocol = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 	outer->gue.flags = 0;
 
-	if (!put_gue_private(skb, ETH_HLEN + GUE_IPV4_OVERHEAD, tail, row)) {
+	if (!put_gue_private(skb, ETH_HLEN + STACK_GUE_IPV4__OVERHEAD, tail, row)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
@@ -1185,12 +1187,12 @@ static __always_inline int reflect_replies(
 	switch (row->stack) {
 	case STACK_GUE_IPV4:
 		if (has_addresses_of_gue_ipv4())
-			return reflect_replies_gue_ipv4_by_ipv4(skb, packet, row, counters);
-		return reflect_replies_gue_ipv4_by_ipv6(skb, packet, row, counters);
+			return reflect_replies__gue_ipv4__by_ipv4(skb, packet, row, counters);
+		return reflect_replies__gue_ipv4__by_ipv6(skb, packet, row, counters);
 	case STACK_GUE_IPV6:
 		if (has_addresses_of_gue_ipv6())
-			return reflect_replies_gue_ipv6_by_ipv6(skb, packet, row, counters);
-		return reflect_replies_gue_ipv6_by_ipv4(skb, packet, row, counters);
+			return reflect_replies__gue_ipv6__by_ipv6(skb, packet, row, counters);
+		return reflect_replies__gue_ipv6__by_ipv4(skb, packet, row, counters);
 	}
 	count(&counters->egress_unknown_stack, skb);
 	return TC_ACT_SHOT;
@@ -1210,7 +1212,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 			(packet->source.word[0] == bpf_htonl(0x20010db8) &&
 				(packet->source.word[1] & bpf_htonl(0xffff0000)) == bpf_htonl(0x00ff0000)))) {
 		if (find_learned(skb, packet, LEARN_FROM_LB, IDLE_LEARN_FROM_LB, flow)) {
-			packet->chosen = offsetof(struct counters, egress_replies);
+			packet->chosen = offsetof(struct counters, egress_rule_replies);
 			goto reflect_replies;
 		}
 	}
@@ -1220,7 +1222,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 		(!packet->is_ipv4 &&
 			(packet->source.word[0] == bpf_htonl(0x20010db8) &&
 				(packet->source.word[1] & bpf_htonl(0xffff0000)) == bpf_htonl(0x00ff0000)))) {
-		count(&counters->egress_vip_unlearned, skb);
+		count(&counters->egress_rule_vip_unlearned, skb);
 		return TC_ACT_SHOT;
 	}
 
@@ -1246,7 +1248,7 @@ static __always_inline bool stays_on_link(const struct packet *packet)
 }
 
 SEC("tc")
-int gue_edge_egress(struct __sk_buff *skb)
+int gue_edge__egress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 	struct packet found = {};
@@ -1312,7 +1314,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 }
 
 /* from-lb: who may send (gue-edge.yaml:23) */
-static __always_inline bool may_send_from_lb_ipv4(const struct gue_ipv4 *outer)
+static __always_inline bool may_send_from_lb_ipv4(const struct stack_gue_ipv4 *outer)
 {
 	return (outer->ipv4.source & bpf_htonl(0xfffffff0)) == bpf_htonl(0xc0000200);
 }
@@ -1320,15 +1322,16 @@ static __always_inline bool may_send_from_lb_ipv4(const struct gue_ipv4 *outer)
 /* ipv4 / udp / gue: judge every header, outermost first, then take them off. */
 static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct counters *counters)
 {
-	struct gue_ipv4 *outer;
+	struct stack_gue_ipv4 *outer;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
+	__u32 overhead = STACK_GUE_IPV4__OVERHEAD;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
 	__s32 diff;
-	__u32 tail, overhead;
+	__u32 tail;
 	__u8 ecn;
 	struct packet found = {};
 	struct packet *packet;
@@ -1338,68 +1341,67 @@ static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct co
 	if (!flow)
 		return TC_ACT_SHOT;
 	flow->learned.rule = 0;
-	linearize(skb, ETH_HLEN + GUE_IPV4_OVERHEAD + GUE_PRIVATE_MAX + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_GUE_IPV4__OVERHEAD + GUE_PRIVATE_MAX + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + GUE_IPV4_OVERHEAD > packet_end(skb))
-		return refuse(&counters->refused_gue_truncated, skb);
-	if (outer->ipv4.version_ihl != GUE_IPV4_IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_gue_options, skb);
-	if (outer->ipv4.fragment & bpf_htons(GUE_IPV4_IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_gue_fragment, skb);
-	if (outer->gue.version_length & GUE_GUE_VARIANT_COMPARED)
-		return refuse(&counters->refused_gue_variant, skb);
-	if (outer->gue.version_length & GUE_GUE_CONTROL_COMPARED)
-		return refuse(&counters->refused_gue_control, skb);
+	if ((void *)outer + overhead > packet_end(skb))
+		return refuse(&counters->refused_gue__truncated, skb);
+	if (outer->ipv4.version_ihl != STACK_GUE_IPV4__IPV4_VERSION_IHL_EXPECTED)
+		return refuse(&counters->refused_gue__options, skb);
+	if (outer->ipv4.fragment & bpf_htons(STACK_GUE_IPV4__IPV4_FRAGMENT_COMPARED))
+		return refuse(&counters->refused_gue__fragment, skb);
+	if (outer->gue.version_length & ENCAP_GUE__GUE_VARIANT_COMPARED)
+		return refuse(&counters->refused_gue__gue_variant, skb);
+	if (outer->gue.version_length & ENCAP_GUE__GUE_CONTROL_COMPARED)
+		return refuse(&counters->refused_gue__gue_control, skb);
 	if (outer->gue.flags != 0)
-		return refuse(&counters->refused_gue_flags, skb);
+		return refuse(&counters->refused_gue__gue_flags, skb);
 	tail = ((outer->gue.version_length) & 0x1f) * 4; /* gue.private */
-	overhead = GUE_IPV4_OVERHEAD + tail;
-	diff = overhead;
+	overhead += tail;
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_gue_truncated, skb);
+		return refuse(&counters->refused_gue__truncated, skb);
 	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_gue_header_checksum, skb);
+		return refuse(&counters->refused_gue__header_checksum, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
 	datagram = bpf_ntohs(outer->ipv4.total_length);
 	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4) ||
-		bpf_ntohs(outer->udp.length) != datagram - offsetof(struct gue_ipv4, udp))
-		return refuse(&counters->refused_gue_length, skb);
+		bpf_ntohs(outer->udp.length) != datagram - offsetof(struct stack_gue_ipv4, udp))
+		return refuse(&counters->refused_gue__length, skb);
 
 	switch (outer->gue.protocol) {
 	case IPPROTO_IPIP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_gue_payload, skb);
+			return refuse(&counters->refused_gue__payload, skb);
 		break;
 	case IPPROTO_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_gue_truncated, skb);
+			return refuse(&counters->refused_gue__truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_gue_payload, skb);
+			return refuse(&counters->refused_gue__payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_gue_payload, skb);
+		return refuse(&counters->refused_gue__payload, skb);
 	}
 	/*
 	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_gue_gso, skb);
+		return refuse(&counters->refused_gue__gso, skb);
 	/* Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for theirs, and loses them. */
 	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
-		return refuse(&counters->refused_gue_gso, skb);
+		return refuse(&counters->refused_gue__gso, skb);
 	if (inner_length > datagram - overhead)
-		return refuse(&counters->refused_gue_length, skb);
+		return refuse(&counters->refused_gue__length, skb);
 	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + overhead, &found)
 			  : !parse_ipv6(skb, ETH_HLEN + overhead, &found))
-		return refuse(&counters->refused_gue_payload, skb);
+		return refuse(&counters->refused_gue__payload, skb);
 	packet = through_scratch(&found);
 	if (!packet)
 		return TC_ACT_SHOT;
@@ -1413,25 +1415,25 @@ static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct co
 				(packet->destination.word[0] == bpf_htonl(0x20010db8) &&
 					(packet->destination.word[1] & bpf_htonl(0xffff0000)) ==
 						bpf_htonl(0x00ff0000)))) {
-			decapsulated = &counters->ingress_from_lb;
+			decapsulated = &counters->ingress_rule_from_lb;
 			flow->learned = (struct learned){
 				.rule = LEARN_FROM_LB,
 				.stack = STACK_GUE_IPV4,
 				.gue_hlen = (outer->gue.version_length) & 0x1f,
 			};
-			if (!keep_gue_private(skb, ETH_HLEN + GUE_IPV4_OVERHEAD, tail, &flow->learned))
-				return refuse(&counters->refused_gue_truncated, skb);
+			if (!keep_gue_private(skb, ETH_HLEN + STACK_GUE_IPV4__OVERHEAD, tail, &flow->learned))
+				return refuse(&counters->refused_gue__truncated, skb);
 			goto accepted;
 		}
 	}
-	return refuse(listed ? &counters->refused_gue_match : &counters->refused_gue_source, skb);
+	return refuse(listed ? &counters->refused_gue__match : &counters->refused_gue__source, skb);
 
 accepted:
 	/* Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it was. */
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gue_ecn, skb);
+			return refuse(&counters->refused_gue__ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1439,47 +1441,53 @@ accepted:
 
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gue_ecn, skb);
+			return refuse(&counters->refused_gue__ecn, skb);
 		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_gue_room, skb);
+			return refuse(&counters->refused_gue__room, skb);
 	}
+	diff = overhead;
 	if (!inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also adds what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
-			return refuse(&counters->refused_gue_room, skb);
+			return refuse(&counters->refused_gue__room, skb);
 		diff += IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_gue_room, skb);
+		return refuse(&counters->refused_gue__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	packet->transport -= overhead;
-	learn_rule_from_lb(
-		skb, packet, flow, has_addresses_of_gue_ipv4() ? overhead : GUE_IPV6_OVERHEAD + tail, counters);
+	learn_rule_from_lb(skb, packet, flow,
+		has_addresses_of_gue_ipv4() ? STACK_GUE_IPV4__OVERHEAD + tail : STACK_GUE_IPV6__OVERHEAD + tail,
+		counters);
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
 	return TC_ACT_UNSPEC;
 }
 
 /* from-lb: who may send (gue-edge.yaml:23) */
-static __always_inline bool may_send_from_lb_ipv6(const struct gue_ipv6 *outer)
+static __always_inline bool may_send_from_lb_ipv6(const struct stack_gue_ipv6 *outer)
 {
 	return (outer->ipv6.source.word[0] == bpf_htonl(0x20010db8) &&
 		outer->ipv6.source.word[1] == bpf_htonl(0x00010000));
 }
 
-/* ipv6 / udp / gue: judge every header, outermost first, then take them off. */
-static __always_inline int decapsulate_gue_ipv6(struct __sk_buff *skb, struct counters *counters)
+/*
+ * ipv6 / udp / gue: judge every header, outermost first, then take them off, with a tunnel encapsulation limit
+ * where there is one: `extension` is its size or 0.
+ */
+static __always_inline int decapsulate_gue_ipv6(struct __sk_buff *skb, __u32 extension, struct counters *counters)
 {
-	struct gue_ipv6 *outer;
+	struct stack_gue_ipv6 *outer, *behind;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
+	__u32 overhead = STACK_GUE_IPV6__OVERHEAD + extension;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
 	__s32 diff;
-	__u32 tail, overhead;
+	__u32 tail;
 	__u8 ecn;
 	struct packet found = {};
 	struct packet *packet;
@@ -1489,65 +1497,65 @@ static __always_inline int decapsulate_gue_ipv6(struct __sk_buff *skb, struct co
 	if (!flow)
 		return TC_ACT_SHOT;
 	flow->learned.rule = 0;
-	linearize(skb, ETH_HLEN + GUE_IPV6_OVERHEAD + GUE_PRIVATE_MAX + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_GUE_IPV6__OVERHEAD + extension + GUE_PRIVATE_MAX + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + GUE_IPV6_OVERHEAD > packet_end(skb))
-		return refuse(&counters->refused_gue_truncated, skb);
-	if ((outer->ipv6.version_class_label & bpf_htonl(GUE_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
-		bpf_htonl(GUE_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED))
-		return refuse(&counters->refused_gue_version, skb);
-	if (outer->gue.version_length & GUE_GUE_VARIANT_COMPARED)
-		return refuse(&counters->refused_gue_variant, skb);
-	if (outer->gue.version_length & GUE_GUE_CONTROL_COMPARED)
-		return refuse(&counters->refused_gue_control, skb);
-	if (outer->gue.flags != 0)
-		return refuse(&counters->refused_gue_flags, skb);
-	tail = ((outer->gue.version_length) & 0x1f) * 4; /* gue.private */
-	overhead = GUE_IPV6_OVERHEAD + tail;
-	diff = overhead;
+	behind = (void *)outer + extension; /* the same layout, for the headers behind the option */
+	if ((void *)outer + overhead > packet_end(skb))
+		return refuse(&counters->refused_gue__truncated, skb);
+	if ((outer->ipv6.version_class_label & bpf_htonl(STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
+		bpf_htonl(STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED))
+		return refuse(&counters->refused_gue__version, skb);
+	if (behind->gue.version_length & ENCAP_GUE__GUE_VARIANT_COMPARED)
+		return refuse(&counters->refused_gue__gue_variant, skb);
+	if (behind->gue.version_length & ENCAP_GUE__GUE_CONTROL_COMPARED)
+		return refuse(&counters->refused_gue__gue_control, skb);
+	if (behind->gue.flags != 0)
+		return refuse(&counters->refused_gue__gue_flags, skb);
+	tail = ((behind->gue.version_length) & 0x1f) * 4; /* gue.private */
+	overhead += tail;
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_gue_truncated, skb);
+		return refuse(&counters->refused_gue__truncated, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
 	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
 	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4) ||
-		bpf_ntohs(outer->udp.length) != datagram - offsetof(struct gue_ipv6, udp))
-		return refuse(&counters->refused_gue_length, skb);
+		bpf_ntohs(behind->udp.length) != datagram - extension - offsetof(struct stack_gue_ipv6, udp))
+		return refuse(&counters->refused_gue__length, skb);
 
-	switch (outer->gue.protocol) {
+	switch (behind->gue.protocol) {
 	case IPPROTO_IPIP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_gue_payload, skb);
+			return refuse(&counters->refused_gue__payload, skb);
 		break;
 	case IPPROTO_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_gue_truncated, skb);
+			return refuse(&counters->refused_gue__truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_gue_payload, skb);
+			return refuse(&counters->refused_gue__payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_gue_payload, skb);
+		return refuse(&counters->refused_gue__payload, skb);
 	}
 	/*
 	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_gue_gso, skb);
+		return refuse(&counters->refused_gue__gso, skb);
 	/* Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for theirs, and loses them. */
 	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
-		return refuse(&counters->refused_gue_gso, skb);
+		return refuse(&counters->refused_gue__gso, skb);
 	if (inner_length > datagram - overhead)
-		return refuse(&counters->refused_gue_length, skb);
+		return refuse(&counters->refused_gue__length, skb);
 	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + overhead, &found)
 			  : !parse_ipv6(skb, ETH_HLEN + overhead, &found))
-		return refuse(&counters->refused_gue_payload, skb);
+		return refuse(&counters->refused_gue__payload, skb);
 	packet = through_scratch(&found);
 	if (!packet)
 		return TC_ACT_SHOT;
@@ -1561,25 +1569,26 @@ static __always_inline int decapsulate_gue_ipv6(struct __sk_buff *skb, struct co
 				(packet->destination.word[0] == bpf_htonl(0x20010db8) &&
 					(packet->destination.word[1] & bpf_htonl(0xffff0000)) ==
 						bpf_htonl(0x00ff0000)))) {
-			decapsulated = &counters->ingress_from_lb;
+			decapsulated = &counters->ingress_rule_from_lb;
 			flow->learned = (struct learned){
 				.rule = LEARN_FROM_LB,
 				.stack = STACK_GUE_IPV6,
-				.gue_hlen = (outer->gue.version_length) & 0x1f,
+				.gue_hlen = (behind->gue.version_length) & 0x1f,
 			};
-			if (!keep_gue_private(skb, ETH_HLEN + GUE_IPV6_OVERHEAD, tail, &flow->learned))
-				return refuse(&counters->refused_gue_truncated, skb);
+			if (!keep_gue_private(
+				    skb, ETH_HLEN + STACK_GUE_IPV6__OVERHEAD + extension, tail, &flow->learned))
+				return refuse(&counters->refused_gue__truncated, skb);
 			goto accepted;
 		}
 	}
-	return refuse(listed ? &counters->refused_gue_match : &counters->refused_gue_source, skb);
+	return refuse(listed ? &counters->refused_gue__match : &counters->refused_gue__source, skb);
 
 accepted:
 	/* Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it was. */
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gue_ecn, skb);
+			return refuse(&counters->refused_gue__ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1587,22 +1596,23 @@ accepted:
 
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gue_ecn, skb);
+			return refuse(&counters->refused_gue__ecn, skb);
 		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_gue_room, skb);
+			return refuse(&counters->refused_gue__room, skb);
 	}
+	diff = overhead;
 	if (inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also takes what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
-			return refuse(&counters->refused_gue_room, skb);
+			return refuse(&counters->refused_gue__room, skb);
 		diff -= IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_gue_room, skb);
+		return refuse(&counters->refused_gue__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	packet->transport -= overhead;
-	learn_rule_from_lb(skb, packet, flow, overhead, counters);
+	learn_rule_from_lb(skb, packet, flow, STACK_GUE_IPV6__OVERHEAD + tail, counters);
 	if (inner_is_ipv4)
 		return changed_family(skb, ETH_P_IP);
 	return TC_ACT_UNSPEC;
@@ -1619,13 +1629,13 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 	if ((void *)(ip + 1) > packet_end(skb))
 		return TC_ACT_UNSPEC;
 	/* gue */
-	if (ip->protocol == IPPROTO_UDP && ip->destination == host.address_ipv4) {
+	if (ip->protocol == IPPROTO_UDP && ip->destination == host.value_address__ipv4) {
 		/* A later fragment does not show its port. It is left alone: without the first, which is refused, it is nothing. */
 		if (ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET))
 			return TC_ACT_UNSPEC;
 		udp = (void *)ip + (ip->version_ihl & 0x0f) * 4;
 		if ((void *)(udp + 1) <= packet_end(skb) &&
-			udp->destination_port == bpf_htons(GUE_UDP_DESTINATION_PORT))
+			udp->destination_port == bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT))
 			return decapsulate_gue_ipv4(skb, counters);
 	}
 	return TC_ACT_UNSPEC;
@@ -1635,24 +1645,36 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *counters)
 {
 	const struct ipv6_header *ip;
+	const struct encapsulation_limit *limit;
 	const struct udp_header *udp;
+	__u32 extension = 0;
+	__u8 protocol;
 
-	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*udp));
+	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*limit) + sizeof(*udp));
 	ip = packet_data(skb) + ETH_HLEN;
 	if ((void *)(ip + 1) > packet_end(skb))
 		return TC_ACT_UNSPEC;
+	protocol = ip->next_header;
+	if (protocol == IPPROTO_DSTOPTS) {
+		/* With a tunnel encapsulation limit the stack begins behind it. Other options are somebody else's. */
+		limit = (void *)(ip + 1);
+		if ((void *)(limit + 1) > packet_end(skb) || !is_encapsulation_limit(limit))
+			return TC_ACT_UNSPEC;
+		protocol = limit->next_header;
+		extension = sizeof(*limit);
+	}
 	/* gue */
-	if (ip->next_header == IPPROTO_UDP && same_ipv6(&ip->destination, &host.address_ipv6)) {
-		udp = (void *)(ip + 1);
+	if (protocol == IPPROTO_UDP && same_ipv6(&ip->destination, &host.value_address__ipv6)) {
+		udp = (void *)(ip + 1) + extension;
 		if ((void *)(udp + 1) <= packet_end(skb) &&
-			udp->destination_port == bpf_htons(GUE_UDP_DESTINATION_PORT))
-			return decapsulate_gue_ipv6(skb, counters);
+			udp->destination_port == bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT))
+			return decapsulate_gue_ipv6(skb, extension, counters);
 	}
 	return TC_ACT_UNSPEC;
 }
 
 SEC("tc")
-int gue_edge_ingress(struct __sk_buff *skb)
+int gue_edge__ingress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 

@@ -15,26 +15,26 @@
 #include "encap_syn.h"
 
 /* gwlb: ipv4 / udp / geneve, 68 bytes (gwlb.yaml:13) */
-#define GWLB_IPV4_OVERHEAD 68 /* bytes */
+#define STACK_GWLB_IPV4__OVERHEAD 68 /* bytes */
 #define GENEVE_OPTIONS_MAX 252 /* bytes */
-#define GWLB_IPV4_FIXED 36 /* bytes up to the geneve options, which differ */
+#define STACK_GWLB_IPV4__FIXED 36 /* bytes up to the geneve options, which differ */
 #define GENEVE_OPTION_LENGTH 0x1f /* in an option's head: how many words follow it */
 #define GENEVE_OPTION_CRITICAL 0x8000 /* in an option's head: who does not know it must refuse it */
-#define GWLB_OPTION_ENI 0x01080102 /* class 0x0108, type 0x01, 8 bytes, gwlb.yaml:19 */
-#define GWLB_OPTION_ATTACHMENT 0x01080202 /* class 0x0108, type 0x02, 8 bytes, gwlb.yaml:20 */
-#define GWLB_OPTION_COOKIE 0x01080301 /* class 0x0108, type 0x03, 4 bytes, gwlb.yaml:21 */
-#define GWLB_IPV4_ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP)
-#define GWLB_IPV4_IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
-#define GWLB_IPV4_IPV4_FRAGMENT 0x4000 /* df 1 */
-#define GWLB_IPV4_IPV4_TTL 64
-#define GWLB_IPV4_IPV4_PROTOCOL 17
-#define GWLB_IPV4_IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
-#define GWLB_UDP_DESTINATION_PORT 6081 /* gwlb.yaml:15 */
-#define GWLB_GENEVE_VERSION_LENGTH 0x08 /* option_length 8 */
-#define GWLB_IPV4_IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
-#define GWLB_IPV4_IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
-#define GWLB_GENEVE_VERSION_COMPARED 0xc0 /* on receive: version */
-#define GWLB_GENEVE_CONTROL_COMPARED 0x80 /* on receive: control */
+#define ENCAP_GWLB__OPTION__ENI 0x01080102 /* class 0x0108, type 0x01, 8 bytes, gwlb.yaml:19 */
+#define ENCAP_GWLB__OPTION__ATTACHMENT 0x01080202 /* class 0x0108, type 0x02, 8 bytes, gwlb.yaml:20 */
+#define ENCAP_GWLB__OPTION__COOKIE 0x01080301 /* class 0x0108, type 0x03, 4 bytes, gwlb.yaml:21 */
+#define STACK_GWLB_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP)
+#define STACK_GWLB_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
+#define STACK_GWLB_IPV4__IPV4_FRAGMENT 0x4000 /* df 1 */
+#define STACK_GWLB_IPV4__IPV4_TTL 64
+#define STACK_GWLB_IPV4__IPV4_PROTOCOL 17
+#define STACK_GWLB_IPV4__IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
+#define ENCAP_GWLB__UDP_DESTINATION_PORT 6081 /* gwlb.yaml:15 */
+#define ENCAP_GWLB__GENEVE_VERSION_LENGTH 0x08 /* option_length 8 */
+#define STACK_GWLB_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
+#define STACK_GWLB_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
+#define ENCAP_GWLB__GENEVE_VERSION_COMPARED 0xc0 /* on receive: version */
+#define ENCAP_GWLB__GENEVE_CONTROL_COMPARED 0x80 /* on receive: control */
 
 /* What is learned, how much of it, and for how long. */
 #define FLOW_BUCKETS 125000 /* for 1000000 flows */
@@ -86,31 +86,31 @@ struct geneve_header {
 };
 
 /* gwlb: the options that are sent, each with its class, type and length in front */
-struct gwlb_options {
-	__be32 eni_head;
-	__be32 eni[2];
-	__be32 attachment_head;
-	__be32 attachment[2];
-	__be32 cookie_head;
-	__be32 cookie[1];
+struct options_gwlb {
+	__be32 option_eni__head;
+	__be32 option_eni[2];
+	__be32 option_attachment__head;
+	__be32 option_attachment[2];
+	__be32 option_cookie__head;
+	__be32 option_cookie[1];
 };
 
 /* ipv4 / udp / geneve: what stands between the Ethernet header and the inner IP packet */
-struct gwlb_ipv4 {
+struct stack_gwlb_ipv4 {
 	struct ipv4_header ipv4;
 	struct udp_header udp;
 	struct geneve_header geneve;
-	struct gwlb_options options;
+	struct options_gwlb options;
 };
-_Static_assert(offsetof(struct gwlb_ipv4, udp) == 20, "udp follows without a gap");
-_Static_assert(offsetof(struct gwlb_ipv4, geneve) == 28, "geneve follows without a gap");
-_Static_assert(offsetof(struct gwlb_ipv4, options) + sizeof(struct gwlb_options) == GWLB_IPV4_OVERHEAD,
+_Static_assert(offsetof(struct stack_gwlb_ipv4, udp) == 20, "udp follows without a gap");
+_Static_assert(offsetof(struct stack_gwlb_ipv4, geneve) == 28, "geneve follows without a gap");
+_Static_assert(offsetof(struct stack_gwlb_ipv4, options) + sizeof(struct options_gwlb) == STACK_GWLB_IPV4__OVERHEAD,
 	"nothing stands behind it");
 
 /* Differs per machine and per device: written by the loader before the program is verified, constant from then on. */
 struct host {
 	__u32 mtu; /* host.uplink.mtu */
-	__be32 address; /* host.address */
+	__be32 value_address; /* host.address */
 	__u32 flow_seed; /* secret, the same until the next boot */
 	__u8 identity[32]; /* which bundle this is: for `encapctl status` */
 };
@@ -118,21 +118,21 @@ struct host {
 const volatile struct host host SEC(".rodata.host") = {};
 
 /* enis: found by received.geneve.eni, exact (gwlb.yaml:23) */
-struct enis_key {
+struct key_enis {
 	__u64 received_geneve_eni;
 };
 
-struct enis_row {
-	__u32 mark;
+struct row_enis {
+	__u32 field_mark;
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 256);
-	__type(key, struct enis_key);
-	__type(value, struct enis_row);
-} enis SEC(".maps");
+	__type(key, struct key_enis);
+	__type(value, struct row_enis);
+} table_enis SEC(".maps");
 
 /* own_addresses: the outer sources of this host, on every device */
 struct {
@@ -150,8 +150,8 @@ struct counter {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_back; /* rule back: encapsulated as it came in (gwlb.yaml:38) */
-	struct counter egress_lost; /* rule lost: dropped (gwlb.yaml:39) */
+	struct counter egress_rule_back; /* rule back: encapsulated as it came in (gwlb.yaml:38) */
+	struct counter egress_rule_lost; /* rule lost: dropped (gwlb.yaml:39) */
 	struct counter egress_default; /* no rule: passed in the clear (gwlb.yaml:40) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
@@ -163,31 +163,31 @@ struct counters {
 		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter
 		ingress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_inspect; /* rule inspect: decapsulated (gwlb.yaml:30) */
+	struct counter ingress_rule_inspect; /* rule inspect: decapsulated (gwlb.yaml:30) */
 	struct counter flows_learned; /* a flow that was not known: learned */
 	struct counter flows_changed; /* a known flow that came in with other headers: learned anew */
 	struct counter
 		flows_disbelieved; /* other headers, by a TCP segment that does not fit its connection: not learned */
 	struct counter flows_evicted; /* a flow that was not idle yet gave way to another */
-	struct counter refused_gwlb_truncated; /* gwlb: shorter than its headers: dropped */
-	struct counter refused_gwlb_options; /* gwlb: IPv4 options in the outer header: dropped */
-	struct counter refused_gwlb_fragment; /* gwlb: a fragment of an outer packet: dropped */
-	struct counter refused_gwlb_geneve_version; /* gwlb: wrong geneve version: dropped */
-	struct counter refused_gwlb_geneve_control; /* gwlb: wrong geneve control: dropped */
+	struct counter refused_gwlb__truncated; /* gwlb: shorter than its headers: dropped */
+	struct counter refused_gwlb__options; /* gwlb: IPv4 options in the outer header: dropped */
+	struct counter refused_gwlb__fragment; /* gwlb: a fragment of an outer packet: dropped */
+	struct counter refused_gwlb__geneve_version; /* gwlb: wrong geneve version: dropped */
+	struct counter refused_gwlb__geneve_control; /* gwlb: wrong geneve control: dropped */
 	struct counter
-		refused_gwlb_geneve_options; /* gwlb: options longer than there is room, twice, or of another length than expected: dropped */
+		refused_gwlb__geneve_options; /* gwlb: options longer than there is room, twice, or of another length than expected: dropped */
 	struct counter
-		refused_gwlb_geneve_options_critical; /* gwlb: a critical option that the spec does not list: dropped */
-	struct counter refused_gwlb_geneve_options_missing; /* gwlb: not all options that the spec lists: dropped */
-	struct counter refused_gwlb_header_checksum; /* gwlb: a wrong outer header checksum: dropped */
-	struct counter refused_gwlb_length; /* gwlb: lengths that contradict the packet: dropped */
-	struct counter refused_gwlb_payload; /* gwlb: what is inside is no IPv4 or IPv6 packet: dropped */
-	struct counter refused_gwlb_source; /* gwlb: an outer source that no rule lists: dropped */
-	struct counter refused_gwlb_geneve_option_eni; /* gwlb: geneve option eni not in enis: dropped */
+		refused_gwlb__geneve_options_critical; /* gwlb: a critical option that the spec does not list: dropped */
+	struct counter refused_gwlb__geneve_options_missing; /* gwlb: not all options that the spec lists: dropped */
+	struct counter refused_gwlb__header_checksum; /* gwlb: a wrong outer header checksum: dropped */
+	struct counter refused_gwlb__length; /* gwlb: lengths that contradict the packet: dropped */
+	struct counter refused_gwlb__payload; /* gwlb: what is inside is no IPv4 or IPv6 packet: dropped */
+	struct counter refused_gwlb__source; /* gwlb: an outer source that no rule lists: dropped */
+	struct counter refused_gwlb__geneve_option_eni; /* gwlb: geneve option eni not in enis: dropped */
 	struct counter
-		refused_gwlb_ecn; /* gwlb: congestion marked on a packet that cannot say so (RFC 6040): dropped */
-	struct counter refused_gwlb_gso; /* gwlb: a super-packet of several outer packets: dropped */
-	struct counter refused_gwlb_room; /* gwlb: the kernel could not take the headers off: dropped */
+		refused_gwlb__ecn; /* gwlb: congestion marked on a packet that cannot say so (RFC 6040): dropped */
+	struct counter refused_gwlb__gso; /* gwlb: a super-packet of several outer packets: dropped */
+	struct counter refused_gwlb__room; /* gwlb: the kernel could not take the headers off: dropped */
 };
 
 struct {
@@ -392,21 +392,21 @@ static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if (packet->is_ipv4 && packet->protocol == IPPROTO_UDP &&
-		packet->destination_port == bpf_htons(GWLB_UDP_DESTINATION_PORT))
+		packet->destination_port == bpf_htons(ENCAP_GWLB__UDP_DESTINATION_PORT))
 		return is_own_address(packet->source) && goes_to_tunnel_end(packet);
 	return false;
 }
 
 /* The row of enis for a received identifier, or NULL. */
-static __always_inline const struct enis_row *find_enis(__u64 received)
+static __always_inline const struct row_enis *find_in_enis(__u64 received)
 {
-	struct enis_key key = {.received_geneve_eni = received};
+	struct key_enis key = {.received_geneve_eni = received};
 
-	return bpf_map_lookup_elem(&enis, &key);
+	return bpf_map_lookup_elem(&table_enis, &key);
 }
 
 /* How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would follow both ways. */
-static __always_inline __u32 option_length(const __u8 *option)
+static __always_inline __u32 tcp_option_length(const __u8 *option)
 {
 	__u64 other = option[0] ^ TCPOPT_NOP;
 	__u32 nop;
@@ -417,7 +417,7 @@ static __always_inline __u32 option_length(const __u8 *option)
 }
 
 /* Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0: nowhere. */
-static __always_inline __u32 find_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
+static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
 {
 	const __u8 *tcp = packet_data(skb) + transport;
 	__u32 at = transport + TCP_HLEN, step, end;
@@ -434,7 +434,7 @@ static __always_inline __u32 find_option(const struct __sk_buff *skb, __u32 tran
 			return 0;
 		if (*option == kind)
 			return option[1] >= length && at + length <= end ? at : 0;
-		step = option_length(option);
+		step = tcp_option_length(option);
 		if (!step)
 			return 0;
 		at += step;
@@ -461,11 +461,11 @@ __noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header
 	linearize(skb, transport + TCP_HLEN_MAX);
 	if (!is_syn(skb, transport))
 		return false;
-	at = find_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
+	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
 	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
 		bpf_ntohs(old) <= host.mtu - headers)
 		return false;
-	if (find_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
+	if (find_tcp_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
 		return true;
 	new = bpf_htons(host.mtu - headers);
 	if (bpf_skb_store_bytes(skb, at + TCPOLEN_HEAD, &new, sizeof(new), 0))
@@ -485,9 +485,9 @@ struct learned {
 	__u32 stack; /* the layout it came in */
 	struct ip_address ip_source; /* received.ip.source */
 	__u32 geneve_vni; /* received.geneve.vni */
-	__be32 geneve_eni[2]; /* received.geneve.eni */
-	__be32 geneve_attachment[2]; /* received.geneve.attachment */
-	__be32 geneve_cookie[1]; /* received.geneve.cookie */
+	__be32 option_geneve__eni[2]; /* received.geneve.eni */
+	__be32 option_geneve__attachment[2]; /* received.geneve.attachment */
+	__be32 option_geneve__cookie[1]; /* received.geneve.cookie */
 	__u16 udp_source_port; /* received.udp.source_port */
 	__u8 pad[2];
 };
@@ -778,34 +778,34 @@ static __always_inline void learn_rule_inspect(
  * The verifier does not follow what is in a map, and so takes every turn of the loop that reads options for the same;
  * it would be lost otherwise. Volatile, because clang would keep it in registers.
  */
-struct gwlb_options_received {
+struct options_gwlb__received {
 	volatile __u32 at; /* where the next one begins */
 	volatile __u32 seen; /* a bit for each */
-	__be32 eni[2];
-	__be32 attachment[2];
-	__be32 cookie[1];
+	__be32 option_eni[2];
+	__be32 option_attachment[2];
+	__be32 option_cookie[1];
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct gwlb_options_received);
-} gwlb_options_scratch SEC(".maps");
+	__type(value, struct options_gwlb__received);
+} options_gwlb__scratch SEC(".maps");
 
-static __always_inline struct gwlb_options_received *gwlb_options_at_hand(void)
+static __always_inline struct options_gwlb__received *options_gwlb__at_hand(void)
 {
 	__u32 only = 0;
 
-	return bpf_map_lookup_elem(&gwlb_options_scratch, &only);
+	return bpf_map_lookup_elem(&options_gwlb__scratch, &only);
 }
 
 /*
  * Read the options: `length` bytes from `offset` of the packet's data on. Each that the spec lists must be there once, in
  * any order. Others are passed over, unless they are critical. NULL: they are right; else the counter of what is wrong.
  */
-static __noinline struct counter *read_gwlb_options(const struct __sk_buff *skb, __u32 offset, __u32 length,
-	struct gwlb_options_received *options, struct counters *counters)
+static __noinline struct counter *options_gwlb__read(const struct __sk_buff *skb, __u32 offset, __u32 length,
+	struct options_gwlb__received *options, struct counters *counters)
 {
 	options->at = 0;
 	options->seen = 0;
@@ -815,46 +815,46 @@ static __noinline struct counter *read_gwlb_options(const struct __sk_buff *skb,
 		__u32 head, size;
 
 		if ((void *)(option + 1) > packet_end(skb))
-			return &counters->refused_gwlb_truncated;
+			return &counters->refused_gwlb__truncated;
 		head = bpf_ntohl(*option);
 		size = (head & GENEVE_OPTION_LENGTH) * 4;
 		if (at + sizeof(*option) + size > length)
-			return &counters->refused_gwlb_geneve_options;
+			return &counters->refused_gwlb__geneve_options;
 		options->at = at + sizeof(*option) + size;
 		switch (head >> 8) {
-		case GWLB_OPTION_ENI >> 8:
-			if (size != sizeof(options->eni) || options->seen & 0x1)
-				return &counters->refused_gwlb_geneve_options;
+		case ENCAP_GWLB__OPTION__ENI >> 8:
+			if (size != sizeof(options->option_eni) || options->seen & 0x1)
+				return &counters->refused_gwlb__geneve_options;
 			if ((void *)(option + 3) > packet_end(skb))
-				return &counters->refused_gwlb_truncated;
+				return &counters->refused_gwlb__truncated;
 			options->seen |= 0x1;
-			options->eni[0] = option[1];
-			options->eni[1] = option[2];
+			options->option_eni[0] = option[1];
+			options->option_eni[1] = option[2];
 			break;
-		case GWLB_OPTION_ATTACHMENT >> 8:
-			if (size != sizeof(options->attachment) || options->seen & 0x2)
-				return &counters->refused_gwlb_geneve_options;
+		case ENCAP_GWLB__OPTION__ATTACHMENT >> 8:
+			if (size != sizeof(options->option_attachment) || options->seen & 0x2)
+				return &counters->refused_gwlb__geneve_options;
 			if ((void *)(option + 3) > packet_end(skb))
-				return &counters->refused_gwlb_truncated;
+				return &counters->refused_gwlb__truncated;
 			options->seen |= 0x2;
-			options->attachment[0] = option[1];
-			options->attachment[1] = option[2];
+			options->option_attachment[0] = option[1];
+			options->option_attachment[1] = option[2];
 			break;
-		case GWLB_OPTION_COOKIE >> 8:
-			if (size != sizeof(options->cookie) || options->seen & 0x4)
-				return &counters->refused_gwlb_geneve_options;
+		case ENCAP_GWLB__OPTION__COOKIE >> 8:
+			if (size != sizeof(options->option_cookie) || options->seen & 0x4)
+				return &counters->refused_gwlb__geneve_options;
 			if ((void *)(option + 2) > packet_end(skb))
-				return &counters->refused_gwlb_truncated;
+				return &counters->refused_gwlb__truncated;
 			options->seen |= 0x4;
-			options->cookie[0] = option[1];
+			options->option_cookie[0] = option[1];
 			break;
 		default:
 			if (head & GENEVE_OPTION_CRITICAL)
-				return &counters->refused_gwlb_geneve_options_critical;
+				return &counters->refused_gwlb__geneve_options_critical;
 		}
 	}
 	if (options->seen != 0x7)
-		return &counters->refused_gwlb_geneve_options_missing;
+		return &counters->refused_gwlb__geneve_options_missing;
 	return NULL;
 }
 
@@ -905,46 +905,46 @@ static __always_inline __be16 length_field(__u32 length)
 }
 
 /* ipv4 / udp / geneve (gwlb.yaml:13), with the values that came in. */
-static __always_inline int reflect_back_gwlb_ipv4(
+static __always_inline int reflect_back__gwlb_ipv4(
 	struct __sk_buff *skb, const struct packet *packet, const struct learned *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
-	struct gwlb_ipv4 *outer;
+	struct stack_gwlb_ipv4 *outer;
 	__be16 *ether_type;
 	__u64 flags;
 	__u32 sum;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, GWLB_IPV4_OVERHEAD))
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, STACK_GWLB_IPV4__OVERHEAD))
 		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, GWLB_IPV4_OVERHEAD, &flags)) {
+	if (!fits(skb, packet, STACK_GWLB_IPV4__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
 	}
-	if (bpf_skb_adjust_room(skb, GWLB_IPV4_OVERHEAD, BPF_ADJ_ROOM_MAC, GWLB_IPV4_ROOM | flags)) {
+	if (bpf_skb_adjust_room(skb, STACK_GWLB_IPV4__OVERHEAD, BPF_ADJ_ROOM_MAC, STACK_GWLB_IPV4__ROOM | flags)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + GWLB_IPV4_OVERHEAD > packet_end(skb)) {
+	if ((void *)outer + STACK_GWLB_IPV4__OVERHEAD > packet_end(skb)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
+	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
-	outer->ipv4.version_ihl = GWLB_IPV4_IPV4_VERSION_IHL;
+	outer->ipv4.version_ihl = STACK_GWLB_IPV4__IPV4_VERSION_IHL;
 	outer->ipv4.tos = packet->ecn;
-	outer->ipv4.total_length = length_field(packet->length + GWLB_IPV4_OVERHEAD);
+	outer->ipv4.total_length = length_field(packet->length + STACK_GWLB_IPV4__OVERHEAD);
 	outer->ipv4.id = 0;
-	outer->ipv4.fragment = bpf_htons(GWLB_IPV4_IPV4_FRAGMENT);
-	outer->ipv4.ttl = GWLB_IPV4_IPV4_TTL;
-	outer->ipv4.protocol = GWLB_IPV4_IPV4_PROTOCOL;
-	outer->ipv4.source = host.address;
+	outer->ipv4.fragment = bpf_htons(STACK_GWLB_IPV4__IPV4_FRAGMENT);
+	outer->ipv4.ttl = STACK_GWLB_IPV4__IPV4_TTL;
+	outer->ipv4.protocol = STACK_GWLB_IPV4__IPV4_PROTOCOL;
+	outer->ipv4.source = host.value_address;
 	outer->ipv4.destination = row->ip_source.word[3];
-	sum = bpf_htons(GWLB_IPV4_IPV4_CHECKSUM_BASE);
+	sum = bpf_htons(STACK_GWLB_IPV4__IPV4_CHECKSUM_BASE);
 	sum += bpf_htons(outer->ipv4.tos);
 	sum += outer->ipv4.total_length;
 	sum = checksum_add_be32(sum, outer->ipv4.source);
@@ -952,22 +952,23 @@ static __always_inline int reflect_back_gwlb_ipv4(
 	outer->ipv4.checksum = checksum_fold(sum);
 
 	outer->udp.source_port = bpf_htons(row->udp_source_port);
-	outer->udp.destination_port = bpf_htons(GWLB_UDP_DESTINATION_PORT);
-	outer->udp.length = length_field(packet->length + GWLB_IPV4_OVERHEAD - offsetof(struct gwlb_ipv4, udp));
+	outer->udp.destination_port = bpf_htons(ENCAP_GWLB__UDP_DESTINATION_PORT);
+	outer->udp.length =
+		length_field(packet->length + STACK_GWLB_IPV4__OVERHEAD - offsetof(struct stack_gwlb_ipv4, udp));
 	outer->udp.checksum = 0;
 
-	outer->geneve.version_length = GWLB_GENEVE_VERSION_LENGTH;
+	outer->geneve.version_length = ENCAP_GWLB__GENEVE_VERSION_LENGTH;
 	outer->geneve.flags = 0;
 	outer->geneve.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 	outer->geneve.vni = bpf_htonl(row->geneve_vni << 8);
-	outer->options.eni_head = bpf_htonl(GWLB_OPTION_ENI);
-	outer->options.eni[0] = row->geneve_eni[0];
-	outer->options.eni[1] = row->geneve_eni[1];
-	outer->options.attachment_head = bpf_htonl(GWLB_OPTION_ATTACHMENT);
-	outer->options.attachment[0] = row->geneve_attachment[0];
-	outer->options.attachment[1] = row->geneve_attachment[1];
-	outer->options.cookie_head = bpf_htonl(GWLB_OPTION_COOKIE);
-	outer->options.cookie[0] = row->geneve_cookie[0];
+	outer->options.option_eni__head = bpf_htonl(ENCAP_GWLB__OPTION__ENI);
+	outer->options.option_eni[0] = row->option_geneve__eni[0];
+	outer->options.option_eni[1] = row->option_geneve__eni[1];
+	outer->options.option_attachment__head = bpf_htonl(ENCAP_GWLB__OPTION__ATTACHMENT);
+	outer->options.option_attachment[0] = row->option_geneve__attachment[0];
+	outer->options.option_attachment[1] = row->option_geneve__attachment[1];
+	outer->options.option_cookie__head = bpf_htonl(ENCAP_GWLB__OPTION__COOKIE);
+	outer->options.option_cookie[0] = row->option_geneve__cookie[0];
 
 	count_chosen(counters, packet, segments);
 	return TC_ACT_UNSPEC;
@@ -984,14 +985,14 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	/* back: mark 0x6000-0x60ff -> as inspect came in with gwlb, unknown flow: next (gwlb.yaml:38) */
 	if ((packet->mark >= 0x6000 && packet->mark <= 0x60ff)) {
 		if (find_learned(skb, packet, LEARN_INSPECT, IDLE_LEARN_INSPECT, flow)) {
-			packet->chosen = offsetof(struct counters, egress_back);
+			packet->chosen = offsetof(struct counters, egress_rule_back);
 			goto reflect_back;
 		}
 	}
 
 	/* lost: mark 0x6000-0x60ff: drop (gwlb.yaml:39) */
 	if ((packet->mark >= 0x6000 && packet->mark <= 0x60ff)) {
-		count(&counters->egress_lost, skb);
+		count(&counters->egress_rule_lost, skb);
 		return TC_ACT_SHOT;
 	}
 
@@ -999,7 +1000,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	return TC_ACT_UNSPEC; /* default: pass (gwlb.yaml:40) */
 
 reflect_back:
-	return reflect_back_gwlb_ipv4(skb, packet, &flow->learned, counters);
+	return reflect_back__gwlb_ipv4(skb, packet, &flow->learned, counters);
 }
 
 /* Link-local traffic, and what keeps the link alive, is not for the rules. */
@@ -1017,7 +1018,7 @@ static __always_inline bool stays_on_link(const struct packet *packet)
 }
 
 SEC("tc")
-int gwlb_egress(struct __sk_buff *skb)
+int gwlb__egress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 	struct packet found = {};
@@ -1083,7 +1084,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 }
 
 /* inspect: who may send (gwlb.yaml:30) */
-static __always_inline bool may_send_inspect_ipv4(const struct gwlb_ipv4 *outer)
+static __always_inline bool may_send_inspect_ipv4(const struct stack_gwlb_ipv4 *outer)
 {
 	return (outer->ipv4.source & bpf_htonl(0xffffff00)) == bpf_htonl(0x0a000100);
 }
@@ -1091,22 +1092,23 @@ static __always_inline bool may_send_inspect_ipv4(const struct gwlb_ipv4 *outer)
 /* ipv4 / udp / geneve: judge every header, outermost first, then take them off. */
 static __always_inline int decapsulate_gwlb_ipv4(struct __sk_buff *skb, struct counters *counters)
 {
-	struct gwlb_ipv4 *outer;
+	struct stack_gwlb_ipv4 *outer;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
+	__u32 overhead = STACK_GWLB_IPV4__FIXED;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
 	__s32 diff;
-	__u32 tail, overhead;
-	struct gwlb_options_received *options = gwlb_options_at_hand();
+	__u32 tail;
+	struct options_gwlb__received *options = options_gwlb__at_hand();
 	struct counter *wrong;
 	__u8 ecn;
 	struct packet found = {};
 	struct packet *packet;
 	struct flow *flow = flow_at_hand();
-	const struct enis_row *enis;
+	const struct row_enis *row_enis;
 	__u32 mark = skb->mark;
 
 	if (!flow)
@@ -1114,80 +1116,80 @@ static __always_inline int decapsulate_gwlb_ipv4(struct __sk_buff *skb, struct c
 	flow->learned.rule = 0;
 	if (!options)
 		return TC_ACT_SHOT;
-	linearize(skb, ETH_HLEN + GWLB_IPV4_FIXED + GENEVE_OPTIONS_MAX + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_GWLB_IPV4__FIXED + GENEVE_OPTIONS_MAX + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + GWLB_IPV4_FIXED > packet_end(skb))
-		return refuse(&counters->refused_gwlb_truncated, skb);
-	if (outer->ipv4.version_ihl != GWLB_IPV4_IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_gwlb_options, skb);
-	if (outer->ipv4.fragment & bpf_htons(GWLB_IPV4_IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_gwlb_fragment, skb);
-	if (outer->geneve.version_length & GWLB_GENEVE_VERSION_COMPARED)
-		return refuse(&counters->refused_gwlb_geneve_version, skb);
-	if (outer->geneve.flags & GWLB_GENEVE_CONTROL_COMPARED)
-		return refuse(&counters->refused_gwlb_geneve_control, skb);
+	if ((void *)outer + overhead > packet_end(skb))
+		return refuse(&counters->refused_gwlb__truncated, skb);
+	if (outer->ipv4.version_ihl != STACK_GWLB_IPV4__IPV4_VERSION_IHL_EXPECTED)
+		return refuse(&counters->refused_gwlb__options, skb);
+	if (outer->ipv4.fragment & bpf_htons(STACK_GWLB_IPV4__IPV4_FRAGMENT_COMPARED))
+		return refuse(&counters->refused_gwlb__fragment, skb);
+	if (outer->geneve.version_length & ENCAP_GWLB__GENEVE_VERSION_COMPARED)
+		return refuse(&counters->refused_gwlb__geneve_version, skb);
+	if (outer->geneve.flags & ENCAP_GWLB__GENEVE_CONTROL_COMPARED)
+		return refuse(&counters->refused_gwlb__geneve_control, skb);
 	tail = ((outer->geneve.version_length) & 0x3f) * 4; /* geneve.options */
-	wrong = read_gwlb_options(skb, ETH_HLEN + GWLB_IPV4_FIXED, tail, options, counters);
+	wrong = options_gwlb__read(skb, ETH_HLEN + overhead, tail, options, counters);
 	if (wrong)
 		return refuse(wrong, skb);
-	overhead = GWLB_IPV4_FIXED + tail;
-	diff = overhead;
+	overhead += tail;
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_gwlb_truncated, skb);
+		return refuse(&counters->refused_gwlb__truncated, skb);
 	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_gwlb_header_checksum, skb);
+		return refuse(&counters->refused_gwlb__header_checksum, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
 	datagram = bpf_ntohs(outer->ipv4.total_length);
 	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4) ||
-		bpf_ntohs(outer->udp.length) != datagram - offsetof(struct gwlb_ipv4, udp))
-		return refuse(&counters->refused_gwlb_length, skb);
+		bpf_ntohs(outer->udp.length) != datagram - offsetof(struct stack_gwlb_ipv4, udp))
+		return refuse(&counters->refused_gwlb__length, skb);
 
 	switch (bpf_ntohs(outer->geneve.protocol)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_gwlb_payload, skb);
+			return refuse(&counters->refused_gwlb__payload, skb);
 		break;
 	case ETH_P_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_gwlb_truncated, skb);
+			return refuse(&counters->refused_gwlb__truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_gwlb_payload, skb);
+			return refuse(&counters->refused_gwlb__payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_gwlb_payload, skb);
+		return refuse(&counters->refused_gwlb__payload, skb);
 	}
 	/*
 	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_gwlb_gso, skb);
+		return refuse(&counters->refused_gwlb__gso, skb);
 	/* Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for theirs, and loses them. */
 	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
-		return refuse(&counters->refused_gwlb_gso, skb);
+		return refuse(&counters->refused_gwlb__gso, skb);
 	if (inner_length > datagram - overhead)
-		return refuse(&counters->refused_gwlb_length, skb);
+		return refuse(&counters->refused_gwlb__length, skb);
 	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + overhead, &found)
 			  : !parse_ipv6(skb, ETH_HLEN + overhead, &found))
-		return refuse(&counters->refused_gwlb_payload, skb);
+		return refuse(&counters->refused_gwlb__payload, skb);
 	packet = through_scratch(&found);
 	if (!packet)
 		return TC_ACT_SHOT;
 
 	/* inspect: gwlb from gwlb, in enis, mark endpoint.mark, learned for forwarded (gwlb.yaml:30) */
 	if (may_send_inspect_ipv4(outer)) {
-		decapsulated = &counters->ingress_inspect;
-		enis = find_enis((__u64)bpf_ntohl(options->eni[0]) << 32 | bpf_ntohl(options->eni[1]));
-		if (!enis)
-			return refuse(&counters->refused_gwlb_geneve_option_eni, skb);
-		mark = enis->mark;
+		decapsulated = &counters->ingress_rule_inspect;
+		row_enis = find_in_enis(
+			(__u64)bpf_ntohl(options->option_eni[0]) << 32 | bpf_ntohl(options->option_eni[1]));
+		if (!row_enis)
+			return refuse(&counters->refused_gwlb__geneve_option_eni, skb);
+		mark = row_enis->field_mark;
 		flow->learned = (struct learned){
 			.rule = LEARN_INSPECT,
 			.stack = STACK_GWLB_IPV4,
@@ -1195,19 +1197,21 @@ static __always_inline int decapsulate_gwlb_ipv4(struct __sk_buff *skb, struct c
 			.udp_source_port = bpf_ntohs(outer->udp.source_port),
 			.geneve_vni = bpf_ntohl(outer->geneve.vni) >> 8,
 		};
-		__builtin_memcpy(flow->learned.geneve_eni, options->eni, sizeof(options->eni));
-		__builtin_memcpy(flow->learned.geneve_attachment, options->attachment, sizeof(options->attachment));
-		__builtin_memcpy(flow->learned.geneve_cookie, options->cookie, sizeof(options->cookie));
+		__builtin_memcpy(flow->learned.option_geneve__eni, options->option_eni, sizeof(options->option_eni));
+		__builtin_memcpy(flow->learned.option_geneve__attachment, options->option_attachment,
+			sizeof(options->option_attachment));
+		__builtin_memcpy(
+			flow->learned.option_geneve__cookie, options->option_cookie, sizeof(options->option_cookie));
 		goto accepted;
 	}
-	return refuse(&counters->refused_gwlb_source, skb);
+	return refuse(&counters->refused_gwlb__source, skb);
 
 accepted:
 	/* Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it was. */
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gwlb_ecn, skb);
+			return refuse(&counters->refused_gwlb__ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1215,23 +1219,24 @@ accepted:
 
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gwlb_ecn, skb);
+			return refuse(&counters->refused_gwlb__ecn, skb);
 		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_gwlb_room, skb);
+			return refuse(&counters->refused_gwlb__room, skb);
 	}
+	diff = overhead;
 	if (!inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also adds what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
-			return refuse(&counters->refused_gwlb_room, skb);
+			return refuse(&counters->refused_gwlb__room, skb);
 		diff += IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_gwlb_room, skb);
+		return refuse(&counters->refused_gwlb__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	skb->mark = mark;
 	packet->transport -= overhead;
-	learn_rule_inspect(skb, packet, overhead, counters);
+	learn_rule_inspect(skb, packet, STACK_GWLB_IPV4__FIXED + tail, counters);
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
 	return TC_ACT_UNSPEC;
@@ -1248,20 +1253,20 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 	if ((void *)(ip + 1) > packet_end(skb))
 		return TC_ACT_UNSPEC;
 	/* gwlb */
-	if (ip->protocol == IPPROTO_UDP && ip->destination == host.address) {
+	if (ip->protocol == IPPROTO_UDP && ip->destination == host.value_address) {
 		/* A later fragment does not show its port. It is left alone: without the first, which is refused, it is nothing. */
 		if (ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET))
 			return TC_ACT_UNSPEC;
 		udp = (void *)ip + (ip->version_ihl & 0x0f) * 4;
 		if ((void *)(udp + 1) <= packet_end(skb) &&
-			udp->destination_port == bpf_htons(GWLB_UDP_DESTINATION_PORT))
+			udp->destination_port == bpf_htons(ENCAP_GWLB__UDP_DESTINATION_PORT))
 			return decapsulate_gwlb_ipv4(skb, counters);
 	}
 	return TC_ACT_UNSPEC;
 }
 
 SEC("tc")
-int gwlb_ingress(struct __sk_buff *skb)
+int gwlb__ingress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 

@@ -14,25 +14,25 @@
 #include "encap_limit.h"
 
 /* ipip: ipv4, 20 bytes (ipip-sites.yaml:12) */
-#define IPIP_IPV4_OVERHEAD 20 /* bytes */
-#define IPIP_IPV4_ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4)
-#define IPIP_IPV4_IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
-#define IPIP_IPV4_IPV4_FRAGMENT 0x4000 /* df 1 */
-#define IPIP_IPV4_IPV4_TTL 64 /* ipip-sites.yaml:13 */
-#define IPIP_IPV4_IPV4_CHECKSUM_BASE 0xc500 /* sum of the constant words above */
-#define IPIP_IPV4_IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
-#define IPIP_IPV4_IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
+#define STACK_IPIP_IPV4__OVERHEAD 20 /* bytes */
+#define STACK_IPIP_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4)
+#define STACK_IPIP_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
+#define STACK_IPIP_IPV4__IPV4_FRAGMENT 0x4000 /* df 1 */
+#define STACK_IPIP_IPV4__IPV4_TTL 64 /* ipip-sites.yaml:13 */
+#define STACK_IPIP_IPV4__IPV4_CHECKSUM_BASE 0xc500 /* sum of the constant words above */
+#define STACK_IPIP_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
+#define STACK_IPIP_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
 
 /* ipip: ipv6, 40 bytes (ipip-sites.yaml:12) */
-#define IPIP_IPV6_OVERHEAD 40 /* bytes */
-#define IPIP_IPV6_ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6)
-#define IPIP_IPV6_IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
-#define IPIP_IPV6_IPV6_HOP_LIMIT 64 /* ipip-sites.yaml:13 */
-#define IPIP_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
-#define IPIP_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
+#define STACK_IPIP_IPV6__OVERHEAD 40 /* bytes */
+#define STACK_IPIP_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6)
+#define STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
+#define STACK_IPIP_IPV6__IPV6_HOP_LIMIT 64 /* ipip-sites.yaml:13 */
+#define STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
+#define STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
 
 /* What TCP segments leave room for. */
-#define SITES_MOST_OVERHEAD 40 /* bytes, of rows of sites */
+#define OVERHEAD_SITES 40 /* bytes, of rows of sites */
 #define ARRIVALS_MAX 8192 /* connections that came in and wait for their answer */
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
@@ -64,56 +64,56 @@ struct ipv6_header {
 };
 
 /* ipv4: what stands between the Ethernet header and the inner IP packet */
-struct ipip_ipv4 {
+struct stack_ipip_ipv4 {
 	struct ipv4_header ipv4;
 };
-_Static_assert(offsetof(struct ipip_ipv4, ipv4) + sizeof(struct ipv4_header) == IPIP_IPV4_OVERHEAD,
+_Static_assert(offsetof(struct stack_ipip_ipv4, ipv4) + sizeof(struct ipv4_header) == STACK_IPIP_IPV4__OVERHEAD,
 	"nothing stands behind it");
 
 /* ipv6: what stands between the Ethernet header and the inner IP packet */
-struct ipip_ipv6 {
+struct stack_ipip_ipv6 {
 	struct ipv6_header ipv6;
 };
-_Static_assert(offsetof(struct ipip_ipv6, ipv6) + sizeof(struct ipv6_header) == IPIP_IPV6_OVERHEAD,
+_Static_assert(offsetof(struct stack_ipip_ipv6, ipv6) + sizeof(struct ipv6_header) == STACK_IPIP_IPV6__OVERHEAD,
 	"nothing stands behind it");
 
 /* Differs per machine and per device: written by the loader before the program is verified, constant from then on. */
 struct host {
 	__u32 mtu; /* host.uplinks.mtu */
-	__be32 tunnel_ipv4; /* host.tunnel */
-	struct ipv6_address tunnel_ipv6; /* host.tunnel */
+	__be32 value_tunnel__ipv4; /* host.tunnel */
+	struct ipv6_address value_tunnel__ipv6; /* host.tunnel */
 	__u8 identity[32]; /* which bundle this is: for `encapctl status` */
 };
 
 const volatile struct host host SEC(".rodata.host") = {};
 
 /* sites: found by destination, longest prefix first (ipip-sites.yaml:15) */
-struct sites_key {
+struct key_sites {
 	__u32 prefixlen; /* significant bits of what follows */
 	struct ip_address destination;
 };
 
-struct sites_row {
+struct row_sites {
 	__u32 stack;
-	struct ip_address address;
+	struct ip_address field_address;
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1000);
-	__type(key, struct sites_key);
-	__type(value, struct sites_row);
-} sites SEC(".maps");
+	__type(key, struct key_sites);
+	__type(value, struct row_sites);
+} table_sites SEC(".maps");
 
-/* sites_address: ends of tunnels: sites.address */
+/* ends_sites__at_address: ends of tunnels: sites.address */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1000);
 	__type(key, struct ip_address);
 	__type(value, __u32);
-} sites_address SEC(".maps");
+} ends_sites__at_address SEC(".maps");
 
 /* own_addresses: the outer sources of this host, on every device */
 struct {
@@ -131,8 +131,8 @@ struct counter {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_sites; /* rule sites: encapsulated (ipip-sites.yaml:26) */
-	struct counter egress_sites_no_row; /* rule sites: no row in sites, dropped (ipip-sites.yaml:26) */
+	struct counter egress_rule_sites; /* rule sites: encapsulated (ipip-sites.yaml:26) */
+	struct counter egress_miss_sites; /* rule sites: no row in sites, dropped (ipip-sites.yaml:26) */
 	struct counter egress_default; /* no rule: passed in the clear (ipip-sites.yaml:27) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
@@ -145,19 +145,19 @@ struct counters {
 		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter
 		ingress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_peers; /* rule peers: decapsulated (ipip-sites.yaml:30) */
-	struct counter refused_ipip_truncated; /* ipip: shorter than its headers: dropped */
-	struct counter refused_ipip_options; /* ipip: IPv4 options in the outer header: dropped */
-	struct counter refused_ipip_fragment; /* ipip: a fragment of an outer packet: dropped */
-	struct counter refused_ipip_header_checksum; /* ipip: a wrong outer header checksum: dropped */
-	struct counter refused_ipip_length; /* ipip: lengths that contradict the packet: dropped */
-	struct counter refused_ipip_payload; /* ipip: what is inside is no IPv4 or IPv6 packet: dropped */
-	struct counter refused_ipip_source; /* ipip: an outer source that no rule lists: dropped */
+	struct counter ingress_rule_peers; /* rule peers: decapsulated (ipip-sites.yaml:30) */
+	struct counter refused_ipip__truncated; /* ipip: shorter than its headers: dropped */
+	struct counter refused_ipip__options; /* ipip: IPv4 options in the outer header: dropped */
+	struct counter refused_ipip__fragment; /* ipip: a fragment of an outer packet: dropped */
+	struct counter refused_ipip__header_checksum; /* ipip: a wrong outer header checksum: dropped */
+	struct counter refused_ipip__length; /* ipip: lengths that contradict the packet: dropped */
+	struct counter refused_ipip__payload; /* ipip: what is inside is no IPv4 or IPv6 packet: dropped */
+	struct counter refused_ipip__source; /* ipip: an outer source that no rule lists: dropped */
 	struct counter
-		refused_ipip_ecn; /* ipip: congestion marked on a packet that cannot say so (RFC 6040): dropped */
-	struct counter refused_ipip_gso; /* ipip: a super-packet of several outer packets: dropped */
-	struct counter refused_ipip_room; /* ipip: the kernel could not take the headers off: dropped */
-	struct counter refused_ipip_version; /* ipip: a wrong outer IP version: dropped */
+		refused_ipip__ecn; /* ipip: congestion marked on a packet that cannot say so (RFC 6040): dropped */
+	struct counter refused_ipip__gso; /* ipip: a super-packet of several outer packets: dropped */
+	struct counter refused_ipip__room; /* ipip: the kernel could not take the headers off: dropped */
+	struct counter refused_ipip__version; /* ipip: a wrong outer IP version: dropped */
 };
 
 struct {
@@ -310,11 +310,11 @@ static __always_inline bool parse_ipv6(const struct __sk_buff *skb, __u32 offset
 }
 
 /* The row of sites for a packet, or NULL. */
-static __always_inline const struct sites_row *find_sites(const struct packet *packet)
+static __always_inline const struct row_sites *find_in_sites(const struct packet *packet)
 {
-	struct sites_key key = {.prefixlen = 128, .destination = packet->destination};
+	struct key_sites key = {.prefixlen = 128, .destination = packet->destination};
 
-	return bpf_map_lookup_elem(&sites, &key);
+	return bpf_map_lookup_elem(&table_sites, &key);
 }
 
 /* Whether an address is an outer source of this host, on whatever device. */
@@ -323,16 +323,16 @@ static __always_inline bool is_own_address(struct ip_address address)
 	return bpf_map_lookup_elem(&own_addresses, &address) != NULL;
 }
 
-/* Whether an address is in sites_address. */
-static __always_inline bool in_sites_address(struct ip_address address)
+/* Whether an address is in ends_sites__at_address. */
+static __always_inline bool in_ends_sites__at_address(struct ip_address address)
 {
-	return bpf_map_lookup_elem(&sites_address, &address) != NULL;
+	return bpf_map_lookup_elem(&ends_sites__at_address, &address) != NULL;
 }
 
 /* Whether a packet goes to an end of our tunnels. */
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
-	return in_sites_address(packet->destination);
+	return in_ends_sites__at_address(packet->destination);
 }
 
 /*
@@ -347,7 +347,7 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 }
 
 /* How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would follow both ways. */
-static __always_inline __u32 option_length(const __u8 *option)
+static __always_inline __u32 tcp_option_length(const __u8 *option)
 {
 	__u64 other = option[0] ^ TCPOPT_NOP;
 	__u32 nop;
@@ -358,7 +358,7 @@ static __always_inline __u32 option_length(const __u8 *option)
 }
 
 /* Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0: nowhere. */
-static __always_inline __u32 find_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
+static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
 {
 	const __u8 *tcp = packet_data(skb) + transport;
 	__u32 at = transport + TCP_HLEN, step, end;
@@ -375,7 +375,7 @@ static __always_inline __u32 find_option(const struct __sk_buff *skb, __u32 tran
 			return 0;
 		if (*option == kind)
 			return option[1] >= length && at + length <= end ? at : 0;
-		step = option_length(option);
+		step = tcp_option_length(option);
 		if (!step)
 			return 0;
 		at += step;
@@ -402,11 +402,11 @@ __noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header
 	linearize(skb, transport + TCP_HLEN_MAX);
 	if (!is_syn(skb, transport))
 		return false;
-	at = find_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
+	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
 	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
 		bpf_ntohs(old) <= host.mtu - headers)
 		return false;
-	if (find_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
+	if (find_tcp_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
 		return true;
 	new = bpf_htons(host.mtu - headers);
 	if (bpf_skb_store_bytes(skb, at + TCPOLEN_HEAD, &new, sizeof(new), 0))
@@ -440,7 +440,7 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 	/* sites: 10.0.0.0/8,fd00:10::/32 -> sites, no row: drop (ipip-sites.yaml:26) */
 	if ((packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) ||
 		(!packet->is_ipv4 && packet->destination.word[0] == bpf_htonl(0xfd000010)))
-		return SITES_MOST_OVERHEAD;
+		return OVERHEAD_SITES;
 	return 0;
 }
 
@@ -550,46 +550,46 @@ static __always_inline __be16 length_field(__u32 length)
 }
 
 /* ipv4 (ipip-sites.yaml:12), with the values of a row of sites. */
-static __always_inline int encapsulate_sites_ipip_ipv4(
-	struct __sk_buff *skb, const struct packet *packet, const struct sites_row *row, struct counters *counters)
+static __always_inline int encapsulate_sites__ipip_ipv4(
+	struct __sk_buff *skb, const struct packet *packet, const struct row_sites *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
-	struct ipip_ipv4 *outer;
+	struct stack_ipip_ipv4 *outer;
 	__be16 *ether_type;
 	__u64 flags;
 	__u32 sum;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, SITES_MOST_OVERHEAD))
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_SITES))
 		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, IPIP_IPV4_OVERHEAD, &flags)) {
+	if (!fits(skb, packet, STACK_IPIP_IPV4__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
 	}
-	if (bpf_skb_adjust_room(skb, IPIP_IPV4_OVERHEAD, BPF_ADJ_ROOM_MAC, IPIP_IPV4_ROOM | flags)) {
+	if (bpf_skb_adjust_room(skb, STACK_IPIP_IPV4__OVERHEAD, BPF_ADJ_ROOM_MAC, STACK_IPIP_IPV4__ROOM | flags)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + IPIP_IPV4_OVERHEAD > packet_end(skb)) {
+	if ((void *)outer + STACK_IPIP_IPV4__OVERHEAD > packet_end(skb)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
+	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
-	outer->ipv4.version_ihl = IPIP_IPV4_IPV4_VERSION_IHL;
+	outer->ipv4.version_ihl = STACK_IPIP_IPV4__IPV4_VERSION_IHL;
 	outer->ipv4.tos = packet->dscp << 2 | packet->ecn;
-	outer->ipv4.total_length = length_field(packet->length + IPIP_IPV4_OVERHEAD);
+	outer->ipv4.total_length = length_field(packet->length + STACK_IPIP_IPV4__OVERHEAD);
 	outer->ipv4.id = 0;
-	outer->ipv4.fragment = bpf_htons(IPIP_IPV4_IPV4_FRAGMENT);
-	outer->ipv4.ttl = IPIP_IPV4_IPV4_TTL;
+	outer->ipv4.fragment = bpf_htons(STACK_IPIP_IPV4__IPV4_FRAGMENT);
+	outer->ipv4.ttl = STACK_IPIP_IPV4__IPV4_TTL;
 	outer->ipv4.protocol = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	outer->ipv4.source = host.tunnel_ipv4;
-	outer->ipv4.destination = row->address.word[3];
-	sum = bpf_htons(IPIP_IPV4_IPV4_CHECKSUM_BASE);
+	outer->ipv4.source = host.value_tunnel__ipv4;
+	outer->ipv4.destination = row->field_address.word[3];
+	sum = bpf_htons(STACK_IPIP_IPV4__IPV4_CHECKSUM_BASE);
 	sum += bpf_htons(outer->ipv4.tos);
 	sum += outer->ipv4.total_length;
 	sum += bpf_htons(outer->ipv4.protocol);
@@ -602,42 +602,42 @@ static __always_inline int encapsulate_sites_ipip_ipv4(
 }
 
 /* ipv6 (ipip-sites.yaml:12), with the values of a row of sites. */
-static __always_inline int encapsulate_sites_ipip_ipv6(
-	struct __sk_buff *skb, const struct packet *packet, const struct sites_row *row, struct counters *counters)
+static __always_inline int encapsulate_sites__ipip_ipv6(
+	struct __sk_buff *skb, const struct packet *packet, const struct row_sites *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
-	struct ipip_ipv6 *outer;
+	struct stack_ipip_ipv6 *outer;
 	__be16 *ether_type;
 	__u64 flags;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, SITES_MOST_OVERHEAD))
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_SITES))
 		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, IPIP_IPV6_OVERHEAD, &flags)) {
+	if (!fits(skb, packet, STACK_IPIP_IPV6__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
 	}
-	if (bpf_skb_adjust_room(skb, IPIP_IPV6_OVERHEAD, BPF_ADJ_ROOM_MAC, IPIP_IPV6_ROOM | flags)) {
+	if (bpf_skb_adjust_room(skb, STACK_IPIP_IPV6__OVERHEAD, BPF_ADJ_ROOM_MAC, STACK_IPIP_IPV6__ROOM | flags)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + IPIP_IPV6_OVERHEAD > packet_end(skb)) {
+	if ((void *)outer + STACK_IPIP_IPV6__OVERHEAD > packet_end(skb)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
+	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
 	outer->ipv6.version_class_label =
-		bpf_htonl(IPIP_IPV6_IPV6_VERSION_CLASS_LABEL | packet->dscp << 22 | packet->ecn << 20);
-	outer->ipv6.payload_length = length_field(packet->length + IPIP_IPV6_OVERHEAD - sizeof(outer->ipv6));
+		bpf_htonl(STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL | packet->dscp << 22 | packet->ecn << 20);
+	outer->ipv6.payload_length = length_field(packet->length + STACK_IPIP_IPV6__OVERHEAD - sizeof(outer->ipv6));
 	outer->ipv6.next_header = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	outer->ipv6.hop_limit = IPIP_IPV6_IPV6_HOP_LIMIT;
-	outer->ipv6.source = host_ipv6(&host.tunnel_ipv6);
-	outer->ipv6.destination = to_ipv6(&row->address);
+	outer->ipv6.hop_limit = STACK_IPIP_IPV6__IPV6_HOP_LIMIT;
+	outer->ipv6.source = host_ipv6(&host.value_tunnel__ipv6);
+	outer->ipv6.destination = to_ipv6(&row->field_address);
 
 	count_chosen(counters, packet, segments);
 	return TC_ACT_UNSPEC;
@@ -645,13 +645,13 @@ static __always_inline int encapsulate_sites_ipip_ipv6(
 
 /* Each row says which layout it takes. */
 static __always_inline int encapsulate_sites(
-	struct __sk_buff *skb, const struct packet *packet, const struct sites_row *row, struct counters *counters)
+	struct __sk_buff *skb, const struct packet *packet, const struct row_sites *row, struct counters *counters)
 {
 	switch (row->stack) {
 	case STACK_IPIP_IPV4:
-		return encapsulate_sites_ipip_ipv4(skb, packet, row, counters);
+		return encapsulate_sites__ipip_ipv4(skb, packet, row, counters);
 	case STACK_IPIP_IPV6:
-		return encapsulate_sites_ipip_ipv6(skb, packet, row, counters);
+		return encapsulate_sites__ipip_ipv6(skb, packet, row, counters);
 	}
 	count(&counters->egress_unknown_stack, skb);
 	return TC_ACT_SHOT;
@@ -660,17 +660,17 @@ static __always_inline int encapsulate_sites(
 /* The rules in the order written; the first that fits decides. */
 static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *packet, struct counters *counters)
 {
-	const struct sites_row *sites;
+	const struct row_sites *row_sites;
 
 	/* sites: 10.0.0.0/8,fd00:10::/32 -> sites, no row: drop (ipip-sites.yaml:26) */
 	if ((packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) ||
 		(!packet->is_ipv4 && packet->destination.word[0] == bpf_htonl(0xfd000010))) {
-		sites = find_sites(packet);
-		if (sites) {
-			packet->chosen = offsetof(struct counters, egress_sites);
+		row_sites = find_in_sites(packet);
+		if (row_sites) {
+			packet->chosen = offsetof(struct counters, egress_rule_sites);
 			goto encapsulate_sites;
 		}
-		count(&counters->egress_sites_no_row, skb);
+		count(&counters->egress_miss_sites, skb);
 		return TC_ACT_SHOT;
 	}
 
@@ -678,7 +678,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	return TC_ACT_UNSPEC; /* default: pass (ipip-sites.yaml:27) */
 
 encapsulate_sites:
-	return encapsulate_sites(skb, packet, sites, counters);
+	return encapsulate_sites(skb, packet, row_sites, counters);
 }
 
 /* Link-local traffic, and what keeps the link alive, is not for the rules. */
@@ -688,7 +688,7 @@ static __always_inline bool stays_on_link(const struct packet *packet)
 }
 
 SEC("tc")
-int ipip_sites_egress(struct __sk_buff *skb)
+int ipip_sites__egress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 	struct packet found = {};
@@ -755,84 +755,84 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 }
 
 /* peers: who may send (ipip-sites.yaml:30) */
-static __always_inline bool may_send_peers_ipv4(const struct ipip_ipv4 *outer)
+static __always_inline bool may_send_peers_ipv4(const struct stack_ipip_ipv4 *outer)
 {
 	struct ip_address key = mapped_ipv4(outer->ipv4.source);
 
-	return bpf_map_lookup_elem(&sites_address, &key) != NULL;
+	return bpf_map_lookup_elem(&ends_sites__at_address, &key) != NULL;
 }
 
 /* ipv4: judge every header, outermost first, then take them off. */
 static __always_inline int decapsulate_ipip_ipv4(struct __sk_buff *skb, struct counters *counters)
 {
-	struct ipip_ipv4 *outer;
+	struct stack_ipip_ipv4 *outer;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
-	__s32 diff = IPIP_IPV4_OVERHEAD;
+	__s32 diff;
 	__u8 ecn;
 
-	linearize(skb, ETH_HLEN + IPIP_IPV4_OVERHEAD + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_IPIP_IPV4__OVERHEAD + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	ipv4 = (void *)outer + IPIP_IPV4_OVERHEAD;
-	ipv6 = (void *)outer + IPIP_IPV4_OVERHEAD;
+	ipv4 = (void *)outer + STACK_IPIP_IPV4__OVERHEAD;
+	ipv6 = (void *)outer + STACK_IPIP_IPV4__OVERHEAD;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_ipip_truncated, skb);
-	if (outer->ipv4.version_ihl != IPIP_IPV4_IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_ipip_options, skb);
-	if (outer->ipv4.fragment & bpf_htons(IPIP_IPV4_IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_ipip_fragment, skb);
+		return refuse(&counters->refused_ipip__truncated, skb);
+	if (outer->ipv4.version_ihl != STACK_IPIP_IPV4__IPV4_VERSION_IHL_EXPECTED)
+		return refuse(&counters->refused_ipip__options, skb);
+	if (outer->ipv4.fragment & bpf_htons(STACK_IPIP_IPV4__IPV4_FRAGMENT_COMPARED))
+		return refuse(&counters->refused_ipip__fragment, skb);
 	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_ipip_header_checksum, skb);
+		return refuse(&counters->refused_ipip__header_checksum, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
 	datagram = bpf_ntohs(outer->ipv4.total_length);
-	if (datagram > skb->len - ETH_HLEN || datagram < IPIP_IPV4_OVERHEAD + sizeof(*ipv4))
-		return refuse(&counters->refused_ipip_length, skb);
+	if (datagram > skb->len - ETH_HLEN || datagram < STACK_IPIP_IPV4__OVERHEAD + sizeof(*ipv4))
+		return refuse(&counters->refused_ipip__length, skb);
 
 	switch (outer->ipv4.protocol) {
 	case IPPROTO_IPIP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_ipip_payload, skb);
+			return refuse(&counters->refused_ipip__payload, skb);
 		break;
 	case IPPROTO_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_ipip_truncated, skb);
+			return refuse(&counters->refused_ipip__truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_ipip_payload, skb);
+			return refuse(&counters->refused_ipip__payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_ipip_payload, skb);
+		return refuse(&counters->refused_ipip__payload, skb);
 	}
 	/*
 	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
-	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - IPIP_IPV4_OVERHEAD)
-		return refuse(&counters->refused_ipip_gso, skb);
-	if (inner_length > datagram - IPIP_IPV4_OVERHEAD)
-		return refuse(&counters->refused_ipip_length, skb);
+	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - STACK_IPIP_IPV4__OVERHEAD)
+		return refuse(&counters->refused_ipip__gso, skb);
+	if (inner_length > datagram - STACK_IPIP_IPV4__OVERHEAD)
+		return refuse(&counters->refused_ipip__length, skb);
 
 	/* peers: ipip from sites.address (ipip-sites.yaml:30) */
 	if (may_send_peers_ipv4(outer)) {
-		decapsulated = &counters->ingress_peers;
+		decapsulated = &counters->ingress_rule_peers;
 		goto accepted;
 	}
-	return refuse(&counters->refused_ipip_source, skb);
+	return refuse(&counters->refused_ipip__source, skb);
 
 accepted:
 	/* Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it was. */
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip_ecn, skb);
+			return refuse(&counters->refused_ipip__ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -840,108 +840,109 @@ accepted:
 
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip_ecn, skb);
+			return refuse(&counters->refused_ipip__ecn, skb);
 		if (ecn != inner_ecn &&
-			ecn_write_ipv6(skb, ETH_HLEN + IPIP_IPV4_OVERHEAD, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_ipip_room, skb);
+			ecn_write_ipv6(skb, ETH_HLEN + STACK_IPIP_IPV4__OVERHEAD, ipv6->version_class_label, ecn))
+			return refuse(&counters->refused_ipip__room, skb);
 	}
+	diff = STACK_IPIP_IPV4__OVERHEAD;
 	if (!inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also adds what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
-			return refuse(&counters->refused_ipip_room, skb);
+			return refuse(&counters->refused_ipip__room, skb);
 		diff += IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_ipip_room, skb);
+		return refuse(&counters->refused_ipip__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
-	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), IPIP_IPV4_OVERHEAD);
+	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), STACK_IPIP_IPV4__OVERHEAD);
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
 	return TC_ACT_UNSPEC;
 }
 
 /* peers: who may send (ipip-sites.yaml:30) */
-static __always_inline bool may_send_peers_ipv6(const struct ipip_ipv6 *outer)
+static __always_inline bool may_send_peers_ipv6(const struct stack_ipip_ipv6 *outer)
 {
 	struct ip_address key = from_ipv6(&outer->ipv6.source);
 
-	return bpf_map_lookup_elem(&sites_address, &key) != NULL;
+	return bpf_map_lookup_elem(&ends_sites__at_address, &key) != NULL;
 }
 
 /*
  * ipv6: judge every header, outermost first, then take them off, with a tunnel encapsulation limit
- * where there is one: `options` is its size or 0, `protocol` what follows.
+ * where there is one: `extension` is its size or 0, `protocol` what follows.
  */
 static __always_inline int decapsulate_ipip_ipv6(
-	struct __sk_buff *skb, __u32 options, __u8 protocol, struct counters *counters)
+	struct __sk_buff *skb, __u32 extension, __u8 protocol, struct counters *counters)
 {
-	struct ipip_ipv6 *outer;
+	struct stack_ipip_ipv6 *outer;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
-	__u32 overhead = IPIP_IPV6_OVERHEAD + options;
+	__u32 overhead = STACK_IPIP_IPV6__OVERHEAD + extension;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
-	__s32 diff = overhead;
+	__s32 diff;
 	__u8 ecn;
 
-	linearize(skb, ETH_HLEN + overhead + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_IPIP_IPV6__OVERHEAD + extension + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_ipip_truncated, skb);
-	if ((outer->ipv6.version_class_label & bpf_htonl(IPIP_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
-		bpf_htonl(IPIP_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED))
-		return refuse(&counters->refused_ipip_version, skb);
+		return refuse(&counters->refused_ipip__truncated, skb);
+	if ((outer->ipv6.version_class_label & bpf_htonl(STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
+		bpf_htonl(STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED))
+		return refuse(&counters->refused_ipip__version, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
-	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6) - options;
-	if (datagram > skb->len - ETH_HLEN - options || datagram < IPIP_IPV6_OVERHEAD + sizeof(*ipv4))
-		return refuse(&counters->refused_ipip_length, skb);
+	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
+	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4))
+		return refuse(&counters->refused_ipip__length, skb);
 
 	switch (protocol) {
 	case IPPROTO_IPIP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_ipip_payload, skb);
+			return refuse(&counters->refused_ipip__payload, skb);
 		break;
 	case IPPROTO_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_ipip_truncated, skb);
+			return refuse(&counters->refused_ipip__truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_ipip_payload, skb);
+			return refuse(&counters->refused_ipip__payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_ipip_payload, skb);
+		return refuse(&counters->refused_ipip__payload, skb);
 	}
 	/*
 	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_ipip_gso, skb);
-	if (inner_length > datagram - IPIP_IPV6_OVERHEAD)
-		return refuse(&counters->refused_ipip_length, skb);
+		return refuse(&counters->refused_ipip__gso, skb);
+	if (inner_length > datagram - overhead)
+		return refuse(&counters->refused_ipip__length, skb);
 
 	/* peers: ipip from sites.address (ipip-sites.yaml:30) */
 	if (may_send_peers_ipv6(outer)) {
-		decapsulated = &counters->ingress_peers;
+		decapsulated = &counters->ingress_rule_peers;
 		goto accepted;
 	}
-	return refuse(&counters->refused_ipip_source, skb);
+	return refuse(&counters->refused_ipip__source, skb);
 
 accepted:
 	/* Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it was. */
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip_ecn, skb);
+			return refuse(&counters->refused_ipip__ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -949,18 +950,19 @@ accepted:
 
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip_ecn, skb);
+			return refuse(&counters->refused_ipip__ecn, skb);
 		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_ipip_room, skb);
+			return refuse(&counters->refused_ipip__room, skb);
 	}
+	diff = overhead;
 	if (inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also takes what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
-			return refuse(&counters->refused_ipip_room, skb);
+			return refuse(&counters->refused_ipip__room, skb);
 		diff -= IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_ipip_room, skb);
+		return refuse(&counters->refused_ipip__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), overhead);
@@ -979,7 +981,8 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 	if ((void *)(ip + 1) > packet_end(skb))
 		return TC_ACT_UNSPEC;
 	/* ipip */
-	if ((ip->protocol == IPPROTO_IPIP || ip->protocol == IPPROTO_IPV6) && ip->destination == host.tunnel_ipv4)
+	if ((ip->protocol == IPPROTO_IPIP || ip->protocol == IPPROTO_IPV6) &&
+		ip->destination == host.value_tunnel__ipv4)
 		return decapsulate_ipip_ipv4(skb, counters);
 	return TC_ACT_UNSPEC;
 }
@@ -989,7 +992,7 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 {
 	const struct ipv6_header *ip;
 	const struct encapsulation_limit *limit;
-	__u32 options = 0;
+	__u32 extension = 0;
 	__u8 protocol;
 
 	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*limit));
@@ -1003,16 +1006,17 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 		if ((void *)(limit + 1) > packet_end(skb) || !is_encapsulation_limit(limit))
 			return TC_ACT_UNSPEC;
 		protocol = limit->next_header;
-		options = sizeof(*limit);
+		extension = sizeof(*limit);
 	}
 	/* ipip */
-	if ((protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6) && same_ipv6(&ip->destination, &host.tunnel_ipv6))
-		return decapsulate_ipip_ipv6(skb, options, protocol, counters);
+	if ((protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6) &&
+		same_ipv6(&ip->destination, &host.value_tunnel__ipv6))
+		return decapsulate_ipip_ipv6(skb, extension, protocol, counters);
 	return TC_ACT_UNSPEC;
 }
 
 SEC("tc")
-int ipip_sites_ingress(struct __sk_buff *skb)
+int ipip_sites__ingress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 

@@ -16,27 +16,27 @@
 #include "encap_socket.h"
 
 /* gre: ipv4 / gre, 28 bytes (tenants-by-cgroup.yaml:13) */
-#define GRE_IPV4_OVERHEAD 28 /* bytes */
-#define GRE_IPV4_ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
-#define GRE_IPV4_IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
-#define GRE_IPV4_IPV4_FRAGMENT 0x4000 /* df 1 */
-#define GRE_IPV4_IPV4_TTL 64
-#define GRE_IPV4_IPV4_PROTOCOL 47
-#define GRE_IPV4_IPV4_CHECKSUM_BASE 0xc52f /* sum of the constant words above */
-#define GRE_GRE_FLAGS_VERSION 0x2000 /* key_present 1 */
+#define STACK_GRE_IPV4__OVERHEAD 28 /* bytes */
+#define STACK_GRE_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
+#define STACK_GRE_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
+#define STACK_GRE_IPV4__IPV4_FRAGMENT 0x4000 /* df 1 */
+#define STACK_GRE_IPV4__IPV4_TTL 64
+#define STACK_GRE_IPV4__IPV4_PROTOCOL 47
+#define STACK_GRE_IPV4__IPV4_CHECKSUM_BASE 0xc52f /* sum of the constant words above */
+#define ENCAP_GRE__GRE_FLAGS_VERSION 0x2000 /* key_present 1 */
 
 /* gre: ipv6 / gre, 48 bytes (tenants-by-cgroup.yaml:13) */
-#define GRE_IPV6_OVERHEAD 48 /* bytes */
-#define GRE_IPV6_ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
-#define GRE_IPV6_IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
-#define GRE_IPV6_IPV6_NEXT_HEADER 47
-#define GRE_IPV6_IPV6_HOP_LIMIT 64
+#define STACK_GRE_IPV6__OVERHEAD 48 /* bytes */
+#define STACK_GRE_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
+#define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
+#define STACK_GRE_IPV6__IPV6_NEXT_HEADER 47
+#define STACK_GRE_IPV6__IPV6_HOP_LIMIT 64
 
 /* What TCP segments leave room for. */
-#define TENANTS_MOST_OVERHEAD 48 /* bytes, of rows of tenants */
+#define OVERHEAD_TENANTS 48 /* bytes, of rows of tenants */
 
 /* Whose packets are whose: cgroups, and what sockets may choose. */
-#define CGROUP_TENANTS_SLICE (1ULL << 0) /* tenants.slice, tenants-by-cgroup.yaml:27 */
+#define CGROUP_BIT_TENANTS_SLICE (1ULL << 0) /* tenants.slice, tenants-by-cgroup.yaml:27 */
 #define CGROUP_NAMES 0xeaa8549e /* FNV-1a of the list: which bit is which */
 #define CGROUP_LEVELS 0x2 /* how deep the cgroups lie that rules name */
 #define OWNER_OVERHEAD 48 /* bytes: the most that they may grow */
@@ -83,28 +83,28 @@ struct gre_key_header {
 };
 
 /* ipv4 / gre: what stands between the Ethernet header and the inner IP packet */
-struct gre_ipv4 {
+struct stack_gre_ipv4 {
 	struct ipv4_header ipv4;
 	struct gre_key_header gre;
 };
-_Static_assert(offsetof(struct gre_ipv4, gre) == 20, "gre follows without a gap");
-_Static_assert(offsetof(struct gre_ipv4, gre) + sizeof(struct gre_key_header) == GRE_IPV4_OVERHEAD,
+_Static_assert(offsetof(struct stack_gre_ipv4, gre) == 20, "gre follows without a gap");
+_Static_assert(offsetof(struct stack_gre_ipv4, gre) + sizeof(struct gre_key_header) == STACK_GRE_IPV4__OVERHEAD,
 	"nothing stands behind it");
 
 /* ipv6 / gre: what stands between the Ethernet header and the inner IP packet */
-struct gre_ipv6 {
+struct stack_gre_ipv6 {
 	struct ipv6_header ipv6;
 	struct gre_key_header gre;
 };
-_Static_assert(offsetof(struct gre_ipv6, gre) == 40, "gre follows without a gap");
-_Static_assert(offsetof(struct gre_ipv6, gre) + sizeof(struct gre_key_header) == GRE_IPV6_OVERHEAD,
+_Static_assert(offsetof(struct stack_gre_ipv6, gre) == 40, "gre follows without a gap");
+_Static_assert(offsetof(struct stack_gre_ipv6, gre) + sizeof(struct gre_key_header) == STACK_GRE_IPV6__OVERHEAD,
 	"nothing stands behind it");
 
 /* Differs per machine and per device: written by the loader before the program is verified, constant from then on. */
 struct host {
 	__u32 mtu; /* host.uplink.mtu */
-	__be32 address_ipv4; /* host.address */
-	struct ipv6_address address_ipv6; /* host.address */
+	__be32 value_address__ipv4; /* host.address */
+	struct ipv6_address value_address__ipv6; /* host.address */
 	__u32 flow_seed; /* secret, the same until the next boot */
 	__u32 cgroup_level; /* of the attached cgroup: 0 is the hierarchy's root */
 	__u32 cgroup_levels; /* bit n: a row is found by a cgroup n levels below it */
@@ -114,32 +114,32 @@ struct host {
 const volatile struct host host SEC(".rodata.host") = {};
 
 /* tenants: found by cgroup, exact (tenants-by-cgroup.yaml:15) */
-struct tenants_key {
+struct key_tenants {
 	__u64 cgroup;
 };
 
-struct tenants_row {
+struct row_tenants {
 	__u32 stack;
-	struct ip_address gateway;
-	__u32 gre_key;
+	struct ip_address field_gateway;
+	__u32 field_gre_key;
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1000);
-	__type(key, struct tenants_key);
-	__type(value, struct tenants_row);
-} tenants SEC(".maps");
+	__type(key, struct key_tenants);
+	__type(value, struct row_tenants);
+} table_tenants SEC(".maps");
 
-/* tenants_gateway: ends of tunnels: tenants.gateway */
+/* ends_tenants__at_gateway: ends of tunnels: tenants.gateway */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1000);
 	__type(key, struct ip_address);
 	__type(value, __u32);
-} tenants_gateway SEC(".maps");
+} ends_tenants__at_gateway SEC(".maps");
 
 /* own_addresses: the outer sources of this host, on every device */
 struct {
@@ -157,8 +157,8 @@ struct counter {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_tenants; /* rule tenants: encapsulated (tenants-by-cgroup.yaml:27) */
-	struct counter egress_tenants_no_row; /* rule tenants: no row in tenants, dropped (tenants-by-cgroup.yaml:27) */
+	struct counter egress_rule_tenants; /* rule tenants: encapsulated (tenants-by-cgroup.yaml:27) */
+	struct counter egress_miss_tenants; /* rule tenants: no row in tenants, dropped (tenants-by-cgroup.yaml:27) */
 	struct counter egress_default; /* no rule: passed in the clear (tenants-by-cgroup.yaml:28) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
@@ -365,11 +365,11 @@ static __always_inline bool parse_ipv6(const struct __sk_buff *skb, __u32 offset
 }
 
 /* The row of tenants for a packet, or NULL. */
-static __always_inline const struct tenants_row *find_tenants(const struct packet *packet)
+static __always_inline const struct row_tenants *find_in_tenants(const struct packet *packet)
 {
-	struct tenants_key key = {.cgroup = packet->owner.cgroup};
+	struct key_tenants key = {.cgroup = packet->owner.cgroup};
 
-	return bpf_map_lookup_elem(&tenants, &key);
+	return bpf_map_lookup_elem(&table_tenants, &key);
 }
 
 /* Whether an address is an outer source of this host, on whatever device. */
@@ -378,16 +378,16 @@ static __always_inline bool is_own_address(struct ip_address address)
 	return bpf_map_lookup_elem(&own_addresses, &address) != NULL;
 }
 
-/* Whether an address is in tenants_gateway. */
-static __always_inline bool in_tenants_gateway(struct ip_address address)
+/* Whether an address is in ends_tenants__at_gateway. */
+static __always_inline bool in_ends_tenants__at_gateway(struct ip_address address)
 {
-	return bpf_map_lookup_elem(&tenants_gateway, &address) != NULL;
+	return bpf_map_lookup_elem(&ends_tenants__at_gateway, &address) != NULL;
 }
 
 /* Whether a packet goes to an end of our tunnels. */
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
-	return in_tenants_gateway(packet->destination);
+	return in_ends_tenants__at_gateway(packet->destination);
 }
 
 /*
@@ -402,7 +402,7 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 }
 
 /* How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would follow both ways. */
-static __always_inline __u32 option_length(const __u8 *option)
+static __always_inline __u32 tcp_option_length(const __u8 *option)
 {
 	__u64 other = option[0] ^ TCPOPT_NOP;
 	__u32 nop;
@@ -413,7 +413,7 @@ static __always_inline __u32 option_length(const __u8 *option)
 }
 
 /* Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0: nowhere. */
-static __always_inline __u32 find_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
+static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
 {
 	const __u8 *tcp = packet_data(skb) + transport;
 	__u32 at = transport + TCP_HLEN, step, end;
@@ -430,7 +430,7 @@ static __always_inline __u32 find_option(const struct __sk_buff *skb, __u32 tran
 			return 0;
 		if (*option == kind)
 			return option[1] >= length && at + length <= end ? at : 0;
-		step = option_length(option);
+		step = tcp_option_length(option);
 		if (!step)
 			return 0;
 		at += step;
@@ -457,11 +457,11 @@ __noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header
 	linearize(skb, transport + TCP_HLEN_MAX);
 	if (!is_syn(skb, transport))
 		return false;
-	at = find_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
+	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
 	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
 		bpf_ntohs(old) <= host.mtu - headers)
 		return false;
-	if (find_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
+	if (find_tcp_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
 		return true;
 	new = bpf_htons(host.mtu - headers);
 	if (bpf_skb_store_bytes(skb, at + TCPOLEN_HEAD, &new, sizeof(new), 0))
@@ -960,100 +960,100 @@ static __always_inline __be16 length_field(__u32 length)
 }
 
 /* ipv4 / gre (tenants-by-cgroup.yaml:13), with the values of a row of tenants. */
-static __always_inline int encapsulate_tenants_gre_ipv4(
-	struct __sk_buff *skb, const struct packet *packet, const struct tenants_row *row, struct counters *counters)
+static __always_inline int encapsulate_tenants__gre_ipv4(
+	struct __sk_buff *skb, const struct packet *packet, const struct row_tenants *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
-	struct gre_ipv4 *outer;
+	struct stack_gre_ipv4 *outer;
 	__be16 *ether_type;
 	__u64 flags;
 	__u32 sum;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, TENANTS_MOST_OVERHEAD))
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_TENANTS))
 		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, GRE_IPV4_OVERHEAD, &flags)) {
+	if (!fits(skb, packet, STACK_GRE_IPV4__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
 	}
-	if (bpf_skb_adjust_room(skb, GRE_IPV4_OVERHEAD, BPF_ADJ_ROOM_MAC, GRE_IPV4_ROOM | flags)) {
+	if (bpf_skb_adjust_room(skb, STACK_GRE_IPV4__OVERHEAD, BPF_ADJ_ROOM_MAC, STACK_GRE_IPV4__ROOM | flags)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + GRE_IPV4_OVERHEAD > packet_end(skb)) {
+	if ((void *)outer + STACK_GRE_IPV4__OVERHEAD > packet_end(skb)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
+	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
-	outer->ipv4.version_ihl = GRE_IPV4_IPV4_VERSION_IHL;
+	outer->ipv4.version_ihl = STACK_GRE_IPV4__IPV4_VERSION_IHL;
 	outer->ipv4.tos = packet->ecn;
-	outer->ipv4.total_length = length_field(packet->length + GRE_IPV4_OVERHEAD);
+	outer->ipv4.total_length = length_field(packet->length + STACK_GRE_IPV4__OVERHEAD);
 	outer->ipv4.id = 0;
-	outer->ipv4.fragment = bpf_htons(GRE_IPV4_IPV4_FRAGMENT);
-	outer->ipv4.ttl = GRE_IPV4_IPV4_TTL;
-	outer->ipv4.protocol = GRE_IPV4_IPV4_PROTOCOL;
-	outer->ipv4.source = host.address_ipv4;
-	outer->ipv4.destination = row->gateway.word[3];
-	sum = bpf_htons(GRE_IPV4_IPV4_CHECKSUM_BASE);
+	outer->ipv4.fragment = bpf_htons(STACK_GRE_IPV4__IPV4_FRAGMENT);
+	outer->ipv4.ttl = STACK_GRE_IPV4__IPV4_TTL;
+	outer->ipv4.protocol = STACK_GRE_IPV4__IPV4_PROTOCOL;
+	outer->ipv4.source = host.value_address__ipv4;
+	outer->ipv4.destination = row->field_gateway.word[3];
+	sum = bpf_htons(STACK_GRE_IPV4__IPV4_CHECKSUM_BASE);
 	sum += bpf_htons(outer->ipv4.tos);
 	sum += outer->ipv4.total_length;
 	sum = checksum_add_be32(sum, outer->ipv4.source);
 	sum = checksum_add_be32(sum, outer->ipv4.destination);
 	outer->ipv4.checksum = checksum_fold(sum);
 
-	outer->gre.flags_version = bpf_htons(GRE_GRE_FLAGS_VERSION);
+	outer->gre.flags_version = bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION);
 	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
-	outer->gre.key = bpf_htonl(row->gre_key);
+	outer->gre.key = bpf_htonl(row->field_gre_key);
 
 	count_chosen(counters, packet, segments);
 	return TC_ACT_UNSPEC;
 }
 
 /* ipv6 / gre (tenants-by-cgroup.yaml:13), with the values of a row of tenants. */
-static __always_inline int encapsulate_tenants_gre_ipv6(
-	struct __sk_buff *skb, const struct packet *packet, const struct tenants_row *row, struct counters *counters)
+static __always_inline int encapsulate_tenants__gre_ipv6(
+	struct __sk_buff *skb, const struct packet *packet, const struct row_tenants *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
-	struct gre_ipv6 *outer;
+	struct stack_gre_ipv6 *outer;
 	__be16 *ether_type;
 	__u64 flags;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, TENANTS_MOST_OVERHEAD))
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_TENANTS))
 		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, GRE_IPV6_OVERHEAD, &flags)) {
+	if (!fits(skb, packet, STACK_GRE_IPV6__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
 	}
-	if (bpf_skb_adjust_room(skb, GRE_IPV6_OVERHEAD, BPF_ADJ_ROOM_MAC, GRE_IPV6_ROOM | flags)) {
+	if (bpf_skb_adjust_room(skb, STACK_GRE_IPV6__OVERHEAD, BPF_ADJ_ROOM_MAC, STACK_GRE_IPV6__ROOM | flags)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + GRE_IPV6_OVERHEAD > packet_end(skb)) {
+	if ((void *)outer + STACK_GRE_IPV6__OVERHEAD > packet_end(skb)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
+	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
-	outer->ipv6.version_class_label = bpf_htonl(GRE_IPV6_IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
-	outer->ipv6.payload_length = length_field(packet->length + GRE_IPV6_OVERHEAD - sizeof(outer->ipv6));
-	outer->ipv6.next_header = GRE_IPV6_IPV6_NEXT_HEADER;
-	outer->ipv6.hop_limit = GRE_IPV6_IPV6_HOP_LIMIT;
-	outer->ipv6.source = host_ipv6(&host.address_ipv6);
-	outer->ipv6.destination = to_ipv6(&row->gateway);
+	outer->ipv6.version_class_label = bpf_htonl(STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
+	outer->ipv6.payload_length = length_field(packet->length + STACK_GRE_IPV6__OVERHEAD - sizeof(outer->ipv6));
+	outer->ipv6.next_header = STACK_GRE_IPV6__IPV6_NEXT_HEADER;
+	outer->ipv6.hop_limit = STACK_GRE_IPV6__IPV6_HOP_LIMIT;
+	outer->ipv6.source = host_ipv6(&host.value_address__ipv6);
+	outer->ipv6.destination = to_ipv6(&row->field_gateway);
 
-	outer->gre.flags_version = bpf_htons(GRE_GRE_FLAGS_VERSION);
+	outer->gre.flags_version = bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION);
 	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
-	outer->gre.key = bpf_htonl(row->gre_key);
+	outer->gre.key = bpf_htonl(row->field_gre_key);
 
 	count_chosen(counters, packet, segments);
 	return TC_ACT_UNSPEC;
@@ -1061,13 +1061,13 @@ static __always_inline int encapsulate_tenants_gre_ipv6(
 
 /* Each row says which layout it takes. */
 static __always_inline int encapsulate_tenants(
-	struct __sk_buff *skb, const struct packet *packet, const struct tenants_row *row, struct counters *counters)
+	struct __sk_buff *skb, const struct packet *packet, const struct row_tenants *row, struct counters *counters)
 {
 	switch (row->stack) {
 	case STACK_GRE_IPV4:
-		return encapsulate_tenants_gre_ipv4(skb, packet, row, counters);
+		return encapsulate_tenants__gre_ipv4(skb, packet, row, counters);
 	case STACK_GRE_IPV6:
-		return encapsulate_tenants_gre_ipv6(skb, packet, row, counters);
+		return encapsulate_tenants__gre_ipv6(skb, packet, row, counters);
 	}
 	count(&counters->egress_unknown_stack, skb);
 	return TC_ACT_SHOT;
@@ -1076,16 +1076,16 @@ static __always_inline int encapsulate_tenants(
 /* The rules in the order written; the first that fits decides. */
 static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *packet, struct counters *counters)
 {
-	const struct tenants_row *tenants;
+	const struct row_tenants *row_tenants;
 
 	/* tenants: cgroup tenants.slice -> tenants, no row: drop (tenants-by-cgroup.yaml:27) */
-	if (packet->owner.cgroups & CGROUP_TENANTS_SLICE) {
-		tenants = find_tenants(packet);
-		if (tenants) {
-			packet->chosen = offsetof(struct counters, egress_tenants);
+	if (packet->owner.cgroups & CGROUP_BIT_TENANTS_SLICE) {
+		row_tenants = find_in_tenants(packet);
+		if (row_tenants) {
+			packet->chosen = offsetof(struct counters, egress_rule_tenants);
 			goto encapsulate_tenants;
 		}
-		count(&counters->egress_tenants_no_row, skb);
+		count(&counters->egress_miss_tenants, skb);
 		return TC_ACT_SHOT;
 	}
 
@@ -1093,7 +1093,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	return TC_ACT_UNSPEC; /* default: pass (tenants-by-cgroup.yaml:28) */
 
 encapsulate_tenants:
-	return encapsulate_tenants(skb, packet, tenants, counters);
+	return encapsulate_tenants(skb, packet, row_tenants, counters);
 }
 
 /* Link-local traffic, and what keeps the link alive, is not for the rules. */
@@ -1111,7 +1111,7 @@ static __always_inline bool stays_on_link(const struct packet *packet)
 }
 
 SEC("tc")
-int tenants_by_cgroup_egress(struct __sk_buff *skb)
+int tenants_by_cgroup__egress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 	struct packet found = {};
@@ -1185,7 +1185,7 @@ static __always_inline void fit_plain(struct __sk_buff *skb)
 }
 
 SEC("tc")
-int tenants_by_cgroup_ingress(struct __sk_buff *skb)
+int tenants_by_cgroup__ingress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 
@@ -1200,7 +1200,7 @@ int tenants_by_cgroup_ingress(struct __sk_buff *skb)
  * has no socket, and only a packet's socket can be asked for its cgroups: so they are written down with the listener.
  */
 SEC("cgroup_skb/ingress")
-int tenants_by_cgroup_listener(struct __sk_buff *skb)
+int tenants_by_cgroup__listener(struct __sk_buff *skb)
 {
 	const struct bpf_sock *socket = (void *)skb->sk;
 	struct socket_choice *choice;

@@ -14,54 +14,54 @@
 #include "encap_limit.h"
 
 /* ipip: ipv4, 20 bytes (two-by-row.yaml:10) */
-#define IPIP_IPV4_OVERHEAD 20 /* bytes */
-#define IPIP_IPV4_ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4)
-#define IPIP_IPV4_IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
-#define IPIP_IPV4_IPV4_FRAGMENT 0x4000 /* df 1 */
-#define IPIP_IPV4_IPV4_TTL 64
-#define IPIP_IPV4_IPV4_CHECKSUM_BASE 0xc500 /* sum of the constant words above */
-#define IPIP_IPV4_IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
-#define IPIP_IPV4_IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
+#define STACK_IPIP_IPV4__OVERHEAD 20 /* bytes */
+#define STACK_IPIP_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4)
+#define STACK_IPIP_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
+#define STACK_IPIP_IPV4__IPV4_FRAGMENT 0x4000 /* df 1 */
+#define STACK_IPIP_IPV4__IPV4_TTL 64
+#define STACK_IPIP_IPV4__IPV4_CHECKSUM_BASE 0xc500 /* sum of the constant words above */
+#define STACK_IPIP_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
+#define STACK_IPIP_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
 
 /* ipip: ipv6, 40 bytes (two-by-row.yaml:10) */
-#define IPIP_IPV6_OVERHEAD 40 /* bytes */
-#define IPIP_IPV6_ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6)
-#define IPIP_IPV6_IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
-#define IPIP_IPV6_IPV6_HOP_LIMIT 64
-#define IPIP_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
-#define IPIP_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
+#define STACK_IPIP_IPV6__OVERHEAD 40 /* bytes */
+#define STACK_IPIP_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6)
+#define STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
+#define STACK_IPIP_IPV6__IPV6_HOP_LIMIT 64
+#define STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
+#define STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
 
 /* gre: ipv4 / gre, 28 bytes (two-by-row.yaml:11) */
-#define GRE_IPV4_OVERHEAD 28 /* bytes */
-#define GRE_IPV4_ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
-#define GRE_IPV4_IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
-#define GRE_IPV4_IPV4_FRAGMENT 0x4000 /* df 1 */
-#define GRE_IPV4_IPV4_TTL 64
-#define GRE_IPV4_IPV4_PROTOCOL 47
-#define GRE_IPV4_IPV4_CHECKSUM_BASE 0xc52f /* sum of the constant words above */
-#define GRE_GRE_FLAGS_VERSION 0x2000 /* key_present 1 */
-#define GRE_IPV4_IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
-#define GRE_IPV4_IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
-#define GRE_GRE_FLAGS_VERSION_COMPARED 0xfc07 /* on receive: all but reserved1 */
-#define GRE_GRE_FLAGS_VERSION_EXPECTED 0x2000
+#define STACK_GRE_IPV4__OVERHEAD 28 /* bytes */
+#define STACK_GRE_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
+#define STACK_GRE_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
+#define STACK_GRE_IPV4__IPV4_FRAGMENT 0x4000 /* df 1 */
+#define STACK_GRE_IPV4__IPV4_TTL 64
+#define STACK_GRE_IPV4__IPV4_PROTOCOL 47
+#define STACK_GRE_IPV4__IPV4_CHECKSUM_BASE 0xc52f /* sum of the constant words above */
+#define ENCAP_GRE__GRE_FLAGS_VERSION 0x2000 /* key_present 1 */
+#define STACK_GRE_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
+#define STACK_GRE_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
+#define ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED 0xfc07 /* on receive: all but reserved1 */
+#define ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED 0x2000
 
 /* gre: ipv6 / gre, 48 bytes (two-by-row.yaml:11) */
-#define GRE_IPV6_OVERHEAD 48 /* bytes */
-#define GRE_IPV6_ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
-#define GRE_IPV6_IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
-#define GRE_IPV6_IPV6_NEXT_HEADER 47
-#define GRE_IPV6_IPV6_HOP_LIMIT 64
-#define GRE_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
-#define GRE_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
+#define STACK_GRE_IPV6__OVERHEAD 48 /* bytes */
+#define STACK_GRE_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
+#define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
+#define STACK_GRE_IPV6__IPV6_NEXT_HEADER 47
+#define STACK_GRE_IPV6__IPV6_HOP_LIMIT 64
+#define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
+#define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
 
 /* What TCP segments leave room for. */
-#define EXITS_MOST_OVERHEAD 48 /* bytes, of rows of exits */
+#define OVERHEAD_EXITS 48 /* bytes, of rows of exits */
 #define ARRIVALS_MAX 8192 /* connections that came in and wait for their answer */
 
 /* Rows that a rule names, by the FNV-1a hash of the name: the loader uses the same. */
-#define ROW_EXITS_FRA 0xbbd7c4b0
-#define ROW_EXITS_NYC 0x347b93e1
-#define ROW_EXITS_AMS 0x1a279560
+#define ROW_EXITS__FRA 0xbbd7c4b0
+#define ROW_EXITS__NYC 0x347b93e1
+#define ROW_EXITS__AMS 0x1a279560
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_IPIP_IPV4 0x9cbbac55
@@ -101,91 +101,91 @@ struct gre_key_header {
 };
 
 /* ipv4: what stands between the Ethernet header and the inner IP packet */
-struct ipip_ipv4 {
+struct stack_ipip_ipv4 {
 	struct ipv4_header ipv4;
 };
-_Static_assert(offsetof(struct ipip_ipv4, ipv4) + sizeof(struct ipv4_header) == IPIP_IPV4_OVERHEAD,
+_Static_assert(offsetof(struct stack_ipip_ipv4, ipv4) + sizeof(struct ipv4_header) == STACK_IPIP_IPV4__OVERHEAD,
 	"nothing stands behind it");
 
 /* ipv6: what stands between the Ethernet header and the inner IP packet */
-struct ipip_ipv6 {
+struct stack_ipip_ipv6 {
 	struct ipv6_header ipv6;
 };
-_Static_assert(offsetof(struct ipip_ipv6, ipv6) + sizeof(struct ipv6_header) == IPIP_IPV6_OVERHEAD,
+_Static_assert(offsetof(struct stack_ipip_ipv6, ipv6) + sizeof(struct ipv6_header) == STACK_IPIP_IPV6__OVERHEAD,
 	"nothing stands behind it");
 
 /* ipv4 / gre: what stands between the Ethernet header and the inner IP packet */
-struct gre_ipv4 {
+struct stack_gre_ipv4 {
 	struct ipv4_header ipv4;
 	struct gre_key_header gre;
 };
-_Static_assert(offsetof(struct gre_ipv4, gre) == 20, "gre follows without a gap");
-_Static_assert(offsetof(struct gre_ipv4, gre) + sizeof(struct gre_key_header) == GRE_IPV4_OVERHEAD,
+_Static_assert(offsetof(struct stack_gre_ipv4, gre) == 20, "gre follows without a gap");
+_Static_assert(offsetof(struct stack_gre_ipv4, gre) + sizeof(struct gre_key_header) == STACK_GRE_IPV4__OVERHEAD,
 	"nothing stands behind it");
 
 /* ipv6 / gre: what stands between the Ethernet header and the inner IP packet */
-struct gre_ipv6 {
+struct stack_gre_ipv6 {
 	struct ipv6_header ipv6;
 	struct gre_key_header gre;
 };
-_Static_assert(offsetof(struct gre_ipv6, gre) == 40, "gre follows without a gap");
-_Static_assert(offsetof(struct gre_ipv6, gre) + sizeof(struct gre_key_header) == GRE_IPV6_OVERHEAD,
+_Static_assert(offsetof(struct stack_gre_ipv6, gre) == 40, "gre follows without a gap");
+_Static_assert(offsetof(struct stack_gre_ipv6, gre) + sizeof(struct gre_key_header) == STACK_GRE_IPV6__OVERHEAD,
 	"nothing stands behind it");
 
 /* Differs per machine and per device: written by the loader before the program is verified, constant from then on. */
 struct host {
 	__u32 mtu; /* host.uplink.mtu */
-	__be32 address_ipv4; /* host.address */
-	struct ipv6_address address_ipv6; /* host.address */
+	__be32 value_address__ipv4; /* host.address */
+	struct ipv6_address value_address__ipv6; /* host.address */
 	__u8 identity[32]; /* which bundle this is: for `encapctl status` */
 };
 
 const volatile struct host host SEC(".rodata.host") = {};
 
 /* exits: found by the row's name, exact (two-by-row.yaml:13) */
-struct exits_key {
+struct key_exits {
 	__u32 row;
 };
 
-struct exits_row {
+struct row_exits {
 	__u32 stack;
-	struct ip_address address;
-	__u32 gre_key;
+	struct ip_address field_address;
+	__u32 field_gre_key;
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 3);
-	__type(key, struct exits_key);
-	__type(value, struct exits_row);
-} exits SEC(".maps");
+	__type(key, struct key_exits);
+	__type(value, struct row_exits);
+} table_exits SEC(".maps");
 
 /* keys: found by received.gre.key, exact (two-by-row.yaml:20) */
-struct keys_key {
+struct key_keys {
 	__u32 received_gre_key;
 };
 
-struct keys_row {
-	__u32 tenant;
+struct row_keys {
+	__u32 field_tenant;
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1);
-	__type(key, struct keys_key);
-	__type(value, struct keys_row);
-} keys SEC(".maps");
+	__type(key, struct key_keys);
+	__type(value, struct row_keys);
+} table_keys SEC(".maps");
 
-/* exits_address: ends of tunnels: exits.address */
+/* ends_exits__at_address: ends of tunnels: exits.address */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 3);
 	__type(key, struct ip_address);
 	__type(value, __u32);
-} exits_address SEC(".maps");
+} ends_exits__at_address SEC(".maps");
 
 /* own_addresses: the outer sources of this host, on every device */
 struct {
@@ -203,13 +203,12 @@ struct counter {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_voice; /* rule voice: encapsulated (two-by-row.yaml:26) */
-	struct counter
-		egress_voice_no_row; /* rule voice: no row in exits, went to the next rule (two-by-row.yaml:26) */
-	struct counter egress_bulk; /* rule bulk: encapsulated (two-by-row.yaml:27) */
-	struct counter egress_bulk_no_row; /* rule bulk: no row in exits, passed in the clear (two-by-row.yaml:27) */
-	struct counter egress_lab; /* rule lab: encapsulated (two-by-row.yaml:28) */
-	struct counter egress_lab_no_row; /* rule lab: no row in exits, dropped (two-by-row.yaml:28) */
+	struct counter egress_rule_voice; /* rule voice: encapsulated (two-by-row.yaml:26) */
+	struct counter egress_miss_voice; /* rule voice: no row in exits, went to the next rule (two-by-row.yaml:26) */
+	struct counter egress_rule_bulk; /* rule bulk: encapsulated (two-by-row.yaml:27) */
+	struct counter egress_miss_bulk; /* rule bulk: no row in exits, passed in the clear (two-by-row.yaml:27) */
+	struct counter egress_rule_lab; /* rule lab: encapsulated (two-by-row.yaml:28) */
+	struct counter egress_miss_lab; /* rule lab: no row in exits, dropped (two-by-row.yaml:28) */
 	struct counter egress_default; /* no rule: passed in the clear (two-by-row.yaml:29) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
@@ -222,34 +221,34 @@ struct counters {
 		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter
 		ingress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_from_exits; /* rule from-exits: decapsulated (two-by-row.yaml:32) */
-	struct counter ingress_from_gre; /* rule from-gre: decapsulated (two-by-row.yaml:33) */
-	struct counter refused_ipip_truncated; /* ipip: shorter than its headers: dropped */
-	struct counter refused_ipip_options; /* ipip: IPv4 options in the outer header: dropped */
-	struct counter refused_ipip_fragment; /* ipip: a fragment of an outer packet: dropped */
-	struct counter refused_ipip_header_checksum; /* ipip: a wrong outer header checksum: dropped */
-	struct counter refused_ipip_length; /* ipip: lengths that contradict the packet: dropped */
-	struct counter refused_ipip_payload; /* ipip: what is inside is no IPv4 or IPv6 packet: dropped */
-	struct counter refused_ipip_source; /* ipip: an outer source that no rule lists: dropped */
+	struct counter ingress_rule_from_exits; /* rule from-exits: decapsulated (two-by-row.yaml:32) */
+	struct counter ingress_rule_from_gre; /* rule from-gre: decapsulated (two-by-row.yaml:33) */
+	struct counter refused_ipip__truncated; /* ipip: shorter than its headers: dropped */
+	struct counter refused_ipip__options; /* ipip: IPv4 options in the outer header: dropped */
+	struct counter refused_ipip__fragment; /* ipip: a fragment of an outer packet: dropped */
+	struct counter refused_ipip__header_checksum; /* ipip: a wrong outer header checksum: dropped */
+	struct counter refused_ipip__length; /* ipip: lengths that contradict the packet: dropped */
+	struct counter refused_ipip__payload; /* ipip: what is inside is no IPv4 or IPv6 packet: dropped */
+	struct counter refused_ipip__source; /* ipip: an outer source that no rule lists: dropped */
 	struct counter
-		refused_ipip_ecn; /* ipip: congestion marked on a packet that cannot say so (RFC 6040): dropped */
-	struct counter refused_ipip_gso; /* ipip: a super-packet of several outer packets: dropped */
-	struct counter refused_ipip_room; /* ipip: the kernel could not take the headers off: dropped */
-	struct counter refused_ipip_version; /* ipip: a wrong outer IP version: dropped */
-	struct counter refused_gre_truncated; /* gre: shorter than its headers: dropped */
-	struct counter refused_gre_options; /* gre: IPv4 options in the outer header: dropped */
-	struct counter refused_gre_fragment; /* gre: a fragment of an outer packet: dropped */
-	struct counter refused_gre_flags; /* gre: wrong gre flags: dropped */
-	struct counter refused_gre_header_checksum; /* gre: a wrong outer header checksum: dropped */
-	struct counter refused_gre_length; /* gre: lengths that contradict the packet: dropped */
-	struct counter refused_gre_payload; /* gre: what is inside is no IPv4 or IPv6 packet: dropped */
-	struct counter refused_gre_source; /* gre: an outer source that no rule lists: dropped */
-	struct counter refused_gre_match; /* gre: an inner packet that no rule matches: dropped */
-	struct counter refused_gre_key; /* gre: gre key not in keys: dropped */
-	struct counter refused_gre_ecn; /* gre: congestion marked on a packet that cannot say so (RFC 6040): dropped */
-	struct counter refused_gre_gso; /* gre: a super-packet of several outer packets: dropped */
-	struct counter refused_gre_room; /* gre: the kernel could not take the headers off: dropped */
-	struct counter refused_gre_version; /* gre: a wrong outer IP version: dropped */
+		refused_ipip__ecn; /* ipip: congestion marked on a packet that cannot say so (RFC 6040): dropped */
+	struct counter refused_ipip__gso; /* ipip: a super-packet of several outer packets: dropped */
+	struct counter refused_ipip__room; /* ipip: the kernel could not take the headers off: dropped */
+	struct counter refused_ipip__version; /* ipip: a wrong outer IP version: dropped */
+	struct counter refused_gre__truncated; /* gre: shorter than its headers: dropped */
+	struct counter refused_gre__options; /* gre: IPv4 options in the outer header: dropped */
+	struct counter refused_gre__fragment; /* gre: a fragment of an outer packet: dropped */
+	struct counter refused_gre__gre_flags; /* gre: wrong gre flags: dropped */
+	struct counter refused_gre__header_checksum; /* gre: a wrong outer header checksum: dropped */
+	struct counter refused_gre__length; /* gre: lengths that contradict the packet: dropped */
+	struct counter refused_gre__payload; /* gre: what is inside is no IPv4 or IPv6 packet: dropped */
+	struct counter refused_gre__source; /* gre: an outer source that no rule lists: dropped */
+	struct counter refused_gre__match; /* gre: an inner packet that no rule matches: dropped */
+	struct counter refused_gre__gre_key; /* gre: gre key not in keys: dropped */
+	struct counter refused_gre__ecn; /* gre: congestion marked on a packet that cannot say so (RFC 6040): dropped */
+	struct counter refused_gre__gso; /* gre: a super-packet of several outer packets: dropped */
+	struct counter refused_gre__room; /* gre: the kernel could not take the headers off: dropped */
+	struct counter refused_gre__version; /* gre: a wrong outer IP version: dropped */
 };
 
 struct {
@@ -402,11 +401,11 @@ static __always_inline bool parse_ipv6(const struct __sk_buff *skb, __u32 offset
 }
 
 /* The row of exits for a packet, or NULL. */
-static __always_inline const struct exits_row *find_exits(__u32 row)
+static __always_inline const struct row_exits *find_in_exits(__u32 row)
 {
-	struct exits_key key = {.row = row};
+	struct key_exits key = {.row = row};
 
-	return bpf_map_lookup_elem(&exits, &key);
+	return bpf_map_lookup_elem(&table_exits, &key);
 }
 
 /* Whether an address is an outer source of this host, on whatever device. */
@@ -415,16 +414,16 @@ static __always_inline bool is_own_address(struct ip_address address)
 	return bpf_map_lookup_elem(&own_addresses, &address) != NULL;
 }
 
-/* Whether an address is in exits_address. */
-static __always_inline bool in_exits_address(struct ip_address address)
+/* Whether an address is in ends_exits__at_address. */
+static __always_inline bool in_ends_exits__at_address(struct ip_address address)
 {
-	return bpf_map_lookup_elem(&exits_address, &address) != NULL;
+	return bpf_map_lookup_elem(&ends_exits__at_address, &address) != NULL;
 }
 
 /* Whether a packet goes to an end of our tunnels. */
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
-	return in_exits_address(packet->destination);
+	return in_ends_exits__at_address(packet->destination);
 }
 
 /*
@@ -441,15 +440,15 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 }
 
 /* The row of keys for a received identifier, or NULL. */
-static __always_inline const struct keys_row *find_keys(__u32 received)
+static __always_inline const struct row_keys *find_in_keys(__u32 received)
 {
-	struct keys_key key = {.received_gre_key = received};
+	struct key_keys key = {.received_gre_key = received};
 
-	return bpf_map_lookup_elem(&keys, &key);
+	return bpf_map_lookup_elem(&table_keys, &key);
 }
 
 /* How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would follow both ways. */
-static __always_inline __u32 option_length(const __u8 *option)
+static __always_inline __u32 tcp_option_length(const __u8 *option)
 {
 	__u64 other = option[0] ^ TCPOPT_NOP;
 	__u32 nop;
@@ -460,7 +459,7 @@ static __always_inline __u32 option_length(const __u8 *option)
 }
 
 /* Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0: nowhere. */
-static __always_inline __u32 find_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
+static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
 {
 	const __u8 *tcp = packet_data(skb) + transport;
 	__u32 at = transport + TCP_HLEN, step, end;
@@ -477,7 +476,7 @@ static __always_inline __u32 find_option(const struct __sk_buff *skb, __u32 tran
 			return 0;
 		if (*option == kind)
 			return option[1] >= length && at + length <= end ? at : 0;
-		step = option_length(option);
+		step = tcp_option_length(option);
 		if (!step)
 			return 0;
 		at += step;
@@ -504,11 +503,11 @@ __noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header
 	linearize(skb, transport + TCP_HLEN_MAX);
 	if (!is_syn(skb, transport))
 		return false;
-	at = find_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
+	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
 	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
 		bpf_ntohs(old) <= host.mtu - headers)
 		return false;
-	if (find_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
+	if (find_tcp_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
 		return true;
 	new = bpf_htons(host.mtu - headers);
 	if (bpf_skb_store_bytes(skb, at + TCPOLEN_HEAD, &new, sizeof(new), 0))
@@ -542,15 +541,15 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 	__u32 overhead = 0;
 
 	/* voice: dscp ef -> exits/fra, no row: next (two-by-row.yaml:26) */
-	if (overhead < EXITS_MOST_OVERHEAD)
-		overhead = EXITS_MOST_OVERHEAD;
+	if (overhead < OVERHEAD_EXITS)
+		overhead = OVERHEAD_EXITS;
 	/* bulk: tcp,udp dscp cs1,le -> exits/nyc, no row: pass (two-by-row.yaml:27) */
-	if (overhead < EXITS_MOST_OVERHEAD)
-		overhead = EXITS_MOST_OVERHEAD;
+	if (overhead < OVERHEAD_EXITS)
+		overhead = OVERHEAD_EXITS;
 	/* lab: from 10.9.0.0/16,fd00:9::/32 -> exits/ams, no row: drop (two-by-row.yaml:28) */
 	if ((packet->is_ipv4 && (packet->source.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a090000)) ||
 		(!packet->is_ipv4 && packet->source.word[0] == bpf_htonl(0xfd000009)))
-		return overhead > EXITS_MOST_OVERHEAD ? overhead : EXITS_MOST_OVERHEAD;
+		return overhead > OVERHEAD_EXITS ? overhead : OVERHEAD_EXITS;
 	return overhead;
 }
 
@@ -660,46 +659,46 @@ static __always_inline __be16 length_field(__u32 length)
 }
 
 /* ipv4 (two-by-row.yaml:10), with the values of a row of exits. */
-static __always_inline int encapsulate_exits_ipip_ipv4(
-	struct __sk_buff *skb, const struct packet *packet, const struct exits_row *row, struct counters *counters)
+static __always_inline int encapsulate_exits__ipip_ipv4(
+	struct __sk_buff *skb, const struct packet *packet, const struct row_exits *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
-	struct ipip_ipv4 *outer;
+	struct stack_ipip_ipv4 *outer;
 	__be16 *ether_type;
 	__u64 flags;
 	__u32 sum;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, EXITS_MOST_OVERHEAD))
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_EXITS))
 		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, IPIP_IPV4_OVERHEAD, &flags)) {
+	if (!fits(skb, packet, STACK_IPIP_IPV4__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
 	}
-	if (bpf_skb_adjust_room(skb, IPIP_IPV4_OVERHEAD, BPF_ADJ_ROOM_MAC, IPIP_IPV4_ROOM | flags)) {
+	if (bpf_skb_adjust_room(skb, STACK_IPIP_IPV4__OVERHEAD, BPF_ADJ_ROOM_MAC, STACK_IPIP_IPV4__ROOM | flags)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + IPIP_IPV4_OVERHEAD > packet_end(skb)) {
+	if ((void *)outer + STACK_IPIP_IPV4__OVERHEAD > packet_end(skb)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
+	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
-	outer->ipv4.version_ihl = IPIP_IPV4_IPV4_VERSION_IHL;
+	outer->ipv4.version_ihl = STACK_IPIP_IPV4__IPV4_VERSION_IHL;
 	outer->ipv4.tos = packet->ecn;
-	outer->ipv4.total_length = length_field(packet->length + IPIP_IPV4_OVERHEAD);
+	outer->ipv4.total_length = length_field(packet->length + STACK_IPIP_IPV4__OVERHEAD);
 	outer->ipv4.id = 0;
-	outer->ipv4.fragment = bpf_htons(IPIP_IPV4_IPV4_FRAGMENT);
-	outer->ipv4.ttl = IPIP_IPV4_IPV4_TTL;
+	outer->ipv4.fragment = bpf_htons(STACK_IPIP_IPV4__IPV4_FRAGMENT);
+	outer->ipv4.ttl = STACK_IPIP_IPV4__IPV4_TTL;
 	outer->ipv4.protocol = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	outer->ipv4.source = host.address_ipv4;
-	outer->ipv4.destination = row->address.word[3];
-	sum = bpf_htons(IPIP_IPV4_IPV4_CHECKSUM_BASE);
+	outer->ipv4.source = host.value_address__ipv4;
+	outer->ipv4.destination = row->field_address.word[3];
+	sum = bpf_htons(STACK_IPIP_IPV4__IPV4_CHECKSUM_BASE);
 	sum += bpf_htons(outer->ipv4.tos);
 	sum += outer->ipv4.total_length;
 	sum += bpf_htons(outer->ipv4.protocol);
@@ -712,141 +711,141 @@ static __always_inline int encapsulate_exits_ipip_ipv4(
 }
 
 /* ipv6 (two-by-row.yaml:10), with the values of a row of exits. */
-static __always_inline int encapsulate_exits_ipip_ipv6(
-	struct __sk_buff *skb, const struct packet *packet, const struct exits_row *row, struct counters *counters)
+static __always_inline int encapsulate_exits__ipip_ipv6(
+	struct __sk_buff *skb, const struct packet *packet, const struct row_exits *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
-	struct ipip_ipv6 *outer;
+	struct stack_ipip_ipv6 *outer;
 	__be16 *ether_type;
 	__u64 flags;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, EXITS_MOST_OVERHEAD))
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_EXITS))
 		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, IPIP_IPV6_OVERHEAD, &flags)) {
+	if (!fits(skb, packet, STACK_IPIP_IPV6__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
 	}
-	if (bpf_skb_adjust_room(skb, IPIP_IPV6_OVERHEAD, BPF_ADJ_ROOM_MAC, IPIP_IPV6_ROOM | flags)) {
+	if (bpf_skb_adjust_room(skb, STACK_IPIP_IPV6__OVERHEAD, BPF_ADJ_ROOM_MAC, STACK_IPIP_IPV6__ROOM | flags)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + IPIP_IPV6_OVERHEAD > packet_end(skb)) {
+	if ((void *)outer + STACK_IPIP_IPV6__OVERHEAD > packet_end(skb)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
+	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
-	outer->ipv6.version_class_label = bpf_htonl(IPIP_IPV6_IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
-	outer->ipv6.payload_length = length_field(packet->length + IPIP_IPV6_OVERHEAD - sizeof(outer->ipv6));
+	outer->ipv6.version_class_label = bpf_htonl(STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
+	outer->ipv6.payload_length = length_field(packet->length + STACK_IPIP_IPV6__OVERHEAD - sizeof(outer->ipv6));
 	outer->ipv6.next_header = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	outer->ipv6.hop_limit = IPIP_IPV6_IPV6_HOP_LIMIT;
-	outer->ipv6.source = host_ipv6(&host.address_ipv6);
-	outer->ipv6.destination = to_ipv6(&row->address);
+	outer->ipv6.hop_limit = STACK_IPIP_IPV6__IPV6_HOP_LIMIT;
+	outer->ipv6.source = host_ipv6(&host.value_address__ipv6);
+	outer->ipv6.destination = to_ipv6(&row->field_address);
 
 	count_chosen(counters, packet, segments);
 	return TC_ACT_UNSPEC;
 }
 
 /* ipv4 / gre (two-by-row.yaml:11), with the values of a row of exits. */
-static __always_inline int encapsulate_exits_gre_ipv4(
-	struct __sk_buff *skb, const struct packet *packet, const struct exits_row *row, struct counters *counters)
+static __always_inline int encapsulate_exits__gre_ipv4(
+	struct __sk_buff *skb, const struct packet *packet, const struct row_exits *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
-	struct gre_ipv4 *outer;
+	struct stack_gre_ipv4 *outer;
 	__be16 *ether_type;
 	__u64 flags;
 	__u32 sum;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, EXITS_MOST_OVERHEAD))
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_EXITS))
 		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, GRE_IPV4_OVERHEAD, &flags)) {
+	if (!fits(skb, packet, STACK_GRE_IPV4__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
 	}
-	if (bpf_skb_adjust_room(skb, GRE_IPV4_OVERHEAD, BPF_ADJ_ROOM_MAC, GRE_IPV4_ROOM | flags)) {
+	if (bpf_skb_adjust_room(skb, STACK_GRE_IPV4__OVERHEAD, BPF_ADJ_ROOM_MAC, STACK_GRE_IPV4__ROOM | flags)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + GRE_IPV4_OVERHEAD > packet_end(skb)) {
+	if ((void *)outer + STACK_GRE_IPV4__OVERHEAD > packet_end(skb)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
+	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
-	outer->ipv4.version_ihl = GRE_IPV4_IPV4_VERSION_IHL;
+	outer->ipv4.version_ihl = STACK_GRE_IPV4__IPV4_VERSION_IHL;
 	outer->ipv4.tos = packet->ecn;
-	outer->ipv4.total_length = length_field(packet->length + GRE_IPV4_OVERHEAD);
+	outer->ipv4.total_length = length_field(packet->length + STACK_GRE_IPV4__OVERHEAD);
 	outer->ipv4.id = 0;
-	outer->ipv4.fragment = bpf_htons(GRE_IPV4_IPV4_FRAGMENT);
-	outer->ipv4.ttl = GRE_IPV4_IPV4_TTL;
-	outer->ipv4.protocol = GRE_IPV4_IPV4_PROTOCOL;
-	outer->ipv4.source = host.address_ipv4;
-	outer->ipv4.destination = row->address.word[3];
-	sum = bpf_htons(GRE_IPV4_IPV4_CHECKSUM_BASE);
+	outer->ipv4.fragment = bpf_htons(STACK_GRE_IPV4__IPV4_FRAGMENT);
+	outer->ipv4.ttl = STACK_GRE_IPV4__IPV4_TTL;
+	outer->ipv4.protocol = STACK_GRE_IPV4__IPV4_PROTOCOL;
+	outer->ipv4.source = host.value_address__ipv4;
+	outer->ipv4.destination = row->field_address.word[3];
+	sum = bpf_htons(STACK_GRE_IPV4__IPV4_CHECKSUM_BASE);
 	sum += bpf_htons(outer->ipv4.tos);
 	sum += outer->ipv4.total_length;
 	sum = checksum_add_be32(sum, outer->ipv4.source);
 	sum = checksum_add_be32(sum, outer->ipv4.destination);
 	outer->ipv4.checksum = checksum_fold(sum);
 
-	outer->gre.flags_version = bpf_htons(GRE_GRE_FLAGS_VERSION);
+	outer->gre.flags_version = bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION);
 	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
-	outer->gre.key = bpf_htonl(row->gre_key);
+	outer->gre.key = bpf_htonl(row->field_gre_key);
 
 	count_chosen(counters, packet, segments);
 	return TC_ACT_UNSPEC;
 }
 
 /* ipv6 / gre (two-by-row.yaml:11), with the values of a row of exits. */
-static __always_inline int encapsulate_exits_gre_ipv6(
-	struct __sk_buff *skb, const struct packet *packet, const struct exits_row *row, struct counters *counters)
+static __always_inline int encapsulate_exits__gre_ipv6(
+	struct __sk_buff *skb, const struct packet *packet, const struct row_exits *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
-	struct gre_ipv6 *outer;
+	struct stack_gre_ipv6 *outer;
 	__be16 *ether_type;
 	__u64 flags;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, EXITS_MOST_OVERHEAD))
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_EXITS))
 		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, GRE_IPV6_OVERHEAD, &flags)) {
+	if (!fits(skb, packet, STACK_GRE_IPV6__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
 	}
-	if (bpf_skb_adjust_room(skb, GRE_IPV6_OVERHEAD, BPF_ADJ_ROOM_MAC, GRE_IPV6_ROOM | flags)) {
+	if (bpf_skb_adjust_room(skb, STACK_GRE_IPV6__OVERHEAD, BPF_ADJ_ROOM_MAC, STACK_GRE_IPV6__ROOM | flags)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + GRE_IPV6_OVERHEAD > packet_end(skb)) {
+	if ((void *)outer + STACK_GRE_IPV6__OVERHEAD > packet_end(skb)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
+	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
-	outer->ipv6.version_class_label = bpf_htonl(GRE_IPV6_IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
-	outer->ipv6.payload_length = length_field(packet->length + GRE_IPV6_OVERHEAD - sizeof(outer->ipv6));
-	outer->ipv6.next_header = GRE_IPV6_IPV6_NEXT_HEADER;
-	outer->ipv6.hop_limit = GRE_IPV6_IPV6_HOP_LIMIT;
-	outer->ipv6.source = host_ipv6(&host.address_ipv6);
-	outer->ipv6.destination = to_ipv6(&row->address);
+	outer->ipv6.version_class_label = bpf_htonl(STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
+	outer->ipv6.payload_length = length_field(packet->length + STACK_GRE_IPV6__OVERHEAD - sizeof(outer->ipv6));
+	outer->ipv6.next_header = STACK_GRE_IPV6__IPV6_NEXT_HEADER;
+	outer->ipv6.hop_limit = STACK_GRE_IPV6__IPV6_HOP_LIMIT;
+	outer->ipv6.source = host_ipv6(&host.value_address__ipv6);
+	outer->ipv6.destination = to_ipv6(&row->field_address);
 
-	outer->gre.flags_version = bpf_htons(GRE_GRE_FLAGS_VERSION);
+	outer->gre.flags_version = bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION);
 	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
-	outer->gre.key = bpf_htonl(row->gre_key);
+	outer->gre.key = bpf_htonl(row->field_gre_key);
 
 	count_chosen(counters, packet, segments);
 	return TC_ACT_UNSPEC;
@@ -854,17 +853,17 @@ static __always_inline int encapsulate_exits_gre_ipv6(
 
 /* Each row says which layout it takes. */
 static __always_inline int encapsulate_exits(
-	struct __sk_buff *skb, const struct packet *packet, const struct exits_row *row, struct counters *counters)
+	struct __sk_buff *skb, const struct packet *packet, const struct row_exits *row, struct counters *counters)
 {
 	switch (row->stack) {
 	case STACK_IPIP_IPV4:
-		return encapsulate_exits_ipip_ipv4(skb, packet, row, counters);
+		return encapsulate_exits__ipip_ipv4(skb, packet, row, counters);
 	case STACK_IPIP_IPV6:
-		return encapsulate_exits_ipip_ipv6(skb, packet, row, counters);
+		return encapsulate_exits__ipip_ipv6(skb, packet, row, counters);
 	case STACK_GRE_IPV4:
-		return encapsulate_exits_gre_ipv4(skb, packet, row, counters);
+		return encapsulate_exits__gre_ipv4(skb, packet, row, counters);
 	case STACK_GRE_IPV6:
-		return encapsulate_exits_gre_ipv6(skb, packet, row, counters);
+		return encapsulate_exits__gre_ipv6(skb, packet, row, counters);
 	}
 	count(&counters->egress_unknown_stack, skb);
 	return TC_ACT_SHOT;
@@ -873,28 +872,28 @@ static __always_inline int encapsulate_exits(
 /* The rules in the order written; the first that fits decides. */
 static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *packet, struct counters *counters)
 {
-	const struct exits_row *exits;
+	const struct row_exits *row_exits;
 
 	/* voice: dscp ef -> exits/fra, no row: next (two-by-row.yaml:26) */
 	if (packet->dscp == 46) {
-		exits = find_exits(ROW_EXITS_FRA);
-		if (exits) {
-			packet->chosen = offsetof(struct counters, egress_voice);
+		row_exits = find_in_exits(ROW_EXITS__FRA);
+		if (row_exits) {
+			packet->chosen = offsetof(struct counters, egress_rule_voice);
 			goto encapsulate_exits;
 		}
-		count(&counters->egress_voice_no_row, skb);
+		count(&counters->egress_miss_voice, skb);
 	}
 
 	/* bulk: tcp,udp dscp cs1,le -> exits/nyc, no row: pass (two-by-row.yaml:27) */
 	if ((packet->protocol == PROTOCOL_UNSEEN || packet->protocol == IPPROTO_TCP ||
 		    packet->protocol == IPPROTO_UDP) &&
 		(packet->dscp == 8 || packet->dscp == 1)) {
-		exits = find_exits(ROW_EXITS_NYC);
-		if (exits) {
-			packet->chosen = offsetof(struct counters, egress_bulk);
+		row_exits = find_in_exits(ROW_EXITS__NYC);
+		if (row_exits) {
+			packet->chosen = offsetof(struct counters, egress_rule_bulk);
 			goto encapsulate_exits;
 		}
-		count(&counters->egress_bulk_no_row, skb);
+		count(&counters->egress_miss_bulk, skb);
 		/* Taken to match because it hides what would tell: not a reason to let it go in the clear. */
 		if (!(packet->protocol == PROTOCOL_UNSEEN))
 			return TC_ACT_UNSPEC;
@@ -903,12 +902,12 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	/* lab: from 10.9.0.0/16,fd00:9::/32 -> exits/ams, no row: drop (two-by-row.yaml:28) */
 	if ((packet->is_ipv4 && (packet->source.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a090000)) ||
 		(!packet->is_ipv4 && packet->source.word[0] == bpf_htonl(0xfd000009))) {
-		exits = find_exits(ROW_EXITS_AMS);
-		if (exits) {
-			packet->chosen = offsetof(struct counters, egress_lab);
+		row_exits = find_in_exits(ROW_EXITS__AMS);
+		if (row_exits) {
+			packet->chosen = offsetof(struct counters, egress_rule_lab);
 			goto encapsulate_exits;
 		}
-		count(&counters->egress_lab_no_row, skb);
+		count(&counters->egress_miss_lab, skb);
 		return TC_ACT_SHOT;
 	}
 
@@ -916,7 +915,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	return TC_ACT_UNSPEC; /* default: pass (two-by-row.yaml:29) */
 
 encapsulate_exits:
-	return encapsulate_exits(skb, packet, exits, counters);
+	return encapsulate_exits(skb, packet, row_exits, counters);
 }
 
 /* Link-local traffic, and what keeps the link alive, is not for the rules. */
@@ -934,7 +933,7 @@ static __always_inline bool stays_on_link(const struct packet *packet)
 }
 
 SEC("tc")
-int two_by_row_egress(struct __sk_buff *skb)
+int two_by_row__egress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 	struct packet found = {};
@@ -995,17 +994,17 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 }
 
 /* from-exits: who may send (two-by-row.yaml:32) */
-static __always_inline bool may_send_from_exits_ipv4(const struct ipip_ipv4 *outer)
+static __always_inline bool may_send_from_exits_ipv4(const struct stack_ipip_ipv4 *outer)
 {
 	struct ip_address key = mapped_ipv4(outer->ipv4.source);
 
-	return bpf_map_lookup_elem(&exits_address, &key) != NULL;
+	return bpf_map_lookup_elem(&ends_exits__at_address, &key) != NULL;
 }
 
 /* ipv4: judge every header, outermost first, then take them off. */
 static __always_inline int decapsulate_ipip_ipv4(struct __sk_buff *skb, struct counters *counters)
 {
-	struct ipip_ipv4 *outer;
+	struct stack_ipip_ipv4 *outer;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
@@ -1015,64 +1014,64 @@ static __always_inline int decapsulate_ipip_ipv4(struct __sk_buff *skb, struct c
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
 	__u8 ecn;
 
-	linearize(skb, ETH_HLEN + IPIP_IPV4_OVERHEAD + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_IPIP_IPV4__OVERHEAD + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	ipv4 = (void *)outer + IPIP_IPV4_OVERHEAD;
-	ipv6 = (void *)outer + IPIP_IPV4_OVERHEAD;
+	ipv4 = (void *)outer + STACK_IPIP_IPV4__OVERHEAD;
+	ipv6 = (void *)outer + STACK_IPIP_IPV4__OVERHEAD;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_ipip_truncated, skb);
-	if (outer->ipv4.version_ihl != IPIP_IPV4_IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_ipip_options, skb);
-	if (outer->ipv4.fragment & bpf_htons(IPIP_IPV4_IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_ipip_fragment, skb);
+		return refuse(&counters->refused_ipip__truncated, skb);
+	if (outer->ipv4.version_ihl != STACK_IPIP_IPV4__IPV4_VERSION_IHL_EXPECTED)
+		return refuse(&counters->refused_ipip__options, skb);
+	if (outer->ipv4.fragment & bpf_htons(STACK_IPIP_IPV4__IPV4_FRAGMENT_COMPARED))
+		return refuse(&counters->refused_ipip__fragment, skb);
 	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_ipip_header_checksum, skb);
+		return refuse(&counters->refused_ipip__header_checksum, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
 	datagram = bpf_ntohs(outer->ipv4.total_length);
-	if (datagram > skb->len - ETH_HLEN || datagram < IPIP_IPV4_OVERHEAD + sizeof(*ipv4))
-		return refuse(&counters->refused_ipip_length, skb);
+	if (datagram > skb->len - ETH_HLEN || datagram < STACK_IPIP_IPV4__OVERHEAD + sizeof(*ipv4))
+		return refuse(&counters->refused_ipip__length, skb);
 
 	switch (outer->ipv4.protocol) {
 	case IPPROTO_IPIP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_ipip_payload, skb);
+			return refuse(&counters->refused_ipip__payload, skb);
 		break;
 	case IPPROTO_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_ipip_truncated, skb);
+			return refuse(&counters->refused_ipip__truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_ipip_payload, skb);
+			return refuse(&counters->refused_ipip__payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_ipip_payload, skb);
+		return refuse(&counters->refused_ipip__payload, skb);
 	}
 	/*
 	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
-	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - IPIP_IPV4_OVERHEAD)
-		return refuse(&counters->refused_ipip_gso, skb);
-	if (inner_length > datagram - IPIP_IPV4_OVERHEAD)
-		return refuse(&counters->refused_ipip_length, skb);
+	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - STACK_IPIP_IPV4__OVERHEAD)
+		return refuse(&counters->refused_ipip__gso, skb);
+	if (inner_length > datagram - STACK_IPIP_IPV4__OVERHEAD)
+		return refuse(&counters->refused_ipip__length, skb);
 
 	/* from-exits: ipip from exits.address (two-by-row.yaml:32) */
 	if (may_send_from_exits_ipv4(outer)) {
-		decapsulated = &counters->ingress_from_exits;
+		decapsulated = &counters->ingress_rule_from_exits;
 		goto accepted;
 	}
-	return refuse(&counters->refused_ipip_source, skb);
+	return refuse(&counters->refused_ipip__source, skb);
 
 accepted:
 	/* Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it was. */
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip_ecn, skb);
+			return refuse(&counters->refused_ipip__ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1080,104 +1079,104 @@ accepted:
 
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip_ecn, skb);
+			return refuse(&counters->refused_ipip__ecn, skb);
 		if (ecn != inner_ecn &&
-			ecn_write_ipv6(skb, ETH_HLEN + IPIP_IPV4_OVERHEAD, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_ipip_room, skb);
+			ecn_write_ipv6(skb, ETH_HLEN + STACK_IPIP_IPV4__OVERHEAD, ipv6->version_class_label, ecn))
+			return refuse(&counters->refused_ipip__room, skb);
 	}
 	if (!inner_is_ipv4)
 		flags |= BPF_F_ADJ_ROOM_DECAP_L3_IPV6;
-	if (bpf_skb_adjust_room(skb, -IPIP_IPV4_OVERHEAD, BPF_ADJ_ROOM_MAC, flags))
-		return refuse(&counters->refused_ipip_room, skb);
+	if (bpf_skb_adjust_room(skb, -STACK_IPIP_IPV4__OVERHEAD, BPF_ADJ_ROOM_MAC, flags))
+		return refuse(&counters->refused_ipip__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
-	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), IPIP_IPV4_OVERHEAD);
+	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), STACK_IPIP_IPV4__OVERHEAD);
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
 	return TC_ACT_UNSPEC;
 }
 
 /* from-exits: who may send (two-by-row.yaml:32) */
-static __always_inline bool may_send_from_exits_ipv6(const struct ipip_ipv6 *outer)
+static __always_inline bool may_send_from_exits_ipv6(const struct stack_ipip_ipv6 *outer)
 {
 	struct ip_address key = from_ipv6(&outer->ipv6.source);
 
-	return bpf_map_lookup_elem(&exits_address, &key) != NULL;
+	return bpf_map_lookup_elem(&ends_exits__at_address, &key) != NULL;
 }
 
 /*
  * ipv6: judge every header, outermost first, then take them off, with a tunnel encapsulation limit
- * where there is one: `options` is its size or 0, `protocol` what follows.
+ * where there is one: `extension` is its size or 0, `protocol` what follows.
  */
 static __always_inline int decapsulate_ipip_ipv6(
-	struct __sk_buff *skb, __u32 options, __u8 protocol, struct counters *counters)
+	struct __sk_buff *skb, __u32 extension, __u8 protocol, struct counters *counters)
 {
-	struct ipip_ipv6 *outer;
+	struct stack_ipip_ipv6 *outer;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
-	__u32 overhead = IPIP_IPV6_OVERHEAD + options;
+	__u32 overhead = STACK_IPIP_IPV6__OVERHEAD + extension;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
 	__u8 ecn;
 
-	linearize(skb, ETH_HLEN + overhead + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_IPIP_IPV6__OVERHEAD + extension + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_ipip_truncated, skb);
-	if ((outer->ipv6.version_class_label & bpf_htonl(IPIP_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
-		bpf_htonl(IPIP_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED))
-		return refuse(&counters->refused_ipip_version, skb);
+		return refuse(&counters->refused_ipip__truncated, skb);
+	if ((outer->ipv6.version_class_label & bpf_htonl(STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
+		bpf_htonl(STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED))
+		return refuse(&counters->refused_ipip__version, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
-	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6) - options;
-	if (datagram > skb->len - ETH_HLEN - options || datagram < IPIP_IPV6_OVERHEAD + sizeof(*ipv4))
-		return refuse(&counters->refused_ipip_length, skb);
+	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
+	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4))
+		return refuse(&counters->refused_ipip__length, skb);
 
 	switch (protocol) {
 	case IPPROTO_IPIP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_ipip_payload, skb);
+			return refuse(&counters->refused_ipip__payload, skb);
 		break;
 	case IPPROTO_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_ipip_truncated, skb);
+			return refuse(&counters->refused_ipip__truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_ipip_payload, skb);
+			return refuse(&counters->refused_ipip__payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_ipip_payload, skb);
+		return refuse(&counters->refused_ipip__payload, skb);
 	}
 	/*
 	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_ipip_gso, skb);
-	if (inner_length > datagram - IPIP_IPV6_OVERHEAD)
-		return refuse(&counters->refused_ipip_length, skb);
+		return refuse(&counters->refused_ipip__gso, skb);
+	if (inner_length > datagram - overhead)
+		return refuse(&counters->refused_ipip__length, skb);
 
 	/* from-exits: ipip from exits.address (two-by-row.yaml:32) */
 	if (may_send_from_exits_ipv6(outer)) {
-		decapsulated = &counters->ingress_from_exits;
+		decapsulated = &counters->ingress_rule_from_exits;
 		goto accepted;
 	}
-	return refuse(&counters->refused_ipip_source, skb);
+	return refuse(&counters->refused_ipip__source, skb);
 
 accepted:
 	/* Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it was. */
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip_ecn, skb);
+			return refuse(&counters->refused_ipip__ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1185,14 +1184,14 @@ accepted:
 
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip_ecn, skb);
+			return refuse(&counters->refused_ipip__ecn, skb);
 		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_ipip_room, skb);
+			return refuse(&counters->refused_ipip__room, skb);
 	}
 	if (inner_is_ipv4)
 		flags |= BPF_F_ADJ_ROOM_DECAP_L3_IPV4;
 	if (bpf_skb_adjust_room(skb, -(__s32)overhead, BPF_ADJ_ROOM_MAC, flags))
-		return refuse(&counters->refused_ipip_room, skb);
+		return refuse(&counters->refused_ipip__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), overhead);
@@ -1202,10 +1201,10 @@ accepted:
 }
 
 /* from-gre: who may send (two-by-row.yaml:33) */
-static __always_inline bool may_send_from_gre_ipv4(const struct gre_ipv4 *outer)
+static __always_inline bool may_send_from_gre_ipv4(const struct stack_gre_ipv4 *outer)
 {
 	struct ip_address key = mapped_ipv4(outer->ipv4.source);
-	bool listed = bpf_map_lookup_elem(&exits_address, &key) != NULL;
+	bool listed = bpf_map_lookup_elem(&ends_exits__at_address, &key) != NULL;
 
 	/* Or clang joins the answers for several rules by `|` while they are pointers, which the verifier refuses. */
 	asm volatile("" : "+r"(listed));
@@ -1215,7 +1214,7 @@ static __always_inline bool may_send_from_gre_ipv4(const struct gre_ipv4 *outer)
 /* ipv4 / gre: judge every header, outermost first, then take them off. */
 static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct counters *counters)
 {
-	struct gre_ipv4 *outer;
+	struct stack_gre_ipv4 *outer;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
@@ -1227,59 +1226,59 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 	struct packet found = {};
 	struct packet *packet;
 	bool listed = false;
-	const struct keys_row *keys;
+	const struct row_keys *row_keys;
 	__u32 mark = skb->mark;
 
-	linearize(skb, ETH_HLEN + GRE_IPV4_OVERHEAD + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_GRE_IPV4__OVERHEAD + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	ipv4 = (void *)outer + GRE_IPV4_OVERHEAD;
-	ipv6 = (void *)outer + GRE_IPV4_OVERHEAD;
+	ipv4 = (void *)outer + STACK_GRE_IPV4__OVERHEAD;
+	ipv6 = (void *)outer + STACK_GRE_IPV4__OVERHEAD;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_gre_truncated, skb);
-	if (outer->ipv4.version_ihl != GRE_IPV4_IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_gre_options, skb);
-	if (outer->ipv4.fragment & bpf_htons(GRE_IPV4_IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_gre_fragment, skb);
-	if ((outer->gre.flags_version & bpf_htons(GRE_GRE_FLAGS_VERSION_COMPARED)) !=
-		bpf_htons(GRE_GRE_FLAGS_VERSION_EXPECTED))
-		return refuse(&counters->refused_gre_flags, skb);
+		return refuse(&counters->refused_gre__truncated, skb);
+	if (outer->ipv4.version_ihl != STACK_GRE_IPV4__IPV4_VERSION_IHL_EXPECTED)
+		return refuse(&counters->refused_gre__options, skb);
+	if (outer->ipv4.fragment & bpf_htons(STACK_GRE_IPV4__IPV4_FRAGMENT_COMPARED))
+		return refuse(&counters->refused_gre__fragment, skb);
+	if ((outer->gre.flags_version & bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED)) !=
+		bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED))
+		return refuse(&counters->refused_gre__gre_flags, skb);
 	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_gre_header_checksum, skb);
+		return refuse(&counters->refused_gre__header_checksum, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
 	datagram = bpf_ntohs(outer->ipv4.total_length);
-	if (datagram > skb->len - ETH_HLEN || datagram < GRE_IPV4_OVERHEAD + sizeof(*ipv4))
-		return refuse(&counters->refused_gre_length, skb);
+	if (datagram > skb->len - ETH_HLEN || datagram < STACK_GRE_IPV4__OVERHEAD + sizeof(*ipv4))
+		return refuse(&counters->refused_gre__length, skb);
 
 	switch (bpf_ntohs(outer->gre.protocol)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_gre_payload, skb);
+			return refuse(&counters->refused_gre__payload, skb);
 		break;
 	case ETH_P_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_gre_truncated, skb);
+			return refuse(&counters->refused_gre__truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_gre_payload, skb);
+			return refuse(&counters->refused_gre__payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_gre_payload, skb);
+		return refuse(&counters->refused_gre__payload, skb);
 	}
 	/*
 	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
-	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - GRE_IPV4_OVERHEAD)
-		return refuse(&counters->refused_gre_gso, skb);
-	if (inner_length > datagram - GRE_IPV4_OVERHEAD)
-		return refuse(&counters->refused_gre_length, skb);
-	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + GRE_IPV4_OVERHEAD, &found)
-			  : !parse_ipv6(skb, ETH_HLEN + GRE_IPV4_OVERHEAD, &found))
-		return refuse(&counters->refused_gre_payload, skb);
+	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - STACK_GRE_IPV4__OVERHEAD)
+		return refuse(&counters->refused_gre__gso, skb);
+	if (inner_length > datagram - STACK_GRE_IPV4__OVERHEAD)
+		return refuse(&counters->refused_gre__length, skb);
+	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + STACK_GRE_IPV4__OVERHEAD, &found)
+			  : !parse_ipv6(skb, ETH_HLEN + STACK_GRE_IPV4__OVERHEAD, &found))
+		return refuse(&counters->refused_gre__payload, skb);
 	packet = through_scratch(&found);
 	if (!packet)
 		return TC_ACT_SHOT;
@@ -1288,22 +1287,22 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 	if (may_send_from_gre_ipv4(outer)) {
 		listed = true;
 		if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) {
-			decapsulated = &counters->ingress_from_gre;
-			keys = find_keys(bpf_ntohl(outer->gre.key));
-			if (!keys)
-				return refuse(&counters->refused_gre_key, skb);
-			mark = keys->tenant;
+			decapsulated = &counters->ingress_rule_from_gre;
+			row_keys = find_in_keys(bpf_ntohl(outer->gre.key));
+			if (!row_keys)
+				return refuse(&counters->refused_gre__gre_key, skb);
+			mark = row_keys->field_tenant;
 			goto accepted;
 		}
 	}
-	return refuse(listed ? &counters->refused_gre_match : &counters->refused_gre_source, skb);
+	return refuse(listed ? &counters->refused_gre__match : &counters->refused_gre__source, skb);
 
 accepted:
 	/* Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it was. */
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre_ecn, skb);
+			return refuse(&counters->refused_gre__ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1311,29 +1310,29 @@ accepted:
 
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre_ecn, skb);
+			return refuse(&counters->refused_gre__ecn, skb);
 		if (ecn != inner_ecn &&
-			ecn_write_ipv6(skb, ETH_HLEN + GRE_IPV4_OVERHEAD, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_gre_room, skb);
+			ecn_write_ipv6(skb, ETH_HLEN + STACK_GRE_IPV4__OVERHEAD, ipv6->version_class_label, ecn))
+			return refuse(&counters->refused_gre__room, skb);
 	}
 	if (!inner_is_ipv4)
 		flags |= BPF_F_ADJ_ROOM_DECAP_L3_IPV6;
-	if (bpf_skb_adjust_room(skb, -GRE_IPV4_OVERHEAD, BPF_ADJ_ROOM_MAC, flags))
-		return refuse(&counters->refused_gre_room, skb);
+	if (bpf_skb_adjust_room(skb, -STACK_GRE_IPV4__OVERHEAD, BPF_ADJ_ROOM_MAC, flags))
+		return refuse(&counters->refused_gre__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	skb->mark = mark;
-	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), GRE_IPV4_OVERHEAD);
+	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), STACK_GRE_IPV4__OVERHEAD);
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
 	return TC_ACT_UNSPEC;
 }
 
 /* from-gre: who may send (two-by-row.yaml:33) */
-static __always_inline bool may_send_from_gre_ipv6(const struct gre_ipv6 *outer)
+static __always_inline bool may_send_from_gre_ipv6(const struct stack_gre_ipv6 *outer)
 {
 	struct ip_address key = from_ipv6(&outer->ipv6.source);
-	bool listed = bpf_map_lookup_elem(&exits_address, &key) != NULL;
+	bool listed = bpf_map_lookup_elem(&ends_exits__at_address, &key) != NULL;
 
 	/* Or clang joins the answers for several rules by `|` while they are pointers, which the verifier refuses. */
 	asm volatile("" : "+r"(listed));
@@ -1342,16 +1341,16 @@ static __always_inline bool may_send_from_gre_ipv6(const struct gre_ipv6 *outer)
 
 /*
  * ipv6 / gre: judge every header, outermost first, then take them off, with a tunnel encapsulation limit
- * where there is one: `options` is its size or 0.
+ * where there is one: `extension` is its size or 0.
  */
-static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 options, struct counters *counters)
+static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 extension, struct counters *counters)
 {
-	struct gre_ipv6 *outer, *behind;
+	struct stack_gre_ipv6 *outer, *behind;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
-	__u32 overhead = GRE_IPV6_OVERHEAD + options;
+	__u32 overhead = STACK_GRE_IPV6__OVERHEAD + extension;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
@@ -1359,57 +1358,57 @@ static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 opt
 	struct packet found = {};
 	struct packet *packet;
 	bool listed = false;
-	const struct keys_row *keys;
+	const struct row_keys *row_keys;
 	__u32 mark = skb->mark;
 
-	linearize(skb, ETH_HLEN + overhead + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_GRE_IPV6__OVERHEAD + extension + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	behind = (void *)outer + options; /* the same layout, for the headers behind the option */
+	behind = (void *)outer + extension; /* the same layout, for the headers behind the option */
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_gre_truncated, skb);
-	if ((outer->ipv6.version_class_label & bpf_htonl(GRE_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
-		bpf_htonl(GRE_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED))
-		return refuse(&counters->refused_gre_version, skb);
-	if ((behind->gre.flags_version & bpf_htons(GRE_GRE_FLAGS_VERSION_COMPARED)) !=
-		bpf_htons(GRE_GRE_FLAGS_VERSION_EXPECTED))
-		return refuse(&counters->refused_gre_flags, skb);
+		return refuse(&counters->refused_gre__truncated, skb);
+	if ((outer->ipv6.version_class_label & bpf_htonl(STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
+		bpf_htonl(STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED))
+		return refuse(&counters->refused_gre__version, skb);
+	if ((behind->gre.flags_version & bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED)) !=
+		bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED))
+		return refuse(&counters->refused_gre__gre_flags, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
-	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6) - options;
-	if (datagram > skb->len - ETH_HLEN - options || datagram < GRE_IPV6_OVERHEAD + sizeof(*ipv4))
-		return refuse(&counters->refused_gre_length, skb);
+	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
+	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4))
+		return refuse(&counters->refused_gre__length, skb);
 
 	switch (bpf_ntohs(behind->gre.protocol)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_gre_payload, skb);
+			return refuse(&counters->refused_gre__payload, skb);
 		break;
 	case ETH_P_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_gre_truncated, skb);
+			return refuse(&counters->refused_gre__truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_gre_payload, skb);
+			return refuse(&counters->refused_gre__payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_gre_payload, skb);
+		return refuse(&counters->refused_gre__payload, skb);
 	}
 	/*
 	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_gre_gso, skb);
-	if (inner_length > datagram - GRE_IPV6_OVERHEAD)
-		return refuse(&counters->refused_gre_length, skb);
+		return refuse(&counters->refused_gre__gso, skb);
+	if (inner_length > datagram - overhead)
+		return refuse(&counters->refused_gre__length, skb);
 	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + overhead, &found)
 			  : !parse_ipv6(skb, ETH_HLEN + overhead, &found))
-		return refuse(&counters->refused_gre_payload, skb);
+		return refuse(&counters->refused_gre__payload, skb);
 	packet = through_scratch(&found);
 	if (!packet)
 		return TC_ACT_SHOT;
@@ -1418,22 +1417,22 @@ static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 opt
 	if (may_send_from_gre_ipv6(outer)) {
 		listed = true;
 		if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) {
-			decapsulated = &counters->ingress_from_gre;
-			keys = find_keys(bpf_ntohl(behind->gre.key));
-			if (!keys)
-				return refuse(&counters->refused_gre_key, skb);
-			mark = keys->tenant;
+			decapsulated = &counters->ingress_rule_from_gre;
+			row_keys = find_in_keys(bpf_ntohl(behind->gre.key));
+			if (!row_keys)
+				return refuse(&counters->refused_gre__gre_key, skb);
+			mark = row_keys->field_tenant;
 			goto accepted;
 		}
 	}
-	return refuse(listed ? &counters->refused_gre_match : &counters->refused_gre_source, skb);
+	return refuse(listed ? &counters->refused_gre__match : &counters->refused_gre__source, skb);
 
 accepted:
 	/* Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it was. */
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre_ecn, skb);
+			return refuse(&counters->refused_gre__ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1441,14 +1440,14 @@ accepted:
 
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre_ecn, skb);
+			return refuse(&counters->refused_gre__ecn, skb);
 		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_gre_room, skb);
+			return refuse(&counters->refused_gre__room, skb);
 	}
 	if (inner_is_ipv4)
 		flags |= BPF_F_ADJ_ROOM_DECAP_L3_IPV4;
 	if (bpf_skb_adjust_room(skb, -(__s32)overhead, BPF_ADJ_ROOM_MAC, flags))
-		return refuse(&counters->refused_gre_room, skb);
+		return refuse(&counters->refused_gre__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	skb->mark = mark;
@@ -1468,10 +1467,11 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 	if ((void *)(ip + 1) > packet_end(skb))
 		return TC_ACT_UNSPEC;
 	/* ipip */
-	if ((ip->protocol == IPPROTO_IPIP || ip->protocol == IPPROTO_IPV6) && ip->destination == host.address_ipv4)
+	if ((ip->protocol == IPPROTO_IPIP || ip->protocol == IPPROTO_IPV6) &&
+		ip->destination == host.value_address__ipv4)
 		return decapsulate_ipip_ipv4(skb, counters);
 	/* gre */
-	if (ip->protocol == IPPROTO_GRE && ip->destination == host.address_ipv4)
+	if (ip->protocol == IPPROTO_GRE && ip->destination == host.value_address__ipv4)
 		return decapsulate_gre_ipv4(skb, counters);
 	return TC_ACT_UNSPEC;
 }
@@ -1481,7 +1481,7 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 {
 	const struct ipv6_header *ip;
 	const struct encapsulation_limit *limit;
-	__u32 options = 0;
+	__u32 extension = 0;
 	__u8 protocol;
 
 	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*limit));
@@ -1495,19 +1495,20 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 		if ((void *)(limit + 1) > packet_end(skb) || !is_encapsulation_limit(limit))
 			return TC_ACT_UNSPEC;
 		protocol = limit->next_header;
-		options = sizeof(*limit);
+		extension = sizeof(*limit);
 	}
 	/* ipip */
-	if ((protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6) && same_ipv6(&ip->destination, &host.address_ipv6))
-		return decapsulate_ipip_ipv6(skb, options, protocol, counters);
+	if ((protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6) &&
+		same_ipv6(&ip->destination, &host.value_address__ipv6))
+		return decapsulate_ipip_ipv6(skb, extension, protocol, counters);
 	/* gre */
-	if (protocol == IPPROTO_GRE && same_ipv6(&ip->destination, &host.address_ipv6))
-		return decapsulate_gre_ipv6(skb, options, counters);
+	if (protocol == IPPROTO_GRE && same_ipv6(&ip->destination, &host.value_address__ipv6))
+		return decapsulate_gre_ipv6(skb, extension, counters);
 	return TC_ACT_UNSPEC;
 }
 
 SEC("tc")
-int two_by_row_ingress(struct __sk_buff *skb)
+int two_by_row__ingress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 

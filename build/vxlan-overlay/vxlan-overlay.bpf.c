@@ -13,33 +13,36 @@
 #include "encap_flow.h"
 #include "encap_syn.h"
 #include "encap_limit.h"
+#include "encap_vlan.h"
 
-/* vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes (vxlan-overlay.yaml:13) */
-#define VXLAN_IPV4_OVERHEAD 50 /* bytes */
-#define VXLAN_IPV4_ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
-#define VXLAN_IPV4_IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
-#define VXLAN_IPV4_IPV4_FRAGMENT 0x4000 /* df 1 */
-#define VXLAN_IPV4_IPV4_TTL 64
-#define VXLAN_IPV4_IPV4_PROTOCOL 17
-#define VXLAN_IPV4_IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
-#define VXLAN_UDP_DESTINATION_PORT 4789 /* vxlan-overlay.yaml:15 */
-#define VXLAN_VXLAN_FLAGS 0x08000000 /* flags 8 */
-#define VXLAN_IPV4_IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
-#define VXLAN_IPV4_IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
-#define VXLAN_VXLAN_FLAGS_COMPARED 0xff000000 /* on receive: flags 8 */
-#define VXLAN_VXLAN_FLAGS_EXPECTED 0x08000000
+/* vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes (vxlan-overlay.yaml:12) */
+#define STACK_VXLAN_IPV4__OVERHEAD 50 /* bytes */
+#define STACK_VXLAN_IPV4__ROOM                                                                                         \
+	(BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
+#define STACK_VXLAN_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
+#define STACK_VXLAN_IPV4__IPV4_FRAGMENT 0x4000 /* df 1 */
+#define STACK_VXLAN_IPV4__IPV4_TTL 64
+#define STACK_VXLAN_IPV4__IPV4_PROTOCOL 17
+#define STACK_VXLAN_IPV4__IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
+#define ENCAP_VXLAN__UDP_DESTINATION_PORT 4789 /* vxlan-overlay.yaml:14 */
+#define ENCAP_VXLAN__VXLAN_FLAGS 0x08000000 /* flags 8 */
+#define STACK_VXLAN_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
+#define STACK_VXLAN_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
+#define ENCAP_VXLAN__VXLAN_FLAGS_COMPARED 0xff000000 /* on receive: flags 8 */
+#define ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED 0x08000000
 
-/* vxlan: ipv6 / udp / vxlan / ethernet, 70 bytes (vxlan-overlay.yaml:13) */
-#define VXLAN_IPV6_OVERHEAD 70 /* bytes */
-#define VXLAN_IPV6_ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
-#define VXLAN_IPV6_IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
-#define VXLAN_IPV6_IPV6_NEXT_HEADER 17
-#define VXLAN_IPV6_IPV6_HOP_LIMIT 64
-#define VXLAN_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
-#define VXLAN_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
+/* vxlan: ipv6 / udp / vxlan / ethernet, 70 bytes (vxlan-overlay.yaml:12) */
+#define STACK_VXLAN_IPV6__OVERHEAD 70 /* bytes */
+#define STACK_VXLAN_IPV6__ROOM                                                                                         \
+	(BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
+#define STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
+#define STACK_VXLAN_IPV6__IPV6_NEXT_HEADER 17
+#define STACK_VXLAN_IPV6__IPV6_HOP_LIMIT 64
+#define STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
+#define STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
 
 /* What TCP segments leave room for. */
-#define SITES_MOST_OVERHEAD 70 /* bytes, of rows of sites */
+#define OVERHEAD_SITES 70 /* bytes, of rows of sites */
 #define ARRIVALS_MAX 8192 /* connections that came in and wait for their answer */
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
@@ -92,54 +95,56 @@ struct ethernet_header {
 };
 
 /* ipv4 / udp / vxlan / ethernet: what stands between the Ethernet header and the inner IP packet */
-struct vxlan_ipv4 {
+struct stack_vxlan_ipv4 {
 	struct ipv4_header ipv4;
 	struct udp_header udp;
 	struct vxlan_header vxlan;
 	struct ethernet_header ethernet;
 };
-_Static_assert(offsetof(struct vxlan_ipv4, udp) == 20, "udp follows without a gap");
-_Static_assert(offsetof(struct vxlan_ipv4, vxlan) == 28, "vxlan follows without a gap");
-_Static_assert(offsetof(struct vxlan_ipv4, ethernet) == 36, "ethernet follows without a gap");
-_Static_assert(offsetof(struct vxlan_ipv4, ethernet) + sizeof(struct ethernet_header) == VXLAN_IPV4_OVERHEAD,
+_Static_assert(offsetof(struct stack_vxlan_ipv4, udp) == 20, "udp follows without a gap");
+_Static_assert(offsetof(struct stack_vxlan_ipv4, vxlan) == 28, "vxlan follows without a gap");
+_Static_assert(offsetof(struct stack_vxlan_ipv4, ethernet) == 36, "ethernet follows without a gap");
+_Static_assert(
+	offsetof(struct stack_vxlan_ipv4, ethernet) + sizeof(struct ethernet_header) == STACK_VXLAN_IPV4__OVERHEAD,
 	"nothing stands behind it");
 
 /* ipv6 / udp / vxlan / ethernet: what stands between the Ethernet header and the inner IP packet */
-struct vxlan_ipv6 {
+struct stack_vxlan_ipv6 {
 	struct ipv6_header ipv6;
 	struct udp_header udp;
 	struct vxlan_header vxlan;
 	struct ethernet_header ethernet;
 };
-_Static_assert(offsetof(struct vxlan_ipv6, udp) == 40, "udp follows without a gap");
-_Static_assert(offsetof(struct vxlan_ipv6, vxlan) == 48, "vxlan follows without a gap");
-_Static_assert(offsetof(struct vxlan_ipv6, ethernet) == 56, "ethernet follows without a gap");
-_Static_assert(offsetof(struct vxlan_ipv6, ethernet) + sizeof(struct ethernet_header) == VXLAN_IPV6_OVERHEAD,
+_Static_assert(offsetof(struct stack_vxlan_ipv6, udp) == 40, "udp follows without a gap");
+_Static_assert(offsetof(struct stack_vxlan_ipv6, vxlan) == 48, "vxlan follows without a gap");
+_Static_assert(offsetof(struct stack_vxlan_ipv6, ethernet) == 56, "ethernet follows without a gap");
+_Static_assert(
+	offsetof(struct stack_vxlan_ipv6, ethernet) + sizeof(struct ethernet_header) == STACK_VXLAN_IPV6__OVERHEAD,
 	"nothing stands behind it");
 
 /* Differs per machine and per device: written by the loader before the program is verified, constant from then on. */
 struct host {
 	__u32 mtu; /* host.uplink.mtu */
-	__be32 vtep_ipv4; /* host.vtep */
-	struct ipv6_address vtep_ipv6; /* host.vtep */
-	struct mac_address vtep_mac; /* host.vtep_mac */
+	__be32 value_vtep__ipv4; /* host.vtep */
+	struct ipv6_address value_vtep__ipv6; /* host.vtep */
+	struct mac_address value_uplink__mac; /* host.uplink.mac */
 	__u8 identity[32]; /* which bundle this is: for `encapctl status` */
 	__u8 pad[2];
 };
 
 const volatile struct host host SEC(".rodata.host") = {};
 
-/* sites: found by destination, longest prefix first (vxlan-overlay.yaml:19) */
-struct sites_key {
+/* sites: found by destination, longest prefix first (vxlan-overlay.yaml:18) */
+struct key_sites {
 	__u32 prefixlen; /* significant bits of what follows */
 	struct ip_address destination;
 };
 
-struct sites_row {
+struct row_sites {
 	__u32 stack;
-	struct ip_address address;
-	__u32 vni;
-	struct mac_address mac;
+	struct ip_address field_address;
+	__u32 field_vni;
+	struct mac_address field_mac;
 	__u8 pad[2];
 };
 
@@ -147,35 +152,35 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 100000);
-	__type(key, struct sites_key);
-	__type(value, struct sites_row);
-} sites SEC(".maps");
+	__type(key, struct key_sites);
+	__type(value, struct row_sites);
+} table_sites SEC(".maps");
 
-/* vnis: found by received.vxlan.vni, exact (vxlan-overlay.yaml:25) */
-struct vnis_key {
+/* vnis: found by received.vxlan.vni, exact (vxlan-overlay.yaml:24) */
+struct key_vnis {
 	__u32 received_vxlan_vni;
 };
 
-struct vnis_row {
-	__u32 mark;
+struct row_vnis {
+	__u32 field_mark;
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 4096);
-	__type(key, struct vnis_key);
-	__type(value, struct vnis_row);
-} vnis SEC(".maps");
+	__type(key, struct key_vnis);
+	__type(value, struct row_vnis);
+} table_vnis SEC(".maps");
 
-/* sites_address: ends of tunnels: sites.address */
+/* ends_sites__at_address: ends of tunnels: sites.address */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 100000);
 	__type(key, struct ip_address);
 	__type(value, __u32);
-} sites_address SEC(".maps");
+} ends_sites__at_address SEC(".maps");
 
 /* own_addresses: the outer sources of this host, on every device */
 struct {
@@ -193,12 +198,12 @@ struct counter {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_web; /* rule web: encapsulated (vxlan-overlay.yaml:33) */
-	struct counter egress_web_no_row; /* rule web: no row in sites, dropped (vxlan-overlay.yaml:33) */
-	struct counter egress_lab; /* rule lab: dropped (vxlan-overlay.yaml:34) */
-	struct counter egress_sites; /* rule sites: encapsulated (vxlan-overlay.yaml:35) */
-	struct counter egress_sites_no_row; /* rule sites: no row in sites, dropped (vxlan-overlay.yaml:35) */
-	struct counter egress_default; /* no rule: passed in the clear (vxlan-overlay.yaml:36) */
+	struct counter egress_rule_web; /* rule web: encapsulated (vxlan-overlay.yaml:32) */
+	struct counter egress_miss_web; /* rule web: no row in sites, dropped (vxlan-overlay.yaml:32) */
+	struct counter egress_rule_lab; /* rule lab: dropped (vxlan-overlay.yaml:33) */
+	struct counter egress_rule_sites; /* rule sites: encapsulated (vxlan-overlay.yaml:34) */
+	struct counter egress_miss_sites; /* rule sites: no row in sites, dropped (vxlan-overlay.yaml:34) */
+	struct counter egress_default; /* no rule: passed in the clear (vxlan-overlay.yaml:35) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
 	struct counter egress_own_stack; /* already encapsulated by this host: passed */
@@ -210,22 +215,23 @@ struct counters {
 		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter
 		ingress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_peers; /* rule peers: decapsulated (vxlan-overlay.yaml:39) */
-	struct counter refused_vxlan_truncated; /* vxlan: shorter than its headers: dropped */
-	struct counter refused_vxlan_options; /* vxlan: IPv4 options in the outer header: dropped */
-	struct counter refused_vxlan_fragment; /* vxlan: a fragment of an outer packet: dropped */
-	struct counter refused_vxlan_flags; /* vxlan: wrong vxlan flags: dropped */
-	struct counter refused_vxlan_ethernet_destination; /* vxlan: wrong ethernet destination: dropped */
-	struct counter refused_vxlan_header_checksum; /* vxlan: a wrong outer header checksum: dropped */
-	struct counter refused_vxlan_length; /* vxlan: lengths that contradict the packet: dropped */
-	struct counter refused_vxlan_payload; /* vxlan: what is inside is no IPv4 or IPv6 packet: dropped */
-	struct counter refused_vxlan_source; /* vxlan: an outer source that no rule lists: dropped */
-	struct counter refused_vxlan_vni; /* vxlan: vni not in vnis: dropped */
+	struct counter ingress_rule_peers; /* rule peers: decapsulated (vxlan-overlay.yaml:38) */
+	struct counter refused_vxlan__truncated; /* vxlan: shorter than its headers: dropped */
+	struct counter refused_vxlan__options; /* vxlan: IPv4 options in the outer header: dropped */
+	struct counter refused_vxlan__fragment; /* vxlan: a fragment of an outer packet: dropped */
+	struct counter refused_vxlan__vxlan_flags; /* vxlan: wrong vxlan flags: dropped */
+	struct counter refused_vxlan__ethernet_destination; /* vxlan: wrong ethernet destination: dropped */
+	struct counter refused_vxlan__header_checksum; /* vxlan: a wrong outer header checksum: dropped */
+	struct counter refused_vxlan__length; /* vxlan: lengths that contradict the packet: dropped */
+	struct counter refused_vxlan__vlan; /* vxlan: a VLAN tag in the inner frame, other than of VLAN 0: dropped */
+	struct counter refused_vxlan__payload; /* vxlan: what is inside is no IPv4 or IPv6 packet: dropped */
+	struct counter refused_vxlan__source; /* vxlan: an outer source that no rule lists: dropped */
+	struct counter refused_vxlan__vni; /* vxlan: vni not in vnis: dropped */
 	struct counter
-		refused_vxlan_ecn; /* vxlan: congestion marked on a packet that cannot say so (RFC 6040): dropped */
-	struct counter refused_vxlan_gso; /* vxlan: a super-packet of several outer packets: dropped */
-	struct counter refused_vxlan_room; /* vxlan: the kernel could not take the headers off: dropped */
-	struct counter refused_vxlan_version; /* vxlan: a wrong outer IP version: dropped */
+		refused_vxlan__ecn; /* vxlan: congestion marked on a packet that cannot say so (RFC 6040): dropped */
+	struct counter refused_vxlan__gso; /* vxlan: a super-packet of several outer packets: dropped */
+	struct counter refused_vxlan__room; /* vxlan: the kernel could not take the headers off: dropped */
+	struct counter refused_vxlan__version; /* vxlan: a wrong outer IP version: dropped */
 };
 
 struct {
@@ -406,11 +412,11 @@ static __always_inline bool parse_ipv6(const struct __sk_buff *skb, __u32 offset
 }
 
 /* The row of sites for a packet, or NULL. */
-static __always_inline const struct sites_row *find_sites(const struct packet *packet)
+static __always_inline const struct row_sites *find_in_sites(const struct packet *packet)
 {
-	struct sites_key key = {.prefixlen = 128, .destination = packet->destination};
+	struct key_sites key = {.prefixlen = 128, .destination = packet->destination};
 
-	return bpf_map_lookup_elem(&sites, &key);
+	return bpf_map_lookup_elem(&table_sites, &key);
 }
 
 /* Whether an address is an outer source of this host, on whatever device. */
@@ -419,16 +425,16 @@ static __always_inline bool is_own_address(struct ip_address address)
 	return bpf_map_lookup_elem(&own_addresses, &address) != NULL;
 }
 
-/* Whether an address is in sites_address. */
-static __always_inline bool in_sites_address(struct ip_address address)
+/* Whether an address is in ends_sites__at_address. */
+static __always_inline bool in_ends_sites__at_address(struct ip_address address)
 {
-	return bpf_map_lookup_elem(&sites_address, &address) != NULL;
+	return bpf_map_lookup_elem(&ends_sites__at_address, &address) != NULL;
 }
 
 /* Whether a packet goes to an end of our tunnels. */
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
-	return in_sites_address(packet->destination);
+	return in_ends_sites__at_address(packet->destination);
 }
 
 /*
@@ -437,21 +443,21 @@ static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
  */
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
-	if (packet->protocol == IPPROTO_UDP && packet->destination_port == bpf_htons(VXLAN_UDP_DESTINATION_PORT))
+	if (packet->protocol == IPPROTO_UDP && packet->destination_port == bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT))
 		return is_own_address(packet->source) && goes_to_tunnel_end(packet);
 	return false;
 }
 
 /* The row of vnis for a received identifier, or NULL. */
-static __always_inline const struct vnis_row *find_vnis(__u32 received)
+static __always_inline const struct row_vnis *find_in_vnis(__u32 received)
 {
-	struct vnis_key key = {.received_vxlan_vni = received};
+	struct key_vnis key = {.received_vxlan_vni = received};
 
-	return bpf_map_lookup_elem(&vnis, &key);
+	return bpf_map_lookup_elem(&table_vnis, &key);
 }
 
 /* How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would follow both ways. */
-static __always_inline __u32 option_length(const __u8 *option)
+static __always_inline __u32 tcp_option_length(const __u8 *option)
 {
 	__u64 other = option[0] ^ TCPOPT_NOP;
 	__u32 nop;
@@ -462,7 +468,7 @@ static __always_inline __u32 option_length(const __u8 *option)
 }
 
 /* Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0: nowhere. */
-static __always_inline __u32 find_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
+static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
 {
 	const __u8 *tcp = packet_data(skb) + transport;
 	__u32 at = transport + TCP_HLEN, step, end;
@@ -479,7 +485,7 @@ static __always_inline __u32 find_option(const struct __sk_buff *skb, __u32 tran
 			return 0;
 		if (*option == kind)
 			return option[1] >= length && at + length <= end ? at : 0;
-		step = option_length(option);
+		step = tcp_option_length(option);
 		if (!step)
 			return 0;
 		at += step;
@@ -506,11 +512,11 @@ __noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header
 	linearize(skb, transport + TCP_HLEN_MAX);
 	if (!is_syn(skb, transport))
 		return false;
-	at = find_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
+	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
 	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
 		bpf_ntohs(old) <= host.mtu - headers)
 		return false;
-	if (find_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
+	if (find_tcp_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
 		return true;
 	new = bpf_htons(host.mtu - headers);
 	if (bpf_skb_store_bytes(skb, at + TCPOLEN_HEAD, &new, sizeof(new), 0))
@@ -541,20 +547,20 @@ struct {
  */
 static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 {
-	/* web: 10.0.0.0/8 tcp 443,8000-8999 -> sites, no row: drop (vxlan-overlay.yaml:33) */
+	/* web: 10.0.0.0/8 tcp 443,8000-8999 -> sites, no row: drop (vxlan-overlay.yaml:32) */
 	if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000) &&
 		!packet->ports_unseen &&
 		(packet->destination_port == bpf_htons(443) ||
 			(bpf_ntohs(packet->destination_port) >= 8000 && bpf_ntohs(packet->destination_port) <= 8999)))
-		return SITES_MOST_OVERHEAD;
-	/* lab: from 10.9.0.0/16 to 10.99.0.0/16: drop (vxlan-overlay.yaml:34) */
+		return OVERHEAD_SITES;
+	/* lab: from 10.9.0.0/16 to 10.99.0.0/16: drop (vxlan-overlay.yaml:33) */
 	if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a630000) &&
 		(packet->source.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a090000))
 		return 0;
-	/* sites: 10.0.0.0/8,fd00:10::/32 -> sites, no row: drop (vxlan-overlay.yaml:35) */
+	/* sites: 10.0.0.0/8,fd00:10::/32 -> sites, no row: drop (vxlan-overlay.yaml:34) */
 	if ((packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) ||
 		(!packet->is_ipv4 && packet->destination.word[0] == bpf_htonl(0xfd000010)))
-		return SITES_MOST_OVERHEAD;
+		return OVERHEAD_SITES;
 	return 0;
 }
 
@@ -689,48 +695,48 @@ static __always_inline __be16 length_field(__u32 length)
 	return length > 0xffff ? 0 : bpf_htons(length);
 }
 
-/* ipv4 / udp / vxlan / ethernet (vxlan-overlay.yaml:13), with the values of a row of sites. */
-static __always_inline int encapsulate_sites_vxlan_ipv4(
-	struct __sk_buff *skb, const struct packet *packet, const struct sites_row *row, struct counters *counters)
+/* ipv4 / udp / vxlan / ethernet (vxlan-overlay.yaml:12), with the values of a row of sites. */
+static __always_inline int encapsulate_sites__vxlan_ipv4(
+	struct __sk_buff *skb, const struct packet *packet, const struct row_sites *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
 	__u32 hash = flow_hash(skb, packet);
-	struct vxlan_ipv4 *outer;
+	struct stack_vxlan_ipv4 *outer;
 	__be16 *ether_type;
 	__u64 flags;
 	__u32 sum;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, SITES_MOST_OVERHEAD))
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_SITES))
 		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, VXLAN_IPV4_OVERHEAD, &flags)) {
+	if (!fits(skb, packet, STACK_VXLAN_IPV4__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
 	}
-	if (bpf_skb_adjust_room(skb, VXLAN_IPV4_OVERHEAD, BPF_ADJ_ROOM_MAC, VXLAN_IPV4_ROOM | flags)) {
+	if (bpf_skb_adjust_room(skb, STACK_VXLAN_IPV4__OVERHEAD, BPF_ADJ_ROOM_MAC, STACK_VXLAN_IPV4__ROOM | flags)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + VXLAN_IPV4_OVERHEAD > packet_end(skb)) { /* sizeof(*outer) counts padding */
+	if ((void *)outer + STACK_VXLAN_IPV4__OVERHEAD > packet_end(skb)) { /* sizeof(*outer) counts padding */
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
+	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
-	outer->ipv4.version_ihl = VXLAN_IPV4_IPV4_VERSION_IHL;
+	outer->ipv4.version_ihl = STACK_VXLAN_IPV4__IPV4_VERSION_IHL;
 	outer->ipv4.tos = packet->ecn;
-	outer->ipv4.total_length = length_field(packet->length + VXLAN_IPV4_OVERHEAD);
+	outer->ipv4.total_length = length_field(packet->length + STACK_VXLAN_IPV4__OVERHEAD);
 	outer->ipv4.id = 0;
-	outer->ipv4.fragment = bpf_htons(VXLAN_IPV4_IPV4_FRAGMENT);
-	outer->ipv4.ttl = VXLAN_IPV4_IPV4_TTL;
-	outer->ipv4.protocol = VXLAN_IPV4_IPV4_PROTOCOL;
-	outer->ipv4.source = host.vtep_ipv4;
-	outer->ipv4.destination = row->address.word[3];
-	sum = bpf_htons(VXLAN_IPV4_IPV4_CHECKSUM_BASE);
+	outer->ipv4.fragment = bpf_htons(STACK_VXLAN_IPV4__IPV4_FRAGMENT);
+	outer->ipv4.ttl = STACK_VXLAN_IPV4__IPV4_TTL;
+	outer->ipv4.protocol = STACK_VXLAN_IPV4__IPV4_PROTOCOL;
+	outer->ipv4.source = host.value_vtep__ipv4;
+	outer->ipv4.destination = row->field_address.word[3];
+	sum = bpf_htons(STACK_VXLAN_IPV4__IPV4_CHECKSUM_BASE);
 	sum += bpf_htons(outer->ipv4.tos);
 	sum += outer->ipv4.total_length;
 	sum = checksum_add_be32(sum, outer->ipv4.source);
@@ -738,69 +744,71 @@ static __always_inline int encapsulate_sites_vxlan_ipv4(
 	outer->ipv4.checksum = checksum_fold(sum);
 
 	outer->udp.source_port = flow_port(hash);
-	outer->udp.destination_port = bpf_htons(VXLAN_UDP_DESTINATION_PORT);
-	outer->udp.length = length_field(packet->length + VXLAN_IPV4_OVERHEAD - offsetof(struct vxlan_ipv4, udp));
+	outer->udp.destination_port = bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT);
+	outer->udp.length =
+		length_field(packet->length + STACK_VXLAN_IPV4__OVERHEAD - offsetof(struct stack_vxlan_ipv4, udp));
 	outer->udp.checksum = 0;
 
-	outer->vxlan.flags = bpf_htonl(VXLAN_VXLAN_FLAGS);
-	outer->vxlan.vni = bpf_htonl(row->vni << 8);
+	outer->vxlan.flags = bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS);
+	outer->vxlan.vni = bpf_htonl(row->field_vni << 8);
 
-	outer->ethernet.destination = row->mac;
-	outer->ethernet.source = host_mac(&host.vtep_mac);
+	outer->ethernet.destination = row->field_mac;
+	outer->ethernet.source = host_mac(&host.value_uplink__mac);
 	outer->ethernet.type = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 
 	count_chosen(counters, packet, segments);
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv6 / udp / vxlan / ethernet (vxlan-overlay.yaml:13), with the values of a row of sites. */
-static __always_inline int encapsulate_sites_vxlan_ipv6(
-	struct __sk_buff *skb, const struct packet *packet, const struct sites_row *row, struct counters *counters)
+/* ipv6 / udp / vxlan / ethernet (vxlan-overlay.yaml:12), with the values of a row of sites. */
+static __always_inline int encapsulate_sites__vxlan_ipv6(
+	struct __sk_buff *skb, const struct packet *packet, const struct row_sites *row, struct counters *counters)
 {
 	__u32 segments = segments_of(skb);
 	__u32 hash = flow_hash(skb, packet);
-	struct vxlan_ipv6 *outer;
+	struct stack_vxlan_ipv6 *outer;
 	__be16 *ether_type;
 	__u64 flags;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, SITES_MOST_OVERHEAD))
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_SITES))
 		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, VXLAN_IPV6_OVERHEAD, &flags)) {
+	if (!fits(skb, packet, STACK_VXLAN_IPV6__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
 	}
-	if (bpf_skb_adjust_room(skb, VXLAN_IPV6_OVERHEAD, BPF_ADJ_ROOM_MAC, VXLAN_IPV6_ROOM | flags)) {
+	if (bpf_skb_adjust_room(skb, STACK_VXLAN_IPV6__OVERHEAD, BPF_ADJ_ROOM_MAC, STACK_VXLAN_IPV6__ROOM | flags)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + VXLAN_IPV6_OVERHEAD > packet_end(skb)) { /* sizeof(*outer) counts padding */
+	if ((void *)outer + STACK_VXLAN_IPV6__OVERHEAD > packet_end(skb)) { /* sizeof(*outer) counts padding */
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
+	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
-	outer->ipv6.version_class_label = bpf_htonl(VXLAN_IPV6_IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
-	outer->ipv6.payload_length = length_field(packet->length + VXLAN_IPV6_OVERHEAD - sizeof(outer->ipv6));
-	outer->ipv6.next_header = VXLAN_IPV6_IPV6_NEXT_HEADER;
-	outer->ipv6.hop_limit = VXLAN_IPV6_IPV6_HOP_LIMIT;
-	outer->ipv6.source = host_ipv6(&host.vtep_ipv6);
-	outer->ipv6.destination = to_ipv6(&row->address);
+	outer->ipv6.version_class_label = bpf_htonl(STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
+	outer->ipv6.payload_length = length_field(packet->length + STACK_VXLAN_IPV6__OVERHEAD - sizeof(outer->ipv6));
+	outer->ipv6.next_header = STACK_VXLAN_IPV6__IPV6_NEXT_HEADER;
+	outer->ipv6.hop_limit = STACK_VXLAN_IPV6__IPV6_HOP_LIMIT;
+	outer->ipv6.source = host_ipv6(&host.value_vtep__ipv6);
+	outer->ipv6.destination = to_ipv6(&row->field_address);
 
 	outer->udp.source_port = flow_port(hash);
-	outer->udp.destination_port = bpf_htons(VXLAN_UDP_DESTINATION_PORT);
-	outer->udp.length = length_field(packet->length + VXLAN_IPV6_OVERHEAD - offsetof(struct vxlan_ipv6, udp));
+	outer->udp.destination_port = bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT);
+	outer->udp.length =
+		length_field(packet->length + STACK_VXLAN_IPV6__OVERHEAD - offsetof(struct stack_vxlan_ipv6, udp));
 	outer->udp.checksum = 0;
 
-	outer->vxlan.flags = bpf_htonl(VXLAN_VXLAN_FLAGS);
-	outer->vxlan.vni = bpf_htonl(row->vni << 8);
+	outer->vxlan.flags = bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS);
+	outer->vxlan.vni = bpf_htonl(row->field_vni << 8);
 
-	outer->ethernet.destination = row->mac;
-	outer->ethernet.source = host_mac(&host.vtep_mac);
+	outer->ethernet.destination = row->field_mac;
+	outer->ethernet.source = host_mac(&host.value_uplink__mac);
 	outer->ethernet.type = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 
 	count_chosen(counters, packet, segments);
@@ -809,13 +817,13 @@ static __always_inline int encapsulate_sites_vxlan_ipv6(
 
 /* Each row says which layout it takes. */
 static __always_inline int encapsulate_sites(
-	struct __sk_buff *skb, const struct packet *packet, const struct sites_row *row, struct counters *counters)
+	struct __sk_buff *skb, const struct packet *packet, const struct row_sites *row, struct counters *counters)
 {
 	switch (row->stack) {
 	case STACK_VXLAN_IPV4:
-		return encapsulate_sites_vxlan_ipv4(skb, packet, row, counters);
+		return encapsulate_sites__vxlan_ipv4(skb, packet, row, counters);
 	case STACK_VXLAN_IPV6:
-		return encapsulate_sites_vxlan_ipv6(skb, packet, row, counters);
+		return encapsulate_sites__vxlan_ipv6(skb, packet, row, counters);
 	}
 	count(&counters->egress_unknown_stack, skb);
 	return TC_ACT_SHOT;
@@ -824,46 +832,46 @@ static __always_inline int encapsulate_sites(
 /* The rules in the order written; the first that fits decides. */
 static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *packet, struct counters *counters)
 {
-	const struct sites_row *sites;
+	const struct row_sites *row_sites;
 
-	/* web: 10.0.0.0/8 tcp 443,8000-8999 -> sites, no row: drop (vxlan-overlay.yaml:33) */
+	/* web: 10.0.0.0/8 tcp 443,8000-8999 -> sites, no row: drop (vxlan-overlay.yaml:32) */
 	if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000) &&
 		(packet->protocol == PROTOCOL_UNSEEN || packet->protocol == IPPROTO_TCP) &&
 		(packet->ports_unseen || packet->destination_port == bpf_htons(443) ||
 			(bpf_ntohs(packet->destination_port) >= 8000 && bpf_ntohs(packet->destination_port) <= 8999))) {
-		sites = find_sites(packet);
-		if (sites) {
-			packet->chosen = offsetof(struct counters, egress_web);
+		row_sites = find_in_sites(packet);
+		if (row_sites) {
+			packet->chosen = offsetof(struct counters, egress_rule_web);
 			goto encapsulate_sites;
 		}
-		count(&counters->egress_web_no_row, skb);
+		count(&counters->egress_miss_web, skb);
 		return TC_ACT_SHOT;
 	}
 
-	/* lab: from 10.9.0.0/16 to 10.99.0.0/16: drop (vxlan-overlay.yaml:34) */
+	/* lab: from 10.9.0.0/16 to 10.99.0.0/16: drop (vxlan-overlay.yaml:33) */
 	if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a630000) &&
 		(packet->source.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a090000)) {
-		count(&counters->egress_lab, skb);
+		count(&counters->egress_rule_lab, skb);
 		return TC_ACT_SHOT;
 	}
 
-	/* sites: 10.0.0.0/8,fd00:10::/32 -> sites, no row: drop (vxlan-overlay.yaml:35) */
+	/* sites: 10.0.0.0/8,fd00:10::/32 -> sites, no row: drop (vxlan-overlay.yaml:34) */
 	if ((packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) ||
 		(!packet->is_ipv4 && packet->destination.word[0] == bpf_htonl(0xfd000010))) {
-		sites = find_sites(packet);
-		if (sites) {
-			packet->chosen = offsetof(struct counters, egress_sites);
+		row_sites = find_in_sites(packet);
+		if (row_sites) {
+			packet->chosen = offsetof(struct counters, egress_rule_sites);
 			goto encapsulate_sites;
 		}
-		count(&counters->egress_sites_no_row, skb);
+		count(&counters->egress_miss_sites, skb);
 		return TC_ACT_SHOT;
 	}
 
 	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* default: pass (vxlan-overlay.yaml:36) */
+	return TC_ACT_UNSPEC; /* default: pass (vxlan-overlay.yaml:35) */
 
 encapsulate_sites:
-	return encapsulate_sites(skb, packet, sites, counters);
+	return encapsulate_sites(skb, packet, row_sites, counters);
 }
 
 /* Link-local traffic, and what keeps the link alive, is not for the rules. */
@@ -873,7 +881,7 @@ static __always_inline bool stays_on_link(const struct packet *packet)
 }
 
 SEC("tc")
-int vxlan_overlay_egress(struct __sk_buff *skb)
+int vxlan_overlay__egress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 	struct packet found = {};
@@ -939,99 +947,116 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }
 
-/* peers: who may send (vxlan-overlay.yaml:39) */
-static __always_inline bool may_send_peers_ipv4(const struct vxlan_ipv4 *outer)
+/* peers: who may send (vxlan-overlay.yaml:38) */
+static __always_inline bool may_send_peers_ipv4(const struct stack_vxlan_ipv4 *outer)
 {
 	struct ip_address key = mapped_ipv4(outer->ipv4.source);
 
-	return bpf_map_lookup_elem(&sites_address, &key) != NULL;
+	return bpf_map_lookup_elem(&ends_sites__at_address, &key) != NULL;
 }
 
 /* ipv4 / udp / vxlan / ethernet: judge every header, outermost first, then take them off. */
 static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct counters *counters)
 {
-	struct vxlan_ipv4 *outer;
+	struct stack_vxlan_ipv4 *outer;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
+	__u32 overhead = STACK_VXLAN_IPV4__OVERHEAD;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
-	__s32 diff = VXLAN_IPV4_OVERHEAD;
+	__s32 diff;
+	const struct vlan_tag *tag;
+	__be16 type;
 	__u8 ecn;
-	const struct vnis_row *vnis;
+	const struct row_vnis *row_vnis;
 	__u32 mark = skb->mark;
 
-	linearize(skb, ETH_HLEN + VXLAN_IPV4_OVERHEAD + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_VXLAN_IPV4__OVERHEAD + sizeof(*tag) + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	ipv4 = (void *)outer + VXLAN_IPV4_OVERHEAD;
-	ipv6 = (void *)outer + VXLAN_IPV4_OVERHEAD;
+	if ((void *)outer + overhead > packet_end(skb))
+		return refuse(&counters->refused_vxlan__truncated, skb);
+	if (outer->ipv4.version_ihl != STACK_VXLAN_IPV4__IPV4_VERSION_IHL_EXPECTED)
+		return refuse(&counters->refused_vxlan__options, skb);
+	if (outer->ipv4.fragment & bpf_htons(STACK_VXLAN_IPV4__IPV4_FRAGMENT_COMPARED))
+		return refuse(&counters->refused_vxlan__fragment, skb);
+	if ((outer->vxlan.flags & bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_COMPARED)) !=
+		bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED))
+		return refuse(&counters->refused_vxlan__vxlan_flags, skb);
+	if (!same_mac(&outer->ethernet.destination, &host.value_uplink__mac))
+		return refuse(&counters->refused_vxlan__ethernet_destination, skb);
+	type = outer->ethernet.type;
+	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
+		/* VLAN 0 is none: such a tag carries a priority alone (IEEE 802.1Q, 6.9.1). */
+		tag = (void *)outer + overhead;
+		if ((void *)(tag + 1) > packet_end(skb))
+			return refuse(&counters->refused_vxlan__truncated, skb);
+		if (tag->control & bpf_htons(VLAN_VID_MASK))
+			return refuse(&counters->refused_vxlan__vlan, skb);
+		type = tag->type;
+		overhead += sizeof(*tag);
+	}
+	ipv4 = (void *)outer + overhead;
+	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_vxlan_truncated, skb);
-	if (outer->ipv4.version_ihl != VXLAN_IPV4_IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_vxlan_options, skb);
-	if (outer->ipv4.fragment & bpf_htons(VXLAN_IPV4_IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_vxlan_fragment, skb);
-	if ((outer->vxlan.flags & bpf_htonl(VXLAN_VXLAN_FLAGS_COMPARED)) != bpf_htonl(VXLAN_VXLAN_FLAGS_EXPECTED))
-		return refuse(&counters->refused_vxlan_flags, skb);
-	if (!is_group_mac(&outer->ethernet.destination) && !same_mac(&outer->ethernet.destination, &host.vtep_mac))
-		return refuse(&counters->refused_vxlan_ethernet_destination, skb);
+		return refuse(&counters->refused_vxlan__truncated, skb);
 	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_vxlan_header_checksum, skb);
+		return refuse(&counters->refused_vxlan__header_checksum, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
 	datagram = bpf_ntohs(outer->ipv4.total_length);
-	if (datagram > skb->len - ETH_HLEN || datagram < VXLAN_IPV4_OVERHEAD + sizeof(*ipv4) ||
-		bpf_ntohs(outer->udp.length) != datagram - offsetof(struct vxlan_ipv4, udp))
-		return refuse(&counters->refused_vxlan_length, skb);
+	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4) ||
+		bpf_ntohs(outer->udp.length) != datagram - offsetof(struct stack_vxlan_ipv4, udp))
+		return refuse(&counters->refused_vxlan__length, skb);
 
-	switch (bpf_ntohs(outer->ethernet.type)) {
+	switch (bpf_ntohs(type)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_vxlan_payload, skb);
+			return refuse(&counters->refused_vxlan__payload, skb);
 		break;
 	case ETH_P_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_vxlan_truncated, skb);
+			return refuse(&counters->refused_vxlan__truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_vxlan_payload, skb);
+			return refuse(&counters->refused_vxlan__payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_vxlan_payload, skb);
+		return refuse(&counters->refused_vxlan__payload, skb);
 	}
 	/*
 	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
-	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - VXLAN_IPV4_OVERHEAD)
-		return refuse(&counters->refused_vxlan_gso, skb);
+	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
+		return refuse(&counters->refused_vxlan__gso, skb);
 	/* Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for theirs, and loses them. */
 	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
-		return refuse(&counters->refused_vxlan_gso, skb);
-	if (inner_length > datagram - VXLAN_IPV4_OVERHEAD)
-		return refuse(&counters->refused_vxlan_length, skb);
+		return refuse(&counters->refused_vxlan__gso, skb);
+	if (inner_length > datagram - overhead)
+		return refuse(&counters->refused_vxlan__length, skb);
 
-	/* peers: vxlan from sites.address, in vnis, mark endpoint.mark (vxlan-overlay.yaml:39) */
+	/* peers: vxlan from sites.address, in vnis, mark endpoint.mark (vxlan-overlay.yaml:38) */
 	if (may_send_peers_ipv4(outer)) {
-		decapsulated = &counters->ingress_peers;
-		vnis = find_vnis(bpf_ntohl(outer->vxlan.vni) >> 8);
-		if (!vnis)
-			return refuse(&counters->refused_vxlan_vni, skb);
-		mark = vnis->mark;
+		decapsulated = &counters->ingress_rule_peers;
+		row_vnis = find_in_vnis(bpf_ntohl(outer->vxlan.vni) >> 8);
+		if (!row_vnis)
+			return refuse(&counters->refused_vxlan__vni, skb);
+		mark = row_vnis->field_mark;
 		goto accepted;
 	}
-	return refuse(&counters->refused_vxlan_source, skb);
+	return refuse(&counters->refused_vxlan__source, skb);
 
 accepted:
 	/* Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it was. */
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_vxlan_ecn, skb);
+			return refuse(&counters->refused_vxlan__ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1039,123 +1064,139 @@ accepted:
 
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_vxlan_ecn, skb);
-		if (ecn != inner_ecn &&
-			ecn_write_ipv6(skb, ETH_HLEN + VXLAN_IPV4_OVERHEAD, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_vxlan_room, skb);
+			return refuse(&counters->refused_vxlan__ecn, skb);
+		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
+			return refuse(&counters->refused_vxlan__room, skb);
 	}
+	diff = overhead;
 	if (!inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also adds what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
-			return refuse(&counters->refused_vxlan_room, skb);
+			return refuse(&counters->refused_vxlan__room, skb);
 		diff += IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_vxlan_room, skb);
+		return refuse(&counters->refused_vxlan__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	skb->mark = mark;
-	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), VXLAN_IPV4_OVERHEAD);
+	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), overhead);
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
 	return TC_ACT_UNSPEC;
 }
 
-/* peers: who may send (vxlan-overlay.yaml:39) */
-static __always_inline bool may_send_peers_ipv6(const struct vxlan_ipv6 *outer)
+/* peers: who may send (vxlan-overlay.yaml:38) */
+static __always_inline bool may_send_peers_ipv6(const struct stack_vxlan_ipv6 *outer)
 {
 	struct ip_address key = from_ipv6(&outer->ipv6.source);
 
-	return bpf_map_lookup_elem(&sites_address, &key) != NULL;
+	return bpf_map_lookup_elem(&ends_sites__at_address, &key) != NULL;
 }
 
 /*
  * ipv6 / udp / vxlan / ethernet: judge every header, outermost first, then take them off, with a tunnel encapsulation limit
- * where there is one: `options` is its size or 0.
+ * where there is one: `extension` is its size or 0.
  */
-static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 options, struct counters *counters)
+static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 extension, struct counters *counters)
 {
-	struct vxlan_ipv6 *outer, *behind;
+	struct stack_vxlan_ipv6 *outer, *behind;
 	struct counter *decapsulated;
 	struct ipv4_header *ipv4;
 	struct ipv6_header *ipv6;
 	__u32 segments = segments_of(skb);
-	__u32 overhead = VXLAN_IPV6_OVERHEAD + options;
+	__u32 overhead = STACK_VXLAN_IPV6__OVERHEAD + extension;
 	__u32 datagram, inner_length;
 	bool inner_is_ipv4;
-	__s32 diff = overhead;
+	__s32 diff;
+	const struct vlan_tag *tag;
+	__be16 type;
 	__u8 ecn;
-	const struct vnis_row *vnis;
+	const struct row_vnis *row_vnis;
 	__u32 mark = skb->mark;
 
-	linearize(skb, ETH_HLEN + overhead + INNER_HEADERS_MAX);
+	linearize(skb, ETH_HLEN + STACK_VXLAN_IPV6__OVERHEAD + extension + sizeof(*tag) + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
-	behind = (void *)outer + options; /* the same layout, for the headers behind the option */
+	behind = (void *)outer + extension; /* the same layout, for the headers behind the option */
+	if ((void *)outer + overhead > packet_end(skb))
+		return refuse(&counters->refused_vxlan__truncated, skb);
+	if ((outer->ipv6.version_class_label & bpf_htonl(STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
+		bpf_htonl(STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED))
+		return refuse(&counters->refused_vxlan__version, skb);
+	if ((behind->vxlan.flags & bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_COMPARED)) !=
+		bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED))
+		return refuse(&counters->refused_vxlan__vxlan_flags, skb);
+	if (!same_mac(&behind->ethernet.destination, &host.value_uplink__mac))
+		return refuse(&counters->refused_vxlan__ethernet_destination, skb);
+	type = behind->ethernet.type;
+	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
+		/* VLAN 0 is none: such a tag carries a priority alone (IEEE 802.1Q, 6.9.1). */
+		tag = (void *)outer + overhead;
+		if ((void *)(tag + 1) > packet_end(skb))
+			return refuse(&counters->refused_vxlan__truncated, skb);
+		if (tag->control & bpf_htons(VLAN_VID_MASK))
+			return refuse(&counters->refused_vxlan__vlan, skb);
+		type = tag->type;
+		overhead += sizeof(*tag);
+	}
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_vxlan_truncated, skb);
-	if ((outer->ipv6.version_class_label & bpf_htonl(VXLAN_IPV6_IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
-		bpf_htonl(VXLAN_IPV6_IPV6_VERSION_CLASS_LABEL_EXPECTED))
-		return refuse(&counters->refused_vxlan_version, skb);
-	if ((behind->vxlan.flags & bpf_htonl(VXLAN_VXLAN_FLAGS_COMPARED)) != bpf_htonl(VXLAN_VXLAN_FLAGS_EXPECTED))
-		return refuse(&counters->refused_vxlan_flags, skb);
-	if (!is_group_mac(&behind->ethernet.destination) && !same_mac(&behind->ethernet.destination, &host.vtep_mac))
-		return refuse(&counters->refused_vxlan_ethernet_destination, skb);
+		return refuse(&counters->refused_vxlan__truncated, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
-	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6) - options;
-	if (datagram > skb->len - ETH_HLEN - options || datagram < VXLAN_IPV6_OVERHEAD + sizeof(*ipv4) ||
-		bpf_ntohs(behind->udp.length) != datagram - offsetof(struct vxlan_ipv6, udp))
-		return refuse(&counters->refused_vxlan_length, skb);
+	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
+	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4) ||
+		bpf_ntohs(behind->udp.length) != datagram - extension - offsetof(struct stack_vxlan_ipv6, udp))
+		return refuse(&counters->refused_vxlan__length, skb);
 
-	switch (bpf_ntohs(behind->ethernet.type)) {
+	switch (bpf_ntohs(type)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_vxlan_payload, skb);
+			return refuse(&counters->refused_vxlan__payload, skb);
 		break;
 	case ETH_P_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_vxlan_truncated, skb);
+			return refuse(&counters->refused_vxlan__truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_vxlan_payload, skb);
+			return refuse(&counters->refused_vxlan__payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_vxlan_payload, skb);
+		return refuse(&counters->refused_vxlan__payload, skb);
 	}
 	/*
 	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_vxlan_gso, skb);
+		return refuse(&counters->refused_vxlan__gso, skb);
 	/* Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for theirs, and loses them. */
 	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
-		return refuse(&counters->refused_vxlan_gso, skb);
-	if (inner_length > datagram - VXLAN_IPV6_OVERHEAD)
-		return refuse(&counters->refused_vxlan_length, skb);
+		return refuse(&counters->refused_vxlan__gso, skb);
+	if (inner_length > datagram - overhead)
+		return refuse(&counters->refused_vxlan__length, skb);
 
-	/* peers: vxlan from sites.address, in vnis, mark endpoint.mark (vxlan-overlay.yaml:39) */
+	/* peers: vxlan from sites.address, in vnis, mark endpoint.mark (vxlan-overlay.yaml:38) */
 	if (may_send_peers_ipv6(outer)) {
-		decapsulated = &counters->ingress_peers;
-		vnis = find_vnis(bpf_ntohl(behind->vxlan.vni) >> 8);
-		if (!vnis)
-			return refuse(&counters->refused_vxlan_vni, skb);
-		mark = vnis->mark;
+		decapsulated = &counters->ingress_rule_peers;
+		row_vnis = find_in_vnis(bpf_ntohl(behind->vxlan.vni) >> 8);
+		if (!row_vnis)
+			return refuse(&counters->refused_vxlan__vni, skb);
+		mark = row_vnis->field_mark;
 		goto accepted;
 	}
-	return refuse(&counters->refused_vxlan_source, skb);
+	return refuse(&counters->refused_vxlan__source, skb);
 
 accepted:
 	/* Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it was. */
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_vxlan_ecn, skb);
+			return refuse(&counters->refused_vxlan__ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1163,18 +1204,19 @@ accepted:
 
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_vxlan_ecn, skb);
+			return refuse(&counters->refused_vxlan__ecn, skb);
 		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_vxlan_room, skb);
+			return refuse(&counters->refused_vxlan__room, skb);
 	}
+	diff = overhead;
 	if (inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also takes what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
-			return refuse(&counters->refused_vxlan_room, skb);
+			return refuse(&counters->refused_vxlan__room, skb);
 		diff -= IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_vxlan_room, skb);
+		return refuse(&counters->refused_vxlan__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	skb->mark = mark;
@@ -1195,13 +1237,13 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 	if ((void *)(ip + 1) > packet_end(skb))
 		return TC_ACT_UNSPEC;
 	/* vxlan */
-	if (ip->protocol == IPPROTO_UDP && ip->destination == host.vtep_ipv4) {
+	if (ip->protocol == IPPROTO_UDP && ip->destination == host.value_vtep__ipv4) {
 		/* A later fragment does not show its port. It is left alone: without the first, which is refused, it is nothing. */
 		if (ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET))
 			return TC_ACT_UNSPEC;
 		udp = (void *)ip + (ip->version_ihl & 0x0f) * 4;
 		if ((void *)(udp + 1) <= packet_end(skb) &&
-			udp->destination_port == bpf_htons(VXLAN_UDP_DESTINATION_PORT))
+			udp->destination_port == bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT))
 			return decapsulate_vxlan_ipv4(skb, counters);
 	}
 	return TC_ACT_UNSPEC;
@@ -1213,7 +1255,7 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 	const struct ipv6_header *ip;
 	const struct encapsulation_limit *limit;
 	const struct udp_header *udp;
-	__u32 options = 0;
+	__u32 extension = 0;
 	__u8 protocol;
 
 	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*limit) + sizeof(*udp));
@@ -1227,20 +1269,20 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 		if ((void *)(limit + 1) > packet_end(skb) || !is_encapsulation_limit(limit))
 			return TC_ACT_UNSPEC;
 		protocol = limit->next_header;
-		options = sizeof(*limit);
+		extension = sizeof(*limit);
 	}
 	/* vxlan */
-	if (protocol == IPPROTO_UDP && same_ipv6(&ip->destination, &host.vtep_ipv6)) {
-		udp = (void *)(ip + 1) + options;
+	if (protocol == IPPROTO_UDP && same_ipv6(&ip->destination, &host.value_vtep__ipv6)) {
+		udp = (void *)(ip + 1) + extension;
 		if ((void *)(udp + 1) <= packet_end(skb) &&
-			udp->destination_port == bpf_htons(VXLAN_UDP_DESTINATION_PORT))
-			return decapsulate_vxlan_ipv6(skb, options, counters);
+			udp->destination_port == bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT))
+			return decapsulate_vxlan_ipv6(skb, extension, counters);
 	}
 	return TC_ACT_UNSPEC;
 }
 
 SEC("tc")
-int vxlan_overlay_ingress(struct __sk_buff *skb)
+int vxlan_overlay__ingress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 

@@ -82,6 +82,9 @@ class Findings:
     def warning(self, code: str, message: str, place: Place = NOWHERE, help: str = "") -> None:
         self.all.append(Diagnostic(code, message, place, help, Severity.WARNING))
 
+    def note(self, code: str, message: str, place: Place = NOWHERE, help: str = "") -> None:
+        self.all.append(Diagnostic(code, message, place, help, Severity.NOTE))
+
     def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.all.extend(diagnostics)
 

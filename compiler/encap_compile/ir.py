@@ -93,7 +93,10 @@ class WordLayout(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """One header of a stack, at its fixed offset from the first outer byte."""
+    """One header of a stack, at its fixed offset from the first outer byte.
+
+    `member` is its name in the stack: the header's, and with a number if the stack has an outer one of that name.
+    """
 
     member: str
     struct: str
@@ -133,12 +136,15 @@ class ConstantGroup(NamedTuple):
 
 
 class Option(NamedTuple):
-    """An option in a tail. The `constant` is its `head`: class, type and length. Its data are `words` of 32 bits.
+    """An option in a tail, by its `name` in the spec; `member` holds its data, `words` of 32 bits.
+
+    The `constant` is its `head`: class, type and length.
 
     `reason` is what a packet is refused for in which it is wrong.
     """
 
     name: str
+    member: str
     constant: str
     head: int
     words: int
@@ -182,15 +188,17 @@ class Tail(NamedTuple):
 
 
 class Stack(NamedTuple):
-    """An encapsulation with its outer family decided: one fixed layout."""
+    """An encapsulation with its outer family decided: one fixed layout. `name` is what the manifest calls it."""
 
     id: int
     name: str  # vxlan_ipv4
+    c_name: str
     encapsulation: str
     outer_family: str
     overhead: int  # bytes
     layers: tuple[Layer, ...]
     room_flags: tuple[str, ...]
+    per_segment: str  # what the kernel would write wrong in segments of a GSO packet, as udp_2.length; empty: nothing
     inner_families: tuple[str, ...]
     title: str  # "ipv4 / udp / vxlan / ethernet"
     place: str
@@ -198,6 +206,19 @@ class Stack(NamedTuple):
     bare: bool  # nothing names the inner packet: its own version tells
     uses_hash: bool
     tail: Tail | None = None
+
+    @property
+    def struct(self) -> str:
+        return f"stack_{self.c_name}"
+
+    @property
+    def constant(self) -> str:
+        """Its number; the names of the constants of the stack alone begin so too."""
+        return f"STACK_{self.c_name}".upper()
+
+    @property
+    def overhead_constant(self) -> str:
+        return f"{self.constant}__OVERHEAD"
 
     @property
     def most_overhead(self) -> int:
@@ -273,6 +294,7 @@ class FixedRow(NamedTuple):
 class TableMap(NamedTuple):
     """A table of endpoints and how a packet finds its row.
 
+    `name` is that in the C, behind the prefixes: `map` is the variable.
     `prefix_lengths`: for a hash with promised prefix lengths, the significant bits of the last key member to try,
     longest first; `prefix_bits` is that member's width. `exact_bits` is what precedes it in the key.
     """
@@ -292,6 +314,10 @@ class TableMap(NamedTuple):
     rows: tuple[FixedRow, ...]
     by_name: bool
     received: str  # the received field that is the key, as STACKLESS "vxlan.vni"; empty for egress tables
+
+    @property
+    def map(self) -> str:
+        return f"table_{self.name}"
 
 
 class AddressMap(NamedTuple):
@@ -348,9 +374,10 @@ class CounterMember(NamedTuple):
     """A member of `struct counters`. `text` says what happened, `place` which spec line asked for it."""
 
     name: str
-    kind: str  # chosen, passed, dropped, refused, decapsulated, flows
+    kind: str  # chosen, passed, dropped, refused, decapsulated, flows, connect
     text: str
     place: str
+    formerly: str = ""  # what the first release called it
 
 
 class PacketNeeds(NamedTuple):
@@ -659,6 +686,7 @@ class Decapsulator(NamedTuple):
 
     `next` names the inner packet: a number for each family. Without `next_layer` it is the inner packet's own version.
     `encapsulation_limit`: a destination option of RFC 2473 may stand behind the outer IPv6 header.
+    `tagged`: a priority tag may stand between the last header and the inner packet.
     """
 
     function: str
@@ -677,6 +705,7 @@ class Decapsulator(NamedTuple):
     ecn_layer: str
     any_match: bool
     encapsulation_limit: bool
+    tagged: bool
     learns: bool
 
 

@@ -7,11 +7,25 @@ nothing else: no spec, no templates, no clang. All offsets and sizes are bytes. 
 
 # Annotations are not postponed here: `manifest_io` reads documents by them, and evaluating texts would take longer.
 
+from collections.abc import Callable
 from dataclasses import field
+from typing import Any
 
 from .record import Record
 
 FORMAT_VERSION = 1
+LATER = {"later": True}
+
+
+def later(default: str | bool) -> Any:
+    """A member that the first release had not. With its default it is not written, so that old manifests keep their
+    identity."""
+    return field(default=default, metadata=LATER)
+
+
+def later_of(factory: Callable[[], Any]) -> Any:
+    """The same for what is made anew for each record."""
+    return field(default_factory=factory, metadata=LATER)
 
 
 class Member(Record):
@@ -61,6 +75,7 @@ class Stack(Record):
     encapsulation: str
     outer_family: str  # ipv4 or ipv6
     overhead: int  # bytes added to the inner IP packet
+    per_segment: str = ""  # what forbids GSO packets behind it, as udp_2.length
 
 
 class Table(Record):
@@ -155,6 +170,7 @@ class Counter(Record):
     kind: str  # chosen, passed, dropped, refused, decapsulated, flows, connect, kept
     text: str  # what happened, for people
     place: str  # spec line, FILE:LINE, or empty
+    formerly: str = ""  # what the first release called it: what was counted by that name is this counter's
 
 
 class Hooked(Record):
@@ -185,6 +201,13 @@ class RuleSummary(Record):
     table: str = ""
     row: str = ""
     digest: str = ""  # of the rule's meaning: a changed rule has another digest
+    action: str = later("")  # encapsulate, socket, reflect, pass, drop; decapsulate; choose. Empty: not told
+    match: dict[str, tuple[str, ...]] = later_of(dict)
+    # What a packet must be, word for word of the spec, numbers and ranges (`8000-8999`) in decimal; `destination` only
+    # where `destinations` has none; of an ingress rule `received` alone: the signatures of its stacks.
+    on_miss: str = later("")  # egress: drop, next, pass; ingress: drop, pass, for what fits no rule
+    more_tables: tuple[str, ...] = later_of(tuple)  # whose rows a socket may choose, besides `table`
+    fits_tcp: bool = later(False)  # the MSS of its TCP connections is lowered, so that their segments fit
 
 
 class Toolchain(Record):
@@ -236,4 +259,7 @@ class Manifest(Record):
     # With room for more than are named, that map keeps numbers of cgroups that are gone: their sockets may still send.
     contract: tuple[str, ...] = ()  # files for applications that choose; not part of the code, and so of the identity
     replies: tuple[Reply, ...] = ()  # of every rule that reflects
+    signatures: dict[str, str] = later_of(dict)
+    # By stack, what it is known by on receive: outer family, IP protocols, UDP port (`ipv4 17 4789`)
+    boot: str = later("")  # closed: until apply, what rules encapsulate by literal prefixes has no route
     sockets: str = ""  # the map of what sockets have chosen, of the same layout in every version

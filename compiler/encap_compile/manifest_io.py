@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import fields, is_dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from .diagnostics import DiagnosedError, Diagnostic, Exit, Place
 from .manifest import FORMAT_VERSION, Inputs, Manifest
+from .manifest_bounds import check_bounds
+from .regular_file import read_regular
 from .structured import MalformedError, structured
 
 _REBUILD = "build the bundle again with `encap-compile`"
@@ -36,13 +38,26 @@ def code(manifest: Manifest, files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 def dump(manifest: Manifest) -> str:
     """The text of manifest.json: members in declared order, two spaces, a newline at the end."""
-    return json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(_plain(manifest), indent=2, ensure_ascii=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """A record as JSON has it. What the first release did not know is left out as long as it says nothing."""
+    if is_dataclass(value):
+        written = {f.name: getattr(value, f.name) for f in fields(value)}
+        silent = {f.name for f in fields(value) if "later" in f.metadata and not written[f.name]}
+        return {name: _plain(part) for name, part in written.items() if name not in silent}
+    if isinstance(value, (tuple, list)):
+        return [_plain(part) for part in value]
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    return value
 
 
 def load(path: Path) -> Manifest:
     """Read a manifest.json. Raises DiagnosedError (B301 unreadable, B302 malformed, B303 of another format version)."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path).decode()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         words = f"no manifest to read: {reason}"
@@ -58,7 +73,7 @@ def loads(text: str, path: str) -> Manifest:
     except json.JSONDecodeError as error:
         place = Place(path, error.lineno, error.colno)
         raise DiagnosedError([Diagnostic("B302", f"not JSON: {error.msg}", place, _REBUILD)], Exit.SPEC) from None
-    except (MalformedError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a key twice; a number of thousands of digits; too deep
         raise DiagnosedError([Diagnostic("B302", f"malformed: {error}", Place(path), _REBUILD)], Exit.SPEC) from None
     version = document.get("format_version") if isinstance(document, dict) else None
     if isinstance(version, int) and version != FORMAT_VERSION:
@@ -75,6 +90,7 @@ def loads(text: str, path: str) -> Manifest:
 def structure(document: object) -> Manifest:
     """A manifest from parsed JSON. Raises MalformedError."""
     manifest: Manifest = structured(Manifest, document, "manifest")
+    check_bounds(manifest)
     return manifest
 
 

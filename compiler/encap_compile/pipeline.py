@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from . import __version__, bundle, manifest, manifest_io
 from .diagnostics import DiagnosedError, Diagnostic, Exit, Findings, Place
+from .regular_file import MOST_BYTES_OF_ROWS, read_regular
 
 if TYPE_CHECKING:
     from .lower import Lowered
@@ -167,7 +168,7 @@ def _up_to_date(path: str, out: Path, clang: str) -> Compiled | None:
     import re
 
     try:
-        text = Path(path).read_bytes()
+        text = read_regular(Path(path))
     except OSError:
         return None
     # The name decides the folder. A wrong guess costs nothing: the hashes decide.
@@ -190,7 +191,7 @@ def _up_to_date(path: str, out: Path, clang: str) -> Compiled | None:
         return None
     for file, digest in old.inputs.files.items():
         try:
-            if sha256(rows_path(path, file).read_bytes()).hexdigest() != digest:
+            if sha256(read_regular(rows_path(path, file), MOST_BYTES_OF_ROWS)).hexdigest() != digest:
                 return None
         except OSError:
             return None

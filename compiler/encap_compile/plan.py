@@ -11,10 +11,9 @@ from .kernel.pins import open_map
 from .loader.bundle import Bundle
 from .loader.compose import Instance, decode, identity_of
 from .loader.contents import Content
-from .loader.desired import Desired, Request, open_ready, prepare
+from .loader.desired import Desired, Request, open_ready, paths_of, prepare
 from .loader.layouts import fits
 from .loader.observe import Observed, PinnedMap, Running, observe
-from .loader.paths import Paths
 from .loader.removals import Removal
 from .loader.removals import refused as removals_refused
 from .loader.rowdiff import NOTHING, Difference, difference, whole
@@ -108,7 +107,7 @@ class Plan:
         return (
             any(h.action != KEEP for h in self.hooks)
             or any(m.changed for m in self.maps)
-            or bool(self.leftovers or self.observed.stale or self.cgroups)
+            or bool(self.leftovers or self.observed.stale or self.cgroups or self.observed.former_left)
             or self.observed.state is None
             or self.observed.state.manifest is None
             or self.observed.state.manifest.identity != self.desired.manifest.identity
@@ -118,7 +117,7 @@ class Plan:
 def plan(request: Request, bundle: Bundle | None = None) -> Plan:
     """Look at the bundle and the machine; change nothing. Raises DiagnosedError, KernelError."""
     bundle = bundle or open_ready(request)
-    before = observe(Paths.of(bundle.manifest.name, request.bpffs))
+    before = observe(paths_of(request, bundle))
     desired = prepare(request, bundle, before)
     observed = observe(desired.paths, [hook for _, _, hook in desired.hooks()])
     maps = tuple(_map_changes(desired, observed))

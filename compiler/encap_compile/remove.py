@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .diagnostics import DiagnosedError, Diagnostic, Exit
-from .kernel.hooks.base import AttachKind, Hook, Point
+from .kernel.hooks.base import Point
 from .kernel.hooks.choose import KINDS
+from .kernel.pins import remove_empty
+from .loader.adopt import attached
 from .loader.desired import require_privilege
 from .loader.erase import erase
-from .loader.lock import locked
+from .loader.first_release import held
+from .loader.lock import FOR_EVER, Patience
 from .loader.observe import observe
 from .loader.paths import Paths
 from .loader.state import target_name
@@ -38,19 +41,19 @@ class Removed:
     undropped: tuple[RuleSummary, ...] = ()
 
 
-def remove(name: str, manifest: Manifest | None = None, bpffs: str = "") -> Removed:
+def remove(name: str, manifest: Manifest | None = None, bpffs: str = "", patience: Patience = FOR_EVER) -> Removed:
     """Detach and unpin everything of a bundle. Raises DiagnosedError (H101, H110 if there is nothing), KernelError."""
     require_privilege()
-    paths = Paths.of(name, bpffs)
-    with locked(paths.machine_state):
+    with held(Paths.of(name, bpffs), patience) as paths:
         observed = observe(paths)
-        if observed.empty and not paths.pins.exists():
+        if observed.empty and not paths.pins.exists() and not paths.state.exists():
+            remove_empty(paths.pins.parent, paths.bpffs)  # an earlier run was killed right before it had done this
             words = f"nothing of {name} is on this machine, in this network namespace"
             raise DiagnosedError([Diagnostic("H110", words)], Exit.MACHINE)
         hooks = []
         # Choosing ends before what is chosen is followed no more. Egress goes before ingress: while that still
         # decapsulates, answers to what was sent encapsulated are understood.
-        for hook, kind in sorted(_attached(paths), key=lambda found: -found[0].point.rank):
+        for hook, kind in sorted(attached(paths), key=lambda found: -found[0].point.rank):
             kind.detach(paths.owner, hook)
             hooks.append(Detached(target_name(observed.state, hook, str(hook.target)), hook.point, kind.name))
         for kind in KINDS.values():
@@ -60,10 +63,6 @@ def remove(name: str, manifest: Manifest | None = None, bpffs: str = "") -> Remo
     # Without both nothing was ever encapsulated: the first apply did not come so far.
     ran = any(h.point == Point.EGRESS for h in hooks) or bool(observed.state and observed.state.manifest)
     return Removed(name, tuple(hooks), maps, *pass_now(applied.rules if applied and ran else ()))
-
-
-def _attached(paths: Paths) -> list[tuple[Hook, AttachKind]]:
-    return [(hook, kind) for kind in KINDS.values() for hook in kind.attached(paths.owner)]
 
 
 def pass_now(rules: Sequence[RuleSummary]) -> tuple[tuple[RuleSummary, ...], tuple[RuleSummary, ...]]:

@@ -59,7 +59,7 @@ class Status:
     def counters(self) -> list[tuple[Counter, int, int]]:
         """Every counter with its packets and bytes."""
         known = self.manifest.counters if self.manifest else ()
-        return [(c, *self.totals.get(c.name, (0, 0))) for c in known]
+        return [(c, *counters.total(self.totals, c)) for c in known]
 
 
 def status(name: str, bundle: Manifest | None = None, bpffs: str = "", deep: bool = False) -> Status:
@@ -69,6 +69,13 @@ def status(name: str, bundle: Manifest | None = None, bpffs: str = "", deep: boo
     """
     require_privilege()
     paths = Paths.of(name, bpffs)
+    found = _look(paths, bundle, deep)
+    # An apply may just have moved what the first release left: then half of it was looked for where it is no more.
+    return found if Paths.of(name, bpffs) == paths else status(name, bundle, bpffs, deep)
+
+
+def _look(paths: Paths, bundle: Manifest | None, deep: bool) -> Status:
+    name = paths.bundle
     observed = observe(paths)
     if observed.empty:
         words = f"{name} is not applied on this machine, in this network namespace"

@@ -51,12 +51,12 @@ def _would_be_seen(server: Server) -> None:
 @pytest.fixture
 def server(network: Server) -> Iterator[Server]:
     """The network for a test in which every answer is to reach its client, and none leaves in the clear."""
-    before, unlearned = network.wire(), network.counters()["egress_vip_unlearned"]
+    before, unlearned = network.wire(), network.counters()["egress_rule_vip_unlearned"]
     yield network
     after = network.wire()
     assert after["clear"] == before["clear"]
     assert sum(after[role] - before[role] for role in BALANCERS) > 0
-    assert network.counters()["egress_vip_unlearned"] == unlearned
+    assert network.counters()["egress_rule_vip_unlearned"] == unlearned
 
 
 @pytest.fixture

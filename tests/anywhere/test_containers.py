@@ -121,8 +121,8 @@ def test_same_addresses(containers: dict[str, Container], inner: int) -> None:
         counted = {
             row["name"]: row["packets"] for row in cli.stats(containers[role].namespace, containers[role].bundle)
         }
-        assert counted["egress_chosen"] > 3
-        assert counted["egress_tenant"] == 0
+        assert counted["egress_rule_chosen"] > 3
+        assert counted["egress_rule_tenant"] == 0
 
 
 @INNER
@@ -134,7 +134,7 @@ def test_who_has_not_chosen(containers: dict[str, Container], inner: int) -> Non
         with pytest.raises(TimeoutError):
             client.connect((SERVICE[inner], PORT))
     counted = {row["name"]: row["packets"] for row in cli.stats(container.namespace, container.bundle)}
-    assert counted["egress_tenant"] > 0
+    assert counted["egress_rule_tenant"] > 0
 
 
 def test_of_one_namespace_in_the_cgroup_of_another(containers: dict[str, Container]) -> None:

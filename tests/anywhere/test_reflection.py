@@ -247,6 +247,6 @@ def test_strangers_are_not_answered(other_way_in: Server, inner: int, cookies: C
 @contextmanager
 def dropped(server: Server) -> Iterator[None]:
     """The rule behind the reflecting one takes at least one packet in the block."""
-    before = server.counters()["egress_vip_unlearned"]
+    before = server.counters()["egress_rule_vip_unlearned"]
     yield
-    until(lambda: server.counters()["egress_vip_unlearned"] > before, "an answer was dropped", ARRIVES)
+    until(lambda: server.counters()["egress_rule_vip_unlearned"] > before, "an answer was dropped", ARRIVES)

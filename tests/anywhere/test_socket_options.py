@@ -299,7 +299,7 @@ def test_a_row_that_goes(only_choosing: Exits, inner: int, tmp_path: Path) -> No
         client.settimeout(0.2)
         with pytest.raises(TimeoutError):
             ask_datagram(client, inner)
-        assert exits.counters()["egress_chosen_no_row"] == 1
+        assert exits.counters()["egress_miss_chosen"] == 1
         exits.apply(exits.bundle)
         client.settimeout(ARRIVES)
         assert ask_datagram(client, inner) == "near"

@@ -361,7 +361,7 @@ def test_raw(exits: Exits) -> None:
 @INNER
 def test_connect_rule(exits: Exits, inner: int) -> None:
     """Chosen at connect for who does not choose"""
-    before = exits.counters()["connect_chosen_for"]
+    before = exits.counters()["connect_rule_chosen_for"]
     with exits.socket("c", inner) as client:
         client.connect((SERVICE[inner], PORT))
         assert ask(client) == "near"
@@ -373,7 +373,7 @@ def test_connect_rule(exits: Exits, inner: int) -> None:
         exits.choose(client, "exits/far")
         client.connect((SERVICE[inner], PORT))
         assert ask(client) == "far"
-    assert exits.counters()["connect_chosen_for"] == before + 3
+    assert exits.counters()["connect_rule_chosen_for"] == before + 3
 
 
 @INNER
@@ -441,9 +441,9 @@ def test_rows_by_cgroup(exits: Exits, inner: int) -> None:
         with exits.socket(cgroup, inner) as client:
             client.connect((SERVICE[inner], PORT))
             assert ask(client) == who, cgroup
-    before = exits.counters()["egress_by_unit_no_row"]
+    before = exits.counters()["egress_miss_by_unit"]
     with exits.socket("units/other", inner, socket.SOCK_DGRAM) as client:
         client.settimeout(0.2)
         with pytest.raises(TimeoutError):
             ask_datagram(client, inner)
-    assert exits.counters()["egress_by_unit_no_row"] == before + 1
+    assert exits.counters()["egress_miss_by_unit"] == before + 1

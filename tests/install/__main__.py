@@ -20,6 +20,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.listings import page
+
 ROOT = Path(__file__).resolve().parents[2]
 # Nothing of the checkout, of its environment or of the user's settings leads Python to another package.
 HIDDEN = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "ENCAP_CLANG", "ENCAP_DEBUG")
@@ -41,11 +43,12 @@ def run(*words: str | Path, folder: Path, codes: tuple[int, ...] = (0,), environ
 
 
 class Environment:
-    """A virtual environment with nothing in it but pip."""
+    """A virtual environment; one that is not there yet is made, with nothing in it but pip."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        run(sys.executable, "-m", "venv", folder, folder=folder.parent)
+        if not folder.exists():
+            run(sys.executable, "-m", "venv", folder, folder=folder.parent)
 
     def pip(self, *words: str | Path) -> None:
         run(self.folder / "bin" / "python", "-m", "pip", "-q", *words, folder=self.folder)
@@ -134,16 +137,34 @@ def use(environment: Environment, folder: Path) -> None:
     )
 
 
-def ways(work: Path, source: Path) -> dict[str, Callable[[Environment], None]]:
-    """Every way to install that README.md names or pip has."""
+def as_the_readme_says(source: Path, home: Path) -> Environment:
+    """Type the README's commands under "Install" in the checkout; the environment that they make."""
+    home.mkdir()
+    text = (source / "README.md").read_text(encoding="utf-8")
+    for block in page.blocks(text, *page.section(text, "## Install", "## A first spec")):
+        run("bash", "-ec", block.body, folder=source, environment={"HOME": str(home)})
+    return Environment(home / "encap")
+
+
+def ways(work: Path, source: Path) -> dict[str, Callable[[Path], Environment]]:
+    """Every way to install that README.md names or pip has, into a folder."""
     made = build(work, source)
+
+    def pip(*words: str | Path) -> Callable[[Path], Environment]:
+        def install(folder: Path) -> Environment:
+            environment = Environment(folder)
+            environment.pip("install", *words)
+            return environment
+
+        return install
+
     return {
-        "wheel": lambda environment: environment.pip("install", made["wheel"]),
-        "wheel from sdist": lambda environment: environment.pip("install", made["wheel from sdist"]),
-        "checkout": lambda environment: environment.pip("install", source),
-        "sdist": lambda environment: environment.pip("install", made["sdist"]),
-        "editable": lambda environment: environment.pip("install", "-e", source),
-        "editable from sdist": lambda environment: environment.pip("install", "-e", made["unpacked"]),
+        "wheel": pip(made["wheel"]),
+        "wheel from sdist": pip(made["wheel from sdist"]),
+        "as README.md says": lambda folder: as_the_readme_says(source, folder),
+        "sdist": pip(made["sdist"]),
+        "editable": pip("-e", source),
+        "editable from sdist": pip("-e", made["unpacked"]),
     }
 
 
@@ -156,10 +177,8 @@ def main() -> int:
             work = Path(name)
             for number, (way, install) in enumerate(ways(work, checkout(work)).items()):
                 started = time.monotonic()
-                environment = Environment(work / f"env-{number}")
-                install(environment)
-                use(environment, work / f"use-{number}")
-                shutil.rmtree(environment.folder)
+                use(install(work / f"env-{number}"), work / f"use-{number}")
+                shutil.rmtree(work / f"env-{number}")
                 sys.stdout.write(f"ok    {way:<40} {time.monotonic() - started:5.1f} s\n")
                 sys.stdout.flush()
             if options.keep:

@@ -20,7 +20,7 @@ def build(image: Image, target: Path) -> None:
     """Write the initramfs of an image."""
     busybox = shutil.which("busybox")
     if not busybox:
-        raise MachineError("busybox is missing: apt-get install busybox-static")
+        raise MachineError("busybox is missing: apt-get update && apt-get install busybox-static")
     archive = _Cpio()
     for folder in ("bin", "dev", "proc", "sys", "lower", "over", "root", "modules"):
         archive.add(folder, 0o040755)

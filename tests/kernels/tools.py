@@ -44,7 +44,8 @@ def ensure_tools() -> None:
         return
     wanted = " ".join(sorted(missing))
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise MachineError(f"missing on this machine: {wanted}. As root: apt-get install {wanted}")
+        line = f"apt-get update && apt-get install {wanted}"
+        raise MachineError(f"missing on this machine: {wanted}. As root: {line}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     run(["apt-get", "update"], env=environment)
     if LIBBPF[0] in missing and subprocess.run(["apt-cache", "show", LIBBPF[0]], capture_output=True).returncode:

@@ -4,8 +4,6 @@ that a generated bundle has, with every kind of map that a manifest can name."""
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -28,6 +26,7 @@ from encap_compile.manifest import (
     Table,
     Toolchain,
 )
+from tests.support.pinned_compiler import BPF, compile_c
 
 SOURCE = r"""
 typedef unsigned char __u8; typedef unsigned short __u16; typedef unsigned int __u32; typedef unsigned long long __u64;
@@ -113,8 +112,7 @@ def compiled(source: str) -> bytes:
     with TemporaryDirectory() as folder:
         c_file = Path(folder, "test.bpf.c")
         c_file.write_text(source)
-        command = [sys.executable, "-m", "ziglang", "clang", "-target", "bpf", "-mcpu=v3", "-O2", "-g", "-c"]
-        subprocess.run([*command, c_file.name, "-o", "test.bpf.o"], cwd=folder, check=True)
+        compile_c(["-mcpu=v3", "-O2", "-g", "-c", c_file.name, "-o", "test.bpf.o"], command=BPF, folder=Path(folder))
         return Path(folder, "test.bpf.o").read_bytes()
 
 

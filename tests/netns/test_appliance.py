@@ -100,8 +100,8 @@ def test_every_byte_that_goes_back(bundle: Path, version: int) -> None:
                 assert frame.data[14:].hex() == wanted.hex()
                 assert frame.data[:12].hex(":") == f"{network.mac('balancer')}:{network.mac('appliance')}"
         counters = network.counters()
-        assert counters["ingress_inspect"] == counters["egress_back"] > 0
-        assert counters["egress_lost"] == 0
+        assert counters["ingress_rule_inspect"] == counters["egress_rule_back"] > 0
+        assert counters["egress_rule_lost"] == 0
 
 
 @pytest.mark.parametrize("version", [4, 6])
@@ -167,16 +167,16 @@ def test_a_firewall_by_mark(bundle: Path) -> None:
 def test_an_endpoint_that_is_not_listed(bundle: Path) -> None:
     with inspecting(bundle) as network, network.capture() as wire:
         network.send(bytes(question(4, transports()["udp"])), b"unlisted")
-        until(lambda: network.counters()["refused_gwlb_geneve_option_eni"] == 1, "it is refused by name")
+        until(lambda: network.counters()["refused_gwlb__geneve_option_eni"] == 1, "it is refused by name")
         quiet(wire)
         assert wire.frames(from_appliance) == []
-        assert network.counters()["ingress_inspect"] == 0
+        assert network.counters()["ingress_rule_inspect"] == 0
 
 
 def test_a_stranger(bundle: Path) -> None:
     with inspecting(bundle) as network, network.capture() as wire:
         network.send(bytes(question(4, transports()["udp"])), ENIS["a"], source="10.0.2.10")
-        until(lambda: network.counters()["refused_gwlb_source"] == 1, "it is refused by name")
+        until(lambda: network.counters()["refused_gwlb__source"] == 1, "it is refused by name")
         quiet(wire)
         assert wire.frames(from_appliance) == []
 
@@ -191,7 +191,7 @@ def test_what_was_not_learned_does_not_leave(bundle: Path, version: int) -> None
             sender.setsockopt(socket.SOL_SOCKET, SO_MARK, MARKS["a"])
             for _ in range(3):
                 sender.sendto(b"lost", (SERVER[version], 53))
-            until(lambda: network.counters()["egress_lost"] == 3, "they are dropped")
+            until(lambda: network.counters()["egress_rule_lost"] == 3, "they are dropped")
             assert network.wire() == {"clear": 0, "tunnel": 0}
             sender.setsockopt(socket.SOL_SOCKET, SO_MARK, 0)
             sender.sendto(b"our own", (SERVER[version], 53))
@@ -208,7 +208,7 @@ def test_a_flow_of_the_other_endpoint_is_not_its_own(bundle: Path) -> None:
         with network.appliance.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
             raw.setsockopt(socket.SOL_SOCKET, SO_MARK, MARKS["b"])
             raw.sendto(bytes(question(4, transports()["udp"])), (SERVER[4], 0))
-            until(lambda: network.counters()["egress_lost"] == 1, "it is dropped")
+            until(lambda: network.counters()["egress_rule_lost"] == 1, "it is dropped")
             raw.setsockopt(socket.SOL_SOCKET, SO_MARK, MARKS["a"])
             raw.sendto(bytes(question(4, transports()["udp"])), (SERVER[4], 0))
             frame = wire.first(from_appliance, "with its own it goes to the balancer")

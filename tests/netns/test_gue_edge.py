@@ -53,7 +53,7 @@ def test_every_kind_of_traffic(bundle: Path, gateway: int, inner: int) -> None:
         assert ping(client, vip, options=["-Q", "0xb8"])  # the DSCP of the answer is the outer one too
         assert udp_echo(client, vip, sizes=(1, 512, 1200))
         assert bulk_tcp(client, vip, size=100_000, timeout=30)
-        assert edge.counters()["egress_vip_unlearned"] == 0
+        assert edge.counters()["egress_rule_vip_unlearned"] == 0
 
 
 def test_nginx_and_curl(bundle: Path, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_nginx_and_curl(bundle: Path, tmp_path: Path) -> None:
         finally:
             nginx.kill()
             nginx.wait()
-        assert edge.counters()["egress_vip_unlearned"] == 0
+        assert edge.counters()["egress_rule_vip_unlearned"] == 0
 
 
 def test_past_the_balancer(bundle: Path) -> None:
@@ -88,7 +88,7 @@ def test_past_the_balancer(bundle: Path) -> None:
             edge.apply(bundle)
             topology.router.ip(f"route add {VIP[4]} via {PLAN['ours'].underlay[4]}")
             assert not ping(topology.underlay_host("far", 4), edge.vip(4), count=2, timeout=0.5)
-            assert edge.counters()["egress_vip_unlearned"] == 2
+            assert edge.counters()["egress_rule_vip_unlearned"] == 2
             assert sum(edge.wire().values()) == 0
         finally:
             edge.close()

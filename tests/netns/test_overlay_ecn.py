@@ -53,7 +53,7 @@ def test_decapsulation(network: Overlay, inner: int) -> None:
                 assert received is None or received[1] & ~3 == DSCP
                 got[inside][outside] = None if received is None else received[1] & 3
     assert got == DECAPSULATED
-    assert counted["refused_vxlan_ecn"] == 1
+    assert counted["refused_vxlan__ecn"] == 1
 
 
 @pytest.mark.parametrize("inner", [4, 6])

@@ -73,8 +73,8 @@ def test_fragmented_outer_packets_are_not_misread(network: Overlay) -> None:
         received = listener.receive(timeout=0.2)
     assert received is None
     # An IPv6 fragment names no UDP at all, so all of them are left alone; reassembled, no socket takes them.
-    assert counted["refused_vxlan_fragment"] == (1 if network.outer == 4 else 0)
-    assert counted["ingress_peers"] == 0
+    assert counted["refused_vxlan__fragment"] == (1 if network.outer == 4 else 0)
+    assert counted["ingress_rule_peers"] == 0
 
 
 def test_nothing_of_a_fragment_leaves_in_the_clear_without_a_row(network: Overlay) -> None:
@@ -90,4 +90,4 @@ def test_nothing_of_a_fragment_leaves_in_the_clear_without_a_row(network: Overla
         assert udp_echo(topology.host("ours", 4), topology.host("far", 4))
         assert wire.frames(carries(b"FFFF")) == []
     # The IP layer gives up on a packet whose first fragment is dropped.
-    assert counted["egress_sites_no_row"] >= 1
+    assert counted["egress_miss_sites"] >= 1

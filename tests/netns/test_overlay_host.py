@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.overlay import Overlay
+from tests.support.pinned_compiler import BPF, compile_c
 from tests.support.topology import Topology
 from tests.support.traffic import bulk_tcp, ping, udp_echo
 
@@ -58,7 +58,7 @@ def test_strict_reverse_path_filter_drops_what_has_none(network: Overlay) -> Non
     topology.ours.ip("link add other type bridge", "link set other up", "route replace 10.1.0.0/16 dev other")
     with network.counting() as counted:
         assert ping(topology.host("far", 4), topology.host("ours", 4), timeout=0.1).good == 0
-    assert counted["ingress_peers"] == 3
+    assert counted["ingress_rule_peers"] == 3
 
 
 def test_firewall_sees_the_inner_packet_only(network: Overlay) -> None:
@@ -96,8 +96,7 @@ def _numbers(words: list[str]) -> list[int]:
 def _other_program(folder: Path, offset: int, port: int) -> Path:
     source, target = folder / f"{port}.c", folder / f"{port}.o"
     source.write_text(OTHER_PROGRAM)
-    command = [sys.executable, "-m", "ziglang", "clang", "-target", "bpf", "-mcpu=v2", "-O2", "-c", str(source)]
-    subprocess.run([*command, f"-DOFFSET={offset}", f"-DPORT={port}", "-o", str(target)], check=True)
+    compile_c(["-mcpu=v2", "-O2", "-c", source, f"-DOFFSET={offset}", f"-DPORT={port}", "-o", target], command=BPF)
     return target
 
 

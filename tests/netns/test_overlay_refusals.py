@@ -47,14 +47,14 @@ def _send(topology: Topology, destination: str, source: str = "", count: int = 1
 def test_missing_row_is_dropped_and_counted(network: Overlay, destination: str) -> None:
     with network.counting() as counted:
         assert _send(network.topology, destination, count=5) == 0
-    assert counted["egress_sites_no_row"] == 5
+    assert counted["egress_miss_sites"] == 5
 
 
 def test_rule_that_drops(network: Overlay) -> None:
     network.topology.ours.ip("addr replace 10.9.0.1 dev lo")
     with network.counting() as counted:
         assert _send(network.topology, "10.99.0.1", source="10.9.0.1", count=3) == 0
-    assert counted["egress_lab"] == 3
+    assert counted["egress_rule_lab"] == 3
 
 
 def test_packet_larger_than_the_path_is_dropped_not_sent_in_the_clear(network: Overlay) -> None:
@@ -101,21 +101,21 @@ def test_right_frame_is_delivered(network: Overlay) -> None:
     frame = build.frame(build.vxlan(inner_datagram(4, b"right")))
     with network.counting() as counted:
         assert _delivered(network, frame, expect=True)
-    assert counted["ingress_peers"] == 1
+    assert counted["ingress_rule_peers"] == 1
 
 
 def test_wrong_vni(network: Overlay) -> None:
     build = TunnelFrames(network.topology)
     with network.counting() as counted:
         assert not _delivered(network, build.frame(build.vxlan(inner_datagram(4, SECRET), vni=VNI + 1)))
-    assert counted["refused_vxlan_vni"] == 1
+    assert counted["refused_vxlan__vni"] == 1
 
 
 def test_unlisted_outer_source(network: Overlay) -> None:
     build = TunnelFrames(network.topology)
     with network.counting() as counted:
         assert not _delivered(network, build.frame(build.vxlan(inner_datagram(4, SECRET), source="192.0.2.11")))
-    assert counted["refused_vxlan_source"] == 1
+    assert counted["refused_vxlan__source"] == 1
 
 
 def test_vxlan_flags_without_a_vni(network: Overlay) -> None:
@@ -158,8 +158,8 @@ def test_kernel_device_with_another_vni_reaches_nothing(compiled: Compiled) -> N
         with overlay.counting() as counted:
             assert ping(far, ours, timeout=NOTHING).good == 0
             assert udp_echo(ours, far, sizes=(10, 20), timeout=NOTHING).good == 0
-        assert counted["refused_vxlan_vni"] == 3
-        assert counted["egress_sites"] == 2
+        assert counted["refused_vxlan__vni"] == 3
+        assert counted["egress_rule_sites"] == 2
 
 
 def test_kernel_device_from_an_unlisted_end_reaches_nothing(compiled: Compiled) -> None:
@@ -169,4 +169,4 @@ def test_kernel_device_from_an_unlisted_end_reaches_nothing(compiled: Compiled) 
         with overlay.counting() as counted:
             assert ping(topology.host("far", 4), topology.host("ours", 4), timeout=NOTHING).good == 0
             assert ping(topology.host("near", 4), topology.host("ours", 4))
-        assert counted["refused_vxlan_source"] == 3
+        assert counted["refused_vxlan__source"] == 3

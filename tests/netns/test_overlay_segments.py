@@ -61,10 +61,10 @@ def test_super_packet_of_tunnel_datagrams(network: Overlay, offloads: str) -> No
         received = _received(listener)
     if offloads == "on":
         assert received == []
-        assert counted["refused_vxlan_gso"] == COUNT
+        assert counted["refused_vxlan__gso"] == COUNT
     else:
         assert received == [b"segment %d" % number for number in range(COUNT)]
-        assert counted["ingress_peers"] == COUNT
+        assert counted["ingress_rule_peers"] == COUNT
 
 
 @pytest.mark.parametrize("inner", [4, 6])
@@ -88,4 +88,4 @@ def test_inner_super_packet(network: Overlay, offloads: str, inner: int) -> None
             lengths = [len(frame.data) for frame in wire.frames(carries(b"A" * 50)) if frame.outgoing]
             assert len(lengths) == 1
             assert lengths[0] < 1514
-    assert counted["egress_sites"] == COUNT
+    assert counted["egress_rule_sites"] == COUNT

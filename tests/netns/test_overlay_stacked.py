@@ -60,7 +60,7 @@ def test_device_on_a_device(compiled: Compiled) -> None:
             assert ping(topology.host("ours", 4), far)
             assert bulk_tcp(topology.host("ours", 4), far)
         assert counted["egress_own_stack"] > 10
-        assert counted["egress_sites"] > 10
+        assert counted["egress_rule_sites"] > 10
 
 
 def test_two_uplinks(compiled: Compiled) -> None:
@@ -101,7 +101,7 @@ def test_redirect_to_another_uplink(compiled: Compiled) -> None:
         with overlay.counting() as counted:
             _datagram_on(topology, "to-ours1")
         assert counted["egress_own_stack"] == 1
-        assert counted["egress_sites"] == 1
+        assert counted["egress_rule_sites"] == 1
 
 
 def test_our_own_tunnel_packets_from_a_socket(compiled: Compiled) -> None:
@@ -138,4 +138,4 @@ def test_a_socket_cannot_pretend_to_be_a_tunnel(compiled: Compiled) -> None:
             frame = wire.first(carries(MARK), "the packet to the end").data
         assert frame[14 + 16 : 14 + 20] == PLAN["far"].underlay[4].packed
         assert counted["egress_own_stack"] == 1
-        assert counted["egress_sites_no_row"] == 1
+        assert counted["egress_miss_sites"] == 1

@@ -45,8 +45,8 @@ def test_both_ways(network: Overlay, other: str, inner: int, offloads: str) -> N
         assert udp_echo(theirs, ours)
         assert bulk_tcp(ours, theirs)
         assert bulk_tcp(theirs, ours, size=1 << 20)
-    assert counted["egress_sites"] > 100
-    assert counted["ingress_peers"] > 100
+    assert counted["egress_rule_sites"] > 100
+    assert counted["ingress_rule_peers"] > 100
     assert not {name: count for name, count in counted.items() if count and ("no_" in name or "refused" in name)}
 
 

@@ -72,7 +72,7 @@ def test_every_kind_of_traffic(bundle: Path, inner: int, outer: int) -> None:
             other = "far" if role == "near" else "near"
             assert after[role] - before[role] > 100
             assert after[other] == before[other]
-        assert server.counters()["egress_vip_unlearned"] == 0
+        assert server.counters()["egress_rule_vip_unlearned"] == 0
 
 
 def test_without_the_program_it_is_in_the_clear() -> None:
@@ -116,7 +116,7 @@ def test_nginx_and_curl(bundle: Path, outer: int, tmp_path: Path) -> None:
             for process in fetching:
                 out, problem = process.communicate()
                 assert out.split()[0] == hashlib.sha256(content * 2).hexdigest(), problem
-        assert server.counters()["egress_vip_unlearned"] == 0
+        assert server.counters()["egress_rule_vip_unlearned"] == 0
 
 
 def test_a_dns_server(bundle: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_dns_server(bundle: Path) -> None:
                 for version in (4, 6):
                     query = ["dig", "+short", "+tries=1", "+time=2", "-p", "5353", f"@{VIP[version]}", "service.test"]
                     assert server.topology.namespaces[role].run(query).stdout == "198.51.100.99\n"
-        assert server.counters()["egress_vip_unlearned"] == 0
+        assert server.counters()["egress_rule_vip_unlearned"] == 0
 
 
 def test_a_server_that_speaks_first(bundle: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_server_that_speaks_first(bundle: Path) -> None:
                     connection.connect((VIP[version], 25))
                     assert connection.recv(64) == b"220 ready\n"
                     assert connection.recv(64) == b""
-        assert server.counters()["egress_vip_unlearned"] == 0
+        assert server.counters()["egress_rule_vip_unlearned"] == 0
 
 
 def test_iperf3_with_parallel_streams(bundle: Path) -> None:
@@ -160,7 +160,7 @@ def test_iperf3_with_parallel_streams(bundle: Path) -> None:
         for run in runs:
             out, problem = run.communicate(timeout=30)
             assert run.returncode == 0, out + problem
-        assert server.counters()["egress_vip_unlearned"] == 0
+        assert server.counters()["egress_rule_vip_unlearned"] == 0
 
 
 def test_a_spoofed_segment_steals_nothing(bundle: Path) -> None:

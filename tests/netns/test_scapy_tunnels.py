@@ -72,7 +72,7 @@ def test_wrong_gre_key_is_refused(compiled_spec: CompiledSpec, tmp_path: Path, o
         _load(topology, bundle, tmp_path / "rows.csv", outer)
         with scapy_peer.ScapyPeer(topology, "far", outer, *_peer("gre", "far", outer, key=KEY + 1)):
             assert ping(topology.host("far", 4), topology.host("ours", 4), timeout=0.1).good == 0
-        assert _counters(topology.ours, bundle)["refused_gre_key"] == 3
+        assert _counters(topology.ours, bundle)["refused_gre__gre_key"] == 3
 
 
 def _limited(wrap: scapy_peer.Wrap) -> scapy_peer.Wrap:
@@ -103,7 +103,7 @@ def test_encapsulation_limit(compiled_spec: CompiledSpec, tmp_path: Path, kind: 
                 assert bulk_tcp(ours, theirs, size=40_000)
             assert peer.stop().refused == []
         counted = _counters(topology.ours, bundle)
-        assert counted["ingress_peers"] > 40
+        assert counted["ingress_rule_peers"] > 40
         assert {name for name, packets in counted.items() if packets and "refused" in name} == set()
 
 

@@ -52,7 +52,7 @@ def arriving(way: Way, inner: bytes, change: Callable[[Any], Any] | None = None,
 
 
 def decapsulated_counter(way: Way) -> str:
-    return "ingress_" + INGRESS_RULES[way.example, way.kind].replace("-", "_")
+    return "ingress_rule_" + INGRESS_RULES[way.example, way.kind].replace("-", "_")
 
 
 def limited(given: bytes, limit: int = 4) -> bytes:

@@ -34,7 +34,7 @@ def test_all_sixteen(loaded: Callable[[str], Datapath], way: Way, shape: str) ->
                 outcome = loaded(way.example).ingress(given)
                 if result == DROP:
                     assert (outcome.verdict, outcome.frame) == ("drop", given)
-                    assert list(outcome.counted) == [f"refused_{way.kind}_ecn"]
+                    assert list(outcome.counted) == [f"refused_{way.kind}__ecn"]
                     continue
                 # Scapy computes the inner header's checksum anew.
                 expected = packet(shape, *OVERLAY[way.inner], tos=dscp << 2 | result)

@@ -13,7 +13,7 @@ from . import test_egress_rules
 from .arriving import OVERLAY, arriving
 from .datapath import Datapath, Outcome
 from .inner import SOURCES, frame, ip, packet
-from .ways import EXAMPLES, MORE_ROWS, SETTINGS, WAYS, Way
+from .ways import EXAMPLES, MORE_ROWS, WAYS, Way
 from .wrong import WRONG
 
 # What no packet can reach in these examples, and why.
@@ -22,7 +22,7 @@ OUT_OF_REACH = {
     "ipip-sites": set(),
     "gre-tenants": set(),
     # All its rows are there, so no rule misses one; test_missing_rows takes them away.
-    "two-by-row": {"egress_voice_no_row", "egress_bulk_no_row", "egress_lab_no_row"},
+    "two-by-row": {"egress_miss_voice", "egress_miss_bulk", "egress_miss_lab"},
 }
 
 # No row of the example sends GRE over IPv6, but its rule would receive it.
@@ -92,7 +92,7 @@ def break_stacks(datapath: Datapath) -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_every_counter_can_move(examples: dict[str, Path], example: str) -> None:
-    with Datapath(examples[example], settings=SETTINGS.get(example, ()), more=MORE_ROWS.get(example)) as datapath:
+    with Datapath(examples[example], more=MORE_ROWS.get(example)) as datapath:
         outcomes = provoke(datapath, example)
         moved = {name for outcome in outcomes for name in outcome.counted}
         assert set(datapath.names) - moved == OUT_OF_REACH[example]
@@ -104,18 +104,18 @@ def test_missing_rows(examples: dict[str, Path]) -> None:
     """Without its row, `voice` lets the next rule have the packet, `bulk` lets it pass, `lab` drops it."""
     voice, _, bulk, _, lab, _ = (w for w in WAYS if w.example == "two-by-row")
     with Datapath(examples["two-by-row"]) as datapath:
-        with datapath.map("exits") as rows:
+        with datapath.map("table_exits") as rows:
             rows.delete(rows.entries().keys)
         sent = frame(voice.packet("tcp"))
         outcome = datapath.egress(sent)
         assert (outcome.verdict, outcome.frame) == ("pass", sent)
-        assert set(outcome.counted) == {"egress_voice_no_row", "egress_default"}
+        assert set(outcome.counted) == {"egress_miss_voice", "egress_default"}
         sent = frame(bulk.packet("tcp"))
         outcome = datapath.egress(sent)
-        assert (outcome.verdict, outcome.frame, list(outcome.counted)) == ("pass", sent, ["egress_bulk_no_row"])
+        assert (outcome.verdict, outcome.frame, list(outcome.counted)) == ("pass", sent, ["egress_miss_bulk"])
         sent = frame(lab.packet("tcp"))
         outcome = datapath.egress(sent)
-        assert (outcome.verdict, outcome.frame, list(outcome.counted)) == ("drop", sent, ["egress_lab_no_row"])
+        assert (outcome.verdict, outcome.frame, list(outcome.counted)) == ("drop", sent, ["egress_miss_lab"])
 
 
 def test_segments_are_counted(loaded: Callable[[str], Datapath]) -> None:

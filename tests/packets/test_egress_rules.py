@@ -89,20 +89,26 @@ CASES = [
     Left(VXLAN_SPEC, "below the prefix", to("9.255.255.255") / TCP_80, "pass", "default"),
     Left(VXLAN_SPEC, "another IPv6 destination", to("fd00:11::1") / TCP_80, "pass", "default"),
     Left(VXLAN_SPEC, "mapped, but IPv6", to("::ffff:10.1.2.3") / TCP_80, "pass", "default"),
-    Left(VXLAN_SPEC, "no row", to("10.200.0.1") / UDP_7, "drop", "sites_no_row"),
-    Left(VXLAN_SPEC, "no row for IPv6", to("fd00:10:9::1") / UDP_7, "drop", "sites_no_row"),
-    Left(VXLAN_SPEC, "no row for the first rule", to("10.200.0.1") / TCP(dport=443), "drop", "web_no_row"),
-    Left(VXLAN_SPEC, "dropped by a rule", to("10.99.0.1", "10.9.1.1") / UDP_7, "drop", "lab"),
-    Left(VXLAN_SPEC, "dropped although encapsulated later", to("10.99.0.1", "10.9.1.1") / TCP(dport=80), "drop", "lab"),
+    Left(VXLAN_SPEC, "no row", to("10.200.0.1") / UDP_7, "drop", "miss_sites"),
+    Left(VXLAN_SPEC, "no row for IPv6", to("fd00:10:9::1") / UDP_7, "drop", "miss_sites"),
+    Left(VXLAN_SPEC, "no row for the first rule", to("10.200.0.1") / TCP(dport=443), "drop", "miss_web"),
+    Left(VXLAN_SPEC, "dropped by a rule", to("10.99.0.1", "10.9.1.1") / UDP_7, "drop", "rule_lab"),
+    Left(
+        VXLAN_SPEC,
+        "dropped although encapsulated later",
+        to("10.99.0.1", "10.9.1.1") / TCP(dport=80),
+        "drop",
+        "rule_lab",
+    ),
     Left(IPIP_SPEC, "another destination", to("192.0.2.200") / TCP_80, "pass", "default"),
-    Left(IPIP_SPEC, "no row", to("10.3.0.1") / UDP_7, "drop", "sites_no_row"),
-    Left(IPIP_SPEC, "no row for IPv6", to("fd00:10:ffff::1") / UDP_7, "drop", "sites_no_row"),
+    Left(IPIP_SPEC, "no row", to("10.3.0.1") / UDP_7, "drop", "miss_sites"),
+    Left(IPIP_SPEC, "no row for IPv6", to("fd00:10:ffff::1") / UDP_7, "drop", "miss_sites"),
     Left(GRE_SPEC, "no mark", to("10.1.2.3") / UDP_7, "pass", "default"),
     Left(GRE_SPEC, "a mark below", to("10.1.2.3") / UDP_7, "pass", "default", 0xFFF),
     Left(GRE_SPEC, "a mark above", to("10.1.2.3") / UDP_7, "pass", "default", 0x2000),
-    Left(GRE_SPEC, "a mark without rows", to("10.1.2.3") / UDP_7, "drop", "tenants_no_row", 0x1003),
-    Left(GRE_SPEC, "beside the prefix", to("10.1.3.3") / UDP_7, "drop", "tenants_no_row", 0x1001),
-    Left(GRE_SPEC, "another tenant's prefix", to("fd00:2::1") / UDP_7, "drop", "tenants_no_row", 0x1001),
+    Left(GRE_SPEC, "a mark without rows", to("10.1.2.3") / UDP_7, "drop", "miss_tenants", 0x1003),
+    Left(GRE_SPEC, "beside the prefix", to("10.1.3.3") / UDP_7, "drop", "miss_tenants", 0x1001),
+    Left(GRE_SPEC, "another tenant's prefix", to("fd00:2::1") / UDP_7, "drop", "miss_tenants", 0x1001),
     Left(TWO_SPEC, "no rule", to("10.1.2.3") / UDP_7, "pass", "default"),
     Left(TWO_SPEC, "another dscp", to("10.1.2.3", tos=45 << 2) / UDP_7, "pass", "default"),
     Left(TWO_SPEC, "another protocol", to("10.1.2.3", tos=8 << 2) / ICMP(), "pass", "default"),
@@ -187,21 +193,21 @@ def test_discovery_from_afar_is_none(loaded: Load) -> None:
     """RFC 4861, section 7.1: a message with another hop limit than 255 was forwarded, and is not discovery."""
     packet = IPv6(src="fd00:10::1", dst="fd00:10:1::9", hlim=254) / ICMPv6ND_NS(tgt="fd00:10:1::9")
     outcome = loaded(VXLAN_SPEC).egress(frame(packet))
-    assert list(outcome.counted) == ["egress_sites"]
+    assert list(outcome.counted) == ["egress_rule_sites"]
 
 
 @pytest.mark.parametrize("type_", [1, 128, 129, 132, 138, 143])
 def test_other_icmpv6_is_no_discovery(loaded: Load, type_: int) -> None:
     packet = IPv6(src="fd00:10::1", dst="fd00:10:1::9", nh=58) / Raw(bytes([type_]) + bytes(31))
     outcome = loaded(VXLAN_SPEC).egress(frame(packet))
-    assert list(outcome.counted) == ["egress_sites"]
+    assert list(outcome.counted) == ["egress_rule_sites"]
 
 
 @pytest.mark.parametrize("example", [VXLAN_SPEC, IPIP_SPEC, GRE_SPEC])
 def test_another_hosts_stack_is_a_packet_like_others(loaded: Load, example: str) -> None:
     destination, mark = CHOSEN[example]
     outcome = loaded(example).egress(frame(OWN_STACKS[example](to(destination, "192.0.2.78"))), mark=mark)
-    assert list(outcome.counted) in (["egress_sites"], ["egress_tenants"])
+    assert list(outcome.counted) in (["egress_rule_sites"], ["egress_rule_tenants"])
     assert outcome.frame != frame(OWN_STACKS[example](to(destination, "192.0.2.78")))
 
 
@@ -212,5 +218,5 @@ def test_our_stack_to_no_tunnel_end_is_a_packet_like_others(loaded: Load, exampl
     destination, mark = (CHOSEN[example][0] if version == 4 else CHOSEN_6[example]), CHOSEN[example][1]
     sent = frame(OWN_STACKS[example](to(destination, OWN[version])))
     outcome = loaded(example).egress(sent, mark=mark)
-    assert list(outcome.counted) in (["egress_sites"], ["egress_tenants"])
+    assert list(outcome.counted) in (["egress_rule_sites"], ["egress_rule_tenants"])
     assert len(outcome.frame) > len(sent)

@@ -26,7 +26,7 @@ def check(loaded: Load, way: Way, inner: bytes) -> None:
     given = frame(inner)
     outcome = loaded(way.example).egress(given, mark=way.mark)
     assert outcome.verdict == ("redirect" if way.example in ROUTED else "pass")
-    assert outcome.counted == {f"egress_{way.rule}": (1, len(inner))}
+    assert outcome.counted == {f"egress_rule_{way.rule}": (1, len(inner))}
     datagram = outcome.frame[14:]
     assert datagram.hex() == by_scapy(way, inner, port(way, datagram)).hex()
     assert datagram.hex() == by_catalogue(way, inner, port(way, datagram)).hex()

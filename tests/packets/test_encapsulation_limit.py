@@ -12,8 +12,9 @@ from scapy.layers.inet6 import HBHOptUnknown, Pad1, PadN
 
 from .arriving import OVERLAY, arriving, limited, with_options
 from .datapath import Datapath
-from .inner import SHAPES, packet
+from .inner import SHAPES, frame, packet
 from .specs import HEAD, Compile
+from .stacks import Stack, accepted
 from .test_congestion import DROP, FIGURE_4
 from .test_decapsulate import ACCEPTED, check
 from .test_refused import refused
@@ -59,7 +60,7 @@ def test_congestion(loaded: Load, way: Way) -> None:
             if result == DROP:
                 outcome = loaded(way.example).ingress(given)
                 assert (outcome.verdict, outcome.frame) == ("drop", given)
-                assert list(outcome.counted) == [f"refused_{way.kind}_ecn"]
+                assert list(outcome.counted) == [f"refused_{way.kind}__ecn"]
             else:
                 outcome = loaded(way.example).ingress(given)
                 assert outcome.frame[14:].hex() == packet("tcp", *OVERLAY[way.inner], tos=result).hex()
@@ -161,6 +162,22 @@ def _protocol(datagram: object, number: int) -> None:
     datagram.proto = number  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("kernel", ["5.10", "6.3"])
+@pytest.mark.parametrize("names", sorted(set(accepted(4))), ids="-".join)
+def test_before_every_stack(compiled: Compile, names: tuple[str, ...], kernel: str) -> None:
+    """Whatever follows: a header with a tail too, and headers behind that."""
+    stack = Stack("ipv6", names, kernel)
+    with Datapath(compiled(stack.spec())) as loaded:
+        for family in (4, 6):
+            inner = stack.inner(family, 6, "tcp", back=True)
+            given = limited(frame(stack.by_scapy(inner, 6, 50000, back=True)))
+            outcome = loaded.ingress(given + bytes(5))
+            assert outcome.counted == {"ingress_rule_back": (1, len(inner))}
+            assert outcome.frame[14:].hex() == (inner + bytes(5)).hex()
+            for end in (54 + 8 + 3, len(given) - len(inner) - 1, len(given) - 1):
+                assert "ingress_rule_back" not in loaded.ingress(given[:end]).counted
+
+
 def test_refused_and_left_as_it_is(compiled: Compile) -> None:
     text = (
         HEAD
@@ -179,8 +196,8 @@ ingress: {refuse: pass, rules: [{name: in, decapsulate: e, from: all.to}]}
     another_key = limited(arriving(Way("", "gre", "10.0.0.1", "2001:db8::4", "", 8), inner))
     with Datapath(compiled(text)) as datapath:
         outcome = datapath.ingress(given)
-        assert (outcome.frame[14:], list(outcome.counted)) == (inner, ["ingress_in"])
+        assert (outcome.frame[14:], list(outcome.counted)) == (inner, ["ingress_rule_in"])
         for wrong, reason in ((unlisted, "source"), (another_key, "gre_key")):
             outcome = datapath.ingress(wrong)
             assert (outcome.verdict, outcome.frame) == ("pass", wrong)
-            assert list(outcome.counted) == [f"refused_e_{reason}"]
+            assert list(outcome.counted) == [f"refused_e__{reason}"]

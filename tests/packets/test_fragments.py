@@ -79,6 +79,6 @@ def test_fragments(compiled: Compile, name: str) -> None:
     given = frame(packet)
     with Datapath(compiled(SPEC)) as datapath:
         outcome = datapath.egress(given)
-    assert list(outcome.counted) == [f"egress_{rule}"]
+    assert list(outcome.counted) == ["egress_default" if rule == "default" else f"egress_rule_{rule}"]
     assert outcome.verdict == ("drop" if rule == "closed" else "pass")
     assert (outcome.frame == given) == (rule != "web")

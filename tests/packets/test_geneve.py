@@ -131,7 +131,7 @@ def test_receives(geneve: Datapath, kind: str, outer: int, inner: int, options: 
     given = payload(kind, packet, vni, PEER, MAC, options=options, critical=1, reserved=0x3F, reserved2=0xFF)
     outcome = geneve.ingress(frame(outer_packet(outer, REMOTE[outer], OWN[outer], given, PORT[kind])))
     assert outcome.frame == frame(packet)
-    assert set(outcome.counted) == {"ingress_peers" if kind == "geneve" else "ingress_framed"}
+    assert set(outcome.counted) == {"ingress_rule_peers" if kind == "geneve" else "ingress_rule_framed"}
     assert outcome.mark == (0 if kind == "geneve" else 7)
 
 
@@ -160,15 +160,14 @@ def test_refuses(geneve: Datapath, kind: str, outer: int, name: str, fields: dic
     outcome = geneve.ingress(given)
     if (kind, reason) == ("frames", "payload"):
         reason = "geneve_protocol"  # a frame must follow, and what is in that is another question
-    reason = reason if kind == "frames" else reason.removeprefix("geneve_")
-    assert (outcome.verdict, outcome.frame, set(outcome.counted)) == ("drop", given, {f"refused_{kind}_{reason}"})
+    assert (outcome.verdict, outcome.frame, set(outcome.counted)) == ("drop", given, {f"refused_{kind}__{reason}"})
 
 
-@pytest.mark.parametrize(("kind", "vni", "reason"), [("geneve", 1, "vni"), ("frames", 79, "geneve_vni")])
+@pytest.mark.parametrize(("kind", "vni", "reason"), [("geneve", 1, "geneve_vni"), ("frames", 79, "geneve_vni")])
 def test_refuses_other_networks(geneve: Datapath, kind: str, vni: int, reason: str) -> None:
     wrong = payload(kind, inner_packet(kind, 4, 4, answer=True), vni, PEER, MAC)
     outcome = geneve.ingress(frame(outer_packet(4, REMOTE[4], OWN[4], wrong, PORT[kind])))
-    assert (outcome.verdict, set(outcome.counted)) == ("drop", {f"refused_{kind}_{reason}"})
+    assert (outcome.verdict, set(outcome.counted)) == ("drop", {f"refused_{kind}__{reason}"})
 
 
 def test_refuses_frames_for_others(geneve: Datapath) -> None:
@@ -180,7 +179,7 @@ def test_refuses_frames_for_others(geneve: Datapath) -> None:
         (GENEVE(vni=77, proto=0x6558) / Ether(src=PEER, dst=MAC, type=0x86DD) / Raw(inner), "payload"),
     ):
         outcome = geneve.ingress(frame(outer_packet(4, REMOTE[4], OWN[4], wrong, PORT["frames"])))
-        assert (outcome.verdict, set(outcome.counted)) == ("drop", {f"refused_frames_{reason}"})
+        assert (outcome.verdict, set(outcome.counted)) == ("drop", {f"refused_frames__{reason}"})
 
 
 @pytest.mark.parametrize("kind", ["geneve", "frames"])
@@ -190,5 +189,5 @@ def test_refuses_what_is_cut_off(geneve: Datapath, kind: str) -> None:
     for length in range(28, len(packet)):
         outcome = geneve.ingress(frame(packet[:length]))
         assert outcome.verdict == "drop", length
-        vni = "refused_geneve_vni" if kind == "geneve" else ""
-        assert set(outcome.counted) <= {f"refused_{kind}_truncated", f"refused_{kind}_length", vni}, length
+        vni = "refused_geneve__geneve_vni" if kind == "geneve" else ""
+        assert set(outcome.counted) <= {f"refused_{kind}__truncated", f"refused_{kind}__length", vni}, length

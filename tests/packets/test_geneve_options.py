@@ -62,7 +62,7 @@ def gwlb(compiled: Compile) -> Iterator[Datapath]:
 def returned(datapath: Datapath, inner: bytes, mark: int, options: list[Any]) -> None:
     """The packet goes back to where it came from, with these options."""
     outcome = datapath.egress(frame(inner), mark=mark)
-    assert (outcome.verdict, set(outcome.counted)) == ("pass", {"egress_back"})
+    assert (outcome.verdict, set(outcome.counted)) == ("pass", {"egress_rule_back"})
     geneve = GENEVE(vni=VNI, proto=TYPE[inner[0] >> 4], options=options) / Raw(inner)
     assert outcome.frame[14:].hex() == outer_packet(4, OWN[4], BALANCER, geneve, 6081, 61234).hex()
     stack: Any = [
@@ -82,7 +82,7 @@ def test_any_order(gwlb: Datapath, mark: int, family: int, order: tuple[int, ...
     options = three(mark, bytes((*order, mark & 1)))
     outcome = gwlb.ingress(tunnelled(inner, [options[i] for i in order]))
     assert (outcome.frame, outcome.mark) == (frame(inner), mark)
-    assert set(outcome.counted) == {"ingress_inspect", "flows_learned"}
+    assert set(outcome.counted) == {"ingress_rule_inspect", "flows_learned"}
     returned(gwlb, inner, mark, options)
 
 
@@ -115,7 +115,7 @@ def test_reserved_bits_are_ignored(gwlb: Datapath) -> None:
 
 
 def refused(outcome: Outcome, given: bytes, reason: str) -> None:
-    assert (outcome.verdict, outcome.frame, set(outcome.counted)) == ("drop", given, {f"refused_gwlb_{reason}"})
+    assert (outcome.verdict, outcome.frame, set(outcome.counted)) == ("drop", given, {f"refused_gwlb__{reason}"})
 
 
 FINE = three(0x6000)
@@ -145,7 +145,7 @@ def test_refuses(gwlb: Datapath, name: str) -> None:
     given = tunnelled(inner, options, **fields)
     refused(gwlb.ingress(given), given, reason)
     lost = gwlb.egress(frame(inner), mark=0x6000)
-    assert (lost.verdict, set(lost.counted)) == ("drop", {"egress_lost"})
+    assert (lost.verdict, set(lost.counted)) == ("drop", {"egress_rule_lost"})
 
 
 def test_options_that_eat_the_packet(gwlb: Datapath) -> None:
@@ -154,7 +154,7 @@ def test_options_that_eat_the_packet(gwlb: Datapath) -> None:
     for length in range(9, 64):
         outcome = gwlb.ingress(tunnelled(inner, FINE, optionlen=length))
         assert outcome.verdict == "drop"
-        assert next(iter(outcome.counted)).startswith("refused_gwlb_"), outcome.counted
+        assert next(iter(outcome.counted)).startswith("refused_gwlb__"), outcome.counted
 
 
 def test_two_enis_with_the_same_addresses(gwlb: Datapath) -> None:
@@ -184,17 +184,17 @@ def judged(data: bytes) -> str:
         class_, type_, size = int.from_bytes(data[:2], "big"), data[2], (data[3] & 31) * 4
         value, rest = data[4 : 4 + size], data[4 + size :]
         if len(value) < size:
-            return "refused_gwlb_geneve_options"
+            return "refused_gwlb__geneve_options"
         if class_ == 0x0108 and type_ in (1, 2, 3):
             if type_ in seen or size != (4 if type_ == 3 else 8):
-                return "refused_gwlb_geneve_options"
+                return "refused_gwlb__geneve_options"
             seen[type_] = value
         elif type_ & 0x80:
-            return "refused_gwlb_geneve_options_critical"
+            return "refused_gwlb__geneve_options_critical"
         data = rest
     if len(seen) < 3:
-        return "refused_gwlb_geneve_options_missing"
-    return "ingress_inspect" if seen[1] in ENIS.values() else "refused_gwlb_geneve_option_eni"
+        return "refused_gwlb__geneve_options_missing"
+    return "ingress_rule_inspect" if seen[1] in ENIS.values() else "refused_gwlb__geneve_option_eni"
 
 
 def test_any_options(gwlb: Datapath) -> None:
@@ -221,6 +221,6 @@ def test_any_options(gwlb: Datapath) -> None:
         outcome = gwlb.ingress(frame(outer_packet(4, BALANCER, OWN[4], geneve, 6081)))
         expected = judged(data)
         assert expected in outcome.counted, (data.hex(), outcome.counted)
-        assert outcome.frame == frame(inner) if expected == "ingress_inspect" else outcome.verdict == "drop"
+        assert outcome.frame == frame(inner) if expected == "ingress_rule_inspect" else outcome.verdict == "drop"
         found.add(expected)
     assert len(found) == 5

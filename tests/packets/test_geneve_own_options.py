@@ -80,7 +80,7 @@ def test_options_of_our_own_come_in(known: Datapath) -> None:
     for order in permutations(range(4)):
         options = of_known()
         outcome = known.ingress(tunnelled(inner, [options[i] for i in order], vni=5))
-        assert (outcome.frame, outcome.mark, set(outcome.counted)) == (frame(inner), 3, {"ingress_in"})
+        assert (outcome.frame, outcome.mark, set(outcome.counted)) == (frame(inner), 3, {"ingress_rule_in"})
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_options_with_other_data(known: Datapath, name: str, reason: str, at: in
     wrong[at] ^= 1
     given = tunnelled(packet(4), of_known(**{name: bytes(wrong)}), vni=5)
     outcome = known.ingress(given)
-    assert (outcome.verdict, set(outcome.counted)) == ("drop", {f"refused_known_geneve_option_{reason}"})
+    assert (outcome.verdict, set(outcome.counted)) == ("drop", {f"refused_known__geneve_option_{reason}"})
 
 
 FRAMES = (
@@ -127,7 +127,7 @@ def test_frames_behind_options(compiled: Compile, family: int, others: list[Any]
     came = GENEVE(vni=5, proto=0x6558, options=[*others, tag]) / ether
     with Datapath(compiled(FRAMES)) as frames:
         outcome = frames.ingress(frame(outer_packet(family, balancer, OWN[family], came, 6081)))
-        assert (outcome.frame, set(outcome.counted)) == (frame(inner), {"ingress_in", "flows_learned"})
+        assert (outcome.frame, set(outcome.counted)) == (frame(inner), {"ingress_rule_in", "flows_learned"})
         sent = frames.egress(frame(answer)).frame[14:]
     at = 20 if family == 4 else 40
     back = Ether(src=MAC, dst="02:00:00:00:00:42", type=0x0800) / Raw(answer)

@@ -99,7 +99,7 @@ def test_receives(gue: Datapath, outer: int, inner: int) -> None:
     header = bytes((0, PROTOCOL[inner], 0, 0))
     outcome = gue.ingress(frame(outer_packet(outer, REMOTE[outer], OWN[outer], header + packet)))
     assert outcome.frame == frame(packet)
-    assert set(outcome.counted) == {"ingress_peers"}
+    assert set(outcome.counted) == {"ingress_rule_peers"}
 
 
 @pytest.mark.parametrize(("outer", "inner"), WAYS)
@@ -107,20 +107,20 @@ def test_receives_variant_1(bare: Datapath, outer: int, inner: int) -> None:
     packet = inner_packet(outer, inner, answer=True)
     outcome = bare.ingress(frame(outer_packet(outer, REMOTE[outer], OWN[outer], packet)))
     assert outcome.frame == frame(packet)
-    assert set(outcome.counted) == {"ingress_peers"}
+    assert set(outcome.counted) == {"ingress_rule_peers"}
 
 
 @pytest.mark.parametrize("outer", [4, 6])
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
-        ("40040000", "variant"),
-        ("80040000", "variant"),
-        ("20040000", "control"),
-        ("01040000" + "00000000", "private"),
-        ("1f040000" + "00" * 124, "private"),
-        ("00048000", "flags"),
-        ("00040001", "flags"),
+        ("40040000", "gue_variant"),
+        ("80040000", "gue_variant"),
+        ("20040000", "gue_control"),
+        ("01040000" + "00000000", "gue_private"),
+        ("1f040000" + "00" * 124, "gue_private"),
+        ("00048000", "gue_flags"),
+        ("00040001", "gue_flags"),
         ("003b0000", "payload"),  # no next header
         ("00290000", "payload"),  # says IPv6, is IPv4
         ("002f0000", "payload"),  # GRE
@@ -130,7 +130,7 @@ def test_refuses(gue: Datapath, outer: int, header: str, reason: str) -> None:
     payload = bytes.fromhex(header) + inner_packet(outer, 4, answer=True)
     given = frame(outer_packet(outer, REMOTE[outer], OWN[outer], payload))
     outcome = gue.ingress(given)
-    assert (outcome.verdict, outcome.frame, set(outcome.counted)) == ("drop", given, {f"refused_gue_{reason}"})
+    assert (outcome.verdict, outcome.frame, set(outcome.counted)) == ("drop", given, {f"refused_gue__{reason}"})
 
 
 @pytest.mark.parametrize("outer", [4, 6])
@@ -140,4 +140,4 @@ def test_variant_1_refuses(bare: Datapath, outer: int, first: str) -> None:
     payload = bytes.fromhex(first) + inner_packet(outer, 4, answer=True)
     given = frame(outer_packet(outer, REMOTE[outer], OWN[outer], payload))
     outcome = bare.ingress(given)
-    assert (outcome.verdict, outcome.frame, set(outcome.counted)) == ("drop", given, {"refused_gue_payload"})
+    assert (outcome.verdict, outcome.frame, set(outcome.counted)) == ("drop", given, {"refused_gue__payload"})

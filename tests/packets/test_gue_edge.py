@@ -61,7 +61,7 @@ def comes(datapath: Datapath, outer: int, inner: bytes, data: bytes = b"", own: 
 
 
 def sent_to_the_gateway(outcome: Outcome, outer: int, inner: bytes, data: bytes = b"", tos: int = 0) -> None:
-    assert (outcome.verdict, set(outcome.counted)) == ("pass", {"egress_replies"})
+    assert (outcome.verdict, set(outcome.counted)) == ("pass", {"egress_rule_replies"})
     sent = outcome.frame[14:]
     at = 20 if outer == 4 else 40
     port = int.from_bytes(sent[at : at + 2], "big")
@@ -87,7 +87,7 @@ def test_the_family_that_came_in(edge: Datapath, outer: int, inner: int, length:
     port, data = 1000 + length, private(length)
     answer = answers(inner, port, tos=0xB8)
     unknown = edge.egress(frame(answers(inner, 999)))
-    assert (unknown.verdict, set(unknown.counted)) == ("drop", {"egress_vip_unlearned"})
+    assert (unknown.verdict, set(unknown.counted)) == ("drop", {"egress_rule_vip_unlearned"})
     outcome = comes(edge, outer, asks(inner, port), data)
     assert outcome.frame == frame(asks(inner, port))
     sent_to_the_gateway(edge.egress(frame(answer)), outer, answer, data, tos=0xB8)
@@ -102,7 +102,7 @@ def test_a_gateway_of_one_family(compiled: Compile, gateway: int, outer: int, in
         answer = answers(inner, 1000)
         sent_to_the_gateway(datapath.egress(frame(answer)), gateway, answer, private(12))
         unknown = datapath.egress(frame(answers(inner, 999)))
-        assert (unknown.verdict, set(unknown.counted)) == ("drop", {"egress_vip_unlearned"})
+        assert (unknown.verdict, set(unknown.counted)) == ("drop", {"egress_rule_vip_unlearned"})
 
 
 @pytest.mark.parametrize("own", [4, 6])
@@ -130,7 +130,7 @@ def test_another_source(compiled: Compile, has: int, outer: int) -> None:
     with Datapath(compiled(text), settings=(BOTH, f"replier={SOURCE[has]}")) as datapath:
         comes(datapath, outer, asks(4, 1000))
         outcome = datapath.egress(frame(answers(4, 1000)))
-        assert (outcome.verdict, set(outcome.counted)) == ("pass", {"egress_replies"})
+        assert (outcome.verdict, set(outcome.counted)) == ("pass", {"egress_rule_replies"})
         sent = IP(outcome.frame[14:]) if has == 4 else IPv6(outcome.frame[14:])
         assert (sent.src, sent.dst) == (SOURCE[has], GATEWAY[has])
 
@@ -139,8 +139,8 @@ def test_another_source(compiled: Compile, has: int, outer: int) -> None:
 def test_strangers_teach_nothing(edge: Datapath, outer: int) -> None:
     """The gateway is a destination; that it may send to us is another question."""
     outcome = comes(edge, outer, asks(4, 2000), source=GATEWAY[outer])
-    assert (outcome.verdict, set(outcome.counted)) == ("drop", {"refused_gue_source"})
-    assert set(edge.egress(frame(answers(4, 2000))).counted) == {"egress_vip_unlearned"}
+    assert (outcome.verdict, set(outcome.counted)) == ("drop", {"refused_gue__source"})
+    assert set(edge.egress(frame(answers(4, 2000))).counted) == {"egress_rule_vip_unlearned"}
 
 
 HEADERS = {4: 32, 6: 52}
@@ -166,7 +166,7 @@ def test_the_longest_that_fits(compiled: Compile, gateway: int, outer: int) -> N
     with loaded(compiled, ONE[gateway]) as datapath:
         comes(datapath, outer, asks(4, 1000))
         fits = 1500 - HEADERS[gateway] - 40
-        assert set(datapath.egress(frame(answers(4, 1000, size=fits))).counted) == {"egress_replies"}
+        assert set(datapath.egress(frame(answers(4, 1000, size=fits))).counted) == {"egress_rule_replies"}
         outcome = datapath.egress(frame(answers(4, 1000, size=fits + 1)))
         assert (outcome.verdict, set(outcome.counted)) == ("drop", {"egress_too_big"})
 
@@ -198,7 +198,7 @@ def test_direct_return(compiled: Compile) -> None:
     lines = [line for line in TEXT.splitlines() if "learn:" not in line and "- {name: " not in line]
     with Datapath(compiled("\n".join(lines).replace("  rules:\n  default", "  default")), settings=(BOTH,)) as datapath:
         outcome = comes(datapath, 4, asks(4, 1000), private(12))
-        assert (outcome.frame, set(outcome.counted)) == (frame(asks(4, 1000)), {"ingress_from_lb"})
+        assert (outcome.frame, set(outcome.counted)) == (frame(asks(4, 1000)), {"ingress_rule_from_lb"})
         answer = datapath.egress(frame(answers(4, 1000)))
         assert (answer.frame, set(answer.counted)) == (frame(answers(4, 1000)), set())
         assert comes(datapath, 4, asks(4, 1), source="198.18.0.9").verdict == "drop"

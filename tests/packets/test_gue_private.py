@@ -87,12 +87,12 @@ def test_comes_back(gue: Datapath, outer: int, inner: int, length: int) -> None:
     port = 1000 + length
     outcome = comes(gue, outer, header(inner, private(length)) + request(inner, port))
     assert outcome.frame == frame(request(inner, port))
-    assert set(outcome.counted) <= {"ingress_lb", "flows_learned", "flows_changed"}
+    assert set(outcome.counted) <= {"ingress_rule_lb", "flows_learned", "flows_changed"}
     answer = reply(inner, port)
     outcome = gue.egress(frame(answer))
-    assert (outcome.verdict, set(outcome.counted)) == ("pass", {"egress_replies"})
+    assert (outcome.verdict, set(outcome.counted)) == ("pass", {"egress_rule_replies"})
     sent_as(outer, answer, outcome.frame[14:], private(length))
-    assert set(gue.egress(frame(reply(inner, 999))).counted) == {"egress_unlearned"}
+    assert set(gue.egress(frame(reply(inner, 999))).counted) == {"egress_rule_unlearned"}
 
 
 @pytest.mark.parametrize(("outer", "inner"), WAYS)
@@ -100,10 +100,10 @@ def test_the_newest_counts(gue: Datapath, outer: int, inner: int) -> None:
     """Longer, shorter, other bytes: nothing of the old is left."""
     for number, data in enumerate((private(124), private(8), private(8)[::-1], b"", private(64))):
         outcome = comes(gue, outer, header(inner, data) + request(inner, 2000, "A"))
-        flow = "flows_changed" if number else outcome.counted.keys() - {"ingress_lb"}
-        assert set(outcome.counted) == {"ingress_lb", *([flow] if isinstance(flow, str) else flow)}
+        flow = "flows_changed" if number else outcome.counted.keys() - {"ingress_rule_lb"}
+        assert set(outcome.counted) == {"ingress_rule_lb", *([flow] if isinstance(flow, str) else flow)}
         again = comes(gue, outer, header(inner, data) + request(inner, 2000, "A"))
-        assert set(again.counted) == {"ingress_lb"}
+        assert set(again.counted) == {"ingress_rule_lb"}
         answer = reply(inner, 2000)
         sent_as(outer, answer, gue.egress(frame(answer)).frame[14:], data)
 
@@ -115,7 +115,7 @@ def test_the_longest_that_fits(gue: Datapath, length: int) -> None:
     fits = 1500 - 32 - length - 40
     longest = reply(4, 3000, fits)
     outcome = gue.egress(frame(longest))
-    assert set(outcome.counted) == {"egress_replies"}
+    assert set(outcome.counted) == {"egress_rule_replies"}
     sent_as(4, longest, outcome.frame[14:], private(length))
     outcome = gue.egress(frame(reply(4, 3000, fits + 1)))
     assert (outcome.verdict, set(outcome.counted)) == ("drop", {"egress_too_big"})
@@ -125,9 +125,9 @@ def test_the_longest_that_fits(gue: Datapath, length: int) -> None:
 @pytest.mark.parametrize(
     ("head", "reason"),
     [
-        ("41040000" + "00" * 4, "variant"),
-        ("21040000" + "00" * 4, "control"),
-        ("01048000" + "00" * 4, "flags"),
+        ("41040000" + "00" * 4, "gue_variant"),
+        ("21040000" + "00" * 4, "gue_control"),
+        ("01048000" + "00" * 4, "gue_flags"),
         ("01040000", "payload"),  # the first word of the inner packet counts as private data
         ("00040000" + "00" * 4, "payload"),  # the private data stand where the inner packet should
         ("1f040000", "truncated"),
@@ -137,7 +137,7 @@ def test_the_longest_that_fits(gue: Datapath, length: int) -> None:
 def test_refuses(gue: Datapath, outer: int, head: str, reason: str) -> None:
     given = frame(outer_packet(outer, BALANCER[outer], OWN[outer], bytes.fromhex(head) + request(4, 1)))
     outcome = gue.ingress(given)
-    assert (outcome.verdict, outcome.frame, set(outcome.counted)) == ("drop", given, {f"refused_gue_{reason}"})
+    assert (outcome.verdict, outcome.frame, set(outcome.counted)) == ("drop", given, {f"refused_gue__{reason}"})
 
 
 @pytest.mark.parametrize("hlen", [0, 1, 31])
@@ -148,7 +148,7 @@ def test_refuses_what_is_cut_off(gue: Datapath, outer: int, hlen: int) -> None:
     for length in range(20 if outer == 4 else 40, len(whole)):
         outcome = gue.ingress(frame(whole[:length]))
         if set(outcome.counted):  # else it does not show the port
-            reasons = {"refused_gue_truncated", "refused_gue_length"}
+            reasons = {"refused_gue__truncated", "refused_gue__length"}
             assert outcome.verdict == "drop" and set(outcome.counted) <= reasons, (length, outcome.counted)
 
 
@@ -156,7 +156,7 @@ def test_refuses_inner_packets_beyond_the_datagram(gue: Datapath) -> None:
     """The lengths of the outer headers end before what hlen says."""
     whole = outer_packet(4, BALANCER[4], OWN[4], header(4, private(64)))
     outcome = gue.ingress(frame(whole + request(4, 1)))
-    assert set(outcome.counted) == {"refused_gue_length"}
+    assert set(outcome.counted) == {"refused_gue__length"}
 
 
 def test_datagrams_are_learned_too(gue: Datapath) -> None:

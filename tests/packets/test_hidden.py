@@ -34,11 +34,11 @@ def test_a_later_fragment_goes_with_the_first(compiled: Compile) -> None:
     with Datapath(
         compiled(HEAD + BODY.format(port=", destination_port: 53", on_miss="pass", **BY_DESTINATION))
     ) as datapath:
-        assert list(datapath.egress(frame(FIRST)).counted) == ["egress_rest"]
-        assert set(datapath.egress(frame(LATER)).counted) == {"egress_dns_no_row", "egress_rest"}
+        assert list(datapath.egress(frame(FIRST)).counted) == ["egress_rule_rest"]
+        assert set(datapath.egress(frame(LATER)).counted) == {"egress_miss_dns", "egress_rule_rest"}
         asked = IP(src="10.0.0.1", dst="10.1.2.3") / UDP(sport=1, dport=53) / Raw(bytes(24))
         outcome = datapath.egress(frame(asked))
-        assert (outcome.verdict, list(outcome.counted)) == ("pass", ["egress_dns_no_row"])
+        assert (outcome.verdict, list(outcome.counted)) == ("pass", ["egress_miss_dns"])
 
 
 @pytest.mark.kernel
@@ -46,10 +46,10 @@ def test_a_later_fragment_goes_with_the_first(compiled: Compile) -> None:
 def test_a_hidden_key_is_no_missing_row(compiled: Compile, on_miss: str) -> None:
     with Datapath(compiled(HEAD + BODY.format(port="", on_miss=on_miss, **BY_PORT))) as datapath:
         outcome = datapath.egress(frame(LATER))
-        assert (outcome.verdict, list(outcome.counted)) == ("drop", ["egress_dns_no_row"])
+        assert (outcome.verdict, list(outcome.counted)) == ("drop", ["egress_miss_dns"])
         shown = datapath.egress(frame(WHOLE))
         assert shown.verdict == "pass"
-        assert ("egress_rest" in shown.counted) == (on_miss == "next")
+        assert ("egress_rule_rest" in shown.counted) == (on_miss == "next")
 
 
 @pytest.mark.kernel
@@ -73,4 +73,4 @@ def test_many_rules_over_many_tables_verify(compiled: Compile) -> None:
     with Datapath(compiled(text)) as datapath:
         asked = IP(src="10.0.0.1", dst="10.59.2.3") / UDP(sport=1, dport=60)
         asked[IP].proto = 6
-        assert list(datapath.egress(frame(asked)).counted) == ["egress_r59"]
+        assert list(datapath.egress(frame(asked)).counted) == ["egress_rule_r59"]

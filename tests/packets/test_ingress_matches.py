@@ -40,7 +40,7 @@ def test_first_match(compiled: Compile, kind: str, rules: int) -> None:
             for n in (0, rules - 1):
                 given = arriving(Way("", kind, "11.0.0.1", remote, "", 7), packet("tcp", f"10.{n}.0.1", "10.99.0.1"))
                 outcome = datapath.ingress(given)
-                assert (outcome.verdict, list(outcome.counted)) == ("pass", [f"ingress_r{n}"])
+                assert (outcome.verdict, list(outcome.counted)) == ("pass", [f"ingress_rule_r{n}"])
         for remote, source, reason in (
             ("192.0.2.1", "10.200.0.1", "match"),
             ("2001:db8::4", "10.200.0.1", "match"),
@@ -50,4 +50,4 @@ def test_first_match(compiled: Compile, kind: str, rules: int) -> None:
             given = arriving(Way("", kind, "11.0.0.1", remote, "", 7), packet("tcp", source, "10.99.0.1"))
             outcome = datapath.ingress(given)
             assert (outcome.verdict, outcome.frame) == ("drop", given)
-            assert list(outcome.counted) == [f"refused_{kind}_{reason}"]
+            assert list(outcome.counted) == [f"refused_{kind}__{reason}"]

@@ -76,9 +76,9 @@ def found_key(datapath: Datapath, destination: Any) -> int:
     source = "10.200.200.200" if destination.version == 4 else "2001:db8::1"
     outcome = datapath.egress(frame(packet("udp-odd", source, str(destination))))
     if outcome.verdict == "drop":
-        assert list(outcome.counted) == ["egress_all_no_row"]
+        assert list(outcome.counted) == ["egress_miss_all"]
         return 0
-    assert list(outcome.counted) == ["egress_all"]
+    assert list(outcome.counted) == ["egress_rule_all"]
     return int.from_bytes(outcome.frame[14 + 24 : 14 + 28], "big")
 
 
@@ -120,9 +120,9 @@ egress:
             outcome = datapath.egress(frame(packet("udp-odd", str(source), str(destination))))
             expected = "egress_default"
             if any(source in n for n in listed if n.version == version):
-                expected = "egress_by"
+                expected = "egress_rule_by"
             if any(destination in n for n in listed if n.version == version):
-                expected = "egress_to"
+                expected = "egress_rule_to"
             assert list(outcome.counted) == [expected], (source, destination)
 
 

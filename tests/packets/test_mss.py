@@ -160,14 +160,14 @@ def test_authenticated_options_are_kept(compiled: Compile, options: bytes) -> No
         packet = raw_syn(options)
         outcome = datapath.egress(frame(packet))
         assert outcome.frame[34:] == bytes(packet)
-        assert set(outcome.counted) == {"egress_sites", "egress_mss_kept"}
+        assert set(outcome.counted) == {"egress_rule_sites", "egress_mss_kept"}
         came = IP(bytes(packet))
         came.src, came.dst = came.dst, came.src
         del came.chksum
         outcome = datapath.ingress(frame(came))
         assert outcome.frame[14:] == bytes(came) and set(outcome.counted) == {"ingress_mss_kept"}
         low = raw_syn(b"\x02\x04\x02\x00" + AO)  # nothing had to be lowered
-        assert set(datapath.egress(frame(low)).counted) == {"egress_sites"}
+        assert set(datapath.egress(frame(low)).counted) == {"egress_rule_sites"}
 
 
 def test_shapes_of_packets(compiled: Compile) -> None:

@@ -141,7 +141,7 @@ def test_receiving_new_protocols(new: Path) -> None:
 
     with Datapath(new / "made") as datapath:
         toy = datapath.ingress(arrived(7777, "abff0800ffabcdef"))
-        assert (toy.frame[14:], toy.mark, list(toy.counted)) == (inner, 3, ["ingress_toy"])
+        assert (toy.frame[14:], toy.mark, list(toy.counted)) == (inner, 3, ["ingress_rule_toy"])
         for header, counter in (
             ("acff0800ffabcdef", "magic"), ("abff0806ffabcdef", "payload"), ("abff0800ffabcdee", "tenant"),
         ):  # fmt: skip
@@ -150,9 +150,9 @@ def test_receiving_new_protocols(new: Path) -> None:
             assert (refused.verdict, refused.frame, list(refused.counted)) == (
                 "drop",
                 given,
-                [f"refused_toy_{counter}"],
+                [f"refused_toy__{counter}"],
             )
         tube = datapath.ingress(arrived(6090, "00040000", "192.0.2.2"))
-        assert (tube.frame[14:], list(tube.counted)) == (inner, ["ingress_tube"])
+        assert (tube.frame[14:], list(tube.counted)) == (inner, ["ingress_rule_tube"])
         assert datapath.ingress(arrived(6090, "40040000")).verdict == "drop"
         assert datapath.ingress(arrived(6090, "00060000")).verdict == "drop"

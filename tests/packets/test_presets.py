@@ -86,7 +86,7 @@ def leaves(datapath: Datapath, name: str, port: int = 1000) -> Outcome:
 
 def assert_sent(outcome: Outcome, name: str, destination: str, rule: str, port: int = 0) -> None:
     build, usual = KINDS[name]
-    assert (outcome.verdict, set(outcome.counted)) == ("pass", {f"egress_{rule}"})
+    assert (outcome.verdict, set(outcome.counted)) == ("pass", {f"egress_rule_{rule}"})
     sent = outcome.frame[14:]
     source_port = 61234 if name == "aws-gwlb" else int.from_bytes(sent[20:22], "big")
     inner = segment(name != "aws-gwlb")
@@ -106,16 +106,16 @@ def test_what_goes_back(compiled: Compile, name: str) -> None:
     destination, rule, otherwise = WAY[name]
     with preset(compiled, name) as datapath:
         before = leaves(datapath, name)
-        assert (before.verdict, set(before.counted)) == ("drop", {f"egress_{otherwise}"})
+        assert (before.verdict, set(before.counted)) == ("drop", {f"egress_rule_{otherwise}"})
         stranger = comes(datapath, name, STRANGER)
-        assert stranger.verdict == "drop" and set(stranger.counted) == {f"refused_{kind(name)}_source"}
+        assert stranger.verdict == "drop" and set(stranger.counted) == {f"refused_{kind(name)}__source"}
         assert leaves(datapath, name).verdict == "drop"
         came = comes(datapath, name)
         assert came.frame == frame(segment(False)) and "flows_learned" in came.counted
         assert came.mark == (MARK if name == "aws-gwlb" else 0)
         assert_sent(leaves(datapath, name), name, destination, rule)
         other = leaves(datapath, name, port=1001)
-        assert (other.verdict, set(other.counted)) == ("drop", {f"egress_{otherwise}"})
+        assert (other.verdict, set(other.counted)) == ("drop", {f"egress_rule_{otherwise}"})
         plain = datapath.egress(frame(bytes(IP(src=OWN[4], dst=CLIENT) / UDP(sport=53, dport=53))))
         assert (plain.verdict, set(plain.counted)) == ("pass", {"egress_default"})
 
@@ -128,10 +128,10 @@ def test_direct_return(compiled: Compile) -> None:
     """It is taken off, and answers leave as they are, but for the MSS: see test_mss."""
     with preset(compiled, "gue-dsr") as datapath:
         came = comes(datapath, "gue-dsr")
-        assert (came.frame, set(came.counted)) == (frame(segment(False)), {"ingress_from_lb"})
+        assert (came.frame, set(came.counted)) == (frame(segment(False)), {"ingress_rule_from_lb"})
         assert comes(datapath, "gue-dsr", STRANGER).verdict == "drop"
         elsewhere = bytes(IP(src=CLIENT, dst="10.0.0.1") / UDP(sport=1, dport=2))
-        assert set(comes(datapath, "gue-dsr", inner=elsewhere).counted) == {"refused_gue_match"}
+        assert set(comes(datapath, "gue-dsr", inner=elsewhere).counted) == {"refused_gue__match"}
         answer = datapath.egress(frame(segment(True)))
         assert (answer.frame, set(answer.counted)) == (frame(segment(True)), set())
 
@@ -140,7 +140,7 @@ def test_direct_return(compiled: Compile) -> None:
 def test_another_port(compiled: Compile, name: str) -> None:
     with preset(compiled, name, "port: 7777") as datapath:
         assert set(comes(datapath, name).counted) == set()  # somebody else's
-        assert "ingress_from_lb" in comes(datapath, name, port=7777).counted
+        assert "ingress_rule_from_lb" in comes(datapath, name, port=7777).counted
         if name != "gue-dsr":
             assert_sent(leaves(datapath, name), name, *WAY[name][:2], port=7777)
 
@@ -150,17 +150,17 @@ def test_what_an_appliance_answers_itself(compiled: Compile, both: bool) -> None
     with preset(compiled, "aws-gwlb", "for: both" if both else "for: forwarded") as datapath:
         comes(datapath, "aws-gwlb")
         answer = datapath.egress(frame(segment(True)), mark=MARK)
-        assert set(answer.counted) == {"egress_back" if both else "egress_lost"}
-        assert "egress_back" in leaves(datapath, "aws-gwlb").counted
+        assert set(answer.counted) == {"egress_rule_back" if both else "egress_rule_lost"}
+        assert "egress_rule_back" in leaves(datapath, "aws-gwlb").counted
 
 
 def test_rules_beside_it_go_first(compiled: Compile) -> None:
     beside = "egress: {rules: [{name: own, match: {source_port: 80, protocol: tcp}, action: drop}], default: pass}\n"
     with preset(compiled, "gue-return", beside=beside) as datapath:
         comes(datapath, "gue-return")
-        assert set(leaves(datapath, "gue-return").counted) == {"egress_own"}
+        assert set(leaves(datapath, "gue-return").counted) == {"egress_rule_own"}
         unlearned = datapath.egress(frame(bytes(IP(src=VIP, dst=CLIENT) / UDP(sport=53, dport=53))))
-        assert set(unlearned.counted) == {"egress_vip_unlearned"}
+        assert set(unlearned.counted) == {"egress_rule_vip_unlearned"}
 
 
 def test_every_preset_is_here() -> None:

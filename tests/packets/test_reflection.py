@@ -98,7 +98,7 @@ def send(datapath: Datapath, inner: Any, mark: int = 0) -> Outcome:
 
 def assert_reflected(outcome: Outcome, inner: Any, outer: int, balancer: str = "", vni: int = VNI) -> None:
     """The frame has the headers that came in, turned round, and the inner packet as it was."""
-    assert (outcome.verdict, "egress_replies" in outcome.counted) == ("pass", True)
+    assert (outcome.verdict, "egress_rule_replies" in outcome.counted) == ("pass", True)
     found = Ether(outcome.frame)
     ip = found[IP] if outer == 4 else found[IPv6]
     assert (ip.src, ip.dst) == (OWN[outer], balancer or BALANCER[outer])
@@ -109,7 +109,7 @@ def assert_reflected(outcome: Outcome, inner: Any, outer: int, balancer: str = "
 
 def assert_unknown(outcome: Outcome, sent: Any) -> None:
     assert outcome.verdict == "drop"
-    assert list(outcome.counted) == ["egress_unlearned"]
+    assert list(outcome.counted) == ["egress_rule_unlearned"]
     assert outcome.frame == bytes(FRAME / sent)
 
 
@@ -120,7 +120,7 @@ def test_tcp(back: Datapath, inner: int, outer: int, flags: str) -> None:
     answer = answering(inner) / TCP(sport=80, dport=4000, flags=flags) / Raw(b"answer")
     assert_unknown(send(back, answer), answer)
     learned = receive(back, asking(inner) / TCP(sport=4000, dport=80, flags="S"), outer)
-    assert set(learned.counted) == {"ingress_from_lb", "flows_learned"}
+    assert set(learned.counted) == {"ingress_rule_from_lb", "flows_learned"}
     assert_reflected(send(back, answer), answer, outer)
     for other in (
         answering(inner) / TCP(sport=80, dport=4001, flags=flags),
@@ -187,7 +187,7 @@ def test_cut_off_errors(back: Datapath) -> None:
     whole = bytes(answering(4) / ICMP(type=3, code=3) / asking(4) / UDP(sport=5001, dport=53))
     for length in (24, 28, 40, 48, 51):
         outcome = back.egress(bytes(Ether(dst=MAC, src=MAC, type=0x0800)) + whole[:length])
-        assert list(outcome.counted) == ["egress_unlearned"], length
+        assert list(outcome.counted) == ["egress_rule_unlearned"], length
 
 
 def test_fragments_of_an_answer(back: Datapath) -> None:
@@ -222,8 +222,8 @@ def test_an_encapsulator_that_changes(back: Datapath) -> None:
     ways = [(4, BALANCER[4], 1), (4, OTHER[4], 1), (4, OTHER[4], 2), (6, BALANCER[6], 2), (4, BALANCER[4], 1)]
     for number, (outer, balancer, vni) in enumerate(ways):
         counted = receive(back, question, outer, balancer, vni).counted
-        assert set(counted) == {"ingress_from_lb", "flows_changed" if number else "flows_learned"}
-        assert set(receive(back, question, outer, balancer, vni).counted) == {"ingress_from_lb"}
+        assert set(counted) == {"ingress_rule_from_lb", "flows_changed" if number else "flows_learned"}
+        assert set(receive(back, question, outer, balancer, vni).counted) == {"ingress_rule_from_lb"}
         assert_reflected(send(back, answer), answer, outer, balancer, vni)
 
 
@@ -231,7 +231,7 @@ def test_strangers_teach_nothing(back: Datapath) -> None:
     """A source that no rule lists is refused, and so is what is not to one of the VIPs."""
     answer = answering(4) / UDP(sport=53, dport=5001)
     assert list(receive(back, asking(4) / UDP(sport=5001, dport=53), 4, "198.18.0.1").counted) == [
-        "refused_vxlan_source"
+        "refused_vxlan__source"
     ]
     assert_unknown(send(back, answer), answer)
     receive(back, asking(4) / UDP(sport=5001, dport=53))
@@ -257,10 +257,10 @@ def test_forwarded(compiled: Compile) -> None:
         with Datapath(compiled(spec)) as datapath:
             receive(datapath, question)
             outcome = send(datapath, question)
-            assert ("egress_replies" in outcome.counted) == itself
+            assert ("egress_rule_replies" in outcome.counted) == itself
             if itself:
                 assert_reflected(outcome, question, 4)
-            assert ("egress_replies" in send(datapath, answer).counted) == answers
+            assert ("egress_rule_replies" in send(datapath, answer).counted) == answers
 
 
 def test_idle_flows_are_forgotten(compiled: Compile) -> None:
@@ -289,12 +289,12 @@ def test_a_full_table_says_what_it_gives_up(compiled: Compile) -> None:
             evicted += "flows_evicted" in counted
             send(datapath, answering(4) / UDP(sport=53, dport=1))
         known = sum(
-            "egress_replies" in send(datapath, answering(4) / UDP(sport=53, dport=port)).counted
+            "egress_rule_replies" in send(datapath, answering(4) / UDP(sport=53, dport=port)).counted
             for port in range(1, 600)
         )
         assert known + evicted == 599
         assert 64 <= known <= 128
-        assert "egress_replies" in send(datapath, answering(4) / UDP(sport=53, dport=1)).counted
+        assert "egress_rule_replies" in send(datapath, answering(4) / UDP(sport=53, dport=1)).counted
 
 
 @pytest.mark.parametrize(("inner", "outer"), FAMILIES)

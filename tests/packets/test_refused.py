@@ -23,7 +23,7 @@ EVERY_WAY = pytest.mark.parametrize("way", ACCEPTED, ids=str)
 def refused(loaded: Load, way: Way, given: bytes, reason: str, **context: int) -> None:
     """Dropped as it was, with one counter and no other."""
     outcome = loaded(way.example).ingress(given, mark=5, **context)
-    expected = {f"refused_{way.kind}_{reason}": (context.get("gso_segs") or 1, len(given) - 14)}
+    expected = {f"refused_{way.kind}__{reason}": (context.get("gso_segs") or 1, len(given) - 14)}
     assert outcome.counted == ({} if reason == OTHERS else expected)
     assert outcome.verdict == ("pass" if reason == OTHERS else "drop")
     assert outcome.frame.hex() == given.hex()

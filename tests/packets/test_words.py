@@ -79,14 +79,15 @@ ingress: {refuse: pass, rules: [{name: in, decapsulate: e, from: all.to}]}
     with Datapath(compiled(text)) as datapath:
         given = frame(IP(src="198.51.100.1", dst=OWN[4], proto=4) / Raw(packet("tcp", "10.0.0.2", "10.0.0.1")))
         outcome = datapath.ingress(given)
-        assert (outcome.verdict, outcome.frame, list(outcome.counted)) == ("pass", given, ["refused_e_source"])
+        assert (outcome.verdict, outcome.frame, list(outcome.counted)) == ("pass", given, ["refused_e__source"])
 
 
 def test_default_drop_keeps_the_link_alive(compiled: Compile) -> None:
     text = HEAD + "egress: {rules: [{name: a, match: {destination: 10.0.0.0/8}, action: pass}], default: drop}\n"
     with Datapath(compiled(text)) as datapath:
         for source, destination, counter in (
-            ("192.0.2.1", "10.0.0.1", "a"), ("192.0.2.1", "11.0.0.1", "default"), ("fd00::1", "fd00::2", "default"),
+            ("192.0.2.1", "10.0.0.1", "rule_a"), ("192.0.2.1", "11.0.0.1", "default"),
+            ("fd00::1", "fd00::2", "default"),
             ("192.0.2.1", "169.254.0.1", "link_local"), ("192.0.2.1", "224.0.0.251", "link_local"),
             ("192.0.2.1", "224.0.1.1", "default"), ("fe80::1", "ff02::fb", "link_local"),
             ("fd00::1", "ff05::1", "default"),
@@ -123,12 +124,12 @@ ingress:
     lab = packet("udp-long", "10.9.0.1", "10.0.0.1")
     six = packet("udp-long", "fd00::2", "fd00::1")
     cases = [
-        ("192.0.2.1", web, "ingress_web", 7), ("192.0.2.2", web, "refused_e_match", 1),
-        ("192.0.2.1", lab, "refused_e_match", 1), ("198.51.100.9", lab, "ingress_lab", 8),
-        ("2001:db8::5", lab, "ingress_lab", 8), ("2001:db9::5", lab, "refused_e_match", 1),
-        ("203.0.113.1", six, "ingress_six", 1), ("2001:db9::1", six, "ingress_six", 1),
+        ("192.0.2.1", web, "ingress_rule_web", 7), ("192.0.2.2", web, "refused_e__match", 1),
+        ("192.0.2.1", lab, "refused_e__match", 1), ("198.51.100.9", lab, "ingress_rule_lab", 8),
+        ("2001:db8::5", lab, "ingress_rule_lab", 8), ("2001:db9::5", lab, "refused_e__match", 1),
+        ("203.0.113.1", six, "ingress_rule_six", 1), ("2001:db9::1", six, "ingress_rule_six", 1),
         # A later fragment shows no ports, and nobody is let in who might not be meant.
-        ("192.0.2.1", packet("later-fragment", "10.1.0.1", "10.0.0.1"), "refused_e_match", 1),
+        ("192.0.2.1", packet("later-fragment", "10.1.0.1", "10.0.0.1"), "refused_e__match", 1),
     ]  # fmt: skip
     with Datapath(compiled(text)) as datapath:
         for source, inner, counter, mark in cases:
@@ -156,7 +157,7 @@ ingress: {{rules: [{{name: in, decapsulate: e, from: [{listed}]}}]}}
                 outcome = datapath.ingress(frame(bytes(head / Raw(inner)), 0x0800 if head.version == 4 else 0x86DD))
                 # In the IPv6 prefixes the number is read as hexadecimal.
                 expected = i in range(20)
-                assert list(outcome.counted) == ["ingress_in" if expected else "refused_e_source"], head
+                assert list(outcome.counted) == ["ingress_rule_in" if expected else "refused_e__source"], head
 
 
 def test_another_port_and_host_values(compiled: Compile) -> None:
@@ -184,8 +185,8 @@ ingress: {rules: [{name: in, decapsulate: e, from: all.to}]}
         vxlan = UDP(sport=1, dport=8472, chksum=0) / VXLAN(flags=8, vni=0xABCDEF)
         assert out.hex() == bytes(head / vxlan / ether / Raw(inner)).hex()
         for vni, mac, counter in (
-            (0xABCDEF, "02:00:00:00:00:01", "ingress_in"), (0xABCDEE, "02:00:00:00:00:01", "refused_e_vni"),
-            (0xABCDEF, "02:00:00:00:00:99", "refused_e_ethernet_destination"),
+            (0xABCDEF, "02:00:00:00:00:01", "ingress_rule_in"), (0xABCDEE, "02:00:00:00:00:01", "refused_e__vni"),
+            (0xABCDEF, "02:00:00:00:00:99", "refused_e__ethernet_destination"),
         ):  # fmt: skip
             received = IP(src="192.0.2.9", dst=OWN[4]) / UDP(sport=5, dport=8472, chksum=0) / VXLAN(flags=8, vni=vni)
             arrived = frame(received / Ether(dst=mac, src=MAC, type=0x0800) / Raw(inner))

@@ -8,7 +8,7 @@ from typing import Any
 
 from scapy.layers.inet import IP, UDP, IPOption_NOP
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop
-from scapy.layers.l2 import GRE, Ether
+from scapy.layers.l2 import GRE, Dot1Q, Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Raw
 
@@ -82,6 +82,21 @@ def _payload(data: bytes) -> Callable[[Any], Any]:
     return change
 
 
+def tagged(tags: Any, first: int = 0x8100, type_: int = 0) -> Callable[[Any], None]:
+    """Tags in the inner frame; `first` is the outer one's protocol, `type_` what is said to follow."""
+
+    def change(datagram: Any) -> None:
+        ether = datagram[Ether]
+        found = tags.copy()
+        found.lastlayer().type = type_ or ether.type
+        inner = ether.payload
+        ether.remove_payload()
+        ether.type = first
+        ether.add_payload(found / inner)
+
+    return change
+
+
 def _version(datagram: Any) -> Any:
     data = bytes(datagram)
     return Raw(bytes([0x50 | data[0] & 15]) + data[1:])
@@ -127,21 +142,26 @@ WRONG = (
     Wrong("UDP length 0", ("vxlan",), BOTH, "length", setting(UDP, len=0)),
     Wrong("UDP length short", ("vxlan",), BOTH, "length", setting(UDP, len=8)),
     Wrong("UDP length over", ("vxlan",), BOTH, "length", setting(UDP, len=65535)),
-    Wrong("no I flag", ("vxlan",), BOTH, "flags", setting(VXLAN, flags=0)),
-    Wrong("all flags", ("vxlan",), BOTH, "flags", setting(VXLAN, flags=0xFF)),
+    Wrong("no I flag", ("vxlan",), BOTH, "vxlan_flags", setting(VXLAN, flags=0)),
+    Wrong("all flags", ("vxlan",), BOTH, "vxlan_flags", setting(VXLAN, flags=0xFF)),
     Wrong("another VNI", ("vxlan",), BOTH, "vni", setting(VXLAN, vni=43)),
     Wrong("VNI 0", ("vxlan",), BOTH, "vni", setting(VXLAN, vni=0)),
     Wrong("highest VNI", ("vxlan",), BOTH, "vni", setting(VXLAN, vni=0xFFFFFF)),
     Wrong("inner MAC", ("vxlan",), BOTH, "ethernet_destination", setting(Ether, dst="02:00:00:00:00:78")),
+    Wrong("inner broadcast", ("vxlan",), BOTH, "ethernet_destination", setting(Ether, dst="ff:ff:ff:ff:ff:ff")),
     Wrong("inner ARP", ("vxlan",), BOTH, "payload", setting(Ether, type=0x0806)),
-    Wrong("inner VLAN tag", ("vxlan",), BOTH, "payload", setting(Ether, type=0x8100)),
-    Wrong("another key", ("gre",), BOTH, "key", setting(GRE, key=99)),
-    Wrong("key 0", ("gre",), BOTH, "key", setting(GRE, key=0)),
-    Wrong("no key", ("gre",), BOTH, "flags", setting(GRE, key_present=0)),
-    Wrong("GRE checksum", ("gre",), BOTH, "flags", setting(GRE, chksum_present=1)),
-    Wrong("GRE sequence number", ("gre",), BOTH, "flags", setting(GRE, seqnum_present=1)),
-    Wrong("GRE routing", ("gre",), BOTH, "flags", setting(GRE, routing_present=1)),
-    Wrong("GRE version 1", ("gre",), BOTH, "flags", setting(GRE, version=1)),
+    Wrong("inner VLAN tag", ("vxlan",), BOTH, "vlan", tagged(Dot1Q(prio=3, vlan=1))),
+    Wrong("highest inner VLAN", ("vxlan",), BOTH, "vlan", tagged(Dot1Q(vlan=4095))),
+    Wrong("inner service VLAN", ("vxlan",), BOTH, "vlan", tagged(Dot1Q(vlan=256), 0x88A8)),
+    Wrong("two inner tags", ("vxlan",), BOTH, "payload", tagged(Dot1Q(vlan=0) / Dot1Q(vlan=0))),
+    Wrong("ARP behind a priority tag", ("vxlan",), BOTH, "payload", tagged(Dot1Q(vlan=0), type_=0x0806)),
+    Wrong("another key", ("gre",), BOTH, "gre_key", setting(GRE, key=99)),
+    Wrong("key 0", ("gre",), BOTH, "gre_key", setting(GRE, key=0)),
+    Wrong("no key", ("gre",), BOTH, "gre_flags", setting(GRE, key_present=0)),
+    Wrong("GRE checksum", ("gre",), BOTH, "gre_flags", setting(GRE, chksum_present=1)),
+    Wrong("GRE sequence number", ("gre",), BOTH, "gre_flags", setting(GRE, seqnum_present=1)),
+    Wrong("GRE routing", ("gre",), BOTH, "gre_flags", setting(GRE, routing_present=1)),
+    Wrong("GRE version 1", ("gre",), BOTH, "gre_flags", setting(GRE, version=1)),
     Wrong("Ethernet in GRE", ("gre",), BOTH, "payload", setting(GRE, proto=0x6558)),
     Wrong("ERSPAN in GRE", ("gre",), BOTH, "payload", setting(GRE, proto=0x88BE)),
     Wrong("inner version", ALL, BOTH, "payload", _payload(b"\x55")),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
+from tests.support.pinned_compiler import compile_c
 
 from encap_compile.diagnostics import DiagnosedError
 from encap_compile.kernel import libbpf
@@ -28,22 +28,9 @@ def test_missing() -> None:
     "source", ["", "int libbpf_major_version(void) { return 0; } int libbpf_minor_version(void) { return 8; }"]
 )
 def test_too_old(tmp_path: Path, source: str) -> None:
-    import sys
-
     library = tmp_path / "libold.so"
     (tmp_path / "old.c").write_text(source + "\nint nothing;\n")
-    compiler = [
-        sys.executable,
-        "-m",
-        "ziglang",
-        "cc",
-        "-shared",
-        "-nostdlib",
-        "-o",
-        str(library),
-        str(tmp_path / "old.c"),
-    ]
-    subprocess.run(compiler, check=True, capture_output=True)
+    compile_c(["-shared", "-nostdlib", "-o", library, tmp_path / "old.c"])
     with pytest.raises(DiagnosedError) as caught:
         libbpf._open(str(library))
     assert caught.value.diagnostics[0].code == "K202"

@@ -104,7 +104,7 @@ def test_counters_are_named_once(example: tuple[Spec, Lowered]) -> None:
     kinds = ("chosen", "passed", "dropped", "refused", "decapsulated", "flows", "connect")
     assert all(c.text and c.kind in kinds for c in counters)
     for rule in spec.egress.rules:
-        assert f"egress_{rule.name.replace('-', '_')}" in {c.name for c in counters}
+        assert f"egress_rule_{rule.name.replace('-', '_')}" in {c.name for c in counters}
     assert [c.name for c in counters] == [c.name for c in found.program.counters]
 
 
@@ -120,7 +120,7 @@ def test_inserting_a_rule_moves_nobody(tmp_path: Path) -> None:
         for r in (rules, [new, *rules])
     )
     assert before.items() <= after.items()
-    assert set(after) - set(before) == {"egress_new"}
+    assert set(after) - set(before) == {"egress_rule_new"}
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_hashes_that_were_edited_too(compiled: Path) -> None:
     import hashlib
 
     path = bundle(compiled, C)
-    path.write_text(path.read_text().replace("VXLAN_IPV4_IPV4_TTL 64", "VXLAN_IPV4_IPV4_TTL 65"))
+    path.write_text(path.read_text().replace("STACK_VXLAN_IPV4__IPV4_TTL 64", "STACK_VXLAN_IPV4__IPV4_TTL 65"))
     manifest = bundle(compiled, "manifest.json")
     document = json.loads(manifest.read_text())
     document["files"][C] = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -124,7 +124,7 @@ def test_a_changed_spec(compiled: Path) -> None:
     assert code == 3 and {C, "manifest.json"} <= set(why)
     assert why[C] == "the spec vxlan-overlay.yaml changed"
     text = run(compiled, "--check", SPEC).stdout
-    assert "+#define VXLAN_UDP_DESTINATION_PORT 8472" in text
+    assert "+#define ENCAP_VXLAN__UDP_DESTINATION_PORT 8472" in text
     assert run(compiled, SPEC).exit_code == 0
     assert check(compiled) == (0, {})
 

@@ -13,6 +13,7 @@ from ..rows import EncodedRows
 from ..rows.short import ShortFindings
 from ..spec import Spec
 from . import (
+    boot,
     contract,
     directions,
     ends,
@@ -23,6 +24,7 @@ from . import (
     ingress_lookup,
     ingress_source,
     inline_rows,
+    kernel,
     literals,
     marks,
     names,
@@ -56,6 +58,7 @@ CHECKS = (
     ports.check,
     families.check,
     rule_count.check,
+    boot.check,
     shadowed.check,
     ingress_source.check,
     ingress_lookup.check,
@@ -66,7 +69,7 @@ CHECKS = (
     indistinct.check,
 )
 # What is only worth a warning, and would be noise beside an error that may be its cause.
-LAST = (directions.check, unused.check)
+LAST = (directions.check, unused.check, kernel.check)
 
 
 def run(spec: Spec) -> Findings:

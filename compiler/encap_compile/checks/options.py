@@ -8,7 +8,6 @@ from ..headers.model import Options
 from ..spec import HeaderUse, Spec
 
 HEAD = 4  # bytes
-TAKEN = ("at", "seen")  # of the members beside the options' own
 
 
 def check(spec: Spec, findings: Findings) -> None:
@@ -34,9 +33,6 @@ def _together(use: HeaderUse, findings: Findings) -> None:
         size += HEAD + option.length
         if option.name in headers()[use.name].settable():
             words = f"`received.{use.name}.{option.name}` is a field of the header already"
-            findings.error("E427", words, option.place, "rename the option")
-        if option.name in TAKEN or option.name.replace("-", "_").endswith("_head"):
-            words = f"`{option.name}` has a meaning of its own in the C"
             findings.error("E427", words, option.place, "rename the option")
         if option.name in names:
             related = ((names[option.name], "the first"),)

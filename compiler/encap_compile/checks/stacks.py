@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from ..diagnostics import Findings
-from ..headers.catalogue import FAMILIES, headers
-from ..headers.model import FromSpec, Length, Opaque
+from ..headers.catalogue import FAMILIES, headers, resolve
+from ..headers.model import FromSpec, Opaque
+from ..headers.room import instance_names, per_segment
 from ..spec import Encapsulation, HeaderUse, Reference, Scalar, Spec
-from .common import IP_HEADERS, resolved, tables_of
+from .common import IP_HEADERS, families, resolved, tables_of
 
 
 def check(spec: Spec, findings: Findings) -> None:
-    """E403, E405 to E407 what can follow what; E408, E409 the ends of the tunnel; N916 per segment; N921 two IPs."""
+    """E403, E405 to E407 what can follow what; E408, E409 the ends of the tunnel; E560 per segment; N921 two IPs."""
     for encapsulation in spec.encapsulations.values():
         first = encapsulation.headers[0]
         if first.name not in IP_HEADERS:
@@ -19,11 +20,13 @@ def check(spec: Spec, findings: Findings) -> None:
             findings.error("E406", words, first.place, help)
         else:
             _ends(first, bool(tables_of(spec, encapsulation.name)), findings)
+        wrong = len(findings.all)
         _order(encapsulation, findings)
+        in_order = len(findings.all) == wrong
         for use in encapsulation.headers:
             _bare(use, findings)
-        if any(encapsulation.name in t.encapsulations for t in spec.endpoints.values()):
-            _lengths(encapsulation, findings)
+        if in_order and spec.egress.segmentation and _is_sent(spec, encapsulation):
+            _segments(encapsulation, findings)
 
 
 def _order(encapsulation: Encapsulation, findings: Findings) -> None:
@@ -71,17 +74,33 @@ def _written(use: HeaderUse) -> dict[str, object]:
     return {word: value.value for word, value in use.values.items() if isinstance(value, Scalar)}
 
 
-def _lengths(encapsulation: Encapsulation, findings: Findings) -> None:
-    """A length that the kernel does not write anew in each segment is wrong in all but one of a super-packet."""
-    for use in encapsulation.headers:
-        for header in resolved(use.name):
-            for field in header.fields():
-                role = field.role
-                if isinstance(role, Length) and role.extent in ("datagram", "payload") and not role.repaired:
-                    name = f"{header.name}.{field.name}"
-                    words = f"{name} differs per segment, and `segmentation: off` is not yet in this release"
-                    help = "the kernel repairs the lengths of IP and UDP alone when it cuts a super-packet"
-                    findings.error("N916", words, use.place, help)
+def _is_sent(spec: Spec, encapsulation: Encapsulation) -> bool:
+    """Whether packets leave with it: rows take it, or replies do."""
+    reflected = [rule.reflect for rule in spec.egress.rules if rule.reflect is not None]
+    replies = {reflect.encapsulation for reflect in reflected}
+    replies |= {
+        r.decapsulate for f in reflected for r in spec.ingress.rules if r.name == f.rule and not f.encapsulation
+    }
+    return bool(tables_of(spec, encapsulation.name)) or encapsulation.name in replies
+
+
+def _segments(encapsulation: Encapsulation, findings: Findings) -> None:
+    """A field that the kernel does not write in each segment is wrong in all but one of a GSO packet."""
+    for family in families(encapsulation):
+        chain = [resolve(use.name, family) for use in encapsulation.headers]
+        laid = [(h, h.layout(_written(use))) for h, use in zip(chain, encapsulation.headers, strict=True)]
+        found = per_segment(laid)
+        if found:
+            instance, _, field = found.partition(".")
+            use = encapsulation.headers[instance_names([h.name for h in chain]).index(instance)]
+            what = f"`{field}` of this {use.name}" if field else f"what stands behind {use.name}"
+            words = f"{encapsulation.name}: the kernel does not write {what} in each segment of a GSO packet"
+            help = (
+                "add `segmentation: off` under `egress:`, which drops GSO packets that would take this encapsulation, "
+                "and let the device have none: `ip link set dev DEVICE gso_max_segs 1`"
+            )
+            findings.error("E560", words, use.place, help)
+            return
 
 
 def _may_follow(name: str) -> str:

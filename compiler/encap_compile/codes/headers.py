@@ -66,6 +66,21 @@ row. For one fixed destination, write the header of its family:
 Only what answers a packet may have a host value there: it is of the family of the packet that came in, or
 of the other one on a host that has no address of that family.""",
     ),
+    "E560": Explained(
+        "a header that the kernel cannot write in each segment",
+        """A GSO packet is encapsulated once, and the kernel cuts it into segments afterwards. It writes the lengths of
+the outermost IP header and of a UDP header right behind it in each segment, and copies everything else. A
+second UDP header, or a length of another protocol, would be wrong in all segments but one. So such an
+encapsulation is for packets that are no GSO packets, and the spec says so:
+
+    egress:
+      segmentation: off
+      ...
+
+A GSO packet that a rule gives this encapsulation is then dropped and counted as `egress_gso`. Let no device
+build them: `ip link set dev DEVICE gso_max_segs 1` for local connections, `ethtool -K DEVICE gro off` where
+packets that are forwarded come in.""",
+    ),
     "E411": Explained(
         "not a value of this type",
         """The text is not an address, a number, a MAC address or a name of the kind that is needed here.
@@ -148,9 +163,8 @@ Write the address alone.""",
     "E427": Explained(
         "options that cannot stand beside each other",
         """An option is found by its class and type, and referred to by its name, so in one header both are its
-own; `at`, `seen` and names that end in `_head` are taken. Where two encapsulations have an option of
-one name, it is as long in both. All options of a header together are at most as long as the header
-can say: 252 bytes in Geneve.
+own. Where two encapsulations have an option of one name, it is as long in both. All options of a header
+together are at most as long as the header can say: 252 bytes in Geneve.
 
     - geneve:
         vni: 1

@@ -20,7 +20,8 @@ CODES: dict[str, Explained] = {
     "N903": _later(
         "MTU handling",
         "`mtu` will answer packets that are too big, and follow the path's own MTU. The MSS of TCP flows is lowered\n"
-        "already (`clamp_mss`). For others, set `mtu` on the routes of the inner prefixes; `encapctl plan` says how much.",
+        "already (`clamp_mss`). For others, set `mtu` on the routes of the inner prefixes; `encapctl plan` says how\n"
+        "much.",
     ),
     "N907": _later(
         "pools",
@@ -45,7 +46,7 @@ CODES: dict[str, Explained] = {
         "`received.HEADER.FIELD` stands in the key of a table for `lookup` for fields that tell tenants apart,\n"
         "like a VNI or a key.",
     ),
-    "N916": _later("control of segmentation", "`segmentation: off` will allow header fields that differ per segment."),
+    "N916": _later("control of segmentation by table", "`segmentation: off` stands under `egress:`, for all tables."),
     "N917": _later("more fields of this header", "The compiler sets the field itself, or leaves it out."),
     "N920": _later("this version of the language", "This release reads `apiVersion: encap/v1alpha1`."),
     "N921": _later(

@@ -61,8 +61,8 @@ of them.""",
     ),
     "E310": Explained(
         "a reserved name",
-        """The name is a word of C, or already has a meaning where it would stand: rows have the columns
-`name`, `encapsulation` and those of the key, and `from: any` is everybody.""",
+        """The name already has a meaning where it would stand: rows have the columns `name`, `encapsulation` and
+those of the key, and `from: any` is everybody.""",
     ),
     "E311": Explained(
         "an unknown ingress rule",

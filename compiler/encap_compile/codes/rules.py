@@ -164,6 +164,12 @@ rule with a set, which is one lookup however long it is:
 leaves by the rules that follow, mostly in the clear: to a gateway load balancer it would be lost, to others it
 would be seen. Give the row a mark of the rules' range, or the rules the row's.""",
     ),
+    "W530": Explained(
+        "a kernel that nobody has tested",
+        """`kernel` names the oldest kernel that the object must load on, and the compiler uses what that kernel has. Of
+one newer than those in docs/kernels.md nobody knows what the program does there. It may be a slip: write the oldest
+kernel of the fleet.""",
+    ),
     "W521": Explained(
         "many rules",
         """500 rules in a direction are the most that a program can hold, and this spec has more than half of them.

@@ -30,7 +30,7 @@ LISTS = Later("N910", "fields that hold a list")
 HEADERS = Later("N912", "this header", "docs/spec.md has the headers of this release")
 CHECKSUMS = Later("N913", "outer checksums other than `zero`", "write `checksum: zero`, and let the receiver accept it")
 RECEIVED = Later("N914", "this received field in the key of a table")
-SEGMENTATION = Later("N916", "control of segmentation")
+SEGMENTATION = Later("N916", "control of segmentation here", "write `segmentation: off` under `egress:`")
 HEADER_OPTIONS = Later("N917", "this field of the header")
 VERSION = Later("N920", "this version of the language", "write `apiVersion: encap/v1alpha1`")
 TWO_IP = Later("N921", "more than one outer IP header")
@@ -44,7 +44,7 @@ KEYS: dict[str, dict[str, Later]] = {
     "host_value": {},
     "mtu": {"too_big": MTU, "path": MTU},
     "table": {"members": POOLS, "segmentation": SEGMENTATION},
-    "egress": {"mtu": MTU, "segmentation": SEGMENTATION},
+    "egress": {"mtu": MTU},
     "row": {"priority": POOLS, "weight": POOLS, "state": POOLS},
     "header_ip": {"ecn": HEADER_OPTIONS, "df": HEADER_OPTIONS},
     "header_ipv4": {

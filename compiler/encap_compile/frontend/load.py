@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from ..diagnostics import DiagnosedError, Findings, Place
+from ..regular_file import NotRegularError, open_regular
 from ..rows.short import ShortFindings
 from ..spec import Preset, Spec
 from .nodes import Node
@@ -66,19 +67,18 @@ def read_bytes(path: str, findings: Findings) -> bytes:
     """The spec's bytes; b"" after a finding (E101, E102, E103)."""
     place = Place(path)
     try:
-        file = Path(path)
-        if file.exists() and not file.is_file():
-            what = "is a directory" if file.is_dir() else "is not a regular file"
-            findings.error("E102", f"{path} {what}", place, "name the spec itself")
-            return b""
-        if file.stat().st_size > MOST_BYTES:
+        with open_regular(Path(path)) as file:
+            data = file.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
             help = "keep rows in a CSV file, and say `file:`"
             findings.error("E103", f"{path} is larger than {MOST_BYTES >> 20} MiB", place, help)
             return b""
-        return file.read_bytes()
+        return data
+    except (IsADirectoryError, NotRegularError) as error:
+        what = "is a directory" if isinstance(error, IsADirectoryError) else "is not a regular file"
+        findings.error("E102", f"{path} {what}", place, "name the spec itself")
     except FileNotFoundError:
         findings.error("E101", f"there is no file {path}", place, "is the name right, relative to this folder?")
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "its name cannot be used"
-        findings.error("E101", f"{path} cannot be read: {reason}", place)
+    except OSError as error:
+        findings.error("E101", f"{path} cannot be read: {error.strerror}", place)
     return b""

@@ -275,6 +275,8 @@ def _rules() -> Schema:
                 "rules": described("egress.rules", type="array", items=reference("egress_rule")),
                 "default": described("egress.default", enum=["pass", "drop"]),
                 "next_hop": described("egress.next_hop", enum=["keep", "route"], default="keep"),
+                "segmentation": described("egress.segmentation", enum=["off"]),
+                "boot": described("egress.boot", enum=["open", "closed"], default="open"),
                 "remember": described("egress.remember", **reference("remember")),
             },
             ["default"],

@@ -87,6 +87,16 @@ TEXT: dict[str, str] = {
         "`keep`: the packet goes to the inner packet's next hop, and `plan` proves that it is the outer's "
         "too. `route`: it goes to the outer destination's own neighbour."
     ),
+    "egress.segmentation": (
+        "`off`: encapsulations are allowed whose headers the kernel cannot write in each segment of a GSO packet, as a "
+        "second UDP header's length. Such a packet is dropped and counted as `egress_gso`, so the attached devices "
+        "must not be given any: `ip link set dev DEVICE gso_max_segs 1`."
+    ),
+    "egress.boot": (
+        "What becomes of packets before anything is applied: after a reboot, or while an attached device is missing. "
+        "`open`: they leave unencapsulated. `closed`: the prefixes that rules which encapsulate name literally have no "
+        "route until `encapctl` has applied; see `encapctl unit`."
+    ),
     "egress.remember": (
         "Packets whose socket is gone (a reset, the last acknowledgement of a closed connection) take the decision of "
         "their flow. For how many TCP connections of choosing sockets and named cgroups, and how long."

@@ -66,10 +66,14 @@ class FromSpec(Record):
 
 
 class NextProtocol(Record):
-    """Names what follows, as a number of `space`. With `settable`, the spec may give another number."""
+    """Names what follows, as a number of `space`. With `settable`, the spec may give another number.
+
+    `tagged`: a receiver takes an 802.1Q tag of VLAN 0, which carries a priority alone, before the inner packet.
+    """
 
     space: Space
     settable: bool = False
+    tagged: bool = False
 
 
 class Presence(Record):

@@ -18,7 +18,9 @@ from .errors import kernel_error
 
 MINIMUM_VERSION = (1, 0)
 SONAME = "libbpf.so.1"
-_INSTALL = "install it: `apt install libbpf1` (Debian, Ubuntu), `dnf install libbpf` (Fedora, RHEL)"
+_INSTALL = (
+    "install it: `apt-get update && apt-get install libbpf1` (Debian, Ubuntu), `dnf install libbpf` (Fedora, RHEL)"
+)
 
 
 class ObjectHandle(ctypes.Structure):

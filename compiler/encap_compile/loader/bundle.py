@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from ..diagnostics import DiagnosedError, Diagnostic, Exit, Place
 from ..kernel.hooks.base import Point
 from ..manifest import Manifest, PrefixSet, Table
 from ..manifest_io import code, identity, load
+from ..regular_file import MOST_BYTES_OF_ROWS, read_regular
 from .hostfile import RowsEntry
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # also a file name in bpffs, which refuses dots
@@ -52,8 +54,8 @@ class Bundle:
     def c_text(self) -> str:
         """The generated C, for messages; empty if the bundle came without."""
         try:
-            return (self.directory / f"{self.manifest.name}.bpf.c").read_text(encoding="utf-8")
-        except OSError:
+            return read_regular(self.directory / f"{self.manifest.name}.bpf.c").decode()
+        except (OSError, UnicodeDecodeError):
             return ""
 
 
@@ -100,9 +102,14 @@ def open_bundle(directory: Path, rows: Mapping[str, Path] | None = None) -> Bund
 def load_manifest(directory: Path) -> Manifest:
     """Raises DiagnosedError: B301 to B303."""
     path = directory / "manifest.json"
-    if path.exists() or directory.is_file():
-        return load(path)
-    if not directory.exists():
+    try:
+        there, is_folder = os.path.lexists(directory), directory.is_dir()
+        if path.exists() or (there and not is_folder):
+            return load(path)
+    except (OSError, ValueError) as error:  # a name that no file can have
+        reason = error.strerror if isinstance(error, OSError) else "no file can have this name"
+        raise DiagnosedError([Diagnostic("B301", f"no bundle can be there: {reason}", Place(str(directory)))]) from None
+    if not there:
         words, fix = f"there is no directory {directory}", "name a bundle: build/NAME, as `encap-compile` writes it"
         raise DiagnosedError([Diagnostic("B301", words, help=fix)], Exit.SPEC)
     parts = sorted(p.name for p in directory.iterdir() if p.name.endswith((".bpf.c", ".bpf.o")))
@@ -121,7 +128,7 @@ def _check(directory: Path, name: str, expected: str, contents: dict[str, bytes]
     if Path(name).is_absolute() or ".." in Path(name).parts:
         return [Diagnostic("B302", f"malformed: {name} is outside of the bundle", Place(str(path)), _REBUILD)]
     try:
-        contents[name] = path.read_bytes()
+        contents[name] = read_regular(path, MOST_BYTES_OF_ROWS)
     except OSError as error:
         return [
             Diagnostic("B304", f"a file of the bundle cannot be read: {error.strerror}", Place(str(path)), _REBUILD)

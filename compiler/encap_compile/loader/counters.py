@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from ..kernel.errors import KernelError
 from ..kernel.maps import Map
 from ..kernel.pins import open_map
+from ..manifest import Counter
 from .layouts import COUNTERS
 from .observe import Observed, PinnedMap
 from .state import Totals
@@ -22,6 +23,8 @@ def read(counters: Map, layout: Mapping[str, int]) -> Totals:
     cpus = [raw[at : at + size] for at in range(0, len(raw), size)]
     totals = {}
     for name, offset in layout.items():
+        if offset + _PAIR.size > size:  # a layout of another map
+            continue
         pairs = [_PAIR.unpack_from(cpu, offset) for cpu in cpus]
         totals[name] = (sum(p for p, _ in pairs), sum(b for _, b in pairs))
     return totals
@@ -48,6 +51,13 @@ def totals(observed: Observed) -> Totals:
             except KernelError:
                 continue  # unpinned by an apply that runs right now: its carried totals take over
     return add(parts.values())
+
+
+def total(totals: Totals, counter: Counter) -> tuple[int, int]:
+    """Packets and bytes of a counter, with what a program of the first release counted under the name of then."""
+    packets, size = totals.get(counter.name, (0, 0))
+    before = totals.get(counter.formerly, (0, 0)) if counter.formerly else (0, 0)
+    return packets + before[0], size + before[1]
 
 
 def add(parts: Iterable[Totals]) -> Totals:

@@ -18,6 +18,7 @@ from ..kernel.pins import require_bpffs
 from ..machine import Machine, resolve
 from ..manifest import Manifest
 from ..suggest import closest
+from .adopt import judge, with_former
 from .bundle import Bundle, open_bundle
 from .cgroup_contents import with_cgroups
 from .cgroups import Cgroups, attached_path, depth, find_cgroups
@@ -25,6 +26,7 @@ from .compose import Context, Instance, compose, compose_cgroup
 from .contents import Wanted, check_stacks, wanted_contents
 from .hostfile import Given, HostFile, open_host_file, read_settings
 from .layouts import COUNTERS, HOST_SECTION, layout_hashes
+from .lock import FOR_EVER, Patience
 from .observe import Observed
 from .paths import Paths
 from .removals import DEFAULT_LIMITS, Limits
@@ -40,6 +42,8 @@ class Request:
     settings: Sequence[str] = ()
     attach: str = ""
     bpffs: str = ""
+    patience: Patience = FOR_EVER
+    replace: str = ""  # the name of another bundle, whose hooks are taken over
     allow_removals: int = 0  # entries of each table that may go; see `loader.removals`
 
 
@@ -112,6 +116,11 @@ def open_ready(request: Request) -> Bundle:
     return bundle
 
 
+def paths_of(request: Request, bundle: Bundle) -> Paths:
+    """Where the bundle's things are, and of the one that it replaces. Raises DiagnosedError (H140)."""
+    return with_former(Paths.of(bundle.manifest.name, request.bpffs), request.replace)
+
+
 def given_values(host_file: HostFile, settings: Sequence[str]) -> dict[str, Given]:
     """All given host values, --set over the file. Raises DiagnosedError (H103)."""
     return {**host_file.values, **read_settings(settings)}
@@ -144,10 +153,13 @@ def prepare(request: Request, bundle: Bundle, before: Observed) -> Desired:
     from ..rows.short import ShortFindings  # rows are read below
 
     manifest = bundle.manifest
-    paths = Paths.of(manifest.name, request.bpffs)
+    paths = paths_of(request, bundle)
     require_bpffs(paths.bpffs, mount=True)
     definitions = object_maps(bundle)
     findings = ShortFindings()
+    if paths.former:
+        judge(paths, request.replace, before, findings)
+        stop(findings)
     file = open_host_file(request.host_file)
     judge_host_file(file, manifest, findings)
     tables = [t.name for t in manifest.tables if t.file]

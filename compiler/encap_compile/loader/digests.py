@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..kernel.maps import Packed
+from ..regular_file import open_regular
 
 LENGTH = 16  # hexadecimal digits shown and stored: against accidents, not against root
 
@@ -21,6 +22,6 @@ def entries_digest(entries: Packed, key_size: int, value_size: int) -> str:
 
 def file_sha256(path: Path) -> str:
     """In hexadecimal; empty if it cannot be read."""
-    with suppress(OSError), path.open("rb") as file:
+    with suppress(OSError), open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
     return ""

@@ -5,19 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..kernel.errors import KernelError, NotFoundError
-from ..kernel.hooks.base import Hook, OnHook
+from ..kernel.hooks.base import Hook, OnHook, Owner
 from ..kernel.hooks.choose import KINDS
-from ..kernel.machine import namespace_cookie
 from ..kernel.maps import Map
 from ..kernel.pins import open_map, pins_in
 from ..kernel.programs import describe_program
 from .layouts import HASH_LENGTH, HOST_SECTION
 from .paths import Paths
-from .state import State, load
+from .state import State, from_another_namespace, load
 
 _PIN = re.compile(rf"(?P<map>\w+)-(?P<layout>[0-9a-f]{{{HASH_LENGTH}}})-(?P<id>\d+)")
 
@@ -54,6 +53,7 @@ class Observed:
     stale: list[tuple[str, Hook]] = field(default_factory=list)  # attach kind and hook: ours by name, but on nothing
     hooks: dict[Hook, list[OnHook]] = field(default_factory=dict)
     pins: list[PinnedMap] = field(default_factory=list)
+    former_left: bool = False  # something of the bundle that is replaced is still there
 
     def in_force(self, name: str, layout: str) -> PinnedMap | None:
         """The pinned map of that layout, first the one that running programs use."""
@@ -68,31 +68,55 @@ class Observed:
 
 
 def observe(paths: Paths, hooks: Iterable[Hook] = ()) -> Observed:
-    """Look at the kernel. `hooks` are looked at even if nothing of ours is on them. Raises KernelError."""
-    found = Observed(load(paths.state), pins=list(_pinned(paths.maps)))
+    """Look at the kernel. `hooks` are looked at even if nothing of ours is on them. Raises KernelError.
+
+    What a bundle runs that is being replaced is taken for ours, and listed before what is our own.
+    """
+    found = Observed(state_of(paths), pins=list(_pinned(paths.maps)))
     if from_another_namespace(found.state):
         found = Observed(None)
-    ours = {(kind.name, hook) for kind in KINDS.values() for hook in kind.attached(paths.owner)}
+    attached = {o.bundle: {(k.name, hook) for k in KINDS.values() for hook in k.attached(o)} for o in paths.owners}
+    if paths.former:
+        old = paths.named(paths.former)
+        theirs = list(_pinned(old.maps))
+        found.pins += theirs
+        found.former_left = bool(theirs or attached[paths.former] or load(old.state))
+    ours = set[tuple[str, Hook]]().union(*attached.values())
     for hook in sorted({h for _, h in ours} | set(hooks)):
         found.hooks[hook] = []
         for kind in (k for k in KINDS.values() if hook.point in k.points):  # in the order they run
-            programs = _programs(kind.name, paths, hook)
-            found.hooks[hook] += programs
-            mine = [p for p in programs if p.ours]
+            seen = [_programs(kind.name, owner, hook) for owner in paths.owners]
+            mine = [p for programs in seen for p in programs if p.ours]
+            found.hooks[hook] += [replace(p, ours=p in mine or replace(p, ours=True) in mine) for p in seen[-1]]
             found.running += [r for p in mine if (r := _running(p, hook)) is not None]
             if (kind.name, hook) in ours and not mine:
                 found.stale.append((kind.name, hook))
     return found
 
 
-def from_another_namespace(state: State | None) -> bool:
-    """Whether a state was left by a namespace that is gone and whose inode number this one was given."""
-    return state is not None and state.namespace_cookie not in (0, namespace_cookie())
+def state_of(paths: Paths) -> State | None:
+    """What was applied; of a bundle that replaces another and has not run, what was applied of that one.
+
+    Where both ran, their counters are added up.
+    """
+    own = load(paths.state)
+    former = load(paths.named(paths.former).state) if paths.former else None
+    if former is None or from_another_namespace(former):
+        return own
+    if own is None or from_another_namespace(own):
+        return former
+    base = own if own.manifest is not None else former
+    return replace(
+        base,
+        counter_layouts={**former.counter_layouts, **own.counter_layouts},
+        carried={**former.carried, **own.carried},
+        replaces=own.replaces,
+    )
 
 
-def _programs(kind: str, paths: Paths, hook: Hook) -> list[OnHook]:
+def _programs(kind: str, owner: Owner, hook: Hook) -> list[OnHook]:
     try:
-        return KINDS[kind].programs(paths.owner, hook)
+        return KINDS[kind].programs(owner, hook)
     except KernelError as error:
         if error.errno in (2, 19):  # ENOENT, ENODEV: the device is gone
             return []

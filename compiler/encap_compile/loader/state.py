@@ -12,13 +12,18 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
+from ..folders import PUBLIC, PUBLIC_FILE, make_folders, write_file
 from ..kernel.hooks.base import CGROUP_POINTS, DEVICE_POINTS, Hook
+from ..kernel.machine import boot_id
+from ..kernel.netns import never_reused
 from ..manifest import Counter, Manifest
+from ..manifest_bounds import MOST_COUNTERS, check_bounds
 from ..regular_file import read_regular
 from ..structured import structured
 
 FORMAT_VERSION = 1
 NAME = "state.json"
+MOST_SECONDS = 1 << 36  # since the epoch, of a time that a calendar has
 MOST_BYTES = 256 << 20  # of a state: it holds the manifest, and the number of every cgroup that rows name
 Totals = dict[str, tuple[int, int]]  # counter -> packets, bytes
 
@@ -48,6 +53,7 @@ class State:
     `carried`: totals of counters maps that are no more, by the map's id.
     `cgroups`: each cgroup that the spec or a row names, by its path below `cgroup`, the attached one; 0 if it was
     pending. `former`: numbers that cgroups of a path had before, the last one first.
+    `replaces`: the bundle that is being replaced, as long as that is not complete.
     `filled` and `pins`: by the map's name, what it was filled with, and the name of its pin.
     """
 
@@ -61,10 +67,12 @@ class State:
     devices: dict[str, int] = field(default_factory=dict)  # attached device -> ifindex
     counter_layouts: dict[str, dict[str, int]] = field(default_factory=dict)
     carried: dict[str, Totals] = field(default_factory=dict)
-    namespace_cookie: int = 0
+    namespace_cookie: int = 0  # as `never_reused` tells it; 0 if nothing did
+    boot_id: str = ""
     cgroup: str = ""
     cgroups: dict[str, int] = field(default_factory=dict)
     former: dict[str, list[int]] = field(default_factory=dict)
+    replaces: str = ""
     filled: dict[str, Filled] = field(default_factory=dict)
     pins: dict[str, str] = field(default_factory=dict)
 
@@ -102,18 +110,45 @@ def load(directory: Path) -> State | None:
         if document.pop("format_version") != FORMAT_VERSION:
             return None
         found: State = structured(State, document, "state")
-        return found
+        return found if _believable(found) else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
+def _believable(state: State) -> bool:
+    """Whether numbers and names are such as we write. Raises MalformedError for those of the manifest."""
+    if state.manifest is not None:
+        check_bounds(state.manifest)
+    offsets = (offset for layout in state.counter_layouts.values() for offset in layout.values())
+    names = (*state.pins.values(), state.replaces)
+    return (
+        0 <= state.applied_at < MOST_SECONDS
+        and all(0 < index < 1 << 31 for index in state.devices.values())
+        and all(number >= 0 for number in state.cgroups.values())
+        and all(0 <= offset < MOST_COUNTERS for offset in offsets)
+        and not any("/" in name or name in (".", "..") for name in names)
+    )
+
+
 def save(directory: Path, state: State) -> None:
     """Write it atomically and durably enough for a killed process. Raises OSError."""
-    directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    make_folders(directory, PUBLIC)
     document = {"format_version": FORMAT_VERSION, **asdict(state)}
-    temporary = directory / f"{NAME}.tmp"
-    temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(directory / NAME)
+    write_file(directory / NAME, f"{json.dumps(document, indent=1)}\n".encode(), PUBLIC_FILE)
+
+
+def new_state() -> State:
+    """The state of a bundle that nothing is known of yet, in this namespace."""
+    return State(namespace_cookie=never_reused(), boot_id=boot_id())
+
+
+def from_another_namespace(state: State | None) -> bool:
+    """Whether a state was left by a namespace that is gone and whose number this one was given, or before a reboot."""
+    if state is None:
+        return False
+    here = never_reused()
+    reused = bool(here and state.namespace_cookie and here != state.namespace_cookie)
+    return reused or state.boot_id not in ("", boot_id())
 
 
 def forget(directory: Path) -> None:

@@ -44,7 +44,7 @@ def address_maps(
         key = manifest.Layout(
             20, (manifest.Member("prefixlen", "prefixlen", 0, 4), manifest.Member("address", "ip", 4, 16))
         )
-        file = f"{name.replace('_', '-')}.csv"
+        file = f"{name}.prefixes.csv"  # no table's rows: their names have no dot
         prefix_sets.append(manifest.PrefixSet(name, name, file, FAMILIES, key, capacity))
         files[file] = "".join(f"{p}\n" for p in listed.prefixes)
     if own:

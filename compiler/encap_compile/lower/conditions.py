@@ -89,6 +89,7 @@ class Conditions:
 
     def long_list(self, addresses: Addresses, otherwise: str) -> str:
         """The name of the map that holds a long prefix list."""
-        name = "set_" + ("_".join(c_name(s) for s in addresses.sets) or otherwise)
+        sets = "__and_".join(c_name(s) for s in addresses.sets)
+        name = f"set_{sets}" if sets else f"list_{otherwise}"
         self.prefix_maps[name] = addresses
         return name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from .. import ir
-from .names import c_name
+from .names import c_name, member_name
 
 SIZE = 16  # bytes of a counter: packets and bytes, two u64
 
@@ -20,8 +20,8 @@ def lower_counters(
 ) -> tuple[ir.CounterMember, ...]:
     found: dict[str, ir.CounterMember] = {}
 
-    def add(name: str, kind: str, text: str, place: str = "") -> None:
-        found.setdefault(name, ir.CounterMember(name, kind, text, place))
+    def add(name: str, kind: str, text: str, place: str = "", formerly: str = "") -> None:
+        found.setdefault(name, ir.CounterMember(name, kind, text, place, formerly))
 
     encapsulates = bool(egress.encapsulators)
     if egress.needed:
@@ -35,20 +35,37 @@ def lower_counters(
         add("ingress_mss_kept", "kept", MSS_KEPT)
     for connect in owners.connects if owners else ():
         words = f"{connect.chosen} was chosen" if connect.chosen else "nothing was chosen"
-        add(f"connect_{connect.c_name}", "connect", f"rule {connect.name}: sockets for which {words}", connect.place)
+        text = f"rule {connect.name}: sockets for which {words}"
+        add(f"connect_rule_{connect.c_name}", "connect", text, connect.place, _formerly("connect", connect.name))
     for decapsulator in ingress.decapsulators if ingress else ():
         for rule_ in decapsulator.rules:
-            add(f"ingress_{rule_.c_name}", "decapsulated", f"rule {rule_.name}: decapsulated", rule_.place)
+            text, was = f"rule {rule_.name}: decapsulated", _formerly("ingress", rule_.name)
+            add(f"ingress_rule_{rule_.c_name}", "decapsulated", text, rule_.place, was)
     for name, text in FLOWS.items() if learns else REMEMBERED.items() if owners else ():
         add(name, "flows", text)
     if ingress is None:
-        return tuple(found.values())
+        return _told_apart(found)
     refused = "dropped" if ingress.refuse == "drop" else "left as it is"
     for decapsulator in ingress.decapsulators:
         encapsulation = decapsulator.stack.encapsulation
         for reason, text in refusals(decapsulator):
-            add(refusal(encapsulation, reason), "refused", f"{encapsulation}: {text}: {refused}")
-    return tuple(found.values())
+            was = _formerly("refused", encapsulation, reason.removeprefix(f"{member_name(encapsulation)}_"))
+            add(refusal(encapsulation, reason), "refused", f"{encapsulation}: {text}: {refused}", formerly=was)
+    return _told_apart(found)
+
+
+def _formerly(*parts: str) -> str:
+    return "_".join(member_name(part) for part in parts)
+
+
+def _told_apart(found: dict[str, ir.CounterMember]) -> tuple[ir.CounterMember, ...]:
+    """What the first release called a counter, where that says which: two could have one name, and count together."""
+    claimed = set(found)
+    counters = []
+    for counter in found.values():
+        counters.append(counter._replace(formerly="") if counter.formerly in claimed else counter)
+        claimed.add(counter.formerly)
+    return tuple(counters)
 
 
 DONE = {
@@ -75,12 +92,14 @@ REMEMBERED = {
 def _egress(egress: ir.EgressProgram, encapsulates: bool, add: Callable[..., None]) -> None:
     for rule in egress.rules:
         kind, done = DONE[rule.action]
-        add(f"egress_{rule.c_name}", kind, f"rule {rule.name}: {done}", rule.place)
+        was = _formerly("egress", rule.name)
+        add(f"egress_rule_{rule.c_name}", kind, f"rule {rule.name}: {done}", rule.place, was)
         if rule.action in ("encapsulate", "socket"):
             missed = {"drop": "dropped", "pass": "passed in the clear", "next": "went to the next rule"}[rule.on_miss]
             kind = {"drop": "dropped", "pass": "passed", "next": "passed"}[rule.on_miss]
             table = rule.table or " or ".join(c.table for c in rule.choices)
-            add(f"egress_{rule.c_name}_no_row", kind, f"rule {rule.name}: no row in {table}, {missed}", rule.place)
+            text = f"rule {rule.name}: no row in {table}, {missed}"
+            add(f"egress_miss_{rule.c_name}", kind, text, rule.place, f"{was}_no_row")
     default = "passed in the clear" if egress.default == "pass" else "dropped"
     add(
         "egress_default",
@@ -98,15 +117,17 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, add: Callable[..., Non
         add("egress_link_local", "passed", "link-local, link-scope multicast or neighbour discovery: passed")
     if encapsulates:
         add("egress_too_big", "dropped", "encapsulated it would be longer than the device's MTU: dropped")
+        if any(e.stack.per_segment for e in egress.encapsulators):
+            words = "a GSO packet for headers that the kernel cannot write in each segment: dropped"
+            add("egress_gso", "dropped", words)
         add("egress_no_room", "dropped", "the kernel could not make room for the headers: dropped")
     if any(d.by_row for d in egress.dispatches):
         add("egress_unknown_stack", "dropped", "a row of a kind that this program does not know: dropped")
 
 
 def refusal(encapsulation: str, reason: str) -> str:
-    """A reason's counter. `vxlan` and `vxlan_flags` make refused_vxlan_flags, not refused_vxlan_vxlan_flags."""
-    name = c_name(encapsulation)
-    return f"refused_{name}_{reason.removeprefix(name + '_')}"
+    """The counter of a reason for which packets of an encapsulation are refused."""
+    return f"refused_{c_name(encapsulation)}__{reason}"
 
 
 WORDS = {
@@ -139,6 +160,8 @@ def refusals(decapsulator: ir.Decapsulator) -> Sequence[tuple[str, str]]:
     if decapsulator.checksum_layer:
         found.append(("header_checksum", WORDS["header_checksum"]))
     found.append(("length", "lengths that contradict the packet"))
+    if decapsulator.tagged:
+        found.append(("vlan", "a VLAN tag in the inner frame, other than of VLAN 0"))
     found.append(("payload", "what is inside is no IPv4 or IPv6 packet"))
     if any(r.source_kind != "any" for r in decapsulator.rules):
         found.append(("source", "an outer source that no rule lists"))

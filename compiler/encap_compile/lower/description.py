@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 from .. import ir, manifest
-from ..spec import Spec
+from ..spec import EgressRule, Match, Spec
+from .ingress import signature
 from .names import place_text
 
 
@@ -35,9 +37,9 @@ def features(spec: Spec, program: ir.Program) -> dict[str, str]:
     return found
 
 
-def rule_summaries(spec: Spec) -> list[manifest.RuleSummary]:
+def rule_summaries(spec: Spec, stacks: Sequence[ir.Stack]) -> list[manifest.RuleSummary]:
     """Every rule in the order written, egress first, the default after the last of them."""
-    egress = spec.egress
+    egress, known_by = spec.egress, stack_signatures(stacks)
     found = []
     for rule in egress.rules:
         destinations: tuple[str, ...] = ()
@@ -54,22 +56,80 @@ def rule_summaries(spec: Spec) -> list[manifest.RuleSummary]:
                 rule.targets[0].table if rule.targets else "",
                 rule.to.row or "" if rule.to else "",
                 _digest(rule.text, rule.on_miss),
+                _action(rule),
+                _match(rule.match, bool(destinations)),
+                rule.on_miss if rule.to else "",
+                tuple(dict.fromkeys(target.table for target in rule.targets))[1:],
+                spec.mtu.clamp_mss and bool(rule.targets or rule.reflect),
             )
         )
     found.append(
         manifest.RuleSummary(
-            "default", "egress", egress.default, place_text(egress.default_place), digest=_digest(egress.default)
+            "default",
+            "egress",
+            egress.default,
+            place_text(egress.default_place),
+            digest=_digest(egress.default),
+            action=egress.default,
         )
     )
     found += [
-        manifest.RuleSummary(r.name, "connect", r.text, place_text(r.place), digest=_digest(r.text))
+        manifest.RuleSummary(
+            r.name,
+            "connect",
+            r.text,
+            place_text(r.place),
+            digest=_digest(r.text),
+            action="choose" if r.choose else "pass",
+            match=_match(r.match, False),
+        )
         for r in spec.connect
     ]
     found += [
-        manifest.RuleSummary(r.name, "ingress", r.text, place_text(r.place), digest=_digest(r.text))
+        manifest.RuleSummary(
+            r.name,
+            "ingress",
+            r.text,
+            place_text(r.place),
+            digest=_digest(r.text),
+            action="decapsulate",
+            match={"received": tuple(known_by[s.name] for s in stacks if s.encapsulation == r.decapsulate)},
+            on_miss=spec.ingress.refuse,
+        )
         for r in spec.ingress.rules
     ]
     return found
+
+
+def stack_signatures(stacks: Iterable[ir.Stack]) -> dict[str, str]:
+    """By stack, what it is known by: outer family, IP protocols, and the UDP port if there is one."""
+    found = {}
+    for stack in stacks:
+        known = signature(stack)
+        port = f" {known.port}" if known.port >= 0 else ""
+        found[stack.name] = f"{known.family} {','.join(map(str, known.protocols))}{port}"
+    return found
+
+
+def _action(rule: EgressRule) -> str:
+    if rule.action:
+        return rule.action
+    return "encapsulate" if rule.to else "socket" if rule.socket else "reflect"
+
+
+def _match(match: Match, destinations_told: bool) -> dict[str, tuple[str, ...]]:
+    """A match for the loader, which compares it with those of other bundles."""
+    prefixes = {"destination": None if destinations_told else match.destination, "source": match.source}
+    found: dict[str, tuple[str, ...]] = {
+        word: tuple(map(str, addresses.prefixes)) for word, addresses in prefixes.items() if addresses is not None
+    }
+    for word in ("protocol", "dscp"):
+        found[word] = tuple(map(str, getattr(match, word)))
+    for word in ("destination_port", "source_port", "mark"):
+        ranges = getattr(match, word)
+        found[word] = tuple(str(r.first) if r.first == r.last else f"{r.first}-{r.last}" for r in ranges)
+    found["cgroup"] = match.cgroup
+    return {word: values for word, values in found.items() if values}
 
 
 def _digest(*parts: str) -> str:

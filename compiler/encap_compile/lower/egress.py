@@ -8,7 +8,7 @@ from .. import ir
 from ..spec import EgressRule, Match, Spec
 from .conditions import LINK_LOCAL, Conditions, catches, families_of
 from .fit import overhead_constant
-from .names import c_name, place_text, stack_constant
+from .names import c_name, place_text
 from .owners import choices
 from .reflection import constant as learned_constant
 from .reflection import larger, reply_stacks
@@ -71,11 +71,11 @@ def _dispatch(spec: Spec, table: str, stacks: Sequence[ir.Stack]) -> ir.Dispatch
         by_row=len(own) > 1,
         encapsulators=tuple(
             ir.Encapsulator(
-                f"encapsulate_{name}_{s.name}",
+                f"encapsulate_{name}__{s.c_name}",
                 name,
                 s,
-                f"struct {name}_row",
-                stack_constant(s),
+                f"struct row_{name}",
+                s.constant,
                 clamp=spec.mtu.clamp_mss,
                 larger=overhead_constant(table),
             )
@@ -94,11 +94,11 @@ def reflection(spec: Spec, rule: EgressRule, stacks: Sequence[ir.Stack]) -> ir.D
         by_row=len(ways) > 1,
         encapsulators=tuple(
             ir.Encapsulator(
-                f"reflect_{name}_{came.name}{f'_by_{stack.outer_family}' if len(choice) > 1 else ''}",
+                f"reflect_{name}__{came.c_name}{f'__by_{stack.outer_family}' if len(choice) > 1 else ''}",
                 name,
                 stack,
                 "struct learned",
-                stack_constant(came),
+                came.constant,
                 clamp=spec.mtu.clamp_mss,
                 larger=larger(came, stack),
                 guarded=stack is not choice[-1],
@@ -129,7 +129,7 @@ def lower_egress(
     encapsulators = tuple(e for d in found for e in d.encapsulators)
     told_apart = tuple(s for s in signatures if s.family in families)
     return ir.EgressProgram(
-        function=f"{c_name(spec.name)}_egress",
+        function=f"{c_name(spec.name)}__egress",
         families=tuple(families),
         rules=rules,
         default=spec.egress.default,

@@ -66,7 +66,7 @@ def table_overhead(spec: Spec, table: str, stacks: Sequence[ir.Stack]) -> int:
 
 
 def overhead_constant(table: str) -> str:
-    return f"{c_name(table)}_MOST_OVERHEAD".upper()
+    return f"OVERHEAD_{c_name(table)}".upper()
 
 
 def fit_constants(spec: Spec, stacks: Sequence[ir.Stack], fit: ir.Fit | None) -> ir.ConstantGroup | None:

@@ -6,7 +6,7 @@ from .. import ir, manifest
 from ..spec import Row, Spec, Table
 from ..values import MAPPED, parse, prefix
 from .conditions import FAMILIES
-from .names import c_name, place_text
+from .names import c_name, member_name, place_text
 from .tables import LPM_WORDS, key_type, row_id
 
 
@@ -36,13 +36,13 @@ def _row(table: Table, described: manifest.Table, row: Row, spec: Spec) -> ir.Fi
         if member.type == "pad":
             continue
         if member.type == "stack":
-            values.append((member.name, stack_constant(_stack(described, row))))
+            values.append((member.name, _stack_constant(_stack(described, row))))
         else:
-            field = next(f for f in described.fields if c_name(f) == member.name)
+            field = next(f for f in described.fields if member_name(f) == member.name)
             if field in row.cells:
                 values.append(
                     (
-                        member.name,
+                        f"field_{c_name(field)}",
                         initialiser(described.fields[field], parse(described.fields[field], row.cells[field].value)),
                     )
                 )
@@ -68,8 +68,8 @@ def _stack(described: manifest.Table, row: Row) -> manifest.Stack:
     return next((s for s in candidates if s.outer_family == family), candidates[0])
 
 
-def stack_constant(stack: manifest.Stack) -> str:
-    return f"STACK_{stack.name.upper()}"
+def _stack_constant(stack: manifest.Stack) -> str:
+    return f"STACK_{c_name(stack.encapsulation)}_{stack.outer_family}".upper()
 
 
 def initialiser(type_: str, value: int | bytes) -> str:

@@ -15,7 +15,7 @@ from .reflection import learn
 from .stacks import host_value
 from .tails import option_of
 from .tunnel_ends import address_map_name
-from .word_checks import word_checks
+from .word_checks import port_layer, word_checks
 
 FAMILIES = catalogue.FAMILIES
 IP_VERSIONS = ir.ByInnerFamily(4, 6)
@@ -29,11 +29,12 @@ def signature(stack: ir.Stack) -> ir.Signature:
     if not rest:
         protocols = tuple(sorted(_announced(Space.IP_PROTOCOL)))
     port, constant = -1, ""
-    if rest and rest[0].header == "udp":
-        source = _next_source(rest[0])
+    transport = port_layer(stack)
+    if transport is not None:
+        source = _next_source(transport)
         assert isinstance(source, ir.Literal)
         port = source.value
-        constant = next(w.constant for w in rest[0].words if any(p.source is source for p in w.parts))
+        constant = next(w.constant for w in transport.words if any(p.source is source for p in w.parts))
     return ir.Signature(stack.outer_family, protocols, port, constant, stack.encapsulation)
 
 
@@ -65,7 +66,7 @@ def lower_ingress(
         return None
     wanted = {rule.decapsulate for rule in spec.ingress.rules}
     return ir.IngressProgram(
-        function=f"{c_name(spec.name)}_ingress",
+        function=f"{c_name(spec.name)}__ingress",
         refuse=spec.ingress.refuse,
         decapsulators=tuple(
             _decapsulator(spec, stack, conditions, replies, clamps) for stack in stacks if stack.encapsulation in wanted
@@ -85,7 +86,7 @@ def _decapsulator(
     own = next(p.source for w in stack.layers[0].words for p in w.parts if p.name == "source")
     lowered = tuple(_rule(spec, r, stack, conditions, replies.get(r.name, ())) for r in rules)
     return ir.Decapsulator(
-        function=f"decapsulate_{stack.name}",
+        function=f"decapsulate_{stack.c_name}",
         stack=stack,
         signature=signature(stack),
         own_address=own,
@@ -100,7 +101,8 @@ def _decapsulator(
         next_numbers=names_inner.numbers if names_inner else IP_VERSIONS,
         ecn_layer=stack.layers[0].member,
         any_match=any(r.match for r in lowered) or any(r.learn for r in lowered) or clamps,
-        encapsulation_limit=stack.outer_family == "ipv6" and stack.tail is None,
+        encapsulation_limit=stack.outer_family == "ipv6",
+        tagged=names_inner is not None and names_inner.tagged,
         learns=any(r.learn for r in lowered),
     )
 
@@ -112,13 +114,16 @@ class _NamesInner(NamedTuple):
     word: str
     bits: int
     numbers: ir.ByInnerFamily
+    tagged: bool
 
 
 def _next_part(last: ir.Layer) -> _NamesInner:
     field = _next_field(catalogue.headers()[last.header])
     assert field is not None and isinstance(field.role, NextProtocol)
     word = next(w for w in last.words if any(p.name == field.name for p in w.parts))
-    return _NamesInner(field.name, word.name, word.bits, ir.ByInnerFamily(*_announced(field.role.space)))
+    return _NamesInner(
+        field.name, word.name, word.bits, ir.ByInnerFamily(*_announced(field.role.space)), field.role.tagged
+    )
 
 
 def _lengths(stack: ir.Stack) -> list[ir.LengthCheck]:
@@ -140,7 +145,7 @@ def _identifiers(spec: Spec, rules: Sequence[IngressRule], stack: ir.Stack) -> l
         option = option_of(stack, header_name, field_name)
         if option is not None:
             bits = 32 * option.words
-            found[rule.lookup] = ir.Identifier(c_name(rule.lookup), "", option.name, bits, 0, bits, option.reason)
+            found[rule.lookup] = ir.Identifier(c_name(rule.lookup), "", option.member, bits, 0, bits, option.reason)
             continue
         layer = next(layer for layer in stack.layers if layer.header == header_name)
         header = catalogue.headers()[header_name]
@@ -169,7 +174,7 @@ def _rule(
     elif isinstance(rule.source, Addresses):
         kind = "prefixes" if len(rule.source.prefixes) <= INLINE_PREFIXES else "set"
         if kind == "set":
-            map_ = conditions.long_list(rule.source, "from_" + c_name(rule.name))
+            map_ = conditions.long_list(rule.source, f"from_{c_name(rule.name)}")
         prefixes = tuple(p for p in rule.source.prefixes if f"ipv{p.version}" == stack.outer_family)
     else:
         assert isinstance(rule.source, AnySource)
@@ -179,7 +184,7 @@ def _rule(
     elif isinstance(rule.set_mark, Reference) and rule.set_mark.root == "host":
         mark = f"host.{host_value(rule.set_mark, stack.outer_family, spec).member}"
     elif isinstance(rule.set_mark, Reference):
-        mark = f"row.{rule.set_mark.path[0]}"
+        mark = f"row.field_{c_name(rule.set_mark.path[0])}"
     return ir.IngressRule(
         name=rule.name,
         c_name=c_name(rule.name),

@@ -9,6 +9,7 @@ from ..headers import catalogue
 from ..headers.model import FromSpec, Header, Word
 from ..values import address_text
 from .stacks import struct_name
+from .word_checks import port_layer
 
 INNER = ("ipv4", "ipv6")  # what the parser and the decapsulator read of the inner packet
 
@@ -61,14 +62,13 @@ def constant_groups(
 
 
 def _group(stack: ir.Stack, encapsulates: bool, received: ir.Decapsulator | None) -> ir.ConstantGroup:
-    prefix = stack.name.upper()
-    constants = [ir.NamedConstant(f"{prefix}_OVERHEAD", str(stack.overhead), "bytes")]
+    constants = [ir.NamedConstant(stack.overhead_constant, str(stack.overhead), "bytes")]
     if stack.tail is not None and (received or stack.tail.options is None):
         constants.append(ir.NamedConstant(f"{stack.tail.member}_MAX".upper(), str(stack.tail.most), "bytes"))
     constants += _options(stack, received is not None)
     if encapsulates:
         flags = " | ".join(stack.room_flags)
-        constants.append(ir.NamedConstant(f"{prefix}_ROOM", f"({flags})", ""))
+        constants.append(ir.NamedConstant(f"{stack.constant}__ROOM", f"({flags})", ""))
     for layer in stack.layers:
         for word in layer.words:
             if word.constant and (encapsulates or _is_port(stack, layer, word)):
@@ -96,7 +96,7 @@ def _options(stack: ir.Stack, received: bool) -> list[ir.NamedConstant]:
     constants = []
     if received:
         fixed = f"bytes up to the {stack.tail.layer} options, which differ"
-        constants.append(ir.NamedConstant(f"{stack.name}_FIXED".upper(), str(stack.tail.fixed), fixed))
+        constants.append(ir.NamedConstant(f"{stack.constant}__FIXED", str(stack.tail.fixed), fixed))
         options = stack.tail.options
         said = "in an option's head: how many words follow it"
         constants.append(ir.NamedConstant(f"{options.constant}_LENGTH", f"{options.length:#x}", said))
@@ -118,13 +118,13 @@ def option_words(option: ir.Option) -> list[tuple[str, int]]:
     data = option.source.value.to_bytes(4 * option.words, "big")
     numbers = [f"_{i}" if option.words > 1 else "" for i in range(option.words)]
     return [
-        (f"{option.constant}_VALUE{number}", int.from_bytes(data[4 * i : 4 * i + 4], "big"))
+        (f"{option.constant}__VALUE{number}", int.from_bytes(data[4 * i : 4 * i + 4], "big"))
         for i, number in enumerate(numbers)
     ]
 
 
 def _is_port(stack: ir.Stack, layer: ir.Layer, word: ir.WordLayout) -> bool:
-    return layer.header == "udp" and word.name == "destination_port"
+    return layer is port_layer(stack) and word.name == "destination_port"
 
 
 def _constant(word: ir.WordLayout) -> ir.NamedConstant:

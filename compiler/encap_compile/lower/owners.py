@@ -9,7 +9,7 @@ from ..checks.common import finds_by_cgroup, owner_rules
 from ..diagnostics import Place
 from ..spec import ConnectRule, EgressRule, Scalar, Spec
 from .conditions import Conditions
-from .names import c_name, fnv1a, identifier, place_text, row_name_constant, stack_constant
+from .names import c_name, fnv1a, identifier, place_text, row_name_constant
 
 LEAST_CGROUPS = 1024  # entries: cgroups that come and go are in the map for a moment together
 OVERHEAD = "OWNER_OVERHEAD"  # constant: by how much packets may grow that sockets or cgroups choose for
@@ -30,9 +30,9 @@ def named_cgroups(spec: Spec) -> dict[str, ir.CgroupBit]:
     def add(paths: Sequence[str], hooks: Sequence[str], place: Place) -> None:
         for path in paths:
             level = path.count("/") + 1 if path else 0
-            constant = cgroup_constant(path)
+            constant = f"CGROUP_BIT_{identifier(path) if path else 'ATTACHED'}"
             if any(c.constant == constant and c.path != path for c in found.values()):
-                constant += f"_{len(found)}"
+                constant += f"__{len(found)}"
             known = found.setdefault(path, ir.CgroupBit(constant, path, len(found), level, (), place_text(place)))
             found[path] = known._replace(hooks=tuple(sorted({*known.hooks, *hooks})))
 
@@ -46,13 +46,8 @@ def named_cgroups(spec: Spec) -> dict[str, ir.CgroupBit]:
     return found
 
 
-def cgroup_constant(path: str) -> str:
-    """A name for a path, which may hold what no identifier can."""
-    return f"CGROUP_{identifier(path)}" if path else "CGROUP_ATTACHED"
-
-
 def table_constant(table: str) -> str:
-    return f"TABLE_{identifier(table)}"
+    return f"TABLE_{c_name(table)}".upper()
 
 
 def connect_rule_constant(name: str) -> str:
@@ -128,7 +123,7 @@ def lower_owners(spec: Spec, stacks: Sequence[ir.Stack], conditions: Conditions)
 
 def _table(spec: Spec, name: str, stacks: Sequence[ir.Stack]) -> ir.SocketTable:
     own = [s for s in stacks if s.encapsulation in spec.endpoints[name].encapsulations]
-    overheads = tuple((stack_constant(s), f"{s.name}_OVERHEAD".upper()) for s in own)
+    overheads = tuple((s.constant, s.overhead_constant) for s in own)
     return ir.SocketTable(c_name(name), table_constant(name), fnv1a(name), overheads)
 
 

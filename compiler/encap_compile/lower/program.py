@@ -13,7 +13,7 @@ from . import counters as counting
 from .address_maps import OWN_ADDRESSES, address_maps, address_sets
 from .conditions import FAMILIES, Conditions, families_of
 from .contract import lower_contract
-from .description import features, rule_summaries
+from .description import features, rule_summaries, stack_signatures
 from .egress import dispatches, lower_egress, lower_rules, packet_needs
 from .fit import fit_constants, lower_fit
 from .fixed import fixed_rows
@@ -143,6 +143,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         includes.append("encap_socket.h")
     if any(d.encapsulation_limit for d in (ingress.decapsulators if ingress else ())):
         includes.append("encap_limit.h")
+    if any(d.tagged for d in (ingress.decapsulators if ingress else ())):
+        includes.append("encap_vlan.h")
     fitting = fit_constants(spec, in_use, fit)
     program = ir.Program(
         name=spec.name,
@@ -196,18 +198,20 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         own_addresses=OWN_ADDRESSES if egress.signatures else "",
         counters_size=counting.SIZE * len(described_counters),
         counters=tuple(
-            manifest.Counter(c.name, i * counting.SIZE, c.kind, c.text, c.place)
+            manifest.Counter(c.name, i * counting.SIZE, c.kind, c.text, c.place, c.formerly)
             for i, c in enumerate(described_counters)
         ),
         stacks=tuple(manifest_stack(s) for s in in_use),
-        rules=tuple(rule_summaries(spec)),
+        rules=tuple(rule_summaries(spec, in_use)),
+        signatures=stack_signatures(in_use),
+        boot="closed" if spec.egress.boot == "closed" else "",
         programs=tuple(
             manifest.Hooked(program.function, name, HOOKS[name].section)
             for name, program in (("tc_egress", egress), ("tc_ingress", ingress))
             if program is not None and (program is ingress or egress.needed or egress.fits)
         )
         + tuple(
-            manifest.Hooked(f"{c_name(spec.name)}_{CGROUP_HOOKS[name]}", name, HOOKS[name].section)
+            manifest.Hooked(f"{c_name(spec.name)}__{CGROUP_HOOKS[name]}", name, HOOKS[name].section)
             for name in CGROUP_HOOKS
             if owners and any(name in c.hooks for c in owners.cgroups)
         ),
@@ -230,7 +234,8 @@ def _flows(program: ir.Program) -> tuple[str, ...]:
     owners = _owner_members(program.owners) if program.owners else ()
     stacks = [d.stack for d in (program.ingress.decapsulators if program.ingress else ()) if d.learns]
     return (
-        *(f"{m.ctype} {m.name}" for m in program.flows.members),
+        # As the first release called them: a table of flows outlives the program.
+        *(f"{m.ctype} {m.name.removeprefix('option_').replace('__', '_')}" for m in program.flows.members),
         *(f"stack {s.name}" for s in stacks),
         *owners,
     )

@@ -69,7 +69,8 @@ def mirrored(stack: ir.Stack) -> ir.Stack:
         words = []
         for word in layer.words:
             parts = tuple(
-                part._replace(source=_answer(header, part.name, part.source, stack.outer_family)) for part in word.parts
+                part._replace(source=_answer(layer.member, header, part.name, part.source, stack.outer_family))
+                for part in word.parts
             )
             words.append(word._replace(parts=parts))
         layers.append(layer._replace(words=tuple(words)))
@@ -86,12 +87,12 @@ def _mirrored_tail(tail: ir.Tail | None) -> ir.Tail | None:
     return tail._replace(options=tail.options._replace(options=options))
 
 
-def _answer(header: Header, field: str, source: ir.Source, family: str) -> ir.Source:
+def _answer(member: str, header: Header, field: str, source: ir.Source, family: str) -> ir.Source:
     if not isinstance(source, ir.FromRow) or source.received:
         return source
-    return received_value(
-        "ip" if header.name in catalogue.FAMILIES else header.name, counterpart(header, field), family
-    )
+    if header.name in catalogue.FAMILIES:
+        return received_value("ip", header, counterpart(header, field), family)
+    return received_value(member, header, counterpart(header, field), family)
 
 
 def counterpart(header: Header, field: str) -> str:
@@ -145,7 +146,7 @@ def learn(rule: IngressRule, arriving: ir.Stack, replies: Sequence[ir.Stack]) ->
         part = next(p for p in word.parts if p.name == field)
         fields.append(ir.LearnedField(member, type_, layer.member, word.name, word.bits, part.shift, part.bits))
     own = [r for r in replies if r.outer_family == arriving.outer_family] or replies
-    guarded = {r.name for r in own if to_host_value(r) and any(_of_other_family(r, other) for other in replies)}
+    guarded = {r.c_name for r in own if to_host_value(r) and any(_of_other_family(r, other) for other in replies)}
     usual, otherwise = _largest(own, arriving), _largest(replies, arriving)
     return ir.Learn(
         constant(rule.name),
@@ -169,11 +170,11 @@ def _largest(replies: Sequence[ir.Stack], arriving: ir.Stack) -> str:
 
 def larger(one: ir.Stack, other: ir.Stack) -> str:
     """The constant of `one`'s overhead, if that is more than the other's. A tail that is kept stands in both."""
-    return f"{one.name}_OVERHEAD".upper() if one.overhead > other.overhead else ""
+    return one.overhead_constant if one.overhead > other.overhead else ""
 
 
-def _layer(stack: ir.Stack, header: str) -> ir.Layer | None:
-    return next((layer for layer in stack.layers if layer.header == header), None)
+def _layer(stack: ir.Stack, member: str) -> ir.Layer | None:
+    return next((layer for layer in stack.layers if layer.member == member), None)
 
 
 def constant(rule: str) -> str:

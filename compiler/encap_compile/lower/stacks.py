@@ -24,9 +24,10 @@ from ..headers.model import (
     Space,
     Word,
 )
+from ..headers.room import instance_names, per_segment, room_flags
 from ..spec import Encapsulation, HeaderUse, OptionUse, Reference, Scalar, Spec, Value
 from ..values import parse
-from .names import c_name, place_text
+from .names import c_name, member_name, place_text
 from .tails import has_critical_option, has_tail, lower_tail, received_option, tail_length
 
 OPTION_HEAD = 4  # bytes
@@ -92,37 +93,35 @@ def lower_stack(
     sizes = [sum(word.size for word in words) for words in layouts]
     behind = [sum(OPTION_HEAD + option.length for option in use.options) for use in uses]
     overhead = sum(sizes) + sum(behind)
-    name = f"{c_name(encapsulation.name)}_{family}"
-    lowered = _Stack(name, family, inner_families, row, spec)
+    lowered = _Stack(c_name(encapsulation.name), family, inner_families, row, spec)
+    laid = list(zip(chain, layouts, strict=True))
+    members = instance_names([header.name for header in chain])
     layers = []
     offset = 0
     packed = False
-    for position, (use, header, words) in enumerate(zip(uses, chain, layouts, strict=True)):
+    for position, (use, (header, words)) in enumerate(zip(uses, laid, strict=True)):
         if not words:
             continue
         following = chain[position + 1] if position + 1 < len(chain) else None
-        layers.append(lowered.layer(use, header, words, following, offset, sizes[position]))
+        layers.append(lowered.layer(members[position], use, header, words, following, offset, sizes[position]))
         packed = packed or offset % max(ALIGNED[w.bits] for w in words) != 0
         offset += sizes[position] + behind[position]
-    flags = [header.room_flag for header in chain if header.room_flag]
-    if chain[-1].name == "ethernet":
-        flags.append("BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN)")
-        if spec.kernel >= (5, 13):
-            flags.append("BPF_F_ADJ_ROOM_ENCAP_L2_ETH")
     return ir.Stack(
         id=number,
-        name=name,
+        name=f"{member_name(encapsulation.name)}_{family}",
+        c_name=f"{lowered.encapsulation}_{family}",
         encapsulation=encapsulation.name,
         outer_family=family,
         overhead=overhead,
         layers=tuple(layers),
-        room_flags=tuple(flags),
+        room_flags=room_flags(laid, spec.kernel),
+        per_segment=per_segment(laid),
         inner_families=inner_families,
-        title=" / ".join(h.name if words else f"bare {h.name}" for h, words in zip(chain, layouts, strict=True)),
+        title=" / ".join(h.name if words else f"bare {h.name}" for h, words in laid),
         place=place_text(encapsulation.place),
         packed=packed,
         bare=not layouts[-1],
-        tail=lowered.tail(uses, chain, layers),
+        tail=lowered.tail(uses, chain, members, layers),
         uses_hash=any(isinstance(p.source, ir.FromFlow) for layer in layers for w in layer.words for p in w.parts),
     )
 
@@ -130,15 +129,19 @@ def lower_stack(
 class _Stack:
     """What all words of one stack share."""
 
-    def __init__(self, name: str, family: str, inner: tuple[str, ...], row: Mapping[str, str], spec: Spec) -> None:
-        self.name, self.family, self.inner, self.row, self.spec = name, family, inner, row, spec
+    def __init__(
+        self, encapsulation: str, family: str, inner: tuple[str, ...], row: Mapping[str, str], spec: Spec
+    ) -> None:
+        """`encapsulation`: its name in the C."""
+        self.encapsulation, self.family, self.inner, self.row, self.spec = encapsulation, family, inner, row, spec
 
     def constant_prefix(self, offset: int) -> str:
         """The outer IP header has constants of its own in each family; what follows it shares them."""
-        return self.name if offset == 0 else self.name.removesuffix(f"_{self.family}")
+        return f"STACK_{self.encapsulation}_{self.family}" if offset == 0 else f"ENCAP_{self.encapsulation}"
 
     def layer(
         self,
+        member: str,
         use: HeaderUse,
         header: Header,
         words: tuple[Word, ...],
@@ -149,29 +152,30 @@ class _Stack:
         lowered = []
         for word in words:
             parts = tuple(
-                ir.Part(f.name, f.bits, word.shift(f.name), self.source(f, use, header, following, size))
+                ir.Part(f.name, f.bits, word.shift(f.name), self.source(f, member, use, header, following, size))
                 for f in word.fields
             )
             fixed = all(isinstance(p.source, ir.Literal) for p in parts)
             zero = fixed and all(p.source.value == 0 for p in parts)  # type: ignore[union-attr]
-            constant = f"{self.constant_prefix(offset)}_{header.name}_{word.name}".upper()
+            constant = f"{self.constant_prefix(offset)}__{member}_{word.name}".upper()
             lowered.append(
                 ir.WordLayout(word.name, word.bits, parts, "" if zero or not _has_literal(parts) else constant)
             )
         checksum = any(isinstance(f.role, InternetChecksum) for w in words for f in w.fields)
         return ir.Layer(
-            member=header.name,
+            member=member,
             struct=struct_name(header, words),
             header=header.name,
             offset=offset,
             size=size,
             words=tuple(lowered),
-            checksum_base=f"{self.name}_{header.name}_checksum_base".upper() if checksum else "",
+            checksum_base=f"{self.constant_prefix(0)}__{member}_checksum_base".upper() if checksum else "",
         )
 
     def source(
         self,
         field: Field,
+        member: str,
         use: HeaderUse,
         header: Header,
         following: Header | None,
@@ -196,8 +200,8 @@ class _Stack:
             if role.extent == "header":
                 return ir.Literal(size // role.unit)
             if role.extent == "tail":
-                return tail_length(field, use, header)
-            return ir.LengthFrom(header.name, role.extent == "payload")
+                return tail_length(field, member, use, header)
+            return ir.LengthFrom(member, role.extent == "payload")
         value = given.get(field.name)
         if isinstance(role, NextProtocol):
             return self.from_spec(field, value) if value is not None else self.next_protocol(role.space, following)
@@ -224,18 +228,21 @@ class _Stack:
             return ir.FromHost(host.member, host.type)
         if value.root == "received":
             header, word = value.path
-            return received_value(header, word, self.family)
+            known = catalogue.headers().get(header, catalogue.headers()[self.family])
+            return received_value(header, known, word, self.family)
         member = value.path[0]
         type_ = self.row[member]
-        return ir.FromRow(member, type_, mapped=type_ == "ip" and self.family == "ipv4")
+        return ir.FromRow(f"field_{c_name(member)}", type_, mapped=type_ == "ip" and self.family == "ipv4")
 
-    def tail(self, uses: Sequence[HeaderUse], chain: Sequence[Header], layers: Sequence[ir.Layer]) -> ir.Tail | None:
+    def tail(
+        self, uses: Sequence[HeaderUse], chain: Sequence[Header], members: Sequence[str], layers: Sequence[ir.Layer]
+    ) -> ir.Tail | None:
         """The tail of the header that has one."""
-        use = next((u for u, h in zip(uses, chain, strict=True) if has_tail(u, h)), None)
+        used = zip(uses, chain, members, strict=True)
+        use, member = next(((u, m) for u, h, m in used if has_tail(u, h)), (None, ""))
         if use is None:
             return None
-        prefix = self.name.removesuffix(f"_{self.family}")
-        return lower_tail(use, layers, prefix, lambda option: self.option(use, option))
+        return lower_tail(use, member, layers, self.encapsulation, lambda option: self.option(use, option))
 
     def option(self, use: HeaderUse, option: OptionUse) -> ir.Source:
         """Where the data of an option come from."""
@@ -256,16 +263,17 @@ class _Stack:
         return ir.Literal(int.from_bytes(parsed, "big") if isinstance(parsed, bytes) else parsed, place)
 
 
-def received_value(header: str, field: str, family: str) -> ir.FromRow:
-    """A field of a received header, as it is kept for the replies. `family` is that of the outer header."""
-    if header not in ("ip", *catalogue.FAMILIES):
-        kind = next(f.type for f in catalogue.headers()[header].fields() if f.name == field)
-        return ir.FromRow(f"{header}_{field}", kind, received=f"{header}.{field}")
+def received_value(member: str, header: Header, field: str, family: str) -> ir.FromRow:
+    """A field of a received header, as it is kept for the replies. `family` is that of the outer header.
+
+    `member` is the header's in the stack that came in, or `ip` for the outermost whatever its family.
+    """
+    if member not in ("ip", *catalogue.FAMILIES):
+        return ir.FromRow(f"{member}_{field}", header.field(field).type, received=f"{member}.{field}")
     if field in ("source", "destination"):  # one member holds an address of either family
         return ir.FromRow(f"ip_{field}", "ip", mapped=family == "ipv4", received=f"ip.{field}")
-    own = catalogue.IP_FIELDS[field][family] if header == "ip" else field
-    kind = next(f.type for f in catalogue.headers()[family].fields() if f.name == own)
-    return ir.FromRow(f"ip_{field}", kind, received=f"ip.{field}")
+    own = catalogue.IP_FIELDS[field][family] if member == "ip" else field
+    return ir.FromRow(f"ip_{field}", catalogue.headers()[family].field(own).type, received=f"ip.{field}")
 
 
 ATTRIBUTE_TYPES = {"mac": "mac", "mtu": "u32", "ifindex": "u32"}
@@ -281,13 +289,13 @@ class HostValue(NamedTuple):
 
 def host_value(reference: Reference, family: str, spec: Spec) -> HostValue:
     """What a `host.` reference names, for an outer header of `family`."""
-    name = "_".join(reference.path)
+    member = "__".join((f"value_{c_name(reference.path[0])}", *reference.path[1:]))
     if len(reference.path) > 1 and reference.path[1] != "address":
-        return HostValue(c_name(name), ATTRIBUTE_TYPES[reference.path[1]], "")
+        return HostValue(member, ATTRIBUTE_TYPES[reference.path[1]], "")
     type_ = "ip" if len(reference.path) > 1 else spec.host[reference.path[0]].type
     if type_ == "ip":
-        return HostValue(c_name(f"{name}_{family}"), family, family)
-    return HostValue(c_name(name), type_, "")
+        return HostValue(f"{member}__{family}", family, family)
+    return HostValue(member, type_, "")
 
 
 def struct_name(header: Header, words: tuple[Word, ...]) -> str:

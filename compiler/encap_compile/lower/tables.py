@@ -8,7 +8,7 @@ from typing import NamedTuple
 from .. import ir, manifest
 from ..checks import common
 from ..spec import Spec, Table
-from .names import c_name, fnv1a, place_text
+from .names import c_name, fnv1a, member_name, place_text
 
 LPM_WORDS = ("destination", "source")
 FAMILY_BITS = {"ipv4": 32, "ipv6": 128}
@@ -82,7 +82,7 @@ def lower_table(
         ([("stack", "u32", "which layout of headers")] if len(own) > 1 else [])
         + [(name, type_, "") for name, type_ in table.fields.items()]
     )
-    before_prefix = 8 * sum(m.size for _, m in key if m.type != "prefixlen" and m.name != c_name(prefix_word))
+    before_prefix = 8 * sum(m.size for _, m in key if m.type != "prefixlen" and m.name != member_name(prefix_word))
     name = c_name(table.name)
     fields = {family_field for e, family_field in encapsulations.items() if e in table.encapsulations and family_field}
     lowered = ir.TableMap(
@@ -92,9 +92,9 @@ def lower_table(
         comment=_comment(table, kind),
         capacity=table.capacity,
         key=tuple(_c_member(t, m) for t, m in key),
-        row=tuple(_c_member(t, m) for t, m in value),
+        row=tuple(_field(t, m, table.fields) for t, m in value),
         prefix_lengths=_lengths(families, lengths) if kind == "hash" else (),
-        prefix_member=c_name(prefix_word),
+        prefix_member=member_name(prefix_word),
         mapped=len(families) == 2,
         exact_bits=before_prefix,
         key_bits=8 * sum(m.size for _, m in key if m.type != "prefixlen"),
@@ -104,7 +104,7 @@ def lower_table(
     )
     described = manifest.Table(
         name=table.name,
-        map="" if kind == "fixed" else name,
+        map="" if kind == "fixed" else lowered.map,
         kind=kind,
         capacity=table.capacity,
         columns=columns,
@@ -121,7 +121,8 @@ def lower_table(
 
 
 def manifest_stack(stack: ir.Stack) -> manifest.Stack:
-    return manifest.Stack(stack.id, stack.name, stack.encapsulation, stack.outer_family, stack.most_overhead)
+    overhead = stack.most_overhead
+    return manifest.Stack(stack.id, stack.name, stack.encapsulation, stack.outer_family, overhead, stack.per_segment)
 
 
 def _column(word: str, families: tuple[str, ...], table: Table, spec: Spec) -> manifest.KeyColumn:
@@ -182,7 +183,7 @@ def _place(entries: list[tuple[str, _Type]]) -> _Members:
 
     for name, type_ in entries:
         pad(type_.align)
-        placed.append((type_, manifest.Member(c_name(name), type_.member, offset, type_.size)))
+        placed.append((type_, manifest.Member(member_name(name), type_.member, offset, type_.size)))
         offset += type_.size
     pad(max((t.align for _, t in entries), default=1))
     return placed
@@ -214,6 +215,14 @@ def c_member(type_: _Type, member: manifest.Member) -> ir.StructMember:
 def _c_member(type_: _Type, member: manifest.Member) -> ir.StructMember:
     array = member.size if member.type in ("pad", "bytes") else 0
     return ir.StructMember(member.name, type_.ctype, array=array)
+
+
+def _field(type_: _Type, member: manifest.Member, fields: Iterable[str]) -> ir.StructMember:
+    """A member of a row: what the spec names, or the stack's number, or padding."""
+    found = _c_member(type_, member)
+    if member.type in ("stack", "pad"):
+        return found
+    return found._replace(name=f"field_{c_name(next(f for f in fields if member_name(f) == member.name))}")
 
 
 def _lengths(families: tuple[str, ...], lengths: tuple[int, ...]) -> tuple[tuple[str, int], ...]:

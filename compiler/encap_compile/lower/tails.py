@@ -20,11 +20,11 @@ def has_tail(use: HeaderUse, header: Header) -> bool:
     return isinstance(header.tail.role, Options) or header.tail.name in use.values
 
 
-def tail_length(field: Field, use: HeaderUse, header: Header) -> ir.Source:
+def tail_length(field: Field, member: str, use: HeaderUse, header: Header) -> ir.Source:
     """What the field that counts the tail is sent as: the options' length, that of what came in, or nothing."""
     if use.options or header.tail is None or header.tail.name not in use.values:
         return ir.Literal(sum(HEAD + option.length for option in use.options) // 4)
-    return ir.FromRow(f"{header.name}_{field.name}", "u8", received=f"{header.name}.{field.name}")
+    return ir.FromRow(f"{member}_{field.name}", "u8", received=f"{member}.{field.name}")
 
 
 def has_critical_option(use: HeaderUse, header: Header) -> bool:
@@ -44,29 +44,29 @@ def word_count(type_: str) -> int:
 
 def received_option(header: str, name: str, size: int) -> ir.FromRow:
     """An option that came in, as it is kept."""
-    return ir.FromRow(c_name(f"{header}_{name}"), words(size), received=f"{header}.{name}")
+    return ir.FromRow(f"option_{header}__{c_name(name)}", words(size), received=f"{header}.{name}")
 
 
 def lower_tail(
-    use: HeaderUse, layers: Sequence[ir.Layer], prefix: str, source: Callable[[OptionUse], ir.Source]
+    use: HeaderUse, member: str, layers: Sequence[ir.Layer], prefix: str, source: Callable[[OptionUse], ir.Source]
 ) -> ir.Tail:
-    """The tail of a header. `prefix` begins the names of what is its encapsulation's own."""
+    """The tail of the header that is `member` of the stack. `prefix` is its encapsulation's name in the C."""
     header = catalogue.headers()[use.name]
     counted = header.tail_length()
     assert header.tail is not None and counted is not None
     role = header.tail.role
     assert isinstance(role, Opaque | Options)
     word, field = counted
-    position = next(i for i, layer in enumerate(layers) if layer.header == header.name)
+    position = next(i for i, layer in enumerate(layers) if layer.member == member)
     return ir.Tail(
-        layer=header.name,
+        layer=member,
         word=word.name,
         word_bits=word.bits,
         shift=word.shift(field.name),
         bits=field.bits,
         most=role.most,
-        member=f"{header.name}_{header.tail.name}",
-        received=f"{header.name}.{header.tail.name}",
+        member=f"{member}_{header.tail.name}",
+        received=f"{member}.{header.tail.name}",
         behind=tuple(layer.member for layer in layers[position + 1 :]),
         fixed=layers[position].offset + layers[position].size,
         options=_options(use, role, prefix, source) if isinstance(role, Options) else None,
@@ -75,11 +75,12 @@ def lower_tail(
 
 def _options(use: HeaderUse, role: Options, prefix: str, source: Callable[[OptionUse], ir.Source]) -> ir.Options:
     return ir.Options(
-        struct=f"{prefix}_options",
+        struct=f"options_{prefix}",
         options=tuple(
             ir.Option(
-                name=c_name(option.name),
-                constant=f"{prefix}_option_{c_name(option.name)}".upper(),
+                name=option.name,
+                member=f"option_{c_name(option.name)}",
+                constant=f"ENCAP_{prefix}__OPTION__{c_name(option.name)}".upper(),
                 head=option.option_class << 16 | option.kind << 8 | option.length // 4,
                 words=option.length // 4,
                 source=source(option),
@@ -98,4 +99,4 @@ def option_of(stack: ir.Stack, header: str, name: str) -> ir.Option | None:
     """The option of a header that a stack wants to receive."""
     if stack.tail is None or stack.tail.options is None or stack.tail.layer != header:
         return None
-    return next((o for o in stack.tail.options.options if o.name == c_name(name)), None)
+    return next((o for o in stack.tail.options.options if o.name == name), None)

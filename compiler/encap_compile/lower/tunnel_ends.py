@@ -13,7 +13,7 @@ ADDRESS_TYPES = {"ip": "struct ip_address", "ipv4": "__be32", "ipv6": "struct ip
 
 
 def address_map_name(source: TableField) -> str:
-    return c_name(f"{source.table}_{source.field}")
+    return f"ends_{c_name(source.table)}__at_{c_name(source.field)}"
 
 
 def _senders(spec: Spec, rule: IngressRule, conditions: Conditions) -> ir.TunnelEnd:
@@ -22,7 +22,7 @@ def _senders(spec: Spec, rule: IngressRule, conditions: Conditions) -> ir.Tunnel
         return ir.TunnelEnd("" if type_ == "ip" else type_, address_map_name(rule.source), ADDRESS_TYPES[type_])
     if isinstance(rule.source, Addresses):
         if len(rule.source.prefixes) > INLINE_PREFIXES:
-            name = conditions.long_list(rule.source, "from_" + c_name(rule.name))
+            name = conditions.long_list(rule.source, f"from_{c_name(rule.name)}")
             return ir.TunnelEnd("", name, ADDRESS_TYPES["ip"])
         return ir.TunnelEnd("", prefixes=rule.source.prefixes)
     return ir.TunnelEnd("")

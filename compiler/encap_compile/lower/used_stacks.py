@@ -8,7 +8,7 @@ from .. import ir, manifest
 from ..checks.common import uses
 from ..spec import Encapsulation, Reference, Spec
 from .conditions import FAMILIES, families_of
-from .names import c_name
+from .names import member_name
 from .reflection import reply_encapsulation, reply_stacks
 from .stacks import lower_stack, outer_families
 from .tables import row_id
@@ -40,7 +40,7 @@ def lower_stacks(spec: Spec, inner_families: dict[str, tuple[str, ...]]) -> tupl
         inner = {f for t in users for f in inner_families[t.name]} | reflected.get(encapsulation.name, set())
         received = any(r.decapsulate == encapsulation.name for r in spec.ingress.rules)
         for family in outer_families(encapsulation, row, spec):
-            name = f"{c_name(encapsulation.name)}_{family}"
+            name = f"{member_name(encapsulation.name)}_{family}"
             reflects = encapsulation.name in reflected
             if not users and not received and not reflects:
                 continue

@@ -20,25 +20,32 @@ def word_checks(stack: ir.Stack, names_inner: str) -> list[ir.WordCheck]:
         for word in layer.words:
             described = next(w for w in header.words if w.name == word.name)
             judged = list(_judged(stack, layer, word, names_inner))
+            again = layer.member.removeprefix(layer.header)  # `_2` of a second header of one name
             for refusal in dict.fromkeys(field.refusal for _, field, _ in judged):
                 parts = [j for j in judged if j[1].refusal == refusal]
                 # A word that is judged in several steps names its constants by the fields.
                 name = parts[0][1].name if refusal else word.name
-                reason = refusal or described.refusal or f"{layer.header}_{word.name}"
+                reason = (refusal or described.refusal or f"{layer.header}_{word.name}") + again
                 found += _checks(stack, layer, word, parts, name, reason)
     return found
+
+
+def port_layer(stack: ir.Stack) -> ir.Layer | None:
+    """The UDP header right behind the outermost one: its destination port is how the stack is recognised."""
+    return next((layer for layer in stack.layers[1:2] if layer.header == "udp"), None)
 
 
 def _judged(stack: ir.Stack, layer: ir.Layer, word: ir.WordLayout, names_inner: str) -> Iterator[Judged]:
     header = catalogue.headers()[layer.header]
     sent = {p.name: p.source for w in layer.words for p in w.parts}
+    ports = port_layer(stack)
     for part in word.parts:
         field = header.field(part.name)
         if _not_compared(field) or (layer is stack.layers[-1] and part.name == names_inner):
             continue
         if layer is stack.layers[0] and isinstance(field.role, NextProtocol):
             continue  # it is how the stack was recognised
-        if layer.header == "udp" and isinstance(field.role, NextProtocol):
+        if layer is ports and isinstance(field.role, NextProtocol):
             continue  # likewise
         if layer is stack.layers[0] and field.receive is Receive.EXCHANGE:
             continue  # our own address: how the packet was recognised as ours
@@ -53,8 +60,8 @@ def _checks(
     mask = sum(_mask(part) for part, _ in literal)
     value = sum(number << part.shift for part, number in literal)
     if mask:
-        prefix = stack.name if layer is stack.layers[0] else c_name(stack.encapsulation)
-        constant = f"{prefix}_{layer.header}_{name}".upper()
+        prefix = stack.constant if layer is stack.layers[0] else f"ENCAP_{c_name(stack.encapsulation)}"
+        constant = f"{prefix}__{layer.member}_{name}".upper()
         compared = [f"{part.name} {number}" if number else part.name for part, number in literal]
         ignored = [p.name for p in word.parts if p.name not in {part.name for part, _ in literal}]
         yield ir.WordCheck(

@@ -84,15 +84,15 @@ def _network_order(source: ir.Source, stack: ir.Stack) -> str:
 
 def _length(source: ir.LengthFrom, stack: ir.Stack) -> str:
     """Bytes from a layer on: the inner packet, and what stands between."""
-    first = source.layer == stack.layers[0].header
-    before = "" if first else f" - offsetof(struct {stack.name}, {source.layer})"
+    first = source.layer == stack.layers[0].member
+    before = "" if first else f" - offsetof(struct {stack.struct}, {source.layer})"
     itself = f" - sizeof(outer->{source.layer})" if source.payload else ""
     return f"packet->length + {overhead(stack)}{before}{itself}"
 
 
 def overhead(stack: ir.Stack) -> str:
     """The bytes of a stack's headers as they are sent: a constant, or a variable if they differ by packet."""
-    return "overhead" if sends_opaque_tail(stack) else f"{stack.name.upper()}_OVERHEAD"
+    return "overhead" if sends_opaque_tail(stack) else stack.overhead_constant
 
 
 def sends_opaque_tail(stack: ir.Stack) -> bool:

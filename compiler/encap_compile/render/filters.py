@@ -14,7 +14,7 @@ from ..lower.tables import row_id
 from . import assignments, conditions
 from .owners import OWNER_FILTERS
 from .receive import RECEIVE_FILTERS
-from .tails import TAIL_FILTERS, received_overhead
+from .tails import TAIL_FILTERS, fixed
 from .tunnel_ends import compares_ipv6, set_key, tunnel_end_condition, tunnel_end_sets
 
 FAMILIES = ("ipv4", "ipv6")
@@ -60,8 +60,9 @@ def destination(rule: ir.EgressRule) -> str:
 
 def dispatched(egress: ir.EgressProgram) -> list[tuple[str, str]]:
     """Where rules lead to: each label, and what holds the values."""
-    found = {destination(r): "&flow->learned" if r.action == "reflect" else r.table for r in egress.rules if r.table}
-    found |= {f"encapsulate_{c.table}": c.table for r in egress.rules for c in r.choices}
+    values = {"reflect": "&flow->learned"}
+    found = {destination(r): values.get(r.action, f"row_{r.table}") for r in egress.rules if r.table}
+    found |= {f"encapsulate_{c.table}": f"row_{c.table}" for r in egress.rules for c in r.choices}
     return list(found.items())
 
 
@@ -251,9 +252,14 @@ def _overhead(larger: str, learn: ir.Learn, decapsulator: ir.Decapsulator) -> st
     """`larger` names a reply's overhead; empty is that of what came in."""
     if larger:
         return f"{larger}{' + tail' if learn.tail else ''}"
-    if decapsulator.encapsulation_limit:
-        return f"{decapsulator.stack.name.upper()}_OVERHEAD"
-    return received_overhead(decapsulator.stack)
+    stack = decapsulator.stack
+    return fixed(stack) if stack.tail is None else f"{fixed(stack)} + tail{_behind(stack)}"
+
+
+def _behind(stack: ir.Stack) -> str:
+    """The bytes of what stands behind a stack's tail, as they are added to others."""
+    layers = [layer for layer in stack.layers if stack.tail and layer.member in stack.tail.behind]
+    return "".join(f" + sizeof(struct {layer.struct})" for layer in layers)
 
 
 def passes_row(function: str, program: ir.Program) -> bool:

@@ -12,13 +12,13 @@ from .conditions import PROTOCOLS, _prefix
 
 def parameters(decapsulator: ir.Decapsulator) -> list[str]:
     """What a decapsulating function is told, as its declaration says it."""
-    types = {"skb": "struct __sk_buff *", "counters": "struct counters *", "options": "__u32 ", "protocol": "__u8 "}
+    types = {"skb": "struct __sk_buff *", "counters": "struct counters *", "extension": "__u32 ", "protocol": "__u8 "}
     return [f"{types[name]}{name}" for name in arguments(decapsulator)]
 
 
 def arguments(decapsulator: ir.Decapsulator) -> list[str]:
     """The same, as the caller names it."""
-    names = ["options"] if decapsulator.encapsulation_limit else []
+    names = ["extension"] if decapsulator.encapsulation_limit else []
     names += ["protocol"] if found_protocol(decapsulator) else []
     return ["skb", *names, "counters"]
 
@@ -59,7 +59,7 @@ def _differs(check: ir.WordCheck, decapsulator: ir.Decapsulator) -> str:
     word = f"{_at(check.layer, decapsulator)}{check.word}"
     if isinstance(check.expected, ir.FromHost):
         if check.bits == 48:
-            return f"!is_group_mac(&{word}) && !same_mac(&{word}, &host.{check.expected.member})"
+            return f"!same_mac(&{word}, &host.{check.expected.member})"
         if check.bits == 128:
             return f"!same_ipv6(&{word}, &host.{check.expected.member})"
         host = f"host.{check.expected.member}"
@@ -70,10 +70,9 @@ def _differs(check: ir.WordCheck, decapsulator: ir.Decapsulator) -> str:
     assert isinstance(check.expected, ir.Literal)
     if check.bits == 48:
         halves = check.expected.value.to_bytes(6, "big")
-        differs = " || ".join(
+        return " || ".join(
             f"{word}.half[{i}] != bpf_htons({int.from_bytes(halves[2 * i : 2 * i + 2], 'big'):#06x})" for i in range(3)
         )
-        return f"!is_group_mac(&{word}) && ({differs})"
     if check.bits == 128:
         words = check.expected.value.to_bytes(16, "big")
         return " || ".join(
@@ -106,10 +105,11 @@ def length_conditions(decapsulator: ir.Decapsulator) -> str:
     """Further lengths that must agree with the first."""
     text = ""
     for check in decapsulator.lengths[1:]:
-        before = f"offsetof(struct {decapsulator.stack.name}, {check.layer})"
+        before = f"offsetof(struct {decapsulator.stack.struct}, {check.layer})"
         layer = _at(check.layer, decapsulator)
         behind = f" - sizeof({layer.rstrip('.->')})" if check.payload else ""
-        text += f" || bpf_ntohs({layer}{check.word}) != datagram - {before}{behind}"
+        moved_by = " - extension" if decapsulator.encapsulation_limit else ""
+        text += f" || bpf_ntohs({layer}{check.word}) != datagram{moved_by} - {before}{behind}"
     return text
 
 
@@ -118,8 +118,23 @@ def next_expression(decapsulator: ir.Decapsulator) -> str:
         return "ipv4->version_ihl >> 4"
     if found_protocol(decapsulator):
         return "protocol"
-    word = f"{_at(decapsulator.next_layer, decapsulator)}{decapsulator.next_word}"
+    word = "type" if decapsulator.tagged else next_member(decapsulator)
     return word if decapsulator.next_bits == 8 else f"bpf_ntohs({word})"
+
+
+def next_member(decapsulator: ir.Decapsulator) -> str:
+    """Where the last header names the inner packet."""
+    return f"{_at(decapsulator.next_layer, decapsulator)}{decapsulator.next_word}"
+
+
+def differs_in_length(decapsulator: ir.Decapsulator) -> bool:
+    """Whether the headers of one packet may be longer than those of another."""
+    return decapsulator.encapsulation_limit or decapsulator.tagged or decapsulator.stack.tail is not None
+
+
+def received_overhead(decapsulator: ir.Decapsulator) -> str:
+    """The bytes of a received packet's headers: a constant, or a variable if they differ by packet."""
+    return "overhead" if differs_in_length(decapsulator) else decapsulator.stack.overhead_constant
 
 
 def next_case(decapsulator: ir.Decapsulator, family: str) -> str:
@@ -149,7 +164,7 @@ def _identifier(rule: ir.IngressRule, decapsulator: ir.Decapsulator) -> ir.Ident
 
 def lookup_call(rule: ir.IngressRule, decapsulator: ir.Decapsulator) -> str:
     """The row for the received identifier."""
-    return f"find_{rule.lookup}({_number(_identifier(rule, decapsulator), decapsulator)})"
+    return f"find_in_{rule.lookup}({_number(_identifier(rule, decapsulator), decapsulator)})"
 
 
 def _number(field: ir.Identifier | ir.LearnedField | ir.Tail, decapsulator: ir.Decapsulator) -> str:
@@ -193,7 +208,7 @@ def received_tables(program: ir.Program) -> list[tuple[ir.TableMap, str, str]]:
 
 def mark_value(rule: ir.IngressRule) -> str:
     if rule.mark.startswith("row."):
-        return f"{rule.lookup}->{rule.mark.removeprefix('row.')}"
+        return f"row_{rule.lookup}->{rule.mark.removeprefix('row.')}"
     if rule.mark.startswith("host."):
         return rule.mark
     return f"{int(rule.mark, 0):#x}; /* {rule.mark_place} */" if rule.mark_place else rule.mark
@@ -216,7 +231,7 @@ def source_key(rule: ir.IngressRule, stack: ir.Stack, program: ir.Program) -> st
     map_ = next(m for m in program.address_maps if m.name == rule.source_map)
     mapped = f"mapped_ipv4({address})" if stack.outer_family == "ipv4" else f"from_ipv6(&{address})"
     if map_.kind == "lpm":
-        return f"struct {map_.name}_key key = {{.prefixlen = 128, .address = {mapped}}};"
+        return f"struct prefix_of_{map_.name} key = {{.prefixlen = 128, .address = {mapped}}};"
     return f"{map_.ctype} key = {mapped if map_.ctype == 'struct ip_address' else address};"
 
 
@@ -282,7 +297,10 @@ RECEIVE_FILTERS: dict[str, Callable[..., Any]] = {
         datagram_length,
         length_conditions,
         next_expression,
+        next_member,
         next_case,
+        differs_in_length,
+        received_overhead,
         outer_ecn,
         lookup_tables,
         sets_mark,

@@ -44,13 +44,8 @@ def tail_counter(stack: ir.Stack) -> str:
 
 
 def fixed(stack: ir.Stack) -> str:
-    """The bytes of a received stack up to its tail."""
-    return f"{stack.name}_{'FIXED' if stack.tail and stack.tail.options else 'OVERHEAD'}".upper()
-
-
-def received_overhead(stack: ir.Stack) -> str:
-    """The bytes of a received stack's headers."""
-    return "overhead" if stack.tail else f"{stack.name}_OVERHEAD".upper()
+    """The bytes of a received stack's headers; of one with a tail, those before it."""
+    return f"{stack.constant}__FIXED" if stack.tail and stack.tail.options else stack.overhead_constant
 
 
 def last_member(stack: ir.Stack) -> str:
@@ -70,8 +65,8 @@ def last_struct(stack: ir.Stack) -> str:
 def option_assignments(stack: ir.Stack) -> Iterator[str]:
     """Every word of the options that are sent."""
     for option in stack.tail.options.options if stack.tail and stack.tail.options else ():
-        target = f"outer->options.{option.name}"
-        yield f"{target}_head = bpf_htonl({option.constant});"
+        target = f"outer->options.{option.member}"
+        yield f"{target}__head = bpf_htonl({option.constant});"
         for i, value in enumerate(_data(option)):
             yield f"{target}[{i}] = {value};"
 
@@ -94,7 +89,7 @@ def expected_options(decapsulator: ir.Decapsulator) -> list[tuple[str, str]]:
     found = []
     for option in tail.options.options if tail and tail.options else ():
         if not isinstance(option.source, ir.FromRow):
-            wrong = " || ".join(f"options->{option.name}[{i}] != {value}" for i, value in enumerate(_data(option)))
+            wrong = " || ".join(f"options->{option.member}[{i}] != {value}" for i, value in enumerate(_data(option)))
             found.append((wrong, refusal(decapsulator.stack.encapsulation, option.reason)))
     return found
 
@@ -107,7 +102,6 @@ TAIL_FILTERS: dict[str, Callable[..., Any]] = {
         options_struct,
         tail_counter,
         fixed,
-        received_overhead,
         last_member,
         last_struct,
         option_assignments,

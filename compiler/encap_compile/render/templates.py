@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from .. import ir
 from ..shipped import SHIPPED
+from .compiled_templates import beside_the_code
 from .filters import FILTERS
 from .quoting import QUOTING_FILTERS
 
@@ -25,24 +25,11 @@ def _environment(folder: Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        bytecode_cache=_bytecode_cache(),
+        bytecode_cache=beside_the_code(),
         autoescape=False,
     )
     found.filters.update(FILTERS | QUOTING_FILTERS)
     return found
-
-
-def _bytecode_cache() -> FileSystemBytecodeCache | None:
-    """Compiled templates, kept as Python keeps its own: half of the time of a run. The key is the template's text."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - works without a home
-    folder = Path(base) / "encap-compile"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if folder.stat().st_uid != os.getuid() or not os.access(folder, os.W_OK):
-            return None  # it holds code: nobody else's will do
-    except OSError:
-        return None
-    return FileSystemBytecodeCache(str(folder))
 
 
 def render(program: ir.Program) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..regular_file import open_regular
+
 # A line is looked up in the first part of a file only: enough for any spec, and for the rows a person would look at.
 MOST_BYTES = 64 << 20
 
@@ -25,11 +27,9 @@ class Sources:
 
 def _read(path: str) -> str:
     try:
-        if not Path(path).is_file():
-            return ""
-        with Path(path).open("rb") as file:
+        with open_regular(Path(path)) as file:
             return file.read(MOST_BYTES).decode("utf-8", "replace")
-    except (OSError, ValueError):
+    except OSError:
         return ""
 
 

@@ -18,21 +18,40 @@ class Done(NamedTuple):
     stderr: bytes
 
 
+# Variables that change what clang says, or lead it to headers, options and programs of the machine.
+_HIDDEN = (
+    "LC_",
+    "LANG",
+    "CPATH",
+    "C_INCLUDE",
+    "CPLUS_INCLUDE",
+    "OBJC",
+    "LIBRARY_PATH",
+    "COMPILER_PATH",
+    "CCC_",
+    "GCC_",
+)
+
+
+def environment() -> dict[str, str]:
+    """This process's variables, without those that would make the same C into another object."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(_HIDDEN)} | {"LC_ALL": "C"}
+
+
 class Process:
-    """A tool at work, in the C locale and without the variables that lead clang to other headers.
+    """A tool at work, in the C locale and without the variables that lead clang elsewhere.
 
     Raises OSError if it cannot be started. It is stopped when the `with` is left before `done`.
     """
 
     def __init__(self, command: Sequence[str], stdin: bytes = b"", folder: str | None = None) -> None:
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "LANG", "CPATH", "C_INCLUDE"))}
         with TemporaryFile() as file:  # not a pipe: nobody is there to write into it
             file.write(stdin)
             file.seek(0)
             self._popen = subprocess.Popen(
                 command,
                 cwd=folder,
-                env={**inherited, "LC_ALL": "C"},
+                env=environment(),
                 stdin=file,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

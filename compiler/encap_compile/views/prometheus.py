@@ -21,7 +21,7 @@ def prometheus(status: Status, counters: bool = True) -> str:
         "encap_drift", "Whether what is in force differs from what was applied.", [(labels, int(bool(status.drift)))]
     )
     if status.state is not None and status.manifest is not None:
-        entries = [({**labels, "map": name}, f.count) for name, f in status.state.filled.items() if f.kind == "rows"]
+        entries = [({**labels, "table": f.table}, f.count) for f in status.state.filled.values() if f.kind == "rows"]
         lines += _gauge("encap_rows", "Rows of each table, as they were applied.", entries) if entries else []
     if status.cgroups:
         pending = sum(not number for number in status.cgroups.values())

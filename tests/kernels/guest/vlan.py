@@ -53,8 +53,8 @@ def _once(kind: Kind, us: str, peer: str) -> None:
     with Watch(ROUTER, f"ours.{NUMBER}") as wire:
         sent_once(kind, wire, us, peer)
     after = _counters()
-    moved = {name: after[name] - before[name] for name in ("egress_sites", "egress_own_stack")}
-    if moved != {"egress_sites": 1, "egress_own_stack": 1}:
+    moved = {name: after[name] - before[name] for name in ("egress_rule_sites", "egress_own_stack")}
+    if moved != {"egress_rule_sites": 1, "egress_own_stack": 1}:
         raise FailedError(f"the VLAN device's program encapsulates, its parent's lets it through: {moved}")
 
 

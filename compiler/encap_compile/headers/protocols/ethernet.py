@@ -7,14 +7,14 @@ HEADER = Header(
     title="Ethernet II",
     reference="IEEE 802.3; RFC 894, RFC 2464",
     announced_as={Space.ETHERTYPE: 0x6558},  # Transparent Ethernet Bridging, RFC 1701
+    room_flag="BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN)",
     words=(
         Word(
             "destination",
             (Field("destination", 48, FromSpec("mac"), "the peer's inner MAC", Receive.EXCHANGE, "source"),),
         ),
-        # A frame to every station or to a group is for us too; one to another station's MAC is refused.
         # Who sent it is judged by the outer source alone: a gateway may stand between.
         Word("source", (Field("source", 48, FromSpec("mac"), "our inner MAC", Receive.IGNORE),)),
-        Word("type", (Field("type", 16, NextProtocol(Space.ETHERTYPE), "what the frame carries"),)),
+        Word("type", (Field("type", 16, NextProtocol(Space.ETHERTYPE, tagged=True), "what the frame carries"),)),
     ),
 )

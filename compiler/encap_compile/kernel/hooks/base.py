@@ -48,11 +48,15 @@ class Hook(NamedTuple):
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose programs: the bundle's name, the folder of its link pins and the folder of machine-wide state."""
+    """Whose programs: the bundle's name, the folder of its link pins and the folder of machine-wide state.
+
+    `former` names the bundle that this one replaces: a clsact filter of it is ours to replace.
+    """
 
     bundle: str
     links: Path
     state: Path
+    former: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,18 @@ its handle is the bundle's. Filters of lower priority numbers run first.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
+from ...folders import PUBLIC_FILE, write_file
 from ..constants import ETH_P_ALL, TC_CLSACT_EGRESS, TC_CLSACT_INGRESS
 from ..errors import KernelError, kernel_error
 from ..filters import Filter, clsact_qdisc, filters_on, has_filters
 from .base import DEVICE_POINTS, Hook, OnHook, Owner, Point
 
 PRIORITY = 49000  # behind agents that choose small numbers, before none that is known
+_PREFIX = "encap:"  # of our filters' names
 _MARK = "clsact_"  # in the machine's state: a qdisc that we added, by the device's ifindex
 _PARENTS = {Point.INGRESS: TC_CLSACT_INGRESS, Point.EGRESS: TC_CLSACT_EGRESS}
 
@@ -34,12 +38,9 @@ class Clsact:
         from ..netlink import replace_filter
 
         self._ensure_qdisc(owner, hook.target)
-        parent, handle = _PARENTS[hook.point], handle_of(owner.bundle)
-        for other in filters_on(hook.target, parent):
-            same_place = other.priority == PRIORITY and (other.handle == handle or other.kind != "bpf")
-            if same_place and not _is_ours(other, owner, hook.point):
-                raise kernel_error(17, f"filter priority {PRIORITY} handle {handle:#x} is {other.name or other.kind}'s")
-        replace_filter(hook.target, parent, PRIORITY, handle, program_fd, _name(owner, hook.point))
+        parent = _PARENTS[hook.point]
+        handle = _handle(filters_on(hook.target, parent), owner, hook.point)
+        replace_filter(hook.target, parent, PRIORITY, handle, program_fd, _name(owner.bundle, hook.point))
 
     def detach(self, owner: Owner, hook: Hook) -> None:
         from ..netlink import delete_filter
@@ -79,7 +80,7 @@ class Clsact:
             return
         # The mark comes first: killed in between, a later `remove` still knows that the qdisc is ours to delete.
         mark = _mark(owner, ifindex)
-        mark.touch()
+        write_file(mark, b"", PUBLIC_FILE)
         try:
             add_clsact(ifindex)
         except KernelError:
@@ -96,12 +97,39 @@ def handle_of(bundle: str) -> int:
     return number & 0x7FFFFFFF or 1
 
 
-def _name(owner: Owner, point: Point) -> str:
-    return f"encap:{owner.bundle}:{point.word}"
+def bundles_on(ifindex: int) -> set[str]:
+    """The names of the bundles that have a filter on a device. Raises KernelError."""
+    names = (f.name for parent in _PARENTS.values() for f in filters_on(ifindex, parent) if f.kind == "bpf")
+    return {name.split(":")[1] for name in names if name.startswith(_PREFIX) and name.count(":") == 2}
+
+
+def _handle(filters: Sequence[Filter], owner: Owner, point: Point) -> int:
+    """The handle of our filter that is there, else of the replaced bundle's, else a free one. Raises KernelError."""
+    for bundle in (owner.bundle, owner.former):
+        existing = next((f.handle for f in filters if _is_of(f, bundle, point)), 0)
+        if existing:
+            return existing
+    handle = handle_of(owner.bundle)
+    here = [f for f in filters if f.priority == PRIORITY]
+    for other in here:
+        # A bundle that was replaced leaves its handle to its successor.
+        taken = other.handle == handle and not other.name.startswith(_PREFIX)
+        if taken or other.kind != "bpf":
+            raise kernel_error(17, f"filter priority {PRIORITY} handle {handle:#x} is {other.name or other.kind}'s")
+    used = {f.handle for f in here}
+    return next(n for n in chain(range(handle, 1 << 31), range(1, handle)) if n not in used)
+
+
+def _name(bundle: str, point: Point) -> str:
+    return f"{_PREFIX}{bundle}:{point.word}"
+
+
+def _is_of(found: Filter, bundle: str, point: Point) -> bool:
+    return found.kind == "bpf" and found.name == _name(bundle, point) and found.protocol == ETH_P_ALL
 
 
 def _is_ours(found: Filter, owner: Owner, point: Point) -> bool:
-    return found.kind == "bpf" and found.name == _name(owner, point) and found.protocol == ETH_P_ALL
+    return _is_of(found, owner.bundle, point) or (bool(owner.former) and _is_of(found, owner.former, point))
 
 
 def _mark(owner: Owner, ifindex: int) -> Path:

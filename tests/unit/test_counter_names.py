@@ -1,0 +1,97 @@
+"""Counters have names of their own, whatever rules are called, and keep what the first release counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from encap_compile.loader.counters import total
+from encap_compile.manifest import Counter
+from encap_compile.pipeline import check_spec
+
+SPEC = """
+apiVersion: encap/v1alpha1
+name: counting
+kernel: "5.10"
+host: {uplink: device, vtep: {type: ip, default: uplink.address}}
+attach: {devices: [host.uplink]}
+encapsulations:
+  gre: [{ip: {source: host.vtep, destination: endpoint.to}}, {gre: {key: 7}}]
+  gre_gre: [{ip: {source: host.vtep, destination: endpoint.to}}, {gre: {key: 8}}]
+endpoints:
+  sites:
+    key: destination
+    fields: {to: ip}
+    encapsulation: [gre, gre_gre]
+    rows: [{destination: 10.0.0.0/8, to: 192.0.2.1, encapsulation: gre}]
+egress:
+  rules:
+    - {name: NAMES, match: {destination: 10.0.0.0/16}, to: sites}
+    - {name: sites, match: {destination: 10.0.0.0/8}, to: sites}
+  default: pass
+ingress:
+  rules:
+    - {name: peers, decapsulate: gre, from: any}
+"""
+
+
+def counters(tmp_path: Path, rule: str) -> dict[str, Counter]:
+    path = tmp_path / "counting.yaml"
+    path.write_text(SPEC.replace("NAMES", rule))
+    found = check_spec(str(path))[1].manifest.counters
+    assert len({c.name for c in found}) == len(found)
+    return {c.name: c for c in found}
+
+
+@pytest.mark.parametrize("rule", ["too_big", "too-big", "default", "sites_no_row", "miss_sites", "rule_x", "other"])
+def test_a_rule_shares_its_counter_with_nothing(tmp_path: Path, rule: str) -> None:
+    usual, found = counters(tmp_path, "usual"), counters(tmp_path, rule)
+    assert len(found) == len(usual)
+    name = rule.replace("-", "_")
+    assert found[f"egress_rule_{name}"].text == f"rule {rule}: encapsulated"
+    assert found[f"egress_miss_{name}"].text.startswith(f"rule {rule}: no row in sites")
+    assert {n: c.text for n, c in found.items() if c.name in usual} == {
+        n: c.text for n, c in usual.items() if not n.endswith("_usual")
+    }
+
+
+def test_the_names_of_the_first_release(tmp_path: Path) -> None:
+    """The table: what it called a counter, and what that is called now."""
+    formerly = {c.formerly: c.name for c in counters(tmp_path, "far-sites").values() if c.formerly}
+    assert formerly == {
+        "egress_far_sites": "egress_rule_far_sites",
+        "egress_far_sites_no_row": "egress_miss_far_sites",
+        "egress_sites": "egress_rule_sites",
+        "egress_sites_no_row": "egress_miss_sites",
+        "ingress_peers": "ingress_rule_peers",
+        "refused_gre_truncated": "refused_gre__truncated",
+        "refused_gre_options": "refused_gre__options",
+        "refused_gre_fragment": "refused_gre__fragment",
+        "refused_gre_flags": "refused_gre__gre_flags",
+        "refused_gre_key": "refused_gre__gre_key",
+        "refused_gre_header_checksum": "refused_gre__header_checksum",
+        "refused_gre_length": "refused_gre__length",
+        "refused_gre_payload": "refused_gre__payload",
+        "refused_gre_ecn": "refused_gre__ecn",
+        "refused_gre_gso": "refused_gre__gso",
+        "refused_gre_room": "refused_gre__room",
+        "refused_gre_version": "refused_gre__version",
+    }
+
+
+def test_what_was_counted_by_the_old_name_is_counted_still(tmp_path: Path) -> None:
+    found = counters(tmp_path, "far-sites")
+    totals = {"egress_sites": (5, 500), "egress_rule_sites": (2, 200), "egress_too_big": (1, 100)}
+    assert total(totals, found["egress_rule_sites"]) == (7, 700)
+    assert total(totals, found["egress_too_big"]) == (1, 100)
+    assert total(totals, found["egress_miss_sites"]) == (0, 0)
+
+
+def test_a_name_that_two_had_is_the_firsts(tmp_path: Path) -> None:
+    """In the first release they counted together, and nothing says what was whose."""
+    found = counters(tmp_path, "sites_no_row")
+    assert found["egress_rule_sites_no_row"].formerly == "egress_sites_no_row"
+    assert found["egress_miss_sites"].formerly == ""
+    found = counters(tmp_path, "too_big")
+    assert (found["egress_rule_too_big"].formerly, found["egress_too_big"].formerly) == ("", "")
