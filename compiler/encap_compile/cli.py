@@ -7,12 +7,15 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import __version__
 from .diagnostics import DiagnosedError, Diagnostic, Exit, Severity
+
+if TYPE_CHECKING:
+    from .standard_streams import Streams
 
 FORMATS = ("text", "json", "github", "sarif")
 LATER = {"test": "packet tests inside a spec", "diff": "comparing two specs"}
@@ -334,25 +337,41 @@ class Outcome:
 def main() -> None:
     """The entry point. No traceback reaches a user, unless ENCAP_DEBUG asks for it."""
     import gc
-    import os
+
+    from .standard_streams import Streams
 
     gc.disable()  # a run is short and makes hardly any cycles; looking for them, here and at the end, is a tenth of it
+    code = Streams().run("encap-compile", _run)
+    gc.freeze()
+    raise SystemExit(code)
+
+
+def _run(streams: Streams) -> int:
+    """Run one command line; the exit code."""
+    import os
+
     try:
         cli(prog_name="encap-compile")
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        raise SystemExit(int(Exit.DONE)) from None
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except Exception as error:
         if os.environ.get("ENCAP_DEBUG"):
             raise
+        if isinstance(error, OSError) and streams.failed():
+            return Exit.DONE  # `Streams.run` says what has become of the result
+        if isinstance(error, OSError | MemoryError):
+            from .reporting import report
+            from .system_refusals import refusal
+
+            report([refusal(error)], "text", sys.stderr)
+            return Exit.MACHINE
         click.echo(
             f"encap-compile: a bug of ours: {type(error).__name__}: {error}\n"
             "Please report it with the spec. ENCAP_DEBUG=1 shows where it happened.",
             err=True,
         )
-        raise SystemExit(int(Exit.BUG)) from None
-    finally:
-        gc.freeze()
+        return Exit.BUG
+    return Exit.DONE
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ import click
 from .commands.context import Context, report
 from .commands.group import cli
 from .diagnostics import DiagnosedError, Diagnostic, Exit
+from .standard_streams import Streams
+from .system_refusals import refusal
 
 _REPORT = "this is a bug of encapctl: please report it with the output of `--debug` to the project's issue tracker"
 
@@ -21,11 +23,12 @@ _REPORT = "this is a bug of encapctl: please report it with the output of `--deb
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point: every way to end is an exit code and at most a diagnostic, never a traceback."""
     gc.disable()  # a short run over many rows: collecting would cost a tenth of it and free nothing
-    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    sys.exit(Streams().run("encapctl", lambda streams: run(words, streams)))
 
 
-def run(arguments: list[str]) -> int:
-    """Run one command line; the exit code."""
+def run(arguments: list[str], streams: Streams | None = None) -> int:
+    """Run one command line; the exit code. `streams` are those of the process, if they are ours."""
     context = Context()
     context.debug = "--debug" in arguments
     words = [a for a in arguments if a != "--debug"]  # it may stand anywhere
@@ -34,6 +37,8 @@ def run(arguments: list[str]) -> int:
         return int(result) if isinstance(result, int) else Exit.DONE
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
+    except SystemExit as leaving:  # click's own, where nobody reads the output any more
+        return leaving.code if isinstance(leaving.code, int) else Exit.USAGE
     except click.ClickException as error:
         error.show()
         return Exit.USAGE
@@ -43,10 +48,9 @@ def run(arguments: list[str]) -> int:
     except DiagnosedError as error:
         report(error.diagnostics, context)
         return error.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()  # Python would complain about it once more
-        return Exit.DONE
     except Exception as error:
+        if isinstance(error, OSError) and streams is not None and streams.failed():
+            return Exit.DONE  # `Streams.run` says what has become of the result
         return _unexpected(error, context)
 
 
@@ -64,32 +68,11 @@ def _unexpected(error: Exception, context: Context) -> int:
     if isinstance(error, KernelError):
         report([Diagnostic("K209", f"the kernel refused: {error}")], context)
         return Exit.KERNEL
-    if isinstance(error, OSError):
-        report([_refused(error)], context)
+    if isinstance(error, OSError | MemoryError):
+        report([refusal(error)], context)
         return Exit.MACHINE
     click.echo(f"encapctl: {type(error).__name__}: {error}\n{_REPORT}", err=True)
     return Exit.BUG
-
-
-def _refused(error: OSError) -> Diagnostic:
-    """H114: what the system did not let us do, as far as it says, and what a person can do about it."""
-    import errno
-
-    ways_out = {
-        errno.ENOSPC: "make room there",
-        errno.EDQUOT: "make room there",
-        errno.EROFS: "name a place that can be written, with ENCAP_STATE or --bpffs",
-        errno.EACCES: "run encapctl as root, and see who may write there",
-        errno.EPERM: "run encapctl as root, and see who may write there",
-        errno.EMFILE: "raise the limit on open files (`ulimit -n`)",
-        errno.ENFILE: "raise the limit on open files (`sysctl fs.file-max`)",
-        errno.ENOMEM: "free some memory",
-        errno.ENOBUFS: "free some memory",
-    }
-    reason = error.strerror or str(error)
-    words = f"{error.filename} cannot be used: {reason}" if error.filename else f"the system refused a call: {reason}"
-    way_out = ways_out.get(error.errno or 0, "mend that")
-    return Diagnostic("H114", words, help=f"{way_out}, then run the same command again; what ran before runs on")
 
 
 if __name__ == "__main__":

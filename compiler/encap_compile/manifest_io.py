@@ -11,6 +11,7 @@ from typing import Any
 
 from .diagnostics import DiagnosedError, Diagnostic, Exit, Place
 from .manifest import FORMAT_VERSION, Inputs, Manifest
+from .manifest_bounds import check_bounds
 from .regular_file import read_regular
 from .structured import MalformedError, structured
 
@@ -72,7 +73,7 @@ def loads(text: str, path: str) -> Manifest:
     except json.JSONDecodeError as error:
         place = Place(path, error.lineno, error.colno)
         raise DiagnosedError([Diagnostic("B302", f"not JSON: {error.msg}", place, _REBUILD)], Exit.SPEC) from None
-    except (MalformedError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a key twice; a number of thousands of digits; too deep
         raise DiagnosedError([Diagnostic("B302", f"malformed: {error}", Place(path), _REBUILD)], Exit.SPEC) from None
     version = document.get("format_version") if isinstance(document, dict) else None
     if isinstance(version, int) and version != FORMAT_VERSION:
@@ -89,6 +90,7 @@ def loads(text: str, path: str) -> Manifest:
 def structure(document: object) -> Manifest:
     """A manifest from parsed JSON. Raises MalformedError."""
     manifest: Manifest = structured(Manifest, document, "manifest")
+    check_bounds(manifest)
     return manifest
 
 

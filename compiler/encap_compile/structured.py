@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
+from math import isfinite
 from types import UnionType
 from typing import Any, get_args, get_origin
+
+LEAST, MOST = -(1 << 63), (1 << 64) - 1
 
 
 class MalformedError(ValueError):
@@ -40,12 +43,30 @@ def structured(kind: Any, value: Any, where: str) -> Any:
     if origin is dict:
         if not isinstance(value, dict):
             raise MalformedError(f"{where}: an object is expected")
+        for name in value:
+            _check_text(name, where)
         return {name: structured(arguments[1], part, f"{where}.{name}") for name, part in value.items()}
     if kind is float and type(value) is int:
         value = float(value)
     if type(value) is not kind:  # exactly: True is no number
         raise MalformedError(f"{where}: {kind.__name__} is expected")
+    if kind is str:
+        _check_text(value, where)
+    elif kind is int and not LEAST <= value <= MOST:
+        raise MalformedError(f"{where}: no number of 64 bits")
+    elif kind is float and not isfinite(value):
+        raise MalformedError(f"{where}: no finite number")
     return value
+
+
+def _check_text(value: str, where: str) -> None:
+    """What cannot be written or be a name anywhere: NUL, and halves of surrogate pairs."""
+    if value.isascii():
+        if "\0" in value:
+            raise MalformedError(f"{where}: a NUL character")
+        return
+    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise MalformedError(f"{where}: a character that is none")
 
 
 def _record(kind: type, value: Any, where: str) -> Any:

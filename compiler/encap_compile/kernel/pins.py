@@ -88,9 +88,9 @@ def open_link(path: Path) -> Link | None:
 
 
 def pins_in(directory: Path) -> Iterator[Path]:
-    """Every pin in a directory, by name; nothing if there is no such directory."""
+    """Every pin in a directory, by name; nothing if there is no such directory. A directory among them is no pin."""
     if directory.is_dir():
-        yield from sorted(directory.iterdir())
+        yield from sorted(p for p in directory.iterdir() if not p.is_dir())
 
 
 def remove_empty(directory: Path, upto: Path) -> None:

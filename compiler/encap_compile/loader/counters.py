@@ -23,6 +23,8 @@ def read(counters: Map, layout: Mapping[str, int]) -> Totals:
     cpus = [raw[at : at + size] for at in range(0, len(raw), size)]
     totals = {}
     for name, offset in layout.items():
+        if offset + _PAIR.size > size:  # a layout of another map
+            continue
         pairs = [_PAIR.unpack_from(cpu, offset) for cpu in cpus]
         totals[name] = (sum(p for p, _ in pairs), sum(b for _, b in pairs))
     return totals

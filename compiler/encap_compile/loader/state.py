@@ -14,11 +14,13 @@ from typing import Self
 
 from ..kernel.hooks.base import CGROUP_POINTS, DEVICE_POINTS, Hook
 from ..manifest import Counter, Manifest
+from ..manifest_bounds import MOST_COUNTERS, check_bounds
 from ..regular_file import read_regular
 from ..structured import structured
 
 FORMAT_VERSION = 1
 NAME = "state.json"
+MOST_SECONDS = 1 << 36  # since the epoch, of a time that a calendar has
 MOST_BYTES = 256 << 20  # of a state: it holds the manifest, and the number of every cgroup that rows name
 Totals = dict[str, tuple[int, int]]  # counter -> packets, bytes
 
@@ -104,9 +106,24 @@ def load(directory: Path) -> State | None:
         if document.pop("format_version") != FORMAT_VERSION:
             return None
         found: State = structured(State, document, "state")
-        return found
+        return found if _believable(found) else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def _believable(state: State) -> bool:
+    """Whether numbers and names are such as we write. Raises MalformedError for those of the manifest."""
+    if state.manifest is not None:
+        check_bounds(state.manifest)
+    offsets = (offset for layout in state.counter_layouts.values() for offset in layout.values())
+    names = (*state.pins.values(), state.replaces)
+    return (
+        0 <= state.applied_at < MOST_SECONDS
+        and all(0 < index < 1 << 31 for index in state.devices.values())
+        and all(number >= 0 for number in state.cgroups.values())
+        and all(0 <= offset < MOST_COUNTERS for offset in offsets)
+        and not any("/" in name or name in (".", "..") for name in names)
+    )
 
 
 def save(directory: Path, state: State) -> None:
