@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from .kernel.machine import boot_id
+from .kernel.netns import never_reused
 from .loader.contents import Content
 from .loader.digests import entries_digest
 from .loader.layouts import COUNTERS
@@ -31,6 +33,8 @@ def applied_state(planned: Plan, state: State, pins: dict[str, str]) -> State:
         filled={m.map: _filled(m, m.content, state) for m in planned.maps if m.content is not None},
         pins=pins,
         replaces="",
+        namespace_cookie=state.namespace_cookie or never_reused(),
+        boot_id=boot_id(),
     )
     if desired.cgroups is None:
         return applied

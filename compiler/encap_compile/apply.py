@@ -22,19 +22,17 @@ from .diagnostics import DiagnosedError, Diagnostic, Exit
 from .kernel.errors import FullError, KernelError, NotFoundError
 from .kernel.hooks.base import CGROUP_POINTS, Hook, Point
 from .kernel.hooks.choose import KINDS
-from .kernel.machine import namespace_cookie
 from .kernel.maps import Map
-from .kernel.pins import MODE, open_map, pin
+from .kernel.pins import open_map, pin
 from .kernel.programs import Program
 from .loader import counters
 from .loader.adopt import adopt, drop_former
 from .loader.desired import Request, open_ready, paths_of
 from .loader.erase import erase
+from .loader.first_release import held
 from .loader.instances import load
 from .loader.layouts import COUNTERS
-from .loader.lock import locked
-from .loader.observe import from_another_namespace
-from .loader.state import State, save
+from .loader.state import State, from_another_namespace, new_state, save
 from .loader.state import load as load_state
 from .plan import DETACH, KEEP, SWITCH, HookChange, MapChange, Plan, plan
 
@@ -51,14 +49,13 @@ def apply(request: Request) -> Applied:
     """Bring the machine to what the bundle says. Raises DiagnosedError; KernelError if a later step is refused."""
     begun = time.monotonic()
     bundle = open_ready(request)  # before the lock, whose directory needs privilege
-    paths = paths_of(request, bundle)
-    with locked(paths.machine_state):
+    with held(paths_of(request, bundle), request.patience) as paths:
         for each in (paths, *([paths.named(paths.former)] if paths.former else ())):
             if from_another_namespace(load_state(each.state)):
                 erase(each)
         planned = plan(request, bundle)
         if planned.refused:
-            raise DiagnosedError(planned.refused, Exit.SPEC)
+            raise DiagnosedError(planned.refused, planned.refusal)
         if planned.changed:
             with ExitStack() as stack:
                 _carry_out(planned, stack)
@@ -135,7 +132,7 @@ def _remember_cgroups(planned: Plan) -> State | None:
 def _remember_counters(planned: Plan, before: State | None) -> State:
     """Write down how the new counters are laid out before anything counts in them."""
     desired = planned.desired
-    state = before or State(namespace_cookie=namespace_cookie())
+    state = before or new_state()
     if COUNTERS in desired.layouts:
         known = state.with_counters(desired.layouts[COUNTERS], desired.manifest.counters)
         if known != state or before is None:
@@ -147,7 +144,6 @@ def _remember_counters(planned: Plan, before: State | None) -> State:
 def _pin_new(planned: Plan, maps: Mapping[str, Map]) -> dict[str, str]:
     """Pin the maps that were made, under a name that says their layout and the kernel's id; the name of every pin."""
     desired = planned.desired
-    desired.paths.maps.mkdir(mode=MODE, parents=True, exist_ok=True)
     names = {}
     for change in planned.maps:
         if change.existing is None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from . import __version__, manifest, manifest_io
 from .diagnostics import DiagnosedError, Diagnostic, Exit, Place
+from .folders import PUBLIC, PUBLIC_FILE, create_file, make_folders
 from .regular_file import MOST_BYTES_OF_ROWS, read_regular
 from .shipped import SHIPPED
 
@@ -58,7 +59,7 @@ def write(directory: Path, files: dict[str, bytes]) -> list[Change]:
     """
     changes = []
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_folders(directory, PUBLIC)
         _sweep(directory)
         gone = _listed(directory) - set(files)
         before = read(directory, list(files))
@@ -98,8 +99,7 @@ def _sweep(directory: Path) -> None:
 def _replace(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_bytes(data)
-        temporary.chmod(0o644)  # whatever the umask: a bundle is made to be read by others
+        create_file(temporary, data, PUBLIC_FILE)  # a bundle is made to be read by others
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

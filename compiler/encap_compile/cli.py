@@ -119,7 +119,7 @@ def _check(made: Any, spec: str, directory: Path, outcome: Outcome) -> None:
         outcome.say(f"stale {found.path}: {found.why}\n{found.diff}".rstrip())
         if outcome.format != "text":
             help = f"compile and commit: {command}"
-            outcome.diagnostics.append(Diagnostic("T113", f"stale: {found.why}", Place(found.path), help))
+            outcome.diagnostics.append(Diagnostic("T124", f"stale: {found.why}", Place(found.path), help))
     outcome.say(f"compile and commit: {command}")
 
 
@@ -129,6 +129,7 @@ def _check(made: Any, spec: str, directory: Path, outcome: Outcome) -> None:
 def check_(specs: tuple[str, ...], format_: str) -> None:
     """Judge SPECs and the rows they name; build and write nothing."""
     from . import pipeline
+    from .frontend.second_opinion import disagreements
 
     outcome = Outcome(format_)
 
@@ -136,6 +137,9 @@ def check_(specs: tuple[str, ...], format_: str) -> None:
         spec, _, _, findings = pipeline.check_spec(path)
         outcome.diagnostics += findings.warnings
         outcome.bundle(name=spec.name, spec=path)
+        differing = disagreements(path)
+        if differing:
+            raise DiagnosedError(differing, Exit.BUG)
         outcome.say(f"{path}: right")
 
     for path in specs:

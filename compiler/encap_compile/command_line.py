@@ -74,7 +74,7 @@ def run(
         diagnostics, code = _usage(error, program)
     except (click.Abort, KeyboardInterrupt):
         help = "run it again to go on"
-        diagnostics, code = (Diagnostic("T111", f"{program} was interrupted", help=help),), INTERRUPTED
+        diagnostics, code = (Diagnostic("T122", f"{program} was interrupted", help=help),), INTERRUPTED
     except DiagnosedError as error:
         diagnostics, code = error.diagnostics, error.exit_code
     except Exception as error:
@@ -98,7 +98,7 @@ def report(diagnostics: Sequence[Diagnostic], format: str) -> None:
 
 def _usage(error: click.ClickException, program: str) -> Ending:
     path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else program
-    return (Diagnostic("T110", error.format_message(), help=f"`{path} --help` says what is expected"),), Exit.USAGE
+    return (Diagnostic("T121", error.format_message(), help=f"`{path} --help` says what is expected"),), Exit.USAGE
 
 
 def _unexpected(error: Exception, program: str) -> Ending:
@@ -108,7 +108,7 @@ def _unexpected(error: Exception, program: str) -> Ending:
         return (refusal(error),), Exit.MACHINE
     words = f"a bug of {program}: {type(error).__name__}: {error}"
     help = f"please report it to the project's issue tracker, with the output of the same command and `{DEBUG}`"
-    return (Diagnostic("T112", words, help=help),), Exit.BUG
+    return (Diagnostic("T123", words, help=help),), Exit.BUG
 
 
 def main(program: str, work: Callable[[Sequence[str], Streams], int]) -> NoReturn:

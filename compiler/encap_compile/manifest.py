@@ -17,7 +17,7 @@ FORMAT_VERSION = 1
 LATER = {"later": True}
 
 
-def later(default: str) -> Any:
+def later(default: str | bool) -> Any:
     """A member that the first release had not. With its default it is not written, so that old manifests keep their
     identity."""
     return field(default=default, metadata=LATER)
@@ -170,7 +170,7 @@ class Counter(Record):
     kind: str  # chosen, passed, dropped, refused, decapsulated, flows, connect
     text: str  # what happened, for people
     place: str  # spec line, FILE:LINE, or empty
-    formerly: str = ""  # what the first release called it: what was counted by that name is this counter's
+    formerly: str = later("")  # what the first release called it: what was counted by that name is this counter's
 
 
 class Hooked(Record):
@@ -206,6 +206,8 @@ class RuleSummary(Record):
     # What a packet must be, word for word of the spec, numbers and ranges (`8000-8999`) in decimal; `destination` only
     # where `destinations` has none; of an ingress rule `received` alone: the signatures of its stacks.
     on_miss: str = later("")  # egress: drop, next, pass; ingress: drop, pass, for what fits no rule
+    more_tables: tuple[str, ...] = later_of(tuple)  # whose rows a socket may choose, besides `table`
+    fits_tcp: bool = later(False)  # the MSS of its TCP connections is lowered, so that their segments fit
 
 
 class Toolchain(Record):

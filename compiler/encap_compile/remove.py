@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from .diagnostics import DiagnosedError, Diagnostic, Exit
 from .kernel.hooks.base import Point
 from .kernel.hooks.choose import KINDS
+from .kernel.pins import remove_empty
 from .loader.adopt import attached
 from .loader.desired import require_privilege
 from .loader.erase import erase
-from .loader.lock import locked
+from .loader.first_release import held
+from .loader.lock import FOR_EVER, Patience
 from .loader.observe import observe
 from .loader.paths import Paths
 from .loader.state import target_name
@@ -39,13 +41,13 @@ class Removed:
     undropped: tuple[RuleSummary, ...] = ()
 
 
-def remove(name: str, manifest: Manifest | None = None, bpffs: str = "") -> Removed:
+def remove(name: str, manifest: Manifest | None = None, bpffs: str = "", patience: Patience = FOR_EVER) -> Removed:
     """Detach and unpin everything of a bundle. Raises DiagnosedError (H101, H110 if there is nothing), KernelError."""
     require_privilege()
-    paths = Paths.of(name, bpffs)
-    with locked(paths.machine_state):
+    with held(Paths.of(name, bpffs), patience) as paths:
         observed = observe(paths)
-        if observed.empty and not paths.pins.exists():
+        if observed.empty and not paths.pins.exists() and not paths.state.exists():
+            remove_empty(paths.pins.parent, paths.bpffs)  # an earlier run was killed right before it had done this
             words = f"nothing of {name} is on this machine, in this network namespace"
             raise DiagnosedError([Diagnostic("H110", words)], Exit.MACHINE)
         hooks = []

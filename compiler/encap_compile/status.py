@@ -69,6 +69,13 @@ def status(name: str, bundle: Manifest | None = None, bpffs: str = "", deep: boo
     """
     require_privilege()
     paths = Paths.of(name, bpffs)
+    found = _look(paths, bundle, deep)
+    # An apply may just have moved what the first release left: then half of it was looked for where it is no more.
+    return found if Paths.of(name, bpffs) == paths else status(name, bundle, bpffs, deep)
+
+
+def _look(paths: Paths, bundle: Manifest | None, deep: bool) -> Status:
+    name = paths.bundle
     observed = observe(paths)
     if observed.empty:
         words = f"{name} is not applied on this machine, in this network namespace"

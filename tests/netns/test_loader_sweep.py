@@ -15,10 +15,12 @@ from typing import Any
 
 import pytest
 
+from encap_compile.kernel.machine import kernel_version
 from tests.netns.loader_sockets import Sockets, named, sockets, write
 from tests.support.netns import NAMED, STATE, Namespace
 
 pytestmark = pytest.mark.kernel
+HAS_COOKIE = kernel_version() >= (5, 14)
 
 
 @pytest.fixture
@@ -62,7 +64,9 @@ def test_a_namespace_that_is_gone(on: Sockets, tmp_path: Path, attach: str) -> N
     assert on.tree.hooked("a.slice") == ["ask", "ask", "choose", "choose"]
     found = when_its_devices_are_gone(on)
     links = 4 if attach == "tcx" else 2
-    assert found["left"] == [{"namespace": number, "bundle": "hand", "links": links, "maps": 4}]
+    (left,) = found["left"]
+    assert bool(left.pop("cookie")) == HAS_COOKIE
+    assert left == {"namespace": number, "bundle": "hand", "links": links, "maps": 4}
     assert on.net.left() == ours
     assert on.tree.hooked("a.slice") == ["ask", "choose"]
     on.status(check=0)

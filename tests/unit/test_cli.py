@@ -287,7 +287,7 @@ def test_no_traceback_reaches_a_user(work: Path) -> None:
     for words in (["x.yaml"], ["--debug", "x.yaml"], ["x.yaml", "--debug"], ["compile", "--debug", "x.yaml"]):
         done = subprocess.run([sys.executable, "-c", code, *words], cwd=work, capture_output=True, text=True)
         assert ("Traceback" in done.stderr) == ("--debug" in words)
-        assert "T112" in done.stderr and "--debug" in done.stderr
+        assert "T123" in done.stderr and "--debug" in done.stderr
         assert done.returncode == 70
 
 

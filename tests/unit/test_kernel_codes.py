@@ -7,18 +7,17 @@ from pathlib import Path
 
 import encap_compile
 from encap_compile.codes import all_codes
-from encap_compile.codes.machine import CODES
 
 SOURCES = Path(encap_compile.__file__ or "").parent
+CODES = {code: explained for code, explained in all_codes().items() if code[0] in "HKB"}
 
 
 def test_every_code_is_explained() -> None:
     used = set()
     for path in SOURCES.rglob("*.py"):
-        if path != SOURCES / "codes" / "machine.py":
+        if path.parent != SOURCES / "codes":
             used |= set(re.findall(r'"([HKB]\d{3})"', path.read_text()))
     assert used == set(CODES)
-    assert set(CODES) <= set(all_codes())
 
 
 def test_explanations_fit_a_terminal() -> None:

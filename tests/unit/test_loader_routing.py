@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from encap_compile.diagnostics import Findings, Severity
-from encap_compile.kernel.routes import IPAddress, Route
+from encap_compile.kernel.devices import Device
+from encap_compile.kernel.routes import Hop, IPAddress, Kind, Route
 from encap_compile.loader import routing
 from encap_compile.loader.neighbours import neighbours
 from encap_compile.manifest import KeyColumn, Layout, Member, RuleSummary, Table
 from encap_compile.rows import read_rows
 
-DEVICE = SimpleNamespace(name="up0", index=2, mtu=1500)
+DEVICE = Device("up0", 2, bytes(6), 1500, True, True)
 ROUTER, OTHER = b"\2\0\0\0\0\1", b"\2\0\0\0\0\2"
 VIA = {  # prefix -> next hop, None where it is on-link; all by up0
     "10.1.0.0/16": "192.0.2.1",
@@ -32,12 +33,15 @@ VIA = {  # prefix -> next hop, None where it is on-link; all by up0
 }
 
 
-def lookup(destinations: Iterable[IPAddress]) -> list[Route | None]:
-    found: list[Route | None] = []
+def lookup(destinations: Iterable[IPAddress], vrf: int = 0) -> list[Route]:
+    found: list[Route] = []
     for address in destinations:
-        inside = [(via, p) for p, via in VIA.items() if address in ip_network(p)]
-        via = inside[0][0] if inside else None
-        found.append(Route(2, ip_address(via) if via else address, 1300, True) if inside else None)
+        inside = [(via, ip_network(p)) for p, via in VIA.items() if address in ip_network(p)]
+        if not inside:
+            found.append(Route(Kind.NONE))
+            continue
+        via, prefix = inside[0]
+        found.append(Route(Kind.UNICAST, prefix, (Hop(2, ip_address(via) if via else None),), 1300))
     return found
 
 
@@ -69,14 +73,16 @@ def checked(
     rows = read_rows(table, str(path), findings)
     assert not findings.all
     rule = RuleSummary("a", "egress", "", "", (destination,), "sites", "", "d")
-    manifest = SimpleNamespace(rules=(rule,), tables=(table,), next_hop=next_hop, features={}, max_overhead=40)
+    manifest = SimpleNamespace(rules=(rule,), tables=(table,), next_hop=next_hop, max_overhead=40)
     desired: Any = SimpleNamespace(
         manifest=manifest, machine=SimpleNamespace(attached=(DEVICE,)), wanted=SimpleNamespace(rows={"sites": rows})
     )
     monkeypatch.setattr(routing, "devices", lambda: {"up0": DEVICE})
-    monkeypatch.setattr(routing, "prefixes", lambda family: [])
-    monkeypatch.setattr(routing, "lookup", lookup)
-    monkeypatch.setattr(routing, "neighbours", lambda: {(2, ip_address(a)): mac for a, mac in known.items()})
+    monkeypatch.setattr("encap_compile.loader.routing.table.destinations", lambda _: [ip_network(p) for p in VIA])
+    monkeypatch.setattr("encap_compile.loader.routing.table.rules", lambda _: [])
+    monkeypatch.setattr("encap_compile.loader.routing.table.lookup", lookup)
+    macs = {(2, ip_address(a)): mac for a, mac in known.items()}
+    monkeypatch.setattr("encap_compile.loader.routing.nexthop.neighbours", lambda: macs)
     return routing.check_routes(desired)
 
 

@@ -75,7 +75,7 @@ def test_usage(run: Run, words: list[str], work: Path, capsys: pytest.CaptureFix
     code, found = asked(run, words, work, capsys)
     assert code == Exit.USAGE
     (diagnostic,) = found["diagnostics"]
-    assert diagnostic["code"] in ("T110", "H100") and diagnostic["message"] and "--help" in diagnostic["help"]
+    assert diagnostic["code"] in ("T121", "H100") and diagnostic["message"] and "--help" in diagnostic["help"]
     assert found["errors"] == 1
     with contextlib.chdir(work):
         text = [word for word in words if word not in (*J, "--format=json")]
@@ -86,7 +86,7 @@ def test_usage(run: Run, words: list[str], work: Path, capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize(
     ("error", "code", "exit_"),
-    [(KeyboardInterrupt(), "T111", 130), (ZeroDivisionError("what"), "T112", 70), (OSError(24, "files"), "H114", 6)],
+    [(KeyboardInterrupt(), "T122", 130), (ZeroDivisionError("what"), "T123", 70), (OSError(24, "files"), "H114", 6)],
 )
 def test_whatever_happens(
     monkeypatch: pytest.MonkeyPatch,
@@ -142,7 +142,7 @@ def test_results(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_sarif_is_one_document_too(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words, code, rules in (
         (["render", f"{SPEC}.yaml"], 0, []),
-        ([f"{SPEC}.yaml", "--nonsense"], 2, ["T110"]),
+        ([f"{SPEC}.yaml", "--nonsense"], 2, ["T121"]),
         (["check", "none.yaml"], 1, ["E100", "E101", "E102"]),
     ):
         with contextlib.chdir(work):

@@ -93,12 +93,12 @@ def test_what_watch_says_of_other_changes_and_failures() -> None:
 
 
 def test_what_was_swept() -> None:
-    left = [Left(4026532250, "s", 2, 1)]
+    left = [Left(4026532250, 7, "s", 2, 1)]
     assert swept_text(left, False) == "network namespace 4026532250 is gone: s, 2 links, 1 map taken away\n"
     assert swept_text(left, True).endswith("1 map left\n")
     assert swept_text([], False) == "nothing is left of a network namespace that is gone\n"
     assert swept_document(left, True) == {
         "format_version": 1,
         "taken_away": False,
-        "left": [{"namespace": 4026532250, "bundle": "s", "links": 2, "maps": 1}],
+        "left": [{"namespace": 4026532250, "cookie": 7, "bundle": "s", "links": 2, "maps": 1}],
     }

@@ -16,7 +16,20 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 # Areas of other parts of the package; a part that is not installed has no codes.
-AREAS = ("reading", "structure", "names", "headers", "rules", "rows", "later", "toolchain", "machine", "running")
+AREAS = (
+    "reading",
+    "structure",
+    "names",
+    "headers",
+    "rules",
+    "rows",
+    "later",
+    "toolchain",
+    "machine",
+    "routes",
+    "running",
+    "hooks",
+)
 
 
 @dataclass(frozen=True)

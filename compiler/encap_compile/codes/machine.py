@@ -66,40 +66,12 @@ CODES: dict[str, Explained] = {
         "Nothing of that name is attached, pinned or recorded in this network namespace. Bundles are kept per network\n"
         "namespace: look from within the one that it was applied in.",
     ),
-    "H111": Explained(
-        "packets of full size do not fit",
-        "Encapsulation makes a packet larger, and at this hook nothing tells the sender: a packet that does not fit\n"
-        "the device is lost. The route of the inner prefix must say so:\n\n"
-        "    ip route change 10.0.0.0/8 via 192.0.2.1 dev bond0 mtu 1450",
-    ),
-    "H112": Explained(
-        "a prefix never reaches the hook",
-        "A rule encapsulates packets to this prefix, but the kernel routes them to another device, or nowhere, so the\n"
-        "program never sees them. The inner destination needs a route over an attached device.",
-    ),
-    "H113": Explained(
-        "the outer packet would go to the wrong neighbour",
-        "With `next_hop: keep` the encapsulated packet leaves to the neighbour that the kernel chose for the inner\n"
-        "destination. For these endpoints that is not the neighbour on the way to the endpoint. Route the inner\n"
-        "prefix over the same gateway, or write `next_hop: route`, which asks for the outer destination's own.\n\n"
-        "Neighbours are told apart by their MAC addresses where those are known: two addresses of one router, or its\n"
-        "IPv4 and its IPv6 address, are one neighbour. Two addresses of one family of which one has not answered yet\n"
-        "are taken for two neighbours: if they are one, `ping` both and plan again.",
-    ),
     "H114": Explained(
         "the machine refused",
         "encapctl keeps pins in the bpf filesystem (/sys/fs/bpf) and its state in /run/encap, and could not read or\n"
         "write something there; the message names the file and the system's reason. What ran before runs on. Mend the\n"
         "cause (a full or read-only filesystem, permissions, a limit on open files) and run the command again:\n"
         "`apply` and `remove` go on where they stopped. `encapctl --debug` shows where it happened.",
-    ),
-    "H115": Explained(
-        "next hops that cannot be compared yet",
-        "The inner packets are IPv4 and the tunnel runs over IPv6, or the reverse, and with `next_hop: keep` an outer\n"
-        "packet goes to the inner one's neighbour. Whether that is the right one shows in the MAC addresses of the\n"
-        "two next hops, and the neighbour table (`ip neigh`) does not have both. It learns one when the machine\n"
-        "sends something there:\n\n"
-        "    ping -c 1 2001:db8::1\n    encapctl plan build/NAME",
     ),
     "H116": Explained(
         "no cgroup hierarchy",

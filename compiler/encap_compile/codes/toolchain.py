@@ -87,6 +87,11 @@ Each spec's bundle is the folder of its `name`, so two specs of one name would o
 """,
     ),
     "T110": Explained(
+        "compiler and published schema disagree",
+        "`encap-compile check` asks two judges of a spec's structure: the compiler's own, and jsonschema with the\n"
+        "schema that `encap-compile schema` prints for editors. They must agree. Please report it with the spec.",
+    ),
+    "T121": Explained(
         "the command line is not understood",
         """
 An option that does not exist, one that is given without its value, or an argument that is missing. Programs that asked
@@ -95,7 +100,7 @@ for a document (`--format json` or `sarif`) get it as one; people get the usage 
     encap-compile --help
 """,
     ),
-    "T111": Explained(
+    "T122": Explained(
         "interrupted",
         """
 SIGINT came (Ctrl-C). Files are replaced one by one and each whole, and every step of encapctl may be interrupted: run
@@ -104,7 +109,7 @@ the same command again to go on. The exit code is 130.
     encap-compile spec.yaml
 """,
     ),
-    "T112": Explained(
+    "T123": Explained(
         "a bug of ours",
         """
 Something happened that the program did not expect. It is our mistake, whatever the spec says: please report it, with
@@ -113,7 +118,7 @@ the output of the same command and `--debug`, which shows where it happened. The
     encap-compile --debug spec.yaml
 """,
     ),
-    "T113": Explained(
+    "T124": Explained(
         "an artifact is stale",
         """
 `--check` compared what the compiler would write with what is there, and this file differs: its spec or rows changed,

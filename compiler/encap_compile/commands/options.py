@@ -8,14 +8,30 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .context import Context, report
+
 if TYPE_CHECKING:
     from ..loader.desired import Request
+    from ..loader.lock import Patience
     from ..manifest import Manifest
     from ..status import Status
 
 Command = Callable[..., Any]
 BUNDLE = click.argument("bundle", type=click.Path(path_type=Path))
 BPFFS = click.option("--bpffs", default="", metavar="DIR", help="The bpf filesystem [ENCAP_BPFFS, /sys/fs/bpf].")
+LOCK_TIMEOUT = click.option(
+    "--lock-timeout",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="How long to wait for another run on this machine [for ever].",
+)
+
+
+def patience(context: Context, seconds: float | None) -> Patience:
+    """How long a verb waits for the lock; a person is told for whom."""
+    from ..loader.lock import Patience
+
+    return Patience(seconds, lambda found: report([found], context))
 
 
 def format_option(*words: str) -> Callable[[Command], Command]:
@@ -42,6 +58,9 @@ def requesting(command: Command) -> Command:
                 help="How programs are attached [ENCAP_ATTACH, auto].",
             ),
             click.option(
+                "--allow-overlap", is_flag=True, help="Apply also where another bundle's rules take the same packets."
+            ),
+            click.option(
                 "--replace", default="", metavar="NAME", help="Take over the hooks, maps and state of another bundle."
             ),
             click.option(
@@ -58,14 +77,17 @@ def requesting(command: Command) -> Command:
 
 
 def request(
+    context: Context,
     bundle: Path,
     host_file: str,
     settings: tuple[str, ...],
     rows: tuple[str, ...],
     attach: str,
     bpffs: str,
+    allow_overlap: bool,
     replace: str,
     allow_removals: str,
+    lock_timeout: float | None = None,
 ) -> Request:
     from ..loader.desired import Request
 
@@ -75,7 +97,8 @@ def request(
         if not equals or not table or not path:
             raise click.UsageError(f"--rows {text}: TABLE=FILE is expected")
         files[table] = Path(path)
-    return Request(bundle, files, host_file, settings, attach, bpffs, replace, _removals(allow_removals))
+    wait, removals = patience(context, lock_timeout), _removals(allow_removals)
+    return Request(bundle, files, host_file, settings, attach, bpffs, wait, replace, removals, allow_overlap)
 
 
 def _removals(text: str) -> int:

@@ -11,11 +11,12 @@ import click
 
 from ..diagnostics import Exit
 from .context import Context, report
-from .options import format_option, request, requesting
+from .options import LOCK_TIMEOUT, format_option, request, requesting
 
 
 @click.command("watch")
 @requesting
+@LOCK_TIMEOUT
 @format_option("text", "json")
 @click.pass_obj
 def watch_command(context: Context, /, format_: str, **options: Any) -> int:
@@ -48,5 +49,5 @@ def watch_command(context: Context, /, format_: str, **options: Any) -> int:
         sys.stdout.flush()
 
     gc.enable()  # this one is not short
-    watch(request(**options), say)
+    watch(request(context, **options), say)
     return Exit.DONE

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISDIR
@@ -17,6 +16,7 @@ from .constants import FILEID_KERNFS
 from .errors import NotFoundError, kernel_error
 from .handle import Handle
 from .machine import in_first_cgroup_namespace
+from .mounts import unescaped
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _ROOT_NUMBER = 1  # of the hierarchy's root, the first node that kernfs makes
@@ -70,7 +70,7 @@ def hierarchy(mounts: str | None = None) -> Hierarchy | None:
         fields = before.split(" ")
         if after.split(" ")[0] != "cgroup2" or len(fields) < 5:
             continue
-        mount, root = Path(_unescaped(fields[4])), _unescaped(fields[3])
+        mount, root = Path(unescaped(fields[4])), unescaped(fields[3])
         if _number(mount) == _ROOT_NUMBER:
             found.append(Hierarchy(mount, ""))
         elif in_first_cgroup_namespace() and root != "/":
@@ -122,8 +122,3 @@ def _number(path: Path) -> int:
         return path.stat().st_ino
     except OSError:
         return 0
-
-
-def _unescaped(text: str) -> str:
-    r"""A field of mountinfo: space, tab, newline and backslash are written \040 and so on (man 5 proc)."""
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)

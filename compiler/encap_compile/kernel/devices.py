@@ -11,9 +11,11 @@ from .rtnetlink import RTM_GETADDR, RTM_GETLINK, RouteSocket, attributes, text
 
 _IFINFO = struct.Struct("=BxHiII")  # struct ifinfomsg: family, type, index, flags, change
 _IFADDR = struct.Struct("=BBBBI")  # struct ifaddrmsg: family, prefix length, flags, scope, index
-_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU = 1, 3, 4
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER, _IFLA_LINKINFO = 1, 3, 4, 5, 10, 18
+_IFLA_LINK_NETNSID = 37
+_IFLA_INFO_KIND, _IFLA_INFO_SLAVE_KIND = 1, 4
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS = 1, 2, 8
-_IFF_UP = 1
+_IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
 
 # include/uapi/linux/if_addr.h; SECONDARY is called TEMPORARY for IPv6
 _SECONDARY, _DADFAILED, _DEPRECATED, _TENTATIVE = 0x01, 0x08, 0x20, 0x40
@@ -31,7 +33,12 @@ class Address:
 
 @dataclass(frozen=True)
 class Device:
-    """A network device. `mac` is 6 bytes as on the wire, empty if it has none; `mtu` in bytes."""
+    """A network device. `mac` is 6 bytes as on the wire, empty if it has none; `mtu` in bytes.
+
+    `carrier` is the link's, meaningful while it is up. `kind` is rtnetlink's word (vlan, bond, bridge, vrf ...), empty
+    for hardware. `master` is the index of the bridge, bond, team or VRF that it belongs to, which is of `master_kind`;
+    `lower` that of the device of this namespace which it lies over. 0 and "" where there is none.
+    """
 
     name: str
     index: int
@@ -40,6 +47,11 @@ class Device:
     ethernet: bool
     up: bool
     addresses: tuple[Address, ...] = ()
+    carrier: bool = True
+    kind: str = ""
+    master: int = 0
+    master_kind: str = ""
+    lower: int = 0
 
     @property
     def mac_text(self) -> str:
@@ -68,7 +80,10 @@ def devices() -> dict[str, Device]:
             more = attributes(payload[_IFINFO.size :])
             name = text(more.get(_IFLA_IFNAME, b""))
             mac = more.get(_IFLA_ADDRESS, b"")
-            (mtu,) = struct.unpack("=I", more.get(_IFLA_MTU, bytes(4)))
+            mtu, master, lower = (
+                struct.unpack("=I", more.get(a, bytes(4)))[0] for a in (_IFLA_MTU, _IFLA_MASTER, _IFLA_LINK)
+            )
+            info = attributes(more.get(_IFLA_LINKINFO, b""))
             answer[name] = Device(
                 name,
                 index,
@@ -77,5 +92,10 @@ def devices() -> dict[str, Device]:
                 kind == ARPHRD_ETHER,
                 bool(flags & _IFF_UP),
                 tuple(found.get(index, ())),
+                bool(flags & _IFF_LOWER_UP),
+                text(info.get(_IFLA_INFO_KIND, b"")),
+                master,
+                text(info.get(_IFLA_INFO_SLAVE_KIND, b"")),
+                0 if _IFLA_LINK_NETNSID in more or lower == index else lower,
             )
         return answer

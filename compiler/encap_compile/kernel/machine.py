@@ -1,4 +1,4 @@
-"""What this machine and this process are: kernel release, capabilities, network namespace."""
+"""What this machine and this process are: kernel release, capabilities, boot."""
 
 from __future__ import annotations
 
@@ -43,23 +43,6 @@ def missing_capabilities() -> tuple[str, ...]:
     return tuple(name for number, name in _NAMES.items() if not (may_bpf() if number == CAP_BPF else has(number)))
 
 
-def network_namespace() -> int:
-    """The inode of this thread's network namespace: what /proc/PID/ns/net and `lsns` show."""
-    return Path("/proc/thread-self/ns/net").stat().st_ino
-
-
-def namespace_cookie() -> int:
-    """A number no other network namespace had since boot (SO_NETNS_COOKIE, Linux 5.14), 0 where the kernel has none."""
-    import socket
-
-    so_netns_cookie = 71
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            return int.from_bytes(probe.getsockopt(socket.SOL_SOCKET, so_netns_cookie, 8), "little")
-        except OSError:
-            return 0
-
-
 def in_first_cgroup_namespace() -> bool:
     """Whether this process sees the cgroup hierarchy by its true paths."""
     return Path("/proc/self/ns/cgroup").stat().st_ino == PROC_CGROUP_INIT_INO
@@ -77,7 +60,11 @@ def seconds_since_boot() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+def boot_id() -> str:
+    """A random UUID, the same until the machine boots again."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
 def secret_of_this_boot() -> bytes:
     """Four bytes that nobody outside of this machine knows, the same until it boots again."""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_bytes()
-    return hashlib.sha256(boot).digest()[:4]
+    return hashlib.sha256(f"{boot_id()}\n".encode()).digest()[:4]

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from .machine import namespace_cookie, network_namespace
+from .mounts import unescaped
+from .netns import this_namespace
 
 _NAME = re.compile(r"net:\[(\d+)\]")
 _INODE = re.compile(r"^ino:\s*(\d+)$", re.M)
@@ -18,11 +19,11 @@ def name_of_this() -> str:
 
     N is its cookie (or its inode number where the kernel has no cookies, before 5.14).
     """
-    this = network_namespace()
+    this = this_namespace()
     for name, inode in (("init_net", _inode(Path("/proc/1/ns/net"))), *_named()):
-        if inode == this:
+        if inode == this.inode:
             return name
-    return f"netns-{namespace_cookie() or this}"
+    return f"netns-{this.cookie or this.inode}"
 
 
 def _named() -> list[tuple[str, int]]:
@@ -36,32 +37,41 @@ def _inode(path: Path) -> int:
         return 0
 
 
-def living() -> set[int]:
-    """The inodes of all network namespaces that /proc knows of, for which it must show every process.
+def living() -> dict[int, list[Path]]:
+    """The inodes of all network namespaces that /proc knows of, for which it must show every process, and files that
+    stand for each.
 
     One that is held by a socket alone, or by a device that was not moved out, is not among them. Some numbers are of
     other things than namespaces: an open file tells its inode (Linux 5.14), and not always what it is.
     """
-    found = {int(name[1]) for text in _references() if (name := _NAME.search(text))}
-    return found | {int(inode[1]) for text in _open_files() if (inode := _INODE.search(text))}
+    found: dict[int, list[Path]] = {}
+    for file, text in _references():
+        if name := _NAME.search(text):
+            found.setdefault(int(name[1]), []).append(file)
+    for file, text in _open_files():
+        if inode := _INODE.search(text):
+            found.setdefault(int(inode[1]), []).append(file)
+    return found
 
 
-def _references() -> Iterator[str]:
+def _references() -> Iterator[tuple[Path, str]]:
     for process in _processes():
         for folder, pattern in ((process / "task", "*/ns/net"), (process / "fd", "*")):
             for link in _in(folder, pattern):
                 with suppress(OSError):  # closed, or the thread has ended
-                    yield str(link.readlink())
+                    yield link, str(link.readlink())
         # The roots of nsfs mounts, as `ip netns` makes them.
-        lines = (line for text in _read(process / "mountinfo") for line in text.splitlines())
-        yield from (line.split(" ")[3] for line in lines if " - nsfs " in line)
+        lines = (line.split(" ") for text in _read(process / "mountinfo") for line in text.splitlines())
+        for fields in lines:
+            if "nsfs" in fields:
+                yield process / "root" / unescaped(fields[4]).lstrip("/"), fields[3]
 
 
-def _open_files() -> Iterator[str]:
+def _open_files() -> Iterator[tuple[Path, str]]:
     """What was opened through a mount that is no more has no name left."""
     for process in _processes():
         for entry in _in(process / "fdinfo", "*"):
-            yield from _read(entry)
+            yield from ((process / "fd" / entry.name, text) for text in _read(entry))
 
 
 def _processes() -> Iterator[Path]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..diagnostics import DiagnosedError, Diagnostic, Exit
+from ..folders import PRIVATE, PRIVATE_FILE, make_folders
 from .constants import BPF_FS_MAGIC
 from .errors import KernelError
 from .libbpf import libbpf
@@ -15,7 +16,6 @@ from .links import Link
 from .maps import Map
 
 DEFAULT = Path("/sys/fs/bpf")
-MODE = 0o700  # of our directories: rows and counters are nobody else's
 
 
 class _StatFs(ctypes.Structure):
@@ -67,9 +67,10 @@ def _mount(path: Path) -> bool:
 
 def pin(fd: int, path: Path) -> None:
     """Pin a map or link. A directory that is missing is made; a pin of that name is replaced. Raises KernelError."""
-    path.parent.mkdir(mode=MODE, parents=True, exist_ok=True)
+    make_folders(path.parent, PRIVATE)
     path.unlink(missing_ok=True)
     libbpf().bpf_obj_pin(fd, os.fsencode(path))
+    path.chmod(PRIVATE_FILE)  # the kernel takes the umask from 0600
 
 
 def open_map(path: Path) -> Map:

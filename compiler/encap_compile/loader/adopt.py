@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..diagnostics import DiagnosedError, Diagnostic, Exit, Findings
+from ..folders import PRIVATE, make_folders
 from ..kernel.hooks.base import AttachKind, Hook
 from ..kernel.hooks.choose import KINDS
-from ..kernel.pins import MODE, pins_in
+from ..kernel.pins import pins_in
 from .bundle import NAME
 from .erase import erase
 from .observe import Observed, state_of
@@ -61,7 +62,7 @@ def adopt(paths: Paths) -> State | None:
         save(paths.state, state)
     for source, target in ((old.maps, paths.maps), (old.links, paths.links)):
         for pinned in list(pins_in(source)):
-            target.mkdir(mode=MODE, parents=True, exist_ok=True)
+            make_folders(target, PRIVATE)
             if not (target / pinned.name).exists():  # both have a link on that hook: the former one's is detached last
                 pinned.rename(target / pinned.name)
     return state

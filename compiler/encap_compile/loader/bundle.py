@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -101,9 +102,14 @@ def open_bundle(directory: Path, rows: Mapping[str, Path] | None = None) -> Bund
 def load_manifest(directory: Path) -> Manifest:
     """Raises DiagnosedError: B301 to B303."""
     path = directory / "manifest.json"
-    if path.exists() or directory.is_file():
-        return load(path)
-    if not directory.exists():
+    try:
+        there, is_folder = os.path.lexists(directory), directory.is_dir()
+        if path.exists() or (there and not is_folder):
+            return load(path)
+    except (OSError, ValueError) as error:  # a name that no file can have
+        reason = error.strerror if isinstance(error, OSError) else "no file can have this name"
+        raise DiagnosedError([Diagnostic("B301", f"no bundle can be there: {reason}", Place(str(directory)))]) from None
+    if not there:
         words, fix = f"there is no directory {directory}", "name a bundle: build/NAME, as `encap-compile` writes it"
         raise DiagnosedError([Diagnostic("B301", words, help=fix)], Exit.SPEC)
     parts = sorted(p.name for p in directory.iterdir() if p.name.endswith((".bpf.c", ".bpf.o")))

@@ -9,7 +9,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from ..kernel.devices import Device
 from ..kernel.hooks.base import DEVICE_POINTS, Point
-from ..kernel.machine import kernel_version, namespace_cookie, secret_of_this_boot
+from ..kernel.machine import kernel_version, secret_of_this_boot
+from ..kernel.netns import namespace_cookie
 from ..machine import Addresses, Machine, Plain
 from ..manifest import Cgroup, Hooked, HostMember, Layout, Manifest
 from .cgroups import mask

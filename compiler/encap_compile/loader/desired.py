@@ -26,6 +26,7 @@ from .compose import Context, Instance, compose, compose_cgroup
 from .contents import Wanted, check_stacks, wanted_contents
 from .hostfile import Given, HostFile, open_host_file, read_settings
 from .layouts import COUNTERS, HOST_SECTION, layout_hashes
+from .lock import FOR_EVER, Patience
 from .observe import Observed
 from .paths import Paths
 from .removals import DEFAULT_LIMITS, Limits
@@ -41,8 +42,10 @@ class Request:
     settings: Sequence[str] = ()
     attach: str = ""
     bpffs: str = ""
+    patience: Patience = FOR_EVER
     replace: str = ""  # the name of another bundle, whose hooks are taken over
     allow_removals: int = 0  # entries of each table that may go; see `loader.removals`
+    allow_overlap: bool = False  # beside a bundle whose rules take the same packets
 
 
 @dataclass(frozen=True)

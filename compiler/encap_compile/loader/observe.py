@@ -11,13 +11,12 @@ from pathlib import Path
 from ..kernel.errors import KernelError, NotFoundError
 from ..kernel.hooks.base import Hook, OnHook, Owner
 from ..kernel.hooks.choose import KINDS
-from ..kernel.machine import namespace_cookie
 from ..kernel.maps import Map
 from ..kernel.pins import open_map, pins_in
 from ..kernel.programs import describe_program
 from .layouts import HASH_LENGTH, HOST_SECTION
 from .paths import Paths
-from .state import State, load
+from .state import State, from_another_namespace, load
 
 _PIN = re.compile(rf"(?P<map>\w+)-(?P<layout>[0-9a-f]{{{HASH_LENGTH}}})-(?P<id>\d+)")
 
@@ -113,11 +112,6 @@ def state_of(paths: Paths) -> State | None:
         carried={**former.carried, **own.carried},
         replaces=own.replaces,
     )
-
-
-def from_another_namespace(state: State | None) -> bool:
-    """Whether a state was left by a namespace that is gone and whose inode number this one was given."""
-    return state is not None and state.namespace_cookie not in (0, namespace_cookie())
 
 
 def _programs(kind: str, owner: Owner, hook: Hook) -> list[OnHook]:

@@ -12,7 +12,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
+from ..folders import PUBLIC, PUBLIC_FILE, make_folders, write_file
 from ..kernel.hooks.base import CGROUP_POINTS, DEVICE_POINTS, Hook
+from ..kernel.machine import boot_id
+from ..kernel.netns import never_reused
 from ..manifest import Counter, Manifest
 from ..manifest_bounds import MOST_COUNTERS, check_bounds
 from ..regular_file import read_regular
@@ -64,7 +67,8 @@ class State:
     devices: dict[str, int] = field(default_factory=dict)  # attached device -> ifindex
     counter_layouts: dict[str, dict[str, int]] = field(default_factory=dict)
     carried: dict[str, Totals] = field(default_factory=dict)
-    namespace_cookie: int = 0
+    namespace_cookie: int = 0  # as `never_reused` tells it; 0 if nothing did
+    boot_id: str = ""
     cgroup: str = ""
     cgroups: dict[str, int] = field(default_factory=dict)
     former: dict[str, list[int]] = field(default_factory=dict)
@@ -128,11 +132,23 @@ def _believable(state: State) -> bool:
 
 def save(directory: Path, state: State) -> None:
     """Write it atomically and durably enough for a killed process. Raises OSError."""
-    directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    make_folders(directory, PUBLIC)
     document = {"format_version": FORMAT_VERSION, **asdict(state)}
-    temporary = directory / f"{NAME}.tmp"
-    temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(directory / NAME)
+    write_file(directory / NAME, f"{json.dumps(document, indent=1)}\n".encode(), PUBLIC_FILE)
+
+
+def new_state() -> State:
+    """The state of a bundle that nothing is known of yet, in this namespace."""
+    return State(namespace_cookie=never_reused(), boot_id=boot_id())
+
+
+def from_another_namespace(state: State | None) -> bool:
+    """Whether a state was left by a namespace that is gone and whose number this one was given, or before a reboot."""
+    if state is None:
+        return False
+    here = never_reused()
+    reused = bool(here and state.namespace_cookie and here != state.namespace_cookie)
+    return reused or state.boot_id not in ("", boot_id())
 
 
 def forget(directory: Path) -> None:

@@ -9,6 +9,7 @@ from .. import ir, manifest
 from ..spec import EgressRule, Match, Spec
 from .ingress import signature
 from .names import place_text
+from .owners import owner_tables
 
 
 def features(spec: Spec, program: ir.Program) -> dict[str, str]:
@@ -39,7 +40,7 @@ def features(spec: Spec, program: ir.Program) -> dict[str, str]:
 
 def rule_summaries(spec: Spec, stacks: Sequence[ir.Stack]) -> list[manifest.RuleSummary]:
     """Every rule in the order written, egress first, the default after the last of them."""
-    egress, known_by = spec.egress, stack_signatures(stacks)
+    egress, known_by, clamped = spec.egress, stack_signatures(stacks), owner_tables(spec)
     found = []
     for rule in egress.rules:
         destinations: tuple[str, ...] = ()
@@ -59,6 +60,8 @@ def rule_summaries(spec: Spec, stacks: Sequence[ir.Stack]) -> list[manifest.Rule
                 _action(rule),
                 _match(rule.match, bool(destinations)),
                 rule.on_miss if rule.to else "",
+                tuple(dict.fromkeys(target.table for target in rule.targets))[1:],
+                rule.reflect is not None or any(target.table in clamped for target in rule.targets),
             )
         )
     found.append(

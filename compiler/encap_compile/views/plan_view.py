@@ -42,14 +42,24 @@ def plan_text(plan: Plan, routes: RouteReport | None = None, done: bool = False,
     lines += _cgroup_lines(plan)
     if plan.leftovers:
         lines.append(f"  - {counted(len(plan.leftovers), 'map')} of an older layout")
-    if routes is not None and routes.pairs:
-        bounded = f" (the first {routes.pairs} of {routes.total} looked at)" if routes.total > routes.pairs else ""
-        sign = "ok    " if routes.right == routes.pairs else "look  "
-        lost = f", {routes.unreached} never reach the hook" if routes.unreached else ""
-        lost += f", {routes.unknown} not known yet" if routes.unknown else ""
-        lines.append(f"  {sign} next hop right for {routes.right} of {routes.pairs} endpoints{bounded}{lost}")
+    lines += _route_lines(routes, done) if routes is not None else []
     lines.append(_summary(plan, done, seconds))
     return "\n".join(lines) + "\n"
+
+
+def _route_lines(routes: RouteReport, done: bool) -> list[str]:
+    """How many tunnel ends were judged right, and which are this host; of what is done, only what is not right."""
+    lines = []
+    others = routes.pairs - routes.this_host
+    if others and not (done and routes.right == others):
+        sign = "ok    " if routes.right == others else "look  "
+        lost = f", {routes.unreached} never reach the hook" if routes.unreached else ""
+        lost += f", {routes.unknown} not known yet" if routes.unknown else ""
+        lines.append(f"  {sign} next hop right for {routes.right} of {counted(others, 'endpoint')}{lost}")
+    if routes.own and not done:
+        rows = counted(routes.this_host, "row")
+        lines.append(f"    this host  {', '.join(routes.own)}: the endpoint of {rows}, to which nothing is sent")
+    return lines
 
 
 def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diagnostic]) -> dict[str, Any]:
@@ -61,7 +71,8 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
         "identity": desired.manifest.identity,
         "in_force": state.manifest.identity if state and state.manifest else None,
         "kernel": kernel_release(),
-        "network_namespace": desired.paths.namespace,
+        "network_namespace": desired.paths.namespace.inode,
+        "network_namespace_cookie": desired.paths.namespace.cookie or None,
         "attach": desired.attach.name,
         "changed": plan.changed,
         "replaces": plan.desired.paths.former if plan.observed.former_left else None,
@@ -100,6 +111,8 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
         "routes": {
             "right": routes.right,
             "unreached": routes.unreached,
+            "unknown": routes.unknown,
+            "this_host": routes.this_host,
             "looked_at": routes.pairs,
             "total": routes.total,
         }

@@ -1,0 +1,259 @@
+"""Whether an encapsulated packet leaves to the neighbour that its tunnel end is behind (H113, H115).
+
+A TC program at egress sees a packet after the kernel has chosen its device and neighbour for the *inner* destination.
+With `next_hop: keep` the outer packet goes to that neighbour, so it must be the one on the way to the tunnel end. The
+frame carries its MAC address alone: next hops of both families, or two addresses of one router, may be one neighbour.
+With `route` it goes to the tunnel end's own neighbour on that device, so the devices must be the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from enum import Enum, auto
+from functools import cached_property
+
+from ...kernel.routes import Hop, IPAddress, Kind, Route
+from ..neighbours import Neighbours, neighbours
+from .intervals import address
+from .network import Network, Way
+from .pairs import Placed, count_pairs
+from .reach import Target, family_of, named
+from .report import SHOWN, RouteReport, listed
+
+MOST_WAYS = 64  # of the packets of a table that is not keyed by destination
+
+
+class Verdict(Enum):
+    """Of a tunnel end, for the packets that go there."""
+
+    RIGHT = auto()
+    UNKNOWN = auto()
+    UNREACHED = auto()
+    WRONG = auto()
+    OWN = auto()
+
+
+class NextHops:
+    """Compares the ways of inner packets with those of their tunnel ends."""
+
+    def __init__(self, network: Network, keep: bool, report: RouteReport) -> None:
+        self.network, self.keep, self.report = network, keep, report
+        self.wrong: list[str] = []
+        self.wrong_count = 0
+        self.unknown: dict[IPAddress, int] = {}
+        self._ends: dict[bytes, tuple[IPAddress, int]] = {}  # tunnel end -> its address and interval
+        self._own: dict[str, None] = {}
+
+    def check(self, target: Target, placed: Sequence[Placed]) -> None:
+        """Compare all rows of a table, each once."""
+        ends = target.ends()
+        if ends is None or target.rows is None:
+            return
+        self._find_ends(set(ends))
+        if target.by_destination:
+            for rows in placed:
+                self._check_placed(rows, ends)
+        else:
+            self._check_any(target, ends)
+
+    def finish(self) -> None:
+        """Say what was found."""
+        report = self.report
+        report.own = list(self._own)
+        if self.unknown:
+            self._say_unknown()
+        if self.wrong_count:
+            more = f"; and {self.wrong_count - len(self.wrong)} more" if self.wrong_count > len(self.wrong) else ""
+            what = "next hop" if self.keep else "device"
+            words = (
+                f"{what} differs for {self.wrong_count} of {_endpoints(report.pairs)}: {'; '.join(self.wrong)}{more}"
+            )
+            fix = "route the inner prefix over the endpoint's next hop, or write `next_hop: route` under egress"
+            if not self.keep:
+                fix = "route the inner prefix over the endpoint's device: the packet leaves by the device it came to"
+            report.warn("H113", words, fix)
+
+    def _find_ends(self, ends: set[bytes]) -> None:
+        for raw in ends - self._ends.keys():
+            version, number = family_of(raw)
+            self._ends[raw] = address(version, number), self.network.tables[version].at(number)
+        for version in self.network.tables:
+            self.network.find(version, {at for end, at in self._ends.values() if end.version == version})
+
+    def _check_placed(self, placed: Placed, ends: Sequence[bytes]) -> None:
+        """Rows that are found by the packet's destination."""
+        on_link: set[int] = set()
+        self.network.find(placed.version, placed.hit())
+        for (index, end), count in count_pairs(placed, ends).items():
+            way = self.network.way(placed.version, index)
+            if way is not None and self.keep and way.reached and way.on_link:
+                on_link.add(index)  # each row has a next hop of its own
+                continue
+            verdict, words = self._judge(way, end)
+            self._count(verdict, count, lambda f=words, i=index, e=end: f(self._inner(placed, ends, i, e)))  # type: ignore[misc]
+        if on_link:
+            for position, index in enumerate(placed.at):
+                if index in on_link and position not in placed.crossing:
+                    self._check_row(placed, position, [index], ends)
+        for position, several in placed.crossing.items():
+            self._check_row(placed, position, several, ends)
+
+    def _check_row(self, placed: Placed, position: int, indices: Iterable[int], ends: Sequence[bytes]) -> None:
+        """A row that has to be looked at by itself: the worst of its intervals counts."""
+        end, worst, said = ends[placed.rows[position]], None, None
+        for index in indices:
+            table = self.network.tables[placed.version]
+            inner = placed.inner(position) if index == placed.at[position] else table.sample(index)
+            verdict, words = self._judge(self.network.way(placed.version, index), end, inner)
+            if worst is None or verdict.value > worst.value:
+                worst, said = verdict, (words, inner)
+        if worst is not None and said is not None:
+            words, inner = said
+            self._count(worst, 1, lambda: words(inner))
+
+    def _check_any(self, target: Target, ends: Sequence[bytes]) -> None:
+        """Rows that any packet of the rules may take: each end must be right for every way that such a packet takes."""
+        ways: dict[Way, IPAddress] = {}
+        for version, table in self.network.tables.items():
+            indices = [i for low, high in target.intervals(version) for i in table.within(low, high)]
+            self.network.find(version, indices)
+            for index in indices:
+                way = self.network.way(version, index)
+                if way is not None and way.reached and way.route.kind is Kind.UNICAST and len(ways) < MOST_WAYS:
+                    ways.setdefault(way, table.sample(index))
+        if self.keep and any(not way.on_link for way in ways):
+            # Hosts on the link, as of a rule without a destination, are next hops of their own.
+            self._say_on_link(target, [way for way in ways if way.on_link])
+            ways = {way: inner for way, inner in ways.items() if not way.on_link}
+        chosen = Counter(ends) if not target.row else Counter(_of_row(target, ends))
+        for end, count in chosen.items():
+            verdicts = [(*self._judge(way, end, inner), inner) for way, inner in ways.items()]
+            if not verdicts:
+                verdicts = [(*self._judge(None, end), self._ends[end][0])]
+            verdict, words, inner = max(verdicts, key=lambda found: found[0].value)
+            self._count(verdict, count, lambda f=words, i=inner: f(i))  # type: ignore[misc]
+
+    def _say_on_link(self, target: Target, ways: Sequence[Way]) -> None:
+        links = [f"{w.route.prefix} on {self.network.attachment.name(h.ifindex)}" for w in ways for h in w.route.hops]
+        if links:
+            words = f"{named(target.rules)}: packets to hosts on the link ({listed(links)}) go to those hosts' MAC "
+            words += "addresses, also when they are encapsulated, and not towards the tunnel's other end"
+            fix = "write `next_hop: route` under egress, or a rule before it that lets these destinations pass"
+            self.report.note("H126", words, fix)
+
+    def _count(self, verdict: Verdict, count: int, words: Callable[[], str]) -> None:
+        report = self.report
+        report.pairs += count
+        report.right += count * (verdict is Verdict.RIGHT)
+        report.unknown += count * (verdict is Verdict.UNKNOWN)
+        report.unreached += count * (verdict is Verdict.UNREACHED)
+        report.this_host += count * (verdict is Verdict.OWN)
+        if verdict is Verdict.WRONG:
+            self.wrong_count += count
+            if len(self.wrong) < SHOWN:
+                self.wrong.append(words())
+
+    def _judge(
+        self, way: Way | None, raw: bytes, inner: IPAddress | None = None
+    ) -> tuple[Verdict, Callable[[IPAddress], str]]:
+        """A verdict, and what makes words of it for an inner destination. `inner` matters where it is on the link."""
+        end, index = self._ends[raw]
+        other = self.network.tables[end.version].route(index, way.vrf if way else self.network.attachment.vrfs[0])
+        if other is not None and other.own:
+            self._own[str(end)] = None
+            return Verdict.OWN, _nothing
+        if way is None or not way.reached or other is None:
+            return Verdict.UNREACHED, _nothing
+        if other.kind is not Kind.UNICAST:
+            if self.network.attachment.silent and other.kind is Kind.NONE:
+                return Verdict.UNREACHED, _nothing
+            why = "has no route" if other.kind is Kind.NONE else f"has a route of type {other.kind}"
+            return Verdict.WRONG, lambda _: f"{end} {why}"
+        verdicts = [self._compare(hop, other, end, inner, way.route.kind) for hop in way.route.hops]
+        return max(verdicts, key=lambda v: v.value), lambda at: self._differ(at, way.route, end, other)
+
+    def _compare(self, hop: Hop, other: Route, end: IPAddress, inner: IPAddress | None, kind: Kind) -> Verdict:
+        """One way out of the inner packet's route: some way to the tunnel end must be the same."""
+        same = [o for o in other.hops if o.ifindex == hop.ifindex]
+        if not same:
+            return Verdict.WRONG
+        if not self.keep:
+            return Verdict.RIGHT
+        if kind is Kind.MULTICAST:
+            return Verdict.WRONG  # the frame has the group's MAC address
+        one = hop.gateway or inner
+        if one is None:
+            return Verdict.WRONG
+        found = [self._same(hop.ifindex, one, o.gateway or end) for o in same]
+        verdict, missing = min(found, key=lambda f: f[0].value)
+        if missing is not None:
+            self.unknown.setdefault(missing, hop.ifindex)
+        return verdict
+
+    def _same(self, ifindex: int, one: IPAddress, other: IPAddress) -> tuple[Verdict, IPAddress | None]:
+        """Whether two next hops are one neighbour; if it cannot be told, the one whose MAC address is missing."""
+        if one == other:
+            return Verdict.RIGHT, None
+        macs = self.mac(ifindex, one), self.mac(ifindex, other)
+        if all(macs):
+            return (Verdict.RIGHT if macs[0] == macs[1] else Verdict.WRONG), None
+        if one.version == other.version:  # other addresses say enough
+            return Verdict.WRONG, None
+        return Verdict.UNKNOWN, one if macs[1] else other
+
+    @cached_property
+    def _neighbours(self) -> Neighbours:
+        return neighbours()
+
+    def mac(self, ifindex: int, next_hop: IPAddress) -> bytes:
+        """Of a next hop, empty if it is not known."""
+        return self._neighbours.get((ifindex, next_hop), b"")
+
+    def _differ(self, inner: IPAddress, one: Route, end: IPAddress, other: Route) -> str:
+        macs = [self._macs(one, inner), self._macs(other, end)]
+        first, second = macs if all(macs) and self.keep else ("", "")
+        if one.kind is Kind.MULTICAST:
+            first, second = " (its frame has the MAC address of the multicast group)", ""
+        return (
+            f"{inner} goes to {self._hops(one, inner)}{first}, its endpoint {end} to {self._hops(other, end)}{second}"
+        )
+
+    def _hops(self, route: Route, destination: IPAddress) -> str:
+        name = self.network.attachment.name
+        return " or ".join(f"{h.gateway or destination} on {name(h.ifindex)}" for h in route.hops)
+
+    def _macs(self, route: Route, destination: IPAddress) -> str:
+        macs = [self.mac(h.ifindex, h.gateway or destination) for h in route.hops]
+        return f" ({' or '.join(m.hex(':') for m in macs)})" if all(macs) else ""
+
+    def _inner(self, placed: Placed, ends: Sequence[bytes], index: int, end: bytes) -> IPAddress:
+        """The destination of the first row of that interval and tunnel end."""
+        found = next(i for i, at in enumerate(placed.at) if at == index and ends[placed.rows[i]] == end)
+        return placed.inner(found)
+
+    def _say_unknown(self) -> None:
+        names = self.network.attachment.name
+        shown = ", ".join(f"{a} on {names(i)}" for a, i in list(self.unknown.items())[:SHOWN])
+        more = f" and {len(self.unknown) - SHOWN} more" if len(self.unknown) > SHOWN else ""
+        words = (
+            f"next hop not compared for {self.report.unknown} of {_endpoints(self.report.pairs)}: inner and outer "
+            f"packets differ in family, and no MAC address is known yet for {shown}{more}"
+        )
+        first, ifindex = next(iter(self.unknown.items()))
+        scope = f"%{names(ifindex)}" if first.is_link_local else ""
+        fix = f"let this machine reach it once, as by `ping -c 1 {first}{scope}`, and plan again"
+        self.report.note("H115", words, fix)
+
+
+def _nothing(_: IPAddress) -> str:
+    return ""
+
+
+def _endpoints(count: int) -> str:
+    return f"{count} endpoint{'' if count == 1 else 's'}"
+
+
+def _of_row(target: Target, ends: Sequence[bytes]) -> list[bytes]:
+    rows = target.rows
+    return [end for name, end in zip(rows.names, ends, strict=True) if name == target.row] if rows else []
