@@ -51,10 +51,11 @@ class FromInner(NamedTuple):
 
 
 class ByInnerFamily(NamedTuple):
-    """The number that names the inner packet, which may be of either family."""
+    """The number of `space` that names the inner packet, which may be of either family."""
 
     ipv4: int
     ipv6: int
+    space: str = ""
 
 
 class LengthFrom(NamedTuple):
@@ -700,6 +701,8 @@ class Decapsulator(NamedTuple):
     rules: tuple[IngressRule, ...]
     next_layer: str
     next_word: str
+    next_word_bits: int
+    next_shift: int
     next_bits: int
     next_numbers: ByInnerFamily
     ecn_layer: str

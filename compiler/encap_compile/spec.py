@@ -41,7 +41,7 @@ class HostValue(Record):
     """A value that differs per machine. `default` is DEVICE-VALUE.ATTRIBUTE (`uplink.address`) or None."""
 
     name: str
-    type: str  # device, devices, cgroup, ip, ipv4, ipv6, mac, u8, u16, u24, u32
+    type: str  # device, devices, cgroup, ip, ipv4, ipv6, mac, u1 to u32
     default: tuple[str, str] | None
     place: Place = dataclasses.field(compare=False)
     default_place: Place = dataclasses.field(default=NOWHERE, compare=False)
