@@ -17,6 +17,7 @@ from .loader.desired import given_values, require_privilege
 from .loader.hostfile import open_host_file
 from .loader.observe import Observed, Running, observe
 from .loader.paths import Paths
+from .loader.pins_elsewhere import require_pins
 from .loader.state import State, Totals, cgroup_name, cgroup_words, target_name
 from .machine import Machine, resolve
 from .manifest import Counter, Manifest
@@ -69,6 +70,7 @@ def status(name: str, bundle: Manifest | None = None, bpffs: str = "", deep: boo
     """
     require_privilege()
     paths = Paths.of(name, bpffs)
+    require_pins(paths)
     found = _look(paths, bundle, deep)
     # An apply may just have moved what the first release left: then half of it was looked for where it is no more.
     return found if Paths.of(name, bpffs) == paths else status(name, bundle, bpffs, deep)
