@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .kernel.machine import boot_id
+from .kernel.mounts import instance_of
 from .kernel.netns import never_reused
 from .loader.contents import Content
 from .loader.digests import entries_digest
@@ -35,6 +36,8 @@ def applied_state(planned: Plan, state: State, pins: dict[str, str]) -> State:
         replaces="",
         namespace_cookie=state.namespace_cookie or never_reused(),
         boot_id=boot_id(),
+        bpffs=str(desired.paths.bpffs),
+        bpffs_instance=instance_of(desired.paths.bpffs),
     )
     if desired.cgroups is None:
         return applied

@@ -55,7 +55,7 @@ def apply(request: Request) -> Applied:
                 erase(each)
         planned = plan(request, bundle)
         if planned.refused:
-            raise DiagnosedError(planned.refused, Exit.SPEC)
+            raise DiagnosedError(planned.refused, planned.refusal)
         if planned.changed:
             with ExitStack() as stack:
                 _carry_out(planned, stack)

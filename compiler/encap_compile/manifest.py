@@ -62,7 +62,7 @@ class KeyColumn(Record):
     """A column of the table's key as a person writes it in a row."""
 
     name: str  # destination, source, protocol, destination_port, source_port, dscp, mark, cgroup, received.vxlan.vni
-    type: str  # prefix, address, protocol, port, dscp, cgroup, u8, u16, u24, u32, u64
+    type: str  # prefix, address, protocol, port, dscp, cgroup, u8 to u32, u64
     families: tuple[str, ...] = ()  # of prefix and address: ipv4, ipv6 or both (then IPv4 is written mapped)
     prefix_lengths: tuple[int, ...] = ()  # promised by `shape`; empty: any
 
@@ -90,7 +90,7 @@ class Table(Record):
     kind: str  # hash, lpm, fixed
     capacity: int  # rows
     columns: tuple[KeyColumn, ...]  # empty: rows are found by name
-    fields: dict[str, str]  # name -> ip, ipv4, ipv6, mac, u8, u16, u24, u32, u64, port, dscp
+    fields: dict[str, str]  # name -> ip, ipv4, ipv6, mac, u8 to u32, u64, port, dscp
     encapsulations: tuple[str, ...]  # which a row may take
     family_field: str  # the field that is the outer destination, if its family decides the stack
     stacks: tuple[Stack, ...]
@@ -167,10 +167,10 @@ class Counter(Record):
 
     name: str  # as in the C struct
     offset: int
-    kind: str  # chosen, passed, dropped, refused, decapsulated, flows, connect
+    kind: str  # chosen, passed, dropped, refused, decapsulated, flows, connect, kept
     text: str  # what happened, for people
     place: str  # spec line, FILE:LINE, or empty
-    formerly: str = ""  # what the first release called it: what was counted by that name is this counter's
+    formerly: str = later("")  # what the first release called it: what was counted by that name is this counter's
 
 
 class Hooked(Record):

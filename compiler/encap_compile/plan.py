@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .diagnostics import Diagnostic, Findings
+from .diagnostics import Diagnostic, Exit, Findings, Severity
 from .kernel.hooks.base import CGROUP_POINTS, Hook, OnHook
 from .kernel.pins import open_map
 from .loader.bundle import Bundle
@@ -14,6 +14,7 @@ from .loader.contents import Content
 from .loader.desired import Desired, Request, open_ready, paths_of, prepare
 from .loader.layouts import fits
 from .loader.observe import Observed, PinnedMap, Running, observe
+from .loader.overlaps import OVERLAPS, check_overlaps
 from .loader.removals import Removal
 from .loader.removals import refused as removals_refused
 from .loader.rowdiff import NOTHING, Difference, difference, whole
@@ -91,6 +92,12 @@ class Plan:
     refused: tuple[Diagnostic, ...] = ()  # why apply would not carry it out
 
     @property
+    def refusal(self) -> Exit:
+        """With which exit code apply refuses."""
+        overlap = all(d.code in OVERLAPS for d in self.refused)
+        return Exit.MACHINE if overlap else Exit.SPEC
+
+    @property
     def swept(self) -> list[tuple[str, Hook]]:
         """Attach kind and hook of what is left over. Where a program is attached anew, that has taken its place."""
         anew = {(h.kind, h.hook) for h in self.hooks if h.action != DETACH}
@@ -128,8 +135,20 @@ def plan(request: Request, bundle: Bundle | None = None) -> Plan:
     rules = tuple(rule_changes(old, desired.manifest))
     cgroups = tuple(_cgroup_changes(observed.state, desired))
     removals = _removals(observed.state, maps)
-    refused = tuple(removals_refused(removals, desired.limits, desired.allow_removals))
-    return Plan(desired, observed, hooks, maps, rules, leftovers, desired.findings, cgroups, refused)
+    refused = removals_refused(removals, desired.limits, desired.allow_removals)
+    refused = [*refused, *_overlaps(request, desired, observed)]
+    return Plan(desired, observed, hooks, maps, rules, leftovers, desired.findings, cgroups, tuple(refused))
+
+
+def _overlaps(request: Request, desired: Desired, observed: Observed) -> list[Diagnostic]:
+    """Why the bundle should not run beside another one. What runs already, or was allowed, is warned of."""
+    found = check_overlaps(desired, observed)
+    errors = [d for d in found if d.severity is Severity.ERROR]
+    if observed.running or request.allow_overlap:
+        errors = []
+    rest = (d for d in found if d not in errors)
+    desired.findings.extend(d._replace(severity=Severity.WARNING) for d in rest)
+    return errors
 
 
 def _removals(state: State | None, maps: Sequence[MapChange]) -> list[Removal]:

@@ -16,6 +16,7 @@ from .loader.first_release import held
 from .loader.lock import FOR_EVER, Patience
 from .loader.observe import observe
 from .loader.paths import Paths
+from .loader.pins_elsewhere import require_pins
 from .loader.state import target_name
 from .manifest import Manifest, RuleSummary
 
@@ -44,7 +45,9 @@ class Removed:
 def remove(name: str, manifest: Manifest | None = None, bpffs: str = "", patience: Patience = FOR_EVER) -> Removed:
     """Detach and unpin everything of a bundle. Raises DiagnosedError (H101, H110 if there is nothing), KernelError."""
     require_privilege()
-    with held(Paths.of(name, bpffs), patience) as paths:
+    here = Paths.of(name, bpffs)
+    require_pins(here)
+    with held(here, patience) as paths:
         observed = observe(paths)
         if observed.empty and not paths.pins.exists() and not paths.state.exists():
             remove_empty(paths.pins.parent, paths.bpffs)  # an earlier run was killed right before it had done this

@@ -41,7 +41,7 @@ class HostValue(Record):
     """A value that differs per machine. `default` is DEVICE-VALUE.ATTRIBUTE (`uplink.address`) or None."""
 
     name: str
-    type: str  # device, devices, cgroup, ip, ipv4, ipv6, mac, u8, u16, u24, u32
+    type: str  # device, devices, cgroup, ip, ipv4, ipv6, mac, u1 to u32
     default: tuple[str, str] | None
     place: Place = dataclasses.field(compare=False)
     default_place: Place = dataclasses.field(default=NOWHERE, compare=False)
@@ -185,6 +185,13 @@ class Egress(Record):
     boot_place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
+class Mtu(Record):
+    """How packets fit. `clamp_mss`: the MSS of TCP flows leaves room for the headers."""
+
+    clamp_mss: bool = True
+    place: Place = dataclasses.field(default=NOWHERE, compare=False)
+
+
 class TableField(Record):
     """`from: TABLE.FIELD`: the outer source must be a value of that field in some row."""
 
@@ -285,6 +292,7 @@ class Spec(Record):
     connect: tuple[ConnectRule, ...]
     egress: Egress
     ingress: Ingress
+    mtu: Mtu
     path: str
     sha256: str  # of the file's bytes
     place: Place = dataclasses.field(compare=False)

@@ -17,6 +17,7 @@ from .loader.desired import given_values, require_privilege
 from .loader.hostfile import open_host_file
 from .loader.observe import Observed, Running, observe
 from .loader.paths import Paths
+from .loader.pins_elsewhere import require_pins
 from .loader.state import State, Totals, cgroup_name, cgroup_words, target_name
 from .machine import Machine, resolve
 from .manifest import Counter, Manifest
@@ -69,6 +70,7 @@ def status(name: str, bundle: Manifest | None = None, bpffs: str = "", deep: boo
     """
     require_privilege()
     paths = Paths.of(name, bpffs)
+    require_pins(paths)
     found = _look(paths, bundle, deep)
     # An apply may just have moved what the first release left: then half of it was looked for where it is no more.
     return found if Paths.of(name, bpffs) == paths else status(name, bundle, bpffs, deep)
@@ -100,7 +102,7 @@ def _look(paths: Paths, bundle: Manifest | None, deep: bool) -> Status:
     known = set(cgroups.numbers.values()) if cgroups else set()
     # Where a cgroup is gone, that is what is said, and not that its programs are.
     still = [h for h in expected if h.point in DEVICE_POINTS or h.target in known]
-    drift = [*_drift_hooks(hooks, still, manifest), *drift]
+    drift = [*_drift_devices(state, here), *_drift_hooks(hooks, still, manifest), *drift]
     drift += [f"a link on {_left_name(state, hook)} is left over: what it was on is gone" for _, hook in observed.stale]
     if state is not None and manifest is not None:
         drift += [*drift_of_pins(state, observed), *drift_of_files(state, name)]
@@ -146,6 +148,19 @@ def _hook(observed: Observed, hook: Hook, here: dict[str, Device], reader: Manif
     if hook.point in DEVICE_POINTS:
         name = next((d.name for d in here.values() if d.index == hook.target), name)
     return HookStatus(name, hook, running, identity, since, tuple(observed.hooks.get(hook, ())))
+
+
+def _drift_devices(state: State | None, here: dict[str, Device]) -> list[str]:
+    """Attached devices that are gone, or others than they were under the same name."""
+    found = []
+    for name, number in (state.devices if state else {}).items():
+        device = here.get(name)
+        if device is None:
+            renamed = next((d.name for d in here.values() if d.index == number), "")
+            found.append(f"device {name} is called {renamed} now" if renamed else f"device {name} is gone")
+        elif device.index != number:
+            found.append(f"device {name} was made anew ({number} -> {device.index}): our programs are not on it")
+    return found
 
 
 def _drift_hooks(hooks: tuple[HookStatus, ...], expected: list[Hook], manifest: Manifest | None) -> list[str]:

@@ -18,6 +18,7 @@ from .loader.desired import require_privilege
 from .loader.erase import erase
 from .loader.lock import FOR_EVER, Patience, locked
 from .loader.paths import OF_THE_MACHINE, Paths
+from .loader.pins_elsewhere import require_pins
 from .loader.state import load
 
 
@@ -41,7 +42,9 @@ def sweep(bpffs: str = "", look: bool = False, patience: Patience = FOR_EVER) ->
     if not in_first_pid_namespace():
         words = "not all processes can be seen from here, so no network namespace can be told to be gone"
         raise DiagnosedError([Diagnostic("H118", words, help="run it outside of the container")], Exit.MACHINE)
-    known = _known(Paths.within(NetworkNamespace(0), "", bpffs))
+    here = Paths.within(NetworkNamespace(0), "", bpffs)
+    require_pins(here)
+    known = _known(here)
     found: list[Left] = []
     if not known:
         return ()

@@ -26,6 +26,12 @@ NAMED = Path("/run/netns")
 STATE = Path("/run/encap-netns")
 Command = Sequence[str | os.PathLike[str]]
 
+_FIRST_PID_NAMESPACE = "pid:[4026531836]"  # PROC_PID_INIT_INO of include/linux/proc_ns.h
+_SHARES_MOUNTS = (
+    str(Path("/proc/self/ns/pid").readlink()) == _FIRST_PID_NAMESPACE
+    # The first mount's number, which no mount of another mount namespace has.
+    and Path("/proc/self/mountinfo").read_text().split()[0] == Path("/proc/1/mountinfo").read_text().split()[0]
+)
 _serial = itertools.count(1)
 _alive: dict[str, Namespace] = {}
 
@@ -75,7 +81,9 @@ class Namespace:
 
     def environment(self) -> dict[str, str]:
         """What encapctl pins and remembers is kept apart for each namespace."""
-        return {"ENCAP_BPFFS": str(self.bpffs()), "ENCAP_STATE": str(STATE / self.name / "state")}
+        own = {"ENCAP_BPFFS": str(self.bpffs()), "ENCAP_STATE": str(STATE / self.name / "state")}
+        # Tests may run in a container: what they pin has to live as long as they do, and no longer.
+        return own if _SHARES_MOUNTS else {**own, "ENCAP_PINS_PERSIST": "1"}
 
     def popen(self, command: Command, **more: Any) -> subprocess.Popen[str]:
         """Start a command here."""

@@ -5,6 +5,24 @@ from __future__ import annotations
 from . import Explained
 
 CODES: dict[str, Explained] = {
+    "H130": Explained(
+        "pins that would not stay",
+        "A pin lives as long as its bpf filesystem, and that as long as it is mounted somewhere. One that is mounted\n"
+        "only in the mount namespace of this process is gone when the process ends, and with it the programs: traffic\n"
+        "would leave unencapsulated. `ip netns exec` makes such a mount namespace. This keeps the machine's:\n\n"
+        "    nsenter --net=/run/netns/NAME encapctl apply build/NAME\n\n"
+        "What decides is the filesystem, not the mount: a service with mounts of its own (PrivateMounts=,\n"
+        "ProtectSystem=) or a container that is given /sys/fs/bpf of the machine shares it. encapctl looks for it\n"
+        "among the mounts of PID 1. In a PID namespace of its own, as most containers have, PID 1 is not the\n"
+        "machine's: there --pins-persist, or ENCAP_PINS_PERSIST=1, says that the filesystem is.",
+    ),
+    "H131": Explained(
+        "pins in another bpf filesystem",
+        "The state of the bundle says which bpf filesystem it was pinned in. That one is still mounted, and encapctl\n"
+        "is looking into another: --bpffs or ENCAP_BPFFS differ from those of the last apply, or somebody has mounted\n"
+        "a new bpf filesystem over the old one. What is pinned there runs on and cannot be seen; another apply would\n"
+        "put a second set of programs beside it.",
+    ),
     "H132": Explained(
         "another run holds the lock",
         "`apply`, `remove` and `sweep` change one network namespace one at a time, by a lock on a file below\n"

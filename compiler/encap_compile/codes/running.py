@@ -28,4 +28,30 @@ CODES = {
         "the old level is answered by nobody: setsockopt() and getsockopt() fail with ENOPROTOOPT. What sockets have\n"
         "chosen before stays in force. Where applications cannot be built again at once, keep the name.",
     ),
+    "H142": Explained(
+        "two bundles take the same packets",
+        "Two bundles are attached to one device, and a rule of the one that runs first encapsulates or drops packets\n"
+        "that a rule of the other one is for. As a rule this is one spec under two names: the old bundle stays in\n"
+        "charge. If nothing is left over for a rule, apply refuses; --allow-overlap says that this is meant:\n\n"
+        "    encapctl apply build/NEW --replace OLD\n    encapctl remove OLD",
+    ),
+    "H143": Explained(
+        "a bundle takes what another one has encapsulated",
+        "Programs of one hook run one after the other. What the first one has encapsulated comes to the second one as\n"
+        "an outer packet; if a rule of that matches it, such as `default: drop`, it is dropped or encapsulated once\n"
+        "more. It passes where the second bundle knows the stack, the source address and the tunnel end as its own.\n"
+        "Write a rule with `action: pass` for the other one's tunnel ends:\n\n"
+        "    - {name: other-tunnels, match: {destination: 192.0.2.0/24, protocol: udp}, action: pass}",
+    ),
+    "H144": Explained(
+        "two bundles receive the same encapsulation",
+        "Both look for one outer protocol and port on one own address. The program that runs first decides: with\n"
+        "`refuse: drop` the other one never gets a packet. Give them ports or addresses of their own, or put the\n"
+        "rules into one spec:\n\n    ingress: {refuse: pass, rules: [...]}",
+    ),
+    "H145": Explained(
+        "two bundles choose for the same sockets",
+        "`connect:` rules of both match the same sockets of one cgroup. Each keeps its own choice; the program that\n"
+        "runs first at egress follows its own. Keep the cgroups or the destinations apart.",
+    ),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,28 @@ if TYPE_CHECKING:
 
 Command = Callable[..., Any]
 BUNDLE = click.argument("bundle", type=click.Path(path_type=Path))
-BPFFS = click.option("--bpffs", default="", metavar="DIR", help="The bpf filesystem [ENCAP_BPFFS, /sys/fs/bpf].")
+
+
+def _pins_persist(_: click.Context, __: click.Parameter, given: bool) -> None:
+    from ..kernel.bpffs import PERSIST_VARIABLE
+
+    if given:
+        os.environ[PERSIST_VARIABLE] = "1"
+
+
+def BPFFS(command: Command) -> Command:  # noqa: N802 (an option as the others)
+    """Where pins lie, and that they stay there where this cannot be seen."""
+    persist = click.option(
+        "--pins-persist",
+        is_flag=True,
+        expose_value=False,
+        callback=_pins_persist,
+        help="The bpf filesystem is the machine's, though a container cannot see that [ENCAP_PINS_PERSIST].",
+    )
+    where = click.option("--bpffs", default="", metavar="DIR", help="The bpf filesystem [ENCAP_BPFFS, /sys/fs/bpf].")
+    return where(persist(command))
+
+
 LOCK_TIMEOUT = click.option(
     "--lock-timeout",
     type=click.FloatRange(min=0),
@@ -58,6 +80,9 @@ def requesting(command: Command) -> Command:
                 help="How programs are attached [ENCAP_ATTACH, auto].",
             ),
             click.option(
+                "--allow-overlap", is_flag=True, help="Apply also where another bundle's rules take the same packets."
+            ),
+            click.option(
                 "--replace", default="", metavar="NAME", help="Take over the hooks, maps and state of another bundle."
             ),
             click.option(
@@ -81,6 +106,7 @@ def request(
     rows: tuple[str, ...],
     attach: str,
     bpffs: str,
+    allow_overlap: bool,
     replace: str,
     allow_removals: str,
     lock_timeout: float | None = None,
@@ -93,8 +119,8 @@ def request(
         if not equals or not table or not path:
             raise click.UsageError(f"--rows {text}: TABLE=FILE is expected")
         files[table] = Path(path)
-    wait = patience(context, lock_timeout)
-    return Request(bundle, files, host_file, settings, attach, bpffs, wait, replace, _removals(allow_removals))
+    wait, removals = patience(context, lock_timeout), _removals(allow_removals)
+    return Request(bundle, files, host_file, settings, attach, bpffs, wait, replace, removals, allow_overlap)
 
 
 def _removals(text: str) -> int:

@@ -1,68 +1,16 @@
-"""Pins: names in the bpf filesystem that keep maps and links alive without a process."""
+"""Pins: names in the bpf filesystem that keep maps, programs and links alive without a process."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..diagnostics import DiagnosedError, Diagnostic, Exit
 from ..folders import PRIVATE, PRIVATE_FILE, make_folders
-from .constants import BPF_FS_MAGIC
 from .errors import KernelError
 from .libbpf import libbpf
 from .links import Link
 from .maps import Map
-
-DEFAULT = Path("/sys/fs/bpf")
-
-
-class _StatFs(ctypes.Structure):
-    """struct statfs; `f_type` is its first long on every Linux that BPF runs on."""
-
-    _fields_ = (("f_type", ctypes.c_long), ("rest", ctypes.c_char * 248))
-
-
-def is_bpffs(path: Path) -> bool:
-    """Whether a directory lies in a bpf filesystem."""
-    into = _StatFs()
-    if ctypes.CDLL(None, use_errno=True).statfs(os.fsencode(path), ctypes.byref(into)) != 0:
-        return False
-    return bool(into.f_type & 0xFFFFFFFF == BPF_FS_MAGIC)
-
-
-def require_bpffs(path: Path, mount: bool) -> None:
-    """Make sure that a bpf filesystem is there; the usual one is mounted if it is only missing, as every loader does.
-
-    Raises DiagnosedError (H102).
-    """
-    if path.is_dir() and is_bpffs(path):
-        return
-    if mount and path == DEFAULT and path.is_dir() and not _private_mounts() and _mount(path):
-        return
-    words = f"no bpf filesystem at {path}: pins could not be kept"
-    fix = f"mount it: `mkdir -p {path} && mount -t bpf bpf {path}`, or name another with --bpffs"
-    if _private_mounts():
-        fix = "this process has mounts of its own, as under `ip netns exec`: use `nsenter --net=/run/netns/NAME`"
-    raise DiagnosedError([Diagnostic("H102", words, help=fix)], Exit.MACHINE)
-
-
-def _private_mounts() -> bool:
-    """Whether this process sees other mounts than the machine, as under `ip netns exec`: its own end with it."""
-    try:
-        return Path("/proc/self/ns/mnt").readlink() != Path("/proc/1/ns/mnt").readlink()
-    except OSError:
-        return False
-
-
-def _mount(path: Path) -> bool:
-    target = os.fsencode(path)
-    ms_nosuid_nodev_noexec = 2 | 4 | 8
-    done = ctypes.CDLL(None, use_errno=True).mount(
-        b"bpf", target, b"bpf", ctypes.c_ulong(ms_nosuid_nodev_noexec), b"mode=0700"
-    )
-    return bool(done == 0)
 
 
 def pin(fd: int, path: Path) -> None:

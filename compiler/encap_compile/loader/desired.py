@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..diagnostics import DiagnosedError, Diagnostic, Exit, Findings, Severity
+from ..kernel.bpffs import require_bpffs
 from ..kernel.constants import BPF_MAP_TYPE_SK_STORAGE
 from ..kernel.devices import devices
 from ..kernel.errors import LoadRefusedError
@@ -14,7 +15,6 @@ from ..kernel.hooks.base import AttachKind, Hook, Point
 from ..kernel.hooks.choose import AUTO, KINDS, TC, choose, kind_of
 from ..kernel.machine import kernel_release, kernel_version, missing_capabilities, version_of
 from ..kernel.objects import BpfObject, MapDefinition
-from ..kernel.pins import require_bpffs
 from ..machine import Machine, resolve
 from ..manifest import Manifest
 from ..suggest import closest
@@ -29,6 +29,7 @@ from .layouts import COUNTERS, HOST_SECTION, layout_hashes
 from .lock import FOR_EVER, Patience
 from .observe import Observed
 from .paths import Paths
+from .pins_elsewhere import require_same_bpffs
 from .removals import DEFAULT_LIMITS, Limits
 
 
@@ -45,6 +46,7 @@ class Request:
     patience: Patience = FOR_EVER
     replace: str = ""  # the name of another bundle, whose hooks are taken over
     allow_removals: int = 0  # entries of each table that may go; see `loader.removals`
+    allow_overlap: bool = False  # beside a bundle whose rules take the same packets
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,7 @@ def prepare(request: Request, bundle: Bundle, before: Observed) -> Desired:
     manifest = bundle.manifest
     paths = paths_of(request, bundle)
     require_bpffs(paths.bpffs, mount=True)
+    require_same_bpffs(paths)
     definitions = object_maps(bundle)
     findings = ShortFindings()
     if paths.former:

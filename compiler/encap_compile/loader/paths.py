@@ -11,9 +11,9 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..kernel.bpffs import DEFAULT
 from ..kernel.hooks.base import Owner
 from ..kernel.netns import NetworkNamespace, this_namespace
-from ..kernel.pins import DEFAULT
 from .state import from_another_namespace, load
 
 BPFFS_VARIABLE = "ENCAP_BPFFS"

@@ -69,6 +69,8 @@ class State:
     carried: dict[str, Totals] = field(default_factory=dict)
     namespace_cookie: int = 0  # as `never_reused` tells it; 0 if nothing did
     boot_id: str = ""
+    bpffs: str = ""  # where pins lie
+    bpffs_instance: str = ""  # and in which filesystem, as MAJOR:MINOR
     cgroup: str = ""
     cgroups: dict[str, int] = field(default_factory=dict)
     former: dict[str, list[int]] = field(default_factory=dict)

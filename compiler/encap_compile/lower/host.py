@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import ir, manifest
 from ..spec import Reference, Spec
 from .stacks import host_value
-from .tables import manifest_layout, place_members
+from .tables import VALUE_TYPES, manifest_layout, place_members
 
 IDENTITY = "identity"
 FLOW_SEED = "flow_seed"
@@ -63,8 +63,7 @@ class HostValues:
 
     def lower(self) -> tuple[tuple[ir.HostMember, ...], manifest.Layout, tuple[manifest.HostMember, ...]]:
         entries = [(name, type_) for name, (type_, *_) in self._found.items()]
-        order = {"u64": -1, "ip": 0, "ipv6": 0, "ipv4": 0, "u32": 0, "u24": 0, "u20": 0, "mac": 1, "u16": 1, "port": 1}
-        entries.sort(key=lambda e: order.get(e[1], 2))
+        entries.sort(key=lambda e: -VALUE_TYPES[e[1]].align)
         placed = place_members([*entries, (IDENTITY, "bytes32")])
         members = []
         described = []

@@ -38,7 +38,7 @@ def signature(stack: ir.Stack) -> ir.Signature:
     return ir.Signature(stack.outer_family, protocols, port, constant, stack.encapsulation)
 
 
-def _announced(space: Space) -> list[int]:
+def _announced(space: str) -> list[int]:
     return [catalogue.headers()[f].announced_as[space] for f in FAMILIES]
 
 
@@ -58,9 +58,11 @@ def lower_ingress(
     conditions: Conditions,
     replies: Mapping[str, Sequence[ir.Stack]],
     clamps: bool,
+    fits_plain: bool,
 ) -> ir.IngressProgram | None:
-    """`replies`: the stacks that reflect each ingress rule; `clamps`: the answers to what sockets choose must fit."""
-    if not spec.ingress.rules and not clamps:
+    """`replies`: the stacks that reflect each ingress rule; `clamps`: the answers to what sockets choose must fit,
+    `fits_plain`: those that a rule encapsulates."""
+    if not spec.ingress.rules and not clamps and not fits_plain:
         return None
     wanted = {rule.decapsulate for rule in spec.ingress.rules}
     return ir.IngressProgram(
@@ -70,6 +72,7 @@ def lower_ingress(
             _decapsulator(spec, stack, conditions, replies, clamps) for stack in stacks if stack.encapsulation in wanted
         ),
         clamps=clamps,
+        fits_plain=fits_plain,
         family_change="flags" if spec.kernel >= (6, 3) else "reinject",
     )
 
@@ -94,6 +97,8 @@ def _decapsulator(
         rules=lowered,
         next_layer=stack.layers[-1].member if names_inner else "",
         next_word=names_inner.word if names_inner else "",
+        next_word_bits=names_inner.word_bits if names_inner else 0,
+        next_shift=names_inner.shift if names_inner else 0,
         next_bits=names_inner.bits if names_inner else 0,
         next_numbers=names_inner.numbers if names_inner else IP_VERSIONS,
         ecn_layer=stack.layers[0].member,
@@ -109,6 +114,8 @@ class _NamesInner(NamedTuple):
 
     part: str
     word: str
+    word_bits: int
+    shift: int
     bits: int
     numbers: ir.ByInnerFamily
     tagged: bool
@@ -117,10 +124,10 @@ class _NamesInner(NamedTuple):
 def _next_part(last: ir.Layer) -> _NamesInner:
     field = _next_field(catalogue.headers()[last.header])
     assert field is not None and isinstance(field.role, NextProtocol)
-    word = next(w for w in last.words if any(p.name == field.name for p in w.parts))
-    return _NamesInner(
-        field.name, word.name, word.bits, ir.ByInnerFamily(*_announced(field.role.space)), field.role.tagged
-    )
+    word, part = next((w, p) for w in last.words for p in w.parts if p.name == field.name)
+    ipv4, ipv6 = _announced(field.role.space)
+    numbers = ir.ByInnerFamily(ipv4, ipv6, field.role.space)
+    return _NamesInner(field.name, word.name, word.bits, part.shift, part.bits, numbers, field.role.tagged)
 
 
 def _lengths(stack: ir.Stack) -> list[ir.LengthCheck]:

@@ -29,13 +29,11 @@ VALUE_TYPES = {
     "ipv4": _Type("__be32", "ipv4", 4, 4),
     "ipv6": _Type("struct ipv6_address", "ipv6", 16, 4),
     "mac": _Type("struct mac_address", "mac", 6, 2),
-    "u8": _Type("__u8", "u8", 1, 1),
+    **{f"u{bits}": _Type("__u8", "u8", 1, 1) for bits in range(1, 9)},
     "dscp": _Type("__u8", "u8", 1, 1),
-    "u16": _Type("__u16", "u16", 2, 2),
+    **{f"u{bits}": _Type("__u16", "u16", 2, 2) for bits in range(9, 17)},
     "port": _Type("__u16", "u16", 2, 2),
-    "u20": _Type("__u32", "u32", 4, 4),
-    "u24": _Type("__u32", "u32", 4, 4),
-    "u32": _Type("__u32", "u32", 4, 4),
+    **{f"u{bits}": _Type("__u32", "u32", 4, 4) for bits in range(17, 33)},
     "u64": _Type("__u64", "u64", 8, 8),
 }
 KEY_TYPES = {

@@ -1,0 +1,38 @@
+"""All bundles of this network namespace, each looked at as `status` does, and the names of what runs in others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .diagnostics import DiagnosedError
+from .loader.desired import require_privilege
+from .loader.inventory import Elsewhere, bundles_elsewhere, bundles_here
+from .loader.paths import Paths
+from .status import Status, status
+
+
+@dataclass(frozen=True)
+class Overview:
+    """`bundles` by name, and those of other namespaces."""
+
+    bundles: tuple[Status, ...]
+    elsewhere: tuple[Elsewhere, ...]
+
+    @property
+    def drift(self) -> bool:
+        return any(found.drift for found in self.bundles)
+
+
+def overview(bpffs: str = "", deep: bool = False) -> Overview:
+    """Look at every bundle; change nothing. Raises DiagnosedError (H101), KernelError."""
+    require_privilege()
+    paths = Paths.of("", bpffs)
+    found = []
+    for name in bundles_here(paths):
+        try:
+            found.append(status(name, None, bpffs, deep))
+        except DiagnosedError as error:
+            if not all(d.code == "H110" for d in error.diagnostics):
+                raise
+            # It was removed just now, or an empty folder is left of it.
+    return Overview(tuple(found), tuple(bundles_elsewhere(paths)))
