@@ -55,7 +55,7 @@ class NextHops:
         self._find_ends(set(ends))
         if target.by_destination:
             for rows in placed:
-                self._check_placed(rows, ends)
+                self._check_placed(target, rows, ends)
         else:
             self._check_any(target, ends)
 
@@ -85,7 +85,7 @@ class NextHops:
         for version in self.network.tables:
             self.network.find(version, {at for end, at in self._ends.values() if end.version == version})
 
-    def _check_placed(self, placed: Placed, ends: Sequence[bytes]) -> None:
+    def _check_placed(self, target: Target, placed: Placed, ends: Sequence[bytes]) -> None:
         """Rows that are found by the packet's destination."""
         on_link: set[int] = set()
         self.network.find(placed.version, placed.hit())
@@ -101,24 +101,11 @@ class NextHops:
         if on_link:
             for position, index in enumerate(placed.at):
                 if index in on_link and position not in placed.crossing:
-                    self._check_row(placed, position, [index], ends)
+                    way = self.network.way(placed.version, index)
+                    self._check_ways({way: placed.inner(position)} if way else {}, ends[placed.rows[position]], 1)
         for position, several in placed.crossing.items():
-            self._check_row(placed, position, several, ends)
-
-    def _check_row(self, placed: Placed, position: int, indices: Iterable[int], ends: Sequence[bytes]) -> None:
-        """A row that has to be looked at by itself: the worst of its intervals counts."""
-        end, table = ends[placed.rows[position]], self.network.tables[placed.version]
-        worst: tuple[Verdict, Way | None, IPAddress] | None = None
-        for index in indices:
-            inner = placed.inner(position) if index == placed.at[position] else table.sample(index)
-            way = self.network.way(placed.version, index)
-            verdict = self._judge(way, end, inner)
-            if worst is None or verdict.value > worst[0].value:
-                worst = verdict, way, inner
-        if worst is not None:
-            self._count(worst[0], 1)
-            if worst[0] is Verdict.WRONG and worst[1] is not None:
-                self._show(worst[1], end, worst[2])
+            found = self._ways_of(placed.version, several)
+            self._check_ways(self._beyond_link(target, found), ends[placed.rows[position]], 1, by_route=True)
 
     def _check_any(self, target: Target, ends: Sequence[bytes]) -> None:
         """Rows that any packet of the rules may take: each end must be right for every way that such a packet takes."""
@@ -126,32 +113,43 @@ class NextHops:
         for version, table in self.network.tables.items():
             indices = [i for low, high in target.intervals(version) for i in table.within(low, high)]
             self.network.find(version, indices)
-            for index in indices:
-                way = self.network.way(version, index)
-                if way is not None and way.reached and way.route.kind is Kind.UNICAST and len(ways) < MOST_WAYS:
-                    ways.setdefault(way, table.sample(index))
-        if self.keep and any(not way.on_link for way in ways):
-            # Hosts on the link, as of a rule without a destination, are next hops of their own.
-            self._note_on_link(target, [way for way in ways if way.on_link])
-            ways = {way: inner for way, inner in ways.items() if not way.on_link}
+            ways.update(self._ways_of(version, indices))
+        ways = self._beyond_link(target, {w: i for w, i in ways.items() if w.route.kind is Kind.UNICAST})
         chosen = Counter(ends) if not target.row else Counter(_of_row(target, ends))
         for end, count in chosen.items():
-            verdicts = [(self._judge(way, end, inner), way, inner) for way, inner in ways.items()]
-            verdict = max((v for v, _, _ in verdicts), key=lambda v: v.value, default=self._judge(None, end))
-            self._count(verdict, count)
-            for found, way, inner in verdicts:
-                if found is verdict is Verdict.WRONG:
-                    self._show(way, end, inner, way.destination)
-                    break
+            self._check_ways(ways, end, count, by_route=True)
 
-    def _note_on_link(self, target: Target, ways: Sequence[Way]) -> None:
+    def _ways_of(self, version: int, indices: Iterable[int]) -> dict[Way, IPAddress]:
+        """The ways that meet a program, each with an address of an interval that takes it."""
+        found: dict[Way, IPAddress] = {}
+        for index in indices:
+            way = self.network.way(version, index)
+            if way is not None and way.reached and len(found) < MOST_WAYS:
+                found.setdefault(way, self.network.tables[version].sample(index))
+        return found
+
+    def _beyond_link(self, target: Target, ways: dict[Way, IPAddress]) -> dict[Way, IPAddress]:
+        """Without hosts on the link, if there are others: those are next hops of their own, which H126 says."""
+        if not self.keep or all(way.on_link for way in ways):
+            return ways
         rules, links = self._on_link
-        found = {
-            f"{w.route.prefix} on {self.network.attachment.name(h.ifindex)}": None for w in ways for h in w.route.hops
-        }
-        if found:
-            rules.update((rule.name, rule) for rule in target.rules)
-            links.update(found)
+        for way in ways:
+            if way.on_link:
+                rules.update((rule.name, rule) for rule in target.rules)
+                links.update(
+                    (f"{way.route.prefix} on {self.network.attachment.name(h.ifindex)}", None) for h in way.route.hops
+                )
+        return {way: inner for way, inner in ways.items() if not way.on_link}
+
+    def _check_ways(self, ways: dict[Way, IPAddress], end: bytes, count: int, by_route: bool = False) -> None:
+        """A tunnel end for packets that may take any of some ways: the worst counts. `by_route`: how to name them."""
+        verdicts = [(self._judge(way, end, inner), way, inner) for way, inner in ways.items()]
+        worst = max((v for v, _, _ in verdicts), key=lambda v: v.value, default=self._judge(None, end))
+        self._count(worst, count)
+        for verdict, way, inner in verdicts:
+            if verdict is worst is Verdict.WRONG:
+                self._show(way, end, inner, way.destination if by_route else "")
+                break
 
     def _say_on_link(self) -> None:
         rules, links = self._on_link
