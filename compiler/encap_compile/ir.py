@@ -655,9 +655,24 @@ class Identifier(NamedTuple):
     reason: str
 
 
+class Mark(NamedTuple):
+    """Bits of a received packet by which a stack is told from others of the same protocol and port.
+
+    `offset` bytes behind the outermost header stands a word of `bits`, which has one of `values` under `mask`, both in
+    host order.
+    """
+
+    offset: int
+    bits: int
+    mask: int
+    values: tuple[int, ...]
+    what: str
+
+
 class Decapsulator(NamedTuple):
     """A function that judges a packet of a stack and takes the stack off.
 
+    `marks` all hold for its packets, and for none of the stacks that are looked for after it.
     `next` names the inner packet: a number for each family. Without `next_layer` it is the inner packet's own version.
     `encapsulation_limit`: a destination option of RFC 2473 may stand behind the outer IPv6 header.
     `tagged`: a priority tag may stand between the last header and the inner packet.
@@ -682,6 +697,7 @@ class Decapsulator(NamedTuple):
     any_match: bool
     encapsulation_limit: bool
     tagged: bool
+    marks: tuple[Mark, ...]
     learns: bool
 
 
