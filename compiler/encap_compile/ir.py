@@ -599,7 +599,9 @@ class Owners(NamedTuple):
     """Whose packets are whose, where rules ask for it. Without `rules` no socket may choose.
 
     `levels`: whether cgroups are asked for; `named_levels`: how far below the attached one those lie that rules name,
-    and `rows_by_cgroup` if rows do too. `clamps_all`: a packet's cgroup alone may have it encapsulated. `mptcp`: a
+    and `rows_by_cgroup` if rows do too. `guard`: what rules encapsulate is dropped where it leaves by a device without
+    our program; `marks`: sockets are marked for that when they are made, for kernels on which a packet does not tell
+    its network namespace (before 6.13). `clamps_all`: a packet's cgroup alone may have it encapsulated. `mptcp`: a
     subflow's connection can be asked (5.19). `errno`: refusals have a number (5.18).
     """
 
@@ -613,6 +615,8 @@ class Owners(NamedTuple):
     connects: tuple[ConnectRule, ...]
     clamps_all: bool
     encapsulates: bool
+    guard: bool
+    marks: bool
     mptcp: bool
     errno: bool
 
