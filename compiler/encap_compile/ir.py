@@ -491,6 +491,32 @@ class Encapsulator(NamedTuple):
     guarded: bool = False
 
 
+class Answer(NamedTuple):
+    """A rule that the answer to a packet may meet: `conditions` are those that the packet itself can tell.
+
+    `overhead` names by how much the answer may grow; it is empty for rules that do not encapsulate. `final`: no answer
+    that meets it goes on to the next rule.
+    """
+
+    name: str
+    text: str
+    place: str
+    conditions: tuple[Condition, ...]
+    overhead: str
+    final: bool
+
+
+class Fit(NamedTuple):
+    """How TCP learns of the headers: by the MSS in SYN and SYN-ACK (RFC 9293, section 3.7.1).
+
+    `answers`: what is asked for packets that come in. `remembers`: how long the headers were that a SYN came in, for an
+    answer that leaves unencapsulated.
+    """
+
+    answers: tuple[Answer, ...]
+    remembers: bool
+
+
 class Dispatch(NamedTuple):
     """All stacks that a table's rows, or a rule's replies, may take; `by_row` when the row says which."""
 
@@ -513,6 +539,7 @@ class EgressProgram(NamedTuple):
     dispatches: tuple[Dispatch, ...]
     signatures: tuple[Signature, ...]
     tunnel_ends: tuple[TunnelEnd, ...]
+    fits: bool  # answers to what came in by a tunnel
     link_local: tuple[str, ...]
     discovery: bool  # the rules could catch IPv6 neighbour discovery, which passes before them
 
@@ -572,7 +599,9 @@ class Owners(NamedTuple):
     """Whose packets are whose, where rules ask for it. Without `rules` no socket may choose.
 
     `levels`: whether cgroups are asked for; `named_levels`: how far below the attached one those lie that rules name,
-    and `rows_by_cgroup` if rows do too. `clamps_all`: a packet's cgroup alone may have it encapsulated. `mptcp`: a
+    and `rows_by_cgroup` if rows do too. `guard`: what rules encapsulate is dropped where it leaves by a device without
+    our program; `marks`: sockets are marked for that when they are made, for kernels on which a packet does not tell
+    its network namespace (before 6.13). `clamps_all`: a packet's cgroup alone may have it encapsulated. `mptcp`: a
     subflow's connection can be asked (5.19). `errno`: refusals have a number (5.18).
     """
 
@@ -586,6 +615,8 @@ class Owners(NamedTuple):
     connects: tuple[ConnectRule, ...]
     clamps_all: bool
     encapsulates: bool
+    guard: bool
+    marks: bool
     mptcp: bool
     errno: bool
 
@@ -709,6 +740,7 @@ class IngressProgram(NamedTuple):
     decapsulators: tuple[Decapsulator, ...]
     family_change: str
     clamps: bool = False  # the answers to what sockets and cgroups send encapsulated
+    fits_plain: bool = False  # the answers that a rule encapsulates
 
 
 class HostMember(NamedTuple):
@@ -740,6 +772,8 @@ class Program(NamedTuple):
     ingress: IngressProgram | None
     flows: FlowTable | None
     owners: Owners | None
+    clamps: bool  # the MSS of the flows that are encapsulated
+    fit: Fit | None
 
 
 # ---- what applications see -------------------------------------------------------------------------------------------

@@ -307,4 +307,10 @@ will be attached there.""",
         """`remember` is the size of the table in which the decisions of sockets and cgroups are kept for packets that
 have no socket. Flows that are learned have a size of their own, in `learn`.""",
     ),
+    "W520": Explained(
+        "nothing that could leave unattached",
+        """`unattached` says what happens to packets of sockets and cgroups that rules encapsulate, when their route
+leaves by a device that is not attached. Only sockets are looked at there: a spec without `socket` and `cgroup` attaches
+nothing to cgroups, and what leaves by other devices is none of its business.""",
+    ),
 }

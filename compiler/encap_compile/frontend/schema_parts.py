@@ -279,6 +279,7 @@ def _rules() -> Schema:
                 "segmentation": described("egress.segmentation", enum=["off"]),
                 "boot": described("egress.boot", enum=["open", "closed"], default="open"),
                 "remember": described("egress.remember", **reference("remember")),
+                "unattached": described("egress.unattached", enum=["drop", "pass"], default="drop"),
             },
             ["default"],
         ),
@@ -310,6 +311,7 @@ def _rules() -> Schema:
             },
             [],
         ),
+        "mtu": _closed("mtu", {"clamp_mss": described("mtu.clamp_mss", type="boolean", default=True)}, []),
         "learn": _closed("learn", learn, ["for", "capacity", "idle"]),
         "ingress_rule": _closed("ingress_rule", ingress_rule, ["name", "decapsulate", "from"]),
         "ingress": _closed(

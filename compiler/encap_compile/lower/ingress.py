@@ -59,9 +59,11 @@ def lower_ingress(
     conditions: Conditions,
     replies: Mapping[str, Sequence[ir.Stack]],
     clamps: bool,
+    fits_plain: bool,
 ) -> ir.IngressProgram | None:
-    """`replies`: the stacks that reflect each ingress rule; `clamps`: the answers to what sockets choose must fit."""
-    if not spec.ingress.rules and not clamps:
+    """`replies`: the stacks that reflect each ingress rule; `clamps`: the answers to what sockets choose must fit,
+    `fits_plain`: those that a rule encapsulates."""
+    if not spec.ingress.rules and not clamps and not fits_plain:
         return None
     wanted = {rule.decapsulate for rule in spec.ingress.rules}
     received = [stack for stack in stacks if stack.encapsulation in wanted]
@@ -73,6 +75,7 @@ def lower_ingress(
             for position, stack in enumerate(received)
         ),
         clamps=clamps,
+        fits_plain=fits_plain,
         family_change="flags" if spec.kernel >= (6, 3) else "reinject",
     )
 
