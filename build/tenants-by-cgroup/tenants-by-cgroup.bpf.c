@@ -12,6 +12,7 @@
 #include "encap_ecn.h"
 #include "encap_flow.h"
 #include "encap_flow_key.h"
+#include "encap_syn.h"
 #include "encap_socket.h"
 
 /* gre: ipv4 / gre, 28 bytes (tenants-by-cgroup.yaml:13) */
@@ -30,6 +31,9 @@
 #define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
 #define STACK_GRE_IPV6__IPV6_NEXT_HEADER 47
 #define STACK_GRE_IPV6__IPV6_HOP_LIMIT 64
+
+/* What TCP segments leave room for. */
+#define OVERHEAD_TENANTS 48 /* bytes, of rows of tenants */
 
 /* Whose packets are whose: cgroups, and what sockets may choose. */
 #define CGROUP_BIT_TENANTS_SLICE (1ULL << 0) /* tenants.slice, tenants-by-cgroup.yaml:27 */
@@ -98,12 +102,17 @@ _Static_assert(offsetof(struct stack_gre_ipv6, gre) + sizeof(struct gre_key_head
 
 /* Differs per machine and per device: written by the loader before the program is verified, constant from then on. */
 struct host {
+	__u64 packet_netns_cookie; /* the same, where programs can ask a packet for it (6.13) */
+	__u64 socket_netns_cookie; /* the same, where user space can ask for it (5.14) */
 	__u32 mtu; /* host.uplink.mtu */
 	__be32 value_address__ipv4; /* host.address */
 	struct ipv6_address value_address__ipv6; /* host.address */
 	__u32 flow_seed; /* secret, the same until the next boot */
 	__u32 cgroup_level; /* of the attached cgroup: 0 is the hierarchy's root */
 	__u32 cgroup_levels; /* bit n: a row is found by a cgroup n levels below it */
+	__u32 attached
+		[64]; /* of an instance for a cgroup: ifindexes of the devices whose packets come to our programs; 0: no more */
+	__u32 initial_netns; /* 1: it is the machine's first network namespace */
 	__u8 identity[32]; /* which bundle this is: for `encapctl status` */
 };
 
@@ -164,6 +173,12 @@ struct counters {
 	struct counter egress_no_room; /* the kernel could not make room for the headers: dropped */
 	struct counter egress_unknown_stack; /* a row of a kind that this program does not know: dropped */
 	struct counter egress_renamed; /* of a closed connection, remembered by a version with other cgroups: dropped */
+	struct counter
+		egress_unattached; /* a rule encapsulates it, and its route leaves by a device that is not attached: dropped */
+	struct counter
+		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
+	struct counter
+		ingress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter flows_learned; /* a connection of which it was not known whose it is: remembered */
 	struct counter
 		flows_changed; /* a connection that became another socket's, or whose socket chose anew: remembered anew */
@@ -278,7 +293,8 @@ static __always_inline bool parse_ipv4(const struct __sk_buff *skb, __u32 offset
 	packet->dscp = ip->tos >> IPV4_DSCP_SHIFT;
 	packet->ecn = ip->tos & IP_ECN_MASK;
 	packet->length = skb->len - offset;
-	packet->transport = offset + header_length;
+	if (!(ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET)))
+		packet->transport = offset + header_length;
 	if (ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET))
 		packet->ports_unseen = true;
 	else
@@ -392,60 +408,78 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 	return false;
 }
 
-/* Where a TCP header begins to say its maximum segment size; 0: nowhere. */
-static __always_inline __u32 find_mss(const struct __sk_buff *skb, __u32 transport)
+/* How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would follow both ways. */
+static __always_inline __u32 tcp_option_length(const __u8 *option)
+{
+	__u64 other = option[0] ^ TCPOPT_NOP;
+	__u32 nop;
+
+	asm volatile("" : "+r"(other));
+	nop = (other - 1) >> 63;
+	return nop + (1 - nop) * option[1];
+}
+
+/* Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0: nowhere. */
+static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
 {
 	const __u8 *tcp = packet_data(skb) + transport;
-	__u32 option = transport + TCP_HLEN;
-	__u32 end;
+	__u32 at = transport + TCP_HLEN, step, end;
 
 	if ((void *)(tcp + TCP_HLEN) > packet_end(skb))
 		return 0;
 	end = transport + (tcp[TCP_DATA_OFFSET] >> 4) * 4;
-	for (int i = 0; i < TCP_OPTIONS_MAX; i++) {
-		const __u8 *kind = packet_data(skb) + option;
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < TCP_HLEN_MAX - TCP_HLEN; i++) {
+		const __u8 *option = packet_data(skb) + at;
 
-		if (option >= end || (void *)(kind + TCPOLEN_MSS) > packet_end(skb) || *kind == TCPOPT_EOL)
+		if (at + TCPOLEN_HEAD > end || (void *)(option + TCPOLEN_HEAD) > packet_end(skb) ||
+			*option == TCPOPT_EOL)
 			return 0;
-		if (*kind == TCPOPT_MSS)
-			return kind[1] == TCPOLEN_MSS ? option : 0;
-		if (*kind == TCPOPT_NOP)
-			option += 1;
-		else
-			option += kind[1];
+		if (*option == kind)
+			return option[1] >= length && at + length <= end ? at : 0;
+		step = tcp_option_length(option);
+		if (!step)
+			return 0;
+		at += step;
 	}
 	return 0;
 }
 
 /*
  * Let both ends of a connection send segments that fit with the headers that are put before them: the maximum segment
- * size in a SYN (RFC 9293, section 3.7.1) is lowered, never raised. `transport` is where the TCP header begins. Global,
- * so that the verifier walks it once.
+ * size in a SYN (RFC 9293, section 3.7.1) is lowered, never raised. Without that option a sender stays below 536 or 1220
+ * bytes. `transport` is where the TCP header begins. True: the segment is authenticated with its options (TCP-AO, RFC 5925,
+ * section 5.1) and is left as it is, for the other end would refuse it. The MD5 signature does not cover options (RFC 2385,
+ * section 2.0). Global, so that the verifier walks it once.
  */
 __noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header, __u32 overhead)
 {
-	__u32 most = host.mtu - overhead - ip_header - TCP_HLEN;
-	const __u8 *tcp;
+	__u32 headers = overhead + ip_header + TCP_HLEN;
 	__be16 old, new;
 	__u32 at;
 
 	transport &= TRANSPORT_MASK;
-	tcp = packet_data(skb) + transport;
-	if ((void *)(tcp + TCP_HLEN) > packet_end(skb) || !(tcp[TCP_FLAGS] & TCP_FLAG_SYN))
-		return 0;
+	if (headers >= host.mtu)
+		return false;
 	linearize(skb, transport + TCP_HLEN_MAX);
-	at = find_mss(skb, transport);
-	if (!at || bpf_skb_load_bytes(skb, at + 2, &old, sizeof(old)) || bpf_ntohs(old) <= most)
-		return 0;
-	new = bpf_htons(most);
-	if (bpf_skb_store_bytes(skb, at + 2, &new, sizeof(new), 0))
-		return 0;
+	if (!is_syn(skb, transport))
+		return false;
+	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
+	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
+		bpf_ntohs(old) <= host.mtu - headers)
+		return false;
+	if (find_tcp_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
+		return true;
+	new = bpf_htons(host.mtu - headers);
+	if (bpf_skb_store_bytes(skb, at + TCPOLEN_HEAD, &new, sizeof(new), 0))
+		return false;
 	/* At an odd place the two bytes belong to two words of the checksum, each to the other half. */
 	if ((at - transport) & 1) {
 		old = __builtin_bswap16(old);
 		new = __builtin_bswap16(new);
 	}
-	return bpf_l4_csum_replace(skb, transport + TCP_CHECKSUM, old, new, sizeof(new));
+	bpf_l4_csum_replace(skb, transport + TCP_CHECKSUM, old, new, sizeof(new));
+	return false;
 }
 
 #define OWNER_WORDS (sizeof(struct owner) / sizeof(__u32))
@@ -860,6 +894,7 @@ static __always_inline struct socket_choice *find_owner(struct __sk_buff *skb, s
  */
 __noinline int fit_segments(struct __sk_buff *skb)
 {
+	struct counters *counters = counters_of_this_cpu();
 	const struct packet *packet = packet_at_hand();
 	struct bpf_sock_tuple tuple = {};
 	const struct bpf_sock *found, *socket;
@@ -880,7 +915,9 @@ __noinline int fit_segments(struct __sk_buff *skb)
 	bpf_sk_release(found);
 	if (!fit)
 		return 0;
-	return clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OWNER_OVERHEAD);
+	if (clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OWNER_OVERHEAD) && counters)
+		count(&counters->ingress_mss_kept, skb);
+	return 0;
 }
 
 /*
@@ -939,8 +976,9 @@ static __always_inline int encapsulate_tenants__gre_ipv4(
 	__u64 flags;
 	__u32 sum;
 
-	if (packet->protocol == IPPROTO_TCP)
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OWNER_OVERHEAD);
+	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_TENANTS))
+		count(&counters->egress_mss_kept, skb);
 	if (!fits(skb, packet, STACK_GRE_IPV4__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
@@ -992,8 +1030,9 @@ static __always_inline int encapsulate_tenants__gre_ipv6(
 	__be16 *ether_type;
 	__u64 flags;
 
-	if (packet->protocol == IPPROTO_TCP)
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OWNER_OVERHEAD);
+	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_TENANTS))
+		count(&counters->egress_mss_kept, skb);
 	if (!fits(skb, packet, STACK_GRE_IPV6__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
@@ -1185,6 +1224,109 @@ int tenants_by_cgroup__listener(struct __sk_buff *skb)
 	choice->cgroup = owner.cgroup;
 	choice->names = CGROUP_NAMES;
 	return CGROUP_GO_ON;
+}
+
+/* The sockets of our network namespace, by being there: before 6.13 a packet does not tell whose it is. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, __u32);
+} own_sockets SEC(".maps");
+
+/*
+ * Mark a new socket of our network namespace. Before 5.14 the loader does not know the namespace's cookie, and a program
+ * can only tell the machine's first namespace from the others (5.7: without a context, the cookie is that one's).
+ */
+SEC("cgroup/sock_create")
+int tenants_by_cgroup__create(struct bpf_sock *socket)
+{
+	__u64 cookie = bpf_get_netns_cookie(socket);
+
+	if (host.socket_netns_cookie ? cookie != host.socket_netns_cookie
+				     : (cookie == bpf_get_netns_cookie(NULL)) != (host.initial_netns != 0))
+		return CREATE_GO_ON;
+	/* A socket that cannot be marked could send unencapsulated. */
+	return bpf_sk_storage_get(&own_sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE) ? CREATE_GO_ON
+											   : CREATE_REFUSE;
+}
+
+/* Whether what leaves by a device comes to one of our programs. */
+static __always_inline bool is_attached(__u32 ifindex)
+{
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < ATTACHED_MAX && host.attached[i]; i++) {
+		if (host.attached[i] == ifindex)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Whether the socket belongs to our network namespace. The cgroup may hold sockets of others, whose devices have the same
+ * numbers as ours.
+ */
+static __always_inline bool is_own_socket(struct __sk_buff *skb, const struct bpf_sock *socket)
+{
+	if (host.packet_netns_cookie)
+		return bpf_get_netns_cookie(skb) == host.packet_netns_cookie;
+	if (bpf_sk_storage_get(&own_sockets, socket, NULL, 0))
+		return true;
+	return false;
+}
+
+/*
+ * Whether the egress rules encapsulate a packet, or drop it because its row is missing. The hook runs in a task too, and
+ * a packet that a softirq sends may come in between: so nothing is kept in maps of the CPU.
+ */
+static __always_inline bool rules_encapsulate(const struct packet *packet)
+{
+	/* tenants: cgroup tenants.slice -> tenants, no row: drop (tenants-by-cgroup.yaml:27) */
+	if (packet->owner.cgroups & CGROUP_BIT_TENANTS_SLICE) {
+		return true;
+	}
+
+	return false; /* default: pass (tenants-by-cgroup.yaml:28) */
+}
+
+/*
+ * A packet of a socket in one of the cgroups leaves by some device, its route's. Where none of our programs would see it,
+ * it must not leave if they would encapsulate it. The loopback device is number 1 in every network namespace.
+ */
+SEC("cgroup_skb/egress")
+int tenants_by_cgroup__unattached(struct __sk_buff *skb)
+{
+	const struct bpf_sock *socket = (void *)skb->sk;
+	struct packet packet = {};
+	struct counters *counters;
+	bool parsed;
+
+	if (skb->ifindex == LOOPBACK_IFINDEX || is_attached(skb->ifindex))
+		return CGROUP_GO_ON;
+	socket = socket ? bpf_sk_fullsock(socket) : NULL;
+	if (!socket)
+		return CGROUP_GO_ON;
+	switch (skb->protocol) {
+	case bpf_htons(ETH_P_IP):
+		parsed = parse_ipv4(skb, 0, &packet);
+		break;
+	case bpf_htons(ETH_P_IPV6):
+		parsed = parse_ipv6(skb, 0, &packet);
+		break;
+	default:
+		return CGROUP_GO_ON;
+	}
+	if (!parsed || carries_own_stack(&packet) || stays_on_link(&packet))
+		return CGROUP_GO_ON;
+	ask_cgroups(skb, &packet.owner);
+	if (!is_own_socket(skb, socket) || !rules_encapsulate(&packet))
+		return CGROUP_GO_ON;
+	counters = counters_of_this_cpu();
+	if (counters) {
+		__atomic_fetch_add(&counters->egress_unattached.packets, segments_of(skb), __ATOMIC_RELAXED);
+		__atomic_fetch_add(&counters->egress_unattached.bytes, skb->len, __ATOMIC_RELAXED);
+	}
+	return CGROUP_DROP;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -7,15 +7,12 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from . import __version__
-from .diagnostics import DiagnosedError, Diagnostic, Exit, Severity
-
-if TYPE_CHECKING:
-    from .standard_streams import Streams
+from . import __version__, command_line
+from .diagnostics import DiagnosedError, Diagnostic, Exit, Place, Severity
 
 FORMATS = ("text", "json", "github", "sarif")
 LATER = {"test": "packet tests inside a spec", "diff": "comparing two specs"}
@@ -32,6 +29,7 @@ class Verbs(click.Group):
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+@command_line.debug_option
 @click.version_option(__version__, prog_name="encap-compile")
 def cli() -> None:
     """Compile a declarative packet-encapsulation spec into specialised, reviewed eBPF C.
@@ -97,32 +95,32 @@ def _one(path: str, out: Path, check: bool, clang: str, outcome: Outcome, names:
         help = "give each spec a name of its own"
         raise DiagnosedError([Diagnostic("T109", f"{path} and {names[name]} are both named {name}", help=help)])
     if check:
-        _check(made, out / name, outcome)
+        _check(made, path, out / name, outcome)
         return
     changes = [] if made.unchanged else bundle.write(out / name, made.files)
-    outcome.bundles.append({"name": name, "directory": str(out / name), "changed": [c.file for c in changes]})
+    outcome.bundle(name=name, directory=str(out / name), changed=[c.file for c in changes])
     seconds = time.perf_counter() - start
     outcome.say(summary(made.manifest) + "\n" + written(made.manifest, str(out / name), changes, seconds))
 
 
-def _check(made: Any, directory: Path, outcome: Outcome) -> None:
+def _check(made: Any, spec: str, directory: Path, outcome: Outcome) -> None:
     from .stale import stale_files
 
     stale = stale_files(made, directory)
-    outcome.bundles.append(
-        {
-            "name": made.manifest.name,
-            "directory": str(directory),
-            "stale": [{"file": s.path, "why": s.why} for s in stale],
-        }
+    outcome.bundle(
+        name=made.manifest.name, directory=str(directory), stale=[{"file": s.path, "why": s.why} for s in stale]
     )
     if not stale:
         outcome.say(f"{made.manifest.name}: {directory}/ is what the compiler writes")
         return
-    outcome.exit = max(outcome.exit, Exit.DRIFT)
+    outcome.exit = outcome.exit or Exit.DRIFT
+    command = f"encap-compile -o {directory.parent} {spec}"
     for found in stale:
         outcome.say(f"stale {found.path}: {found.why}\n{found.diff}".rstrip())
-    outcome.say(f"compile and commit: encap-compile -o {directory.parent} {made.manifest.inputs.spec}")
+        if outcome.format != "text":
+            help = f"compile and commit: {command}"
+            outcome.diagnostics.append(Diagnostic("T124", f"stale: {found.why}", Place(found.path), help))
+    outcome.say(f"compile and commit: {command}")
 
 
 @cli.command("check")
@@ -138,7 +136,7 @@ def check_(specs: tuple[str, ...], format_: str) -> None:
     def one(path: str) -> None:
         spec, _, _, findings = pipeline.check_spec(path)
         outcome.diagnostics += findings.warnings
-        outcome.bundles.append({"name": spec.name, "spec": path})
+        outcome.bundle(name=spec.name, spec=path)
         differing = disagreements(path)
         if differing:
             raise DiagnosedError(differing, Exit.BUG)
@@ -161,10 +159,13 @@ def render_(spec: str, format_: str) -> None:
     def one() -> None:
         _, lowered, _, findings = pipeline.check_spec(spec)
         outcome.diagnostics += findings.warnings
-        click.echo(pipeline.render_code(lowered)[f"{lowered.program.name}.bpf.c"].decode(), nl=False)
+        file = f"{lowered.program.name}.bpf.c"
+        text = pipeline.render_code(lowered)[file].decode()
+        outcome.results |= {"name": lowered.program.name, "file": file, "text": text}
+        outcome.show(text)
 
     outcome.run(one)
-    outcome.finish(results=False)
+    outcome.finish()
 
 
 @cli.command("explain")
@@ -179,7 +180,6 @@ def render_(spec: str, format_: str) -> None:
 )
 def explain_(what: str, format_: str) -> None:
     """Say more about a diagnostic CODE, or what a SPEC does, asked and unasked."""
-    import json
     import re
 
     outcome = Outcome(format_)
@@ -188,16 +188,14 @@ def explain_(what: str, format_: str) -> None:
         from .explain import code_document
 
         try:
-            if format_ == "json":
-                click.echo(json.dumps(code_document(what), indent=2, ensure_ascii=False))
-            else:
-                click.echo(explain(what), nl=False)
+            outcome.results |= code_document(what)
+            outcome.show(explain(what))
         except KeyError:
             from .suggest import did_you_mean
 
             hint = did_you_mean(what.upper(), all_codes(), "codes look like E301")
             raise click.UsageError(f"there is no code {what.upper()}: {hint}") from None
-        return
+        outcome.finish()
 
     def one() -> None:
         from . import pipeline
@@ -205,13 +203,11 @@ def explain_(what: str, format_: str) -> None:
 
         spec, lowered, _, findings = pipeline.check_spec(what)
         outcome.diagnostics += findings.warnings
-        if format_ == "json":
-            click.echo(json.dumps(spec_document(spec, lowered), indent=2, ensure_ascii=False))
-        else:
-            click.echo(explain_spec(spec, lowered), nl=False)
+        outcome.results |= spec_document(spec, lowered)
+        outcome.show(explain_spec(spec, lowered))
 
     outcome.run(one)
-    outcome.finish(results=False)
+    outcome.finish()
 
 
 TO_FILE = click.option("-o", "--out", type=click.Path(path_type=Path), help="Write here, if it changed, not to stdout.")
@@ -279,13 +275,19 @@ def doctor_(clang: str, format_: str) -> None:
         from .toolchain.clang_format import format_c
 
         found = find_clang(clang)
-        click.echo(f"ok  encap-compile {__version__}, Python {sys.version.split()[0]}")
-        click.echo(f"ok  clang {clang_version(found)} ({found.source}: {' '.join(found.command)})")
+        checks = outcome.results["checks"] = []
+
+        def right(what: str) -> None:
+            checks.append(what)
+            outcome.show(f"ok  {what}\n")
+
+        right(f"encap-compile {__version__}, Python {sys.version.split()[0]}")
+        right(f"clang {clang_version(found)} ({found.source}: {' '.join(found.command)})")
         format_c("int x;\n", TEMPLATES / "clang-format.yaml")
-        click.echo("ok  clang-format (pinned)")
+        right("clang-format (pinned)")
 
     outcome.run(one)
-    outcome.finish(results=False)
+    outcome.finish()
 
 
 def _later(name: str, what: str) -> None:
@@ -306,7 +308,7 @@ class Outcome:
         self.format = format_
         self.exit = Exit.DONE
         self.diagnostics: list[Diagnostic] = []
-        self.bundles: list[dict[str, Any]] = []
+        self.results: dict[str, Any] = {}  # of the document that a program gets
 
     def run(self, work: Callable[[], None]) -> None:
         try:
@@ -316,66 +318,36 @@ class Outcome:
             # A wrong spec outranks a stale artifact: there is nothing to compare with.
             self.exit = error.exit_code if self.exit in (Exit.DONE, Exit.DRIFT) else self.exit
 
+    def bundle(self, **described: Any) -> None:
+        self.results.setdefault("bundles", []).append(described)
+
     def say(self, text: str) -> None:
         """A result for people; a machine reads the document at the end."""
         if self.format == "text":
             click.echo(text)
 
-    def finish(self, results: bool = True) -> None:
+    def show(self, text: str) -> None:
+        """A result that is a text of its own, such as C: wherever standard output is no document."""
+        if self.format not in command_line.DOCUMENTS:
+            click.echo(text, nl=False)
+
+    def finish(self) -> None:
         """Write the diagnostics and the results, and end the process."""
-        if self.format == "json" and results:
+        if self.format == "json":
             import json
 
             from .reporting.json import document
 
-            whole = {**document(self.diagnostics), "bundles": self.bundles}
-            click.echo(json.dumps(whole, indent=2, ensure_ascii=False))
+            click.echo(json.dumps({**document(self.diagnostics), **self.results}, indent=2))
         elif self.diagnostics or self.format == "sarif":
-            from .reporting import report
-
-            report(self.diagnostics, self.format, sys.stdout if self.format == "sarif" else sys.stderr)
+            command_line.report(self.diagnostics, self.format)
         errors = any(d.severity is Severity.ERROR for d in self.diagnostics)
         raise SystemExit(int(self.exit or (Exit.SPEC if errors else Exit.DONE)))
 
 
 def main() -> None:
-    """The entry point. No traceback reaches a user, unless ENCAP_DEBUG asks for it."""
-    import gc
-
-    from .standard_streams import Streams
-
-    gc.disable()  # a run is short and makes hardly any cycles; looking for them, here and at the end, is a tenth of it
-    code = Streams().run("encap-compile", _run)
-    gc.freeze()
-    raise SystemExit(code)
-
-
-def _run(streams: Streams) -> int:
-    """Run one command line; the exit code."""
-    import os
-
-    try:
-        cli(prog_name="encap-compile")
-    except SystemExit as leaving:
-        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
-    except Exception as error:
-        if os.environ.get("ENCAP_DEBUG"):
-            raise
-        if isinstance(error, OSError) and streams.failed():
-            return Exit.DONE  # `Streams.run` says what has become of the result
-        if isinstance(error, OSError | MemoryError):
-            from .reporting import report
-            from .system_refusals import refusal
-
-            report([refusal(error)], "text", sys.stderr)
-            return Exit.MACHINE
-        click.echo(
-            f"encap-compile: a bug of ours: {type(error).__name__}: {error}\n"
-            "Please report it with the spec. ENCAP_DEBUG=1 shows where it happened.",
-            err=True,
-        )
-        return Exit.BUG
-    return Exit.DONE
+    """The entry point. No traceback reaches a user, unless `--debug` asks for it."""
+    command_line.main("encap-compile", partial(command_line.run, cli, "encap-compile"))
 
 
 if __name__ == "__main__":

@@ -51,10 +51,11 @@ class FromInner(NamedTuple):
 
 
 class ByInnerFamily(NamedTuple):
-    """The number that names the inner packet, which may be of either family."""
+    """The number of `space` that names the inner packet, which may be of either family."""
 
     ipv4: int
     ipv6: int
+    space: str = ""
 
 
 class LengthFrom(NamedTuple):
@@ -490,6 +491,32 @@ class Encapsulator(NamedTuple):
     guarded: bool = False
 
 
+class Answer(NamedTuple):
+    """A rule that the answer to a packet may meet: `conditions` are those that the packet itself can tell.
+
+    `overhead` names by how much the answer may grow; it is empty for rules that do not encapsulate. `final`: no answer
+    that meets it goes on to the next rule.
+    """
+
+    name: str
+    text: str
+    place: str
+    conditions: tuple[Condition, ...]
+    overhead: str
+    final: bool
+
+
+class Fit(NamedTuple):
+    """How TCP learns of the headers: by the MSS in SYN and SYN-ACK (RFC 9293, section 3.7.1).
+
+    `answers`: what is asked for packets that come in. `remembers`: how long the headers were that a SYN came in, for an
+    answer that leaves unencapsulated.
+    """
+
+    answers: tuple[Answer, ...]
+    remembers: bool
+
+
 class Dispatch(NamedTuple):
     """All stacks that a table's rows, or a rule's replies, may take; `by_row` when the row says which."""
 
@@ -512,6 +539,7 @@ class EgressProgram(NamedTuple):
     dispatches: tuple[Dispatch, ...]
     signatures: tuple[Signature, ...]
     tunnel_ends: tuple[TunnelEnd, ...]
+    fits: bool  # answers to what came in by a tunnel
     link_local: tuple[str, ...]
     discovery: bool  # the rules could catch IPv6 neighbour discovery, which passes before them
 
@@ -571,7 +599,9 @@ class Owners(NamedTuple):
     """Whose packets are whose, where rules ask for it. Without `rules` no socket may choose.
 
     `levels`: whether cgroups are asked for; `named_levels`: how far below the attached one those lie that rules name,
-    and `rows_by_cgroup` if rows do too. `clamps_all`: a packet's cgroup alone may have it encapsulated. `mptcp`: a
+    and `rows_by_cgroup` if rows do too. `guard`: what rules encapsulate is dropped where it leaves by a device without
+    our program; `marks`: sockets are marked for that when they are made, for kernels on which a packet does not tell
+    its network namespace (before 6.13). `clamps_all`: a packet's cgroup alone may have it encapsulated. `mptcp`: a
     subflow's connection can be asked (5.19). `errno`: refusals have a number (5.18).
     """
 
@@ -585,6 +615,8 @@ class Owners(NamedTuple):
     connects: tuple[ConnectRule, ...]
     clamps_all: bool
     encapsulates: bool
+    guard: bool
+    marks: bool
     mptcp: bool
     errno: bool
 
@@ -654,9 +686,24 @@ class Identifier(NamedTuple):
     reason: str
 
 
+class Mark(NamedTuple):
+    """Bits of a received packet by which a stack is told from others of the same protocol and port.
+
+    `offset` bytes behind the outermost header stands a word of `bits`, which has one of `values` under `mask`, both in
+    host order.
+    """
+
+    offset: int
+    bits: int
+    mask: int
+    values: tuple[int, ...]
+    what: str
+
+
 class Decapsulator(NamedTuple):
     """A function that judges a packet of a stack and takes the stack off.
 
+    `marks` all hold for its packets, and for none of the stacks that are looked for after it.
     `next` names the inner packet: a number for each family. Without `next_layer` it is the inner packet's own version.
     `encapsulation_limit`: a destination option of RFC 2473 may stand behind the outer IPv6 header.
     `tagged`: a priority tag may stand between the last header and the inner packet.
@@ -673,12 +720,15 @@ class Decapsulator(NamedTuple):
     rules: tuple[IngressRule, ...]
     next_layer: str
     next_word: str
+    next_word_bits: int
+    next_shift: int
     next_bits: int
     next_numbers: ByInnerFamily
     ecn_layer: str
     any_match: bool
     encapsulation_limit: bool
     tagged: bool
+    marks: tuple[Mark, ...]
     learns: bool
 
 
@@ -690,6 +740,7 @@ class IngressProgram(NamedTuple):
     decapsulators: tuple[Decapsulator, ...]
     family_change: str
     clamps: bool = False  # the answers to what sockets and cgroups send encapsulated
+    fits_plain: bool = False  # the answers that a rule encapsulates
 
 
 class HostMember(NamedTuple):
@@ -721,6 +772,8 @@ class Program(NamedTuple):
     ingress: IngressProgram | None
     flows: FlowTable | None
     owners: Owners | None
+    clamps: bool  # the MSS of the flows that are encapsulated
+    fit: Fit | None
 
 
 # ---- what applications see -------------------------------------------------------------------------------------------

@@ -14,8 +14,9 @@ from .diagnostics import NOWHERE, Findings, Place
 from .kernel.devices import Device
 from .loader.hostfile import Given
 from .manifest import HostDeclaration, Manifest
+from .values import WIDTHS
 
-_UNSIGNED = {"dscp": 6, "u8": 8, "u16": 16, "port": 16, "u20": 20, "u24": 24, "u32": 32}
+NOT_GIVEN = "is not given"  # of a value without a default: waiting does not help
 _BROADCAST = IPv4Address("255.255.255.255")
 _FAMILIES = {"ip": (4, 6), "ipv4": (4,), "ipv6": (6,)}
 
@@ -141,7 +142,7 @@ class _Resolver:
                 self.values[declaration.name] = Resolved(declaration, given.origin, parsed, None, given.place)
             return
         if not declaration.default:
-            words = f"host value `{declaration.name}` ({declaration.type}) is not given"
+            words = f"host value `{declaration.name}` ({declaration.type}) {NOT_GIVEN}"
             fix = (
                 f"give it with --set {declaration.name}=..., or in the host file (/etc/encap/host.yaml or --host FILE)"
             )
@@ -186,7 +187,7 @@ class _Resolver:
             number = int(text, 0)
         except ValueError:
             return self._bad(declaration, given, f"`{text}` is not a number")
-        if not 0 <= number < 1 << _UNSIGNED[kind]:
+        if not 0 <= number < 1 << WIDTHS[kind]:
             return self._bad(declaration, given, f"{number} does not fit into {kind}")
         return (number,)
 

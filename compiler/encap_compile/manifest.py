@@ -42,6 +42,7 @@ class Member(Record):
       stack          u32: which layout of headers this row takes, see `Table.stacks`
       cgroup         u64, host order: a cgroup's number in the kernel, which is its directory's inode
       bytes          raw bytes (the bundle's identity)
+      u32s           several u32 in host byte order, as many as fit
       pad            zero bytes
     """
 
@@ -62,7 +63,7 @@ class KeyColumn(Record):
     """A column of the table's key as a person writes it in a row."""
 
     name: str  # destination, source, protocol, destination_port, source_port, dscp, mark, cgroup, received.vxlan.vni
-    type: str  # prefix, address, protocol, port, dscp, cgroup, u8, u16, u24, u32, u64
+    type: str  # prefix, address, protocol, port, dscp, cgroup, u8 to u32, u64
     families: tuple[str, ...] = ()  # of prefix and address: ipv4, ipv6 or both (then IPv4 is written mapped)
     prefix_lengths: tuple[int, ...] = ()  # promised by `shape`; empty: any
 
@@ -90,7 +91,7 @@ class Table(Record):
     kind: str  # hash, lpm, fixed
     capacity: int  # rows
     columns: tuple[KeyColumn, ...]  # empty: rows are found by name
-    fields: dict[str, str]  # name -> ip, ipv4, ipv6, mac, u8, u16, u24, u32, u64, port, dscp
+    fields: dict[str, str]  # name -> ip, ipv4, ipv6, mac, u8 to u32, u64, port, dscp
     encapsulations: tuple[str, ...]  # which a row may take
     family_field: str  # the field that is the outer destination, if its family decides the stack
     stacks: tuple[Stack, ...]
@@ -139,6 +140,10 @@ class HostMember(Record):
       cgroup_level   u32: how deep the attached cgroup lies in the kernel's hierarchy; 0 is its root
       cgroup_levels  u32: bit n is set if a row is keyed by a cgroup n levels below the attached one
       netns_cookie   u64: SO_NETNS_COOKIE of this network namespace; 0 where the kernel does not tell programs (5.15)
+      attached       u32s: of the instance for a cgroup, the ifindexes of the devices whose packets come to our programs
+      packet_netns_cookie  u64: as netns_cookie; 0 where programs cannot ask a packet's socket for it (6.13)
+      socket_netns_cookie  u64: as netns_cookie; 0 where only programs could tell it (5.14)
+      initial_netns  u32: 1 in the machine's first network namespace
     In the instance for a cgroup, DEVICE.mtu is the smallest of all attached devices, and what else belongs to a device
     is zero. `family` picks one address of a value of type ip.
     `required_for` names what needs it: "stack:NAME" (rows of that stack), or empty for always. `own` says that it is
@@ -167,7 +172,7 @@ class Counter(Record):
 
     name: str  # as in the C struct
     offset: int
-    kind: str  # chosen, passed, dropped, refused, decapsulated, flows, connect
+    kind: str  # chosen, passed, dropped, refused, decapsulated, flows, connect, kept
     text: str  # what happened, for people
     place: str  # spec line, FILE:LINE, or empty
     formerly: str = later("")  # what the first release called it: what was counted by that name is this counter's

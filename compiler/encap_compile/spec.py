@@ -41,7 +41,7 @@ class HostValue(Record):
     """A value that differs per machine. `default` is DEVICE-VALUE.ATTRIBUTE (`uplink.address`) or None."""
 
     name: str
-    type: str  # device, devices, cgroup, ip, ipv4, ipv6, mac, u8, u16, u24, u32
+    type: str  # device, devices, cgroup, ip, ipv4, ipv6, mac, u1 to u32
     default: tuple[str, str] | None
     place: Place = dataclasses.field(compare=False)
     default_place: Place = dataclasses.field(default=NOWHERE, compare=False)
@@ -180,9 +180,18 @@ class Egress(Record):
     place: Place = dataclasses.field(compare=False)
     default_place: Place = dataclasses.field(compare=False)
     remember: Remember | None = None
+    unattached: str = "drop"  # or pass: chosen packets that leave by a device that is not attached
+    unattached_place: Place = dataclasses.field(default=NOWHERE, compare=False)
     segmentation: bool = True  # False: no GSO packet is to be encapsulated by what the kernel cannot segment
     boot: str = "open"  # open or closed: before anything is applied
     boot_place: Place = dataclasses.field(default=NOWHERE, compare=False)
+
+
+class Mtu(Record):
+    """How packets fit. `clamp_mss`: the MSS of TCP flows leaves room for the headers."""
+
+    clamp_mss: bool = True
+    place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
 class TableField(Record):
@@ -285,6 +294,7 @@ class Spec(Record):
     connect: tuple[ConnectRule, ...]
     egress: Egress
     ingress: Ingress
+    mtu: Mtu
     path: str
     sha256: str  # of the file's bytes
     place: Place = dataclasses.field(compare=False)

@@ -40,9 +40,10 @@ class Streams:
             sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115 - for as long as the process lives
         self.output = _Output(1, "w", closefd=False)
         old = sys.stdout
-        encoding, errors = (old.encoding, old.errors) if old is not None else ("utf-8", "backslashreplace")
+        encoding = old.encoding if old is not None else "utf-8"
         buffer = io.BufferedWriter(self.output)
-        sys.stdout = io.TextIOWrapper(buffer, encoding, errors, line_buffering=self.output.isatty())
+        # What a Latin-1 or ASCII terminal has no character for becomes an escape, as on standard error.
+        sys.stdout = io.TextIOWrapper(buffer, encoding, "backslashreplace", line_buffering=self.output.isatty())
 
     def run(self, program: str, work: Callable[[Streams], int]) -> int:
         """Run a command line; the exit code, which is 6 in place of 0 and 3 if the result could not be written.

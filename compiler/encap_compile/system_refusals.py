@@ -9,7 +9,7 @@ from .diagnostics import Diagnostic
 _WAYS_OUT = {
     errno.ENOSPC: "make room there",
     errno.EDQUOT: "make room there",
-    errno.EROFS: "name a place that can be written",
+    errno.EROFS: "name a place that can be written (for encapctl: ENCAP_STATE, --bpffs)",
     errno.EACCES: "see who may read and write there, or run it as root",
     errno.EPERM: "see who may read and write there, or run it as root",
     errno.EMFILE: "raise the limit on open files (`ulimit -n`)",
@@ -18,6 +18,7 @@ _WAYS_OUT = {
     errno.ENOMEM: "free some memory",
     errno.ENOBUFS: "free some memory",
 }
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 
 
 def refusal(error: OSError | MemoryError) -> Diagnostic:

@@ -14,7 +14,8 @@ from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from .value_names import DSCP, DSCP_NAMES, PROTOCOL_NAMES, PROTOCOLS
 
 MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96, RFC 4291 section 2.5.5.2
-BITS = {"bit": 1, "u8": 8, "u16": 16, "u20": 20, "u24": 24, "u32": 32, "u64": 64}
+BITS = {"bit": 1, **{f"u{bits}": bits for bits in range(1, 33)}, "u64": 64}  # of numbers
+WIDTHS = {**BITS, "port": 16, "dscp": 6, "ipv4": 32, "ipv6": 128, "mac": 48}  # bits of all types that a field can have
 LIMITS = {name: (0, (1 << bits) - 1) for name, bits in BITS.items()} | {"port": (1, 65535)}
 _UNUSABLE4 = frozenset((bytes(4), b"\xff" * 4))
 _NOT_RESOLVED = "names are not resolved: a spec means the same everywhere"

@@ -24,7 +24,7 @@ from tests.listings import page
 
 ROOT = Path(__file__).resolve().parents[2]
 # Nothing of the checkout, of its environment or of the user's settings leads Python to another package.
-HIDDEN = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "ENCAP_CLANG", "ENCAP_DEBUG")
+HIDDEN = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "ENCAP_CLANG")
 
 
 class InstallError(Exception):

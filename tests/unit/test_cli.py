@@ -281,21 +281,14 @@ def test_writing_stops_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_no_traceback_reaches_a_user(work: Path) -> None:
-    """A bug of ours has its own exit code; ENCAP_DEBUG asks for the traceback."""
+    """A bug of ours has its own exit code; --debug asks for the traceback, wherever it stands."""
     code = "import encap_compile.pipeline as p; p.compile_spec = lambda *a, **k: 1 / 0; "
     code += "from encap_compile.cli import main; main()"
-    for debug in ("", "1"):
-        environment = {**os.environ, "ENCAP_DEBUG": debug}
-        done = subprocess.run(
-            [sys.executable, "-c", code, "x.yaml"],
-            cwd=work,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert ("Traceback" in done.stderr) == bool(debug)
-        assert done.returncode == (1 if debug else 70)
+    for words in (["x.yaml"], ["--debug", "x.yaml"], ["x.yaml", "--debug"], ["compile", "--debug", "x.yaml"]):
+        done = subprocess.run([sys.executable, "-c", code, *words], cwd=work, capture_output=True, text=True)
+        assert ("Traceback" in done.stderr) == ("--debug" in words)
+        assert "T123" in done.stderr and "--debug" in done.stderr
+        assert done.returncode == 70
 
 
 def test_a_reader_that_leaves(work: Path) -> None:

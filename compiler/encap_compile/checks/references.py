@@ -6,10 +6,11 @@ from ..diagnostics import Findings
 from ..headers.catalogue import FAMILIES
 from ..spec import Encapsulation, Reference, Spec
 from ..suggest import did_you_mean
+from ..values import BITS
 from .common import tables_of, uses
 from .host_values import ATTRIBUTES, DEVICES
 
-# Value type of a header field -> types that can be written into it without loss.
+# Value type of a header field -> types that can be written into it without loss; and see `fitting`.
 FITS = {
     "ip": ("ip",),
     "ipv4": ("ipv4",),
@@ -18,13 +19,9 @@ FITS = {
     "bytes": ("bytes",),
     "dscp": ("dscp",),
     "port": ("port", "u16"),
-    "u8": ("u8",),
     "u16": ("u8", "u16", "port"),
-    "u20": ("u8", "u16"),
-    "u24": ("u8", "u16", "u24"),
-    "u32": ("u8", "u16", "u24", "u32"),
-    "bytes4": ("u8", "u16", "u24", "u32", "bytes4"),
-    "bytes8": ("u8", "u16", "u24", "u32", "u64", "bytes8"),
+    "bytes4": ("u8", "u16", "u20", "u24", "u32", "bytes4"),
+    "bytes8": ("u8", "u16", "u20", "u24", "u32", "u64", "bytes8"),
 }
 PACKET_VALUES = {"dscp": "dscp", "ttl": "u8", "mark": "u32"}  # ttl is the hop limit in IPv6
 DEVICE_VALUES = {"mac": "mac", "mtu": "u32", "ifindex": "u32"}
@@ -77,7 +74,21 @@ def _is_reflected(spec: Spec, encapsulation: Encapsulation) -> bool:
 def fits(found: str, kind: str, host: bool = False) -> bool:
     """Whether a value of type `found` can be given to a field of type `kind`."""
     # A host value of type ip is one address of each family; a header takes its own.
-    return found in FITS.get(kind, (kind,)) or (host and found == "ip" and kind in FAMILIES)
+    narrower = found[:1] == "u" and BITS.get(found, 64) <= _number_bits(kind)
+    return narrower or found in fitting(kind) or (host and found == "ip" and kind in FAMILIES)
+
+
+def fitting(kind: str) -> tuple[str, ...]:
+    """The types that people use for what fits a field of type `kind`. Of numbers, every narrower one does."""
+    usual = tuple(t for t in ("u8", "u16", "u20", "u24", "u32") if BITS[t] <= _number_bits(kind) and t != kind)
+    return FITS.get(kind, (*usual, kind))
+
+
+def _number_bits(kind: str) -> int:
+    """The bits of a number of type `kind`, or -1."""
+    if kind.startswith("bytes"):
+        return min(8 * int(kind[5:] or 0), 64) if kind in FITS else -1
+    return BITS.get(kind, -1) if kind.startswith("u") else -1
 
 
 def host_type(spec: Spec, reference: Reference, findings: Findings) -> str | None:
@@ -138,9 +149,9 @@ def _endpoint(
 
 
 def _unfit(value: Reference, found: str, what: str, kind: str, findings: Findings, where: str = "") -> None:
-    help = f"make its type {' or '.join(FITS.get(kind, (kind,)))}"
+    help = f"make its type {' or '.join(fitting(kind))}"
     if kind.startswith("bytes"):
-        numbers = [t for t in FITS.get(kind, ()) if t.startswith("u")]
+        numbers = [t for t in fitting(kind) if t.startswith("u")]
         help = f"make its type {' or '.join(numbers)}" if numbers else "write a number, or `received`"
     if found == "ip" and kind in FAMILIES:
         help += ", or write `ip` instead of the header's name"

@@ -98,8 +98,8 @@ in it, under `rows:`. Rows in a file live in a map and change without compiling.
     ),
     "E623": Explained(
         "an unknown type",
-        """Fields: ip, ipv4, ipv6, mac, u8, u16, u24, u32, u64, port, dscp. Host values: device, devices, ip,
-ipv4, ipv6, mac, u8, u16, u24, u32. `ip` is an address of either family.""",
+        """Fields: ip, ipv4, ipv6, mac, u8, u16, u20, u24, u32, u64, port, dscp. Host values: device, devices, ip,
+ipv4, ipv6, mac, u8, u16, u20, u24, u32. `ip` is an address of either family.""",
     ),
     "E625": Explained(
         "a received field among other key words",

@@ -7,9 +7,9 @@ CODES: dict[str, Explained] = {
         "the pinned clang is not installed",
         """
 encap-compile builds with the clang inside the `ziglang` wheel, so that the same C gives the same object on every
-machine. It is installed together with encap-compile:
+machine. It is installed together with encap-compile. Install that again, from the checkout or the wheel:
 
-    pip install encap-compile
+    pip install --force-reinstall .
 
 Where the wheel does not exist for a platform, name another clang:
 
@@ -57,7 +57,7 @@ rules and shorter lists help, as `encap-compile explain E520` shows.
         """
 The C is formatted by the clang-format of the `clang-format` wheel, which comes with encap-compile:
 
-    pip install encap-compile
+    pip install --force-reinstall .
 """,
     ),
     "T107": Explained(
@@ -90,5 +90,41 @@ Each spec's bundle is the folder of its `name`, so two specs of one name would o
         "compiler and published schema disagree",
         "`encap-compile check` asks two judges of a spec's structure: the compiler's own, and jsonschema with the\n"
         "schema that `encap-compile schema` prints for editors. They must agree. Please report it with the spec.",
+    ),
+    "T121": Explained(
+        "the command line is not understood",
+        """
+An option that does not exist, one that is given without its value, or an argument that is missing. Programs that asked
+for a document (`--format json` or `sarif`) get it as one; people get the usage in words. The exit code is 2.
+
+    encap-compile --help
+""",
+    ),
+    "T122": Explained(
+        "interrupted",
+        """
+SIGINT came (Ctrl-C). Files are replaced one by one and each whole, and every step of encapctl may be interrupted: run
+the same command again to go on. The exit code is 130.
+
+    encap-compile spec.yaml
+""",
+    ),
+    "T123": Explained(
+        "a bug of ours",
+        """
+Something happened that the program did not expect. It is our mistake, whatever the spec says: please report it, with
+the output of the same command and `--debug`, which shows where it happened. The exit code is 70.
+
+    encap-compile --debug spec.yaml
+""",
+    ),
+    "T124": Explained(
+        "an artifact is stale",
+        """
+`--check` compared what the compiler would write with what is there, and this file differs: its spec or rows changed,
+another compiler wrote it, or somebody edited it. The exit code is 3. Compile, look at the difference, and commit it:
+
+    encap-compile -o build spec.yaml
+""",
     ),
 }

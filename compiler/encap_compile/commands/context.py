@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
+from .. import command_line
 from ..diagnostics import Diagnostic
 
 
 class Context:
     """What options of the whole program said."""
 
-    debug = False
     format = "text"
 
 
 def report(diagnostics: Sequence[Diagnostic], context: Context) -> None:
-    """Write diagnostics to stderr, in the form that the command line asked for."""
-    from ..reporting import report as write
-
-    write(diagnostics, "json" if context.format == "json" else "text", sys.stderr)
+    """Write diagnostics that come with a result for people; for programs they are in the result's document."""
+    if context.format != "json":
+        command_line.report(diagnostics, "text")
 
 
 def write_json(document: dict[str, Any]) -> None:
-    """Write a result to stdout as one document."""
-    click.echo(json.dumps(document, indent=2))
+    """Write a result to stdout as one document: `diagnostics` and their numbers are in every one."""
+    from ..reporting.json import document as of_diagnostics
+
+    click.echo(json.dumps({**of_diagnostics(()), **document}, indent=2))

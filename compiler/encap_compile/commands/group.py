@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from .. import __version__
+from ..command_line import debug_option
 from ..diagnostics import DiagnosedError, Diagnostic, Exit
 from .apply import apply_command
 from .plan import plan_command
@@ -18,9 +19,9 @@ LATER = ("rollback", "why", "drops", "trace", "endpoints")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--debug", is_flag=True, help="Show a Python traceback with an unexpected error.")
+@debug_option
 @click.version_option(__version__, message="%(version)s")
-def cli(**_: bool) -> None:
+def cli() -> None:
     """Put bundles that encap-compile built into this machine's hooks, and keep them there.
 
     A bundle is a directory, build/NAME. Everything is done in the network namespace that encapctl runs in.

@@ -49,6 +49,7 @@ SECTIONS = (
     ("Ingress rules", "ingress_rule", "- {name: ..., ...}"),
     ("Learning", "learn", "learn: {...}"),
     ("Match", "match", "match: {...}"),
+    ("Fitting", "mtu", "mtu: {...}"),
 )
 ROWS = """\
 ## Rows
@@ -70,7 +71,8 @@ def spec_reference() -> str:
     for title, name, sketch in SECTIONS:
         schema = document["$defs"][name] if name else document
         parts.append("\n".join(_section(title, schema, sketch, document)))
-    rows = "".join(f"| `{kind}` | {what} |\n" for kind, what in WHAT.items() if kind not in ("u20", "bit"))
+    kinds = document["$defs"]["field_type"]["enum"]
+    rows = "".join(f"| `{kind}` | {what} |\n" for kind, what in WHAT.items() if kind in kinds)
     parts.append(ROWS + rows)
     parts.append("\n".join(_headers(document)))
     parts.append("\n".join(_later()))

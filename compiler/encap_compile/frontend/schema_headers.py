@@ -7,6 +7,7 @@ from typing import Any
 
 from ..headers.catalogue import headers, settable
 from ..headers.model import Field, FromSpec, Header, NextProtocol, Options, Word
+from ..values import BITS
 
 Schema = dict[str, Any]
 EXAMPLES: Mapping[str, list[Any]] = {
@@ -22,6 +23,7 @@ EXAMPLES: Mapping[str, list[Any]] = {
     "u24": ["endpoint.vni", 1001],
     "u32": ["endpoint.key", 7],
 }
+USUAL = {8, 16, 24, 32}  # widths of numbers that every spec may use, whatever its headers have
 WHAT: Mapping[str, str] = {
     "ip": "an IP address",
     "ipv4": "an IPv4 address",
@@ -30,14 +32,16 @@ WHAT: Mapping[str, str] = {
     "port": "a port, 1 to 65535",
     "dscp": "a DSCP name or number, 0 to 63",
     "bit": "0 or 1",
-    "u8": "0 to 255",
-    "u16": "0 to 65535",
-    "u20": "0 to 1048575",
-    "u24": "0 to 16777215",
-    "u32": "0 to 4294967295",
-    "u64": "0 to 18446744073709551615",
+    **{name: f"0 to {(1 << bits) - 1}" for name, bits in BITS.items() if name.startswith("u")},
 }
 IP_DOC = "IPv4 or IPv6, whichever the row's address is: the fields that both have"
+
+
+def number_types() -> list[str]:
+    """The types of numbers that rows and hosts may have: the usual widths, and those of headers' fields."""
+    types = {field.type for header in headers().values() for field in header.settable().values()}
+    widths = {BITS[t] for t in types if t.startswith("u")} | USUAL
+    return [f"u{bits}" for bits in sorted(widths)]
 
 
 def header_definitions() -> Schema:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from .preset_words import definitions as preset_definitions
+from .schema_headers import number_types
 from .schema_text import TEXT
 
 Schema = dict[str, Any]
 NAME_PATTERN = "^[a-z][a-z0-9_-]*$"
 LONGEST_NAME = 32
-FIELD_TYPES = ["ip", "ipv4", "ipv6", "mac", "u8", "u16", "u24", "u32", "u64", "port", "dscp"]
-HOST_TYPES = ["device", "devices", "cgroup", "ip", "ipv4", "ipv6", "mac", "u8", "u16", "u24", "u32"]
+ADDRESS_TYPES = ["ip", "ipv4", "ipv6", "mac"]
 KEY_WORDS = ["destination", "source", "protocol", "destination_port", "source_port", "dscp", "mark", "cgroup"]
 MOST_ROWS = 10_000_000
 REMEMBERED = 65536  # flows
@@ -103,7 +103,7 @@ def definitions() -> Schema:
 
 
 def _values() -> Schema:
-    host_type = {"enum": HOST_TYPES}
+    host_type = {"enum": ["device", "devices", "cgroup", *ADDRESS_TYPES, *number_types()]}
     attribute = r"^[a-z][a-z0-9_-]*\.(address|mac|mtu|ifindex)$"
     return {
         "host_value": described(
@@ -159,8 +159,9 @@ def _values() -> Schema:
 def _tables() -> Schema:
     cell = {"type": ["string", "integer"]}
     lengths = {"type": "integer", "minimum": 0, "maximum": 128}
+    field_types = [*ADDRESS_TYPES, *number_types(), "u64", "port", "dscp"]
     return {
-        "field_type": {"description": "The type of a field.", "type": "string", "enum": FIELD_TYPES},
+        "field_type": {"description": "The type of a field.", "type": "string", "enum": field_types},
         "row": {"description": "Columns by name.", "type": "object", "additionalProperties": cell, "minProperties": 1},
         "shape": _closed(
             "table.shape",
@@ -278,6 +279,7 @@ def _rules() -> Schema:
                 "segmentation": described("egress.segmentation", enum=["off"]),
                 "boot": described("egress.boot", enum=["open", "closed"], default="open"),
                 "remember": described("egress.remember", **reference("remember")),
+                "unattached": described("egress.unattached", enum=["drop", "pass"], default="drop"),
             },
             ["default"],
         ),
@@ -309,6 +311,7 @@ def _rules() -> Schema:
             },
             [],
         ),
+        "mtu": _closed("mtu", {"clamp_mss": described("mtu.clamp_mss", type="boolean", default=True)}, []),
         "learn": _closed("learn", learn, ["for", "capacity", "idle"]),
         "ingress_rule": _closed("ingress_rule", ingress_rule, ["name", "decapsulate", "from"]),
         "ingress": _closed(

@@ -16,6 +16,7 @@ from ..spec import (
     HeaderUse,
     HostValue,
     Ingress,
+    Mtu,
     Reference,
     Remember,
     Scalar,
@@ -58,6 +59,7 @@ def build_spec(root: Node, path: str, sha256: str, findings: Findings) -> Spec:
         connect=_connect(root, sets, findings),
         egress=_egress(root, sets, findings),
         ingress=_ingress(root, sets, findings),
+        mtu=_mtu(root),
         path=path,
         sha256=sha256,
         place=root.start,
@@ -179,7 +181,7 @@ def _egress(root: Node, sets: Mapping[str, AddressSet], findings: Findings) -> E
     if node is None:
         return Egress((), "pass", "keep", root.start, root.start)
     rules = node.get("rules")
-    next_hop, boot = node.get("next_hop"), node.get("boot")
+    next_hop, boot, unattached = node.get("next_hop"), node.get("boot"), node.get("unattached")
     return Egress(
         rules=egress_rules(rules.value, sets, _address_fields(root), findings) if rules else (),
         default=node.value["default"].value,
@@ -187,6 +189,8 @@ def _egress(root: Node, sets: Mapping[str, AddressSet], findings: Findings) -> E
         place=root.keys["egress"],
         default_place=node.value["default"].place,
         remember=_remember(node.get("remember"), findings),
+        unattached=unattached.value if unattached else "drop",
+        unattached_place=unattached.place if unattached else NOWHERE,
         segmentation="segmentation" not in node.value,
         boot=boot.value if boot else "open",
         boot_place=boot.place if boot else NOWHERE,
@@ -205,6 +209,12 @@ def _remember(node: Node | None, findings: Findings) -> Remember:
 def _connect(root: Node, sets: Mapping[str, AddressSet], findings: Findings) -> tuple[ConnectRule, ...]:
     node = root.get("connect")
     return connect_rules(node.value["rules"].value, sets, _address_fields(root), findings) if node else ()
+
+
+def _mtu(root: Node) -> Mtu:
+    node = root.get("mtu")
+    clamp = node.get("clamp_mss") if node else None
+    return Mtu(clamp is None or clamp.value, root.keys["mtu"] if node else NOWHERE)
 
 
 def _ingress(root: Node, sets: Mapping[str, AddressSet], findings: Findings) -> Ingress:

@@ -30,7 +30,7 @@ class Receive(StrEnum):
 
 
 class Space(StrEnum):
-    """The number space in which one header names the next."""
+    """Number spaces that several protocols use to name the next header. A protocol's own is any other word."""
 
     ETHERTYPE = "ethertype"  # IEEE 802
     IP_PROTOCOL = "ip_protocol"  # IANA protocol numbers
@@ -56,7 +56,7 @@ class FromSpec(Record):
     `bare` is the value with which the header has no bytes at all: an IP packet stands in its place.
     """
 
-    type: str  # ipv4, ipv6, mac, bit, u8, u16, u20, u24, u32, port, dscp
+    type: str  # ipv4, ipv6, mac, bit, u1 to u32, port, dscp, keyword: no wider than the field
     default: int | str | None = None
     keywords: tuple[str, ...] = ()
     optional: bool = False
@@ -68,12 +68,14 @@ class FromSpec(Record):
 class NextProtocol(Record):
     """Names what follows, as a number of `space`. With `settable`, the spec may give another number.
 
+    `numbers` are those of a space of the header's own, by the names of headers: `{"ipv4": 1, "ipv6": 2}`.
     `tagged`: a receiver takes an 802.1Q tag of VLAN 0, which carries a priority alone, before the inner packet.
     """
 
-    space: Space
+    space: str  # of `Space`, or a word of the header's own
     settable: bool = False
     tagged: bool = False
+    numbers: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class Presence(Record):
@@ -222,9 +224,10 @@ class Word(Record):
 class Header(Record):
     """A protocol header.
 
-    `announced_as`: the number that names it in each space. `carries`: header names that may follow when no field
-    names the next one; empty with a `NextProtocol` field: whatever its space can name, the inner IP packet included.
-    `room_flag` is its share of the bpf_skb_adjust_room flags when it stands in an encapsulation.
+    `announced_as`: the number that names it in each space; the catalogue adds those of `NextProtocol.numbers`.
+    `carries`: header names that may follow when no field names the next one; empty with a `NextProtocol` field:
+    whatever its space can name, the inner IP packet included.
+    `room_flag` is its share of the bpf_skb_adjust_room flags: see `room`.
     `tail` stands behind the words, and has another length in every packet.
     """
 
@@ -232,19 +235,11 @@ class Header(Record):
     title: str
     reference: str
     words: tuple[Word, ...]
-    announced_as: Mapping[Space, int] = field(default_factory=lambda: MappingProxyType({}))
+    announced_as: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     carries: tuple[str, ...] = ()
     room_flag: str = ""
     doc: str = ""
     tail: Field | None = None
-
-    def __post_init__(self) -> None:
-        for word in self.words:
-            if word.bits not in (8, 16, 32, 48, 128):
-                raise ValueError(f"{self.name}.{word.name}: {word.bits} bits do not make a C member")
-        names = [f.name for f in self.everything()]
-        if len(set(names)) != len(names):
-            raise ValueError(f"{self.name}: two fields of one name")
 
     def fields(self) -> Iterator[Field]:
         for word in self.words:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .. import ir
+from ..checks.known_bits import Known, difference, known_bits, unit
 from ..headers import catalogue
 from ..headers.model import Field, Header, NextProtocol, Space
 from ..spec import Addresses, AnySource, IngressRule, Prefix, Reference, Scalar, Spec, TableField
@@ -38,7 +39,7 @@ def signature(stack: ir.Stack) -> ir.Signature:
     return ir.Signature(stack.outer_family, protocols, port, constant, stack.encapsulation)
 
 
-def _announced(space: Space) -> list[int]:
+def _announced(space: str) -> list[int]:
     return [catalogue.headers()[f].announced_as[space] for f in FAMILIES]
 
 
@@ -58,29 +59,39 @@ def lower_ingress(
     conditions: Conditions,
     replies: Mapping[str, Sequence[ir.Stack]],
     clamps: bool,
+    fits_plain: bool,
 ) -> ir.IngressProgram | None:
-    """`replies`: the stacks that reflect each ingress rule; `clamps`: the answers to what sockets choose must fit."""
-    if not spec.ingress.rules and not clamps:
+    """`replies`: the stacks that reflect each ingress rule; `clamps`: the answers to what sockets choose must fit,
+    `fits_plain`: those that a rule encapsulates."""
+    if not spec.ingress.rules and not clamps and not fits_plain:
         return None
     wanted = {rule.decapsulate for rule in spec.ingress.rules}
+    received = [stack for stack in stacks if stack.encapsulation in wanted]
     return ir.IngressProgram(
         function=f"{c_name(spec.name)}__ingress",
         refuse=spec.ingress.refuse,
         decapsulators=tuple(
-            _decapsulator(spec, stack, conditions, replies, clamps) for stack in stacks if stack.encapsulation in wanted
+            _decapsulator(spec, stack, conditions, replies, clamps, _marks(spec, stack, received[position + 1 :]))
+            for position, stack in enumerate(received)
         ),
         clamps=clamps,
+        fits_plain=fits_plain,
         family_change="flags" if spec.kernel >= (6, 3) else "reinject",
     )
 
 
 def _decapsulator(
-    spec: Spec, stack: ir.Stack, conditions: Conditions, replies: Mapping[str, Sequence[ir.Stack]], clamps: bool
+    spec: Spec,
+    stack: ir.Stack,
+    conditions: Conditions,
+    replies: Mapping[str, Sequence[ir.Stack]],
+    clamps: bool,
+    marks: tuple[ir.Mark, ...],
 ) -> ir.Decapsulator:
     rules = tuple(r for r in spec.ingress.rules if r.decapsulate == stack.encapsulation)
     looked_up = any(r.lookup for r in rules)
     names_inner = None if stack.bare else _next_part(stack.layers[-1])
-    own = next(p.source for w in stack.layers[0].words for p in w.parts if p.name == "source")
+    own = _own_address(stack)
     lowered = tuple(_rule(spec, r, stack, conditions, replies.get(r.name, ())) for r in rules)
     return ir.Decapsulator(
         function=f"decapsulate_{stack.c_name}",
@@ -94,14 +105,44 @@ def _decapsulator(
         rules=lowered,
         next_layer=stack.layers[-1].member if names_inner else "",
         next_word=names_inner.word if names_inner else "",
+        next_word_bits=names_inner.word_bits if names_inner else 0,
+        next_shift=names_inner.shift if names_inner else 0,
         next_bits=names_inner.bits if names_inner else 0,
         next_numbers=names_inner.numbers if names_inner else IP_VERSIONS,
         ecn_layer=stack.layers[0].member,
         any_match=any(r.match for r in lowered) or any(r.learn for r in lowered) or clamps,
         encapsulation_limit=stack.outer_family == "ipv6",
         tagged=names_inner is not None and names_inner.tagged,
+        marks=marks,
         learns=any(r.learn for r in lowered),
     )
+
+
+def _marks(spec: Spec, stack: ir.Stack, later: Sequence[ir.Stack]) -> tuple[ir.Mark, ...]:
+    """What tells a stack from those that look the same to its signature and come after it."""
+    mine, own = signature(stack), _own_address(stack)
+    found: dict[ir.Mark, None] = {}
+    for other in later:
+        theirs = signature(other)
+        same = (mine.family, mine.port, own) == (theirs.family, theirs.port, _own_address(other))
+        if not same or not set(mine.protocols) & set(theirs.protocols):
+            continue
+        known = [known_bits(spec.encapsulations[s.encapsulation], s.outer_family) for s in (stack, other)]
+        bits = difference(*known)
+        assert bits is not None, "checks.indistinct refuses two that nothing tells apart"
+        found[_mark(bits)] = None
+    return tuple(found)
+
+
+def _own_address(stack: ir.Stack) -> ir.Source:
+    return next(p.source for w in stack.layers[0].words for p in w.parts if p.name == "source")
+
+
+def _mark(known: Known) -> ir.Mark:
+    width = unit(known)
+    shift = width - known.first % width - known.bits
+    values = tuple(sorted(value << shift for value in known.values))
+    return ir.Mark(known.first // width * width // 8, width, ((1 << known.bits) - 1) << shift, values, known.what)
 
 
 class _NamesInner(NamedTuple):
@@ -109,6 +150,8 @@ class _NamesInner(NamedTuple):
 
     part: str
     word: str
+    word_bits: int
+    shift: int
     bits: int
     numbers: ir.ByInnerFamily
     tagged: bool
@@ -117,10 +160,10 @@ class _NamesInner(NamedTuple):
 def _next_part(last: ir.Layer) -> _NamesInner:
     field = _next_field(catalogue.headers()[last.header])
     assert field is not None and isinstance(field.role, NextProtocol)
-    word = next(w for w in last.words if any(p.name == field.name for p in w.parts))
-    return _NamesInner(
-        field.name, word.name, word.bits, ir.ByInnerFamily(*_announced(field.role.space)), field.role.tagged
-    )
+    word, part = next((w, p) for w in last.words for p in w.parts if p.name == field.name)
+    ipv4, ipv6 = _announced(field.role.space)
+    numbers = ir.ByInnerFamily(ipv4, ipv6, field.role.space)
+    return _NamesInner(field.name, word.name, word.bits, part.shift, part.bits, numbers, field.role.tagged)
 
 
 def _lengths(stack: ir.Stack) -> list[ir.LengthCheck]:

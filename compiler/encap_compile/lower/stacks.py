@@ -21,7 +21,6 @@ from ..headers.model import (
     NextProtocol,
     Presence,
     Reserved,
-    Space,
     Word,
 )
 from ..headers.room import instance_names, per_segment, room_flags
@@ -210,13 +209,13 @@ class _Stack:
             return self.keyword_or_literal(field, role.default, "")
         return self.from_spec(field, value)
 
-    def next_protocol(self, space: Space, following: Header | None) -> ir.Source:
+    def next_protocol(self, space: str, following: Header | None) -> ir.Source:
         if following is not None:
             return ir.Literal(following.announced_as[space])
         numbers = {family: catalogue.headers()[family].announced_as[space] for family in catalogue.FAMILIES}
         if len(self.inner) == 1:
             return ir.Literal(numbers[self.inner[0]])
-        return ir.ByInnerFamily(numbers["ipv4"], numbers["ipv6"])
+        return ir.ByInnerFamily(numbers["ipv4"], numbers["ipv6"], space)
 
     def from_spec(self, field: Field, value: Value) -> ir.Source:
         if isinstance(value, Scalar):
@@ -254,7 +253,7 @@ class _Stack:
     def keyword_or_literal(self, field: Field, value: int | str | bool | None, place: str) -> ir.Source:
         if value in field.keywords:
             if value == "flow":
-                return ir.FromFlow(*DYNAMIC_PORTS) if field.bits == 16 else ir.FromFlow(0, 0)
+                return ir.FromFlow(*DYNAMIC_PORTS) if field.type == "port" else ir.FromFlow(0, 0)
             if value == "inherit":
                 return ir.FromInner("dscp" if field.name == "dscp" else "ttl")
             return ir.Literal(0, place)  # zero

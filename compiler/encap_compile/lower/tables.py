@@ -29,13 +29,11 @@ VALUE_TYPES = {
     "ipv4": _Type("__be32", "ipv4", 4, 4),
     "ipv6": _Type("struct ipv6_address", "ipv6", 16, 4),
     "mac": _Type("struct mac_address", "mac", 6, 2),
-    "u8": _Type("__u8", "u8", 1, 1),
+    **{f"u{bits}": _Type("__u8", "u8", 1, 1) for bits in range(1, 9)},
     "dscp": _Type("__u8", "u8", 1, 1),
-    "u16": _Type("__u16", "u16", 2, 2),
+    **{f"u{bits}": _Type("__u16", "u16", 2, 2) for bits in range(9, 17)},
     "port": _Type("__u16", "u16", 2, 2),
-    "u20": _Type("__u32", "u32", 4, 4),
-    "u24": _Type("__u32", "u32", 4, 4),
-    "u32": _Type("__u32", "u32", 4, 4),
+    **{f"u{bits}": _Type("__u32", "u32", 4, 4) for bits in range(17, 33)},
     "u64": _Type("__u64", "u64", 8, 8),
 }
 KEY_TYPES = {
@@ -191,12 +189,16 @@ def _place(entries: list[tuple[str, _Type]]) -> _Members:
 
 def place_members(entries: list[tuple[str, str]]) -> _Members:
     """Lay out (name, value type) pairs as a C compiler does, padding made explicit."""
-    return _place(
-        [
-            (name, _Type("__u8", "bytes", int(type_[5:]), 1) if type_.startswith("bytes") else VALUE_TYPES[type_])
-            for name, type_ in entries
-        ]
-    )
+    return _place([(name, value_type(type_)) for name, type_ in entries])
+
+
+def value_type(name: str) -> _Type:
+    """A value type, or `bytes` with a number, or `u32x` with one."""
+    if name.startswith("bytes"):
+        return _Type("__u8", "bytes", int(name[5:]), 1)
+    if name.startswith("u32x"):
+        return _Type("__u32", "u32s", 4 * int(name[4:]), 4)
+    return VALUE_TYPES[name]
 
 
 def manifest_layout(members: _Members) -> manifest.Layout:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from .. import ir
+from ..headers.model import Space
+from ..values import WIDTHS
 from .conditions import PROTOCOLS
 
 
@@ -42,7 +44,8 @@ def _word(word: ir.WordLayout, target: str, stack: ir.Stack) -> list[str]:
     dynamic = [p for p in word.parts if not isinstance(p.source, ir.Literal)]
     if word.bits in (48, 128):
         if not dynamic:
-            return [f"{target} = {word.constant};"]
+            zero = f"({'struct mac_address' if word.bits == 48 else 'struct ipv6_address'}){{}}"
+            return [f"{target} = {word.constant or zero};"]
         source = dynamic[0].source
         if isinstance(source, ir.FromHost):
             return [f"{target} = {'host_mac' if word.bits == 48 else 'host_ipv6'}(&host.{source.member});"]
@@ -60,9 +63,11 @@ def _word(word: ir.WordLayout, target: str, stack: ir.Stack) -> list[str]:
         if part.shift:
             text = f"({text})" if " " in text else text
             # A narrow value is promoted to int, which a shift into the sign bit would overflow.
-            wide = isinstance(part.source, ir.FromRow) and part.source.type in ("u20", "u24", "u32")
+            wide = isinstance(part.source, ir.FromRow) and WIDTHS.get(part.source.type, 0) > 16
             cast = "(__u32)" if part.bits + part.shift == 32 and not wide else ""
             text = f"{cast}{text} << {part.shift}"
+        elif " ? " in text and (word.constant or len(dynamic) > 1):
+            text = f"({text})"
         terms.append(text)
     value = " | ".join(terms) or "0"
     swap = {8: "", 16: "bpf_htons", 32: "bpf_htonl"}[word.bits]
@@ -113,13 +118,17 @@ def expression(part: ir.Part, stack: ir.Stack) -> str:
             return f"hash >> {32 - part.bits}"
         return "bpf_ntohs(flow_port(hash))"
     if isinstance(source, ir.ByInnerFamily):
-        return f"packet->is_ipv4 ? {_known(source.ipv4)} : {_known(source.ipv6)}"
+        ipv4, ipv6 = (next_name(n, source.space) for n in (source.ipv4, source.ipv6))
+        return f"packet->is_ipv4 ? {ipv4} : {ipv6}"
     assert isinstance(source, ir.LengthFrom)
     return _length(source, stack)
 
 
-def _known(number: int) -> str:
-    return {0x0800: "ETH_P_IP", 0x86DD: "ETH_P_IPV6"}.get(number) or PROTOCOLS.get(number, str(number))
+def next_name(number: int, space: str) -> str:
+    """A number that names what follows a header, as the C calls it."""
+    if space == Space.ETHERTYPE:
+        return {0x0800: "ETH_P_IP", 0x86DD: "ETH_P_IPV6"}.get(number, f"{number:#06x}")
+    return PROTOCOLS.get(number, str(number)) if space == Space.IP_PROTOCOL else str(number)
 
 
 def _checksum(layer: ir.Layer, target: str, checksum: ir.WordLayout) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import ir
 from ..lower.counters import refusal
+from .assignments import next_name
 from .conditions import PROTOCOLS, _prefix
 
 
@@ -65,8 +66,7 @@ def _differs(check: ir.WordCheck, decapsulator: ir.Decapsulator) -> str:
         host = f"host.{check.expected.member}"
         if check.expected.type == "ipv4":
             return f"{word} != {host}"
-        swap = {8: "", 16: "bpf_ntohs", 32: "bpf_ntohl"}[check.bits]
-        return f"{_part(f'{swap}({word})' if swap else word, check.mask, check.bits)} != {host}"
+        return f"{_part(_host_order(word, check.bits), check.mask, check.bits)} != {host}"
     assert isinstance(check.expected, ir.Literal)
     if check.bits == 48:
         halves = check.expected.value.to_bytes(6, "big")
@@ -118,8 +118,9 @@ def next_expression(decapsulator: ir.Decapsulator) -> str:
         return "ipv4->version_ihl >> 4"
     if found_protocol(decapsulator):
         return "protocol"
-    word = "type" if decapsulator.tagged else next_member(decapsulator)
-    return word if decapsulator.next_bits == 8 else f"bpf_ntohs({word})"
+    d = decapsulator
+    mask = ((1 << d.next_bits) - 1) << d.next_shift
+    return _part(_host_order("type" if d.tagged else next_member(d), d.next_word_bits), mask, d.next_word_bits)
 
 
 def next_member(decapsulator: ir.Decapsulator) -> str:
@@ -137,11 +138,16 @@ def received_overhead(decapsulator: ir.Decapsulator) -> str:
     return "overhead" if differs_in_length(decapsulator) else decapsulator.stack.overhead_constant
 
 
+def _host_order(word: str, bits: int) -> str:
+    swap = {8: "", 16: "bpf_ntohs", 32: "bpf_ntohl"}[bits]
+    return f"{swap}({word})" if swap else word
+
+
 def next_case(decapsulator: ir.Decapsulator, family: str) -> str:
     number = decapsulator.next_numbers.ipv4 if family == "ipv4" else decapsulator.next_numbers.ipv6
     if not decapsulator.next_layer:
         return str(number)
-    return {0x0800: "ETH_P_IP", 0x86DD: "ETH_P_IPV6", 4: "IPPROTO_IPIP", 41: "IPPROTO_IPV6"}.get(number, str(number))
+    return next_name(number, decapsulator.next_numbers.space)
 
 
 def outer_ecn(decapsulator: ir.Decapsulator) -> str:
@@ -173,8 +179,7 @@ def _number(field: ir.Identifier | ir.LearnedField | ir.Tail, decapsulator: ir.D
         high = f"(__u64)bpf_ntohl(options->{field.word}[0]) << 32 | "
         return f"{high if field.bits == 64 else ''}bpf_ntohl(options->{field.word}[{field.bits // 32 - 1}])"
     word = f"{_at(field.layer, decapsulator)}{field.word}"
-    swap = {8: "", 16: "bpf_ntohs", 32: "bpf_ntohl"}[field.word_bits]
-    value = f"{swap}({word})" if swap else word
+    value = _host_order(word, field.word_bits)
     if field.shift:
         value += f" >> {field.shift}"
     if field.shift + field.bits < field.word_bits:
@@ -273,6 +278,32 @@ def recognised(decapsulator: ir.Decapsulator, family: str) -> str:
     return f"({protocols}) && {mine}" if len(decapsulator.signature.protocols) > 1 else f"{protocols} && {mine}"
 
 
+def seen_bytes(ingress: ir.IngressProgram, family: str) -> int:
+    """How many bytes behind the outermost header are looked at to tell stacks apart, beyond a UDP header."""
+    marks = [m for d in ingress.decapsulators if d.stack.outer_family == family for m in d.marks]
+    udp = 8 if udp_in(ingress, family) else 0
+    return max((m.offset + m.bits // 8 - udp for m in marks), default=0)
+
+
+def mark_type(mark: ir.Mark) -> str:
+    return {8: "__u8", 16: "__be16", 32: "__be32"}[mark.bits]
+
+
+def mark_condition(mark: ir.Mark) -> str:
+    """Whether a word, `*at_OFFSET`, has one of the values."""
+    swap = {8: "", 16: "bpf_htons", 32: "bpf_htonl"}[mark.bits]
+
+    def number(value: int) -> str:
+        text = f"{value:#0{mark.bits // 4 + 2}x}"
+        return f"{swap}({text})" if swap and value else text if value else "0"
+
+    word = f"*at_{mark.offset}"
+    if mark.mask != (1 << mark.bits) - 1:
+        word = f"({word} & {number(mark.mask)})"
+    terms = [f"{word} == {number(value)}" for value in mark.values]
+    return terms[0] if len(terms) == 1 else f"({' || '.join(terms)})"
+
+
 def always_accepts(decapsulator: ir.Decapsulator) -> bool:
     return any(r.source_kind == "any" and not r.match for r in decapsulator.rules)
 
@@ -314,6 +345,9 @@ RECEIVE_FILTERS: dict[str, Callable[..., Any]] = {
         source_key,
         outer_families,
         udp_in,
+        seen_bytes,
+        mark_type,
+        mark_condition,
         encapsulation_limit,
         recognised,
         always_accepts,

@@ -13,8 +13,7 @@ FORMAT_VERSION = 1
 
 def write(diagnostics: Sequence[Diagnostic], stream: TextIO, texts: Mapping[str, str]) -> None:
     """`{"format_version": 1, "errors": N, "warnings": N, "diagnostics": [...]}`; a place is null when there is none."""
-    json.dump(document(diagnostics), stream, indent=2, ensure_ascii=False)
-    stream.write("\n")
+    stream.write(json.dumps(document(diagnostics), indent=2) + "\n")
 
 
 def document(diagnostics: Sequence[Diagnostic]) -> dict[str, Any]:

@@ -32,8 +32,7 @@ def write(diagnostics: Sequence[Diagnostic], stream: TextIO, texts: Mapping[str,
             }
         ],
     }
-    json.dump(log, stream, indent=2, ensure_ascii=False)
-    stream.write("\n")
+    stream.write(json.dumps(log, indent=2) + "\n")
 
 
 def _version() -> str:
