@@ -12,6 +12,7 @@
 #include "encap_ecn.h"
 #include "encap_flow.h"
 #include "encap_flow_key.h"
+#include "encap_syn.h"
 #include "encap_socket.h"
 #include "encap_limit.h"
 
@@ -55,6 +56,10 @@
 #define STACK_IPIP_IPV6__IPV6_HOP_LIMIT 64
 #define STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
 #define STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
+
+/* What TCP segments leave room for. */
+#define OVERHEAD_EXITS 48 /* bytes, of rows of exits */
+#define ARRIVALS_MAX 8192 /* connections that came in and wait for their answer */
 
 /* Whose packets are whose: cgroups, and what sockets may choose. */
 #define CGROUP_BIT_TEAM_A_SLICE (1ULL << 0) /* team-a.slice, exits.yaml:36 */
@@ -236,6 +241,10 @@ struct counters {
 	struct counter egress_unknown_stack; /* a row of a kind that this program does not know: dropped */
 	struct counter egress_renamed; /* of a closed connection, remembered by a version with other cgroups: dropped */
 	struct counter
+		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
+	struct counter
+		ingress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
+	struct counter
 		connect_rule_mail_out; /* rule mail-out: sockets for which exits/nyc was chosen (exits.yaml:32) */
 	struct counter ingress_rule_back_gre; /* rule back-gre: decapsulated (exits.yaml:42) */
 	struct counter ingress_rule_back_ipip; /* rule back-ipip: decapsulated (exits.yaml:43) */
@@ -378,7 +387,8 @@ static __always_inline bool parse_ipv4(const struct __sk_buff *skb, __u32 offset
 	packet->dscp = ip->tos >> IPV4_DSCP_SHIFT;
 	packet->ecn = ip->tos & IP_ECN_MASK;
 	packet->length = skb->len - offset;
-	packet->transport = offset + header_length;
+	if (!(ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET)))
+		packet->transport = offset + header_length;
 	if (ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET))
 		packet->ports_unseen = true;
 	else
@@ -502,60 +512,131 @@ static __always_inline const struct row_keys *find_in_keys(__u32 received)
 	return bpf_map_lookup_elem(&table_keys, &key);
 }
 
-/* Where a TCP header begins to say its maximum segment size; 0: nowhere. */
-static __always_inline __u32 find_mss(const struct __sk_buff *skb, __u32 transport)
+/* How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would follow both ways. */
+static __always_inline __u32 tcp_option_length(const __u8 *option)
+{
+	__u64 other = option[0] ^ TCPOPT_NOP;
+	__u32 nop;
+
+	asm volatile("" : "+r"(other));
+	nop = (other - 1) >> 63;
+	return nop + (1 - nop) * option[1];
+}
+
+/* Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0: nowhere. */
+static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
 {
 	const __u8 *tcp = packet_data(skb) + transport;
-	__u32 option = transport + TCP_HLEN;
-	__u32 end;
+	__u32 at = transport + TCP_HLEN, step, end;
 
 	if ((void *)(tcp + TCP_HLEN) > packet_end(skb))
 		return 0;
 	end = transport + (tcp[TCP_DATA_OFFSET] >> 4) * 4;
-	for (int i = 0; i < TCP_OPTIONS_MAX; i++) {
-		const __u8 *kind = packet_data(skb) + option;
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < TCP_HLEN_MAX - TCP_HLEN; i++) {
+		const __u8 *option = packet_data(skb) + at;
 
-		if (option >= end || (void *)(kind + TCPOLEN_MSS) > packet_end(skb) || *kind == TCPOPT_EOL)
+		if (at + TCPOLEN_HEAD > end || (void *)(option + TCPOLEN_HEAD) > packet_end(skb) ||
+			*option == TCPOPT_EOL)
 			return 0;
-		if (*kind == TCPOPT_MSS)
-			return kind[1] == TCPOLEN_MSS ? option : 0;
-		if (*kind == TCPOPT_NOP)
-			option += 1;
-		else
-			option += kind[1];
+		if (*option == kind)
+			return option[1] >= length && at + length <= end ? at : 0;
+		step = tcp_option_length(option);
+		if (!step)
+			return 0;
+		at += step;
 	}
 	return 0;
 }
 
 /*
  * Let both ends of a connection send segments that fit with the headers that are put before them: the maximum segment
- * size in a SYN (RFC 9293, section 3.7.1) is lowered, never raised. `transport` is where the TCP header begins. Global,
- * so that the verifier walks it once.
+ * size in a SYN (RFC 9293, section 3.7.1) is lowered, never raised. Without that option a sender stays below 536 or 1220
+ * bytes. `transport` is where the TCP header begins. True: the segment is authenticated with its options (TCP-AO, RFC 5925,
+ * section 5.1) and is left as it is, for the other end would refuse it. The MD5 signature does not cover options (RFC 2385,
+ * section 2.0). Global, so that the verifier walks it once.
  */
 __noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header, __u32 overhead)
 {
-	__u32 most = host.mtu - overhead - ip_header - TCP_HLEN;
-	const __u8 *tcp;
+	__u32 headers = overhead + ip_header + TCP_HLEN;
 	__be16 old, new;
 	__u32 at;
 
 	transport &= TRANSPORT_MASK;
-	tcp = packet_data(skb) + transport;
-	if ((void *)(tcp + TCP_HLEN) > packet_end(skb) || !(tcp[TCP_FLAGS] & TCP_FLAG_SYN))
-		return 0;
+	if (headers >= host.mtu)
+		return false;
 	linearize(skb, transport + TCP_HLEN_MAX);
-	at = find_mss(skb, transport);
-	if (!at || bpf_skb_load_bytes(skb, at + 2, &old, sizeof(old)) || bpf_ntohs(old) <= most)
-		return 0;
-	new = bpf_htons(most);
-	if (bpf_skb_store_bytes(skb, at + 2, &new, sizeof(new), 0))
-		return 0;
+	if (!is_syn(skb, transport))
+		return false;
+	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
+	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
+		bpf_ntohs(old) <= host.mtu - headers)
+		return false;
+	if (find_tcp_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
+		return true;
+	new = bpf_htons(host.mtu - headers);
+	if (bpf_skb_store_bytes(skb, at + TCPOLEN_HEAD, &new, sizeof(new), 0))
+		return false;
 	/* At an odd place the two bytes belong to two words of the checksum, each to the other half. */
 	if ((at - transport) & 1) {
 		old = __builtin_bswap16(old);
 		new = __builtin_bswap16(new);
 	}
-	return bpf_l4_csum_replace(skb, transport + TCP_CHECKSUM, old, new, sizeof(new));
+	bpf_l4_csum_replace(skb, transport + TCP_CHECKSUM, old, new, sizeof(new));
+	return false;
+}
+
+/*
+ * How long the headers were that a connection's SYN came in, under its ends as the answer shows them: for an answer that
+ * leaves unencapsulated. It follows within moments, so the least recently used may go.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, ARRIVALS_MAX);
+	__type(key, struct connection);
+	__type(value, __u32);
+} arrivals SEC(".maps");
+
+/*
+ * A packet came in, in `arrived` bytes of headers or, with 0, without any. A SYN or SYN-ACK says how long the segments may
+ * be that answer it. Global, so that the verifier walks it once.
+ */
+__noinline int arrives(struct __sk_buff *skb, __u32 ether_type, __u32 arrived)
+{
+	struct connection came, answer;
+	__u32 transport = find_syn(skb, ether_type, &came);
+
+	if (!transport)
+		return 0;
+	answer.source = came.destination;
+	answer.destination = came.source;
+	answer.source_port = came.destination_port;
+	answer.destination_port = came.source_port;
+	if (arrived)
+		bpf_map_update_elem(&arrivals, &answer, &arrived, BPF_ANY);
+	return 0;
+}
+
+/*
+ * A packet leaves. If it is the SYN-ACK to a SYN that came in by a tunnel, let what follows that one fit: it will come in as
+ * many headers, also where the answers leave unencapsulated. Global, so that the verifier walks it once.
+ */
+__noinline int fit_arrivals(struct __sk_buff *skb)
+{
+	__be16 ether_type = skb->protocol;
+	struct connection leaves;
+	__u32 transport = find_syn(skb, ether_type, &leaves);
+	struct counters *counters;
+	const __u32 *overhead;
+
+	if (!transport)
+		return 0;
+	counters = counters_of_this_cpu();
+	overhead = bpf_map_lookup_elem(&arrivals, &leaves);
+	if (counters && overhead &&
+		clamp_mss(skb, transport, ether_type == bpf_htons(ETH_P_IP) ? IPV4_HLEN : IPV6_HLEN, *overhead))
+		count(&counters->egress_mss_kept, skb);
+	return 0;
 }
 
 #define OWNER_WORDS (sizeof(struct owner) / sizeof(__u32))
@@ -1094,6 +1175,7 @@ static __always_inline void count_for_socket(struct socket_choice *choice, __u32
  */
 __noinline int fit_segments(struct __sk_buff *skb)
 {
+	struct counters *counters = counters_of_this_cpu();
 	const struct packet *packet = packet_at_hand();
 	struct bpf_sock_tuple tuple = {};
 	const struct bpf_sock *found, *socket;
@@ -1120,7 +1202,9 @@ __noinline int fit_segments(struct __sk_buff *skb)
 	bpf_sk_release(found);
 	if (!fit)
 		return 0;
-	return clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OWNER_OVERHEAD);
+	if (clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OWNER_OVERHEAD) && counters)
+		count(&counters->ingress_mss_kept, skb);
+	return 0;
 }
 
 /*
@@ -1182,8 +1266,9 @@ static __always_inline int encapsulate_exits__gre_ipv4(struct __sk_buff *skb, co
 	__u64 flags;
 	__u32 sum;
 
-	if (packet->protocol == IPPROTO_TCP)
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OWNER_OVERHEAD);
+	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_EXITS))
+		count(&counters->egress_mss_kept, skb);
 	if (!fits(skb, packet, STACK_GRE_IPV4__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
@@ -1235,8 +1320,9 @@ static __always_inline int encapsulate_exits__gre_ipv6(struct __sk_buff *skb, co
 	__be16 *ether_type;
 	__u64 flags;
 
-	if (packet->protocol == IPPROTO_TCP)
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OWNER_OVERHEAD);
+	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_EXITS))
+		count(&counters->egress_mss_kept, skb);
 	if (!fits(skb, packet, STACK_GRE_IPV6__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
@@ -1280,8 +1366,9 @@ static __always_inline int encapsulate_exits__ipip_ipv4(struct __sk_buff *skb, c
 	__u64 flags;
 	__u32 sum;
 
-	if (packet->protocol == IPPROTO_TCP)
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OWNER_OVERHEAD);
+	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_EXITS))
+		count(&counters->egress_mss_kept, skb);
 	if (!fits(skb, packet, STACK_IPIP_IPV4__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
@@ -1330,8 +1417,9 @@ static __always_inline int encapsulate_exits__ipip_ipv6(struct __sk_buff *skb, c
 	__be16 *ether_type;
 	__u64 flags;
 
-	if (packet->protocol == IPPROTO_TCP)
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OWNER_OVERHEAD);
+	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_EXITS))
+		count(&counters->egress_mss_kept, skb);
 	if (!fits(skb, packet, STACK_IPIP_IPV6__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
@@ -1464,6 +1552,7 @@ int exits__egress(struct __sk_buff *skb)
 
 	if (!counters)
 		return TC_ACT_SHOT;
+	fit_arrivals(skb);
 	/* The rules see IPv4 and IPv6; everything else passes. */
 	switch (skb->protocol) {
 	case bpf_htons(ETH_P_IP):
@@ -1644,6 +1733,7 @@ accepted:
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	packet->transport -= STACK_GRE_IPV4__OVERHEAD;
+	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), STACK_GRE_IPV4__OVERHEAD);
 	fit_segments(skb);
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
@@ -1769,6 +1859,7 @@ accepted:
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	packet->transport -= overhead;
+	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), overhead);
 	fit_segments(skb);
 	if (inner_is_ipv4)
 		return changed_family(skb, ETH_P_IP);
@@ -1886,6 +1977,7 @@ accepted:
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	packet->transport -= STACK_IPIP_IPV4__OVERHEAD;
+	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), STACK_IPIP_IPV4__OVERHEAD);
 	fit_segments(skb);
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
@@ -2004,6 +2096,7 @@ accepted:
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	packet->transport -= overhead;
+	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), overhead);
 	fit_segments(skb);
 	if (inner_is_ipv4)
 		return changed_family(skb, ETH_P_IP);

@@ -10,6 +10,7 @@
 #include "encap_address.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
+#include "encap_syn.h"
 #include "encap_limit.h"
 
 /* gue: ipv4 / udp / gue, 32 bytes (gue-dsr.yaml:9) */
@@ -25,6 +26,9 @@
 #define STACK_GUE_IPV6__OVERHEAD 52 /* bytes */
 #define STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
 #define STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
+
+/* What TCP segments leave room for. */
+#define ARRIVALS_MAX 8192 /* connections that came in and wait for their answer */
 
 /* Internet Protocol, version 4: RFC 791 */
 struct ipv4_header {
@@ -89,6 +93,7 @@ _Static_assert(offsetof(struct stack_gue_ipv6, gue) + sizeof(struct gue_header) 
 
 /* Differs per machine and per device: written by the loader before the program is verified, constant from then on. */
 struct host {
+	__u32 mtu; /* host.uplink.mtu */
 	__be32 value_address__ipv4; /* host.address */
 	struct ipv6_address value_address__ipv6; /* host.address */
 	__u8 identity[32]; /* which bundle this is: for `encapctl status` */
@@ -107,6 +112,8 @@ struct counters {
 	struct counter egress_default; /* no rule: passed in the clear (gue-dsr.yaml:18) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
+	struct counter
+		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter ingress_rule_from_lb; /* rule from-lb: decapsulated (gue-dsr.yaml:9) */
 	struct counter refused_gue__truncated; /* gue: shorter than its headers: dropped */
 	struct counter refused_gue__options; /* gue: IPv4 options in the outer header: dropped */
@@ -209,6 +216,133 @@ static __always_inline bool parse_ipv6(const struct __sk_buff *skb, __u32 offset
 	return true;
 }
 
+/* How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would follow both ways. */
+static __always_inline __u32 tcp_option_length(const __u8 *option)
+{
+	__u64 other = option[0] ^ TCPOPT_NOP;
+	__u32 nop;
+
+	asm volatile("" : "+r"(other));
+	nop = (other - 1) >> 63;
+	return nop + (1 - nop) * option[1];
+}
+
+/* Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0: nowhere. */
+static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
+{
+	const __u8 *tcp = packet_data(skb) + transport;
+	__u32 at = transport + TCP_HLEN, step, end;
+
+	if ((void *)(tcp + TCP_HLEN) > packet_end(skb))
+		return 0;
+	end = transport + (tcp[TCP_DATA_OFFSET] >> 4) * 4;
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < TCP_HLEN_MAX - TCP_HLEN; i++) {
+		const __u8 *option = packet_data(skb) + at;
+
+		if (at + TCPOLEN_HEAD > end || (void *)(option + TCPOLEN_HEAD) > packet_end(skb) ||
+			*option == TCPOPT_EOL)
+			return 0;
+		if (*option == kind)
+			return option[1] >= length && at + length <= end ? at : 0;
+		step = tcp_option_length(option);
+		if (!step)
+			return 0;
+		at += step;
+	}
+	return 0;
+}
+
+/*
+ * Let both ends of a connection send segments that fit with the headers that are put before them: the maximum segment
+ * size in a SYN (RFC 9293, section 3.7.1) is lowered, never raised. Without that option a sender stays below 536 or 1220
+ * bytes. `transport` is where the TCP header begins. True: the segment is authenticated with its options (TCP-AO, RFC 5925,
+ * section 5.1) and is left as it is, for the other end would refuse it. The MD5 signature does not cover options (RFC 2385,
+ * section 2.0). Global, so that the verifier walks it once.
+ */
+__noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header, __u32 overhead)
+{
+	__u32 headers = overhead + ip_header + TCP_HLEN;
+	__be16 old, new;
+	__u32 at;
+
+	transport &= TRANSPORT_MASK;
+	if (headers >= host.mtu)
+		return false;
+	linearize(skb, transport + TCP_HLEN_MAX);
+	if (!is_syn(skb, transport))
+		return false;
+	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
+	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
+		bpf_ntohs(old) <= host.mtu - headers)
+		return false;
+	if (find_tcp_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
+		return true;
+	new = bpf_htons(host.mtu - headers);
+	if (bpf_skb_store_bytes(skb, at + TCPOLEN_HEAD, &new, sizeof(new), 0))
+		return false;
+	/* At an odd place the two bytes belong to two words of the checksum, each to the other half. */
+	if ((at - transport) & 1) {
+		old = __builtin_bswap16(old);
+		new = __builtin_bswap16(new);
+	}
+	bpf_l4_csum_replace(skb, transport + TCP_CHECKSUM, old, new, sizeof(new));
+	return false;
+}
+
+/*
+ * How long the headers were that a connection's SYN came in, under its ends as the answer shows them: for an answer that
+ * leaves unencapsulated. It follows within moments, so the least recently used may go.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, ARRIVALS_MAX);
+	__type(key, struct connection);
+	__type(value, __u32);
+} arrivals SEC(".maps");
+
+/*
+ * A packet came in, in `arrived` bytes of headers or, with 0, without any. A SYN or SYN-ACK says how long the segments may
+ * be that answer it. Global, so that the verifier walks it once.
+ */
+__noinline int arrives(struct __sk_buff *skb, __u32 ether_type, __u32 arrived)
+{
+	struct connection came, answer;
+	__u32 transport = find_syn(skb, ether_type, &came);
+
+	if (!transport)
+		return 0;
+	answer.source = came.destination;
+	answer.destination = came.source;
+	answer.source_port = came.destination_port;
+	answer.destination_port = came.source_port;
+	if (arrived)
+		bpf_map_update_elem(&arrivals, &answer, &arrived, BPF_ANY);
+	return 0;
+}
+
+/*
+ * A packet leaves. If it is the SYN-ACK to a SYN that came in by a tunnel, let what follows that one fit: it will come in as
+ * many headers, also where the answers leave unencapsulated. Global, so that the verifier walks it once.
+ */
+__noinline int fit_arrivals(struct __sk_buff *skb)
+{
+	__be16 ether_type = skb->protocol;
+	struct connection leaves;
+	__u32 transport = find_syn(skb, ether_type, &leaves);
+	struct counters *counters;
+	const __u32 *overhead;
+
+	if (!transport)
+		return 0;
+	counters = counters_of_this_cpu();
+	overhead = bpf_map_lookup_elem(&arrivals, &leaves);
+	if (counters && overhead &&
+		clamp_mss(skb, transport, ether_type == bpf_htons(ETH_P_IP) ? IPV4_HLEN : IPV6_HLEN, *overhead))
+		count(&counters->egress_mss_kept, skb);
+	return 0;
+}
+
 /* The rules in the order written; the first that fits decides. */
 static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *packet, struct counters *counters)
 {
@@ -233,6 +367,7 @@ int gue_dsr__egress(struct __sk_buff *skb)
 
 	if (!counters)
 		return TC_ACT_SHOT;
+	fit_arrivals(skb);
 	/* The rules see IPv4 and IPv6; everything else passes. */
 	switch (skb->protocol) {
 	case bpf_htons(ETH_P_IP):
@@ -413,6 +548,7 @@ accepted:
 		return refuse(&counters->refused_gue__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
+	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), overhead);
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
 	return TC_ACT_UNSPEC;
@@ -552,6 +688,7 @@ accepted:
 		return refuse(&counters->refused_gue__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
+	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), overhead);
 	if (inner_is_ipv4)
 		return changed_family(skb, ETH_P_IP);
 	return TC_ACT_UNSPEC;

@@ -12,6 +12,7 @@
 #include "encap_ecn.h"
 #include "encap_flow.h"
 #include "encap_flow_key.h"
+#include "encap_syn.h"
 
 /* gwlb: ipv4 / udp / geneve, 68 bytes (gwlb.yaml:13) */
 #define STACK_GWLB_IPV4__OVERHEAD 68 /* bytes */
@@ -158,6 +159,10 @@ struct counters {
 	struct counter egress_link_local; /* link-local, link-scope multicast or neighbour discovery: passed */
 	struct counter egress_too_big; /* encapsulated it would be longer than the device's MTU: dropped */
 	struct counter egress_no_room; /* the kernel could not make room for the headers: dropped */
+	struct counter
+		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
+	struct counter
+		ingress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter ingress_rule_inspect; /* rule inspect: decapsulated (gwlb.yaml:30) */
 	struct counter flows_learned; /* a flow that was not known: learned */
 	struct counter flows_changed; /* a known flow that came in with other headers: learned anew */
@@ -285,7 +290,8 @@ static __always_inline bool parse_ipv4(const struct __sk_buff *skb, __u32 offset
 	packet->ecn = ip->tos & IP_ECN_MASK;
 	packet->mark = skb->mark;
 	packet->length = skb->len - offset;
-	packet->transport = offset + header_length;
+	if (!(ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET)))
+		packet->transport = offset + header_length;
 	packet->fragment = ip->fragment & bpf_htons(IPV4_FRAGMENT);
 	packet->fragment_id = ip->id;
 	if (ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET))
@@ -399,60 +405,78 @@ static __always_inline const struct row_enis *find_in_enis(__u64 received)
 	return bpf_map_lookup_elem(&table_enis, &key);
 }
 
-/* Where a TCP header begins to say its maximum segment size; 0: nowhere. */
-static __always_inline __u32 find_mss(const struct __sk_buff *skb, __u32 transport)
+/* How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would follow both ways. */
+static __always_inline __u32 tcp_option_length(const __u8 *option)
+{
+	__u64 other = option[0] ^ TCPOPT_NOP;
+	__u32 nop;
+
+	asm volatile("" : "+r"(other));
+	nop = (other - 1) >> 63;
+	return nop + (1 - nop) * option[1];
+}
+
+/* Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0: nowhere. */
+static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
 {
 	const __u8 *tcp = packet_data(skb) + transport;
-	__u32 option = transport + TCP_HLEN;
-	__u32 end;
+	__u32 at = transport + TCP_HLEN, step, end;
 
 	if ((void *)(tcp + TCP_HLEN) > packet_end(skb))
 		return 0;
 	end = transport + (tcp[TCP_DATA_OFFSET] >> 4) * 4;
-	for (int i = 0; i < TCP_OPTIONS_MAX; i++) {
-		const __u8 *kind = packet_data(skb) + option;
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < TCP_HLEN_MAX - TCP_HLEN; i++) {
+		const __u8 *option = packet_data(skb) + at;
 
-		if (option >= end || (void *)(kind + TCPOLEN_MSS) > packet_end(skb) || *kind == TCPOPT_EOL)
+		if (at + TCPOLEN_HEAD > end || (void *)(option + TCPOLEN_HEAD) > packet_end(skb) ||
+			*option == TCPOPT_EOL)
 			return 0;
-		if (*kind == TCPOPT_MSS)
-			return kind[1] == TCPOLEN_MSS ? option : 0;
-		if (*kind == TCPOPT_NOP)
-			option += 1;
-		else
-			option += kind[1];
+		if (*option == kind)
+			return option[1] >= length && at + length <= end ? at : 0;
+		step = tcp_option_length(option);
+		if (!step)
+			return 0;
+		at += step;
 	}
 	return 0;
 }
 
 /*
  * Let both ends of a connection send segments that fit with the headers that are put before them: the maximum segment
- * size in a SYN (RFC 9293, section 3.7.1) is lowered, never raised. `transport` is where the TCP header begins. Global,
- * so that the verifier walks it once.
+ * size in a SYN (RFC 9293, section 3.7.1) is lowered, never raised. Without that option a sender stays below 536 or 1220
+ * bytes. `transport` is where the TCP header begins. True: the segment is authenticated with its options (TCP-AO, RFC 5925,
+ * section 5.1) and is left as it is, for the other end would refuse it. The MD5 signature does not cover options (RFC 2385,
+ * section 2.0). Global, so that the verifier walks it once.
  */
 __noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header, __u32 overhead)
 {
-	__u32 most = host.mtu - overhead - ip_header - TCP_HLEN;
-	const __u8 *tcp;
+	__u32 headers = overhead + ip_header + TCP_HLEN;
 	__be16 old, new;
 	__u32 at;
 
 	transport &= TRANSPORT_MASK;
-	tcp = packet_data(skb) + transport;
-	if ((void *)(tcp + TCP_HLEN) > packet_end(skb) || !(tcp[TCP_FLAGS] & TCP_FLAG_SYN))
-		return 0;
+	if (headers >= host.mtu)
+		return false;
 	linearize(skb, transport + TCP_HLEN_MAX);
-	at = find_mss(skb, transport);
-	if (!at || bpf_skb_load_bytes(skb, at + 2, &old, sizeof(old)) || bpf_ntohs(old) <= most)
-		return 0;
-	new = bpf_htons(most);
-	if (bpf_skb_store_bytes(skb, at + 2, &new, sizeof(new), 0))
-		return 0;
+	if (!is_syn(skb, transport))
+		return false;
+	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
+	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
+		bpf_ntohs(old) <= host.mtu - headers)
+		return false;
+	if (find_tcp_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
+		return true;
+	new = bpf_htons(host.mtu - headers);
+	if (bpf_skb_store_bytes(skb, at + TCPOLEN_HEAD, &new, sizeof(new), 0))
+		return false;
 	/* At an odd place the two bytes belong to two words of the checksum, each to the other half. */
 	if ((at - transport) & 1) {
 		old = __builtin_bswap16(old);
 		new = __builtin_bswap16(new);
 	}
-	return bpf_l4_csum_replace(skb, transport + TCP_CHECKSUM, old, new, sizeof(new));
+	bpf_l4_csum_replace(skb, transport + TCP_CHECKSUM, old, new, sizeof(new));
+	return false;
 }
 
 /* What a packet that came in leaves for the packets that answer it. */
@@ -737,13 +761,15 @@ static __always_inline bool find_learned(
 }
 
 /* inspect: keep what came in for the packet itself, on its way out (gwlb.yaml:30) */
-static __always_inline void learn_rule_inspect(struct __sk_buff *skb, const struct packet *packet, __u32 overhead)
+static __always_inline void learn_rule_inspect(
+	struct __sk_buff *skb, const struct packet *packet, __u32 overhead, struct counters *counters)
 {
 	if (!find_key(skb, false))
 		return;
 	learn_flow(skb, packet->ports_unseen ? FLOW_FRAGMENT_IDLE : IDLE_LEARN_INSPECT, true);
-	if (packet->protocol == IPPROTO_TCP && !packet->ports_unseen)
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, overhead);
+	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, overhead))
+		count(&counters->ingress_mss_kept, skb);
 }
 
 /*
@@ -888,8 +914,9 @@ static __always_inline int reflect_back__gwlb_ipv4(
 	__u64 flags;
 	__u32 sum;
 
-	if (packet->protocol == IPPROTO_TCP)
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, STACK_GWLB_IPV4__OVERHEAD);
+	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, STACK_GWLB_IPV4__OVERHEAD))
+		count(&counters->egress_mss_kept, skb);
 	if (!fits(skb, packet, STACK_GWLB_IPV4__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
@@ -1209,7 +1236,7 @@ accepted:
 	decapsulated->bytes += inner_length;
 	skb->mark = mark;
 	packet->transport -= overhead;
-	learn_rule_inspect(skb, packet, STACK_GWLB_IPV4__FIXED + tail);
+	learn_rule_inspect(skb, packet, STACK_GWLB_IPV4__FIXED + tail, counters);
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
 	return TC_ACT_UNSPEC;

@@ -12,6 +12,7 @@
 #include "encap_ecn.h"
 #include "encap_flow.h"
 #include "encap_flow_key.h"
+#include "encap_syn.h"
 #include "encap_socket.h"
 
 /* gre: ipv4 / gre, 28 bytes (tenants-by-cgroup.yaml:13) */
@@ -30,6 +31,9 @@
 #define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
 #define STACK_GRE_IPV6__IPV6_NEXT_HEADER 47
 #define STACK_GRE_IPV6__IPV6_HOP_LIMIT 64
+
+/* What TCP segments leave room for. */
+#define OVERHEAD_TENANTS 48 /* bytes, of rows of tenants */
 
 /* Whose packets are whose: cgroups, and what sockets may choose. */
 #define CGROUP_BIT_TENANTS_SLICE (1ULL << 0) /* tenants.slice, tenants-by-cgroup.yaml:27 */
@@ -164,6 +168,10 @@ struct counters {
 	struct counter egress_no_room; /* the kernel could not make room for the headers: dropped */
 	struct counter egress_unknown_stack; /* a row of a kind that this program does not know: dropped */
 	struct counter egress_renamed; /* of a closed connection, remembered by a version with other cgroups: dropped */
+	struct counter
+		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
+	struct counter
+		ingress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter flows_learned; /* a connection of which it was not known whose it is: remembered */
 	struct counter
 		flows_changed; /* a connection that became another socket's, or whose socket chose anew: remembered anew */
@@ -278,7 +286,8 @@ static __always_inline bool parse_ipv4(const struct __sk_buff *skb, __u32 offset
 	packet->dscp = ip->tos >> IPV4_DSCP_SHIFT;
 	packet->ecn = ip->tos & IP_ECN_MASK;
 	packet->length = skb->len - offset;
-	packet->transport = offset + header_length;
+	if (!(ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET)))
+		packet->transport = offset + header_length;
 	if (ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET))
 		packet->ports_unseen = true;
 	else
@@ -392,60 +401,78 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 	return false;
 }
 
-/* Where a TCP header begins to say its maximum segment size; 0: nowhere. */
-static __always_inline __u32 find_mss(const struct __sk_buff *skb, __u32 transport)
+/* How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would follow both ways. */
+static __always_inline __u32 tcp_option_length(const __u8 *option)
+{
+	__u64 other = option[0] ^ TCPOPT_NOP;
+	__u32 nop;
+
+	asm volatile("" : "+r"(other));
+	nop = (other - 1) >> 63;
+	return nop + (1 - nop) * option[1];
+}
+
+/* Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0: nowhere. */
+static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
 {
 	const __u8 *tcp = packet_data(skb) + transport;
-	__u32 option = transport + TCP_HLEN;
-	__u32 end;
+	__u32 at = transport + TCP_HLEN, step, end;
 
 	if ((void *)(tcp + TCP_HLEN) > packet_end(skb))
 		return 0;
 	end = transport + (tcp[TCP_DATA_OFFSET] >> 4) * 4;
-	for (int i = 0; i < TCP_OPTIONS_MAX; i++) {
-		const __u8 *kind = packet_data(skb) + option;
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < TCP_HLEN_MAX - TCP_HLEN; i++) {
+		const __u8 *option = packet_data(skb) + at;
 
-		if (option >= end || (void *)(kind + TCPOLEN_MSS) > packet_end(skb) || *kind == TCPOPT_EOL)
+		if (at + TCPOLEN_HEAD > end || (void *)(option + TCPOLEN_HEAD) > packet_end(skb) ||
+			*option == TCPOPT_EOL)
 			return 0;
-		if (*kind == TCPOPT_MSS)
-			return kind[1] == TCPOLEN_MSS ? option : 0;
-		if (*kind == TCPOPT_NOP)
-			option += 1;
-		else
-			option += kind[1];
+		if (*option == kind)
+			return option[1] >= length && at + length <= end ? at : 0;
+		step = tcp_option_length(option);
+		if (!step)
+			return 0;
+		at += step;
 	}
 	return 0;
 }
 
 /*
  * Let both ends of a connection send segments that fit with the headers that are put before them: the maximum segment
- * size in a SYN (RFC 9293, section 3.7.1) is lowered, never raised. `transport` is where the TCP header begins. Global,
- * so that the verifier walks it once.
+ * size in a SYN (RFC 9293, section 3.7.1) is lowered, never raised. Without that option a sender stays below 536 or 1220
+ * bytes. `transport` is where the TCP header begins. True: the segment is authenticated with its options (TCP-AO, RFC 5925,
+ * section 5.1) and is left as it is, for the other end would refuse it. The MD5 signature does not cover options (RFC 2385,
+ * section 2.0). Global, so that the verifier walks it once.
  */
 __noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header, __u32 overhead)
 {
-	__u32 most = host.mtu - overhead - ip_header - TCP_HLEN;
-	const __u8 *tcp;
+	__u32 headers = overhead + ip_header + TCP_HLEN;
 	__be16 old, new;
 	__u32 at;
 
 	transport &= TRANSPORT_MASK;
-	tcp = packet_data(skb) + transport;
-	if ((void *)(tcp + TCP_HLEN) > packet_end(skb) || !(tcp[TCP_FLAGS] & TCP_FLAG_SYN))
-		return 0;
+	if (headers >= host.mtu)
+		return false;
 	linearize(skb, transport + TCP_HLEN_MAX);
-	at = find_mss(skb, transport);
-	if (!at || bpf_skb_load_bytes(skb, at + 2, &old, sizeof(old)) || bpf_ntohs(old) <= most)
-		return 0;
-	new = bpf_htons(most);
-	if (bpf_skb_store_bytes(skb, at + 2, &new, sizeof(new), 0))
-		return 0;
+	if (!is_syn(skb, transport))
+		return false;
+	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
+	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
+		bpf_ntohs(old) <= host.mtu - headers)
+		return false;
+	if (find_tcp_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
+		return true;
+	new = bpf_htons(host.mtu - headers);
+	if (bpf_skb_store_bytes(skb, at + TCPOLEN_HEAD, &new, sizeof(new), 0))
+		return false;
 	/* At an odd place the two bytes belong to two words of the checksum, each to the other half. */
 	if ((at - transport) & 1) {
 		old = __builtin_bswap16(old);
 		new = __builtin_bswap16(new);
 	}
-	return bpf_l4_csum_replace(skb, transport + TCP_CHECKSUM, old, new, sizeof(new));
+	bpf_l4_csum_replace(skb, transport + TCP_CHECKSUM, old, new, sizeof(new));
+	return false;
 }
 
 #define OWNER_WORDS (sizeof(struct owner) / sizeof(__u32))
@@ -860,6 +887,7 @@ static __always_inline struct socket_choice *find_owner(struct __sk_buff *skb, s
  */
 __noinline int fit_segments(struct __sk_buff *skb)
 {
+	struct counters *counters = counters_of_this_cpu();
 	const struct packet *packet = packet_at_hand();
 	struct bpf_sock_tuple tuple = {};
 	const struct bpf_sock *found, *socket;
@@ -880,7 +908,9 @@ __noinline int fit_segments(struct __sk_buff *skb)
 	bpf_sk_release(found);
 	if (!fit)
 		return 0;
-	return clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OWNER_OVERHEAD);
+	if (clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OWNER_OVERHEAD) && counters)
+		count(&counters->ingress_mss_kept, skb);
+	return 0;
 }
 
 /*
@@ -939,8 +969,9 @@ static __always_inline int encapsulate_tenants__gre_ipv4(
 	__u64 flags;
 	__u32 sum;
 
-	if (packet->protocol == IPPROTO_TCP)
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OWNER_OVERHEAD);
+	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_TENANTS))
+		count(&counters->egress_mss_kept, skb);
 	if (!fits(skb, packet, STACK_GRE_IPV4__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
@@ -992,8 +1023,9 @@ static __always_inline int encapsulate_tenants__gre_ipv6(
 	__be16 *ether_type;
 	__u64 flags;
 
-	if (packet->protocol == IPPROTO_TCP)
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OWNER_OVERHEAD);
+	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_TENANTS))
+		count(&counters->egress_mss_kept, skb);
 	if (!fits(skb, packet, STACK_GRE_IPV6__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;

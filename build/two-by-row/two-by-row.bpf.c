@@ -10,6 +10,7 @@
 #include "encap_address.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
+#include "encap_syn.h"
 #include "encap_limit.h"
 
 /* ipip: ipv4, 20 bytes (two-by-row.yaml:10) */
@@ -52,6 +53,10 @@
 #define STACK_GRE_IPV6__IPV6_HOP_LIMIT 64
 #define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
 #define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
+
+/* What TCP segments leave room for. */
+#define OVERHEAD_EXITS 48 /* bytes, of rows of exits */
+#define ARRIVALS_MAX 8192 /* connections that came in and wait for their answer */
 
 /* Rows that a rule names, by the FNV-1a hash of the name: the loader uses the same. */
 #define ROW_EXITS__FRA 0xbbd7c4b0
@@ -212,6 +217,10 @@ struct counters {
 	struct counter egress_too_big; /* encapsulated it would be longer than the device's MTU: dropped */
 	struct counter egress_no_room; /* the kernel could not make room for the headers: dropped */
 	struct counter egress_unknown_stack; /* a row of a kind that this program does not know: dropped */
+	struct counter
+		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
+	struct counter
+		ingress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter ingress_rule_from_exits; /* rule from-exits: decapsulated (two-by-row.yaml:32) */
 	struct counter ingress_rule_from_gre; /* rule from-gre: decapsulated (two-by-row.yaml:33) */
 	struct counter refused_ipip__truncated; /* ipip: shorter than its headers: dropped */
@@ -320,7 +329,8 @@ static __always_inline bool parse_ipv4(const struct __sk_buff *skb, __u32 offset
 	packet->dscp = ip->tos >> IPV4_DSCP_SHIFT;
 	packet->ecn = ip->tos & IP_ECN_MASK;
 	packet->length = skb->len - offset;
-	packet->transport = offset + header_length;
+	if (!(ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET)))
+		packet->transport = offset + header_length;
 	return true;
 }
 
@@ -437,6 +447,171 @@ static __always_inline const struct row_keys *find_in_keys(__u32 received)
 	return bpf_map_lookup_elem(&table_keys, &key);
 }
 
+/* How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would follow both ways. */
+static __always_inline __u32 tcp_option_length(const __u8 *option)
+{
+	__u64 other = option[0] ^ TCPOPT_NOP;
+	__u32 nop;
+
+	asm volatile("" : "+r"(other));
+	nop = (other - 1) >> 63;
+	return nop + (1 - nop) * option[1];
+}
+
+/* Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0: nowhere. */
+static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
+{
+	const __u8 *tcp = packet_data(skb) + transport;
+	__u32 at = transport + TCP_HLEN, step, end;
+
+	if ((void *)(tcp + TCP_HLEN) > packet_end(skb))
+		return 0;
+	end = transport + (tcp[TCP_DATA_OFFSET] >> 4) * 4;
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < TCP_HLEN_MAX - TCP_HLEN; i++) {
+		const __u8 *option = packet_data(skb) + at;
+
+		if (at + TCPOLEN_HEAD > end || (void *)(option + TCPOLEN_HEAD) > packet_end(skb) ||
+			*option == TCPOPT_EOL)
+			return 0;
+		if (*option == kind)
+			return option[1] >= length && at + length <= end ? at : 0;
+		step = tcp_option_length(option);
+		if (!step)
+			return 0;
+		at += step;
+	}
+	return 0;
+}
+
+/*
+ * Let both ends of a connection send segments that fit with the headers that are put before them: the maximum segment
+ * size in a SYN (RFC 9293, section 3.7.1) is lowered, never raised. Without that option a sender stays below 536 or 1220
+ * bytes. `transport` is where the TCP header begins. True: the segment is authenticated with its options (TCP-AO, RFC 5925,
+ * section 5.1) and is left as it is, for the other end would refuse it. The MD5 signature does not cover options (RFC 2385,
+ * section 2.0). Global, so that the verifier walks it once.
+ */
+__noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header, __u32 overhead)
+{
+	__u32 headers = overhead + ip_header + TCP_HLEN;
+	__be16 old, new;
+	__u32 at;
+
+	transport &= TRANSPORT_MASK;
+	if (headers >= host.mtu)
+		return false;
+	linearize(skb, transport + TCP_HLEN_MAX);
+	if (!is_syn(skb, transport))
+		return false;
+	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
+	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
+		bpf_ntohs(old) <= host.mtu - headers)
+		return false;
+	if (find_tcp_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
+		return true;
+	new = bpf_htons(host.mtu - headers);
+	if (bpf_skb_store_bytes(skb, at + TCPOLEN_HEAD, &new, sizeof(new), 0))
+		return false;
+	/* At an odd place the two bytes belong to two words of the checksum, each to the other half. */
+	if ((at - transport) & 1) {
+		old = __builtin_bswap16(old);
+		new = __builtin_bswap16(new);
+	}
+	bpf_l4_csum_replace(skb, transport + TCP_CHECKSUM, old, new, sizeof(new));
+	return false;
+}
+
+/*
+ * How long the headers were that a connection's SYN came in, under its ends as the answer shows them: for an answer that
+ * leaves unencapsulated. It follows within moments, so the least recently used may go.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, ARRIVALS_MAX);
+	__type(key, struct connection);
+	__type(value, __u32);
+} arrivals SEC(".maps");
+
+/*
+ * By how much the answer to a packet can grow, by the rules that it may meet. What only the answer shows, its DSCP or
+ * mark, counts as right.
+ */
+static __always_inline __u32 overhead_of_answer(const struct packet *packet)
+{
+	__u32 overhead = 0;
+
+	/* voice: dscp ef -> exits/fra, no row: next (two-by-row.yaml:26) */
+	if (overhead < OVERHEAD_EXITS)
+		overhead = OVERHEAD_EXITS;
+	/* bulk: tcp,udp dscp cs1,le -> exits/nyc, no row: pass (two-by-row.yaml:27) */
+	if (overhead < OVERHEAD_EXITS)
+		overhead = OVERHEAD_EXITS;
+	/* lab: from 10.9.0.0/16,fd00:9::/32 -> exits/ams, no row: drop (two-by-row.yaml:28) */
+	if ((packet->is_ipv4 && (packet->source.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a090000)) ||
+		(!packet->is_ipv4 && packet->source.word[0] == bpf_htonl(0xfd000009)))
+		return overhead > OVERHEAD_EXITS ? overhead : OVERHEAD_EXITS;
+	return overhead;
+}
+
+/* Let the packets fit that an answer's sender sends: what its peer's SYN says of the segments that it takes is lowered. */
+static __always_inline void fit_answer(
+	struct __sk_buff *skb, __u32 transport, bool is_ipv4, const struct connection *answer)
+{
+	struct counters *counters = counters_of_this_cpu();
+	struct packet packet = {};
+	__u32 overhead;
+
+	packet.is_ipv4 = is_ipv4;
+	packet.source = answer->source;
+	packet.destination = answer->destination;
+	overhead = overhead_of_answer(&packet);
+	if (counters && overhead && clamp_mss(skb, transport, is_ipv4 ? IPV4_HLEN : IPV6_HLEN, overhead))
+		count(&counters->ingress_mss_kept, skb);
+}
+
+/*
+ * A packet came in, in `arrived` bytes of headers or, with 0, without any. A SYN or SYN-ACK says how long the segments may
+ * be that answer it. Global, so that the verifier walks it once.
+ */
+__noinline int arrives(struct __sk_buff *skb, __u32 ether_type, __u32 arrived)
+{
+	struct connection came, answer;
+	__u32 transport = find_syn(skb, ether_type, &came);
+
+	if (!transport)
+		return 0;
+	answer.source = came.destination;
+	answer.destination = came.source;
+	answer.source_port = came.destination_port;
+	answer.destination_port = came.source_port;
+	if (arrived)
+		bpf_map_update_elem(&arrivals, &answer, &arrived, BPF_ANY);
+	fit_answer(skb, transport, ether_type == bpf_htons(ETH_P_IP), &answer);
+	return 0;
+}
+
+/*
+ * A packet leaves. If it is the SYN-ACK to a SYN that came in by a tunnel, let what follows that one fit: it will come in as
+ * many headers, also where the answers leave unencapsulated. Global, so that the verifier walks it once.
+ */
+__noinline int fit_arrivals(struct __sk_buff *skb)
+{
+	__be16 ether_type = skb->protocol;
+	struct connection leaves;
+	__u32 transport = find_syn(skb, ether_type, &leaves);
+	struct counters *counters;
+	const __u32 *overhead;
+
+	if (!transport)
+		return 0;
+	counters = counters_of_this_cpu();
+	overhead = bpf_map_lookup_elem(&arrivals, &leaves);
+	if (counters && overhead &&
+		clamp_mss(skb, transport, ether_type == bpf_htons(ETH_P_IP) ? IPV4_HLEN : IPV6_HLEN, *overhead))
+		count(&counters->egress_mss_kept, skb);
+	return 0;
+}
+
 /*
  * How a packet that is `overhead` bytes longer fits the device, as flags of bpf_skb_adjust_room. False: it does not.
  * FIXED_GSO keeps the size of segments. TCP's are cut smaller if they would not fit; datagrams keep their boundaries.
@@ -493,6 +668,9 @@ static __always_inline int encapsulate_exits__ipip_ipv4(
 	__u64 flags;
 	__u32 sum;
 
+	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_EXITS))
+		count(&counters->egress_mss_kept, skb);
 	if (!fits(skb, packet, STACK_IPIP_IPV4__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
@@ -541,6 +719,9 @@ static __always_inline int encapsulate_exits__ipip_ipv6(
 	__be16 *ether_type;
 	__u64 flags;
 
+	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_EXITS))
+		count(&counters->egress_mss_kept, skb);
 	if (!fits(skb, packet, STACK_IPIP_IPV6__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
@@ -580,6 +761,9 @@ static __always_inline int encapsulate_exits__gre_ipv4(
 	__u64 flags;
 	__u32 sum;
 
+	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_EXITS))
+		count(&counters->egress_mss_kept, skb);
 	if (!fits(skb, packet, STACK_GRE_IPV4__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
@@ -631,6 +815,9 @@ static __always_inline int encapsulate_exits__gre_ipv6(
 	__be16 *ether_type;
 	__u64 flags;
 
+	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
+		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, OVERHEAD_EXITS))
+		count(&counters->egress_mss_kept, skb);
 	if (!fits(skb, packet, STACK_GRE_IPV6__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
 		return TC_ACT_SHOT;
@@ -755,6 +942,7 @@ int two_by_row__egress(struct __sk_buff *skb)
 
 	if (!counters)
 		return TC_ACT_SHOT;
+	fit_arrivals(skb);
 	/* The rules see IPv4 and IPv6; everything else passes. */
 	switch (skb->protocol) {
 	case bpf_htons(ETH_P_IP):
@@ -902,6 +1090,7 @@ accepted:
 		return refuse(&counters->refused_ipip__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
+	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), STACK_IPIP_IPV4__OVERHEAD);
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
 	return TC_ACT_UNSPEC;
@@ -1005,6 +1194,7 @@ accepted:
 		return refuse(&counters->refused_ipip__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
+	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), overhead);
 	if (inner_is_ipv4)
 		return changed_family(skb, ETH_P_IP);
 	return TC_ACT_UNSPEC;
@@ -1132,6 +1322,7 @@ accepted:
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	skb->mark = mark;
+	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), STACK_GRE_IPV4__OVERHEAD);
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
 	return TC_ACT_UNSPEC;
@@ -1260,6 +1451,7 @@ accepted:
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	skb->mark = mark;
+	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), overhead);
 	if (inner_is_ipv4)
 		return changed_family(skb, ETH_P_IP);
 	return TC_ACT_UNSPEC;
@@ -1322,6 +1514,7 @@ int two_by_row__ingress(struct __sk_buff *skb)
 
 	if (!counters)
 		return TC_ACT_SHOT;
+	arrives(skb, skb->protocol, 0);
 	switch (skb->protocol) {
 	case bpf_htons(ETH_P_IP):
 		return receive_ipv4(skb, counters);

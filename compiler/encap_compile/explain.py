@@ -19,6 +19,12 @@ Unasked, in this order:
   - outer packets have DF set and ECN by RFC 6040; a packet that would be longer than the device's MTU is dropped and
     counted, unless it is TCP before segmentation: its segments are then cut smaller
 """
+CLAMPS = """\
+  - the MSS in the SYN and SYN-ACK of a flow that a rule encapsulates leaves room for the most that a row can add, both
+    ways; where an answer to what came in by a tunnel leaves without one, it leaves room for the headers that came in.
+    A SYN with TCP-AO is left as it is, and counted
+"""
+
 FORMAT_VERSION = 1
 RECEIVE = """\
 On receive:
@@ -35,7 +41,12 @@ def explain_spec(spec: Spec, lowered: Lowered) -> str:
 
     preset = _preset_text(spec) if spec.preset else []
     families = " and ".join("IPv4" if f == "ipv4" else "IPv6" for f in lowered.program.packet.families)
-    parts = [summary(lowered.manifest), "", *preset, UNASKED.format(families=families)]
+    parts = [
+        summary(lowered.manifest),
+        "",
+        *preset,
+        UNASKED.format(families=families) + (CLAMPS if lowered.program.clamps else ""),
+    ]
     if lowered.program.ingress:
         refuse = "dropped" if spec.ingress.refuse == "drop" else "left as it is"
         parts.append(RECEIVE.format(refuse=refuse))

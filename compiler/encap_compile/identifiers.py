@@ -17,7 +17,8 @@ PREFIXES = (
     "key_", "options_", "prefix_of_", "stack_",  # structs
     "field_", "option_", "received_", "value_",  # their members
     "connect_rule_", "egress_miss_", "egress_rule_", "ingress_rule_", "refused_",  # counters
-    "CGROUP_BIT_", "CONNECT_RULE_", "ENCAP_", "IDLE_LEARN_", "LEARN_", "ROW_", "STACK_", "TABLE_",  # constants
+    "CGROUP_BIT_", "CONNECT_RULE_", "ENCAP_", "IDLE_LEARN_", "LEARN_", "OVERHEAD_", "ROW_", "STACK_",
+    "TABLE_",  # constants
 )  # fmt: skip
 SUFFIXES = ("__connect4", "__connect6", "__egress", "__getsockopt", "__ingress", "__listener", "__setsockopt")
 _PLAIN = pattern(r"[a-z0-9]+(_[a-z0-9]+)*")

@@ -491,6 +491,32 @@ class Encapsulator(NamedTuple):
     guarded: bool = False
 
 
+class Answer(NamedTuple):
+    """A rule that the answer to a packet may meet: `conditions` are those that the packet itself can tell.
+
+    `overhead` names by how much the answer may grow; it is empty for rules that do not encapsulate. `final`: no answer
+    that meets it goes on to the next rule.
+    """
+
+    name: str
+    text: str
+    place: str
+    conditions: tuple[Condition, ...]
+    overhead: str
+    final: bool
+
+
+class Fit(NamedTuple):
+    """How TCP learns of the headers: by the MSS in SYN and SYN-ACK (RFC 9293, section 3.7.1).
+
+    `answers`: what is asked for packets that come in. `remembers`: how long the headers were that a SYN came in, for an
+    answer that leaves unencapsulated.
+    """
+
+    answers: tuple[Answer, ...]
+    remembers: bool
+
+
 class Dispatch(NamedTuple):
     """All stacks that a table's rows, or a rule's replies, may take; `by_row` when the row says which."""
 
@@ -513,6 +539,7 @@ class EgressProgram(NamedTuple):
     dispatches: tuple[Dispatch, ...]
     signatures: tuple[Signature, ...]
     tunnel_ends: tuple[TunnelEnd, ...]
+    fits: bool  # answers to what came in by a tunnel
     link_local: tuple[str, ...]
     discovery: bool  # the rules could catch IPv6 neighbour discovery, which passes before them
 
@@ -693,6 +720,7 @@ class IngressProgram(NamedTuple):
     decapsulators: tuple[Decapsulator, ...]
     family_change: str
     clamps: bool = False  # the answers to what sockets and cgroups send encapsulated
+    fits_plain: bool = False  # the answers that a rule encapsulates
 
 
 class HostMember(NamedTuple):
@@ -724,6 +752,8 @@ class Program(NamedTuple):
     ingress: IngressProgram | None
     flows: FlowTable | None
     owners: Owners | None
+    clamps: bool  # the MSS of the flows that are encapsulated
+    fit: Fit | None
 
 
 # ---- what applications see -------------------------------------------------------------------------------------------

@@ -185,6 +185,13 @@ class Egress(Record):
     boot_place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
+class Mtu(Record):
+    """How packets fit. `clamp_mss`: the MSS of TCP flows leaves room for the headers."""
+
+    clamp_mss: bool = True
+    place: Place = dataclasses.field(default=NOWHERE, compare=False)
+
+
 class TableField(Record):
     """`from: TABLE.FIELD`: the outer source must be a value of that field in some row."""
 
@@ -285,6 +292,7 @@ class Spec(Record):
     connect: tuple[ConnectRule, ...]
     egress: Egress
     ingress: Ingress
+    mtu: Mtu
     path: str
     sha256: str  # of the file's bytes
     place: Place = dataclasses.field(compare=False)

@@ -102,7 +102,7 @@ def _look(paths: Paths, bundle: Manifest | None, deep: bool) -> Status:
     known = set(cgroups.numbers.values()) if cgroups else set()
     # Where a cgroup is gone, that is what is said, and not that its programs are.
     still = [h for h in expected if h.point in DEVICE_POINTS or h.target in known]
-    drift = [*_drift_hooks(hooks, still, manifest), *drift]
+    drift = [*_drift_devices(state, here), *_drift_hooks(hooks, still, manifest), *drift]
     drift += [f"a link on {_left_name(state, hook)} is left over: what it was on is gone" for _, hook in observed.stale]
     if state is not None and manifest is not None:
         drift += [*drift_of_pins(state, observed), *drift_of_files(state, name)]
@@ -148,6 +148,19 @@ def _hook(observed: Observed, hook: Hook, here: dict[str, Device], reader: Manif
     if hook.point in DEVICE_POINTS:
         name = next((d.name for d in here.values() if d.index == hook.target), name)
     return HookStatus(name, hook, running, identity, since, tuple(observed.hooks.get(hook, ())))
+
+
+def _drift_devices(state: State | None, here: dict[str, Device]) -> list[str]:
+    """Attached devices that are gone, or others than they were under the same name."""
+    found = []
+    for name, number in (state.devices if state else {}).items():
+        device = here.get(name)
+        if device is None:
+            renamed = next((d.name for d in here.values() if d.index == number), "")
+            found.append(f"device {name} is called {renamed} now" if renamed else f"device {name} is gone")
+        elif device.index != number:
+            found.append(f"device {name} was made anew ({number} -> {device.index}): our programs are not on it")
+    return found
 
 
 def _drift_hooks(hooks: tuple[HookStatus, ...], expected: list[Hook], manifest: Manifest | None) -> list[str]:

@@ -41,7 +41,7 @@ def frame(packet: bytes | Any, type_: int = 0) -> bytes:
 _Builder = Callable[[Any], Any]
 _UDP = UDP(sport=1234, dport=7000)
 _TRANSPORTS: dict[str, _Builder] = {
-    "tcp": lambda head: head / TCP(sport=1000, dport=7000, flags="S", options=[("MSS", 1460)]),
+    "tcp": lambda head: head / TCP(sport=1000, dport=7000, flags="S", options=[("MSS", 1200)]),
     "tcp-odd": lambda head: head / TCP(sport=1000, dport=7000, flags="PA") / Raw(b"x" * 101),
     "udp-empty": lambda head: head / _UDP,
     "udp-odd": lambda head: head / _UDP / Raw(b"\xff"),

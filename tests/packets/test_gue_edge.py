@@ -199,5 +199,6 @@ def test_direct_return(compiled: Compile) -> None:
     with Datapath(compiled("\n".join(lines).replace("  rules:\n  default", "  default")), settings=(BOTH,)) as datapath:
         outcome = comes(datapath, 4, asks(4, 1000), private(12))
         assert (outcome.frame, set(outcome.counted)) == (frame(asks(4, 1000)), {"ingress_rule_from_lb"})
-        assert "tc_egress" not in {p.hook for p in datapath.manifest.programs}
+        answer = datapath.egress(frame(answers(4, 1000)))
+        assert (answer.frame, set(answer.counted)) == (frame(answers(4, 1000)), set())
         assert comes(datapath, 4, asks(4, 1), source="198.18.0.9").verdict == "drop"

@@ -66,6 +66,6 @@ def test_too_few_open_files(command: str, tmp_path: Path) -> None:
     for most in range(enough, enough + 10):
         code, error = bash(f"ulimit -n {most}; {command}", tmp_path)
         assert code in (0, 1, 4, 6), error
-        assert code != 6 or "H114" in error or "T1" in error, error
+        assert code in (0, 1) or "H114" in error, error
         codes.add(code)
     assert len(codes) > 1 or "plan" in command

@@ -19,8 +19,9 @@ CODES: dict[str, Explained] = {
     "N902": _later("private headers", "`headers` will declare headers of your own."),
     "N903": _later(
         "MTU handling",
-        "`mtu` will clamp the MSS and answer packets that are too big. Until then, set `mtu` or `advmss` on the\n"
-        "routes of the inner prefixes; `encapctl plan` says how much.",
+        "`mtu` will answer packets that are too big, and follow the path's own MTU. The MSS of TCP flows is lowered\n"
+        "already (`clamp_mss`). For others, set `mtu` on the routes of the inner prefixes; `encapctl plan` says how\n"
+        "much.",
     ),
     "N907": _later(
         "pools",

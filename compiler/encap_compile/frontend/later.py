@@ -18,7 +18,9 @@ class Later(NamedTuple):
 
 TESTS = Later("N901", "packet tests in the spec")
 PRIVATE_HEADERS = Later("N902", "private headers")
-MTU = Later("N903", "MTU and MSS handling", "until then, set `mtu` or `advmss` on the routes, as `encapctl plan` says")
+MTU = Later(
+    "N903", "answers to packets that are too big", "until then, set `mtu` on the routes, as `encapctl plan` says"
+)
 POOLS = Later("N907", "pools of rows", "give each row a name of its own")
 ROW_REFERENCES = Later(
     "N908", "fields that name a row of another table", "write the other table's fields into this one"
@@ -37,10 +39,10 @@ KEYS: dict[str, dict[str, Later]] = {
     "": {
         "tests": TESTS,
         "headers": PRIVATE_HEADERS,
-        "mtu": MTU,
         "segmentation": SEGMENTATION,
     },
     "host_value": {},
+    "mtu": {"too_big": MTU, "path": MTU},
     "table": {"members": POOLS, "segmentation": SEGMENTATION},
     "egress": {"mtu": MTU},
     "row": {"priority": POOLS, "weight": POOLS, "state": POOLS},

@@ -49,6 +49,7 @@ SECTIONS = (
     ("Ingress rules", "ingress_rule", "- {name: ..., ...}"),
     ("Learning", "learn", "learn: {...}"),
     ("Match", "match", "match: {...}"),
+    ("Fitting", "mtu", "mtu: {...}"),
 )
 ROWS = """\
 ## Rows

@@ -53,6 +53,7 @@ def annotated_schema() -> Schema:
             "connect": described("connect", **{"$ref": "#/$defs/connect"}),
             "egress": described("egress", **{"$ref": "#/$defs/egress"}),
             "ingress": described("ingress", **{"$ref": "#/$defs/ingress"}),
+            "mtu": described("mtu", **{"$ref": "#/$defs/mtu"}),
         },
         "required": ["apiVersion", "name"],
         "additionalProperties": False,

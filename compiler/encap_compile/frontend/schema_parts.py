@@ -310,6 +310,7 @@ def _rules() -> Schema:
             },
             [],
         ),
+        "mtu": _closed("mtu", {"clamp_mss": described("mtu.clamp_mss", type="boolean", default=True)}, []),
         "learn": _closed("learn", learn, ["for", "capacity", "idle"]),
         "ingress_rule": _closed("ingress_rule", ingress_rule, ["name", "decapsulate", "from"]),
         "ingress": _closed(

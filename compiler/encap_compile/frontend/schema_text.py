@@ -101,6 +101,12 @@ TEXT: dict[str, str] = {
         "Packets whose socket is gone (a reset, the last acknowledgement of a closed connection) take the decision of "
         "their flow. For how many TCP connections of choosing sockets and named cgroups, and how long."
     ),
+    "mtu": "How packets fit on the way, with the headers that are put before them.",
+    "mtu.clamp_mss": (
+        "Lower the maximum segment size in the SYN and SYN-ACK of every flow that a rule encapsulates, in both "
+        "directions, by the most that a row can add; and of flows that come in by a tunnel and are answered without "
+        "one. Other protocols need an `mtu` on their route."
+    ),
     "remember.capacity": "For how many connections it is made; some more are kept. Its memory is taken at load.",
     "remember.idle": "How long after a connection's last packet: a number with `s`, `m` or `h`.",
     "egress_rule": "A rule for packets that leave: exactly one of `to`, `socket`, `reflect` and `action`.",

@@ -16,6 +16,7 @@ from ..spec import (
     HeaderUse,
     HostValue,
     Ingress,
+    Mtu,
     Reference,
     Remember,
     Scalar,
@@ -58,6 +59,7 @@ def build_spec(root: Node, path: str, sha256: str, findings: Findings) -> Spec:
         connect=_connect(root, sets, findings),
         egress=_egress(root, sets, findings),
         ingress=_ingress(root, sets, findings),
+        mtu=_mtu(root),
         path=path,
         sha256=sha256,
         place=root.start,
@@ -205,6 +207,12 @@ def _remember(node: Node | None, findings: Findings) -> Remember:
 def _connect(root: Node, sets: Mapping[str, AddressSet], findings: Findings) -> tuple[ConnectRule, ...]:
     node = root.get("connect")
     return connect_rules(node.value["rules"].value, sets, _address_fields(root), findings) if node else ()
+
+
+def _mtu(root: Node) -> Mtu:
+    node = root.get("mtu")
+    clamp = node.get("clamp_mss") if node else None
+    return Mtu(clamp is None or clamp.value, root.keys["mtu"] if node else NOWHERE)
 
 
 def _ingress(root: Node, sets: Mapping[str, AddressSet], findings: Findings) -> Ingress:

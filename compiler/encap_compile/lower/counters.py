@@ -11,7 +11,12 @@ SIZE = 16  # bytes of a counter: packets and bytes, two u64
 
 
 def lower_counters(
-    egress: ir.EgressProgram, ingress: ir.IngressProgram | None, learns: bool, owners: ir.Owners | None
+    egress: ir.EgressProgram,
+    ingress: ir.IngressProgram | None,
+    learns: bool,
+    owners: ir.Owners | None,
+    clamps: bool,
+    fit: ir.Fit | None,
 ) -> tuple[ir.CounterMember, ...]:
     found: dict[str, ir.CounterMember] = {}
 
@@ -24,6 +29,10 @@ def lower_counters(
         if owners and owners.levels:
             words = "of a closed connection, remembered by a version with other cgroups: dropped"
             add("egress_renamed", "dropped", words)
+    if clamps and (encapsulates or egress.fits):
+        add("egress_mss_kept", "kept", MSS_KEPT)
+    if clamps and ingress and (ingress.clamps or learns or (fit and fit.answers)):
+        add("ingress_mss_kept", "kept", MSS_KEPT)
     for connect in owners.connects if owners else ():
         words = f"{connect.chosen} was chosen" if connect.chosen else "nothing was chosen"
         text = f"rule {connect.name}: sockets for which {words}"
@@ -72,6 +81,7 @@ FLOWS = {
     "flows_disbelieved": "other headers, by a TCP segment that does not fit its connection: not learned",
     "flows_evicted": "a flow that was not idle yet gave way to another",
 }
+MSS_KEPT = "a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered"
 REMEMBERED = {
     "flows_learned": "a connection of which it was not known whose it is: remembered",
     "flows_changed": "a connection that became another socket's, or whose socket chose anew: remembered anew",

@@ -9,7 +9,6 @@ from .. import ir, manifest
 from ..spec import EgressRule, Match, Spec
 from .ingress import signature
 from .names import place_text
-from .owners import owner_tables
 
 
 def features(spec: Spec, program: ir.Program) -> dict[str, str]:
@@ -40,7 +39,7 @@ def features(spec: Spec, program: ir.Program) -> dict[str, str]:
 
 def rule_summaries(spec: Spec, stacks: Sequence[ir.Stack]) -> list[manifest.RuleSummary]:
     """Every rule in the order written, egress first, the default after the last of them."""
-    egress, known_by, clamped = spec.egress, stack_signatures(stacks), owner_tables(spec)
+    egress, known_by = spec.egress, stack_signatures(stacks)
     found = []
     for rule in egress.rules:
         destinations: tuple[str, ...] = ()
@@ -61,7 +60,7 @@ def rule_summaries(spec: Spec, stacks: Sequence[ir.Stack]) -> list[manifest.Rule
                 _match(rule.match, bool(destinations)),
                 rule.on_miss if rule.to else "",
                 tuple(dict.fromkeys(target.table for target in rule.targets))[1:],
-                rule.reflect is not None or any(target.table in clamped for target in rule.targets),
+                spec.mtu.clamp_mss and bool(rule.targets or rule.reflect),
             )
         )
     found.append(

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from .. import ir
 from ..spec import EgressRule, Match, Spec
 from .conditions import LINK_LOCAL, Conditions, catches, families_of
+from .fit import overhead_constant
 from .names import c_name, place_text
-from .owners import OVERHEAD, choices, owner_tables
+from .owners import choices
 from .reflection import constant as learned_constant
 from .reflection import larger, reply_stacks
 from .tunnel_ends import tunnel_ends
@@ -64,7 +65,6 @@ def _dispatch(spec: Spec, table: str, stacks: Sequence[ir.Stack]) -> ir.Dispatch
     """The stacks that rows of a table may take."""
     own = [s for s in stacks if s.encapsulation in spec.endpoints[table].encapsulations]
     name = c_name(table)
-    clamp = name in owner_tables(spec)
     return ir.Dispatch(
         function=f"encapsulate_{name}",
         table=name,
@@ -76,8 +76,8 @@ def _dispatch(spec: Spec, table: str, stacks: Sequence[ir.Stack]) -> ir.Dispatch
                 s,
                 f"struct row_{name}",
                 s.constant,
-                clamp=clamp,
-                larger=OVERHEAD if clamp else "",
+                clamp=spec.mtu.clamp_mss,
+                larger=overhead_constant(table),
             )
             for s in own
         ),
@@ -99,7 +99,7 @@ def reflection(spec: Spec, rule: EgressRule, stacks: Sequence[ir.Stack]) -> ir.D
                 stack,
                 "struct learned",
                 came.constant,
-                clamp=True,
+                clamp=spec.mtu.clamp_mss,
                 larger=larger(came, stack),
                 guarded=stack is not choice[-1],
             )
@@ -122,6 +122,7 @@ def lower_egress(
     signatures: Sequence[ir.Signature],
     conditions: Conditions,
     rules: tuple[ir.EgressRule, ...],
+    fits: bool,
 ) -> ir.EgressProgram:
     families = conditions.families
     found = dispatches(spec, stacks)
@@ -138,6 +139,7 @@ def lower_egress(
         dispatches=found,
         signatures=told_apart,
         tunnel_ends=tunnel_ends(spec, encapsulators, conditions) if told_apart else (),
+        fits=fits,
         link_local=link_local_families(spec, families),
         discovery="ipv6" in families and _catches_discovery(spec),
     )

@@ -58,9 +58,11 @@ def lower_ingress(
     conditions: Conditions,
     replies: Mapping[str, Sequence[ir.Stack]],
     clamps: bool,
+    fits_plain: bool,
 ) -> ir.IngressProgram | None:
-    """`replies`: the stacks that reflect each ingress rule; `clamps`: the answers to what sockets choose must fit."""
-    if not spec.ingress.rules and not clamps:
+    """`replies`: the stacks that reflect each ingress rule; `clamps`: the answers to what sockets choose must fit,
+    `fits_plain`: those that a rule encapsulates."""
+    if not spec.ingress.rules and not clamps and not fits_plain:
         return None
     wanted = {rule.decapsulate for rule in spec.ingress.rules}
     return ir.IngressProgram(
@@ -70,6 +72,7 @@ def lower_ingress(
             _decapsulator(spec, stack, conditions, replies, clamps) for stack in stacks if stack.encapsulation in wanted
         ),
         clamps=clamps,
+        fits_plain=fits_plain,
         family_change="flags" if spec.kernel >= (6, 3) else "reinject",
     )
 

@@ -15,6 +15,7 @@ from .conditions import FAMILIES, Conditions, families_of
 from .contract import lower_contract
 from .description import features, rule_summaries, stack_signatures
 from .egress import dispatches, lower_egress, lower_rules, packet_needs
+from .fit import fit_constants, lower_fit
 from .fixed import fixed_rows
 from .host import HostValues
 from .ingress import lower_ingress, signature
@@ -65,7 +66,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     found_dispatches = dispatches(spec, in_use)
     owners = lower_owners(spec, in_use, conditions)
     clamps = owners is not None and owners.encapsulates
-    ingress = lower_ingress(spec, in_use, conditions, replies(spec, in_use), clamps)
+    fit = lower_fit(spec, in_use, rules)
+    ingress = lower_ingress(spec, in_use, conditions, replies(spec, in_use), clamps, bool(fit and fit.answers))
     learns = bool(learning(spec))
     remembers = learns or owners is not None
     signatures = tuple(dict.fromkeys(signature(s) for s in stacks if s.name in encapsulating))
@@ -82,7 +84,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         if t.name in _used_tables(spec)
     }
     tables = {name: _with_fixed_rows(spec, name, t) for name, t in tables.items()}
-    egress = lower_egress(spec, in_use, signatures, conditions, rules)
+    egress = lower_egress(spec, in_use, signatures, conditions, rules, bool(fit and fit.remembers))
     ends = address_sets(spec, egress)
     for source in ends.values():  # the loader fills the set from the rows, compiled in or not
         table = tables[source.table]
@@ -100,7 +102,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         egress,
     )
     host = HostValues(spec)
-    if egress.encapsulators:
+    if egress.encapsulators or fit:
         host.device_mtu()
     for stack in in_use:
         for position, use in enumerate(spec.encapsulations[stack.encapsulation].headers):
@@ -122,7 +124,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         host.cgroups()
         host.netns_cookie()
     host_members, host_layout, host_described = host.lower()
-    described_counters = counting.lower_counters(egress, ingress, learns, owners)
+    described_counters = counting.lower_counters(egress, ingress, learns, owners, spec.mtu.clamp_mss, fit)
     described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, ends, bool(egress.signatures))
     includes = ["encap_bpf.h", "encap_address.h"]
     if in_use:
@@ -135,12 +137,15 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         includes.append("encap_flow.h")
     if remembers:
         includes.append("encap_flow_key.h")
+    if spec.mtu.clamp_mss and (egress.encapsulators or fit):
+        includes.append("encap_syn.h")
     if owners:
         includes.append("encap_socket.h")
     if any(d.encapsulation_limit for d in (ingress.decapsulators if ingress else ())):
         includes.append("encap_limit.h")
     if any(d.tagged for d in (ingress.decapsulators if ingress else ())):
         includes.append("encap_vlan.h")
+    fitting = fit_constants(spec, in_use, fit)
     program = ir.Program(
         name=spec.name,
         c_name=c_name(spec.name),
@@ -151,6 +156,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         includes=tuple(includes),
         constants=(
             *constant_groups(in_use, frozenset(encapsulating), ingress.decapsulators if ingress else ()),
+            *([fitting] if fitting else []),
             *([owner_constants(spec, owners, in_use)] if owners else []),
             *([flow_constants(spec)] if remembers else []),
         ),
@@ -165,6 +171,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         ingress=ingress,
         flows=flow_table(ingress, (r for rs in replies(spec, in_use).values() for r in rs)) if remembers else None,
         owners=owners,
+        clamps=spec.mtu.clamp_mss and bool(egress.encapsulators or fit),
+        fit=fit,
     )
     contract = lower_contract(spec, compiler, program.title)
     described = manifest.Manifest(
@@ -200,7 +208,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         programs=tuple(
             manifest.Hooked(program.function, name, HOOKS[name].section)
             for name, program in (("tc_egress", egress), ("tc_ingress", ingress))
-            if program is not None and (program is ingress or egress.needed)
+            if program is not None and (program is ingress or egress.needed or egress.fits)
         )
         + tuple(
             manifest.Hooked(f"{c_name(spec.name)}__{CGROUP_HOOKS[name]}", name, HOOKS[name].section)

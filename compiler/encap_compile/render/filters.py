@@ -291,7 +291,54 @@ def answers(flows: ir.FlowTable) -> bool:
     return any(rule.learn and "replies" in rule.learn.directions for rule in flows.rules)
 
 
+def open_answers(fit: ir.Fit) -> list[ir.Answer]:
+    """Answers that may meet a later rule as well, though they are encapsulated."""
+    return [a for a in fit.answers if a.overhead and not a.final]
+
+
+def asks_packet(fit: ir.Fit, program: ir.Program) -> bool:
+    """Whether any rule wants to know more of an answer than that there is one."""
+    return any("packet->" in answer_statement(a, fit, program) for a in fit.answers)
+
+
+def ends_open(fit: ir.Fit) -> bool:
+    """Whether there are answers that none of the rules decides."""
+    last = fit.answers[-1]
+    return not last.final or bool(last.conditions)
+
+
+def answer_statement(answer: ir.Answer, fit: ir.Fit, program: ir.Program) -> str:
+    """What a rule says of an answer: that is all, or it may be more by a later rule."""
+    met = conditions.all_of(answer.conditions, program) if answer.conditions else ""
+    overhead = answer.overhead or "0"
+    if not answer.final:
+        more = f"overhead < {overhead}"
+        grouped = f"({met})" if "||" in met else met
+        return (
+            f"if ({grouped} && {more})\n\t\toverhead = {overhead};"
+            if met
+            else f"if ({more})\n\t\toverhead = {overhead};"
+        )
+    if open_answers(fit) and answer.overhead:
+        value = f"overhead > {overhead} ? overhead : {overhead}"
+    else:
+        value = "overhead" if open_answers(fit) else overhead
+    return f"if ({met})\n\t\treturn {value};" if met else f"return {value};"
+
+
+def narrowed(program: ir.Program, address: str) -> str:
+    """A `struct ip_address` as the packet has it."""
+    if program.packet.both:
+        return address
+    return f"{address}.word[3]" if program.packet.address_type == "__be32" else f"to_ipv6(&{address})"
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
+    "open_answers": open_answers,
+    "asks_packet": asks_packet,
+    "ends_open": ends_open,
+    "answer_statement": answer_statement,
+    "narrowed": narrowed,
     **RECEIVE_FILTERS,
     **TAIL_FILTERS,
     **OWNER_FILTERS,

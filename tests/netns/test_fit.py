@@ -1,0 +1,184 @@
+"""TCP fits where no route has an mtu: lone full-size segments and lost packets, against the kernel's vxlan device.
+
+The hosts at the far end announce what their own link takes, as hosts behind a tunnel end do. Segments hit the wire one
+by one: with offloads on, super-packets are cut smaller and hide what does not fit.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from ipaddress import ip_network
+
+import pytest
+
+from tests.support import kernel_vxlan
+from tests.support.links import mac_of, neighbour, set_offloads, veth
+from tests.support.netns import Namespace
+from tests.support.overlay import Overlay
+from tests.support.topology import PLAN, Topology
+from tests.support.traffic import Host, bulk_tcp
+
+from .conftest import Compiled
+
+pytestmark = pytest.mark.kernel
+
+LINK = 1500
+SEGMENTS = {4: LINK - 40, 6: LINK - 60}  # without a tunnel
+UNCLAMPED = ("egress:\n", "mtu: {clamp_mss: false}\negress:\n")
+STALLED = 2.0
+
+
+def _network(topology: Topology, outer: int) -> Overlay:
+    overlay = Overlay(topology, outer)
+    for role in ("far", "near"):
+        topology.route_overlay("ours", role, direct=False, mtu=LINK)
+        for version in (4, 6):
+            words = f"dev {kernel_vxlan.DEVICE} src {PLAN[role].overlay[version]} advmss {SEGMENTS[version]}"
+            topology.namespaces[role].ip(f"route replace {PLAN['ours'].prefix[version]} {words}")
+    return overlay
+
+
+@pytest.fixture(scope="module", params=[4, 6], ids="outer{}".format)
+def network(request: pytest.FixtureRequest, compiled: Compiled) -> Iterator[Overlay]:
+    with Topology(offloads="off") as topology:
+        overlay = _network(topology, request.param)
+        overlay.apply(compiled())
+        yield overlay
+
+
+def _write_arrives(source: Host, destination: Host, size: int, port: int = 7200, timeout: float = STALLED) -> bool:
+    """One write over a new connection: a lone segment, or as few as it takes."""
+    with (
+        destination.namespace.socket(destination.family, socket.SOCK_STREAM) as listener,
+        source.namespace.socket(source.family, socket.SOCK_STREAM) as client,
+    ):
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((destination.address, port))
+        listener.listen()
+        client.bind((source.address, 0))
+        client.settimeout(5)
+        client.connect((destination.address, port))
+        accepted, _ = listener.accept()
+        with accepted:
+            accepted.settimeout(timeout)
+            client.sendall(bytes(size))
+            got = 0
+            try:
+                while got < size:
+                    got += len(accepted.recv(65536))
+            except TimeoutError:
+                return False
+            return True
+
+
+def _segment_sizes(outer: int, inner: int) -> list[int]:
+    """Near what fits with the headers, and near what fits without."""
+    fits = SEGMENTS[inner] - kernel_vxlan.OVERHEAD[outer]
+    return [fits - 13, fits - 12, fits - 11, fits - 1, fits, fits + 1, SEGMENTS[inner] - 12, SEGMENTS[inner]]
+
+
+@pytest.mark.parametrize("inner", [4, 6])
+@pytest.mark.parametrize("role", ["far", "near"])
+def test_lone_segments_of_every_size(network: Overlay, role: str, inner: int) -> None:
+    topology = network.topology
+    ours, theirs = topology.host("ours", inner), topology.host(role, inner)
+    with network.counting() as counted:
+        for size in _segment_sizes(network.outer, inner):
+            assert _write_arrives(ours, theirs, size), f"{size} bytes to {role}"
+            assert _write_arrives(theirs, ours, size), f"{size} bytes from {role}"
+    assert counted["egress_too_big"] == 0
+
+
+@pytest.mark.parametrize("inner", [4, 6])
+def test_bulk_with_loss(network: Overlay, inner: int) -> None:
+    """What is sent again is sent in lone segments."""
+    topology = network.topology
+    rule = "table inet loss { chain forward { type filter hook forward priority 0; numgen random mod 100 < 2 drop; }; }"
+    topology.router.run(["nft", rule])
+    try:
+        with network.counting() as counted:
+            assert bulk_tcp(topology.host("ours", inner), topology.host("far", inner), size=3_000_000, timeout=60)
+    finally:
+        topology.router.run(["nft", "delete", "table", "inet", "loss"])
+    assert counted["egress_too_big"] == 0
+
+
+@pytest.mark.parametrize("inner", [4, 6])
+def test_it_stalls_without(compiled: Compiled, inner: int) -> None:
+    """What `clamp_mss: false` asks for: the routes must have an mtu then."""
+    outer = 4
+    with Topology(offloads="off") as topology:
+        overlay = _network(topology, outer)
+        overlay.apply(compiled(UNCLAMPED))
+        ours, far = topology.host("ours", inner), topology.host("far", inner)
+        small, *_, large, _ = _segment_sizes(outer, inner)
+        assert _write_arrives(ours, far, small)
+        started = time.monotonic()
+        assert not _write_arrives(ours, far, large)
+        assert time.monotonic() - started >= STALLED
+        assert overlay.counters()["egress_too_big"] > 0
+
+
+@pytest.mark.parametrize("inner", [4, 6])
+def test_signed_connections(network: Overlay, inner: int) -> None:
+    """The MD5 signature (RFC 2385) does not cover options: the other end takes a SYN whose MSS was lowered."""
+    topology = network.topology
+    ours, far = topology.host("ours", inner), topology.host("far", inner)
+    with (
+        far.namespace.socket(far.family, socket.SOCK_STREAM) as listener,
+        ours.namespace.socket(ours.family, socket.SOCK_STREAM) as client,
+    ):
+        try:
+            _sign(listener, ours.address)
+        except OSError as error:
+            pytest.skip(f"this kernel has no MD5 signatures: {error}")
+        _sign(client, far.address)
+        listener.bind((far.address, 7201))
+        listener.listen()
+        client.bind((ours.address, 0))
+        client.settimeout(5)
+        client.connect((far.address, 7201))
+        accepted, _ = listener.accept()
+        with accepted:
+            accepted.settimeout(5)
+            client.sendall(bytes(4000))
+            got = 0
+            while got < 4000:
+                got += len(accepted.recv(65536))
+
+
+def _sign(made: socket.socket, peer: str) -> None:
+    """TCP_MD5SIG with one key."""
+    if ":" in peer:
+        address = struct.pack("=HHI16sI", socket.AF_INET6, 0, 0, socket.inet_pton(socket.AF_INET6, peer), 0)
+    else:
+        address = struct.pack("=HH4s", socket.AF_INET, 0, socket.inet_aton(peer))
+    key = b"secret"
+    made.setsockopt(socket.IPPROTO_TCP, 14, address.ljust(128, b"\0") + struct.pack("=BBHi80s", 0, 0, len(key), 0, key))
+
+
+@pytest.mark.parametrize("inner", [4, 6])
+def test_forwarded(network: Overlay, inner: int) -> None:
+    """A host behind ours, whose own link takes 1500 bytes."""
+    topology = network.topology
+    ours, far = topology.ours, topology.host("far", inner)
+    address = str(ip_network(PLAN["ours"].prefix[inner])[200])
+    gateway = {4: "169.254.7.1", 6: "fe80::7"}[inner]
+    with Namespace("pod") as pod:
+        for end in veth(ours, "pod0", pod, "eth0", LINK):
+            set_offloads(end, "off")
+        ours.sysctl(f"net.ipv{inner}.conf.all.forwarding", 1)
+        width = {4: 32, 6: 128}[inner]
+        ours.ip(f"addr add {gateway}/{width} dev pod0 nodad", f"route add {address}/{width} dev pod0")
+        pod.ip(f"addr add {address}/{width} dev eth0 nodad", f"route add {gateway}/{width} dev eth0")
+        pod.ip(f"route add default via {gateway} dev eth0 src {address}")
+        neighbour(ours, "pod0", address, mac_of(pod, "eth0"))
+        neighbour(pod, "eth0", gateway, mac_of(ours, "pod0"))
+        neighbour(topology.far, kernel_vxlan.DEVICE, address, topology.mac("ours"))
+        inside = Host(pod, address)
+        for size in _segment_sizes(network.outer, inner):
+            assert _write_arrives(inside, far, size), f"{size} bytes from behind"
+            assert _write_arrives(far, inside, size), f"{size} bytes to behind"
