@@ -8,11 +8,13 @@ from dataclasses import asdict
 from typing import Any
 
 from ..diagnostics import Diagnostic
-from ..kernel.hooks.base import DEVICE_POINTS, OnHook, Point
+from ..kernel.hooks.base import DEVICE_POINTS, OnHook
 from ..kernel.machine import kernel_release
+from ..loader.cgroups import needed_points
 from ..loader.closing import CLOSED, closable, left_open, on_link
 from ..loader.hostfile import DEFAULT
 from ..loader.routing import RouteReport
+from ..loader.scope import Scope
 from ..loader.state import cgroup_words, target_name
 from ..plan import ATTACH, DETACH, KEEP, REPLACE, SWITCH, HookChange, MapChange, Plan
 from . import FORMAT_VERSION, counted, hook_place, hook_words
@@ -43,6 +45,8 @@ def plan_text(plan: Plan, routes: RouteReport | None = None, done: bool = False,
     lines += [_hook_line(h) for h in plan.hooks if h.action != KEEP or not done]
     lines += _cgroup_lines(plan)
     lines += _boot_lines(plan) if not done else []
+    if plan.scope is not None and not done:
+        lines += _scope_lines(plan.scope)
     if plan.leftovers:
         lines.append(f"  - {counted(len(plan.leftovers), 'map')} of an older layout")
     lines += _route_lines(routes, done) if routes is not None else []
@@ -99,6 +103,13 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
             "closed": [str(n) for n in closable(desired.manifest)] if desired.manifest.boot == CLOSED else [],
             "unencapsulated": [r.name for r in left_open(desired.manifest)],
         },
+        "sockets": {
+            "elsewhere": plan.scope.count,
+            "elsewhere_named": list(plan.scope.elsewhere),
+            "marked": plan.scope.marked,
+        }
+        if plan.scope
+        else None,
         "rules": [{"change": c.sign, "name": c.rule.name, "text": c.rule.text, "before": c.before} for c in plan.rules],
         "maps": [
             {
@@ -194,6 +205,21 @@ def _some(words: list[str]) -> str:
     return ", ".join(words[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
+def _scope_lines(scope: Scope) -> list[str]:
+    """Whose sockets the rules with `socket` and `cgroup` see."""
+    words = "of this network namespace alone: rules with `socket` or `cgroup` do not see those of containers"
+    lines = [f"    sockets  {words}"]
+    if scope.count:
+        more = f" and {scope.count - len(scope.elsewhere)} more" if scope.count > len(scope.elsewhere) else ""
+        verb = "process is" if scope.count == 1 else "processes are"
+        named = ", ".join(scope.elsewhere)
+        lines.append(f"             {scope.count} {verb} in these cgroups and in another namespace: {named}{more}")
+    if scope.marked:
+        words = "made before the first apply, and that have not chosen: not kept from devices that are not attached"
+        lines.append(f"             {words} (Linux 6.13)")
+    return lines
+
+
 def _cgroup_lines(plan: Plan) -> list[str]:
     """What has become of cgroups since the last apply; then those that are not there, with those that rows name."""
     lines = []
@@ -227,7 +253,10 @@ def _cgroups(plan: Plan) -> list[dict[str, Any]]:
     desired = plan.desired
     if desired.cgroups is None:
         return []
-    hooks = {c.path: [Point(hook).word for hook in c.hooks] for c in desired.manifest.cgroups}
+    hooks = {
+        c.path: [point.word for point in sorted(needed_points(c), key=lambda point: point.rank)]
+        for c in desired.manifest.cgroups
+    }
     before = {c.path: c.before for c in plan.cgroups}
     return [
         {
