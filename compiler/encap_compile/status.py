@@ -11,7 +11,9 @@ from .kernel.devices import Device, devices
 from .kernel.hooks.base import CGROUP_POINTS, DEVICE_POINTS, Hook, OnHook, Point
 from .kernel.machine import seconds_since_boot
 from .loader import counters
-from .loader.cgroups import Cgroups, attached_path, find_cgroups
+from .loader.attached import attached_indexes
+from .loader.cgroups import Cgroups, attached_path, find_cgroups, needed_points
+from .loader.closing import is_closed
 from .loader.compose import CGROUP_LEVELS, WORDS, Context, compose, compose_cgroup, decode, identity_of
 from .loader.desired import given_values, require_privilege
 from .loader.hostfile import open_host_file
@@ -104,6 +106,8 @@ def _look(paths: Paths, bundle: Manifest | None, deep: bool) -> Status:
     still = [h for h in expected if h.point in DEVICE_POINTS or h.target in known]
     drift = [*_drift_devices(state, here), *_drift_hooks(hooks, still, manifest), *drift]
     drift += [f"a link on {_left_name(state, hook)} is left over: what it was on is gone" for _, hook in observed.stale]
+    if is_closed(name):
+        drift.append("its prefixes have no route, as before the first apply (`boot: closed`): apply again")
     if state is not None and manifest is not None:
         drift += [*drift_of_pins(state, observed), *drift_of_files(state, name)]
         drift += drift_of_entries(state, paths) if deep else []
@@ -126,8 +130,10 @@ def _expected(state: State | None, manifest: Manifest | None) -> list[Hook]:
         return []
     points = [Point(p.hook) for p in manifest.programs]
     devices = [Hook(i, point) for point in points if point in DEVICE_POINTS for i in state.devices.values()]
-    numbers = [(state.cgroups.get(c.path, 0), c.hooks) for c in manifest.cgroups]
-    return devices + [Hook(number, point) for point in points for number, hooks in numbers if number and point in hooks]
+    numbers = [(state.cgroups.get(c.path, 0), needed_points(c)) for c in manifest.cgroups]
+    return devices + [
+        Hook(number, point) for point in points for number, needed in numbers if number and point in needed
+    ]
 
 
 def _there(hook: Hook, here: dict[str, Device]) -> bool:
@@ -219,7 +225,7 @@ def _drift_host(
     manifest: Manifest, state: State, observed: Observed, machine: Machine, cgroups: Cgroups | None
 ) -> list[str]:
     """Compare the host values with those in force."""
-    context = Context(cgroups.attached.level if cgroups else 0)
+    context = Context(cgroups.attached.level if cgroups else 0, attached=attached_indexes(manifest, machine))
     instances = [compose(manifest, machine, device, context) for device in machine.attached]
     for named in manifest.cgroups if cgroups else ():
         number = state.cgroups.get(named.path, 0)

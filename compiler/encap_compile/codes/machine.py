@@ -91,6 +91,21 @@ CODES: dict[str, Explained] = {
         "`encapctl sweep` takes away what is left of network namespaces that are gone, and tells so by looking at all\n"
         "processes. From within a container it sees only some. Run it on the machine itself.",
     ),
+    "H150": Explained(
+        "network namespaces that cannot be told apart",
+        "What a rule encapsulates does not leave by a device that is not attached. A program on the cgroup judges\n"
+        "that, and the cgroup may hold sockets of other network namespaces, which must be let go. Before Linux 5.14\n"
+        "programs and encapctl have no common name for a namespace that is not the machine's first one, so all\n"
+        "sockets in the cgroup that are not of the first namespace count as ours. Give each its own cgroup:\n\n"
+        "    attach: {devices: [host.uplink], cgroup: host.container}",
+    ),
+    "H151": Explained(
+        "too many attached devices",
+        "Programs on cgroups know the devices whose packets come to our programs, and have room for 64: the\n"
+        "attached ones, and the VLANs, bonds and bridges above them. Attach to fewer devices, or let packets leave\n"
+        "by others:\n\n"
+        "    egress: {unattached: pass}",
+    ),
     "H160": Explained(
         "a key of the host file resembles a host value",
         "A host file may serve several bundles, so a key that this one does not know is no error. One that differs\n"

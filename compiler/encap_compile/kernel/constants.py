@@ -4,6 +4,8 @@ from __future__ import annotations
 
 # enum bpf_attach_type; socket options: Linux 5.3, TCX: Linux 6.6
 BPF_CGROUP_INET_INGRESS = 0
+BPF_CGROUP_INET_EGRESS = 1
+BPF_CGROUP_INET_SOCK_CREATE = 2
 BPF_CGROUP_INET4_CONNECT = 10
 BPF_CGROUP_INET6_CONNECT = 11
 BPF_CGROUP_GETSOCKOPT = 21

@@ -19,6 +19,7 @@ from ..machine import Machine, resolve
 from ..manifest import Manifest
 from ..suggest import closest
 from .adopt import judge, with_former
+from .attached import attached_indexes, check_attached
 from .bundle import Bundle, open_bundle
 from .cgroup_contents import with_cgroups
 from .cgroups import Cgroups, attached_path, depth, find_cgroups
@@ -182,7 +183,9 @@ def prepare(request: Request, bundle: Bundle, before: Observed) -> Desired:
         if before.state is not None and before.state.cgroup == attached:
             cgroups = cgroups.remembering(before.state.cgroups, before.state.former)
         wanted = with_cgroups(manifest, wanted, cgroups, definitions)
-        context = Context(cgroups.attached.level, sum(1 << n for n in {depth(path) for path in wanted.cgroups}))
+        levels = sum(1 << n for n in {depth(path) for path in wanted.cgroups})
+        context = Context(cgroups.attached.level, levels, attached_indexes(manifest, machine))
+        check_attached(manifest, context.attached, findings)
     instances = [compose(manifest, machine, d, context) for d in machine.attached]
     check_stacks(manifest, wanted, instances, findings)
     stop(findings)
