@@ -32,15 +32,6 @@ def with_only(capabilities: str, user: int = 0) -> tuple[str, ...]:
     return ("setpriv", *who, f"--inh-caps=-all,{capabilities}", f"--ambient-caps=-all,{capabilities}", bounding)
 
 
-def readable(bundle: Path) -> Path:
-    """pytest's folders are root's alone."""
-    for folder in (bundle, *bundle.parents):
-        if folder == Path("/tmp"):
-            break
-        folder.chmod(0o755)
-    return bundle
-
-
 def owned_by(net: Wire, user: int) -> None:
     """A bpf filesystem and a folder for the state that are the user's own."""
     state = STATE / net.ours.name / "state"
@@ -52,9 +43,10 @@ def owned_by(net: Wire, user: int) -> None:
 
 @pytest.mark.parametrize("attach", ATTACH)
 @pytest.mark.parametrize("user", [0, USER])
-def test_a_whole_life(net: Wire, tmp_path: Path, attach: str, user: int) -> None:
-    bundles = [readable(write(tmp_path / salt, salt=salt)) for salt in ("one", "two")]
-    bundles.append(readable(write(tmp_path / "three", wide=True, counters=("extra", "seen", "web"))))
+def test_a_whole_life(net: Wire, attach: str, user: int) -> None:
+    place = STATE / net.ours.name  # pytest's folders are root's alone
+    bundles = [write(place / salt, salt=salt) for salt in ("one", "two")]
+    bundles.append(write(place / "three", wide=True, counters=("extra", "seen", "web")))
     owned_by(net, user)
     limited = with_only(CAPABILITIES, user)
     for bundle in bundles:
