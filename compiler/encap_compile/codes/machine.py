@@ -217,4 +217,13 @@ CODES: dict[str, Explained] = {
         "A number in place of `all` allows as many in each table. The limits of a machine are in its host file:\n\n"
         "    limits: {removals: {percent: 50, rows: 1000}}",
     ),
+    "H170": Explained(
+        "GSO packets that would be dropped",
+        "The spec has `segmentation: off` and an encapsulation with headers that the kernel cannot write in each\n"
+        "segment of a GSO packet, as a second UDP header's length. A GSO packet that would take it is dropped and\n"
+        "counted as `egress_gso`: TCP hardly gets on. Local connections build none for a device that takes one\n"
+        "segment:\n\n"
+        "    ip link set dev DEVICE gso_max_segs 1\n\n"
+        "What is forwarded was merged where it came in: turn that off there with `ethtool -K DEVICE gro off`.",
+    ),
 }

@@ -32,6 +32,7 @@ from .observe import Observed
 from .paths import Paths
 from .pins_elsewhere import require_same_bpffs
 from .removals import DEFAULT_LIMITS, Limits
+from .segmentation import check_segmentation
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,7 @@ def prepare(request: Request, bundle: Bundle, before: Observed) -> Desired:
     bundle = replace(bundle, host_rows=file.rows_of(manifest.name, tables))
     machine = resolve(manifest, given_values(file, request.settings), devices(), findings)
     stop(findings)
+    check_segmentation(manifest, machine, findings)
     wanted = wanted_contents(bundle, machine, findings, file.path)
     attached = attached_path(manifest, machine)
     cgroups = find_cgroups(attached, named_cgroups(manifest, wanted), findings) if attached else None
