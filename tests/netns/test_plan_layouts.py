@@ -1,4 +1,4 @@
-"""What plan says of route layouts, devices and rows as machines have them: the truth, once, with a command that helps."""
+"""What plan says of route layouts, devices and rows as machines have them: the truth, once, with advice that helps."""
 
 from __future__ import annotations
 
@@ -305,7 +305,10 @@ kernel: "5.10"
 host: {uplink: device, address: {type: ipv4, default: uplink.address}}
 attach: {devices: host.uplink}
 encapsulations:
-  gue: [{ipv4: {source: host.address, destination: received.ipv4.source}}, {udp: {destination_port: 6080, source_port: flow, checksum: zero}}, {gue: {}}]
+  gue:
+    - ipv4: {source: host.address, destination: received.ipv4.source}
+    - udp: {destination_port: 6080, source_port: flow, checksum: zero}
+    - gue: {}
 egress:
   rules: [{name: answers, match: {source: 203.0.113.0/24}, reflect: in}]
   default: pass
