@@ -27,10 +27,12 @@ from .kernel.pins import open_map, pin
 from .kernel.programs import Program
 from .loader import counters
 from .loader.adopt import adopt, drop_former
+from .loader.closing import lift
 from .loader.desired import Request, open_ready, paths_of
 from .loader.erase import erase
 from .loader.first_release import held
 from .loader.instances import load
+from .loader.kept import refresh
 from .loader.layouts import COUNTERS
 from .loader.state import State, from_another_namespace, new_state, save
 from .loader.state import load as load_state
@@ -61,7 +63,18 @@ def apply(request: Request) -> Applied:
                 _carry_out(planned, stack)
         else:
             _remember(planned)
-        return Applied(planned, time.monotonic() - begun)
+        lift(bundle.manifest.name)  # last: from here on every program is in force
+    _refresh_copy(planned, request)
+    return Applied(planned, time.monotonic() - begun)
+
+
+def _refresh_copy(planned: Plan, request: Request) -> None:
+    """What the machine boots from is what was applied last. Where that fails, the apply is done all the same: H147."""
+    try:
+        refresh(planned.desired, request)
+    except (OSError, KernelError, DiagnosedError) as error:
+        words = f"applied, but the copy that this machine boots from could not be written: {error}"
+        planned.findings.warning("H147", words, help="make room there, and apply again")
 
 
 def _carry_out(planned: Plan, stack: ExitStack) -> None:
