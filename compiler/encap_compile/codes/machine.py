@@ -11,9 +11,16 @@ CODES: dict[str, Explained] = {
     ),
     "H101": Explained(
         "a privilege is missing",
-        "Looking at other programs, loading and attaching need CAP_BPF and CAP_NET_ADMIN (before Linux 5.8:\n"
-        "CAP_SYS_ADMIN), in the first user namespace: capabilities of a rootless container do not count. Run encapctl\n"
-        "as root, or grant them:\n\n    setpriv --ambient-caps +bpf,+net_admin --inh-caps +bpf,+net_admin encapctl ...",
+        "Every verb needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON (before Linux 5.8 CAP_SYS_ADMIN in place of the\n"
+        "first and the last), in the first user namespace: capabilities of a rootless container do not count. `sweep`\n"
+        "needs CAP_SYS_PTRACE too, to see the namespaces of all processes. Run encapctl as root, or grant them; a\n"
+        "user other than root also needs a bpf filesystem and a folder for the state that are his own:\n\n"
+        "    mount -t bpf bpf /run/encap-pins && mkdir /run/encap && chown encap: /run/encap-pins /run/encap\n"
+        "    C=+bpf,+net_admin,+perfmon\n"
+        "    setpriv --reuid encap --regid encap --clear-groups --inh-caps $C --ambient-caps $C \\\n"
+        "        env ENCAP_BPFFS=/run/encap-pins encapctl apply build/NAME\n\n"
+        "What the first release applied has no pins of its programs: looking at those takes CAP_SYS_ADMIN once, and\n"
+        "without it `apply` replaces them.",
     ),
     "H102": Explained(
         "no bpf filesystem",
