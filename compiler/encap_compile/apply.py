@@ -34,6 +34,9 @@ from .loader.first_release import held
 from .loader.instances import load
 from .loader.kept import refresh
 from .loader.layouts import COUNTERS
+from .loader.observe import observe
+from .loader.program_pins import drop_all_but, keep
+from .loader.second_look import confirm
 from .loader.state import State, from_another_namespace, new_state, save
 from .loader.state import load as load_state
 from .plan import DETACH, KEEP, SWITCH, HookChange, MapChange, Plan, plan
@@ -63,6 +66,7 @@ def apply(request: Request) -> Applied:
                 _carry_out(planned, stack)
         else:
             _remember(planned)
+        _look_again(planned)
         lift(bundle.manifest.name)  # last: from here on every program is in force
     _refresh_copy(planned, request)
     return Applied(planned, time.monotonic() - begun)
@@ -75,6 +79,17 @@ def _refresh_copy(planned: Plan, request: Request) -> None:
     except (OSError, KernelError, DiagnosedError) as error:
         words = f"applied, but the copy that this machine boots from could not be written: {error}"
         planned.findings.warning("H147", words, help="make room there, and apply again")
+
+
+def _look_again(planned: Plan) -> None:
+    """Drop the pins of programs that run no more. Raises DiagnosedError if what was meant is not in force."""
+    desired = planned.desired
+    paths = desired.paths.named(desired.paths.bundle)
+    seen = observe(paths, [hook for _, _, hook in desired.hooks()])
+    drop_all_but(paths, [r.program_id for r in seen.running], [m for r in seen.running for m in r.map_ids])
+    found = confirm(desired, seen)
+    if found:
+        raise DiagnosedError(found, Exit.KERNEL)
 
 
 def _carry_out(planned: Plan, stack: ExitStack) -> None:
@@ -90,6 +105,7 @@ def _carry_out(planned: Plan, stack: ExitStack) -> None:
         _write(change, loaded.maps[change.map])
     state = _remember_counters(planned, before)
     pins = _pin_new(planned, loaded.maps)
+    keep(paths, loaded.programs.values(), loaded.hosts)
     for hook in _in_order(planned.hooks):
         try:
             _carry_out_hook(planned, hook, loaded.programs)
