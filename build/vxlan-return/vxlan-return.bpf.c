@@ -372,6 +372,19 @@ static __always_inline bool parse_ipv6(const struct __sk_buff *skb, __u32 offset
 	return true;
 }
 
+/*
+ * Parse the packet within one that came in. NULL: there is none. No part of its caller, because what clang keeps of it for
+ * each encapsulation would fill the stack.
+ */
+static __noinline struct packet *parse_inner(const struct __sk_buff *skb, __u32 offset, bool is_ipv4)
+{
+	struct packet found = {};
+
+	if (is_ipv4 ? !parse_ipv4(skb, offset, &found) : !parse_ipv6(skb, offset, &found))
+		return NULL;
+	return through_scratch(&found);
+}
+
 /* Whether an address is an outer source of this host, on whatever device. */
 static __always_inline bool is_own_address(struct ip_address address)
 {
@@ -1164,7 +1177,6 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 	const struct vlan_tag *tag;
 	__be16 type;
 	__u8 ecn;
-	struct packet found = {};
 	struct packet *packet;
 	struct flow *flow = flow_at_hand();
 	bool listed = false;
@@ -1239,12 +1251,9 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 		return refuse(&counters->refused_vxlan__gso, skb);
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_vxlan__length, skb);
-	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + overhead, &found)
-			  : !parse_ipv6(skb, ETH_HLEN + overhead, &found))
-		return refuse(&counters->refused_vxlan__payload, skb);
-	packet = through_scratch(&found);
+	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
 	if (!packet)
-		return TC_ACT_SHOT;
+		return refuse(&counters->refused_vxlan__payload, skb);
 
 	/* from-lb: vxlan from balancers inner vips, learned for replies (vxlan-return.yaml:23) */
 	if (may_send_from_lb_ipv4(outer)) {
@@ -1330,7 +1339,6 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 e
 	const struct vlan_tag *tag;
 	__be16 type;
 	__u8 ecn;
-	struct packet found = {};
 	struct packet *packet;
 	struct flow *flow = flow_at_hand();
 	bool listed = false;
@@ -1403,12 +1411,9 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 e
 		return refuse(&counters->refused_vxlan__gso, skb);
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_vxlan__length, skb);
-	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + overhead, &found)
-			  : !parse_ipv6(skb, ETH_HLEN + overhead, &found))
-		return refuse(&counters->refused_vxlan__payload, skb);
-	packet = through_scratch(&found);
+	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
 	if (!packet)
-		return TC_ACT_SHOT;
+		return refuse(&counters->refused_vxlan__payload, skb);
 
 	/* from-lb: vxlan from balancers inner vips, learned for replies (vxlan-return.yaml:23) */
 	if (may_send_from_lb_ipv6(outer)) {

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from .diagnostics import DiagnosedError
 from .kernel.errors import KernelError
+from .kernel.hooks.base import Point
+from .loader.bundle import load_manifest
+from .loader.closing import CLOSED, close
 from .loader.desired import Request
+from .loader.kept import known_on_link
+from .loader.observe import observe
+from .loader.paths import Paths
 from .machine import NOT_GIVEN
 
 # No address, no device, two addresses while they are exchanged, no address of a family: all this may change by itself.
@@ -20,5 +26,14 @@ def is_late(error: DiagnosedError | KernelError | OSError) -> bool:
 
 
 def close_until_applied(request: Request) -> int:
-    """With `boot: closed`, and nothing in force: take the routes of the rules' prefixes; how many there are."""
-    return 0
+    """With `boot: closed`, and no program of ours at egress: take the routes of the rules' prefixes, and count them.
+
+    Raises DiagnosedError for a bundle that cannot be read, KernelError.
+    """
+    manifest = load_manifest(request.bundle)
+    if manifest.boot != CLOSED:
+        return 0
+    observed = observe(Paths.of(manifest.name, request.bpffs))
+    if any(r.hook.point is Point.EGRESS for r in observed.running):
+        return 0  # where one device of several is missing, the others go on
+    return close(manifest, known_on_link(request.bundle))

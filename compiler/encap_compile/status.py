@@ -13,6 +13,7 @@ from .kernel.machine import seconds_since_boot
 from .loader import counters
 from .loader.attached import attached_indexes
 from .loader.cgroups import Cgroups, attached_path, find_cgroups, needed_points
+from .loader.closing import is_closed
 from .loader.compose import CGROUP_LEVELS, WORDS, Context, compose, compose_cgroup, decode, identity_of
 from .loader.desired import given_values, require_privilege
 from .loader.hostfile import open_host_file
@@ -105,6 +106,8 @@ def _look(paths: Paths, bundle: Manifest | None, deep: bool) -> Status:
     still = [h for h in expected if h.point in DEVICE_POINTS or h.target in known]
     drift = [*_drift_devices(state, here), *_drift_hooks(hooks, still, manifest), *drift]
     drift += [f"a link on {_left_name(state, hook)} is left over: what it was on is gone" for _, hook in observed.stale]
+    if is_closed(name):
+        drift.append("its prefixes have no route, as before the first apply (`boot: closed`): apply again")
     if state is not None and manifest is not None:
         drift += [*drift_of_pins(state, observed), *drift_of_files(state, name)]
         drift += drift_of_entries(state, paths) if deep else []

@@ -83,7 +83,7 @@ def watch(request: Request, say: Callable[[Round], None], once: bool = False) ->
     """
     with Stop() as stop, Changes() as changes:
         watching, pause, ready = Watching(request), 0.0, False
-        say_closed = close_until_applied(request)
+        say_closed = _closed(request)
         while not stop.told:
             changes.drain()  # what changes from here on shows when this is done
             before, watching = watching, watching.now()
@@ -95,7 +95,7 @@ def watch(request: Request, say: Callable[[Round], None], once: bool = False) ->
                 if not ready and not late:
                     raise
                 pause = min(max(2 * pause, RETRY_FIRST), RETRY_MOST)
-                closed = close_until_applied(request) if late else 0
+                closed = _closed(request) if late else 0
                 say(Round(None, _diagnostics(error), pause, late, closed or say_closed))
                 watching = watching.after_failure()
             else:
@@ -107,6 +107,14 @@ def watch(request: Request, say: Callable[[Round], None], once: bool = False) ->
                     return
             ready = True
             _until_worth_a_try(watching, changes, stop, pause)
+
+
+def _closed(request: Request) -> int:
+    """How many prefixes were closed. What is wrong with the bundle is for apply to say."""
+    try:
+        return close_until_applied(request)
+    except DiagnosedError:
+        return 0
 
 
 def _until_worth_a_try(watching: Watching, changes: Changes, stop: Stop, pause: float) -> None:

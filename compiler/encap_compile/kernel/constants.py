@@ -41,6 +41,8 @@ ENOTSUPP = 524
 # include/uapi/linux/capability.h
 CAP_NET_ADMIN = 12
 CAP_SYS_ADMIN = 21
+CAP_SYS_PTRACE = 19
+CAP_PERFMON = 38  # Linux 5.8; CAP_SYS_ADMIN before
 CAP_BPF = 39  # Linux 5.8; CAP_SYS_ADMIN before
 
 # include/uapi/linux/if_ether.h, pkt_sched.h

@@ -11,6 +11,7 @@ from ..diagnostics import Diagnostic
 from ..kernel.hooks.base import DEVICE_POINTS, OnHook
 from ..kernel.machine import kernel_release
 from ..loader.cgroups import needed_points
+from ..loader.closing import CLOSED, closable, left_open, on_link
 from ..loader.hostfile import DEFAULT
 from ..loader.routing import RouteReport
 from ..loader.scope import Scope
@@ -18,6 +19,7 @@ from ..loader.state import cgroup_words, target_name
 from ..plan import ATTACH, DETACH, KEEP, REPLACE, SWITCH, HookChange, MapChange, Plan
 from . import FORMAT_VERSION, counted, hook_place, hook_words
 
+MOST_NAMED = 5  # prefixes and rules
 MOST_PENDING = 5  # rows named one by one
 _SIGNS = {KEEP: " ", ATTACH: "+", REPLACE: "~", SWITCH: "~", DETACH: "-"}
 _WORDS = {
@@ -38,10 +40,12 @@ def plan_text(plan: Plan, routes: RouteReport | None = None, done: bool = False,
     values = [f"{n} = {v.text()} ({v.origin})" for n, v in plan.desired.machine.values.items()]
     if values:
         lines.append("  host   " + "   ".join(values))
-    lines += [f"  {c.sign} rule {c.rule.name:<12} {_arrow(c.before, c.rule.text)}" for c in plan.rules]
+    width = max((len(c.rule.name) for c in plan.rules), default=0)
+    lines += [f"  {c.sign} rule {c.rule.name:<{max(width, 12)}} {_arrow(c.before, c.rule.text)}" for c in plan.rules]
     lines += [text for m in plan.maps if (text := _map_line(m))]
     lines += [_hook_line(h) for h in plan.hooks if h.action != KEEP or not done]
     lines += _cgroup_lines(plan)
+    lines += _boot_lines(plan) if not done else []
     if plan.scope is not None and not done:
         lines += _scope_lines(plan.scope)
     if plan.leftovers:
@@ -96,6 +100,10 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
             for h in plan.hooks
         ],
         "cgroups": _cgroups(plan),
+        "boot": {
+            "closed": [str(n) for n in closable(desired.manifest)] if desired.manifest.boot == CLOSED else [],
+            "unencapsulated": [r.name for r in left_open(desired.manifest)],
+        },
         "sockets": {
             "elsewhere": plan.scope.count,
             "elsewhere_named": list(plan.scope.elsewhere),
@@ -177,6 +185,25 @@ def _hook_line(change: HookChange) -> str:
     words = _WORDS[change.action]
     where = hook_place(change.on, change.kind, change.hook.point)
     return f"  {_SIGNS[change.action]} hook {where}: {programs} ({words}{why})"
+
+
+def _boot_lines(plan: Plan) -> list[str]:
+    """What becomes of packets before an apply: after a reboot, and while an attached device is missing or new."""
+    manifest = plan.desired.manifest
+    lines = []
+    if manifest.boot == CLOSED:
+        lines.append(f"    boot  closed until apply: {_some([str(n) for n in closable(manifest)])}")
+        inside = [str(n) for n in on_link(closable(manifest))]
+        lines += [f"    boot  open for the network itself, on-link there: {_some(inside)}"] if inside else []
+    names = [rule.name for rule in left_open(manifest)]
+    if names:
+        lines.append(f"    boot  unencapsulated until apply, and on a device made anew: {_some(names)}")
+    return lines
+
+
+def _some(words: list[str]) -> str:
+    more = len(words) - MOST_NAMED
+    return ", ".join(words[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _scope_lines(scope: Scope) -> list[str]:

@@ -27,7 +27,8 @@ def status_text(status: Status) -> str:
         lines.append("  host   " + "   ".join(f"{name} = {value}" for name, value in status.host.items()))
     lines += _filled_lines(status)
     if status.manifest and status.manifest.rules:
-        lines += [f"  rule   {r.name:<12} {r.text}   {r.place}" for r in status.manifest.rules]
+        width = max(12, *(len(r.name) for r in status.manifest.rules))
+        lines += [f"  rule   {r.name:<{width}} {r.text}   {r.place}" for r in status.manifest.rules]
     lines += [f"  pending  {text}" for text in _pending(status)]
     lines += [f"  DRIFT  {text}" for text in status.drift]
     moved = [c for c in status.counters if c[1]]
@@ -107,6 +108,8 @@ def removed_text(removed: Removed) -> str:
     lines += [f"  - hook {hook_place(h.on, h.kind, h.point)}" for h in removed.hooks]
     lines += _rules("now in the clear", removed.in_clear)
     lines += _rules("no longer dropped", removed.undropped)
+    lines += ["  - routes that were closed until apply"] if removed.opened else []
+    lines += [f"  - {path}" for path in removed.forgotten]
     return "\n".join(lines) + "\n"
 
 
@@ -131,6 +134,8 @@ def removed_document(removed: Removed) -> dict[str, Any]:
         "hooks": [{**hook_words(h.on, h.point), "kind": h.kind} for h in removed.hooks],
         "maps": removed.maps,
         "in_clear": [_rule(r) for r in removed.in_clear],
+        "opened": removed.opened,
+        "files": [str(path) for path in removed.forgotten],
         "no_longer_dropped": [_rule(r) for r in removed.undropped],
     }
 
