@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import tracemalloc
 import socket
+import tracemalloc
 from pathlib import Path
 
 import pytest

@@ -159,6 +159,7 @@ def packet_needs(
     keys: Mapping[str, Sequence[str]],
     stacks: Sequence[ir.Stack],
     egress: ir.EgressProgram,
+    learns: bool,
 ) -> ir.PacketNeeds:
     """What the rules, the keys and the stacks want to know; nothing else is parsed."""
     conditions = [c for r in rules for c in r.conditions] + list(ingress_match)
@@ -171,7 +172,7 @@ def packet_needs(
     encapsulates = any(r.action in ("encapsulate", "socket", "reflect") for r in rules)
     owner = any(r.choices or any(isinstance(c, ir.InCgroups) for c in r.conditions) for r in rules)
     owner = owner or "cgroup" in key_words
-    reflects = any(r.action == "reflect" for r in rules)
+    reflects = learns or any(r.action == "reflect" for r in rules)
     uses_hash = encapsulates and any(s.uses_hash for s in stacks)
     ports = (
         bool(wanted & {"source_port", "destination_port"})
@@ -188,7 +189,7 @@ def packet_needs(
         ttl=encapsulates and "ttl" in inner,
         mark="mark" in wanted or "mark" in inner,
         hash=uses_hash,
-        length=encapsulates or owner,
+        length=encapsulates or owner or learns,
         flow=reflects,
         owner=owner,
         discovery=discovery,

@@ -92,6 +92,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         table = tables[source.table]
         rows_file = replace(table.manifest, file=f"{source.table}.csv")
         tables[source.table] = table._replace(manifest=rows_file)
+    found_in = {t.table for r in spec.egress.rules for t in r.targets} | {r.lookup for r in spec.ingress.rules}
     matches = [c for r in (owners.connects if owners else ()) for c in r.conditions]
     matches += [c for d in (ingress.decapsulators if ingress else ()) for r in d.rules for c in r.match]
     keys = {t.name: t.key for t in spec.endpoints.values() if t.name in families_of_tables}
@@ -102,9 +103,10 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         keys,
         [e.stack for d in found_dispatches for e in d.encapsulators],
         egress,
+        learns,
     )
     host = HostValues(spec)
-    if egress.encapsulators or fit:
+    if egress.encapsulators or fit or learns or owners:
         host.device_mtu()
     for stack in in_use:
         for position, use in enumerate(spec.encapsulations[stack.encapsulation].headers):
@@ -167,7 +169,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         headers=header_structs(in_use, visible),
         stacks=tuple(in_use),
         host=host_members,
-        tables=tuple(t.ir for t in tables.values()),
+        tables=tuple(t.ir for t in tables.values() if t.ir.kind != "fixed" or t.manifest.name in found_in),
         address_maps=described_maps,
         counters=described_counters,
         packet=packet,
