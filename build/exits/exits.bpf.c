@@ -352,6 +352,14 @@ static __always_inline struct packet *through_scratch(const struct packet *found
 	return packet;
 }
 
+/* The packet at hand, as it was parsed. */
+static __always_inline struct packet *packet_at_hand(void)
+{
+	__u32 only = 0;
+
+	return bpf_map_lookup_elem(&scratch, &only);
+}
+
 /* TCP, UDP and SCTP begin with the two ports. */
 static __always_inline void parse_ports(const struct __sk_buff *skb, __u32 offset, struct packet *packet)
 {
@@ -670,14 +678,6 @@ static __always_inline struct flow_bucket *flow_bucket(__u32 hash)
 	__u32 index = (__u64)hash * FLOW_BUCKETS >> 32;
 
 	return bpf_map_lookup_elem(&flow_table, &index);
-}
-
-/* The packet at hand, as it was parsed. */
-static __always_inline struct packet *packet_at_hand(void)
-{
-	__u32 only = 0;
-
-	return bpf_map_lookup_elem(&scratch, &only);
 }
 
 /* The flow of the packet at hand, put together here because the stack is too small for it. */
@@ -1732,7 +1732,8 @@ accepted:
 		return refuse(&counters->refused_gre__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
-	packet->transport -= STACK_GRE_IPV4__OVERHEAD;
+	if (packet->transport)
+		packet->transport -= STACK_GRE_IPV4__OVERHEAD;
 	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), STACK_GRE_IPV4__OVERHEAD);
 	fit_segments(skb);
 	if (!inner_is_ipv4)
@@ -1858,7 +1859,8 @@ accepted:
 		return refuse(&counters->refused_gre__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
-	packet->transport -= overhead;
+	if (packet->transport)
+		packet->transport -= overhead;
 	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), overhead);
 	fit_segments(skb);
 	if (inner_is_ipv4)
@@ -1976,7 +1978,8 @@ accepted:
 		return refuse(&counters->refused_ipip__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
-	packet->transport -= STACK_IPIP_IPV4__OVERHEAD;
+	if (packet->transport)
+		packet->transport -= STACK_IPIP_IPV4__OVERHEAD;
 	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), STACK_IPIP_IPV4__OVERHEAD);
 	fit_segments(skb);
 	if (!inner_is_ipv4)
@@ -2095,7 +2098,8 @@ accepted:
 		return refuse(&counters->refused_ipip__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
-	packet->transport -= overhead;
+	if (packet->transport)
+		packet->transport -= overhead;
 	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), overhead);
 	fit_segments(skb);
 	if (inner_is_ipv4)

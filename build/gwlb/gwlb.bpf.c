@@ -256,6 +256,14 @@ static __always_inline struct packet *through_scratch(const struct packet *found
 	return packet;
 }
 
+/* The packet at hand, as it was parsed. */
+static __always_inline struct packet *packet_at_hand(void)
+{
+	__u32 only = 0;
+
+	return bpf_map_lookup_elem(&scratch, &only);
+}
+
 /* TCP, UDP and SCTP begin with the two ports. */
 static __always_inline void parse_ports(const struct __sk_buff *skb, __u32 offset, struct packet *packet)
 {
@@ -525,14 +533,6 @@ static __always_inline struct flow_bucket *flow_bucket(__u32 hash)
 	return bpf_map_lookup_elem(&flow_table, &index);
 }
 
-/* The packet at hand, as it was parsed. */
-static __always_inline struct packet *packet_at_hand(void)
-{
-	__u32 only = 0;
-
-	return bpf_map_lookup_elem(&scratch, &only);
-}
-
 /* The flow of the packet at hand, put together here because the stack is too small for it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -719,9 +719,7 @@ __noinline int find_key(struct __sk_buff *skb, bool quoted)
 		.destination_port = packet->destination_port,
 		.protocol = packet->protocol,
 	};
-	if (packet->protocol == PROTOCOL_UNSEEN)
-		return false;
-	if (packet->ports_unseen) {
+	if (packet->ports_unseen || !packet->transport) {
 		if (!packet->fragment)
 			return false;
 		key->source_port = packet->fragment_id;
@@ -748,9 +746,9 @@ __noinline int find_key(struct __sk_buff *skb, bool quoted)
 static __always_inline bool find_learned(
 	struct __sk_buff *skb, const struct packet *packet, __u32 rule, __u64 idle, struct flow *flow)
 {
-	if (!find_key(skb, true) || !find_flow(rule, packet->ports_unseen ? FLOW_FRAGMENT_IDLE : idle))
+	if (!find_key(skb, true) || !find_flow(rule, packet->transport ? idle : FLOW_FRAGMENT_IDLE))
 		return false;
-	if (packet->fragment && !packet->ports_unseen) {
+	if (packet->fragment && packet->transport) {
 		/* The fragments that follow show no ports, but they will show this. */
 		flow->key.source_port = packet->fragment_id;
 		flow->key.destination_port = packet->fragment_id >> 16;
@@ -766,7 +764,7 @@ static __always_inline void learn_rule_inspect(
 {
 	if (!find_key(skb, false))
 		return;
-	learn_flow(skb, packet->ports_unseen ? FLOW_FRAGMENT_IDLE : IDLE_LEARN_INSPECT, true);
+	learn_flow(skb, !packet->transport ? FLOW_FRAGMENT_IDLE : IDLE_LEARN_INSPECT, true);
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
 		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, overhead))
 		count(&counters->ingress_mss_kept, skb);
@@ -1235,7 +1233,8 @@ accepted:
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	skb->mark = mark;
-	packet->transport -= overhead;
+	if (packet->transport)
+		packet->transport -= overhead;
 	learn_rule_inspect(skb, packet, STACK_GWLB_IPV4__FIXED + tail, counters);
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);

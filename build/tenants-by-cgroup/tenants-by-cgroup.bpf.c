@@ -251,6 +251,14 @@ static __always_inline struct packet *through_scratch(const struct packet *found
 	return packet;
 }
 
+/* The packet at hand, as it was parsed. */
+static __always_inline struct packet *packet_at_hand(void)
+{
+	__u32 only = 0;
+
+	return bpf_map_lookup_elem(&scratch, &only);
+}
+
 /* TCP, UDP and SCTP begin with the two ports. */
 static __always_inline void parse_ports(const struct __sk_buff *skb, __u32 offset, struct packet *packet)
 {
@@ -506,14 +514,6 @@ static __always_inline struct flow_bucket *flow_bucket(__u32 hash)
 	__u32 index = (__u64)hash * FLOW_BUCKETS >> 32;
 
 	return bpf_map_lookup_elem(&flow_table, &index);
-}
-
-/* The packet at hand, as it was parsed. */
-static __always_inline struct packet *packet_at_hand(void)
-{
-	__u32 only = 0;
-
-	return bpf_map_lookup_elem(&scratch, &only);
 }
 
 /* The flow of the packet at hand, put together here because the stack is too small for it. */

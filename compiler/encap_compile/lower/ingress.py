@@ -9,7 +9,7 @@ from .. import ir
 from ..headers import catalogue
 from ..headers.model import Field, Header, NextProtocol, Space
 from ..spec import Addresses, AnySource, IngressRule, Prefix, Reference, Scalar, Spec, TableField
-from .conditions import INLINE_PREFIXES, Conditions
+from .conditions import INLINE_PREFIXES, Conditions, hidden_by_fragments
 from .names import c_name, place_text
 from .reflection import learn
 from .stacks import host_value
@@ -106,6 +106,7 @@ def _decapsulator(
         encapsulation_limit=stack.outer_family == "ipv6",
         tagged=names_inner is not None and names_inner.tagged,
         learns=any(r.learn for r in lowered),
+        fragments=any(hidden_by_fragments(r.match, conditions.families) for r in lowered),
     )
 
 

@@ -35,6 +35,15 @@ from .stacks import family_field
 from .tables import LoweredTable, lower_table, manifest_stack
 from .used_stacks import described_replies, lower_stacks, replies, table_families
 
+FRAGMENTS = ir.ConstantGroup(
+    "Fragments that wait for those behind them.",
+    (
+        ir.NamedConstant("FRAGMENTS_MAX", "4096", "packets"),
+        ir.NamedConstant(
+            "FRAGMENTS_IDLE", "30000000000ULL", "ns: as long as Linux waits for the missing ones (net.ipv4.ipfrag_time)"
+        ),
+    ),
+)
 CGROUP_HOOKS = {  # how the function is called
     "cgroup_listen": "listener",
     "cgroup_setsockopt": "setsockopt",
@@ -84,7 +93,9 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         if t.name in _used_tables(spec)
     }
     tables = {name: _with_fixed_rows(spec, name, t) for name, t in tables.items()}
-    egress = lower_egress(spec, in_use, signatures, conditions, rules, bool(fit and fit.remembers))
+    keys = {t.name: t.key for t in spec.endpoints.values() if t.name in families_of_tables}
+    key_words = [word for words in keys.values() for word in words]
+    egress = lower_egress(spec, in_use, signatures, conditions, rules, bool(fit and fit.remembers), key_words)
     ends = address_sets(spec, egress)
     for source in ends.values():  # the loader fills the set from the rows, compiled in or not
         table = tables[source.table]
@@ -92,7 +103,6 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         tables[source.table] = table._replace(manifest=rows_file)
     matches = [c for r in (owners.connects if owners else ()) for c in r.conditions]
     matches += [c for d in (ingress.decapsulators if ingress else ()) for r in d.rules for c in r.match]
-    keys = {t.name: t.key for t in spec.endpoints.values() if t.name in families_of_tables}
     packet = packet_needs(
         visible,
         rules,
@@ -100,6 +110,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         keys,
         [e.stack for d in found_dispatches for e in d.encapsulators],
         egress,
+        any(d.fragments for d in (ingress.decapsulators if ingress else ())),
     )
     host = HostValues(spec)
     if egress.encapsulators or fit:
@@ -157,6 +168,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         constants=(
             *constant_groups(in_use, frozenset(encapsulating), ingress.decapsulators if ingress else ()),
             *([fitting] if fitting else []),
+            *([FRAGMENTS] if packet.fragments else []),
             *([owner_constants(spec, owners, in_use)] if owners else []),
             *([flow_constants(spec)] if remembers else []),
         ),
