@@ -27,11 +27,16 @@ from .kernel.pins import open_map, pin
 from .kernel.programs import Program
 from .loader import counters
 from .loader.adopt import adopt, drop_former
+from .loader.closing import lift
 from .loader.desired import Request, open_ready, paths_of
 from .loader.erase import erase
 from .loader.first_release import held
 from .loader.instances import load
+from .loader.kept import refresh
 from .loader.layouts import COUNTERS
+from .loader.observe import observe
+from .loader.program_pins import drop_all_but, keep
+from .loader.second_look import confirm
 from .loader.state import State, from_another_namespace, new_state, save
 from .loader.state import load as load_state
 from .plan import DETACH, KEEP, SWITCH, HookChange, MapChange, Plan, plan
@@ -61,7 +66,30 @@ def apply(request: Request) -> Applied:
                 _carry_out(planned, stack)
         else:
             _remember(planned)
-        return Applied(planned, time.monotonic() - begun)
+        _look_again(planned)
+        lift(bundle.manifest.name)  # last: from here on every program is in force
+    _refresh_copy(planned, request)
+    return Applied(planned, time.monotonic() - begun)
+
+
+def _refresh_copy(planned: Plan, request: Request) -> None:
+    """What the machine boots from is what was applied last. Where that fails, the apply is done all the same: H147."""
+    try:
+        refresh(planned.desired, request)
+    except (OSError, KernelError, DiagnosedError) as error:
+        words = f"applied, but the copy that this machine boots from could not be written: {error}"
+        planned.findings.warning("H147", words, help="make room there, and apply again")
+
+
+def _look_again(planned: Plan) -> None:
+    """Drop the pins of programs that run no more. Raises DiagnosedError if what was meant is not in force."""
+    desired = planned.desired
+    paths = desired.paths.named(desired.paths.bundle)
+    seen = observe(paths, [hook for _, _, hook in desired.hooks()])
+    drop_all_but(paths, [r.program_id for r in seen.running], [m for r in seen.running for m in r.map_ids])
+    found = confirm(desired, seen)
+    if found:
+        raise DiagnosedError(found, Exit.KERNEL)
 
 
 def _carry_out(planned: Plan, stack: ExitStack) -> None:
@@ -77,6 +105,7 @@ def _carry_out(planned: Plan, stack: ExitStack) -> None:
         _write(change, loaded.maps[change.map])
     state = _remember_counters(planned, before)
     pins = _pin_new(planned, loaded.maps)
+    keep(paths, loaded.programs.values(), loaded.hosts)
     for hook in _in_order(planned.hooks):
         try:
             _carry_out_hook(planned, hook, loaded.programs)

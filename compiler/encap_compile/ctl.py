@@ -28,7 +28,7 @@ def _of_the_kernel(error: Exception) -> command_line.Ending | None:
     from .kernel.errors import KernelError, NotPermittedError
 
     if isinstance(error, NotPermittedError):
-        fix = "run it as root, or with CAP_BPF and CAP_NET_ADMIN in the first user namespace"
+        fix = "run it as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON in the first user namespace"
         return (Diagnostic("H101", f"the kernel does not permit it: {error}", help=fix),), Exit.MACHINE
     if isinstance(error, KernelError):
         return (Diagnostic("K209", f"the kernel refused: {error}"),), Exit.KERNEL

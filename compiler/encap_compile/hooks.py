@@ -23,6 +23,8 @@ HOOKS = MappingProxyType(
             Hook("tc_egress", "tc", "struct __sk_buff", (4, 5)),
             Hook("tc_ingress", "tc", "struct __sk_buff", (4, 5)),
             Hook("cgroup_listen", "cgroup_skb/ingress", "struct __sk_buff", (4, 10)),
+            Hook("cgroup_create", "cgroup/sock_create", "struct bpf_sock", (4, 10)),
+            Hook("cgroup_unattached", "cgroup_skb/egress", "struct __sk_buff", (4, 10)),
             Hook("cgroup_setsockopt", "cgroup/setsockopt", "struct bpf_sockopt", (5, 3)),
             Hook("cgroup_getsockopt", "cgroup/getsockopt", "struct bpf_sockopt", (5, 3)),
             Hook("cgroup_connect4", "cgroup/connect4", "struct bpf_sock_addr", (4, 17)),

@@ -12,7 +12,7 @@ from re import compile as pattern
 
 PREFIXES = (
     "decapsulate_", "encapsulate_", "find_in_", "has_addresses_of_", "in_ends_", "in_list_", "in_set_", "learn_rule_",
-    "may_send_", "reflect_",  # functions and labels
+    "looks_like_", "may_send_", "reflect_",  # functions and labels
     "ends_", "list_", "row_", "rows_", "set_", "table_",  # maps, rows, pointers to rows
     "key_", "options_", "prefix_of_", "stack_",  # structs
     "field_", "option_", "received_", "value_",  # their members
@@ -20,7 +20,10 @@ PREFIXES = (
     "CGROUP_BIT_", "CONNECT_RULE_", "ENCAP_", "IDLE_LEARN_", "LEARN_", "OVERHEAD_", "ROW_", "STACK_",
     "TABLE_",  # constants
 )  # fmt: skip
-SUFFIXES = ("__connect4", "__connect6", "__egress", "__getsockopt", "__ingress", "__listener", "__setsockopt")
+SUFFIXES = (
+    "__connect4", "__connect6", "__create", "__egress", "__getsockopt", "__ingress", "__listener", "__setsockopt",
+    "__unattached",
+)  # fmt: skip
 _PLAIN = pattern(r"[a-z0-9]+(_[a-z0-9]+)*")
 
 

@@ -601,7 +601,9 @@ class Owners(NamedTuple):
     """Whose packets are whose, where rules ask for it. Without `rules` no socket may choose.
 
     `levels`: whether cgroups are asked for; `named_levels`: how far below the attached one those lie that rules name,
-    and `rows_by_cgroup` if rows do too. `clamps_all`: a packet's cgroup alone may have it encapsulated. `mptcp`: a
+    and `rows_by_cgroup` if rows do too. `guard`: what rules encapsulate is dropped where it leaves by a device without
+    our program; `marks`: sockets are marked for that when they are made, for kernels on which a packet does not tell
+    its network namespace (before 6.13). `clamps_all`: a packet's cgroup alone may have it encapsulated. `mptcp`: a
     subflow's connection can be asked (5.19). `errno`: refusals have a number (5.18).
     """
 
@@ -615,6 +617,8 @@ class Owners(NamedTuple):
     connects: tuple[ConnectRule, ...]
     clamps_all: bool
     encapsulates: bool
+    guard: bool
+    marks: bool
     mptcp: bool
     errno: bool
 
@@ -684,9 +688,24 @@ class Identifier(NamedTuple):
     reason: str
 
 
+class Mark(NamedTuple):
+    """Bits of a received packet by which a stack is told from others of the same protocol and port.
+
+    `offset` bytes behind the outermost header stands a word of `bits`, which has one of `values` under `mask`, both in
+    host order.
+    """
+
+    offset: int
+    bits: int
+    mask: int
+    values: tuple[int, ...]
+    what: str
+
+
 class Decapsulator(NamedTuple):
     """A function that judges a packet of a stack and takes the stack off.
 
+    `marks` all hold for its packets, and for none of the stacks that are looked for after it.
     `next` names the inner packet: a number for each family. Without `next_layer` it is the inner packet's own version.
     `encapsulation_limit`: a destination option of RFC 2473 may stand behind the outer IPv6 header.
     `tagged`: a priority tag may stand between the last header and the inner packet.
@@ -711,6 +730,7 @@ class Decapsulator(NamedTuple):
     any_match: bool
     encapsulation_limit: bool
     tagged: bool
+    marks: tuple[Mark, ...]
     learns: bool
     fragments: bool  # a match asks for what later fragments do not show
 

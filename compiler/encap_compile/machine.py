@@ -16,6 +16,7 @@ from .loader.hostfile import Given
 from .manifest import HostDeclaration, Manifest
 from .values import WIDTHS
 
+NOT_GIVEN = "is not given"  # of a value without a default: waiting does not help
 _BROADCAST = IPv4Address("255.255.255.255")
 _FAMILIES = {"ip": (4, 6), "ipv4": (4,), "ipv6": (6,)}
 
@@ -141,7 +142,7 @@ class _Resolver:
                 self.values[declaration.name] = Resolved(declaration, given.origin, parsed, None, given.place)
             return
         if not declaration.default:
-            words = f"host value `{declaration.name}` ({declaration.type}) is not given"
+            words = f"host value `{declaration.name}` ({declaration.type}) {NOT_GIVEN}"
             fix = (
                 f"give it with --set {declaration.name}=..., or in the host file (/etc/encap/host.yaml or --host FILE)"
             )

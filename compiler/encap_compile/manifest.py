@@ -42,6 +42,7 @@ class Member(Record):
       stack          u32: which layout of headers this row takes, see `Table.stacks`
       cgroup         u64, host order: a cgroup's number in the kernel, which is its directory's inode
       bytes          raw bytes (the bundle's identity)
+      u32s           several u32 in host byte order, as many as fit
       pad            zero bytes
     """
 
@@ -139,6 +140,10 @@ class HostMember(Record):
       cgroup_level   u32: how deep the attached cgroup lies in the kernel's hierarchy; 0 is its root
       cgroup_levels  u32: bit n is set if a row is keyed by a cgroup n levels below the attached one
       netns_cookie   u64: SO_NETNS_COOKIE of this network namespace; 0 where the kernel does not tell programs (5.15)
+      attached       u32s: of the instance for a cgroup, the ifindexes of the devices whose packets come to our programs
+      packet_netns_cookie  u64: as netns_cookie; 0 where programs cannot ask a packet's socket for it (6.13)
+      socket_netns_cookie  u64: as netns_cookie; 0 where only programs could tell it (5.14)
+      initial_netns  u32: 1 in the machine's first network namespace
     In the instance for a cgroup, DEVICE.mtu is the smallest of all attached devices, and what else belongs to a device
     is zero. `family` picks one address of a value of type ip.
     `required_for` names what needs it: "stack:NAME" (rows of that stack), or empty for always. `own` says that it is

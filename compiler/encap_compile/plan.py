@@ -18,6 +18,7 @@ from .loader.overlaps import OVERLAPS, check_overlaps
 from .loader.removals import Removal
 from .loader.removals import refused as removals_refused
 from .loader.rowdiff import NOTHING, Difference, difference, whole
+from .loader.scope import Scope, find_scope
 from .loader.state import State, cgroup_name, target_name
 from .manifest import Manifest, RuleSummary
 
@@ -79,7 +80,10 @@ class RuleChange:
 
 @dataclass(frozen=True)
 class Plan:
-    """`leftovers` are pins of maps that nothing uses any more. `findings` are the warnings met on the way."""
+    """`leftovers` are pins of maps that nothing uses any more. `findings` are the warnings met on the way.
+
+    `scope` says whose sockets rules see, None where no rule asks for sockets or cgroups.
+    """
 
     desired: Desired
     observed: Observed
@@ -90,6 +94,7 @@ class Plan:
     findings: Findings
     cgroups: tuple[CgroupChange, ...] = ()
     refused: tuple[Diagnostic, ...] = ()  # why apply would not carry it out
+    scope: Scope | None = None
 
     @property
     def refusal(self) -> Exit:
@@ -137,7 +142,10 @@ def plan(request: Request, bundle: Bundle | None = None) -> Plan:
     removals = _removals(observed.state, maps)
     refused = removals_refused(removals, desired.limits, desired.allow_removals)
     refused = [*refused, *_overlaps(request, desired, observed)]
-    return Plan(desired, observed, hooks, maps, rules, leftovers, desired.findings, cgroups, tuple(refused))
+    known = desired.cgroups
+    scope = find_scope(desired.manifest, known, desired.findings) if known is not None else None
+    found = desired.findings
+    return Plan(desired, observed, hooks, maps, rules, leftovers, found, cgroups, tuple(refused), scope)
 
 
 def _overlaps(request: Request, desired: Desired, observed: Observed) -> list[Diagnostic]:

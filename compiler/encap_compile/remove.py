@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from .diagnostics import DiagnosedError, Diagnostic, Exit
 from .kernel.hooks.base import Point
 from .kernel.hooks.choose import KINDS
 from .kernel.pins import remove_empty
 from .loader.adopt import attached
+from .loader.closing import lift
 from .loader.desired import require_privilege
 from .loader.erase import erase
 from .loader.first_release import held
+from .loader.kept import forget_kept
 from .loader.lock import FOR_EVER, Patience
 from .loader.observe import observe
 from .loader.paths import Paths
@@ -40,6 +43,8 @@ class Removed:
     maps: int
     in_clear: tuple[RuleSummary, ...]
     undropped: tuple[RuleSummary, ...] = ()
+    opened: bool = False
+    forgotten: tuple[Path, ...] = ()
 
 
 def remove(name: str, manifest: Manifest | None = None, bpffs: str = "", patience: Patience = FOR_EVER) -> Removed:
@@ -49,7 +54,9 @@ def remove(name: str, manifest: Manifest | None = None, bpffs: str = "", patienc
     require_pins(here)
     with held(here, patience) as paths:
         observed = observe(paths)
-        if observed.empty and not paths.pins.exists() and not paths.state.exists():
+        opened, forgotten = lift(name), forget_kept(name)
+        there = not observed.empty or paths.pins.exists() or paths.state.exists()
+        if not there and not opened and not forgotten:
             remove_empty(paths.pins.parent, paths.bpffs)  # an earlier run was killed right before it had done this
             words = f"nothing of {name} is on this machine, in this network namespace"
             raise DiagnosedError([Diagnostic("H110", words)], Exit.MACHINE)
@@ -65,7 +72,9 @@ def remove(name: str, manifest: Manifest | None = None, bpffs: str = "", patienc
     applied = observed.state.manifest if observed.state and observed.state.manifest else manifest
     # Without both nothing was ever encapsulated: the first apply did not come so far.
     ran = any(h.point == Point.EGRESS for h in hooks) or bool(observed.state and observed.state.manifest)
-    return Removed(name, tuple(hooks), maps, *pass_now(applied.rules if applied and ran else ()))
+    return Removed(
+        name, tuple(hooks), maps, *pass_now(applied.rules if applied and ran else ()), opened, tuple(forgotten)
+    )
 
 
 def pass_now(rules: Sequence[RuleSummary]) -> tuple[tuple[RuleSummary, ...], tuple[RuleSummary, ...]]:

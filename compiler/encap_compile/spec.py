@@ -180,6 +180,8 @@ class Egress(Record):
     place: Place = dataclasses.field(compare=False)
     default_place: Place = dataclasses.field(compare=False)
     remember: Remember | None = None
+    unattached: str = "drop"  # or pass: chosen packets that leave by a device that is not attached
+    unattached_place: Place = dataclasses.field(default=NOWHERE, compare=False)
     segmentation: bool = True  # False: no GSO packet is to be encapsulated by what the kernel cannot segment
     boot: str = "open"  # open or closed: before anything is applied
     boot_place: Place = dataclasses.field(default=NOWHERE, compare=False)

@@ -11,7 +11,9 @@ from .kernel.devices import Device, devices
 from .kernel.hooks.base import CGROUP_POINTS, DEVICE_POINTS, Hook, OnHook, Point
 from .kernel.machine import seconds_since_boot
 from .loader import counters
-from .loader.cgroups import Cgroups, attached_path, find_cgroups
+from .loader.attached import attached_indexes
+from .loader.cgroups import Cgroups, attached_path, find_cgroups, needed_points
+from .loader.closing import is_closed
 from .loader.compose import CGROUP_LEVELS, WORDS, Context, compose, compose_cgroup, decode, identity_of
 from .loader.desired import given_values, require_privilege
 from .loader.hostfile import open_host_file
@@ -102,8 +104,10 @@ def _look(paths: Paths, bundle: Manifest | None, deep: bool) -> Status:
     known = set(cgroups.numbers.values()) if cgroups else set()
     # Where a cgroup is gone, that is what is said, and not that its programs are.
     still = [h for h in expected if h.point in DEVICE_POINTS or h.target in known]
-    drift = [*_drift_hooks(hooks, still, manifest), *drift]
+    drift = [*_drift_devices(state, here), *_drift_hooks(hooks, still, manifest), *drift]
     drift += [f"a link on {_left_name(state, hook)} is left over: what it was on is gone" for _, hook in observed.stale]
+    if is_closed(name):
+        drift.append("its prefixes have no route, as before the first apply (`boot: closed`): apply again")
     if state is not None and manifest is not None:
         drift += [*drift_of_pins(state, observed), *drift_of_files(state, name)]
         drift += drift_of_entries(state, paths) if deep else []
@@ -126,8 +130,10 @@ def _expected(state: State | None, manifest: Manifest | None) -> list[Hook]:
         return []
     points = [Point(p.hook) for p in manifest.programs]
     devices = [Hook(i, point) for point in points if point in DEVICE_POINTS for i in state.devices.values()]
-    numbers = [(state.cgroups.get(c.path, 0), c.hooks) for c in manifest.cgroups]
-    return devices + [Hook(number, point) for point in points for number, hooks in numbers if number and point in hooks]
+    numbers = [(state.cgroups.get(c.path, 0), needed_points(c)) for c in manifest.cgroups]
+    return devices + [
+        Hook(number, point) for point in points for number, needed in numbers if number and point in needed
+    ]
 
 
 def _there(hook: Hook, here: dict[str, Device]) -> bool:
@@ -148,6 +154,19 @@ def _hook(observed: Observed, hook: Hook, here: dict[str, Device], reader: Manif
     if hook.point in DEVICE_POINTS:
         name = next((d.name for d in here.values() if d.index == hook.target), name)
     return HookStatus(name, hook, running, identity, since, tuple(observed.hooks.get(hook, ())))
+
+
+def _drift_devices(state: State | None, here: dict[str, Device]) -> list[str]:
+    """Attached devices that are gone, or others than they were under the same name."""
+    found = []
+    for name, number in (state.devices if state else {}).items():
+        device = here.get(name)
+        if device is None:
+            renamed = next((d.name for d in here.values() if d.index == number), "")
+            found.append(f"device {name} is called {renamed} now" if renamed else f"device {name} is gone")
+        elif device.index != number:
+            found.append(f"device {name} was made anew ({number} -> {device.index}): our programs are not on it")
+    return found
 
 
 def _drift_hooks(hooks: tuple[HookStatus, ...], expected: list[Hook], manifest: Manifest | None) -> list[str]:
@@ -206,7 +225,7 @@ def _drift_host(
     manifest: Manifest, state: State, observed: Observed, machine: Machine, cgroups: Cgroups | None
 ) -> list[str]:
     """Compare the host values with those in force."""
-    context = Context(cgroups.attached.level if cgroups else 0)
+    context = Context(cgroups.attached.level if cgroups else 0, attached=attached_indexes(manifest, machine))
     instances = [compose(manifest, machine, device, context) for device in machine.attached]
     for named in manifest.cgroups if cgroups else ():
         number = state.cgroups.get(named.path, 0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from .diagnostics import DiagnosedError, Diagnostic, Exit
+from .kernel.constants import CAP_SYS_PTRACE
 from .kernel.hooks.base import DEVICE_POINTS, Point
 from .kernel.hooks.pinned import is_on, pinned_hooks, take_off
 from .kernel.machine import in_first_pid_namespace
@@ -38,7 +39,7 @@ class Left:
 
 def sweep(bpffs: str = "", look: bool = False, patience: Patience = FOR_EVER) -> tuple[Left, ...]:
     """Find and take away, or with `look` only find. Raises DiagnosedError (H101, H118, H132), KernelError, OSError."""
-    require_privilege()
+    require_privilege(CAP_SYS_PTRACE)  # without it no other process shows its namespaces
     if not in_first_pid_namespace():
         words = "not all processes can be seen from here, so no network namespace can be told to be gone"
         raise DiagnosedError([Diagnostic("H118", words, help="run it outside of the container")], Exit.MACHINE)

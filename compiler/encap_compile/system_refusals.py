@@ -18,6 +18,7 @@ _WAYS_OUT = {
     errno.ENOMEM: "free some memory",
     errno.ENOBUFS: "free some memory",
 }
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 
 
 def refusal(error: OSError | MemoryError) -> Diagnostic:

@@ -1,14 +1,16 @@
-"""Applying a bundle, and again whenever a cgroup that it names comes, goes, or is followed by another one.
+"""Applying a bundle, and again whenever what it stands on changes.
 
-The kernel tells of directories that are made and removed where those cgroups are; now and then they are looked at
-without being told, since a watch can be missing. What fails is said, and tried again.
+That is a cgroup that it names, which comes, goes, or is followed by another one; a device of its host values with its
+number, MAC, MTU and addresses; and the files that host values and rows are read from. The kernel tells of cgroups by
+inotify, of devices by rtnetlink; now and then everything is looked at without being told, since a message can be
+missing. What fails is said, and tried again. What is only late, a device or its address, is waited for.
 """
 
 from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from socket import socketpair
 from types import FrameType, TracebackType
@@ -16,10 +18,12 @@ from typing import Self
 
 from .apply import Applied, apply
 from .diagnostics import DiagnosedError, Diagnostic
+from .kernel.changes import Changes
 from .kernel.errors import KernelError
 from .kernel.inotify import Watcher
-from .loader.cgroups import Cgroups
+from .lateness import close_until_applied, is_late
 from .loader.desired import Request
+from .watching import Watching
 
 POLL = 10.0  # seconds after which cgroups are looked at without being told
 RETRY_FIRST, RETRY_MOST = 1.0, 30.0  # seconds from a failure to the next try; each time twice as long
@@ -27,11 +31,18 @@ RETRY_FIRST, RETRY_MOST = 1.0, 30.0  # seconds from a failure to the next try; e
 
 @dataclass(frozen=True)
 class Round:
-    """One apply: what was done, or why it could not be and in how many seconds it is tried again."""
+    """One apply: what was done, or why it could not be and in how many seconds it is tried again.
+
+    `waits` says that something is only late, and `closed` how many prefixes have no route until it comes. `why` are the
+    devices and files whose change led to it.
+    """
 
     applied: Applied | None
     failure: Sequence[Diagnostic] = ()
     retry: float = 0.0
+    waits: bool = False
+    closed: int = 0
+    why: tuple[str, ...] = ()
 
 
 class Stop:
@@ -65,42 +76,61 @@ class Stop:
         self._write.close()
 
 
-def watch(request: Request, say: Callable[[Round], None]) -> None:
-    """Until SIGTERM or SIGINT, when everything stays in force. Raises what the first apply raises."""
-    with Stop() as stop:
-        applied = apply(request)
-        say(Round(applied))
-        cgroups = applied.plan.desired.cgroups
-        seen = dict(cgroups.numbers) if cgroups else {}
-        pause = 0.0
-        while _worth_a_try(cgroups, seen, stop, pause):
-            seen = cgroups.now() if cgroups else {}  # what changes from here on shows when this is done
+def watch(request: Request, say: Callable[[Round], None], once: bool = False) -> None:
+    """Until SIGTERM or SIGINT, or with `once` until the bundle is applied; everything stays in force.
+
+    Raises what the first apply raises, unless that only came too early.
+    """
+    with Stop() as stop, Changes() as changes:
+        watching, pause, ready = Watching(request), 0.0, False
+        say_closed = _closed(request)
+        while not stop.told:
+            changes.drain()  # what changes from here on shows when this is done
+            before, watching = watching, watching.now()
+            why = watching.since(before) if ready else ()
             try:
                 applied = apply(request)
             except (DiagnosedError, KernelError, OSError) as error:
+                late = is_late(error)
+                if not ready and not late:
+                    raise
                 pause = min(max(2 * pause, RETRY_FIRST), RETRY_MOST)
-                say(Round(None, _diagnostics(error), pause))
-                continue
-            pause = 0.0
-            cgroups = applied.plan.desired.cgroups
-            seen = dict(cgroups.numbers) if cgroups else {}
-            if applied.plan.changed:
-                say(Round(applied))
+                closed = _closed(request) if late else 0
+                say(Round(None, _diagnostics(error), pause, late, closed or say_closed))
+                watching = watching.after_failure()
+            else:
+                pause, say_closed = 0.0, 0
+                if applied.plan.changed or not ready or not watching.applied:
+                    say(Round(applied, why=why))
+                watching = watching.after(applied)
+                if once:
+                    return
+            ready = True
+            _until_worth_a_try(watching, changes, stop, pause)
 
 
-def _worth_a_try(cgroups: Cgroups | None, seen: Mapping[str, int], stop: Stop, pause: float) -> bool:
-    """Wait until cgroups are not as they were seen, or the pause after a failure is over; False to end."""
+def _closed(request: Request) -> int:
+    """How many prefixes were closed. What is wrong with the bundle is for apply to say."""
+    try:
+        return close_until_applied(request)
+    except DiagnosedError:
+        return 0
+
+
+def _until_worth_a_try(watching: Watching, changes: Changes, stop: Stop, pause: float) -> None:
+    """Wait until something is not as it was seen, the pause after a failure is over, or this process is told to end."""
     end = time.monotonic() + pause
     while not stop.told:
-        with Watcher(cgroups.folders() if cgroups else ()) as watcher:
+        with Watcher(watching.folders()) as watcher:
             # With the watches there: what comes from now on wakes up, and what came before shows.
-            if cgroups is not None and cgroups.now() != seen:
-                return not stop.told  # at once: until it is applied, rules do not know the cgroup
+            if watching.differs():
+                changes.settle()
+                return  # at once: until it is applied, programs do not know it
             left = end - time.monotonic() if pause else POLL
             if left <= 0:
-                return True
-            watcher.wait(min(left, POLL), stop.fd)
-    return False
+                return
+            watcher.wait(min(left, POLL), stop.fd, changes.fd)
+            changes.settle()
 
 
 def _diagnostics(error: DiagnosedError | KernelError | OSError) -> Sequence[Diagnostic]:

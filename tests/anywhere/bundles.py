@@ -17,9 +17,12 @@ RETURN = {
     "gue": _OWN / "gue-return.yaml",
 }
 # What the host runs whose sockets choose.
-EXITS = {name: _OWN / f"{name}.yaml" for name in ("two-exits", "two-exits-newer", "only-chosen", "containers")}
-NEXT = _OWN / "next" / "only-chosen.yaml"  # other versions of one of them
+_CHOOSING = ("two-exits", "two-exits-newer", "only-chosen", "containers", "unattached")
+EXITS = {name: _OWN / f"{name}.yaml" for name in _CHOOSING}
+NEXT = _OWN / "next" / "only-chosen.yaml"  # other versions of them
 AFTER = _OWN / "after" / "only-chosen.yaml"
+PASSING = _OWN / "passing" / "unattached.yaml"
+VERSIONS = (NEXT, AFTER, PASSING)
 SPECS = (*RETURN.values(), *EXITS.values())
 
 
@@ -32,7 +35,7 @@ def bundle(spec: Path, folder: Path) -> Path:
 
 def place(folder: Path, spec: Path) -> Path:
     """Where in a folder of bundles the bundle of a spec is: versions have one name."""
-    return folder / spec.parent.name if spec in (NEXT, AFTER) else folder
+    return folder / spec.parent.name if spec in VERSIONS else folder
 
 
 def encapsulations() -> tuple[str, ...]:

@@ -22,7 +22,7 @@ def compile_all(folder: Path, with_examples: bool) -> list[str]:
     """Compile the scenarios' specs, those of tests/anywhere and the examples into `folder`; the examples' names."""
     examples = sorted(EXAMPLES.glob("*.yaml")) if with_examples else []
     _compile(sorted({*SPECS.glob("*.yaml"), *anywhere.SPECS, *examples}), folder)
-    for version in (anywhere.NEXT, anywhere.AFTER):
+    for version in anywhere.VERSIONS:
         _compile([version], anywhere.place(folder, version))
     return [example.stem for example in examples]
 

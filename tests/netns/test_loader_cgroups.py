@@ -292,7 +292,7 @@ def test_what_the_programs_are_told(on: Sockets, tmp_path: Path) -> None:
         told = inside.ask(inside.socket())
         assert (told["mtu"], told["level"], told["levels"]) == (1400, 1, 0b1010)
         with on.net.here():
-            from encap_compile.kernel.machine import namespace_cookie
+            from encap_compile.kernel.netns import namespace_cookie
 
             assert told["cookie"] == (namespace_cookie() if HAS_COOKIE else 0)
             assert told["cookie"] or not HAS_COOKIE

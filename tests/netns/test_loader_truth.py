@@ -223,7 +223,7 @@ def test_the_textfile_recipe(net: Wire, tmp_path: Path) -> None:
     (tmp_path / "textfile").mkdir()
     (tmp_path / "bin").mkdir()
     ctl = tmp_path / "bin/encapctl"
-    ctl.write_text(f'#!/bin/sh\nexec {sys.executable} -m encap_compile.ctl "$@"\n')
+    ctl.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m encap_compile.ctl "$@"\n')
     ctl.chmod(0o755)
 
     def collected() -> dict[str, str]:

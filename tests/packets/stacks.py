@@ -126,8 +126,12 @@ class Stack:
             stack.append((plain, given))
         return encode(stack, inner)
 
-    def by_scapy(self, inner: bytes, outer: int, port: int, back: bool = False) -> bytes:
-        own, remote = (REMOTE[outer], OWN[outer]) if back else (OWN[outer], REMOTE[outer])
+    def by_scapy(
+        self, inner: bytes, outer: int, port: int, back: bool = False, ends: tuple[str, str] = ("", ""), **more: int
+    ) -> bytes:
+        """`ends` are our own outer address and the other's; `more` are `id` and `ttl`, if not 0 and 64."""
+        own, remote = ends if ends[0] else (OWN[outer], REMOTE[outer])
+        own, remote = (remote, own) if back else (own, remote)
         version = inner[0] >> 4
         datagram = Raw(inner)
         following: Any = version
@@ -136,9 +140,16 @@ class Stack:
             datagram = self._layer(i, plain, variant, following, port, back) / datagram
             following = plain
         if outer == 4:
-            head = IP(src=own, dst=remote, id=0, flags="DF", ttl=64, proto=IP_PROTOCOLS[following])
+            head = IP(
+                src=own,
+                dst=remote,
+                id=more.get("id", 0),
+                flags="DF",
+                ttl=more.get("ttl", 64),
+                proto=IP_PROTOCOLS[following],
+            )
         else:
-            head = IPv6(src=own, dst=remote, hlim=64, fl=0, nh=IP_PROTOCOLS[following])
+            head = IPv6(src=own, dst=remote, hlim=more.get("ttl", 64), fl=0, nh=IP_PROTOCOLS[following])
         return bytes(head / datagram)
 
     def _layer(self, i: int, plain: str, variant: str, following: Any, port: int, back: bool) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -293,7 +294,11 @@ def test_no_traceback_reaches_a_user(work: Path) -> None:
 
 def test_a_reader_that_leaves(work: Path) -> None:
     done = subprocess.run(
-        f"{sys.executable} -m encap_compile.cli schema | head -1", shell=True, cwd=work, capture_output=True, text=True
+        f"{shlex.quote(sys.executable)} -m encap_compile.cli schema | head -1",
+        shell=True,
+        cwd=work,
+        capture_output=True,
+        text=True,
     )
     assert done.stderr == "" and done.stdout.strip() == "{"
 

@@ -98,6 +98,7 @@ def test_the_object_is_what_the_manifest_says(name: str) -> None:
     expected |= OPTIONS.get(name, set())
     expected |= {manifest.own_addresses, manifest.cgroup_map, manifest.sockets} - {""}
     expected |= {"flow_table", "flow_scratch"} if manifest.flows else set()
+    expected |= {"own_sockets"} if any(p.hook == "cgroup_create" for p in manifest.programs) else set()
     expected |= {"socket_request", "connects"} if manifest.contract else set()
     # Where all that comes in by a tunnel is answered by it, nothing is remembered for answers that are not.
     expected |= set() if name in ("gue-edge", "gwlb", "tenants-by-cgroup", "vxlan-return") else {"arrivals"}

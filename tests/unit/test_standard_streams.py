@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-COMPILE = f"{sys.executable} -m encap_compile.cli"
-CTL = f"{sys.executable} -m encap_compile.ctl"
-SPEC = ROOT / "examples/ipip-sites.yaml"
+PYTHON = shlex.quote(sys.executable)
+COMPILE = f"{PYTHON} -m encap_compile.cli"
+CTL = f"{PYTHON} -m encap_compile.ctl"
+SPEC = shlex.quote(str(ROOT / "examples/ipip-sites.yaml"))
 COMMANDS = [
     f"{COMPILE} -o build {SPEC}",
     f"{COMPILE} check --format json {SPEC}",
@@ -60,12 +62,12 @@ def test_a_wrong_spec_outranks_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", [f"{COMPILE} -o build {SPEC}", f"{CTL} plan build/x --set uplink=eth0"])
 def test_too_few_open_files(command: str, tmp_path: Path) -> None:
     """Wherever it happens, it is the machine's fault and said so; from some number on there are enough."""
-    starts = f"{sys.executable} -c 'import encap_compile.ctl, encap_compile.cli'"
+    starts = f"{PYTHON} -c 'import encap_compile.ctl, encap_compile.cli'"
     enough = next(n for n in range(4, 30) if not subprocess.run(["bash", "-c", f"ulimit -n {n}; {starts}"]).returncode)
     codes = set()
     for most in range(enough, enough + 10):
         code, error = bash(f"ulimit -n {most}; {command}", tmp_path)
         assert code in (0, 1, 4, 6), error
-        assert code != 6 or "H114" in error or "T1" in error, error
+        assert code in (0, 1) or "H114" in error, error
         codes.add(code)
     assert len(codes) > 1 or "plan" in command

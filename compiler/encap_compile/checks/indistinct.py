@@ -1,8 +1,8 @@
 """Two encapsulations that look the same when they arrive.
 
 A packet is taken for an encapsulation by its outer protocol, its UDP destination port and its destination, our own
-address; what stands behind is then judged, and what is wrong there is refused. So a second encapsulation of the same
-protocol, port and address would never get a packet, however much its other headers differ.
+address. Where two share these, bits that are known of both and differ tell them apart: variants, versions, flags,
+numbers of what follows, constant identifiers. Without such bits the second would never get a packet.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ..spec import Encapsulation, Scalar, Spec, Value
 from ..value_names import PROTOCOL_NAMES
 from ..values import ValueProblem, parse
 from .common import IP_HEADERS, families, resolved
+from .known_bits import difference, known_bits
 
 
 class _Look(NamedTuple):
@@ -44,10 +45,14 @@ def check(spec: Spec, findings: Findings) -> None:
     for i, second in enumerate(stacks):
         for first in stacks[:i]:
             alike = [a for a in _looks(first) for b in _looks(second) if a.is_like(b)]
+            alike = [a for a in alike if not difference(known_bits(first, a.family), known_bits(second, a.family))]
             if alike:
                 words = f"{first.name} and {second.name} cannot be told apart when they arrive: both are {alike[0]}"
                 other = "ports or " if alike[0].port >= 0 else ""
-                help = f"give them different {other}host values as source; or use one for both, with rules by `lookup`"
+                help = (
+                    f"give them different {other}host values as source, or constants that differ; or use one for both, "
+                    "with rules by `lookup`"
+                )
                 rule = next(r for r in spec.ingress.rules if r.decapsulate == second.name)
                 related = ((first.place, "the one"), (second.place, "the other"))
                 findings.error("E513", words, rule.places["decapsulate"], help, related=related)

@@ -31,6 +31,11 @@ def check(spec: Spec, findings: Findings) -> None:
             words = f"table {table.name} is keyed by {key}, which {encapsulation.name} does not have"
             help = _could_be_keyed(encapsulation)
             findings.error("E510", words, rule.places["lookup"], help)
+        elif key is not None and [u.name for u in encapsulation.headers].count(key.split(".")[1]) > 1:
+            words = f"{encapsulation.name} has several headers `{key.split('.')[1]}`, and {key} could be of each"
+            findings.error(
+                "E561", words, rule.places["lookup"], "let the encapsulation have one, with a field that varies"
+            )
         elif rule.lookup is None or key is not None:
             _varying(rule, encapsulation, key, findings)
 

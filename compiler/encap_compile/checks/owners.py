@@ -13,7 +13,7 @@ SHORTEST_MEMORY = 60_000_000_000  # ns: as long as a closed connection may have 
 
 
 def check(spec: Spec, findings: Findings) -> None:
-    """E301 and E332 `attach: cgroup`; E303, E304, E507, E547, E548 `connect`; E541 to E546; W510 listed twice, W516."""
+    """E301 and E332 `attach: cgroup`; E303, E304, E507, E547, E548 `connect`; E541 to E546; W510, W516, W520."""
     _attached(spec, findings)
     asking = owner_rules(spec)
     if asking and spec.cgroup is None:
@@ -36,6 +36,9 @@ def check(spec: Spec, findings: Findings) -> None:
     _connect(spec, findings)
     _tables(spec, findings)
     _remembered(spec, bool(asking), findings)
+    if spec.egress.unattached_place.line and not asking:
+        words = "`unattached` is about the packets of sockets and cgroups, and no rule asks for those"
+        findings.warning("W520", words, spec.egress.unattached_place, "leave it out")
 
 
 def _attached(spec: Spec, findings: Findings) -> None:

@@ -82,6 +82,10 @@ def _received(value: Reference, what: str, kind: str, came: Encapsulation, findi
         help = did_you_mean(name, [h.name for h in came.headers])
         findings.error("E518", f"{came.name} has no header `{name}`", value.place, help)
         return
+    if [use.name for use in came.headers].count(name) > 1:
+        words = f"{came.name} has several headers `{name}`, and `{value}` could be of each"
+        findings.error("E561", words, value.place, "write a constant or a host value instead")
+        return
     if name == "ip":
         known = {word: headers()["ipv4"].field(own["ipv4"]).type for word, own in IP_FIELDS.items()}
     else:

@@ -81,6 +81,12 @@ A GSO packet that a rule gives this encapsulation is then dropped and counted as
 build them: `ip link set dev DEVICE gso_max_segs 1` for local connections, `ethtool -K DEVICE gro off` where
 packets that are forwarded come in.""",
     ),
+    "E561": Explained(
+        "a reference to one of several headers of a name",
+        """`received.HEADER.FIELD` names a header that came in, and the encapsulation that comes in has several of that
+name: it could be either. Which of them is meant cannot be said yet. Write a constant or a host value, or let
+the encapsulation have one.""",
+    ),
     "E570": Explained(
         "the description of a header is wrong",
         """A file in `headers/protocols/` describes a header in a way that cannot be sent or recognised: a value wider

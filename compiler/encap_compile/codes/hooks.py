@@ -23,6 +23,19 @@ CODES: dict[str, Explained] = {
         "a new bpf filesystem over the old one. What is pinned there runs on and cannot be seen; another apply would\n"
         "put a second set of programs beside it.",
     ),
+    "K210": Explained(
+        "a hook does not show what was attached",
+        "After everything is done, apply looks at every hook anew, and one does not have our program, or another one.\n"
+        "Whatever manages the same device may have taken it off (a network manager that replaces qdiscs, another BPF\n"
+        "agent), or the device was re-created meanwhile. What other hooks show is in force. `encapctl status` says\n"
+        "what is missing now.",
+    ),
+    "K211": Explained(
+        "pins or state are gone",
+        "After everything is done, apply looks for its pins and its state, and some are not there: something deletes\n"
+        "them, or they were made in a filesystem that was unmounted meanwhile. The programs may run on without them,\n"
+        "and could not be replaced in place. Find what deletes them, then apply again.",
+    ),
     "H132": Explained(
         "another run holds the lock",
         "`apply`, `remove` and `sweep` change one network namespace one at a time, by a lock on a file below\n"

@@ -11,9 +11,16 @@ CODES: dict[str, Explained] = {
     ),
     "H101": Explained(
         "a privilege is missing",
-        "Looking at other programs, loading and attaching need CAP_BPF and CAP_NET_ADMIN (before Linux 5.8:\n"
-        "CAP_SYS_ADMIN), in the first user namespace: capabilities of a rootless container do not count. Run encapctl\n"
-        "as root, or grant them:\n\n    setpriv --ambient-caps +bpf,+net_admin --inh-caps +bpf,+net_admin encapctl ...",
+        "Every verb needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON (before Linux 5.8 CAP_SYS_ADMIN in place of the\n"
+        "first and the last), in the first user namespace: capabilities of a rootless container do not count. `sweep`\n"
+        "needs CAP_SYS_PTRACE too, to see the namespaces of all processes. Run encapctl as root, or grant them; a\n"
+        "user other than root also needs a bpf filesystem and a folder for the state that are his own:\n\n"
+        "    mount -t bpf bpf /run/encap-pins && mkdir /run/encap && chown encap: /run/encap-pins /run/encap\n"
+        "    C=+bpf,+net_admin,+perfmon\n"
+        "    setpriv --reuid encap --regid encap --clear-groups --inh-caps $C --ambient-caps $C \\\n"
+        "        env ENCAP_BPFFS=/run/encap-pins encapctl apply build/NAME\n\n"
+        "What the first release applied has no pins of its programs: looking at those takes CAP_SYS_ADMIN once, and\n"
+        "without it `apply` replaces them.",
     ),
     "H102": Explained(
         "no bpf filesystem",
@@ -90,6 +97,21 @@ CODES: dict[str, Explained] = {
         "processes that cannot be seen",
         "`encapctl sweep` takes away what is left of network namespaces that are gone, and tells so by looking at all\n"
         "processes. From within a container it sees only some. Run it on the machine itself.",
+    ),
+    "H150": Explained(
+        "network namespaces that cannot be told apart",
+        "What a rule encapsulates does not leave by a device that is not attached. A program on the cgroup judges\n"
+        "that, and the cgroup may hold sockets of other network namespaces, which must be let go. Before Linux 5.14\n"
+        "programs and encapctl have no common name for a namespace that is not the machine's first one, so all\n"
+        "sockets in the cgroup that are not of the first namespace count as ours. Give each its own cgroup:\n\n"
+        "    attach: {devices: [host.uplink], cgroup: host.container}",
+    ),
+    "H151": Explained(
+        "too many attached devices",
+        "Programs on cgroups know the devices whose packets come to our programs, and have room for 64: the\n"
+        "attached ones, and the VLANs, bonds and bridges above them. Attach to fewer devices, or let packets leave\n"
+        "by others:\n\n"
+        "    egress: {unattached: pass}",
     ),
     "H160": Explained(
         "a key of the host file resembles a host value",
@@ -194,5 +216,14 @@ CODES: dict[str, Explained] = {
         "    encapctl apply build/NAME --allow-removals all\n\n"
         "A number in place of `all` allows as many in each table. The limits of a machine are in its host file:\n\n"
         "    limits: {removals: {percent: 50, rows: 1000}}",
+    ),
+    "H170": Explained(
+        "GSO packets that would be dropped",
+        "The spec has `segmentation: off` and an encapsulation with headers that the kernel cannot write in each\n"
+        "segment of a GSO packet, as a second UDP header's length. A GSO packet that would take it is dropped and\n"
+        "counted as `egress_gso`: TCP hardly gets on. Local connections build none for a device that takes one\n"
+        "segment:\n\n"
+        "    ip link set dev DEVICE gso_max_segs 1\n\n"
+        "What is forwarded was merged where it came in: turn that off there with `ethtool -K DEVICE gro off`.",
     ),
 }

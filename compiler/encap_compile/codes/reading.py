@@ -103,4 +103,25 @@ need quotes.
 
     {address: "2001:db8::1"}""",
     ),
+    "E120": Explained(
+        "a line begins in the wrong column",
+        """YAML tells by the column in which a line begins what it belongs to. Lines that belong together begin in one
+column, and what belongs into a key begins deeper than the key, after a line that ends with a colon:
+
+    sites:
+      key: destination
+      fields: {address: ip}
+
+Here a line begins in a column in which nothing else does, or deeper than a line that has its value already.""",
+    ),
+    "E121": Explained(
+        "a key stands one level too far out or in",
+        """The key is known, but not where it stands: by its column it belongs to another mapping than the one that has
+such a key. Indent it so that it begins in the column of the keys that it belongs to:
+
+    endpoints:
+      sites:
+        key: destination
+        capacity: 1000""",
+    ),
 }

@@ -97,9 +97,10 @@ set a number.
     "E513": Explained(
         "two encapsulations look the same on receive",
         """A packet is taken for an encapsulation by its outer protocol, its UDP destination port and the address of
-ours that it comes to. Where these are the same for both, the first gets every packet, and refuses those
-with other headers, VNIs or keys; the second would never get one. Give them different ports or source host
-values, or use one encapsulation for both: a VNI or a key that varies is looked up.
+ours that it comes to. Where these are the same for both, constants that always differ tell them apart: GUE's
+variant, what a header names as the next, a VNI or a key that the spec writes out. Here nothing does: the
+second would never get a packet. Give them different ports, source host values or constants, or use one
+encapsulation for both: a VNI or a key that varies is looked up.
 
     vxlan:
       - ...
@@ -305,5 +306,11 @@ will be attached there.""",
         "nothing to remember",
         """`remember` is the size of the table in which the decisions of sockets and cgroups are kept for packets that
 have no socket. Flows that are learned have a size of their own, in `learn`.""",
+    ),
+    "W520": Explained(
+        "nothing that could leave unattached",
+        """`unattached` says what happens to packets of sockets and cgroups that rules encapsulate, when their route
+leaves by a device that is not attached. Only sockets are looked at there: a spec without `socket` and `cgroup` attaches
+nothing to cgroups, and what leaves by other devices is none of its business.""",
     ),
 }

@@ -54,4 +54,15 @@ CODES = {
         "`connect:` rules of both match the same sockets of one cgroup. Each keeps its own choice; the program that\n"
         "runs first at egress follows its own. Keep the cgroups or the destinations apart.",
     ),
+    "H146": Explained(
+        "no copy to boot from",
+        "`--kept` applies the copy of a bundle that `encapctl unit` has written to /var/lib/encap, or where\n"
+        "ENCAP_KEPT says. There is none of that name, or it cannot be read:\n\n"
+        "    encapctl unit build/NAME --set uplink=bond0\n    encapctl apply NAME --kept",
+    ),
+    "H147": Explained(
+        "the copy to boot from is not written",
+        "The bundle is applied and in force, but this machine would boot with what was applied before. Apply again\n"
+        "when the folder in /var/lib/encap can be written.",
+    ),
 }

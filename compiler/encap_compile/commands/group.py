@@ -13,6 +13,7 @@ from .remove import remove_command
 from .stats import stats_command
 from .status import status_command
 from .sweep import sweep_command
+from .unit import unit_command
 from .watch import watch_command
 
 LATER = ("rollback", "why", "drops", "trace", "endpoints")
@@ -38,6 +39,7 @@ for _verb in (
     plan_command,
     apply_command,
     watch_command,
+    unit_command,
     status_command,
     stats_command,
     remove_command,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -80,6 +81,9 @@ def requesting(command: Command) -> Command:
                 help="How programs are attached [ENCAP_ATTACH, auto].",
             ),
             click.option(
+                "--kept", is_flag=True, help="BUNDLE is a name: take its copy that `encapctl unit` has written."
+            ),
+            click.option(
                 "--allow-overlap", is_flag=True, help="Apply also where another bundle's rules take the same packets."
             ),
             click.option(
@@ -106,6 +110,7 @@ def request(
     rows: tuple[str, ...],
     attach: str,
     bpffs: str,
+    kept: bool,
     allow_overlap: bool,
     replace: str,
     allow_removals: str,
@@ -120,6 +125,22 @@ def request(
             raise click.UsageError(f"--rows {text}: TABLE=FILE is expected")
         files[table] = Path(path)
     wait, removals = patience(context, lock_timeout), _removals(allow_removals)
+    if kept:
+        from ..loader.kept import open_kept
+
+        copy = open_kept(str(bundle)).request
+        return dataclasses.replace(
+            copy,
+            rows={**copy.rows, **files},
+            host_file=host_file or copy.host_file,
+            settings=(*copy.settings, *settings),
+            attach=attach or copy.attach,
+            bpffs=bpffs or copy.bpffs,
+            patience=wait,
+            replace=replace,
+            allow_removals=removals,
+            allow_overlap=allow_overlap,
+        )
     return Request(bundle, files, host_file, settings, attach, bpffs, wait, replace, removals, allow_overlap)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from ..diagnostics import Findings, Place
+from .indentation import WrongColumn, wrong_column
 from .nodes import Node
 from .scalars import resolve
 
@@ -23,7 +24,7 @@ _UNPRINTABLE = pattern("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\u
 
 
 def read_yaml(data: bytes, path: str, findings: Findings) -> Node | None:
-    """The document's root, or None after findings (E104 to E119). Other findings may be there with a root."""
+    """The document's root, or None after findings (E104 to E120). Other findings may be there with a root."""
     text = _decode(data, path, findings)
     if text is None:
         return None
@@ -119,6 +120,8 @@ def _syntax(error: yaml.MarkedYAMLError, path: str, text: str, findings: Finding
             else "a key is followed by `: ` and its value"
         )
         findings.error("E107", "this is not YAML: neither a key nor a value", place(error.context_mark), help)
+    elif "quoted" not in context and "flow" not in context and (found := wrong_column(lines, place(mark).line)):
+        _indentation(found, path, lines, findings)
     else:
         related: tuple[tuple[Place, str], ...] = ()
         if error.context_mark and place(error.context_mark) != place(mark):
@@ -128,6 +131,18 @@ def _syntax(error: yaml.MarkedYAMLError, path: str, text: str, findings: Finding
         findings.error(
             "E107", f"this is not YAML: {problem}", place(mark), _advice(problem, line(mark)), related=related
         )
+
+
+def _indentation(found: WrongColumn, path: str, lines: list[str], findings: Findings) -> None:
+    name = lines[found.other - 1].strip().removeprefix("- ").partition(":")[0][:40]
+    spaces = f"{found.expected - 1 or 'no'} space{'' if found.expected == 2 else 's'}"
+    findings.error(
+        "E120",
+        f"this line begins in column {found.column}, and line {found.other} in column {found.expected}",
+        Place(path, found.line, found.column, found.column + 1),
+        f"beside `{name}` it needs {spaces} before it, as that has; inside of something it begins deeper than that",
+        related=((Place(path, found.other, found.expected, found.expected + 1), f"column {found.expected}"),),
+    )
 
 
 def _advice(problem: str, line: str) -> str:

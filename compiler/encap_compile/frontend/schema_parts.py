@@ -279,6 +279,7 @@ def _rules() -> Schema:
                 "segmentation": described("egress.segmentation", enum=["off"]),
                 "boot": described("egress.boot", enum=["open", "closed"], default="open"),
                 "remember": described("egress.remember", **reference("remember")),
+                "unattached": described("egress.unattached", enum=["drop", "pass"], default="drop"),
             },
             ["default"],
         ),

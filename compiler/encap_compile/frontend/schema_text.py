@@ -109,6 +109,11 @@ TEXT: dict[str, str] = {
     ),
     "remember.capacity": "For how many connections it is made; some more are kept. Its memory is taken at load.",
     "remember.idle": "How long after a connection's last packet: a number with `s`, `m` or `h`.",
+    "egress.unattached": (
+        "What happens to a packet that a rule encapsulates when its route leaves by a device that is not attached, so "
+        "that no program encapsulates it. It holds for sockets in the cgroups of rules with `socket` or `cgroup`. "
+        "`drop`: it is dropped and counted, and the sender gets EPERM. `pass`: it leaves unencapsulated."
+    ),
     "egress_rule": "A rule for packets that leave: exactly one of `to`, `socket`, `reflect` and `action`.",
     "egress_rule.name": "Unique among all rules; counters carry it.",
     "egress_rule.match": "What the packet must be; everything, if it is left out.",

@@ -12,6 +12,7 @@ from typing import Any
 from ..diagnostics import Findings, Place
 from ..suggest import closest
 from .later import later_key
+from .misplaced import Misplaced
 from .nodes import Node
 from .schema_words import (
     empty_help,
@@ -29,7 +30,9 @@ Schema = dict[str, Any]
 
 def judge(root: Node, document: Schema, findings: Findings) -> None:
     """Everything in the document that the schema does not allow (E2, E4 and N9 codes)."""
-    _Walk(document, findings, _names(root, "endpoints"), _names(root, "headers")).node(root, document, "", "")
+    misplaced = Misplaced(root, document, findings)
+    walk = _Walk(document, findings, _names(root, "endpoints"), _names(root, "headers"), misplaced)
+    walk.node(root, document, "", "")
 
 
 def _names(root: Node, section: str) -> frozenset[str]:
@@ -38,9 +41,17 @@ def _names(root: Node, section: str) -> frozenset[str]:
 
 
 class _Walk:
-    def __init__(self, document: Schema, findings: Findings, tables: frozenset[str], private: frozenset[str]) -> None:
+    def __init__(
+        self,
+        document: Schema,
+        findings: Findings,
+        tables: frozenset[str],
+        private: frozenset[str],
+        misplaced: Misplaced,
+    ) -> None:
         self.document, self.findings = document, findings
         self.tables, self.private = tables, private  # names of tables, and of private headers
+        self.misplaced = misplaced
         self.lenient = False  # a header of a release to come may say what its neighbours need not
 
     def node(self, node: Node, schema: Schema, context: str, key: str) -> None:
@@ -84,6 +95,8 @@ class _Walk:
         wanted = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
         if node.kind in wanted or (node.kind == "integer" and "number" in wanted):
             return True
+        if id(node) in self.misplaced.empty:
+            return False
         problem = wrong_kind(node, wanted, context, key, schema, self.tables)
         self.findings.error(problem.code, problem.message, node.start, problem.help)
         return False
@@ -135,6 +148,8 @@ class _Walk:
     def _object(self, node: Node, schema: Schema, context: str, key: str) -> None:
         properties, others = schema.get("properties", {}), schema.get("additionalProperties", True)
         for name, value in node.items():
+            if node.keys[name] in self.misplaced.keys:
+                continue
             if name in properties:
                 self.node(value, properties[name], context, name)
             elif others is False:
@@ -162,6 +177,8 @@ class _Walk:
         )
         for name in schema.get("required", ()):
             if node.get(name) is None and name not in meant and not self.lenient:
+                if (id(node), name) in self.misplaced.missing:
+                    continue
                 problem = missing_key(context, name, properties.get(name, {}))
                 self.findings.error(problem.code, problem.message, node.start, problem.help)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from re import search
 from typing import Any
 
 from ..headers.catalogue import headers
@@ -146,6 +147,11 @@ def wrong_kind(
         return ValueProblem("E203", f"a header is a mapping, not {is_}", f"write `{node.value}: {{}}`")
     help = example
     if "string" in wanted and node.kind in ("number", "boolean", "integer"):
+        pattern = schema.get("pattern")
+        quoted = Node("string", node.text, node.place)
+        if pattern and not search(pattern.replace("$", r"\Z"), node.text):
+            problem = pattern_problem(quoted, context, key, schema)  # in quotes it would be wrong still
+            return ValueProblem("E203", f"`{key}` is {expected}, not {is_}", problem.help)
         help = f'quote it: "{node.text}"' if node.text else "quote it"
     elif wanted == ["array"] and node.kind == "object":
         help = "put `- ` before each element"
@@ -182,7 +188,7 @@ def pattern_problem(node: Node, context: str, key: str, schema: Mapping[str, Any
             "E205",
             f"`{text}` cannot be a name",
             "lower-case letters, digits, `-` and `_`, beginning with a letter"
-            + (f": `{better}`" if better[:1].isalpha() else ""),
+            + (f": `{better}`" if better[:1].isalpha() else f": `n{better}`" if better else ""),
         )
     return ValueProblem("E204", f"`{text}` is not a value of `{key}`", schema.get("description", ""))
 

@@ -181,7 +181,7 @@ def _egress(root: Node, sets: Mapping[str, AddressSet], findings: Findings) -> E
     if node is None:
         return Egress((), "pass", "keep", root.start, root.start)
     rules = node.get("rules")
-    next_hop, boot = node.get("next_hop"), node.get("boot")
+    next_hop, boot, unattached = node.get("next_hop"), node.get("boot"), node.get("unattached")
     return Egress(
         rules=egress_rules(rules.value, sets, _address_fields(root), findings) if rules else (),
         default=node.value["default"].value,
@@ -189,6 +189,8 @@ def _egress(root: Node, sets: Mapping[str, AddressSet], findings: Findings) -> E
         place=root.keys["egress"],
         default_place=node.value["default"].place,
         remember=_remember(node.get("remember"), findings),
+        unattached=unattached.value if unattached else "drop",
+        unattached_place=unattached.place if unattached else NOWHERE,
         segmentation="segmentation" not in node.value,
         boot=boot.value if boot else "open",
         boot_place=boot.place if boot else NOWHERE,

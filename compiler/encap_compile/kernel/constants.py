@@ -4,6 +4,8 @@ from __future__ import annotations
 
 # enum bpf_attach_type; socket options: Linux 5.3, TCX: Linux 6.6
 BPF_CGROUP_INET_INGRESS = 0
+BPF_CGROUP_INET_EGRESS = 1
+BPF_CGROUP_INET_SOCK_CREATE = 2
 BPF_CGROUP_INET4_CONNECT = 10
 BPF_CGROUP_INET6_CONNECT = 11
 BPF_CGROUP_GETSOCKOPT = 21
@@ -39,6 +41,8 @@ ENOTSUPP = 524
 # include/uapi/linux/capability.h
 CAP_NET_ADMIN = 12
 CAP_SYS_ADMIN = 21
+CAP_SYS_PTRACE = 19
+CAP_PERFMON = 38  # Linux 5.8; CAP_SYS_ADMIN before
 CAP_BPF = 39  # Linux 5.8; CAP_SYS_ADMIN before
 
 # include/uapi/linux/if_ether.h, pkt_sched.h

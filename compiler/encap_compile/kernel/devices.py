@@ -12,7 +12,7 @@ from .rtnetlink import RTM_GETADDR, RTM_GETLINK, RouteSocket, attributes, text
 _IFINFO = struct.Struct("=BxHiII")  # struct ifinfomsg: family, type, index, flags, change
 _IFADDR = struct.Struct("=BBBBI")  # struct ifaddrmsg: family, prefix length, flags, scope, index
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER, _IFLA_LINKINFO = 1, 3, 4, 5, 10, 18
-_IFLA_LINK_NETNSID = 37
+_IFLA_LINK_NETNSID, _IFLA_GSO_MAX_SEGS = 37, 40
 _IFLA_INFO_KIND, _IFLA_INFO_SLAVE_KIND = 1, 4
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS = 1, 2, 8
 _IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
@@ -52,6 +52,7 @@ class Device:
     master: int = 0
     master_kind: str = ""
     lower: int = 0
+    gso_max_segs: int = 65535  # segments in a GSO packet that local connections may send by it
 
     @property
     def mac_text(self) -> str:
@@ -80,8 +81,9 @@ def devices() -> dict[str, Device]:
             more = attributes(payload[_IFINFO.size :])
             name = text(more.get(_IFLA_IFNAME, b""))
             mac = more.get(_IFLA_ADDRESS, b"")
-            mtu, master, lower = (
-                struct.unpack("=I", more.get(a, bytes(4)))[0] for a in (_IFLA_MTU, _IFLA_MASTER, _IFLA_LINK)
+            mtu, master, lower, segments = (
+                struct.unpack("=I", more.get(a, bytes(4)))[0]
+                for a in (_IFLA_MTU, _IFLA_MASTER, _IFLA_LINK, _IFLA_GSO_MAX_SEGS)
             )
             info = attributes(more.get(_IFLA_LINKINFO, b""))
             answer[name] = Device(
@@ -97,5 +99,6 @@ def devices() -> dict[str, Device]:
                 master,
                 text(info.get(_IFLA_INFO_SLAVE_KIND, b"")),
                 0 if _IFLA_LINK_NETNSID in more or lower == index else lower,
+                segments,
             )
         return answer

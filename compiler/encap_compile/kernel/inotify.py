@@ -27,9 +27,9 @@ class Watcher(Handle):
             for directory in directories:
                 _libc().inotify_add_watch(self._fd, os.fsencode(directory), _EVENTS)
 
-    def wait(self, seconds: float, also: int) -> None:
-        """Until something happens in a watched directory, the descriptor `also` can be read, or time is over."""
-        select.select([fd for fd in (self._fd, also) if fd >= 0], [], [], seconds)
+    def wait(self, seconds: float, *also: int) -> None:
+        """Until something happens in a watched directory, a descriptor of `also` can be read, or time is over."""
+        select.select([fd for fd in (self._fd, *also) if fd >= 0], [], [], seconds)
 
 
 def _libc() -> ctypes.CDLL:

@@ -7,9 +7,25 @@ import os
 import re
 from pathlib import Path
 
-from .constants import CAP_BPF, CAP_NET_ADMIN, CAP_SYS_ADMIN, PROC_CGROUP_INIT_INO, PROC_PID_INIT_INO
+from .constants import (
+    CAP_BPF,
+    CAP_NET_ADMIN,
+    CAP_PERFMON,
+    CAP_SYS_ADMIN,
+    CAP_SYS_PTRACE,
+    PROC_CGROUP_INIT_INO,
+    PROC_PID_INIT_INO,
+)
 
-_NAMES = {CAP_NET_ADMIN: "CAP_NET_ADMIN", CAP_BPF: "CAP_BPF"}
+# CAP_NET_ADMIN: hooks, traffic control. CAP_BPF: programs, maps. CAP_PERFMON: pointers that are compared and subtracted
+# (allow_ptr_leaks of the verifier), as all programs do with data and data_end.
+NEEDED = (CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON)
+_NAMES = {
+    CAP_BPF: "CAP_BPF",
+    CAP_NET_ADMIN: "CAP_NET_ADMIN",
+    CAP_PERFMON: "CAP_PERFMON",
+    CAP_SYS_PTRACE: "CAP_SYS_PTRACE",
+}
 
 
 def kernel_release() -> str:
@@ -28,19 +44,17 @@ def version_of(release: str) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-def missing_capabilities() -> tuple[str, ...]:
-    """The capabilities that loading and attaching need and this process lacks, by name."""
+def missing_capabilities(*needed: int) -> tuple[str, ...]:
+    """Of these capabilities, or else of those that every verb needs, the ones that this process lacks, by name.
+
+    CAP_SYS_ADMIN includes those that came with Linux 5.8, and was what they were before.
+    """
     status = Path("/proc/self/status").read_text(encoding="ascii")
     found = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.M)
     effective = int(found[1], 16) if found else 0
-
-    def has(capability: int) -> bool:
-        return bool(effective >> capability & 1)
-
-    def may_bpf() -> bool:  # CAP_SYS_ADMIN implies CAP_BPF; before 5.8 it is the only one
-        return has(CAP_SYS_ADMIN) or has(CAP_BPF)
-
-    return tuple(name for number, name in _NAMES.items() if not (may_bpf() if number == CAP_BPF else has(number)))
+    if effective >> CAP_SYS_ADMIN & 1:
+        effective |= 1 << CAP_BPF | 1 << CAP_PERFMON
+    return tuple(_NAMES[number] for number in needed or NEEDED if not effective >> number & 1)
 
 
 def in_first_cgroup_namespace() -> bool:

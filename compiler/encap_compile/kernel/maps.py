@@ -35,7 +35,7 @@ class Map(Handle):
 
     @classmethod
     def by_id(cls, number: int) -> Map:
-        """Raises NotFoundError when it is gone, NotPermittedError without CAP_BPF (before 5.8: CAP_SYS_ADMIN)."""
+        """Raises NotFoundError when it is gone, NotPermittedError without CAP_SYS_ADMIN."""
         return cls(libbpf().bpf_map_get_fd_by_id(number))
 
     @cached_property

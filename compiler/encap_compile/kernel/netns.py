@@ -104,3 +104,8 @@ def _number_of_loopback() -> int:
         return 0
     finally:
         os.close(mount)
+
+
+def in_first_network_namespace() -> bool:
+    """Whether this is the machine's first network namespace: only there are the sysctls of the whole machine."""
+    return Path("/proc/sys/net/core/netdev_budget").exists()

@@ -11,10 +11,11 @@ from .errors import KernelError
 from .libbpf import libbpf
 from .links import Link
 from .maps import Map
+from .programs import Program
 
 
 def pin(fd: int, path: Path) -> None:
-    """Pin a map or link. A directory that is missing is made; a pin of that name is replaced. Raises KernelError."""
+    """Pin a map, program or link, in place of a pin of that name. Missing directories are made. Raises KernelError."""
     make_folders(path.parent, PRIVATE)
     path.unlink(missing_ok=True)
     libbpf().bpf_obj_pin(fd, os.fsencode(path))
@@ -24,6 +25,11 @@ def pin(fd: int, path: Path) -> None:
 def open_map(path: Path) -> Map:
     """Raises NotFoundError, NotPermittedError."""
     return Map(libbpf().bpf_obj_get(os.fsencode(path)))
+
+
+def open_program(path: Path) -> Program:
+    """Raises NotFoundError, NotPermittedError."""
+    return Program(libbpf().bpf_obj_get(os.fsencode(path)))
 
 
 def open_link(path: Path) -> Link | None:

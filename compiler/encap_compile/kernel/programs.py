@@ -13,7 +13,7 @@ class Program(Handle):
 
     @classmethod
     def by_id(cls, number: int) -> Program:
-        """Raises NotFoundError when no such program is loaded (any more), NotPermittedError without CAP_BPF."""
+        """Raises NotFoundError when no such program is loaded (any more), NotPermittedError without CAP_SYS_ADMIN."""
         return cls(libbpf().bpf_prog_get_fd_by_id(number))
 
     @property

@@ -60,7 +60,13 @@ def adopt(paths: Paths) -> State | None:
     if state is not None:
         state = replace(state, replaces=paths.former)
         save(paths.state, state)
-    for source, target in ((old.maps, paths.maps), (old.links, paths.links)):
+    folders = (
+        (old.maps, paths.maps),
+        (old.links, paths.links),
+        (old.programs, paths.programs),
+        (old.hosts, paths.hosts),
+    )
+    for source, target in folders:
         for pinned in list(pins_in(source)):
             make_folders(target, PRIVATE)
             if not (target / pinned.name).exists():  # both have a link on that hook: the former one's is detached last

@@ -14,9 +14,12 @@ from pathlib import Path
 from ..diagnostics import Diagnostic, Findings
 from ..kernel.cgroups import Cgroup as Found
 from ..kernel.cgroups import Hierarchy, hierarchy
+from ..kernel.hooks.base import Point
+from ..kernel.machine import kernel_version
 from ..machine import Machine
 from ..manifest import Cgroup, Manifest
 
+PACKET_COOKIE_SINCE = (6, 13)  # bpf_get_netns_cookie for programs on the packets of a cgroup's sockets
 FORMER = 4  # numbers that are remembered for each path
 
 
@@ -57,6 +60,13 @@ class Cgroups:
                 directory = directory.parent
                 found[directory] = None
         return list(found)
+
+
+def needed_points(named: Cgroup) -> frozenset[Point]:
+    """Where programs of a cgroup go on this kernel."""
+    points = frozenset(map(Point, named.hooks))
+    # Where packets tell their network namespace, no socket has to be marked.
+    return points - {Point.CREATE} if kernel_version() >= PACKET_COOKIE_SINCE else points
 
 
 def attached_path(manifest: Manifest, machine: Machine) -> str:

@@ -10,16 +10,19 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from ..kernel.devices import Device
 from ..kernel.hooks.base import DEVICE_POINTS, Point
 from ..kernel.machine import kernel_version, secret_of_this_boot
-from ..kernel.netns import namespace_cookie
+from ..kernel.netns import in_first_network_namespace, namespace_cookie
 from ..machine import Addresses, Machine, Plain
 from ..manifest import Cgroup, Hooked, HostMember, Layout, Manifest
-from .cgroups import mask
+from .cgroups import PACKET_COOKIE_SINCE, mask, needed_points
 
 IDENTITY = "identity"
 FLOW_SEED = "flow_seed"
 CGROUPS, CGROUP_LEVEL, CGROUP_LEVELS = "cgroups", "cgroup_level", "cgroup_levels"
-NETNS_COOKIE = "netns_cookie"
-WORDS = frozenset({IDENTITY, FLOW_SEED, CGROUPS, CGROUP_LEVEL, CGROUP_LEVELS, NETNS_COOKIE})  # that are no host values
+NETNS_COOKIE, PACKET_NETNS, SOCKET_NETNS = "netns_cookie", "packet_netns_cookie", "socket_netns_cookie"
+ATTACHED, INITIAL_NETNS = "attached", "initial_netns"
+_OF_CGROUPS = {CGROUPS, CGROUP_LEVEL, CGROUP_LEVELS}
+_OF_NAMESPACES = {NETNS_COOKIE, PACKET_NETNS, SOCKET_NETNS, INITIAL_NETNS}
+WORDS = frozenset({IDENTITY, FLOW_SEED, ATTACHED} | _OF_CGROUPS | _OF_NAMESPACES)  # that are no host values
 COOKIE_SINCE = (5, 15)  # bpf_get_netns_cookie for programs of socket options
 _NUMBERS = {"u8", "u16", "u32", "u64"}
 
@@ -52,10 +55,14 @@ class Instance:
 
 @dataclass(frozen=True)
 class Context:
-    """What instances are told of cgroups: how deep the attached one lies, and a bit for each level that rows name."""
+    """What instances are told of cgroups: how deep the attached one lies, and a bit for each level that rows name.
+
+    `attached` are the ifindexes of the devices whose packets come to our programs.
+    """
 
     level: int = 0
     levels: int = 0
+    attached: tuple[int, ...] = ()
 
 
 NO_CGROUPS = Context()
@@ -74,12 +81,13 @@ def compose(manifest: Manifest, machine: Machine, device: Device, context: Conte
 
 def compose_cgroup(manifest: Manifest, machine: Machine, cgroup: Cgroup, number: int, context: Context) -> Instance:
     """Fill `struct host` for a cgroup with hooks: what belongs to a device is zero, but for the smallest MTU of all."""
-    known = {**_known(manifest, context), CGROUPS: mask(manifest.cgroups, cgroup.path)}
+    attached = b"".join(index.to_bytes(4, sys.byteorder) for index in context.attached)
+    known = {**_known(manifest, context), CGROUPS: mask(manifest.cgroups, cgroup.path), ATTACHED: attached}
     host = bytearray(manifest.host_layout.size)
     for member in manifest.host_members:
         value = known[member.source] if member.source in known else _anywhere(manifest, machine, member)
         _put(host, member, value)
-    return Instance(Target(cgroup.path, number, frozenset(map(Point, cgroup.hooks))), bytes(host))
+    return Instance(Target(cgroup.path, number, needed_points(cgroup)), bytes(host))
 
 
 def member_value(manifest: Manifest, machine: Machine, device: Device, member: HostMember) -> Plain | None:
@@ -107,6 +115,10 @@ def _known(manifest: Manifest, context: Context) -> dict[str, Plain]:
         CGROUP_LEVEL: context.level,
         CGROUP_LEVELS: context.levels,
         NETNS_COOKIE: namespace_cookie() if kernel_version() >= COOKIE_SINCE else 0,
+        PACKET_NETNS: namespace_cookie() if kernel_version() >= PACKET_COOKIE_SINCE else 0,
+        SOCKET_NETNS: namespace_cookie(),
+        INITIAL_NETNS: int(in_first_network_namespace()),
+        ATTACHED: b"\0",  # a device tells itself
     }
 
 
@@ -180,6 +192,9 @@ def _text(kind: str, raw: bytes) -> str:
         address = ip_address(raw)
         mapped = address.ipv4_mapped if isinstance(address, IPv6Address) and kind == "ip" else None
         return str(mapped or address)
+    if kind == "u32s":
+        numbers = (int.from_bytes(raw[at : at + 4], sys.byteorder) for at in range(0, len(raw), 4))
+        return " ".join(str(n) for n in numbers if n) or "none"
     if kind in _NUMBERS:
         return str(int.from_bytes(raw, sys.byteorder))
     if kind.startswith("be"):

@@ -13,12 +13,13 @@ from ..kernel.devices import devices
 from ..kernel.errors import LoadRefusedError
 from ..kernel.hooks.base import AttachKind, Hook, Point
 from ..kernel.hooks.choose import AUTO, KINDS, TC, choose, kind_of
-from ..kernel.machine import kernel_release, kernel_version, missing_capabilities, version_of
+from ..kernel.machine import NEEDED, kernel_release, kernel_version, missing_capabilities, version_of
 from ..kernel.objects import BpfObject, MapDefinition
 from ..machine import Machine, resolve
 from ..manifest import Manifest
 from ..suggest import closest
 from .adopt import judge, with_former
+from .attached import attached_indexes, check_attached
 from .bundle import Bundle, open_bundle
 from .cgroup_contents import with_cgroups
 from .cgroups import Cgroups, attached_path, depth, find_cgroups
@@ -31,6 +32,7 @@ from .observe import Observed
 from .paths import Paths
 from .pins_elsewhere import require_same_bpffs
 from .removals import DEFAULT_LIMITS, Limits
+from .segmentation import check_segmentation
 
 
 @dataclass(frozen=True)
@@ -89,11 +91,11 @@ class Desired:
         return kind_of(hook.point, self.attach)
 
 
-def require_privilege() -> None:
-    """Raises DiagnosedError (H101)."""
-    missing = missing_capabilities()
+def require_privilege(*more: int) -> None:
+    """The capabilities that every verb needs, and `more`. Raises DiagnosedError (H101)."""
+    missing = missing_capabilities(*NEEDED, *more)
     if missing:
-        words = f"{' and '.join(missing)} missing: programs cannot be looked at or loaded"
+        words = f"{', '.join(missing)} missing: programs cannot be looked at or loaded"
         raise DiagnosedError(
             [Diagnostic("H101", words, help="run it as root, or with these capabilities")], Exit.MACHINE
         )
@@ -169,6 +171,7 @@ def prepare(request: Request, bundle: Bundle, before: Observed) -> Desired:
     bundle = replace(bundle, host_rows=file.rows_of(manifest.name, tables))
     machine = resolve(manifest, given_values(file, request.settings), devices(), findings)
     stop(findings)
+    check_segmentation(manifest, machine, findings)
     wanted = wanted_contents(bundle, machine, findings, file.path)
     attached = attached_path(manifest, machine)
     cgroups = find_cgroups(attached, named_cgroups(manifest, wanted), findings) if attached else None
@@ -182,7 +185,9 @@ def prepare(request: Request, bundle: Bundle, before: Observed) -> Desired:
         if before.state is not None and before.state.cgroup == attached:
             cgroups = cgroups.remembering(before.state.cgroups, before.state.former)
         wanted = with_cgroups(manifest, wanted, cgroups, definitions)
-        context = Context(cgroups.attached.level, sum(1 << n for n in {depth(path) for path in wanted.cgroups}))
+        levels = sum(1 << n for n in {depth(path) for path in wanted.cgroups})
+        context = Context(cgroups.attached.level, levels, attached_indexes(manifest, machine))
+        check_attached(manifest, context.attached, findings)
     instances = [compose(manifest, machine, d, context) for d in machine.attached]
     check_stacks(manifest, wanted, instances, findings)
     stop(findings)

@@ -10,9 +10,10 @@ from .state import forget
 def erase(paths: Paths) -> int:
     """Remove every pin, the folders that are then empty, and the state; the number of maps unpinned. Raises OSError."""
     maps = list(pins_in(paths.maps))
-    for pinned in (*maps, *pins_in(paths.links)):
+    folders = (paths.maps, paths.links, paths.programs, paths.hosts)
+    for pinned in [pinned for folder in folders for pinned in pins_in(folder)]:
         pinned.unlink(missing_ok=True)
-    for folder in (paths.maps, paths.links):
+    for folder in folders:
         remove_empty(folder, paths.bpffs)
     forget(paths.state)
     return len(maps)

@@ -22,10 +22,11 @@ from .layouts import HOST_SECTION
 
 @dataclass
 class Loaded:
-    """Programs by the hook they are for, and the maps that they share."""
+    """Programs by the hook they are for, the maps that they share, and each instance's map of host values."""
 
     programs: dict[Hook, Program] = field(default_factory=dict)
     maps: dict[str, Map] = field(default_factory=dict)
+    hosts: list[Map] = field(default_factory=list)
 
 
 def load(desired: Desired, instances: Iterable[Instance], reuse: Mapping[str, Map], stack: ExitStack) -> Loaded:
@@ -55,6 +56,7 @@ def _load_one(desired: Desired, instance: Instance, loaded: Loaded, stack: ExitS
             for hooked in wanted:
                 hook = Hook(instance.target.number, Point(hooked.hook))
                 loaded.programs[hook] = stack.enter_context(opened.program(hooked.program))
+            loaded.hosts.append(stack.enter_context(opened.map(HOST_SECTION)))
             for name in desired.layouts:
                 if name not in loaded.maps:
                     loaded.maps[name] = stack.enter_context(opened.map(name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,11 +11,10 @@ from pathlib import Path
 from ..kernel.errors import KernelError, NotFoundError
 from ..kernel.hooks.base import Hook, OnHook, Owner
 from ..kernel.hooks.choose import KINDS
-from ..kernel.maps import Map
 from ..kernel.pins import open_map, pins_in
-from ..kernel.programs import describe_program
-from .layouts import HASH_LENGTH, HOST_SECTION
+from .layouts import HASH_LENGTH
 from .paths import Paths
+from .program_pins import describe, host_values
 from .state import State, from_another_namespace, load
 
 _PIN = re.compile(rf"(?P<map>\w+)-(?P<layout>[0-9a-f]{{{HASH_LENGTH}}})-(?P<id>\d+)")
@@ -81,6 +80,7 @@ def observe(paths: Paths, hooks: Iterable[Hook] = ()) -> Observed:
         theirs = list(_pinned(old.maps))
         found.pins += theirs
         found.former_left = bool(theirs or attached[paths.former] or load(old.state))
+    places = [paths, *([paths.named(paths.former)] if paths.former else ())]
     ours = set[tuple[str, Hook]]().union(*attached.values())
     for hook in sorted({h for _, h in ours} | set(hooks)):
         found.hooks[hook] = []
@@ -88,7 +88,7 @@ def observe(paths: Paths, hooks: Iterable[Hook] = ()) -> Observed:
             seen = [_programs(kind.name, owner, hook) for owner in paths.owners]
             mine = [p for programs in seen for p in programs if p.ours]
             found.hooks[hook] += [replace(p, ours=p in mine or replace(p, ours=True) in mine) for p in seen[-1]]
-            found.running += [r for p in mine if (r := _running(p, hook)) is not None]
+            found.running += [r for p in mine if (r := _running(p, hook, places)) is not None]
             if (kind.name, hook) in ours and not mine:
                 found.stale.append((kind.name, hook))
     return found
@@ -123,16 +123,12 @@ def _programs(kind: str, owner: Owner, hook: Hook) -> list[OnHook]:
         raise
 
 
-def _running(program: OnHook, hook: Hook) -> Running | None:
-    info = describe_program(program.program_id)
+def _running(program: OnHook, hook: Hook, places: Sequence[Paths]) -> Running | None:
+    info = describe(program.program_id, places)
     if info is None:
         return None
-    host = b""
-    for number in info.map_ids:
-        with suppress(NotFoundError), Map.by_id(number) as candidate:
-            if candidate.info.name == HOST_SECTION:
-                host = candidate.lookup(bytes(4))
-    return Running(hook, program.kind, info.id, info.name, info.load_time, info.map_ids, host)
+    host = host_values(info, places)
+    return Running(hook, program.kind, info.id, info.name or program.name, info.load_time, info.map_ids, host)
 
 
 def _pinned(directory: Path) -> Iterable[PinnedMap]:

@@ -59,6 +59,16 @@ class Paths:
         return self.pins / "maps"
 
     @property
+    def programs(self) -> Path:
+        """Pins of what was attached, called after the kernel's id: by id alone only CAP_SYS_ADMIN may look at it."""
+        return self.pins / "programs"
+
+    @property
+    def hosts(self) -> Path:
+        """Likewise pins of the maps with programs' host values."""
+        return self.pins / "hosts"
+
+    @property
     def links(self) -> Path:
         return self.pins / "links"
 

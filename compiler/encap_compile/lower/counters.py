@@ -29,6 +29,9 @@ def lower_counters(
         if owners and owners.levels:
             words = "of a closed connection, remembered by a version with other cgroups: dropped"
             add("egress_renamed", "dropped", words)
+    if owners and owners.guard:
+        words = "a rule encapsulates it, and its route leaves by a device that is not attached: dropped"
+        add("egress_unattached", "dropped", words)
     if clamps and (encapsulates or egress.fits):
         add("egress_mss_kept", "noted", MSS_KEPT)
     if clamps and ingress and (ingress.clamps or learns or (fit and fit.answers)):

@@ -30,6 +30,8 @@ def features(spec: Spec, program: ir.Program) -> dict[str, str]:
         found["bpf_skb_ancestor_cgroup_id"] = "4.19"
     if program.owners and program.owners.rules:
         found["links to cgroup hooks"] = "5.7"
+    if program.owners and program.owners.marks:
+        found["socket storage in programs for new sockets"] = "5.9"
     if program.owners and program.owners.errno:
         found["bpf_set_retval"] = "5.18"
     if program.owners and program.owners.mptcp:

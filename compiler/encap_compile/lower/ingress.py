@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .. import ir
+from ..checks.known_bits import Known, difference, known_bits, unit
 from ..headers import catalogue
 from ..headers.model import Field, Header, NextProtocol, Space
 from ..spec import Addresses, AnySource, IngressRule, Prefix, Reference, Scalar, Spec, TableField
@@ -65,11 +66,13 @@ def lower_ingress(
     if not spec.ingress.rules and not clamps and not fits_plain:
         return None
     wanted = {rule.decapsulate for rule in spec.ingress.rules}
+    received = [stack for stack in stacks if stack.encapsulation in wanted]
     return ir.IngressProgram(
         function=f"{c_name(spec.name)}__ingress",
         refuse=spec.ingress.refuse,
         decapsulators=tuple(
-            _decapsulator(spec, stack, conditions, replies, clamps) for stack in stacks if stack.encapsulation in wanted
+            _decapsulator(spec, stack, conditions, replies, clamps, _marks(spec, stack, received[position + 1 :]))
+            for position, stack in enumerate(received)
         ),
         clamps=clamps,
         fits_plain=fits_plain,
@@ -78,12 +81,17 @@ def lower_ingress(
 
 
 def _decapsulator(
-    spec: Spec, stack: ir.Stack, conditions: Conditions, replies: Mapping[str, Sequence[ir.Stack]], clamps: bool
+    spec: Spec,
+    stack: ir.Stack,
+    conditions: Conditions,
+    replies: Mapping[str, Sequence[ir.Stack]],
+    clamps: bool,
+    marks: tuple[ir.Mark, ...],
 ) -> ir.Decapsulator:
     rules = tuple(r for r in spec.ingress.rules if r.decapsulate == stack.encapsulation)
     looked_up = any(r.lookup for r in rules)
     names_inner = None if stack.bare else _next_part(stack.layers[-1])
-    own = next(p.source for w in stack.layers[0].words for p in w.parts if p.name == "source")
+    own = _own_address(stack)
     lowered = tuple(_rule(spec, r, stack, conditions, replies.get(r.name, ())) for r in rules)
     return ir.Decapsulator(
         function=f"decapsulate_{stack.c_name}",
@@ -105,9 +113,37 @@ def _decapsulator(
         any_match=any(r.match for r in lowered) or any(r.learn for r in lowered) or clamps,
         encapsulation_limit=stack.outer_family == "ipv6",
         tagged=names_inner is not None and names_inner.tagged,
+        marks=marks,
         learns=any(r.learn for r in lowered),
         fragments=any(hidden_by_fragments(r.match, conditions.families) for r in lowered),
     )
+
+
+def _marks(spec: Spec, stack: ir.Stack, later: Sequence[ir.Stack]) -> tuple[ir.Mark, ...]:
+    """What tells a stack from those that look the same to its signature and come after it."""
+    mine, own = signature(stack), _own_address(stack)
+    found: dict[ir.Mark, None] = {}
+    for other in later:
+        theirs = signature(other)
+        same = (mine.family, mine.port, own) == (theirs.family, theirs.port, _own_address(other))
+        if not same or not set(mine.protocols) & set(theirs.protocols):
+            continue
+        known = [known_bits(spec.encapsulations[s.encapsulation], s.outer_family) for s in (stack, other)]
+        bits = difference(*known)
+        assert bits is not None, "checks.indistinct refuses two that nothing tells apart"
+        found[_mark(bits)] = None
+    return tuple(found)
+
+
+def _own_address(stack: ir.Stack) -> ir.Source:
+    return next(p.source for w in stack.layers[0].words for p in w.parts if p.name == "source")
+
+
+def _mark(known: Known) -> ir.Mark:
+    width = unit(known)
+    shift = width - known.first % width - known.bits
+    values = tuple(sorted(value << shift for value in known.values))
+    return ir.Mark(known.first // width * width // 8, width, ((1 << known.bits) - 1) << shift, values, known.what)
 
 
 class _NamesInner(NamedTuple):

@@ -18,9 +18,11 @@ SOCKET_MAP = "sockets"
 MATCHED = ("cgroup_listen",)
 CONNECTS = ("cgroup_connect4", "cgroup_connect6")
 MANAGED = ("cgroup_setsockopt", "cgroup_getsockopt")
+MARKED, GUARDED = ("cgroup_create",), ("cgroup_unattached",)
 OPENING = 60_000_000_000  # ns: longer than between two SYN-ACKs (RFC 6298, section 5), as long as the shortest `idle`
 ERRNO_SINCE = (5, 18)  # bpf_set_retval
 MPTCP_SINCE = (5, 19)  # bpf_skc_to_mptcp_sock
+PACKET_NETNS_SINCE = (6, 13)  # bpf_get_netns_cookie in programs for the packets of a cgroup
 
 
 def named_cgroups(spec: Spec) -> dict[str, ir.CgroupBit]:
@@ -43,7 +45,34 @@ def named_cgroups(spec: Spec) -> dict[str, ir.CgroupBit]:
             add(rule.match.cgroup or ("",), hooks, rule.place)
     for connect in spec.connect:
         add(connect.match.cgroup or ("",), CONNECTS, connect.place)
+    if guards(spec):
+        hooks = (*(MARKED if spec.kernel < PACKET_NETNS_SINCE else ()), *GUARDED)
+        for place, paths in _guarded(spec).items():
+            add(paths, hooks, place)
     return found
+
+
+def guards(spec: Spec) -> bool:
+    """Whether packets are dropped that a rule encapsulates and that leave by a device without our program."""
+    return spec.egress.unattached == "drop" and any(rule.targets or rule.reflect for rule in owner_rules(spec))
+
+
+def _guarded(spec: Spec) -> dict[Place, tuple[str, ...]]:
+    """The cgroups whose sockets are looked at, by the rule: none within another, which would count packets twice."""
+    named: dict[str, Place] = {}
+    for rule in owner_rules(spec):
+        if rule.targets or rule.reflect:
+            for path in rule.match.cgroup or ("",):
+                named.setdefault(path, rule.place)
+    outermost = [path for path in named if not any(_within(path, other) for other in named)]
+    found: dict[Place, tuple[str, ...]] = {}
+    for path in outermost:
+        found[named[path]] = (*found.get(named[path], ()), path)
+    return found
+
+
+def _within(path: str, other: str) -> bool:
+    return path != other and (not other or path.startswith(f"{other}/"))
 
 
 def table_constant(table: str) -> str:
@@ -116,6 +145,8 @@ def lower_owners(spec: Spec, stacks: Sequence[ir.Stack], conditions: Conditions)
         connects=tuple(_connect(rule, conditions) for rule in spec.connect),
         clamps_all=any(rule.to for rule in encapsulating),
         encapsulates=bool(encapsulating),
+        guard=guards(spec),
+        marks=guards(spec) and spec.kernel < PACKET_NETNS_SINCE,
         mptcp=spec.kernel >= MPTCP_SINCE,
         errno=spec.kernel >= ERRNO_SINCE,
     )

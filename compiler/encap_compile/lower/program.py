@@ -46,6 +46,8 @@ FRAGMENTS = ir.ConstantGroup(
 )
 CGROUP_HOOKS = {  # how the function is called
     "cgroup_listen": "listener",
+    "cgroup_create": "create",
+    "cgroup_unattached": "unattached",
     "cgroup_setsockopt": "setsockopt",
     "cgroup_getsockopt": "getsockopt",
     "cgroup_connect4": "connect4",
@@ -134,6 +136,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     if owners and (owners.rules or owners.connects):
         host.cgroups()
         host.netns_cookie()
+    if owners and owners.guard:
+        host.guard(owners.marks)
     host_members, host_layout, host_described = host.lower()
     described_counters = counting.lower_counters(egress, ingress, learns, owners, spec.mtu.clamp_mss, fit)
     described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, ends, bool(egress.signatures))

@@ -189,12 +189,16 @@ def _place(entries: list[tuple[str, _Type]]) -> _Members:
 
 def place_members(entries: list[tuple[str, str]]) -> _Members:
     """Lay out (name, value type) pairs as a C compiler does, padding made explicit."""
-    return _place(
-        [
-            (name, _Type("__u8", "bytes", int(type_[5:]), 1) if type_.startswith("bytes") else VALUE_TYPES[type_])
-            for name, type_ in entries
-        ]
-    )
+    return _place([(name, value_type(type_)) for name, type_ in entries])
+
+
+def value_type(name: str) -> _Type:
+    """A value type, or `bytes` with a number, or `u32x` with one."""
+    if name.startswith("bytes"):
+        return _Type("__u8", "bytes", int(name[5:]), 1)
+    if name.startswith("u32x"):
+        return _Type("__u32", "u32s", 4 * int(name[4:]), 4)
+    return VALUE_TYPES[name]
 
 
 def manifest_layout(members: _Members) -> manifest.Layout:

@@ -315,6 +315,20 @@ def answers(flows: ir.FlowTable) -> bool:
     return any(rule.learn and "replies" in rule.learn.directions for rule in flows.rules)
 
 
+def reflecting(rules: Sequence[ir.EgressRule]) -> bool:
+    """Whether any rule puts back on what came in."""
+    return any(rule.action == "reflect" for rule in rules)
+
+
+def may_fall_through(rule: ir.EgressRule, program: ir.Program) -> bool:
+    """Whether a packet that comes to the rule may go on to the next: one that matches everything may end it."""
+    if rule.conditions or rule.action in ("socket", "reflect"):
+        return True
+    if rule.action == "encapsulate":
+        return rule.on_miss == "next" or (rule.on_miss == "pass" and match_may_hide(rule, program))
+    return False
+
+
 def open_answers(fit: ir.Fit) -> list[ir.Answer]:
     """Answers that may meet a later rule as well, though they are encapsulated."""
     return [a for a in fit.answers if a.overhead and not a.final]
@@ -381,6 +395,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "as_ip_address": as_ip_address,
     "ingress_matches": ingress_matches,
     "hidden": hidden,
+    "reflecting": reflecting,
+    "may_fall_through": may_fall_through,
     "key_may_hide": key_may_hide,
     "match_may_hide": match_may_hide,
     "loses_fragments": loses_fragments,

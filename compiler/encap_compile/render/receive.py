@@ -278,6 +278,32 @@ def recognised(decapsulator: ir.Decapsulator, family: str) -> str:
     return f"({protocols}) && {mine}" if len(decapsulator.signature.protocols) > 1 else f"{protocols} && {mine}"
 
 
+def seen_bytes(ingress: ir.IngressProgram, family: str) -> int:
+    """How many bytes behind the outermost header are looked at to tell stacks apart, beyond a UDP header."""
+    marks = [m for d in ingress.decapsulators if d.stack.outer_family == family for m in d.marks]
+    udp = 8 if udp_in(ingress, family) else 0
+    return max((m.offset + m.bits // 8 - udp for m in marks), default=0)
+
+
+def mark_type(mark: ir.Mark) -> str:
+    return {8: "__u8", 16: "__be16", 32: "__be32"}[mark.bits]
+
+
+def mark_condition(mark: ir.Mark) -> str:
+    """Whether a word, `*at_OFFSET`, has one of the values."""
+    swap = {8: "", 16: "bpf_htons", 32: "bpf_htonl"}[mark.bits]
+
+    def number(value: int) -> str:
+        text = f"{value:#0{mark.bits // 4 + 2}x}"
+        return f"{swap}({text})" if swap and value else text if value else "0"
+
+    word = f"*at_{mark.offset}"
+    if mark.mask != (1 << mark.bits) - 1:
+        word = f"({word} & {number(mark.mask)})"
+    terms = [f"{word} == {number(value)}" for value in mark.values]
+    return terms[0] if len(terms) == 1 else f"({' || '.join(terms)})"
+
+
 def always_accepts(decapsulator: ir.Decapsulator) -> bool:
     return any(r.source_kind == "any" and not r.match for r in decapsulator.rules)
 
@@ -319,6 +345,9 @@ RECEIVE_FILTERS: dict[str, Callable[..., Any]] = {
         source_key,
         outer_families,
         udp_in,
+        seen_bytes,
+        mark_type,
+        mark_condition,
         encapsulation_limit,
         recognised,
         always_accepts,

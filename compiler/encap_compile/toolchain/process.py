@@ -9,6 +9,9 @@ from tempfile import TemporaryFile
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from ..diagnostics import DiagnosedError, Exit
+from ..system_refusals import EXHAUSTED, refusal
+
 
 class Done(NamedTuple):
     """What a tool left behind."""
@@ -41,10 +44,19 @@ def environment() -> dict[str, str]:
 class Process:
     """A tool at work, in the C locale and without the variables that lead clang elsewhere.
 
-    Raises OSError if it cannot be started. It is stopped when the `with` is left before `done`.
+    Raises OSError if it cannot be started, DiagnosedError (H114) for want of descriptors, processes or memory:
+    then the tool is not at fault. It is stopped when the `with` is left before `done`.
     """
 
     def __init__(self, command: Sequence[str], stdin: bytes = b"", folder: str | None = None) -> None:
+        try:
+            self._start(command, stdin, folder)
+        except OSError as error:
+            if error.errno in EXHAUSTED:
+                raise DiagnosedError([refusal(error)], Exit.MACHINE) from None
+            raise
+
+    def _start(self, command: Sequence[str], stdin: bytes, folder: str | None) -> None:
         with TemporaryFile() as file:  # not a pipe: nobody is there to write into it
             file.write(stdin)
             file.seek(0)

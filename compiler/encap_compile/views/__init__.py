@@ -7,9 +7,9 @@ from ..kernel.hooks.base import DEVICE_POINTS, Point
 FORMAT_VERSION = 1
 
 
-def counted(count: int, word: str) -> str:
-    """`1 map`, `2 maps`."""
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+def counted(count: int, word: str, words: str = "") -> str:
+    """`1 map`, `2 maps`; `words` is the plural where it is not made by an s."""
+    return f"{count} {word}" if count == 1 else f"{count} {words or f'{word}s'}"
 
 
 def hook_place(on: str, kind: str, point: Point) -> str:

@@ -8,14 +8,18 @@ from dataclasses import asdict
 from typing import Any
 
 from ..diagnostics import Diagnostic
-from ..kernel.hooks.base import DEVICE_POINTS, OnHook, Point
+from ..kernel.hooks.base import DEVICE_POINTS, OnHook
 from ..kernel.machine import kernel_release
+from ..loader.cgroups import needed_points
+from ..loader.closing import CLOSED, closable, left_open, on_link
 from ..loader.hostfile import DEFAULT
 from ..loader.routing import RouteReport
+from ..loader.scope import Scope
 from ..loader.state import cgroup_words, target_name
 from ..plan import ATTACH, DETACH, KEEP, REPLACE, SWITCH, HookChange, MapChange, Plan
 from . import FORMAT_VERSION, counted, hook_place, hook_words
 
+MOST_NAMED = 5  # prefixes and rules
 MOST_PENDING = 5  # rows named one by one
 _SIGNS = {KEEP: " ", ATTACH: "+", REPLACE: "~", SWITCH: "~", DETACH: "-"}
 _WORDS = {
@@ -40,6 +44,9 @@ def plan_text(plan: Plan, routes: RouteReport | None = None, done: bool = False,
     lines += [text for m in plan.maps if (text := _map_line(m))]
     lines += [_hook_line(h) for h in plan.hooks if h.action != KEEP or not done]
     lines += _cgroup_lines(plan)
+    lines += _boot_lines(plan) if not done else []
+    if plan.scope is not None and not done:
+        lines += _scope_lines(plan.scope)
     if plan.leftovers:
         lines.append(f"  - {counted(len(plan.leftovers), 'map')} of an older layout")
     lines += _route_lines(routes, done) if routes is not None else []
@@ -92,6 +99,17 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
             for h in plan.hooks
         ],
         "cgroups": _cgroups(plan),
+        "boot": {
+            "closed": [str(n) for n in closable(desired.manifest)] if desired.manifest.boot == CLOSED else [],
+            "unencapsulated": [r.name for r in left_open(desired.manifest)],
+        },
+        "sockets": {
+            "elsewhere": plan.scope.count,
+            "elsewhere_named": list(plan.scope.elsewhere),
+            "marked": plan.scope.marked,
+        }
+        if plan.scope
+        else None,
         "rules": [{"change": c.sign, "name": c.rule.name, "text": c.rule.text, "before": c.before} for c in plan.rules],
         "maps": [
             {
@@ -168,6 +186,40 @@ def _hook_line(change: HookChange) -> str:
     return f"  {_SIGNS[change.action]} hook {where}: {programs} ({words}{why})"
 
 
+def _boot_lines(plan: Plan) -> list[str]:
+    """What becomes of packets before an apply: after a reboot, and while an attached device is missing or new."""
+    manifest = plan.desired.manifest
+    lines = []
+    if manifest.boot == CLOSED:
+        lines.append(f"    boot  closed until apply: {_some([str(n) for n in closable(manifest)])}")
+        inside = [str(n) for n in on_link(closable(manifest))]
+        lines += [f"    boot  open for the network itself, on-link there: {_some(inside)}"] if inside else []
+    names = [rule.name for rule in left_open(manifest)]
+    if names:
+        lines.append(f"    boot  unencapsulated until apply, and on a device made anew: {_some(names)}")
+    return lines
+
+
+def _some(words: list[str]) -> str:
+    more = len(words) - MOST_NAMED
+    return ", ".join(words[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _scope_lines(scope: Scope) -> list[str]:
+    """Whose sockets the rules with `socket` and `cgroup` see."""
+    words = "of this network namespace alone: rules with `socket` or `cgroup` do not see those of containers"
+    lines = [f"    sockets  {words}"]
+    if scope.count:
+        more = f" and {scope.count - len(scope.elsewhere)} more" if scope.count > len(scope.elsewhere) else ""
+        verb = "process is" if scope.count == 1 else "processes are"
+        named = ", ".join(scope.elsewhere)
+        lines.append(f"             {scope.count} {verb} in these cgroups and in another namespace: {named}{more}")
+    if scope.marked:
+        words = "made before the first apply, and that have not chosen: not kept from devices that are not attached"
+        lines.append(f"             {words} (Linux 6.13)")
+    return lines
+
+
 def _cgroup_lines(plan: Plan) -> list[str]:
     """What has become of cgroups since the last apply; then those that are not there, with those that rows name."""
     lines = []
@@ -201,7 +253,10 @@ def _cgroups(plan: Plan) -> list[dict[str, Any]]:
     desired = plan.desired
     if desired.cgroups is None:
         return []
-    hooks = {c.path: [Point(hook).word for hook in c.hooks] for c in desired.manifest.cgroups}
+    hooks = {
+        c.path: [point.word for point in sorted(needed_points(c), key=lambda point: point.rank)]
+        for c in desired.manifest.cgroups
+    }
     before = {c.path: c.before for c in plan.cgroups}
     return [
         {

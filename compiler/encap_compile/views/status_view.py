@@ -107,6 +107,8 @@ def removed_text(removed: Removed) -> str:
     lines += [f"  - hook {hook_place(h.on, h.kind, h.point)}" for h in removed.hooks]
     lines += _rules("now in the clear", removed.in_clear)
     lines += _rules("no longer dropped", removed.undropped)
+    lines += ["  - routes that were closed until apply"] if removed.opened else []
+    lines += [f"  - {path}" for path in removed.forgotten]
     return "\n".join(lines) + "\n"
 
 
@@ -131,6 +133,8 @@ def removed_document(removed: Removed) -> dict[str, Any]:
         "hooks": [{**hook_words(h.on, h.point), "kind": h.kind} for h in removed.hooks],
         "maps": removed.maps,
         "in_clear": [_rule(r) for r in removed.in_clear],
+        "opened": removed.opened,
+        "files": [str(path) for path in removed.forgotten],
         "no_longer_dropped": [_rule(r) for r in removed.undropped],
     }
 

@@ -16,6 +16,8 @@ def round_text(done: Round) -> str:
         return ""
     plan, took = done.applied.plan, f"   {done.applied.seconds:.2f} s"
     lines = [f"{plan.desired.manifest.name}: {_change(change)}{took}" for change in plan.cgroups]
+    if done.why:
+        lines.append(f"{plan.desired.manifest.name}: {', '.join(done.why)} changed: {_summary(plan)}{took}")
     if not lines:
         lines = [f"{plan.desired.manifest.name}: {_summary(plan)}{took}"]
     return "\n".join(lines) + "\n"
@@ -35,6 +37,9 @@ def round_document(done: Round) -> dict[str, Any]:
         "programs": sum(h.action != KEEP for h in plan.hooks) if plan else 0,
         "diagnostics": [{"code": d.code, "message": d.message, "help": d.help} for d in done.failure],
         "retry_seconds": done.retry or None,
+        "waits": done.waits,
+        "closed": done.closed,
+        "changed": list(done.why),
     }
 
 

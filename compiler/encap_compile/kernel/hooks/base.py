@@ -12,13 +12,15 @@ class Point(StrEnum):
     """Where a program runs on what it is attached to, by the names that the manifest uses.
 
     In this order programs are put on: what was encapsulated is understood before something is, listeners are known
-    before they answer, and sockets may choose, or be chosen for, when that is followed. In the reverse order they are
-    taken off.
+    before they answer, what leaves by other devices is judged once ours have their programs, and sockets may choose, or
+    be chosen for, when that is followed. In the reverse order they are taken off.
     """
 
     INGRESS = "tc_ingress"
     LISTEN = "cgroup_listen"
     EGRESS = "tc_egress"
+    CREATE = "cgroup_create"
+    UNATTACHED = "cgroup_unattached"
     GETSOCKOPT = "cgroup_getsockopt"
     SETSOCKOPT = "cgroup_setsockopt"
     CONNECT4 = "cgroup_connect4"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..errors import NotPermittedError
 from ..links import Link
 from ..pins import open_link, pin, pins_in
 from ..programs import describe_program
@@ -70,9 +71,17 @@ def listed(kind: str, owner: Owner, hook: Hook, program_ids: Iterable[int]) -> l
             ours = link.info.program_id
     found = []
     for number in program_ids:
-        program = describe_program(number)
-        found.append(OnHook(kind, number, program.name if program else "", number == ours))
+        found.append(OnHook(kind, number, _name(number), number == ours))
     return found
+
+
+def _name(number: int) -> str:
+    """The name of anybody's program; empty if it is gone, or if we may not look at it (CAP_SYS_ADMIN is missing)."""
+    try:
+        program = describe_program(number)
+    except NotPermittedError:
+        return ""
+    return program.name if program else ""
 
 
 def _path(owner: Owner, hook: Hook) -> Path:

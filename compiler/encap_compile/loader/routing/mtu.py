@@ -56,10 +56,13 @@ class Fits:
             routes = listed([self._route(way, list(parts)) for way, parts in ways.items()])
             words = f"{case.device} {case.device_mtu} - {case.overhead} = {fits}, but {routes} {has}: {case.lost}"
             way, parts = next(iter(ways.items()))
-            others = " (and so the others)" if len(ways) > 1 else ""
-            self.report.warn(
-                "H111", words, f"add `mtu {fits}` to its route: `{self._change(way, list(parts), fits)}`{others}"
+            command, of_its_own = self._change(way, list(parts), fits)
+            fix = (
+                f"give it a route of its own: `{command}`"
+                if of_its_own
+                else f"add `mtu {fits}` to its route: `{command}`"
             )
+            self.report.warn("H111", words, fix + (", and so the others" if len(ways) > 1 else ""))
 
     def _check_rules(
         self,
@@ -112,15 +115,11 @@ class Fits:
 
     def _route(self, way: Way, parts: list[Interval]) -> str:
         """A route, and which part of it is meant if that is only one."""
-        whole = way.route.prefix
-        if whole is None:
-            return "a route"
-        part = _narrower(whole, parts)
-        name = "the default route" if not whole.prefixlen else str(whole)
-        return f"{part} by {name}" if part else name
+        part = _narrower(way.route.prefix, parts) if way.route.prefix is not None else None
+        return f"{part} (by {way.destination})" if part else way.destination
 
-    def _change(self, way: Way, parts: list[Interval], fits: int) -> str:
-        """The command that adds the MTU: a route of its own for a part, as the rest has no need of a smaller one."""
+    def _change(self, way: Way, parts: list[Interval], fits: int) -> tuple[str, bool]:
+        """The command that adds the MTU, and whether it makes a route for the part: the rest needs no smaller MTU."""
         whole, name = way.route.prefix, self.network.attachment.name
         part = _narrower(whole, parts) if whole is not None else None
         verb, destination = (
@@ -133,7 +132,7 @@ class Fits:
         family = "-6 " if whole is not None and whole.version == 6 else ""
         vrf = f" vrf {name(way.vrf)}" if way.vrf else ""
         middle = f"{tail} {mtu}" if len(ways) == 1 else f"{mtu} {tail}"
-        return f"ip {family}route {verb}{vrf} {destination} {middle}"
+        return f"ip {family}route {verb}{vrf} {destination} {middle}", part is not None
 
 
 def _via(gateway: object, whole: IPNetwork | None) -> str:

@@ -31,6 +31,14 @@ class Way:
         return any(hop.gateway is None for hop in self.route.hops)
 
     @property
+    def destination(self) -> str:
+        """The route's own destination, in words."""
+        prefix = self.route.prefix
+        if prefix is None:
+            return "a route"
+        return str(prefix) if prefix.prefixlen else f"the IPv{prefix.version} default route"
+
+    @property
     def own(self) -> bool:
         """For this host, or for its link alone: no packet that a tunnel could take."""
         return self.route.own or self.route.kind is Kind.BROADCAST or self.link_local

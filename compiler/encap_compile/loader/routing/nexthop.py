@@ -9,11 +9,12 @@ With `route` it goes to the tunnel end's own neighbour on that device, so the de
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum, auto
 from functools import cached_property
 
 from ...kernel.routes import Hop, IPAddress, Kind, Route
+from ...manifest import RuleSummary
 from ..neighbours import Neighbours, neighbours
 from .intervals import address
 from .network import Network, Way
@@ -39,11 +40,12 @@ class NextHops:
 
     def __init__(self, network: Network, keep: bool, report: RouteReport) -> None:
         self.network, self.keep, self.report = network, keep, report
-        self.wrong: list[str] = []
+        self.wrong: dict[str, None] = {}
         self.wrong_count = 0
         self.unknown: dict[IPAddress, int] = {}
         self._ends: dict[bytes, tuple[IPAddress, int]] = {}  # tunnel end -> its address and interval
         self._own: dict[str, None] = {}
+        self._on_link: tuple[dict[str, RuleSummary], dict[str, None]] = {}, {}  # rules, links
 
     def check(self, target: Target, placed: Sequence[Placed]) -> None:
         """Compare all rows of a table, each once."""
@@ -53,7 +55,7 @@ class NextHops:
         self._find_ends(set(ends))
         if target.by_destination:
             for rows in placed:
-                self._check_placed(rows, ends)
+                self._check_placed(target, rows, ends)
         else:
             self._check_any(target, ends)
 
@@ -61,10 +63,12 @@ class NextHops:
         """Say what was found."""
         report = self.report
         report.own = list(self._own)
+        if self._on_link[0]:
+            self._say_on_link()
         if self.unknown:
             self._say_unknown()
         if self.wrong_count:
-            more = f"; and {self.wrong_count - len(self.wrong)} more" if self.wrong_count > len(self.wrong) else ""
+            more = "; and others" if self.wrong_count > SHOWN else ""
             what = "next hop" if self.keep else "device"
             words = (
                 f"{what} differs for {self.wrong_count} of {_endpoints(report.pairs)}: {'; '.join(self.wrong)}{more}"
@@ -81,7 +85,7 @@ class NextHops:
         for version in self.network.tables:
             self.network.find(version, {at for end, at in self._ends.values() if end.version == version})
 
-    def _check_placed(self, placed: Placed, ends: Sequence[bytes]) -> None:
+    def _check_placed(self, target: Target, placed: Placed, ends: Sequence[bytes]) -> None:
         """Rows that are found by the packet's destination."""
         on_link: set[int] = set()
         self.network.find(placed.version, placed.hit())
@@ -90,27 +94,18 @@ class NextHops:
             if way is not None and self.keep and way.reached and way.on_link:
                 on_link.add(index)  # each row has a next hop of its own
                 continue
-            verdict, words = self._judge(way, end)
-            self._count(verdict, count, lambda f=words, i=index, e=end: f(self._inner(placed, ends, i, e)))  # type: ignore[misc]
+            verdict = self._judge(way, end)
+            self._count(verdict, count)
+            if verdict is Verdict.WRONG and way is not None and len(self.wrong) < SHOWN:
+                self._show(way, end, self._inner(placed, ends, index, end))
         if on_link:
             for position, index in enumerate(placed.at):
                 if index in on_link and position not in placed.crossing:
-                    self._check_row(placed, position, [index], ends)
+                    way = self.network.way(placed.version, index)
+                    self._check_ways({way: placed.inner(position)} if way else {}, ends[placed.rows[position]], 1)
         for position, several in placed.crossing.items():
-            self._check_row(placed, position, several, ends)
-
-    def _check_row(self, placed: Placed, position: int, indices: Iterable[int], ends: Sequence[bytes]) -> None:
-        """A row that has to be looked at by itself: the worst of its intervals counts."""
-        end, worst, said = ends[placed.rows[position]], None, None
-        for index in indices:
-            table = self.network.tables[placed.version]
-            inner = placed.inner(position) if index == placed.at[position] else table.sample(index)
-            verdict, words = self._judge(self.network.way(placed.version, index), end, inner)
-            if worst is None or verdict.value > worst.value:
-                worst, said = verdict, (words, inner)
-        if worst is not None and said is not None:
-            words, inner = said
-            self._count(worst, 1, lambda: words(inner))
+            found = self._ways_of(placed.version, several)
+            self._check_ways(self._beyond_link(target, found), ends[placed.rows[position]], 1, by_route=True)
 
     def _check_any(self, target: Target, ends: Sequence[bytes]) -> None:
         """Rows that any packet of the rules may take: each end must be right for every way that such a packet takes."""
@@ -118,60 +113,92 @@ class NextHops:
         for version, table in self.network.tables.items():
             indices = [i for low, high in target.intervals(version) for i in table.within(low, high)]
             self.network.find(version, indices)
-            for index in indices:
-                way = self.network.way(version, index)
-                if way is not None and way.reached and way.route.kind is Kind.UNICAST and len(ways) < MOST_WAYS:
-                    ways.setdefault(way, table.sample(index))
-        if self.keep and any(not way.on_link for way in ways):
-            # Hosts on the link, as of a rule without a destination, are next hops of their own.
-            self._say_on_link(target, [way for way in ways if way.on_link])
-            ways = {way: inner for way, inner in ways.items() if not way.on_link}
+            ways.update(self._ways_of(version, indices))
+        ways = self._beyond_link(target, {w: i for w, i in ways.items() if w.route.kind is Kind.UNICAST})
         chosen = Counter(ends) if not target.row else Counter(_of_row(target, ends))
         for end, count in chosen.items():
-            verdicts = [(*self._judge(way, end, inner), inner) for way, inner in ways.items()]
-            if not verdicts:
-                verdicts = [(*self._judge(None, end), self._ends[end][0])]
-            verdict, words, inner = max(verdicts, key=lambda found: found[0].value)
-            self._count(verdict, count, lambda f=words, i=inner: f(i))  # type: ignore[misc]
+            self._check_ways(ways, end, count, by_route=True)
 
-    def _say_on_link(self, target: Target, ways: Sequence[Way]) -> None:
-        links = [f"{w.route.prefix} on {self.network.attachment.name(h.ifindex)}" for w in ways for h in w.route.hops]
-        if links:
-            words = f"{named(target.rules)}: packets to hosts on the link ({listed(links)}) go to those hosts' MAC "
-            words += "addresses, also when they are encapsulated, and not towards the tunnel's other end"
-            fix = "write `next_hop: route` under egress, or a rule before it that lets these destinations pass"
-            self.report.note("H126", words, fix)
+    def _ways_of(self, version: int, indices: Iterable[int]) -> dict[Way, IPAddress]:
+        """The ways that meet a program, each with an address of an interval that takes it."""
+        found: dict[Way, IPAddress] = {}
+        for index in indices:
+            way = self.network.way(version, index)
+            if way is not None and way.reached and len(found) < MOST_WAYS:
+                found.setdefault(way, self.network.tables[version].sample(index))
+        return found
 
-    def _count(self, verdict: Verdict, count: int, words: Callable[[], str]) -> None:
+    def _beyond_link(self, target: Target, ways: dict[Way, IPAddress]) -> dict[Way, IPAddress]:
+        """Without hosts on the link, if there are others: those are next hops of their own, which H126 says."""
+        if not self.keep or all(way.on_link for way in ways):
+            return ways
+        rules, links = self._on_link
+        for way in ways:
+            if way.on_link:
+                rules.update((rule.name, rule) for rule in target.rules)
+                links.update(
+                    (f"{way.route.prefix} on {self.network.attachment.name(h.ifindex)}", None) for h in way.route.hops
+                )
+        return {way: inner for way, inner in ways.items() if not way.on_link}
+
+    def _check_ways(self, ways: dict[Way, IPAddress], end: bytes, count: int, by_route: bool = False) -> None:
+        """A tunnel end for packets that may take any of some ways: the worst counts. `by_route`: how to name them."""
+        verdicts = [(self._judge(way, end, inner), way, inner) for way, inner in ways.items()]
+        worst = max((v for v, _, _ in verdicts), key=lambda v: v.value, default=self._judge(None, end))
+        self._count(worst, count)
+        for verdict, way, inner in verdicts:
+            if verdict is worst is Verdict.WRONG:
+                self._show(way, end, inner, way.destination if by_route else "")
+                break
+
+    def _say_on_link(self) -> None:
+        rules, links = self._on_link
+        words = (
+            f"{named(list(rules.values()))}: packets to hosts on the link ({listed(list(links))}) go to those hosts' "
+        )
+        words += "MAC addresses, also when they are encapsulated, and not towards the tunnel's other end"
+        fix = "write `next_hop: route` under egress, or a rule before it that lets these destinations pass"
+        self.report.note("H126", words, fix)
+
+    def _count(self, verdict: Verdict, count: int) -> None:
         report = self.report
         report.pairs += count
         report.right += count * (verdict is Verdict.RIGHT)
         report.unknown += count * (verdict is Verdict.UNKNOWN)
         report.unreached += count * (verdict is Verdict.UNREACHED)
         report.this_host += count * (verdict is Verdict.OWN)
-        if verdict is Verdict.WRONG:
-            self.wrong_count += count
-            if len(self.wrong) < SHOWN:
-                self.wrong.append(words())
+        self.wrong_count += count * (verdict is Verdict.WRONG)
 
-    def _judge(
-        self, way: Way | None, raw: bytes, inner: IPAddress | None = None
-    ) -> tuple[Verdict, Callable[[IPAddress], str]]:
-        """A verdict, and what makes words of it for an inner destination. `inner` matters where it is on the link."""
+    def _route(self, end: IPAddress, index: int, way: Way | None) -> Route | None:
+        return self.network.tables[end.version].route(index, way.vrf if way else self.network.attachment.vrfs[0])
+
+    def _judge(self, way: Way | None, raw: bytes, inner: IPAddress | None = None) -> Verdict:
+        """A tunnel end for packets that take a way. `inner` is their destination, which matters on the link."""
         end, index = self._ends[raw]
-        other = self.network.tables[end.version].route(index, way.vrf if way else self.network.attachment.vrfs[0])
+        other = self._route(end, index, way)
         if other is not None and other.own:
             self._own[str(end)] = None
-            return Verdict.OWN, _nothing
+            return Verdict.OWN
         if way is None or not way.reached or other is None:
-            return Verdict.UNREACHED, _nothing
+            return Verdict.UNREACHED
         if other.kind is not Kind.UNICAST:
             if self.network.attachment.silent and other.kind is Kind.NONE:
-                return Verdict.UNREACHED, _nothing
+                return Verdict.UNREACHED
+            return Verdict.WRONG
+        hops = (hop for hop in way.route.hops if hop not in way.missed)
+        return max((self._compare(hop, other, end, inner, way.route.kind) for hop in hops), key=lambda v: v.value)
+
+    def _show(self, way: Way, raw: bytes, inner: IPAddress, label: str = "") -> None:
+        """Say what is wrong of a tunnel end, for the first few."""
+        end, index = self._ends[raw]
+        other = self._route(end, index, way)
+        if other is None or len(self.wrong) >= SHOWN:
+            return
+        if other.kind is Kind.UNICAST:
+            self.wrong[self._differ(label or str(inner), inner, way.route, end, other)] = None
+        else:
             why = "has no route" if other.kind is Kind.NONE else f"has a route of type {other.kind}"
-            return Verdict.WRONG, lambda _: f"{end} {why}"
-        verdicts = [self._compare(hop, other, end, inner, way.route.kind) for hop in way.route.hops]
-        return max(verdicts, key=lambda v: v.value), lambda at: self._differ(at, way.route, end, other)
+            self.wrong[f"{end} {why}"] = None
 
     def _compare(self, hop: Hop, other: Route, end: IPAddress, inner: IPAddress | None, kind: Kind) -> Verdict:
         """One way out of the inner packet's route: some way to the tunnel end must be the same."""
@@ -210,7 +237,7 @@ class NextHops:
         """Of a next hop, empty if it is not known."""
         return self._neighbours.get((ifindex, next_hop), b"")
 
-    def _differ(self, inner: IPAddress, one: Route, end: IPAddress, other: Route) -> str:
+    def _differ(self, label: str, inner: IPAddress, one: Route, end: IPAddress, other: Route) -> str:
         macs = [self._macs(one, inner), self._macs(other, end)]
         first, second = macs if all(macs) and self.keep else ("", "")
         if one.kind is Kind.MULTICAST:
@@ -244,10 +271,6 @@ class NextHops:
         scope = f"%{names(ifindex)}" if first.is_link_local else ""
         fix = f"let this machine reach it once, as by `ping -c 1 {first}{scope}`, and plan again"
         self.report.note("H115", words, fix)
-
-
-def _nothing(_: IPAddress) -> str:
-    return ""
 
 
 def _endpoints(count: int) -> str:
