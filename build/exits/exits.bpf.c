@@ -153,12 +153,18 @@ _Static_assert(offsetof(struct stack_ipip_ipv6, ipv6) + sizeof(struct ipv6_heade
 struct host {
 	__u64 cgroups; /* of an instance for a cgroup: those that it is, or lies in */
 	__u64 netns_cookie; /* of the sockets that are managed; 0: not known */
+	__u64 packet_netns_cookie; /* the same, where programs can ask a packet for it (6.13) */
+	__u64 socket_netns_cookie; /* the same, where user space can ask for it (5.14) */
 	__u32 mtu; /* host.uplink.mtu */
 	__be32 value_address__ipv4; /* host.address */
 	struct ipv6_address value_address__ipv6; /* host.address */
 	__u32 flow_seed; /* secret, the same until the next boot */
 	__u32 cgroup_level; /* of the attached cgroup: 0 is the hierarchy's root */
+	__u32 attached
+		[64]; /* of an instance for a cgroup: ifindexes of the devices whose packets come to our programs; 0: no more */
+	__u32 initial_netns; /* 1: it is the machine's first network namespace */
 	__u8 identity[32]; /* which bundle this is: for `encapctl status` */
+	__u8 pad[4];
 };
 
 const volatile struct host host SEC(".rodata.host") = {};
@@ -240,6 +246,8 @@ struct counters {
 	struct counter egress_no_room; /* the kernel could not make room for the headers: dropped */
 	struct counter egress_unknown_stack; /* a row of a kind that this program does not know: dropped */
 	struct counter egress_renamed; /* of a closed connection, remembered by a version with other cgroups: dropped */
+	struct counter
+		egress_unattached; /* a rule encapsulates it, and its route leaves by a device that is not attached: dropped */
 	struct counter
 		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter
@@ -2222,6 +2230,136 @@ int exits__listener(struct __sk_buff *skb)
 	choice->cgroups = owner.cgroups;
 	choice->names = CGROUP_NAMES;
 	return CGROUP_GO_ON;
+}
+
+/* The sockets of our network namespace, by being there: before 6.13 a packet does not tell whose it is. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, __u32);
+} own_sockets SEC(".maps");
+
+/*
+ * Mark a new socket of our network namespace. Before 5.14 the loader does not know the namespace's cookie, and a program
+ * can only tell the machine's first namespace from the others (5.7: without a context, the cookie is that one's).
+ */
+SEC("cgroup/sock_create")
+int exits__create(struct bpf_sock *socket)
+{
+	__u64 cookie = bpf_get_netns_cookie(socket);
+
+	if (host.socket_netns_cookie ? cookie != host.socket_netns_cookie
+				     : (cookie == bpf_get_netns_cookie(NULL)) != (host.initial_netns != 0))
+		return CREATE_GO_ON;
+	/* A socket that cannot be marked could send unencapsulated. */
+	return bpf_sk_storage_get(&own_sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE) ? CREATE_GO_ON
+											   : CREATE_REFUSE;
+}
+
+/* Whether what leaves by a device comes to one of our programs. */
+static __always_inline bool is_attached(__u32 ifindex)
+{
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < ATTACHED_MAX && host.attached[i]; i++) {
+		if (host.attached[i] == ifindex)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Whether the socket belongs to our network namespace. The cgroup may hold sockets of others, whose devices have the same
+ * numbers as ours. Who has chosen does: nobody else is let choose.
+ */
+static __always_inline bool is_own_socket(struct __sk_buff *skb, const struct bpf_sock *socket, __u64 choice)
+{
+	void *connection;
+
+	if (host.packet_netns_cookie)
+		return bpf_get_netns_cookie(skb) == host.packet_netns_cookie;
+	if (choice || bpf_sk_storage_get(&own_sockets, socket, NULL, 0))
+		return true;
+	/* The kernel makes subflows without asking the hook for new sockets. */
+	connection = socket->type == SOCK_STREAM ? bpf_skc_to_mptcp_sock(socket) : NULL;
+	return connection && bpf_sk_storage_get(&own_sockets, connection, NULL, 0);
+}
+
+/*
+ * Whether the egress rules encapsulate a packet, or drop it because its row is missing. The hook runs in a task too, and
+ * a packet that a softirq sends may come in between: so nothing is kept in maps of the CPU.
+ */
+static __always_inline bool rules_encapsulate(const struct packet *packet)
+{
+	/* management: management: pass (exits.yaml:35) */
+	if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0aff0000)) {
+		return false;
+	}
+
+	/* chosen-a: cgroup team-a.slice -> what the socket chose of exits, no row: next (exits.yaml:36) */
+	if (packet->owner.cgroups & CGROUP_BIT_TEAM_A_SLICE) {
+		if (packet->owner.choice >> 32 == TABLE_EXITS) {
+			if (find_in_exits((__u32)packet->owner.choice))
+				return true;
+		}
+	}
+
+	/* chosen-b: cgroup team-b.slice -> what the socket chose of exits/lon,exits/nyc, no row: drop (exits.yaml:37) */
+	if (packet->owner.cgroups & CGROUP_BIT_TEAM_B_SLICE) {
+		if (packet->owner.choice >> 32 == TABLE_EXITS &&
+			((__u32)packet->owner.choice == ROW_EXITS__LON ||
+				(__u32)packet->owner.choice == ROW_EXITS__NYC)) {
+			return true;
+		}
+	}
+
+	/* standard: cgroup team-a.slice,team-b.slice -> exits/lon, no row: drop (exits.yaml:38) */
+	if (packet->owner.cgroups & (CGROUP_BIT_TEAM_A_SLICE | CGROUP_BIT_TEAM_B_SLICE)) {
+		return true;
+	}
+
+	return false; /* default: pass (exits.yaml:39) */
+}
+
+/*
+ * A packet of a socket in one of the cgroups leaves by some device, its route's. Where none of our programs would see it,
+ * it must not leave if they would encapsulate it. The loopback device is number 1 in every network namespace.
+ */
+SEC("cgroup_skb/egress")
+int exits__unattached(struct __sk_buff *skb)
+{
+	const struct bpf_sock *socket = (void *)skb->sk;
+	struct packet packet = {};
+	struct counters *counters;
+	bool parsed;
+
+	if (skb->ifindex == LOOPBACK_IFINDEX || is_attached(skb->ifindex))
+		return CGROUP_GO_ON;
+	socket = socket ? bpf_sk_fullsock(socket) : NULL;
+	if (!socket)
+		return CGROUP_GO_ON;
+	switch (skb->protocol) {
+	case bpf_htons(ETH_P_IP):
+		parsed = parse_ipv4(skb, 0, &packet);
+		break;
+	case bpf_htons(ETH_P_IPV6):
+		parsed = parse_ipv6(skb, 0, &packet);
+		break;
+	default:
+		return CGROUP_GO_ON;
+	}
+	if (!parsed || carries_own_stack(&packet) || stays_on_link(&packet))
+		return CGROUP_GO_ON;
+	packet.owner.choice = choice_in_force(socket, choice_of(socket));
+	ask_cgroups(skb, &packet.owner);
+	if (!is_own_socket(skb, socket, packet.owner.choice) || !rules_encapsulate(&packet))
+		return CGROUP_GO_ON;
+	counters = counters_of_this_cpu();
+	if (counters) {
+		__atomic_fetch_add(&counters->egress_unattached.packets, segments_of(skb), __ATOMIC_RELAXED);
+		__atomic_fetch_add(&counters->egress_unattached.bytes, skb->len, __ATOMIC_RELAXED);
+	}
+	return CGROUP_DROP;
 }
 
 /*

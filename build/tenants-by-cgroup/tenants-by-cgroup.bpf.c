@@ -102,12 +102,17 @@ _Static_assert(offsetof(struct stack_gre_ipv6, gre) + sizeof(struct gre_key_head
 
 /* Differs per machine and per device: written by the loader before the program is verified, constant from then on. */
 struct host {
+	__u64 packet_netns_cookie; /* the same, where programs can ask a packet for it (6.13) */
+	__u64 socket_netns_cookie; /* the same, where user space can ask for it (5.14) */
 	__u32 mtu; /* host.uplink.mtu */
 	__be32 value_address__ipv4; /* host.address */
 	struct ipv6_address value_address__ipv6; /* host.address */
 	__u32 flow_seed; /* secret, the same until the next boot */
 	__u32 cgroup_level; /* of the attached cgroup: 0 is the hierarchy's root */
 	__u32 cgroup_levels; /* bit n: a row is found by a cgroup n levels below it */
+	__u32 attached
+		[64]; /* of an instance for a cgroup: ifindexes of the devices whose packets come to our programs; 0: no more */
+	__u32 initial_netns; /* 1: it is the machine's first network namespace */
 	__u8 identity[32]; /* which bundle this is: for `encapctl status` */
 };
 
@@ -168,6 +173,8 @@ struct counters {
 	struct counter egress_no_room; /* the kernel could not make room for the headers: dropped */
 	struct counter egress_unknown_stack; /* a row of a kind that this program does not know: dropped */
 	struct counter egress_renamed; /* of a closed connection, remembered by a version with other cgroups: dropped */
+	struct counter
+		egress_unattached; /* a rule encapsulates it, and its route leaves by a device that is not attached: dropped */
 	struct counter
 		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter
@@ -1217,6 +1224,109 @@ int tenants_by_cgroup__listener(struct __sk_buff *skb)
 	choice->cgroup = owner.cgroup;
 	choice->names = CGROUP_NAMES;
 	return CGROUP_GO_ON;
+}
+
+/* The sockets of our network namespace, by being there: before 6.13 a packet does not tell whose it is. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, __u32);
+} own_sockets SEC(".maps");
+
+/*
+ * Mark a new socket of our network namespace. Before 5.14 the loader does not know the namespace's cookie, and a program
+ * can only tell the machine's first namespace from the others (5.7: without a context, the cookie is that one's).
+ */
+SEC("cgroup/sock_create")
+int tenants_by_cgroup__create(struct bpf_sock *socket)
+{
+	__u64 cookie = bpf_get_netns_cookie(socket);
+
+	if (host.socket_netns_cookie ? cookie != host.socket_netns_cookie
+				     : (cookie == bpf_get_netns_cookie(NULL)) != (host.initial_netns != 0))
+		return CREATE_GO_ON;
+	/* A socket that cannot be marked could send unencapsulated. */
+	return bpf_sk_storage_get(&own_sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE) ? CREATE_GO_ON
+											   : CREATE_REFUSE;
+}
+
+/* Whether what leaves by a device comes to one of our programs. */
+static __always_inline bool is_attached(__u32 ifindex)
+{
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < ATTACHED_MAX && host.attached[i]; i++) {
+		if (host.attached[i] == ifindex)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Whether the socket belongs to our network namespace. The cgroup may hold sockets of others, whose devices have the same
+ * numbers as ours.
+ */
+static __always_inline bool is_own_socket(struct __sk_buff *skb, const struct bpf_sock *socket)
+{
+	if (host.packet_netns_cookie)
+		return bpf_get_netns_cookie(skb) == host.packet_netns_cookie;
+	if (bpf_sk_storage_get(&own_sockets, socket, NULL, 0))
+		return true;
+	return false;
+}
+
+/*
+ * Whether the egress rules encapsulate a packet, or drop it because its row is missing. The hook runs in a task too, and
+ * a packet that a softirq sends may come in between: so nothing is kept in maps of the CPU.
+ */
+static __always_inline bool rules_encapsulate(const struct packet *packet)
+{
+	/* tenants: cgroup tenants.slice -> tenants, no row: drop (tenants-by-cgroup.yaml:27) */
+	if (packet->owner.cgroups & CGROUP_BIT_TENANTS_SLICE) {
+		return true;
+	}
+
+	return false; /* default: pass (tenants-by-cgroup.yaml:28) */
+}
+
+/*
+ * A packet of a socket in one of the cgroups leaves by some device, its route's. Where none of our programs would see it,
+ * it must not leave if they would encapsulate it. The loopback device is number 1 in every network namespace.
+ */
+SEC("cgroup_skb/egress")
+int tenants_by_cgroup__unattached(struct __sk_buff *skb)
+{
+	const struct bpf_sock *socket = (void *)skb->sk;
+	struct packet packet = {};
+	struct counters *counters;
+	bool parsed;
+
+	if (skb->ifindex == LOOPBACK_IFINDEX || is_attached(skb->ifindex))
+		return CGROUP_GO_ON;
+	socket = socket ? bpf_sk_fullsock(socket) : NULL;
+	if (!socket)
+		return CGROUP_GO_ON;
+	switch (skb->protocol) {
+	case bpf_htons(ETH_P_IP):
+		parsed = parse_ipv4(skb, 0, &packet);
+		break;
+	case bpf_htons(ETH_P_IPV6):
+		parsed = parse_ipv6(skb, 0, &packet);
+		break;
+	default:
+		return CGROUP_GO_ON;
+	}
+	if (!parsed || carries_own_stack(&packet) || stays_on_link(&packet))
+		return CGROUP_GO_ON;
+	ask_cgroups(skb, &packet.owner);
+	if (!is_own_socket(skb, socket) || !rules_encapsulate(&packet))
+		return CGROUP_GO_ON;
+	counters = counters_of_this_cpu();
+	if (counters) {
+		__atomic_fetch_add(&counters->egress_unattached.packets, segments_of(skb), __ATOMIC_RELAXED);
+		__atomic_fetch_add(&counters->egress_unattached.bytes, skb->len, __ATOMIC_RELAXED);
+	}
+	return CGROUP_DROP;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

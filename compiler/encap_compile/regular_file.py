@@ -39,8 +39,8 @@ def open_regular(path: Path) -> BufferedReader:
 def read_regular(path: Path, most: int = MOST_BYTES) -> bytes:
     """All bytes of a regular file. Raises OSError as `open_regular` does, and if there are more than `most`."""
     with open_regular(path) as file:
-        # Its size is no answer: files of /proc have none, and others may grow meanwhile. In pieces, since a read takes the
-        # memory for all that it is asked for.
+        # Its size is no answer: files of /proc have none, and others may grow meanwhile. In pieces, since a read
+        # takes the memory for all that it is asked for.
         data = bytearray()
         while piece := file.read(PIECE):
             data += piece
