@@ -187,9 +187,10 @@ def keeps_fragments(rule: ir.EgressRule, program: ir.Program) -> bool:
 
 
 def behind_kept(egress: ir.EgressProgram, program: ir.Program) -> list[int]:
-    """The places of the rules, and of the default, behind the first that keeps fragments from passing."""
+    """The places of rules that let pass, and of a default that does, behind the first that keeps fragments from it."""
     first = next((i for i, rule in enumerate(egress.rules) if keeps_fragments(rule, program)), len(egress.rules))
-    return list(range(first + 1, len(egress.rules) + 1))
+    actions = [*(rule.action for rule in egress.rules), egress.default]
+    return [i for i, action in enumerate(actions) if i > first and action == "pass"]
 
 
 def matched_sets(program: ir.Program) -> set[str]:
