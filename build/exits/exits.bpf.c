@@ -481,6 +481,19 @@ static __always_inline bool parse_ipv6(const struct __sk_buff *skb, __u32 offset
 	return true;
 }
 
+/*
+ * Parse the packet within one that came in. NULL: there is none. No part of its caller, because what clang keeps of it for
+ * each encapsulation would fill the stack.
+ */
+static __noinline struct packet *parse_inner(const struct __sk_buff *skb, __u32 offset, bool is_ipv4)
+{
+	struct packet found = {};
+
+	if (is_ipv4 ? !parse_ipv4(skb, offset, &found) : !parse_ipv6(skb, offset, &found))
+		return NULL;
+	return through_scratch(&found);
+}
+
 /* The row of exits for a packet, or NULL. */
 static __always_inline const struct row_exits *find_in_exits(__u32 row)
 {
@@ -1287,7 +1300,7 @@ static __always_inline int encapsulate_exits__gre_ipv4(struct __sk_buff *skb, co
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
 	outer->ipv4.version_ihl = STACK_GRE_IPV4__IPV4_VERSION_IHL;
@@ -1341,7 +1354,7 @@ static __always_inline int encapsulate_exits__gre_ipv6(struct __sk_buff *skb, co
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
 	outer->ipv6.version_class_label = bpf_htonl(STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
@@ -1387,7 +1400,7 @@ static __always_inline int encapsulate_exits__ipip_ipv4(struct __sk_buff *skb, c
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
 	outer->ipv4.version_ihl = STACK_IPIP_IPV4__IPV4_VERSION_IHL;
@@ -1438,7 +1451,7 @@ static __always_inline int encapsulate_exits__ipip_ipv6(struct __sk_buff *skb, c
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
 	outer->ipv6.version_class_label = bpf_htonl(STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
@@ -1638,7 +1651,6 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 	bool inner_is_ipv4;
 	__s32 diff;
 	__u8 ecn;
-	struct packet found = {};
 	struct packet *packet;
 	const struct row_keys *row_keys;
 
@@ -1689,12 +1701,9 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 		return refuse(&counters->refused_gre__gso, skb);
 	if (inner_length > datagram - STACK_GRE_IPV4__OVERHEAD)
 		return refuse(&counters->refused_gre__length, skb);
-	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + STACK_GRE_IPV4__OVERHEAD, &found)
-			  : !parse_ipv6(skb, ETH_HLEN + STACK_GRE_IPV4__OVERHEAD, &found))
-		return refuse(&counters->refused_gre__payload, skb);
-	packet = through_scratch(&found);
+	packet = parse_inner(skb, ETH_HLEN + STACK_GRE_IPV4__OVERHEAD, inner_is_ipv4);
 	if (!packet)
-		return TC_ACT_SHOT;
+		return refuse(&counters->refused_gre__payload, skb);
 
 	/* back-gre: gre from exits.address, in keys (exits.yaml:42) */
 	if (may_send_back_gre_ipv4(outer)) {
@@ -1768,7 +1777,6 @@ static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 ext
 	bool inner_is_ipv4;
 	__s32 diff;
 	__u8 ecn;
-	struct packet found = {};
 	struct packet *packet;
 	const struct row_keys *row_keys;
 
@@ -1817,12 +1825,9 @@ static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 ext
 		return refuse(&counters->refused_gre__gso, skb);
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_gre__length, skb);
-	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + overhead, &found)
-			  : !parse_ipv6(skb, ETH_HLEN + overhead, &found))
-		return refuse(&counters->refused_gre__payload, skb);
-	packet = through_scratch(&found);
+	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
 	if (!packet)
-		return TC_ACT_SHOT;
+		return refuse(&counters->refused_gre__payload, skb);
 
 	/* back-gre: gre from exits.address, in keys (exits.yaml:42) */
 	if (may_send_back_gre_ipv6(outer)) {
@@ -1891,7 +1896,6 @@ static __always_inline int decapsulate_ipip_ipv4(struct __sk_buff *skb, struct c
 	bool inner_is_ipv4;
 	__s32 diff;
 	__u8 ecn;
-	struct packet found = {};
 	struct packet *packet;
 
 	linearize(skb, ETH_HLEN + STACK_IPIP_IPV4__OVERHEAD + INNER_HEADERS_MAX);
@@ -1938,12 +1942,9 @@ static __always_inline int decapsulate_ipip_ipv4(struct __sk_buff *skb, struct c
 		return refuse(&counters->refused_ipip__gso, skb);
 	if (inner_length > datagram - STACK_IPIP_IPV4__OVERHEAD)
 		return refuse(&counters->refused_ipip__length, skb);
-	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + STACK_IPIP_IPV4__OVERHEAD, &found)
-			  : !parse_ipv6(skb, ETH_HLEN + STACK_IPIP_IPV4__OVERHEAD, &found))
-		return refuse(&counters->refused_ipip__payload, skb);
-	packet = through_scratch(&found);
+	packet = parse_inner(skb, ETH_HLEN + STACK_IPIP_IPV4__OVERHEAD, inner_is_ipv4);
 	if (!packet)
-		return TC_ACT_SHOT;
+		return refuse(&counters->refused_ipip__payload, skb);
 
 	/* back-ipip: ipip from exits.address (exits.yaml:43) */
 	if (may_send_back_ipip_ipv4(outer)) {
@@ -2015,7 +2016,6 @@ static __always_inline int decapsulate_ipip_ipv6(
 	bool inner_is_ipv4;
 	__s32 diff;
 	__u8 ecn;
-	struct packet found = {};
 	struct packet *packet;
 
 	linearize(skb, ETH_HLEN + STACK_IPIP_IPV6__OVERHEAD + extension + INNER_HEADERS_MAX);
@@ -2059,12 +2059,9 @@ static __always_inline int decapsulate_ipip_ipv6(
 		return refuse(&counters->refused_ipip__gso, skb);
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_ipip__length, skb);
-	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + overhead, &found)
-			  : !parse_ipv6(skb, ETH_HLEN + overhead, &found))
-		return refuse(&counters->refused_ipip__payload, skb);
-	packet = through_scratch(&found);
+	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
 	if (!packet)
-		return TC_ACT_SHOT;
+		return refuse(&counters->refused_ipip__payload, skb);
 
 	/* back-ipip: ipip from exits.address (exits.yaml:43) */
 	if (may_send_back_ipip_ipv6(outer)) {
@@ -2719,14 +2716,13 @@ static __always_inline int apply_connect_rules(struct bpf_sock_addr *address, st
 		return CONNECT_GO_ON;
 	packet->protocol = address->protocol;
 	packet->destination_port = address->user_port;
-	packet->owner.cgroups = host.cgroups;
 	decided.peer = packet->destination;
 	decided.port = packet->destination_port;
 
 	/* mail-out: tcp 25,587 cgroup team-b.slice: exits/nyc is chosen (exits.yaml:32) */
 	if (packet->protocol == IPPROTO_TCP && !packet->ports_unseen &&
 		(packet->destination_port == bpf_htons(25) || packet->destination_port == bpf_htons(587)) &&
-		(packet->owner.cgroups & CGROUP_BIT_TEAM_B_SLICE)) {
+		(host.cgroups & CGROUP_BIT_TEAM_B_SLICE)) {
 		counters->connect_rule_mail_out.packets++;
 		decided.choice = (__u64)TABLE_EXITS << 32 | ROW_EXITS__NYC;
 		decided.rule = CONNECT_RULE_MAIL_OUT;

@@ -216,6 +216,19 @@ static __always_inline bool parse_ipv6(const struct __sk_buff *skb, __u32 offset
 	return true;
 }
 
+/*
+ * Parse the packet within one that came in. NULL: there is none. No part of its caller, because what clang keeps of it for
+ * each encapsulation would fill the stack.
+ */
+static __noinline struct packet *parse_inner(const struct __sk_buff *skb, __u32 offset, bool is_ipv4)
+{
+	struct packet found = {};
+
+	if (is_ipv4 ? !parse_ipv4(skb, offset, &found) : !parse_ipv6(skb, offset, &found))
+		return NULL;
+	return through_scratch(&found);
+}
+
 /* How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would follow both ways. */
 static __always_inline __u32 tcp_option_length(const __u8 *option)
 {
@@ -431,7 +444,6 @@ static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct co
 	__s32 diff;
 	__u32 tail;
 	__u8 ecn;
-	struct packet found = {};
 	struct packet *packet;
 	bool listed = false;
 
@@ -493,12 +505,9 @@ static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct co
 		return refuse(&counters->refused_gue__gso, skb);
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_gue__length, skb);
-	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + overhead, &found)
-			  : !parse_ipv6(skb, ETH_HLEN + overhead, &found))
-		return refuse(&counters->refused_gue__payload, skb);
-	packet = through_scratch(&found);
+	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
 	if (!packet)
-		return TC_ACT_SHOT;
+		return refuse(&counters->refused_gue__payload, skb);
 
 	/* from-lb: gue from balancers inner vips (gue-dsr.yaml:9) */
 	if (may_send_from_lb_ipv4(outer)) {
@@ -573,7 +582,6 @@ static __always_inline int decapsulate_gue_ipv6(struct __sk_buff *skb, __u32 ext
 	__s32 diff;
 	__u32 tail;
 	__u8 ecn;
-	struct packet found = {};
 	struct packet *packet;
 	bool listed = false;
 
@@ -633,12 +641,9 @@ static __always_inline int decapsulate_gue_ipv6(struct __sk_buff *skb, __u32 ext
 		return refuse(&counters->refused_gue__gso, skb);
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_gue__length, skb);
-	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + overhead, &found)
-			  : !parse_ipv6(skb, ETH_HLEN + overhead, &found))
-		return refuse(&counters->refused_gue__payload, skb);
-	packet = through_scratch(&found);
+	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
 	if (!packet)
-		return TC_ACT_SHOT;
+		return refuse(&counters->refused_gue__payload, skb);
 
 	/* from-lb: gue from balancers inner vips (gue-dsr.yaml:9) */
 	if (may_send_from_lb_ipv6(outer)) {

@@ -364,6 +364,19 @@ static __always_inline bool parse_ipv6(const struct __sk_buff *skb, __u32 offset
 	return true;
 }
 
+/*
+ * Parse the packet within one that came in. NULL: there is none. No part of its caller, because what clang keeps of it for
+ * each encapsulation would fill the stack.
+ */
+static __noinline struct packet *parse_inner(const struct __sk_buff *skb, __u32 offset, bool is_ipv4)
+{
+	struct packet found = {};
+
+	if (is_ipv4 ? !parse_ipv4(skb, offset, &found) : !parse_ipv6(skb, offset, &found))
+		return NULL;
+	return through_scratch(&found);
+}
+
 /* Whether an address is an outer source of this host, on whatever device. */
 static __always_inline bool is_own_address(struct ip_address address)
 {
@@ -949,7 +962,7 @@ static __always_inline int reflect_replies__gue_ipv4__by_ipv4(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
 	outer->ipv4.version_ihl = STACK_GUE_IPV4__IPV4_VERSION_IHL;
@@ -1016,7 +1029,7 @@ static __always_inline int reflect_replies__gue_ipv4__by_ipv6(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
 	outer->ipv6.version_class_label =
@@ -1075,7 +1088,7 @@ static __always_inline int reflect_replies__gue_ipv6__by_ipv6(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
 	outer->ipv6.version_class_label =
@@ -1136,7 +1149,7 @@ static __always_inline int reflect_replies__gue_ipv6__by_ipv4(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
 	outer->ipv4.version_ihl = STACK_GUE_IPV4__IPV4_VERSION_IHL;
@@ -1326,7 +1339,6 @@ static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct co
 	__s32 diff;
 	__u32 tail;
 	__u8 ecn;
-	struct packet found = {};
 	struct packet *packet;
 	struct flow *flow = flow_at_hand();
 	bool listed = false;
@@ -1392,12 +1404,9 @@ static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct co
 		return refuse(&counters->refused_gue__gso, skb);
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_gue__length, skb);
-	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + overhead, &found)
-			  : !parse_ipv6(skb, ETH_HLEN + overhead, &found))
-		return refuse(&counters->refused_gue__payload, skb);
-	packet = through_scratch(&found);
+	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
 	if (!packet)
-		return TC_ACT_SHOT;
+		return refuse(&counters->refused_gue__payload, skb);
 
 	/* from-lb: gue from balancers inner vips, learned for replies (gue-edge.yaml:23) */
 	if (may_send_from_lb_ipv4(outer)) {
@@ -1483,7 +1492,6 @@ static __always_inline int decapsulate_gue_ipv6(struct __sk_buff *skb, __u32 ext
 	__s32 diff;
 	__u32 tail;
 	__u8 ecn;
-	struct packet found = {};
 	struct packet *packet;
 	struct flow *flow = flow_at_hand();
 	bool listed = false;
@@ -1547,12 +1555,9 @@ static __always_inline int decapsulate_gue_ipv6(struct __sk_buff *skb, __u32 ext
 		return refuse(&counters->refused_gue__gso, skb);
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_gue__length, skb);
-	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + overhead, &found)
-			  : !parse_ipv6(skb, ETH_HLEN + overhead, &found))
-		return refuse(&counters->refused_gue__payload, skb);
-	packet = through_scratch(&found);
+	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
 	if (!packet)
-		return TC_ACT_SHOT;
+		return refuse(&counters->refused_gue__payload, skb);
 
 	/* from-lb: gue from balancers inner vips, learned for replies (gue-edge.yaml:23) */
 	if (may_send_from_lb_ipv6(outer)) {

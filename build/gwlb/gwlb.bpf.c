@@ -381,6 +381,19 @@ static __always_inline bool parse_ipv6(const struct __sk_buff *skb, __u32 offset
 	return true;
 }
 
+/*
+ * Parse the packet within one that came in. NULL: there is none. No part of its caller, because what clang keeps of it for
+ * each encapsulation would fill the stack.
+ */
+static __noinline struct packet *parse_inner(const struct __sk_buff *skb, __u32 offset, bool is_ipv4)
+{
+	struct packet found = {};
+
+	if (is_ipv4 ? !parse_ipv4(skb, offset, &found) : !parse_ipv6(skb, offset, &found))
+		return NULL;
+	return through_scratch(&found);
+}
+
 /* Whether an address is an outer source of this host, on whatever device. */
 static __always_inline bool is_own_address(struct ip_address address)
 {
@@ -925,7 +938,7 @@ static __always_inline int reflect_back__gwlb_ipv4(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
 	outer->ipv4.version_ihl = STACK_GWLB_IPV4__IPV4_VERSION_IHL;
@@ -1098,7 +1111,6 @@ static __always_inline int decapsulate_gwlb_ipv4(struct __sk_buff *skb, struct c
 	struct options_gwlb__received *options = options_gwlb__at_hand();
 	struct counter *wrong;
 	__u8 ecn;
-	struct packet found = {};
 	struct packet *packet;
 	struct flow *flow = flow_at_hand();
 	const struct row_enis *row_enis;
@@ -1168,12 +1180,9 @@ static __always_inline int decapsulate_gwlb_ipv4(struct __sk_buff *skb, struct c
 		return refuse(&counters->refused_gwlb__gso, skb);
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_gwlb__length, skb);
-	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + overhead, &found)
-			  : !parse_ipv6(skb, ETH_HLEN + overhead, &found))
-		return refuse(&counters->refused_gwlb__payload, skb);
-	packet = through_scratch(&found);
+	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
 	if (!packet)
-		return TC_ACT_SHOT;
+		return refuse(&counters->refused_gwlb__payload, skb);
 
 	/* inspect: gwlb from gwlb, in enis, mark endpoint.mark, learned for forwarded (gwlb.yaml:30) */
 	if (may_send_inspect_ipv4(outer)) {

@@ -446,6 +446,19 @@ static __always_inline bool parse_ipv6(const struct __sk_buff *skb, __u32 offset
 	return true;
 }
 
+/*
+ * Parse the packet within one that came in. NULL: there is none. No part of its caller, because what clang keeps of it for
+ * each encapsulation would fill the stack.
+ */
+static __noinline struct packet *parse_inner(const struct __sk_buff *skb, __u32 offset, bool is_ipv4)
+{
+	struct packet found = {};
+
+	if (is_ipv4 ? !parse_ipv4(skb, offset, &found) : !parse_ipv6(skb, offset, &found))
+		return NULL;
+	return through_scratch(&found);
+}
+
 /* Which packet a fragment belongs to: RFC 791, section 3.2, and RFC 8200, section 4.5, within its tenant's mark. */
 struct fragment_key {
 	struct ip_address source;
@@ -791,7 +804,7 @@ static __always_inline int encapsulate_exits__ipip_ipv4(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
 	outer->ipv4.version_ihl = STACK_IPIP_IPV4__IPV4_VERSION_IHL;
@@ -842,7 +855,7 @@ static __always_inline int encapsulate_exits__ipip_ipv6(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
 	outer->ipv6.version_class_label = bpf_htonl(STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
@@ -884,7 +897,7 @@ static __always_inline int encapsulate_exits__gre_ipv4(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
 	outer->ipv4.version_ihl = STACK_GRE_IPV4__IPV4_VERSION_IHL;
@@ -938,7 +951,7 @@ static __always_inline int encapsulate_exits__gre_ipv6(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
 	outer->ipv6.version_class_label = bpf_htonl(STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
@@ -1336,7 +1349,6 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 	bool inner_is_ipv4;
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
 	__u8 ecn;
-	struct packet found = {};
 	struct packet *packet;
 	bool listed = false;
 	const struct row_keys *row_keys;
@@ -1389,12 +1401,9 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 		return refuse(&counters->refused_gre__gso, skb);
 	if (inner_length > datagram - STACK_GRE_IPV4__OVERHEAD)
 		return refuse(&counters->refused_gre__length, skb);
-	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + STACK_GRE_IPV4__OVERHEAD, &found)
-			  : !parse_ipv6(skb, ETH_HLEN + STACK_GRE_IPV4__OVERHEAD, &found))
-		return refuse(&counters->refused_gre__payload, skb);
-	packet = through_scratch(&found);
+	packet = parse_inner(skb, ETH_HLEN + STACK_GRE_IPV4__OVERHEAD, inner_is_ipv4);
 	if (!packet)
-		return TC_ACT_SHOT;
+		return refuse(&counters->refused_gre__payload, skb);
 
 	/* from-gre: gre from exits.address inner 10.0.0.0/8, in keys, mark endpoint.tenant (two-by-row.yaml:33) */
 	if (may_send_from_gre_ipv4(outer)) {
@@ -1468,7 +1477,6 @@ static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 ext
 	bool inner_is_ipv4;
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
 	__u8 ecn;
-	struct packet found = {};
 	struct packet *packet;
 	bool listed = false;
 	const struct row_keys *row_keys;
@@ -1519,12 +1527,9 @@ static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 ext
 		return refuse(&counters->refused_gre__gso, skb);
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_gre__length, skb);
-	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + overhead, &found)
-			  : !parse_ipv6(skb, ETH_HLEN + overhead, &found))
-		return refuse(&counters->refused_gre__payload, skb);
-	packet = through_scratch(&found);
+	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
 	if (!packet)
-		return TC_ACT_SHOT;
+		return refuse(&counters->refused_gre__payload, skb);
 
 	/* from-gre: gre from exits.address inner 10.0.0.0/8, in keys, mark endpoint.tenant (two-by-row.yaml:33) */
 	if (may_send_from_gre_ipv6(outer)) {

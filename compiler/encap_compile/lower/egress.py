@@ -162,6 +162,7 @@ def packet_needs(
     stacks: Sequence[ir.Stack],
     egress: ir.EgressProgram,
     follows: bool,
+    learns: bool,
 ) -> ir.PacketNeeds:
     """What the rules, the keys and the stacks want to know; nothing else is parsed.
 
@@ -177,7 +178,7 @@ def packet_needs(
     encapsulates = any(r.action in ("encapsulate", "socket", "reflect") for r in rules)
     owner = any(r.choices or any(isinstance(c, ir.InCgroups) for c in r.conditions) for r in rules)
     owner = owner or "cgroup" in key_words
-    reflects = any(r.action == "reflect" for r in rules)
+    reflects = learns or any(r.action == "reflect" for r in rules)
     uses_hash = encapsulates and any(s.uses_hash for s in stacks)
     fragments = egress.fragments or follows
     ports = (
@@ -196,7 +197,7 @@ def packet_needs(
         ttl=encapsulates and "ttl" in inner,
         mark="mark" in wanted or "mark" in inner,
         hash=uses_hash,
-        length=encapsulates or owner,
+        length=encapsulates or owner or learns,
         flow=reflects,
         fragments=fragments,
         owner=owner,

@@ -211,7 +211,11 @@ def _rule(
     kind, map_ = "any", ""
     prefixes: tuple[Prefix, ...] = ()
     if isinstance(rule.source, TableField):
-        kind, map_ = "map", address_map_name(rule.source)
+        type_ = spec.endpoints[rule.source.table].fields[rule.source.field]
+        if type_ in ("ip", stack.outer_family):
+            kind, map_ = "map", address_map_name(rule.source)
+        else:
+            kind = "prefixes"  # none: no row has an address of this family
     elif isinstance(rule.source, Addresses):
         kind = "prefixes" if len(rule.source.prefixes) <= INLINE_PREFIXES else "set"
         if kind == "set":

@@ -103,6 +103,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         table = tables[source.table]
         rows_file = replace(table.manifest, file=f"{source.table}.csv")
         tables[source.table] = table._replace(manifest=rows_file)
+    found_in = {t.table for r in spec.egress.rules for t in r.targets} | {r.lookup for r in spec.ingress.rules}
     matches = [c for r in (owners.connects if owners else ()) for c in r.conditions]
     matches += [c for d in (ingress.decapsulators if ingress else ()) for r in d.rules for c in r.match]
     packet = packet_needs(
@@ -113,9 +114,10 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         [e.stack for d in found_dispatches for e in d.encapsulators],
         egress,
         any(d.fragments for d in (ingress.decapsulators if ingress else ())),
+        learns,
     )
     host = HostValues(spec)
-    if egress.encapsulators or fit:
+    if egress.encapsulators or fit or learns or owners:
         host.device_mtu()
     for stack in in_use:
         for position, use in enumerate(spec.encapsulations[stack.encapsulation].headers):
@@ -139,7 +141,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     if owners and owners.guard:
         host.guard(owners.marks)
     host_members, host_layout, host_described = host.lower()
-    described_counters = counting.lower_counters(egress, ingress, learns, owners, spec.mtu.clamp_mss, fit)
+    clamps_mss = spec.mtu.clamp_mss and bool(egress.encapsulators or fit)
+    described_counters = counting.lower_counters(egress, ingress, learns, owners, clamps_mss, fit)
     described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, ends, bool(egress.signatures))
     includes = ["encap_bpf.h", "encap_address.h"]
     if in_use:
@@ -152,7 +155,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         includes.append("encap_flow.h")
     if remembers:
         includes.append("encap_flow_key.h")
-    if spec.mtu.clamp_mss and (egress.encapsulators or fit):
+    if clamps_mss:
         includes.append("encap_syn.h")
     if owners:
         includes.append("encap_socket.h")
@@ -179,7 +182,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         headers=header_structs(in_use, visible),
         stacks=tuple(in_use),
         host=host_members,
-        tables=tuple(t.ir for t in tables.values()),
+        tables=tuple(t.ir for t in tables.values() if t.ir.kind != "fixed" or t.manifest.name in found_in),
         address_maps=described_maps,
         counters=described_counters,
         packet=packet,
@@ -187,7 +190,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         ingress=ingress,
         flows=flow_table(ingress, (r for rs in replies(spec, in_use).values() for r in rs)) if remembers else None,
         owners=owners,
-        clamps=spec.mtu.clamp_mss and bool(egress.encapsulators or fit),
+        clamps=clamps_mss,
         fit=fit,
     )
     contract = lower_contract(spec, compiler, program.title)

@@ -65,8 +65,6 @@ def _main(arguments: Sequence[str]) -> int:
         from encap_compile import ctl
 
         return ctl.run(arguments)
-    except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException:  # a traceback of the loader is what the cell is to show
         traceback.print_exc()
         return 70
