@@ -15,7 +15,7 @@
 #include "encap_limit.h"
 #include "encap_vlan.h"
 
-/* vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes (vxlan-overlay.yaml:12) */
+/* vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes (vxlan-overlay.yaml:13) */
 #define STACK_VXLAN_IPV4__OVERHEAD 50 /* bytes */
 #define STACK_VXLAN_IPV4__ROOM                                                                                         \
 	(BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
@@ -24,14 +24,14 @@
 #define STACK_VXLAN_IPV4__IPV4_TTL 64
 #define STACK_VXLAN_IPV4__IPV4_PROTOCOL 17
 #define STACK_VXLAN_IPV4__IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
-#define ENCAP_VXLAN__UDP_DESTINATION_PORT 4789 /* vxlan-overlay.yaml:14 */
+#define ENCAP_VXLAN__UDP_DESTINATION_PORT 4789 /* vxlan-overlay.yaml:15 */
 #define ENCAP_VXLAN__VXLAN_FLAGS 0x08000000 /* flags 8 */
 #define STACK_VXLAN_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
 #define STACK_VXLAN_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
 #define ENCAP_VXLAN__VXLAN_FLAGS_COMPARED 0xff000000 /* on receive: flags 8 */
 #define ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED 0x08000000
 
-/* vxlan: ipv6 / udp / vxlan / ethernet, 70 bytes (vxlan-overlay.yaml:12) */
+/* vxlan: ipv6 / udp / vxlan / ethernet, 70 bytes (vxlan-overlay.yaml:13) */
 #define STACK_VXLAN_IPV6__OVERHEAD 70 /* bytes */
 #define STACK_VXLAN_IPV6__ROOM                                                                                         \
 	(BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
@@ -44,6 +44,10 @@
 /* What TCP segments leave room for. */
 #define OVERHEAD_SITES 70 /* bytes, of rows of sites */
 #define ARRIVALS_MAX 8192 /* connections that came in and wait for their answer */
+
+/* Fragments that wait for those behind them. */
+#define FRAGMENTS_MAX 4096 /* packets */
+#define FRAGMENTS_IDLE 30000000000ULL /* ns: as long as Linux waits for the missing ones (net.ipv4.ipfrag_time) */
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_VXLAN_IPV4 0x147d9a00
@@ -127,14 +131,14 @@ struct host {
 	__u32 mtu; /* host.uplink.mtu */
 	__be32 value_vtep__ipv4; /* host.vtep */
 	struct ipv6_address value_vtep__ipv6; /* host.vtep */
-	struct mac_address value_uplink__mac; /* host.uplink.mac */
+	struct mac_address value_vtep_mac; /* host.vtep_mac */
 	__u8 identity[32]; /* which bundle this is: for `encapctl status` */
 	__u8 pad[2];
 };
 
 const volatile struct host host SEC(".rodata.host") = {};
 
-/* sites: found by destination, longest prefix first (vxlan-overlay.yaml:18) */
+/* sites: found by destination, longest prefix first (vxlan-overlay.yaml:19) */
 struct key_sites {
 	__u32 prefixlen; /* significant bits of what follows */
 	struct ip_address destination;
@@ -156,7 +160,7 @@ struct {
 	__type(value, struct row_sites);
 } table_sites SEC(".maps");
 
-/* vnis: found by received.vxlan.vni, exact (vxlan-overlay.yaml:24) */
+/* vnis: found by received.vxlan.vni, exact (vxlan-overlay.yaml:25) */
 struct key_vnis {
 	__u32 received_vxlan_vni;
 };
@@ -198,14 +202,16 @@ struct counter {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_rule_web; /* rule web: encapsulated (vxlan-overlay.yaml:32) */
-	struct counter egress_miss_web; /* rule web: no row in sites, dropped (vxlan-overlay.yaml:32) */
-	struct counter egress_rule_lab; /* rule lab: dropped (vxlan-overlay.yaml:33) */
-	struct counter egress_rule_sites; /* rule sites: encapsulated (vxlan-overlay.yaml:34) */
-	struct counter egress_miss_sites; /* rule sites: no row in sites, dropped (vxlan-overlay.yaml:34) */
-	struct counter egress_default; /* no rule: passed in the clear (vxlan-overlay.yaml:35) */
+	struct counter egress_rule_web; /* rule web: encapsulated (vxlan-overlay.yaml:33) */
+	struct counter egress_miss_web; /* rule web: no row in sites, dropped (vxlan-overlay.yaml:33) */
+	struct counter egress_rule_lab; /* rule lab: dropped (vxlan-overlay.yaml:34) */
+	struct counter egress_rule_sites; /* rule sites: encapsulated (vxlan-overlay.yaml:35) */
+	struct counter egress_miss_sites; /* rule sites: no row in sites, dropped (vxlan-overlay.yaml:35) */
+	struct counter egress_default; /* no rule: passed in the clear (vxlan-overlay.yaml:36) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
+	struct counter
+		egress_no_first_fragment; /* a later fragment whose first one was not seen: rules by port follow on_miss, none lets it pass */
 	struct counter egress_own_stack; /* already encapsulated by this host: passed */
 	struct counter egress_link_local; /* link-local, link-scope multicast or neighbour discovery: passed */
 	struct counter egress_too_big; /* encapsulated it would be longer than the device's MTU: dropped */
@@ -215,7 +221,7 @@ struct counters {
 		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter
 		ingress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_rule_peers; /* rule peers: decapsulated (vxlan-overlay.yaml:38) */
+	struct counter ingress_rule_peers; /* rule peers: decapsulated (vxlan-overlay.yaml:39) */
 	struct counter refused_vxlan__truncated; /* vxlan: shorter than its headers: dropped */
 	struct counter refused_vxlan__options; /* vxlan: IPv4 options in the outer header: dropped */
 	struct counter refused_vxlan__fragment; /* vxlan: a fragment of an outer packet: dropped */
@@ -269,6 +275,7 @@ struct packet {
 	__be16 source_port;
 	__be16 destination_port;
 	bool fragment; /* the first one or a later one */
+	__be32 fragment_id; /* the IP header's, the same in all fragments of a packet */
 	bool discovery; /* neighbour discovery, RFC 4861 */
 	struct ip_address source;
 	struct ip_address destination;
@@ -296,6 +303,14 @@ static __always_inline struct packet *through_scratch(const struct packet *found
 	if (packet)
 		*packet = *found;
 	return packet;
+}
+
+/* The packet at hand, as it was parsed. */
+static __always_inline struct packet *packet_at_hand(void)
+{
+	__u32 only = 0;
+
+	return bpf_map_lookup_elem(&scratch, &only);
 }
 
 /* TCP, UDP and SCTP begin with the two ports. */
@@ -334,6 +349,7 @@ static __always_inline bool parse_ipv4(const struct __sk_buff *skb, __u32 offset
 	if (!(ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET)))
 		packet->transport = offset + header_length;
 	packet->fragment = ip->fragment & bpf_htons(IPV4_FRAGMENT);
+	packet->fragment_id = ip->id;
 	if (ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET))
 		packet->ports_unseen = true;
 	else
@@ -367,7 +383,9 @@ static __always_inline void parse_ipv6_chain(
 				goto unseen;
 			packet->protocol = extension->next_header;
 			packet->fragment = true;
+			packet->fragment_id = extension->identification;
 			if (extension->fragment & bpf_htons(IPV6_FRAGMENT_OFFSET)) {
+				packet->protocol = PROTOCOL_UNSEEN; /* the first fragment's counts */
 				packet->ports_unseen = true;
 				return;
 			}
@@ -408,6 +426,68 @@ static __always_inline bool parse_ipv6(const struct __sk_buff *skb, __u32 offset
 	packet->length = skb->len - offset;
 	packet->protocol = ip->next_header;
 	parse_ipv6_chain(skb, offset + sizeof(*ip), ip->hop_limit, packet);
+	return true;
+}
+
+/* Which packet a fragment belongs to: RFC 791, section 3.2, and RFC 8200, section 4.5, within its tenant's mark. */
+struct fragment_key {
+	struct ip_address source;
+	struct ip_address destination;
+	__u32 mark;
+	__be32 id;
+	__u32 protocol; /* of IPv4; in IPv6 only the first fragment's counts */
+};
+
+/* What the first fragment of a packet shows. */
+struct fragment_shown {
+	__u64 expires; /* CLOCK_MONOTONIC, ns */
+	__be16 source_port;
+	__be16 destination_port;
+	__u32 protocol;
+};
+
+/* The least recently used may go: the fragments of a packet follow each other, and one that has lost its first is counted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, FRAGMENTS_MAX);
+	__type(key, struct fragment_key);
+	__type(value, struct fragment_shown);
+} fragments SEC(".maps");
+
+/*
+ * Let a later fragment show the ports and the protocol of the first one, so that all of a packet take one decision. False:
+ * the first has not been seen, or did not show them either. Global, so that the verifier walks it once.
+ */
+__noinline int follow_first_fragment(struct __sk_buff *skb)
+{
+	struct packet *packet = packet_at_hand();
+	__u64 now = bpf_ktime_get_ns();
+	struct fragment_shown first = {};
+	const struct fragment_shown *known;
+	struct fragment_key key = {};
+
+	if (!packet)
+		return false;
+	key.source = packet->source;
+	key.destination = packet->destination;
+	key.mark = skb->mark;
+	key.id = packet->fragment_id;
+	key.protocol = packet->is_ipv4 ? packet->protocol : 0;
+	if (!packet->ports_unseen) {
+		first.expires = now + FRAGMENTS_IDLE;
+		first.source_port = packet->source_port;
+		first.destination_port = packet->destination_port;
+		first.protocol = packet->protocol;
+		bpf_map_update_elem(&fragments, &key, &first, BPF_ANY);
+		return true;
+	}
+	known = bpf_map_lookup_elem(&fragments, &key);
+	if (!known || known->expires < now)
+		return false;
+	packet->source_port = known->source_port;
+	packet->destination_port = known->destination_port;
+	packet->protocol = known->protocol;
+	packet->ports_unseen = false;
 	return true;
 }
 
@@ -470,17 +550,15 @@ static __always_inline __u32 tcp_option_length(const __u8 *option)
 /* Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0: nowhere. */
 static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
 {
-	const __u8 *tcp = packet_data(skb) + transport;
 	__u32 at = transport + TCP_HLEN, step, end;
+	__u8 option[TCPOLEN_HEAD];
 
-	if ((void *)(tcp + TCP_HLEN) > packet_end(skb))
+	if (bpf_skb_load_bytes(skb, transport + TCP_DATA_OFFSET, option, 1))
 		return 0;
-	end = transport + (tcp[TCP_DATA_OFFSET] >> 4) * 4;
+	end = transport + (option[0] >> 4) * 4;
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < TCP_HLEN_MAX - TCP_HLEN; i++) {
-		const __u8 *option = packet_data(skb) + at;
-
-		if (at + TCPOLEN_HEAD > end || (void *)(option + TCPOLEN_HEAD) > packet_end(skb) ||
+		if (at + TCPOLEN_HEAD > end || bpf_skb_load_bytes(skb, at, option, sizeof(option)) ||
 			*option == TCPOPT_EOL)
 			return 0;
 		if (*option == kind)
@@ -496,7 +574,7 @@ static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 
 /*
  * Let both ends of a connection send segments that fit with the headers that are put before them: the maximum segment
  * size in a SYN (RFC 9293, section 3.7.1) is lowered, never raised. Without that option a sender stays below 536 or 1220
- * bytes. `transport` is where the TCP header begins. True: the segment is authenticated with its options (TCP-AO, RFC 5925,
+ * bytes. `transport` is where the SYN's TCP header begins. True: the segment is authenticated with its options (TCP-AO, RFC 5925,
  * section 5.1) and is left as it is, for the other end would refuse it. The MD5 signature does not cover options (RFC 2385,
  * section 2.0). Global, so that the verifier walks it once.
  */
@@ -508,9 +586,6 @@ __noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header
 
 	transport &= TRANSPORT_MASK;
 	if (headers >= host.mtu)
-		return false;
-	linearize(skb, transport + TCP_HLEN_MAX);
-	if (!is_syn(skb, transport))
 		return false;
 	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
 	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
@@ -547,17 +622,17 @@ struct {
  */
 static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 {
-	/* web: 10.0.0.0/8 tcp 443,8000-8999 -> sites, no row: drop (vxlan-overlay.yaml:32) */
+	/* web: 10.0.0.0/8 tcp 443,8000-8999 -> sites, no row: drop (vxlan-overlay.yaml:33) */
 	if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000) &&
 		!packet->ports_unseen &&
 		(packet->destination_port == bpf_htons(443) ||
 			(bpf_ntohs(packet->destination_port) >= 8000 && bpf_ntohs(packet->destination_port) <= 8999)))
 		return OVERHEAD_SITES;
-	/* lab: from 10.9.0.0/16 to 10.99.0.0/16: drop (vxlan-overlay.yaml:33) */
+	/* lab: from 10.9.0.0/16 to 10.99.0.0/16: drop (vxlan-overlay.yaml:34) */
 	if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a630000) &&
 		(packet->source.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a090000))
 		return 0;
-	/* sites: 10.0.0.0/8,fd00:10::/32 -> sites, no row: drop (vxlan-overlay.yaml:34) */
+	/* sites: 10.0.0.0/8,fd00:10::/32 -> sites, no row: drop (vxlan-overlay.yaml:35) */
 	if ((packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) ||
 		(!packet->is_ipv4 && packet->destination.word[0] == bpf_htonl(0xfd000010)))
 		return OVERHEAD_SITES;
@@ -695,7 +770,7 @@ static __always_inline __be16 length_field(__u32 length)
 	return length > 0xffff ? 0 : bpf_htons(length);
 }
 
-/* ipv4 / udp / vxlan / ethernet (vxlan-overlay.yaml:12), with the values of a row of sites. */
+/* ipv4 / udp / vxlan / ethernet (vxlan-overlay.yaml:13), with the values of a row of sites. */
 static __always_inline int encapsulate_sites__vxlan_ipv4(
 	struct __sk_buff *skb, const struct packet *packet, const struct row_sites *row, struct counters *counters)
 {
@@ -724,7 +799,7 @@ static __always_inline int encapsulate_sites__vxlan_ipv4(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
 	outer->ipv4.version_ihl = STACK_VXLAN_IPV4__IPV4_VERSION_IHL;
@@ -753,14 +828,14 @@ static __always_inline int encapsulate_sites__vxlan_ipv4(
 	outer->vxlan.vni = bpf_htonl(row->field_vni << 8);
 
 	outer->ethernet.destination = row->field_mac;
-	outer->ethernet.source = host_mac(&host.value_uplink__mac);
+	outer->ethernet.source = host_mac(&host.value_vtep_mac);
 	outer->ethernet.type = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 
 	count_chosen(counters, packet, segments);
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv6 / udp / vxlan / ethernet (vxlan-overlay.yaml:12), with the values of a row of sites. */
+/* ipv6 / udp / vxlan / ethernet (vxlan-overlay.yaml:13), with the values of a row of sites. */
 static __always_inline int encapsulate_sites__vxlan_ipv6(
 	struct __sk_buff *skb, const struct packet *packet, const struct row_sites *row, struct counters *counters)
 {
@@ -788,7 +863,7 @@ static __always_inline int encapsulate_sites__vxlan_ipv6(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
 	outer->ipv6.version_class_label = bpf_htonl(STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
@@ -808,7 +883,7 @@ static __always_inline int encapsulate_sites__vxlan_ipv6(
 	outer->vxlan.vni = bpf_htonl(row->field_vni << 8);
 
 	outer->ethernet.destination = row->field_mac;
-	outer->ethernet.source = host_mac(&host.value_uplink__mac);
+	outer->ethernet.source = host_mac(&host.value_vtep_mac);
 	outer->ethernet.type = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 
 	count_chosen(counters, packet, segments);
@@ -833,13 +908,15 @@ static __always_inline int encapsulate_sites(
 static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *packet, struct counters *counters)
 {
 	const struct row_sites *row_sites;
+	bool lost =
+		packet->fragment && packet->ports_unseen; /* the first fragment was not seen: it may be any rule's */
 
-	/* web: 10.0.0.0/8 tcp 443,8000-8999 -> sites, no row: drop (vxlan-overlay.yaml:32) */
+	/* web: 10.0.0.0/8 tcp 443,8000-8999 -> sites, no row: drop (vxlan-overlay.yaml:33) */
 	if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000) &&
 		(packet->protocol == PROTOCOL_UNSEEN || packet->protocol == IPPROTO_TCP) &&
 		(packet->ports_unseen || packet->destination_port == bpf_htons(443) ||
 			(bpf_ntohs(packet->destination_port) >= 8000 && bpf_ntohs(packet->destination_port) <= 8999))) {
-		row_sites = find_in_sites(packet);
+		row_sites = lost ? NULL : find_in_sites(packet);
 		if (row_sites) {
 			packet->chosen = offsetof(struct counters, egress_rule_web);
 			goto encapsulate_sites;
@@ -848,14 +925,14 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 		return TC_ACT_SHOT;
 	}
 
-	/* lab: from 10.9.0.0/16 to 10.99.0.0/16: drop (vxlan-overlay.yaml:33) */
+	/* lab: from 10.9.0.0/16 to 10.99.0.0/16: drop (vxlan-overlay.yaml:34) */
 	if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a630000) &&
 		(packet->source.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a090000)) {
 		count(&counters->egress_rule_lab, skb);
 		return TC_ACT_SHOT;
 	}
 
-	/* sites: 10.0.0.0/8,fd00:10::/32 -> sites, no row: drop (vxlan-overlay.yaml:34) */
+	/* sites: 10.0.0.0/8,fd00:10::/32 -> sites, no row: drop (vxlan-overlay.yaml:35) */
 	if ((packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) ||
 		(!packet->is_ipv4 && packet->destination.word[0] == bpf_htonl(0xfd000010))) {
 		row_sites = find_in_sites(packet);
@@ -868,7 +945,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	}
 
 	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* default: pass (vxlan-overlay.yaml:35) */
+	return TC_ACT_UNSPEC; /* default: pass (vxlan-overlay.yaml:36) */
 
 encapsulate_sites:
 	return encapsulate_sites(skb, packet, row_sites, counters);
@@ -912,6 +989,8 @@ int vxlan_overlay__egress(struct __sk_buff *skb)
 	packet = through_scratch(&found);
 	if (!packet)
 		return TC_ACT_SHOT;
+	if (packet->fragment && !follow_first_fragment(skb))
+		count(&counters->egress_no_first_fragment, skb);
 	if (carries_own_stack(packet)) {
 		count(&counters->egress_own_stack, skb);
 		return TC_ACT_UNSPEC;
@@ -947,7 +1026,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }
 
-/* peers: who may send (vxlan-overlay.yaml:38) */
+/* peers: who may send (vxlan-overlay.yaml:39) */
 static __always_inline bool may_send_peers_ipv4(const struct stack_vxlan_ipv4 *outer)
 {
 	struct ip_address key = mapped_ipv4(outer->ipv4.source);
@@ -984,7 +1063,8 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 	if ((outer->vxlan.flags & bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_COMPARED)) !=
 		bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED))
 		return refuse(&counters->refused_vxlan__vxlan_flags, skb);
-	if (!same_mac(&outer->ethernet.destination, &host.value_uplink__mac))
+	if (!is_group_mac(&outer->ethernet.destination) &&
+		!same_mac(&outer->ethernet.destination, &host.value_vtep_mac))
 		return refuse(&counters->refused_vxlan__ethernet_destination, skb);
 	type = outer->ethernet.type;
 	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
@@ -1040,7 +1120,7 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_vxlan__length, skb);
 
-	/* peers: vxlan from sites.address, in vnis, mark endpoint.mark (vxlan-overlay.yaml:38) */
+	/* peers: vxlan from sites.address, in vnis, mark endpoint.mark (vxlan-overlay.yaml:39) */
 	if (may_send_peers_ipv4(outer)) {
 		decapsulated = &counters->ingress_rule_peers;
 		row_vnis = find_in_vnis(bpf_ntohl(outer->vxlan.vni) >> 8);
@@ -1086,7 +1166,7 @@ accepted:
 	return TC_ACT_UNSPEC;
 }
 
-/* peers: who may send (vxlan-overlay.yaml:38) */
+/* peers: who may send (vxlan-overlay.yaml:39) */
 static __always_inline bool may_send_peers_ipv6(const struct stack_vxlan_ipv6 *outer)
 {
 	struct ip_address key = from_ipv6(&outer->ipv6.source);
@@ -1126,7 +1206,8 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 e
 	if ((behind->vxlan.flags & bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_COMPARED)) !=
 		bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED))
 		return refuse(&counters->refused_vxlan__vxlan_flags, skb);
-	if (!same_mac(&behind->ethernet.destination, &host.value_uplink__mac))
+	if (!is_group_mac(&behind->ethernet.destination) &&
+		!same_mac(&behind->ethernet.destination, &host.value_vtep_mac))
 		return refuse(&counters->refused_vxlan__ethernet_destination, skb);
 	type = behind->ethernet.type;
 	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
@@ -1180,7 +1261,7 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 e
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_vxlan__length, skb);
 
-	/* peers: vxlan from sites.address, in vnis, mark endpoint.mark (vxlan-overlay.yaml:38) */
+	/* peers: vxlan from sites.address, in vnis, mark endpoint.mark (vxlan-overlay.yaml:39) */
 	if (may_send_peers_ipv6(outer)) {
 		decapsulated = &counters->ingress_rule_peers;
 		row_vnis = find_in_vnis(bpf_ntohl(behind->vxlan.vni) >> 8);

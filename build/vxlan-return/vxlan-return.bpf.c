@@ -16,7 +16,7 @@
 #include "encap_limit.h"
 #include "encap_vlan.h"
 
-/* vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes (vxlan-return.yaml:15) */
+/* vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes (vxlan-return.yaml:16) */
 #define STACK_VXLAN_IPV4__OVERHEAD 50 /* bytes */
 #define STACK_VXLAN_IPV4__ROOM                                                                                         \
 	(BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
@@ -25,14 +25,14 @@
 #define STACK_VXLAN_IPV4__IPV4_TTL 64
 #define STACK_VXLAN_IPV4__IPV4_PROTOCOL 17
 #define STACK_VXLAN_IPV4__IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
-#define ENCAP_VXLAN__UDP_DESTINATION_PORT 4789 /* vxlan-return.yaml:17 */
+#define ENCAP_VXLAN__UDP_DESTINATION_PORT 4789 /* vxlan-return.yaml:18 */
 #define ENCAP_VXLAN__VXLAN_FLAGS 0x08000000 /* flags 8 */
 #define STACK_VXLAN_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
 #define STACK_VXLAN_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
 #define ENCAP_VXLAN__VXLAN_FLAGS_COMPARED 0xff000000 /* on receive: flags 8 */
 #define ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED 0x08000000
 
-/* vxlan: ipv6 / udp / vxlan / ethernet, 70 bytes (vxlan-return.yaml:15) */
+/* vxlan: ipv6 / udp / vxlan / ethernet, 70 bytes (vxlan-return.yaml:16) */
 #define STACK_VXLAN_IPV6__OVERHEAD 70 /* bytes */
 #define STACK_VXLAN_IPV6__ROOM                                                                                         \
 	(BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
@@ -45,8 +45,8 @@
 /* What is learned, how much of it, and for how long. */
 #define FLOW_BUCKETS 25000 /* for 200000 flows */
 #define FLOW_WAYS 16 /* flows of a bucket */
-#define LEARN_FROM_LB 0x7de58b8a /* FNV-1a of the rule's name, vxlan-return.yaml:26 */
-#define IDLE_LEARN_FROM_LB 350000000000ULL /* ns: 350 s, vxlan-return.yaml:26 */
+#define LEARN_FROM_LB 0x7de58b8a /* FNV-1a of the rule's name, vxlan-return.yaml:27 */
+#define IDLE_LEARN_FROM_LB 350000000000ULL /* ns: 350 s, vxlan-return.yaml:27 */
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_VXLAN_IPV4 0x147d9a00
@@ -131,7 +131,7 @@ struct host {
 	__be32 value_address__ipv4; /* host.address */
 	struct ipv6_address value_address__ipv6; /* host.address */
 	__u32 flow_seed; /* secret, the same until the next boot */
-	struct mac_address value_uplink__mac; /* host.uplink.mac */
+	struct mac_address value_vtep_mac; /* host.vtep_mac */
 	__u8 identity[32]; /* which bundle this is: for `encapctl status` */
 	__u8 pad[2];
 };
@@ -154,9 +154,9 @@ struct counter {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_rule_replies; /* rule replies: encapsulated as it came in (vxlan-return.yaml:29) */
-	struct counter egress_rule_vip_unlearned; /* rule vip-unlearned: dropped (vxlan-return.yaml:30) */
-	struct counter egress_default; /* no rule: passed in the clear (vxlan-return.yaml:31) */
+	struct counter egress_rule_replies; /* rule replies: encapsulated as it came in (vxlan-return.yaml:30) */
+	struct counter egress_rule_vip_unlearned; /* rule vip-unlearned: dropped (vxlan-return.yaml:31) */
+	struct counter egress_default; /* no rule: passed in the clear (vxlan-return.yaml:32) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
 	struct counter egress_own_stack; /* already encapsulated by this host: passed */
@@ -168,7 +168,7 @@ struct counters {
 		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter
 		ingress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_rule_from_lb; /* rule from-lb: decapsulated (vxlan-return.yaml:22) */
+	struct counter ingress_rule_from_lb; /* rule from-lb: decapsulated (vxlan-return.yaml:23) */
 	struct counter flows_learned; /* a flow that was not known: learned */
 	struct counter flows_changed; /* a known flow that came in with other headers: learned anew */
 	struct counter
@@ -255,6 +255,14 @@ static __always_inline struct packet *through_scratch(const struct packet *found
 	if (packet)
 		*packet = *found;
 	return packet;
+}
+
+/* The packet at hand, as it was parsed. */
+static __always_inline struct packet *packet_at_hand(void)
+{
+	__u32 only = 0;
+
+	return bpf_map_lookup_elem(&scratch, &only);
 }
 
 /* TCP, UDP and SCTP begin with the two ports. */
@@ -372,6 +380,19 @@ static __always_inline bool parse_ipv6(const struct __sk_buff *skb, __u32 offset
 	return true;
 }
 
+/*
+ * Parse the packet within one that came in. NULL: there is none. No part of its caller, because what clang keeps of it for
+ * each encapsulation would fill the stack.
+ */
+static __noinline struct packet *parse_inner(const struct __sk_buff *skb, __u32 offset, bool is_ipv4)
+{
+	struct packet found = {};
+
+	if (is_ipv4 ? !parse_ipv4(skb, offset, &found) : !parse_ipv6(skb, offset, &found))
+		return NULL;
+	return through_scratch(&found);
+}
+
 /* Whether an address is an outer source of this host, on whatever device. */
 static __always_inline bool is_own_address(struct ip_address address)
 {
@@ -414,17 +435,15 @@ static __always_inline __u32 tcp_option_length(const __u8 *option)
 /* Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0: nowhere. */
 static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
 {
-	const __u8 *tcp = packet_data(skb) + transport;
 	__u32 at = transport + TCP_HLEN, step, end;
+	__u8 option[TCPOLEN_HEAD];
 
-	if ((void *)(tcp + TCP_HLEN) > packet_end(skb))
+	if (bpf_skb_load_bytes(skb, transport + TCP_DATA_OFFSET, option, 1))
 		return 0;
-	end = transport + (tcp[TCP_DATA_OFFSET] >> 4) * 4;
+	end = transport + (option[0] >> 4) * 4;
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < TCP_HLEN_MAX - TCP_HLEN; i++) {
-		const __u8 *option = packet_data(skb) + at;
-
-		if (at + TCPOLEN_HEAD > end || (void *)(option + TCPOLEN_HEAD) > packet_end(skb) ||
+		if (at + TCPOLEN_HEAD > end || bpf_skb_load_bytes(skb, at, option, sizeof(option)) ||
 			*option == TCPOPT_EOL)
 			return 0;
 		if (*option == kind)
@@ -440,7 +459,7 @@ static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 
 /*
  * Let both ends of a connection send segments that fit with the headers that are put before them: the maximum segment
  * size in a SYN (RFC 9293, section 3.7.1) is lowered, never raised. Without that option a sender stays below 536 or 1220
- * bytes. `transport` is where the TCP header begins. True: the segment is authenticated with its options (TCP-AO, RFC 5925,
+ * bytes. `transport` is where the SYN's TCP header begins. True: the segment is authenticated with its options (TCP-AO, RFC 5925,
  * section 5.1) and is left as it is, for the other end would refuse it. The MD5 signature does not cover options (RFC 2385,
  * section 2.0). Global, so that the verifier walks it once.
  */
@@ -452,9 +471,6 @@ __noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header
 
 	transport &= TRANSPORT_MASK;
 	if (headers >= host.mtu)
-		return false;
-	linearize(skb, transport + TCP_HLEN_MAX);
-	if (!is_syn(skb, transport))
 		return false;
 	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
 	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
@@ -515,14 +531,6 @@ static __always_inline struct flow_bucket *flow_bucket(__u32 hash)
 	__u32 index = (__u64)hash * FLOW_BUCKETS >> 32;
 
 	return bpf_map_lookup_elem(&flow_table, &index);
-}
-
-/* The packet at hand, as it was parsed. */
-static __always_inline struct packet *packet_at_hand(void)
-{
-	__u32 only = 0;
-
-	return bpf_map_lookup_elem(&scratch, &only);
 }
 
 /* The flow of the packet at hand, put together here because the stack is too small for it. */
@@ -711,9 +719,7 @@ __noinline int find_key(struct __sk_buff *skb, bool quoted)
 		.destination_port = packet->destination_port,
 		.protocol = packet->protocol,
 	};
-	if (packet->protocol == PROTOCOL_UNSEEN)
-		return false;
-	if (packet->ports_unseen) {
+	if (packet->ports_unseen || !packet->transport) {
 		if (!packet->fragment)
 			return false;
 		key->source_port = packet->fragment_id;
@@ -740,9 +746,9 @@ __noinline int find_key(struct __sk_buff *skb, bool quoted)
 static __always_inline bool find_learned(
 	struct __sk_buff *skb, const struct packet *packet, __u32 rule, __u64 idle, struct flow *flow)
 {
-	if (!find_key(skb, true) || !find_flow(rule, packet->ports_unseen ? FLOW_FRAGMENT_IDLE : idle))
+	if (!find_key(skb, true) || !find_flow(rule, packet->transport ? idle : FLOW_FRAGMENT_IDLE))
 		return false;
-	if (packet->fragment && !packet->ports_unseen) {
+	if (packet->fragment && packet->transport) {
 		/* The fragments that follow show no ports, but they will show this. */
 		flow->key.source_port = packet->fragment_id;
 		flow->key.destination_port = packet->fragment_id >> 16;
@@ -804,13 +810,13 @@ __noinline int fits_connection(struct __sk_buff *skb)
 	return fits;
 }
 
-/* from-lb: keep what came in for the answers to a packet (vxlan-return.yaml:22) */
+/* from-lb: keep what came in for the answers to a packet (vxlan-return.yaml:23) */
 static __always_inline void learn_rule_from_lb(struct __sk_buff *skb, const struct packet *packet, struct flow *flow,
 	__u32 overhead, struct counters *counters)
 {
 	if (!find_key(skb, false))
 		return;
-	if (!packet->ports_unseen) { /* what answers a fragment is no fragment of it */
+	if (packet->transport) { /* what answers a fragment is no fragment of it */
 		flow_turn(&flow->key);
 		if (!learn_flow(skb, IDLE_LEARN_FROM_LB, packet->protocol != IPPROTO_TCP)) {
 			if (fits_connection(skb))
@@ -894,7 +900,7 @@ static __always_inline __be16 length_field(__u32 length)
 	return length > 0xffff ? 0 : bpf_htons(length);
 }
 
-/* ipv4 / udp / vxlan / ethernet (vxlan-return.yaml:15), with the values that came in. */
+/* ipv4 / udp / vxlan / ethernet (vxlan-return.yaml:16), with the values that came in. */
 static __always_inline int reflect_replies__vxlan_ipv4(
 	struct __sk_buff *skb, const struct packet *packet, const struct learned *row, struct counters *counters)
 {
@@ -923,7 +929,7 @@ static __always_inline int reflect_replies__vxlan_ipv4(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
 	outer->ipv4.version_ihl = STACK_VXLAN_IPV4__IPV4_VERSION_IHL;
@@ -952,14 +958,14 @@ static __always_inline int reflect_replies__vxlan_ipv4(
 	outer->vxlan.vni = bpf_htonl(row->vxlan_vni << 8);
 
 	outer->ethernet.destination = row->ethernet_source;
-	outer->ethernet.source = host_mac(&host.value_uplink__mac);
+	outer->ethernet.source = host_mac(&host.value_vtep_mac);
 	outer->ethernet.type = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 
 	count_chosen(counters, packet, segments);
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv6 / udp / vxlan / ethernet (vxlan-return.yaml:15), with the values that came in. */
+/* ipv6 / udp / vxlan / ethernet (vxlan-return.yaml:16), with the values that came in. */
 static __always_inline int reflect_replies__vxlan_ipv6(
 	struct __sk_buff *skb, const struct packet *packet, const struct learned *row, struct counters *counters)
 {
@@ -987,7 +993,7 @@ static __always_inline int reflect_replies__vxlan_ipv6(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
 	outer->ipv6.version_class_label = bpf_htonl(STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
@@ -1007,7 +1013,7 @@ static __always_inline int reflect_replies__vxlan_ipv6(
 	outer->vxlan.vni = bpf_htonl(row->vxlan_vni << 8);
 
 	outer->ethernet.destination = row->ethernet_source;
-	outer->ethernet.source = host_mac(&host.value_uplink__mac);
+	outer->ethernet.source = host_mac(&host.value_vtep_mac);
 	outer->ethernet.type = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 
 	count_chosen(counters, packet, segments);
@@ -1036,7 +1042,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	if (!flow)
 		return TC_ACT_SHOT;
 
-	/* replies: from vips -> as from-lb came in, unknown flow: next (vxlan-return.yaml:29) */
+	/* replies: from vips -> as from-lb came in, unknown flow: next (vxlan-return.yaml:30) */
 	if ((packet->is_ipv4 && (packet->source.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) ||
 		(!packet->is_ipv4 &&
 			(packet->source.word[0] == bpf_htonl(0x20010db8) &&
@@ -1047,7 +1053,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 		}
 	}
 
-	/* vip-unlearned: from vips: drop (vxlan-return.yaml:30) */
+	/* vip-unlearned: from vips: drop (vxlan-return.yaml:31) */
 	if ((packet->is_ipv4 && (packet->source.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) ||
 		(!packet->is_ipv4 &&
 			(packet->source.word[0] == bpf_htonl(0x20010db8) &&
@@ -1057,7 +1063,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	}
 
 	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* default: pass (vxlan-return.yaml:31) */
+	return TC_ACT_UNSPEC; /* default: pass (vxlan-return.yaml:32) */
 
 reflect_replies:
 	return reflect_replies(skb, packet, &flow->learned, counters);
@@ -1143,7 +1149,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }
 
-/* from-lb: who may send (vxlan-return.yaml:22) */
+/* from-lb: who may send (vxlan-return.yaml:23) */
 static __always_inline bool may_send_from_lb_ipv4(const struct stack_vxlan_ipv4 *outer)
 {
 	return (outer->ipv4.source & bpf_htonl(0xffffffc0)) == bpf_htonl(0xc0000200);
@@ -1164,7 +1170,6 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 	const struct vlan_tag *tag;
 	__be16 type;
 	__u8 ecn;
-	struct packet found = {};
 	struct packet *packet;
 	struct flow *flow = flow_at_hand();
 	bool listed = false;
@@ -1183,7 +1188,8 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 	if ((outer->vxlan.flags & bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_COMPARED)) !=
 		bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED))
 		return refuse(&counters->refused_vxlan__vxlan_flags, skb);
-	if (!same_mac(&outer->ethernet.destination, &host.value_uplink__mac))
+	if (!is_group_mac(&outer->ethernet.destination) &&
+		!same_mac(&outer->ethernet.destination, &host.value_vtep_mac))
 		return refuse(&counters->refused_vxlan__ethernet_destination, skb);
 	type = outer->ethernet.type;
 	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
@@ -1238,14 +1244,11 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 		return refuse(&counters->refused_vxlan__gso, skb);
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_vxlan__length, skb);
-	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + overhead, &found)
-			  : !parse_ipv6(skb, ETH_HLEN + overhead, &found))
-		return refuse(&counters->refused_vxlan__payload, skb);
-	packet = through_scratch(&found);
+	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
 	if (!packet)
-		return TC_ACT_SHOT;
+		return refuse(&counters->refused_vxlan__payload, skb);
 
-	/* from-lb: vxlan from balancers inner vips, learned for replies (vxlan-return.yaml:22) */
+	/* from-lb: vxlan from balancers inner vips, learned for replies (vxlan-return.yaml:23) */
 	if (may_send_from_lb_ipv4(outer)) {
 		listed = true;
 		if ((packet->is_ipv4 &&
@@ -1295,14 +1298,15 @@ accepted:
 		return refuse(&counters->refused_vxlan__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
-	packet->transport -= overhead;
+	if (packet->transport)
+		packet->transport -= overhead;
 	learn_rule_from_lb(skb, packet, flow, STACK_VXLAN_IPV4__OVERHEAD, counters);
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
 	return TC_ACT_UNSPEC;
 }
 
-/* from-lb: who may send (vxlan-return.yaml:22) */
+/* from-lb: who may send (vxlan-return.yaml:23) */
 static __always_inline bool may_send_from_lb_ipv6(const struct stack_vxlan_ipv6 *outer)
 {
 	return (outer->ipv6.source.word[0] == bpf_htonl(0x20010db8) &&
@@ -1329,7 +1333,6 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 e
 	const struct vlan_tag *tag;
 	__be16 type;
 	__u8 ecn;
-	struct packet found = {};
 	struct packet *packet;
 	struct flow *flow = flow_at_hand();
 	bool listed = false;
@@ -1348,7 +1351,8 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 e
 	if ((behind->vxlan.flags & bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_COMPARED)) !=
 		bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED))
 		return refuse(&counters->refused_vxlan__vxlan_flags, skb);
-	if (!same_mac(&behind->ethernet.destination, &host.value_uplink__mac))
+	if (!is_group_mac(&behind->ethernet.destination) &&
+		!same_mac(&behind->ethernet.destination, &host.value_vtep_mac))
 		return refuse(&counters->refused_vxlan__ethernet_destination, skb);
 	type = behind->ethernet.type;
 	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
@@ -1401,14 +1405,11 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 e
 		return refuse(&counters->refused_vxlan__gso, skb);
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_vxlan__length, skb);
-	if (inner_is_ipv4 ? !parse_ipv4(skb, ETH_HLEN + overhead, &found)
-			  : !parse_ipv6(skb, ETH_HLEN + overhead, &found))
-		return refuse(&counters->refused_vxlan__payload, skb);
-	packet = through_scratch(&found);
+	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
 	if (!packet)
-		return TC_ACT_SHOT;
+		return refuse(&counters->refused_vxlan__payload, skb);
 
-	/* from-lb: vxlan from balancers inner vips, learned for replies (vxlan-return.yaml:22) */
+	/* from-lb: vxlan from balancers inner vips, learned for replies (vxlan-return.yaml:23) */
 	if (may_send_from_lb_ipv6(outer)) {
 		listed = true;
 		if ((packet->is_ipv4 &&
@@ -1458,7 +1459,8 @@ accepted:
 		return refuse(&counters->refused_vxlan__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
-	packet->transport -= overhead;
+	if (packet->transport)
+		packet->transport -= overhead;
 	learn_rule_from_lb(skb, packet, flow, STACK_VXLAN_IPV6__OVERHEAD, counters);
 	if (inner_is_ipv4)
 		return changed_family(skb, ETH_P_IP);

@@ -59,7 +59,7 @@ def _rows(spec: Spec, lowered: Lowered, findings: Findings) -> dict[str, bytes]:
         if written.file is not None:
             path = rows_path(spec.path, written.file)
             encoded[table.name] = read_rows(table, str(path), findings)
-            found[table.file] = path.read_bytes() if path.is_file() else b""
+            found[table.file] = path.read_bytes() if path.is_file() and not findings.errors else b""
         else:
             encoded[table.name] = check_inline_rows(written, table, findings)
             if table.file:

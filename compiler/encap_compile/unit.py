@@ -10,6 +10,7 @@ from pathlib import Path
 from .folders import PUBLIC, PUBLIC_FILE, make_folders, write_file
 from .loader import kept
 from .loader.desired import Request, open_ready, paths_of, prepare
+from .loader.kept_folder import folder
 from .loader.observe import observe
 
 FOLDER = Path("/etc/systemd/system")
@@ -73,7 +74,7 @@ def unit_text(name: str, stays: bool) -> str:
     given = ((key, os.environ[key]) for key in _PASSED_ON if os.environ.get(key))
     return TEXT.format(
         name=name,
-        copy=_quoted(str(kept.folder(name).absolute())),
+        copy=_quoted(str(folder(name).absolute())),
         environment="".join(f"Environment={_quoted(f'{key}={value}')}\n" for key, value in given),
         command=" ".join(_quoted(word.replace("$", "$$")) for word in _command()),
         once="" if stays else " --once",

@@ -7,6 +7,7 @@ their own, one that many share, or none.
 from __future__ import annotations
 
 import socket
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -190,6 +191,19 @@ def test_echo(server: Server, inner: int) -> None:
     """ICMP echo"""
     for role in BALANCERS:
         assert ping(server.client(role, inner), server.vip(inner), count=1, timeout=ARRIVES)
+
+
+@behind("vxlan")
+def test_timestamp(network: Server) -> None:
+    """ICMP timestamp requests are answered, and the answers are in no flow: the next rule decides"""
+    before, wire = network.counters(), network.wire()
+    client = network.client("near", 4)
+    with client.namespace.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as asking:
+        asking.bind((client.address, 0))
+        asking.sendto(struct.pack("!BBHHHIII", 13, 0, 0xF2F7, 7, 1, 0, 0, 0), (VIP[4], 0))
+    until(lambda: network.counters()["egress_rule_vip_unlearned"] > before["egress_rule_vip_unlearned"], "it", ARRIVES)
+    assert network.counters()["flows_learned"] == before["flows_learned"]
+    assert network.wire() == wire
 
 
 @behind("vxlan")

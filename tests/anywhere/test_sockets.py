@@ -447,3 +447,31 @@ def test_rows_by_cgroup(exits: Exits, inner: int) -> None:
         with pytest.raises(TimeoutError):
             ask_datagram(client, inner)
     assert exits.counters()["egress_miss_by_unit"] == before + 1
+
+
+@INNER
+def test_groups(network: Exits, inner: int) -> None:
+    """Link-scope multicast passes; a wider group, and ICMP of a raw socket, are encapsulated as chosen"""
+    with network.topology.ours.entered():
+        eth0 = socket.if_nametoindex("eth0")
+    groups = {4: ("224.0.0.251", "239.1.2.3"), 6: ("ff02::fb", "ff05::1:3")}[inner]
+    with network.socket("a", inner, socket.SOCK_DGRAM) as client:
+        network.choose(client, "exits/near")
+        if inner == 4:
+            client.setsockopt(
+                socket.IPPROTO_IP, socket.IP_MULTICAST_IF, struct.pack("=4s4si", bytes(4), bytes(4), eth0)
+            )
+            client.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 5)
+        else:
+            client.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, eth0)
+            client.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 5)
+        for group, ours, near in zip(groups, ("egress_link_local", "egress_rule_chosen"), (0, 1), strict=True):
+            wire, before = network.wire(), network.counters()
+            client.sendto(b"to all", (group, PORT))
+            assert network.wire()["near"] == wire["near"] + near
+            assert network.counters()[ours] >= before[ours] + 1
+    with network.socket("a", 4, socket.SOCK_RAW, socket.IPPROTO_ICMP) as asking:
+        network.choose(asking, "exits/near")
+        wire = network.wire()
+        asking.sendto(struct.pack("!BBHHHIII", 13, 0, 0xF2F7, 7, 1, 0, 0, 0), (SERVICE[4], 0))
+        assert network.wire()["near"] == wire["near"] + 1

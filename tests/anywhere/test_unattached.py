@@ -17,6 +17,7 @@ import pytest
 from encap_compile.kernel.machine import kernel_version
 from tests.support.cgroups import Tree
 from tests.support.exits import APPLICATION, ARRIVES, FAMILY, PORT, SERVICE, WHO, Exits, ask, ask_datagram
+from tests.support.netns import CommandError
 from tests.support.polling import until
 from tests.support.topology import PLAN, SECOND_UPLINK, Topology
 
@@ -281,17 +282,22 @@ def test_loopback(ways: Ways, make: Maker, inner: int) -> None:
 
 @INNER
 def test_other_namespaces(ways: Ways, inner: int) -> None:
-    """Sockets of other network namespaces in the same cgroups, whose devices have the same numbers"""
+    """Sockets of other network namespaces in the same cgroups"""
     exits = ways.exits
     dropped = exits.counters()["egress_unattached"]
-    for cgroup in ("b", "units/one"):
+    with exits.topology.ours.entered():
+        attached = socket.if_nametoindex("eth0")
+    with exits.topology.router.entered():
+        assert socket.if_nametoindex("wan") != attached, "by which the packets leave"
+    for cgroup in ("b", "units/one", "c"):
         with exits.inside(cgroup):
-            made = exits.topology.far.socket(FAMILY[inner], DATAGRAM)
-            server = exits.topology.router.socket(FAMILY[inner], DATAGRAM)
+            made = exits.topology.router.socket(FAMILY[inner], DATAGRAM)
+            server = exits.topology.far.socket(FAMILY[inner], DATAGRAM)
         with made, server:
             server.settimeout(ARRIVES)
-            server.bind((str(PLAN["far"].gateway[inner]), 0))
-            made.sendto(b"from a pod", server.getsockname()[:2])
+            server.bind((str(PLAN["far"].underlay[inner]), PORT + 1 if cgroup == "c" else 0))
+            made.connect(server.getsockname()[:2])  # in `c` a rule chooses for sockets that connect there
+            made.send(b"from a pod")
             assert server.recv(64) == b"from a pod"
     assert exits.counters()["egress_unattached"] == dropped
 
@@ -344,3 +350,46 @@ def test_devices_come_and_go(ways: Ways) -> None:
         exits.apply(exits.bundle)
     assert said.keys() == {"sent", "EPERM"}
     assert ways.second() == second, "the application's addresses were seen on the second device"
+
+
+def test_plan_says_what_is_not_seen(ways: Ways) -> None:
+    """`plan` says that rules do not see sockets of other namespaces, and names processes that have them"""
+    exits = ways.exits
+    said = exits.plan_text()
+    assert "do not see those of containers" in said
+    assert "in another namespace" not in said
+    with exits.topology.far.popen(["sleep", "60"]) as process:
+        exits.tree.join("b", process.pid)
+        try:
+            said = exits.plan_text()
+        finally:
+            process.kill()
+    assert f"1 process is in these cgroups and in another namespace: sleep {process.pid}\n" in said
+
+
+def test_above_what_is_attached(ways: Ways, folder: Path) -> None:
+    """A device above the attached one, as a VLAN: its packets go through the program there"""
+    exits, ours = ways.exits, ways.topology.ours
+    gateway, mac = PLAN["ours"].gateway[4], ways.topology.mac("router", "lan")
+    for kind in ("vlan id 5", "macvlan mode private"):  # every kernel here has one of them
+        with suppress(CommandError):
+            ours.ip(f"link add link eth0 name above type {kind}")
+            break
+    try:
+        ours.ip(
+            "link set above up",
+            f"neigh replace {gateway} lladdr {mac} dev above nud permanent",
+            f"route replace default via {gateway} dev above src {APPLICATION[4]} onlink",
+        )
+        with by_cgroup(exits, 4, DATAGRAM) as client:
+            with pytest.raises(PermissionError):  # it is not known yet
+                client.sendto(WHO, (SERVICE[4], PORT))
+            exits.apply(exits.bundle)
+            before = exits.counters()
+            client.sendto(WHO, (SERVICE[4], PORT))
+            after = exits.counters()
+        assert after["egress_rule_standard"] == before["egress_rule_standard"] + 1
+        assert after["egress_unattached"] == before["egress_unattached"]
+    finally:
+        ours.ip("link del above")
+        exits.apply(exits.bundle)

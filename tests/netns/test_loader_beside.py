@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -181,3 +182,43 @@ def test_the_manifest_tells(tmp_path: Path) -> None:
     manifest = load(bundle(tmp_path, "old", WEB) / "manifest.json")
     rule = next(r for r in manifest.rules if r.name == "web")
     assert (rule.action, rule.on_miss, rule.destinations) == ("encapsulate", "drop", ("10.1.0.0/16",))
+
+
+def test_devices_above_each_other(tmp_path: Path) -> None:
+    """A packet that leaves by the upper device passes the lower one, too."""
+    old, new = bundle(tmp_path, "old", WEB), bundle(tmp_path, "new", WEB)
+    with wire() as net:
+        net.ours.ip("link add link eth0 name upper type macvlan mode bridge", "link set upper up")
+        net.ours.ip("addr add 198.51.100.1/24 dev upper")
+        net.ctl("apply", old, "--set", "uplink=upper", check=0)
+        done = net.ctl("plan", new, "--set", "uplink=eth0", check=6)
+        assert "error[H142]: on upper and then eth0, old runs before new" in done.stderr
+        net.ctl("remove", "old", check=0)
+        net.ctl("apply", new, "--set", "uplink=eth0", check=0)
+        done = net.ctl("plan", old, "--set", "uplink=upper", check=6)
+        assert "error[H142]: on upper and then eth0, old runs before new" in done.stderr
+        net.ours.ip("link add far type veth peer name far2", "link set far up", "addr add 203.0.113.1/24 dev far")
+        assert "H142" not in net.ctl("plan", old, "--set", "uplink=far").stderr
+        net.ctl("remove", "new", check=0)
+
+
+def test_a_thousand_rules(tmp_path: Path) -> None:
+    """Rules are compared by where they begin, not each with each."""
+    from encap_compile.loader.beside import Rule
+    from encap_compile.loader.boxes import Box, prefixes
+    from encap_compile.loader.overlaps import _meeting
+
+    def rules(first: int) -> list[Rule]:
+        found = [
+            Rule(
+                f"r{i}", "encapsulate", "x:1", Box({"destination": prefixes([f"10.{first + i // 250}.{i % 250}.0/24"])})
+            )
+            for i in range(1000)
+        ]
+        return [*found, Rule("default", "pass", "x:2", Box())]
+
+    begun = time.monotonic()
+    met = _meeting(rules(0), rules(2))
+    assert time.monotonic() - begun < 1.0
+    assert {(i, j) for i, j in met if i < 1000 and j < 1000} == {(500 + k, k) for k in range(500)}
+    assert (1000, 1000) in met and (3, 1000) in met and (1000, 3) in met

@@ -225,6 +225,59 @@ def test_the_unit_and_its_copy(tmp_path: Path) -> None:
         assert "H146" in net.ctl("apply", "closed", "--kept", check=6).stderr
 
 
+def test_watch_follows_its_copy(tmp_path: Path) -> None:
+    """What is applied by hand while the service runs is what the service keeps in force from then on."""
+    one = bundle(tmp_path)
+    with wire() as net, kept(tmp_path):
+        net.ctl("unit", one, "--set", "uplink=eth0", "--into", tmp_path / "units", "--watch", check=0)
+        assert "closed  not applied, but this machine boots with it" in net.ctl("status", check=3).stdout
+        with watching(net, Path("closed"), "--kept") as watch:
+            watch.until("changed.")
+            two = bundle(tmp_path, boot="", prefixes="'10.1.0.0/17'")
+            net.ctl("apply", two, "--set", "uplink=eth0", check=0)
+            net.ours.ip("link set eth0 mtu 1400")
+            watch.until("eth0 changed")
+            time.sleep(1)
+            done = net.ctl("status", two, check=0)
+            assert "10.1.0.0/17" in done.stdout and watch.process.poll() is None
+            assert watch.end() == 0
+            assert not any("error" in line for line in watch.lines), watch.lines
+        assert net.ctl("status", check=0).stdout.count("closed") == 1
+        net.ctl("remove", "closed", check=0)
+
+
+def test_a_replaced_bundle_that_is_booted(tmp_path: Path) -> None:
+    old, new = bundle(tmp_path, "old"), bundle(tmp_path, "new")
+    with wire() as net, kept(tmp_path) as copies:
+        net.apply(old)
+        net.ctl("unit", old, "--set", "uplink=eth0", "--into", tmp_path / "units", check=0)
+        assert "warning[H148]" in net.apply(new, "--replace", "old").stderr
+        assert (copies / "old").exists()
+        net.ctl("unit", new, "--set", "uplink=eth0", "--into", tmp_path / "units", check=0)
+        net.ctl("remove", "old", check=0)
+        assert [p.name for p in (tmp_path / "units").iterdir()] == ["encap-new.service"]
+        assert [p.name for p in copies.iterdir()] == ["new"]
+        net.ctl("status", "new", check=0)
+        net.ctl("remove", "new", check=0)
+
+
+def test_a_copy_that_is_broken(tmp_path: Path) -> None:
+    planned = bundle(tmp_path)
+    with wire() as net, kept(tmp_path) as copies:
+        net.ctl("unit", planned, "--set", "uplink=eth0", "--into", tmp_path / "units", check=0)
+        request = copies / "closed" / "current" / "request.json"
+        good = request.read_text()
+        for text in ("", "[]", "{}", '{"format_version": 2}', good.replace('"rows": {}', '"rows": [1]'), good[:40]):
+            request.write_text(text)
+            for verb in ("plan", "apply", "watch"):
+                assert "H146" in net.ctl(verb, "closed", "--kept", check=6).stderr, text
+        assert "H146" in net.ctl("apply", "../x", "--kept", check=6).stderr
+        request.write_text(good)
+        (copies / "closed" / "current" / "bundle" / "sites.csv").write_text("changed\n")
+        assert "B305" in net.ctl("apply", "closed", "--kept", check=1).stderr
+        net.ctl("remove", "closed", check=0)
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 @pytest.mark.parametrize("words", [(), ("--watch",)])
 def test_systemd_understands_the_unit(tmp_path: Path, words: tuple[str, ...]) -> None:

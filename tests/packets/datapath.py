@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_address
@@ -44,6 +44,18 @@ class Outcome(Ran):
 def device(mtu: int = MTU) -> Device:
     addresses = tuple(Address(ip_address(a), 24, True) for a in OWN.values())
     return Device("eth0", 2, bytes.fromhex(MAC.replace(":", "")), mtu, True, True, addresses)
+
+
+def load_programs(bundle: Path, settings: Sequence[str]) -> None:
+    """Have all programs of a bundle verified, and let them go. Raises LoadRefusedError with the verifier's log."""
+    opened = open_bundle(bundle, {})
+    findings = Findings()
+    given = read_settings([*(f"{name}=eth0" for name in opened.manifest.attach), *settings])
+    machine = resolve(opened.manifest, given, {"eth0": device()}, findings)
+    assert not findings.errors, [d.message for d in findings.errors]
+    with BpfObject(opened.object, opened.manifest.name) as object_:
+        object_.set_initial_value(".rodata.host", compose(opened.manifest, machine, device()).host)
+        object_.load()
 
 
 class Datapath:

@@ -126,6 +126,11 @@ class Exits:
         self.spec = json.loads((bundle / "manifest.json").read_text())["name"]
         return said
 
+    def plan_text(self) -> str:
+        """What `encapctl plan` says."""
+        values = [word for value in ("uplink=eth0", f"tree={self.tree.path}") for word in ("--set", value)]
+        return cli.encapctl(self.topology.ours, "plan", self.bundle, *values, check=False).stdout
+
     def counters(self) -> Counter[str]:
         return Counter({row["name"]: row["packets"] for row in cli.stats(self.topology.ours, self.bundle)})
 

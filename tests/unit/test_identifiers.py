@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import re
 import subprocess
+from importlib import import_module
 from itertools import combinations
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from encap_compile import lower
 from encap_compile.identifiers import PREFIXES, SUFFIXES, c_name, member_name
-from encap_compile.lower import (
-    conditions,
-    counters,
-    egress,
-    fixed,
-    host,
-    ingress,
-    names,
-    owners,
-    program,
-    reflection,
-    stacks,
-    tables,
-    tails,
-    tunnel_ends,
-    word_checks,
-)
+from encap_compile.lower import names
 from encap_compile.pipeline import check_spec
 from encap_compile.render.templates import include_text, render
 from encap_compile.toolchain.clang import FLAGS, find_clang
@@ -39,8 +26,7 @@ IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 NOT_CODE = re.compile(r'/\*.*?\*/|//[^\n]*|"[^"\n]*"|#include[^\n]*', re.DOTALL)
 NAMES = st.from_regex(r"[a-z][a-z0-9_-]{0,31}", fullmatch=True)
 MARK = "zqz"  # stands in every name, and so in everything that is derived from one
-NAMING = (conditions, counters, egress, fixed, host, ingress, names, owners, program, reflection, stacks, tables, tails,
-          tunnel_ends, word_checks)  # fmt: skip
+NAMING = [import_module(f"{lower.__name__}.{m.name}") for m in iter_modules(lower.__path__)]
 
 
 def identifiers(text: str) -> set[str]:
@@ -63,9 +49,9 @@ def test_derived_and_constant_identifiers_are_told_apart_by_their_form(
         ):
             if hasattr(module, function):
                 monkeypatch.setattr(module, function, marked)
-    lowered = check_spec(str(path))[1].program
-    found = identifiers(render(lowered))
-    for name in lowered.includes:
+    program = check_spec(str(path))[1].program
+    found = identifiers(render(program))
+    for name in program.includes:
         found |= identifiers(include_text(name))
     derived = {i for i in found if MARK in i.lower()}
     assert len(derived) > 5

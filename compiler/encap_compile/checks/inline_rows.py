@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..diagnostics import Findings, Place
+from ..diagnostics import Findings
 from ..rows import inline_sheet
 from ..rows.problems import Problems
 from ..rows.typed import Columns, TypedRows, type_rows
@@ -17,7 +17,7 @@ def check(spec: Spec, findings: Findings) -> None:
         if not table.rows or not _judgeable(spec, table):
             continue
         sheet = inline_sheet(table)
-        problems = Problems(findings, Place(table.place.file))
+        problems = Problems(findings, sheet.place)
         columns = Columns(
             table.name, key_columns(spec, table), table.fields, table.encapsulations, needed_fields(spec, table)
         )
@@ -40,6 +40,5 @@ def _duplicates(table: Table, typed: TypedRows, problems: Problems) -> None:
         if seen.setdefault(key, i) == i:
             continue
         text = " ".join((typed.sheet.column(word) or ())[i] for word in table.key)
-        related = ((typed.sheet.place(seen[key], column), "the first"),)
         problem = ValueProblem("E607", f"a second row for the key {text}", "keep one of them")
-        problems.add(problem, typed.sheet.place(i, column), related)
+        problems.add(problem, i, column, first=seen[key])

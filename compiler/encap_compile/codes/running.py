@@ -65,4 +65,11 @@ CODES = {
         "The bundle is applied and in force, but this machine would boot with what was applied before. Apply again\n"
         "when the folder in /var/lib/encap can be written.",
     ),
+    "H148": Explained(
+        "the replaced bundle is still booted",
+        "`--replace OLD` takes over what runs. The unit and the copy of OLD that `encapctl unit` has written are\n"
+        "left: at the next boot OLD would be applied again. Exchange them, too:\n\n"
+        "    encapctl unit build/NEW --set uplink=bond0\n    systemctl daemon-reload\n"
+        "    systemctl enable encap-NEW; systemctl disable encap-OLD\n    encapctl remove OLD",
+    ),
 }

@@ -16,6 +16,7 @@ from ..kernel.hooks.choose import KINDS
 from ..kernel.pins import pins_in
 from .bundle import NAME
 from .erase import erase
+from .kept_folder import concerns_this_namespace, is_kept
 from .observe import Observed, state_of
 from .paths import Paths
 from .state import State, load, save
@@ -45,6 +46,13 @@ def judge(paths: Paths, asked: str, observed: Observed, findings: Findings) -> N
                 "option level get ENOPROTOOPT from now on"
             )
             findings.note("H141", words, help=f"build them with {paths.bundle}.h, or load its Python module")
+        if is_kept(paths.former) and concerns_this_namespace():
+            words = f"this machine still boots with {paths.former}, from the copy that its unit applies"
+            fix = (
+                f"write a unit for {paths.bundle} with `encapctl unit`, enable it, then `systemctl disable "
+                f"encap-{paths.former}` and `encapctl remove {paths.former}`"
+            )
+            findings.warning("H148", words, help=fix)
     elif asked:
         words = f"nothing of {asked} is on this machine, in this network namespace"
         if observed.state is not None and observed.state.manifest is not None:

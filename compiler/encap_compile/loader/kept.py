@@ -20,11 +20,10 @@ from ..folders import PRIVATE, PRIVATE_FILE, PUBLIC, create_file, make_folders
 from .bundle import NAME, open_bundle
 from .closing import Network, closable, on_link
 from .desired import Desired, Request
+from .kept_folder import CURRENT, concerns_this_namespace, folder, is_kept
 
-VARIABLE = "ENCAP_KEPT"
-DEFAULT = Path("/var/lib/encap")
 FORMAT_VERSION = 1
-_CURRENT, _REQUEST, _BUNDLE, _HOST = "current", "request.json", "bundle", "host.yaml"
+_REQUEST, _BUNDLE, _HOST = "request.json", "bundle", "host.yaml"
 
 
 @dataclass(frozen=True)
@@ -34,25 +33,6 @@ class Kept:
     request: Request
     on_link: tuple[Network, ...] = ()
     unit: str = ""
-
-
-def folder(name: str) -> Path:
-    """Where the copies of a bundle are."""
-    return Path(os.environ.get(VARIABLE, "") or DEFAULT) / name
-
-
-def is_kept(name: str) -> bool:
-    return (folder(name) / _CURRENT).is_symlink()
-
-
-def concerns_this_namespace() -> bool:
-    """Whether copies are of this network namespace: they are of the machine's own, or of where ENCAP_KEPT names."""
-    if os.environ.get(VARIABLE):
-        return True
-    try:
-        return Path("/proc/1/ns/net").stat().st_ino == Path("/proc/thread-self/ns/net").stat().st_ino
-    except OSError:
-        return False
 
 
 def keep(desired: Desired, request: Request, unit: str = "") -> Path:
@@ -92,7 +72,7 @@ def refresh(desired: Desired, request: Request) -> Path | None:
 
 def open_kept(name: str) -> Kept:
     """The copy of a bundle. Raises DiagnosedError (H146)."""
-    here = folder(name) / _CURRENT
+    here = folder(name) / CURRENT
     if not NAME.fullmatch(name) or not here.is_dir():
         words = f"no copy of {name} is kept in {folder(name).parent}"
         raise DiagnosedError([Diagnostic("H146", words, help="`encapctl unit BUNDLE` writes one")], Exit.MACHINE)
@@ -108,6 +88,7 @@ def open_kept(name: str) -> Kept:
             tuple(str(s) for s in document["settings"]),
             str(document["attach"]),
             str(document["bpffs"]),
+            kept=name,
         )
         return Kept(request, tuple(ip_network(n) for n in document["on_link"]), str(document["unit"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -152,7 +133,7 @@ def _write(where: Path, files: Mapping[str, bytes]) -> Path:
     digest = hashlib.sha256()
     for name in sorted(files):
         digest.update(f"{name}\0{len(files[name])}\0".encode() + files[name])
-    target, link = where / digest.hexdigest()[:16], where / _CURRENT
+    target, link = where / digest.hexdigest()[:16], where / CURRENT
     if link.is_symlink() and link.resolve() == target.resolve():
         return target
     make_folders(where, PUBLIC)
@@ -164,7 +145,7 @@ def _write(where: Path, files: Mapping[str, bytes]) -> Path:
         create_file(path, content, PRIVATE_FILE)
         _to_disk(path)
     _to_disk(target)
-    fresh = where / f"{_CURRENT}.tmp"
+    fresh = where / f"{CURRENT}.tmp"
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(target.name)
     fresh.replace(link)

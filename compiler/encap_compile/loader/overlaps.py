@@ -6,11 +6,12 @@ outer packet; what the first one drops or decapsulates, the next one never sees.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..diagnostics import Diagnostic, Severity
+from ..kernel.devices import Device, devices
 from ..kernel.hooks.base import Hook, Point
 from ..kernel.hooks.choose import KINDS
 from .beside import ASKS, CAPTURES, Beside, Rule, planned, running
@@ -26,15 +27,16 @@ _WHOLE = {"ipv4": "0.0.0.0/0", "ipv6": "::/0"}
 
 
 class Pair(NamedTuple):
-    """Two bundles on some devices, in the order they run there."""
+    """Two bundles in the order in which packets meet them, with the device of each, one above the other or the same."""
 
     first: Beside
     later: Beside
-    devices: tuple[int, ...]
+    devices: tuple[tuple[int, int], ...]
 
     @property
     def where(self) -> str:
-        return ", ".join(self.first.devices[number] for number in self.devices)
+        names = [(self.first.devices[one], self.later.devices[other]) for one, other in self.devices]
+        return ", ".join(a if a == b else f"{a} and then {b}" for a, b in names)
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,8 @@ class _Finding:
 def check_overlaps(desired: Desired, observed: Observed) -> list[Diagnostic]:
     """Compare a bundle with each other one that runs in this network namespace. Raises KernelError."""
     others = running(desired)
-    if not others:
-        return []
+    if not others or not any(rule.action for rule in desired.manifest.rules):
+        return []  # a bundle of the first release, which tells nothing of its rules
     here = planned(desired, observed)
     found = []
     for other in others:
@@ -75,14 +77,37 @@ def _diagnostic(finding: _Finding, other: Beside) -> Diagnostic:
 
 
 def _pairs(here: Beside, other: Beside, desired: Desired, observed: Observed, point: Point) -> list[Pair]:
-    """The two in the order they run, for the devices that they share; two pairs where the order differs."""
-    orders: dict[bool, list[int]] = {}
-    for number in here.devices.keys() & other.devices.keys():
-        orders.setdefault(_runs_first(here, other, desired, observed, Hook(number, point)), []).append(number)
+    """The two in the order they run, for devices that one packet passes; two pairs where the order differs."""
+    every = {d.index: d for d in devices().values()}
+    orders: dict[bool, list[tuple[int, int]]] = {}
+    for mine in here.devices:
+        for its in other.devices:
+            if mine == its:
+                first = _runs_first(here, other, desired, observed, Hook(mine, point))
+            elif _above(every, mine, its) or _above(every, its, mine):
+                # What leaves passes the upper device first, what arrives the lower one.
+                first = _above(every, mine, its) is (point is Point.EGRESS)
+            else:
+                continue
+            orders.setdefault(first, []).append((mine, its) if first else (its, mine))
     return [
-        Pair(here, other, tuple(sorted(n))) if first else Pair(other, here, tuple(sorted(n)))
-        for first, n in orders.items()
+        Pair(here, other, tuple(sorted(found))) if first else Pair(other, here, tuple(sorted(found)))
+        for first, found in orders.items()
     ]
+
+
+def _above(every: Mapping[int, Device], upper: int, lower: int) -> bool:
+    """Whether packets of one device leave by another: a VLAN over it, the bond or bridge that it belongs to."""
+    seen: set[int] = set()
+    going = {upper}
+    while going:
+        seen |= going
+        below = {every[n].lower for n in going if n in every and every[n].lower}
+        below |= {d.index for d in every.values() if d.master in going and d.master_kind != "vrf"}
+        if lower in below:
+            return True
+        going = below - seen
+    return False
 
 
 def _runs_first(here: Beside, other: Beside, desired: Desired, observed: Observed, hook: Hook) -> bool:
@@ -122,7 +147,8 @@ def _captured(pair: Pair) -> Iterator[_Finding]:
                     f"({taker.place}) {word} {both.text()}, which rule {rule.name} ({rule.place}) of "
                     f"{pair.later.name} is for"
                 )
-                yield _Finding("H142", words, taker.box.covers(rule.box))
+                same = taker.text == rule.text or (taker.exact and rule.exact)
+                yield _Finding("H142", words, same and taker.box.covers(rule.box))
                 count += 1
             before.append(taker)
         if count > SHOWN:
@@ -173,7 +199,7 @@ def _outer_of(sender: Beside, other: Beside, pair: Pair) -> Iterator[_Finding]:
             continue  # no row of that family
         outer = only(outer, "protocol", _carried(sender, protocols))
         outer = only(outer, "destination_port", [port]) if port >= 0 else outer
-        sources = _sources(sender, pair.devices, family)
+        sources = _sources(sender, family)
         outer = Box({**outer.words, "source": sources}) if sources else outer
         for rule in other.egress:
             both = rule.box.meets(outer) if rule.action in _TERMINAL else None
@@ -212,9 +238,9 @@ def _known_as_own(sender: Beside, other: Beside, signature: str) -> bool:
     return Box({"destination": other.ends}).covers(Box({"destination": sender.ends}))
 
 
-def _sources(sender: Beside, devices: Sequence[int], family: str) -> Ranges:
+def _sources(sender: Beside, family: str) -> Ranges:
     version = ":" if family == "ipv6" else "."
-    return prefixes(a for number in devices for a in sender.own.get(number, ()) if version in a)
+    return prefixes(address for own in sender.own.values() for address in own if version in address)
 
 
 def _received(pair: Pair) -> Iterator[_Finding]:
@@ -224,7 +250,7 @@ def _received(pair: Pair) -> Iterator[_Finding]:
         shared = next(
             (r for r in theirs if set(r.match.get("received", ())) & set(rule.match.get("received", ()))), None
         )
-        if shared is None or not any(_same_address(pair, number) for number in pair.devices):
+        if shared is None or not any(_same_address(pair, one, other) for one, other in pair.devices):
             continue
         signature = next(s for s in rule.match["received"] if s in shared.match["received"])
         drops = rule.on_miss == "drop"
@@ -238,8 +264,8 @@ def _received(pair: Pair) -> Iterator[_Finding]:
         return
 
 
-def _same_address(pair: Pair, number: int) -> bool:
-    some, others = pair.first.own.get(number), pair.later.own.get(number)
+def _same_address(pair: Pair, one: int, other: int) -> bool:
+    some, others = pair.first.own.get(one), pair.later.own.get(other)
     return not some or not others or bool(some & others)
 
 

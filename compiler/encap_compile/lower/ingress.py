@@ -10,7 +10,7 @@ from ..checks.known_bits import Known, difference, known_bits, unit
 from ..headers import catalogue
 from ..headers.model import Field, Header, NextProtocol, Space
 from ..spec import Addresses, AnySource, IngressRule, Prefix, Reference, Scalar, Spec, TableField
-from .conditions import INLINE_PREFIXES, Conditions
+from .conditions import INLINE_PREFIXES, Conditions, hidden_by_fragments
 from .names import c_name, place_text
 from .reflection import learn
 from .stacks import host_value
@@ -115,6 +115,7 @@ def _decapsulator(
         tagged=names_inner is not None and names_inner.tagged,
         marks=marks,
         learns=any(r.learn for r in lowered),
+        fragments=any(hidden_by_fragments(r.match, conditions.families) for r in lowered),
     )
 
 
@@ -210,7 +211,11 @@ def _rule(
     kind, map_ = "any", ""
     prefixes: tuple[Prefix, ...] = ()
     if isinstance(rule.source, TableField):
-        kind, map_ = "map", address_map_name(rule.source)
+        type_ = spec.endpoints[rule.source.table].fields[rule.source.field]
+        if type_ in ("ip", stack.outer_family):
+            kind, map_ = "map", address_map_name(rule.source)
+        else:
+            kind = "prefixes"  # none: no row has an address of this family
     elif isinstance(rule.source, Addresses):
         kind = "prefixes" if len(rule.source.prefixes) <= INLINE_PREFIXES else "set"
         if kind == "set":

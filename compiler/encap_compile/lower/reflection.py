@@ -91,7 +91,9 @@ def _answer(member: str, header: Header, field: str, source: ir.Source, family: 
     if not isinstance(source, ir.FromRow) or source.received:
         return source
     if header.name in catalogue.FAMILIES:
-        return received_value("ip", header, counterpart(header, field), family)
+        own = counterpart(header, field)
+        word = next((word for word, names in catalogue.IP_FIELDS.items() if names[header.name] == own), own)
+        return received_value("ip", header, word, family)
     return received_value(member, header, counterpart(header, field), family)
 
 
@@ -142,7 +144,9 @@ def learn(rule: IngressRule, arriving: ir.Stack, replies: Sequence[ir.Stack]) ->
             continue
         if header == "ip":
             field = catalogue.IP_FIELDS.get(field, {}).get(layer.header, field)
-        word = next(w for w in layer.words if any(p.name == field for p in w.parts))
+        word = next((w for w in layer.words if any(p.name == field for p in w.parts)), None)
+        if word is None:  # only the other family has such a field
+            continue
         part = next(p for p in word.parts if p.name == field)
         fields.append(ir.LearnedField(member, type_, layer.member, word.name, word.bits, part.shift, part.bits))
     own = [r for r in replies if r.outer_family == arriving.outer_family] or replies

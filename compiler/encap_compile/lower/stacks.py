@@ -271,7 +271,7 @@ def received_value(member: str, header: Header, field: str, family: str) -> ir.F
         return ir.FromRow(f"{member}_{field}", header.field(field).type, received=f"{member}.{field}")
     if field in ("source", "destination"):  # one member holds an address of either family
         return ir.FromRow(f"ip_{field}", "ip", mapped=family == "ipv4", received=f"ip.{field}")
-    own = catalogue.IP_FIELDS[field][family] if member == "ip" else field
+    own = catalogue.IP_FIELDS[field][family] if field in catalogue.IP_FIELDS else field
     return ir.FromRow(f"ip_{field}", catalogue.headers()[family].field(own).type, received=f"ip.{field}")
 
 

@@ -12,11 +12,11 @@ Prefix = IPv4Network | IPv6Network
 WIDTH = {"protocol": 255, "dscp": 63, "source_port": 65535, "destination_port": 65535, "mark": 0xFFFFFFFF}
 
 
-def all_of(conditions: Sequence[ir.Condition], program: ir.Program, packet: str = "packet->") -> str:
-    """All conditions, joined; `packet` is how the packet's members are reached."""
+def all_of(conditions: Sequence[ir.Condition], program: ir.Program, packet: str = "packet->", cgroups: str = "") -> str:
+    """All conditions, joined; `packet` is how the packet's members are reached, `cgroups` the set to look in."""
     found: list[str] = []
     for condition in conditions:
-        text = _one(condition, program.packet, packet, len(conditions) > 1)
+        text = _one(condition, program.packet, packet, len(conditions) > 1, cgroups)
         for family in (f"{packet}is_ipv4 && ", f"!{packet}is_ipv4 && "):
             # Said once is enough, if it was said of the whole.
             if text.startswith(family) and any(f.startswith(family) for f in found):
@@ -25,13 +25,13 @@ def all_of(conditions: Sequence[ir.Condition], program: ir.Program, packet: str 
     return " && ".join(found) or "true"
 
 
-def _one(condition: ir.Condition, needs: ir.PacketNeeds, packet: str, nested: bool) -> str:
+def _one(condition: ir.Condition, needs: ir.PacketNeeds, packet: str, nested: bool, cgroups: str) -> str:
     if isinstance(condition, ir.IsFamily):
         return f"{'' if condition.family == 'ipv4' else '!'}{packet}is_ipv4"
     if isinstance(condition, ir.InPrefixes):
         return in_prefixes(f"{packet}{condition.member}", condition.prefixes, needs, packet, nested)
     if isinstance(condition, ir.InCgroups):
-        bits = any_bit(f"{packet}owner.cgroups", condition.names)
+        bits = any_bit(cgroups or f"{packet}owner.cgroups", condition.names)
         return f"({bits})" if nested else bits
     if isinstance(condition, ir.InPrefixMap):
         return f"in_{condition.map}({packet}{condition.member})"

@@ -15,7 +15,7 @@ from . import assignments, conditions
 from .owners import OWNER_FILTERS
 from .receive import RECEIVE_FILTERS
 from .tails import TAIL_FILTERS, fixed
-from .tunnel_ends import compares_ipv6, set_key, tunnel_end_condition, tunnel_end_sets
+from .tunnel_ends import compares_ipv6, set_key, tells_tunnel_ends, tunnel_end_condition, tunnel_end_sets
 
 FAMILIES = ("ipv4", "ipv6")
 
@@ -46,6 +46,10 @@ def struct_member(member: ir.StructMember) -> str:
 
 def used_tables(egress: ir.EgressProgram) -> set[str]:
     return set(tables_with_rows(egress))
+
+
+def may_lose_fragments(egress: ir.EgressProgram, program: ir.Program) -> bool:
+    return any(loses_fragments(rule, program) for rule in egress.rules)
 
 
 def tables_with_rows(egress: ir.EgressProgram) -> list[str]:
@@ -168,11 +172,38 @@ def match_may_hide(rule: ir.EgressRule, program: ir.Program) -> bool:
     return bool(hidden(program)) and any(isinstance(c, ir.InRanges) and c.unseen for c in rule.conditions)
 
 
+def loses_fragments(rule: ir.EgressRule, program: ir.Program) -> bool:
+    """Whether a fragment whose first one was not seen finds no row by the rule: it may be another rule's."""
+    return (
+        program.egress.fragments
+        and rule.action == "encapsulate"
+        and (match_may_hide(rule, program) or key_may_hide(rule, program))
+    )
+
+
+def keeps_fragments(rule: ir.EgressRule, program: ir.Program) -> bool:
+    """Whether such a fragment goes on to the next rule, but not out unencapsulated."""
+    return rule.on_miss != "drop" and loses_fragments(rule, program) and not key_may_hide(rule, program)
+
+
+def behind_kept(egress: ir.EgressProgram, program: ir.Program) -> list[int]:
+    """The places of rules that let pass, and of a default that does, behind the first that keeps fragments from it."""
+    first = next((i for i, rule in enumerate(egress.rules) if keeps_fragments(rule, program)), len(egress.rules))
+    actions = [*(rule.action for rule in egress.rules), egress.default]
+    return [i for i, action in enumerate(actions) if i > first and action == "pass"]
+
+
 def matched_sets(program: ir.Program) -> set[str]:
     """The prefix maps that a match looks into (a rule's `from` looks into its own)."""
     ingress = [r.match for d in (program.ingress.decapsulators if program.ingress else ()) for r in d.rules]
     found = [c for r in program.egress.rules for c in r.conditions] + [c for m in ingress for c in m]
-    return {c.map for c in found if isinstance(c, ir.InPrefixMap)} | {e.map for e in program.egress.tunnel_ends}
+    found += [c for r in (program.owners.connects if program.owners else ()) for c in r.conditions]
+    ends = {e.map for e in program.egress.tunnel_ends} if tells_tunnel_ends(program) else set()
+    return {c.map for c in found if isinstance(c, ir.InPrefixMap)} | ends
+
+
+def reflects(egress: ir.EgressProgram) -> bool:
+    return any(r.action == "reflect" for r in egress.rules)
 
 
 def merged_signatures(signatures: Sequence[ir.Signature]) -> list[ir.Signature]:
@@ -281,6 +312,11 @@ def condition(found: Sequence[ir.Condition], program: ir.Program, packet: str = 
     return conditions.all_of(found, program, packet)
 
 
+def connect_condition(found: Sequence[ir.Condition], program: ir.Program) -> str:
+    """The same for a socket that connects: its cgroups are those that the program is attached in."""
+    return conditions.all_of(found, program, cgroups="host.cgroups")
+
+
 def learned_for(directions: Sequence[str]) -> str:
     words = {"replies": "the answers to a packet", "forwarded": "the packet itself, on its way out"}
     return ", and for ".join(words[d] for d in directions)
@@ -375,11 +411,17 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "may_fall_through": may_fall_through,
     "key_may_hide": key_may_hide,
     "match_may_hide": match_may_hide,
+    "loses_fragments": loses_fragments,
+    "keeps_fragments": keeps_fragments,
+    "behind_kept": behind_kept,
+    "may_lose_fragments": may_lose_fragments,
     "matched_sets": matched_sets,
+    "reflects": reflects,
     "merged_signatures": merged_signatures,
     "signature_condition": signature_condition,
     "tunnel_end_sets": tunnel_end_sets,
     "tunnel_end_condition": tunnel_end_condition,
+    "tells_tunnel_ends": tells_tunnel_ends,
     "set_key": set_key,
     "compares_ipv6": compares_ipv6,
     "learned_for": learned_for,
@@ -396,6 +438,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "link_local_condition": link_local_condition,
     "reason": reason,
     "condition": condition,
+    "connect_condition": connect_condition,
     "header_member_type": assignments.header_member_type,
     "changes_ether_type": assignments.changes_ether_type,
     "checksum_declarations": assignments.checksum_declarations,

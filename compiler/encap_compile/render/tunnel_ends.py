@@ -33,6 +33,11 @@ def tunnel_end_condition(program: ir.Program) -> str:
     return " || ".join(f"({t})" if "&&" in t and len(terms) > 1 else t for t in terms)
 
 
+def tells_tunnel_ends(program: ir.Program) -> bool:
+    """Whether the destination says anything: what is taken from anyone may be answered to anyone."""
+    return tunnel_end_condition(program) != "true"
+
+
 def compares_ipv6(program: ir.Program) -> bool:
     """Whether the destination is needed as an IPv6 address where the packet's may be of either family."""
     return program.packet.both and any(e.value and e.family == "ipv6" for e in program.egress.tunnel_ends)

@@ -18,7 +18,7 @@ from .columns import Column
 from .inline import inline_sheet, rows_to_csv
 from .prefixes import read_prefixes
 from .problems import Problems
-from .text import Sheet, parse_sheet, read_text
+from .text import BEYOND, Sheet, parse_sheet, read_text
 from .typed import Columns, TypedRows, type_rows
 
 __all__ = [
@@ -84,10 +84,10 @@ class EncodedRows(Record):
 
 def read_rows(table: manifest.Table, path: str, findings: Findings) -> EncodedRows:
     """Read and judge a CSV file. After errors (in `findings`) the result has no rows."""
-    text = read_text(path, findings)
+    text = read_text(path, findings, _most(table))
     sheet = parse_sheet(path, text, findings) if text is not None else None
     if sheet is None:
-        return _encode(table, TypedRows(_empty(path)), Problems(Findings(), Place(path)))
+        return _no_rows(table, path)
     return encode_sheet(table, sheet, findings)
 
 
@@ -98,23 +98,31 @@ def check_inline_rows(written: spec.Table, table: manifest.Table, findings: Find
 
 def encode_sheet(table: manifest.Table, sheet: Sheet, findings: Findings) -> EncodedRows:
     """Judge and encode rows from either source."""
-    problems = Problems(findings, Place(sheet.path))
+    problems = Problems(findings, sheet.place)
     columns = Columns(table.name, table.columns, table.fields, table.encapsulations, table.needs)
     typed = type_rows(columns, sheet, problems)
-    most = MOST_FIXED if table.kind == "fixed" else table.capacity
+    most = _most(table)
     if sheet.count > most:
-        code, help = "E610", f"raise `capacity` to at least {sheet.count}"
+        whole = sheet.count <= most + BEYOND
+        code, help = "E610", f"raise `capacity` to {'at least' if whole else 'more than'} {sheet.count}"
         if table.kind == "fixed":
             code, help = "E611", "leave out `fixed: true`: the rows then live in a map"
-        words = f"table {table.name} has {sheet.count} rows, and {most} is the most"
-        problems.add(ValueProblem(code, words, help), sheet.place(most, -1))
+        words = f"table {table.name} has {'' if whole else 'more than '}{sheet.count} rows, and {most} is the most"
+        problems.add(ValueProblem(code, words, help), most, -1)
     encoded = None
     if not problems.count:
         encoded = _encode(table, typed, problems)
     problems.finish()
-    if encoded is None or problems.count:
-        return _encode(table, TypedRows(_empty(sheet.path)), Problems(Findings(), Place(sheet.path)))
-    return encoded
+    return _no_rows(table, sheet.path) if encoded is None or problems.count else encoded
+
+
+def _most(table: manifest.Table) -> int:
+    return MOST_FIXED if table.kind == "fixed" else table.capacity
+
+
+def _no_rows(table: manifest.Table, path: str) -> EncodedRows:
+    sheet = _empty(path)
+    return _encode(table, TypedRows(sheet), Problems(Findings(), sheet.place))
 
 
 # ---- bytes ----------------------------------------------------------------------------------------------------------
@@ -239,8 +247,8 @@ def _row_ids(table: manifest.Table, typed: TypedRows, problems: Problems) -> lis
             if seen.setdefault(number, i) != i:
                 other = typed.names[seen[number]]
                 words = f"the names {other} and {typed.names[i]} have the same 32-bit hash"
-                place = typed.sheet.place(i, typed.sheet.columns.index("name"))
-                problems.add(ValueProblem("E609", words, "change one of the names"), place)
+                column = typed.sheet.columns.index("name")
+                problems.add(ValueProblem("E609", words, "change one of the names"), i, column)
     return ids
 
 
@@ -280,8 +288,9 @@ def _judge_duplicates(table: manifest.Table, keys: list[bytes], typed: TypedRows
             text = " ".join(typed.sheet.cells[c][i] for c in columns)
             problems.add(
                 ValueProblem("E607", f"a second row for the key {text}", "keep one of them"),
-                typed.sheet.place(i, columns[0]),
-                ((typed.sheet.place(seen[key], columns[0]), "the first"),),
+                i,
+                columns[0],
+                first=seen[key],
             )
 
 

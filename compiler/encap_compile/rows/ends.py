@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from itertools import compress
 
-from ..diagnostics import Findings, Place
+from ..diagnostics import Findings
 from ..values import MAPPED, ValueProblem, address_text
 from .codec import EncodedRows
 from .problems import Problems
@@ -88,14 +88,14 @@ def _judge(
     sheet = rows.typed.sheet
     at = sheet.columns.index(field)
     bad = {packed: problem for packed in set(column) if (problem := judge(packed)) is not None}
-    problems = Problems(findings, Place(sheet.path))
+    problems = Problems(findings, sheet.place)
     warned: dict[str, list[int]] = {}
     for i in compress(range(rows.count), map(bad.__contains__, column)):
         if not sheet.cells[at][i] or (rows.encapsulations[i] and rows.encapsulations[i] not in takes):
             continue  # left out, or used for something else in this row
         problem = bad[column[i]]
         if problem.code[0] == "E":
-            problems.add(problem, sheet.place(i, at))
+            problems.add(problem, i, at)
         elif warn:
             warned.setdefault(problem.code, []).append(i)
     problems.finish()

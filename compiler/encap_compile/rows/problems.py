@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..diagnostics import Findings, Place
 from ..values import ValueProblem
 
@@ -9,27 +11,28 @@ MOST_ERRORS = 50  # of one file; the rest is counted
 
 
 class Problems:
-    """Findings of one sheet, bounded. `add` says whether it is worth explaining more."""
+    """Findings of one sheet, bounded. `where(row, column)` is asked only for what is explained: a place costs a look at
+    its line."""
 
-    def __init__(self, findings: Findings, place: Place) -> None:
-        self.findings, self.last_place, self.count = findings, place, 0
+    def __init__(self, findings: Findings, where: Callable[[int, int], Place]) -> None:
+        self.findings, self.where, self.count = findings, where, 0
+        self._beyond = (-1, -1)  # where the first stands that is only counted
 
-    def add(self, problem: ValueProblem, place: Place, related: tuple[tuple[Place, str], ...] = ()) -> None:
+    def add(self, problem: ValueProblem, row: int, column: int, first: int | None = None) -> None:
+        """`first` is the row of which this one repeats something, in the same column."""
         self.count += 1
-        if self.count <= MOST_ERRORS + 1:
-            self.last_place = place
-        if self.count <= MOST_ERRORS:
-            self.findings.error(problem.code, problem.message, place, problem.help, related=related)
+        if self.full:
+            if self.count == MOST_ERRORS + 1:
+                self._beyond = row, column
+            return
+        related = () if first is None else ((self.where(first, column), "the first"),)
+        self.findings.error(problem.code, problem.message, self.where(row, column), problem.help, related=related)
 
     @property
     def full(self) -> bool:
-        return self.count >= MOST_ERRORS
+        return self.count > MOST_ERRORS
 
     def finish(self) -> None:
-        if self.count > MOST_ERRORS:
-            self.findings.error(
-                "E650",
-                f"and {self.count - MOST_ERRORS} more errors in these rows",
-                self.last_place,
-                "mend the first ones",
-            )
+        if self.full:
+            words = f"and {self.count - MOST_ERRORS} more errors in these rows"
+            self.findings.error("E650", words, self.where(*self._beyond), "mend the first ones")

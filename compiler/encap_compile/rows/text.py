@@ -15,6 +15,8 @@ from ..diagnostics import Findings, Place
 from ..record import Record
 
 MOST_BYTES = 1 << 30
+CHUNK = 4 << 20  # bytes that are read at once, and the longest line
+BEYOND = 100_000  # rows that are read beyond what a table can hold, to say how many there are
 
 
 class Sheet(Record):
@@ -34,8 +36,11 @@ class Sheet(Record):
         return self.cells[self.columns.index(name)] if name in self.columns else None
 
 
-def read_text(path: str, findings: Findings) -> str | None:
-    """The file's text with LF line ends and without a byte-order mark; None after a finding (E601)."""
+def read_text(path: str, findings: Findings, most: int = MOST_BYTES) -> str | None:
+    """The file's text with LF line ends and without a byte-order mark; None after a finding (E601).
+
+    It is read as far as it has `most` rows and BEYOND more: what a table cannot hold need not fit into memory either.
+    """
     place = Place(path)
     try:
         if not Path(path).is_file():
@@ -45,10 +50,13 @@ def read_text(path: str, findings: Findings) -> str | None:
         if Path(path).stat().st_size > MOST_BYTES:
             findings.error("E601", f"{path} is larger than {MOST_BYTES >> 20} MiB", place)
             return None
-        data = Path(path).read_bytes()
+        data = _read(path, most + BEYOND)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "its name cannot be used"
         findings.error("E601", f"{path} cannot be read: {reason}", place)
+        return None
+    if len(data) > CHUNK and (line := _longest(data)):
+        findings.error("E601", f"a line is longer than {CHUNK >> 20} MiB", Place(path, line), "is it a text file?")
         return None
     try:
         text = data.removeprefix(b"\xef\xbb\xbf").decode()
@@ -66,6 +74,39 @@ def read_text(path: str, findings: Findings) -> str | None:
         findings.error("E601", "there is a NUL character in the file", Place(path, line), "is it a text file?")
         return None
     return text
+
+
+def _read(path: str, most: int) -> bytes:
+    """The file; of one with more than `most` rows, whole lines with more than those."""
+    data = bytearray()
+    lines = 0
+    with Path(path).open("rb") as file:
+        while chunk := file.read(CHUNK):
+            data += chunk
+            found = chunk.count(b"\n")
+            lines += found
+            # Where every line is a row, the last one is not cut. Comments and empty lines are counted only then.
+            if found and lines > most + 1 and _rows(data) > most:
+                return bytes(data[: data.rindex(b"\n") + 1])
+            if not found and len(chunk) == CHUNK:
+                break  # a line that is too long
+    return bytes(data)
+
+
+def _rows(data: bytes | bytearray) -> int:
+    """Lines that are neither empty nor a comment, but the header."""
+    return sum(line.lstrip()[:1] not in (b"", b"#") for line in data.split(b"\n")) - 1
+
+
+def _longest(data: bytes) -> int:
+    """The number of the first line that is longer than CHUNK; 0 if there is none."""
+    start = 0
+    while len(data) - start > CHUNK:
+        end = data.rfind(b"\n", start, start + CHUNK + 1)
+        if end < 0:
+            return data.count(b"\n", 0, start) + 1
+        start = end + 1
+    return 0
 
 
 def parse_sheet(path: str, text: str, findings: Findings) -> Sheet | None:

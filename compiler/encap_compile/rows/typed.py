@@ -79,7 +79,7 @@ def _columns_ok(columns: Columns, sheet: Sheet, problems: Problems) -> bool:
         sample = ",".join([*(keys or ["name"]), *columns.fields])
         help = "separate cells by commas" if ";" in "".join(sheet.columns) else f"the first line is like {sample}"
         words = f"the first line names no column of table {columns.name}"
-        problems.add(ValueProblem("E604", words, help), sheet.place(-1, -1))
+        problems.add(ValueProblem("E604", words, help), -1, -1)
         return False
     meant = set()
     for index, column in enumerate(sheet.columns):
@@ -93,7 +93,7 @@ def _columns_ok(columns: Columns, sheet: Sheet, problems: Problems) -> bool:
         else:
             words = f"table {columns.name} has no column `{column}`"
             problem = ValueProblem("E603", words, did_you_mean(column, known))
-        problems.add(problem, sheet.place(-1, index))
+        problems.add(problem, -1, index)
     required = keys if keys else ["name"]
     if len(columns.encapsulations) > 1:
         required = [*required, "encapsulation"]
@@ -107,7 +107,8 @@ def _columns_ok(columns: Columns, sheet: Sheet, problems: Problems) -> bool:
                     f"there is no column `{column}`",
                     why.get(column, "it is part of the key" if column in keys else "every row must fill it"),
                 ),
-                sheet.place(-1, -1),
+                -1,
+                -1,
             )
     return problems.count == before
 
@@ -126,14 +127,15 @@ def _judge_names(columns: Columns, typed: TypedRows, problems: Problems) -> None
         problem = ValueProblem("E614", "the row has no name", "rows of a table without a key are found by name")
         for i, name in enumerate(names):
             if not name:
-                problems.add(problem, sheet.place(i, -1))
+                problems.add(problem, i, -1)
     together = "".join(names)
     if "/" in together or not together.isprintable() or max(map(len, names), default=0) > 64:
         for i, name in enumerate(names):
             if len(name) > 64 or "/" in name or not name.isprintable():
                 problems.add(
                     ValueProblem("E205", "this cannot be a row's name", "at most 64 characters, without `/`"),
-                    sheet.place(i, column),
+                    i,
+                    column,
                 )
     if len(set(names)) == len(names):
         return
@@ -146,8 +148,9 @@ def _judge_names(columns: Columns, typed: TypedRows, problems: Problems) -> None
                     f"two rows are called {name}",
                     "give each its own name (pools, which are rows of one name, are not yet in this release)",
                 ),
-                sheet.place(i, column),
-                ((sheet.place(seen[name], column), "the first"),),
+                i,
+                column,
+                first=seen[name],
             )
 
 
@@ -167,14 +170,16 @@ def _encapsulations(columns: Columns, sheet: Sheet, problems: Problems) -> Seque
         if not cell:
             problems.add(
                 ValueProblem("E616", "the row does not say its encapsulation", f"one of {', '.join(allowed)}"),
-                sheet.place(i, -1),
+                i,
+                -1,
             )
         elif cell not in allowed:
             problems.add(
                 ValueProblem(
                     "E615", f"table {columns.name} has no encapsulation `{cell}`", did_you_mean(cell, allowed)
                 ),
-                sheet.place(i, column),
+                i,
+                column,
             )
     return cells
 
@@ -211,7 +216,8 @@ def _column(
     for i in missing:
         problems.add(
             ValueProblem("E614", f"the row has no `{name}`", why),
-            sheet.place(i, index),
+            i,
+            index,
         )
     given = [i for i, c in enumerate(cells) if c]
     picked = [cells[i] for i in given]
@@ -244,7 +250,8 @@ def _prefixes(key: KeyColumn, cells: Sequence[str], sheet: Sheet, problems: Prob
                         f"this column has {wanted} prefixes only",
                         "the rules that use this table match no others",
                     ),
-                    sheet.place(i, column),
+                    i,
+                    column,
                 )
     if key.prefix_lengths and not set(lengths) <= set(key.prefix_lengths):
         promised = ", ".join(f"/{n}" for n in key.prefix_lengths)
@@ -256,7 +263,8 @@ def _prefixes(key: KeyColumn, cells: Sequence[str], sheet: Sheet, problems: Prob
                         f"a prefix of length {length}, and `shape` promises {promised}",
                         f"add {length} to shape.prefix_lengths, or split the row",
                     ),
-                    sheet.place(i, column),
+                    i,
+                    column,
                 )
     return addresses, lengths
 
@@ -272,12 +280,10 @@ def _each(
     for i, cell in enumerate(cells):
         if not cell:
             if parser is values.prefix_bytes:
-                problems.add(
-                    ValueProblem("E614", f"the row has no `{name}`", "every row must fill it"), sheet.place(i, column)
-                )
+                problems.add(ValueProblem("E614", f"the row has no `{name}`", "every row must fill it"), i, column)
             continue
         try:
             parser(cell)
         except ValueProblem as problem:
-            problems.add(problem, sheet.place(i, column))
+            problems.add(problem, i, column)
     return []

@@ -64,10 +64,7 @@ def _main(arguments: Sequence[str]) -> int:
     try:
         from encap_compile import ctl
 
-        ctl.main(arguments)
-    except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        return ctl.run(arguments)
     except BaseException:  # a traceback of the loader is what the cell is to show
         traceback.print_exc()
         return 70
-    return 0
