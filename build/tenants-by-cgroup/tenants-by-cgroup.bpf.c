@@ -1230,16 +1230,21 @@ struct {
 } own_sockets SEC(".maps");
 
 /*
- * Mark a new socket of our network namespace. Before 5.14 the loader does not know the namespace's cookie, and a program
- * can only tell the machine's first namespace from the others (5.7: without a context, the cookie is that one's).
+ * Whether a cookie is that of our network namespace. Before 5.14 the loader does not know it, and a program can only tell
+ * the machine's first namespace from the others (5.7: without a context, the cookie is that one's).
  */
+static __always_inline bool is_own_netns(__u64 cookie)
+{
+	if (host.socket_netns_cookie)
+		return cookie == host.socket_netns_cookie;
+	return (cookie == bpf_get_netns_cookie(NULL)) == (host.initial_netns != 0);
+}
+
+/* Mark a new socket of our network namespace. */
 SEC("cgroup/sock_create")
 int tenants_by_cgroup__create(struct bpf_sock *socket)
 {
-	__u64 cookie = bpf_get_netns_cookie(socket);
-
-	if (host.socket_netns_cookie ? cookie != host.socket_netns_cookie
-				     : (cookie == bpf_get_netns_cookie(NULL)) != (host.initial_netns != 0))
+	if (!is_own_netns(bpf_get_netns_cookie(socket)))
 		return CREATE_GO_ON;
 	/* A socket that cannot be marked could send unencapsulated. */
 	return bpf_sk_storage_get(&own_sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE) ? CREATE_GO_ON
