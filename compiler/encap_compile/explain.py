@@ -13,8 +13,10 @@ Unasked, in this order:
   - rules see {families}; ARP and everything else passes
   - what already carries one of these stacks from an address of this host passes as it is
   - link-local traffic, IPv6 neighbour discovery and link-scope multicast pass before the rules
-  - a later fragment, and a packet whose headers cannot be read, shows no ports: a rule that encapsulates or drops takes
-    it by its addresses and protocol, a rule that passes by port does not
+  - a later fragment follows what the rules decided on the first one. Where that was not seen, it has no row by a rule
+    that asks for its ports: `on_miss` decides, but never lets it pass
+  - a packet whose headers cannot be read shows no ports: a rule that encapsulates or drops takes it by its addresses
+    and protocol, a rule that passes by port does not
   - a packet that a rule chose and that cannot be encapsulated is dropped and counted, never sent in the clear
   - outer packets have DF set and ECN by RFC 6040; a packet that would be longer than the device's MTU is dropped and
     counted, unless it is TCP before segmentation: its segments are then cut smaller
@@ -23,6 +25,14 @@ CLAMPS = """\
   - the MSS in the SYN and SYN-ACK of a flow that a rule encapsulates leaves room for the most that a row can add, both
     ways; where an answer to what came in by a tunnel leaves without one, it leaves room for the headers that came in.
     A SYN with TCP-AO is left as it is, and counted
+"""
+
+GUARDS = """\
+  - a packet that a rule encapsulates and whose route leaves by a device that is not attached is dropped and counted, if
+    a socket in the cgroups of rules with `socket` or `cgroup` sends it, of the network namespace applied in
+"""
+UNGUARDED = """\
+  - a packet whose route leaves by a device that is not attached leaves unencapsulated, whatever its socket has chosen
 """
 
 FORMAT_VERSION = 1
@@ -45,7 +55,7 @@ def explain_spec(spec: Spec, lowered: Lowered) -> str:
         summary(lowered.manifest),
         "",
         *preset,
-        UNASKED.format(families=families) + (CLAMPS if lowered.program.clamps else ""),
+        UNASKED.format(families=families) + (CLAMPS if lowered.program.clamps else "") + _guard(lowered),
     ]
     if lowered.program.ingress:
         refuse = "dropped" if spec.ingress.refuse == "drop" else "left as it is"
@@ -59,6 +69,13 @@ def explain_spec(spec: Spec, lowered: Lowered) -> str:
     needs = ", ".join(f"{name} ({since})" for name, since in lowered.manifest.features.items())
     parts += ["", f"Kernel features: {needs or 'none'}"]
     return "\n".join(parts) + "\n"
+
+
+def _guard(lowered: Lowered) -> str:
+    owners = lowered.program.owners
+    if owners is None:
+        return ""
+    return GUARDS if owners.guard else UNGUARDED
 
 
 def _preset_text(spec: Spec) -> list[str]:

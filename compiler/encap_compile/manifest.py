@@ -76,7 +76,7 @@ class Stack(Record):
     encapsulation: str
     outer_family: str  # ipv4 or ipv6
     overhead: int  # bytes added to the inner IP packet
-    per_segment: str = ""  # what forbids GSO packets behind it, as udp_2.length
+    per_segment: str = later("")  # what forbids GSO packets behind it, as udp_2.length
 
 
 class Table(Record):
@@ -172,7 +172,7 @@ class Counter(Record):
 
     name: str  # as in the C struct
     offset: int
-    kind: str  # chosen, passed, dropped, refused, decapsulated, flows, connect, kept
+    kind: str  # chosen, passed, dropped, refused, decapsulated, flows, connect, noted (beside another)
     text: str  # what happened, for people
     place: str  # spec line, FILE:LINE, or empty
     formerly: str = later("")  # what the first release called it: what was counted by that name is this counter's

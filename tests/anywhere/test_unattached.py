@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from encap_compile.kernel.machine import kernel_version
+from tests.support import cli
 from tests.support.cgroups import Tree
 from tests.support.exits import APPLICATION, ARRIVES, FAMILY, PORT, SERVICE, WHO, Exits, ask, ask_datagram
 from tests.support.netns import CommandError
@@ -289,14 +290,15 @@ def test_other_namespaces(ways: Ways, inner: int) -> None:
         attached = socket.if_nametoindex("eth0")
     with exits.topology.router.entered():
         assert socket.if_nametoindex("wan") != attached, "by which the packets leave"
-    for cgroup in ("b", "units/one"):
+    for cgroup in ("b", "units/one", "c"):
         with exits.inside(cgroup):
             made = exits.topology.router.socket(FAMILY[inner], DATAGRAM)
             server = exits.topology.far.socket(FAMILY[inner], DATAGRAM)
         with made, server:
             server.settimeout(ARRIVES)
-            server.bind((str(PLAN["far"].underlay[inner]), 0))
-            made.sendto(b"from a pod", server.getsockname()[:2])
+            server.bind((str(PLAN["far"].underlay[inner]), PORT + 1 if cgroup == "c" else 0))
+            made.connect(server.getsockname()[:2])  # in `c` a rule chooses for sockets that connect there
+            made.send(b"from a pod")
             assert server.recv(64) == b"from a pod"
     assert exits.counters()["egress_unattached"] == dropped
 
@@ -338,7 +340,8 @@ def test_devices_come_and_go(ways: Ways) -> None:
     try:
         for _ in range(2):
             before = said["sent"]
-            exits.apply(exits.bundle, "--set", "uplink=eth0,eth1", "--set", f"address={PLAN['ours'].underlay[4]}")
+            both = {"uplink": "eth0,eth1", "address": str(PLAN["ours"].underlay[4]), "tree": exits.tree.path}
+            cli.apply(exits.topology.ours, exits.bundle, **both)
             until(lambda before=before: said["sent"] > before + 20, "packets by the second device", ARRIVES)
             exits.apply(exits.bundle)
             before = said["EPERM"]
