@@ -107,7 +107,7 @@ def _program(*edits: tuple[str, str]) -> Callable[[Namespace, Path], None]:
         (folder / ROWS.name).write_bytes(ROWS.read_bytes())
         (folder / EXAMPLE.name).write_text(text)
         bundle, _ = cli.compile_spec(folder / EXAMPLE.name, folder / "build")
-        cli.apply(sender, bundle, uplink="eth0", vtep=f"{OURS},{OURS_IPV6}")
+        cli.apply(sender, bundle, uplink="eth0", vtep=f"{OURS},{OURS_IPV6}", vtep_mac="02:00:00:00:20:01")
 
     return prepare
 

@@ -48,8 +48,10 @@ def play(screen: Screen, stage: Stage, bundle: Path) -> None:
 
     screen.step("Load the program")
     started = time.monotonic()
-    said = cli.apply(topology.ours, bundle, uplink="eth0")
-    screen.command(f"encapctl apply build/{bundle.name} --set uplink=eth0", time.monotonic() - started)
+    said = cli.apply(topology.ours, bundle, uplink="eth0", vtep_mac=topology.mac("ours"))
+    screen.command(
+        f"encapctl apply build/{bundle.name} --set uplink=eth0 --set vtep_mac=...", time.monotonic() - started
+    )
     screen.output(said)
 
     screen.step("The same datagram with the program")

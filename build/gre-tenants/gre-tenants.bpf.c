@@ -651,8 +651,11 @@ static __always_inline int encapsulate_tenants__gre_ipv4(
 		return TC_ACT_SHOT;
 	}
 
+	/* bpf_redirect_neigh loses frames to a multicast or broadcast MAC. It replaces the MAC, so any unicast one will do. */
+	*(__u8 *)((void *)outer - ETH_HLEN) &= ~MAC_GROUP;
+
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
 	outer->ipv4.version_ihl = STACK_GRE_IPV4__IPV4_VERSION_IHL;
@@ -706,8 +709,11 @@ static __always_inline int encapsulate_tenants__gre_ipv6(
 		return TC_ACT_SHOT;
 	}
 
+	/* bpf_redirect_neigh loses frames to a multicast or broadcast MAC. It replaces the MAC, so any unicast one will do. */
+	*(__u8 *)((void *)outer - ETH_HLEN) &= ~MAC_GROUP;
+
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
 	outer->ipv6.version_class_label = bpf_htonl(STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);

@@ -15,7 +15,7 @@
 #include "encap_limit.h"
 #include "encap_vlan.h"
 
-/* vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes (vxlan-overlay.yaml:12) */
+/* vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes (vxlan-overlay.yaml:13) */
 #define STACK_VXLAN_IPV4__OVERHEAD 50 /* bytes */
 #define STACK_VXLAN_IPV4__ROOM                                                                                         \
 	(BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
@@ -24,14 +24,14 @@
 #define STACK_VXLAN_IPV4__IPV4_TTL 64
 #define STACK_VXLAN_IPV4__IPV4_PROTOCOL 17
 #define STACK_VXLAN_IPV4__IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
-#define ENCAP_VXLAN__UDP_DESTINATION_PORT 4789 /* vxlan-overlay.yaml:14 */
+#define ENCAP_VXLAN__UDP_DESTINATION_PORT 4789 /* vxlan-overlay.yaml:15 */
 #define ENCAP_VXLAN__VXLAN_FLAGS 0x08000000 /* flags 8 */
 #define STACK_VXLAN_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
 #define STACK_VXLAN_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
 #define ENCAP_VXLAN__VXLAN_FLAGS_COMPARED 0xff000000 /* on receive: flags 8 */
 #define ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED 0x08000000
 
-/* vxlan: ipv6 / udp / vxlan / ethernet, 70 bytes (vxlan-overlay.yaml:12) */
+/* vxlan: ipv6 / udp / vxlan / ethernet, 70 bytes (vxlan-overlay.yaml:13) */
 #define STACK_VXLAN_IPV6__OVERHEAD 70 /* bytes */
 #define STACK_VXLAN_IPV6__ROOM                                                                                         \
 	(BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
@@ -127,14 +127,14 @@ struct host {
 	__u32 mtu; /* host.uplink.mtu */
 	__be32 value_vtep__ipv4; /* host.vtep */
 	struct ipv6_address value_vtep__ipv6; /* host.vtep */
-	struct mac_address value_uplink__mac; /* host.uplink.mac */
+	struct mac_address value_vtep_mac; /* host.vtep_mac */
 	__u8 identity[32]; /* which bundle this is: for `encapctl status` */
 	__u8 pad[2];
 };
 
 const volatile struct host host SEC(".rodata.host") = {};
 
-/* sites: found by destination, longest prefix first (vxlan-overlay.yaml:18) */
+/* sites: found by destination, longest prefix first (vxlan-overlay.yaml:19) */
 struct key_sites {
 	__u32 prefixlen; /* significant bits of what follows */
 	struct ip_address destination;
@@ -156,7 +156,7 @@ struct {
 	__type(value, struct row_sites);
 } table_sites SEC(".maps");
 
-/* vnis: found by received.vxlan.vni, exact (vxlan-overlay.yaml:24) */
+/* vnis: found by received.vxlan.vni, exact (vxlan-overlay.yaml:25) */
 struct key_vnis {
 	__u32 received_vxlan_vni;
 };
@@ -198,12 +198,12 @@ struct counter {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_rule_web; /* rule web: encapsulated (vxlan-overlay.yaml:32) */
-	struct counter egress_miss_web; /* rule web: no row in sites, dropped (vxlan-overlay.yaml:32) */
-	struct counter egress_rule_lab; /* rule lab: dropped (vxlan-overlay.yaml:33) */
-	struct counter egress_rule_sites; /* rule sites: encapsulated (vxlan-overlay.yaml:34) */
-	struct counter egress_miss_sites; /* rule sites: no row in sites, dropped (vxlan-overlay.yaml:34) */
-	struct counter egress_default; /* no rule: passed in the clear (vxlan-overlay.yaml:35) */
+	struct counter egress_rule_web; /* rule web: encapsulated (vxlan-overlay.yaml:33) */
+	struct counter egress_miss_web; /* rule web: no row in sites, dropped (vxlan-overlay.yaml:33) */
+	struct counter egress_rule_lab; /* rule lab: dropped (vxlan-overlay.yaml:34) */
+	struct counter egress_rule_sites; /* rule sites: encapsulated (vxlan-overlay.yaml:35) */
+	struct counter egress_miss_sites; /* rule sites: no row in sites, dropped (vxlan-overlay.yaml:35) */
+	struct counter egress_default; /* no rule: passed in the clear (vxlan-overlay.yaml:36) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
 	struct counter egress_own_stack; /* already encapsulated by this host: passed */
@@ -215,7 +215,7 @@ struct counters {
 		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter
 		ingress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_rule_peers; /* rule peers: decapsulated (vxlan-overlay.yaml:38) */
+	struct counter ingress_rule_peers; /* rule peers: decapsulated (vxlan-overlay.yaml:39) */
 	struct counter refused_vxlan__truncated; /* vxlan: shorter than its headers: dropped */
 	struct counter refused_vxlan__options; /* vxlan: IPv4 options in the outer header: dropped */
 	struct counter refused_vxlan__fragment; /* vxlan: a fragment of an outer packet: dropped */
@@ -547,17 +547,17 @@ struct {
  */
 static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 {
-	/* web: 10.0.0.0/8 tcp 443,8000-8999 -> sites, no row: drop (vxlan-overlay.yaml:32) */
+	/* web: 10.0.0.0/8 tcp 443,8000-8999 -> sites, no row: drop (vxlan-overlay.yaml:33) */
 	if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000) &&
 		!packet->ports_unseen &&
 		(packet->destination_port == bpf_htons(443) ||
 			(bpf_ntohs(packet->destination_port) >= 8000 && bpf_ntohs(packet->destination_port) <= 8999)))
 		return OVERHEAD_SITES;
-	/* lab: from 10.9.0.0/16 to 10.99.0.0/16: drop (vxlan-overlay.yaml:33) */
+	/* lab: from 10.9.0.0/16 to 10.99.0.0/16: drop (vxlan-overlay.yaml:34) */
 	if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a630000) &&
 		(packet->source.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a090000))
 		return 0;
-	/* sites: 10.0.0.0/8,fd00:10::/32 -> sites, no row: drop (vxlan-overlay.yaml:34) */
+	/* sites: 10.0.0.0/8,fd00:10::/32 -> sites, no row: drop (vxlan-overlay.yaml:35) */
 	if ((packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) ||
 		(!packet->is_ipv4 && packet->destination.word[0] == bpf_htonl(0xfd000010)))
 		return OVERHEAD_SITES;
@@ -695,7 +695,7 @@ static __always_inline __be16 length_field(__u32 length)
 	return length > 0xffff ? 0 : bpf_htons(length);
 }
 
-/* ipv4 / udp / vxlan / ethernet (vxlan-overlay.yaml:12), with the values of a row of sites. */
+/* ipv4 / udp / vxlan / ethernet (vxlan-overlay.yaml:13), with the values of a row of sites. */
 static __always_inline int encapsulate_sites__vxlan_ipv4(
 	struct __sk_buff *skb, const struct packet *packet, const struct row_sites *row, struct counters *counters)
 {
@@ -724,7 +724,7 @@ static __always_inline int encapsulate_sites__vxlan_ipv4(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
 	outer->ipv4.version_ihl = STACK_VXLAN_IPV4__IPV4_VERSION_IHL;
@@ -753,14 +753,14 @@ static __always_inline int encapsulate_sites__vxlan_ipv4(
 	outer->vxlan.vni = bpf_htonl(row->field_vni << 8);
 
 	outer->ethernet.destination = row->field_mac;
-	outer->ethernet.source = host_mac(&host.value_uplink__mac);
+	outer->ethernet.source = host_mac(&host.value_vtep_mac);
 	outer->ethernet.type = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 
 	count_chosen(counters, packet, segments);
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv6 / udp / vxlan / ethernet (vxlan-overlay.yaml:12), with the values of a row of sites. */
+/* ipv6 / udp / vxlan / ethernet (vxlan-overlay.yaml:13), with the values of a row of sites. */
 static __always_inline int encapsulate_sites__vxlan_ipv6(
 	struct __sk_buff *skb, const struct packet *packet, const struct row_sites *row, struct counters *counters)
 {
@@ -788,7 +788,7 @@ static __always_inline int encapsulate_sites__vxlan_ipv6(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
 	outer->ipv6.version_class_label = bpf_htonl(STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
@@ -808,7 +808,7 @@ static __always_inline int encapsulate_sites__vxlan_ipv6(
 	outer->vxlan.vni = bpf_htonl(row->field_vni << 8);
 
 	outer->ethernet.destination = row->field_mac;
-	outer->ethernet.source = host_mac(&host.value_uplink__mac);
+	outer->ethernet.source = host_mac(&host.value_vtep_mac);
 	outer->ethernet.type = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 
 	count_chosen(counters, packet, segments);
@@ -834,7 +834,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 {
 	const struct row_sites *row_sites;
 
-	/* web: 10.0.0.0/8 tcp 443,8000-8999 -> sites, no row: drop (vxlan-overlay.yaml:32) */
+	/* web: 10.0.0.0/8 tcp 443,8000-8999 -> sites, no row: drop (vxlan-overlay.yaml:33) */
 	if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000) &&
 		(packet->protocol == PROTOCOL_UNSEEN || packet->protocol == IPPROTO_TCP) &&
 		(packet->ports_unseen || packet->destination_port == bpf_htons(443) ||
@@ -848,14 +848,14 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 		return TC_ACT_SHOT;
 	}
 
-	/* lab: from 10.9.0.0/16 to 10.99.0.0/16: drop (vxlan-overlay.yaml:33) */
+	/* lab: from 10.9.0.0/16 to 10.99.0.0/16: drop (vxlan-overlay.yaml:34) */
 	if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a630000) &&
 		(packet->source.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a090000)) {
 		count(&counters->egress_rule_lab, skb);
 		return TC_ACT_SHOT;
 	}
 
-	/* sites: 10.0.0.0/8,fd00:10::/32 -> sites, no row: drop (vxlan-overlay.yaml:34) */
+	/* sites: 10.0.0.0/8,fd00:10::/32 -> sites, no row: drop (vxlan-overlay.yaml:35) */
 	if ((packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) ||
 		(!packet->is_ipv4 && packet->destination.word[0] == bpf_htonl(0xfd000010))) {
 		row_sites = find_in_sites(packet);
@@ -868,7 +868,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	}
 
 	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* default: pass (vxlan-overlay.yaml:35) */
+	return TC_ACT_UNSPEC; /* default: pass (vxlan-overlay.yaml:36) */
 
 encapsulate_sites:
 	return encapsulate_sites(skb, packet, row_sites, counters);
@@ -947,7 +947,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }
 
-/* peers: who may send (vxlan-overlay.yaml:38) */
+/* peers: who may send (vxlan-overlay.yaml:39) */
 static __always_inline bool may_send_peers_ipv4(const struct stack_vxlan_ipv4 *outer)
 {
 	struct ip_address key = mapped_ipv4(outer->ipv4.source);
@@ -984,7 +984,8 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 	if ((outer->vxlan.flags & bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_COMPARED)) !=
 		bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED))
 		return refuse(&counters->refused_vxlan__vxlan_flags, skb);
-	if (!same_mac(&outer->ethernet.destination, &host.value_uplink__mac))
+	if (!is_group_mac(&outer->ethernet.destination) &&
+		!same_mac(&outer->ethernet.destination, &host.value_vtep_mac))
 		return refuse(&counters->refused_vxlan__ethernet_destination, skb);
 	type = outer->ethernet.type;
 	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
@@ -1040,7 +1041,7 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_vxlan__length, skb);
 
-	/* peers: vxlan from sites.address, in vnis, mark endpoint.mark (vxlan-overlay.yaml:38) */
+	/* peers: vxlan from sites.address, in vnis, mark endpoint.mark (vxlan-overlay.yaml:39) */
 	if (may_send_peers_ipv4(outer)) {
 		decapsulated = &counters->ingress_rule_peers;
 		row_vnis = find_in_vnis(bpf_ntohl(outer->vxlan.vni) >> 8);
@@ -1086,7 +1087,7 @@ accepted:
 	return TC_ACT_UNSPEC;
 }
 
-/* peers: who may send (vxlan-overlay.yaml:38) */
+/* peers: who may send (vxlan-overlay.yaml:39) */
 static __always_inline bool may_send_peers_ipv6(const struct stack_vxlan_ipv6 *outer)
 {
 	struct ip_address key = from_ipv6(&outer->ipv6.source);
@@ -1126,7 +1127,8 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 e
 	if ((behind->vxlan.flags & bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_COMPARED)) !=
 		bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED))
 		return refuse(&counters->refused_vxlan__vxlan_flags, skb);
-	if (!same_mac(&behind->ethernet.destination, &host.value_uplink__mac))
+	if (!is_group_mac(&behind->ethernet.destination) &&
+		!same_mac(&behind->ethernet.destination, &host.value_vtep_mac))
 		return refuse(&counters->refused_vxlan__ethernet_destination, skb);
 	type = behind->ethernet.type;
 	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
@@ -1180,7 +1182,7 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 e
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_vxlan__length, skb);
 
-	/* peers: vxlan from sites.address, in vnis, mark endpoint.mark (vxlan-overlay.yaml:38) */
+	/* peers: vxlan from sites.address, in vnis, mark endpoint.mark (vxlan-overlay.yaml:39) */
 	if (may_send_peers_ipv6(outer)) {
 		decapsulated = &counters->ingress_rule_peers;
 		row_vnis = find_in_vnis(bpf_ntohl(behind->vxlan.vni) >> 8);

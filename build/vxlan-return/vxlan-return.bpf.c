@@ -16,7 +16,7 @@
 #include "encap_limit.h"
 #include "encap_vlan.h"
 
-/* vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes (vxlan-return.yaml:15) */
+/* vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes (vxlan-return.yaml:16) */
 #define STACK_VXLAN_IPV4__OVERHEAD 50 /* bytes */
 #define STACK_VXLAN_IPV4__ROOM                                                                                         \
 	(BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
@@ -25,14 +25,14 @@
 #define STACK_VXLAN_IPV4__IPV4_TTL 64
 #define STACK_VXLAN_IPV4__IPV4_PROTOCOL 17
 #define STACK_VXLAN_IPV4__IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
-#define ENCAP_VXLAN__UDP_DESTINATION_PORT 4789 /* vxlan-return.yaml:17 */
+#define ENCAP_VXLAN__UDP_DESTINATION_PORT 4789 /* vxlan-return.yaml:18 */
 #define ENCAP_VXLAN__VXLAN_FLAGS 0x08000000 /* flags 8 */
 #define STACK_VXLAN_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
 #define STACK_VXLAN_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
 #define ENCAP_VXLAN__VXLAN_FLAGS_COMPARED 0xff000000 /* on receive: flags 8 */
 #define ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED 0x08000000
 
-/* vxlan: ipv6 / udp / vxlan / ethernet, 70 bytes (vxlan-return.yaml:15) */
+/* vxlan: ipv6 / udp / vxlan / ethernet, 70 bytes (vxlan-return.yaml:16) */
 #define STACK_VXLAN_IPV6__OVERHEAD 70 /* bytes */
 #define STACK_VXLAN_IPV6__ROOM                                                                                         \
 	(BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
@@ -45,8 +45,8 @@
 /* What is learned, how much of it, and for how long. */
 #define FLOW_BUCKETS 25000 /* for 200000 flows */
 #define FLOW_WAYS 16 /* flows of a bucket */
-#define LEARN_FROM_LB 0x7de58b8a /* FNV-1a of the rule's name, vxlan-return.yaml:26 */
-#define IDLE_LEARN_FROM_LB 350000000000ULL /* ns: 350 s, vxlan-return.yaml:26 */
+#define LEARN_FROM_LB 0x7de58b8a /* FNV-1a of the rule's name, vxlan-return.yaml:27 */
+#define IDLE_LEARN_FROM_LB 350000000000ULL /* ns: 350 s, vxlan-return.yaml:27 */
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_VXLAN_IPV4 0x147d9a00
@@ -131,7 +131,7 @@ struct host {
 	__be32 value_address__ipv4; /* host.address */
 	struct ipv6_address value_address__ipv6; /* host.address */
 	__u32 flow_seed; /* secret, the same until the next boot */
-	struct mac_address value_uplink__mac; /* host.uplink.mac */
+	struct mac_address value_vtep_mac; /* host.vtep_mac */
 	__u8 identity[32]; /* which bundle this is: for `encapctl status` */
 	__u8 pad[2];
 };
@@ -154,9 +154,9 @@ struct counter {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_rule_replies; /* rule replies: encapsulated as it came in (vxlan-return.yaml:29) */
-	struct counter egress_rule_vip_unlearned; /* rule vip-unlearned: dropped (vxlan-return.yaml:30) */
-	struct counter egress_default; /* no rule: passed in the clear (vxlan-return.yaml:31) */
+	struct counter egress_rule_replies; /* rule replies: encapsulated as it came in (vxlan-return.yaml:30) */
+	struct counter egress_rule_vip_unlearned; /* rule vip-unlearned: dropped (vxlan-return.yaml:31) */
+	struct counter egress_default; /* no rule: passed in the clear (vxlan-return.yaml:32) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
 	struct counter egress_own_stack; /* already encapsulated by this host: passed */
@@ -168,7 +168,7 @@ struct counters {
 		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter
 		ingress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_rule_from_lb; /* rule from-lb: decapsulated (vxlan-return.yaml:22) */
+	struct counter ingress_rule_from_lb; /* rule from-lb: decapsulated (vxlan-return.yaml:23) */
 	struct counter flows_learned; /* a flow that was not known: learned */
 	struct counter flows_changed; /* a known flow that came in with other headers: learned anew */
 	struct counter
@@ -817,7 +817,7 @@ __noinline int fits_connection(struct __sk_buff *skb)
 	return fits;
 }
 
-/* from-lb: keep what came in for the answers to a packet (vxlan-return.yaml:22) */
+/* from-lb: keep what came in for the answers to a packet (vxlan-return.yaml:23) */
 static __always_inline void learn_rule_from_lb(struct __sk_buff *skb, const struct packet *packet, struct flow *flow,
 	__u32 overhead, struct counters *counters)
 {
@@ -907,7 +907,7 @@ static __always_inline __be16 length_field(__u32 length)
 	return length > 0xffff ? 0 : bpf_htons(length);
 }
 
-/* ipv4 / udp / vxlan / ethernet (vxlan-return.yaml:15), with the values that came in. */
+/* ipv4 / udp / vxlan / ethernet (vxlan-return.yaml:16), with the values that came in. */
 static __always_inline int reflect_replies__vxlan_ipv4(
 	struct __sk_buff *skb, const struct packet *packet, const struct learned *row, struct counters *counters)
 {
@@ -936,7 +936,7 @@ static __always_inline int reflect_replies__vxlan_ipv4(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IP);
 
 	outer->ipv4.version_ihl = STACK_VXLAN_IPV4__IPV4_VERSION_IHL;
@@ -965,14 +965,14 @@ static __always_inline int reflect_replies__vxlan_ipv4(
 	outer->vxlan.vni = bpf_htonl(row->vxlan_vni << 8);
 
 	outer->ethernet.destination = row->ethernet_source;
-	outer->ethernet.source = host_mac(&host.value_uplink__mac);
+	outer->ethernet.source = host_mac(&host.value_vtep_mac);
 	outer->ethernet.type = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 
 	count_chosen(counters, packet, segments);
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv6 / udp / vxlan / ethernet (vxlan-return.yaml:15), with the values that came in. */
+/* ipv6 / udp / vxlan / ethernet (vxlan-return.yaml:16), with the values that came in. */
 static __always_inline int reflect_replies__vxlan_ipv6(
 	struct __sk_buff *skb, const struct packet *packet, const struct learned *row, struct counters *counters)
 {
@@ -1000,7 +1000,7 @@ static __always_inline int reflect_replies__vxlan_ipv6(
 	}
 
 	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = packet_data(skb) + ETH_HLEN - sizeof(*ether_type);
+	ether_type = (void *)outer - sizeof(*ether_type);
 	*ether_type = bpf_htons(ETH_P_IPV6);
 
 	outer->ipv6.version_class_label = bpf_htonl(STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
@@ -1020,7 +1020,7 @@ static __always_inline int reflect_replies__vxlan_ipv6(
 	outer->vxlan.vni = bpf_htonl(row->vxlan_vni << 8);
 
 	outer->ethernet.destination = row->ethernet_source;
-	outer->ethernet.source = host_mac(&host.value_uplink__mac);
+	outer->ethernet.source = host_mac(&host.value_vtep_mac);
 	outer->ethernet.type = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 
 	count_chosen(counters, packet, segments);
@@ -1049,7 +1049,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	if (!flow)
 		return TC_ACT_SHOT;
 
-	/* replies: from vips -> as from-lb came in, unknown flow: next (vxlan-return.yaml:29) */
+	/* replies: from vips -> as from-lb came in, unknown flow: next (vxlan-return.yaml:30) */
 	if ((packet->is_ipv4 && (packet->source.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) ||
 		(!packet->is_ipv4 &&
 			(packet->source.word[0] == bpf_htonl(0x20010db8) &&
@@ -1060,7 +1060,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 		}
 	}
 
-	/* vip-unlearned: from vips: drop (vxlan-return.yaml:30) */
+	/* vip-unlearned: from vips: drop (vxlan-return.yaml:31) */
 	if ((packet->is_ipv4 && (packet->source.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) ||
 		(!packet->is_ipv4 &&
 			(packet->source.word[0] == bpf_htonl(0x20010db8) &&
@@ -1070,7 +1070,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	}
 
 	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* default: pass (vxlan-return.yaml:31) */
+	return TC_ACT_UNSPEC; /* default: pass (vxlan-return.yaml:32) */
 
 reflect_replies:
 	return reflect_replies(skb, packet, &flow->learned, counters);
@@ -1156,7 +1156,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }
 
-/* from-lb: who may send (vxlan-return.yaml:22) */
+/* from-lb: who may send (vxlan-return.yaml:23) */
 static __always_inline bool may_send_from_lb_ipv4(const struct stack_vxlan_ipv4 *outer)
 {
 	return (outer->ipv4.source & bpf_htonl(0xffffffc0)) == bpf_htonl(0xc0000200);
@@ -1195,7 +1195,8 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 	if ((outer->vxlan.flags & bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_COMPARED)) !=
 		bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED))
 		return refuse(&counters->refused_vxlan__vxlan_flags, skb);
-	if (!same_mac(&outer->ethernet.destination, &host.value_uplink__mac))
+	if (!is_group_mac(&outer->ethernet.destination) &&
+		!same_mac(&outer->ethernet.destination, &host.value_vtep_mac))
 		return refuse(&counters->refused_vxlan__ethernet_destination, skb);
 	type = outer->ethernet.type;
 	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
@@ -1254,7 +1255,7 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 	if (!packet)
 		return refuse(&counters->refused_vxlan__payload, skb);
 
-	/* from-lb: vxlan from balancers inner vips, learned for replies (vxlan-return.yaml:22) */
+	/* from-lb: vxlan from balancers inner vips, learned for replies (vxlan-return.yaml:23) */
 	if (may_send_from_lb_ipv4(outer)) {
 		listed = true;
 		if ((packet->is_ipv4 &&
@@ -1311,7 +1312,7 @@ accepted:
 	return TC_ACT_UNSPEC;
 }
 
-/* from-lb: who may send (vxlan-return.yaml:22) */
+/* from-lb: who may send (vxlan-return.yaml:23) */
 static __always_inline bool may_send_from_lb_ipv6(const struct stack_vxlan_ipv6 *outer)
 {
 	return (outer->ipv6.source.word[0] == bpf_htonl(0x20010db8) &&
@@ -1356,7 +1357,8 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 e
 	if ((behind->vxlan.flags & bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_COMPARED)) !=
 		bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED))
 		return refuse(&counters->refused_vxlan__vxlan_flags, skb);
-	if (!same_mac(&behind->ethernet.destination, &host.value_uplink__mac))
+	if (!is_group_mac(&behind->ethernet.destination) &&
+		!same_mac(&behind->ethernet.destination, &host.value_vtep_mac))
 		return refuse(&counters->refused_vxlan__ethernet_destination, skb);
 	type = behind->ethernet.type;
 	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
@@ -1413,7 +1415,7 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 e
 	if (!packet)
 		return refuse(&counters->refused_vxlan__payload, skb);
 
-	/* from-lb: vxlan from balancers inner vips, learned for replies (vxlan-return.yaml:22) */
+	/* from-lb: vxlan from balancers inner vips, learned for replies (vxlan-return.yaml:23) */
 	if (may_send_from_lb_ipv6(outer)) {
 		listed = true;
 		if ((packet->is_ipv4 &&

@@ -7,12 +7,15 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import __version__, command_line
 from .diagnostics import DiagnosedError, Diagnostic, Exit, Place, Severity
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 FORMATS = ("text", "json", "github", "sarif")
 LATER = {"test": "packet tests inside a spec", "diff": "comparing two specs"}
@@ -26,6 +29,11 @@ class Verbs(click.Group):
         if args and not (words and words[0] in self.commands) and args[0] not in ("--help", "-h", "--version"):
             args = ["compile", *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        return [*super().shell_complete(ctx, incomplete), CompletionItem(incomplete, type="file")]
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
@@ -247,8 +255,9 @@ def _to_file(text: str, out: Path | None) -> None:
 @cli.command("init")
 @click.argument("path", type=click.Path(path_type=Path), default="overlay.yaml")
 def init_(path: Path) -> None:
-    """Write a first spec to PATH, to be edited."""
-    from .starter import STARTER
+    """Write a first spec to PATH, to be edited, and beside it the schema for editors."""
+    from .frontend.schema_document import schema_text
+    from .starter import SCHEMA, STARTER
 
     try:
         with path.open("x", encoding="utf-8") as file:
@@ -257,6 +266,9 @@ def init_(path: Path) -> None:
         raise click.UsageError(f"{path} is there already, and stays as it is") from None
     except OSError as error:
         raise click.UsageError(f"{path} cannot be written: {error.strerror}") from None
+    schema = path.with_name(SCHEMA)
+    if not schema.exists():
+        _to_file(schema_text(), schema)
     click.echo(f"wrote {path}: edit it, then: encap-compile {path}")
 
 

@@ -70,8 +70,10 @@ def run(
     except click.ClickException as error:
         if this.format == "text":
             error.show()
+            if hint := _hint(error, this.words):
+                click.echo(hint, err=True)
             return Exit.USAGE
-        diagnostics, code = _usage(error, program)
+        diagnostics, code = _usage(error, program, this.words)
     except (click.Abort, KeyboardInterrupt):
         help = "run it again to go on"
         diagnostics, code = (Diagnostic("T122", f"{program} was interrupted", help=help),), INTERRUPTED
@@ -96,9 +98,17 @@ def report(diagnostics: Sequence[Diagnostic], format: str) -> None:
     write(diagnostics, format, sys.stdout if format in DOCUMENTS else sys.stderr)
 
 
-def _usage(error: click.ClickException, program: str) -> Ending:
+def _usage(error: click.ClickException, program: str, words: Sequence[str]) -> Ending:
     path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else program
-    return (Diagnostic("T121", error.format_message(), help=f"`{path} --help` says what is expected"),), Exit.USAGE
+    help = _hint(error, words) or f"`{path} --help` says what is expected"
+    return (Diagnostic("T121", error.format_message(), help=help),), Exit.USAGE
+
+
+def _hint(error: click.ClickException, words: Sequence[str]) -> str:
+    """The likely mistake, where click's words do not tell."""
+    if "extra argument" in error.message and "=" in error.message and "--set" in words:
+        return "each NAME=VALUE needs a --set of its own; several values of one name: --set NAME=ONE,TWO"
+    return ""
 
 
 def _unexpected(error: Exception, program: str) -> Ending:

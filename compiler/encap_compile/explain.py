@@ -25,6 +25,14 @@ CLAMPS = """\
     A SYN with TCP-AO is left as it is, and counted
 """
 
+GUARDS = """\
+  - a packet that a rule encapsulates and whose route leaves by a device that is not attached is dropped and counted, if
+    a socket in the cgroups of rules with `socket` or `cgroup` sends it, of the network namespace applied in
+"""
+UNGUARDED = """\
+  - a packet whose route leaves by a device that is not attached leaves unencapsulated, whatever its socket has chosen
+"""
+
 FORMAT_VERSION = 1
 RECEIVE = """\
 On receive:
@@ -45,7 +53,7 @@ def explain_spec(spec: Spec, lowered: Lowered) -> str:
         summary(lowered.manifest),
         "",
         *preset,
-        UNASKED.format(families=families) + (CLAMPS if lowered.program.clamps else ""),
+        UNASKED.format(families=families) + (CLAMPS if lowered.program.clamps else "") + _guard(lowered),
     ]
     if lowered.program.ingress:
         refuse = "dropped" if spec.ingress.refuse == "drop" else "left as it is"
@@ -59,6 +67,13 @@ def explain_spec(spec: Spec, lowered: Lowered) -> str:
     needs = ", ".join(f"{name} ({since})" for name, since in lowered.manifest.features.items())
     parts += ["", f"Kernel features: {needs or 'none'}"]
     return "\n".join(parts) + "\n"
+
+
+def _guard(lowered: Lowered) -> str:
+    owners = lowered.program.owners
+    if owners is None:
+        return ""
+    return GUARDS if owners.guard else UNGUARDED
 
 
 def _preset_text(spec: Spec) -> list[str]:

@@ -76,7 +76,7 @@ class Stack(Record):
     encapsulation: str
     outer_family: str  # ipv4 or ipv6
     overhead: int  # bytes added to the inner IP packet
-    per_segment: str = ""  # what forbids GSO packets behind it, as udp_2.length
+    per_segment: str = later("")  # what forbids GSO packets behind it, as udp_2.length
 
 
 class Table(Record):

@@ -5,22 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .diagnostics import DiagnosedError
+from .loader.closing import is_closed
 from .loader.desired import require_privilege
 from .loader.inventory import Elsewhere, bundles_elsewhere, bundles_here
+from .loader.kept_folder import kept_bundles
 from .loader.paths import Paths
 from .status import Status, status
 
 
 @dataclass(frozen=True)
+class Missing:
+    """A bundle that this machine boots with and that is not applied; `closed` says that its prefixes have no route."""
+
+    name: str
+    closed: bool
+
+
+@dataclass(frozen=True)
 class Overview:
-    """`bundles` by name, and those of other namespaces."""
+    """`bundles` by name, and those of other namespaces. `missing` have a copy to boot from, and are not applied."""
 
     bundles: tuple[Status, ...]
     elsewhere: tuple[Elsewhere, ...]
+    missing: tuple[Missing, ...] = ()
 
     @property
     def drift(self) -> bool:
-        return any(found.drift for found in self.bundles)
+        return any(found.drift for found in self.bundles) or bool(self.missing)
 
 
 def overview(bpffs: str = "", deep: bool = False) -> Overview:
@@ -35,4 +46,6 @@ def overview(bpffs: str = "", deep: bool = False) -> Overview:
             if not all(d.code == "H110" for d in error.diagnostics):
                 raise
             # It was removed just now, or an empty folder is left of it.
-    return Overview(tuple(found), tuple(bundles_elsewhere(paths)))
+    applied = {each.name for each in found}
+    missing = tuple(Missing(name, is_closed(name)) for name in kept_bundles() if name not in applied)
+    return Overview(tuple(found), tuple(bundles_elsewhere(paths)), missing)

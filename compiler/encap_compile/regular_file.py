@@ -12,6 +12,7 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
 MOST_BYTES = 64 << 20
+_PIECE = 1 << 20
 MOST_BYTES_OF_ROWS = 1 << 30  # rows of a million endpoints are a tenth of it
 
 
@@ -39,7 +40,10 @@ def read_regular(path: Path, most: int = MOST_BYTES) -> bytes:
     """All bytes of a regular file. Raises OSError as `open_regular` does, and if there are more than `most`."""
     with open_regular(path) as file:
         # Its size is no answer: files of /proc have none, and others may grow meanwhile.
-        data = file.read(most + 1)
-        if len(data) > most:
-            raise OSError(errno.EFBIG, f"larger than {most >> 20} MiB", str(path))
-        return data
+        pieces, size = [], 0
+        while piece := file.read(_PIECE):  # a read of `most` would take that much memory for any file
+            pieces.append(piece)
+            size += len(piece)
+            if size > most:
+                raise OSError(errno.EFBIG, f"larger than {most >> 20} MiB", str(path))
+        return b"".join(pieces)

@@ -1,6 +1,9 @@
 """The spec that `encap-compile init` writes: small, complete, and to be edited."""
 
-STARTER = """\
+SCHEMA = "encap.schema.json"  # written beside the spec: an editor takes the path from the spec's own folder
+STARTER = (
+    f"# yaml-language-server: $schema={SCHEMA}"
+    + """
 # IP in IP to two other sites. Compile: encap-compile {name}.yaml
 apiVersion: encap/v1alpha1
 name: {name}
@@ -29,3 +32,4 @@ ingress:
   rules:
     - {{name: peers, decapsulate: ipip, from: sites.address}}
 """
+)

@@ -76,12 +76,14 @@ class Stop:
         self._write.close()
 
 
-def watch(request: Request, say: Callable[[Round], None], once: bool = False) -> None:
+def watch(asked: Callable[[], Request], say: Callable[[Round], None], once: bool = False) -> None:
     """Until SIGTERM or SIGINT, or with `once` until the bundle is applied; everything stays in force.
 
-    Raises what the first apply raises, unless that only came too early.
+    `asked` is called before each apply: a copy that is kept may be another one by then. Raises what the first apply
+    raises, unless that only came too early.
     """
     with Stop() as stop, Changes() as changes:
+        request = asked()
         watching, pause, ready = Watching(request), 0.0, False
         say_closed = _closed(request)
         while not stop.told:
@@ -89,6 +91,7 @@ def watch(request: Request, say: Callable[[Round], None], once: bool = False) ->
             before, watching = watching, watching.now()
             why = watching.since(before) if ready else ()
             try:
+                request = asked() if ready else request
                 applied = apply(request)
             except (DiagnosedError, KernelError, OSError) as error:
                 late = is_late(error)

@@ -14,6 +14,7 @@ from .kernel.errors import KernelError
 from .loader import hostfile
 from .loader.cgroups import Cgroups
 from .loader.desired import Request
+from .loader.kept_folder import CURRENT, folder
 
 Facts = Mapping[str, object]
 
@@ -46,7 +47,7 @@ class Watching:
         names = frozenset(
             {v.name for v in values if isinstance(v, Device)} | {d.name for d in desired.machine.attached}
         )
-        rows = tuple(entry.file for entry in desired.bundle.host_rows.values())
+        rows = () if self.request.kept else tuple(entry.file for entry in desired.bundle.host_rows.values())
         known = replace(self, names=names, cgroups=desired.cgroups, files=(*_files(self.request), *rows), applied=True)
         numbers = dict(desired.cgroups.numbers) if desired.cgroups else {}
         facts = {k: v for k, v in self.facts.items() if k in names or k in map(str, known.files)}
@@ -89,6 +90,8 @@ class Watching:
 
 
 def _files(request: Request) -> tuple[Path, ...]:
+    if request.kept:
+        return (folder(request.kept) / CURRENT,)  # everything is in there
     return (Path(request.host_file) if request.host_file else hostfile.DEFAULT, *request.rows.values())
 
 

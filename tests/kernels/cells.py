@@ -56,13 +56,15 @@ KINDS = (
     Kind("ipip-gue", "gue", "ipv4", ("ipv4",), "fou ipip"),
     Kind("sit-gue", "gue", "ipv4", ("ipv6",), "fou sit"),
     Kind("ip6tnl-gue", "gue", "ipv6", BOTH, "fou6 ip6_tunnel"),
+    Kind("gre-gue", "gre-in-gue", "ipv4", BOTH, "fou ip_gre", keyed=True),
+    Kind("ip6gre-gue", "gre-in-gue", "ipv6", BOTH, "fou6 ip6_gre", keyed=True),
     Kind("geneve", "geneve", "ipv4", BOTH, "geneve", keyed=True),
     Kind("geneve-nocsum", "geneve", "ipv4", ("ipv4",), "geneve", keyed=True),
     Kind("geneve", "geneve", "ipv6", BOTH, "geneve", keyed=True),
 )
-ENCAPSULATIONS = ("vxlan", "ipip", "gre", "gue", "geneve")
+ENCAPSULATIONS = ("vxlan", "ipip", "gre", "gue", "gre-in-gue", "geneve")
 FRAMED = ("vxlan", "geneve")  # with an Ethernet header inside
-IN_UDP = ("vxlan", "gue", "geneve")
+IN_UDP = ("vxlan", "gue", "gre-in-gue", "geneve")
 # Scenarios of their own, each with a spec of that name: the encapsulation, and what is done with it.
 DEVICES = {"vlan": "vxlan", "route": "gre"}
 

@@ -225,6 +225,27 @@ def test_the_unit_and_its_copy(tmp_path: Path) -> None:
         assert "H146" in net.ctl("apply", "closed", "--kept", check=6).stderr
 
 
+def test_watch_follows_its_copy(tmp_path: Path) -> None:
+    """What is applied by hand while the service runs is what the service keeps in force from then on."""
+    one = bundle(tmp_path)
+    with wire() as net, kept(tmp_path):
+        net.ctl("unit", one, "--set", "uplink=eth0", "--into", tmp_path / "units", "--watch", check=0)
+        assert "closed  not applied, but this machine boots with it" in net.ctl("status", check=3).stdout
+        with watching(net, Path("closed"), "--kept") as watch:
+            watch.until("changed.")
+            two = bundle(tmp_path, boot="", prefixes="'10.1.0.0/17'")
+            net.ctl("apply", two, "--set", "uplink=eth0", check=0)
+            net.ours.ip("link set eth0 mtu 1400")
+            watch.until("eth0 changed")
+            time.sleep(1)
+            done = net.ctl("status", two, check=0)
+            assert "10.1.0.0/17" in done.stdout and watch.process.poll() is None
+            assert watch.end() == 0
+            assert not any("error" in line for line in watch.lines), watch.lines
+        assert net.ctl("status", check=0).stdout.count("closed") == 1
+        net.ctl("remove", "closed", check=0)
+
+
 def test_a_replaced_bundle_that_is_booted(tmp_path: Path) -> None:
     old, new = bundle(tmp_path, "old"), bundle(tmp_path, "new")
     with wire() as net, kept(tmp_path) as copies:

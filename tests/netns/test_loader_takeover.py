@@ -12,9 +12,13 @@ from pathlib import Path
 import pytest
 
 from encap_compile.apply import apply
+from encap_compile.kernel.machine import kernel_version
 from encap_compile.loader.desired import Request
 from tests.netns.loader_bundle import write
 from tests.netns.loader_net import ATTACH, HAS_TCX, Wire, patient_backlog, wire
+from tests.netns.loader_sockets import named, sockets, tenant
+from tests.netns.loader_sockets import write as write_sockets
+from tests.netns.test_loader_first_release import applied
 
 pytestmark = pytest.mark.kernel
 PAIRS = [(a, b) for a in ATTACH for b in ATTACH]
@@ -158,4 +162,44 @@ def test_the_old_name_comes_back(tmp_path: Path) -> None:
         for name in ("old", "new"):
             net.ctl("status", name, check=0)
             net.ctl("remove", name, check=0)
+        assert net.left() == []
+
+
+def test_sockets_keep_their_choice(tmp_path: Path) -> None:
+    with sockets() as on:
+        on.tree.make("a.slice")
+        old = write_sockets(tmp_path / "old", named("a.slice"), name="old")
+        new = write_sockets(tmp_path / "new", named("a.slice"), name="new", version=2)
+        on.net.ctl("apply", old, *on.values, check=0)
+        with tenant(on.net, on.tree, "a.slice") as inside:
+            sock = inside.socket()
+            assert inside.choose(sock, "192.0.2.2") == 0
+            assert on.arrived(inside, sock) == (5, 0)
+            on.net.ctl("apply", new, *on.values, "--replace", "old", check=0)
+            assert on.arrived(inside, sock) == (5, 0)
+            other = inside.socket()
+            assert inside.choose(other, "192.0.2.2") == 0
+        assert not [left for left in on.net.left() if "/old" in left]
+        on.net.ctl("remove", "new", check=0)
+        assert on.net.left() == []
+
+
+@pytest.mark.skipif(kernel_version() < (5, 14), reason="without cookies, folders are called as they were")
+@pytest.mark.parametrize("attach", ATTACH)
+def test_what_the_first_release_left(tmp_path: Path, attach: str) -> None:
+    old, new = (
+        write(tmp_path / "old", name="old"),
+        write(tmp_path / "new", name="new", counters=("extra", "seen", "web")),
+    )
+    with wire() as net, patient_backlog():
+        applied(net, old, attach)
+        assert net.send(5) == (5, 0)
+        before = net.arrived()
+        with net.flood(10_000) as flood:
+            net.apply(new, "--attach", attach, "--replace", "old")
+        assert tuple(a - b for a, b in zip(net.arrived(), before, strict=True)) == (flood["sent"], 0)
+        assert counted(net, "new") == 5 + flood["sent"]
+        assert [line.split()[0] for line in net.ctl("status", check=0).stdout.splitlines()[1:]] == ["new"]
+        assert not [left for left in net.left() if "/old" in left or ":old:" in left]
+        net.ctl("remove", "new", check=0)
         assert net.left() == []

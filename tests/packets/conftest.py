@@ -11,7 +11,7 @@ import pytest
 
 from .datapath import Datapath
 from .specs import Compile, compile_bundle
-from .ways import EXAMPLES, MORE_ROWS
+from .ways import EXAMPLES, MORE_ROWS, SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -56,7 +56,8 @@ def loaded(examples: dict[str, Path]) -> Iterator[Callable[[str], Datapath]]:
 
         def load(name: str) -> Datapath:
             if name not in known:
-                known[name] = stack.enter_context(Datapath(examples[name], more=MORE_ROWS.get(name)))
+                settings = SETTINGS.get(name, ())
+                known[name] = stack.enter_context(Datapath(examples[name], settings=settings, more=MORE_ROWS.get(name)))
             return known[name]
 
         yield load

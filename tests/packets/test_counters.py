@@ -13,7 +13,7 @@ from . import test_egress_rules
 from .arriving import OVERLAY, arriving
 from .datapath import Datapath, Outcome
 from .inner import SOURCES, frame, ip, packet
-from .ways import EXAMPLES, MORE_ROWS, WAYS, Way
+from .ways import EXAMPLES, MORE_ROWS, SETTINGS, WAYS, Way
 from .wrong import WRONG
 
 # What no packet can reach in these examples, and why.
@@ -92,7 +92,7 @@ def break_stacks(datapath: Datapath) -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_every_counter_can_move(examples: dict[str, Path], example: str) -> None:
-    with Datapath(examples[example], more=MORE_ROWS.get(example)) as datapath:
+    with Datapath(examples[example], settings=SETTINGS.get(example, ()), more=MORE_ROWS.get(example)) as datapath:
         outcomes = provoke(datapath, example)
         moved = {name for outcome in outcomes for name in outcome.counted}
         assert set(datapath.names) - moved == OUT_OF_REACH[example]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from scapy.layers.inet import IP, UDP
 from scapy.layers.inet6 import IPv6
-from scapy.layers.l2 import GRE
+from scapy.layers.l2 import GRE, Ether
 
 from .arriving import OVERLAY, arriving, decapsulated_counter
 from .datapath import Datapath
@@ -51,6 +51,15 @@ def change(layer: Any, **fields: Any) -> Callable[[Any], None]:
             setattr(datagram[layer], name, value)
 
     return changed
+
+
+@EVERY_WAY
+@pytest.mark.parametrize("group", ["ff:ff:ff:ff:ff:ff", "01:00:5e:01:02:03", "33:33:00:00:00:05"])
+def test_frames_to_a_group(loaded: Load, way: Way, group: str) -> None:
+    """Multicast and broadcast are for every station; one to another station's MAC is among the refused."""
+    if way.kind == "vxlan":
+        inner = packet("udp-odd", *OVERLAY[way.inner])
+        check(loaded, way, inner, arriving(way, inner, change(Ether, dst=group)))
 
 
 IGNORED: list[tuple[str, Callable[[Way], bool], Callable[[Any], Any]]] = [

@@ -13,7 +13,7 @@ from encap_compile.toolchain.clang import OLDEST
 from .arriving import OVERLAY, arriving, decapsulated_counter
 from .datapath import Datapath
 from .inner import frame, packet
-from .ways import MORE_ROWS, WAYS, by_catalogue
+from .ways import MORE_ROWS, SETTINGS, WAYS, by_catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,7 +24,7 @@ def test_another_clang(tmp_path: Path, example: str, clang: str) -> None:
     if shutil.which(clang) is None:
         pytest.skip(f"{clang} is not installed")
     compile_spec(str(ROOT / "examples" / f"{example}.yaml"), tmp_path, clang)
-    with Datapath(tmp_path / example, more=MORE_ROWS.get(example)) as datapath:
+    with Datapath(tmp_path / example, settings=SETTINGS.get(example, ()), more=MORE_ROWS.get(example)) as datapath:
         assert datapath.manifest.toolchain.source == "chosen"
         for way in (w for w in WAYS if w.example == example):
             inner = way.packet("tcp", 1)

@@ -30,6 +30,8 @@ MORE_ROWS = {
     "gre-tenants": {"tenants": "4097,fd00:1::/64,2001:db8:1::2,4294967295\n", "keys": "4294967295,0xffffffff\n"},
 }
 
+SETTINGS = {"vxlan-overlay": (f"vtep_mac={MAC}",)}  # what each machine must say
+
 PROTOCOL = {4: 4, 6: 41}
 ETHER_TYPE = {4: 0x0800, 6: 0x86DD}
 

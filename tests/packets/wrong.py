@@ -148,7 +148,6 @@ WRONG = (
     Wrong("VNI 0", ("vxlan",), BOTH, "vni", setting(VXLAN, vni=0)),
     Wrong("highest VNI", ("vxlan",), BOTH, "vni", setting(VXLAN, vni=0xFFFFFF)),
     Wrong("inner MAC", ("vxlan",), BOTH, "ethernet_destination", setting(Ether, dst="02:00:00:00:00:78")),
-    Wrong("inner broadcast", ("vxlan",), BOTH, "ethernet_destination", setting(Ether, dst="ff:ff:ff:ff:ff:ff")),
     Wrong("inner ARP", ("vxlan",), BOTH, "payload", setting(Ether, type=0x0806)),
     Wrong("inner VLAN tag", ("vxlan",), BOTH, "vlan", tagged(Dot1Q(prio=3, vlan=1))),
     Wrong("highest inner VLAN", ("vxlan",), BOTH, "vlan", tagged(Dot1Q(vlan=4095))),

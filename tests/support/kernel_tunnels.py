@@ -19,6 +19,8 @@ TYPE = {
     "ipip-gue": f"ipip local {{local}} remote {{remote}} mode ipip {_GUE}",
     "sit-gue": f"sit local {{local}} remote {{remote}} mode ip6ip {_GUE}",
     "ip6tnl-gue": f"ip6tnl local {{local}} remote {{remote}} mode any encaplimit none {_GUE}",
+    "gre-gue": f"gre local {{local}} remote {{remote}} key {{key}} {_GUE}",
+    "ip6gre-gue": f"ip6gre local {{local}} remote {{remote}} key {{key}} encaplimit none {_GUE}",
     "gre": "gre local {local} remote {remote} key {key}",
     "ip6gre": "ip6gre local {local} remote {remote} key {key} encaplimit none",
     "ip6gre-limit": "ip6gre local {local} remote {remote} key {key}",

@@ -92,7 +92,7 @@ class Overlay:
     def apply(self, bundle: Path, *options: str, rows: Iterable[Site] | None = None, **host_values: str) -> str:
         """Load a bundle on `ours` with rows for this network; returns what encapctl said."""
         path = write_rows(Path(self._rows.name), sites(self.outer) if rows is None else rows)
-        values = host_values or {"uplink": "eth0"}
+        values = {"vtep_mac": self.topology.mac("ours")} | (host_values or {"uplink": "eth0"})
         said = cli.apply(self.topology.ours, bundle, "--rows", f"sites={path}", *options, **values)
         self.bundle = bundle
         return said

@@ -34,3 +34,17 @@ def test_a_spec(example: Path) -> None:
     for listed in (*found["tables"], *found["counters"]):
         assert listed["text"] in found["text"]
     assert found["name"] == spec.name and found["features"].items() <= lowered.manifest.features.items()
+
+
+def test_what_leaves_by_other_devices(tmp_path: Path) -> None:
+    text = (EXAMPLES[0].parent / "exits.yaml").read_text()
+    for word, said in (
+        ("", "that is not attached is dropped and counted"),
+        ("pass", "leaves unencapsulated, whatever"),
+    ):
+        path = tmp_path / "exits.yaml"
+        path.write_text(text.replace("egress:\n", f"egress:\n  unattached: {word}\n") if word else text)
+        spec, lowered, _, _ = check_spec(str(path))
+        assert said in explain_spec(spec, lowered)
+    spec, lowered, _, _ = check_spec(str(EXAMPLES[0].parent / "ipip-sites.yaml"))
+    assert "not attached" not in explain_spec(spec, lowered)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from tests.netns import loader_bundle
 
+import encap_compile.manifest
 from encap_compile.diagnostics import DiagnosedError
 from encap_compile.manifest_io import dump, load, loads
 
@@ -73,3 +75,31 @@ def test_unreadable(tmp_path: Path) -> None:
         with pytest.raises(DiagnosedError) as caught:
             load(path)
         assert caught.value.diagnostics[0].code == "B301"
+
+
+FIRST_RELEASE = """
+Manifest format_version name summary identity kernel features next_hop host attach host_layout host_members tables
+source_sets prefix_sets own_addresses counters_size counters stacks rules programs max_overhead toolchain inputs files
+flows cgroup cgroups cgroup_map contract replies sockets
+RuleSummary name direction text place destinations table row digest
+Table name map kind capacity columns fields encapsulations family_field stacks key value file needs
+Stack id name encapsulation outer_family overhead
+Counter name offset kind text place
+HostMember member source family required_for own
+Cgroup path bit hooks place
+"""
+
+
+@pytest.mark.parametrize("name", [word for word in FIRST_RELEASE.split() if word[0].isupper()])
+def test_what_the_first_release_wrote_keeps_its_identity(name: str) -> None:
+    """A member that it did not know must not be written as long as it says nothing: the identity is a hash of it."""
+    words = FIRST_RELEASE.split()
+    at = words.index(name)
+    known = set()
+    for word in words[at + 1 :]:
+        if word[0].isupper():
+            break
+        known.add(word)
+    members = dataclasses.fields(getattr(encap_compile.manifest, name))
+    assert known <= {m.name for m in members}
+    assert [m.name for m in members if m.name not in known and "later" not in m.metadata] == []

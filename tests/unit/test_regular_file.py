@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,13 @@ def test_what_is_none_is_refused(tmp_path: Path) -> None:
     for odd in ("a\0b", "\ud800"):
         with pytest.raises(OSError):
             read_regular(Path(odd))
+
+
+def test_reading_takes_the_memory_of_the_file_and_not_of_the_limit(tmp_path: Path) -> None:
+    (tmp_path / "small").write_bytes(b"x" * 3000)
+    tracemalloc.start()
+    try:
+        assert len(read_regular(tmp_path / "small", most=1 << 30)) == 3000
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()

@@ -25,6 +25,7 @@ from . import (
     ingress_source,
     inline_rows,
     kernel,
+    least_values,
     literals,
     marks,
     names,
@@ -89,4 +90,5 @@ def run_with_rows(spec: Spec, rows: Mapping[str, EncodedRows], findings: Finding
     the addresses in them can be reached."""
     targets.check_rows(spec, rows, findings)
     ends.check_rows(spec, rows, findings)
+    least_values.check_rows(spec, rows, findings)
     marks.check_rows(spec, rows, findings)

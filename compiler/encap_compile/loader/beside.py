@@ -28,12 +28,18 @@ Rows = Iterable[tuple[bytes, bytes]]  # key and value
 
 @dataclass(frozen=True)
 class Rule:
-    """An egress or connect rule with its box; `place` is FILE:LINE."""
+    """An egress or connect rule with its box; `place` is FILE:LINE.
+
+    `exact` says that the box is all that it matches. The first release told no more than destinations: then `text` is
+    what can be compared.
+    """
 
     name: str
     action: str
     place: str
     box: Box
+    exact: bool = True
+    text: str = ""
 
 
 @dataclass
@@ -69,14 +75,16 @@ class Beside:
         return prefixes(ip_network(a) for a in found)
 
     def _rule(self, rule: RuleSummary) -> list[Rule]:
-        if not rule.action:
-            return []  # an older compiler did not tell
         box = box_of(rule, self.cgroup)
+        if not rule.action:
+            told = bool(rule.table) or rule.name == "default"
+            action = "encapsulate" if rule.table else rule.text
+            return [Rule(rule.name, action, rule.place, box, rule.name == "default", rule.text)] if told else []
         if rule.action == "encapsulate" and rule.on_miss != "drop":
             keys = self._destinations(rule.table)
             narrowed = box.narrowed(keys) if keys is not None else box
-            return [Rule(rule.name, rule.action, rule.place, narrowed)] if narrowed is not None else []
-        return [Rule(rule.name, rule.action, rule.place, box)]
+            return [Rule(rule.name, rule.action, rule.place, narrowed, text=rule.text)] if narrowed is not None else []
+        return [Rule(rule.name, rule.action, rule.place, box, text=rule.text)]
 
     def _destinations(self, name: str) -> Ranges | None:
         """The destinations that have a row; None if they are not known."""

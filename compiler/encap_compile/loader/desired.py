@@ -49,6 +49,7 @@ class Request:
     replace: str = ""  # the name of another bundle, whose hooks are taken over
     allow_removals: int = 0  # entries of each table that may go; see `loader.removals`
     allow_overlap: bool = False  # beside a bundle whose rules take the same packets
+    kept: str = ""  # the bundle is the copy that this machine boots from, of this name
 
 
 @dataclass(frozen=True)

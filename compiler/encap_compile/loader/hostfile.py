@@ -123,13 +123,23 @@ def _limits(node: Node) -> Limits:
 
 def read_settings(settings: Sequence[str]) -> dict[str, Given]:
     """--set NAME=VALUE, several values separated by commas. Raises DiagnosedError (H103, usage)."""
-    given = {}
+    given: dict[str, Given] = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals or not name or not value:
             words = f"--set {setting}: NAME=VALUE is expected"
             raise DiagnosedError([Diagnostic("H103", words)], Exit.USAGE)
-        given[name] = Given(tuple(v.strip() for v in value.split(",")), "--set", Place(""))
+        values = tuple(v.strip() for v in value.split(","))
+        again = next((v for v in values if v.partition("=")[1] and v.partition("=")[0].isidentifier()), None)
+        if again is not None:
+            help = f"several values of one name: --set {name}=ONE,TWO; each other name has a --set of its own"
+            words = f"--set {setting}: `{again.partition('=')[0]}=` stands behind a comma"
+            raise DiagnosedError([Diagnostic("H103", words, help=help)], Exit.USAGE)
+        if name in given and given[name].texts != values:
+            before = ",".join(given[name].texts)
+            help = f"keep one of them; if both are meant: --set {name}={before},{value}"
+            raise DiagnosedError([Diagnostic("H103", f"--set gives `{name}` twice", help=help)], Exit.USAGE)
+        given[name] = Given(values, "--set", Place(""))
     return given
 
 

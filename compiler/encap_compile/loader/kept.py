@@ -88,6 +88,7 @@ def open_kept(name: str) -> Kept:
             tuple(str(s) for s in document["settings"]),
             str(document["attach"]),
             str(document["bpffs"]),
+            kept=name,
         )
         return Kept(request, tuple(ip_network(n) for n in document["on_link"]), str(document["unit"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -20,6 +20,14 @@ def is_kept(name: str) -> bool:
     return (folder(name) / CURRENT).is_symlink()
 
 
+def kept_bundles() -> list[str]:
+    """The names of all bundles with a copy for this network namespace."""
+    root = folder("any").parent
+    if not concerns_this_namespace() or not root.is_dir():
+        return []
+    return sorted(p.name for p in root.iterdir() if is_kept(p.name))
+
+
 def concerns_this_namespace() -> bool:
     """Whether copies are of this network namespace: they are of the machine's own, or of where ENCAP_KEPT names."""
     if os.environ.get(VARIABLE):

@@ -49,8 +49,8 @@ class _Finding:
 def check_overlaps(desired: Desired, observed: Observed) -> list[Diagnostic]:
     """Compare a bundle with each other one that runs in this network namespace. Raises KernelError."""
     others = running(desired)
-    if not others:
-        return []
+    if not others or not any(rule.action for rule in desired.manifest.rules):
+        return []  # a bundle of the first release, which tells nothing of its rules
     here = planned(desired, observed)
     found = []
     for other in others:
@@ -147,7 +147,8 @@ def _captured(pair: Pair) -> Iterator[_Finding]:
                     f"({taker.place}) {word} {both.text()}, which rule {rule.name} ({rule.place}) of "
                     f"{pair.later.name} is for"
                 )
-                yield _Finding("H142", words, taker.box.covers(rule.box))
+                same = taker.text == rule.text or (taker.exact and rule.exact)
+                yield _Finding("H142", words, same and taker.box.covers(rule.box))
                 count += 1
             before.append(taker)
         if count > SHOWN:

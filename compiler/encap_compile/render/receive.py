@@ -60,7 +60,7 @@ def _differs(check: ir.WordCheck, decapsulator: ir.Decapsulator) -> str:
     word = f"{_at(check.layer, decapsulator)}{check.word}"
     if isinstance(check.expected, ir.FromHost):
         if check.bits == 48:
-            return f"!same_mac(&{word}, &host.{check.expected.member})"
+            return f"!is_group_mac(&{word}) && !same_mac(&{word}, &host.{check.expected.member})"
         if check.bits == 128:
             return f"!same_ipv6(&{word}, &host.{check.expected.member})"
         host = f"host.{check.expected.member}"
@@ -70,9 +70,10 @@ def _differs(check: ir.WordCheck, decapsulator: ir.Decapsulator) -> str:
     assert isinstance(check.expected, ir.Literal)
     if check.bits == 48:
         halves = check.expected.value.to_bytes(6, "big")
-        return " || ".join(
+        differs = " || ".join(
             f"{word}.half[{i}] != bpf_htons({int.from_bytes(halves[2 * i : 2 * i + 2], 'big'):#06x})" for i in range(3)
         )
+        return f"!is_group_mac(&{word}) && ({differs})"
     if check.bits == 128:
         words = check.expected.value.to_bytes(16, "big")
         return " || ".join(

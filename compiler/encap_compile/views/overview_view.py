@@ -27,6 +27,9 @@ def overview_text(found: Overview) -> str:
         more = len(each.drift) - MOST_DRIFT
         if more > 0:
             lines.append(f"  {'':<{width}}  DRIFT  and {more} more: encapctl status {each.name}")
+    for absent in found.missing:
+        closed = "; its prefixes have no route until then" if absent.closed else ""
+        lines.append(f"  {absent.name:<{width}}  not applied, but this machine boots with it{closed}")
     for other in found.elsewhere:
         lines.append(f"  in network namespace {other.namespace}: {', '.join(other.bundles)}")
     return "\n".join(lines) + "\n"
@@ -39,6 +42,7 @@ def overview_document(found: Overview) -> dict[str, Any]:
         "kernel": kernel_release(),
         "drift": found.drift,
         "bundles": [status_document(each) for each in found.bundles],
+        "missing": [{"name": m.name, "closed": m.closed} for m in found.missing],
         "elsewhere": [{"network_namespace": e.namespace, "bundles": list(e.bundles)} for e in found.elsewhere],
     }
 

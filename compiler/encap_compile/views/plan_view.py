@@ -40,7 +40,8 @@ def plan_text(plan: Plan, routes: RouteReport | None = None, done: bool = False,
     values = [f"{n} = {v.text()} ({v.origin})" for n, v in plan.desired.machine.values.items()]
     if values:
         lines.append("  host   " + "   ".join(values))
-    lines += [f"  {c.sign} rule {c.rule.name:<12} {_arrow(c.before, c.rule.text)}" for c in plan.rules]
+    width = max((len(c.rule.name) for c in plan.rules), default=0)
+    lines += [f"  {c.sign} rule {c.rule.name:<{max(width, 12)}} {_arrow(c.before, c.rule.text)}" for c in plan.rules]
     lines += [text for m in plan.maps if (text := _map_line(m))]
     lines += [_hook_line(h) for h in plan.hooks if h.action != KEEP or not done]
     lines += _cgroup_lines(plan)

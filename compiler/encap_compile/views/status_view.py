@@ -27,7 +27,8 @@ def status_text(status: Status) -> str:
         lines.append("  host   " + "   ".join(f"{name} = {value}" for name, value in status.host.items()))
     lines += _filled_lines(status)
     if status.manifest and status.manifest.rules:
-        lines += [f"  rule   {r.name:<12} {r.text}   {r.place}" for r in status.manifest.rules]
+        width = max(12, *(len(r.name) for r in status.manifest.rules))
+        lines += [f"  rule   {r.name:<{width}} {r.text}   {r.place}" for r in status.manifest.rules]
     lines += [f"  pending  {text}" for text in _pending(status)]
     lines += [f"  DRIFT  {text}" for text in status.drift]
     moved = [c for c in status.counters if c[1]]

@@ -49,8 +49,9 @@ class End:
         ip(self.namespace, [f"link del {self.device}", *self._port("del")])
 
     def _port(self, verb: str) -> list[str]:
-        """Where GUE is received: not the device's part. No namespace has two devices that need it."""
-        return [gue_port(verb, 6 if self.kind.outer == "ipv6" else 4)] if self.kind.encapsulation == "gue" else []
+        """Where GUE is received: not the device's part. Of several in a namespace the first brings it."""
+        first = "gue" in self.kind.encapsulation and self.device in ("t0", f"t{plan.Tunnel.STRANGER:d}")
+        return [gue_port(verb, 6 if self.kind.outer == "ipv6" else 4)] if first else []
 
 
 def good_end(kind: Kind, namespace: str) -> End:

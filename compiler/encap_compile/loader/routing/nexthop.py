@@ -243,7 +243,7 @@ class NextHops:
         if one.kind is Kind.MULTICAST:
             first, second = " (its frame has the MAC address of the multicast group)", ""
         return (
-            f"{inner} goes to {self._hops(one, inner)}{first}, its endpoint {end} to {self._hops(other, end)}{second}"
+            f"{label} goes to {self._hops(one, inner)}{first}, its endpoint {end} to {self._hops(other, end)}{second}"
         )
 
     def _hops(self, route: Route, destination: IPAddress) -> str:
