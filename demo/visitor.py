@@ -27,7 +27,7 @@ def build(bundle: Path, target: Path) -> str:
     else:
         with TemporaryDirectory(prefix="encap-demo-zig-", ignore_cleanup_errors=True) as own:
             compile_c(words, Path(own))
-    return f"zig cc -target {TARGET} -Wall -Wextra -Werror -O2 -I build/exits visit.c -o visit"
+    return f"zig cc -target {TARGET} -Wall -Wextra -Werror -O2 -I build/teams visit.c -o visit"
 
 
 class Visitor:

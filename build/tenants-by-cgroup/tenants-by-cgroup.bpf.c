@@ -258,6 +258,14 @@ static __always_inline struct packet *through_scratch(const struct packet *found
 	return packet;
 }
 
+/* The packet at hand, as it was parsed. */
+static __always_inline struct packet *packet_at_hand(void)
+{
+	__u32 only = 0;
+
+	return bpf_map_lookup_elem(&scratch, &only);
+}
+
 /* TCP, UDP and SCTP begin with the two ports. */
 static __always_inline void parse_ports(const struct __sk_buff *skb, __u32 offset, struct packet *packet)
 {
@@ -422,17 +430,15 @@ static __always_inline __u32 tcp_option_length(const __u8 *option)
 /* Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0: nowhere. */
 static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
 {
-	const __u8 *tcp = packet_data(skb) + transport;
 	__u32 at = transport + TCP_HLEN, step, end;
+	__u8 option[TCPOLEN_HEAD];
 
-	if ((void *)(tcp + TCP_HLEN) > packet_end(skb))
+	if (bpf_skb_load_bytes(skb, transport + TCP_DATA_OFFSET, option, 1))
 		return 0;
-	end = transport + (tcp[TCP_DATA_OFFSET] >> 4) * 4;
+	end = transport + (option[0] >> 4) * 4;
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < TCP_HLEN_MAX - TCP_HLEN; i++) {
-		const __u8 *option = packet_data(skb) + at;
-
-		if (at + TCPOLEN_HEAD > end || (void *)(option + TCPOLEN_HEAD) > packet_end(skb) ||
+		if (at + TCPOLEN_HEAD > end || bpf_skb_load_bytes(skb, at, option, sizeof(option)) ||
 			*option == TCPOPT_EOL)
 			return 0;
 		if (*option == kind)
@@ -448,7 +454,7 @@ static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 
 /*
  * Let both ends of a connection send segments that fit with the headers that are put before them: the maximum segment
  * size in a SYN (RFC 9293, section 3.7.1) is lowered, never raised. Without that option a sender stays below 536 or 1220
- * bytes. `transport` is where the TCP header begins. True: the segment is authenticated with its options (TCP-AO, RFC 5925,
+ * bytes. `transport` is where the SYN's TCP header begins. True: the segment is authenticated with its options (TCP-AO, RFC 5925,
  * section 5.1) and is left as it is, for the other end would refuse it. The MD5 signature does not cover options (RFC 2385,
  * section 2.0). Global, so that the verifier walks it once.
  */
@@ -460,9 +466,6 @@ __noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header
 
 	transport &= TRANSPORT_MASK;
 	if (headers >= host.mtu)
-		return false;
-	linearize(skb, transport + TCP_HLEN_MAX);
-	if (!is_syn(skb, transport))
 		return false;
 	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
 	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
@@ -513,14 +516,6 @@ static __always_inline struct flow_bucket *flow_bucket(__u32 hash)
 	__u32 index = (__u64)hash * FLOW_BUCKETS >> 32;
 
 	return bpf_map_lookup_elem(&flow_table, &index);
-}
-
-/* The packet at hand, as it was parsed. */
-static __always_inline struct packet *packet_at_hand(void)
-{
-	__u32 only = 0;
-
-	return bpf_map_lookup_elem(&scratch, &only);
 }
 
 /* The flow of the packet at hand, put together here because the stack is too small for it. */
@@ -1235,16 +1230,21 @@ struct {
 } own_sockets SEC(".maps");
 
 /*
- * Mark a new socket of our network namespace. Before 5.14 the loader does not know the namespace's cookie, and a program
- * can only tell the machine's first namespace from the others (5.7: without a context, the cookie is that one's).
+ * Whether a cookie is that of our network namespace. Before 5.14 the loader does not know it, and a program can only tell
+ * the machine's first namespace from the others (5.7: without a context, the cookie is that one's).
  */
+static __always_inline bool is_own_netns(__u64 cookie)
+{
+	if (host.socket_netns_cookie)
+		return cookie == host.socket_netns_cookie;
+	return (cookie == bpf_get_netns_cookie(NULL)) == (host.initial_netns != 0);
+}
+
+/* Mark a new socket of our network namespace. */
 SEC("cgroup/sock_create")
 int tenants_by_cgroup__create(struct bpf_sock *socket)
 {
-	__u64 cookie = bpf_get_netns_cookie(socket);
-
-	if (host.socket_netns_cookie ? cookie != host.socket_netns_cookie
-				     : (cookie == bpf_get_netns_cookie(NULL)) != (host.initial_netns != 0))
+	if (!is_own_netns(bpf_get_netns_cookie(socket)))
 		return CREATE_GO_ON;
 	/* A socket that cannot be marked could send unencapsulated. */
 	return bpf_sk_storage_get(&own_sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE) ? CREATE_GO_ON

@@ -58,6 +58,10 @@
 #define OVERHEAD_EXITS 48 /* bytes, of rows of exits */
 #define ARRIVALS_MAX 8192 /* connections that came in and wait for their answer */
 
+/* Fragments that wait for those behind them. */
+#define FRAGMENTS_MAX 4096 /* packets */
+#define FRAGMENTS_IDLE 30000000000ULL /* ns: as long as Linux waits for the missing ones (net.ipv4.ipfrag_time) */
+
 /* Rows that a rule names, by the FNV-1a hash of the name: the loader uses the same. */
 #define ROW_EXITS__FRA 0xbbd7c4b0
 #define ROW_EXITS__NYC 0x347b93e1
@@ -212,6 +216,8 @@ struct counters {
 	struct counter egress_default; /* no rule: passed in the clear (two-by-row.yaml:29) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
+	struct counter
+		egress_no_first_fragment; /* a later fragment whose first one was not seen: rules by port follow on_miss, none lets it pass */
 	struct counter egress_own_stack; /* already encapsulated by this host: passed */
 	struct counter egress_link_local; /* link-local, link-scope multicast or neighbour discovery: passed */
 	struct counter egress_too_big; /* encapsulated it would be longer than the device's MTU: dropped */
@@ -282,6 +288,11 @@ struct packet {
 	__u8 protocol;
 	__u8 dscp;
 	__u8 ecn;
+	bool ports_unseen; /* a later fragment, or headers that cannot be read: it may be of any port */
+	__be16 source_port;
+	__be16 destination_port;
+	bool fragment; /* the first one or a later one */
+	__be32 fragment_id; /* the IP header's, the same in all fragments of a packet */
 	bool discovery; /* neighbour discovery, RFC 4861 */
 	struct ip_address source;
 	struct ip_address destination;
@@ -311,6 +322,29 @@ static __always_inline struct packet *through_scratch(const struct packet *found
 	return packet;
 }
 
+/* The packet at hand, as it was parsed. */
+static __always_inline struct packet *packet_at_hand(void)
+{
+	__u32 only = 0;
+
+	return bpf_map_lookup_elem(&scratch, &only);
+}
+
+/* TCP, UDP and SCTP begin with the two ports. */
+static __always_inline void parse_ports(const struct __sk_buff *skb, __u32 offset, struct packet *packet)
+{
+	const __be16 *ports = packet_data(skb) + offset;
+
+	if (packet->protocol != IPPROTO_TCP && packet->protocol != IPPROTO_UDP && packet->protocol != IPPROTO_SCTP)
+		return;
+	if ((void *)(ports + 2) > packet_end(skb)) {
+		packet->ports_unseen = true;
+		return;
+	}
+	packet->source_port = ports[0];
+	packet->destination_port = ports[1];
+}
+
 /* Read the IPv4 header at `offset`. False: there is none. */
 static __always_inline bool parse_ipv4(const struct __sk_buff *skb, __u32 offset, struct packet *packet)
 {
@@ -331,6 +365,12 @@ static __always_inline bool parse_ipv4(const struct __sk_buff *skb, __u32 offset
 	packet->length = skb->len - offset;
 	if (!(ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET)))
 		packet->transport = offset + header_length;
+	packet->fragment = ip->fragment & bpf_htons(IPV4_FRAGMENT);
+	packet->fragment_id = ip->id;
+	if (ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET))
+		packet->ports_unseen = true;
+	else
+		parse_ports(skb, offset + header_length, packet);
 	return true;
 }
 
@@ -359,7 +399,11 @@ static __always_inline void parse_ipv6_chain(
 			if ((void *)(extension + 1) > packet_end(skb))
 				goto unseen;
 			packet->protocol = extension->next_header;
+			packet->fragment = true;
+			packet->fragment_id = extension->identification;
 			if (extension->fragment & bpf_htons(IPV6_FRAGMENT_OFFSET)) {
+				packet->protocol = PROTOCOL_UNSEEN; /* the first fragment's counts */
+				packet->ports_unseen = true;
 				return;
 			}
 			offset += sizeof(*extension);
@@ -374,11 +418,13 @@ static __always_inline void parse_ipv6_chain(
 					(void *)(type + 1) <= packet_end(skb) && *type >= ND_ROUTER_SOLICIT &&
 					*type <= ND_REDIRECT;
 			}
+			parse_ports(skb, offset, packet);
 			return;
 		}
 	}
 unseen:
 	packet->protocol = PROTOCOL_UNSEEN;
+	packet->ports_unseen = true;
 }
 
 /* Read the IPv6 header at `offset`. False: there is none. */
@@ -411,6 +457,68 @@ static __noinline struct packet *parse_inner(const struct __sk_buff *skb, __u32 
 	if (is_ipv4 ? !parse_ipv4(skb, offset, &found) : !parse_ipv6(skb, offset, &found))
 		return NULL;
 	return through_scratch(&found);
+}
+
+/* Which packet a fragment belongs to: RFC 791, section 3.2, and RFC 8200, section 4.5, within its tenant's mark. */
+struct fragment_key {
+	struct ip_address source;
+	struct ip_address destination;
+	__u32 mark;
+	__be32 id;
+	__u32 protocol; /* of IPv4; in IPv6 only the first fragment's counts */
+};
+
+/* What the first fragment of a packet shows. */
+struct fragment_shown {
+	__u64 expires; /* CLOCK_MONOTONIC, ns */
+	__be16 source_port;
+	__be16 destination_port;
+	__u32 protocol;
+};
+
+/* The least recently used may go: the fragments of a packet follow each other, and one that has lost its first is counted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, FRAGMENTS_MAX);
+	__type(key, struct fragment_key);
+	__type(value, struct fragment_shown);
+} fragments SEC(".maps");
+
+/*
+ * Let a later fragment show the ports and the protocol of the first one, so that all of a packet take one decision. False:
+ * the first has not been seen, or did not show them either. Global, so that the verifier walks it once.
+ */
+__noinline int follow_first_fragment(struct __sk_buff *skb)
+{
+	struct packet *packet = packet_at_hand();
+	__u64 now = bpf_ktime_get_ns();
+	struct fragment_shown first = {};
+	const struct fragment_shown *known;
+	struct fragment_key key = {};
+
+	if (!packet)
+		return false;
+	key.source = packet->source;
+	key.destination = packet->destination;
+	key.mark = skb->mark;
+	key.id = packet->fragment_id;
+	key.protocol = packet->is_ipv4 ? packet->protocol : 0;
+	if (!packet->ports_unseen) {
+		first.expires = now + FRAGMENTS_IDLE;
+		first.source_port = packet->source_port;
+		first.destination_port = packet->destination_port;
+		first.protocol = packet->protocol;
+		bpf_map_update_elem(&fragments, &key, &first, BPF_ANY);
+		return true;
+	}
+	known = bpf_map_lookup_elem(&fragments, &key);
+	if (!known || known->expires < now)
+		return false;
+	packet->source_port = known->source_port;
+	packet->destination_port = known->destination_port;
+	packet->protocol = known->protocol;
+	packet->ports_unseen = false;
+	return true;
 }
 
 /* The row of exits for a packet, or NULL. */
@@ -474,17 +582,15 @@ static __always_inline __u32 tcp_option_length(const __u8 *option)
 /* Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0: nowhere. */
 static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
 {
-	const __u8 *tcp = packet_data(skb) + transport;
 	__u32 at = transport + TCP_HLEN, step, end;
+	__u8 option[TCPOLEN_HEAD];
 
-	if ((void *)(tcp + TCP_HLEN) > packet_end(skb))
+	if (bpf_skb_load_bytes(skb, transport + TCP_DATA_OFFSET, option, 1))
 		return 0;
-	end = transport + (tcp[TCP_DATA_OFFSET] >> 4) * 4;
+	end = transport + (option[0] >> 4) * 4;
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < TCP_HLEN_MAX - TCP_HLEN; i++) {
-		const __u8 *option = packet_data(skb) + at;
-
-		if (at + TCPOLEN_HEAD > end || (void *)(option + TCPOLEN_HEAD) > packet_end(skb) ||
+		if (at + TCPOLEN_HEAD > end || bpf_skb_load_bytes(skb, at, option, sizeof(option)) ||
 			*option == TCPOPT_EOL)
 			return 0;
 		if (*option == kind)
@@ -500,7 +606,7 @@ static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 
 /*
  * Let both ends of a connection send segments that fit with the headers that are put before them: the maximum segment
  * size in a SYN (RFC 9293, section 3.7.1) is lowered, never raised. Without that option a sender stays below 536 or 1220
- * bytes. `transport` is where the TCP header begins. True: the segment is authenticated with its options (TCP-AO, RFC 5925,
+ * bytes. `transport` is where the SYN's TCP header begins. True: the segment is authenticated with its options (TCP-AO, RFC 5925,
  * section 5.1) and is left as it is, for the other end would refuse it. The MD5 signature does not cover options (RFC 2385,
  * section 2.0). Global, so that the verifier walks it once.
  */
@@ -512,9 +618,6 @@ __noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header
 
 	transport &= TRANSPORT_MASK;
 	if (headers >= host.mtu)
-		return false;
-	linearize(skb, transport + TCP_HLEN_MAX);
-	if (!is_syn(skb, transport))
 		return false;
 	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
 	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
@@ -577,6 +680,8 @@ static __always_inline void fit_answer(
 	packet.is_ipv4 = is_ipv4;
 	packet.source = answer->source;
 	packet.destination = answer->destination;
+	packet.source_port = answer->source_port;
+	packet.destination_port = answer->destination_port;
 	overhead = overhead_of_answer(&packet);
 	if (counters && overhead && clamp_mss(skb, transport, is_ipv4 ? IPV4_HLEN : IPV6_HLEN, overhead))
 		count(&counters->ingress_mss_kept, skb);
@@ -886,6 +991,9 @@ static __always_inline int encapsulate_exits(
 static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *packet, struct counters *counters)
 {
 	const struct row_exits *row_exits;
+	bool lost =
+		packet->fragment && packet->ports_unseen; /* the first fragment was not seen: it may be any rule's */
+	bool kept = false; /* such a one that a rule may have encapsulated: not to leave unencapsulated */
 
 	/* voice: dscp ef -> exits/fra, no row: next (two-by-row.yaml:26) */
 	if (packet->dscp == 46) {
@@ -901,15 +1009,16 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	if ((packet->protocol == PROTOCOL_UNSEEN || packet->protocol == IPPROTO_TCP ||
 		    packet->protocol == IPPROTO_UDP) &&
 		(packet->dscp == 8 || packet->dscp == 1)) {
-		row_exits = find_in_exits(ROW_EXITS__NYC);
+		row_exits = lost ? NULL : find_in_exits(ROW_EXITS__NYC);
 		if (row_exits) {
 			packet->chosen = offsetof(struct counters, egress_rule_bulk);
 			goto encapsulate_exits;
 		}
 		count(&counters->egress_miss_bulk, skb);
 		/* Taken to match because it hides what would tell: not a reason to let it go in the clear. */
-		if (!(packet->protocol == PROTOCOL_UNSEEN))
+		if (!(packet->ports_unseen))
 			return TC_ACT_UNSPEC;
+		kept |= lost;
 	}
 
 	/* lab: from 10.9.0.0/16,fd00:9::/32 -> exits/ams, no row: drop (two-by-row.yaml:28) */
@@ -924,6 +1033,8 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 		return TC_ACT_SHOT;
 	}
 
+	if (kept)
+		return TC_ACT_SHOT;
 	count(&counters->egress_default, skb);
 	return TC_ACT_UNSPEC; /* default: pass (two-by-row.yaml:29) */
 
@@ -977,6 +1088,8 @@ int two_by_row__egress(struct __sk_buff *skb)
 	packet = through_scratch(&found);
 	if (!packet)
 		return TC_ACT_SHOT;
+	if (packet->fragment && !follow_first_fragment(skb))
+		count(&counters->egress_no_first_fragment, skb);
 	if (carries_own_stack(packet)) {
 		count(&counters->egress_own_stack, skb);
 		return TC_ACT_UNSPEC;

@@ -45,6 +45,10 @@
 #define OVERHEAD_SITES 70 /* bytes, of rows of sites */
 #define ARRIVALS_MAX 8192 /* connections that came in and wait for their answer */
 
+/* Fragments that wait for those behind them. */
+#define FRAGMENTS_MAX 4096 /* packets */
+#define FRAGMENTS_IDLE 30000000000ULL /* ns: as long as Linux waits for the missing ones (net.ipv4.ipfrag_time) */
+
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_VXLAN_IPV4 0x147d9a00
 #define STACK_VXLAN_IPV6 0x167d9d26
@@ -206,6 +210,8 @@ struct counters {
 	struct counter egress_default; /* no rule: passed in the clear (vxlan-overlay.yaml:36) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
+	struct counter
+		egress_no_first_fragment; /* a later fragment whose first one was not seen: rules by port follow on_miss, none lets it pass */
 	struct counter egress_own_stack; /* already encapsulated by this host: passed */
 	struct counter egress_link_local; /* link-local, link-scope multicast or neighbour discovery: passed */
 	struct counter egress_too_big; /* encapsulated it would be longer than the device's MTU: dropped */
@@ -269,6 +275,7 @@ struct packet {
 	__be16 source_port;
 	__be16 destination_port;
 	bool fragment; /* the first one or a later one */
+	__be32 fragment_id; /* the IP header's, the same in all fragments of a packet */
 	bool discovery; /* neighbour discovery, RFC 4861 */
 	struct ip_address source;
 	struct ip_address destination;
@@ -296,6 +303,14 @@ static __always_inline struct packet *through_scratch(const struct packet *found
 	if (packet)
 		*packet = *found;
 	return packet;
+}
+
+/* The packet at hand, as it was parsed. */
+static __always_inline struct packet *packet_at_hand(void)
+{
+	__u32 only = 0;
+
+	return bpf_map_lookup_elem(&scratch, &only);
 }
 
 /* TCP, UDP and SCTP begin with the two ports. */
@@ -334,6 +349,7 @@ static __always_inline bool parse_ipv4(const struct __sk_buff *skb, __u32 offset
 	if (!(ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET)))
 		packet->transport = offset + header_length;
 	packet->fragment = ip->fragment & bpf_htons(IPV4_FRAGMENT);
+	packet->fragment_id = ip->id;
 	if (ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET))
 		packet->ports_unseen = true;
 	else
@@ -367,7 +383,9 @@ static __always_inline void parse_ipv6_chain(
 				goto unseen;
 			packet->protocol = extension->next_header;
 			packet->fragment = true;
+			packet->fragment_id = extension->identification;
 			if (extension->fragment & bpf_htons(IPV6_FRAGMENT_OFFSET)) {
+				packet->protocol = PROTOCOL_UNSEEN; /* the first fragment's counts */
 				packet->ports_unseen = true;
 				return;
 			}
@@ -408,6 +426,68 @@ static __always_inline bool parse_ipv6(const struct __sk_buff *skb, __u32 offset
 	packet->length = skb->len - offset;
 	packet->protocol = ip->next_header;
 	parse_ipv6_chain(skb, offset + sizeof(*ip), ip->hop_limit, packet);
+	return true;
+}
+
+/* Which packet a fragment belongs to: RFC 791, section 3.2, and RFC 8200, section 4.5, within its tenant's mark. */
+struct fragment_key {
+	struct ip_address source;
+	struct ip_address destination;
+	__u32 mark;
+	__be32 id;
+	__u32 protocol; /* of IPv4; in IPv6 only the first fragment's counts */
+};
+
+/* What the first fragment of a packet shows. */
+struct fragment_shown {
+	__u64 expires; /* CLOCK_MONOTONIC, ns */
+	__be16 source_port;
+	__be16 destination_port;
+	__u32 protocol;
+};
+
+/* The least recently used may go: the fragments of a packet follow each other, and one that has lost its first is counted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, FRAGMENTS_MAX);
+	__type(key, struct fragment_key);
+	__type(value, struct fragment_shown);
+} fragments SEC(".maps");
+
+/*
+ * Let a later fragment show the ports and the protocol of the first one, so that all of a packet take one decision. False:
+ * the first has not been seen, or did not show them either. Global, so that the verifier walks it once.
+ */
+__noinline int follow_first_fragment(struct __sk_buff *skb)
+{
+	struct packet *packet = packet_at_hand();
+	__u64 now = bpf_ktime_get_ns();
+	struct fragment_shown first = {};
+	const struct fragment_shown *known;
+	struct fragment_key key = {};
+
+	if (!packet)
+		return false;
+	key.source = packet->source;
+	key.destination = packet->destination;
+	key.mark = skb->mark;
+	key.id = packet->fragment_id;
+	key.protocol = packet->is_ipv4 ? packet->protocol : 0;
+	if (!packet->ports_unseen) {
+		first.expires = now + FRAGMENTS_IDLE;
+		first.source_port = packet->source_port;
+		first.destination_port = packet->destination_port;
+		first.protocol = packet->protocol;
+		bpf_map_update_elem(&fragments, &key, &first, BPF_ANY);
+		return true;
+	}
+	known = bpf_map_lookup_elem(&fragments, &key);
+	if (!known || known->expires < now)
+		return false;
+	packet->source_port = known->source_port;
+	packet->destination_port = known->destination_port;
+	packet->protocol = known->protocol;
+	packet->ports_unseen = false;
 	return true;
 }
 
@@ -470,17 +550,15 @@ static __always_inline __u32 tcp_option_length(const __u8 *option)
 /* Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0: nowhere. */
 static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
 {
-	const __u8 *tcp = packet_data(skb) + transport;
 	__u32 at = transport + TCP_HLEN, step, end;
+	__u8 option[TCPOLEN_HEAD];
 
-	if ((void *)(tcp + TCP_HLEN) > packet_end(skb))
+	if (bpf_skb_load_bytes(skb, transport + TCP_DATA_OFFSET, option, 1))
 		return 0;
-	end = transport + (tcp[TCP_DATA_OFFSET] >> 4) * 4;
+	end = transport + (option[0] >> 4) * 4;
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < TCP_HLEN_MAX - TCP_HLEN; i++) {
-		const __u8 *option = packet_data(skb) + at;
-
-		if (at + TCPOLEN_HEAD > end || (void *)(option + TCPOLEN_HEAD) > packet_end(skb) ||
+		if (at + TCPOLEN_HEAD > end || bpf_skb_load_bytes(skb, at, option, sizeof(option)) ||
 			*option == TCPOPT_EOL)
 			return 0;
 		if (*option == kind)
@@ -496,7 +574,7 @@ static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 
 /*
  * Let both ends of a connection send segments that fit with the headers that are put before them: the maximum segment
  * size in a SYN (RFC 9293, section 3.7.1) is lowered, never raised. Without that option a sender stays below 536 or 1220
- * bytes. `transport` is where the TCP header begins. True: the segment is authenticated with its options (TCP-AO, RFC 5925,
+ * bytes. `transport` is where the SYN's TCP header begins. True: the segment is authenticated with its options (TCP-AO, RFC 5925,
  * section 5.1) and is left as it is, for the other end would refuse it. The MD5 signature does not cover options (RFC 2385,
  * section 2.0). Global, so that the verifier walks it once.
  */
@@ -508,9 +586,6 @@ __noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header
 
 	transport &= TRANSPORT_MASK;
 	if (headers >= host.mtu)
-		return false;
-	linearize(skb, transport + TCP_HLEN_MAX);
-	if (!is_syn(skb, transport))
 		return false;
 	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
 	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
@@ -833,13 +908,15 @@ static __always_inline int encapsulate_sites(
 static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *packet, struct counters *counters)
 {
 	const struct row_sites *row_sites;
+	bool lost =
+		packet->fragment && packet->ports_unseen; /* the first fragment was not seen: it may be any rule's */
 
 	/* web: 10.0.0.0/8 tcp 443,8000-8999 -> sites, no row: drop (vxlan-overlay.yaml:33) */
 	if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000) &&
 		(packet->protocol == PROTOCOL_UNSEEN || packet->protocol == IPPROTO_TCP) &&
 		(packet->ports_unseen || packet->destination_port == bpf_htons(443) ||
 			(bpf_ntohs(packet->destination_port) >= 8000 && bpf_ntohs(packet->destination_port) <= 8999))) {
-		row_sites = find_in_sites(packet);
+		row_sites = lost ? NULL : find_in_sites(packet);
 		if (row_sites) {
 			packet->chosen = offsetof(struct counters, egress_rule_web);
 			goto encapsulate_sites;
@@ -912,6 +989,8 @@ int vxlan_overlay__egress(struct __sk_buff *skb)
 	packet = through_scratch(&found);
 	if (!packet)
 		return TC_ACT_SHOT;
+	if (packet->fragment && !follow_first_fragment(skb))
+		count(&counters->egress_no_first_fragment, skb);
 	if (carries_own_stack(packet)) {
 		count(&counters->egress_own_stack, skb);
 		return TC_ACT_UNSPEC;

@@ -257,6 +257,14 @@ static __always_inline struct packet *through_scratch(const struct packet *found
 	return packet;
 }
 
+/* The packet at hand, as it was parsed. */
+static __always_inline struct packet *packet_at_hand(void)
+{
+	__u32 only = 0;
+
+	return bpf_map_lookup_elem(&scratch, &only);
+}
+
 /* TCP, UDP and SCTP begin with the two ports. */
 static __always_inline void parse_ports(const struct __sk_buff *skb, __u32 offset, struct packet *packet)
 {
@@ -427,17 +435,15 @@ static __always_inline __u32 tcp_option_length(const __u8 *option)
 /* Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0: nowhere. */
 static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
 {
-	const __u8 *tcp = packet_data(skb) + transport;
 	__u32 at = transport + TCP_HLEN, step, end;
+	__u8 option[TCPOLEN_HEAD];
 
-	if ((void *)(tcp + TCP_HLEN) > packet_end(skb))
+	if (bpf_skb_load_bytes(skb, transport + TCP_DATA_OFFSET, option, 1))
 		return 0;
-	end = transport + (tcp[TCP_DATA_OFFSET] >> 4) * 4;
+	end = transport + (option[0] >> 4) * 4;
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < TCP_HLEN_MAX - TCP_HLEN; i++) {
-		const __u8 *option = packet_data(skb) + at;
-
-		if (at + TCPOLEN_HEAD > end || (void *)(option + TCPOLEN_HEAD) > packet_end(skb) ||
+		if (at + TCPOLEN_HEAD > end || bpf_skb_load_bytes(skb, at, option, sizeof(option)) ||
 			*option == TCPOPT_EOL)
 			return 0;
 		if (*option == kind)
@@ -453,7 +459,7 @@ static __always_inline __u32 find_tcp_option(const struct __sk_buff *skb, __u32 
 /*
  * Let both ends of a connection send segments that fit with the headers that are put before them: the maximum segment
  * size in a SYN (RFC 9293, section 3.7.1) is lowered, never raised. Without that option a sender stays below 536 or 1220
- * bytes. `transport` is where the TCP header begins. True: the segment is authenticated with its options (TCP-AO, RFC 5925,
+ * bytes. `transport` is where the SYN's TCP header begins. True: the segment is authenticated with its options (TCP-AO, RFC 5925,
  * section 5.1) and is left as it is, for the other end would refuse it. The MD5 signature does not cover options (RFC 2385,
  * section 2.0). Global, so that the verifier walks it once.
  */
@@ -465,9 +471,6 @@ __noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header
 
 	transport &= TRANSPORT_MASK;
 	if (headers >= host.mtu)
-		return false;
-	linearize(skb, transport + TCP_HLEN_MAX);
-	if (!is_syn(skb, transport))
 		return false;
 	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
 	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
@@ -528,14 +531,6 @@ static __always_inline struct flow_bucket *flow_bucket(__u32 hash)
 	__u32 index = (__u64)hash * FLOW_BUCKETS >> 32;
 
 	return bpf_map_lookup_elem(&flow_table, &index);
-}
-
-/* The packet at hand, as it was parsed. */
-static __always_inline struct packet *packet_at_hand(void)
-{
-	__u32 only = 0;
-
-	return bpf_map_lookup_elem(&scratch, &only);
 }
 
 /* The flow of the packet at hand, put together here because the stack is too small for it. */
@@ -724,9 +719,7 @@ __noinline int find_key(struct __sk_buff *skb, bool quoted)
 		.destination_port = packet->destination_port,
 		.protocol = packet->protocol,
 	};
-	if (packet->protocol == PROTOCOL_UNSEEN)
-		return false;
-	if (packet->ports_unseen) {
+	if (packet->ports_unseen || !packet->transport) {
 		if (!packet->fragment)
 			return false;
 		key->source_port = packet->fragment_id;
@@ -753,9 +746,9 @@ __noinline int find_key(struct __sk_buff *skb, bool quoted)
 static __always_inline bool find_learned(
 	struct __sk_buff *skb, const struct packet *packet, __u32 rule, __u64 idle, struct flow *flow)
 {
-	if (!find_key(skb, true) || !find_flow(rule, packet->ports_unseen ? FLOW_FRAGMENT_IDLE : idle))
+	if (!find_key(skb, true) || !find_flow(rule, packet->transport ? idle : FLOW_FRAGMENT_IDLE))
 		return false;
-	if (packet->fragment && !packet->ports_unseen) {
+	if (packet->fragment && packet->transport) {
 		/* The fragments that follow show no ports, but they will show this. */
 		flow->key.source_port = packet->fragment_id;
 		flow->key.destination_port = packet->fragment_id >> 16;
@@ -823,7 +816,7 @@ static __always_inline void learn_rule_from_lb(struct __sk_buff *skb, const stru
 {
 	if (!find_key(skb, false))
 		return;
-	if (!packet->ports_unseen) { /* what answers a fragment is no fragment of it */
+	if (packet->transport) { /* what answers a fragment is no fragment of it */
 		flow_turn(&flow->key);
 		if (!learn_flow(skb, IDLE_LEARN_FROM_LB, packet->protocol != IPPROTO_TCP)) {
 			if (fits_connection(skb))
@@ -1305,7 +1298,8 @@ accepted:
 		return refuse(&counters->refused_vxlan__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
-	packet->transport -= overhead;
+	if (packet->transport)
+		packet->transport -= overhead;
 	learn_rule_from_lb(skb, packet, flow, STACK_VXLAN_IPV4__OVERHEAD, counters);
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
@@ -1465,7 +1459,8 @@ accepted:
 		return refuse(&counters->refused_vxlan__room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
-	packet->transport -= overhead;
+	if (packet->transport)
+		packet->transport -= overhead;
 	learn_rule_from_lb(skb, packet, flow, STACK_VXLAN_IPV6__OVERHEAD, counters);
 	if (inner_is_ipv4)
 		return changed_family(skb, ETH_P_IP);

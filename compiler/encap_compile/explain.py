@@ -13,8 +13,10 @@ Unasked, in this order:
   - rules see {families}; ARP and everything else passes
   - what already carries one of these stacks from an address of this host passes as it is
   - link-local traffic, IPv6 neighbour discovery and link-scope multicast pass before the rules
-  - a later fragment, and a packet whose headers cannot be read, shows no ports: a rule that encapsulates or drops takes
-    it by its addresses and protocol, a rule that passes by port does not
+  - a later fragment follows what the rules decided on the first one. Where that was not seen, it has no row by a rule
+    that asks for its ports: `on_miss` decides, but never lets it pass
+  - a packet whose headers cannot be read shows no ports: a rule that encapsulates or drops takes it by its addresses
+    and protocol, a rule that passes by port does not
   - a packet that a rule chose and that cannot be encapsulated is dropped and counted, never sent in the clear
   - outer packets have DF set and ECN by RFC 6040; a packet that would be longer than the device's MTU is dropped and
     counted, unless it is TCP before segmentation: its segments are then cut smaller

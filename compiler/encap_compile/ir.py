@@ -396,6 +396,7 @@ class PacketNeeds(NamedTuple):
     hash: bool
     length: bool  # of the inner packet, and where its transport header begins: to encapsulate
     flow: bool  # what tells its flow from others
+    fragments: bool  # later fragments show what the first one did
     owner: bool  # what its socket says: cgroups, and what was chosen for it
     discovery: bool  # whether an IPv6 packet is neighbour discovery
 
@@ -540,6 +541,7 @@ class EgressProgram(NamedTuple):
     signatures: tuple[Signature, ...]
     tunnel_ends: tuple[TunnelEnd, ...]
     fits: bool  # answers to what came in by a tunnel
+    fragments: bool  # a rule or a key asks for what later fragments do not show
     link_local: tuple[str, ...]
     discovery: bool  # the rules could catch IPv6 neighbour discovery, which passes before them
 
@@ -730,6 +732,7 @@ class Decapsulator(NamedTuple):
     tagged: bool
     marks: tuple[Mark, ...]
     learns: bool
+    fragments: bool  # a match asks for what later fragments do not show
 
 
 class IngressProgram(NamedTuple):

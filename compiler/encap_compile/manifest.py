@@ -172,7 +172,7 @@ class Counter(Record):
 
     name: str  # as in the C struct
     offset: int
-    kind: str  # chosen, passed, dropped, refused, decapsulated, flows, connect, kept
+    kind: str  # chosen, passed, dropped, refused, decapsulated, flows, connect, noted (beside another)
     text: str  # what happened, for people
     place: str  # spec line, FILE:LINE, or empty
     formerly: str = later("")  # what the first release called it: what was counted by that name is this counter's

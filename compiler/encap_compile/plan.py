@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from .diagnostics import Diagnostic, Exit, Findings, Severity
 from .kernel.hooks.base import CGROUP_POINTS, Hook, OnHook
 from .kernel.pins import open_map
+from .loader.ahead import endings
 from .loader.bundle import Bundle
 from .loader.compose import Instance, decode, identity_of
 from .loader.contents import Content
@@ -95,6 +96,7 @@ class Plan:
     cgroups: tuple[CgroupChange, ...] = ()
     refused: tuple[Diagnostic, ...] = ()  # why apply would not carry it out
     scope: Scope | None = None
+    obstacles: tuple[str, ...] = ()  # filters before ours that end the chain, which apply cannot mend
 
     @property
     def refusal(self) -> Exit:
@@ -145,7 +147,18 @@ def plan(request: Request, bundle: Bundle | None = None) -> Plan:
     known = desired.cgroups
     scope = find_scope(desired.manifest, known, desired.findings) if known is not None else None
     found = desired.findings
-    return Plan(desired, observed, hooks, maps, rules, leftovers, found, cgroups, tuple(refused), scope)
+    obstacles = _obstacles(hooks, found)
+    return Plan(desired, observed, hooks, maps, rules, leftovers, found, cgroups, tuple(refused), scope, obstacles)
+
+
+def _obstacles(hooks: tuple[HookChange, ...], findings: Findings) -> tuple[str, ...]:
+    """Filters that end the chain before ours, or will: H133 for each."""
+    wanted = (h for h in hooks if h.action != DETACH)
+    found = tuple(words for h in wanted for words in endings(h.on, h.hook, h.programs, h.kind))
+    for words in found:
+        fix = "give it `continue` as its last action, a larger pref than 49000, or take it off"
+        findings.warning("H133", words, help=f"{fix}; on a kernel with TCX, --attach tcx runs before all filters")
+    return found
 
 
 def _overlaps(request: Request, desired: Desired, observed: Observed) -> list[Diagnostic]:

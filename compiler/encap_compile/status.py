@@ -11,6 +11,7 @@ from .kernel.devices import Device, devices
 from .kernel.hooks.base import CGROUP_POINTS, DEVICE_POINTS, Hook, OnHook, Point
 from .kernel.machine import seconds_since_boot
 from .loader import counters
+from .loader.ahead import endings, passed_by
 from .loader.attached import attached_indexes
 from .loader.cgroups import Cgroups, attached_path, find_cgroups, needed_points
 from .loader.closing import is_closed
@@ -104,7 +105,7 @@ def _look(paths: Paths, bundle: Manifest | None, deep: bool) -> Status:
     known = set(cgroups.numbers.values()) if cgroups else set()
     # Where a cgroup is gone, that is what is said, and not that its programs are.
     still = [h for h in expected if h.point in DEVICE_POINTS or h.target in known]
-    drift = [*_drift_devices(state, here), *_drift_hooks(hooks, still, manifest), *drift]
+    drift = [*_drift_devices(state, here), *_drift_hooks(hooks, still, manifest), *_drift_order(hooks, paths), *drift]
     drift += [f"a link on {_left_name(state, hook)} is left over: what it was on is gone" for _, hook in observed.stale]
     if is_closed(name):
         drift.append("its prefixes have no route, as before the first apply (`boot: closed`): apply again")
@@ -177,6 +178,17 @@ def _drift_hooks(hooks: tuple[HookStatus, ...], expected: list[Hook], manifest: 
             found.append(f"{where}: our program is not there any more")
         elif hook.running is not None and manifest and hook.identity != manifest.identity:
             found.append(f"{where}: other code runs than was applied (an apply was interrupted, or is going on)")
+    return found
+
+
+def _drift_order(hooks: tuple[HookStatus, ...], paths: Paths) -> list[str]:
+    """What runs before ours and keeps packets from it."""
+    ours = {h.hook: (h.on, h.running.kind, h.running.program_id, h.programs) for h in hooks if h.running is not None}
+    found = [words for hook, (on, kind, _, programs) in ours.items() for words in endings(on, hook, programs, kind)]
+    for passed in passed_by(ours, paths):
+        on, others = ours[passed.hook][0], ", ".join(o.name or f"program {o.program_id}" for o in passed.by)
+        seen = f"{passed.packets} packets of the device, and ours saw none of them"
+        found.append(f"{on} {passed.hook.point.word}: {others} runs before ours and ends the chain: {seen}")
     return found
 
 

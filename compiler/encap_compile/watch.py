@@ -85,7 +85,7 @@ def watch(asked: Callable[[], Request], say: Callable[[Round], None], once: bool
     with Stop() as stop, Changes() as changes:
         request = asked()
         watching, pause, ready = Watching(request), 0.0, False
-        say_closed = _closed(request)
+        closed, unclosed = _close(request)
         while not stop.told:
             changes.drain()  # what changes from here on shows when this is done
             before, watching = watching, watching.now()
@@ -98,11 +98,12 @@ def watch(asked: Callable[[], Request], say: Callable[[Round], None], once: bool
                 if not ready and not late:
                     raise
                 pause = min(max(2 * pause, RETRY_FIRST), RETRY_MOST)
-                closed = _closed(request) if late else 0
-                say(Round(None, _diagnostics(error), pause, late, closed or say_closed))
+                if late and ready:
+                    closed, unclosed = _close(request)
+                say(Round(None, [*_diagnostics(error), *unclosed], pause, late, closed))
                 watching = watching.after_failure()
             else:
-                pause, say_closed = 0.0, 0
+                pause, closed, unclosed = 0.0, 0, []
                 if applied.plan.changed or not ready or not watching.applied:
                     say(Round(applied, why=why))
                 watching = watching.after(applied)
@@ -112,12 +113,15 @@ def watch(asked: Callable[[], Request], say: Callable[[Round], None], once: bool
             _until_worth_a_try(watching, changes, stop, pause)
 
 
-def _closed(request: Request) -> int:
-    """How many prefixes were closed. What is wrong with the bundle is for apply to say."""
+def _close(request: Request) -> tuple[int, Sequence[Diagnostic]]:
+    """How many prefixes were closed, and what was in the way. What is wrong with the bundle is for apply to say."""
     try:
-        return close_until_applied(request)
+        return close_until_applied(request), []
     except DiagnosedError:
-        return 0
+        return 0, []
+    except (KernelError, OSError) as error:
+        words = f"the prefixes of `boot: closed` could not be closed: {error}"
+        return 0, [Diagnostic("H149", words, help="packets to them leave unencapsulated until the bundle is applied")]
 
 
 def _until_worth_a_try(watching: Watching, changes: Changes, stop: Stop, pause: float) -> None:

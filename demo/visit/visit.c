@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <sys/time.h>
 
-#include "exits.h" /* of the bundle */
+#include "teams.h" /* of the bundle */
 
 static int refused(void)
 {
@@ -17,7 +17,7 @@ int main(int count, char **words)
 {
 	struct timeval longest = {.tv_sec = 5};
 	struct sockaddr_in6 there = {.sin6_family = AF_INET6};
-	struct exits_socket_status now;
+	struct teams_socket_status now;
 	char text[64];
 	ssize_t length;
 	int fd;
@@ -26,7 +26,7 @@ int main(int count, char **words)
 		return 2;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	there.sin6_port = htons((uint16_t)atoi(words[3]));
-	fd = *words[1] ? exits_socket(AF_INET6, SOCK_STREAM, 0, words[1]) : socket(AF_INET6, SOCK_STREAM, 0);
+	fd = *words[1] ? teams_socket(AF_INET6, SOCK_STREAM, 0, words[1]) : socket(AF_INET6, SOCK_STREAM, 0);
 	if (fd < 0)
 		return refused();
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &longest, sizeof(longest)); /* of connect(), too */
@@ -37,10 +37,10 @@ int main(int count, char **words)
 		return refused();
 	printf("answered by %.*s\n", (int)length, text);
 	while (fgets(text, sizeof(text), stdin)) {
-		if (exits_status(fd, &now) != 0)
+		if (teams_status(fd, &now) != 0)
 			return refused();
 		printf("status: %s%s%s, %llu packets, %u bytes added, MSS %u\n",
-			now.state == EXITS_NOTHING ? "nothing chosen" : now.state == EXITS_CHOSEN ? "chosen" : "gone",
+			now.state == TEAMS_NOTHING ? "nothing chosen" : now.state == TEAMS_CHOSEN ? "chosen" : "gone",
 			*now.name ? " " : "", now.name, (unsigned long long)now.packets, now.overhead, now.mss);
 	}
 	return 0;

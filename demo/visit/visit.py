@@ -10,16 +10,16 @@ Then each line that it reads makes it say the status of its connection, and the 
 import socket
 import sys
 
-import exits  # exits.py of the bundle
+import teams  # teams.py of the bundle
 
-STATES = {exits.NOTHING: "nothing chosen", exits.CHOSEN: "chosen", exits.GONE: "gone"}
+STATES = {teams.NOTHING: "nothing chosen", teams.CHOSEN: "chosen", teams.GONE: "gone"}
 
 
 def main(name: str, *rest: str) -> int:
     try:
         with listen(name, *rest[1:]) if rest[0] == "listen" else connect(name, *rest) as sock:
             for _ in sys.stdin:
-                now = exits.status(sock)
+                now = teams.status(sock)
                 how = f"{STATES[now.state]} {now.name}".strip()
                 print(f"status: {how}, {now.packets} packets, {now.overhead} bytes added, MSS {now.mss}", flush=True)
     except OSError as error:
@@ -30,14 +30,14 @@ def main(name: str, *rest: str) -> int:
 
 def connect(name: str, address: str, port: str) -> socket.socket:
     there = (address, int(port))
-    sock = exits.create_connection(there, name, timeout=5) if name else socket.create_connection(there, timeout=5)
+    sock = teams.create_connection(there, name, timeout=5) if name else socket.create_connection(there, timeout=5)
     sock.sendall(b"who?")
     print(f"answered by {sock.recv(64).decode()}", flush=True)
     return sock
 
 
 def listen(name: str, address: str, port: str) -> socket.socket:
-    with exits.socket(name) as listener:
+    with teams.socket(name) as listener:
         listener.bind((address, int(port)))
         listener.listen()
         listener.settimeout(5)

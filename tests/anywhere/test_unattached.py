@@ -289,14 +289,15 @@ def test_other_namespaces(ways: Ways, inner: int) -> None:
         attached = socket.if_nametoindex("eth0")
     with exits.topology.router.entered():
         assert socket.if_nametoindex("wan") != attached, "by which the packets leave"
-    for cgroup in ("b", "units/one"):
+    for cgroup in ("b", "units/one", "c"):
         with exits.inside(cgroup):
             made = exits.topology.router.socket(FAMILY[inner], DATAGRAM)
             server = exits.topology.far.socket(FAMILY[inner], DATAGRAM)
         with made, server:
             server.settimeout(ARRIVES)
-            server.bind((str(PLAN["far"].underlay[inner]), 0))
-            made.sendto(b"from a pod", server.getsockname()[:2])
+            server.bind((str(PLAN["far"].underlay[inner]), PORT + 1 if cgroup == "c" else 0))
+            made.connect(server.getsockname()[:2])  # in `c` a rule chooses for sockets that connect there
+            made.send(b"from a pod")
             assert server.recv(64) == b"from a pod"
     assert exits.counters()["egress_unattached"] == dropped
 

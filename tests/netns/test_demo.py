@@ -73,7 +73,7 @@ WRONG = {
     ),
     "a listener that does not choose": (
         "visit.py",
-        "exits.socket(name)",
+        "teams.socket(name)",
         "socket.socket()",
         ["accepted, and chosen", "in the clear "],
     ),

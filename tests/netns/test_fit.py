@@ -11,10 +11,11 @@ import struct
 import time
 from collections.abc import Iterator
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 
-from tests.support import kernel_vxlan
+from tests.support import cli, kernel_vxlan
 from tests.support.links import mac_of, neighbour, set_offloads, veth
 from tests.support.netns import Namespace
 from tests.support.overlay import Overlay
@@ -182,3 +183,40 @@ def test_forwarded(network: Overlay, inner: int) -> None:
         for size in _segment_sizes(network.outer, inner):
             assert _write_arrives(inside, far, size), f"{size} bytes from behind"
             assert _write_arrives(far, inside, size), f"{size} bytes to behind"
+
+
+DIRECT = """\
+apiVersion: encap/v1alpha1
+name: direct
+kernel: "5.10"
+host: {uplink: device, address: {type: ip, default: uplink.address}, vtep_mac: mac}
+attach: {devices: [host.uplink]}
+encapsulations:
+  vxlan:
+    - ip: {source: host.address, destination: received.ip.source}
+    - udp: {destination_port: 4789, source_port: flow, checksum: zero}
+    - vxlan: {vni: 42}
+    - ethernet: {source: host.vtep_mac, destination: received.ethernet.source}
+ingress:
+  rules: [{name: from-lb, decapsulate: vxlan, from: any}]
+"""
+
+
+@pytest.mark.parametrize("clamp", [True, False])
+@pytest.mark.parametrize("inner", [4, 6])
+def test_answers_that_leave_directly(tmp_path: Path, inner: int, clamp: bool) -> None:
+    """Behind a balancer that encapsulates whatever clients send: the server answers without it, and says what fits."""
+    with Topology(offloads="off") as topology:
+        Overlay(topology, 4)
+        ours, far = topology.host("ours", inner), topology.host("far", inner)
+        for role in ("far", "near"):
+            topology.route_overlay("ours", role, direct=False, mtu=LINK)
+        topology.router.ip(f"route add {PLAN['far'].prefix[inner]} via {PLAN['far'].underlay[inner]}")
+        # As a balancer does, the device takes 1500 bytes. On the way outer packets are cut into fragments then.
+        topology.router.ip(f"link set wan mtu {LINK + 100}")
+        topology.far.ip(f"link set eth0 mtu {LINK + 100}", f"link set {kernel_vxlan.DEVICE} mtu {LINK}")
+        (tmp_path / "direct.yaml").write_text(DIRECT + ("" if clamp else "mtu: {clamp_mss: false}\n"))
+        bundle, _ = cli.compile_spec(tmp_path / "direct.yaml", tmp_path / "build")
+        cli.apply(topology.ours, bundle, uplink="eth0", vtep_mac=topology.mac("ours"))
+        assert _write_arrives(far, ours, 1000)
+        assert _write_arrives(far, ours, SEGMENTS[inner] - 12) == clamp

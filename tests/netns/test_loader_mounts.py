@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -68,7 +69,7 @@ def test_under_ip_netns_exec(net: Wire, tmp_path: Path) -> None:
     usual = "mount -t bpf bpf /sys/fs/bpf"
     for before, code in (("true", "H102"), (usual, "H130")):
         for words in verbs(bundle):
-            command = f"unset ENCAP_BPFFS; {before}; exec {' '.join([*CTL, *words])}"
+            command = f"unset ENCAP_BPFFS; {before}; exec {shlex.join([*CTL, *map(str, words)])}"
             own = f"ENCAP_STATE={net.ours.environment()['ENCAP_STATE']}"
             done = subprocess.run(
                 ["env", own, "ip", "netns", "exec", net.ours.name, "sh", "-c", command], capture_output=True, text=True
@@ -132,7 +133,7 @@ def test_within_the_pid_namespace_of_the_machine(net: Wire, tmp_path: Path) -> N
     """A container with `hostPID` sees the machine's PID 1, and needs no word."""
     bundle, root = write(tmp_path / "one"), tmp_path / "root"
     root.mkdir()
-    before = f"mount --rbind / {root} && exec chroot {root} {' '.join(CTL)} apply {bundle} --set uplink=eth0"
+    before = f"mount --rbind / {root} && exec chroot {root} {shlex.join(CTL)} apply {bundle} --set uplink=eth0"
     assert script(net, PRIVATE, before).returncode == 0
     assert runs(net)
     net.ctl("remove", "hand", check=0)

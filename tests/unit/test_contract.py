@@ -502,8 +502,8 @@ def lowered(folder: Path, *changes: tuple[str, str]) -> ir.SocketContract | None
     for before, after in changes:
         assert before in text
         text = text.replace(before, after)
-    (folder / "exits.yaml").write_text(text)
-    spec, program, _, findings = check_spec(str(folder / "exits.yaml"))
+    (folder / "teams.yaml").write_text(text)
+    spec, program, _, findings = check_spec(str(folder / "teams.yaml"))
     assert findings.all == []
     return lower_contract(spec, "0.1.0", program.program.title)
 
@@ -511,23 +511,23 @@ def lowered(folder: Path, *changes: tuple[str, str]) -> ir.SocketContract | None
 def test_the_spec_on_the_page(tmp_path: Path) -> None:
     made = lowered(tmp_path)
     assert made is not None
-    assert (made.name, made.level, made.reasons) == ("exits", socket_level("exits"), True)
+    assert (made.name, made.level, made.reasons) == ("teams", socket_level("teams"), True)
     assert [(r.name, r.text) for r in made.rules] == [
         ("chosen-a", "cgroup team-a.slice -> what the socket chose of exits, no row: next"),
         ("chosen-b", "cgroup team-b.slice -> what the socket chose of exits/lon,exits/nyc, no row: drop"),
     ]
     (table,) = made.tables
-    lines = (tmp_path / "exits.yaml").read_text().splitlines()
+    lines = (tmp_path / "teams.yaml").read_text().splitlines()
     assert [(r.text, r.constant, r.comment) for r in table.rows] == [
         ("exits/fra", "EXITS_FRA", "gre"),
         ("exits/lon", "EXITS_LON", "ipip"),
         ("exits/nyc", "EXITS_NYC", "ipip"),
     ]
     for place, words in [(r.place, r.text.split("/")[1]) for r in table.rows] + [(r.place, r.name) for r in made.rules]:
-        assert f"name: {words}," in lines[int(place.removeprefix("exits.yaml:")) - 1]
+        assert f"name: {words}," in lines[int(place.removeprefix("teams.yaml:")) - 1]
     assert (table.file, table.comment) == ("", "any row may be chosen")
     written(tmp_path, made)
-    assert module(tmp_path).EXITS_NYC == "exits/nyc"
+    assert module(tmp_path, "teams").EXITS_NYC == "exits/nyc"
 
 
 def test_only_what_rules_name(tmp_path: Path) -> None:
@@ -564,8 +564,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_code_on_the_page_compiles(tmp_path: Path) -> None:
-    shutil.copy(CASES / "exits.h", tmp_path)
-    shutil.copy(CASES / "exits.py", tmp_path)
+    written(tmp_path, contract("teams"))
     for body in blocks("c"):
         done = subprocess.run([compiled(tmp_path, body)], capture_output=True, text=True)
         assert (done.returncode, done.stdout) == (1, "") and "exits/fra" in done.stderr, "it fails closed"
@@ -573,10 +572,10 @@ def test_the_code_on_the_page_compiles(tmp_path: Path) -> None:
         (tmp_path / "page.py").write_text(body)
         command = [Path(sys.executable).parent / "mypy", "--strict", "--cache-dir", os.devnull, "page.py"]
         assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0, body
-    level = f"{socket_level('exits'):#x}"
+    level = f"{socket_level('teams'):#x}"
     assert len(blocks("c")) == 1 and len(blocks("python")) == 4
     assert sum(level in body for body in blocks("go")) == 1
-    assert f"`exits` has `{level}`" in PAGE.read_text()
+    assert f"`teams` has `{level}`" in PAGE.read_text()
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])

@@ -36,7 +36,7 @@ def bare(*words: str | Path, folder: Path, **more: str) -> subprocess.CompletedP
 @pytest.mark.kernel
 @pytest.mark.parametrize("source", HOST_PROGRAMS, ids=lambda path: path.stem)
 def test_programs_for_this_machine(tmp_path: Path, source: Path) -> None:
-    include = ["-I", str(ROOT / "build" / "exits")] if source.stem == "visit" else []
+    include = ["-I", str(ROOT / "build" / "teams")] if source.stem == "visit" else []
     done = bare(*CC, "-O2", *include, source, "-o", tmp_path / source.stem, folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / source.stem).read_bytes()[:4] == b"\x7fELF"
@@ -48,7 +48,7 @@ def test_programs_for_this_machine(tmp_path: Path, source: Path) -> None:
 @pytest.mark.kernel
 def test_objects(tmp_path: Path) -> None:
     """With nothing but Python, and with variables that lead a clang astray: the bytes are those of any other run."""
-    spec = ROOT / "examples" / "exits.yaml"
+    spec = ROOT / "examples" / "teams.yaml"
     command = [sys.executable, "-m", "encap_compile.cli", str(spec), "-o"]
     subprocess.run([*command, str(tmp_path / "here")], check=True, capture_output=True)
     astray = {
@@ -60,8 +60,8 @@ def test_objects(tmp_path: Path) -> None:
     }
     done = bare(*command, tmp_path / "there", folder=tmp_path, **astray)
     assert (done.returncode, done.stderr) == (0, "")
-    made = {path.name: path.read_bytes() for path in (tmp_path / "there" / "exits").iterdir()}
-    assert made == {path.name: path.read_bytes() for path in (tmp_path / "here" / "exits").iterdir()}
+    made = {path.name: path.read_bytes() for path in (tmp_path / "there" / "teams").iterdir()}
+    assert made == {path.name: path.read_bytes() for path in (tmp_path / "here" / "teams").iterdir()}
 
 
 def test_every_call_of_zig_names_a_target() -> None:

@@ -23,6 +23,17 @@ CODES: dict[str, Explained] = {
         "a new bpf filesystem over the old one. What is pinned there runs on and cannot be seen; another apply would\n"
         "put a second set of programs beside it.",
     ),
+    "H133": Explained(
+        "a filter before ours ends the chain",
+        "A packet that this filter matches never comes to our program: it is dropped, redirected, or leaves\n"
+        "unencapsulated. A filter that is no program ends the chain for what it matches, unless its last action is\n"
+        "`continue`: also without an action, and with `mirred egress mirror`, which passes what it has mirrored.\n\n"
+        "    tc filter add dev bond0 egress pref 10 matchall action mirred egress mirror dev mon0 continue\n\n"
+        "Filters of a smaller pref than 49000 run before a clsact filter of ours, and programs on TCX run before all\n"
+        "filters. What a program before ours does cannot be read from it: `encapctl status` looks for a moment\n"
+        "whether ours still runs while the device sends, which takes CAP_SYS_ADMIN. apply, plan and status exit\n"
+        "with 3.",
+    ),
     "K210": Explained(
         "a hook does not show what was attached",
         "After everything is done, apply looks at every hook anew, and one does not have our program, or another one.\n"

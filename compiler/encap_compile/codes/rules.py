@@ -295,7 +295,7 @@ an egress rule with `socket`: it has its place among the others, and without one
 spec. A name that the C library, Python or the bundle itself has already would hide the one from the other as soon as
 the bundle's folder is searched first.
 
-    name: exits      # exits.h, exits.py""",
+    name: exits      # exits.h and exits.py""",
     ),
     "W515": Explained(
         "a cgroup for nothing",

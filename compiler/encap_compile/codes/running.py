@@ -72,4 +72,9 @@ CODES = {
         "    encapctl unit build/NEW --set uplink=bond0\n    systemctl daemon-reload\n"
         "    systemctl enable encap-NEW; systemctl disable encap-OLD\n    encapctl remove OLD",
     ),
+    "H149": Explained(
+        "prefixes could not be closed",
+        "With `boot: closed`, the rules' prefixes have no route until the bundle is applied. The kernel refused the\n"
+        "routes or the rule that leads to them: it may lack CONFIG_IP_MULTIPLE_TABLES, or this process CAP_NET_ADMIN.",
+    ),
 }

@@ -20,7 +20,8 @@ from .options import LOCK_TIMEOUT, format_option, request, requesting
 def apply_command(context: Context, /, format_: str, **options: Any) -> int:
     """Make this machine run the bundle. Safe to run again, at the same time, and to kill at any point.
 
-    What plan would warn of, it warns of as well; a warning does not change the exit code.
+    What plan would warn of, it warns of as well. That does not change the exit code, but for a filter before ours
+    that ends the chain: exit 3, as of `status`.
     """
     context.format = format_
     from ..apply import apply
@@ -37,4 +38,4 @@ def apply_command(context: Context, /, format_: str, **options: Any) -> int:
         sys.stdout.flush()
         if diagnostics:
             report(diagnostics, context)
-    return Exit.DONE
+    return Exit.DRIFT if found.obstacles else Exit.DONE

@@ -37,4 +37,4 @@ def plan_command(context: Context, /, format_: str, strict: bool, **options: Any
     if found.refused and found.refusal is Exit.MACHINE:
         return Exit.MACHINE
     warned = any(d.severity is Severity.WARNING for d in diagnostics)
-    return Exit.DRIFT if found.changed or (strict and warned) else Exit.DONE
+    return Exit.DRIFT if found.changed or found.obstacles or (strict and warned) else Exit.DONE

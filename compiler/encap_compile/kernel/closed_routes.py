@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 from typing import Any
 
 from .errors import KernelError, kernel_error
@@ -18,6 +19,7 @@ from .rtnetlink import RTM_GETROUTE, RouteSocket, attributes
 
 PREFERENCE = 90  # before those that routing software adds (1000 for VRF), behind 0, the local table
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+IPV6 = Path("/proc/net/if_inet6")
 _RTM_GETRULE = 34
 _FIB_RULE = struct.Struct(
     "=BBBBBBBBI"
@@ -25,7 +27,7 @@ _FIB_RULE = struct.Struct(
 _FRA_PRIORITY, _FRA_TABLE = 6, 15
 _RTMSG = struct.Struct("=BBBBBBBBI")  # struct rtmsg, as in `routes`
 _RTA_TABLE = 15
-_EEXIST, _ENOENT, _ESRCH, _EAFNOSUPPORT = 17, 2, 3, 97
+_EAFNOSUPPORT = 97
 
 Network = IPv4Network | IPv6Network
 
@@ -36,6 +38,7 @@ def close(table: int, unreachable: Iterable[Network], thrown: Iterable[Network])
     Safe to repeat.
     """
     wanted = [(n, "unreachable") for n in unreachable] + [(n, "throw") for n in thrown]
+    wanted = [(n, kind) for n, kind in wanted if n.version == 4 or IPV6.exists()]  # else there are no such packets
     with _routing() as route:
         for network, kind in wanted:
             route.route("replace", dst=str(network), table=table, type=kind, family=FAMILIES[network.version])

@@ -26,6 +26,7 @@ BPF_MAP_TYPE_LPM_TRIE = 11
 BPF_MAP_TYPE_SK_STORAGE = 24
 
 BPF_ANY = 0
+BPF_STATS_RUN_TIME = 0
 BPF_OBJ_NAME_LEN = 16
 BPF_MPROG_MAX = 64  # programs on one TCX hook, kernel/bpf/mprog.c; BPF_CGROUP_MAX_PROGS of cgroup.c is the same
 BPF_FS_MAGIC = 0xCAFE4A11  # f_type of the bpf filesystem

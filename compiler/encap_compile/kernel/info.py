@@ -43,6 +43,36 @@ class _ProgramInfo(ctypes.Structure):
     )
 
 
+class _ProgramRuns(ctypes.Structure):
+    """struct bpf_prog_info up to `run_cnt` (Linux 5.1)."""
+
+    _fields_ = (
+        *_ProgramInfo._fields_,
+        ("ifindex", c_uint32),
+        ("gpl_compatible", c_uint32),
+        ("netns_dev", c_uint64),
+        ("netns_ino", c_uint64),
+        ("nr_jited_ksyms", c_uint32),
+        ("nr_jited_func_lens", c_uint32),
+        ("jited_ksyms", c_uint64),
+        ("jited_func_lens", c_uint64),
+        ("btf_id", c_uint32),
+        ("func_info_rec_size", c_uint32),
+        ("func_info", c_uint64),
+        ("nr_func_info", c_uint32),
+        ("nr_line_info", c_uint32),
+        ("line_info", c_uint64),
+        ("jited_line_info", c_uint64),
+        ("nr_jited_line_info", c_uint32),
+        ("line_info_rec_size", c_uint32),
+        ("jited_line_info_rec_size", c_uint32),
+        ("nr_prog_tags", c_uint32),
+        ("prog_tags", c_uint64),
+        ("run_time_ns", c_uint64),
+        ("run_cnt", c_uint64),
+    )
+
+
 class _TcxInfo(ctypes.Structure):
     _fields_ = (("ifindex", c_uint32), ("attach_type", c_uint32))
 
@@ -114,6 +144,13 @@ def program_info(fd: int) -> ProgramInfo:
     i = _ProgramInfo(nr_map_ids=first.nr_map_ids, map_ids=ctypes.addressof(ids) if first.nr_map_ids else 0)
     _query(fd, i)
     return ProgramInfo(i.id, bytes(i.tag).hex(), i.name.decode(errors="replace"), i.load_time, tuple(ids))
+
+
+def run_count(fd: int) -> int:
+    """How often a program has run while runs were counted. Raises KernelError."""
+    i = _ProgramRuns()
+    _query(fd, i)
+    return int(i.run_cnt)
 
 
 def link_info(fd: int) -> LinkInfo:

@@ -115,6 +115,7 @@ SIGNATURES: dict[str, tuple[Any, tuple[Any, ...], Check]] = {
     "bpf_map_lookup_batch": (c_int, (c_int, c_void_p, c_void_p, *_BATCH[1:]), _errno),
     "bpf_map_get_fd_by_id": (c_int, (c_uint32,), _errno),
     "bpf_prog_get_fd_by_id": (c_int, (c_uint32,), _errno),
+    "bpf_enable_stats": (c_int, (c_int,), _errno),
     "bpf_obj_get": (c_int, (c_char_p,), _errno),
     "bpf_obj_pin": (c_int, (c_int, c_char_p), _errno),
     "bpf_obj_get_info_by_fd": (c_int, (c_int, c_void_p, POINTER(c_uint32)), _errno),

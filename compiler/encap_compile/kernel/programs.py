@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .constants import BPF_STATS_RUN_TIME
 from .errors import NotFoundError
 from .handle import Handle
 from .info import ProgramInfo, program_info
@@ -19,6 +20,14 @@ class Program(Handle):
     @property
     def info(self) -> ProgramInfo:
         return program_info(self.fd)
+
+
+def counting_runs() -> Handle:
+    """Let the kernel count the runs of all programs as long as the handle is open (BPF_ENABLE_STATS, Linux 5.8).
+
+    Raises NotPermittedError without CAP_SYS_ADMIN, KernelError.
+    """
+    return Handle(libbpf().bpf_enable_stats(BPF_STATS_RUN_TIME))
 
 
 def describe_program(number: int) -> ProgramInfo | None:

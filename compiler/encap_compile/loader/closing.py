@@ -25,15 +25,22 @@ def table_of(bundle: str) -> int:
 
 
 def closable(manifest: Manifest) -> list[Network]:
-    """The literal prefixes of the rules that encapsulate."""
-    found = (d for r in manifest.rules if r.action in _ENCAPSULATES for d in r.destinations)
+    """The literal prefixes of the rules that encapsulate, and of those that drop by nothing but the destination."""
+    found = (d for r in manifest.rules if r.direction == "egress" for d in _closes(r))
     return list(dict.fromkeys(ip_network(d) for d in found))
 
 
 def left_open(manifest: Manifest) -> list[RuleSummary]:
-    """The rules whose packets leave unencapsulated before anything is applied: no route can tell them."""
-    encapsulating = [r for r in manifest.rules if r.direction == "egress" and r.action in _ENCAPSULATES]
-    return [r for r in encapsulating if manifest.boot != CLOSED or not r.destinations]
+    """The rules whose packets leave, unencapsulated or undropped, before anything is applied: no route tells them."""
+    rules = [r for r in manifest.rules if r.direction == "egress" and r.action in (*_ENCAPSULATES, "drop")]
+    return [r for r in rules if manifest.boot != CLOSED or not _closes(r)]
+
+
+def _closes(rule: RuleSummary) -> tuple[str, ...]:
+    if rule.action == "drop" and set(rule.match) != {"destination"}:
+        return ()  # what it passes would be closed with what it drops
+    literal = rule.destinations or rule.match.get("destination", ())
+    return literal if rule.action in (*_ENCAPSULATES, "drop") else ()
 
 
 def on_link(networks: Iterable[Network]) -> list[Network]:

@@ -12,6 +12,7 @@ from .names import c_name
 
 FAMILIES = ("ipv4", "ipv6")
 NO_CGROUPS: Mapping[str, str] = MappingProxyType({})
+PORT_WORDS = ("source_port", "destination_port")
 INLINE_PREFIXES = 8  # more than these are looked up in a trie instead of compared one by one
 LINK_LOCAL: dict[str, tuple[Prefix, ...]] = {
     # RFC 3927; link-scope multicast (RFC 5771, section 4); limited broadcast (RFC 919)
@@ -48,6 +49,12 @@ def _merged(ranges: Sequence[Range]) -> tuple[tuple[int, int], ...]:
         else:
             found.append((first, last))
     return tuple(found)
+
+
+def hidden_by_fragments(conditions: Sequence[ir.Condition], families: Sequence[str]) -> bool:
+    """Whether any of the conditions asks for what later fragments do not show: ports, and in IPv6 the protocol too."""
+    words = {*PORT_WORDS, *(("protocol",) if "ipv6" in families else ())}
+    return any(isinstance(c, ir.InRanges) and c.member in words for c in conditions)
 
 
 class Conditions:

@@ -33,9 +33,9 @@ def lower_counters(
         words = "a rule encapsulates it, and its route leaves by a device that is not attached: dropped"
         add("egress_unattached", "dropped", words)
     if clamps and (encapsulates or egress.fits):
-        add("egress_mss_kept", "kept", MSS_KEPT)
+        add("egress_mss_kept", "noted", MSS_KEPT)
     if clamps and ingress and (ingress.clamps or learns or (fit and fit.answers)):
-        add("ingress_mss_kept", "kept", MSS_KEPT)
+        add("ingress_mss_kept", "noted", MSS_KEPT)
     for connect in owners.connects if owners else ():
         words = f"{connect.chosen} was chosen" if connect.chosen else "nothing was chosen"
         text = f"rule {connect.name}: sockets for which {words}"
@@ -114,6 +114,12 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, add: Callable[..., Non
     words = f"neither {families}" if len(egress.families) == 2 else f"not {families}"
     add("egress_other", "passed", f"{words} by its frame, as ARP and tags within the frame: passed")
     add("egress_malformed", "dropped", "an IP header that cannot be read: dropped")
+    if egress.fragments:
+        add(
+            "egress_no_first_fragment",
+            "noted",
+            "a later fragment whose first one was not seen: rules by port follow on_miss, none lets it pass",
+        )
     if egress.signatures:
         add("egress_own_stack", "passed", "already encapsulated by this host: passed")
     if egress.link_local or egress.discovery:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from .. import ir
 from ..spec import EgressRule, Match, Spec
-from .conditions import LINK_LOCAL, Conditions, catches, families_of
+from .conditions import LINK_LOCAL, PORT_WORDS, Conditions, catches, families_of, hidden_by_fragments
 from .fit import overhead_constant
 from .names import c_name, place_text
 from .owners import choices
@@ -123,6 +123,7 @@ def lower_egress(
     conditions: Conditions,
     rules: tuple[ir.EgressRule, ...],
     fits: bool,
+    keys: Iterable[str],
 ) -> ir.EgressProgram:
     families = conditions.families
     found = dispatches(spec, stacks)
@@ -140,6 +141,7 @@ def lower_egress(
         signatures=told_apart,
         tunnel_ends=tunnel_ends(spec, encapsulators, conditions) if told_apart else (),
         fits=fits,
+        fragments=any(hidden_by_fragments(r.conditions, families) for r in rules) or bool({*keys} & {*PORT_WORDS}),
         link_local=link_local_families(spec, families),
         discovery="ipv6" in families and _catches_discovery(spec),
     )
@@ -159,9 +161,13 @@ def packet_needs(
     keys: Mapping[str, Sequence[str]],
     stacks: Sequence[ir.Stack],
     egress: ir.EgressProgram,
+    follows: bool,
     learns: bool,
 ) -> ir.PacketNeeds:
-    """What the rules, the keys and the stacks want to know; nothing else is parsed."""
+    """What the rules, the keys and the stacks want to know; nothing else is parsed.
+
+    `follows`: ingress asks for what fragments hide.
+    """
     conditions = [c for r in rules for c in r.conditions] + list(ingress_match)
     numbers = {c.member for c in conditions if isinstance(c, ir.InRanges)}
     key_words = {w for words in keys.values() for w in words}
@@ -174,8 +180,10 @@ def packet_needs(
     owner = owner or "cgroup" in key_words
     reflects = learns or any(r.action == "reflect" for r in rules)
     uses_hash = encapsulates and any(s.uses_hash for s in stacks)
+    fragments = egress.fragments or follows
     ports = (
-        bool(wanted & {"source_port", "destination_port"})
+        fragments
+        or bool(wanted & {"source_port", "destination_port"})
         or any(s.port >= 0 for s in egress.signatures)
         or uses_hash
         or reflects
@@ -191,6 +199,7 @@ def packet_needs(
         hash=uses_hash,
         length=encapsulates or owner or learns,
         flow=reflects,
+        fragments=fragments,
         owner=owner,
         discovery=discovery,
     )

@@ -10,7 +10,7 @@ from ..checks.known_bits import Known, difference, known_bits, unit
 from ..headers import catalogue
 from ..headers.model import Field, Header, NextProtocol, Space
 from ..spec import Addresses, AnySource, IngressRule, Prefix, Reference, Scalar, Spec, TableField
-from .conditions import INLINE_PREFIXES, Conditions
+from .conditions import INLINE_PREFIXES, Conditions, hidden_by_fragments
 from .names import c_name, place_text
 from .reflection import learn
 from .stacks import host_value
@@ -115,6 +115,7 @@ def _decapsulator(
         tagged=names_inner is not None and names_inner.tagged,
         marks=marks,
         learns=any(r.learn for r in lowered),
+        fragments=any(hidden_by_fragments(r.match, conditions.families) for r in lowered),
     )
 
 

@@ -35,6 +35,15 @@ from .stacks import family_field
 from .tables import LoweredTable, lower_table, manifest_stack
 from .used_stacks import described_replies, lower_stacks, replies, table_families
 
+FRAGMENTS = ir.ConstantGroup(
+    "Fragments that wait for those behind them.",
+    (
+        ir.NamedConstant("FRAGMENTS_MAX", "4096", "packets"),
+        ir.NamedConstant(
+            "FRAGMENTS_IDLE", "30000000000ULL", "ns: as long as Linux waits for the missing ones (net.ipv4.ipfrag_time)"
+        ),
+    ),
+)
 CGROUP_HOOKS = {  # how the function is called
     "cgroup_listen": "listener",
     "cgroup_create": "create",
@@ -87,7 +96,9 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     }
     found_in = {t.table for r in spec.egress.rules for t in r.targets} | {r.lookup for r in spec.ingress.rules}
     tables = {name: _with_fixed_rows(spec, name, t) if name in found_in else t for name, t in tables.items()}
-    egress = lower_egress(spec, in_use, signatures, conditions, rules, bool(fit and fit.remembers))
+    keys = {t.name: t.key for t in spec.endpoints.values() if t.name in families_of_tables}
+    key_words = [word for words in keys.values() for word in words]
+    egress = lower_egress(spec, in_use, signatures, conditions, rules, bool(fit and fit.remembers), key_words)
     ends = address_sets(spec, egress)
     for source in ends.values():  # the loader fills the set from the rows, compiled in or not
         table = tables[source.table]
@@ -95,7 +106,6 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         tables[source.table] = table._replace(manifest=rows_file)
     matches = [c for r in (owners.connects if owners else ()) for c in r.conditions]
     matches += [c for d in (ingress.decapsulators if ingress else ()) for r in d.rules for c in r.match]
-    keys = {t.name: t.key for t in spec.endpoints.values() if t.name in families_of_tables}
     packet = packet_needs(
         visible,
         rules,
@@ -103,6 +113,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         keys,
         [e.stack for d in found_dispatches for e in d.encapsulators],
         egress,
+        any(d.fragments for d in (ingress.decapsulators if ingress else ())),
         learns,
     )
     host = HostValues(spec)
@@ -130,7 +141,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     if owners and owners.guard:
         host.guard(owners.marks)
     host_members, host_layout, host_described = host.lower()
-    described_counters = counting.lower_counters(egress, ingress, learns, owners, spec.mtu.clamp_mss, fit)
+    clamps_mss = spec.mtu.clamp_mss and bool(egress.encapsulators or fit)
+    described_counters = counting.lower_counters(egress, ingress, learns, owners, clamps_mss, fit)
     described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, ends, bool(egress.signatures))
     includes = ["encap_bpf.h", "encap_address.h"]
     if in_use:
@@ -143,7 +155,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         includes.append("encap_flow.h")
     if remembers:
         includes.append("encap_flow_key.h")
-    if spec.mtu.clamp_mss and (egress.encapsulators or fit):
+    if clamps_mss:
         includes.append("encap_syn.h")
     if owners:
         includes.append("encap_socket.h")
@@ -163,6 +175,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         constants=(
             *constant_groups(in_use, frozenset(encapsulating), ingress.decapsulators if ingress else ()),
             *([fitting] if fitting else []),
+            *([FRAGMENTS] if packet.fragments else []),
             *([owner_constants(spec, owners, in_use)] if owners else []),
             *([flow_constants(spec)] if remembers else []),
         ),
@@ -177,7 +190,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         ingress=ingress,
         flows=flow_table(ingress, (r for rs in replies(spec, in_use).values() for r in rs)) if remembers else None,
         owners=owners,
-        clamps=spec.mtu.clamp_mss and bool(egress.encapsulators or fit),
+        clamps=clamps_mss,
         fit=fit,
     )
     contract = lower_contract(spec, compiler, program.title)

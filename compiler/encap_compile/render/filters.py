@@ -48,6 +48,10 @@ def used_tables(egress: ir.EgressProgram) -> set[str]:
     return set(tables_with_rows(egress))
 
 
+def may_lose_fragments(egress: ir.EgressProgram, program: ir.Program) -> bool:
+    return any(loses_fragments(rule, program) for rule in egress.rules)
+
+
 def tables_with_rows(egress: ir.EgressProgram) -> list[str]:
     chosen = {r.table: None for r in egress.rules if r.action == "encapsulate"}
     return list(chosen | {c.table: None for r in egress.rules for c in r.choices})
@@ -166,6 +170,27 @@ def key_may_hide(rule: ir.EgressRule, program: ir.Program) -> bool:
 def match_may_hide(rule: ir.EgressRule, program: ir.Program) -> bool:
     """Whether the rule takes packets for matching that do not show what it asks for."""
     return bool(hidden(program)) and any(isinstance(c, ir.InRanges) and c.unseen for c in rule.conditions)
+
+
+def loses_fragments(rule: ir.EgressRule, program: ir.Program) -> bool:
+    """Whether a fragment whose first one was not seen finds no row by the rule: it may be another rule's."""
+    return (
+        program.egress.fragments
+        and rule.action == "encapsulate"
+        and (match_may_hide(rule, program) or key_may_hide(rule, program))
+    )
+
+
+def keeps_fragments(rule: ir.EgressRule, program: ir.Program) -> bool:
+    """Whether such a fragment goes on to the next rule, but not out unencapsulated."""
+    return rule.on_miss != "drop" and loses_fragments(rule, program) and not key_may_hide(rule, program)
+
+
+def behind_kept(egress: ir.EgressProgram, program: ir.Program) -> list[int]:
+    """The places of rules that let pass, and of a default that does, behind the first that keeps fragments from it."""
+    first = next((i for i, rule in enumerate(egress.rules) if keeps_fragments(rule, program)), len(egress.rules))
+    actions = [*(rule.action for rule in egress.rules), egress.default]
+    return [i for i, action in enumerate(actions) if i > first and action == "pass"]
 
 
 def matched_sets(program: ir.Program) -> set[str]:
@@ -394,6 +419,10 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "may_fall_through": may_fall_through,
     "key_may_hide": key_may_hide,
     "match_may_hide": match_may_hide,
+    "loses_fragments": loses_fragments,
+    "keeps_fragments": keeps_fragments,
+    "behind_kept": behind_kept,
+    "may_lose_fragments": may_lose_fragments,
     "matched_sets": matched_sets,
     "reflects": reflects,
     "begins_a_group": begins_a_group,

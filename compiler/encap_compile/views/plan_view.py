@@ -197,7 +197,7 @@ def _boot_lines(plan: Plan) -> list[str]:
         lines += [f"    boot  open for the network itself, on-link there: {_some(inside)}"] if inside else []
     names = [rule.name for rule in left_open(manifest)]
     if names:
-        lines.append(f"    boot  unencapsulated until apply, and on a device made anew: {_some(names)}")
+        lines.append(f"    boot  not in force until apply, and on a device made anew: {_some(names)}")
     return lines
 
 

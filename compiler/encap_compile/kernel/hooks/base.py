@@ -63,12 +63,19 @@ class Owner:
 
 @dataclass(frozen=True)
 class OnHook:
-    """A program on a hook, or a filter that is no program (`program_id` 0)."""
+    """A program on a hook, or a filter that is no program (`program_id` 0).
+
+    `ends` says what a filter does with a packet that it matches, if what is behind it does not see that packet;
+    `priority` and `place` are those of a filter.
+    """
 
     kind: str  # tcx, clsact or cgroup
     program_id: int
     name: str
     ours: bool
+    ends: str = ""
+    priority: int = 0
+    place: str = ""
 
 
 class AttachKind(Protocol):

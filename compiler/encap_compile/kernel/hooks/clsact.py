@@ -30,7 +30,9 @@ class Clsact:
 
     def programs(self, owner: Owner, hook: Hook) -> list[OnHook]:
         return [
-            OnHook(self.name, f.program_id, f.name or f.kind, _is_ours(f, owner, hook.point))
+            OnHook(
+                self.name, f.program_id, f.name or f.kind, _is_ours(f, owner, hook.point), f.ends, f.priority, f.place
+            )
             for f in filters_on(hook.target, _PARENTS[hook.point])
         ]
 
