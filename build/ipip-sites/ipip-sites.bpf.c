@@ -320,13 +320,13 @@ static __always_inline const struct row_sites *find_in_sites(const struct packet
 /* Whether an address is an outer source of this host, on whatever device. */
 static __always_inline bool is_own_address(struct ip_address address)
 {
-	return bpf_map_lookup_elem(&own_addresses, &address) != NULL;
+	return is_there(bpf_map_lookup_elem(&own_addresses, &address));
 }
 
 /* Whether an address is in ends_sites__at_address. */
 static __always_inline bool in_ends_sites__at_address(struct ip_address address)
 {
-	return bpf_map_lookup_elem(&ends_sites__at_address, &address) != NULL;
+	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &address));
 }
 
 /* Whether a packet goes to an end of our tunnels. */
@@ -754,7 +754,7 @@ static __always_inline bool may_send_peers_ipv4(const struct stack_ipip_ipv4 *ou
 {
 	struct ip_address key = mapped_ipv4(outer->ipv4.source);
 
-	return bpf_map_lookup_elem(&ends_sites__at_address, &key) != NULL;
+	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &key));
 }
 
 /* ipv4: judge every header, outermost first, then take them off. */
@@ -862,7 +862,7 @@ static __always_inline bool may_send_peers_ipv6(const struct stack_ipip_ipv6 *ou
 {
 	struct ip_address key = from_ipv6(&outer->ipv6.source);
 
-	return bpf_map_lookup_elem(&ends_sites__at_address, &key) != NULL;
+	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &key));
 }
 
 /*

@@ -532,13 +532,13 @@ static __always_inline const struct row_exits *find_in_exits(__u32 row)
 /* Whether an address is an outer source of this host, on whatever device. */
 static __always_inline bool is_own_address(struct ip_address address)
 {
-	return bpf_map_lookup_elem(&own_addresses, &address) != NULL;
+	return is_there(bpf_map_lookup_elem(&own_addresses, &address));
 }
 
 /* Whether an address is in ends_exits__at_address. */
 static __always_inline bool in_ends_exits__at_address(struct ip_address address)
 {
-	return bpf_map_lookup_elem(&ends_exits__at_address, &address) != NULL;
+	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &address));
 }
 
 /* Whether a packet goes to an end of our tunnels. */
@@ -1124,7 +1124,7 @@ static __always_inline bool may_send_from_exits_ipv4(const struct stack_ipip_ipv
 {
 	struct ip_address key = mapped_ipv4(outer->ipv4.source);
 
-	return bpf_map_lookup_elem(&ends_exits__at_address, &key) != NULL;
+	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
 }
 
 /* ipv4: judge every header, outermost first, then take them off. */
@@ -1227,7 +1227,7 @@ static __always_inline bool may_send_from_exits_ipv6(const struct stack_ipip_ipv
 {
 	struct ip_address key = from_ipv6(&outer->ipv6.source);
 
-	return bpf_map_lookup_elem(&ends_exits__at_address, &key) != NULL;
+	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
 }
 
 /*
@@ -1330,11 +1330,8 @@ accepted:
 static __always_inline bool may_send_from_gre_ipv4(const struct stack_gre_ipv4 *outer)
 {
 	struct ip_address key = mapped_ipv4(outer->ipv4.source);
-	bool listed = bpf_map_lookup_elem(&ends_exits__at_address, &key) != NULL;
 
-	/* Or clang joins the answers for several rules by `|` while they are pointers, which the verifier refuses. */
-	asm volatile("" : "+r"(listed));
-	return listed;
+	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
 }
 
 /* ipv4 / gre: judge every header, outermost first, then take them off. */
@@ -1454,11 +1451,8 @@ accepted:
 static __always_inline bool may_send_from_gre_ipv6(const struct stack_gre_ipv6 *outer)
 {
 	struct ip_address key = from_ipv6(&outer->ipv6.source);
-	bool listed = bpf_map_lookup_elem(&ends_exits__at_address, &key) != NULL;
 
-	/* Or clang joins the answers for several rules by `|` while they are pointers, which the verifier refuses. */
-	asm volatile("" : "+r"(listed));
-	return listed;
+	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
 }
 
 /*
