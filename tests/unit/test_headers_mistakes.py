@@ -169,7 +169,7 @@ WRONG: dict[str, tuple[Header, str]] = {
             Word("one", (Field("n", 5, Length("tail", unit=4), ""), Field("rest", 11, Reserved(), ""))),
             tail=Field("data", 2016, Opaque(252), ""),
         ),
-        "252 bytes at most, and n counts up to 124",
+        "252 bytes at most, and n can count 124",
     ),
     "an option's head of another form": (
         header(

@@ -27,6 +27,7 @@ KEYWORDS = ("flow", "inherit", "zero")
 INHERITED = ("dscp", "ttl", "hop_limit")
 EXTENTS = ("header", "tail", "datagram", "payload")
 UNIT = 4  # bytes by which tails are counted
+LONGEST_TAIL = 252  # bytes: see `mistakes.LONGEST`
 VERIFIED = (Length, InternetChecksum, Ecn)
 
 
@@ -144,9 +145,9 @@ def tail_mistakes(header: Header) -> Iterator[str]:
         yield f'{tail.name}: nothing counts it: write a field with Length("tail", unit={UNIT})'
         return
     _, field = counted
-    most = ((1 << field.bits) - 1) * UNIT
+    most = min(((1 << field.bits) - 1) * UNIT, LONGEST_TAIL)
     if not 0 < tail.role.most <= most or tail.role.most % UNIT:
-        yield f"{tail.name}: {tail.role.most} bytes at most, and {field.name} counts up to {most}: write most={most}"
+        yield f"{tail.name}: {tail.role.most} bytes at most, and {field.name} can count {most}: write most={most}"
     elif tail.bits != 8 * tail.role.most:
         yield f"{tail.name}: {tail.bits} bits, and {tail.role.most} bytes at most: write {8 * tail.role.most} bits"
     if isinstance(tail.role, Options):

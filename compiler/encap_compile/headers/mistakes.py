@@ -17,7 +17,8 @@ from .room import L2, L3, L4
 NAME = pattern(r"[a-z][a-z0-9]*(_[a-z0-9]*[a-z][a-z0-9]*)*")  # no `_2` at the end: that is a stack's second of a name
 ALIGNED = {8: 1, 16: 2, 32: 4, 48: 2, 128: 4}  # bits of a struct member -> its alignment in bytes
 WIDE = {48: "mac", 128: "ipv6"}  # bits of words that are one value -> its type
-LONGEST = 256  # bytes: eight headers with the longest tails still fit into one call of bpf_skb_adjust_room
+# Bytes: eight headers with the longest tails are less than one call of the helper adds (BPF_SKB_MAX_LEN_DIFF, 0xfff).
+LONGEST = 256
 SPACES = {Space.ETHERTYPE: 16, Space.IP_PROTOCOL: 8, Space.UDP_PORT: 16}
 ROOM_FLAGS = {"", f"{L3}_IPV4", f"{L3}_IPV6", f"{L4}_UDP", f"{L4}_GRE", f"{L2}(ETH_HLEN)"}
 TAKEN = {"truncated", "length", "payload", "source", "match", "ecn", "gso", "room", "vlan"}  # refusals of no header

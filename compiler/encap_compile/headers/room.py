@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 from .model import Header, Length, Word
 
-LONGEST = 0xFFF  # bytes by which one call may lengthen a packet (BPF_SKB_MAX_LEN_DIFF)
 L3, L4, L2 = "BPF_F_ADJ_ROOM_ENCAP_L3", "BPF_F_ADJ_ROOM_ENCAP_L4", "BPF_F_ADJ_ROOM_ENCAP_L2"
 L2_ETH_SINCE = (5, 13)  # BPF_F_ADJ_ROOM_ENCAP_L2_ETH
 
