@@ -507,7 +507,8 @@ struct {
 
 /*
  * By how much the answer to a packet can grow, by the rules that it may meet. What only the answer shows, its DSCP or
- * mark, counts as right.
+ * mark, counts as right. Barriers, so that each rule reads the packet again: of values that are kept, the verifier would
+ * remember what the rules before have found, and walk on once for each.
  */
 static __always_inline __u32 overhead_of_answer(void)
 {

@@ -428,7 +428,8 @@ struct {
 
 /*
  * By how much the answer to a packet can grow, by the rules that it may meet. What only the answer shows, its DSCP or
- * mark, counts as right.
+ * mark, counts as right. Barriers, so that each rule reads the packet again: of values that are kept, the verifier would
+ * remember what the rules before have found, and walk on once for each.
  */
 static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 {
@@ -444,13 +445,17 @@ static __always_inline void fit_answer(
 	struct __sk_buff *skb, __u32 transport, bool is_ipv4, const struct connection *answer)
 {
 	struct counters *counters = counters_of_this_cpu();
-	struct packet packet = {};
+	struct packet found = {};
+	const struct packet *packet;
 	__u32 overhead;
 
-	packet.is_ipv4 = is_ipv4;
-	packet.source = answer->source;
-	packet.destination = answer->destination;
-	overhead = overhead_of_answer(&packet);
+	found.is_ipv4 = is_ipv4;
+	found.source = answer->source;
+	found.destination = answer->destination;
+	packet = through_scratch(&found);
+	if (!packet)
+		return;
+	overhead = overhead_of_answer(packet);
 	if (counters && overhead && clamp_mss(skb, transport, is_ipv4 ? IPV4_HLEN : IPV6_HLEN, overhead))
 		count(&counters->ingress_mss_kept, skb);
 }

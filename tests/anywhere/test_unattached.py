@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from encap_compile.kernel.machine import kernel_version
+from tests.support import cli
 from tests.support.cgroups import Tree
 from tests.support.exits import APPLICATION, ARRIVES, FAMILY, PORT, SERVICE, WHO, Exits, ask, ask_datagram
 from tests.support.netns import CommandError
@@ -339,7 +340,8 @@ def test_devices_come_and_go(ways: Ways) -> None:
     try:
         for _ in range(2):
             before = said["sent"]
-            exits.apply(exits.bundle, "--set", "uplink=eth0,eth1", "--set", f"address={PLAN['ours'].underlay[4]}")
+            both = {"uplink": "eth0,eth1", "address": str(PLAN["ours"].underlay[4]), "tree": exits.tree.path}
+            cli.apply(exits.topology.ours, exits.bundle, **both)
             until(lambda before=before: said["sent"] > before + 20, "packets by the second device", ARRIVES)
             exits.apply(exits.bundle)
             before = said["EPERM"]
