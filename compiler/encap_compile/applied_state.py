@@ -36,7 +36,7 @@ def applied_state(planned: Plan, state: State, pins: dict[str, str]) -> State:
         replaces="",
         namespace_cookie=state.namespace_cookie or never_reused(),
         boot_id=boot_id(),
-        bpffs=str(desired.paths.bpffs),
+        bpffs=str(desired.paths.bpffs.absolute()),
         bpffs_instance=instance_of(desired.paths.bpffs),
     )
     if desired.cgroups is None:

@@ -10,6 +10,7 @@ from .loader.desired import require_privilege
 from .loader.inventory import Elsewhere, bundles_elsewhere, bundles_here
 from .loader.kept_folder import kept_bundles
 from .loader.paths import Paths
+from .loader.pins_elsewhere import require_pins
 from .status import Status, status
 
 
@@ -35,9 +36,10 @@ class Overview:
 
 
 def overview(bpffs: str = "", deep: bool = False) -> Overview:
-    """Look at every bundle; change nothing. Raises DiagnosedError (H101), KernelError."""
+    """Look at every bundle; change nothing. Raises DiagnosedError (H101, H102, H130, H131), KernelError."""
     require_privilege()
     paths = Paths.of("", bpffs)
+    require_pins(paths)
     found = []
     for name in bundles_here(paths):
         try:

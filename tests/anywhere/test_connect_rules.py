@@ -34,6 +34,7 @@ INNER = pytest.mark.parametrize("inner", [4, 6], ids=["ipv4 inside", "ipv6 insid
 NEWER = kernel_version() >= (5, 19)
 STREAM, DATAGRAM, MPTCP = socket.SOCK_STREAM, socket.SOCK_DGRAM, 262
 RULE, OTHER = PORT, 8000  # a port that the rule `chosen-for` names, and one that no rule does
+SILENT = PORT + 2  # the rule names it too, and nobody answers there
 BY_NOBODY, BY_APPLICATION, BY_RULE = 0, 1, 2
 UNREACHABLE = {4: "198.51.100.77", 6: "2001:db8:5::77"}
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -47,11 +48,12 @@ def exits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exits]:
             topology.ours.ip(f"route add unreachable {address}")
         spec = EXITS["two-exits-newer" if NEWER else "two-exits"]
         found.apply(bundle(spec, tmp_path_factory.mktemp("exits")))
-        # Nobody answers at the other port, not even by an ICMP error.
+        # Nobody answers at these ports, not even by an ICMP error.
         for role in (*ROLES, "router"):
             for version, address in SERVICE.items():
-                sink = topology.namespaces[role].socket(FAMILY[version], DATAGRAM)
-                stack.enter_context(sink).bind((address, OTHER))
+                for port in (OTHER, SILENT):
+                    sink = topology.namespaces[role].socket(FAMILY[version], DATAGRAM)
+                    stack.enter_context(sink).bind((address, port))
         yield found
         found.close()
 
@@ -115,12 +117,12 @@ def test_connected_again(exits: Exits, inner: int) -> None:
 def test_dissolved(exits: Exits, inner: int) -> None:
     """UDP: connect() to AF_UNSPEC takes back what a rule chose"""
     with exits.socket("c", inner, DATAGRAM) as client:
-        client.connect((SERVICE[inner], RULE))
+        client.connect((SERVICE[inner], SILENT))
         left(exits, "near", client)
         dissolve(client)
         assert whose(exits, client) == NOTHING
-        left(exits, "clear", client, (SERVICE[inner], RULE))
-        client.connect((SERVICE[inner], RULE))
+        left(exits, "clear", client, (SERVICE[inner], SILENT))
+        client.connect((SERVICE[inner], SILENT))
         left(exits, "near", client)
 
 
@@ -128,16 +130,16 @@ def test_dissolved(exits: Exits, inner: int) -> None:
 def test_failed(exits: Exits, inner: int) -> None:
     """UDP: a connect() that fails leaves the association, and its decision, in force"""
     with exits.socket("c", inner, DATAGRAM) as client:
-        client.connect((SERVICE[inner], RULE))
+        client.connect((SERVICE[inner], SILENT))
         for _ in range(3):
             with pytest.raises(OSError):
                 client.connect((UNREACHABLE[inner], OTHER))
-            assert client.getpeername()[:2] == (SERVICE[inner], RULE)
+            assert client.getpeername()[:2] == (SERVICE[inner], SILENT)
             assert whose(exits, client) == CHOSEN
             left(exits, "near", client)
         client.connect((SERVICE[inner], OTHER))
         with pytest.raises(OSError):
-            client.connect((UNREACHABLE[inner], RULE))
+            client.connect((UNREACHABLE[inner], SILENT))
         assert whose(exits, client) == NOTHING
         left(exits, "clear", client)
 
@@ -147,14 +149,14 @@ def test_by_the_application(exits: Exits, inner: int) -> None:
     """What the application has chosen stays, whatever it connects to"""
     with exits.socket("c", inner, DATAGRAM) as client:
         exits.choose(client, "exits/far")
-        for port in (RULE, OTHER):
+        for port in (SILENT, OTHER):
             client.connect((SERVICE[inner], port))
             assert whose(exits, client) == ("exits/far", BY_APPLICATION, 0)
             left(exits, "far", client)
         dissolve(client)
         left(exits, "far", client, (SERVICE[inner], OTHER))
     with exits.socket("c", inner, DATAGRAM) as client:  # a rule first, then the application
-        client.connect((SERVICE[inner], RULE))
+        client.connect((SERVICE[inner], SILENT))
         exits.choose(client, "exits/far")
         assert whose(exits, client) == ("exits/far", BY_APPLICATION, 0)
         client.connect((SERVICE[inner], OTHER))
@@ -162,7 +164,7 @@ def test_by_the_application(exits: Exits, inner: int) -> None:
         exits.choose(client, "")
         assert whose(exits, client) == NOTHING
         left(exits, "clear", client)
-        client.connect((SERVICE[inner], RULE))
+        client.connect((SERVICE[inner], SILENT))
         assert whose(exits, client) == CHOSEN
         left(exits, "near", client)
 
@@ -170,7 +172,7 @@ def test_by_the_application(exits: Exits, inner: int) -> None:
 def test_mapped(exits: Exits) -> None:
     """An IPv6 socket that connects to IPv4 addresses, and fails to"""
     with exits.socket("c", 6, DATAGRAM) as client:
-        client.connect((f"::ffff:{SERVICE[4]}", RULE))
+        client.connect((f"::ffff:{SERVICE[4]}", SILENT))
         assert whose(exits, client) == CHOSEN
         left(exits, "near", client)
         with pytest.raises(OSError):

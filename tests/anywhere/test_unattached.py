@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from encap_compile.kernel.machine import kernel_version
+from tests.support import cli
 from tests.support.cgroups import Tree
 from tests.support.exits import APPLICATION, ARRIVES, FAMILY, PORT, SERVICE, WHO, Exits, ask, ask_datagram
 from tests.support.netns import CommandError
@@ -282,7 +283,10 @@ def test_loopback(ways: Ways, make: Maker, inner: int) -> None:
 
 @INNER
 def test_other_namespaces(ways: Ways, inner: int) -> None:
-    """Sockets of other network namespaces in the same cgroups"""
+    """Sockets of other network namespaces in the same cgroups (from Linux 5.14 on: see docs/sockets.md)"""
+    if kernel_version() < (5, 14):  # but for the machine's first, namespaces cannot be told apart: plan warns of it
+        assert "H150" in ways.exits.plan_text()
+        return
     exits = ways.exits
     dropped = exits.counters()["egress_unattached"]
     with exits.topology.ours.entered():
@@ -339,7 +343,8 @@ def test_devices_come_and_go(ways: Ways) -> None:
     try:
         for _ in range(2):
             before = said["sent"]
-            exits.apply(exits.bundle, "--set", "uplink=eth0,eth1", "--set", f"address={PLAN['ours'].underlay[4]}")
+            both = {"uplink": "eth0,eth1", "address": str(PLAN["ours"].underlay[4]), "tree": exits.tree.path}
+            cli.apply(exits.topology.ours, exits.bundle, **both)
             until(lambda before=before: said["sent"] > before + 20, "packets by the second device", ARRIVES)
             exits.apply(exits.bundle)
             before = said["EPERM"]

@@ -32,7 +32,7 @@ def net() -> Iterator[Wire]:
 
 def verbs(bundle: Path) -> list[list[str]]:
     named = [str(bundle), "--set", "uplink=eth0"]
-    return [["plan", *named], ["apply", *named], ["watch", *named], ["status", "hand"], ["stats", "hand"],
+    return [["plan", *named], ["apply", *named], ["watch", *named], ["status", "hand"], ["status"], ["stats", "hand"],
             ["remove", "hand"], ["sweep"]]  # fmt: skip
 
 

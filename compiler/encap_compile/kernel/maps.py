@@ -25,9 +25,13 @@ class Packed:
     keys: bytes
     values: bytes
 
+    def pieces(self, key_size: int, value_size: int) -> tuple[list[bytes], list[bytes]]:
+        """The keys, and the values."""
+        return _pieces(self.keys, key_size), _pieces(self.values, value_size)
+
     def items(self, key_size: int, value_size: int) -> Iterator[tuple[bytes, bytes]]:
         """Each entry's key and value."""
-        return zip(_pieces(self.keys, key_size), _pieces(self.values, value_size), strict=True)
+        return zip(*self.pieces(key_size, value_size), strict=True)
 
 
 class Map(Handle):
@@ -108,9 +112,9 @@ class Map(Handle):
         cursors = [ctypes.create_string_buffer(max(info.key_size, 8)) for _ in range(2)]
         keys, values, total = [], [], 0
         position: int | None = None
+        key_buffer = ctypes.create_string_buffer(chunk * info.key_size)
+        value_buffer = ctypes.create_string_buffer(chunk * info.value_size)
         while True:
-            key_buffer = ctypes.create_string_buffer(chunk * info.key_size)
-            value_buffer = ctypes.create_string_buffer(chunk * info.value_size)
             count, ended = c_uint32(chunk), False
             into = ctypes.addressof(cursors[1]), ctypes.addressof(key_buffer), ctypes.addressof(value_buffer)
             try:
@@ -119,9 +123,11 @@ class Map(Handle):
                 ended = True
             except FullError:  # a bucket of a hash map holds more than the chunk: it is read whole or not at all
                 chunk *= 2
+                key_buffer = ctypes.create_string_buffer(chunk * info.key_size)
+                value_buffer = ctypes.create_string_buffer(chunk * info.value_size)
                 continue
-            keys.append(key_buffer.raw[: count.value * info.key_size])
-            values.append(value_buffer.raw[: count.value * info.value_size])
+            keys.append(ctypes.string_at(key_buffer, count.value * info.key_size))
+            values.append(ctypes.string_at(value_buffer, count.value * info.value_size))
             total += count.value
             if ended:
                 return Packed(total, b"".join(keys), b"".join(values))

@@ -42,10 +42,16 @@ def shares_the_machines_mounts() -> bool:
     return bool(mounts) and bool({fields[0] for fields in mounts or ()} & {fields[0] for fields in _fields(_OWN)})
 
 
-def bpffs_still_mounted(instance: str) -> bool:
-    """Whether a bpf filesystem is mounted anywhere that can be seen: also where another mount hides it."""
-    mounts = [*_fields(_OWN), *(_of_the_machine() or ())]
-    return any(fields[2] == instance and fields[fields.index("-") + 1] == "bpf" for fields in mounts)
+def bpffs_still_mounted(instance: str, path: Path) -> bool:
+    """Whether a bpf filesystem is still mounted where a path is, also if another mount hides it there.
+
+    Elsewhere, its number may be that of a later one.
+    """
+    for fields in (*_fields(_OWN), *(_of_the_machine() or ())):
+        there = fields[2] == instance and fields[fields.index("-") + 1] == "bpf"
+        if there and path.is_relative_to(unescaped(fields[4])):
+            return True
+    return False
 
 
 def _of_the_machine() -> list[list[str]] | None:

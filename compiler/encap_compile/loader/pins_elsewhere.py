@@ -27,7 +27,9 @@ def require_same_bpffs(paths: Paths) -> None:
     state = load(paths.state)
     if state is None or not state.bpffs_instance or from_another_namespace(state):
         return
-    if _instance(paths.bpffs) == state.bpffs_instance or not bpffs_still_mounted(state.bpffs_instance):
+    if _instance(paths.bpffs) == state.bpffs_instance or not bpffs_still_mounted(
+        state.bpffs_instance, Path(state.bpffs)
+    ):
         return
     words = f"{paths.bundle} is pinned in another bpf filesystem than the one at {paths.bpffs}: that at {state.bpffs}"
     fix = f"say --bpffs {quote(state.bpffs)}"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
-from ...folders import PUBLIC_FILE, write_file
+from ...folders import PUBLIC_FILE, create_file
 from ..constants import ETH_P_ALL, TC_CLSACT_EGRESS, TC_CLSACT_INGRESS
 from ..errors import KernelError, kernel_error
 from ..filters import Filter, clsact_qdisc, filters_on, has_filters
@@ -82,7 +82,7 @@ class Clsact:
             return
         # The mark comes first: killed in between, a later `remove` still knows that the qdisc is ours to delete.
         mark = _mark(owner, ifindex)
-        write_file(mark, b"", PUBLIC_FILE)
+        create_file(mark, b"", PUBLIC_FILE)
         try:
             add_clsact(ifindex)
         except KernelError:

@@ -13,6 +13,7 @@ from ...kernel.errors import KernelError
 from ...kernel.routes import RoutingRule
 from ..desired import Desired
 from .attached import Attachment
+from .ends import Ends
 from .mtu import Fits
 from .network import Network
 from .nexthop import NextHops
@@ -49,8 +50,11 @@ def check_routes(desired: Desired) -> RouteReport:
     reachability.check({r.name: r for t in reached for r in t.rules}.values())
     for target in reached:
         placed: list[Placed] = place(target, network.tables) if target.by_destination else []
-        next_hops.check(target, placed)
-        fits.check(target, placed)
+        column = target.ends()
+        ends = Ends(column, network.tables) if column is not None else None
+        if column is not None and ends is not None:
+            next_hops.check(target, placed, column, ends)
+        fits.check(target, placed, ends)
         reachability.check_rows(target, placed)
     reachability.finish()
     fits.finish()

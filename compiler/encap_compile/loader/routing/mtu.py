@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from ...kernel.routes import IPNetwork, Kind
 from ...manifest import Manifest, RuleSummary
+from .ends import Ends
 from .intervals import Interval, prefixes
 from .network import Network, Way
 from .pairs import Placed
-from .reach import VERSIONS, Target, destinations_of, family_of
+from .reach import VERSIONS, Target, destinations_of
 from .report import RouteReport, listed
 
 _TCP = "6"
@@ -39,10 +40,10 @@ class Fits:
         self.network, self.manifest, self.report = network, manifest, report
         self.cases: dict[_Case, dict[Way, dict[Interval, None]]] = {}
 
-    def check(self, target: Target, placed: Iterable[Placed]) -> None:
+    def check(self, target: Target, placed: Iterable[Placed], ends: Ends | None) -> None:
         """Look at every way that packets of a target's rules take."""
         hit = {p.version: p.hit() for p in placed}
-        overhead = self._overhead(target)
+        overhead = self._overhead(target, ends)
         for lost in (_ALL, _NOT_TCP):
             rules = [r for r in target.rules if _loses(r) == lost]
             for version in VERSIONS if rules else ():
@@ -96,7 +97,7 @@ class Fits:
         case = _Case(device.name, device.mtu, overhead, way.route.mtu, lost)
         self.cases.setdefault(case, {}).setdefault(way, {})[part] = None
 
-    def _overhead(self, target: Target) -> int:
+    def _overhead(self, target: Target, ends: Ends | None) -> int:
         """The most bytes that are added, in any of the stacks that rows take: by their encapsulation and family."""
         if target.table is None:
             answers = {name for reply in self.manifest.replies for name in reply.stacks}
@@ -104,9 +105,8 @@ class Fits:
                 (s.overhead for s in self.manifest.stacks if s.name in answers), default=self.manifest.max_overhead
             )
         stacks = list(target.table.stacks)
-        ends = target.ends()
-        if ends and target.table.family_field:
-            families = {f"ipv{family_of(end)[0]}" for end in set(ends)}
+        if ends is not None and target.table.family_field:
+            families = {f"ipv{v}" for v in ends.versions()}
             stacks = [s for s in stacks if s.outer_family in families] or stacks
         if target.rows is not None and any(target.rows.encapsulations):
             taken = set(target.rows.encapsulations)

@@ -15,10 +15,12 @@ from functools import cached_property
 
 from ...kernel.routes import Hop, IPAddress, Kind, Route
 from ...manifest import RuleSummary
+from ...values import MAPPED
 from ..neighbours import Neighbours, neighbours
+from .ends import Ends, Lies, of_interval
 from .intervals import address
 from .network import Network, Way
-from .pairs import Placed, count_pairs
+from .pairs import OUTSIDE, Placed
 from .reach import Target, family_of, named
 from .report import SHOWN, RouteReport, listed
 
@@ -43,21 +45,18 @@ class NextHops:
         self.wrong: dict[str, None] = {}
         self.wrong_count = 0
         self.unknown: dict[IPAddress, int] = {}
-        self._ends: dict[bytes, tuple[IPAddress, int]] = {}  # tunnel end -> its address and interval
         self._own: dict[str, None] = {}
         self._on_link: tuple[dict[str, RuleSummary], dict[str, None]] = {}, {}  # rules, links
 
-    def check(self, target: Target, placed: Sequence[Placed]) -> None:
+    def check(self, target: Target, placed: Sequence[Placed], ends: Sequence[bytes], known: Ends) -> None:
         """Compare all rows of a table, each once."""
-        ends = target.ends()
-        if ends is None or target.rows is None:
-            return
-        self._find_ends(set(ends))
+        for version in self.network.tables:
+            self.network.find(version, known.intervals(version))
         if target.by_destination:
             for rows in placed:
-                self._check_placed(target, rows, ends)
+                self._check_placed(target, rows, ends, known)
         else:
-            self._check_any(target, ends)
+            self._check_any(target, ends, known)
 
     def finish(self) -> None:
         """Say what was found."""
@@ -78,36 +77,44 @@ class NextHops:
                 fix = "route the inner prefix over the endpoint's device: the packet leaves by the device it came to"
             report.warn("H113", words, fix)
 
-    def _find_ends(self, ends: set[bytes]) -> None:
-        for raw in ends - self._ends.keys():
-            version, number = family_of(raw)
-            self._ends[raw] = address(version, number), self.network.tables[version].at(number)
-        for version in self.network.tables:
-            self.network.find(version, {at for end, at in self._ends.values() if end.version == version})
-
-    def _check_placed(self, target: Target, placed: Placed, ends: Sequence[bytes]) -> None:
+    def _check_placed(self, target: Target, placed: Placed, ends: Sequence[bytes], known: Ends) -> None:
         """Rows that are found by the packet's destination."""
-        on_link: set[int] = set()
         self.network.find(placed.version, placed.hit())
-        for (index, end), count in count_pairs(placed, ends).items():
+        at = placed.at if not placed.crossing else placed.only()
+        chosen = ends if len(placed.rows) == len(ends) else [ends[i] for i in placed.rows]
+        indices = dict.fromkeys(at)
+        for index in (i for i in indices if i != OUTSIDE):
             way = self.network.way(placed.version, index)
             if way is not None and self.keep and way.reached and way.on_link:
-                on_link.add(index)  # each row has a next hop of its own
+                self._check_on_link(way, placed, [p for p, here in enumerate(at) if here == index], chosen, known)
                 continue
-            verdict = self._judge(way, end)
-            self._count(verdict, count)
-            if verdict is Verdict.WRONG and way is not None and len(self.wrong) < SHOWN:
-                self._show(way, end, self._inner(placed, ends, index, end))
-        if on_link:
-            for position, index in enumerate(placed.at):
-                if index in on_link and position not in placed.crossing:
-                    way = self.network.way(placed.version, index)
-                    self._check_ways({way: placed.inner(position)} if way else {}, ends[placed.rows[position]], 1)
+            mine = of_interval(chosen, at, index, len(indices) == 1)
+            shown = self._check_way(way, mine, known)
+            for end in shown if way is not None else ():
+                position = next(
+                    p for p, (here, one) in enumerate(zip(at, chosen, strict=True)) if here == index and one == end
+                )
+                self._show(way, end, placed.inner(position))  # type: ignore[arg-type]
         for position, several in placed.crossing.items():
-            found = self._ways_of(placed.version, several)
-            self._check_ways(self._beyond_link(target, found), ends[placed.rows[position]], 1, by_route=True)
+            found = self._beyond_link(target, self._ways_of(placed.version, several))
+            if several:
+                self._check_ways(found, [chosen[position]], known, by_route=True)
 
-    def _check_any(self, target: Target, ends: Sequence[bytes]) -> None:
+    def _check_on_link(
+        self, way: Way, placed: Placed, positions: Sequence[int], ends: Sequence[bytes], known: Ends
+    ) -> None:
+        """Rows whose destinations are next hops of their own: each is right if its tunnel end is the same neighbour."""
+        near = {int(a) for _, a in self._neighbours if a.version == placed.version}
+        first, size = placed.first, 4 if placed.version == 4 else 16
+        apart = [p for p in positions if first[p] in near or first[p] == int.from_bytes(ends[p][-size:], "big")]
+        for position in apart:
+            self._check_ways({way: placed.inner(position)}, [ends[position]], known)
+        singly = set(apart)
+        others = [p for p in positions if p not in singly]
+        if others:
+            self._check_ways({way: placed.inner(others[0])}, [ends[p] for p in others], known)
+
+    def _check_any(self, target: Target, ends: Sequence[bytes], known: Ends) -> None:
         """Rows that any packet of the rules may take: each end must be right for every way that such a packet takes."""
         ways: dict[Way, IPAddress] = {}
         for version, table in self.network.tables.items():
@@ -115,9 +122,7 @@ class NextHops:
             self.network.find(version, indices)
             ways.update(self._ways_of(version, indices))
         ways = self._beyond_link(target, {w: i for w, i in ways.items() if w.route.kind is Kind.UNICAST})
-        chosen = Counter(ends) if not target.row else Counter(_of_row(target, ends))
-        for end, count in chosen.items():
-            self._check_ways(ways, end, count, by_route=True)
+        self._check_ways(ways, ends if not target.row else _of_row(target, ends), known, by_route=True)
 
     def _ways_of(self, version: int, indices: Iterable[int]) -> dict[Way, IPAddress]:
         """The ways that meet a program, each with an address of an interval that takes it."""
@@ -141,15 +146,60 @@ class NextHops:
                 )
         return {way: inner for way, inner in ways.items() if not way.on_link}
 
-    def _check_ways(self, ways: dict[Way, IPAddress], end: bytes, count: int, by_route: bool = False) -> None:
-        """A tunnel end for packets that may take any of some ways: the worst counts. `by_route`: how to name them."""
-        verdicts = [(self._judge(way, end, inner), way, inner) for way, inner in ways.items()]
-        worst = max((v for v, _, _ in verdicts), key=lambda v: v.value, default=self._judge(None, end))
-        self._count(worst, count)
-        for verdict, way, inner in verdicts:
-            if verdict is worst is Verdict.WRONG:
-                self._show(way, end, inner, way.destination if by_route else "")
-                break
+    def _check_ways(
+        self, ways: dict[Way, IPAddress], ends: Sequence[bytes], known: Ends, by_route: bool = False
+    ) -> None:
+        """Tunnel ends for packets that may take any of some ways: the worst counts. `by_route`: how to name them."""
+        if len(ways) <= 1:
+            way, inner = next(iter(ways.items()), (None, None))
+            shown = self._check_way(way, ends, known, inner)
+            for end in shown if way is not None and inner is not None else ():
+                self._show(way, end, inner, way.destination if by_route else "")  # type: ignore[union-attr,arg-type]
+            return
+        for end, count in Counter(ends).items():
+            verdicts = [(self._judge(way, end, known.lies[end], inner), way, inner) for way, inner in ways.items()]
+            worst = max((v for v, _, _ in verdicts), key=lambda v: v.value)
+            self._count(worst, count)
+            for verdict, way, inner in verdicts:
+                if verdict is worst is Verdict.WRONG:
+                    self._show(way, end, inner, way.destination if by_route else "")
+                    break
+
+    def _check_way(
+        self, way: Way | None, ends: Sequence[bytes], known: Ends, inner: IPAddress | None = None
+    ) -> list[bytes]:
+        """Tunnel ends for packets that take one way; the first of the wrong ones.
+
+        Ends behind one route are judged together. On the link they differ, but only from those whose next hop could be
+        the inner packets' too: their gateways, and what the neighbour table knows.
+        """
+        apart = self._apart(way, inner)
+        alone = Counter(filter(apart.__contains__, ends))
+        wrong: list[bytes] = []
+        for end, count in alone.items():
+            verdict = self._judge(way, end, known.lies[end], inner)
+            self._count(verdict, count)
+            wrong += [end] if verdict is Verdict.WRONG else []
+        together = known.count(ends)
+        together.subtract(known.count(alone.elements()))
+        for where, count in together.items():
+            if count:
+                shown = known.some(ends, where, apart, SHOWN)
+                verdict = self._judge(way, shown[0], where, inner)
+                self._count(verdict, count)
+                wrong += shown if verdict is Verdict.WRONG else []
+        return wrong[:SHOWN]
+
+    def _apart(self, way: Way | None, inner: IPAddress | None) -> frozenset[bytes]:
+        if way is None or not way.reached or not self.keep:
+            return frozenset()
+        next_hops = {hop.gateway for hop in way.route.hops} | {inner}
+        return self._near.union(*(_forms(a) for a in next_hops if a is not None))
+
+    @cached_property
+    def _near(self) -> frozenset[bytes]:
+        """Every address in the neighbour table, as rows may have it."""
+        return frozenset(raw for _, found in self._neighbours for raw in _forms(found))
 
     def _say_on_link(self) -> None:
         rules, links = self._on_link
@@ -169,13 +219,13 @@ class NextHops:
         report.this_host += count * (verdict is Verdict.OWN)
         self.wrong_count += count * (verdict is Verdict.WRONG)
 
-    def _route(self, end: IPAddress, index: int, way: Way | None) -> Route | None:
-        return self.network.tables[end.version].route(index, way.vrf if way else self.network.attachment.vrfs[0])
+    def _route(self, where: Lies, way: Way | None) -> Route | None:
+        version, index = where
+        return self.network.tables[version].route(index, way.vrf if way else self.network.attachment.vrfs[0])
 
-    def _judge(self, way: Way | None, raw: bytes, inner: IPAddress | None = None) -> Verdict:
+    def _judge(self, way: Way | None, raw: bytes, where: Lies, inner: IPAddress | None = None) -> Verdict:
         """A tunnel end for packets that take a way. `inner` is their destination, which matters on the link."""
-        end, index = self._ends[raw]
-        other = self._route(end, index, way)
+        end, other = address(*family_of(raw)), self._route(where, way)
         if other is not None and other.own:
             self._own[str(end)] = None
             return Verdict.OWN
@@ -190,8 +240,8 @@ class NextHops:
 
     def _show(self, way: Way, raw: bytes, inner: IPAddress, label: str = "") -> None:
         """Say what is wrong of a tunnel end, for the first few."""
-        end, index = self._ends[raw]
-        other = self._route(end, index, way)
+        end = address(*family_of(raw))
+        other = self._route((end.version, self.network.tables[end.version].at(int(end))), way)
         if other is None or len(self.wrong) >= SHOWN:
             return
         if other.kind is Kind.UNICAST:
@@ -254,11 +304,6 @@ class NextHops:
         macs = [self.mac(h.ifindex, h.gateway or destination) for h in route.hops]
         return f" ({' or '.join(m.hex(':') for m in macs)})" if all(macs) else ""
 
-    def _inner(self, placed: Placed, ends: Sequence[bytes], index: int, end: bytes) -> IPAddress:
-        """The destination of the first row of that interval and tunnel end."""
-        found = next(i for i, at in enumerate(placed.at) if at == index and ends[placed.rows[i]] == end)
-        return placed.inner(found)
-
     def _say_unknown(self) -> None:
         names = self.network.attachment.name
         shown = ", ".join(f"{a} on {names(i)}" for a, i in list(self.unknown.items())[:SHOWN])
@@ -271,6 +316,11 @@ class NextHops:
         scope = f"%{names(ifindex)}" if first.is_link_local else ""
         fix = f"let this machine reach it once, as by `ping -c 1 {first}{scope}`, and plan again"
         self.report.note("H115", words, fix)
+
+
+def _forms(found: IPAddress) -> tuple[bytes, ...]:
+    """An address as a row has it: IPv4 also mapped."""
+    return (found.packed, MAPPED + found.packed) if found.version == 4 else (found.packed,)
 
 
 def _endpoints(count: int) -> str:

@@ -6,7 +6,6 @@ Rows are not looked at one by one: whole columns go through functions that loop 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import compress, repeat
@@ -42,6 +41,13 @@ class Placed:
         short = self.lengths is not None and self.lengths[position] < BITS[self.version]
         return address(self.version, self.first[position] + short)
 
+    def only(self) -> list[int]:
+        """`at`, with `OUTSIDE` for rows that lie in several intervals."""
+        found = list(self.at)
+        for position in self.crossing:
+            found[position] = OUTSIDE
+        return found
+
     def hit(self) -> set[int]:
         """Every interval in which a row lies."""
         found = set(self.at)
@@ -63,15 +69,6 @@ def place(target: Target, tables: dict[int, RoutingTable]) -> list[Placed]:
         for v, numbers, addresses, own_lengths in _families(rows, column, lengths)
         if addresses
     ]
-
-
-def count_pairs(placed: Placed, ends: Sequence[bytes]) -> Counter[tuple[int, bytes]]:
-    """How many rows there are of each interval and tunnel end; not those that lie in several, or outside."""
-    chosen = ends if len(placed.rows) == len(ends) else [ends[i] for i in placed.rows]
-    found = Counter(zip(placed.at, chosen, strict=True))
-    for position in placed.crossing:
-        found[placed.at[position], chosen[position]] -= 1
-    return Counter({pair: count for pair, count in found.items() if count > 0 and pair[0] != OUTSIDE})
 
 
 Family = tuple[int, Sequence[int], Sequence[bytes], Sequence[int] | None]
