@@ -397,7 +397,7 @@ static __noinline struct packet *parse_inner(const struct __sk_buff *skb, __u32 
 /* Whether an address is an outer source of this host, on whatever device. */
 static __always_inline bool is_own_address(struct ip_address address)
 {
-	return bpf_map_lookup_elem(&own_addresses, &address) != NULL;
+	return is_there(bpf_map_lookup_elem(&own_addresses, &address));
 }
 
 /* Whether a packet goes to an end of our tunnels. */

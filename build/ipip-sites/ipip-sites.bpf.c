@@ -320,13 +320,13 @@ static __always_inline const struct row_sites *find_in_sites(const struct packet
 /* Whether an address is an outer source of this host, on whatever device. */
 static __always_inline bool is_own_address(struct ip_address address)
 {
-	return bpf_map_lookup_elem(&own_addresses, &address) != NULL;
+	return is_there(bpf_map_lookup_elem(&own_addresses, &address));
 }
 
 /* Whether an address is in ends_sites__at_address. */
 static __always_inline bool in_ends_sites__at_address(struct ip_address address)
 {
-	return bpf_map_lookup_elem(&ends_sites__at_address, &address) != NULL;
+	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &address));
 }
 
 /* Whether a packet goes to an end of our tunnels. */
@@ -428,7 +428,8 @@ struct {
 
 /*
  * By how much the answer to a packet can grow, by the rules that it may meet. What only the answer shows, its DSCP or
- * mark, counts as right.
+ * mark, counts as right. Barriers, so that each rule reads the packet again: of values that are kept, the verifier would
+ * remember what the rules before have found, and walk on once for each.
  */
 static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 {
@@ -444,13 +445,17 @@ static __always_inline void fit_answer(
 	struct __sk_buff *skb, __u32 transport, bool is_ipv4, const struct connection *answer)
 {
 	struct counters *counters = counters_of_this_cpu();
-	struct packet packet = {};
+	struct packet found = {};
+	const struct packet *packet;
 	__u32 overhead;
 
-	packet.is_ipv4 = is_ipv4;
-	packet.source = answer->source;
-	packet.destination = answer->destination;
-	overhead = overhead_of_answer(&packet);
+	found.is_ipv4 = is_ipv4;
+	found.source = answer->source;
+	found.destination = answer->destination;
+	packet = through_scratch(&found);
+	if (!packet)
+		return;
+	overhead = overhead_of_answer(packet);
 	if (counters && overhead && clamp_mss(skb, transport, is_ipv4 ? IPV4_HLEN : IPV6_HLEN, overhead))
 		count(&counters->ingress_mss_kept, skb);
 }
@@ -754,7 +759,7 @@ static __always_inline bool may_send_peers_ipv4(const struct stack_ipip_ipv4 *ou
 {
 	struct ip_address key = mapped_ipv4(outer->ipv4.source);
 
-	return bpf_map_lookup_elem(&ends_sites__at_address, &key) != NULL;
+	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &key));
 }
 
 /* ipv4: judge every header, outermost first, then take them off. */
@@ -862,7 +867,7 @@ static __always_inline bool may_send_peers_ipv6(const struct stack_ipip_ipv6 *ou
 {
 	struct ip_address key = from_ipv6(&outer->ipv6.source);
 
-	return bpf_map_lookup_elem(&ends_sites__at_address, &key) != NULL;
+	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &key));
 }
 
 /*

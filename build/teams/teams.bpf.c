@@ -505,13 +505,13 @@ static __always_inline const struct row_exits *find_in_exits(__u32 row)
 /* Whether an address is an outer source of this host, on whatever device. */
 static __always_inline bool is_own_address(struct ip_address address)
 {
-	return bpf_map_lookup_elem(&own_addresses, &address) != NULL;
+	return is_there(bpf_map_lookup_elem(&own_addresses, &address));
 }
 
 /* Whether an address is in ends_exits__at_address. */
 static __always_inline bool in_ends_exits__at_address(struct ip_address address)
 {
-	return bpf_map_lookup_elem(&ends_exits__at_address, &address) != NULL;
+	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &address));
 }
 
 /* Whether a packet goes to an end of our tunnels. */
@@ -1636,7 +1636,7 @@ static __always_inline bool may_send_back_gre_ipv4(const struct stack_gre_ipv4 *
 {
 	struct ip_address key = mapped_ipv4(outer->ipv4.source);
 
-	return bpf_map_lookup_elem(&ends_exits__at_address, &key) != NULL;
+	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
 }
 
 /* ipv4 / gre: judge every header, outermost first, then take them off. */
@@ -1746,8 +1746,8 @@ accepted:
 	decapsulated->bytes += inner_length;
 	if (packet->transport)
 		packet->transport -= STACK_GRE_IPV4__OVERHEAD;
-	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), STACK_GRE_IPV4__OVERHEAD);
 	fit_segments(skb);
+	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), STACK_GRE_IPV4__OVERHEAD);
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
 	return TC_ACT_UNSPEC;
@@ -1758,7 +1758,7 @@ static __always_inline bool may_send_back_gre_ipv6(const struct stack_gre_ipv6 *
 {
 	struct ip_address key = from_ipv6(&outer->ipv6.source);
 
-	return bpf_map_lookup_elem(&ends_exits__at_address, &key) != NULL;
+	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
 }
 
 /*
@@ -1869,8 +1869,8 @@ accepted:
 	decapsulated->bytes += inner_length;
 	if (packet->transport)
 		packet->transport -= overhead;
-	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), overhead);
 	fit_segments(skb);
+	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), overhead);
 	if (inner_is_ipv4)
 		return changed_family(skb, ETH_P_IP);
 	return TC_ACT_UNSPEC;
@@ -1881,7 +1881,7 @@ static __always_inline bool may_send_back_ipip_ipv4(const struct stack_ipip_ipv4
 {
 	struct ip_address key = mapped_ipv4(outer->ipv4.source);
 
-	return bpf_map_lookup_elem(&ends_exits__at_address, &key) != NULL;
+	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
 }
 
 /* ipv4: judge every header, outermost first, then take them off. */
@@ -1984,8 +1984,8 @@ accepted:
 	decapsulated->bytes += inner_length;
 	if (packet->transport)
 		packet->transport -= STACK_IPIP_IPV4__OVERHEAD;
-	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), STACK_IPIP_IPV4__OVERHEAD);
 	fit_segments(skb);
+	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), STACK_IPIP_IPV4__OVERHEAD);
 	if (!inner_is_ipv4)
 		return changed_family(skb, ETH_P_IPV6);
 	return TC_ACT_UNSPEC;
@@ -1996,7 +1996,7 @@ static __always_inline bool may_send_back_ipip_ipv6(const struct stack_ipip_ipv6
 {
 	struct ip_address key = from_ipv6(&outer->ipv6.source);
 
-	return bpf_map_lookup_elem(&ends_exits__at_address, &key) != NULL;
+	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
 }
 
 /*
@@ -2100,8 +2100,8 @@ accepted:
 	decapsulated->bytes += inner_length;
 	if (packet->transport)
 		packet->transport -= overhead;
-	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), overhead);
 	fit_segments(skb);
+	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), overhead);
 	if (inner_is_ipv4)
 		return changed_family(skb, ETH_P_IP);
 	return TC_ACT_UNSPEC;

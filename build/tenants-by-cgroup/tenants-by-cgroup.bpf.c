@@ -390,13 +390,13 @@ static __always_inline const struct row_tenants *find_in_tenants(const struct pa
 /* Whether an address is an outer source of this host, on whatever device. */
 static __always_inline bool is_own_address(struct ip_address address)
 {
-	return bpf_map_lookup_elem(&own_addresses, &address) != NULL;
+	return is_there(bpf_map_lookup_elem(&own_addresses, &address));
 }
 
 /* Whether an address is in ends_tenants__at_gateway. */
 static __always_inline bool in_ends_tenants__at_gateway(struct ip_address address)
 {
-	return bpf_map_lookup_elem(&ends_tenants__at_gateway, &address) != NULL;
+	return is_there(bpf_map_lookup_elem(&ends_tenants__at_gateway, &address));
 }
 
 /* Whether a packet goes to an end of our tunnels. */

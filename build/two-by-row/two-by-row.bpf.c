@@ -532,13 +532,13 @@ static __always_inline const struct row_exits *find_in_exits(__u32 row)
 /* Whether an address is an outer source of this host, on whatever device. */
 static __always_inline bool is_own_address(struct ip_address address)
 {
-	return bpf_map_lookup_elem(&own_addresses, &address) != NULL;
+	return is_there(bpf_map_lookup_elem(&own_addresses, &address));
 }
 
 /* Whether an address is in ends_exits__at_address. */
 static __always_inline bool in_ends_exits__at_address(struct ip_address address)
 {
-	return bpf_map_lookup_elem(&ends_exits__at_address, &address) != NULL;
+	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &address));
 }
 
 /* Whether a packet goes to an end of our tunnels. */
@@ -650,7 +650,8 @@ struct {
 
 /*
  * By how much the answer to a packet can grow, by the rules that it may meet. What only the answer shows, its DSCP or
- * mark, counts as right.
+ * mark, counts as right. Barriers, so that each rule reads the packet again: of values that are kept, the verifier would
+ * remember what the rules before have found, and walk on once for each.
  */
 static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 {
@@ -659,9 +660,11 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 	/* voice: dscp ef -> exits/fra, no row: next (two-by-row.yaml:26) */
 	if (overhead < OVERHEAD_EXITS)
 		overhead = OVERHEAD_EXITS;
+	barrier();
 	/* bulk: tcp,udp dscp cs1,le -> exits/nyc, no row: pass (two-by-row.yaml:27) */
 	if (overhead < OVERHEAD_EXITS)
 		overhead = OVERHEAD_EXITS;
+	barrier();
 	/* lab: from 10.9.0.0/16,fd00:9::/32 -> exits/ams, no row: drop (two-by-row.yaml:28) */
 	if ((packet->is_ipv4 && (packet->source.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a090000)) ||
 		(!packet->is_ipv4 && packet->source.word[0] == bpf_htonl(0xfd000009)))
@@ -674,15 +677,19 @@ static __always_inline void fit_answer(
 	struct __sk_buff *skb, __u32 transport, bool is_ipv4, const struct connection *answer)
 {
 	struct counters *counters = counters_of_this_cpu();
-	struct packet packet = {};
+	struct packet found = {};
+	const struct packet *packet;
 	__u32 overhead;
 
-	packet.is_ipv4 = is_ipv4;
-	packet.source = answer->source;
-	packet.destination = answer->destination;
-	packet.source_port = answer->source_port;
-	packet.destination_port = answer->destination_port;
-	overhead = overhead_of_answer(&packet);
+	found.is_ipv4 = is_ipv4;
+	found.source = answer->source;
+	found.destination = answer->destination;
+	found.source_port = answer->source_port;
+	found.destination_port = answer->destination_port;
+	packet = through_scratch(&found);
+	if (!packet)
+		return;
+	overhead = overhead_of_answer(packet);
 	if (counters && overhead && clamp_mss(skb, transport, is_ipv4 ? IPV4_HLEN : IPV6_HLEN, overhead))
 		count(&counters->ingress_mss_kept, skb);
 }
@@ -1124,7 +1131,7 @@ static __always_inline bool may_send_from_exits_ipv4(const struct stack_ipip_ipv
 {
 	struct ip_address key = mapped_ipv4(outer->ipv4.source);
 
-	return bpf_map_lookup_elem(&ends_exits__at_address, &key) != NULL;
+	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
 }
 
 /* ipv4: judge every header, outermost first, then take them off. */
@@ -1227,7 +1234,7 @@ static __always_inline bool may_send_from_exits_ipv6(const struct stack_ipip_ipv
 {
 	struct ip_address key = from_ipv6(&outer->ipv6.source);
 
-	return bpf_map_lookup_elem(&ends_exits__at_address, &key) != NULL;
+	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
 }
 
 /*
@@ -1330,11 +1337,8 @@ accepted:
 static __always_inline bool may_send_from_gre_ipv4(const struct stack_gre_ipv4 *outer)
 {
 	struct ip_address key = mapped_ipv4(outer->ipv4.source);
-	bool listed = bpf_map_lookup_elem(&ends_exits__at_address, &key) != NULL;
 
-	/* Or clang joins the answers for several rules by `|` while they are pointers, which the verifier refuses. */
-	asm volatile("" : "+r"(listed));
-	return listed;
+	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
 }
 
 /* ipv4 / gre: judge every header, outermost first, then take them off. */
@@ -1454,11 +1458,8 @@ accepted:
 static __always_inline bool may_send_from_gre_ipv6(const struct stack_gre_ipv6 *outer)
 {
 	struct ip_address key = from_ipv6(&outer->ipv6.source);
-	bool listed = bpf_map_lookup_elem(&ends_exits__at_address, &key) != NULL;
 
-	/* Or clang joins the answers for several rules by `|` while they are pointers, which the verifier refuses. */
-	asm volatile("" : "+r"(listed));
-	return listed;
+	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
 }
 
 /*

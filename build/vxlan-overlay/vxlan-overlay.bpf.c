@@ -502,13 +502,13 @@ static __always_inline const struct row_sites *find_in_sites(const struct packet
 /* Whether an address is an outer source of this host, on whatever device. */
 static __always_inline bool is_own_address(struct ip_address address)
 {
-	return bpf_map_lookup_elem(&own_addresses, &address) != NULL;
+	return is_there(bpf_map_lookup_elem(&own_addresses, &address));
 }
 
 /* Whether an address is in ends_sites__at_address. */
 static __always_inline bool in_ends_sites__at_address(struct ip_address address)
 {
-	return bpf_map_lookup_elem(&ends_sites__at_address, &address) != NULL;
+	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &address));
 }
 
 /* Whether a packet goes to an end of our tunnels. */
@@ -618,7 +618,8 @@ struct {
 
 /*
  * By how much the answer to a packet can grow, by the rules that it may meet. What only the answer shows, its DSCP or
- * mark, counts as right.
+ * mark, counts as right. Barriers, so that each rule reads the packet again: of values that are kept, the verifier would
+ * remember what the rules before have found, and walk on once for each.
  */
 static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 {
@@ -628,10 +629,12 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 		(packet->destination_port == bpf_htons(443) ||
 			(bpf_ntohs(packet->destination_port) >= 8000 && bpf_ntohs(packet->destination_port) <= 8999)))
 		return OVERHEAD_SITES;
+	barrier();
 	/* lab: from 10.9.0.0/16 to 10.99.0.0/16: drop (vxlan-overlay.yaml:34) */
 	if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a630000) &&
 		(packet->source.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a090000))
 		return 0;
+	barrier();
 	/* sites: 10.0.0.0/8,fd00:10::/32 -> sites, no row: drop (vxlan-overlay.yaml:35) */
 	if ((packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) ||
 		(!packet->is_ipv4 && packet->destination.word[0] == bpf_htonl(0xfd000010)))
@@ -644,15 +647,19 @@ static __always_inline void fit_answer(
 	struct __sk_buff *skb, __u32 transport, bool is_ipv4, const struct connection *answer)
 {
 	struct counters *counters = counters_of_this_cpu();
-	struct packet packet = {};
+	struct packet found = {};
+	const struct packet *packet;
 	__u32 overhead;
 
-	packet.is_ipv4 = is_ipv4;
-	packet.source = answer->source;
-	packet.destination = answer->destination;
-	packet.source_port = answer->source_port;
-	packet.destination_port = answer->destination_port;
-	overhead = overhead_of_answer(&packet);
+	found.is_ipv4 = is_ipv4;
+	found.source = answer->source;
+	found.destination = answer->destination;
+	found.source_port = answer->source_port;
+	found.destination_port = answer->destination_port;
+	packet = through_scratch(&found);
+	if (!packet)
+		return;
+	overhead = overhead_of_answer(packet);
 	if (counters && overhead && clamp_mss(skb, transport, is_ipv4 ? IPV4_HLEN : IPV6_HLEN, overhead))
 		count(&counters->ingress_mss_kept, skb);
 }
@@ -1031,7 +1038,7 @@ static __always_inline bool may_send_peers_ipv4(const struct stack_vxlan_ipv4 *o
 {
 	struct ip_address key = mapped_ipv4(outer->ipv4.source);
 
-	return bpf_map_lookup_elem(&ends_sites__at_address, &key) != NULL;
+	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &key));
 }
 
 /* ipv4 / udp / vxlan / ethernet: judge every header, outermost first, then take them off. */
@@ -1171,7 +1178,7 @@ static __always_inline bool may_send_peers_ipv6(const struct stack_vxlan_ipv6 *o
 {
 	struct ip_address key = from_ipv6(&outer->ipv6.source);
 
-	return bpf_map_lookup_elem(&ends_sites__at_address, &key) != NULL;
+	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &key));
 }
 
 /*

@@ -291,3 +291,21 @@ def test_direct_return(compiled: Compile, version: int, private: bytes) -> None:
         assert sent(datapath, other, 0) == bytes(other)
     with Datapath(compiled(DIRECT + "mtu: {clamp_mss: false}\n")) as datapath:
         assert {p.hook for p in datapath.manifest.programs} == {"tc_ingress"}
+
+
+def test_many_rules_verify(compiled: Compile) -> None:
+    """What the answers may meet is walked once, not once for each way through the rules before."""
+    rules = "".join(
+        f"    - {{name: r{i}, match: {{destination: [10.{i}.0.0/17, 10.{i}.192.0/18, 172.{i}.0.0/16], protocol: tcp, "
+        f"destination_port: [{i + 1}, {i + 300}]}}, to: {('plain', 'keyed')[i % 2]}, "
+        f"on_miss: {('drop', 'next')[i % 2]}}}\n"
+        for i in range(150)
+    )
+    head, _, rest = TABLES.partition("  rules:\n")
+    text = HEAD + f"{head}  rules:\n{rules}  default: pass\n"
+    assert "default: pass" in rest
+    with Datapath(compiled(text)) as datapath:
+        packet = IP(src="10.141.0.1", dst="192.0.2.77") / TCP(sport=142, dport=5, flags="SA", options=[MSS])
+        assert arrives(datapath, packet).hex() == lowered(packet, 1432).hex()
+        other = IP(src="10.141.0.1", dst="192.0.2.77") / TCP(sport=143, dport=5, flags="SA", options=[MSS])
+        assert arrives(datapath, other) == bytes(other)

@@ -61,7 +61,7 @@ def loads(document: Document, folder: Path) -> None:
         if any(d.code.startswith(("T", "K")) for d in error.diagnostics):
             pytest.fail("\n".join([*said, "", path.read_text()]))
     except LoadRefusedError as error:
-        pytest.fail(f"{error.log[-3000:]}\n\n{path.read_text()}")
+        pytest.fail(f"{error.log[-6000:]}\n\n{path.read_text()}")
 
 
 @settings(max_examples=int(COUNT), deadline=None, database=None, suppress_health_check=list(HealthCheck))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..diagnostics import Findings, Place
-from ..identifiers import c_name
+from ..identifiers import c_name, fnv1a, member_name
 from ..spec import Spec
 
 
 def check(spec: Spec, findings: Findings) -> None:
-    """E308 two rules of one name, E309 names that differ in `-` and `_` only."""
+    """E308 two rules of one name, E309 names that differ in `-` and `_` only, E580 names of one hash."""
     rules = [(rule.name, rule.place) for rule in spec.egress.rules]
     rules += [(rule.name, rule.place) for rule in spec.connect]
     rules += [(rule.name, rule.place) for rule in spec.ingress.rules]
@@ -26,12 +26,26 @@ def check(spec: Spec, findings: Findings) -> None:
     _judge("sets", ((s.name, s.place) for s in spec.sets.values()), findings)
     _judge("encapsulations", ((e.name, e.place) for e in spec.encapsulations.values()), findings)
     _judge("tables", ((t.name, t.place) for t in spec.endpoints.values()), findings)
+    _told_apart_by_hash("tables", ((t.name, t.place) for t in spec.endpoints.values()), findings)
+    _told_apart_by_hash("rules", seen.items(), findings)
+    stacks = ((member_name(e.name), e.place) for e in spec.encapsulations.values())
+    _told_apart_by_hash("encapsulations", stacks, findings)
     headers = [use for encapsulation in spec.encapsulations.values() for use in encapsulation.headers]
     for header in dict.fromkeys(use.name for use in headers):
         options = [o for use in headers if use.name == header for o in use.options]
         _judge(f"options of {header}", ((o.name, o.place) for o in options), findings)
     for table in spec.endpoints.values():
         _judge(f"fields of {table.name}", ((f, table.places[f"fields.{f}"]) for f in table.fields), findings)
+
+
+def _told_apart_by_hash(what: str, named: Iterable[tuple[str, Place]], findings: Findings) -> None:
+    """Maps and sockets know them by FNV-1a: the same in every version of a spec, whatever else comes and goes."""
+    seen: dict[int, tuple[str, Place]] = {}
+    for name, place in named:
+        other, first = seen.setdefault(fnv1a(name), (name, place))
+        if other != name:
+            words = f"the {what} {other} and {name} have the same 32-bit hash"
+            findings.error("E580", words, place, "rename one of them", related=((first, "the other"),))
 
 
 def _judge(what: str, named: Iterable[tuple[str, Place]], findings: Findings) -> None:

@@ -59,6 +59,11 @@ list the same name twice has no meaning.""",
         """In the generated C and in counters `-` becomes `_`, so `web-1` and `web_1` would be one. Rename one
 of them.""",
     ),
+    "E580": Explained(
+        "two names of one hash",
+        """Maps and sockets tell tables, rules and encapsulations apart by 32-bit hashes (FNV-1a) of their names,
+which stay the same when others come and go. These two have the same one, by rare chance: rename either.""",
+    ),
     "E310": Explained(
         "a reserved name",
         """The name already has a meaning where it would stand: rows have the columns `name`, `encapsulation` and

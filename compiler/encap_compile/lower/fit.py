@@ -56,7 +56,10 @@ def table_overhead(spec: Spec, table: str, stacks: Sequence[ir.Stack]) -> int:
     packets of one flow may take rows of several tables."""
     encapsulations = set(spec.endpoints[table].encapsulations)
     own = [r for r in spec.egress.rules if any(t.table == table for t in r.targets)]
-    for other in spec.egress.rules:
+    every = {
+        e for t in {t.table for r in spec.egress.rules for t in r.targets} for e in spec.endpoints[t].encapsulations
+    }
+    for other in spec.egress.rules if encapsulations != every else ():
         tables = {t.table for t in other.targets} - {table}
         added = {e for t in tables for e in spec.endpoints[t].encapsulations} - encapsulations
         if added and any((varies(rule) or varies(other)) and overlap(rule.match, other.match) for rule in own):

@@ -94,7 +94,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         for t in spec.endpoints.values()
         if t.name in _used_tables(spec)
     }
-    tables = {name: _with_fixed_rows(spec, name, t) for name, t in tables.items()}
+    found_in = {t.table for r in spec.egress.rules for t in r.targets} | {r.lookup for r in spec.ingress.rules}
+    tables = {name: _with_fixed_rows(spec, name, t) if name in found_in else t for name, t in tables.items()}
     keys = {t.name: t.key for t in spec.endpoints.values() if t.name in families_of_tables}
     key_words = [word for words in keys.values() for word in words]
     egress = lower_egress(spec, in_use, signatures, conditions, rules, bool(fit and fit.remembers), key_words)
@@ -103,7 +104,6 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         table = tables[source.table]
         rows_file = replace(table.manifest, file=f"{source.table}.csv")
         tables[source.table] = table._replace(manifest=rows_file)
-    found_in = {t.table for r in spec.egress.rules for t in r.targets} | {r.lookup for r in spec.ingress.rules}
     matches = [c for r in (owners.connects if owners else ()) for c in r.conditions]
     matches += [c for d in (ingress.decapsulators if ingress else ()) for r in d.rules for c in r.match]
     packet = packet_needs(

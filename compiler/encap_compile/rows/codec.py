@@ -284,6 +284,9 @@ def _judge_duplicates(table: manifest.Table, keys: list[bytes], typed: TypedRows
     seen: dict[object, int] = {}
     columns = [typed.sheet.columns.index(c.name) for c in table.columns]
     for i, key in enumerate(unique):
+        if problems.full:
+            problems.stop()
+            return
         if seen.setdefault(key, i) != i:
             text = " ".join(typed.sheet.cells[c][i] for c in columns)
             problems.add(

@@ -79,23 +79,27 @@ def read_text(path: str, findings: Findings, most: int = MOST_BYTES) -> str | No
 def _read(path: str, most: int) -> bytes:
     """The file; of one with more than `most` rows, whole lines with more than those."""
     data = bytearray()
-    lines = 0
+    lines = rows = judged = 0
     with Path(path).open("rb") as file:
         while chunk := file.read(CHUNK):
             data += chunk
             found = chunk.count(b"\n")
             lines += found
-            # Where every line is a row, the last one is not cut. Comments and empty lines are counted only then.
-            if found and lines > most + 1 and _rows(data) > most:
-                return bytes(data[: data.rindex(b"\n") + 1])
+            # Comments and empty lines are told from rows only where there could be too many.
+            if found and lines > most + 1:
+                end = data.rindex(b"\n") + 1
+                rows += _rows(data[judged:end])
+                judged = end
+                if rows > most + 1:  # the header is counted too
+                    return bytes(data[:end])
             if not found and len(chunk) == CHUNK:
                 break  # a line that is too long
     return bytes(data)
 
 
 def _rows(data: bytes | bytearray) -> int:
-    """Lines that are neither empty nor a comment, but the header."""
-    return sum(line.lstrip()[:1] not in (b"", b"#") for line in data.split(b"\n")) - 1
+    """Lines that are neither empty nor a comment."""
+    return sum(line.lstrip()[:1] not in (b"", b"#") for line in data.split(b"\n"))
 
 
 def _longest(data: bytes) -> int:

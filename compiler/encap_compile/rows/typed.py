@@ -5,7 +5,7 @@ This is the judgement that the compiler and the loader share; it needs no layout
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -125,9 +125,8 @@ def _judge_names(columns: Columns, typed: TypedRows, problems: Problems) -> None
     column = sheet.columns.index("name")
     if not columns.key and "" in names:
         problem = ValueProblem("E614", "the row has no name", "rows of a table without a key are found by name")
-        for i, name in enumerate(names):
-            if not name:
-                problems.add(problem, i, -1)
+        for i in _bounded(problems, [i for i, name in enumerate(names) if not name]):
+            problems.add(problem, i, -1)
     together = "".join(names)
     if "/" in together or not together.isprintable() or max(map(len, names), default=0) > 64:
         for i, name in enumerate(names):
@@ -140,7 +139,8 @@ def _judge_names(columns: Columns, typed: TypedRows, problems: Problems) -> None
     if len(set(names)) == len(names):
         return
     seen: dict[str, int] = {}
-    for i, name in enumerate(names):
+    for i in _bounded(problems, range(len(names))):
+        name = names[i]
         if name and seen.setdefault(name, i) != i:
             problems.add(
                 ValueProblem(
@@ -152,6 +152,15 @@ def _judge_names(columns: Columns, typed: TypedRows, problems: Problems) -> None
                 column,
                 first=seen[name],
             )
+
+
+def _bounded(problems: Problems, rows: Iterable[int]) -> Iterator[int]:
+    """The rows, as long as it is worth explaining more of them."""
+    for row in rows:
+        if problems.full:
+            problems.stop()
+            return
+        yield row
 
 
 def _encapsulations(columns: Columns, sheet: Sheet, problems: Problems) -> Sequence[str]:
@@ -166,7 +175,8 @@ def _encapsulations(columns: Columns, sheet: Sheet, problems: Problems) -> Seque
     if set(cells) <= set(allowed):
         return cells
     column = sheet.columns.index("encapsulation")
-    for i, cell in enumerate(cells):
+    for i in _bounded(problems, range(len(cells))):
+        cell = cells[i]
         if not cell:
             problems.add(
                 ValueProblem("E616", "the row does not say its encapsulation", f"one of {', '.join(allowed)}"),
@@ -213,7 +223,7 @@ def _column(
     why = (
         f"encapsulation {' and '.join(sorted(needy))} needs it" if needy and columns.needs else "every row must fill it"
     )
-    for i in missing:
+    for i in _bounded(problems, missing):
         problems.add(
             ValueProblem("E614", f"the row has no `{name}`", why),
             i,
@@ -278,6 +288,9 @@ def _each(
 ) -> list[int]:
     column = sheet.columns.index(name)
     for i, cell in enumerate(cells):
+        if problems.full:
+            problems.stop()
+            break
         if not cell:
             if parser is values.prefix_bytes:
                 problems.add(ValueProblem("E614", f"the row has no `{name}`", "every row must fill it"), i, column)
