@@ -31,7 +31,7 @@ def applied_state(planned: Plan, state: State, pins: dict[str, str]) -> State:
         cgroup="",
         cgroups={},
         former={},
-        filled={m.map: _filled(m, m.content, state) for m in planned.maps if m.content is not None},
+        filled={m.map: _filled(planned, m, m.content, state) for m in planned.maps if m.content is not None},
         pins=pins,
         replaces="",
         namespace_cookie=state.namespace_cookie or never_reused(),
@@ -49,10 +49,19 @@ def applied_state(planned: Plan, state: State, pins: dict[str, str]) -> State:
     )
 
 
-def _filled(change: MapChange, content: Content, state: State) -> Filled:
+def _filled(planned: Plan, change: MapChange, content: Content, state: State) -> Filled:
     """What a map was filled with. The digest of a large table takes a second, so it is kept where nothing changes."""
     known = state.filled.get(change.map)
     digest = known.digest if known is not None and not change.changed else ""
     digest = digest or entries_digest(content.entries, content.key_size, content.value_size)
-    count = content.entries.count
-    return Filled(content.kind, content.table, count, digest, content.file, content.sha256, content.origin)
+    read = planned.desired.wanted.rows.get(content.table) if content.kind == "rows" else None
+    return Filled(
+        content.kind,
+        content.table,
+        content.entries.count,
+        digest,
+        content.file,
+        content.sha256,
+        content.origin,
+        read.count if read is not None else 0,
+    )

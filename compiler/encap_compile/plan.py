@@ -141,7 +141,7 @@ def plan(request: Request, bundle: Bundle | None = None) -> Plan:
     old = observed.state.manifest if observed.state else None
     rules = tuple(rule_changes(old, desired.manifest))
     cgroups = tuple(_cgroup_changes(observed.state, desired))
-    removals = _removals(observed.state, maps)
+    removals = _removals(observed.state, desired, maps)
     refused = removals_refused(removals, desired.limits, desired.allow_removals)
     refused = [*refused, *_overlaps(request, desired, observed)]
     known = desired.cgroups
@@ -172,19 +172,27 @@ def _overlaps(request: Request, desired: Desired, observed: Observed) -> list[Di
     return errors
 
 
-def _removals(state: State | None, maps: Sequence[MapChange]) -> list[Removal]:
-    """Entries of tables and prefix sets that go. Where a map is made anew, what the last apply wrote is compared."""
+def _removals(state: State | None, desired: Desired, maps: Sequence[MapChange]) -> list[Removal]:
+    """Entries of tables and prefix sets that go. Where a map is made anew, what the last apply wrote is compared.
+
+    Of a table by cgroup, the rows of the files are: its entries go and come with the cgroups.
+    """
     found = []
+    by_cgroup = {t.name for t in desired.manifest.tables if any(c.type == "cgroup" for c in t.columns)}
     for change in maps:
         content, known = change.content, state.filled.get(change.map) if state else None
         if content is None or content.kind not in ("rows", "prefixes"):
             continue
         before = change.difference.kept + change.difference.removed
         removed = change.difference.removed
-        if not before and known is not None:
-            before, removed = known.count, max(known.count - content.entries.count, 0)
+        left = content.entries.count
+        if content.table in by_cgroup:
+            before, left = known.rows if known is not None else 0, desired.wanted.rows[content.table].count
+            removed = max(before - left, 0)
+        elif not before and known is not None:
+            before, removed = known.count, max(known.count - left, 0)
         what = f"table {content.table}" if content.table else f"prefix set {change.map}"
-        found.append(Removal(what, content.file, before, removed))
+        found.append(Removal(what, content.file, before, removed, left))
     return found
 
 

@@ -106,7 +106,8 @@ def _look(paths: Paths, bundle: Manifest | None, deep: bool) -> Status:
     # Where a cgroup is gone, that is what is said, and not that its programs are.
     still = [h for h in expected if h.point in DEVICE_POINTS or h.target in known]
     drift = [*_drift_devices(state, here), *_drift_hooks(hooks, still, manifest), *_drift_order(hooks, paths), *drift]
-    drift += [f"a link on {_left_name(state, hook)} is left over: what it was on is gone" for _, hook in observed.stale]
+    left = (hook for _, hook in observed.stale if hook not in expected)
+    drift += [f"a link on {_left_name(state, hook)} is left over: what it was on is gone" for hook in left]
     if is_closed(name):
         drift.append("its prefixes have no route, as before the first apply (`boot: closed`): apply again")
     if state is not None and manifest is not None:

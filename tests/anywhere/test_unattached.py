@@ -283,7 +283,10 @@ def test_loopback(ways: Ways, make: Maker, inner: int) -> None:
 
 @INNER
 def test_other_namespaces(ways: Ways, inner: int) -> None:
-    """Sockets of other network namespaces in the same cgroups"""
+    """Sockets of other network namespaces in the same cgroups (from Linux 5.14 on: see docs/sockets.md)"""
+    if kernel_version() < (5, 14):  # but for the machine's first, namespaces cannot be told apart: plan warns of it
+        assert "H150" in ways.exits.plan_text()
+        return
     exits = ways.exits
     dropped = exits.counters()["egress_unattached"]
     with exits.topology.ours.entered():

@@ -105,7 +105,7 @@ def test_a_full_map_moves_to_a_new_one(net: Wire, tmp_path: Path) -> None:
     first = {f"10.1.1.{i}": "192.0.2.2" for i in range(16)}
     second = {f"10.1.0.{i}": "192.0.2.2" for i in range(16)}
     net.apply(write(tmp_path / "one", rows=first, capacity=16))
-    done = net.apply(write(tmp_path / "two", rows=second, capacity=16))
+    done = net.apply(write(tmp_path / "two", rows=second, capacity=16), "--allow-removals", "16")
     assert "rows sites +16 -16 ~0 of 16   in a new map" in done.stdout
     assert net.send() == (20, 0)
     assert len([p for p in net.left() if "/sites-" in p]) == 1

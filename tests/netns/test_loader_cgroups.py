@@ -209,7 +209,7 @@ def test_a_row_of_a_cgroup_that_is_gone(on: Sockets, tmp_path: Path) -> None:
         on.apply(bundle)
         assert on.status(check=0)["pending"] == ["a.slice/x"]
         assert on.arrived(moved, sock) == (5, 0)
-        on.apply(write(tmp_path / "none", named("a.slice", managed=())))
+        on.apply(write(tmp_path / "none", named("a.slice", managed=())), "--allow-removals", "all")
         assert on.arrived(moved, sock) == (0, 0)  # the row is gone, the named cgroup around it is there
 
 

@@ -73,7 +73,10 @@ def test_many_at_once(tmp_path: Path) -> None:
         while any(p.poll() is None for p in running):
             assert net.send(5) == (5, 0)
             assert net.ctl("status", "hand").returncode in (0, 3)  # looking never waits and never fails
-        assert [(p.returncode, p.communicate()[1]) for p in running] == [(0, "")] * 6
+        for process in running:
+            error = process.communicate()[1]
+            assert process.returncode == 0
+            assert not error or "note[H132]: waiting for process" in error  # it waited for more than a second
         net.apply(bundles[0])
         net.ctl("status", bundles[0], check=0)
         assert len([p for p in net.left() if "/maps/" in p]) == 4

@@ -85,12 +85,12 @@ def test_waiting_is_said_and_ends_when_the_lock_is_given_back(net: Wire, tmp_pat
     with Path(lock_of(net)).open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         waiting = net.ours.popen([*words, "--format", "json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        time.sleep(2.5)
+        assert waiting.stderr is not None
+        assert "note[H132]" in waiting.stderr.readline()
         assert waiting.poll() is None
-    out, error = waiting.communicate(timeout=20)
+    out, _ = waiting.communicate(timeout=20)
     assert waiting.returncode == 0
     assert json.loads(out)["changed"] is False
-    assert "H132" in error
 
 
 def test_looking_waits_for_nobody(net: Wire, tmp_path: Path) -> None:

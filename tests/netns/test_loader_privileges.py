@@ -136,7 +136,10 @@ def test_a_whole_life_with_cgroups(tmp_path: Path) -> None:
 
 def test_programs_that_the_compiler_writes(net: Wire, compiled: Callable[..., Path]) -> None:
     """The verifier judges by capabilities: subtracting packet pointers takes CAP_PERFMON."""
-    limited, words = with_only(CAPABILITIES), (compiled(), "--set", "uplink=eth0")
+    limited, words = (
+        with_only(CAPABILITIES),
+        (compiled(), "--set", "uplink=eth0", "--set", "vtep_mac=02:00:00:00:00:01"),
+    )
     net.ours.ip("addr add 2001:db8::1/64 dev eth0")
     net.ctl("apply", *words, prefix=limited, check=0)
     net.ctl("status", compiled(), prefix=limited, check=0)

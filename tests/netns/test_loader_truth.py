@@ -180,6 +180,13 @@ def test_a_feed_that_delivers_too_little_is_refused(net: Wire, tmp_path: Path) -
     net.ctl("remove", "hand", check=0)
 
 
+def test_another_row_in_place_of_the_only_one(net: Wire, tmp_path: Path) -> None:
+    net.apply(write(tmp_path / "one", rows={"10.1.0.9": "192.0.2.2"}))
+    net.apply(write(tmp_path / "two", rows={"10.1.0.1": "192.0.2.2"}))
+    assert net.send() == (20, 0)
+    net.ctl("remove", "hand", check=0)
+
+
 def test_limits_of_the_host_file(net: Wire, tmp_path: Path) -> None:
     bundle, host = write(tmp_path / "one", rows=ROWS), tmp_path / "host.yaml"
     host.write_text("uplink: eth0\nlimits: {removals: {percent: 50}}\n")

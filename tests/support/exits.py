@@ -127,9 +127,10 @@ class Exits:
         return said
 
     def plan_text(self) -> str:
-        """What `encapctl plan` says."""
+        """What `encapctl plan` says, and warns of."""
         values = [word for value in ("uplink=eth0", f"tree={self.tree.path}") for word in ("--set", value)]
-        return cli.encapctl(self.topology.ours, "plan", self.bundle, *values, check=False).stdout
+        done = cli.encapctl(self.topology.ours, "plan", self.bundle, *values, check=False)
+        return done.stdout + (done.stderr or "")
 
     def counters(self) -> Counter[str]:
         return Counter({row["name"]: row["packets"] for row in cli.stats(self.topology.ours, self.bundle)})

@@ -28,7 +28,7 @@ def apply_command(context: Context, /, format_: str, **options: Any) -> int:
     from ..loader.routing import routes_after
     from ..views.plan_view import plan_document, plan_text
 
-    applied = apply(request(context, **options))
+    applied = apply(request(**options))
     found, routes = applied.plan, routes_after(applied.plan.desired)
     diagnostics = [*found.findings.all, *routes.diagnostics]
     if format_ == "json":

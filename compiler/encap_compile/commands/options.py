@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .context import Context, report
+from .. import command_line
 
 if TYPE_CHECKING:
     from ..loader.desired import Request
@@ -50,11 +50,11 @@ LOCK_TIMEOUT = click.option(
 )
 
 
-def patience(context: Context, seconds: float | None) -> Patience:
+def patience(seconds: float | None) -> Patience:
     """How long a verb waits for the lock; a person is told for whom."""
     from ..loader.lock import Patience
 
-    return Patience(seconds, lambda found: report([found], context))
+    return Patience(seconds, lambda found: command_line.report([found], "text"))  # now, and not with the result
 
 
 def format_option(*words: str) -> Callable[[Command], Command]:
@@ -103,7 +103,6 @@ def requesting(command: Command) -> Command:
 
 
 def request(
-    context: Context,
     bundle: Path,
     host_file: str,
     settings: tuple[str, ...],
@@ -124,7 +123,7 @@ def request(
         if not equals or not table or not path:
             raise click.UsageError(f"--rows {text}: TABLE=FILE is expected")
         files[table] = Path(path)
-    wait, removals = patience(context, lock_timeout), _removals(allow_removals)
+    wait, removals = patience(lock_timeout), _removals(allow_removals)
     if kept:
         from ..loader.kept import open_kept
 

@@ -24,7 +24,7 @@ def plan_command(context: Context, /, format_: str, strict: bool, **options: Any
     from ..plan import plan
     from ..views.plan_view import plan_document, plan_text
 
-    found = plan(request(context, **options))
+    found = plan(request(**options))
     routes = check_routes(found.desired)
     diagnostics = [*found.findings.all, *routes.diagnostics, *found.refused]
     if format_ == "json":

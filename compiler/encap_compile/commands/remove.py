@@ -23,6 +23,6 @@ def remove_command(context: Context, bundle: Path, bpffs: str, lock_timeout: flo
     from ..remove import remove
     from ..views.status_view import removed_document, removed_text
 
-    removed = remove(*name_and_manifest(bundle), bpffs, patience(context, lock_timeout))
+    removed = remove(*name_and_manifest(bundle), bpffs, patience(lock_timeout))
     write_json(removed_document(removed)) if format_ == "json" else click.echo(removed_text(removed), nl=False)
     return Exit.DONE

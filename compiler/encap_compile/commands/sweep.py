@@ -21,6 +21,6 @@ def sweep_command(context: Context, bpffs: str, lock_timeout: float | None, chec
     from ..sweep import sweep
     from ..views.sweep_view import swept_document, swept_text
 
-    found = sweep(bpffs, check, patience(context, lock_timeout))
+    found = sweep(bpffs, check, patience(lock_timeout))
     write_json(swept_document(found, check)) if format_ == "json" else click.echo(swept_text(found, check), nl=False)
     return Exit.DRIFT if check and found else Exit.DONE

@@ -32,7 +32,7 @@ def unit_command(context: Context, /, stays: bool, into: Path, shows: bool, **op
     """
     from ..unit import make_unit
 
-    made = make_unit(request(context, **options), stays, into, not shows)
+    made = make_unit(request(**options), stays, into, not shows)
     if made.file is None:
         click.echo(made.text, nl=False)
         return Exit.DONE

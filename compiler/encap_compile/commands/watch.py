@@ -65,6 +65,6 @@ def watch_command(context: Context, /, once: bool, format_: str, **options: Any)
             notify(READY, status=f"{manifest.name} {manifest.identity[:8]} is in force")
 
     gc.enable()  # this one is not short
-    watch(lambda: request(context, **options), say, once)
+    watch(lambda: request(**options), say, once)
     notify(STOPPING)
     return Exit.DONE

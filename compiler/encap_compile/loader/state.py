@@ -32,7 +32,8 @@ Totals = dict[str, tuple[int, int]]  # counter -> packets, bytes
 class Filled:
     """What a map was filled with: `count` entries read from `file`, whose SHA-256 was `sha256`.
 
-    `origin` says who named the file: empty for the bundle's own, `--rows`, or the path of a host file. `digest` is that
+    `rows` is how many rows the file had: where cgroups come and go, a map holds more or fewer entries. `origin` says
+    who named the file: empty for the bundle's own, `--rows`, or the path of a host file. `digest` is that
     of the entries, see `loader.digests`.
     """
 
@@ -43,6 +44,7 @@ class Filled:
     file: str = ""
     sha256: str = ""
     origin: str = ""
+    rows: int = 0
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,12 @@ def _key(frame: bytes, encapsulation: str) -> int | None:
     port = _PORTS.get(encapsulation, b"")
     if port and protocol == socket.IPPROTO_UDP and frame[start + 2 : start + 4] == port:
         return int.from_bytes(frame[start + 12 : start + 15], "big")
-    if encapsulation == "gre" and protocol == socket.IPPROTO_GRE and frame[start] & 0x20:
-        return int(struct.unpack_from("!I", frame, start + 4)[0])
+    if encapsulation == "gre-in-gue" and protocol == socket.IPPROTO_UDP and frame[start + 2 : start + 4] == b"\x17\xc0":
+        return _gre_key(frame, start + 8 + 4) if frame[start + 9] == socket.IPPROTO_GRE else None
+    if encapsulation == "gre" and protocol == socket.IPPROTO_GRE:
+        return _gre_key(frame, start)
     return None
+
+
+def _gre_key(frame: bytes, at: int) -> int | None:
+    return int(struct.unpack_from("!I", frame, at + 4)[0]) if frame[at] & 0x20 else None
