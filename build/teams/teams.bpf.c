@@ -2532,6 +2532,7 @@ static __always_inline int choose(struct bpf_sockopt *option, struct socket_requ
 	const struct bpf_sock *socket = (void *)option->sk;
 	struct socket_choice *before = bpf_sk_storage_get(&sockets, socket, NULL, 0);
 	struct socket_choice *choice = before;
+	const struct connect_decision *decision = NULL;
 	__u32 overhead;
 
 	if (option->optname != SOCKOPT_CHOOSE || !read_choice(option, request))
@@ -2550,6 +2551,11 @@ static __always_inline int choose(struct bpf_sockopt *option, struct socket_requ
 	}
 	if (!choice)
 		return 0;
+	/* Who takes back a choice of its own lets the connect rules decide again; theirs is not an application's to clear. */
+	if (!request->choice)
+		decision = decision_in_force(socket, bpf_sk_storage_get(&connects, socket, NULL, 0));
+	if (decision && choice->by_rule)
+		return 0;
 	if (socket->state == TCP_CLOSE || socket->state == TCP_LISTEN)
 		choice->fits = false;
 	choice->packets = 0;
@@ -2558,8 +2564,8 @@ static __always_inline int choose(struct bpf_sockopt *option, struct socket_requ
 	choice->asked = true;
 	__builtin_memcpy(choice->name, request->name, sizeof(choice->name));
 	/* Both names at once: packets are sent meanwhile. */
-	*(volatile __u64 *)&choice->choice = request->choice;
-	*(volatile bool *)&choice->by_rule = false;
+	*(volatile __u64 *)&choice->choice = decision ? decision->choice : request->choice;
+	*(volatile bool *)&choice->by_rule = decision;
 	return 0;
 }
 
@@ -2645,8 +2651,9 @@ int teams__getsockopt(struct bpf_sockopt *option)
 }
 
 /*
- * Record what the rules decide for a socket that connects, unless its application has chosen. Each connect() is decided
- * anew. If a choice cannot be recorded, the socket must not connect: it would send unencapsulated.
+ * Record what the rules decide for a socket that connects. Each connect() is decided anew. What its application has chosen
+ * stays in force until that is taken back. If a decision cannot be recorded, the socket must not connect: it would send
+ * unencapsulated.
  */
 static __always_inline int record_decision(struct bpf_sock_addr *address, const struct connect_decision *decided)
 {
@@ -2656,15 +2663,15 @@ static __always_inline int record_decision(struct bpf_sock_addr *address, const 
 	struct connect_decision *latest, *other, *written;
 	struct connect_decisions *decisions;
 	struct socket_choice *choice;
+	bool chosen;
 
 	if (connection)
 		choice = bpf_sk_storage_get(&sockets, connection, NULL, 0);
 	else
 		choice = bpf_sk_storage_get(&sockets, socket, NULL, 0);
-	if (choice && choice->choice && !choice->by_rule)
-		return CONNECT_GO_ON;
+	chosen = choice && choice->choice && !choice->by_rule;
 	/* That nothing was chosen is recorded for MPTCP too: a further subflow must not decide otherwise. */
-	if (!decided->choice && !connection && !(choice && choice->by_rule))
+	if (!decided->choice && !connection && !(choice && choice->by_rule) && !chosen)
 		return CONNECT_GO_ON;
 	if (connection) {
 		choice = bpf_sk_storage_get(&sockets, connection, NULL, BPF_SK_STORAGE_GET_F_CREATE);
@@ -2693,6 +2700,8 @@ static __always_inline int record_decision(struct bpf_sock_addr *address, const 
 	written->made = true;
 	if (written == other)
 		decisions->latest++;
+	if (chosen)
+		return CONNECT_GO_ON;
 	if (socket->type == SOCK_STREAM)
 		choice->fits = false;
 	choice->packets = 0;

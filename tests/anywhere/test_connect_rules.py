@@ -169,6 +169,28 @@ def test_by_the_application(exits: Exits, inner: int) -> None:
         left(exits, "near", client)
 
 
+@INNER
+@pytest.mark.parametrize("kind", [STREAM, DATAGRAM])
+def test_cleared(exits: Exits, inner: int, kind: int) -> None:
+    """Choosing nothing takes back the application's own choice, and never what a rule chose"""
+    with exits.socket("c", inner, kind) as client:
+        client.connect((SERVICE[inner], RULE))
+        assert ask(client) == "near"
+        exits.choose(client, "")
+        assert (whose(exits, client), ask(client)) == (CHOSEN, "near")
+        exits.choose(client, "exits/far")
+        assert whose(exits, client) == ("exits/far", BY_APPLICATION, 0)
+        exits.choose(client, "")
+        assert (whose(exits, client), ask(client)) == (CHOSEN, "near")
+    with exits.socket("c", inner, kind) as client:  # the application first, then a rule
+        exits.choose(client, "exits/far")
+        client.connect((SERVICE[inner], RULE))
+        assert (whose(exits, client), ask(client)) == (("exits/far", BY_APPLICATION, 0), "far")
+        if kind == DATAGRAM:  # of TCP the far end knows nothing of the connection
+            exits.choose(client, "")
+            assert (whose(exits, client), ask(client)) == (CHOSEN, "near")
+
+
 def test_mapped(exits: Exits) -> None:
     """An IPv6 socket that connects to IPv4 addresses, and fails to"""
     with exits.socket("c", 6, DATAGRAM) as client:

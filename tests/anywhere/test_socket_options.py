@@ -398,7 +398,7 @@ def test_mptcp(exits: Exits, inner: int) -> None:
         with pytest.raises(OSError):
             exits.topology.far.socket(FAMILY[inner], STREAM, MPTCP)
         return
-    clear = exits.wire()["clear"]
+    clear = exits.settled()["clear"]
     with exits.socket("a", inner, protocol=MPTCP) as client:
         if not NEWER:
             with refused(errno.EOPNOTSUPP):
@@ -439,7 +439,7 @@ def test_mptcp_closed_at_once(exits: Exits, inner: int, aborts: bool) -> None:
     """Where MPTCP can choose: the first packet of what it accepted from a client without is its last"""
     if not (_mptcp_here() and NEWER):
         return  # nothing of the kind can choose: see the test of MPTCP
-    clear = exits.wire()["clear"]
+    clear = exits.settled()["clear"]
     with exits.socket("a", inner, protocol=MPTCP) as listener:
         exits.choose(listener, "exits/far")
         listener.bind((APPLICATION[inner], 0))

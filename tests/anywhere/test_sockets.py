@@ -64,7 +64,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exits]:
 @pytest.fixture
 def exits(network: Exits) -> Iterator[Exits]:
     """The network for a test of which no packet may leave in the clear."""
-    before = network.wire()["clear"]
+    before = network.settled()["clear"]
     yield network
     assert network.wire()["clear"] == before
 

@@ -18,7 +18,8 @@ from encap_compile.kernel.machine import kernel_version
 from tests.support import cli
 from tests.support.cgroups import Tree
 from tests.support.exits import APPLICATION, ARRIVES, FAMILY, PORT, SERVICE, WHO, Exits, ask, ask_datagram
-from tests.support.netns import CommandError
+from tests.support.links import mac_of
+from tests.support.netns import CommandError, Namespace
 from tests.support.polling import until
 from tests.support.topology import PLAN, SECOND_UPLINK, Topology
 
@@ -62,7 +63,7 @@ class Ways:
     @contextmanager
     def nothing_leaves(self) -> Iterator[None]:
         """Within the block nothing leaves by `eth1`, or unencapsulated; what does not, is counted."""
-        before = self.second(), self.exits.wire()["clear"]
+        before = self.second(), self.exits.settled()["clear"]
         dropped = self.exits.counters()["egress_unattached"]
         yield
         assert (self.second(), self.exits.wire()["clear"]) == before
@@ -398,3 +399,48 @@ def test_above_what_is_attached(ways: Ways, folder: Path) -> None:
     finally:
         ours.ip("link del above")
         exits.apply(exits.bundle)
+
+
+def test_siblings_above_what_is_attached(ways: Ways) -> None:
+    """A macvlan in bridge mode: its packets go to others above the same device, past the program there"""
+    exits, ours = ways.exits, ways.topology.ours
+    with Namespace("sibling") as sibling:
+        ours.ip(
+            "link add link eth0 name above type macvlan mode bridge",
+            f"link add link eth0 name eth0 netns {sibling.name} type macvlan mode bridge",
+            "link set above up",
+        )
+        try:
+            sibling.ip(f"addr add {SERVICE[4]}/32 dev eth0", "link set eth0 up")
+            ours.ip(
+                f"neigh replace {SERVICE[4]} lladdr {mac_of(sibling, 'eth0')} dev above nud permanent",
+                f"route replace {SERVICE[4]} dev above src {APPLICATION[4]}",
+            )
+            exits.apply(exits.bundle)
+            with by_cgroup(exits, 4, DATAGRAM) as client, pytest.raises(PermissionError):
+                client.sendto(WHO, (SERVICE[4], PORT))
+        finally:
+            ours.ip("link del above")
+            exits.apply(exits.bundle)
+
+
+def test_above_a_device_of_another_namespace(ways: Ways) -> None:
+    """The device below has the number of the attached one, in its own namespace"""
+    exits, ours = ways.exits, ways.topology.ours
+    with ours.entered():
+        number = socket.if_nametoindex("eth0")
+    with Namespace("below") as below:
+        below.ip(f"link add name under index {number} type veth peer name peer index 99")
+        below.ip(f"link add link under name above netns {ours.name} type macvlan mode private")
+        try:
+            ours.ip(
+                "link set above up",
+                f"neigh replace {SERVICE[4]} lladdr 02:00:00:00:00:09 dev above nud permanent",
+                f"route replace {SERVICE[4]} dev above src {APPLICATION[4]}",
+            )
+            exits.apply(exits.bundle)
+            with by_cgroup(exits, 4, DATAGRAM) as client, pytest.raises(PermissionError):
+                client.sendto(WHO, (SERVICE[4], PORT))
+        finally:
+            ours.ip("link del above")
+            exits.apply(exits.bundle)

@@ -16,15 +16,15 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from tests.packets.datapath import load_programs
 
 from encap_compile import checks
 from encap_compile.diagnostics import DiagnosedError
 from encap_compile.frontend.load import parse_spec
 from encap_compile.kernel.errors import LoadRefusedError
 from encap_compile.pipeline import compile_spec
+from tests.packets.datapath import load_programs
 
 from .spec_generator import generate, settings_for
 from .spec_words import language, words
@@ -64,7 +64,14 @@ def loads(document: Document, folder: Path) -> None:
         pytest.fail(f"{error.log[-6000:]}\n\n{path.read_text()}")
 
 
-@settings(max_examples=int(COUNT), deadline=None, database=None, suppress_health_check=list(HealthCheck))
+# Without shrinking, of which each step would be another second: the spec that fails is shown whole.
+@settings(
+    max_examples=int(COUNT),
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 @given(st.randoms(use_true_random=False))
 def test_what_is_right_loads(tmp_path_factory: pytest.TempPathFactory, pick: random.Random) -> None:
     document = generate(pick)

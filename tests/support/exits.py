@@ -20,6 +20,7 @@ from typing import NamedTuple
 from . import cli, kernel_vxlan
 from .cgroups import Tree, mount
 from .netns import Namespace
+from .polling import until
 from .topology import PLAN, Topology
 
 EXITS = ("far", "near")
@@ -53,6 +54,14 @@ def level(spec: str) -> int:
     for byte in spec.encode():
         number = (number ^ byte) * 0x01000193 & 0xFFFFFFFF
     return 0x40000000 | number & 0x3FFFFFFF
+
+
+# States of /proc/net/tcp: FIN_WAIT1, FIN_WAIT2, LAST_ACK and CLOSING.
+CLOSING = ("04", "05", "09", "0B")
+
+
+def _proc_net(name: str) -> list[str]:
+    return Path(f"/proc/thread-self/net/{name}").read_text().splitlines()[1:]
 
 
 class Exits:
@@ -100,6 +109,21 @@ class Exits:
         names = "".join(f"counter {name} {{}}\n" for name in ("clear", *EXITS))
         chain = "\n".join(["type filter hook ingress device to-ours priority 0;", *rules])
         self.topology.router.run(["nft", f"table netdev wire {{\n{names}chain application {{\n{chain}\n}}\n}}"])
+
+    def settled(self) -> Counter[str]:
+        """`wire` once every connection that is being closed has sent its last acknowledgement.
+
+        The connections of a test before may have been in the clear, and what closes them comes after it has ended.
+        """
+
+        def closed() -> bool:
+            with self.topology.ours.entered():
+                lines = [line for name in ("tcp", "tcp6") for line in _proc_net(name)]
+            return not any(line.split()[3] in CLOSING for line in lines)
+
+        with suppress(TimeoutError):  # an end that nobody closes sends nothing either
+            until(closed, "connections of earlier tests are closed")
+        return self.wire()
 
     def wire(self) -> Counter[str]:
         """The application's packets on the wire: in the clear, and by exit."""

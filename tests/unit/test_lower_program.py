@@ -101,7 +101,7 @@ def test_counters_are_named_once(example: tuple[Spec, Lowered]) -> None:
     assert len({c.name for c in counters}) == len(counters)
     assert [c.offset for c in counters] == list(range(0, 16 * len(counters), 16))
     assert found.manifest.counters_size == 16 * len(counters)
-    kinds = ("chosen", "passed", "dropped", "refused", "decapsulated", "flows", "connect")
+    kinds = ("chosen", "passed", "dropped", "refused", "decapsulated", "flows", "connect", "kept", "noted")
     assert all(c.text and c.kind in kinds for c in counters)
     for rule in spec.egress.rules:
         assert f"egress_rule_{rule.name.replace('-', '_')}" in {c.name for c in counters}

@@ -28,6 +28,8 @@ def check_rows(spec: Spec, rows: Mapping[str, EncodedRows], findings: Findings) 
 
 def _judge(rows: EncodedRows, name: str, encapsulation: str, what: str, least: int, findings: Findings) -> None:
     sheet = rows.typed.sheet
+    if name not in sheet.columns:
+        return  # the rows are wrong, or leave it out
     at = sheet.columns.index(name)
     problems = Problems(findings, sheet.place)
     for i, number in enumerate(rows.typed.fields.get(name, ())):

@@ -153,20 +153,23 @@ def judge_host_file(file: HostFile, manifest: Manifest, findings: Findings) -> N
 
 def _judge_rows(file: HostFile, manifest: Manifest, findings: Findings) -> None:
     tables = {t.name for t in manifest.tables if t.file}
-    ours = {entry.bundle for entry in file.rows}.intersection((manifest.name,))
     for entry in file.rows:
         if entry.bundle in ("", manifest.name):
-            if entry.table in tables:
-                continue
-            near = closest(entry.table, tables)
-            if near is not None or entry.bundle:
+            near = closest(entry.table, tables) if entry.table not in tables else None
+            if near is not None or (entry.bundle and entry.table not in tables):
                 words = f"rows: {manifest.name} has no table `{entry.table}` with rows in a file: it is ignored"
                 fix = f"did you mean `{near}`?" if near else f"tables: {', '.join(sorted(tables)) or 'none'}"
                 findings.warning("H161", words, entry.place, fix)
-        elif not ours and closest(entry.bundle, [manifest.name], VERY_LIKE) and entry.table in tables:
-            if load(Paths.of(entry.bundle).state) is None:
-                words = f"rows: nothing of a bundle `{entry.bundle}` is on this machine: it is ignored"
-                findings.warning("H161", words, entry.place, f"did you mean `{manifest.name}/{entry.table}`?")
+        elif entry.table in tables and _misspelt(entry.bundle, manifest.name, file):
+            words = f"rows: nothing of a bundle `{entry.bundle}` is on this machine: it is ignored"
+            findings.warning("H161", words, entry.place, f"did you mean `{manifest.name}/{entry.table}`?")
+
+
+def _misspelt(bundle: str, name: str, file: HostFile) -> bool:
+    """Whether a bundle that the host file has rows of is most likely this one, and no other that the machine has."""
+    if closest(bundle, [name], VERY_LIKE) is None or any(entry.bundle == name for entry in file.rows):
+        return False
+    return load(Paths.of(bundle).state) is None
 
 
 def prepare(request: Request, bundle: Bundle, before: Observed) -> Desired:
