@@ -174,3 +174,13 @@ def test_a_bundle_whose_name_is_a_path_touches_nothing(net: Wire, tmp_path: Path
         victim.rmdir()
     net.ctl("status", "hand", check=0)
     net.ctl("remove", "hand", check=0)
+
+
+@pytest.mark.parametrize("most", (8, 9, 10, 11, 12, 13, 16, 20))
+def test_too_few_file_descriptors_are_no_bug_of_the_compiler(net: Wire, tmp_path: Path, most: int) -> None:
+    bundle = write(tmp_path / "one")
+    done = net.ctl(
+        "apply", bundle, "--set", "uplink=eth0", prefix=("bash", "-c", f'ulimit -n {most}; exec "$@"', "bash"), check=6
+    )
+    assert "error[H114]: the system refused a call: Too many open files" in done.stderr and "ulimit -n" in done.stderr
+    assert net.ctl("status", check=0).stdout.startswith("0 bundles")

@@ -122,7 +122,10 @@ def load_manifest(directory: Path) -> Manifest:
 
 
 def _named(manifest: Manifest, path: Path) -> Manifest:
-    """The same. Every command makes paths of the name, `remove` those of folders that go. Raises DiagnosedError (B302)."""
+    """The same, if its name is one: commands make paths of it, `remove` those of folders that go.
+
+    Raises DiagnosedError (B302).
+    """
     if not NAME.fullmatch(manifest.name):
         words = f"malformed: `{manifest.name[:64]}` is no name of a bundle"
         raise DiagnosedError([Diagnostic("B302", words, Place(str(path)), _REBUILD)])
