@@ -22,14 +22,17 @@ class _Open(NamedTuple):
 
 
 class Misplaced:
-    """What is misplaced in a document, so that nothing else is said about it."""
+    """What is misplaced in a document that is wrong, so that nothing else is said about it; at first nothing."""
 
-    def __init__(self, root: Node, document: Schema, findings: Findings) -> None:
+    def __init__(self, document: Schema, findings: Findings) -> None:
         self.document, self.findings = document, findings
         self.keys: set[Place] = set()  # of misplaced keys
         self.missing: set[tuple[int, str]] = set()  # what therefore seems to be missing: id of a mapping, key
         self.empty: set[int] = set()  # id of a node without value that they belong into
-        self._walk(_Open(root, document, "", "", root.start), ())
+
+    def look(self, root: Node) -> None:
+        """Find and report it (E121). A guess, so it is for documents alone in which the schema has found a fault."""
+        self._walk(_Open(root, self.document, "", "", root.start), ())
 
     def _resolved(self, schema: Schema, context: str) -> tuple[Schema, str]:
         if "$ref" in schema:
@@ -43,10 +46,10 @@ class Misplaced:
             place = here.node.keys[name]
             schema = _member(here.schema, name)
             found, context = self._resolved(schema, here.context) if schema is not None else ({}, "")
-            if schema is None or (name not in here.schema.get("properties", {}) and not _kind_fits(value, found)):
+            if schema is None or (name not in here.schema.get("properties", {}) and not _fits(value, found)):
                 if before and self._outdented(name, place, before):
                     continue
-                if schema is None and self._indented(name, place, (*around, here)):
+                if self._indented(name, place, (*around, here)):
                     continue
             if schema is None:
                 continue
@@ -112,14 +115,19 @@ class Misplaced:
 
 
 def _member(schema: Schema, name: str) -> Schema | None:
-    """The schema of a member; None for a key that the mapping does not have."""
+    """The schema of a member; None for a key that the mapping does not have, under any condition."""
     found: Schema | None = schema.get("properties", {}).get(name)
+    for branch in ("then", "else"):
+        found = found if found is not None else schema.get(branch, {}).get("properties", {}).get(name)
     if found is None:
         others = schema.get("additionalProperties")
         found = others if isinstance(others, dict) else None
     return found
 
 
-def _kind_fits(node: Node, schema: Schema) -> bool:
+def _fits(node: Node, schema: Schema) -> bool:
+    """Whether a value may be what the schema says, by its kind and its keys."""
     wanted = schema.get("type")
-    return wanted is None or node.kind in ([wanted] if isinstance(wanted, str) else wanted)
+    if wanted is not None and node.kind not in ([wanted] if isinstance(wanted, str) else wanted):
+        return False
+    return node.kind != "object" or all(_member(schema, key) is not None for key, _ in node.items())
