@@ -603,7 +603,8 @@ class Owners(NamedTuple):
     `levels`: whether cgroups are asked for; `named_levels`: how far below the attached one those lie that rules name,
     and `rows_by_cgroup` if rows do too. `guard`: what rules encapsulate is dropped where it leaves by a device without
     our program; `marks`: sockets are marked for that when they are made, for kernels on which a packet does not tell
-    its network namespace (before 6.13). `clamps_all`: a packet's cgroup alone may have it encapsulated. `mptcp`: a
+    its network namespace (before 6.13). `nests`: connect programs run in one cgroup and in another within it.
+    `clamps_all`: a packet's cgroup alone may have it encapsulated. `mptcp`: a
     subflow's connection can be asked (5.19). `errno`: refusals have a number (5.18).
     """
 
@@ -615,6 +616,7 @@ class Owners(NamedTuple):
     tables: tuple[SocketTable, ...]
     rules: tuple[SocketRule, ...]
     connects: tuple[ConnectRule, ...]
+    nests: bool
     clamps_all: bool
     encapsulates: bool
     guard: bool

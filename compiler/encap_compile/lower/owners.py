@@ -44,7 +44,9 @@ def named_cgroups(spec: Spec) -> dict[str, ir.CgroupBit]:
             hooks = (*(MATCHED if matched else ()), *(MANAGED if rule.socket else ()))
             add(rule.match.cgroup or ("",), hooks, rule.place)
     for connect in spec.connect:
-        add(connect.match.cgroup or ("",), CONNECTS, connect.place)
+        # A rule that lets pass in all cgroups is asked where others choose: elsewhere there is nothing to keep it from.
+        if connect.choose or connect.match.cgroup or not any(c.choose for c in spec.connect):
+            add(connect.match.cgroup or ("",), CONNECTS, connect.place)
     if guards(spec):
         hooks = (*(MARKED if spec.kernel < PACKET_NETNS_SINCE else ()), *GUARDED)
         for place, paths in _guarded(spec).items():
@@ -128,6 +130,7 @@ def lower_owners(spec: Spec, stacks: Sequence[ir.Stack], conditions: Conditions)
     levels = tuple(sorted({cgroups[path].level for path in matched}))
     keyed = [spec.endpoints[t.table] for rule in asking if finds_by_cgroup(rule, spec) for t in rule.targets]
     encapsulating = [rule for rule in asking if rule.targets]
+    connected = [path for path, cgroup in cgroups.items() if set(CONNECTS) <= set(cgroup.hooks)]
     return ir.Owners(
         cgroups=tuple(cgroups.values()),
         levels=bool(levels or keyed),
@@ -143,6 +146,7 @@ def lower_owners(spec: Spec, stacks: Sequence[ir.Stack], conditions: Conditions)
             if rule.socket
         ),
         connects=tuple(_connect(rule, conditions) for rule in spec.connect),
+        nests=any(_within(path, other) for path in connected for other in connected),
         clamps_all=any(rule.to for rule in encapsulating),
         encapsulates=bool(encapsulating),
         guard=guards(spec),
