@@ -495,7 +495,7 @@ static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct co
 		return refuse(&counters->refused_gue__payload, skb);
 	}
 	/*
-	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
+	 * A GSO packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
@@ -631,7 +631,7 @@ static __always_inline int decapsulate_gue_ipv6(struct __sk_buff *skb, __u32 ext
 		return refuse(&counters->refused_gue__payload, skb);
 	}
 	/*
-	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
+	 * A GSO packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)

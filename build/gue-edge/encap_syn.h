@@ -24,8 +24,8 @@ struct connection {
 };
 
 /*
- * Where the TCP header of a SYN or SYN-ACK begins; 0: it is none. The ends are written to `found`, if it is one. An IPv6
- * packet with extension headers, which TCP does not send, is not looked into.
+ * Where the TCP header of a SYN or SYN-ACK begins; 0: it is none. The ends are written to `found`, if it is one. Behind
+ * IPv6 extension headers, with which hardly any stack sends TCP, none is found.
  */
 static __always_inline __u32 find_syn(struct __sk_buff *skb, __be16 ether_type, struct connection *found)
 {

@@ -408,7 +408,7 @@ static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 
 /*
  * What this host has encapsulated already, on another device or before a redirect, must not be encapsulated again.
- * All three must fit: the protocol alone, or a source that programs can bind to, would let any of them out in the clear.
+ * All three must fit: the protocol alone, or a source that programs can bind to, would let any of them leave unencapsulated.
  */
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
@@ -1170,7 +1170,7 @@ static __always_inline int decapsulate_gwlb_ipv4(struct __sk_buff *skb, struct c
 		return refuse(&counters->refused_gwlb__payload, skb);
 	}
 	/*
-	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
+	 * A GSO packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)

@@ -522,7 +522,7 @@ static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 
 /*
  * What this host has encapsulated already, on another device or before a redirect, must not be encapsulated again.
- * All three must fit: the protocol alone, or a source that programs can bind to, would let any of them out in the clear.
+ * All three must fit: the protocol alone, or a source that programs can bind to, would let any of them leave unencapsulated.
  */
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
@@ -1715,7 +1715,7 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 		return refuse(&counters->refused_gre__payload, skb);
 	}
 	/*
-	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
+	 * A GSO packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - STACK_GRE_IPV4__OVERHEAD)
@@ -1839,7 +1839,7 @@ static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 ext
 		return refuse(&counters->refused_gre__payload, skb);
 	}
 	/*
-	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
+	 * A GSO packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
@@ -1956,7 +1956,7 @@ static __always_inline int decapsulate_ipip_ipv4(struct __sk_buff *skb, struct c
 		return refuse(&counters->refused_ipip__payload, skb);
 	}
 	/*
-	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
+	 * A GSO packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - STACK_IPIP_IPV4__OVERHEAD)
@@ -2073,7 +2073,7 @@ static __always_inline int decapsulate_ipip_ipv6(
 		return refuse(&counters->refused_ipip__payload, skb);
 	}
 	/*
-	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
+	 * A GSO packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)

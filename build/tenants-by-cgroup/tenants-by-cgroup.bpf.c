@@ -407,7 +407,7 @@ static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 
 /*
  * What this host has encapsulated already, on another device or before a redirect, must not be encapsulated again.
- * All three must fit: the protocol alone, or a source that programs can bind to, would let any of them out in the clear.
+ * All three must fit: the protocol alone, or a source that programs can bind to, would let any of them leave unencapsulated.
  */
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {

@@ -292,6 +292,7 @@ struct packet {
 	__be16 source_port;
 	__be16 destination_port;
 	bool fragment; /* the first one or a later one */
+	bool later_fragment;
 	__be32 fragment_id; /* the IP header's, the same in all fragments of a packet */
 	bool discovery; /* neighbour discovery, RFC 4861 */
 	struct ip_address source;
@@ -367,6 +368,7 @@ static __always_inline bool parse_ipv4(const struct __sk_buff *skb, __u32 offset
 		packet->transport = offset + header_length;
 	packet->fragment = ip->fragment & bpf_htons(IPV4_FRAGMENT);
 	packet->fragment_id = ip->id;
+	packet->later_fragment = ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET);
 	if (ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET))
 		packet->ports_unseen = true;
 	else
@@ -402,6 +404,7 @@ static __always_inline void parse_ipv6_chain(
 			packet->fragment = true;
 			packet->fragment_id = extension->identification;
 			if (extension->fragment & bpf_htons(IPV6_FRAGMENT_OFFSET)) {
+				packet->later_fragment = true;
 				packet->protocol = PROTOCOL_UNSEEN; /* the first fragment's counts */
 				packet->ports_unseen = true;
 				return;
@@ -459,13 +462,15 @@ static __noinline struct packet *parse_inner(const struct __sk_buff *skb, __u32 
 	return through_scratch(&found);
 }
 
+#define FRAGMENT_LEAVES (1U << 8) /* beside the protocol: nobody who sends us fragments decides for those that leave */
+
 /* Which packet a fragment belongs to: RFC 791, section 3.2, and RFC 8200, section 4.5, within its tenant's mark. */
 struct fragment_key {
 	struct ip_address source;
 	struct ip_address destination;
 	__u32 mark;
 	__be32 id;
-	__u32 protocol; /* of IPv4; in IPv6 only the first fragment's counts */
+	__u32 protocol; /* of IPv4; in IPv6 only the first fragment's counts. And FRAGMENT_LEAVES */
 };
 
 /* What the first fragment of a packet shows. */
@@ -488,7 +493,7 @@ struct {
  * Let a later fragment show the ports and the protocol of the first one, so that all of a packet take one decision. False:
  * the first has not been seen, or did not show them either. Global, so that the verifier walks it once.
  */
-__noinline int follow_first_fragment(struct __sk_buff *skb)
+__noinline int follow_first_fragment(struct __sk_buff *skb, bool leaves)
 {
 	struct packet *packet = packet_at_hand();
 	__u64 now = bpf_ktime_get_ns();
@@ -503,6 +508,13 @@ __noinline int follow_first_fragment(struct __sk_buff *skb)
 	key.mark = skb->mark;
 	key.id = packet->fragment_id;
 	key.protocol = packet->is_ipv4 ? packet->protocol : 0;
+	if (leaves)
+		key.protocol |= FRAGMENT_LEAVES;
+	if (!packet->later_fragment && packet->ports_unseen) {
+		/* It hides its ports: what an earlier packet of the same number showed is not this one's. */
+		bpf_map_delete_elem(&fragments, &key);
+		return false;
+	}
 	if (!packet->ports_unseen) {
 		first.expires = now + FRAGMENTS_IDLE;
 		first.source_port = packet->source_port;
@@ -549,7 +561,7 @@ static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 
 /*
  * What this host has encapsulated already, on another device or before a redirect, must not be encapsulated again.
- * All three must fit: the protocol alone, or a source that programs can bind to, would let any of them out in the clear.
+ * All three must fit: the protocol alone, or a source that programs can bind to, would let any of them leave unencapsulated.
  */
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
@@ -1028,7 +1040,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 			goto encapsulate_exits;
 		}
 		count(&counters->egress_miss_bulk, skb);
-		/* Taken to match because it hides what would tell: not a reason to let it go in the clear. */
+		/* Taken to match because it hides what would tell: not a reason to let it leave unencapsulated. */
 		if (!(packet->ports_unseen))
 			return TC_ACT_UNSPEC;
 		kept |= lost;
@@ -1100,7 +1112,7 @@ int two_by_row__egress(struct __sk_buff *skb)
 	packet = through_scratch(&found);
 	if (!packet)
 		return TC_ACT_SHOT;
-	if (packet->fragment && !follow_first_fragment(skb))
+	if (packet->fragment && !follow_first_fragment(skb, true))
 		count(&counters->egress_no_first_fragment, skb);
 	if (carries_own_stack(packet)) {
 		count(&counters->egress_own_stack, skb);
@@ -1189,7 +1201,7 @@ static __always_inline int decapsulate_ipip_ipv4(struct __sk_buff *skb, struct c
 		return refuse(&counters->refused_ipip__payload, skb);
 	}
 	/*
-	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
+	 * A GSO packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - STACK_IPIP_IPV4__OVERHEAD)
@@ -1294,7 +1306,7 @@ static __always_inline int decapsulate_ipip_ipv6(
 		return refuse(&counters->refused_ipip__payload, skb);
 	}
 	/*
-	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
+	 * A GSO packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
@@ -1403,7 +1415,7 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 		return refuse(&counters->refused_gre__payload, skb);
 	}
 	/*
-	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
+	 * A GSO packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - STACK_GRE_IPV4__OVERHEAD)
@@ -1526,7 +1538,7 @@ static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 ext
 		return refuse(&counters->refused_gre__payload, skb);
 	}
 	/*
-	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
+	 * A GSO packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)

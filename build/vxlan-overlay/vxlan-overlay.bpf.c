@@ -275,6 +275,7 @@ struct packet {
 	__be16 source_port;
 	__be16 destination_port;
 	bool fragment; /* the first one or a later one */
+	bool later_fragment;
 	__be32 fragment_id; /* the IP header's, the same in all fragments of a packet */
 	bool discovery; /* neighbour discovery, RFC 4861 */
 	struct ip_address source;
@@ -350,6 +351,7 @@ static __always_inline bool parse_ipv4(const struct __sk_buff *skb, __u32 offset
 		packet->transport = offset + header_length;
 	packet->fragment = ip->fragment & bpf_htons(IPV4_FRAGMENT);
 	packet->fragment_id = ip->id;
+	packet->later_fragment = ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET);
 	if (ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET))
 		packet->ports_unseen = true;
 	else
@@ -385,6 +387,7 @@ static __always_inline void parse_ipv6_chain(
 			packet->fragment = true;
 			packet->fragment_id = extension->identification;
 			if (extension->fragment & bpf_htons(IPV6_FRAGMENT_OFFSET)) {
+				packet->later_fragment = true;
 				packet->protocol = PROTOCOL_UNSEEN; /* the first fragment's counts */
 				packet->ports_unseen = true;
 				return;
@@ -429,13 +432,15 @@ static __always_inline bool parse_ipv6(const struct __sk_buff *skb, __u32 offset
 	return true;
 }
 
+#define FRAGMENT_LEAVES (1U << 8) /* beside the protocol: nobody who sends us fragments decides for those that leave */
+
 /* Which packet a fragment belongs to: RFC 791, section 3.2, and RFC 8200, section 4.5, within its tenant's mark. */
 struct fragment_key {
 	struct ip_address source;
 	struct ip_address destination;
 	__u32 mark;
 	__be32 id;
-	__u32 protocol; /* of IPv4; in IPv6 only the first fragment's counts */
+	__u32 protocol; /* of IPv4; in IPv6 only the first fragment's counts. And FRAGMENT_LEAVES */
 };
 
 /* What the first fragment of a packet shows. */
@@ -458,7 +463,7 @@ struct {
  * Let a later fragment show the ports and the protocol of the first one, so that all of a packet take one decision. False:
  * the first has not been seen, or did not show them either. Global, so that the verifier walks it once.
  */
-__noinline int follow_first_fragment(struct __sk_buff *skb)
+__noinline int follow_first_fragment(struct __sk_buff *skb, bool leaves)
 {
 	struct packet *packet = packet_at_hand();
 	__u64 now = bpf_ktime_get_ns();
@@ -473,6 +478,13 @@ __noinline int follow_first_fragment(struct __sk_buff *skb)
 	key.mark = skb->mark;
 	key.id = packet->fragment_id;
 	key.protocol = packet->is_ipv4 ? packet->protocol : 0;
+	if (leaves)
+		key.protocol |= FRAGMENT_LEAVES;
+	if (!packet->later_fragment && packet->ports_unseen) {
+		/* It hides its ports: what an earlier packet of the same number showed is not this one's. */
+		bpf_map_delete_elem(&fragments, &key);
+		return false;
+	}
 	if (!packet->ports_unseen) {
 		first.expires = now + FRAGMENTS_IDLE;
 		first.source_port = packet->source_port;
@@ -519,7 +531,7 @@ static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 
 /*
  * What this host has encapsulated already, on another device or before a redirect, must not be encapsulated again.
- * All three must fit: the protocol alone, or a source that programs can bind to, would let any of them out in the clear.
+ * All three must fit: the protocol alone, or a source that programs can bind to, would let any of them leave unencapsulated.
  */
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
@@ -1006,7 +1018,7 @@ int vxlan_overlay__egress(struct __sk_buff *skb)
 	packet = through_scratch(&found);
 	if (!packet)
 		return TC_ACT_SHOT;
-	if (packet->fragment && !follow_first_fragment(skb))
+	if (packet->fragment && !follow_first_fragment(skb, true))
 		count(&counters->egress_no_first_fragment, skb);
 	if (carries_own_stack(packet)) {
 		count(&counters->egress_own_stack, skb);
@@ -1126,7 +1138,7 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 		return refuse(&counters->refused_vxlan__payload, skb);
 	}
 	/*
-	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
+	 * A GSO packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
@@ -1267,7 +1279,7 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 e
 		return refuse(&counters->refused_vxlan__payload, skb);
 	}
 	/*
-	 * A super-packet made of several outer packets has one outer header here, and the headers of the others between
+	 * A GSO packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)

@@ -135,7 +135,7 @@ class HostMember(Record):
     """Where a host value goes in `struct host` (section .rodata.host, one per attached device).
 
     `source` is NAME for a value, DEVICE.mac, DEVICE.mtu, DEVICE.ifindex for an attribute of the attached device, or one
-    of the words that the loader knows: `identity`, `flow_seed`, and for sockets
+    of the words that the loader knows, if the member does not begin with `value_`: `identity`, `flow_seed`, for sockets
       cgroups        u64: of the instance for a cgroup, the named cgroups that it is or lies within, by their bits
       cgroup_level   u32: how deep the attached cgroup lies in the kernel's hierarchy; 0 is its root
       cgroup_levels  u32: bit n is set if a row is keyed by a cgroup n levels below the attached one

@@ -7,8 +7,6 @@ import os
 import sys
 from collections.abc import Callable
 
-from click.utils import PacifyFlushWrapper
-
 from .diagnostics import Exit
 
 
@@ -51,7 +49,7 @@ class Streams:
         A reader that has enough (`| head`) is no failure.
         """
         code = work(self)
-        gone = type(sys.stdout) is PacifyFlushWrapper  # how click ends with EPIPE, with code 1
+        gone = type(sys.stdout).__name__ == "PacifyFlushWrapper"  # how click ends with EPIPE, with code 1
         reason = "it is closed" if 1 in self.closed else ""
         if self.failed() and not gone and self.output.failure is not None:
             gone = isinstance(self.output.failure, BrokenPipeError)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-def closest(word: str, words: Iterable[str]) -> str | None:
-    """The one of `words` most like `word`, or None when none is near."""
+def closest(word: str, words: Iterable[str], likeness: float = 0.6) -> str | None:
+    """The one of `words` most like `word`, or None when none is near; `likeness` is from 0 to 1, the same."""
     from difflib import get_close_matches  # only needed once something is wrong
 
     candidates = sorted(words)
-    found = get_close_matches(word.lower(), candidates, n=1, cutoff=0.6)
+    found = get_close_matches(word.lower(), candidates, n=1, cutoff=likeness)
     if found:
         return found[0]
     # `dst` for `destination`, `addr` for `address`: an abbreviation keeps the first letter and the order of the rest.

@@ -28,7 +28,8 @@ def refusal(error: OSError | MemoryError) -> Diagnostic:
             "H114", "the system refused a call: out of memory", help=f"{_WAYS_OUT[errno.ENOMEM]}, {_AGAIN}"
         )
     reason = error.strerror or str(error)
-    words = f"{error.filename} cannot be used: {reason}" if error.filename else f"the system refused a call: {reason}"
+    file = error.filename2 or error.filename  # of a rename: the name that was to be replaced
+    words = f"{file} cannot be used: {reason}" if file else f"the system refused a call: {reason}"
     return Diagnostic("H114", words, help=f"{_WAYS_OUT.get(error.errno or 0, 'mend that')}, {_AGAIN}")
 
 

@@ -42,6 +42,14 @@ SECTIONS = {
         "Socket options",
         "What may be chosen, what is refused and how, and that all other options and sockets are left alone.",
     ),
+    "connect_rules": (
+        "Connect rules",
+        "A rule chooses for a socket when it connects, anew each time; what the application chose by itself stays.",
+    ),
+    "unattached": (
+        "Devices that are not attached",
+        "What a rule encapsulates and the route leads over another device is dropped there, and nothing else is.",
+    ),
     "containers": (
         "Network namespaces",
         "Two namespaces with the same inner addresses, each with programs, cgroup and exits of its own.",

@@ -67,7 +67,7 @@ WRONG = {
     "team-b may choose all": ("spec", "socket: [exits/near]", "socket: [exits]", ["not refused for exits/far"]),
     "an application that does not choose": (
         "visit.py",
-        "exits.create_connection(there, name, timeout=5) if name else",
+        "teams.create_connection(there, name, timeout=5) if name else",
         "",
         ["exits/far to far", "exits/near to near", "not refused for exits/mars"],
     ),

@@ -153,3 +153,34 @@ def test_files_named_on_the_command_line(net: Wire, tmp_path: Path) -> None:
         assert ran(net, "plan", bundle, "--set", "uplink=eth0", "--rows", f"sites={odd}").returncode == 1
         assert ran(net, "plan", bundle, "--host", str(odd)).returncode == 6
         assert ran(net, "plan", str(odd)).returncode == 1
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "../victim", "../../victim", "hand/../../victim", "x" * 64])
+def test_a_bundle_whose_name_is_a_path_touches_nothing(net: Wire, tmp_path: Path, name: str) -> None:
+    net.apply(write(tmp_path / "one"))
+    state = state_file(net)
+    victims = [state.parents[1] / "victim", state.parents[2] / "victim"]
+    for victim in victims:
+        victim.mkdir(exist_ok=True)
+        (victim / "file").write_text("kept\n")
+    hostile = write(tmp_path / "two")
+    edited(name=name)(hostile / "manifest.json")
+    for verb in ("plan", "apply", "status", "stats", "remove"):
+        done = net.ctl(verb, hostile, check=1)
+        assert "B302" in done.stderr and "no name of a bundle" in done.stderr
+    assert state.exists() and all((victim / "file").exists() for victim in victims)
+    for victim in victims:
+        (victim / "file").unlink()
+        victim.rmdir()
+    net.ctl("status", "hand", check=0)
+    net.ctl("remove", "hand", check=0)
+
+
+@pytest.mark.parametrize("most", (8, 9, 10, 11, 12, 13, 16, 20))
+def test_too_few_file_descriptors_are_no_bug_of_the_compiler(net: Wire, tmp_path: Path, most: int) -> None:
+    bundle = write(tmp_path / "one")
+    done = net.ctl(
+        "apply", bundle, "--set", "uplink=eth0", prefix=("bash", "-c", f'ulimit -n {most}; exec "$@"', "bash"), check=6
+    )
+    assert "error[H114]: the system refused a call: Too many open files" in done.stderr and "ulimit -n" in done.stderr
+    assert net.ctl("status", check=0).stdout.startswith("0 bundles")

@@ -158,6 +158,41 @@ def test_misspelt_keys_of_the_host_file(net: Wire, tmp_path: Path) -> None:
     assert error.count("warning[") == 2  # nothing of keys that resemble none of this bundle's
 
 
+@pytest.mark.parametrize(
+    ("line", "code", "fix"),
+    [
+        ("rows: sites.csv", "H160", "did you mean `rows: {TABLE: FILE}`?"),
+        ("row: sites.csv", "H160", "did you mean `rows: {TABLE: FILE}`?"),
+        ("Limit: 5", "H160", "did you mean `limits: {removals: {percent: 20, rows: 10}}`?"),
+        ("rows: {Hand/sites: a.csv}", "H161", "did you mean `hand/sites`?"),
+        ("rows: {hannd/sites: a.csv}", "H161", "did you mean `hand/sites`?"),
+        ("rows: {hand/site: a.csv}", "H161", "did you mean `sites`?"),
+        ("routes: 5", "", ""),
+        ("rows: {hand-over/sites: a.csv}", "", ""),
+    ],
+)
+def test_misspelt_sections_of_the_host_file(net: Wire, tmp_path: Path, line: str, code: str, fix: str) -> None:
+    bundle, host = write(tmp_path / "one"), tmp_path / "host.yaml"
+    host.write_text(f"uplink: eth0\n{line}\n")
+    error = net.ctl("plan", bundle, "--host", host, check=3).stderr
+    assert (f"warning[{code}]" in error and fix in error) if code else "warning[" not in error
+
+
+def test_a_misspelt_section_that_is_a_mapping(net: Wire, tmp_path: Path) -> None:
+    bundle, host = write(tmp_path / "one"), tmp_path / "host.yaml"
+    host.write_text("uplink: eth0\nroows: {sites: a.csv}\n")
+    assert "did you mean `rows: {TABLE: FILE}`?" in net.ctl("plan", bundle, "--host", host, check=6).stderr
+
+
+def test_rows_of_another_bundle_with_a_name_like_this_one(net: Wire, tmp_path: Path) -> None:
+    net.apply(write(tmp_path / "other", name="hands"))
+    bundle, host = write(tmp_path / "one"), tmp_path / "host.yaml"
+    host.write_text("uplink: eth0\nrows: {hands/sites: a.csv}\n")
+    assert "H161" not in net.ctl("plan", bundle, "--host", host).stderr
+    net.ctl("remove", "hands", check=0)
+    assert "did you mean `hand/sites`?" in net.ctl("plan", bundle, "--host", host, check=3).stderr
+
+
 def test_a_feed_that_delivers_too_little_is_refused(net: Wire, tmp_path: Path) -> None:
     net.apply(write(tmp_path / "one", rows=ROWS))
     empty, short = tmp_path / "empty.csv", tmp_path / "short.csv"

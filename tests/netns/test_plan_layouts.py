@@ -282,6 +282,24 @@ def test_rows_for_what_never_reaches_the_hook(net: Wire, tmp_path: Path) -> None
     assert "172.16.0.1 leads to 203.0.113.9 on eth1" in message and "172.17.0.1 has no route" in message
 
 
+@pytest.mark.parametrize("rule", [ANY, TEN])
+def test_a_part_of_a_row_that_never_reaches_the_hook(net: Wire, tmp_path: Path, rule: str) -> None:
+    net.ours.ip("route add blackhole 10.1.78.0/24")
+    bundle = spec(tmp_path / "one", [rule], "destination,address\n10.1.0.0/16,192.0.2.2\n")
+    (message,) = (message for code, message, _ in planned(net, bundle) if code == "H112")
+    assert message.endswith(
+        "rows of sites are also for packets that never reach an attached device: "
+        "10.1.78.0/24 has a route that is of type blackhole: nothing is sent"
+    )
+    net.ours.ip(
+        "route del blackhole 10.1.78.0/24", "route del 10.1.0.0/16", "route add 10.1.64.0/18 via 192.0.2.2 mtu 1480"
+    )
+    (message,) = (message for code, message, _ in planned(net, bundle) if code == "H112")
+    assert message.endswith(
+        "rows of sites are also for packets that never reach an attached device: 10.1.0.0/18 has no route"
+    )
+
+
 @pytest.mark.parametrize(
     ("rule", "clamp", "words"),
     [

@@ -66,7 +66,8 @@ def test_round_trip(loaded: Load, data: st.DataObject) -> None:
     way = data.draw(st.sampled_from(FREE))
     inner = data.draw(inner_packets(way))
     sent = loaded(way.example).egress(frame(inner), mark=way.mark)
-    assert len(sent.counted) == 1 and next(iter(sent.counted)) in (f"egress_rule_{way.rule}", "egress_rule_web")
+    outcomes = [name for name in sent.counted if name != "egress_no_first_fragment"]  # that is counted beside
+    assert len(outcomes) == 1 and outcomes[0] in (f"egress_rule_{way.rule}", "egress_rule_web")
     datagram = bytearray(sent.frame[14:])
     first, size = (12, 4) if way.outer == 4 else (8, 16)
     ours, theirs = slice(first, first + size), slice(first + size, first + 2 * size)

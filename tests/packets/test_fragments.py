@@ -213,3 +213,42 @@ def test_fragments(compiled: Compile, name: str) -> None:
     assert list(outcome.counted) == ["egress_default" if rule == "default" else f"egress_rule_{rule}"]
     assert outcome.verdict == ("drop" if rule == "closed" else "pass")
     assert (outcome.frame == given) == (rule != "web")
+
+
+def _hiding(version: int) -> bytes:
+    """A first fragment that does not show its ports."""
+    if version == 4:
+        return bytes(IP(**FOUR, flags="MF", id=9, proto=17) / Raw(b"\0\x50\0"))
+    packet = IPv6(**SIX) / IPv6ExtHdrFragment(m=1, id=9)
+    for _ in range(9):
+        packet = packet / IPv6ExtHdrDestOpt()
+    return bytes(packet / UDP(sport=1, dport=7))
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_first_fragment_that_hides_its_ports(compiled: Compile, version: int) -> None:
+    """What an earlier packet of the same number showed is not this one's, nor that of the fragments behind it"""
+    with Datapath(compiled(SPEC)) as datapath:
+        assert set(datapath.egress(frame(_first(version, 17, _ports(53)))).counted) == {"egress_rule_open"}
+        assert set(datapath.egress(frame(_later(version, 17))).counted) == {"egress_rule_open"}
+        for given in (_hiding(version), _later(version, 17)):
+            outcome = datapath.egress(frame(given))
+            assert outcome.verdict == "drop" and "egress_no_first_fragment" in outcome.counted
+
+
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("source", ["192.0.2.2", "192.0.2.99"])
+def test_what_comes_in_decides_nothing_else(compiled: Compile, source: str, version: int) -> None:
+    """A first fragment from who may not send shows nothing; and no one that came in does for what leaves"""
+    from .datapath import OWN
+
+    def inner(given: bytes, source: str) -> bytes:
+        return frame(IP(src=source, dst=OWN[4], proto=4 if version == 4 else 41) / Raw(given))
+
+    listed = source == "192.0.2.2"
+    with Datapath(compiled(HEAD + TWO_ENDS.format(miss="on_miss: drop", source=BOTH))) as datapath:
+        first = datapath.ingress(inner(_first(version, 17, _ports(1, 5004)), source))
+        assert set(first.counted) == {"ingress_rule_peers" if listed else "refused_e__source"}
+        later = datapath.ingress(inner(_later(version, 17), "192.0.2.2"))
+        assert set(later.counted) == {"ingress_rule_peers" if listed else "refused_e__match"}
+        assert "egress_no_first_fragment" in datapath.egress(frame(_later(version, 17))).counted

@@ -37,12 +37,12 @@ def test_a_spec(example: Path) -> None:
 
 
 def test_what_leaves_by_other_devices(tmp_path: Path) -> None:
-    text = (EXAMPLES[0].parent / "exits.yaml").read_text()
+    text = (EXAMPLES[0].parent / "teams.yaml").read_text()
     for word, said in (
         ("", "that is not attached is dropped and counted"),
         ("pass", "leaves unencapsulated, whatever"),
     ):
-        path = tmp_path / "exits.yaml"
+        path = tmp_path / "teams.yaml"
         path.write_text(text.replace("egress:\n", f"egress:\n  unattached: {word}\n") if word else text)
         spec, lowered, _, _ = check_spec(str(path))
         assert said in explain_spec(spec, lowered)

@@ -65,6 +65,7 @@ def test_debug_may_stand_anywhere(tmp_path: Path) -> None:
         (OSError(28, "No space left on device", "/run/encap/1"), "/run/encap/1 cannot be used: No space left", "room"),
         (OSError(30, "Read-only file system", "/run/encap"), "/run/encap cannot be used: Read-only", "ENCAP_STATE"),
         (PermissionError(13, "Permission denied", "/sys/fs/bpf"), "/sys/fs/bpf cannot be used", "as root"),
+        (OSError(21, "Is a directory", "/run/x.tmp", None, "/run/x"), "/run/x cannot be used: Is a directory", "mend"),
         (OSError(24, "Too many open files"), "the system refused a call: Too many open files", "ulimit -n"),
         (OSError(5, "Input/output error", "/x"), "/x cannot be used: Input/output error", "mend that, then run"),
         (TimeoutError("timed out"), "the system refused a call: timed out", "mend that"),

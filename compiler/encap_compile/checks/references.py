@@ -25,6 +25,7 @@ FITS = {
 }
 PACKET_VALUES = {"dscp": "dscp", "ttl": "u8", "mark": "u32"}  # ttl is the hop limit in IPv6
 DEVICE_VALUES = {"mac": "mac", "mtu": "u32", "ifindex": "u32"}
+HOST_TYPES = ("ip", "ipv4", "ipv6", "mac")  # of host values, besides numbers
 
 
 def check(spec: Spec, findings: Findings) -> None:
@@ -153,6 +154,8 @@ def _unfit(value: Reference, found: str, what: str, kind: str, findings: Finding
     if kind.startswith("bytes"):
         numbers = [t for t in fitting(kind) if t.startswith("u")]
         help = f"make its type {' or '.join(numbers)}" if numbers else "write a number, or `received`"
+    if value.root == "host" and not any(t in HOST_TYPES or t[0] == "u" for t in fitting(kind)):
+        help = f"no host value is of type {kind}: write it here, or name a field of rows of that type"
     if found == "ip" and kind in FAMILIES:
         help += ", or write `ip` instead of the header's name"
     elif kind == "ip" and found in FAMILIES:

@@ -116,12 +116,14 @@ CODES: dict[str, Explained] = {
     "H160": Explained(
         "a key of the host file resembles a host value",
         "A host file may serve several bundles, so a key that this one does not know is no error. One that differs\n"
-        "from a host value of the spec by a letter or two is most likely that value, and would be ignored.",
+        "from a host value of the spec by a letter or two is most likely that value, and would be ignored. So would\n"
+        "be `rows` and `limits`, or a word like them, where they are no mapping.",
     ),
     "H161": Explained(
-        "a key below `rows` in the host file resembles a table",
+        "a key below `rows` in the host file resembles one of this bundle",
         "`rows` names the files of tables, as TABLE or BUNDLE/TABLE. A host file may serve several bundles, so a\n"
-        "table that this one does not have is no error; one that differs by a letter or two would be ignored.",
+        "table that this one does not have is no error; one that differs by a letter or two would be ignored. So\n"
+        "would be a bundle's name like this one's that nothing on the machine has.",
     ),
     "K201": Explained(
         "libbpf is missing",

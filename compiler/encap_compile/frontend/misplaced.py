@@ -22,14 +22,17 @@ class _Open(NamedTuple):
 
 
 class Misplaced:
-    """What is misplaced in a document, so that nothing else is said about it."""
+    """What is misplaced in a document that is wrong, so that nothing else is said about it; at first nothing."""
 
-    def __init__(self, root: Node, document: Schema, findings: Findings) -> None:
+    def __init__(self, document: Schema, findings: Findings) -> None:
         self.document, self.findings = document, findings
         self.keys: set[Place] = set()  # of misplaced keys
         self.missing: set[tuple[int, str]] = set()  # what therefore seems to be missing: id of a mapping, key
         self.empty: set[int] = set()  # id of a node without value that they belong into
-        self._walk(_Open(root, document, "", "", root.start), ())
+
+    def look(self, root: Node) -> None:
+        """Find and report it (E121). A guess, so it is for documents alone in which the schema has found a fault."""
+        self._walk(_Open(root, self.document, "", "", root.start), ())
 
     def _resolved(self, schema: Schema, context: str) -> tuple[Schema, str]:
         if "$ref" in schema:
@@ -112,8 +115,10 @@ class Misplaced:
 
 
 def _member(schema: Schema, name: str) -> Schema | None:
-    """The schema of a member; None for a key that the mapping does not have."""
+    """The schema of a member; None for a key that the mapping does not have, under any condition."""
     found: Schema | None = schema.get("properties", {}).get(name)
+    for branch in ("then", "else"):
+        found = found if found is not None else schema.get(branch, {}).get("properties", {}).get(name)
     if found is None:
         others = schema.get("additionalProperties")
         found = others if isinstance(others, dict) else None

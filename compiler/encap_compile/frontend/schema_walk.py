@@ -30,9 +30,15 @@ Schema = dict[str, Any]
 
 def judge(root: Node, document: Schema, findings: Findings) -> None:
     """Everything in the document that the schema does not allow (E2, E4 and N9 codes)."""
-    misplaced = Misplaced(root, document, findings)
-    walk = _Walk(document, findings, _names(root, "endpoints"), _names(root, "headers"), misplaced)
-    walk.node(root, document, "", "")
+    tables, private = _names(root, "endpoints"), _names(root, "headers")
+    first = Findings()
+    _Walk(document, first, tables, private, Misplaced(document, first)).node(root, document, "", "")
+    if not first.errors:
+        findings.extend(first.all)
+        return
+    misplaced = Misplaced(document, findings)
+    misplaced.look(root)
+    _Walk(document, findings, tables, private, misplaced).node(root, document, "", "")
 
 
 def _names(root: Node, section: str) -> frozenset[str]:

@@ -15,6 +15,8 @@ from .libbpf import OpenOptions, libbpf, messages
 from .maps import Map
 from .programs import Program
 
+_DESCRIPTORS_BESIDE_MAPS = 24  # of programs, of BTF, and of the probes by which libbpf finds out what the kernel can do
+
 
 @dataclass(frozen=True)
 class MapDefinition:
@@ -86,7 +88,11 @@ class BpfObject:
         libbpf().bpf_program__set_autoload(handle, False)
 
     def load(self) -> None:
-        """Create the maps, verify and load the programs. Raises LoadRefusedError with the log, NotPermittedError."""
+        """Create the maps, verify and load the programs.
+
+        Raises LoadRefusedError with the log, NotPermittedError, OSError for want of file descriptors.
+        """
+        _require_descriptors(len(self._maps) + _DESCRIPTORS_BESIDE_MAPS)
         with messages() as log:
             try:
                 libbpf().bpf_object__load(self._object)
@@ -118,3 +124,17 @@ class BpfObject:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _require_descriptors(count: int) -> None:
+    """libbpf takes a descriptor that it does not get for something that the kernel cannot do, and goes on without: the
+    verifier then refuses the program. Raises OSError (EMFILE, ENFILE)."""
+    taken: list[int] = []
+    try:
+        while len(taken) < count:
+            taken.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        raise OSError(error.errno, os.strerror(error.errno or 0)) from None  # without the file, which is not to blame
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)

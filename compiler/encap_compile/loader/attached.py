@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..diagnostics import Findings
 from ..machine import Machine
 from ..manifest import Manifest
-from .compose import ATTACHED
+from .compose import ATTACHED, word_of
 
 
 def attached_indexes(manifest: Manifest, machine: Machine) -> tuple[int, ...]:
@@ -28,4 +28,4 @@ def check_attached(manifest: Manifest, found: Sequence[int], findings: Findings)
 
 
 def _room(manifest: Manifest) -> int:
-    return next((m.member.size // 4 for m in manifest.host_members if m.source == ATTACHED), 0)
+    return next((m.member.size // 4 for m in manifest.host_members if word_of(m) == ATTACHED), 0)

@@ -66,8 +66,6 @@ def open_bundle(directory: Path, rows: Mapping[str, Path] | None = None) -> Bund
     manifest = load_manifest(directory)
     place = Place(str(manifest_path))
     found: list[Diagnostic] = []
-    if not NAME.fullmatch(manifest.name):
-        found.append(Diagnostic("B302", f"malformed: `{manifest.name}` is no name of a bundle", place, _REBUILD))
     hooks = (p.hook for p in manifest.programs), (hook for c in manifest.cgroups for hook in c.hooks)
     for hook in dict.fromkeys(chain(*hooks)):
         if hook not in tuple(Point):
@@ -105,7 +103,7 @@ def load_manifest(directory: Path) -> Manifest:
     try:
         there, is_folder = os.path.lexists(directory), directory.is_dir()
         if path.exists() or (there and not is_folder):
-            return load(path)
+            return _named(load(path), path)
     except (OSError, ValueError) as error:  # a name that no file can have
         reason = error.strerror if isinstance(error, OSError) else "no file can have this name"
         raise DiagnosedError([Diagnostic("B301", f"no bundle can be there: {reason}", Place(str(directory)))]) from None
@@ -121,6 +119,17 @@ def load_manifest(directory: Path) -> Manifest:
         words = f"half a bundle: {' and '.join(parts)} without a manifest.json"
         fix = "`encap-compile` was interrupted, or a copy was: run it again, or copy the whole directory"
     raise DiagnosedError([Diagnostic("B301", words, Place(str(directory)), fix)], Exit.SPEC)
+
+
+def _named(manifest: Manifest, path: Path) -> Manifest:
+    """The same, if its name is one: commands make paths of it, `remove` those of folders that go.
+
+    Raises DiagnosedError (B302).
+    """
+    if not NAME.fullmatch(manifest.name):
+        words = f"malformed: `{manifest.name[:64]}` is no name of a bundle"
+        raise DiagnosedError([Diagnostic("B302", words, Place(str(path)), _REBUILD)])
+    return manifest
 
 
 def _check(directory: Path, name: str, expected: str, contents: dict[str, bytes]) -> list[Diagnostic]:

@@ -68,12 +68,21 @@ class Context:
 NO_CGROUPS = Context()
 
 
+def word_of(member: HostMember) -> str:
+    """Which word of the loader fills a member; empty for a host value, which may be called like one.
+
+    The members of host values begin with `value_`: see `encap_compile.identifiers`.
+    """
+    return member.source if member.source in WORDS and not member.member.name.startswith("value_") else ""
+
+
 def compose(manifest: Manifest, machine: Machine, device: Device, context: Context = NO_CGROUPS) -> Instance:
     """Fill `struct host` for a device. A member whose address family the host has not stays zero and is listed."""
     known = _known(manifest, context)
     host, missing = bytearray(manifest.host_layout.size), []
     for member in manifest.host_members:
-        value = known[member.source] if member.source in known else member_value(manifest, machine, device, member)
+        word = word_of(member)
+        value = known[word] if word else member_value(manifest, machine, device, member)
         if not _put(host, member, value):
             missing.append(member)
     return Instance(Target.of(device), bytes(host), tuple(missing))
@@ -85,7 +94,8 @@ def compose_cgroup(manifest: Manifest, machine: Machine, cgroup: Cgroup, number:
     known = {**_known(manifest, context), CGROUPS: mask(manifest.cgroups, cgroup.path), ATTACHED: attached}
     host = bytearray(manifest.host_layout.size)
     for member in manifest.host_members:
-        value = known[member.source] if member.source in known else _anywhere(manifest, machine, member)
+        word = word_of(member)
+        value = known[word] if word else _anywhere(manifest, machine, member)
         _put(host, member, value)
     return Instance(Target(cgroup.path, number, needed_points(cgroup)), bytes(host))
 
@@ -167,20 +177,21 @@ def member_bytes(layout: Layout, name: str, data: bytes) -> bytes:
 
 def identity_of(manifest: Manifest, data: bytes) -> str:
     """Which bundle's code a `struct host` belongs to, if it is laid out as this manifest says."""
-    at = next((m.member for m in manifest.host_members if m.source == IDENTITY), None)
+    at = next((m.member for m in manifest.host_members if word_of(m) == IDENTITY), None)
     if at is None or len(data) != manifest.host_layout.size:
         return ""
     return data[at.offset : at.offset + at.size].hex()
 
 
 def decode(members: Sequence[HostMember], data: bytes) -> dict[str, str]:
-    """Each member as text, by its source (and family), for status and drift."""
+    """Each member as text, by its source (and family), for status and drift; `host.NAME` if called like a word."""
     found = {}
     for m in members:
-        if m.source in (IDENTITY, FLOW_SEED):
+        if word_of(m) in (IDENTITY, FLOW_SEED):
             continue
         raw = data[m.member.offset : m.member.offset + m.member.size]
-        label = f"{m.source} ({m.family})" if m.family and m.member.type in ("ipv4", "ipv6", "ip") else m.source
+        name = m.source if word_of(m) or m.source not in WORDS else f"host.{m.source}"
+        label = f"{name} ({m.family})" if m.family and m.member.type in ("ipv4", "ipv6", "ip") else name
         found[label] = _text(m.member.type, raw)
     return found
 

@@ -25,7 +25,7 @@ from .cgroup_contents import with_cgroups
 from .cgroups import Cgroups, attached_path, depth, find_cgroups
 from .compose import Context, Instance, compose, compose_cgroup
 from .contents import Wanted, check_stacks, wanted_contents
-from .hostfile import Given, HostFile, open_host_file, read_settings
+from .hostfile import SECTIONS, Given, HostFile, open_host_file, read_settings
 from .layouts import COUNTERS, HOST_SECTION, layout_hashes
 from .lock import FOR_EVER, Patience
 from .observe import Observed
@@ -33,6 +33,9 @@ from .paths import Paths
 from .pins_elsewhere import require_same_bpffs
 from .removals import DEFAULT_LIMITS, Limits
 from .segmentation import check_segmentation
+from .state import load
+
+VERY_LIKE = 0.8  # in place of `closest`'s own: other bundles have names and host values of their own
 
 
 @dataclass(frozen=True)
@@ -135,18 +138,38 @@ def judge_host_file(file: HostFile, manifest: Manifest, findings: Findings) -> N
     """H160, H161: keys of the host file that are most likely meant for this bundle, and misspelt."""
     declared = {h.name for h in manifest.host}
     for name, value in file.values.items():
-        near = closest(name, declared - file.values.keys()) if name not in declared else None
+        if name in declared:
+            continue
+        near = closest(name, declared - file.values.keys())
+        section = closest(name, SECTIONS, VERY_LIKE) if near is None else None
         if near is not None:
             words = f"`{name}` is no host value of {manifest.name}, and `{near}` is not given: it is ignored"
             findings.warning("H160", words, value.place, f"did you mean `{near}`?")
+        elif section is not None:
+            words = f"`{name}` is no host value of {manifest.name}, and no mapping: it is ignored"
+            findings.warning("H160", words, value.place, f"did you mean `{SECTIONS[section]}`?")
+    _judge_rows(file, manifest, findings)
+
+
+def _judge_rows(file: HostFile, manifest: Manifest, findings: Findings) -> None:
     tables = {t.name for t in manifest.tables if t.file}
     for entry in file.rows:
-        if entry.bundle in ("", manifest.name) and entry.table not in tables:
-            near = closest(entry.table, tables)
-            if near is not None or entry.bundle:
+        if entry.bundle in ("", manifest.name):
+            near = closest(entry.table, tables) if entry.table not in tables else None
+            if near is not None or (entry.bundle and entry.table not in tables):
                 words = f"rows: {manifest.name} has no table `{entry.table}` with rows in a file: it is ignored"
                 fix = f"did you mean `{near}`?" if near else f"tables: {', '.join(sorted(tables)) or 'none'}"
                 findings.warning("H161", words, entry.place, fix)
+        elif entry.table in tables and _misspelt(entry.bundle, manifest.name, file):
+            words = f"rows: nothing of a bundle `{entry.bundle}` is on this machine: it is ignored"
+            findings.warning("H161", words, entry.place, f"did you mean `{manifest.name}/{entry.table}`?")
+
+
+def _misspelt(bundle: str, name: str, file: HostFile) -> bool:
+    """Whether a bundle that the host file has rows of is most likely this one, and no other that the machine has."""
+    if closest(bundle, [name], VERY_LIKE) is None or any(entry.bundle == name for entry in file.rows):
+        return False
+    return load(Paths.of(bundle).state) is None
 
 
 def prepare(request: Request, bundle: Bundle, before: Observed) -> Desired:

@@ -1,7 +1,8 @@
 """/etc/encap/host.yaml, or what --host names: this machine's host values, files of rows, and limits.
 
 Every scalar is taken as it is written: what `11:22:33:44:55:55` or `0x10` is, the value's declared type decides.
-Two keys are no host values: `rows` names the files of tables, as a mapping, and `limits` says what apply refuses.
+Two keys are no host values where they are mappings: `rows` names the files of tables, and `limits` says what apply
+refuses.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..diagnostics import DiagnosedError, Diagnostic, Exit, Place
+from ..suggest import closest
 from .removals import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
     from ..frontend.nodes import Node
 
 DEFAULT = Path("/etc/encap/host.yaml")
+SECTIONS = {"rows": "rows: {TABLE: FILE}", "limits": "limits: {removals: {percent: 20, rows: 10}}"}
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,9 @@ def read_host_file(path: Path) -> HostFile:
 def _texts(name: str, value: Node) -> tuple[str, ...]:
     items = value.each()
     if not items or any(i.kind in ("object", "array", "null") for i in items):
-        raise _wrong(f"`{name}`: a value or a list of values is expected", value.place)
+        near = closest(name, SECTIONS) if value.kind == "object" else None
+        fix = f"did you mean `{SECTIONS[near]}`?" if near else ""
+        raise _wrong(f"`{name}`: a value or a list of values is expected", value.place, fix)
     return tuple(i.value if i.kind == "string" else i.text for i in items)
 
 
@@ -143,5 +148,6 @@ def read_settings(settings: Sequence[str]) -> dict[str, Given]:
     return given
 
 
-def _wrong(words: str, place: Place) -> DiagnosedError:
-    return DiagnosedError([Diagnostic("H103", words, place, "`encap-compile explain H103` shows one")], Exit.MACHINE)
+def _wrong(words: str, place: Place, fix: str = "") -> DiagnosedError:
+    fix = fix or "`encap-compile explain H103` shows one"
+    return DiagnosedError([Diagnostic("H103", words, place, fix)], Exit.MACHINE)

@@ -32,7 +32,8 @@ class Loaded:
 def load(desired: Desired, instances: Iterable[Instance], reuse: Mapping[str, Map], stack: ExitStack) -> Loaded:
     """Load instances with their host values; maps in `reuse` are taken, others made by the first instance.
 
-    Everything belongs to `stack`. Raises DiagnosedError (K205 to K206, H101): then nothing is left behind.
+    Everything belongs to `stack`. Raises DiagnosedError (K205 to K206, H101) or OSError for want of file descriptors:
+    then nothing is left behind.
     """
     loaded = Loaded(maps=dict(reuse))
     for instance in instances:

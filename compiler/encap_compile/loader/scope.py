@@ -12,7 +12,7 @@ from ..kernel.machine import kernel_release, kernel_version
 from ..kernel.netns import in_first_network_namespace, namespace_cookie, this_namespace
 from ..manifest import Manifest
 from .cgroups import PACKET_COOKIE_SINCE, Cgroups, below
-from .compose import SOCKET_NETNS
+from .compose import SOCKET_NETNS, word_of
 
 MOST_PROCESSES = 20_000  # that are looked at
 MOST_NAMED = 3
@@ -32,7 +32,7 @@ class Scope:
 
 def find_scope(manifest: Manifest, cgroups: Cgroups, findings: Findings) -> Scope:
     """Look at the processes in the cgroups with programs; H150 where namespaces cannot be told apart."""
-    marking = any(m.source == SOCKET_NETNS for m in manifest.host_members)
+    marking = any(word_of(m) == SOCKET_NETNS for m in manifest.host_members)
     if marking and not namespace_cookie() and not in_first_network_namespace():
         words = (
             f"kernel {kernel_release()} tells programs only the machine's first network namespace from the others: "

@@ -87,7 +87,7 @@ class HostValues:
             comment = "which bundle this is: for `encapctl status`" if member.name == IDENTITY else ""
             if member.name in self._found:
                 _, source, family, stacks = self._found[member.name]
-                comment = COMMENTS.get(source) or f"host.{source}"
+                comment = COMMENTS[source] if member.name in COMMENTS else f"host.{source}"
                 described.append(
                     manifest.HostMember(
                         member,

@@ -309,6 +309,15 @@ def always_accepts(decapsulator: ir.Decapsulator) -> bool:
     return any(r.source_kind == "any" and not r.match for r in decapsulator.rules)
 
 
+def from_listed(decapsulator: ir.Decapsulator) -> str:
+    """A further condition: that some rule lets the packet's source send. Empty where anybody may."""
+    if any(r.source_kind == "any" for r in decapsulator.rules):
+        return ""
+    family = decapsulator.stack.outer_family
+    listed = " || ".join(f"may_send_{r.c_name}_{family}(outer)" for r in decapsulator.rules)
+    return f" && ({listed})"
+
+
 def all_match(decapsulator: ir.Decapsulator) -> bool:
     return all(r.match for r in decapsulator.rules)
 
@@ -352,6 +361,7 @@ RECEIVE_FILTERS: dict[str, Callable[..., Any]] = {
         encapsulation_limit,
         recognised,
         always_accepts,
+        from_listed,
         all_match,
         tells_unlisted,
     )

@@ -41,6 +41,11 @@ class Placed:
         short = self.lengths is not None and self.lengths[position] < BITS[self.version]
         return address(self.version, self.first[position] + short)
 
+    def reach(self, position: int) -> Interval:
+        """The first and the last destination of a row."""
+        host_bits = _HOST_BITS[self.version][self.lengths[position]] if self.lengths is not None else 0
+        return self.first[position], self.first[position] | host_bits
+
     def only(self) -> list[int]:
         """`at`, with `OUTSIDE` for rows that lie in several intervals."""
         found = list(self.at)

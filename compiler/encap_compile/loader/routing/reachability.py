@@ -13,7 +13,7 @@ from ipaddress import ip_network
 
 from ...kernel.routes import IPNetwork, Kind
 from ...manifest import RuleSummary
-from .intervals import Interval, interval, merged, prefixes
+from .intervals import Interval, address, interval, merged, prefixes
 from .network import Network, Way
 from .pairs import Placed
 from .reach import Target, destinations_of, named
@@ -130,31 +130,55 @@ class Reachability:
         """Rows for destinations that never reach an attached device, where no rule names these itself."""
         found: dict[object, tuple[str, int]] = {}
         for rows in placed:
-            counts = Counter(rows.at)
             self.network.find(rows.version, rows.hit())
-            for index in rows.hit():
-                way = self.network.way(rows.version, index)
-                if way is None or way.reached or way.own or (rows.version, index) in self.told:
-                    continue
-                if way.route.kind is Kind.NONE and self.network.attachment.silent:
-                    continue
+            lost = {index: way for index in rows.hit() if (way := self._lost(rows.version, index)) is not None}
+            only = rows.only()
+            counts = Counter(only)
+            counts.update(several[0] for several in rows.crossing.values() if lost.keys() >= set(several))
+            for index, way in lost.items():
                 table = self.network.tables[rows.version]
-                position = next((i for i, at in enumerate(rows.at) if at == index), None)
+                position = next((i for i, at in enumerate(only) if at == index), None)
                 inner = table.sample(index) if position is None else rows.inner(position)
+                what = self._part_of_a_row(target, rows, index) if position is None else str(inner)
                 where, before = found.get(way.route.hops or way.route.kind, ("", 0))
-                where = where or f"{inner} {self._leads(way, inner)}"
+                where = where or f"{what} {self._leads(way, inner)}"
                 found[way.route.hops or way.route.kind] = where, before + counts[index]
         if found and target.rows is not None and target.table is not None:
             count, total = sum(n for _, n in found.values()), target.rows.count
             shown = listed([where for where, _ in found.values()])
-            words = f"{named(target.rules)}: {count} of {total} rows of {target.table.name} are for packets that never "
-            words += f"reach an attached device: {shown}"
+            whose = (
+                f"{count} of {total} rows of {target.table.name} are"
+                if count
+                else f"rows of {target.table.name} are also"
+            )
+            words = f"{named(target.rules)}: {whose} for packets that never reach an attached device: {shown}"
             self.report.warn("H112", words, self._route_it())
+
+    def _lost(self, version: int, index: int) -> Way | None:
+        """The way of an interval's packets, if it is a wrong one that no warning is about yet."""
+        way = self.network.way(version, index)
+        if way is None or way.reached or way.own or (version, index) in self.told:
+            return None
+        return None if way.route.kind is Kind.NONE and self.network.attachment.silent else way
 
     def _leads(self, way: Way, inner: object) -> str:
         if way.route.kind is Kind.NONE:
             return "has no route"
-        return self.network.via(way.route, inner)  # type: ignore[arg-type]
+        leads = self.network.via(way.route, inner)  # type: ignore[arg-type]
+        return leads if way.route.hops else f"has a route that {leads}"
+
+    def _part_of_a_row(self, target: Target, rows: Placed, index: int) -> str:
+        """What lies in an interval of the first row that begins in another one."""
+        position = next(i for i, several in rows.crossing.items() if index in several)
+        low, high = self.network.tables[rows.version].bounds(index)
+        first, last = rows.reach(position)
+        low, high = max(low, first), min(high, last)
+        wanted = ((max(low, a), min(high, b)) for a, b in target.intervals(rows.version) if a <= high and b >= low)
+        low, high = next(wanted, (low, high))
+        covered = prefixes(rows.version, [(low, high)])
+        if len(covered) == 1:
+            return str(covered[0])
+        return f"{address(rows.version, low)} to {address(rows.version, high)}"
 
     def finish(self) -> None:
         """Say what was found."""
