@@ -89,7 +89,6 @@ def watch(asked: Callable[[], Request], say: Callable[[Round], None], once: bool
         while not stop.told:
             changes.drain()  # what changes from here on shows when this is done
             before, watching = watching, watching.now()
-            why = watching.since(before) if ready else ()
             try:
                 request = asked() if ready else request
                 applied = apply(request)
@@ -105,7 +104,7 @@ def watch(asked: Callable[[], Request], say: Callable[[Round], None], once: bool
             else:
                 pause, closed, unclosed = 0.0, 0, []
                 if applied.plan.changed or not ready or not watching.applied:
-                    say(Round(applied, why=why))
+                    say(Round(applied, why=watching.since(before, applied) if ready else ()))
                 watching = watching.after(applied)
                 if once:
                     return

@@ -65,9 +65,17 @@ class Watching:
         """Whether something is not as it was seen."""
         return self._numbers() != self.numbers or self._facts() != self.facts
 
-    def since(self, before: Watching) -> tuple[str, ...]:
-        """The devices and files that were seen otherwise before."""
-        return tuple(name for name in self.facts if name in before.facts and before.facts[name] != self.facts[name])
+    def since(self, before: Watching, done: Applied) -> tuple[str, ...]:
+        """The devices and files that were seen otherwise before.
+
+        Devices as the apply read them: one that changed after it was looked at here, and before the apply looked, has
+        led to what was done too, and the next apply finds nothing to do for it.
+        """
+        machine = done.plan.desired.machine
+        values = (v for found in machine.values.values() for v in found.values)
+        read = {d.name: _device_facts(d) for d in (*values, *machine.attached) if isinstance(d, Device)}
+        facts = {**self.facts, **read}
+        return tuple(name for name in facts if name in before.facts and before.facts[name] != facts[name])
 
     def folders(self) -> list[Path]:
         """The directories in which things come and go, for inotify."""
@@ -85,8 +93,13 @@ class Watching:
             return found
         for name in self.names or here:
             d = here.get(name)
-            found[name] = (d.index, d.mac, d.mtu, d.ethernet, d.addresses) if d else None
+            found[name] = _device_facts(d) if d else None
         return found
+
+
+def _device_facts(d: Device) -> object:
+    """What programs know of a device, and where it is."""
+    return d.index, d.mac, d.mtu, d.ethernet, d.addresses
 
 
 def _files(request: Request) -> tuple[Path, ...]:

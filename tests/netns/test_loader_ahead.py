@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from encap_compile.kernel.constants import BPF_TCX_EGRESS, TC_CLSACT_EGRESS
 from encap_compile.kernel.links import Link
 from encap_compile.kernel.netlink import replace_filter
 from encap_compile.kernel.objects import BpfObject
+from encap_compile.loader import ahead
+from encap_compile.status import status
 from tests.netns.loader_bundle import compiled, write
 from tests.netns.loader_net import ATTACH, COUNTING, HAS_TCX, Wire, wire
 from tests.support.netns import CommandError
@@ -174,3 +177,26 @@ def test_a_program_that_ends_the_chain(net: Wire, tmp_path: Path, agents: str, o
     with agent(net, agents, -1), net.flood(2000):
         assert drift(net, 0) == []
     assert net.send() == (20, 0)
+
+
+def test_what_it_lets_by_does_not_hide_the_rest(net: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While status looks, the program before ours passes one frame that is no IPv4: the drift is seen all the same."""
+    kind, looked = ATTACH[0], 0
+    with agent(net, kind, 0), net.ours.socket(socket.AF_PACKET, socket.SOCK_RAW) as other:
+        net.apply(write(tmp_path / "one"), "--attach", kind)
+        other.bind(("eth0", 0))
+        moved = ahead._moved
+
+        def one_frame_later(*where: object) -> int:
+            nonlocal looked
+            looked += 1
+            if looked == 2:  # the first is what the others are compared with
+                other.send(b"\xff" * 6 + b"\x02" * 6 + b"\x88\xb5" + bytes(46))
+            return moved(*where)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(ahead, "_moved", one_frame_later)
+        with net.flood(2000), net.here():
+            (found,) = status("hand").drift
+    assert looked > 2
+    assert found.startswith("eth0 egress: ")
+    assert "runs before ours and ends the chain" in found

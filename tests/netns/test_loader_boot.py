@@ -246,6 +246,30 @@ def test_watch_follows_its_copy(tmp_path: Path) -> None:
         net.ctl("remove", "closed", check=0)
 
 
+def test_watch_says_what_its_apply_read(tmp_path: Path) -> None:
+    """The MTU changes after watch looked at the device and before its apply does: the line names the device, too."""
+    late = """import subprocess
+real = watch.apply
+def apply(request):
+    if "10.1.0.0/17" in open(request.bundle / "manifest.json").read():
+        subprocess.run(["ip", "link", "set", "eth0", "mtu", "1400"], check=True)
+    return real(request)
+watch.apply = apply
+"""
+    one = bundle(tmp_path)
+    with wire() as net, kept(tmp_path):
+        net.ctl("unit", one, "--set", "uplink=eth0", "--into", tmp_path / "units", "--watch", check=0)
+        with watching(net, Path("closed"), "--kept", before=late) as watch:
+            watch.until("changed.")
+            two = bundle(tmp_path, boot="", prefixes="'10.1.0.0/17'")
+            net.ctl("apply", two, "--set", "uplink=eth0", check=0)
+            line = watch.until("2 programs changed")
+            assert "current, eth0 changed: " in line
+            net.ctl("status", two, check=0)
+            assert watch.end() == 0
+        net.ctl("remove", "closed", check=0)
+
+
 def test_a_replaced_bundle_that_is_booted(tmp_path: Path) -> None:
     old, new = bundle(tmp_path, "old"), bundle(tmp_path, "new")
     with wire() as net, kept(tmp_path) as copies:

@@ -63,19 +63,25 @@ def test_device_on_a_device(compiled: Compiled) -> None:
         assert counted["egress_rule_sites"] > 10
 
 
-def test_two_uplinks(compiled: Compiled) -> None:
-    """Each has its own instance; moving the route moves the traffic, encapsulated all the same."""
+@pytest.mark.parametrize("mac", ["vtep_mac", "uplink.mac"])
+def test_two_uplinks(compiled: Compiled, mac: str) -> None:
+    """Each has its own instance; moving the route moves the traffic, encapsulated all the same.
+
+    The inner source MAC is the machine's where the spec has one for it, else that of the device it leaves by.
+    """
     with Topology(offloads="software", uplinks=2) as topology:
         overlay = Overlay(topology, outer=4)
-        overlay.apply(compiled(*ANY_DEVICES), uplink="eth0,eth1", vtep=VTEP)
+        bundle = compiled(*ANY_DEVICES, ("source: host.vtep_mac,", f"source: host.{mac},"))
+        overlay.apply(bundle, uplink="eth0,eth1", vtep=VTEP)
         assert ping(topology.host("ours", 4), topology.host("far", 4))
         _datagram_on(topology, "to-ours")
         topology.route_overlay("ours", "far", direct=False, mtu=1450, device="eth1")
         frame = _datagram_on(topology, "to-ours1")
         assert frame[:6].hex(":") == mac_of(topology.router, "to-ours1")
         assert frame[14 + 12 : 14 + 16] == PLAN["ours"].underlay[4].packed
-        # The inner source MAC is that of the device that the program is attached to.
-        assert frame[14 + 36 + 6 : 14 + 36 + 12].hex(":") == mac_of(topology.ours, "eth1")
+        assert frame[6:12].hex(":") == mac_of(topology.ours, "eth1")
+        inner = mac_of(topology.ours, "eth0" if mac == "vtep_mac" else "eth1")
+        assert frame[14 + 36 + 6 : 14 + 36 + 12].hex(":") == inner
 
 
 @pytest.mark.xfail(strict=True, reason="`route` asks for the neighbour on the attached device, whatever the route says")

@@ -46,10 +46,10 @@ class Misplaced:
             place = here.node.keys[name]
             schema = _member(here.schema, name)
             found, context = self._resolved(schema, here.context) if schema is not None else ({}, "")
-            if schema is None or (name not in here.schema.get("properties", {}) and not _kind_fits(value, found)):
+            if schema is None or (name not in here.schema.get("properties", {}) and not _fits(value, found)):
                 if before and self._outdented(name, place, before):
                     continue
-                if schema is None and self._indented(name, place, (*around, here)):
+                if self._indented(name, place, (*around, here)):
                     continue
             if schema is None:
                 continue
@@ -125,6 +125,9 @@ def _member(schema: Schema, name: str) -> Schema | None:
     return found
 
 
-def _kind_fits(node: Node, schema: Schema) -> bool:
+def _fits(node: Node, schema: Schema) -> bool:
+    """Whether a value may be what the schema says, by its kind and its keys."""
     wanted = schema.get("type")
-    return wanted is None or node.kind in ([wanted] if isinstance(wanted, str) else wanted)
+    if wanted is not None and node.kind not in ([wanted] if isinstance(wanted, str) else wanted):
+        return False
+    return node.kind != "object" or all(_member(schema, key) is not None for key, _ in node.items())

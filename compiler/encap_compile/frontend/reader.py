@@ -150,6 +150,10 @@ def _advice(problem: str, line: str) -> str:
         return "quote a value that begins with this character"
     if "not allowed" in problem:
         return "does the line begin in the right column? A value with a colon in it, like an IPv6 address, needs quotes"
+    if "expected '-'" in problem and not line.lstrip().startswith("-"):
+        return "it begins where the elements of a list do: put `- ` before it, or begin it in another column"
+    if "expected key" in problem and line.lstrip().startswith("- "):
+        return "an element of a list stands beside a key: begin it deeper, below the key that the list belongs to"
     if "node content" in problem and ":" in line:
         return "a value is missing, or an IPv6 address stands here without quotes"
     return "look for a missing quote, bracket, comma or dash, here or where it began"

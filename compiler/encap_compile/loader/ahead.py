@@ -21,7 +21,7 @@ from ..kernel.pins import open_program
 from ..kernel.programs import Program, counting_runs
 from .paths import Paths
 
-IDLE, LONGEST = 0.3, 1.0  # seconds that are waited, if the device moves no packet, and if it moves some
+IDLE, LONGEST = 0.3, 1.5  # seconds that are waited, if the device moves no packet, and if it moves some
 _PAUSE = 0.05
 ENOUGH = 10  # packets of the device of which ours has seen none
 
@@ -60,6 +60,43 @@ class Passed:
     by: tuple[OnHook, ...]  # the programs before ours
 
 
+@dataclass
+class Look:
+    """How long a hook's device moves packets without a run of ours.
+
+    It begins anew after each run: one ARP or IPv6 packet that the others let by says nothing of the rest. The reading
+    after a run is where it begins, since a NIC counts a packet only when it has sent it. `ran` and `moved` are of ours
+    and of the device from the first reading on.
+    """
+
+    runs: int
+    packets: int
+    ran: int = 0
+    moved: int = 0
+    begun: float | None = None  # seconds of the monotonic clock
+    unseen: int = 0
+
+    def read(self, runs: int, packets: int, now: float) -> None:
+        """Take what is counted now."""
+        self.moved += packets - self.packets
+        if runs != self.runs:
+            self.ran += runs - self.runs
+            self.begun, self.unseen = None, 0
+        elif self.begun is None:
+            self.begun, self.unseen = now, 0
+        else:
+            self.unseen += packets - self.packets
+        self.runs, self.packets = runs, packets
+
+    def passed(self, now: float) -> bool:
+        """Whether the device has moved packets for long enough, and ours has seen none of them."""
+        return self.begun is not None and now - self.begun >= IDLE and self.unseen >= ENOUGH
+
+    def sees(self) -> bool:
+        """Whether ours runs often enough, or for the most of what the device moves."""
+        return self.ran >= ENOUGH or 0 < self.moved <= 2 * self.ran
+
+
 def passed_by(hooks: Mapping[Hook, tuple[str, str, int, Sequence[OnHook]]], paths: Paths) -> list[Passed]:
     """Look for a moment at the hooks with somebody's program before ours: device, attach kind, our program's id, and
     what is on the hook.
@@ -83,15 +120,21 @@ def passed_by(hooks: Mapping[Hook, tuple[str, str, int, Sequence[OnHook]]], path
         for hook, (_, number, _) in suspects.items():
             with suppress(NotFoundError):
                 ours[hook] = stack.enter_context(_program(paths, number))
-        before = {hook: (run_count(p.fd), _moved(suspects[hook][0], hook.point)) for hook, p in ours.items()}
-        waiting, moved, begun = set(ours), dict.fromkeys(ours, 0), time.monotonic()
+        looks = {hook: Look(run_count(p.fd), _moved(suspects[hook][0], hook.point)) for hook, p in ours.items()}
+        found: list[Passed] = []
+        waiting, begun = set(ours), time.monotonic()
         while waiting and time.monotonic() - begun < LONGEST:
             time.sleep(_PAUSE)
-            moved = {hook: _moved(suspects[hook][0], hook.point) - before[hook][1] for hook in waiting}
-            waiting = {hook for hook in waiting if run_count(ours[hook].fd) == before[hook][0]}
-            if time.monotonic() - begun > IDLE and all(not 0 < moved[hook] < ENOUGH for hook in waiting):
-                break
-        return [Passed(h, moved[h], suspects[h][2]) for h in sorted(waiting) if moved[h] >= ENOUGH]
+            for hook in sorted(waiting):
+                look = looks[hook]
+                packets = _moved(suspects[hook][0], hook.point)  # first: a packet between the two is one that ours saw
+                look.read(run_count(ours[hook].fd), packets, now := time.monotonic())
+                if look.passed(now):
+                    found.append(Passed(hook, look.unseen, suspects[hook][2]))
+                elif not look.sees() and (look.moved or now - begun <= IDLE):
+                    continue
+                waiting.remove(hook)
+        return sorted(found, key=lambda passed: passed.hook)
 
 
 def _program(paths: Paths, number: int) -> Program:
