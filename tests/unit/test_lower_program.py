@@ -179,7 +179,8 @@ def test_only_what_is_needed(tmp_path: Path) -> None:
 
 ANSWERED = """\
 encapsulations: {e: [{ip: {source: host.address, destination: endpoint.to}}]}
-endpoints: {t: {key: destination, fields: {to: ip}, encapsulation: e, rows: [{destination: 10.1.0.0/16, to: 192.0.2.9}]}}
+endpoints:
+  t: {key: destination, fields: {to: ip}, encapsulation: e, rows: [{destination: 10.1.0.0/16, to: 192.0.2.9}]}
 egress:
   rules:
     - {name: voice, match: {destination: 10.0.0.0/8, dscp: ef}, to: t, on_miss: next}
