@@ -18,9 +18,9 @@ VARYING = tuple(
         r"\bon \S+, kernel [^\s:,]+",
         r"\bcookie \d+",
         r"net:\[\d+\]",
-        r"egress_other +\d+ packets +\d+ bytes",  # ARP, which the kernel repeats when it likes
     )
 )
+ARP = re.compile(r"egress_other +\d+ packets +\d+ bytes")  # which the kernel repeats when it likes; columns stay
 # What another version of the compiler prints otherwise. The page gets the new one, but is not stale by that alone.
 HASH = re.compile(r"\b[0-9a-f]{8}(?:[0-9a-f]{8})?\b")
 
@@ -29,6 +29,7 @@ def masked(line: str, hashes: bool = True) -> str:
     """The line without what varies; `hashes`: without hashes too."""
     for pattern in VARYING:
         line = pattern.sub("~", line)
+    line = ARP.sub(lambda found: "~" * len(found[0]), line)
     line = HASH.sub("~", line) if hashes else line
     return line.rstrip()
 

@@ -96,3 +96,19 @@ def test_an_empty_map(filled: Map, way: str) -> None:
 def test_a_full_map_is_an_error(filled: Map, way: str) -> None:
     with pytest.raises(FullError):
         filled.update(entries(50_001))
+
+
+def test_a_prefix_with_host_bits_is_replaced_and_not_deleted(way: str) -> None:
+    def prefix(last: int, length: int = 24) -> bytes:
+        return struct.pack("=IBBBB", length, 10, 0, 0, last)
+
+    wanted = Packed(1, prefix(0), struct.pack("=I", 1))
+    with BpfObject(compiled(SOURCE.lstrip()), "maps") as opened:
+        opened.load()
+        with opened.map("trie") as trie:
+            trie.update(Packed(2, prefix(7) + prefix(9, 32), struct.pack("=II", 1, 1)))
+            found = difference(trie, wanted)
+            trie.update(found.write)
+            trie.delete(found.delete)
+            assert trie.entries() == wanted
+            assert not difference(trie, wanted).any

@@ -86,3 +86,9 @@ def test_a_failing_command_becomes_no_listing(tmp_path: Path) -> None:
         (bad,) = page.blocks(text)
         with pytest.raises(shell.BlockError, match=r"none"):
             shell.run([bad, good], folder, {})
+
+
+def test_columns_of_a_counter_that_varies_stay() -> None:
+    old = ("  egress_other                   2 packets               56 bytes   not IPv4",)
+    assert same(old, ("  egress_other                  13 packets              364 bytes   not IPv4",))
+    assert not same(old, ("  egress_other              2 packets               56 bytes   not IPv4",))

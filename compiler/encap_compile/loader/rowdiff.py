@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from itertools import compress
 from operator import ne
 
+from ..kernel.constants import BPF_MAP_TYPE_LPM_TRIE
 from ..kernel.maps import Map, Packed
 
 NOTHING = Packed(0, b"", b"")
@@ -47,5 +49,15 @@ def difference(existing: Map | None, wanted: Packed) -> Difference:
     added = len(keys) - known
     new_keys, new_values = list(compress(keys, differs)), list(compress(values, differs))
     gone = list(old.keys() - set(keys)) if known < len(old) else []
+    if gone and existing.info.type == BPF_MAP_TYPE_LPM_TRIE:
+        written = set(keys)  # to a trie, keys that differ beyond the prefix are one: deleted, it would be gone
+        gone = [key for key in gone if _without_host_bits(key) not in written]
     write = Packed(len(new_keys), b"".join(new_keys), b"".join(new_values))
     return Difference(added, len(new_keys) - added, len(gone), write, b"".join(gone), len(old) - len(gone))
+
+
+def _without_host_bits(key: bytes) -> bytes:
+    """A key of an LPM trie: the prefix's length, a u32 of the machine's byte order, then the bits that it is about."""
+    length, data = key[:4], key[4:]
+    beyond = max(8 * len(data) - int.from_bytes(length, sys.byteorder), 0)
+    return length + (int.from_bytes(data) >> beyond << beyond).to_bytes(len(data))
