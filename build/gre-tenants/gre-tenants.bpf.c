@@ -514,7 +514,7 @@ static __always_inline __u32 overhead_of_answer(void)
 {
 	__u32 overhead = 0;
 
-	/* tenants: mark 0x1000-0x1fff -> tenants, no row: drop (gre-tenants.yaml:36) */
+	/* tenants */
 	if (overhead < OVERHEAD_TENANTS)
 		overhead = OVERHEAD_TENANTS;
 	return overhead;

@@ -346,6 +346,13 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 	return false;
 }
 
+/* What rules ask of a packet. Where a rule is asked of the answer too, its addresses and ports: what both show. */
+static __always_inline bool matches_sites(const struct packet *packet)
+{
+	return (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) ||
+		(!packet->is_ipv4 && packet->destination.word[0] == bpf_htonl(0xfd000010));
+}
+
 /* How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would follow both ways. */
 static __always_inline __u32 tcp_option_length(const __u8 *option)
 {
@@ -433,9 +440,8 @@ struct {
  */
 static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 {
-	/* sites: 10.0.0.0/8,fd00:10::/32 -> sites, no row: drop (ipip-sites.yaml:26) */
-	if ((packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) ||
-		(!packet->is_ipv4 && packet->destination.word[0] == bpf_htonl(0xfd000010)))
+	/* sites */
+	if (matches_sites(packet))
 		return OVERHEAD_SITES;
 	return 0;
 }
@@ -663,8 +669,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	const struct row_sites *row_sites;
 
 	/* sites: 10.0.0.0/8,fd00:10::/32 -> sites, no row: drop (ipip-sites.yaml:26) */
-	if ((packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) ||
-		(!packet->is_ipv4 && packet->destination.word[0] == bpf_htonl(0xfd000010))) {
+	if (matches_sites(packet)) {
 		row_sites = find_in_sites(packet);
 		if (row_sites) {
 			packet->chosen = offsetof(struct counters, egress_rule_sites);

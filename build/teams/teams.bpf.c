@@ -541,6 +541,27 @@ static __always_inline const struct row_keys *find_in_keys(__u32 received)
 	return bpf_map_lookup_elem(&table_keys, &key);
 }
 
+/* What rules ask of a packet, at every hook. */
+static __always_inline bool matches_management(const struct packet *packet)
+{
+	return packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0aff0000);
+}
+
+static __always_inline bool matches_chosen_a(const struct packet *packet)
+{
+	return packet->owner.cgroups & CGROUP_BIT_TEAM_A_SLICE;
+}
+
+static __always_inline bool matches_chosen_b(const struct packet *packet)
+{
+	return packet->owner.cgroups & CGROUP_BIT_TEAM_B_SLICE;
+}
+
+static __always_inline bool matches_standard(const struct packet *packet)
+{
+	return packet->owner.cgroups & (CGROUP_BIT_TEAM_A_SLICE | CGROUP_BIT_TEAM_B_SLICE);
+}
+
 /* How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would follow both ways. */
 static __always_inline __u32 tcp_option_length(const __u8 *option)
 {
@@ -1491,13 +1512,13 @@ static __always_inline int apply_rules(
 	const struct row_exits *row_exits;
 
 	/* management: management: pass (teams.yaml:35) */
-	if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0aff0000)) {
+	if (matches_management(packet)) {
 		count(&counters->egress_rule_management, skb);
 		return TC_ACT_UNSPEC;
 	}
 
 	/* chosen-a: cgroup team-a.slice -> what the socket chose of exits, no row: next (teams.yaml:36) */
-	if (packet->owner.cgroups & CGROUP_BIT_TEAM_A_SLICE) {
+	if (matches_chosen_a(packet)) {
 		if (packet->owner.choice >> 32 == TABLE_EXITS) {
 			row_exits = find_in_exits((__u32)packet->owner.choice);
 			if (row_exits) {
@@ -1510,7 +1531,7 @@ static __always_inline int apply_rules(
 	}
 
 	/* chosen-b: cgroup team-b.slice -> what the socket chose of exits/lon,exits/nyc, no row: drop (teams.yaml:37) */
-	if (packet->owner.cgroups & CGROUP_BIT_TEAM_B_SLICE) {
+	if (matches_chosen_b(packet)) {
 		if (packet->owner.choice >> 32 == TABLE_EXITS &&
 			((__u32)packet->owner.choice == ROW_EXITS__LON ||
 				(__u32)packet->owner.choice == ROW_EXITS__NYC)) {
@@ -1526,7 +1547,7 @@ static __always_inline int apply_rules(
 	}
 
 	/* standard: cgroup team-a.slice,team-b.slice -> exits/lon, no row: drop (teams.yaml:38) */
-	if (packet->owner.cgroups & (CGROUP_BIT_TEAM_A_SLICE | CGROUP_BIT_TEAM_B_SLICE)) {
+	if (matches_standard(packet)) {
 		row_exits = find_in_exits(ROW_EXITS__LON);
 		if (row_exits) {
 			packet->chosen = offsetof(struct counters, egress_rule_standard);
@@ -2288,21 +2309,21 @@ static __always_inline bool is_own_socket(struct __sk_buff *skb, const struct bp
  */
 static __always_inline bool rules_encapsulate(const struct packet *packet)
 {
-	/* management: management: pass (teams.yaml:35) */
-	if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0aff0000)) {
+	/* management */
+	if (matches_management(packet)) {
 		return false;
 	}
 
-	/* chosen-a: cgroup team-a.slice -> what the socket chose of exits, no row: next (teams.yaml:36) */
-	if (packet->owner.cgroups & CGROUP_BIT_TEAM_A_SLICE) {
+	/* chosen-a */
+	if (matches_chosen_a(packet)) {
 		if (packet->owner.choice >> 32 == TABLE_EXITS) {
 			if (find_in_exits((__u32)packet->owner.choice))
 				return true;
 		}
 	}
 
-	/* chosen-b: cgroup team-b.slice -> what the socket chose of exits/lon,exits/nyc, no row: drop (teams.yaml:37) */
-	if (packet->owner.cgroups & CGROUP_BIT_TEAM_B_SLICE) {
+	/* chosen-b */
+	if (matches_chosen_b(packet)) {
 		if (packet->owner.choice >> 32 == TABLE_EXITS &&
 			((__u32)packet->owner.choice == ROW_EXITS__LON ||
 				(__u32)packet->owner.choice == ROW_EXITS__NYC)) {
@@ -2310,8 +2331,8 @@ static __always_inline bool rules_encapsulate(const struct packet *packet)
 		}
 	}
 
-	/* standard: cgroup team-a.slice,team-b.slice -> exits/lon, no row: drop (teams.yaml:38) */
-	if (packet->owner.cgroups & (CGROUP_BIT_TEAM_A_SLICE | CGROUP_BIT_TEAM_B_SLICE)) {
+	/* standard */
+	if (matches_standard(packet)) {
 		return true;
 	}
 

@@ -416,6 +416,12 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 	return false;
 }
 
+/* What rules ask of a packet, at every hook. */
+static __always_inline bool matches_tenants(const struct packet *packet)
+{
+	return packet->owner.cgroups & CGROUP_BIT_TENANTS_SLICE;
+}
+
 /* How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would follow both ways. */
 static __always_inline __u32 tcp_option_length(const __u8 *option)
 {
@@ -1081,7 +1087,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	const struct row_tenants *row_tenants;
 
 	/* tenants: cgroup tenants.slice -> tenants, no row: drop (tenants-by-cgroup.yaml:27) */
-	if (packet->owner.cgroups & CGROUP_BIT_TENANTS_SLICE) {
+	if (matches_tenants(packet)) {
 		row_tenants = find_in_tenants(packet);
 		if (row_tenants) {
 			packet->chosen = offsetof(struct counters, egress_rule_tenants);
@@ -1281,8 +1287,8 @@ static __always_inline bool is_own_socket(struct __sk_buff *skb, const struct bp
  */
 static __always_inline bool rules_encapsulate(const struct packet *packet)
 {
-	/* tenants: cgroup tenants.slice -> tenants, no row: drop (tenants-by-cgroup.yaml:27) */
-	if (packet->owner.cgroups & CGROUP_BIT_TENANTS_SLICE) {
+	/* tenants */
+	if (matches_tenants(packet)) {
 		return true;
 	}
 

@@ -580,6 +580,13 @@ static __always_inline const struct row_keys *find_in_keys(__u32 received)
 	return bpf_map_lookup_elem(&table_keys, &key);
 }
 
+/* What rules ask of a packet. Where a rule is asked of the answer too, its addresses and ports: what both show. */
+static __always_inline bool matches_lab(const struct packet *packet)
+{
+	return (packet->is_ipv4 && (packet->source.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a090000)) ||
+		(!packet->is_ipv4 && packet->source.word[0] == bpf_htonl(0xfd000009));
+}
+
 /* How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would follow both ways. */
 static __always_inline __u32 tcp_option_length(const __u8 *option)
 {
@@ -669,17 +676,16 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 {
 	__u32 overhead = 0;
 
-	/* voice: dscp ef -> exits/fra, no row: next (two-by-row.yaml:26) */
+	/* voice */
 	if (overhead < OVERHEAD_EXITS)
 		overhead = OVERHEAD_EXITS;
 	barrier();
-	/* bulk: tcp,udp dscp cs1,le -> exits/nyc, no row: pass (two-by-row.yaml:27) */
+	/* bulk */
 	if (overhead < OVERHEAD_EXITS)
 		overhead = OVERHEAD_EXITS;
 	barrier();
-	/* lab: from 10.9.0.0/16,fd00:9::/32 -> exits/ams, no row: drop (two-by-row.yaml:28) */
-	if ((packet->is_ipv4 && (packet->source.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a090000)) ||
-		(!packet->is_ipv4 && packet->source.word[0] == bpf_htonl(0xfd000009)))
+	/* lab */
+	if (matches_lab(packet))
 		return overhead > OVERHEAD_EXITS ? overhead : OVERHEAD_EXITS;
 	return overhead;
 }
@@ -1041,8 +1047,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	}
 
 	/* lab: from 10.9.0.0/16,fd00:9::/32 -> exits/ams, no row: drop (two-by-row.yaml:28) */
-	if ((packet->is_ipv4 && (packet->source.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a090000)) ||
-		(!packet->is_ipv4 && packet->source.word[0] == bpf_htonl(0xfd000009))) {
+	if (matches_lab(packet)) {
 		row_exits = find_in_exits(ROW_EXITS__AMS);
 		if (row_exits) {
 			packet->chosen = offsetof(struct counters, egress_rule_lab);

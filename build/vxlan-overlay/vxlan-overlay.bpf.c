@@ -548,6 +548,26 @@ static __always_inline const struct row_vnis *find_in_vnis(__u32 received)
 	return bpf_map_lookup_elem(&table_vnis, &key);
 }
 
+/* What rules ask of a packet. Where a rule is asked of the answer too, its addresses and ports: what both show. */
+static __always_inline bool matches_web(const struct packet *packet)
+{
+	return packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000) &&
+		(packet->ports_unseen || packet->destination_port == bpf_htons(443) ||
+			(bpf_ntohs(packet->destination_port) >= 8000 && bpf_ntohs(packet->destination_port) <= 8999));
+}
+
+static __always_inline bool matches_lab(const struct packet *packet)
+{
+	return packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a630000) &&
+		(packet->source.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a090000);
+}
+
+static __always_inline bool matches_sites(const struct packet *packet)
+{
+	return (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) ||
+		(!packet->is_ipv4 && packet->destination.word[0] == bpf_htonl(0xfd000010));
+}
+
 /* How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would follow both ways. */
 static __always_inline __u32 tcp_option_length(const __u8 *option)
 {
@@ -635,21 +655,16 @@ struct {
  */
 static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 {
-	/* web: 10.0.0.0/8 tcp 443,8000-8999 -> sites, no row: drop (vxlan-overlay.yaml:33) */
-	if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000) &&
-		!packet->ports_unseen &&
-		(packet->destination_port == bpf_htons(443) ||
-			(bpf_ntohs(packet->destination_port) >= 8000 && bpf_ntohs(packet->destination_port) <= 8999)))
+	/* web */
+	if (matches_web(packet))
 		return OVERHEAD_SITES;
 	barrier();
-	/* lab: from 10.9.0.0/16 to 10.99.0.0/16: drop (vxlan-overlay.yaml:34) */
-	if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a630000) &&
-		(packet->source.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a090000))
+	/* lab */
+	if (matches_lab(packet))
 		return 0;
 	barrier();
-	/* sites: 10.0.0.0/8,fd00:10::/32 -> sites, no row: drop (vxlan-overlay.yaml:35) */
-	if ((packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) ||
-		(!packet->is_ipv4 && packet->destination.word[0] == bpf_htonl(0xfd000010)))
+	/* sites */
+	if (matches_sites(packet))
 		return OVERHEAD_SITES;
 	return 0;
 }
@@ -931,10 +946,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 		packet->fragment && packet->ports_unseen; /* the first fragment was not seen: it may be any rule's */
 
 	/* web: 10.0.0.0/8 tcp 443,8000-8999 -> sites, no row: drop (vxlan-overlay.yaml:33) */
-	if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000) &&
-		(packet->protocol == PROTOCOL_UNSEEN || packet->protocol == IPPROTO_TCP) &&
-		(packet->ports_unseen || packet->destination_port == bpf_htons(443) ||
-			(bpf_ntohs(packet->destination_port) >= 8000 && bpf_ntohs(packet->destination_port) <= 8999))) {
+	if (matches_web(packet) && (packet->protocol == PROTOCOL_UNSEEN || packet->protocol == IPPROTO_TCP)) {
 		row_sites = lost ? NULL : find_in_sites(packet);
 		if (row_sites) {
 			packet->chosen = offsetof(struct counters, egress_rule_web);
@@ -945,15 +957,13 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	}
 
 	/* lab: from 10.9.0.0/16 to 10.99.0.0/16: drop (vxlan-overlay.yaml:34) */
-	if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a630000) &&
-		(packet->source.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a090000)) {
+	if (matches_lab(packet)) {
 		count(&counters->egress_rule_lab, skb);
 		return TC_ACT_SHOT;
 	}
 
 	/* sites: 10.0.0.0/8,fd00:10::/32 -> sites, no row: drop (vxlan-overlay.yaml:35) */
-	if ((packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) ||
-		(!packet->is_ipv4 && packet->destination.word[0] == bpf_htonl(0xfd000010))) {
+	if (matches_sites(packet)) {
 		row_sites = find_in_sites(packet);
 		if (row_sites) {
 			packet->chosen = offsetof(struct counters, egress_rule_sites);

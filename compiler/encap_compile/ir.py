@@ -493,15 +493,13 @@ class Encapsulator(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A rule that the answer to a packet may meet: `conditions` are those that the packet itself can tell.
+    """A rule that the answer to a packet may meet: `conditions` are those of the rule that the packet itself can tell.
 
     `overhead` names by how much the answer may grow; it is empty for rules that do not encapsulate. `final`: no answer
     that meets it goes on to the next rule.
     """
 
     name: str
-    text: str
-    place: str
     conditions: tuple[Condition, ...]
     overhead: str
     final: bool

@@ -20,6 +20,7 @@ from tests.netns.loader_net import Wire, wire
 
 pytestmark = pytest.mark.kernel
 PATIENCE = 6.0  # seconds: below the time after which watch looks without being told
+STARTING = 60.0  # seconds: nothing but the first apply ends that wait, however busy the machine is
 
 
 class Watching:
@@ -41,7 +42,7 @@ class Watching:
 
     def until(self, words: str, patience: float = PATIENCE) -> str:
         assert self.process.stdout
-        end = time.monotonic() + patience
+        end = time.monotonic() + (patience if self.lines else STARTING)
         while time.monotonic() < end:
             while "\n" in self.unread:
                 line, _, self.unread = self.unread.partition("\n")
@@ -49,7 +50,10 @@ class Watching:
                 if words in line:
                     return line
             if select.select([self.process.stdout], [], [], 0.1)[0]:
-                self.unread += os.read(self.process.stdout.fileno(), 1 << 16).decode()
+                read = os.read(self.process.stdout.fileno(), 1 << 16)
+                if not read:
+                    break  # it has ended
+                self.unread += read.decode()
         raise AssertionError(f"no `{words}` in {self.lines}")
 
     def notified(self) -> str:

@@ -175,3 +175,25 @@ def test_only_what_is_needed(tmp_path: Path) -> None:
     assert program.packet.families == ("ipv4",)
     assert not (program.packet.ports or program.packet.mark or program.packet.hash or program.packet.length)
     assert [p.hook for p in found.manifest.programs] == ["tc_egress"]
+
+
+ANSWERED = """\
+encapsulations: {e: [{ip: {source: host.address, destination: endpoint.to}}]}
+endpoints:
+  t: {key: destination, fields: {to: ip}, encapsulation: e, rows: [{destination: 10.1.0.0/16, to: 192.0.2.9}]}
+egress:
+  rules:
+    - {name: voice, match: {destination: 10.0.0.0/8, dscp: ef}, to: t, on_miss: next}
+    - {name: all_tcp, match: {protocol: tcp}, to: t}
+    - {name: rest, match: {destination: 10.0.0.0/8}, to: t}
+  default: pass
+"""
+
+
+def test_answers_are_judged_up_to_the_rule_that_all_meet(tmp_path: Path) -> None:
+    """By conditions of the rules themselves, so that each can stand once in the C."""
+    program = lowered(tmp_path, ANSWERED).program
+    assert program.fit is not None
+    voice, all_tcp = program.fit.answers
+    assert (voice.name, voice.final, all_tcp.name, all_tcp.final) == ("voice", False, "all_tcp", True)
+    assert voice.conditions == program.egress.rules[0].conditions[:1] and all_tcp.conditions == ()

@@ -61,6 +61,9 @@ CHANGES = [
     ("gre-tenants", "0x1000-0x1fff", "0x1000-0x2fff", 2, "0x2fff"),
     ("ipip-sites", "ttl: 64", "ttl: 63", 3, "63"),
     ("two-by-row", "dscp: ef", "dscp: af41", 2, "34"),
+    ("two-by-row", "10.9.0.0/16", "10.8.0.0/16", 2, "0x0a080000"),
+    # Asked by egress and by the hook for what leaves by other devices.
+    ("teams", "10.255.0.0/16", "10.254.0.0/16", 1, "0x0afe0000"),
 ]
 
 

@@ -8,7 +8,8 @@ from .. import ir
 from ..checks.common import asks_whose
 from ..checks.coverage import Coverage
 from ..spec import Addresses, EgressRule, IngressRule, Match, Range, Spec
-from .names import c_name, place_text
+from .conditions import PORT_WORDS
+from .names import c_name
 from .owners import most_overhead as most_by_owner
 from .owners import owner_tables
 
@@ -110,11 +111,11 @@ def _answers(spec: Spec, rules: Sequence[ir.EgressRule]) -> tuple[ir.Answer, ...
             continue
         if rule.to is None and varies(rule):
             continue  # it may take the answer, or not
-        shown: list[ir.Condition] = [c for c in lowered.conditions if not isinstance(c, ir.InRanges)]
-        ports = [c for c in lowered.conditions if isinstance(c, ir.InRanges) and c.member.endswith("_port")]
-        shown += [c._replace(unseen=False) for c in ports]
+        shown = tuple(c for c in lowered.conditions if not isinstance(c, ir.InRanges) or c.member in PORT_WORDS)
         overhead = overhead_constant(rule.to.table) if rule.to else ""
-        found.append(ir.Answer(rule.name, rule.text, place_text(rule.place), tuple(shown), overhead, not varies(rule)))
+        found.append(ir.Answer(rule.name, shown, overhead, not varies(rule)))
+        if not shown and not varies(rule):
+            break  # every answer meets it
     while found and not found[-1].overhead:
         found.pop()
     return tuple(found)

@@ -12,11 +12,21 @@ Prefix = IPv4Network | IPv6Network
 WIDTH = {"protocol": 255, "dscp": 63, "source_port": 65535, "destination_port": 65535, "mark": 0xFFFFFFFF}
 
 
-def all_of(conditions: Sequence[ir.Condition], program: ir.Program, packet: str = "packet->", cgroups: str = "") -> str:
-    """All conditions, joined; `packet` is how the packet's members are reached, `cgroups` the set to look in."""
-    found: list[str] = []
+def all_of(
+    conditions: Sequence[ir.Condition],
+    program: ir.Program,
+    packet: str = "packet->",
+    cgroups: str = "",
+    called: str = "",
+) -> str:
+    """All conditions, joined.
+
+    `packet` is how the packet's members are reached, `cgroups` the set to look in, `called` a call that is asked first.
+    """
+    found = [called] if called else []
+    nested = len(conditions) + len(found) > 1
     for condition in conditions:
-        text = _one(condition, program.packet, packet, len(conditions) > 1, cgroups)
+        text = _one(condition, program.packet, packet, nested, cgroups)
         for family in (f"{packet}is_ipv4 && ", f"!{packet}is_ipv4 && "):
             # Said once is enough, if it was said of the whole.
             if text.startswith(family) and any(f.startswith(family) for f in found):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .. import ir
@@ -14,6 +14,7 @@ from ..lower.tables import row_id
 from . import assignments, conditions
 from .owners import OWNER_FILTERS
 from .receive import RECEIVE_FILTERS
+from .shared_matches import SharedMatch, rule_condition, shared_matches
 from .tails import TAIL_FILTERS, fixed
 from .tunnel_ends import compares_ipv6, set_key, tells_tunnel_ends, tunnel_end_condition, tunnel_end_sets
 
@@ -354,9 +355,9 @@ def open_answers(fit: ir.Fit) -> list[ir.Answer]:
     return [a for a in fit.answers if a.overhead and not a.final]
 
 
-def asks_packet(fit: ir.Fit, program: ir.Program) -> bool:
+def asks_packet(fit: ir.Fit, shared: Mapping[str, SharedMatch]) -> bool:
     """Whether any rule wants to know more of an answer than that there is one."""
-    return any("packet->" in answer_statement(a, fit, program) for a in fit.answers)
+    return any(a.conditions and a.name in shared for a in fit.answers)
 
 
 def ends_open(fit: ir.Fit) -> bool:
@@ -365,18 +366,17 @@ def ends_open(fit: ir.Fit) -> bool:
     return not last.final or bool(last.conditions)
 
 
-def answer_statement(answer: ir.Answer, fit: ir.Fit, program: ir.Program) -> str:
+def answer_statement(answer: ir.Answer, program: ir.Program, shared: Mapping[str, SharedMatch]) -> str:
     """What a rule says of an answer: that is all, or it may be more by a later rule."""
-    met = conditions.all_of(answer.conditions, program) if answer.conditions else ""
+    fit = program.fit
+    assert fit is not None
+    met = ""
+    if answer.conditions:
+        call = shared.get(answer.name)
+        met = call.call if call else conditions.all_of(answer.conditions, program)
     overhead = answer.overhead or "0"
     if not answer.final:
-        more = f"overhead < {overhead}"
-        grouped = f"({met})" if "||" in met else met
-        return (
-            f"if ({grouped} && {more})\n\t\toverhead = {overhead};"
-            if met
-            else f"if ({more})\n\t\toverhead = {overhead};"
-        )
+        return f"if ({f'{met} && ' if met else ''}overhead < {overhead})\n\t\toverhead = {overhead};"
     if open_answers(fit) and answer.overhead:
         value = f"overhead > {overhead} ? overhead : {overhead}"
     else:
@@ -394,6 +394,8 @@ def narrowed(program: ir.Program, address: str) -> str:
 FILTERS: dict[str, Callable[..., Any]] = {
     "open_answers": open_answers,
     "asks_packet": asks_packet,
+    "shared_matches": shared_matches,
+    "rule_condition": rule_condition,
     "ends_open": ends_open,
     "answer_statement": answer_statement,
     "narrowed": narrowed,
