@@ -405,15 +405,16 @@ def test_siblings_above_what_is_attached(ways: Ways) -> None:
     """A macvlan in bridge mode: its packets go to others above the same device, past the program there"""
     exits, ours = ways.exits, ways.topology.ours
     with Namespace("sibling") as sibling:
+        # Its name must be free here, too: older kernels make it here and move it.
         ours.ip(
             "link add link eth0 name above type macvlan mode bridge",
-            f"link add link eth0 name eth0 netns {sibling.name} type macvlan mode bridge",
+            f"link add link eth0 name beside netns {sibling.name} type macvlan mode bridge",
             "link set above up",
         )
         try:
-            sibling.ip(f"addr add {SERVICE[4]}/32 dev eth0", "link set eth0 up")
+            sibling.ip(f"addr add {SERVICE[4]}/32 dev beside", "link set beside up")
             ours.ip(
-                f"neigh replace {SERVICE[4]} lladdr {mac_of(sibling, 'eth0')} dev above nud permanent",
+                f"neigh replace {SERVICE[4]} lladdr {mac_of(sibling, 'beside')} dev above nud permanent",
                 f"route replace {SERVICE[4]} dev above src {APPLICATION[4]}",
             )
             exits.apply(exits.bundle)

@@ -10,6 +10,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -168,9 +169,11 @@ def test_forwarded(network: Overlay, inner: int) -> None:
     ours, far = topology.ours, topology.host("far", inner)
     address = str(ip_network(PLAN["ours"].prefix[inner])[200])
     gateway = {4: "169.254.7.1", 6: "fe80::7"}[inner]
-    with Namespace("pod") as pod:
+    with Namespace("pod") as pod, ExitStack() as undo:
         for end in veth(ours, "pod0", pod, "eth0", LINK):
             set_offloads(end, "off")
+        # A namespace ends some time after it was deleted, and its devices with it.
+        undo.callback(ours.ip, "link del pod0")
         ours.sysctl(f"net.ipv{inner}.conf.all.forwarding", 1)
         width = {4: 32, 6: 128}[inner]
         ours.ip(f"addr add {gateway}/{width} dev pod0 nodad", f"route add {address}/{width} dev pod0")
