@@ -57,6 +57,8 @@ def test_a_bpf_filesystem_of_this_process_alone(net: Wire, tmp_path: Path, attac
             done = script(net, PRIVATE, over, *words)
             assert (done.returncode, "error[H130]" in done.stderr) == (6, True), (words, done.stdout, done.stderr)
             assert "nsenter" in done.stderr
+            # The flag is for what cannot be seen, and this can.
+            assert script(net, PRIVATE, over, *words, "--pins-persist").returncode == 6, words
         assert net.left() == before
         assert runs(net) is applied
         net.apply(bundle, "--attach", attach)

@@ -45,7 +45,8 @@ def require_bpffs(path: Path, mount: bool = False) -> None:
             fix = f"mount the machine's own there, and not a new one. {_FROM_OUTSIDE}"
         raise DiagnosedError([Diagnostic("H102", words, help=fix)], Exit.MACHINE)
     seen = mounted_by_the_machine(path)
-    if seen or os.environ.get(PERSIST_VARIABLE, "") not in ("", "0"):
+    # The flag speaks for what cannot be seen from within a container, not against what can.
+    if seen or (seen is None and os.environ.get(PERSIST_VARIABLE, "") not in ("", "0")):
         return
     if seen is None:
         words = f"whether the bpf filesystem at {path} outlives this container cannot be seen from within it"
