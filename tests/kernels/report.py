@@ -50,6 +50,10 @@ SECTIONS = {
         "Devices that are not attached",
         "What a rule encapsulates and the route leads over another device is dropped there, and nothing else is.",
     ),
+    "privileges": (
+        "Privileges",
+        "`encapctl` with the capabilities that the documentation names, and no others.",
+    ),
     "containers": (
         "Network namespaces",
         "Two namespaces with the same inner addresses, each with programs, cgroup and exits of its own.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import struct
 import subprocess
 import sys
@@ -88,8 +89,11 @@ class Wire:
         self._object = BpfObject(compiled(COUNTING.replace("@VERDICT@", "2").lstrip()), "counting")
         self._object.load()
         with peer.entered(), self._object.program("count") as program:
-            add_clsact(2)
-            replace_filter(2, TC_CLSACT_INGRESS, 1, 1, program.fd, "counting")
+            index = socket.if_nametoindex(
+                "eth0"
+            )  # not always 2: kernels with tunnel modules put devices of theirs first
+            add_clsact(index)
+            replace_filter(index, TC_CLSACT_INGRESS, 1, 1, program.fd, "counting")
         self._map = self._object.map("arrived")
 
     def close(self) -> None:
@@ -103,8 +107,6 @@ class Wire:
 
     def send(self, count: int = 20) -> tuple[int, int]:
         """Send packets that the bundle of the tests encapsulates; what arrived of them."""
-        import socket
-
         before = self.arrived()
         with self.ours.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             for _ in range(count):
@@ -163,7 +165,8 @@ class Wire:
         if not HAS_TCX:
             return []
         with self.ours.entered():
-            return list(programs_on(2, 46 if word == "ingress" else 47))
+            numbers = {name: number for number, name in socket.if_nameindex()}
+            return list(programs_on(numbers["eth0"], 46 if word == "ingress" else 47)) if "eth0" in numbers else []
 
 
 @contextmanager
