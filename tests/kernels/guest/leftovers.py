@@ -34,7 +34,7 @@ def snapshot(namespace: str, device: str) -> Snapshot:
         things |= {f"{device}: {line}" for line in _batch(["tc"], [*filters, f"qdisc show dev {device}"])}
         things |= set(_batch(["ip", "-oneline"], ["address show", "route show"]))
         things |= set(_batch(["ip", "-6"], ["route show"]))
-    return Snapshot(frozenset(things))
+    return Snapshot(frozenset(thing for thing in things if not _comes_by_itself(thing)))
 
 
 def leftovers(before: Snapshot, namespace: str, device: str, limit: float = 3.0) -> list[str]:
@@ -43,6 +43,11 @@ def leftovers(before: Snapshot, namespace: str, device: str, limit: float = 3.0)
     while (added := snapshot(namespace, device).added_since(before)) and time.monotonic() < until:
         time.sleep(0.1)
     return added
+
+
+def _comes_by_itself(line: str) -> bool:
+    """Whether the kernel adds it when it likes: link-local IPv6 comes some time after a device is up."""
+    return "inet6 fe80::" in line or line.startswith("fe80::")
 
 
 def _ids(kind: str) -> list[int]:
