@@ -50,7 +50,8 @@ def check_spec(path: str) -> tuple[Spec, Lowered, dict[str, bytes], Findings]:
 def _rows(spec: Spec, lowered: Lowered, findings: Findings) -> dict[str, bytes]:
     """Every table's rows, judged, as they go into the bundle."""
     from . import checks
-    from .rows import check_inline_rows, read_rows, rows_to_csv
+    from .inline_rows import check_inline_rows, rows_to_csv
+    from .rows import read_rows
 
     found = {}
     encoded = {}
