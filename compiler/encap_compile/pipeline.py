@@ -90,12 +90,10 @@ def _start_rendering(lowered: Lowered) -> Process:
 
 
 def _code(lowered: Lowered, text: str) -> dict[str, bytes]:
-    from .render.templates import include_text
+    from .render.templates import included
 
-    return {
-        f"{lowered.program.name}.bpf.c": text.encode(),
-        **{name: include_text(name).encode() for name in lowered.program.includes},
-    }
+    files = {f"{lowered.program.name}.bpf.c": text, **included(text)}
+    return {name: content.encode() for name, content in files.items()}
 
 
 def _contract(lowered: Lowered) -> dict[str, bytes]:
