@@ -54,8 +54,8 @@ struct ipv4_header {
 	__u8 ttl;
 	__u8 protocol;
 	__sum16 checksum;
-	__be32 source;
-	__be32 destination;
+	__be32 saddr;
+	__be32 daddr;
 };
 
 /* Internet Protocol, version 6: RFC 8200, section 3 */
@@ -64,8 +64,8 @@ struct ipv6_header {
 	__be16 payload_length;
 	__u8 next_header;
 	__u8 hop_limit;
-	struct ipv6_address source;
-	struct ipv6_address destination;
+	struct ipv6_address saddr;
+	struct ipv6_address daddr;
 };
 
 /* Generic Routing Encapsulation: RFC 2784, RFC 2890 */
@@ -249,8 +249,8 @@ struct packet {
 	__u8 dscp;
 	__u8 ecn;
 	bool discovery; /* neighbour discovery, RFC 4861 */
-	struct ip_address source;
-	struct ip_address destination;
+	struct ip_address saddr;
+	struct ip_address daddr;
 	__u32 mark;
 	__u32 length; /* bytes, from the IP header on */
 	__u32 transport; /* where the transport header begins in the packet's data; 0: not seen */
@@ -293,8 +293,8 @@ static __always_inline bool parse_ipv4(
 	if (ip->version_ihl >> 4 != 4 || header_length < sizeof(*ip))
 		return false;
 	packet->is_ipv4 = true;
-	packet->source = mapped_ipv4(ip->source);
-	packet->destination = mapped_ipv4(ip->destination);
+	packet->saddr = mapped_ipv4(ip->saddr);
+	packet->daddr = mapped_ipv4(ip->daddr);
 	packet->protocol = ip->protocol;
 	packet->dscp = ip->tos >> IPV4_DSCP_SHIFT;
 	packet->ecn = ip->tos & IP_ECN_MASK;
@@ -365,8 +365,8 @@ static __always_inline bool parse_ipv6(
 		return false;
 	if (*(const __u8 *)ip >> 4 != 6)
 		return false;
-	packet->source = from_ipv6(&ip->source);
-	packet->destination = from_ipv6(&ip->destination);
+	packet->saddr = from_ipv6(&ip->saddr);
+	packet->daddr = from_ipv6(&ip->daddr);
 	packet->dscp = bpf_ntohl(ip->version_class_label) >> IPV6_DSCP_SHIFT & IP_DSCP_MASK;
 	packet->ecn = bpf_ntohl(ip->version_class_label) >> IPV6_ECN_SHIFT & IP_ECN_MASK;
 	packet->mark = skb->mark;
@@ -385,10 +385,10 @@ static __always_inline const struct row_tenants *find_in_tenants(const struct pa
 	if (packet->is_ipv4) {
 		/* /24 */
 		key.prefixlen = 152;
-		key.destination.word[0] = packet->destination.word[0];
-		key.destination.word[1] = packet->destination.word[1];
-		key.destination.word[2] = packet->destination.word[2];
-		key.destination.word[3] = packet->destination.word[3] & bpf_htonl(0xffffff00);
+		key.destination.word[0] = packet->daddr.word[0];
+		key.destination.word[1] = packet->daddr.word[1];
+		key.destination.word[2] = packet->daddr.word[2];
+		key.destination.word[3] = packet->daddr.word[3] & bpf_htonl(0xffffff00);
 		row = bpf_map_lookup_elem(&table_tenants, &key);
 		if (row)
 			return row;
@@ -396,8 +396,8 @@ static __always_inline const struct row_tenants *find_in_tenants(const struct pa
 	if (!packet->is_ipv4) {
 		/* /64 */
 		key.prefixlen = 96;
-		key.destination.word[0] = packet->destination.word[0];
-		key.destination.word[1] = packet->destination.word[1];
+		key.destination.word[0] = packet->daddr.word[0];
+		key.destination.word[1] = packet->daddr.word[1];
 		key.destination.word[2] = 0;
 		key.destination.word[3] = 0;
 		row = bpf_map_lookup_elem(&table_tenants, &key);
@@ -405,7 +405,7 @@ static __always_inline const struct row_tenants *find_in_tenants(const struct pa
 			return row;
 		/* /24 */
 		key.prefixlen = 56;
-		key.destination.word[0] = packet->destination.word[0] & bpf_htonl(0xffffff00);
+		key.destination.word[0] = packet->daddr.word[0] & bpf_htonl(0xffffff00);
 		key.destination.word[1] = 0;
 		key.destination.word[2] = 0;
 		key.destination.word[3] = 0;
@@ -431,7 +431,7 @@ static __always_inline bool in_ends_tenants__at_gateway(struct ip_address addres
 /* Whether a packet goes to an end of our tunnels. */
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
-	return in_ends_tenants__at_gateway(packet->destination);
+	return in_ends_tenants__at_gateway(packet->daddr);
 }
 
 /*
@@ -442,7 +442,7 @@ static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if (packet->protocol == IPPROTO_GRE)
-		return is_own_address(packet->source) && goes_to_tunnel_end(packet);
+		return is_own_address(packet->saddr) && goes_to_tunnel_end(packet);
 	return false;
 }
 
@@ -589,8 +589,8 @@ __noinline int arrives(struct __sk_buff *skb, __u32 ether_type, __u32 arrived)
 
 	if (!transport)
 		return 0;
-	answer.source = came.destination;
-	answer.destination = came.source;
+	answer.saddr = came.daddr;
+	answer.daddr = came.saddr;
 	answer.source_port = came.destination_port;
 	answer.destination_port = came.source_port;
 	if (arrived)
@@ -721,13 +721,13 @@ static __always_inline int encapsulate_tenants__gre_ipv4(struct __sk_buff *skb,
 	outer->ipv4.fragment = bpf_htons(STACK_GRE_IPV4__IPV4_FRAGMENT);
 	outer->ipv4.ttl = STACK_GRE_IPV4__IPV4_TTL;
 	outer->ipv4.protocol = STACK_GRE_IPV4__IPV4_PROTOCOL;
-	outer->ipv4.source = host.value_address__ipv4;
-	outer->ipv4.destination = row->field_gateway.word[3];
+	outer->ipv4.saddr = host.value_address__ipv4;
+	outer->ipv4.daddr = row->field_gateway.word[3];
 	sum = bpf_htons(STACK_GRE_IPV4__IPV4_CHECKSUM_BASE);
 	sum += bpf_htons(outer->ipv4.tos);
 	sum += outer->ipv4.total_length;
-	sum = checksum_add_be32(sum, outer->ipv4.source);
-	sum = checksum_add_be32(sum, outer->ipv4.destination);
+	sum = checksum_add_be32(sum, outer->ipv4.saddr);
+	sum = checksum_add_be32(sum, outer->ipv4.daddr);
 	outer->ipv4.checksum = checksum_fold(sum);
 
 	outer->gre.flags_version = bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION);
@@ -786,8 +786,8 @@ static __always_inline int encapsulate_tenants__gre_ipv6(struct __sk_buff *skb,
 		length_field(packet->length + STACK_GRE_IPV6__OVERHEAD - sizeof(outer->ipv6));
 	outer->ipv6.next_header = STACK_GRE_IPV6__IPV6_NEXT_HEADER;
 	outer->ipv6.hop_limit = STACK_GRE_IPV6__IPV6_HOP_LIMIT;
-	outer->ipv6.source = host_ipv6(&host.value_address__ipv6);
-	outer->ipv6.destination = to_ipv6(&row->field_gateway);
+	outer->ipv6.saddr = host_ipv6(&host.value_address__ipv6);
+	outer->ipv6.daddr = to_ipv6(&row->field_gateway);
 
 	outer->gre.flags_version = bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION);
 	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
@@ -844,17 +844,15 @@ static __always_inline bool stays_on_link(const struct packet *packet)
 {
 	return packet->discovery ||
 		(packet->is_ipv4 &&
-			((packet->destination.word[3] & bpf_htonl(0xffff0000)) ==
-					bpf_htonl(0xa9fe0000) ||
-				(packet->destination.word[3] & bpf_htonl(0xffffff00)) ==
+			((packet->daddr.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0xa9fe0000) ||
+				(packet->daddr.word[3] & bpf_htonl(0xffffff00)) ==
 					bpf_htonl(0xe0000000) ||
-				packet->destination.word[3] == bpf_htonl(0xffffffff))) ||
+				packet->daddr.word[3] == bpf_htonl(0xffffffff))) ||
 		(!packet->is_ipv4 &&
-			((packet->destination.word[0] & bpf_htonl(0xffc00000)) ==
-					bpf_htonl(0xfe800000) ||
-				(packet->destination.word[0] & bpf_htonl(0xffff0000)) ==
+			((packet->daddr.word[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000) ||
+				(packet->daddr.word[0] & bpf_htonl(0xffff0000)) ==
 					bpf_htonl(0xff010000) ||
-				(packet->destination.word[0] & bpf_htonl(0xffff0000)) ==
+				(packet->daddr.word[0] & bpf_htonl(0xffff0000)) ==
 					bpf_htonl(0xff020000)));
 }
 
@@ -932,7 +930,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 /* gateways: who may send (gre-tenants.yaml:40) */
 static __always_inline bool may_send_gateways_ipv4(const struct stack_gre_ipv4 *outer)
 {
-	return (outer->ipv4.source & bpf_htonl(0xfffffff0)) == bpf_htonl(0xc0000200);
+	return (outer->ipv4.saddr & bpf_htonl(0xfffffff0)) == bpf_htonl(0xc0000200);
 }
 
 /* ipv4 / gre: judge every header, outermost first, then take them off. */
@@ -1060,8 +1058,8 @@ accepted:
 /* gateways: who may send (gre-tenants.yaml:40) */
 static __always_inline bool may_send_gateways_ipv6(const struct stack_gre_ipv6 *outer)
 {
-	return (outer->ipv6.source.word[0] == bpf_htonl(0x20010db8) &&
-		outer->ipv6.source.word[1] == bpf_htonl(0x00010000));
+	return (outer->ipv6.saddr.word[0] == bpf_htonl(0x20010db8) &&
+		outer->ipv6.saddr.word[1] == bpf_htonl(0x00010000));
 }
 
 /*
@@ -1201,7 +1199,7 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 	if ((void *)(ip + 1) > packet_end(skb))
 		return TC_ACT_UNSPEC;
 	/* gre */
-	if (ip->protocol == IPPROTO_GRE && ip->destination == host.value_address__ipv4)
+	if (ip->protocol == IPPROTO_GRE && ip->daddr == host.value_address__ipv4)
 		return decapsulate_gre_ipv4(skb, counters);
 	return TC_ACT_UNSPEC;
 }
@@ -1233,7 +1231,7 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 		extension = sizeof(*limit);
 	}
 	/* gre */
-	if (protocol == IPPROTO_GRE && same_ipv6(&ip->destination, &host.value_address__ipv6))
+	if (protocol == IPPROTO_GRE && same_ipv6(&ip->daddr, &host.value_address__ipv6))
 		return decapsulate_gre_ipv6(skb, extension, counters);
 	return TC_ACT_UNSPEC;
 }

@@ -40,8 +40,8 @@ struct ipv4_header {
 	__u8 ttl;
 	__u8 protocol;
 	__sum16 checksum;
-	__be32 source;
-	__be32 destination;
+	__be32 saddr;
+	__be32 daddr;
 };
 
 /* Internet Protocol, version 6: RFC 8200, section 3 */
@@ -50,8 +50,8 @@ struct ipv6_header {
 	__be16 payload_length;
 	__u8 next_header;
 	__u8 hop_limit;
-	struct ipv6_address source;
-	struct ipv6_address destination;
+	struct ipv6_address saddr;
+	struct ipv6_address daddr;
 };
 
 /* User Datagram Protocol: RFC 768 */
@@ -170,8 +170,8 @@ static __always_inline void count(struct counter *counter, const struct __sk_buf
 /* What the rules and the headers want to know of an IP packet. */
 struct packet {
 	bool is_ipv4;
-	struct ip_address source;
-	struct ip_address destination;
+	struct ip_address saddr;
+	struct ip_address daddr;
 };
 
 /*
@@ -209,8 +209,8 @@ static __always_inline bool parse_ipv4(
 	if (ip->version_ihl >> 4 != 4 || header_length < sizeof(*ip))
 		return false;
 	packet->is_ipv4 = true;
-	packet->source = mapped_ipv4(ip->source);
-	packet->destination = mapped_ipv4(ip->destination);
+	packet->saddr = mapped_ipv4(ip->saddr);
+	packet->daddr = mapped_ipv4(ip->daddr);
 	return true;
 }
 
@@ -224,8 +224,8 @@ static __always_inline bool parse_ipv6(
 		return false;
 	if (*(const __u8 *)ip >> 4 != 6)
 		return false;
-	packet->source = from_ipv6(&ip->source);
-	packet->destination = from_ipv6(&ip->destination);
+	packet->saddr = from_ipv6(&ip->saddr);
+	packet->daddr = from_ipv6(&ip->daddr);
 	return true;
 }
 
@@ -347,8 +347,8 @@ __noinline int arrives(struct __sk_buff *skb, __u32 ether_type, __u32 arrived)
 
 	if (!transport)
 		return 0;
-	answer.source = came.destination;
-	answer.destination = came.source;
+	answer.saddr = came.daddr;
+	answer.daddr = came.saddr;
 	answer.source_port = came.destination_port;
 	answer.destination_port = came.source_port;
 	if (arrived)
@@ -386,8 +386,8 @@ static __always_inline int apply_rules(
 {
 	/* vip-inside: from vips to management: drop (gue-dsr.yaml:17) */
 	if (packet->is_ipv4 &&
-		(packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000) &&
-		(packet->source.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) {
+		(packet->daddr.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000) &&
+		(packet->saddr.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) {
 		count(&counters->egress_rule_vip_inside, skb);
 		return TC_ACT_SHOT;
 	}
@@ -462,7 +462,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 /* from-lb: who may send (gue-dsr.yaml:9) */
 static __always_inline bool may_send_from_lb_ipv4(const struct stack_gue_ipv4 *outer)
 {
-	return (outer->ipv4.source & bpf_htonl(0xfffffff0)) == bpf_htonl(0xc0000200);
+	return (outer->ipv4.saddr & bpf_htonl(0xfffffff0)) == bpf_htonl(0xc0000200);
 }
 
 /* ipv4 / udp / gue: judge every header, outermost first, then take them off. */
@@ -555,11 +555,11 @@ static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct co
 	if (may_send_from_lb_ipv4(outer)) {
 		listed = true;
 		if ((packet->is_ipv4 &&
-			    (packet->destination.word[3] & bpf_htonl(0xffffff00)) ==
+			    (packet->daddr.word[3] & bpf_htonl(0xffffff00)) ==
 				    bpf_htonl(0xcb007100)) ||
 			(!packet->is_ipv4 &&
-				(packet->destination.word[0] == bpf_htonl(0x20010db8) &&
-					(packet->destination.word[1] & bpf_htonl(0xffff0000)) ==
+				(packet->daddr.word[0] == bpf_htonl(0x20010db8) &&
+					(packet->daddr.word[1] & bpf_htonl(0xffff0000)) ==
 						bpf_htonl(0x00ff0000)))) {
 			decapsulated = &counters->ingress_rule_from_lb;
 			goto accepted;
@@ -611,8 +611,8 @@ accepted:
 /* from-lb: who may send (gue-dsr.yaml:9) */
 static __always_inline bool may_send_from_lb_ipv6(const struct stack_gue_ipv6 *outer)
 {
-	return (outer->ipv6.source.word[0] == bpf_htonl(0x20010db8) &&
-		outer->ipv6.source.word[1] == bpf_htonl(0x00010000));
+	return (outer->ipv6.saddr.word[0] == bpf_htonl(0x20010db8) &&
+		outer->ipv6.saddr.word[1] == bpf_htonl(0x00010000));
 }
 
 /*
@@ -711,11 +711,11 @@ static __always_inline int decapsulate_gue_ipv6(
 	if (may_send_from_lb_ipv6(outer)) {
 		listed = true;
 		if ((packet->is_ipv4 &&
-			    (packet->destination.word[3] & bpf_htonl(0xffffff00)) ==
+			    (packet->daddr.word[3] & bpf_htonl(0xffffff00)) ==
 				    bpf_htonl(0xcb007100)) ||
 			(!packet->is_ipv4 &&
-				(packet->destination.word[0] == bpf_htonl(0x20010db8) &&
-					(packet->destination.word[1] & bpf_htonl(0xffff0000)) ==
+				(packet->daddr.word[0] == bpf_htonl(0x20010db8) &&
+					(packet->daddr.word[1] & bpf_htonl(0xffff0000)) ==
 						bpf_htonl(0x00ff0000)))) {
 			decapsulated = &counters->ingress_rule_from_lb;
 			goto accepted;
@@ -778,7 +778,7 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 	if ((void *)(ip + 1) > packet_end(skb))
 		return TC_ACT_UNSPEC;
 	/* gue */
-	if (ip->protocol == IPPROTO_UDP && ip->destination == host.value_address__ipv4) {
+	if (ip->protocol == IPPROTO_UDP && ip->daddr == host.value_address__ipv4) {
 		/*
 		 * A later fragment does not show its port. It is left alone: without the first,
 		 * which is refused, it is nothing.
@@ -821,7 +821,7 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 		extension = sizeof(*limit);
 	}
 	/* gue */
-	if (protocol == IPPROTO_UDP && same_ipv6(&ip->destination, &host.value_address__ipv6)) {
+	if (protocol == IPPROTO_UDP && same_ipv6(&ip->daddr, &host.value_address__ipv6)) {
 		udp = (void *)(ip + 1) + extension;
 		if ((void *)(udp + 1) <= packet_end(skb) &&
 			udp->destination_port == bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT))

@@ -56,8 +56,8 @@ struct ipv4_header {
 	__u8 ttl;
 	__u8 protocol;
 	__sum16 checksum;
-	__be32 source;
-	__be32 destination;
+	__be32 saddr;
+	__be32 daddr;
 };
 
 /* Internet Protocol, version 6: RFC 8200, section 3 */
@@ -66,8 +66,8 @@ struct ipv6_header {
 	__be16 payload_length;
 	__u8 next_header;
 	__u8 hop_limit;
-	struct ipv6_address source;
-	struct ipv6_address destination;
+	struct ipv6_address saddr;
+	struct ipv6_address daddr;
 };
 
 /* User Datagram Protocol: RFC 768 */
@@ -246,8 +246,8 @@ struct packet {
 	bool fragment; /* the first one or a later one */
 	__be32 fragment_id; /* the IP header's, the same in all fragments of a packet */
 	bool discovery; /* neighbour discovery, RFC 4861 */
-	struct ip_address source;
-	struct ip_address destination;
+	struct ip_address saddr;
+	struct ip_address daddr;
 	__u32 mark;
 	__u32 length; /* bytes, from the IP header on */
 	__u32 transport; /* where the transport header begins in the packet's data; 0: not seen */
@@ -315,8 +315,8 @@ static __always_inline bool parse_ipv4(
 	if (ip->version_ihl >> 4 != 4 || header_length < sizeof(*ip))
 		return false;
 	packet->is_ipv4 = true;
-	packet->source = mapped_ipv4(ip->source);
-	packet->destination = mapped_ipv4(ip->destination);
+	packet->saddr = mapped_ipv4(ip->saddr);
+	packet->daddr = mapped_ipv4(ip->daddr);
 	packet->protocol = ip->protocol;
 	packet->dscp = ip->tos >> IPV4_DSCP_SHIFT;
 	packet->ecn = ip->tos & IP_ECN_MASK;
@@ -398,8 +398,8 @@ static __always_inline bool parse_ipv6(
 		return false;
 	if (*(const __u8 *)ip >> 4 != 6)
 		return false;
-	packet->source = from_ipv6(&ip->source);
-	packet->destination = from_ipv6(&ip->destination);
+	packet->saddr = from_ipv6(&ip->saddr);
+	packet->daddr = from_ipv6(&ip->daddr);
 	packet->dscp = bpf_ntohl(ip->version_class_label) >> IPV6_DSCP_SHIFT & IP_DSCP_MASK;
 	packet->ecn = bpf_ntohl(ip->version_class_label) >> IPV6_ECN_SHIFT & IP_ECN_MASK;
 	packet->mark = skb->mark;
@@ -433,7 +433,7 @@ static __always_inline bool is_own_address(struct ip_address address)
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
 	return packet->is_ipv4 &&
-		(packet->destination.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0x0a000100);
+		(packet->daddr.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0x0a000100);
 }
 
 /*
@@ -445,7 +445,7 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if (packet->is_ipv4 && packet->protocol == IPPROTO_UDP &&
 		packet->destination_port == bpf_htons(ENCAP_GWLB__UDP_DESTINATION_PORT))
-		return is_own_address(packet->source) && goes_to_tunnel_end(packet);
+		return is_own_address(packet->saddr) && goes_to_tunnel_end(packet);
 	return false;
 }
 
@@ -728,15 +728,15 @@ static __always_inline bool quoted_flow(
 		if ((void *)(ipv4 + 1) > packet_end(skb) ||
 			ipv4->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET))
 			return false;
-		key->source = mapped_ipv4(ipv4->destination);
-		key->destination = mapped_ipv4(ipv4->source);
+		key->saddr = mapped_ipv4(ipv4->daddr);
+		key->daddr = mapped_ipv4(ipv4->saddr);
 		key->protocol = ipv4->protocol;
 		offset += (ipv4->version_ihl & 0x0f) * 4;
 	} else {
 		if ((void *)(ipv6 + 1) > packet_end(skb))
 			return false;
-		key->source = from_ipv6(&ipv6->destination);
-		key->destination = from_ipv6(&ipv6->source);
+		key->saddr = from_ipv6(&ipv6->daddr);
+		key->daddr = from_ipv6(&ipv6->saddr);
 		key->protocol = ipv6->next_header;
 		offset += sizeof(*ipv6);
 	}
@@ -781,8 +781,8 @@ __noinline int find_key(struct __sk_buff *skb, bool quoted)
 	key = &flow->key;
 	*key = (struct flow_key){
 		.mark = skb->mark,
-		.source = packet->source,
-		.destination = packet->destination,
+		.saddr = packet->saddr,
+		.daddr = packet->daddr,
 		.source_port = packet->source_port,
 		.destination_port = packet->destination_port,
 		.protocol = packet->protocol,
@@ -1021,13 +1021,13 @@ static __always_inline int reflect_back__gwlb_ipv4(struct __sk_buff *skb,
 	outer->ipv4.fragment = bpf_htons(STACK_GWLB_IPV4__IPV4_FRAGMENT);
 	outer->ipv4.ttl = STACK_GWLB_IPV4__IPV4_TTL;
 	outer->ipv4.protocol = STACK_GWLB_IPV4__IPV4_PROTOCOL;
-	outer->ipv4.source = host.value_address;
-	outer->ipv4.destination = row->ip_source.word[3];
+	outer->ipv4.saddr = host.value_address;
+	outer->ipv4.daddr = row->ip_source.word[3];
 	sum = bpf_htons(STACK_GWLB_IPV4__IPV4_CHECKSUM_BASE);
 	sum += bpf_htons(outer->ipv4.tos);
 	sum += outer->ipv4.total_length;
-	sum = checksum_add_be32(sum, outer->ipv4.source);
-	sum = checksum_add_be32(sum, outer->ipv4.destination);
+	sum = checksum_add_be32(sum, outer->ipv4.saddr);
+	sum = checksum_add_be32(sum, outer->ipv4.daddr);
 	outer->ipv4.checksum = checksum_fold(sum);
 
 	outer->udp.source_port = bpf_htons(row->udp_source_port);
@@ -1091,17 +1091,15 @@ static __always_inline bool stays_on_link(const struct packet *packet)
 {
 	return packet->discovery ||
 		(packet->is_ipv4 &&
-			((packet->destination.word[3] & bpf_htonl(0xffff0000)) ==
-					bpf_htonl(0xa9fe0000) ||
-				(packet->destination.word[3] & bpf_htonl(0xffffff00)) ==
+			((packet->daddr.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0xa9fe0000) ||
+				(packet->daddr.word[3] & bpf_htonl(0xffffff00)) ==
 					bpf_htonl(0xe0000000) ||
-				packet->destination.word[3] == bpf_htonl(0xffffffff))) ||
+				packet->daddr.word[3] == bpf_htonl(0xffffffff))) ||
 		(!packet->is_ipv4 &&
-			((packet->destination.word[0] & bpf_htonl(0xffc00000)) ==
-					bpf_htonl(0xfe800000) ||
-				(packet->destination.word[0] & bpf_htonl(0xffff0000)) ==
+			((packet->daddr.word[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000) ||
+				(packet->daddr.word[0] & bpf_htonl(0xffff0000)) ==
 					bpf_htonl(0xff010000) ||
-				(packet->destination.word[0] & bpf_htonl(0xffff0000)) ==
+				(packet->daddr.word[0] & bpf_htonl(0xffff0000)) ==
 					bpf_htonl(0xff020000)));
 }
 
@@ -1178,7 +1176,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 /* inspect: who may send (gwlb.yaml:30) */
 static __always_inline bool may_send_inspect_ipv4(const struct stack_gwlb_ipv4 *outer)
 {
-	return (outer->ipv4.source & bpf_htonl(0xffffff00)) == bpf_htonl(0x0a000100);
+	return (outer->ipv4.saddr & bpf_htonl(0xffffff00)) == bpf_htonl(0x0a000100);
 }
 
 /* ipv4 / udp / geneve: judge every header, outermost first, then take them off. */
@@ -1291,7 +1289,7 @@ static __always_inline int decapsulate_gwlb_ipv4(struct __sk_buff *skb, struct c
 		flow->learned = (struct learned){
 			.rule = LEARN_INSPECT,
 			.stack = STACK_GWLB_IPV4,
-			.ip_source = mapped_ipv4(outer->ipv4.source),
+			.ip_source = mapped_ipv4(outer->ipv4.saddr),
 			.udp_source_port = bpf_ntohs(outer->udp.source_port),
 			.geneve_vni = bpf_ntohl(outer->geneve.vni) >> 8,
 		};
@@ -1362,7 +1360,7 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 	if ((void *)(ip + 1) > packet_end(skb))
 		return TC_ACT_UNSPEC;
 	/* gwlb */
-	if (ip->protocol == IPPROTO_UDP && ip->destination == host.value_address) {
+	if (ip->protocol == IPPROTO_UDP && ip->daddr == host.value_address) {
 		/*
 		 * A later fragment does not show its port. It is left alone: without the first,
 		 * which is refused, it is nothing.

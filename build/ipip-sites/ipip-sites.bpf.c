@@ -49,8 +49,8 @@ struct ipv4_header {
 	__u8 ttl;
 	__u8 protocol;
 	__sum16 checksum;
-	__be32 source;
-	__be32 destination;
+	__be32 saddr;
+	__be32 daddr;
 };
 
 /* Internet Protocol, version 6: RFC 8200, section 3 */
@@ -59,8 +59,8 @@ struct ipv6_header {
 	__be16 payload_length;
 	__u8 next_header;
 	__u8 hop_limit;
-	struct ipv6_address source;
-	struct ipv6_address destination;
+	struct ipv6_address saddr;
+	struct ipv6_address daddr;
 };
 
 /* ipv4: what stands between the Ethernet header and the inner IP packet */
@@ -206,8 +206,8 @@ struct packet {
 	__u8 dscp;
 	__u8 ecn;
 	bool discovery; /* neighbour discovery, RFC 4861 */
-	struct ip_address source;
-	struct ip_address destination;
+	struct ip_address saddr;
+	struct ip_address daddr;
 	__u32 length; /* bytes, from the IP header on */
 	__u32 transport; /* where the transport header begins in the packet's data; 0: not seen */
 	/* the counter of the rule that chose the packet: its offset in struct counters */
@@ -249,8 +249,8 @@ static __always_inline bool parse_ipv4(
 	if (ip->version_ihl >> 4 != 4 || header_length < sizeof(*ip))
 		return false;
 	packet->is_ipv4 = true;
-	packet->source = mapped_ipv4(ip->source);
-	packet->destination = mapped_ipv4(ip->destination);
+	packet->saddr = mapped_ipv4(ip->saddr);
+	packet->daddr = mapped_ipv4(ip->daddr);
 	packet->protocol = ip->protocol;
 	packet->dscp = ip->tos >> IPV4_DSCP_SHIFT;
 	packet->ecn = ip->tos & IP_ECN_MASK;
@@ -320,8 +320,8 @@ static __always_inline bool parse_ipv6(
 		return false;
 	if (*(const __u8 *)ip >> 4 != 6)
 		return false;
-	packet->source = from_ipv6(&ip->source);
-	packet->destination = from_ipv6(&ip->destination);
+	packet->saddr = from_ipv6(&ip->saddr);
+	packet->daddr = from_ipv6(&ip->daddr);
 	packet->dscp = bpf_ntohl(ip->version_class_label) >> IPV6_DSCP_SHIFT & IP_DSCP_MASK;
 	packet->ecn = bpf_ntohl(ip->version_class_label) >> IPV6_ECN_SHIFT & IP_ECN_MASK;
 	packet->length = skb->len - offset;
@@ -333,7 +333,7 @@ static __always_inline bool parse_ipv6(
 /* The row of sites for a packet, or NULL. */
 static __always_inline const struct row_sites *find_in_sites(const struct packet *packet)
 {
-	struct key_sites key = {.prefixlen = 128, .destination = packet->destination};
+	struct key_sites key = {.prefixlen = 128, .destination = packet->daddr};
 
 	return bpf_map_lookup_elem(&table_sites, &key);
 }
@@ -353,7 +353,7 @@ static __always_inline bool in_ends_sites__at_address(struct ip_address address)
 /* Whether a packet goes to an end of our tunnels. */
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
-	return in_ends_sites__at_address(packet->destination);
+	return in_ends_sites__at_address(packet->daddr);
 }
 
 /*
@@ -364,7 +364,7 @@ static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if ((packet->protocol == IPPROTO_IPIP || packet->protocol == IPPROTO_IPV6))
-		return is_own_address(packet->source) && goes_to_tunnel_end(packet);
+		return is_own_address(packet->saddr) && goes_to_tunnel_end(packet);
 	return false;
 }
 
@@ -375,9 +375,8 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 static __always_inline bool matches_sites(const struct packet *packet)
 {
 	return (packet->is_ipv4 &&
-		       (packet->destination.word[3] & bpf_htonl(0xff000000)) ==
-			       bpf_htonl(0x0a000000)) ||
-		(!packet->is_ipv4 && packet->destination.word[0] == bpf_htonl(0xfd000010));
+		       (packet->daddr.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) ||
+		(!packet->is_ipv4 && packet->daddr.word[0] == bpf_htonl(0xfd000010));
 }
 
 /*
@@ -500,8 +499,8 @@ static __always_inline void fit_answer(
 	__u32 overhead;
 
 	found.is_ipv4 = is_ipv4;
-	found.source = answer->source;
-	found.destination = answer->destination;
+	found.saddr = answer->saddr;
+	found.daddr = answer->daddr;
 	packet = through_scratch(&found);
 	if (!packet)
 		return;
@@ -522,8 +521,8 @@ __noinline int arrives(struct __sk_buff *skb, __u32 ether_type, __u32 arrived)
 
 	if (!transport)
 		return 0;
-	answer.source = came.destination;
-	answer.destination = came.source;
+	answer.saddr = came.daddr;
+	answer.daddr = came.saddr;
 	answer.source_port = came.destination_port;
 	answer.destination_port = came.source_port;
 	if (arrived)
@@ -648,14 +647,14 @@ static __always_inline int encapsulate_sites__ipip_ipv4(struct __sk_buff *skb,
 	outer->ipv4.fragment = bpf_htons(STACK_IPIP_IPV4__IPV4_FRAGMENT);
 	outer->ipv4.ttl = STACK_IPIP_IPV4__IPV4_TTL;
 	outer->ipv4.protocol = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	outer->ipv4.source = host.value_tunnel__ipv4;
-	outer->ipv4.destination = row->field_address.word[3];
+	outer->ipv4.saddr = host.value_tunnel__ipv4;
+	outer->ipv4.daddr = row->field_address.word[3];
 	sum = bpf_htons(STACK_IPIP_IPV4__IPV4_CHECKSUM_BASE);
 	sum += bpf_htons(outer->ipv4.tos);
 	sum += outer->ipv4.total_length;
 	sum += bpf_htons(outer->ipv4.protocol);
-	sum = checksum_add_be32(sum, outer->ipv4.source);
-	sum = checksum_add_be32(sum, outer->ipv4.destination);
+	sum = checksum_add_be32(sum, outer->ipv4.saddr);
+	sum = checksum_add_be32(sum, outer->ipv4.daddr);
 	outer->ipv4.checksum = checksum_fold(sum);
 
 	count_chosen(counters, packet, segments);
@@ -700,8 +699,8 @@ static __always_inline int encapsulate_sites__ipip_ipv6(struct __sk_buff *skb,
 		length_field(packet->length + STACK_IPIP_IPV6__OVERHEAD - sizeof(outer->ipv6));
 	outer->ipv6.next_header = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 	outer->ipv6.hop_limit = STACK_IPIP_IPV6__IPV6_HOP_LIMIT;
-	outer->ipv6.source = host_ipv6(&host.value_tunnel__ipv6);
-	outer->ipv6.destination = to_ipv6(&row->field_address);
+	outer->ipv6.saddr = host_ipv6(&host.value_tunnel__ipv6);
+	outer->ipv6.daddr = to_ipv6(&row->field_address);
 
 	count_chosen(counters, packet, segments);
 	return TC_ACT_UNSPEC;
@@ -825,7 +824,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 /* peers: who may send (ipip-sites.yaml:30) */
 static __always_inline bool may_send_peers_ipv4(const struct stack_ipip_ipv4 *outer)
 {
-	struct ip_address key = mapped_ipv4(outer->ipv4.source);
+	struct ip_address key = mapped_ipv4(outer->ipv4.saddr);
 
 	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &key));
 }
@@ -945,7 +944,7 @@ accepted:
 /* peers: who may send (ipip-sites.yaml:30) */
 static __always_inline bool may_send_peers_ipv6(const struct stack_ipip_ipv6 *outer)
 {
-	struct ip_address key = from_ipv6(&outer->ipv6.source);
+	struct ip_address key = from_ipv6(&outer->ipv6.saddr);
 
 	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &key));
 }
@@ -1077,7 +1076,7 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 		return TC_ACT_UNSPEC;
 	/* ipip */
 	if ((ip->protocol == IPPROTO_IPIP || ip->protocol == IPPROTO_IPV6) &&
-		ip->destination == host.value_tunnel__ipv4)
+		ip->daddr == host.value_tunnel__ipv4)
 		return decapsulate_ipip_ipv4(skb, counters);
 	return TC_ACT_UNSPEC;
 }
@@ -1110,7 +1109,7 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 	}
 	/* ipip */
 	if ((protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6) &&
-		same_ipv6(&ip->destination, &host.value_tunnel__ipv6))
+		same_ipv6(&ip->daddr, &host.value_tunnel__ipv6))
 		return decapsulate_ipip_ipv6(skb, extension, protocol, counters);
 	return TC_ACT_UNSPEC;
 }

@@ -96,8 +96,8 @@ struct ipv4_header {
 	__u8 ttl;
 	__u8 protocol;
 	__sum16 checksum;
-	__be32 source;
-	__be32 destination;
+	__be32 saddr;
+	__be32 daddr;
 };
 
 /* Internet Protocol, version 6: RFC 8200, section 3 */
@@ -106,8 +106,8 @@ struct ipv6_header {
 	__be16 payload_length;
 	__u8 next_header;
 	__u8 hop_limit;
-	struct ipv6_address source;
-	struct ipv6_address destination;
+	struct ipv6_address saddr;
+	struct ipv6_address daddr;
 };
 
 /* Generic Routing Encapsulation: RFC 2784, RFC 2890 */
@@ -367,8 +367,8 @@ struct packet {
 	__be16 destination_port;
 	__u8 tcp_flags;
 	bool discovery; /* neighbour discovery, RFC 4861 */
-	struct ip_address source;
-	struct ip_address destination;
+	struct ip_address saddr;
+	struct ip_address daddr;
 	struct owner owner;
 	__u32 length; /* bytes, from the IP header on */
 	__u32 transport; /* where the transport header begins in the packet's data; 0: not seen */
@@ -438,8 +438,8 @@ static __always_inline bool parse_ipv4(
 	if (ip->version_ihl >> 4 != 4 || header_length < sizeof(*ip))
 		return false;
 	packet->is_ipv4 = true;
-	packet->source = mapped_ipv4(ip->source);
-	packet->destination = mapped_ipv4(ip->destination);
+	packet->saddr = mapped_ipv4(ip->saddr);
+	packet->daddr = mapped_ipv4(ip->daddr);
 	packet->protocol = ip->protocol;
 	packet->dscp = ip->tos >> IPV4_DSCP_SHIFT;
 	packet->ecn = ip->tos & IP_ECN_MASK;
@@ -516,8 +516,8 @@ static __always_inline bool parse_ipv6(
 		return false;
 	if (*(const __u8 *)ip >> 4 != 6)
 		return false;
-	packet->source = from_ipv6(&ip->source);
-	packet->destination = from_ipv6(&ip->destination);
+	packet->saddr = from_ipv6(&ip->saddr);
+	packet->daddr = from_ipv6(&ip->daddr);
 	packet->dscp = bpf_ntohl(ip->version_class_label) >> IPV6_DSCP_SHIFT & IP_DSCP_MASK;
 	packet->ecn = bpf_ntohl(ip->version_class_label) >> IPV6_ECN_SHIFT & IP_ECN_MASK;
 	packet->length = skb->len - offset;
@@ -563,7 +563,7 @@ static __always_inline bool in_ends_exits__at_address(struct ip_address address)
 /* Whether a packet goes to an end of our tunnels. */
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
-	return in_ends_exits__at_address(packet->destination);
+	return in_ends_exits__at_address(packet->daddr);
 }
 
 /*
@@ -574,9 +574,9 @@ static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if (packet->protocol == IPPROTO_GRE)
-		return is_own_address(packet->source) && goes_to_tunnel_end(packet);
+		return is_own_address(packet->saddr) && goes_to_tunnel_end(packet);
 	if ((packet->protocol == IPPROTO_IPIP || packet->protocol == IPPROTO_IPV6))
-		return is_own_address(packet->source) && goes_to_tunnel_end(packet);
+		return is_own_address(packet->saddr) && goes_to_tunnel_end(packet);
 	return false;
 }
 
@@ -592,7 +592,7 @@ static __always_inline const struct row_keys *find_in_keys(__u32 received)
 static __always_inline bool matches_management(const struct packet *packet)
 {
 	return packet->is_ipv4 &&
-		(packet->destination.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0aff0000);
+		(packet->daddr.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0aff0000);
 }
 
 static __always_inline bool matches_chosen_a(const struct packet *packet)
@@ -714,8 +714,8 @@ __noinline int arrives(struct __sk_buff *skb, __u32 ether_type, __u32 arrived)
 
 	if (!transport)
 		return 0;
-	answer.source = came.destination;
-	answer.destination = came.source;
+	answer.saddr = came.daddr;
+	answer.daddr = came.saddr;
 	answer.source_port = came.destination_port;
 	answer.destination_port = came.source_port;
 	if (arrived)
@@ -1048,8 +1048,8 @@ static __always_inline void ask_cgroups(struct __sk_buff *skb, struct owner *own
 static __always_inline void owner_key(const struct packet *packet, struct flow_key *key)
 {
 	*key = (struct flow_key){
-		.source = packet->source,
-		.destination = packet->destination,
+		.saddr = packet->saddr,
+		.daddr = packet->daddr,
 		.source_port = packet->source_port,
 		.destination_port = packet->destination_port,
 		.protocol = packet->protocol | FLOW_OWNER,
@@ -1090,8 +1090,8 @@ static __always_inline void remember_owner(struct __sk_buff *skb, const struct p
 static __always_inline __u32 socket_tuple(
 	const struct packet *packet, bool leaves, struct bpf_sock_tuple *tuple)
 {
-	const struct ip_address *source = leaves ? &packet->destination : &packet->source;
-	const struct ip_address *destination = leaves ? &packet->source : &packet->destination;
+	const struct ip_address *source = leaves ? &packet->daddr : &packet->saddr;
+	const struct ip_address *destination = leaves ? &packet->saddr : &packet->daddr;
 	__be16 source_port = leaves ? packet->destination_port : packet->source_port;
 	__be16 destination_port = leaves ? packet->source_port : packet->destination_port;
 
@@ -1462,13 +1462,13 @@ static __always_inline int encapsulate_exits__gre_ipv4(struct __sk_buff *skb,
 	outer->ipv4.fragment = bpf_htons(STACK_GRE_IPV4__IPV4_FRAGMENT);
 	outer->ipv4.ttl = STACK_GRE_IPV4__IPV4_TTL;
 	outer->ipv4.protocol = STACK_GRE_IPV4__IPV4_PROTOCOL;
-	outer->ipv4.source = host.value_address__ipv4;
-	outer->ipv4.destination = row->field_address.word[3];
+	outer->ipv4.saddr = host.value_address__ipv4;
+	outer->ipv4.daddr = row->field_address.word[3];
 	sum = bpf_htons(STACK_GRE_IPV4__IPV4_CHECKSUM_BASE);
 	sum += bpf_htons(outer->ipv4.tos);
 	sum += outer->ipv4.total_length;
-	sum = checksum_add_be32(sum, outer->ipv4.source);
-	sum = checksum_add_be32(sum, outer->ipv4.destination);
+	sum = checksum_add_be32(sum, outer->ipv4.saddr);
+	sum = checksum_add_be32(sum, outer->ipv4.daddr);
 	outer->ipv4.checksum = checksum_fold(sum);
 
 	outer->gre.flags_version = bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION);
@@ -1518,8 +1518,8 @@ static __always_inline int encapsulate_exits__gre_ipv6(struct __sk_buff *skb,
 		length_field(packet->length + STACK_GRE_IPV6__OVERHEAD - sizeof(outer->ipv6));
 	outer->ipv6.next_header = STACK_GRE_IPV6__IPV6_NEXT_HEADER;
 	outer->ipv6.hop_limit = STACK_GRE_IPV6__IPV6_HOP_LIMIT;
-	outer->ipv6.source = host_ipv6(&host.value_address__ipv6);
-	outer->ipv6.destination = to_ipv6(&row->field_address);
+	outer->ipv6.saddr = host_ipv6(&host.value_address__ipv6);
+	outer->ipv6.daddr = to_ipv6(&row->field_address);
 
 	outer->gre.flags_version = bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION);
 	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
@@ -1570,14 +1570,14 @@ static __always_inline int encapsulate_exits__ipip_ipv4(struct __sk_buff *skb,
 	outer->ipv4.fragment = bpf_htons(STACK_IPIP_IPV4__IPV4_FRAGMENT);
 	outer->ipv4.ttl = STACK_IPIP_IPV4__IPV4_TTL;
 	outer->ipv4.protocol = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	outer->ipv4.source = host.value_address__ipv4;
-	outer->ipv4.destination = row->field_address.word[3];
+	outer->ipv4.saddr = host.value_address__ipv4;
+	outer->ipv4.daddr = row->field_address.word[3];
 	sum = bpf_htons(STACK_IPIP_IPV4__IPV4_CHECKSUM_BASE);
 	sum += bpf_htons(outer->ipv4.tos);
 	sum += outer->ipv4.total_length;
 	sum += bpf_htons(outer->ipv4.protocol);
-	sum = checksum_add_be32(sum, outer->ipv4.source);
-	sum = checksum_add_be32(sum, outer->ipv4.destination);
+	sum = checksum_add_be32(sum, outer->ipv4.saddr);
+	sum = checksum_add_be32(sum, outer->ipv4.daddr);
 	outer->ipv4.checksum = checksum_fold(sum);
 
 	count_chosen(counters, packet, segments, choice);
@@ -1623,8 +1623,8 @@ static __always_inline int encapsulate_exits__ipip_ipv6(struct __sk_buff *skb,
 		length_field(packet->length + STACK_IPIP_IPV6__OVERHEAD - sizeof(outer->ipv6));
 	outer->ipv6.next_header = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 	outer->ipv6.hop_limit = STACK_IPIP_IPV6__IPV6_HOP_LIMIT;
-	outer->ipv6.source = host_ipv6(&host.value_address__ipv6);
-	outer->ipv6.destination = to_ipv6(&row->field_address);
+	outer->ipv6.saddr = host_ipv6(&host.value_address__ipv6);
+	outer->ipv6.daddr = to_ipv6(&row->field_address);
 
 	count_chosen(counters, packet, segments, choice);
 	return TC_ACT_UNSPEC;
@@ -1719,17 +1719,15 @@ static __always_inline bool stays_on_link(const struct packet *packet)
 {
 	return packet->discovery ||
 		(packet->is_ipv4 &&
-			((packet->destination.word[3] & bpf_htonl(0xffff0000)) ==
-					bpf_htonl(0xa9fe0000) ||
-				(packet->destination.word[3] & bpf_htonl(0xffffff00)) ==
+			((packet->daddr.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0xa9fe0000) ||
+				(packet->daddr.word[3] & bpf_htonl(0xffffff00)) ==
 					bpf_htonl(0xe0000000) ||
-				packet->destination.word[3] == bpf_htonl(0xffffffff))) ||
+				packet->daddr.word[3] == bpf_htonl(0xffffffff))) ||
 		(!packet->is_ipv4 &&
-			((packet->destination.word[0] & bpf_htonl(0xffc00000)) ==
-					bpf_htonl(0xfe800000) ||
-				(packet->destination.word[0] & bpf_htonl(0xffff0000)) ==
+			((packet->daddr.word[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000) ||
+				(packet->daddr.word[0] & bpf_htonl(0xffff0000)) ==
 					bpf_htonl(0xff010000) ||
-				(packet->destination.word[0] & bpf_htonl(0xffff0000)) ==
+				(packet->daddr.word[0] & bpf_htonl(0xffff0000)) ==
 					bpf_htonl(0xff020000)));
 }
 
@@ -1814,7 +1812,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 /* back-gre: who may send (teams.yaml:42) */
 static __always_inline bool may_send_back_gre_ipv4(const struct stack_gre_ipv4 *outer)
 {
-	struct ip_address key = mapped_ipv4(outer->ipv4.source);
+	struct ip_address key = mapped_ipv4(outer->ipv4.saddr);
 
 	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
 }
@@ -1948,7 +1946,7 @@ accepted:
 /* back-gre: who may send (teams.yaml:42) */
 static __always_inline bool may_send_back_gre_ipv6(const struct stack_gre_ipv6 *outer)
 {
-	struct ip_address key = from_ipv6(&outer->ipv6.source);
+	struct ip_address key = from_ipv6(&outer->ipv6.saddr);
 
 	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
 }
@@ -2085,7 +2083,7 @@ accepted:
 /* back-ipip: who may send (teams.yaml:43) */
 static __always_inline bool may_send_back_ipip_ipv4(const struct stack_ipip_ipv4 *outer)
 {
-	struct ip_address key = mapped_ipv4(outer->ipv4.source);
+	struct ip_address key = mapped_ipv4(outer->ipv4.saddr);
 
 	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
 }
@@ -2212,7 +2210,7 @@ accepted:
 /* back-ipip: who may send (teams.yaml:43) */
 static __always_inline bool may_send_back_ipip_ipv6(const struct stack_ipip_ipv6 *outer)
 {
-	struct ip_address key = from_ipv6(&outer->ipv6.source);
+	struct ip_address key = from_ipv6(&outer->ipv6.saddr);
 
 	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
 }
@@ -2350,11 +2348,11 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 	if ((void *)(ip + 1) > packet_end(skb))
 		return TC_ACT_UNSPEC;
 	/* gre */
-	if (ip->protocol == IPPROTO_GRE && ip->destination == host.value_address__ipv4)
+	if (ip->protocol == IPPROTO_GRE && ip->daddr == host.value_address__ipv4)
 		return decapsulate_gre_ipv4(skb, counters);
 	/* ipip */
 	if ((ip->protocol == IPPROTO_IPIP || ip->protocol == IPPROTO_IPV6) &&
-		ip->destination == host.value_address__ipv4)
+		ip->daddr == host.value_address__ipv4)
 		return decapsulate_ipip_ipv4(skb, counters);
 	return TC_ACT_UNSPEC;
 }
@@ -2386,11 +2384,11 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 		extension = sizeof(*limit);
 	}
 	/* gre */
-	if (protocol == IPPROTO_GRE && same_ipv6(&ip->destination, &host.value_address__ipv6))
+	if (protocol == IPPROTO_GRE && same_ipv6(&ip->daddr, &host.value_address__ipv6))
 		return decapsulate_gre_ipv6(skb, extension, counters);
 	/* ipip */
 	if ((protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6) &&
-		same_ipv6(&ip->destination, &host.value_address__ipv6))
+		same_ipv6(&ip->daddr, &host.value_address__ipv6))
 		return decapsulate_ipip_ipv6(skb, extension, protocol, counters);
 	return TC_ACT_UNSPEC;
 }
@@ -3029,7 +3027,7 @@ static __always_inline int apply_connect_rules(struct bpf_sock_addr *address, st
 		return CONNECT_GO_ON;
 	packet->protocol = address->protocol;
 	packet->destination_port = address->user_port;
-	decided.peer = packet->destination;
+	decided.peer = packet->daddr;
 	decided.port = packet->destination_port;
 
 	/* mail-out: tcp 25,587 cgroup team-b.slice: exits/nyc is chosen (teams.yaml:32) */
@@ -3051,7 +3049,7 @@ decided:
 SEC("cgroup/connect4")
 int teams__connect4(struct bpf_sock_addr *address)
 {
-	struct packet packet = {.is_ipv4 = true, .destination = mapped_ipv4(address->user_ip4)};
+	struct packet packet = {.is_ipv4 = true, .daddr = mapped_ipv4(address->user_ip4)};
 
 	return apply_connect_rules(address, &packet);
 }
@@ -3065,8 +3063,8 @@ int teams__connect6(struct bpf_sock_addr *address)
 	struct packet packet = {};
 
 	for (int i = 0; i < 4; i++)
-		packet.destination.word[i] = address->user_ip6[i];
-	packet.is_ipv4 = is_mapped_ipv4(&packet.destination);
+		packet.daddr.word[i] = address->user_ip6[i];
+	packet.is_ipv4 = is_mapped_ipv4(&packet.daddr);
 	return apply_connect_rules(address, &packet);
 }
 

@@ -61,8 +61,8 @@ struct ipv4_header {
 	__u8 ttl;
 	__u8 protocol;
 	__sum16 checksum;
-	__be32 source;
-	__be32 destination;
+	__be32 saddr;
+	__be32 daddr;
 };
 
 /* Internet Protocol, version 6: RFC 8200, section 3 */
@@ -71,8 +71,8 @@ struct ipv6_header {
 	__be16 payload_length;
 	__u8 next_header;
 	__u8 hop_limit;
-	struct ipv6_address source;
-	struct ipv6_address destination;
+	struct ipv6_address saddr;
+	struct ipv6_address daddr;
 };
 
 /* Generic Routing Encapsulation: RFC 2784, RFC 2890 */
@@ -253,8 +253,8 @@ struct packet {
 	__be16 destination_port;
 	__u8 tcp_flags;
 	bool discovery; /* neighbour discovery, RFC 4861 */
-	struct ip_address source;
-	struct ip_address destination;
+	struct ip_address saddr;
+	struct ip_address daddr;
 	struct owner owner;
 	__u32 length; /* bytes, from the IP header on */
 	__u32 transport; /* where the transport header begins in the packet's data; 0: not seen */
@@ -324,8 +324,8 @@ static __always_inline bool parse_ipv4(
 	if (ip->version_ihl >> 4 != 4 || header_length < sizeof(*ip))
 		return false;
 	packet->is_ipv4 = true;
-	packet->source = mapped_ipv4(ip->source);
-	packet->destination = mapped_ipv4(ip->destination);
+	packet->saddr = mapped_ipv4(ip->saddr);
+	packet->daddr = mapped_ipv4(ip->daddr);
 	packet->protocol = ip->protocol;
 	packet->dscp = ip->tos >> IPV4_DSCP_SHIFT;
 	packet->ecn = ip->tos & IP_ECN_MASK;
@@ -402,8 +402,8 @@ static __always_inline bool parse_ipv6(
 		return false;
 	if (*(const __u8 *)ip >> 4 != 6)
 		return false;
-	packet->source = from_ipv6(&ip->source);
-	packet->destination = from_ipv6(&ip->destination);
+	packet->saddr = from_ipv6(&ip->saddr);
+	packet->daddr = from_ipv6(&ip->daddr);
 	packet->dscp = bpf_ntohl(ip->version_class_label) >> IPV6_DSCP_SHIFT & IP_DSCP_MASK;
 	packet->ecn = bpf_ntohl(ip->version_class_label) >> IPV6_ECN_SHIFT & IP_ECN_MASK;
 	packet->length = skb->len - offset;
@@ -435,7 +435,7 @@ static __always_inline bool in_ends_tenants__at_gateway(struct ip_address addres
 /* Whether a packet goes to an end of our tunnels. */
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
-	return in_ends_tenants__at_gateway(packet->destination);
+	return in_ends_tenants__at_gateway(packet->daddr);
 }
 
 /*
@@ -446,7 +446,7 @@ static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if (packet->protocol == IPPROTO_GRE)
-		return is_own_address(packet->source) && goes_to_tunnel_end(packet);
+		return is_own_address(packet->saddr) && goes_to_tunnel_end(packet);
 	return false;
 }
 
@@ -746,8 +746,8 @@ static __always_inline void ask_cgroups(struct __sk_buff *skb, struct owner *own
 static __always_inline void owner_key(const struct packet *packet, struct flow_key *key)
 {
 	*key = (struct flow_key){
-		.source = packet->source,
-		.destination = packet->destination,
+		.saddr = packet->saddr,
+		.daddr = packet->daddr,
 		.source_port = packet->source_port,
 		.destination_port = packet->destination_port,
 		.protocol = packet->protocol | FLOW_OWNER,
@@ -788,8 +788,8 @@ static __always_inline void remember_owner(struct __sk_buff *skb, const struct p
 static __always_inline __u32 socket_tuple(
 	const struct packet *packet, bool leaves, struct bpf_sock_tuple *tuple)
 {
-	const struct ip_address *source = leaves ? &packet->destination : &packet->source;
-	const struct ip_address *destination = leaves ? &packet->source : &packet->destination;
+	const struct ip_address *source = leaves ? &packet->daddr : &packet->saddr;
+	const struct ip_address *destination = leaves ? &packet->saddr : &packet->daddr;
 	__be16 source_port = leaves ? packet->destination_port : packet->source_port;
 	__be16 destination_port = leaves ? packet->source_port : packet->destination_port;
 
@@ -1104,13 +1104,13 @@ static __always_inline int encapsulate_tenants__gre_ipv4(struct __sk_buff *skb,
 	outer->ipv4.fragment = bpf_htons(STACK_GRE_IPV4__IPV4_FRAGMENT);
 	outer->ipv4.ttl = STACK_GRE_IPV4__IPV4_TTL;
 	outer->ipv4.protocol = STACK_GRE_IPV4__IPV4_PROTOCOL;
-	outer->ipv4.source = host.value_address__ipv4;
-	outer->ipv4.destination = row->field_gateway.word[3];
+	outer->ipv4.saddr = host.value_address__ipv4;
+	outer->ipv4.daddr = row->field_gateway.word[3];
 	sum = bpf_htons(STACK_GRE_IPV4__IPV4_CHECKSUM_BASE);
 	sum += bpf_htons(outer->ipv4.tos);
 	sum += outer->ipv4.total_length;
-	sum = checksum_add_be32(sum, outer->ipv4.source);
-	sum = checksum_add_be32(sum, outer->ipv4.destination);
+	sum = checksum_add_be32(sum, outer->ipv4.saddr);
+	sum = checksum_add_be32(sum, outer->ipv4.daddr);
 	outer->ipv4.checksum = checksum_fold(sum);
 
 	outer->gre.flags_version = bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION);
@@ -1159,8 +1159,8 @@ static __always_inline int encapsulate_tenants__gre_ipv6(struct __sk_buff *skb,
 		length_field(packet->length + STACK_GRE_IPV6__OVERHEAD - sizeof(outer->ipv6));
 	outer->ipv6.next_header = STACK_GRE_IPV6__IPV6_NEXT_HEADER;
 	outer->ipv6.hop_limit = STACK_GRE_IPV6__IPV6_HOP_LIMIT;
-	outer->ipv6.source = host_ipv6(&host.value_address__ipv6);
-	outer->ipv6.destination = to_ipv6(&row->field_gateway);
+	outer->ipv6.saddr = host_ipv6(&host.value_address__ipv6);
+	outer->ipv6.daddr = to_ipv6(&row->field_gateway);
 
 	outer->gre.flags_version = bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION);
 	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
@@ -1213,17 +1213,15 @@ static __always_inline bool stays_on_link(const struct packet *packet)
 {
 	return packet->discovery ||
 		(packet->is_ipv4 &&
-			((packet->destination.word[3] & bpf_htonl(0xffff0000)) ==
-					bpf_htonl(0xa9fe0000) ||
-				(packet->destination.word[3] & bpf_htonl(0xffffff00)) ==
+			((packet->daddr.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0xa9fe0000) ||
+				(packet->daddr.word[3] & bpf_htonl(0xffffff00)) ==
 					bpf_htonl(0xe0000000) ||
-				packet->destination.word[3] == bpf_htonl(0xffffffff))) ||
+				packet->daddr.word[3] == bpf_htonl(0xffffffff))) ||
 		(!packet->is_ipv4 &&
-			((packet->destination.word[0] & bpf_htonl(0xffc00000)) ==
-					bpf_htonl(0xfe800000) ||
-				(packet->destination.word[0] & bpf_htonl(0xffff0000)) ==
+			((packet->daddr.word[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000) ||
+				(packet->daddr.word[0] & bpf_htonl(0xffff0000)) ==
 					bpf_htonl(0xff010000) ||
-				(packet->destination.word[0] & bpf_htonl(0xffff0000)) ==
+				(packet->daddr.word[0] & bpf_htonl(0xffff0000)) ==
 					bpf_htonl(0xff020000)));
 }
 

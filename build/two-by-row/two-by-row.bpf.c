@@ -84,8 +84,8 @@ struct ipv4_header {
 	__u8 ttl;
 	__u8 protocol;
 	__sum16 checksum;
-	__be32 source;
-	__be32 destination;
+	__be32 saddr;
+	__be32 daddr;
 };
 
 /* Internet Protocol, version 6: RFC 8200, section 3 */
@@ -94,8 +94,8 @@ struct ipv6_header {
 	__be16 payload_length;
 	__u8 next_header;
 	__u8 hop_limit;
-	struct ipv6_address source;
-	struct ipv6_address destination;
+	struct ipv6_address saddr;
+	struct ipv6_address daddr;
 };
 
 /* Generic Routing Encapsulation: RFC 2784, RFC 2890 */
@@ -327,8 +327,8 @@ struct packet {
 	bool later_fragment;
 	__be32 fragment_id; /* the IP header's, the same in all fragments of a packet */
 	bool discovery; /* neighbour discovery, RFC 4861 */
-	struct ip_address source;
-	struct ip_address destination;
+	struct ip_address saddr;
+	struct ip_address daddr;
 	__u32 length; /* bytes, from the IP header on */
 	__u32 transport; /* where the transport header begins in the packet's data; 0: not seen */
 	/* the counter of the rule that chose the packet: its offset in struct counters */
@@ -395,8 +395,8 @@ static __always_inline bool parse_ipv4(
 	if (ip->version_ihl >> 4 != 4 || header_length < sizeof(*ip))
 		return false;
 	packet->is_ipv4 = true;
-	packet->source = mapped_ipv4(ip->source);
-	packet->destination = mapped_ipv4(ip->destination);
+	packet->saddr = mapped_ipv4(ip->saddr);
+	packet->daddr = mapped_ipv4(ip->daddr);
 	packet->protocol = ip->protocol;
 	packet->dscp = ip->tos >> IPV4_DSCP_SHIFT;
 	packet->ecn = ip->tos & IP_ECN_MASK;
@@ -481,8 +481,8 @@ static __always_inline bool parse_ipv6(
 		return false;
 	if (*(const __u8 *)ip >> 4 != 6)
 		return false;
-	packet->source = from_ipv6(&ip->source);
-	packet->destination = from_ipv6(&ip->destination);
+	packet->saddr = from_ipv6(&ip->saddr);
+	packet->daddr = from_ipv6(&ip->daddr);
 	packet->dscp = bpf_ntohl(ip->version_class_label) >> IPV6_DSCP_SHIFT & IP_DSCP_MASK;
 	packet->ecn = bpf_ntohl(ip->version_class_label) >> IPV6_ECN_SHIFT & IP_ECN_MASK;
 	packet->length = skb->len - offset;
@@ -513,8 +513,8 @@ static __noinline struct packet *parse_inner(
  * tenant's mark.
  */
 struct fragment_key {
-	struct ip_address source;
-	struct ip_address destination;
+	struct ip_address saddr;
+	struct ip_address daddr;
 	__u32 mark;
 	__be32 id;
 	__u32 protocol; /* of IPv4; in IPv6 only the first fragment's counts. And FRAGMENT_LEAVES */
@@ -554,8 +554,8 @@ __noinline int follow_first_fragment(struct __sk_buff *skb, bool leaves)
 
 	if (!packet)
 		return false;
-	key.source = packet->source;
-	key.destination = packet->destination;
+	key.saddr = packet->saddr;
+	key.daddr = packet->daddr;
 	key.mark = skb->mark;
 	key.id = packet->fragment_id;
 	key.protocol = packet->is_ipv4 ? packet->protocol : 0;
@@ -610,7 +610,7 @@ static __always_inline bool in_ends_exits__at_address(struct ip_address address)
 /* Whether a packet goes to an end of our tunnels. */
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
-	return in_ends_exits__at_address(packet->destination);
+	return in_ends_exits__at_address(packet->daddr);
 }
 
 /*
@@ -621,9 +621,9 @@ static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if ((packet->protocol == IPPROTO_IPIP || packet->protocol == IPPROTO_IPV6))
-		return is_own_address(packet->source) && goes_to_tunnel_end(packet);
+		return is_own_address(packet->saddr) && goes_to_tunnel_end(packet);
 	if (packet->protocol == IPPROTO_GRE)
-		return is_own_address(packet->source) && goes_to_tunnel_end(packet);
+		return is_own_address(packet->saddr) && goes_to_tunnel_end(packet);
 	return false;
 }
 
@@ -642,8 +642,8 @@ static __always_inline const struct row_keys *find_in_keys(__u32 received)
 static __always_inline bool matches_lab(const struct packet *packet)
 {
 	return (packet->is_ipv4 &&
-		       (packet->source.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a090000)) ||
-		(!packet->is_ipv4 && packet->source.word[0] == bpf_htonl(0xfd000009));
+		       (packet->saddr.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a090000)) ||
+		(!packet->is_ipv4 && packet->saddr.word[0] == bpf_htonl(0xfd000009));
 }
 
 /*
@@ -776,8 +776,8 @@ static __always_inline void fit_answer(
 	__u32 overhead;
 
 	found.is_ipv4 = is_ipv4;
-	found.source = answer->source;
-	found.destination = answer->destination;
+	found.saddr = answer->saddr;
+	found.daddr = answer->daddr;
 	found.source_port = answer->source_port;
 	found.destination_port = answer->destination_port;
 	packet = through_scratch(&found);
@@ -800,8 +800,8 @@ __noinline int arrives(struct __sk_buff *skb, __u32 ether_type, __u32 arrived)
 
 	if (!transport)
 		return 0;
-	answer.source = came.destination;
-	answer.destination = came.source;
+	answer.saddr = came.daddr;
+	answer.daddr = came.saddr;
 	answer.source_port = came.destination_port;
 	answer.destination_port = came.source_port;
 	if (arrived)
@@ -926,14 +926,14 @@ static __always_inline int encapsulate_exits__ipip_ipv4(struct __sk_buff *skb,
 	outer->ipv4.fragment = bpf_htons(STACK_IPIP_IPV4__IPV4_FRAGMENT);
 	outer->ipv4.ttl = STACK_IPIP_IPV4__IPV4_TTL;
 	outer->ipv4.protocol = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	outer->ipv4.source = host.value_address__ipv4;
-	outer->ipv4.destination = row->field_address.word[3];
+	outer->ipv4.saddr = host.value_address__ipv4;
+	outer->ipv4.daddr = row->field_address.word[3];
 	sum = bpf_htons(STACK_IPIP_IPV4__IPV4_CHECKSUM_BASE);
 	sum += bpf_htons(outer->ipv4.tos);
 	sum += outer->ipv4.total_length;
 	sum += bpf_htons(outer->ipv4.protocol);
-	sum = checksum_add_be32(sum, outer->ipv4.source);
-	sum = checksum_add_be32(sum, outer->ipv4.destination);
+	sum = checksum_add_be32(sum, outer->ipv4.saddr);
+	sum = checksum_add_be32(sum, outer->ipv4.daddr);
 	outer->ipv4.checksum = checksum_fold(sum);
 
 	count_chosen(counters, packet, segments);
@@ -978,8 +978,8 @@ static __always_inline int encapsulate_exits__ipip_ipv6(struct __sk_buff *skb,
 		length_field(packet->length + STACK_IPIP_IPV6__OVERHEAD - sizeof(outer->ipv6));
 	outer->ipv6.next_header = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 	outer->ipv6.hop_limit = STACK_IPIP_IPV6__IPV6_HOP_LIMIT;
-	outer->ipv6.source = host_ipv6(&host.value_address__ipv6);
-	outer->ipv6.destination = to_ipv6(&row->field_address);
+	outer->ipv6.saddr = host_ipv6(&host.value_address__ipv6);
+	outer->ipv6.daddr = to_ipv6(&row->field_address);
 
 	count_chosen(counters, packet, segments);
 	return TC_ACT_UNSPEC;
@@ -1025,13 +1025,13 @@ static __always_inline int encapsulate_exits__gre_ipv4(struct __sk_buff *skb,
 	outer->ipv4.fragment = bpf_htons(STACK_GRE_IPV4__IPV4_FRAGMENT);
 	outer->ipv4.ttl = STACK_GRE_IPV4__IPV4_TTL;
 	outer->ipv4.protocol = STACK_GRE_IPV4__IPV4_PROTOCOL;
-	outer->ipv4.source = host.value_address__ipv4;
-	outer->ipv4.destination = row->field_address.word[3];
+	outer->ipv4.saddr = host.value_address__ipv4;
+	outer->ipv4.daddr = row->field_address.word[3];
 	sum = bpf_htons(STACK_GRE_IPV4__IPV4_CHECKSUM_BASE);
 	sum += bpf_htons(outer->ipv4.tos);
 	sum += outer->ipv4.total_length;
-	sum = checksum_add_be32(sum, outer->ipv4.source);
-	sum = checksum_add_be32(sum, outer->ipv4.destination);
+	sum = checksum_add_be32(sum, outer->ipv4.saddr);
+	sum = checksum_add_be32(sum, outer->ipv4.daddr);
 	outer->ipv4.checksum = checksum_fold(sum);
 
 	outer->gre.flags_version = bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION);
@@ -1080,8 +1080,8 @@ static __always_inline int encapsulate_exits__gre_ipv6(struct __sk_buff *skb,
 		length_field(packet->length + STACK_GRE_IPV6__OVERHEAD - sizeof(outer->ipv6));
 	outer->ipv6.next_header = STACK_GRE_IPV6__IPV6_NEXT_HEADER;
 	outer->ipv6.hop_limit = STACK_GRE_IPV6__IPV6_HOP_LIMIT;
-	outer->ipv6.source = host_ipv6(&host.value_address__ipv6);
-	outer->ipv6.destination = to_ipv6(&row->field_address);
+	outer->ipv6.saddr = host_ipv6(&host.value_address__ipv6);
+	outer->ipv6.daddr = to_ipv6(&row->field_address);
 
 	outer->gre.flags_version = bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION);
 	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
@@ -1173,17 +1173,15 @@ static __always_inline bool stays_on_link(const struct packet *packet)
 {
 	return packet->discovery ||
 		(packet->is_ipv4 &&
-			((packet->destination.word[3] & bpf_htonl(0xffff0000)) ==
-					bpf_htonl(0xa9fe0000) ||
-				(packet->destination.word[3] & bpf_htonl(0xffffff00)) ==
+			((packet->daddr.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0xa9fe0000) ||
+				(packet->daddr.word[3] & bpf_htonl(0xffffff00)) ==
 					bpf_htonl(0xe0000000) ||
-				packet->destination.word[3] == bpf_htonl(0xffffffff))) ||
+				packet->daddr.word[3] == bpf_htonl(0xffffffff))) ||
 		(!packet->is_ipv4 &&
-			((packet->destination.word[0] & bpf_htonl(0xffc00000)) ==
-					bpf_htonl(0xfe800000) ||
-				(packet->destination.word[0] & bpf_htonl(0xffff0000)) ==
+			((packet->daddr.word[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000) ||
+				(packet->daddr.word[0] & bpf_htonl(0xffff0000)) ==
 					bpf_htonl(0xff010000) ||
-				(packet->destination.word[0] & bpf_htonl(0xffff0000)) ==
+				(packet->daddr.word[0] & bpf_htonl(0xffff0000)) ==
 					bpf_htonl(0xff020000)));
 }
 
@@ -1256,7 +1254,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 /* from-exits: who may send (two-by-row.yaml:32) */
 static __always_inline bool may_send_from_exits_ipv4(const struct stack_ipip_ipv4 *outer)
 {
-	struct ip_address key = mapped_ipv4(outer->ipv4.source);
+	struct ip_address key = mapped_ipv4(outer->ipv4.saddr);
 
 	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
 }
@@ -1368,7 +1366,7 @@ accepted:
 /* from-exits: who may send (two-by-row.yaml:32) */
 static __always_inline bool may_send_from_exits_ipv6(const struct stack_ipip_ipv6 *outer)
 {
-	struct ip_address key = from_ipv6(&outer->ipv6.source);
+	struct ip_address key = from_ipv6(&outer->ipv6.saddr);
 
 	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
 }
@@ -1482,7 +1480,7 @@ accepted:
 /* from-gre: who may send (two-by-row.yaml:33) */
 static __always_inline bool may_send_from_gre_ipv4(const struct stack_gre_ipv4 *outer)
 {
-	struct ip_address key = mapped_ipv4(outer->ipv4.source);
+	struct ip_address key = mapped_ipv4(outer->ipv4.saddr);
 
 	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
 }
@@ -1566,8 +1564,7 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 	if (may_send_from_gre_ipv4(outer)) {
 		listed = true;
 		if (packet->is_ipv4 &&
-			(packet->destination.word[3] & bpf_htonl(0xff000000)) ==
-				bpf_htonl(0x0a000000)) {
+			(packet->daddr.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) {
 			decapsulated = &counters->ingress_rule_from_gre;
 			row_keys = find_in_keys(bpf_ntohl(outer->gre.key));
 			if (!row_keys)
@@ -1617,7 +1614,7 @@ accepted:
 /* from-gre: who may send (two-by-row.yaml:33) */
 static __always_inline bool may_send_from_gre_ipv6(const struct stack_gre_ipv6 *outer)
 {
-	struct ip_address key = from_ipv6(&outer->ipv6.source);
+	struct ip_address key = from_ipv6(&outer->ipv6.saddr);
 
 	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
 }
@@ -1705,8 +1702,7 @@ static __always_inline int decapsulate_gre_ipv6(
 	if (may_send_from_gre_ipv6(outer)) {
 		listed = true;
 		if (packet->is_ipv4 &&
-			(packet->destination.word[3] & bpf_htonl(0xff000000)) ==
-				bpf_htonl(0x0a000000)) {
+			(packet->daddr.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) {
 			decapsulated = &counters->ingress_rule_from_gre;
 			row_keys = find_in_keys(bpf_ntohl(behind->gre.key));
 			if (!row_keys)
@@ -1765,10 +1761,10 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 		return TC_ACT_UNSPEC;
 	/* ipip */
 	if ((ip->protocol == IPPROTO_IPIP || ip->protocol == IPPROTO_IPV6) &&
-		ip->destination == host.value_address__ipv4)
+		ip->daddr == host.value_address__ipv4)
 		return decapsulate_ipip_ipv4(skb, counters);
 	/* gre */
-	if (ip->protocol == IPPROTO_GRE && ip->destination == host.value_address__ipv4)
+	if (ip->protocol == IPPROTO_GRE && ip->daddr == host.value_address__ipv4)
 		return decapsulate_gre_ipv4(skb, counters);
 	return TC_ACT_UNSPEC;
 }
@@ -1801,10 +1797,10 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 	}
 	/* ipip */
 	if ((protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6) &&
-		same_ipv6(&ip->destination, &host.value_address__ipv6))
+		same_ipv6(&ip->daddr, &host.value_address__ipv6))
 		return decapsulate_ipip_ipv6(skb, extension, protocol, counters);
 	/* gre */
-	if (protocol == IPPROTO_GRE && same_ipv6(&ip->destination, &host.value_address__ipv6))
+	if (protocol == IPPROTO_GRE && same_ipv6(&ip->daddr, &host.value_address__ipv6))
 		return decapsulate_gre_ipv6(skb, extension, counters);
 	return TC_ACT_UNSPEC;
 }

@@ -66,8 +66,8 @@ struct ipv4_header {
 	__u8 ttl;
 	__u8 protocol;
 	__sum16 checksum;
-	__be32 source;
-	__be32 destination;
+	__be32 saddr;
+	__be32 daddr;
 };
 
 /* Internet Protocol, version 6: RFC 8200, section 3 */
@@ -76,8 +76,8 @@ struct ipv6_header {
 	__be16 payload_length;
 	__u8 next_header;
 	__u8 hop_limit;
-	struct ipv6_address source;
-	struct ipv6_address destination;
+	struct ipv6_address saddr;
+	struct ipv6_address daddr;
 };
 
 /* User Datagram Protocol: RFC 768 */
@@ -303,8 +303,8 @@ struct packet {
 	bool later_fragment;
 	__be32 fragment_id; /* the IP header's, the same in all fragments of a packet */
 	bool discovery; /* neighbour discovery, RFC 4861 */
-	struct ip_address source;
-	struct ip_address destination;
+	struct ip_address saddr;
+	struct ip_address daddr;
 	__u32 length; /* bytes, from the IP header on */
 	__u32 transport; /* where the transport header begins in the packet's data; 0: not seen */
 	/* the counter of the rule that chose the packet: its offset in struct counters */
@@ -371,8 +371,8 @@ static __always_inline bool parse_ipv4(
 	if (ip->version_ihl >> 4 != 4 || header_length < sizeof(*ip))
 		return false;
 	packet->is_ipv4 = true;
-	packet->source = mapped_ipv4(ip->source);
-	packet->destination = mapped_ipv4(ip->destination);
+	packet->saddr = mapped_ipv4(ip->saddr);
+	packet->daddr = mapped_ipv4(ip->daddr);
 	packet->protocol = ip->protocol;
 	packet->dscp = ip->tos >> IPV4_DSCP_SHIFT;
 	packet->ecn = ip->tos & IP_ECN_MASK;
@@ -457,8 +457,8 @@ static __always_inline bool parse_ipv6(
 		return false;
 	if (*(const __u8 *)ip >> 4 != 6)
 		return false;
-	packet->source = from_ipv6(&ip->source);
-	packet->destination = from_ipv6(&ip->destination);
+	packet->saddr = from_ipv6(&ip->saddr);
+	packet->daddr = from_ipv6(&ip->daddr);
 	packet->dscp = bpf_ntohl(ip->version_class_label) >> IPV6_DSCP_SHIFT & IP_DSCP_MASK;
 	packet->ecn = bpf_ntohl(ip->version_class_label) >> IPV6_ECN_SHIFT & IP_ECN_MASK;
 	packet->length = skb->len - offset;
@@ -475,8 +475,8 @@ static __always_inline bool parse_ipv6(
  * tenant's mark.
  */
 struct fragment_key {
-	struct ip_address source;
-	struct ip_address destination;
+	struct ip_address saddr;
+	struct ip_address daddr;
 	__u32 mark;
 	__be32 id;
 	__u32 protocol; /* of IPv4; in IPv6 only the first fragment's counts. And FRAGMENT_LEAVES */
@@ -516,8 +516,8 @@ __noinline int follow_first_fragment(struct __sk_buff *skb, bool leaves)
 
 	if (!packet)
 		return false;
-	key.source = packet->source;
-	key.destination = packet->destination;
+	key.saddr = packet->saddr;
+	key.daddr = packet->daddr;
 	key.mark = skb->mark;
 	key.id = packet->fragment_id;
 	key.protocol = packet->is_ipv4 ? packet->protocol : 0;
@@ -552,7 +552,7 @@ __noinline int follow_first_fragment(struct __sk_buff *skb, bool leaves)
 /* The row of sites for a packet, or NULL. */
 static __always_inline const struct row_sites *find_in_sites(const struct packet *packet)
 {
-	struct key_sites key = {.prefixlen = 128, .destination = packet->destination};
+	struct key_sites key = {.prefixlen = 128, .destination = packet->daddr};
 
 	return bpf_map_lookup_elem(&table_sites, &key);
 }
@@ -572,7 +572,7 @@ static __always_inline bool in_ends_sites__at_address(struct ip_address address)
 /* Whether a packet goes to an end of our tunnels. */
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
-	return in_ends_sites__at_address(packet->destination);
+	return in_ends_sites__at_address(packet->daddr);
 }
 
 /*
@@ -584,7 +584,7 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if (packet->protocol == IPPROTO_UDP &&
 		packet->destination_port == bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT))
-		return is_own_address(packet->source) && goes_to_tunnel_end(packet);
+		return is_own_address(packet->saddr) && goes_to_tunnel_end(packet);
 	return false;
 }
 
@@ -603,7 +603,7 @@ static __always_inline const struct row_vnis *find_in_vnis(__u32 received)
 static __always_inline bool matches_web(const struct packet *packet)
 {
 	return packet->is_ipv4 &&
-		(packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000) &&
+		(packet->daddr.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000) &&
 		(packet->ports_unseen || packet->destination_port == bpf_htons(443) ||
 			(bpf_ntohs(packet->destination_port) >= 8000 &&
 				bpf_ntohs(packet->destination_port) <= 8999));
@@ -612,16 +612,15 @@ static __always_inline bool matches_web(const struct packet *packet)
 static __always_inline bool matches_lab(const struct packet *packet)
 {
 	return packet->is_ipv4 &&
-		(packet->destination.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a630000) &&
-		(packet->source.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a090000);
+		(packet->daddr.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a630000) &&
+		(packet->saddr.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a090000);
 }
 
 static __always_inline bool matches_sites(const struct packet *packet)
 {
 	return (packet->is_ipv4 &&
-		       (packet->destination.word[3] & bpf_htonl(0xff000000)) ==
-			       bpf_htonl(0x0a000000)) ||
-		(!packet->is_ipv4 && packet->destination.word[0] == bpf_htonl(0xfd000010));
+		       (packet->daddr.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) ||
+		(!packet->is_ipv4 && packet->daddr.word[0] == bpf_htonl(0xfd000010));
 }
 
 /*
@@ -752,8 +751,8 @@ static __always_inline void fit_answer(
 	__u32 overhead;
 
 	found.is_ipv4 = is_ipv4;
-	found.source = answer->source;
-	found.destination = answer->destination;
+	found.saddr = answer->saddr;
+	found.daddr = answer->daddr;
 	found.source_port = answer->source_port;
 	found.destination_port = answer->destination_port;
 	packet = through_scratch(&found);
@@ -776,8 +775,8 @@ __noinline int arrives(struct __sk_buff *skb, __u32 ether_type, __u32 arrived)
 
 	if (!transport)
 		return 0;
-	answer.source = came.destination;
-	answer.destination = came.source;
+	answer.saddr = came.daddr;
+	answer.daddr = came.saddr;
 	answer.source_port = came.destination_port;
 	answer.destination_port = came.source_port;
 	if (arrived)
@@ -819,12 +818,12 @@ static __always_inline __u32 flow_hash(const struct __sk_buff *skb, const struct
 	__u32 hash = skb->hash;
 
 	if (packet->is_ipv4) {
-		hash = flow_hash_add(hash, packet->source.word[3]);
-		hash = flow_hash_add(hash, packet->destination.word[3]);
+		hash = flow_hash_add(hash, packet->saddr.word[3]);
+		hash = flow_hash_add(hash, packet->daddr.word[3]);
 	} else {
 		for (int i = 0; i < 4; i++) {
-			hash = flow_hash_add(hash, packet->source.word[i]);
-			hash = flow_hash_add(hash, packet->destination.word[i]);
+			hash = flow_hash_add(hash, packet->saddr.word[i]);
+			hash = flow_hash_add(hash, packet->daddr.word[i]);
 		}
 	}
 	hash = flow_hash_add(hash, packet->protocol);
@@ -929,13 +928,13 @@ static __always_inline int encapsulate_sites__vxlan_ipv4(struct __sk_buff *skb,
 	outer->ipv4.fragment = bpf_htons(STACK_VXLAN_IPV4__IPV4_FRAGMENT);
 	outer->ipv4.ttl = STACK_VXLAN_IPV4__IPV4_TTL;
 	outer->ipv4.protocol = STACK_VXLAN_IPV4__IPV4_PROTOCOL;
-	outer->ipv4.source = host.value_vtep__ipv4;
-	outer->ipv4.destination = row->field_address.word[3];
+	outer->ipv4.saddr = host.value_vtep__ipv4;
+	outer->ipv4.daddr = row->field_address.word[3];
 	sum = bpf_htons(STACK_VXLAN_IPV4__IPV4_CHECKSUM_BASE);
 	sum += bpf_htons(outer->ipv4.tos);
 	sum += outer->ipv4.total_length;
-	sum = checksum_add_be32(sum, outer->ipv4.source);
-	sum = checksum_add_be32(sum, outer->ipv4.destination);
+	sum = checksum_add_be32(sum, outer->ipv4.saddr);
+	sum = checksum_add_be32(sum, outer->ipv4.daddr);
 	outer->ipv4.checksum = checksum_fold(sum);
 
 	outer->udp.source_port = flow_port(hash);
@@ -995,8 +994,8 @@ static __always_inline int encapsulate_sites__vxlan_ipv6(struct __sk_buff *skb,
 		length_field(packet->length + STACK_VXLAN_IPV6__OVERHEAD - sizeof(outer->ipv6));
 	outer->ipv6.next_header = STACK_VXLAN_IPV6__IPV6_NEXT_HEADER;
 	outer->ipv6.hop_limit = STACK_VXLAN_IPV6__IPV6_HOP_LIMIT;
-	outer->ipv6.source = host_ipv6(&host.value_vtep__ipv6);
-	outer->ipv6.destination = to_ipv6(&row->field_address);
+	outer->ipv6.saddr = host_ipv6(&host.value_vtep__ipv6);
+	outer->ipv6.daddr = to_ipv6(&row->field_address);
 
 	outer->udp.source_port = flow_port(hash);
 	outer->udp.destination_port = bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT);
@@ -1155,7 +1154,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 /* peers: who may send (vxlan-overlay.yaml:39) */
 static __always_inline bool may_send_peers_ipv4(const struct stack_vxlan_ipv4 *outer)
 {
-	struct ip_address key = mapped_ipv4(outer->ipv4.source);
+	struct ip_address key = mapped_ipv4(outer->ipv4.saddr);
 
 	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &key));
 }
@@ -1309,7 +1308,7 @@ accepted:
 /* peers: who may send (vxlan-overlay.yaml:39) */
 static __always_inline bool may_send_peers_ipv6(const struct stack_vxlan_ipv6 *outer)
 {
-	struct ip_address key = from_ipv6(&outer->ipv6.source);
+	struct ip_address key = from_ipv6(&outer->ipv6.saddr);
 
 	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &key));
 }
@@ -1480,7 +1479,7 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 	if ((void *)(ip + 1) > packet_end(skb))
 		return TC_ACT_UNSPEC;
 	/* vxlan */
-	if (ip->protocol == IPPROTO_UDP && ip->destination == host.value_vtep__ipv4) {
+	if (ip->protocol == IPPROTO_UDP && ip->daddr == host.value_vtep__ipv4) {
 		/*
 		 * A later fragment does not show its port. It is left alone: without the first,
 		 * which is refused, it is nothing.
@@ -1523,7 +1522,7 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 		extension = sizeof(*limit);
 	}
 	/* vxlan */
-	if (protocol == IPPROTO_UDP && same_ipv6(&ip->destination, &host.value_vtep__ipv6)) {
+	if (protocol == IPPROTO_UDP && same_ipv6(&ip->daddr, &host.value_vtep__ipv6)) {
 		udp = (void *)(ip + 1) + extension;
 		if ((void *)(udp + 1) <= packet_end(skb) &&
 			udp->destination_port == bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT))

@@ -64,8 +64,8 @@ struct ipv4_header {
 	__u8 ttl;
 	__u8 protocol;
 	__sum16 checksum;
-	__be32 source;
-	__be32 destination;
+	__be32 saddr;
+	__be32 daddr;
 };
 
 /* Internet Protocol, version 6: RFC 8200, section 3 */
@@ -74,8 +74,8 @@ struct ipv6_header {
 	__be16 payload_length;
 	__u8 next_header;
 	__u8 hop_limit;
-	struct ipv6_address source;
-	struct ipv6_address destination;
+	struct ipv6_address saddr;
+	struct ipv6_address daddr;
 };
 
 /* User Datagram Protocol: RFC 768 */
@@ -252,8 +252,8 @@ struct packet {
 	bool fragment; /* the first one or a later one */
 	__be32 fragment_id; /* the IP header's, the same in all fragments of a packet */
 	bool discovery; /* neighbour discovery, RFC 4861 */
-	struct ip_address source;
-	struct ip_address destination;
+	struct ip_address saddr;
+	struct ip_address daddr;
 	__u32 length; /* bytes, from the IP header on */
 	__u32 transport; /* where the transport header begins in the packet's data; 0: not seen */
 	/* the counter of the rule that chose the packet: its offset in struct counters */
@@ -320,8 +320,8 @@ static __always_inline bool parse_ipv4(
 	if (ip->version_ihl >> 4 != 4 || header_length < sizeof(*ip))
 		return false;
 	packet->is_ipv4 = true;
-	packet->source = mapped_ipv4(ip->source);
-	packet->destination = mapped_ipv4(ip->destination);
+	packet->saddr = mapped_ipv4(ip->saddr);
+	packet->daddr = mapped_ipv4(ip->daddr);
 	packet->protocol = ip->protocol;
 	packet->dscp = ip->tos >> IPV4_DSCP_SHIFT;
 	packet->ecn = ip->tos & IP_ECN_MASK;
@@ -402,8 +402,8 @@ static __always_inline bool parse_ipv6(
 		return false;
 	if (*(const __u8 *)ip >> 4 != 6)
 		return false;
-	packet->source = from_ipv6(&ip->source);
-	packet->destination = from_ipv6(&ip->destination);
+	packet->saddr = from_ipv6(&ip->saddr);
+	packet->daddr = from_ipv6(&ip->daddr);
 	packet->dscp = bpf_ntohl(ip->version_class_label) >> IPV6_DSCP_SHIFT & IP_DSCP_MASK;
 	packet->ecn = bpf_ntohl(ip->version_class_label) >> IPV6_ECN_SHIFT & IP_ECN_MASK;
 	packet->length = skb->len - offset;
@@ -436,13 +436,12 @@ static __always_inline bool is_own_address(struct ip_address address)
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
 	return (packet->is_ipv4 &&
-		       (packet->destination.word[3] & bpf_htonl(0xffffffc0)) ==
-			       bpf_htonl(0xc0000200)) ||
+		       (packet->daddr.word[3] & bpf_htonl(0xffffffc0)) == bpf_htonl(0xc0000200)) ||
 		(!packet->is_ipv4 &&
-			((packet->destination.word[0] == bpf_htonl(0x20010db8) &&
-				 packet->destination.word[1] == bpf_htonl(0x00000000)) ||
-				(packet->destination.word[0] == bpf_htonl(0x20010db8) &&
-					packet->destination.word[1] == bpf_htonl(0x00010000))));
+			((packet->daddr.word[0] == bpf_htonl(0x20010db8) &&
+				 packet->daddr.word[1] == bpf_htonl(0x00000000)) ||
+				(packet->daddr.word[0] == bpf_htonl(0x20010db8) &&
+					packet->daddr.word[1] == bpf_htonl(0x00010000))));
 }
 
 /*
@@ -454,7 +453,7 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if (packet->protocol == IPPROTO_UDP &&
 		packet->destination_port == bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT))
-		return is_own_address(packet->source) && goes_to_tunnel_end(packet);
+		return is_own_address(packet->saddr) && goes_to_tunnel_end(packet);
 	return false;
 }
 
@@ -726,15 +725,15 @@ static __always_inline bool quoted_flow(
 		if ((void *)(ipv4 + 1) > packet_end(skb) ||
 			ipv4->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET))
 			return false;
-		key->source = mapped_ipv4(ipv4->destination);
-		key->destination = mapped_ipv4(ipv4->source);
+		key->saddr = mapped_ipv4(ipv4->daddr);
+		key->daddr = mapped_ipv4(ipv4->saddr);
 		key->protocol = ipv4->protocol;
 		offset += (ipv4->version_ihl & 0x0f) * 4;
 	} else {
 		if ((void *)(ipv6 + 1) > packet_end(skb))
 			return false;
-		key->source = from_ipv6(&ipv6->destination);
-		key->destination = from_ipv6(&ipv6->source);
+		key->saddr = from_ipv6(&ipv6->daddr);
+		key->daddr = from_ipv6(&ipv6->saddr);
 		key->protocol = ipv6->next_header;
 		offset += sizeof(*ipv6);
 	}
@@ -779,8 +778,8 @@ __noinline int find_key(struct __sk_buff *skb, bool quoted)
 	key = &flow->key;
 	*key = (struct flow_key){
 		.mark = skb->mark,
-		.source = packet->source,
-		.destination = packet->destination,
+		.saddr = packet->saddr,
+		.daddr = packet->daddr,
 		.source_port = packet->source_port,
 		.destination_port = packet->destination_port,
 		.protocol = packet->protocol,
@@ -854,14 +853,14 @@ __noinline int fits_connection(struct __sk_buff *skb)
 	acknowledged = bpf_ntohl(sequence[1]);
 	if (packet->is_ipv4) {
 		size = sizeof(tuple.ipv4);
-		tuple.ipv4.saddr = key->destination.word[3];
-		tuple.ipv4.daddr = key->source.word[3];
+		tuple.ipv4.saddr = key->daddr.word[3];
+		tuple.ipv4.daddr = key->saddr.word[3];
 		tuple.ipv4.sport = key->destination_port;
 		tuple.ipv4.dport = key->source_port;
 	} else {
 		for (int i = 0; i < 4; i++) {
-			tuple.ipv6.saddr[i] = key->destination.word[i];
-			tuple.ipv6.daddr[i] = key->source.word[i];
+			tuple.ipv6.saddr[i] = key->daddr.word[i];
+			tuple.ipv6.daddr[i] = key->saddr.word[i];
 		}
 		tuple.ipv6.sport = key->destination_port;
 		tuple.ipv6.dport = key->source_port;
@@ -908,12 +907,12 @@ static __always_inline __u32 flow_hash(const struct __sk_buff *skb, const struct
 	__u32 hash = skb->hash;
 
 	if (packet->is_ipv4) {
-		hash = flow_hash_add(hash, packet->source.word[3]);
-		hash = flow_hash_add(hash, packet->destination.word[3]);
+		hash = flow_hash_add(hash, packet->saddr.word[3]);
+		hash = flow_hash_add(hash, packet->daddr.word[3]);
 	} else {
 		for (int i = 0; i < 4; i++) {
-			hash = flow_hash_add(hash, packet->source.word[i]);
-			hash = flow_hash_add(hash, packet->destination.word[i]);
+			hash = flow_hash_add(hash, packet->saddr.word[i]);
+			hash = flow_hash_add(hash, packet->daddr.word[i]);
 		}
 	}
 	hash = flow_hash_add(hash, packet->protocol);
@@ -1018,13 +1017,13 @@ static __always_inline int reflect_replies__vxlan_ipv4(struct __sk_buff *skb,
 	outer->ipv4.fragment = bpf_htons(STACK_VXLAN_IPV4__IPV4_FRAGMENT);
 	outer->ipv4.ttl = STACK_VXLAN_IPV4__IPV4_TTL;
 	outer->ipv4.protocol = STACK_VXLAN_IPV4__IPV4_PROTOCOL;
-	outer->ipv4.source = host.value_address__ipv4;
-	outer->ipv4.destination = row->ip_source.word[3];
+	outer->ipv4.saddr = host.value_address__ipv4;
+	outer->ipv4.daddr = row->ip_source.word[3];
 	sum = bpf_htons(STACK_VXLAN_IPV4__IPV4_CHECKSUM_BASE);
 	sum += bpf_htons(outer->ipv4.tos);
 	sum += outer->ipv4.total_length;
-	sum = checksum_add_be32(sum, outer->ipv4.source);
-	sum = checksum_add_be32(sum, outer->ipv4.destination);
+	sum = checksum_add_be32(sum, outer->ipv4.saddr);
+	sum = checksum_add_be32(sum, outer->ipv4.daddr);
 	outer->ipv4.checksum = checksum_fold(sum);
 
 	outer->udp.source_port = flow_port(hash);
@@ -1084,8 +1083,8 @@ static __always_inline int reflect_replies__vxlan_ipv6(struct __sk_buff *skb,
 		length_field(packet->length + STACK_VXLAN_IPV6__OVERHEAD - sizeof(outer->ipv6));
 	outer->ipv6.next_header = STACK_VXLAN_IPV6__IPV6_NEXT_HEADER;
 	outer->ipv6.hop_limit = STACK_VXLAN_IPV6__IPV6_HOP_LIMIT;
-	outer->ipv6.source = host_ipv6(&host.value_address__ipv6);
-	outer->ipv6.destination = to_ipv6(&row->ip_source);
+	outer->ipv6.saddr = host_ipv6(&host.value_address__ipv6);
+	outer->ipv6.daddr = to_ipv6(&row->ip_source);
 
 	outer->udp.source_port = flow_port(hash);
 	outer->udp.destination_port = bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT);
@@ -1129,10 +1128,10 @@ static __always_inline int apply_rules(
 
 	/* replies: from vips -> as from-lb came in, unknown flow: next (vxlan-return.yaml:30) */
 	if ((packet->is_ipv4 &&
-		    (packet->source.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) ||
+		    (packet->saddr.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) ||
 		(!packet->is_ipv4 &&
-			(packet->source.word[0] == bpf_htonl(0x20010db8) &&
-				(packet->source.word[1] & bpf_htonl(0xffff0000)) ==
+			(packet->saddr.word[0] == bpf_htonl(0x20010db8) &&
+				(packet->saddr.word[1] & bpf_htonl(0xffff0000)) ==
 					bpf_htonl(0x00ff0000)))) {
 		if (find_learned(skb, packet, LEARN_FROM_LB, IDLE_LEARN_FROM_LB, flow)) {
 			packet->chosen = offsetof(struct counters, egress_rule_replies);
@@ -1142,10 +1141,10 @@ static __always_inline int apply_rules(
 
 	/* vip-unlearned: from vips: drop (vxlan-return.yaml:31) */
 	if ((packet->is_ipv4 &&
-		    (packet->source.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) ||
+		    (packet->saddr.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) ||
 		(!packet->is_ipv4 &&
-			(packet->source.word[0] == bpf_htonl(0x20010db8) &&
-				(packet->source.word[1] & bpf_htonl(0xffff0000)) ==
+			(packet->saddr.word[0] == bpf_htonl(0x20010db8) &&
+				(packet->saddr.word[1] & bpf_htonl(0xffff0000)) ==
 					bpf_htonl(0x00ff0000)))) {
 		count(&counters->egress_rule_vip_unlearned, skb);
 		return TC_ACT_SHOT;
@@ -1163,17 +1162,15 @@ static __always_inline bool stays_on_link(const struct packet *packet)
 {
 	return packet->discovery ||
 		(packet->is_ipv4 &&
-			((packet->destination.word[3] & bpf_htonl(0xffff0000)) ==
-					bpf_htonl(0xa9fe0000) ||
-				(packet->destination.word[3] & bpf_htonl(0xffffff00)) ==
+			((packet->daddr.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0xa9fe0000) ||
+				(packet->daddr.word[3] & bpf_htonl(0xffffff00)) ==
 					bpf_htonl(0xe0000000) ||
-				packet->destination.word[3] == bpf_htonl(0xffffffff))) ||
+				packet->daddr.word[3] == bpf_htonl(0xffffffff))) ||
 		(!packet->is_ipv4 &&
-			((packet->destination.word[0] & bpf_htonl(0xffc00000)) ==
-					bpf_htonl(0xfe800000) ||
-				(packet->destination.word[0] & bpf_htonl(0xffff0000)) ==
+			((packet->daddr.word[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000) ||
+				(packet->daddr.word[0] & bpf_htonl(0xffff0000)) ==
 					bpf_htonl(0xff010000) ||
-				(packet->destination.word[0] & bpf_htonl(0xffff0000)) ==
+				(packet->daddr.word[0] & bpf_htonl(0xffff0000)) ==
 					bpf_htonl(0xff020000)));
 }
 
@@ -1250,7 +1247,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 /* from-lb: who may send (vxlan-return.yaml:23) */
 static __always_inline bool may_send_from_lb_ipv4(const struct stack_vxlan_ipv4 *outer)
 {
-	return (outer->ipv4.source & bpf_htonl(0xffffffc0)) == bpf_htonl(0xc0000200);
+	return (outer->ipv4.saddr & bpf_htonl(0xffffffc0)) == bpf_htonl(0xc0000200);
 }
 
 /* ipv4 / udp / vxlan / ethernet: judge every header, outermost first, then take them off. */
@@ -1357,17 +1354,17 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 	if (may_send_from_lb_ipv4(outer)) {
 		listed = true;
 		if ((packet->is_ipv4 &&
-			    (packet->destination.word[3] & bpf_htonl(0xffffff00)) ==
+			    (packet->daddr.word[3] & bpf_htonl(0xffffff00)) ==
 				    bpf_htonl(0xcb007100)) ||
 			(!packet->is_ipv4 &&
-				(packet->destination.word[0] == bpf_htonl(0x20010db8) &&
-					(packet->destination.word[1] & bpf_htonl(0xffff0000)) ==
+				(packet->daddr.word[0] == bpf_htonl(0x20010db8) &&
+					(packet->daddr.word[1] & bpf_htonl(0xffff0000)) ==
 						bpf_htonl(0x00ff0000)))) {
 			decapsulated = &counters->ingress_rule_from_lb;
 			flow->learned = (struct learned){
 				.rule = LEARN_FROM_LB,
 				.stack = STACK_VXLAN_IPV4,
-				.ip_source = mapped_ipv4(outer->ipv4.source),
+				.ip_source = mapped_ipv4(outer->ipv4.saddr),
 				.vxlan_vni = bpf_ntohl(outer->vxlan.vni) >> 8,
 				.ethernet_source = outer->ethernet.source,
 			};
@@ -1423,10 +1420,10 @@ accepted:
 /* from-lb: who may send (vxlan-return.yaml:23) */
 static __always_inline bool may_send_from_lb_ipv6(const struct stack_vxlan_ipv6 *outer)
 {
-	return (outer->ipv6.source.word[0] == bpf_htonl(0x20010db8) &&
-		       outer->ipv6.source.word[1] == bpf_htonl(0x00000000)) ||
-		(outer->ipv6.source.word[0] == bpf_htonl(0x20010db8) &&
-			outer->ipv6.source.word[1] == bpf_htonl(0x00010000));
+	return (outer->ipv6.saddr.word[0] == bpf_htonl(0x20010db8) &&
+		       outer->ipv6.saddr.word[1] == bpf_htonl(0x00000000)) ||
+		(outer->ipv6.saddr.word[0] == bpf_htonl(0x20010db8) &&
+			outer->ipv6.saddr.word[1] == bpf_htonl(0x00010000));
 }
 
 /*
@@ -1539,17 +1536,17 @@ static __always_inline int decapsulate_vxlan_ipv6(
 	if (may_send_from_lb_ipv6(outer)) {
 		listed = true;
 		if ((packet->is_ipv4 &&
-			    (packet->destination.word[3] & bpf_htonl(0xffffff00)) ==
+			    (packet->daddr.word[3] & bpf_htonl(0xffffff00)) ==
 				    bpf_htonl(0xcb007100)) ||
 			(!packet->is_ipv4 &&
-				(packet->destination.word[0] == bpf_htonl(0x20010db8) &&
-					(packet->destination.word[1] & bpf_htonl(0xffff0000)) ==
+				(packet->daddr.word[0] == bpf_htonl(0x20010db8) &&
+					(packet->daddr.word[1] & bpf_htonl(0xffff0000)) ==
 						bpf_htonl(0x00ff0000)))) {
 			decapsulated = &counters->ingress_rule_from_lb;
 			flow->learned = (struct learned){
 				.rule = LEARN_FROM_LB,
 				.stack = STACK_VXLAN_IPV6,
-				.ip_source = from_ipv6(&outer->ipv6.source),
+				.ip_source = from_ipv6(&outer->ipv6.saddr),
 				.vxlan_vni = bpf_ntohl(behind->vxlan.vni) >> 8,
 				.ethernet_source = behind->ethernet.source,
 			};
@@ -1616,7 +1613,7 @@ static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *
 	if ((void *)(ip + 1) > packet_end(skb))
 		return TC_ACT_UNSPEC;
 	/* vxlan */
-	if (ip->protocol == IPPROTO_UDP && ip->destination == host.value_address__ipv4) {
+	if (ip->protocol == IPPROTO_UDP && ip->daddr == host.value_address__ipv4) {
 		/*
 		 * A later fragment does not show its port. It is left alone: without the first,
 		 * which is refused, it is nothing.
@@ -1659,7 +1656,7 @@ static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *
 		extension = sizeof(*limit);
 	}
 	/* vxlan */
-	if (protocol == IPPROTO_UDP && same_ipv6(&ip->destination, &host.value_address__ipv6)) {
+	if (protocol == IPPROTO_UDP && same_ipv6(&ip->daddr, &host.value_address__ipv6)) {
 		udp = (void *)(ip + 1) + extension;
 		if ((void *)(udp + 1) <= packet_end(skb) &&
 			udp->destination_port == bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT))
