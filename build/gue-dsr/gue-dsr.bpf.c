@@ -8,6 +8,7 @@
  */
 #include "encap_bpf.h"
 #include "encap_address.h"
+#include "encap_wire.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_syn.h"
@@ -29,45 +30,6 @@
 
 /* What TCP segments leave room for. */
 #define ARRIVALS_MAX 8192 /* connections that came in and wait for their answer */
-
-/* Internet Protocol, version 4: RFC 791 */
-struct ipv4_header {
-	__u8 version_ihl; /* version 4, ihl 4 */
-	__u8 tos; /* dscp 6, ecn 2 */
-	__be16 total_length;
-	__be16 id;
-	__be16 fragment; /* reserved 1, df 1, mf 1, fragment_offset 13 */
-	__u8 ttl;
-	__u8 protocol;
-	__sum16 checksum;
-	__be32 saddr;
-	__be32 daddr;
-};
-
-/* Internet Protocol, version 6: RFC 8200, section 3 */
-struct ipv6_header {
-	__be32 version_class_label; /* version 4, dscp 6, ecn 2, flow_label 20 */
-	__be16 payload_length;
-	__u8 next_header;
-	__u8 hop_limit;
-	struct ipv6_address saddr;
-	struct ipv6_address daddr;
-};
-
-/* User Datagram Protocol: RFC 768 */
-struct udp_header {
-	__be16 source_port;
-	__be16 destination_port;
-	__be16 length;
-	__be16 checksum;
-};
-
-/* Generic UDP Encapsulation: draft-ietf-intarea-gue-09, section 3 */
-struct gue_header {
-	__u8 version_length; /* variant 2, control 1, hlen 5 */
-	__u8 protocol;
-	__be16 flags;
-};
 
 /* ipv4 / udp / gue: what stands between the Ethernet header and the inner IP packet */
 struct stack_gue_ipv4 {

@@ -8,6 +8,7 @@
  */
 #include "encap_bpf.h"
 #include "encap_address.h"
+#include "encap_wire.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_flow.h"
@@ -50,41 +51,6 @@
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_GRE_IPV4 0xa12e173f
 #define STACK_GRE_IPV6 0xa32e1a65
-
-/* Internet Protocol, version 4: RFC 791 */
-struct ipv4_header {
-	__u8 version_ihl; /* version 4, ihl 4 */
-	__u8 tos; /* dscp 6, ecn 2 */
-	__be16 total_length;
-	__be16 id;
-	__be16 fragment; /* reserved 1, df 1, mf 1, fragment_offset 13 */
-	__u8 ttl;
-	__u8 protocol;
-	__sum16 checksum;
-	__be32 saddr;
-	__be32 daddr;
-};
-
-/* Internet Protocol, version 6: RFC 8200, section 3 */
-struct ipv6_header {
-	__be32 version_class_label; /* version 4, dscp 6, ecn 2, flow_label 20 */
-	__be16 payload_length;
-	__u8 next_header;
-	__u8 hop_limit;
-	struct ipv6_address saddr;
-	struct ipv6_address daddr;
-};
-
-/* Generic Routing Encapsulation: RFC 2784, RFC 2890 */
-struct gre_key_header {
-	/*
-	 * checksum_present 1, routing_present 1, key_present 1, sequence_present 1, reserved0 2,
-	 * reserved1 7, version 3
-	 */
-	__be16 flags_version;
-	__be16 protocol;
-	__be32 key;
-};
 
 /* ipv4 / gre: what stands between the Ethernet header and the inner IP packet */
 struct stack_gre_ipv4 {

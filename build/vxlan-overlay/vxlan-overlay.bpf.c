@@ -8,6 +8,7 @@
  */
 #include "encap_bpf.h"
 #include "encap_address.h"
+#include "encap_wire.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_flow.h"
@@ -55,51 +56,6 @@
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_VXLAN_IPV4 0x147d9a00
 #define STACK_VXLAN_IPV6 0x167d9d26
-
-/* Internet Protocol, version 4: RFC 791 */
-struct ipv4_header {
-	__u8 version_ihl; /* version 4, ihl 4 */
-	__u8 tos; /* dscp 6, ecn 2 */
-	__be16 total_length;
-	__be16 id;
-	__be16 fragment; /* reserved 1, df 1, mf 1, fragment_offset 13 */
-	__u8 ttl;
-	__u8 protocol;
-	__sum16 checksum;
-	__be32 saddr;
-	__be32 daddr;
-};
-
-/* Internet Protocol, version 6: RFC 8200, section 3 */
-struct ipv6_header {
-	__be32 version_class_label; /* version 4, dscp 6, ecn 2, flow_label 20 */
-	__be16 payload_length;
-	__u8 next_header;
-	__u8 hop_limit;
-	struct ipv6_address saddr;
-	struct ipv6_address daddr;
-};
-
-/* User Datagram Protocol: RFC 768 */
-struct udp_header {
-	__be16 source_port;
-	__be16 destination_port;
-	__be16 length;
-	__be16 checksum;
-};
-
-/* Virtual eXtensible Local Area Network: RFC 7348, section 5 */
-struct vxlan_header {
-	__be32 flags; /* flags 8, reserved1 24 */
-	__be32 vni; /* vni 24, reserved2 8 */
-};
-
-/* Ethernet II: IEEE 802.3; RFC 894, RFC 2464 */
-struct ethernet_header {
-	struct mac_address destination;
-	struct mac_address source;
-	__be16 type;
-};
 
 /* ipv4 / udp / vxlan / ethernet: what stands between the Ethernet header and the inner IP packet */
 struct stack_vxlan_ipv4 {

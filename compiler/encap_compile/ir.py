@@ -108,23 +108,6 @@ class Layer(NamedTuple):
     checksum_base: str  # name of the folded constant; empty without a checksum
 
 
-class HeaderMember(NamedTuple):
-    name: str
-    bits: int
-    kind: str  # integer, ipv4, ipv6, mac
-    doc: str
-
-
-class HeaderStruct(NamedTuple):
-    """A header on the wire, as a C struct."""
-
-    name: str
-    title: str
-    reference: str
-    size: int
-    members: tuple[HeaderMember, ...]
-
-
 class NamedConstant(NamedTuple):
     name: str
     value: str
@@ -764,7 +747,6 @@ class Program(NamedTuple):
     compiler: str
     includes: tuple[str, ...]
     constants: tuple[ConstantGroup, ...]
-    headers: tuple[HeaderStruct, ...]
     stacks: tuple[Stack, ...]
     host: tuple[HostMember, ...]
     tables: tuple[TableMap, ...]

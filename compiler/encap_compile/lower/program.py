@@ -19,7 +19,7 @@ from .fit import fit_constants, lower_fit
 from .fixed import fixed_rows
 from .host import HostValues
 from .ingress import lower_ingress, signature
-from .layouts import constant_groups, header_structs
+from .layouts import constant_groups
 from .names import c_name, place_text
 from .owners import (
     CGROUP_MAP,
@@ -144,7 +144,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     clamps_mss = spec.mtu.clamp_mss and bool(egress.encapsulators or fit)
     described_counters = counting.lower_counters(egress, ingress, learns, owners, clamps_mss, fit)
     described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, ends, bool(egress.signatures))
-    includes = ["encap_bpf.h", "encap_address.h"]
+    includes = ["encap_bpf.h", "encap_address.h", "encap_wire.h"]
     if in_use:
         includes += (
             ["encap_checksum.h", "encap_ecn.h"]
@@ -179,7 +179,6 @@ def lower(spec: Spec, compiler: str) -> Lowered:
             *([owner_constants(spec, owners, in_use)] if owners else []),
             *([flow_constants(spec)] if remembers else []),
         ),
-        headers=header_structs(in_use, visible),
         stacks=tuple(in_use),
         host=host_members,
         tables=tuple(t.ir for t in tables.values() if t.ir.kind != "fixed" or t.manifest.name in found_in),
