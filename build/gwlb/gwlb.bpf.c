@@ -8,6 +8,7 @@
  */
 #include "encap_bpf.h"
 #include "encap_address.h"
+#include "encap_counters.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_flow.h"
@@ -143,11 +144,6 @@ struct {
 	__type(value, __u32);
 } own_addresses SEC(".maps");
 
-struct counter {
-	__u64 packets; /* segments on the wire */
-	__u64 bytes; /* of IP packets, without Ethernet */
-};
-
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
 	struct counter egress_rule_back; /* rule back: encapsulated as it came in (gwlb.yaml:38) */
@@ -169,9 +165,7 @@ struct counters {
 	struct counter
 		flows_disbelieved; /* other headers, by a TCP segment that does not fit its connection: not learned */
 	struct counter flows_evicted; /* a flow that was not idle yet gave way to another */
-	struct counter refused_gwlb__truncated; /* gwlb: shorter than its headers: dropped */
-	struct counter refused_gwlb__options; /* gwlb: IPv4 options in the outer header: dropped */
-	struct counter refused_gwlb__fragment; /* gwlb: a fragment of an outer packet: dropped */
+	struct refusals refused_gwlb;
 	struct counter refused_gwlb__geneve_version; /* gwlb: wrong geneve version: dropped */
 	struct counter refused_gwlb__geneve_control; /* gwlb: wrong geneve control: dropped */
 	struct counter
@@ -179,15 +173,7 @@ struct counters {
 	struct counter
 		refused_gwlb__geneve_options_critical; /* gwlb: a critical option that the spec does not list: dropped */
 	struct counter refused_gwlb__geneve_options_missing; /* gwlb: not all options that the spec lists: dropped */
-	struct counter refused_gwlb__header_checksum; /* gwlb: a wrong outer header checksum: dropped */
-	struct counter refused_gwlb__length; /* gwlb: lengths that contradict the packet: dropped */
-	struct counter refused_gwlb__payload; /* gwlb: what is inside is no IPv4 or IPv6 packet: dropped */
-	struct counter refused_gwlb__source; /* gwlb: an outer source that no rule lists: dropped */
 	struct counter refused_gwlb__geneve_option_eni; /* gwlb: geneve option eni not in enis: dropped */
-	struct counter
-		refused_gwlb__ecn; /* gwlb: congestion marked on a packet that cannot say so (RFC 6040): dropped */
-	struct counter refused_gwlb__gso; /* gwlb: a super-packet of several outer packets: dropped */
-	struct counter refused_gwlb__room; /* gwlb: the kernel could not take the headers off: dropped */
 };
 
 struct {
@@ -202,17 +188,6 @@ static __always_inline struct counters *counters_of_this_cpu(void)
 	__u32 only = 0;
 
 	return bpf_map_lookup_elem(&counters, &only);
-}
-
-static __always_inline __u32 segments_of(const struct __sk_buff *skb)
-{
-	return skb->gso_segs ? skb->gso_segs : 1;
-}
-
-static __always_inline void count(struct counter *counter, const struct __sk_buff *skb)
-{
-	counter->packets += segments_of(skb);
-	counter->bytes += skb->len - ETH_HLEN;
 }
 
 /* What the rules and the headers want to know of an IP packet. */
@@ -821,7 +796,7 @@ static __noinline struct counter *options_gwlb__read(const struct __sk_buff *skb
 		__u32 head, size;
 
 		if ((void *)(option + 1) > packet_end(skb))
-			return &counters->refused_gwlb__truncated;
+			return &counters->refused_gwlb.truncated;
 		head = bpf_ntohl(*option);
 		size = (head & GENEVE_OPTION_LENGTH) * 4;
 		if (at + sizeof(*option) + size > length)
@@ -832,7 +807,7 @@ static __noinline struct counter *options_gwlb__read(const struct __sk_buff *skb
 			if (size != sizeof(options->option_eni) || options->seen & 0x1)
 				return &counters->refused_gwlb__geneve_options;
 			if ((void *)(option + 3) > packet_end(skb))
-				return &counters->refused_gwlb__truncated;
+				return &counters->refused_gwlb.truncated;
 			options->seen |= 0x1;
 			options->option_eni[0] = option[1];
 			options->option_eni[1] = option[2];
@@ -841,7 +816,7 @@ static __noinline struct counter *options_gwlb__read(const struct __sk_buff *skb
 			if (size != sizeof(options->option_attachment) || options->seen & 0x2)
 				return &counters->refused_gwlb__geneve_options;
 			if ((void *)(option + 3) > packet_end(skb))
-				return &counters->refused_gwlb__truncated;
+				return &counters->refused_gwlb.truncated;
 			options->seen |= 0x2;
 			options->option_attachment[0] = option[1];
 			options->option_attachment[1] = option[2];
@@ -850,7 +825,7 @@ static __noinline struct counter *options_gwlb__read(const struct __sk_buff *skb
 			if (size != sizeof(options->option_cookie) || options->seen & 0x4)
 				return &counters->refused_gwlb__geneve_options;
 			if ((void *)(option + 2) > packet_end(skb))
-				return &counters->refused_gwlb__truncated;
+				return &counters->refused_gwlb.truncated;
 			options->seen |= 0x4;
 			options->option_cookie[0] = option[1];
 			break;
@@ -1124,11 +1099,11 @@ static __always_inline int decapsulate_gwlb_ipv4(struct __sk_buff *skb, struct c
 	linearize(skb, ETH_HLEN + STACK_GWLB_IPV4__FIXED + GENEVE_OPTIONS_MAX + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
 	if ((void *)outer + overhead > packet_end(skb))
-		return refuse(&counters->refused_gwlb__truncated, skb);
+		return refuse(&counters->refused_gwlb.truncated, skb);
 	if (outer->ipv4.version_ihl != STACK_GWLB_IPV4__IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_gwlb__options, skb);
+		return refuse(&counters->refused_gwlb.options, skb);
 	if (outer->ipv4.fragment & bpf_htons(STACK_GWLB_IPV4__IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_gwlb__fragment, skb);
+		return refuse(&counters->refused_gwlb.fragment, skb);
 	if (outer->geneve.version_length & ENCAP_GWLB__GENEVE_VERSION_COMPARED)
 		return refuse(&counters->refused_gwlb__geneve_version, skb);
 	if (outer->geneve.flags & ENCAP_GWLB__GENEVE_CONTROL_COMPARED)
@@ -1141,48 +1116,48 @@ static __always_inline int decapsulate_gwlb_ipv4(struct __sk_buff *skb, struct c
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_gwlb__truncated, skb);
+		return refuse(&counters->refused_gwlb.truncated, skb);
 	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_gwlb__header_checksum, skb);
+		return refuse(&counters->refused_gwlb.header_checksum, skb);
 
 	/* The lengths must agree with each other; the frame may be longer, padded to Ethernet's minimum. */
 	datagram = bpf_ntohs(outer->ipv4.total_length);
 	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4) ||
 		bpf_ntohs(outer->udp.length) != datagram - offsetof(struct stack_gwlb_ipv4, udp))
-		return refuse(&counters->refused_gwlb__length, skb);
+		return refuse(&counters->refused_gwlb.length, skb);
 
 	switch (bpf_ntohs(outer->geneve.protocol)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_gwlb__payload, skb);
+			return refuse(&counters->refused_gwlb.payload, skb);
 		break;
 	case ETH_P_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_gwlb__truncated, skb);
+			return refuse(&counters->refused_gwlb.truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_gwlb__payload, skb);
+			return refuse(&counters->refused_gwlb.payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_gwlb__payload, skb);
+		return refuse(&counters->refused_gwlb.payload, skb);
 	}
 	/*
 	 * A GSO packet made of several outer packets has one outer header here, and the headers of the others between
 	 * its payload: only one that carries a single inner packet can be taken apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_gwlb__gso, skb);
+		return refuse(&counters->refused_gwlb.gso, skb);
 	/* Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for theirs, and loses them. */
 	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
-		return refuse(&counters->refused_gwlb__gso, skb);
+		return refuse(&counters->refused_gwlb.gso, skb);
 	if (inner_length > datagram - overhead)
-		return refuse(&counters->refused_gwlb__length, skb);
+		return refuse(&counters->refused_gwlb.length, skb);
 	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
 	if (!packet)
-		return refuse(&counters->refused_gwlb__payload, skb);
+		return refuse(&counters->refused_gwlb.payload, skb);
 
 	/* inspect: gwlb from gwlb, in enis, mark endpoint.mark, learned for forwarded (gwlb.yaml:30) */
 	if (may_send_inspect_ipv4(outer)) {
@@ -1206,14 +1181,14 @@ static __always_inline int decapsulate_gwlb_ipv4(struct __sk_buff *skb, struct c
 			flow->learned.option_geneve__cookie, options->option_cookie, sizeof(options->option_cookie));
 		goto accepted;
 	}
-	return refuse(&counters->refused_gwlb__source, skb);
+	return refuse(&counters->refused_gwlb.source, skb);
 
 accepted:
 	/* Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it was. */
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gwlb__ecn, skb);
+			return refuse(&counters->refused_gwlb.ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1221,19 +1196,19 @@ accepted:
 
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gwlb__ecn, skb);
+			return refuse(&counters->refused_gwlb.ecn, skb);
 		if (ecn != inner_ecn && ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_gwlb__room, skb);
+			return refuse(&counters->refused_gwlb.room, skb);
 	}
 	diff = overhead;
 	if (!inner_is_ipv4 && !skb->gso_size) {
 		/* The helper that translates headers changes skb->protocol; it also adds what IPv6's header is longer. */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
-			return refuse(&counters->refused_gwlb__room, skb);
+			return refuse(&counters->refused_gwlb.room, skb);
 		diff += IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_gwlb__room, skb);
+		return refuse(&counters->refused_gwlb.room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	skb->mark = mark;
