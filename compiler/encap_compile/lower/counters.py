@@ -16,8 +16,8 @@ SIZE = 16  # bytes of a counter: packets and bytes, two u64
 LIBRARY = {
     # encap_counters.h
     "refusals": (
-        "truncated", "options", "fragment", "version", "header_checksum", "length", "vlan", "payload", "source", "match",
-        "ecn", "gso", "room",
+        "truncated", "options", "fragment", "version", "header_checksum", "length", "vlan", "payload", "source",
+        "match", "ecn", "gso", "room",
     ),
 }  # fmt: skip
 

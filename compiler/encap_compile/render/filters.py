@@ -76,7 +76,7 @@ def row_constant(row: ir.FixedRow, table: ir.TableMap) -> str:
 
 
 def _from_packet(member: str) -> str:
-    return "packet->owner.cgroup" if member == "cgroup" else f"packet->{member}"
+    return "packet->owner.cgroup" if member == "cgroup" else f"packet->{conditions.MEMBERS.get(member, member)}"
 
 
 def key_initialisers(table: ir.TableMap, exact: bool = False, p: ir.Program | None = None) -> str:
@@ -309,7 +309,7 @@ def passes_row(function: str, program: ir.Program) -> bool:
 
 def link_local_condition(egress: ir.EgressProgram, program: ir.Program) -> str:
     prefixes = [n for f in egress.link_local for n in LINK_LOCAL[f]]
-    text = conditions.in_prefixes("packet->destination", prefixes, program.packet, nested=False)
+    text = conditions.in_prefixes("packet->daddr", prefixes, program.packet, nested=False)
     return f"({text})" if egress.discovery and text.startswith(("packet->is_ipv4", "!packet->is_ipv4")) else text
 
 
