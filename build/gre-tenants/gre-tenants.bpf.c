@@ -9,6 +9,7 @@
 #include "encap_bpf.h"
 #include "encap_address.h"
 #include "encap_wire.h"
+#include "encap_counters.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_syn.h"
@@ -136,11 +137,6 @@ struct {
 	__type(value, __u32);
 } own_addresses SEC(".maps");
 
-struct counter {
-	__u64 packets; /* segments on the wire */
-	__u64 bytes; /* of IP packets, without Ethernet */
-};
-
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
 	struct counter egress_rule_tenants; /* rule tenants: encapsulated (gre-tenants.yaml:36) */
@@ -164,23 +160,9 @@ struct counters {
 	struct counter ingress_mss_kept;
 	/* rule gateways: decapsulated (gre-tenants.yaml:40) */
 	struct counter ingress_rule_gateways;
-	struct counter refused_gre__truncated; /* gre: shorter than its headers: dropped */
-	struct counter refused_gre__options; /* gre: IPv4 options in the outer header: dropped */
-	struct counter refused_gre__fragment; /* gre: a fragment of an outer packet: dropped */
+	struct refusals refused_gre;
 	struct counter refused_gre__gre_flags; /* gre: wrong gre flags: dropped */
-	/* gre: a wrong outer header checksum: dropped */
-	struct counter refused_gre__header_checksum;
-	struct counter refused_gre__length; /* gre: lengths that contradict the packet: dropped */
-	/* gre: what is inside is no IPv4 or IPv6 packet: dropped */
-	struct counter refused_gre__payload;
-	struct counter refused_gre__source; /* gre: an outer source that no rule lists: dropped */
 	struct counter refused_gre__gre_key; /* gre: gre key not in keys: dropped */
-	/* gre: congestion marked on a packet that cannot say so (RFC 6040): dropped */
-	struct counter refused_gre__ecn;
-	struct counter refused_gre__gso; /* gre: a super-packet of several outer packets: dropped */
-	/* gre: the kernel could not take the headers off: dropped */
-	struct counter refused_gre__room;
-	struct counter refused_gre__version; /* gre: a wrong outer IP version: dropped */
 };
 
 struct {
@@ -195,17 +177,6 @@ static __always_inline struct counters *counters_of_this_cpu(void)
 	__u32 only = 0;
 
 	return bpf_map_lookup_elem(&counters, &only);
-}
-
-static __always_inline __u32 segments_of(const struct __sk_buff *skb)
-{
-	return skb->gso_segs ? skb->gso_segs : 1;
-}
-
-static __always_inline void count(struct counter *counter, const struct __sk_buff *skb)
-{
-	counter->packets += segments_of(skb);
-	counter->bytes += skb->len - ETH_HLEN;
 }
 
 /* What the rules and the headers want to know of an IP packet. */
@@ -919,16 +890,16 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 	ipv4 = (void *)outer + STACK_GRE_IPV4__OVERHEAD;
 	ipv6 = (void *)outer + STACK_GRE_IPV4__OVERHEAD;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_gre__truncated, skb);
+		return refuse(&counters->refused_gre.truncated, skb);
 	if (outer->ipv4.version_ihl != STACK_GRE_IPV4__IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_gre__options, skb);
+		return refuse(&counters->refused_gre.options, skb);
 	if (outer->ipv4.fragment & bpf_htons(STACK_GRE_IPV4__IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_gre__fragment, skb);
+		return refuse(&counters->refused_gre.fragment, skb);
 	if ((outer->gre.flags_version & bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED)) !=
 		bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED))
 		return refuse(&counters->refused_gre__gre_flags, skb);
 	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_gre__header_checksum, skb);
+		return refuse(&counters->refused_gre.header_checksum, skb);
 
 	/*
 	 * The lengths must agree with each other; the frame may be longer, padded to Ethernet's
@@ -936,25 +907,25 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 	 */
 	datagram = bpf_ntohs(outer->ipv4.total_length);
 	if (datagram > skb->len - ETH_HLEN || datagram < STACK_GRE_IPV4__OVERHEAD + sizeof(*ipv4))
-		return refuse(&counters->refused_gre__length, skb);
+		return refuse(&counters->refused_gre.length, skb);
 
 	switch (bpf_ntohs(outer->gre.protocol)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_gre__payload, skb);
+			return refuse(&counters->refused_gre.payload, skb);
 		break;
 	case ETH_P_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_gre__truncated, skb);
+			return refuse(&counters->refused_gre.truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_gre__payload, skb);
+			return refuse(&counters->refused_gre.payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_gre__payload, skb);
+		return refuse(&counters->refused_gre.payload, skb);
 	}
 	/*
 	 * A GSO packet made of several outer packets has one outer header here, and the headers of
@@ -962,9 +933,9 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 	 * apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - STACK_GRE_IPV4__OVERHEAD)
-		return refuse(&counters->refused_gre__gso, skb);
+		return refuse(&counters->refused_gre.gso, skb);
 	if (inner_length > datagram - STACK_GRE_IPV4__OVERHEAD)
-		return refuse(&counters->refused_gre__length, skb);
+		return refuse(&counters->refused_gre.length, skb);
 
 	/* gateways: gre from gateways, in keys, mark endpoint.mark (gre-tenants.yaml:40) */
 	if (may_send_gateways_ipv4(outer)) {
@@ -975,7 +946,7 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 		mark = row_keys->field_mark;
 		goto accepted;
 	}
-	return refuse(&counters->refused_gre__source, skb);
+	return refuse(&counters->refused_gre.source, skb);
 
 accepted:
 	/*
@@ -985,7 +956,7 @@ accepted:
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre__ecn, skb);
+			return refuse(&counters->refused_gre.ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -993,11 +964,11 @@ accepted:
 
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre__ecn, skb);
+			return refuse(&counters->refused_gre.ecn, skb);
 		if (ecn != inner_ecn &&
 			ecn_write_ipv6(skb, ETH_HLEN + STACK_GRE_IPV4__OVERHEAD,
 				ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_gre__room, skb);
+			return refuse(&counters->refused_gre.room, skb);
 	}
 	diff = STACK_GRE_IPV4__OVERHEAD;
 	if (!inner_is_ipv4 && !skb->gso_size) {
@@ -1006,11 +977,11 @@ accepted:
 		 * IPv6's header is longer.
 		 */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
-			return refuse(&counters->refused_gre__room, skb);
+			return refuse(&counters->refused_gre.room, skb);
 		diff += IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_gre__room, skb);
+		return refuse(&counters->refused_gre.room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	skb->mark = mark;
@@ -1054,11 +1025,11 @@ static __always_inline int decapsulate_gre_ipv6(
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_gre__truncated, skb);
+		return refuse(&counters->refused_gre.truncated, skb);
 	if ((outer->ipv6.version_class_label &
 		    bpf_htonl(STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
 		bpf_htonl(STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED))
-		return refuse(&counters->refused_gre__version, skb);
+		return refuse(&counters->refused_gre.version, skb);
 	if ((behind->gre.flags_version & bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED)) !=
 		bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED))
 		return refuse(&counters->refused_gre__gre_flags, skb);
@@ -1069,25 +1040,25 @@ static __always_inline int decapsulate_gre_ipv6(
 	 */
 	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
 	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4))
-		return refuse(&counters->refused_gre__length, skb);
+		return refuse(&counters->refused_gre.length, skb);
 
 	switch (bpf_ntohs(behind->gre.protocol)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_gre__payload, skb);
+			return refuse(&counters->refused_gre.payload, skb);
 		break;
 	case ETH_P_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_gre__truncated, skb);
+			return refuse(&counters->refused_gre.truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_gre__payload, skb);
+			return refuse(&counters->refused_gre.payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_gre__payload, skb);
+		return refuse(&counters->refused_gre.payload, skb);
 	}
 	/*
 	 * A GSO packet made of several outer packets has one outer header here, and the headers of
@@ -1095,9 +1066,9 @@ static __always_inline int decapsulate_gre_ipv6(
 	 * apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_gre__gso, skb);
+		return refuse(&counters->refused_gre.gso, skb);
 	if (inner_length > datagram - overhead)
-		return refuse(&counters->refused_gre__length, skb);
+		return refuse(&counters->refused_gre.length, skb);
 
 	/* gateways: gre from gateways, in keys, mark endpoint.mark (gre-tenants.yaml:40) */
 	if (may_send_gateways_ipv6(outer)) {
@@ -1108,7 +1079,7 @@ static __always_inline int decapsulate_gre_ipv6(
 		mark = row_keys->field_mark;
 		goto accepted;
 	}
-	return refuse(&counters->refused_gre__source, skb);
+	return refuse(&counters->refused_gre.source, skb);
 
 accepted:
 	/*
@@ -1119,7 +1090,7 @@ accepted:
 		ecn = ecn_decapsulated(
 			ecn_of_ipv6(outer->ipv6.version_class_label), ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre__ecn, skb);
+			return refuse(&counters->refused_gre.ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1127,10 +1098,10 @@ accepted:
 
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre__ecn, skb);
+			return refuse(&counters->refused_gre.ecn, skb);
 		if (ecn != inner_ecn &&
 			ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_gre__room, skb);
+			return refuse(&counters->refused_gre.room, skb);
 	}
 	diff = overhead;
 	if (inner_is_ipv4 && !skb->gso_size) {
@@ -1139,11 +1110,11 @@ accepted:
 		 * IPv6's header is longer.
 		 */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
-			return refuse(&counters->refused_gre__room, skb);
+			return refuse(&counters->refused_gre.room, skb);
 		diff -= IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_gre__room, skb);
+		return refuse(&counters->refused_gre.room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	skb->mark = mark;

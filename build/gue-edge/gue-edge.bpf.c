@@ -9,6 +9,7 @@
 #include "encap_bpf.h"
 #include "encap_address.h"
 #include "encap_wire.h"
+#include "encap_counters.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_flow.h"
@@ -99,11 +100,6 @@ struct {
 	__type(value, __u32);
 } own_addresses SEC(".maps");
 
-struct counter {
-	__u64 packets; /* segments on the wire */
-	__u64 bytes; /* of IP packets, without Ethernet */
-};
-
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
 	/* rule replies: encapsulated as it came in (gue-edge.yaml:30) */
@@ -133,25 +129,10 @@ struct counters {
 	/* other headers, by a TCP segment that does not fit its connection: not learned */
 	struct counter flows_disbelieved;
 	struct counter flows_evicted; /* a flow that was not idle yet gave way to another */
-	struct counter refused_gue__truncated; /* gue: shorter than its headers: dropped */
-	struct counter refused_gue__options; /* gue: IPv4 options in the outer header: dropped */
-	struct counter refused_gue__fragment; /* gue: a fragment of an outer packet: dropped */
+	struct refusals refused_gue;
 	struct counter refused_gue__gue_variant; /* gue: wrong gue variant: dropped */
 	struct counter refused_gue__gue_control; /* gue: wrong gue control: dropped */
 	struct counter refused_gue__gue_flags; /* gue: wrong gue flags: dropped */
-	/* gue: a wrong outer header checksum: dropped */
-	struct counter refused_gue__header_checksum;
-	struct counter refused_gue__length; /* gue: lengths that contradict the packet: dropped */
-	/* gue: what is inside is no IPv4 or IPv6 packet: dropped */
-	struct counter refused_gue__payload;
-	struct counter refused_gue__source; /* gue: an outer source that no rule lists: dropped */
-	struct counter refused_gue__match; /* gue: an inner packet that no rule matches: dropped */
-	/* gue: congestion marked on a packet that cannot say so (RFC 6040): dropped */
-	struct counter refused_gue__ecn;
-	struct counter refused_gue__gso; /* gue: a super-packet of several outer packets: dropped */
-	/* gue: the kernel could not take the headers off: dropped */
-	struct counter refused_gue__room;
-	struct counter refused_gue__version; /* gue: a wrong outer IP version: dropped */
 };
 
 struct {
@@ -166,17 +147,6 @@ static __always_inline struct counters *counters_of_this_cpu(void)
 	__u32 only = 0;
 
 	return bpf_map_lookup_elem(&counters, &only);
-}
-
-static __always_inline __u32 segments_of(const struct __sk_buff *skb)
-{
-	return skb->gso_segs ? skb->gso_segs : 1;
-}
-
-static __always_inline void count(struct counter *counter, const struct __sk_buff *skb)
-{
-	counter->packets += segments_of(skb);
-	counter->bytes += skb->len - ETH_HLEN;
 }
 
 /* What the rules and the headers want to know of an IP packet. */
@@ -1409,11 +1379,11 @@ static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct co
 	linearize(skb, ETH_HLEN + STACK_GUE_IPV4__OVERHEAD + GUE_PRIVATE_MAX + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
 	if ((void *)outer + overhead > packet_end(skb))
-		return refuse(&counters->refused_gue__truncated, skb);
+		return refuse(&counters->refused_gue.truncated, skb);
 	if (outer->ipv4.version_ihl != STACK_GUE_IPV4__IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_gue__options, skb);
+		return refuse(&counters->refused_gue.options, skb);
 	if (outer->ipv4.fragment & bpf_htons(STACK_GUE_IPV4__IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_gue__fragment, skb);
+		return refuse(&counters->refused_gue.fragment, skb);
 	if (outer->gue.version_length & ENCAP_GUE__GUE_VARIANT_COMPARED)
 		return refuse(&counters->refused_gue__gue_variant, skb);
 	if (outer->gue.version_length & ENCAP_GUE__GUE_CONTROL_COMPARED)
@@ -1425,9 +1395,9 @@ static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct co
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_gue__truncated, skb);
+		return refuse(&counters->refused_gue.truncated, skb);
 	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_gue__header_checksum, skb);
+		return refuse(&counters->refused_gue.header_checksum, skb);
 
 	/*
 	 * The lengths must agree with each other; the frame may be longer, padded to Ethernet's
@@ -1436,25 +1406,25 @@ static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct co
 	datagram = bpf_ntohs(outer->ipv4.total_length);
 	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4) ||
 		bpf_ntohs(outer->udp.length) != datagram - offsetof(struct stack_gue_ipv4, udp))
-		return refuse(&counters->refused_gue__length, skb);
+		return refuse(&counters->refused_gue.length, skb);
 
 	switch (outer->gue.protocol) {
 	case IPPROTO_IPIP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_gue__payload, skb);
+			return refuse(&counters->refused_gue.payload, skb);
 		break;
 	case IPPROTO_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_gue__truncated, skb);
+			return refuse(&counters->refused_gue.truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_gue__payload, skb);
+			return refuse(&counters->refused_gue.payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_gue__payload, skb);
+		return refuse(&counters->refused_gue.payload, skb);
 	}
 	/*
 	 * A GSO packet made of several outer packets has one outer header here, and the headers of
@@ -1462,18 +1432,18 @@ static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct co
 	 * apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_gue__gso, skb);
+		return refuse(&counters->refused_gue.gso, skb);
 	/*
 	 * Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for
 	 * theirs, and loses them.
 	 */
 	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
-		return refuse(&counters->refused_gue__gso, skb);
+		return refuse(&counters->refused_gue.gso, skb);
 	if (inner_length > datagram - overhead)
-		return refuse(&counters->refused_gue__length, skb);
+		return refuse(&counters->refused_gue.length, skb);
 	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
 	if (!packet)
-		return refuse(&counters->refused_gue__payload, skb);
+		return refuse(&counters->refused_gue.payload, skb);
 
 	/* from-lb: gue from balancers inner vips, learned for replies (gue-edge.yaml:23) */
 	if (may_send_from_lb_ipv4(outer)) {
@@ -1493,11 +1463,11 @@ static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct co
 			};
 			if (!keep_gue_private(
 				    skb, ETH_HLEN + STACK_GUE_IPV4__OVERHEAD, tail, &flow->learned))
-				return refuse(&counters->refused_gue__truncated, skb);
+				return refuse(&counters->refused_gue.truncated, skb);
 			goto accepted;
 		}
 	}
-	return refuse(listed ? &counters->refused_gue__match : &counters->refused_gue__source, skb);
+	return refuse(listed ? &counters->refused_gue.match : &counters->refused_gue.source, skb);
 
 accepted:
 	/*
@@ -1507,7 +1477,7 @@ accepted:
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gue__ecn, skb);
+			return refuse(&counters->refused_gue.ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1515,10 +1485,10 @@ accepted:
 
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gue__ecn, skb);
+			return refuse(&counters->refused_gue.ecn, skb);
 		if (ecn != inner_ecn &&
 			ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_gue__room, skb);
+			return refuse(&counters->refused_gue.room, skb);
 	}
 	diff = overhead;
 	if (!inner_is_ipv4 && !skb->gso_size) {
@@ -1527,11 +1497,11 @@ accepted:
 		 * IPv6's header is longer.
 		 */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
-			return refuse(&counters->refused_gue__room, skb);
+			return refuse(&counters->refused_gue.room, skb);
 		diff += IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_gue__room, skb);
+		return refuse(&counters->refused_gue.room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	if (packet->transport)
@@ -1583,11 +1553,11 @@ static __always_inline int decapsulate_gue_ipv6(
 	outer = packet_data(skb) + ETH_HLEN;
 	behind = (void *)outer + extension; /* the same layout, for the headers behind the option */
 	if ((void *)outer + overhead > packet_end(skb))
-		return refuse(&counters->refused_gue__truncated, skb);
+		return refuse(&counters->refused_gue.truncated, skb);
 	if ((outer->ipv6.version_class_label &
 		    bpf_htonl(STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
 		bpf_htonl(STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED))
-		return refuse(&counters->refused_gue__version, skb);
+		return refuse(&counters->refused_gue.version, skb);
 	if (behind->gue.version_length & ENCAP_GUE__GUE_VARIANT_COMPARED)
 		return refuse(&counters->refused_gue__gue_variant, skb);
 	if (behind->gue.version_length & ENCAP_GUE__GUE_CONTROL_COMPARED)
@@ -1599,7 +1569,7 @@ static __always_inline int decapsulate_gue_ipv6(
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_gue__truncated, skb);
+		return refuse(&counters->refused_gue.truncated, skb);
 
 	/*
 	 * The lengths must agree with each other; the frame may be longer, padded to Ethernet's
@@ -1609,25 +1579,25 @@ static __always_inline int decapsulate_gue_ipv6(
 	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4) ||
 		bpf_ntohs(behind->udp.length) !=
 			datagram - extension - offsetof(struct stack_gue_ipv6, udp))
-		return refuse(&counters->refused_gue__length, skb);
+		return refuse(&counters->refused_gue.length, skb);
 
 	switch (behind->gue.protocol) {
 	case IPPROTO_IPIP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_gue__payload, skb);
+			return refuse(&counters->refused_gue.payload, skb);
 		break;
 	case IPPROTO_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_gue__truncated, skb);
+			return refuse(&counters->refused_gue.truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_gue__payload, skb);
+			return refuse(&counters->refused_gue.payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_gue__payload, skb);
+		return refuse(&counters->refused_gue.payload, skb);
 	}
 	/*
 	 * A GSO packet made of several outer packets has one outer header here, and the headers of
@@ -1635,18 +1605,18 @@ static __always_inline int decapsulate_gue_ipv6(
 	 * apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_gue__gso, skb);
+		return refuse(&counters->refused_gue.gso, skb);
 	/*
 	 * Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for
 	 * theirs, and loses them.
 	 */
 	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
-		return refuse(&counters->refused_gue__gso, skb);
+		return refuse(&counters->refused_gue.gso, skb);
 	if (inner_length > datagram - overhead)
-		return refuse(&counters->refused_gue__length, skb);
+		return refuse(&counters->refused_gue.length, skb);
 	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
 	if (!packet)
-		return refuse(&counters->refused_gue__payload, skb);
+		return refuse(&counters->refused_gue.payload, skb);
 
 	/* from-lb: gue from balancers inner vips, learned for replies (gue-edge.yaml:23) */
 	if (may_send_from_lb_ipv6(outer)) {
@@ -1666,11 +1636,11 @@ static __always_inline int decapsulate_gue_ipv6(
 			};
 			if (!keep_gue_private(skb, ETH_HLEN + STACK_GUE_IPV6__OVERHEAD + extension,
 				    tail, &flow->learned))
-				return refuse(&counters->refused_gue__truncated, skb);
+				return refuse(&counters->refused_gue.truncated, skb);
 			goto accepted;
 		}
 	}
-	return refuse(listed ? &counters->refused_gue__match : &counters->refused_gue__source, skb);
+	return refuse(listed ? &counters->refused_gue.match : &counters->refused_gue.source, skb);
 
 accepted:
 	/*
@@ -1681,7 +1651,7 @@ accepted:
 		ecn = ecn_decapsulated(
 			ecn_of_ipv6(outer->ipv6.version_class_label), ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gue__ecn, skb);
+			return refuse(&counters->refused_gue.ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1689,10 +1659,10 @@ accepted:
 
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gue__ecn, skb);
+			return refuse(&counters->refused_gue.ecn, skb);
 		if (ecn != inner_ecn &&
 			ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_gue__room, skb);
+			return refuse(&counters->refused_gue.room, skb);
 	}
 	diff = overhead;
 	if (inner_is_ipv4 && !skb->gso_size) {
@@ -1701,11 +1671,11 @@ accepted:
 		 * IPv6's header is longer.
 		 */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
-			return refuse(&counters->refused_gue__room, skb);
+			return refuse(&counters->refused_gue.room, skb);
 		diff -= IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_gue__room, skb);
+		return refuse(&counters->refused_gue.room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	if (packet->transport)

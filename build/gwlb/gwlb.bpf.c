@@ -9,6 +9,7 @@
 #include "encap_bpf.h"
 #include "encap_address.h"
 #include "encap_wire.h"
+#include "encap_counters.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_flow.h"
@@ -109,11 +110,6 @@ struct {
 	__type(value, __u32);
 } own_addresses SEC(".maps");
 
-struct counter {
-	__u64 packets; /* segments on the wire */
-	__u64 bytes; /* of IP packets, without Ethernet */
-};
-
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
 	struct counter egress_rule_back; /* rule back: encapsulated as it came in (gwlb.yaml:38) */
@@ -139,9 +135,7 @@ struct counters {
 	/* other headers, by a TCP segment that does not fit its connection: not learned */
 	struct counter flows_disbelieved;
 	struct counter flows_evicted; /* a flow that was not idle yet gave way to another */
-	struct counter refused_gwlb__truncated; /* gwlb: shorter than its headers: dropped */
-	struct counter refused_gwlb__options; /* gwlb: IPv4 options in the outer header: dropped */
-	struct counter refused_gwlb__fragment; /* gwlb: a fragment of an outer packet: dropped */
+	struct refusals refused_gwlb;
 	struct counter refused_gwlb__geneve_version; /* gwlb: wrong geneve version: dropped */
 	struct counter refused_gwlb__geneve_control; /* gwlb: wrong geneve control: dropped */
 	/*
@@ -153,20 +147,8 @@ struct counters {
 	struct counter refused_gwlb__geneve_options_critical;
 	/* gwlb: not all options that the spec lists: dropped */
 	struct counter refused_gwlb__geneve_options_missing;
-	/* gwlb: a wrong outer header checksum: dropped */
-	struct counter refused_gwlb__header_checksum;
-	struct counter refused_gwlb__length; /* gwlb: lengths that contradict the packet: dropped */
-	/* gwlb: what is inside is no IPv4 or IPv6 packet: dropped */
-	struct counter refused_gwlb__payload;
-	struct counter refused_gwlb__source; /* gwlb: an outer source that no rule lists: dropped */
 	/* gwlb: geneve option eni not in enis: dropped */
 	struct counter refused_gwlb__geneve_option_eni;
-	/* gwlb: congestion marked on a packet that cannot say so (RFC 6040): dropped */
-	struct counter refused_gwlb__ecn;
-	/* gwlb: a super-packet of several outer packets: dropped */
-	struct counter refused_gwlb__gso;
-	/* gwlb: the kernel could not take the headers off: dropped */
-	struct counter refused_gwlb__room;
 };
 
 struct {
@@ -181,17 +163,6 @@ static __always_inline struct counters *counters_of_this_cpu(void)
 	__u32 only = 0;
 
 	return bpf_map_lookup_elem(&counters, &only);
-}
-
-static __always_inline __u32 segments_of(const struct __sk_buff *skb)
-{
-	return skb->gso_segs ? skb->gso_segs : 1;
-}
-
-static __always_inline void count(struct counter *counter, const struct __sk_buff *skb)
-{
-	counter->packets += segments_of(skb);
-	counter->bytes += skb->len - ETH_HLEN;
 }
 
 /* What the rules and the headers want to know of an IP packet. */
@@ -847,7 +818,7 @@ static __noinline struct counter *options_gwlb__read(const struct __sk_buff *skb
 		__u32 head, size;
 
 		if ((void *)(option + 1) > packet_end(skb))
-			return &counters->refused_gwlb__truncated;
+			return &counters->refused_gwlb.truncated;
 		head = bpf_ntohl(*option);
 		size = (head & GENEVE_OPTION_LENGTH) * 4;
 		if (at + sizeof(*option) + size > length)
@@ -858,7 +829,7 @@ static __noinline struct counter *options_gwlb__read(const struct __sk_buff *skb
 			if (size != sizeof(options->option_eni) || options->seen & 0x1)
 				return &counters->refused_gwlb__geneve_options;
 			if ((void *)(option + 3) > packet_end(skb))
-				return &counters->refused_gwlb__truncated;
+				return &counters->refused_gwlb.truncated;
 			options->seen |= 0x1;
 			options->option_eni[0] = option[1];
 			options->option_eni[1] = option[2];
@@ -867,7 +838,7 @@ static __noinline struct counter *options_gwlb__read(const struct __sk_buff *skb
 			if (size != sizeof(options->option_attachment) || options->seen & 0x2)
 				return &counters->refused_gwlb__geneve_options;
 			if ((void *)(option + 3) > packet_end(skb))
-				return &counters->refused_gwlb__truncated;
+				return &counters->refused_gwlb.truncated;
 			options->seen |= 0x2;
 			options->option_attachment[0] = option[1];
 			options->option_attachment[1] = option[2];
@@ -876,7 +847,7 @@ static __noinline struct counter *options_gwlb__read(const struct __sk_buff *skb
 			if (size != sizeof(options->option_cookie) || options->seen & 0x4)
 				return &counters->refused_gwlb__geneve_options;
 			if ((void *)(option + 2) > packet_end(skb))
-				return &counters->refused_gwlb__truncated;
+				return &counters->refused_gwlb.truncated;
 			options->seen |= 0x4;
 			options->option_cookie[0] = option[1];
 			break;
@@ -1169,11 +1140,11 @@ static __always_inline int decapsulate_gwlb_ipv4(struct __sk_buff *skb, struct c
 	linearize(skb, ETH_HLEN + STACK_GWLB_IPV4__FIXED + GENEVE_OPTIONS_MAX + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
 	if ((void *)outer + overhead > packet_end(skb))
-		return refuse(&counters->refused_gwlb__truncated, skb);
+		return refuse(&counters->refused_gwlb.truncated, skb);
 	if (outer->ipv4.version_ihl != STACK_GWLB_IPV4__IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_gwlb__options, skb);
+		return refuse(&counters->refused_gwlb.options, skb);
 	if (outer->ipv4.fragment & bpf_htons(STACK_GWLB_IPV4__IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_gwlb__fragment, skb);
+		return refuse(&counters->refused_gwlb.fragment, skb);
 	if (outer->geneve.version_length & ENCAP_GWLB__GENEVE_VERSION_COMPARED)
 		return refuse(&counters->refused_gwlb__geneve_version, skb);
 	if (outer->geneve.flags & ENCAP_GWLB__GENEVE_CONTROL_COMPARED)
@@ -1186,9 +1157,9 @@ static __always_inline int decapsulate_gwlb_ipv4(struct __sk_buff *skb, struct c
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_gwlb__truncated, skb);
+		return refuse(&counters->refused_gwlb.truncated, skb);
 	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_gwlb__header_checksum, skb);
+		return refuse(&counters->refused_gwlb.header_checksum, skb);
 
 	/*
 	 * The lengths must agree with each other; the frame may be longer, padded to Ethernet's
@@ -1197,25 +1168,25 @@ static __always_inline int decapsulate_gwlb_ipv4(struct __sk_buff *skb, struct c
 	datagram = bpf_ntohs(outer->ipv4.total_length);
 	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4) ||
 		bpf_ntohs(outer->udp.length) != datagram - offsetof(struct stack_gwlb_ipv4, udp))
-		return refuse(&counters->refused_gwlb__length, skb);
+		return refuse(&counters->refused_gwlb.length, skb);
 
 	switch (bpf_ntohs(outer->geneve.protocol)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_gwlb__payload, skb);
+			return refuse(&counters->refused_gwlb.payload, skb);
 		break;
 	case ETH_P_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_gwlb__truncated, skb);
+			return refuse(&counters->refused_gwlb.truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_gwlb__payload, skb);
+			return refuse(&counters->refused_gwlb.payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_gwlb__payload, skb);
+		return refuse(&counters->refused_gwlb.payload, skb);
 	}
 	/*
 	 * A GSO packet made of several outer packets has one outer header here, and the headers of
@@ -1223,18 +1194,18 @@ static __always_inline int decapsulate_gwlb_ipv4(struct __sk_buff *skb, struct c
 	 * apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_gwlb__gso, skb);
+		return refuse(&counters->refused_gwlb.gso, skb);
 	/*
 	 * Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for
 	 * theirs, and loses them.
 	 */
 	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
-		return refuse(&counters->refused_gwlb__gso, skb);
+		return refuse(&counters->refused_gwlb.gso, skb);
 	if (inner_length > datagram - overhead)
-		return refuse(&counters->refused_gwlb__length, skb);
+		return refuse(&counters->refused_gwlb.length, skb);
 	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
 	if (!packet)
-		return refuse(&counters->refused_gwlb__payload, skb);
+		return refuse(&counters->refused_gwlb.payload, skb);
 
 	/*
 	 * inspect: gwlb from gwlb, in enis, mark endpoint.mark, learned for forwarded
@@ -1262,7 +1233,7 @@ static __always_inline int decapsulate_gwlb_ipv4(struct __sk_buff *skb, struct c
 			sizeof(options->option_cookie));
 		goto accepted;
 	}
-	return refuse(&counters->refused_gwlb__source, skb);
+	return refuse(&counters->refused_gwlb.source, skb);
 
 accepted:
 	/*
@@ -1272,7 +1243,7 @@ accepted:
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gwlb__ecn, skb);
+			return refuse(&counters->refused_gwlb.ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1280,10 +1251,10 @@ accepted:
 
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gwlb__ecn, skb);
+			return refuse(&counters->refused_gwlb.ecn, skb);
 		if (ecn != inner_ecn &&
 			ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_gwlb__room, skb);
+			return refuse(&counters->refused_gwlb.room, skb);
 	}
 	diff = overhead;
 	if (!inner_is_ipv4 && !skb->gso_size) {
@@ -1292,11 +1263,11 @@ accepted:
 		 * IPv6's header is longer.
 		 */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
-			return refuse(&counters->refused_gwlb__room, skb);
+			return refuse(&counters->refused_gwlb.room, skb);
 		diff += IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_gwlb__room, skb);
+		return refuse(&counters->refused_gwlb.room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	skb->mark = mark;

@@ -9,6 +9,7 @@
 #include "encap_bpf.h"
 #include "encap_address.h"
 #include "encap_wire.h"
+#include "encap_counters.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_syn.h"
@@ -106,11 +107,6 @@ struct {
 	__type(value, __u32);
 } own_addresses SEC(".maps");
 
-struct counter {
-	__u64 packets; /* segments on the wire */
-	__u64 bytes; /* of IP packets, without Ethernet */
-};
-
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
 	struct counter egress_rule_sites; /* rule sites: encapsulated (ipip-sites.yaml:26) */
@@ -133,22 +129,7 @@ struct counters {
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter ingress_mss_kept;
 	struct counter ingress_rule_peers; /* rule peers: decapsulated (ipip-sites.yaml:30) */
-	struct counter refused_ipip__truncated; /* ipip: shorter than its headers: dropped */
-	struct counter refused_ipip__options; /* ipip: IPv4 options in the outer header: dropped */
-	struct counter refused_ipip__fragment; /* ipip: a fragment of an outer packet: dropped */
-	/* ipip: a wrong outer header checksum: dropped */
-	struct counter refused_ipip__header_checksum;
-	struct counter refused_ipip__length; /* ipip: lengths that contradict the packet: dropped */
-	/* ipip: what is inside is no IPv4 or IPv6 packet: dropped */
-	struct counter refused_ipip__payload;
-	struct counter refused_ipip__source; /* ipip: an outer source that no rule lists: dropped */
-	/* ipip: congestion marked on a packet that cannot say so (RFC 6040): dropped */
-	struct counter refused_ipip__ecn;
-	/* ipip: a super-packet of several outer packets: dropped */
-	struct counter refused_ipip__gso;
-	/* ipip: the kernel could not take the headers off: dropped */
-	struct counter refused_ipip__room;
-	struct counter refused_ipip__version; /* ipip: a wrong outer IP version: dropped */
+	struct refusals refused_ipip;
 };
 
 struct {
@@ -163,17 +144,6 @@ static __always_inline struct counters *counters_of_this_cpu(void)
 	__u32 only = 0;
 
 	return bpf_map_lookup_elem(&counters, &only);
-}
-
-static __always_inline __u32 segments_of(const struct __sk_buff *skb)
-{
-	return skb->gso_segs ? skb->gso_segs : 1;
-}
-
-static __always_inline void count(struct counter *counter, const struct __sk_buff *skb)
-{
-	counter->packets += segments_of(skb);
-	counter->bytes += skb->len - ETH_HLEN;
 }
 
 /* What the rules and the headers want to know of an IP packet. */
@@ -824,13 +794,13 @@ static __always_inline int decapsulate_ipip_ipv4(struct __sk_buff *skb, struct c
 	ipv4 = (void *)outer + STACK_IPIP_IPV4__OVERHEAD;
 	ipv6 = (void *)outer + STACK_IPIP_IPV4__OVERHEAD;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_ipip__truncated, skb);
+		return refuse(&counters->refused_ipip.truncated, skb);
 	if (outer->ipv4.version_ihl != STACK_IPIP_IPV4__IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_ipip__options, skb);
+		return refuse(&counters->refused_ipip.options, skb);
 	if (outer->ipv4.fragment & bpf_htons(STACK_IPIP_IPV4__IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_ipip__fragment, skb);
+		return refuse(&counters->refused_ipip.fragment, skb);
 	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_ipip__header_checksum, skb);
+		return refuse(&counters->refused_ipip.header_checksum, skb);
 
 	/*
 	 * The lengths must agree with each other; the frame may be longer, padded to Ethernet's
@@ -838,25 +808,25 @@ static __always_inline int decapsulate_ipip_ipv4(struct __sk_buff *skb, struct c
 	 */
 	datagram = bpf_ntohs(outer->ipv4.total_length);
 	if (datagram > skb->len - ETH_HLEN || datagram < STACK_IPIP_IPV4__OVERHEAD + sizeof(*ipv4))
-		return refuse(&counters->refused_ipip__length, skb);
+		return refuse(&counters->refused_ipip.length, skb);
 
 	switch (outer->ipv4.protocol) {
 	case IPPROTO_IPIP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_ipip__payload, skb);
+			return refuse(&counters->refused_ipip.payload, skb);
 		break;
 	case IPPROTO_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_ipip__truncated, skb);
+			return refuse(&counters->refused_ipip.truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_ipip__payload, skb);
+			return refuse(&counters->refused_ipip.payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_ipip__payload, skb);
+		return refuse(&counters->refused_ipip.payload, skb);
 	}
 	/*
 	 * A GSO packet made of several outer packets has one outer header here, and the headers of
@@ -864,16 +834,16 @@ static __always_inline int decapsulate_ipip_ipv4(struct __sk_buff *skb, struct c
 	 * apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - STACK_IPIP_IPV4__OVERHEAD)
-		return refuse(&counters->refused_ipip__gso, skb);
+		return refuse(&counters->refused_ipip.gso, skb);
 	if (inner_length > datagram - STACK_IPIP_IPV4__OVERHEAD)
-		return refuse(&counters->refused_ipip__length, skb);
+		return refuse(&counters->refused_ipip.length, skb);
 
 	/* peers: ipip from sites.address (ipip-sites.yaml:30) */
 	if (may_send_peers_ipv4(outer)) {
 		decapsulated = &counters->ingress_rule_peers;
 		goto accepted;
 	}
-	return refuse(&counters->refused_ipip__source, skb);
+	return refuse(&counters->refused_ipip.source, skb);
 
 accepted:
 	/*
@@ -883,7 +853,7 @@ accepted:
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip__ecn, skb);
+			return refuse(&counters->refused_ipip.ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -891,11 +861,11 @@ accepted:
 
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip__ecn, skb);
+			return refuse(&counters->refused_ipip.ecn, skb);
 		if (ecn != inner_ecn &&
 			ecn_write_ipv6(skb, ETH_HLEN + STACK_IPIP_IPV4__OVERHEAD,
 				ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_ipip__room, skb);
+			return refuse(&counters->refused_ipip.room, skb);
 	}
 	diff = STACK_IPIP_IPV4__OVERHEAD;
 	if (!inner_is_ipv4 && !skb->gso_size) {
@@ -904,11 +874,11 @@ accepted:
 		 * IPv6's header is longer.
 		 */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
-			return refuse(&counters->refused_ipip__room, skb);
+			return refuse(&counters->refused_ipip.room, skb);
 		diff += IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_ipip__room, skb);
+		return refuse(&counters->refused_ipip.room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6),
@@ -949,11 +919,11 @@ static __always_inline int decapsulate_ipip_ipv6(
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_ipip__truncated, skb);
+		return refuse(&counters->refused_ipip.truncated, skb);
 	if ((outer->ipv6.version_class_label &
 		    bpf_htonl(STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
 		bpf_htonl(STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED))
-		return refuse(&counters->refused_ipip__version, skb);
+		return refuse(&counters->refused_ipip.version, skb);
 
 	/*
 	 * The lengths must agree with each other; the frame may be longer, padded to Ethernet's
@@ -961,25 +931,25 @@ static __always_inline int decapsulate_ipip_ipv6(
 	 */
 	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
 	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4))
-		return refuse(&counters->refused_ipip__length, skb);
+		return refuse(&counters->refused_ipip.length, skb);
 
 	switch (protocol) {
 	case IPPROTO_IPIP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_ipip__payload, skb);
+			return refuse(&counters->refused_ipip.payload, skb);
 		break;
 	case IPPROTO_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_ipip__truncated, skb);
+			return refuse(&counters->refused_ipip.truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_ipip__payload, skb);
+			return refuse(&counters->refused_ipip.payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_ipip__payload, skb);
+		return refuse(&counters->refused_ipip.payload, skb);
 	}
 	/*
 	 * A GSO packet made of several outer packets has one outer header here, and the headers of
@@ -987,16 +957,16 @@ static __always_inline int decapsulate_ipip_ipv6(
 	 * apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_ipip__gso, skb);
+		return refuse(&counters->refused_ipip.gso, skb);
 	if (inner_length > datagram - overhead)
-		return refuse(&counters->refused_ipip__length, skb);
+		return refuse(&counters->refused_ipip.length, skb);
 
 	/* peers: ipip from sites.address (ipip-sites.yaml:30) */
 	if (may_send_peers_ipv6(outer)) {
 		decapsulated = &counters->ingress_rule_peers;
 		goto accepted;
 	}
-	return refuse(&counters->refused_ipip__source, skb);
+	return refuse(&counters->refused_ipip.source, skb);
 
 accepted:
 	/*
@@ -1007,7 +977,7 @@ accepted:
 		ecn = ecn_decapsulated(
 			ecn_of_ipv6(outer->ipv6.version_class_label), ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip__ecn, skb);
+			return refuse(&counters->refused_ipip.ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1015,10 +985,10 @@ accepted:
 
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip__ecn, skb);
+			return refuse(&counters->refused_ipip.ecn, skb);
 		if (ecn != inner_ecn &&
 			ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_ipip__room, skb);
+			return refuse(&counters->refused_ipip.room, skb);
 	}
 	diff = overhead;
 	if (inner_is_ipv4 && !skb->gso_size) {
@@ -1027,11 +997,11 @@ accepted:
 		 * IPv6's header is longer.
 		 */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
-			return refuse(&counters->refused_ipip__room, skb);
+			return refuse(&counters->refused_ipip.room, skb);
 		diff -= IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_ipip__room, skb);
+		return refuse(&counters->refused_ipip.room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), overhead);

@@ -9,6 +9,7 @@
 #include "encap_bpf.h"
 #include "encap_address.h"
 #include "encap_wire.h"
+#include "encap_counters.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_flow.h"
@@ -203,11 +204,6 @@ struct {
 	__type(value, __u32);
 } own_addresses SEC(".maps");
 
-struct counter {
-	__u64 packets; /* segments on the wire */
-	__u64 bytes; /* of IP packets, without Ethernet */
-};
-
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
 	/* rule management: passed in the clear (teams.yaml:35) */
@@ -252,39 +248,10 @@ struct counters {
 	/* a connection that became another socket's, or whose socket chose anew: remembered anew */
 	struct counter flows_changed;
 	struct counter flows_evicted; /* a connection that was not idle yet gave way to another */
-	struct counter refused_gre__truncated; /* gre: shorter than its headers: dropped */
-	struct counter refused_gre__options; /* gre: IPv4 options in the outer header: dropped */
-	struct counter refused_gre__fragment; /* gre: a fragment of an outer packet: dropped */
+	struct refusals refused_gre;
 	struct counter refused_gre__gre_flags; /* gre: wrong gre flags: dropped */
-	/* gre: a wrong outer header checksum: dropped */
-	struct counter refused_gre__header_checksum;
-	struct counter refused_gre__length; /* gre: lengths that contradict the packet: dropped */
-	/* gre: what is inside is no IPv4 or IPv6 packet: dropped */
-	struct counter refused_gre__payload;
-	struct counter refused_gre__source; /* gre: an outer source that no rule lists: dropped */
 	struct counter refused_gre__gre_key; /* gre: gre key not in keys: dropped */
-	/* gre: congestion marked on a packet that cannot say so (RFC 6040): dropped */
-	struct counter refused_gre__ecn;
-	struct counter refused_gre__gso; /* gre: a super-packet of several outer packets: dropped */
-	/* gre: the kernel could not take the headers off: dropped */
-	struct counter refused_gre__room;
-	struct counter refused_gre__version; /* gre: a wrong outer IP version: dropped */
-	struct counter refused_ipip__truncated; /* ipip: shorter than its headers: dropped */
-	struct counter refused_ipip__options; /* ipip: IPv4 options in the outer header: dropped */
-	struct counter refused_ipip__fragment; /* ipip: a fragment of an outer packet: dropped */
-	/* ipip: a wrong outer header checksum: dropped */
-	struct counter refused_ipip__header_checksum;
-	struct counter refused_ipip__length; /* ipip: lengths that contradict the packet: dropped */
-	/* ipip: what is inside is no IPv4 or IPv6 packet: dropped */
-	struct counter refused_ipip__payload;
-	struct counter refused_ipip__source; /* ipip: an outer source that no rule lists: dropped */
-	/* ipip: congestion marked on a packet that cannot say so (RFC 6040): dropped */
-	struct counter refused_ipip__ecn;
-	/* ipip: a super-packet of several outer packets: dropped */
-	struct counter refused_ipip__gso;
-	/* ipip: the kernel could not take the headers off: dropped */
-	struct counter refused_ipip__room;
-	struct counter refused_ipip__version; /* ipip: a wrong outer IP version: dropped */
+	struct refusals refused_ipip;
 };
 
 struct {
@@ -299,17 +266,6 @@ static __always_inline struct counters *counters_of_this_cpu(void)
 	__u32 only = 0;
 
 	return bpf_map_lookup_elem(&counters, &only);
-}
-
-static __always_inline __u32 segments_of(const struct __sk_buff *skb)
-{
-	return skb->gso_segs ? skb->gso_segs : 1;
-}
-
-static __always_inline void count(struct counter *counter, const struct __sk_buff *skb)
-{
-	counter->packets += segments_of(skb);
-	counter->bytes += skb->len - ETH_HLEN;
 }
 
 /* What a socket says of its packets. Remembered for those that have no socket any more. */
@@ -1803,16 +1759,16 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 	ipv4 = (void *)outer + STACK_GRE_IPV4__OVERHEAD;
 	ipv6 = (void *)outer + STACK_GRE_IPV4__OVERHEAD;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_gre__truncated, skb);
+		return refuse(&counters->refused_gre.truncated, skb);
 	if (outer->ipv4.version_ihl != STACK_GRE_IPV4__IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_gre__options, skb);
+		return refuse(&counters->refused_gre.options, skb);
 	if (outer->ipv4.fragment & bpf_htons(STACK_GRE_IPV4__IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_gre__fragment, skb);
+		return refuse(&counters->refused_gre.fragment, skb);
 	if ((outer->gre.flags_version & bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED)) !=
 		bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED))
 		return refuse(&counters->refused_gre__gre_flags, skb);
 	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_gre__header_checksum, skb);
+		return refuse(&counters->refused_gre.header_checksum, skb);
 
 	/*
 	 * The lengths must agree with each other; the frame may be longer, padded to Ethernet's
@@ -1820,25 +1776,25 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 	 */
 	datagram = bpf_ntohs(outer->ipv4.total_length);
 	if (datagram > skb->len - ETH_HLEN || datagram < STACK_GRE_IPV4__OVERHEAD + sizeof(*ipv4))
-		return refuse(&counters->refused_gre__length, skb);
+		return refuse(&counters->refused_gre.length, skb);
 
 	switch (bpf_ntohs(outer->gre.protocol)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_gre__payload, skb);
+			return refuse(&counters->refused_gre.payload, skb);
 		break;
 	case ETH_P_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_gre__truncated, skb);
+			return refuse(&counters->refused_gre.truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_gre__payload, skb);
+			return refuse(&counters->refused_gre.payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_gre__payload, skb);
+		return refuse(&counters->refused_gre.payload, skb);
 	}
 	/*
 	 * A GSO packet made of several outer packets has one outer header here, and the headers of
@@ -1846,12 +1802,12 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 	 * apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - STACK_GRE_IPV4__OVERHEAD)
-		return refuse(&counters->refused_gre__gso, skb);
+		return refuse(&counters->refused_gre.gso, skb);
 	if (inner_length > datagram - STACK_GRE_IPV4__OVERHEAD)
-		return refuse(&counters->refused_gre__length, skb);
+		return refuse(&counters->refused_gre.length, skb);
 	packet = parse_inner(skb, ETH_HLEN + STACK_GRE_IPV4__OVERHEAD, inner_is_ipv4);
 	if (!packet)
-		return refuse(&counters->refused_gre__payload, skb);
+		return refuse(&counters->refused_gre.payload, skb);
 
 	/* back-gre: gre from exits.address, in keys (teams.yaml:42) */
 	if (may_send_back_gre_ipv4(outer)) {
@@ -1861,7 +1817,7 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 			return refuse(&counters->refused_gre__gre_key, skb);
 		goto accepted;
 	}
-	return refuse(&counters->refused_gre__source, skb);
+	return refuse(&counters->refused_gre.source, skb);
 
 accepted:
 	/*
@@ -1871,7 +1827,7 @@ accepted:
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre__ecn, skb);
+			return refuse(&counters->refused_gre.ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1879,11 +1835,11 @@ accepted:
 
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre__ecn, skb);
+			return refuse(&counters->refused_gre.ecn, skb);
 		if (ecn != inner_ecn &&
 			ecn_write_ipv6(skb, ETH_HLEN + STACK_GRE_IPV4__OVERHEAD,
 				ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_gre__room, skb);
+			return refuse(&counters->refused_gre.room, skb);
 	}
 	diff = STACK_GRE_IPV4__OVERHEAD;
 	if (!inner_is_ipv4 && !skb->gso_size) {
@@ -1892,11 +1848,11 @@ accepted:
 		 * IPv6's header is longer.
 		 */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
-			return refuse(&counters->refused_gre__room, skb);
+			return refuse(&counters->refused_gre.room, skb);
 		diff += IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_gre__room, skb);
+		return refuse(&counters->refused_gre.room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	if (packet->transport)
@@ -1943,11 +1899,11 @@ static __always_inline int decapsulate_gre_ipv6(
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_gre__truncated, skb);
+		return refuse(&counters->refused_gre.truncated, skb);
 	if ((outer->ipv6.version_class_label &
 		    bpf_htonl(STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
 		bpf_htonl(STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED))
-		return refuse(&counters->refused_gre__version, skb);
+		return refuse(&counters->refused_gre.version, skb);
 	if ((behind->gre.flags_version & bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED)) !=
 		bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED))
 		return refuse(&counters->refused_gre__gre_flags, skb);
@@ -1958,25 +1914,25 @@ static __always_inline int decapsulate_gre_ipv6(
 	 */
 	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
 	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4))
-		return refuse(&counters->refused_gre__length, skb);
+		return refuse(&counters->refused_gre.length, skb);
 
 	switch (bpf_ntohs(behind->gre.protocol)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_gre__payload, skb);
+			return refuse(&counters->refused_gre.payload, skb);
 		break;
 	case ETH_P_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_gre__truncated, skb);
+			return refuse(&counters->refused_gre.truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_gre__payload, skb);
+			return refuse(&counters->refused_gre.payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_gre__payload, skb);
+		return refuse(&counters->refused_gre.payload, skb);
 	}
 	/*
 	 * A GSO packet made of several outer packets has one outer header here, and the headers of
@@ -1984,12 +1940,12 @@ static __always_inline int decapsulate_gre_ipv6(
 	 * apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_gre__gso, skb);
+		return refuse(&counters->refused_gre.gso, skb);
 	if (inner_length > datagram - overhead)
-		return refuse(&counters->refused_gre__length, skb);
+		return refuse(&counters->refused_gre.length, skb);
 	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
 	if (!packet)
-		return refuse(&counters->refused_gre__payload, skb);
+		return refuse(&counters->refused_gre.payload, skb);
 
 	/* back-gre: gre from exits.address, in keys (teams.yaml:42) */
 	if (may_send_back_gre_ipv6(outer)) {
@@ -1999,7 +1955,7 @@ static __always_inline int decapsulate_gre_ipv6(
 			return refuse(&counters->refused_gre__gre_key, skb);
 		goto accepted;
 	}
-	return refuse(&counters->refused_gre__source, skb);
+	return refuse(&counters->refused_gre.source, skb);
 
 accepted:
 	/*
@@ -2010,7 +1966,7 @@ accepted:
 		ecn = ecn_decapsulated(
 			ecn_of_ipv6(outer->ipv6.version_class_label), ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre__ecn, skb);
+			return refuse(&counters->refused_gre.ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -2018,10 +1974,10 @@ accepted:
 
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre__ecn, skb);
+			return refuse(&counters->refused_gre.ecn, skb);
 		if (ecn != inner_ecn &&
 			ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_gre__room, skb);
+			return refuse(&counters->refused_gre.room, skb);
 	}
 	diff = overhead;
 	if (inner_is_ipv4 && !skb->gso_size) {
@@ -2030,11 +1986,11 @@ accepted:
 		 * IPv6's header is longer.
 		 */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
-			return refuse(&counters->refused_gre__room, skb);
+			return refuse(&counters->refused_gre.room, skb);
 		diff -= IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_gre__room, skb);
+		return refuse(&counters->refused_gre.room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	if (packet->transport)
@@ -2073,13 +2029,13 @@ static __always_inline int decapsulate_ipip_ipv4(struct __sk_buff *skb, struct c
 	ipv4 = (void *)outer + STACK_IPIP_IPV4__OVERHEAD;
 	ipv6 = (void *)outer + STACK_IPIP_IPV4__OVERHEAD;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_ipip__truncated, skb);
+		return refuse(&counters->refused_ipip.truncated, skb);
 	if (outer->ipv4.version_ihl != STACK_IPIP_IPV4__IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_ipip__options, skb);
+		return refuse(&counters->refused_ipip.options, skb);
 	if (outer->ipv4.fragment & bpf_htons(STACK_IPIP_IPV4__IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_ipip__fragment, skb);
+		return refuse(&counters->refused_ipip.fragment, skb);
 	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_ipip__header_checksum, skb);
+		return refuse(&counters->refused_ipip.header_checksum, skb);
 
 	/*
 	 * The lengths must agree with each other; the frame may be longer, padded to Ethernet's
@@ -2087,25 +2043,25 @@ static __always_inline int decapsulate_ipip_ipv4(struct __sk_buff *skb, struct c
 	 */
 	datagram = bpf_ntohs(outer->ipv4.total_length);
 	if (datagram > skb->len - ETH_HLEN || datagram < STACK_IPIP_IPV4__OVERHEAD + sizeof(*ipv4))
-		return refuse(&counters->refused_ipip__length, skb);
+		return refuse(&counters->refused_ipip.length, skb);
 
 	switch (outer->ipv4.protocol) {
 	case IPPROTO_IPIP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_ipip__payload, skb);
+			return refuse(&counters->refused_ipip.payload, skb);
 		break;
 	case IPPROTO_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_ipip__truncated, skb);
+			return refuse(&counters->refused_ipip.truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_ipip__payload, skb);
+			return refuse(&counters->refused_ipip.payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_ipip__payload, skb);
+		return refuse(&counters->refused_ipip.payload, skb);
 	}
 	/*
 	 * A GSO packet made of several outer packets has one outer header here, and the headers of
@@ -2113,19 +2069,19 @@ static __always_inline int decapsulate_ipip_ipv4(struct __sk_buff *skb, struct c
 	 * apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - STACK_IPIP_IPV4__OVERHEAD)
-		return refuse(&counters->refused_ipip__gso, skb);
+		return refuse(&counters->refused_ipip.gso, skb);
 	if (inner_length > datagram - STACK_IPIP_IPV4__OVERHEAD)
-		return refuse(&counters->refused_ipip__length, skb);
+		return refuse(&counters->refused_ipip.length, skb);
 	packet = parse_inner(skb, ETH_HLEN + STACK_IPIP_IPV4__OVERHEAD, inner_is_ipv4);
 	if (!packet)
-		return refuse(&counters->refused_ipip__payload, skb);
+		return refuse(&counters->refused_ipip.payload, skb);
 
 	/* back-ipip: ipip from exits.address (teams.yaml:43) */
 	if (may_send_back_ipip_ipv4(outer)) {
 		decapsulated = &counters->ingress_rule_back_ipip;
 		goto accepted;
 	}
-	return refuse(&counters->refused_ipip__source, skb);
+	return refuse(&counters->refused_ipip.source, skb);
 
 accepted:
 	/*
@@ -2135,7 +2091,7 @@ accepted:
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip__ecn, skb);
+			return refuse(&counters->refused_ipip.ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -2143,11 +2099,11 @@ accepted:
 
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip__ecn, skb);
+			return refuse(&counters->refused_ipip.ecn, skb);
 		if (ecn != inner_ecn &&
 			ecn_write_ipv6(skb, ETH_HLEN + STACK_IPIP_IPV4__OVERHEAD,
 				ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_ipip__room, skb);
+			return refuse(&counters->refused_ipip.room, skb);
 	}
 	diff = STACK_IPIP_IPV4__OVERHEAD;
 	if (!inner_is_ipv4 && !skb->gso_size) {
@@ -2156,11 +2112,11 @@ accepted:
 		 * IPv6's header is longer.
 		 */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
-			return refuse(&counters->refused_ipip__room, skb);
+			return refuse(&counters->refused_ipip.room, skb);
 		diff += IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_ipip__room, skb);
+		return refuse(&counters->refused_ipip.room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	if (packet->transport)
@@ -2205,11 +2161,11 @@ static __always_inline int decapsulate_ipip_ipv6(
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_ipip__truncated, skb);
+		return refuse(&counters->refused_ipip.truncated, skb);
 	if ((outer->ipv6.version_class_label &
 		    bpf_htonl(STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
 		bpf_htonl(STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED))
-		return refuse(&counters->refused_ipip__version, skb);
+		return refuse(&counters->refused_ipip.version, skb);
 
 	/*
 	 * The lengths must agree with each other; the frame may be longer, padded to Ethernet's
@@ -2217,25 +2173,25 @@ static __always_inline int decapsulate_ipip_ipv6(
 	 */
 	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
 	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4))
-		return refuse(&counters->refused_ipip__length, skb);
+		return refuse(&counters->refused_ipip.length, skb);
 
 	switch (protocol) {
 	case IPPROTO_IPIP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_ipip__payload, skb);
+			return refuse(&counters->refused_ipip.payload, skb);
 		break;
 	case IPPROTO_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_ipip__truncated, skb);
+			return refuse(&counters->refused_ipip.truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_ipip__payload, skb);
+			return refuse(&counters->refused_ipip.payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_ipip__payload, skb);
+		return refuse(&counters->refused_ipip.payload, skb);
 	}
 	/*
 	 * A GSO packet made of several outer packets has one outer header here, and the headers of
@@ -2243,19 +2199,19 @@ static __always_inline int decapsulate_ipip_ipv6(
 	 * apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_ipip__gso, skb);
+		return refuse(&counters->refused_ipip.gso, skb);
 	if (inner_length > datagram - overhead)
-		return refuse(&counters->refused_ipip__length, skb);
+		return refuse(&counters->refused_ipip.length, skb);
 	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
 	if (!packet)
-		return refuse(&counters->refused_ipip__payload, skb);
+		return refuse(&counters->refused_ipip.payload, skb);
 
 	/* back-ipip: ipip from exits.address (teams.yaml:43) */
 	if (may_send_back_ipip_ipv6(outer)) {
 		decapsulated = &counters->ingress_rule_back_ipip;
 		goto accepted;
 	}
-	return refuse(&counters->refused_ipip__source, skb);
+	return refuse(&counters->refused_ipip.source, skb);
 
 accepted:
 	/*
@@ -2266,7 +2222,7 @@ accepted:
 		ecn = ecn_decapsulated(
 			ecn_of_ipv6(outer->ipv6.version_class_label), ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip__ecn, skb);
+			return refuse(&counters->refused_ipip.ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -2274,10 +2230,10 @@ accepted:
 
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip__ecn, skb);
+			return refuse(&counters->refused_ipip.ecn, skb);
 		if (ecn != inner_ecn &&
 			ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_ipip__room, skb);
+			return refuse(&counters->refused_ipip.room, skb);
 	}
 	diff = overhead;
 	if (inner_is_ipv4 && !skb->gso_size) {
@@ -2286,11 +2242,11 @@ accepted:
 		 * IPv6's header is longer.
 		 */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
-			return refuse(&counters->refused_ipip__room, skb);
+			return refuse(&counters->refused_ipip.room, skb);
 		diff -= IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_ipip__room, skb);
+		return refuse(&counters->refused_ipip.room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	if (packet->transport)

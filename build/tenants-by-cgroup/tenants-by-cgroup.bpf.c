@@ -9,6 +9,7 @@
 #include "encap_bpf.h"
 #include "encap_address.h"
 #include "encap_wire.h"
+#include "encap_counters.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_flow.h"
@@ -133,11 +134,6 @@ struct {
 	__type(value, __u32);
 } own_addresses SEC(".maps");
 
-struct counter {
-	__u64 packets; /* segments on the wire */
-	__u64 bytes; /* of IP packets, without Ethernet */
-};
-
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
 	/* rule tenants: encapsulated (tenants-by-cgroup.yaml:27) */
@@ -184,17 +180,6 @@ static __always_inline struct counters *counters_of_this_cpu(void)
 	__u32 only = 0;
 
 	return bpf_map_lookup_elem(&counters, &only);
-}
-
-static __always_inline __u32 segments_of(const struct __sk_buff *skb)
-{
-	return skb->gso_segs ? skb->gso_segs : 1;
-}
-
-static __always_inline void count(struct counter *counter, const struct __sk_buff *skb)
-{
-	counter->packets += segments_of(skb);
-	counter->bytes += skb->len - ETH_HLEN;
 }
 
 /* What a socket says of its packets. Remembered for those that have no socket any more. */

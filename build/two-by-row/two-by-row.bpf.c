@@ -9,6 +9,7 @@
 #include "encap_bpf.h"
 #include "encap_address.h"
 #include "encap_wire.h"
+#include "encap_counters.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_syn.h"
@@ -178,11 +179,6 @@ struct {
 	__type(value, __u32);
 } own_addresses SEC(".maps");
 
-struct counter {
-	__u64 packets; /* segments on the wire */
-	__u64 bytes; /* of IP packets, without Ethernet */
-};
-
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
 	struct counter egress_rule_voice; /* rule voice: encapsulated (two-by-row.yaml:26) */
@@ -218,40 +214,10 @@ struct counters {
 	/* rule from-exits: decapsulated (two-by-row.yaml:32) */
 	struct counter ingress_rule_from_exits;
 	struct counter ingress_rule_from_gre; /* rule from-gre: decapsulated (two-by-row.yaml:33) */
-	struct counter refused_ipip__truncated; /* ipip: shorter than its headers: dropped */
-	struct counter refused_ipip__options; /* ipip: IPv4 options in the outer header: dropped */
-	struct counter refused_ipip__fragment; /* ipip: a fragment of an outer packet: dropped */
-	/* ipip: a wrong outer header checksum: dropped */
-	struct counter refused_ipip__header_checksum;
-	struct counter refused_ipip__length; /* ipip: lengths that contradict the packet: dropped */
-	/* ipip: what is inside is no IPv4 or IPv6 packet: dropped */
-	struct counter refused_ipip__payload;
-	struct counter refused_ipip__source; /* ipip: an outer source that no rule lists: dropped */
-	/* ipip: congestion marked on a packet that cannot say so (RFC 6040): dropped */
-	struct counter refused_ipip__ecn;
-	/* ipip: a super-packet of several outer packets: dropped */
-	struct counter refused_ipip__gso;
-	/* ipip: the kernel could not take the headers off: dropped */
-	struct counter refused_ipip__room;
-	struct counter refused_ipip__version; /* ipip: a wrong outer IP version: dropped */
-	struct counter refused_gre__truncated; /* gre: shorter than its headers: dropped */
-	struct counter refused_gre__options; /* gre: IPv4 options in the outer header: dropped */
-	struct counter refused_gre__fragment; /* gre: a fragment of an outer packet: dropped */
+	struct refusals refused_ipip;
+	struct refusals refused_gre;
 	struct counter refused_gre__gre_flags; /* gre: wrong gre flags: dropped */
-	/* gre: a wrong outer header checksum: dropped */
-	struct counter refused_gre__header_checksum;
-	struct counter refused_gre__length; /* gre: lengths that contradict the packet: dropped */
-	/* gre: what is inside is no IPv4 or IPv6 packet: dropped */
-	struct counter refused_gre__payload;
-	struct counter refused_gre__source; /* gre: an outer source that no rule lists: dropped */
-	struct counter refused_gre__match; /* gre: an inner packet that no rule matches: dropped */
 	struct counter refused_gre__gre_key; /* gre: gre key not in keys: dropped */
-	/* gre: congestion marked on a packet that cannot say so (RFC 6040): dropped */
-	struct counter refused_gre__ecn;
-	struct counter refused_gre__gso; /* gre: a super-packet of several outer packets: dropped */
-	/* gre: the kernel could not take the headers off: dropped */
-	struct counter refused_gre__room;
-	struct counter refused_gre__version; /* gre: a wrong outer IP version: dropped */
 };
 
 struct {
@@ -266,17 +232,6 @@ static __always_inline struct counters *counters_of_this_cpu(void)
 	__u32 only = 0;
 
 	return bpf_map_lookup_elem(&counters, &only);
-}
-
-static __always_inline __u32 segments_of(const struct __sk_buff *skb)
-{
-	return skb->gso_segs ? skb->gso_segs : 1;
-}
-
-static __always_inline void count(struct counter *counter, const struct __sk_buff *skb)
-{
-	counter->packets += segments_of(skb);
-	counter->bytes += skb->len - ETH_HLEN;
 }
 
 /* What the rules and the headers want to know of an IP packet. */
@@ -1243,13 +1198,13 @@ static __always_inline int decapsulate_ipip_ipv4(struct __sk_buff *skb, struct c
 	ipv4 = (void *)outer + STACK_IPIP_IPV4__OVERHEAD;
 	ipv6 = (void *)outer + STACK_IPIP_IPV4__OVERHEAD;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_ipip__truncated, skb);
+		return refuse(&counters->refused_ipip.truncated, skb);
 	if (outer->ipv4.version_ihl != STACK_IPIP_IPV4__IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_ipip__options, skb);
+		return refuse(&counters->refused_ipip.options, skb);
 	if (outer->ipv4.fragment & bpf_htons(STACK_IPIP_IPV4__IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_ipip__fragment, skb);
+		return refuse(&counters->refused_ipip.fragment, skb);
 	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_ipip__header_checksum, skb);
+		return refuse(&counters->refused_ipip.header_checksum, skb);
 
 	/*
 	 * The lengths must agree with each other; the frame may be longer, padded to Ethernet's
@@ -1257,25 +1212,25 @@ static __always_inline int decapsulate_ipip_ipv4(struct __sk_buff *skb, struct c
 	 */
 	datagram = bpf_ntohs(outer->ipv4.total_length);
 	if (datagram > skb->len - ETH_HLEN || datagram < STACK_IPIP_IPV4__OVERHEAD + sizeof(*ipv4))
-		return refuse(&counters->refused_ipip__length, skb);
+		return refuse(&counters->refused_ipip.length, skb);
 
 	switch (outer->ipv4.protocol) {
 	case IPPROTO_IPIP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_ipip__payload, skb);
+			return refuse(&counters->refused_ipip.payload, skb);
 		break;
 	case IPPROTO_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_ipip__truncated, skb);
+			return refuse(&counters->refused_ipip.truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_ipip__payload, skb);
+			return refuse(&counters->refused_ipip.payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_ipip__payload, skb);
+		return refuse(&counters->refused_ipip.payload, skb);
 	}
 	/*
 	 * A GSO packet made of several outer packets has one outer header here, and the headers of
@@ -1283,16 +1238,16 @@ static __always_inline int decapsulate_ipip_ipv4(struct __sk_buff *skb, struct c
 	 * apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - STACK_IPIP_IPV4__OVERHEAD)
-		return refuse(&counters->refused_ipip__gso, skb);
+		return refuse(&counters->refused_ipip.gso, skb);
 	if (inner_length > datagram - STACK_IPIP_IPV4__OVERHEAD)
-		return refuse(&counters->refused_ipip__length, skb);
+		return refuse(&counters->refused_ipip.length, skb);
 
 	/* from-exits: ipip from exits.address (two-by-row.yaml:32) */
 	if (may_send_from_exits_ipv4(outer)) {
 		decapsulated = &counters->ingress_rule_from_exits;
 		goto accepted;
 	}
-	return refuse(&counters->refused_ipip__source, skb);
+	return refuse(&counters->refused_ipip.source, skb);
 
 accepted:
 	/*
@@ -1302,7 +1257,7 @@ accepted:
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip__ecn, skb);
+			return refuse(&counters->refused_ipip.ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1310,16 +1265,16 @@ accepted:
 
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip__ecn, skb);
+			return refuse(&counters->refused_ipip.ecn, skb);
 		if (ecn != inner_ecn &&
 			ecn_write_ipv6(skb, ETH_HLEN + STACK_IPIP_IPV4__OVERHEAD,
 				ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_ipip__room, skb);
+			return refuse(&counters->refused_ipip.room, skb);
 	}
 	if (!inner_is_ipv4)
 		flags |= BPF_F_ADJ_ROOM_DECAP_L3_IPV6;
 	if (bpf_skb_adjust_room(skb, -STACK_IPIP_IPV4__OVERHEAD, BPF_ADJ_ROOM_MAC, flags))
-		return refuse(&counters->refused_ipip__room, skb);
+		return refuse(&counters->refused_ipip.room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6),
@@ -1360,11 +1315,11 @@ static __always_inline int decapsulate_ipip_ipv6(
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_ipip__truncated, skb);
+		return refuse(&counters->refused_ipip.truncated, skb);
 	if ((outer->ipv6.version_class_label &
 		    bpf_htonl(STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
 		bpf_htonl(STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED))
-		return refuse(&counters->refused_ipip__version, skb);
+		return refuse(&counters->refused_ipip.version, skb);
 
 	/*
 	 * The lengths must agree with each other; the frame may be longer, padded to Ethernet's
@@ -1372,25 +1327,25 @@ static __always_inline int decapsulate_ipip_ipv6(
 	 */
 	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
 	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4))
-		return refuse(&counters->refused_ipip__length, skb);
+		return refuse(&counters->refused_ipip.length, skb);
 
 	switch (protocol) {
 	case IPPROTO_IPIP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_ipip__payload, skb);
+			return refuse(&counters->refused_ipip.payload, skb);
 		break;
 	case IPPROTO_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_ipip__truncated, skb);
+			return refuse(&counters->refused_ipip.truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_ipip__payload, skb);
+			return refuse(&counters->refused_ipip.payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_ipip__payload, skb);
+		return refuse(&counters->refused_ipip.payload, skb);
 	}
 	/*
 	 * A GSO packet made of several outer packets has one outer header here, and the headers of
@@ -1398,16 +1353,16 @@ static __always_inline int decapsulate_ipip_ipv6(
 	 * apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_ipip__gso, skb);
+		return refuse(&counters->refused_ipip.gso, skb);
 	if (inner_length > datagram - overhead)
-		return refuse(&counters->refused_ipip__length, skb);
+		return refuse(&counters->refused_ipip.length, skb);
 
 	/* from-exits: ipip from exits.address (two-by-row.yaml:32) */
 	if (may_send_from_exits_ipv6(outer)) {
 		decapsulated = &counters->ingress_rule_from_exits;
 		goto accepted;
 	}
-	return refuse(&counters->refused_ipip__source, skb);
+	return refuse(&counters->refused_ipip.source, skb);
 
 accepted:
 	/*
@@ -1418,7 +1373,7 @@ accepted:
 		ecn = ecn_decapsulated(
 			ecn_of_ipv6(outer->ipv6.version_class_label), ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip__ecn, skb);
+			return refuse(&counters->refused_ipip.ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1426,15 +1381,15 @@ accepted:
 
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip__ecn, skb);
+			return refuse(&counters->refused_ipip.ecn, skb);
 		if (ecn != inner_ecn &&
 			ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_ipip__room, skb);
+			return refuse(&counters->refused_ipip.room, skb);
 	}
 	if (inner_is_ipv4)
 		flags |= BPF_F_ADJ_ROOM_DECAP_L3_IPV4;
 	if (bpf_skb_adjust_room(skb, -(__s32)overhead, BPF_ADJ_ROOM_MAC, flags))
-		return refuse(&counters->refused_ipip__room, skb);
+		return refuse(&counters->refused_ipip.room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), overhead);
@@ -1473,16 +1428,16 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 	ipv4 = (void *)outer + STACK_GRE_IPV4__OVERHEAD;
 	ipv6 = (void *)outer + STACK_GRE_IPV4__OVERHEAD;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_gre__truncated, skb);
+		return refuse(&counters->refused_gre.truncated, skb);
 	if (outer->ipv4.version_ihl != STACK_GRE_IPV4__IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_gre__options, skb);
+		return refuse(&counters->refused_gre.options, skb);
 	if (outer->ipv4.fragment & bpf_htons(STACK_GRE_IPV4__IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_gre__fragment, skb);
+		return refuse(&counters->refused_gre.fragment, skb);
 	if ((outer->gre.flags_version & bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED)) !=
 		bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED))
 		return refuse(&counters->refused_gre__gre_flags, skb);
 	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_gre__header_checksum, skb);
+		return refuse(&counters->refused_gre.header_checksum, skb);
 
 	/*
 	 * The lengths must agree with each other; the frame may be longer, padded to Ethernet's
@@ -1490,25 +1445,25 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 	 */
 	datagram = bpf_ntohs(outer->ipv4.total_length);
 	if (datagram > skb->len - ETH_HLEN || datagram < STACK_GRE_IPV4__OVERHEAD + sizeof(*ipv4))
-		return refuse(&counters->refused_gre__length, skb);
+		return refuse(&counters->refused_gre.length, skb);
 
 	switch (bpf_ntohs(outer->gre.protocol)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_gre__payload, skb);
+			return refuse(&counters->refused_gre.payload, skb);
 		break;
 	case ETH_P_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_gre__truncated, skb);
+			return refuse(&counters->refused_gre.truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_gre__payload, skb);
+			return refuse(&counters->refused_gre.payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_gre__payload, skb);
+		return refuse(&counters->refused_gre.payload, skb);
 	}
 	/*
 	 * A GSO packet made of several outer packets has one outer header here, and the headers of
@@ -1516,12 +1471,12 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 	 * apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - STACK_GRE_IPV4__OVERHEAD)
-		return refuse(&counters->refused_gre__gso, skb);
+		return refuse(&counters->refused_gre.gso, skb);
 	if (inner_length > datagram - STACK_GRE_IPV4__OVERHEAD)
-		return refuse(&counters->refused_gre__length, skb);
+		return refuse(&counters->refused_gre.length, skb);
 	packet = parse_inner(skb, ETH_HLEN + STACK_GRE_IPV4__OVERHEAD, inner_is_ipv4);
 	if (!packet)
-		return refuse(&counters->refused_gre__payload, skb);
+		return refuse(&counters->refused_gre.payload, skb);
 
 	/*
 	 * from-gre: gre from exits.address inner 10.0.0.0/8, in keys, mark endpoint.tenant
@@ -1539,7 +1494,7 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 			goto accepted;
 		}
 	}
-	return refuse(listed ? &counters->refused_gre__match : &counters->refused_gre__source, skb);
+	return refuse(listed ? &counters->refused_gre.match : &counters->refused_gre.source, skb);
 
 accepted:
 	/*
@@ -1549,7 +1504,7 @@ accepted:
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre__ecn, skb);
+			return refuse(&counters->refused_gre.ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1557,16 +1512,16 @@ accepted:
 
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre__ecn, skb);
+			return refuse(&counters->refused_gre.ecn, skb);
 		if (ecn != inner_ecn &&
 			ecn_write_ipv6(skb, ETH_HLEN + STACK_GRE_IPV4__OVERHEAD,
 				ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_gre__room, skb);
+			return refuse(&counters->refused_gre.room, skb);
 	}
 	if (!inner_is_ipv4)
 		flags |= BPF_F_ADJ_ROOM_DECAP_L3_IPV6;
 	if (bpf_skb_adjust_room(skb, -STACK_GRE_IPV4__OVERHEAD, BPF_ADJ_ROOM_MAC, flags))
-		return refuse(&counters->refused_gre__room, skb);
+		return refuse(&counters->refused_gre.room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	skb->mark = mark;
@@ -1613,11 +1568,11 @@ static __always_inline int decapsulate_gre_ipv6(
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_gre__truncated, skb);
+		return refuse(&counters->refused_gre.truncated, skb);
 	if ((outer->ipv6.version_class_label &
 		    bpf_htonl(STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
 		bpf_htonl(STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED))
-		return refuse(&counters->refused_gre__version, skb);
+		return refuse(&counters->refused_gre.version, skb);
 	if ((behind->gre.flags_version & bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED)) !=
 		bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED))
 		return refuse(&counters->refused_gre__gre_flags, skb);
@@ -1628,25 +1583,25 @@ static __always_inline int decapsulate_gre_ipv6(
 	 */
 	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
 	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4))
-		return refuse(&counters->refused_gre__length, skb);
+		return refuse(&counters->refused_gre.length, skb);
 
 	switch (bpf_ntohs(behind->gre.protocol)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_gre__payload, skb);
+			return refuse(&counters->refused_gre.payload, skb);
 		break;
 	case ETH_P_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_gre__truncated, skb);
+			return refuse(&counters->refused_gre.truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_gre__payload, skb);
+			return refuse(&counters->refused_gre.payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_gre__payload, skb);
+		return refuse(&counters->refused_gre.payload, skb);
 	}
 	/*
 	 * A GSO packet made of several outer packets has one outer header here, and the headers of
@@ -1654,12 +1609,12 @@ static __always_inline int decapsulate_gre_ipv6(
 	 * apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_gre__gso, skb);
+		return refuse(&counters->refused_gre.gso, skb);
 	if (inner_length > datagram - overhead)
-		return refuse(&counters->refused_gre__length, skb);
+		return refuse(&counters->refused_gre.length, skb);
 	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
 	if (!packet)
-		return refuse(&counters->refused_gre__payload, skb);
+		return refuse(&counters->refused_gre.payload, skb);
 
 	/*
 	 * from-gre: gre from exits.address inner 10.0.0.0/8, in keys, mark endpoint.tenant
@@ -1677,7 +1632,7 @@ static __always_inline int decapsulate_gre_ipv6(
 			goto accepted;
 		}
 	}
-	return refuse(listed ? &counters->refused_gre__match : &counters->refused_gre__source, skb);
+	return refuse(listed ? &counters->refused_gre.match : &counters->refused_gre.source, skb);
 
 accepted:
 	/*
@@ -1688,7 +1643,7 @@ accepted:
 		ecn = ecn_decapsulated(
 			ecn_of_ipv6(outer->ipv6.version_class_label), ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre__ecn, skb);
+			return refuse(&counters->refused_gre.ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1696,15 +1651,15 @@ accepted:
 
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre__ecn, skb);
+			return refuse(&counters->refused_gre.ecn, skb);
 		if (ecn != inner_ecn &&
 			ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_gre__room, skb);
+			return refuse(&counters->refused_gre.room, skb);
 	}
 	if (inner_is_ipv4)
 		flags |= BPF_F_ADJ_ROOM_DECAP_L3_IPV4;
 	if (bpf_skb_adjust_room(skb, -(__s32)overhead, BPF_ADJ_ROOM_MAC, flags))
-		return refuse(&counters->refused_gre__room, skb);
+		return refuse(&counters->refused_gre.room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	skb->mark = mark;

@@ -9,6 +9,7 @@
 #include "encap_bpf.h"
 #include "encap_address.h"
 #include "encap_wire.h"
+#include "encap_counters.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_flow.h"
@@ -108,11 +109,6 @@ struct {
 	__type(value, __u32);
 } own_addresses SEC(".maps");
 
-struct counter {
-	__u64 packets; /* segments on the wire */
-	__u64 bytes; /* of IP packets, without Ethernet */
-};
-
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
 	/* rule replies: encapsulated as it came in (vxlan-return.yaml:30) */
@@ -142,32 +138,10 @@ struct counters {
 	/* other headers, by a TCP segment that does not fit its connection: not learned */
 	struct counter flows_disbelieved;
 	struct counter flows_evicted; /* a flow that was not idle yet gave way to another */
-	struct counter refused_vxlan__truncated; /* vxlan: shorter than its headers: dropped */
-	/* vxlan: IPv4 options in the outer header: dropped */
-	struct counter refused_vxlan__options;
-	struct counter refused_vxlan__fragment; /* vxlan: a fragment of an outer packet: dropped */
+	struct refusals refused_vxlan;
 	struct counter refused_vxlan__vxlan_flags; /* vxlan: wrong vxlan flags: dropped */
 	/* vxlan: wrong ethernet destination: dropped */
 	struct counter refused_vxlan__ethernet_destination;
-	/* vxlan: a wrong outer header checksum: dropped */
-	struct counter refused_vxlan__header_checksum;
-	/* vxlan: lengths that contradict the packet: dropped */
-	struct counter refused_vxlan__length;
-	/* vxlan: a VLAN tag in the inner frame, other than of VLAN 0: dropped */
-	struct counter refused_vxlan__vlan;
-	/* vxlan: what is inside is no IPv4 or IPv6 packet: dropped */
-	struct counter refused_vxlan__payload;
-	/* vxlan: an outer source that no rule lists: dropped */
-	struct counter refused_vxlan__source;
-	/* vxlan: an inner packet that no rule matches: dropped */
-	struct counter refused_vxlan__match;
-	/* vxlan: congestion marked on a packet that cannot say so (RFC 6040): dropped */
-	struct counter refused_vxlan__ecn;
-	/* vxlan: a super-packet of several outer packets: dropped */
-	struct counter refused_vxlan__gso;
-	/* vxlan: the kernel could not take the headers off: dropped */
-	struct counter refused_vxlan__room;
-	struct counter refused_vxlan__version; /* vxlan: a wrong outer IP version: dropped */
 };
 
 struct {
@@ -182,17 +156,6 @@ static __always_inline struct counters *counters_of_this_cpu(void)
 	__u32 only = 0;
 
 	return bpf_map_lookup_elem(&counters, &only);
-}
-
-static __always_inline __u32 segments_of(const struct __sk_buff *skb)
-{
-	return skb->gso_segs ? skb->gso_segs : 1;
-}
-
-static __always_inline void count(struct counter *counter, const struct __sk_buff *skb)
-{
-	counter->packets += segments_of(skb);
-	counter->bytes += skb->len - ETH_HLEN;
 }
 
 /* What the rules and the headers want to know of an IP packet. */
@@ -1231,11 +1194,11 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 	linearize(skb, ETH_HLEN + STACK_VXLAN_IPV4__OVERHEAD + sizeof(*tag) + INNER_HEADERS_MAX);
 	outer = packet_data(skb) + ETH_HLEN;
 	if ((void *)outer + overhead > packet_end(skb))
-		return refuse(&counters->refused_vxlan__truncated, skb);
+		return refuse(&counters->refused_vxlan.truncated, skb);
 	if (outer->ipv4.version_ihl != STACK_VXLAN_IPV4__IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_vxlan__options, skb);
+		return refuse(&counters->refused_vxlan.options, skb);
 	if (outer->ipv4.fragment & bpf_htons(STACK_VXLAN_IPV4__IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_vxlan__fragment, skb);
+		return refuse(&counters->refused_vxlan.fragment, skb);
 	if ((outer->vxlan.flags & bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_COMPARED)) !=
 		bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED))
 		return refuse(&counters->refused_vxlan__vxlan_flags, skb);
@@ -1247,18 +1210,18 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 		/* VLAN 0 is none: such a tag carries a priority alone (IEEE 802.1Q, 6.9.1). */
 		tag = (void *)outer + overhead;
 		if ((void *)(tag + 1) > packet_end(skb))
-			return refuse(&counters->refused_vxlan__truncated, skb);
+			return refuse(&counters->refused_vxlan.truncated, skb);
 		if (tag->control & bpf_htons(VLAN_VID_MASK))
-			return refuse(&counters->refused_vxlan__vlan, skb);
+			return refuse(&counters->refused_vxlan.vlan, skb);
 		type = tag->type;
 		overhead += sizeof(*tag);
 	}
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_vxlan__truncated, skb);
+		return refuse(&counters->refused_vxlan.truncated, skb);
 	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_vxlan__header_checksum, skb);
+		return refuse(&counters->refused_vxlan.header_checksum, skb);
 
 	/*
 	 * The lengths must agree with each other; the frame may be longer, padded to Ethernet's
@@ -1267,25 +1230,25 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 	datagram = bpf_ntohs(outer->ipv4.total_length);
 	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4) ||
 		bpf_ntohs(outer->udp.length) != datagram - offsetof(struct stack_vxlan_ipv4, udp))
-		return refuse(&counters->refused_vxlan__length, skb);
+		return refuse(&counters->refused_vxlan.length, skb);
 
 	switch (bpf_ntohs(type)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_vxlan__payload, skb);
+			return refuse(&counters->refused_vxlan.payload, skb);
 		break;
 	case ETH_P_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_vxlan__truncated, skb);
+			return refuse(&counters->refused_vxlan.truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_vxlan__payload, skb);
+			return refuse(&counters->refused_vxlan.payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_vxlan__payload, skb);
+		return refuse(&counters->refused_vxlan.payload, skb);
 	}
 	/*
 	 * A GSO packet made of several outer packets has one outer header here, and the headers of
@@ -1293,18 +1256,18 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 	 * apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_vxlan__gso, skb);
+		return refuse(&counters->refused_vxlan.gso, skb);
 	/*
 	 * Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for
 	 * theirs, and loses them.
 	 */
 	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
-		return refuse(&counters->refused_vxlan__gso, skb);
+		return refuse(&counters->refused_vxlan.gso, skb);
 	if (inner_length > datagram - overhead)
-		return refuse(&counters->refused_vxlan__length, skb);
+		return refuse(&counters->refused_vxlan.length, skb);
 	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
 	if (!packet)
-		return refuse(&counters->refused_vxlan__payload, skb);
+		return refuse(&counters->refused_vxlan.payload, skb);
 
 	/* from-lb: vxlan from balancers inner vips, learned for replies (vxlan-return.yaml:23) */
 	if (may_send_from_lb_ipv4(outer)) {
@@ -1328,7 +1291,7 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 		}
 	}
 	return refuse(
-		listed ? &counters->refused_vxlan__match : &counters->refused_vxlan__source, skb);
+		listed ? &counters->refused_vxlan.match : &counters->refused_vxlan.source, skb);
 
 accepted:
 	/*
@@ -1338,7 +1301,7 @@ accepted:
 	if (inner_is_ipv4) {
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_vxlan__ecn, skb);
+			return refuse(&counters->refused_vxlan.ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1346,10 +1309,10 @@ accepted:
 
 		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_vxlan__ecn, skb);
+			return refuse(&counters->refused_vxlan.ecn, skb);
 		if (ecn != inner_ecn &&
 			ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_vxlan__room, skb);
+			return refuse(&counters->refused_vxlan.room, skb);
 	}
 	diff = overhead;
 	if (!inner_is_ipv4 && !skb->gso_size) {
@@ -1358,11 +1321,11 @@ accepted:
 		 * IPv6's header is longer.
 		 */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
-			return refuse(&counters->refused_vxlan__room, skb);
+			return refuse(&counters->refused_vxlan.room, skb);
 		diff += IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_vxlan__room, skb);
+		return refuse(&counters->refused_vxlan.room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	if (packet->transport)
@@ -1414,11 +1377,11 @@ static __always_inline int decapsulate_vxlan_ipv6(
 	outer = packet_data(skb) + ETH_HLEN;
 	behind = (void *)outer + extension; /* the same layout, for the headers behind the option */
 	if ((void *)outer + overhead > packet_end(skb))
-		return refuse(&counters->refused_vxlan__truncated, skb);
+		return refuse(&counters->refused_vxlan.truncated, skb);
 	if ((outer->ipv6.version_class_label &
 		    bpf_htonl(STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
 		bpf_htonl(STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED))
-		return refuse(&counters->refused_vxlan__version, skb);
+		return refuse(&counters->refused_vxlan.version, skb);
 	if ((behind->vxlan.flags & bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_COMPARED)) !=
 		bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED))
 		return refuse(&counters->refused_vxlan__vxlan_flags, skb);
@@ -1430,16 +1393,16 @@ static __always_inline int decapsulate_vxlan_ipv6(
 		/* VLAN 0 is none: such a tag carries a priority alone (IEEE 802.1Q, 6.9.1). */
 		tag = (void *)outer + overhead;
 		if ((void *)(tag + 1) > packet_end(skb))
-			return refuse(&counters->refused_vxlan__truncated, skb);
+			return refuse(&counters->refused_vxlan.truncated, skb);
 		if (tag->control & bpf_htons(VLAN_VID_MASK))
-			return refuse(&counters->refused_vxlan__vlan, skb);
+			return refuse(&counters->refused_vxlan.vlan, skb);
 		type = tag->type;
 		overhead += sizeof(*tag);
 	}
 	ipv4 = (void *)outer + overhead;
 	ipv6 = (void *)outer + overhead;
 	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_vxlan__truncated, skb);
+		return refuse(&counters->refused_vxlan.truncated, skb);
 
 	/*
 	 * The lengths must agree with each other; the frame may be longer, padded to Ethernet's
@@ -1449,25 +1412,25 @@ static __always_inline int decapsulate_vxlan_ipv6(
 	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4) ||
 		bpf_ntohs(behind->udp.length) !=
 			datagram - extension - offsetof(struct stack_vxlan_ipv6, udp))
-		return refuse(&counters->refused_vxlan__length, skb);
+		return refuse(&counters->refused_vxlan.length, skb);
 
 	switch (bpf_ntohs(type)) {
 	case ETH_P_IP:
 		inner_is_ipv4 = true;
 		inner_length = bpf_ntohs(ipv4->total_length);
 		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_vxlan__payload, skb);
+			return refuse(&counters->refused_vxlan.payload, skb);
 		break;
 	case ETH_P_IPV6:
 		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_vxlan__truncated, skb);
+			return refuse(&counters->refused_vxlan.truncated, skb);
 		inner_is_ipv4 = false;
 		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
 		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_vxlan__payload, skb);
+			return refuse(&counters->refused_vxlan.payload, skb);
 		break;
 	default:
-		return refuse(&counters->refused_vxlan__payload, skb);
+		return refuse(&counters->refused_vxlan.payload, skb);
 	}
 	/*
 	 * A GSO packet made of several outer packets has one outer header here, and the headers of
@@ -1475,18 +1438,18 @@ static __always_inline int decapsulate_vxlan_ipv6(
 	 * apart.
 	 */
 	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_vxlan__gso, skb);
+		return refuse(&counters->refused_vxlan.gso, skb);
 	/*
 	 * Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for
 	 * theirs, and loses them.
 	 */
 	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
-		return refuse(&counters->refused_vxlan__gso, skb);
+		return refuse(&counters->refused_vxlan.gso, skb);
 	if (inner_length > datagram - overhead)
-		return refuse(&counters->refused_vxlan__length, skb);
+		return refuse(&counters->refused_vxlan.length, skb);
 	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
 	if (!packet)
-		return refuse(&counters->refused_vxlan__payload, skb);
+		return refuse(&counters->refused_vxlan.payload, skb);
 
 	/* from-lb: vxlan from balancers inner vips, learned for replies (vxlan-return.yaml:23) */
 	if (may_send_from_lb_ipv6(outer)) {
@@ -1510,7 +1473,7 @@ static __always_inline int decapsulate_vxlan_ipv6(
 		}
 	}
 	return refuse(
-		listed ? &counters->refused_vxlan__match : &counters->refused_vxlan__source, skb);
+		listed ? &counters->refused_vxlan.match : &counters->refused_vxlan.source, skb);
 
 accepted:
 	/*
@@ -1521,7 +1484,7 @@ accepted:
 		ecn = ecn_decapsulated(
 			ecn_of_ipv6(outer->ipv6.version_class_label), ipv4->tos & ECN_MASK);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_vxlan__ecn, skb);
+			return refuse(&counters->refused_vxlan.ecn, skb);
 		if (ecn != (ipv4->tos & ECN_MASK))
 			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
 	} else {
@@ -1529,10 +1492,10 @@ accepted:
 
 		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
 		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_vxlan__ecn, skb);
+			return refuse(&counters->refused_vxlan.ecn, skb);
 		if (ecn != inner_ecn &&
 			ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_vxlan__room, skb);
+			return refuse(&counters->refused_vxlan.room, skb);
 	}
 	diff = overhead;
 	if (inner_is_ipv4 && !skb->gso_size) {
@@ -1541,11 +1504,11 @@ accepted:
 		 * IPv6's header is longer.
 		 */
 		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
-			return refuse(&counters->refused_vxlan__room, skb);
+			return refuse(&counters->refused_vxlan.room, skb);
 		diff -= IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_vxlan__room, skb);
+		return refuse(&counters->refused_vxlan.room, skb);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner_length;
 	if (packet->transport)

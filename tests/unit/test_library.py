@@ -76,18 +76,18 @@ def test_a_bundle_has_the_headers_that_its_c_includes() -> None:
 
 # Lines of the C of each example: no more than these. They fall with everything that the library takes over.
 MOST_LINES = {
-    "gre-tenants": 1223,
-    "gue-dsr": 812,
-    "gue-edge": 1801,
-    "gwlb": 1354,
-    "ipip-sites": 1112,
-    "teams": 3037,
-    "tenants-by-cgroup": 1420,
-    "two-by-row": 1792,
-    "vxlan-overlay": 1508,
-    "vxlan-return": 1641,
+    "gre-tenants": 1194,
+    "gue-dsr": 782,
+    "gue-edge": 1771,
+    "gwlb": 1325,
+    "ipip-sites": 1082,
+    "teams": 2993,
+    "tenants-by-cgroup": 1405,
+    "two-by-row": 1747,
+    "vxlan-overlay": 1473,
+    "vxlan-return": 1604,
 }
-MOST_LINES_TOGETHER = 15700
+MOST_LINES_TOGETHER = 15376
 
 
 def lines_of(name: str) -> list[str]:

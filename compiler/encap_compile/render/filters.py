@@ -8,7 +8,7 @@ from typing import Any
 from .. import ir
 from ..hooks import HOOKS
 from ..lower.conditions import LINK_LOCAL
-from ..lower.counters import refusal
+from ..lower.counters import refusal_member
 from ..lower.names import row_name_constant
 from ..lower.tables import row_id
 from . import assignments, conditions
@@ -314,7 +314,7 @@ def link_local_condition(egress: ir.EgressProgram, program: ir.Program) -> str:
 
 
 def reason(decapsulator: ir.Decapsulator, what: str) -> str:
-    return refusal(decapsulator.stack.encapsulation, what)
+    return refusal_member(decapsulator.stack.encapsulation, what)
 
 
 def condition(found: Sequence[ir.Condition], program: ir.Program, packet: str = "packet->") -> str:

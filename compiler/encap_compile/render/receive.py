@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import ir
-from ..lower.counters import refusal
+from ..lower.counters import refusal_member
 from .assignments import next_name
 from .conditions import PROTOCOLS, _prefix
 
@@ -50,7 +50,7 @@ def word_checks(decapsulator: ir.Decapsulator, behind: bool = False) -> list[str
     for check in decapsulator.checks:
         if behind != bool(tail and check.layer in tail.behind):
             continue
-        counter = refusal(decapsulator.stack.encapsulation, check.reason)
+        counter = refusal_member(decapsulator.stack.encapsulation, check.reason)
         wrong = _differs(check, decapsulator)
         lines += [f"if ({wrong})", f"\treturn refuse(&counters->{counter}, skb);"]
     return lines
@@ -204,7 +204,7 @@ def learned_value(field: ir.LearnedField, decapsulator: ir.Decapsulator) -> str:
 
 
 def lookup_reason(rule: ir.IngressRule, decapsulator: ir.Decapsulator) -> str:
-    return refusal(decapsulator.stack.encapsulation, _identifier(rule, decapsulator).reason)
+    return refusal_member(decapsulator.stack.encapsulation, _identifier(rule, decapsulator).reason)
 
 
 def received_tables(program: ir.Program) -> list[tuple[ir.TableMap, str, str]]:
