@@ -372,13 +372,26 @@ class Learn(NamedTuple):
 
 
 class CounterMember(NamedTuple):
-    """A member of `struct counters`. `text` says what happened, `place` which spec line asked for it."""
+    """A counter. `text` says what happened, `place` which spec line asked for it.
+
+    `member` is where it stands in `struct counters`, as the C says it, `offset` the same in bytes.
+    """
 
     name: str
     kind: str  # chosen, passed, dropped, refused, decapsulated, flows, connect
     text: str
     place: str
     formerly: str = ""  # what the first release called it
+    member: str = ""
+    offset: int = 0
+
+
+class CounterSlot(NamedTuple):
+    """A member of `struct counters`: one counter, or a struct of those that the library itself counts in."""
+
+    type: str  # counter, or the library's struct
+    name: str
+    comment: str
 
 
 class PacketNeeds(NamedTuple):
@@ -770,6 +783,7 @@ class Program(NamedTuple):
     tables: tuple[TableMap, ...]
     address_maps: tuple[AddressMap, ...]
     counters: tuple[CounterMember, ...]
+    counter_slots: tuple[CounterSlot, ...]
     packet: PacketNeeds
     egress: EgressProgram
     ingress: IngressProgram | None

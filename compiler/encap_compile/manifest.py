@@ -3,8 +3,8 @@
 The compiler writes it (`lower` decides it, `bundle` adds hashes and the toolchain); `encapctl` reads it and needs
 nothing else: no spec, no templates, no clang. All offsets and sizes are bytes.
 
-The file format is versioned by `FORMAT_VERSION`, MAJOR.MINOR. A loader ignores members that it does not know, and refuses
-another major version; what it may not ignore has a name in `requires`, see `requirements`.
+The file format is versioned by `FORMAT_VERSION`, MAJOR.MINOR. A loader ignores members that it does not know, and
+refuses another major version; what it may not ignore has a name in `requires`, see `requirements`.
 """
 
 # Annotations are not postponed here: `manifest_io` reads documents by them, and evaluating texts would take longer.

@@ -61,7 +61,7 @@ class Bundle:
 
 
 def open_bundle(directory: Path, rows: Mapping[str, Path] | None = None) -> Bundle:
-    """Read a bundle. Raises DiagnosedError: B301 to B303 and B312 for the manifest, B304 to B307 for what it promises."""
+    """Read a bundle. Raises DiagnosedError: B301 to B303, B312 for the manifest, B304 to B307 for its promises."""
     rows = rows or {}
     manifest_path = directory / "manifest.json"
     manifest, document = _load(directory)
