@@ -8,6 +8,7 @@ from typing import NamedTuple
 from .. import ir, manifest
 from ..checks.common import needed_fields, owner_rules
 from ..hooks import HOOKS
+from ..requirements import required
 from ..spec import Reference, Spec, TableField
 from . import counters as counting
 from .address_maps import OWN_ADDRESSES, address_maps, address_sets
@@ -242,7 +243,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         toolchain=manifest.Toolchain("", "", "", ()),
         inputs=manifest.Inputs("", "", {}, "", ""),
     )
-    return Lowered(program, described, prefix_files, contract)
+    requires, release = required(described)
+    return Lowered(program, replace(described, requires=requires, needs_release=release), prefix_files, contract)
 
 
 def _flows(program: ir.Program) -> tuple[str, ...]:
