@@ -26,7 +26,13 @@ def constant_groups(
 
 
 def _group(stack: ir.Stack, encapsulates: bool, received: ir.Decapsulator | None) -> ir.ConstantGroup:
-    constants = [ir.NamedConstant(stack.overhead_constant, str(stack.overhead), "bytes")]
+    constants = []
+    if encapsulates:
+        constants.append(ir.NamedConstant(stack.overhead_constant, str(stack.overhead), "bytes"))
+    if received and stack.layers[1:]:
+        behind = f"bytes behind the outer IP header{f', up to {stack.tail.received}' if stack.tail else ''}"
+        size = stack.tail.fixed if stack.tail else stack.overhead
+        constants.append(ir.NamedConstant(stack.fixed_constant, str(size - stack.outer_size), behind))
     if stack.tail is not None and (received or stack.tail.options is None):
         constants.append(ir.NamedConstant(f"{stack.tail.member}_MAX".upper(), str(stack.tail.most), "bytes"))
     constants += _options(stack, received is not None)
@@ -41,6 +47,8 @@ def _group(stack: ir.Stack, encapsulates: bool, received: ir.Decapsulator | None
             base = _checksum_base(layer)
             constants.append(ir.NamedConstant(layer.checksum_base, f"{base:#06x}", "sum of the constant words above"))
     for check in received.checks if received else ():
+        if check.layer == stack.layers[0].member:
+            continue  # validated by the library
         digits = check.bits // 4 + 2
         if check.mask_constant:
             constants.append(
@@ -59,8 +67,6 @@ def _options(stack: ir.Stack, received: bool) -> list[ir.NamedConstant]:
         return []
     constants = []
     if received:
-        fixed = f"bytes up to the {stack.tail.layer} options, which differ"
-        constants.append(ir.NamedConstant(f"{stack.constant}__FIXED", str(stack.tail.fixed), fixed))
         options = stack.tail.options
         said = "in an option's head: how many words follow it"
         constants.append(ir.NamedConstant(f"{options.constant}_LENGTH", f"{options.length:#x}", said))

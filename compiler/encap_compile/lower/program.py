@@ -160,10 +160,6 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         includes.append("encap_syn.h")
     if owners:
         includes.append("encap_socket.h")
-    if any(d.encapsulation_limit for d in (ingress.decapsulators if ingress else ())):
-        includes.append("encap_limit.h")
-    if any(d.tagged for d in (ingress.decapsulators if ingress else ())):
-        includes.append("encap_vlan.h")
     fitting = fit_constants(spec, in_use, fit)
     program = ir.Program(
         name=spec.name,
