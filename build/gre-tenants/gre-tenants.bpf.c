@@ -13,7 +13,7 @@
 #include "encap_syn.h"
 #include "encap_limit.h"
 
-/* gre: ipv4 / gre, 28 bytes (gre-tenants.yaml:12) */
+/* encapsulations.gre: ipv4 / gre, 28 bytes */
 #define STACK_GRE_IPV4__OVERHEAD 28 /* bytes */
 #define STACK_GRE_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
 #define STACK_GRE_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
@@ -27,7 +27,7 @@
 #define ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED 0xfc07 /* on receive: all but reserved1 */
 #define ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED 0x2000
 
-/* gre: ipv6 / gre, 48 bytes (gre-tenants.yaml:12) */
+/* encapsulations.gre: ipv6 / gre, 48 bytes */
 #define STACK_GRE_IPV6__OVERHEAD 48 /* bytes */
 #define STACK_GRE_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
 #define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
@@ -103,7 +103,7 @@ struct host {
 
 const volatile struct host host SEC(".rodata.host") = {};
 
-/* tenants: found by mark, destination, exact, for each promised prefix length (gre-tenants.yaml:16) */
+/* endpoints.tenants: found by mark, destination, exact, for each promised prefix length */
 struct key_tenants {
 	__u32 prefixlen; /* significant bits of what follows */
 	__u32 mark;
@@ -124,7 +124,7 @@ struct {
 	__type(value, struct row_tenants);
 } table_tenants SEC(".maps");
 
-/* keys: found by received.gre.key, exact (gre-tenants.yaml:26) */
+/* endpoints.keys: found by received.gre.key, exact */
 struct key_keys {
 	__u32 received_gre_key;
 };
@@ -166,9 +166,9 @@ struct counter {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_rule_tenants; /* rule tenants: encapsulated (gre-tenants.yaml:36) */
-	struct counter egress_miss_tenants; /* rule tenants: no row in tenants, dropped (gre-tenants.yaml:36) */
-	struct counter egress_default; /* no rule: passed in the clear (gre-tenants.yaml:37) */
+	struct counter egress_rule_tenants; /* rule tenants: encapsulated (egress.rules.tenants) */
+	struct counter egress_miss_tenants; /* rule tenants: no row in tenants, dropped (egress.rules.tenants) */
+	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
 	struct counter egress_own_stack; /* already encapsulated by this host: passed */
@@ -180,7 +180,7 @@ struct counters {
 		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter
 		ingress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_rule_gateways; /* rule gateways: decapsulated (gre-tenants.yaml:40) */
+	struct counter ingress_rule_gateways; /* rule gateways: decapsulated (ingress.rules.gateways) */
 	struct counter refused_gre__truncated; /* gre: shorter than its headers: dropped */
 	struct counter refused_gre__options; /* gre: IPv4 options in the outer header: dropped */
 	struct counter refused_gre__fragment; /* gre: a fragment of an outer packet: dropped */
@@ -620,7 +620,7 @@ static __always_inline __be16 length_field(__u32 length)
 	return length > 0xffff ? 0 : bpf_htons(length);
 }
 
-/* ipv4 / gre (gre-tenants.yaml:12), with the values of a row of tenants. */
+/* encapsulations.gre: ipv4 / gre, with the values of a row of tenants. */
 static __always_inline int encapsulate_tenants__gre_ipv4(
 	struct __sk_buff *skb, const struct packet *packet, const struct row_tenants *row, struct counters *counters)
 {
@@ -679,7 +679,7 @@ static __always_inline int encapsulate_tenants__gre_ipv4(
 	return bpf_redirect_neigh(skb->ifindex, NULL, 0, 0);
 }
 
-/* ipv6 / gre (gre-tenants.yaml:12), with the values of a row of tenants. */
+/* encapsulations.gre: ipv6 / gre, with the values of a row of tenants. */
 static __always_inline int encapsulate_tenants__gre_ipv6(
 	struct __sk_buff *skb, const struct packet *packet, const struct row_tenants *row, struct counters *counters)
 {
@@ -747,7 +747,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 {
 	const struct row_tenants *row_tenants;
 
-	/* tenants: mark 0x1000-0x1fff -> tenants, no row: drop (gre-tenants.yaml:36) */
+	/* egress.rules.tenants */
 	if ((packet->mark >= 0x1000 && packet->mark <= 0x1fff)) {
 		row_tenants = find_in_tenants(packet);
 		if (row_tenants) {
@@ -759,7 +759,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	}
 
 	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* default: pass (gre-tenants.yaml:37) */
+	return TC_ACT_UNSPEC; /* egress.default */
 
 encapsulate_tenants:
 	return encapsulate_tenants(skb, packet, row_tenants, counters);
@@ -846,7 +846,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }
 
-/* gateways: who may send (gre-tenants.yaml:40) */
+/* ingress.rules.gateways.from: who may send. */
 static __always_inline bool may_send_gateways_ipv4(const struct stack_gre_ipv4 *outer)
 {
 	return (outer->ipv4.source & bpf_htonl(0xfffffff0)) == bpf_htonl(0xc0000200);
@@ -915,7 +915,7 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 	if (inner_length > datagram - STACK_GRE_IPV4__OVERHEAD)
 		return refuse(&counters->refused_gre__length, skb);
 
-	/* gateways: gre from gateways, in keys, mark endpoint.mark (gre-tenants.yaml:40) */
+	/* ingress.rules.gateways */
 	if (may_send_gateways_ipv4(outer)) {
 		decapsulated = &counters->ingress_rule_gateways;
 		row_keys = find_in_keys(bpf_ntohl(outer->gre.key));
@@ -962,7 +962,7 @@ accepted:
 	return TC_ACT_UNSPEC;
 }
 
-/* gateways: who may send (gre-tenants.yaml:40) */
+/* ingress.rules.gateways.from: who may send. */
 static __always_inline bool may_send_gateways_ipv6(const struct stack_gre_ipv6 *outer)
 {
 	return (outer->ipv6.source.word[0] == bpf_htonl(0x20010db8) &&
@@ -1034,7 +1034,7 @@ static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 ext
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_gre__length, skb);
 
-	/* gateways: gre from gateways, in keys, mark endpoint.mark (gre-tenants.yaml:40) */
+	/* ingress.rules.gateways */
 	if (may_send_gateways_ipv6(outer)) {
 		decapsulated = &counters->ingress_rule_gateways;
 		row_keys = find_in_keys(bpf_ntohl(behind->gre.key));

@@ -13,16 +13,16 @@
 #include "encap_syn.h"
 #include "encap_limit.h"
 
-/* gue: ipv4 / udp / gue, 32 bytes (gue-dsr.yaml:9) */
+/* encapsulations.gue: ipv4 / udp / gue, 32 bytes */
 #define STACK_GUE_IPV4__OVERHEAD 32 /* bytes */
 #define GUE_PRIVATE_MAX 124 /* bytes */
-#define ENCAP_GUE__UDP_DESTINATION_PORT 6080 /* gue-dsr.yaml:9 */
+#define ENCAP_GUE__UDP_DESTINATION_PORT 6080 /* encapsulations.gue.udp.destination_port */
 #define STACK_GUE_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
 #define STACK_GUE_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
 #define ENCAP_GUE__GUE_VARIANT_COMPARED 0xc0 /* on receive: variant */
 #define ENCAP_GUE__GUE_CONTROL_COMPARED 0x20 /* on receive: control */
 
-/* gue: ipv6 / udp / gue, 52 bytes (gue-dsr.yaml:9) */
+/* encapsulations.gue: ipv6 / udp / gue, 52 bytes */
 #define STACK_GUE_IPV6__OVERHEAD 52 /* bytes */
 #define STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
 #define STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
@@ -108,13 +108,13 @@ struct counter {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_rule_vip_inside; /* rule vip-inside: dropped (gue-dsr.yaml:17) */
-	struct counter egress_default; /* no rule: passed in the clear (gue-dsr.yaml:18) */
+	struct counter egress_rule_vip_inside; /* rule vip-inside: dropped (egress.rules.vip-inside) */
+	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
 	struct counter
 		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_rule_from_lb; /* rule from-lb: decapsulated (gue-dsr.yaml:9) */
+	struct counter ingress_rule_from_lb; /* rule from-lb: decapsulated (ingress.rules.from-lb) */
 	struct counter refused_gue__truncated; /* gue: shorter than its headers: dropped */
 	struct counter refused_gue__options; /* gue: IPv4 options in the outer header: dropped */
 	struct counter refused_gue__fragment; /* gue: a fragment of an outer packet: dropped */
@@ -354,7 +354,7 @@ __noinline int fit_arrivals(struct __sk_buff *skb)
 /* The rules in the order written; the first that fits decides. */
 static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *packet, struct counters *counters)
 {
-	/* vip-inside: from vips to management: drop (gue-dsr.yaml:17) */
+	/* egress.rules.vip-inside */
 	if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000) &&
 		(packet->source.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) {
 		count(&counters->egress_rule_vip_inside, skb);
@@ -362,7 +362,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	}
 
 	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* default: pass (gue-dsr.yaml:18) */
+	return TC_ACT_UNSPEC; /* egress.default */
 }
 
 SEC("tc")
@@ -424,7 +424,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }
 
-/* from-lb: who may send (gue-dsr.yaml:9) */
+/* ingress.rules.from-lb.from: who may send. */
 static __always_inline bool may_send_from_lb_ipv4(const struct stack_gue_ipv4 *outer)
 {
 	return (outer->ipv4.source & bpf_htonl(0xfffffff0)) == bpf_htonl(0xc0000200);
@@ -509,7 +509,7 @@ static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct co
 	if (!packet)
 		return refuse(&counters->refused_gue__payload, skb);
 
-	/* from-lb: gue from balancers inner vips (gue-dsr.yaml:9) */
+	/* ingress.rules.from-lb */
 	if (may_send_from_lb_ipv4(outer)) {
 		listed = true;
 		if ((packet->is_ipv4 &&
@@ -558,7 +558,7 @@ accepted:
 	return TC_ACT_UNSPEC;
 }
 
-/* from-lb: who may send (gue-dsr.yaml:9) */
+/* ingress.rules.from-lb.from: who may send. */
 static __always_inline bool may_send_from_lb_ipv6(const struct stack_gue_ipv6 *outer)
 {
 	return (outer->ipv6.source.word[0] == bpf_htonl(0x20010db8) &&
@@ -645,7 +645,7 @@ static __always_inline int decapsulate_gue_ipv6(struct __sk_buff *skb, __u32 ext
 	if (!packet)
 		return refuse(&counters->refused_gue__payload, skb);
 
-	/* from-lb: gue from balancers inner vips (gue-dsr.yaml:9) */
+	/* ingress.rules.from-lb */
 	if (may_send_from_lb_ipv6(outer)) {
 		listed = true;
 		if ((packet->is_ipv4 &&

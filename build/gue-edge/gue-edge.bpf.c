@@ -15,7 +15,7 @@
 #include "encap_syn.h"
 #include "encap_limit.h"
 
-/* gue: ipv4 / udp / gue, 32 bytes (gue-edge.yaml:17) */
+/* encapsulations.gue: ipv4 / udp / gue, 32 bytes */
 #define STACK_GUE_IPV4__OVERHEAD 32 /* bytes */
 #define GUE_PRIVATE_MAX 124 /* bytes */
 #define STACK_GUE_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP)
@@ -24,13 +24,13 @@
 #define STACK_GUE_IPV4__IPV4_TTL 64
 #define STACK_GUE_IPV4__IPV4_PROTOCOL 17
 #define STACK_GUE_IPV4__IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
-#define ENCAP_GUE__UDP_DESTINATION_PORT 6080 /* gue-edge.yaml:19 */
+#define ENCAP_GUE__UDP_DESTINATION_PORT 6080 /* encapsulations.gue.udp.destination_port */
 #define STACK_GUE_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
 #define STACK_GUE_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
 #define ENCAP_GUE__GUE_VARIANT_COMPARED 0xc0 /* on receive: variant */
 #define ENCAP_GUE__GUE_CONTROL_COMPARED 0x20 /* on receive: control */
 
-/* gue: ipv6 / udp / gue, 52 bytes (gue-edge.yaml:17) */
+/* encapsulations.gue: ipv6 / udp / gue, 52 bytes */
 #define STACK_GUE_IPV6__OVERHEAD 52 /* bytes */
 #define STACK_GUE_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP)
 #define STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
@@ -42,8 +42,8 @@
 /* What is learned, how much of it, and for how long. */
 #define FLOW_BUCKETS 25000 /* for 200000 flows */
 #define FLOW_WAYS 16 /* flows of a bucket */
-#define LEARN_FROM_LB 0x7de58b8a /* FNV-1a of the rule's name, gue-edge.yaml:27 */
-#define IDLE_LEARN_FROM_LB 350000000000ULL /* ns: 350 s, gue-edge.yaml:27 */
+#define LEARN_FROM_LB 0x7de58b8a /* FNV-1a of the rule's name, ingress.rules.from-lb.learn */
+#define IDLE_LEARN_FROM_LB 350000000000ULL /* ns: 350 s, ingress.rules.from-lb.learn */
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_GUE_IPV4 0x1796c23a
@@ -139,9 +139,9 @@ struct counter {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_rule_replies; /* rule replies: encapsulated as it came in (gue-edge.yaml:30) */
-	struct counter egress_rule_vip_unlearned; /* rule vip-unlearned: dropped (gue-edge.yaml:31) */
-	struct counter egress_default; /* no rule: passed in the clear (gue-edge.yaml:32) */
+	struct counter egress_rule_replies; /* rule replies: encapsulated as it came in (egress.rules.replies) */
+	struct counter egress_rule_vip_unlearned; /* rule vip-unlearned: dropped (egress.rules.vip-unlearned) */
+	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
 	struct counter egress_own_stack; /* already encapsulated by this host: passed */
@@ -153,7 +153,7 @@ struct counters {
 		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter
 		ingress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_rule_from_lb; /* rule from-lb: decapsulated (gue-edge.yaml:23) */
+	struct counter ingress_rule_from_lb; /* rule from-lb: decapsulated (ingress.rules.from-lb) */
 	struct counter flows_learned; /* a flow that was not known: learned */
 	struct counter flows_changed; /* a known flow that came in with other headers: learned anew */
 	struct counter
@@ -795,7 +795,7 @@ __noinline int fits_connection(struct __sk_buff *skb)
 	return fits;
 }
 
-/* from-lb: keep what came in for the answers to a packet (gue-edge.yaml:23) */
+/* ingress.rules.from-lb.learn: keep what came in for the answers to a packet. */
 static __always_inline void learn_rule_from_lb(struct __sk_buff *skb, const struct packet *packet, struct flow *flow,
 	__u32 overhead, struct counters *counters)
 {
@@ -931,7 +931,7 @@ static __always_inline bool has_addresses_of_gue_ipv6(void)
 	return is_given(&host.value_address__ipv6) && is_given(&host.value_gateway__ipv6);
 }
 
-/* ipv4 / udp / gue (gue-edge.yaml:17), with the values that came in. */
+/* encapsulations.gue: ipv4 / udp / gue, with the values that came in. */
 static __always_inline int reflect_replies__gue_ipv4__by_ipv4(
 	struct __sk_buff *skb, const struct packet *packet, const struct learned *row, struct counters *counters)
 {
@@ -999,7 +999,7 @@ static __always_inline int reflect_replies__gue_ipv4__by_ipv4(
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv6 / udp / gue (gue-edge.yaml:17), with the values that came in. */
+/* encapsulations.gue: ipv6 / udp / gue, with the values that came in. */
 static __always_inline int reflect_replies__gue_ipv4__by_ipv6(
 	struct __sk_buff *skb, const struct packet *packet, const struct learned *row, struct counters *counters)
 {
@@ -1058,7 +1058,7 @@ static __always_inline int reflect_replies__gue_ipv4__by_ipv6(
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv6 / udp / gue (gue-edge.yaml:17), with the values that came in. */
+/* encapsulations.gue: ipv6 / udp / gue, with the values that came in. */
 static __always_inline int reflect_replies__gue_ipv6__by_ipv6(
 	struct __sk_buff *skb, const struct packet *packet, const struct learned *row, struct counters *counters)
 {
@@ -1117,7 +1117,7 @@ static __always_inline int reflect_replies__gue_ipv6__by_ipv6(
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv4 / udp / gue (gue-edge.yaml:17), with the values that came in. */
+/* encapsulations.gue: ipv4 / udp / gue, with the values that came in. */
 static __always_inline int reflect_replies__gue_ipv6__by_ipv4(
 	struct __sk_buff *skb, const struct packet *packet, const struct learned *row, struct counters *counters)
 {
@@ -1212,7 +1212,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	if (!flow)
 		return TC_ACT_SHOT;
 
-	/* replies: from vips -> as from-lb came in with gue, unknown flow: next (gue-edge.yaml:30) */
+	/* egress.rules.replies */
 	if ((packet->is_ipv4 && (packet->source.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) ||
 		(!packet->is_ipv4 &&
 			(packet->source.word[0] == bpf_htonl(0x20010db8) &&
@@ -1223,7 +1223,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 		}
 	}
 
-	/* vip-unlearned: from vips: drop (gue-edge.yaml:31) */
+	/* egress.rules.vip-unlearned */
 	if ((packet->is_ipv4 && (packet->source.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) ||
 		(!packet->is_ipv4 &&
 			(packet->source.word[0] == bpf_htonl(0x20010db8) &&
@@ -1233,7 +1233,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	}
 
 	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* default: pass (gue-edge.yaml:32) */
+	return TC_ACT_UNSPEC; /* egress.default */
 
 reflect_replies:
 	return reflect_replies(skb, packet, &flow->learned, counters);
@@ -1319,7 +1319,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }
 
-/* from-lb: who may send (gue-edge.yaml:23) */
+/* ingress.rules.from-lb.from: who may send. */
 static __always_inline bool may_send_from_lb_ipv4(const struct stack_gue_ipv4 *outer)
 {
 	return (outer->ipv4.source & bpf_htonl(0xfffffff0)) == bpf_htonl(0xc0000200);
@@ -1408,7 +1408,7 @@ static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct co
 	if (!packet)
 		return refuse(&counters->refused_gue__payload, skb);
 
-	/* from-lb: gue from balancers inner vips, learned for replies (gue-edge.yaml:23) */
+	/* ingress.rules.from-lb */
 	if (may_send_from_lb_ipv4(outer)) {
 		listed = true;
 		if ((packet->is_ipv4 &&
@@ -1468,7 +1468,7 @@ accepted:
 	return TC_ACT_UNSPEC;
 }
 
-/* from-lb: who may send (gue-edge.yaml:23) */
+/* ingress.rules.from-lb.from: who may send. */
 static __always_inline bool may_send_from_lb_ipv6(const struct stack_gue_ipv6 *outer)
 {
 	return (outer->ipv6.source.word[0] == bpf_htonl(0x20010db8) &&
@@ -1559,7 +1559,7 @@ static __always_inline int decapsulate_gue_ipv6(struct __sk_buff *skb, __u32 ext
 	if (!packet)
 		return refuse(&counters->refused_gue__payload, skb);
 
-	/* from-lb: gue from balancers inner vips, learned for replies (gue-edge.yaml:23) */
+	/* ingress.rules.from-lb */
 	if (may_send_from_lb_ipv6(outer)) {
 		listed = true;
 		if ((packet->is_ipv4 &&

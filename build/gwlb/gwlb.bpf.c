@@ -14,22 +14,25 @@
 #include "encap_flow_key.h"
 #include "encap_syn.h"
 
-/* gwlb: ipv4 / udp / geneve, 68 bytes (gwlb.yaml:13) */
+/* encapsulations.gwlb: ipv4 / udp / geneve, 68 bytes */
 #define STACK_GWLB_IPV4__OVERHEAD 68 /* bytes */
 #define GENEVE_OPTIONS_MAX 252 /* bytes */
 #define STACK_GWLB_IPV4__FIXED 36 /* bytes up to the geneve options, which differ */
 #define GENEVE_OPTION_LENGTH 0x1f /* in an option's head: how many words follow it */
 #define GENEVE_OPTION_CRITICAL 0x8000 /* in an option's head: who does not know it must refuse it */
-#define ENCAP_GWLB__OPTION__ENI 0x01080102 /* class 0x0108, type 0x01, 8 bytes, gwlb.yaml:19 */
-#define ENCAP_GWLB__OPTION__ATTACHMENT 0x01080202 /* class 0x0108, type 0x02, 8 bytes, gwlb.yaml:20 */
-#define ENCAP_GWLB__OPTION__COOKIE 0x01080301 /* class 0x0108, type 0x03, 4 bytes, gwlb.yaml:21 */
+#define ENCAP_GWLB__OPTION__ENI                                                                                        \
+	0x01080102 /* class 0x0108, type 0x01, 8 bytes, encapsulations.gwlb.geneve.options.eni */
+#define ENCAP_GWLB__OPTION__ATTACHMENT                                                                                 \
+	0x01080202 /* class 0x0108, type 0x02, 8 bytes, encapsulations.gwlb.geneve.options.attachment */
+#define ENCAP_GWLB__OPTION__COOKIE                                                                                     \
+	0x01080301 /* class 0x0108, type 0x03, 4 bytes, encapsulations.gwlb.geneve.options.cookie */
 #define STACK_GWLB_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP)
 #define STACK_GWLB_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
 #define STACK_GWLB_IPV4__IPV4_FRAGMENT 0x4000 /* df 1 */
 #define STACK_GWLB_IPV4__IPV4_TTL 64
 #define STACK_GWLB_IPV4__IPV4_PROTOCOL 17
 #define STACK_GWLB_IPV4__IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
-#define ENCAP_GWLB__UDP_DESTINATION_PORT 6081 /* gwlb.yaml:15 */
+#define ENCAP_GWLB__UDP_DESTINATION_PORT 6081 /* encapsulations.gwlb.udp.destination_port */
 #define ENCAP_GWLB__GENEVE_VERSION_LENGTH 0x08 /* option_length 8 */
 #define STACK_GWLB_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
 #define STACK_GWLB_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
@@ -39,8 +42,8 @@
 /* What is learned, how much of it, and for how long. */
 #define FLOW_BUCKETS 125000 /* for 1000000 flows */
 #define FLOW_WAYS 16 /* flows of a bucket */
-#define LEARN_INSPECT 0x0c99a217 /* FNV-1a of the rule's name, gwlb.yaml:35 */
-#define IDLE_LEARN_INSPECT 350000000000ULL /* ns: 350 s, gwlb.yaml:35 */
+#define LEARN_INSPECT 0x0c99a217 /* FNV-1a of the rule's name, ingress.rules.inspect.learn */
+#define IDLE_LEARN_INSPECT 350000000000ULL /* ns: 350 s, ingress.rules.inspect.learn */
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_GWLB_IPV4 0x73ccb735
@@ -117,7 +120,7 @@ struct host {
 
 const volatile struct host host SEC(".rodata.host") = {};
 
-/* enis: found by received.geneve.eni, exact (gwlb.yaml:23) */
+/* endpoints.enis: found by received.geneve.eni, exact */
 struct key_enis {
 	__u64 received_geneve_eni;
 };
@@ -150,9 +153,9 @@ struct counter {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_rule_back; /* rule back: encapsulated as it came in (gwlb.yaml:38) */
-	struct counter egress_rule_lost; /* rule lost: dropped (gwlb.yaml:39) */
-	struct counter egress_default; /* no rule: passed in the clear (gwlb.yaml:40) */
+	struct counter egress_rule_back; /* rule back: encapsulated as it came in (egress.rules.back) */
+	struct counter egress_rule_lost; /* rule lost: dropped (egress.rules.lost) */
+	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
 	struct counter egress_own_stack; /* already encapsulated by this host: passed */
@@ -163,7 +166,7 @@ struct counters {
 		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter
 		ingress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_rule_inspect; /* rule inspect: decapsulated (gwlb.yaml:30) */
+	struct counter ingress_rule_inspect; /* rule inspect: decapsulated (ingress.rules.inspect) */
 	struct counter flows_learned; /* a flow that was not known: learned */
 	struct counter flows_changed; /* a known flow that came in with other headers: learned anew */
 	struct counter
@@ -766,7 +769,7 @@ static __always_inline bool find_learned(
 	return true;
 }
 
-/* inspect: keep what came in for the packet itself, on its way out (gwlb.yaml:30) */
+/* ingress.rules.inspect.learn: keep what came in for the packet itself, on its way out. */
 static __always_inline void learn_rule_inspect(
 	struct __sk_buff *skb, const struct packet *packet, __u32 overhead, struct counters *counters)
 {
@@ -910,7 +913,7 @@ static __always_inline __be16 length_field(__u32 length)
 	return length > 0xffff ? 0 : bpf_htons(length);
 }
 
-/* ipv4 / udp / geneve (gwlb.yaml:13), with the values that came in. */
+/* encapsulations.gwlb: ipv4 / udp / geneve, with the values that came in. */
 static __always_inline int reflect_back__gwlb_ipv4(
 	struct __sk_buff *skb, const struct packet *packet, const struct learned *row, struct counters *counters)
 {
@@ -988,7 +991,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	if (!flow)
 		return TC_ACT_SHOT;
 
-	/* back: mark 0x6000-0x60ff -> as inspect came in with gwlb, unknown flow: next (gwlb.yaml:38) */
+	/* egress.rules.back */
 	if ((packet->mark >= 0x6000 && packet->mark <= 0x60ff)) {
 		if (find_learned(skb, packet, LEARN_INSPECT, IDLE_LEARN_INSPECT, flow)) {
 			packet->chosen = offsetof(struct counters, egress_rule_back);
@@ -996,14 +999,14 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 		}
 	}
 
-	/* lost: mark 0x6000-0x60ff: drop (gwlb.yaml:39) */
+	/* egress.rules.lost */
 	if ((packet->mark >= 0x6000 && packet->mark <= 0x60ff)) {
 		count(&counters->egress_rule_lost, skb);
 		return TC_ACT_SHOT;
 	}
 
 	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* default: pass (gwlb.yaml:40) */
+	return TC_ACT_UNSPEC; /* egress.default */
 
 reflect_back:
 	return reflect_back__gwlb_ipv4(skb, packet, &flow->learned, counters);
@@ -1089,7 +1092,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }
 
-/* inspect: who may send (gwlb.yaml:30) */
+/* ingress.rules.inspect.from: who may send. */
 static __always_inline bool may_send_inspect_ipv4(const struct stack_gwlb_ipv4 *outer)
 {
 	return (outer->ipv4.source & bpf_htonl(0xffffff00)) == bpf_htonl(0x0a000100);
@@ -1184,7 +1187,7 @@ static __always_inline int decapsulate_gwlb_ipv4(struct __sk_buff *skb, struct c
 	if (!packet)
 		return refuse(&counters->refused_gwlb__payload, skb);
 
-	/* inspect: gwlb from gwlb, in enis, mark endpoint.mark, learned for forwarded (gwlb.yaml:30) */
+	/* ingress.rules.inspect */
 	if (may_send_inspect_ipv4(outer)) {
 		decapsulated = &counters->ingress_rule_inspect;
 		row_enis = find_in_enis(

@@ -13,21 +13,21 @@
 #include "encap_syn.h"
 #include "encap_limit.h"
 
-/* ipip: ipv4, 20 bytes (ipip-sites.yaml:12) */
+/* encapsulations.ipip: ipv4, 20 bytes */
 #define STACK_IPIP_IPV4__OVERHEAD 20 /* bytes */
 #define STACK_IPIP_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4)
 #define STACK_IPIP_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
 #define STACK_IPIP_IPV4__IPV4_FRAGMENT 0x4000 /* df 1 */
-#define STACK_IPIP_IPV4__IPV4_TTL 64 /* ipip-sites.yaml:13 */
+#define STACK_IPIP_IPV4__IPV4_TTL 64 /* encapsulations.ipip.ip.ttl */
 #define STACK_IPIP_IPV4__IPV4_CHECKSUM_BASE 0xc500 /* sum of the constant words above */
 #define STACK_IPIP_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
 #define STACK_IPIP_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
 
-/* ipip: ipv6, 40 bytes (ipip-sites.yaml:12) */
+/* encapsulations.ipip: ipv6, 40 bytes */
 #define STACK_IPIP_IPV6__OVERHEAD 40 /* bytes */
 #define STACK_IPIP_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6)
 #define STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
-#define STACK_IPIP_IPV6__IPV6_HOP_LIMIT 64 /* ipip-sites.yaml:13 */
+#define STACK_IPIP_IPV6__IPV6_HOP_LIMIT 64 /* encapsulations.ipip.ip.ttl */
 #define STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
 #define STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
 
@@ -87,7 +87,7 @@ struct host {
 
 const volatile struct host host SEC(".rodata.host") = {};
 
-/* sites: found by destination, longest prefix first (ipip-sites.yaml:15) */
+/* endpoints.sites: found by destination, longest prefix first */
 struct key_sites {
 	__u32 prefixlen; /* significant bits of what follows */
 	struct ip_address destination;
@@ -131,9 +131,9 @@ struct counter {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_rule_sites; /* rule sites: encapsulated (ipip-sites.yaml:26) */
-	struct counter egress_miss_sites; /* rule sites: no row in sites, dropped (ipip-sites.yaml:26) */
-	struct counter egress_default; /* no rule: passed in the clear (ipip-sites.yaml:27) */
+	struct counter egress_rule_sites; /* rule sites: encapsulated (egress.rules.sites) */
+	struct counter egress_miss_sites; /* rule sites: no row in sites, dropped (egress.rules.sites) */
+	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
 	struct counter egress_own_stack; /* already encapsulated by this host: passed */
@@ -145,7 +145,7 @@ struct counters {
 		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter
 		ingress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_rule_peers; /* rule peers: decapsulated (ipip-sites.yaml:30) */
+	struct counter ingress_rule_peers; /* rule peers: decapsulated (ingress.rules.peers) */
 	struct counter refused_ipip__truncated; /* ipip: shorter than its headers: dropped */
 	struct counter refused_ipip__options; /* ipip: IPv4 options in the outer header: dropped */
 	struct counter refused_ipip__fragment; /* ipip: a fragment of an outer packet: dropped */
@@ -555,7 +555,7 @@ static __always_inline __be16 length_field(__u32 length)
 	return length > 0xffff ? 0 : bpf_htons(length);
 }
 
-/* ipv4 (ipip-sites.yaml:12), with the values of a row of sites. */
+/* encapsulations.ipip: ipv4, with the values of a row of sites. */
 static __always_inline int encapsulate_sites__ipip_ipv4(
 	struct __sk_buff *skb, const struct packet *packet, const struct row_sites *row, struct counters *counters)
 {
@@ -607,7 +607,7 @@ static __always_inline int encapsulate_sites__ipip_ipv4(
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv6 (ipip-sites.yaml:12), with the values of a row of sites. */
+/* encapsulations.ipip: ipv6, with the values of a row of sites. */
 static __always_inline int encapsulate_sites__ipip_ipv6(
 	struct __sk_buff *skb, const struct packet *packet, const struct row_sites *row, struct counters *counters)
 {
@@ -668,7 +668,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 {
 	const struct row_sites *row_sites;
 
-	/* sites: 10.0.0.0/8,fd00:10::/32 -> sites, no row: drop (ipip-sites.yaml:26) */
+	/* egress.rules.sites */
 	if (matches_sites(packet)) {
 		row_sites = find_in_sites(packet);
 		if (row_sites) {
@@ -680,7 +680,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	}
 
 	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* default: pass (ipip-sites.yaml:27) */
+	return TC_ACT_UNSPEC; /* egress.default */
 
 encapsulate_sites:
 	return encapsulate_sites(skb, packet, row_sites, counters);
@@ -759,7 +759,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }
 
-/* peers: who may send (ipip-sites.yaml:30) */
+/* ingress.rules.peers.from: who may send. */
 static __always_inline bool may_send_peers_ipv4(const struct stack_ipip_ipv4 *outer)
 {
 	struct ip_address key = mapped_ipv4(outer->ipv4.source);
@@ -825,7 +825,7 @@ static __always_inline int decapsulate_ipip_ipv4(struct __sk_buff *skb, struct c
 	if (inner_length > datagram - STACK_IPIP_IPV4__OVERHEAD)
 		return refuse(&counters->refused_ipip__length, skb);
 
-	/* peers: ipip from sites.address (ipip-sites.yaml:30) */
+	/* ingress.rules.peers */
 	if (may_send_peers_ipv4(outer)) {
 		decapsulated = &counters->ingress_rule_peers;
 		goto accepted;
@@ -867,7 +867,7 @@ accepted:
 	return TC_ACT_UNSPEC;
 }
 
-/* peers: who may send (ipip-sites.yaml:30) */
+/* ingress.rules.peers.from: who may send. */
 static __always_inline bool may_send_peers_ipv6(const struct stack_ipip_ipv6 *outer)
 {
 	struct ip_address key = from_ipv6(&outer->ipv6.source);
@@ -935,7 +935,7 @@ static __always_inline int decapsulate_ipip_ipv6(
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_ipip__length, skb);
 
-	/* peers: ipip from sites.address (ipip-sites.yaml:30) */
+	/* ingress.rules.peers */
 	if (may_send_peers_ipv6(outer)) {
 		decapsulated = &counters->ingress_rule_peers;
 		goto accepted;

@@ -16,7 +16,7 @@
 #include "encap_socket.h"
 #include "encap_limit.h"
 
-/* gre: ipv4 / gre, 28 bytes (teams.yaml:14) */
+/* encapsulations.gre: ipv4 / gre, 28 bytes */
 #define STACK_GRE_IPV4__OVERHEAD 28 /* bytes */
 #define STACK_GRE_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
 #define STACK_GRE_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
@@ -30,7 +30,7 @@
 #define ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED 0xfc07 /* on receive: all but reserved1 */
 #define ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED 0x2000
 
-/* gre: ipv6 / gre, 48 bytes (teams.yaml:14) */
+/* encapsulations.gre: ipv6 / gre, 48 bytes */
 #define STACK_GRE_IPV6__OVERHEAD 48 /* bytes */
 #define STACK_GRE_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
 #define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
@@ -39,7 +39,7 @@
 #define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
 #define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
 
-/* ipip: ipv4, 20 bytes (teams.yaml:15) */
+/* encapsulations.ipip: ipv4, 20 bytes */
 #define STACK_IPIP_IPV4__OVERHEAD 20 /* bytes */
 #define STACK_IPIP_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4)
 #define STACK_IPIP_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
@@ -49,7 +49,7 @@
 #define STACK_IPIP_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
 #define STACK_IPIP_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
 
-/* ipip: ipv6, 40 bytes (teams.yaml:15) */
+/* encapsulations.ipip: ipv6, 40 bytes */
 #define STACK_IPIP_IPV6__OVERHEAD 40 /* bytes */
 #define STACK_IPIP_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6)
 #define STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
@@ -62,14 +62,14 @@
 #define ARRIVALS_MAX 8192 /* connections that came in and wait for their answer */
 
 /* Whose packets are whose: cgroups, and what sockets may choose. */
-#define CGROUP_BIT_TEAM_A_SLICE (1ULL << 0) /* team-a.slice, teams.yaml:36 */
-#define CGROUP_BIT_TEAM_B_SLICE (1ULL << 1) /* team-b.slice, teams.yaml:37 */
+#define CGROUP_BIT_TEAM_A_SLICE (1ULL << 0) /* team-a.slice, egress.rules.chosen-a */
+#define CGROUP_BIT_TEAM_B_SLICE (1ULL << 1) /* team-b.slice, egress.rules.chosen-b */
 #define CGROUP_NAMES 0xfb3dcac8 /* FNV-1a of the list: which bit is which */
 #define TABLE_EXITS 0x22417142 /* FNV-1a of the table's name, as sockets write it */
-#define CONNECT_RULE_MAIL_OUT 0xb3e777d3 /* FNV-1a of the connect rule's name, teams.yaml:32 */
+#define CONNECT_RULE_MAIL_OUT 0xb3e777d3 /* FNV-1a of the connect rule's name, connect.rules.mail-out */
 #define OWNER_OVERHEAD 48 /* bytes: the most that they may grow */
 #define SOCKET_LEVEL 0x540c8eed /* of setsockopt */
-#define OWNER_IDLE 1800000000000ULL /* ns: 1800 s */
+#define OWNER_IDLE 1800000000000ULL /* ns: 1800 s, egress.remember */
 #define OWNER_OPENING 60000000000ULL /* ns: from a SYN until more is sent */
 
 /* How many connections are remembered. */
@@ -169,7 +169,7 @@ struct host {
 
 const volatile struct host host SEC(".rodata.host") = {};
 
-/* exits: found by the row's name, exact (teams.yaml:17) */
+/* endpoints.exits: found by the row's name, exact */
 struct key_exits {
 	__u32 row;
 };
@@ -188,7 +188,7 @@ struct {
 	__type(value, struct row_exits);
 } table_exits SEC(".maps");
 
-/* keys: found by received.gre.key, exact (teams.yaml:26) */
+/* endpoints.keys: found by received.gre.key, exact */
 struct key_keys {
 	__u32 received_gre_key;
 };
@@ -230,14 +230,17 @@ struct counter {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_rule_management; /* rule management: passed in the clear (teams.yaml:35) */
-	struct counter egress_rule_chosen_a; /* rule chosen-a: encapsulated as its socket chose (teams.yaml:36) */
-	struct counter egress_miss_chosen_a; /* rule chosen-a: no row in exits, went to the next rule (teams.yaml:36) */
-	struct counter egress_rule_chosen_b; /* rule chosen-b: encapsulated as its socket chose (teams.yaml:37) */
-	struct counter egress_miss_chosen_b; /* rule chosen-b: no row in exits, dropped (teams.yaml:37) */
-	struct counter egress_rule_standard; /* rule standard: encapsulated (teams.yaml:38) */
-	struct counter egress_miss_standard; /* rule standard: no row in exits, dropped (teams.yaml:38) */
-	struct counter egress_default; /* no rule: passed in the clear (teams.yaml:39) */
+	struct counter egress_rule_management; /* rule management: passed in the clear (egress.rules.management) */
+	struct counter
+		egress_rule_chosen_a; /* rule chosen-a: encapsulated as its socket chose (egress.rules.chosen-a) */
+	struct counter
+		egress_miss_chosen_a; /* rule chosen-a: no row in exits, went to the next rule (egress.rules.chosen-a) */
+	struct counter
+		egress_rule_chosen_b; /* rule chosen-b: encapsulated as its socket chose (egress.rules.chosen-b) */
+	struct counter egress_miss_chosen_b; /* rule chosen-b: no row in exits, dropped (egress.rules.chosen-b) */
+	struct counter egress_rule_standard; /* rule standard: encapsulated (egress.rules.standard) */
+	struct counter egress_miss_standard; /* rule standard: no row in exits, dropped (egress.rules.standard) */
+	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
 	struct counter egress_own_stack; /* already encapsulated by this host: passed */
@@ -253,9 +256,9 @@ struct counters {
 	struct counter
 		ingress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter
-		connect_rule_mail_out; /* rule mail-out: sockets for which exits/nyc was chosen (teams.yaml:32) */
-	struct counter ingress_rule_back_gre; /* rule back-gre: decapsulated (teams.yaml:42) */
-	struct counter ingress_rule_back_ipip; /* rule back-ipip: decapsulated (teams.yaml:43) */
+		connect_rule_mail_out; /* rule mail-out: sockets for which exits/nyc was chosen (connect.rules.mail-out) */
+	struct counter ingress_rule_back_gre; /* rule back-gre: decapsulated (ingress.rules.back-gre) */
+	struct counter ingress_rule_back_ipip; /* rule back-ipip: decapsulated (ingress.rules.back-ipip) */
 	struct counter flows_learned; /* a connection of which it was not known whose it is: remembered */
 	struct counter
 		flows_changed; /* a connection that became another socket's, or whose socket chose anew: remembered anew */
@@ -1293,7 +1296,7 @@ static __always_inline __be16 length_field(__u32 length)
 	return length > 0xffff ? 0 : bpf_htons(length);
 }
 
-/* ipv4 / gre (teams.yaml:14), with the values of a row of exits. */
+/* encapsulations.gre: ipv4 / gre, with the values of a row of exits. */
 static __always_inline int encapsulate_exits__gre_ipv4(struct __sk_buff *skb, const struct packet *packet,
 	const struct row_exits *row, struct counters *counters, struct socket_choice *choice)
 {
@@ -1348,7 +1351,7 @@ static __always_inline int encapsulate_exits__gre_ipv4(struct __sk_buff *skb, co
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv6 / gre (teams.yaml:14), with the values of a row of exits. */
+/* encapsulations.gre: ipv6 / gre, with the values of a row of exits. */
 static __always_inline int encapsulate_exits__gre_ipv6(struct __sk_buff *skb, const struct packet *packet,
 	const struct row_exits *row, struct counters *counters, struct socket_choice *choice)
 {
@@ -1393,7 +1396,7 @@ static __always_inline int encapsulate_exits__gre_ipv6(struct __sk_buff *skb, co
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv4 (teams.yaml:15), with the values of a row of exits. */
+/* encapsulations.ipip: ipv4, with the values of a row of exits. */
 static __always_inline int encapsulate_exits__ipip_ipv4(struct __sk_buff *skb, const struct packet *packet,
 	const struct row_exits *row, struct counters *counters, struct socket_choice *choice)
 {
@@ -1445,7 +1448,7 @@ static __always_inline int encapsulate_exits__ipip_ipv4(struct __sk_buff *skb, c
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv6 (teams.yaml:15), with the values of a row of exits. */
+/* encapsulations.ipip: ipv6, with the values of a row of exits. */
 static __always_inline int encapsulate_exits__ipip_ipv6(struct __sk_buff *skb, const struct packet *packet,
 	const struct row_exits *row, struct counters *counters, struct socket_choice *choice)
 {
@@ -1511,13 +1514,13 @@ static __always_inline int apply_rules(
 	struct socket_choice *counted = NULL;
 	const struct row_exits *row_exits;
 
-	/* management: management: pass (teams.yaml:35) */
+	/* egress.rules.management */
 	if (matches_management(packet)) {
 		count(&counters->egress_rule_management, skb);
 		return TC_ACT_UNSPEC;
 	}
 
-	/* chosen-a: cgroup team-a.slice -> what the socket chose of exits, no row: next (teams.yaml:36) */
+	/* egress.rules.chosen-a */
 	if (matches_chosen_a(packet)) {
 		if (packet->owner.choice >> 32 == TABLE_EXITS) {
 			row_exits = find_in_exits((__u32)packet->owner.choice);
@@ -1530,7 +1533,7 @@ static __always_inline int apply_rules(
 		}
 	}
 
-	/* chosen-b: cgroup team-b.slice -> what the socket chose of exits/lon,exits/nyc, no row: drop (teams.yaml:37) */
+	/* egress.rules.chosen-b */
 	if (matches_chosen_b(packet)) {
 		if (packet->owner.choice >> 32 == TABLE_EXITS &&
 			((__u32)packet->owner.choice == ROW_EXITS__LON ||
@@ -1546,7 +1549,7 @@ static __always_inline int apply_rules(
 		}
 	}
 
-	/* standard: cgroup team-a.slice,team-b.slice -> exits/lon, no row: drop (teams.yaml:38) */
+	/* egress.rules.standard */
 	if (matches_standard(packet)) {
 		row_exits = find_in_exits(ROW_EXITS__LON);
 		if (row_exits) {
@@ -1558,7 +1561,7 @@ static __always_inline int apply_rules(
 	}
 
 	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* default: pass (teams.yaml:39) */
+	return TC_ACT_UNSPEC; /* egress.default */
 
 encapsulate_exits:
 	return encapsulate_exits(skb, packet, row_exits, counters, counted);
@@ -1652,7 +1655,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }
 
-/* back-gre: who may send (teams.yaml:42) */
+/* ingress.rules.back-gre.from: who may send. */
 static __always_inline bool may_send_back_gre_ipv4(const struct stack_gre_ipv4 *outer)
 {
 	struct ip_address key = mapped_ipv4(outer->ipv4.source);
@@ -1726,7 +1729,7 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 	if (!packet)
 		return refuse(&counters->refused_gre__payload, skb);
 
-	/* back-gre: gre from exits.address, in keys (teams.yaml:42) */
+	/* ingress.rules.back-gre */
 	if (may_send_back_gre_ipv4(outer)) {
 		decapsulated = &counters->ingress_rule_back_gre;
 		row_keys = find_in_keys(bpf_ntohl(outer->gre.key));
@@ -1774,7 +1777,7 @@ accepted:
 	return TC_ACT_UNSPEC;
 }
 
-/* back-gre: who may send (teams.yaml:42) */
+/* ingress.rules.back-gre.from: who may send. */
 static __always_inline bool may_send_back_gre_ipv6(const struct stack_gre_ipv6 *outer)
 {
 	struct ip_address key = from_ipv6(&outer->ipv6.source);
@@ -1850,7 +1853,7 @@ static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 ext
 	if (!packet)
 		return refuse(&counters->refused_gre__payload, skb);
 
-	/* back-gre: gre from exits.address, in keys (teams.yaml:42) */
+	/* ingress.rules.back-gre */
 	if (may_send_back_gre_ipv6(outer)) {
 		decapsulated = &counters->ingress_rule_back_gre;
 		row_keys = find_in_keys(bpf_ntohl(behind->gre.key));
@@ -1897,7 +1900,7 @@ accepted:
 	return TC_ACT_UNSPEC;
 }
 
-/* back-ipip: who may send (teams.yaml:43) */
+/* ingress.rules.back-ipip.from: who may send. */
 static __always_inline bool may_send_back_ipip_ipv4(const struct stack_ipip_ipv4 *outer)
 {
 	struct ip_address key = mapped_ipv4(outer->ipv4.source);
@@ -1967,7 +1970,7 @@ static __always_inline int decapsulate_ipip_ipv4(struct __sk_buff *skb, struct c
 	if (!packet)
 		return refuse(&counters->refused_ipip__payload, skb);
 
-	/* back-ipip: ipip from exits.address (teams.yaml:43) */
+	/* ingress.rules.back-ipip */
 	if (may_send_back_ipip_ipv4(outer)) {
 		decapsulated = &counters->ingress_rule_back_ipip;
 		goto accepted;
@@ -2012,7 +2015,7 @@ accepted:
 	return TC_ACT_UNSPEC;
 }
 
-/* back-ipip: who may send (teams.yaml:43) */
+/* ingress.rules.back-ipip.from: who may send. */
 static __always_inline bool may_send_back_ipip_ipv6(const struct stack_ipip_ipv6 *outer)
 {
 	struct ip_address key = from_ipv6(&outer->ipv6.source);
@@ -2084,7 +2087,7 @@ static __always_inline int decapsulate_ipip_ipv6(
 	if (!packet)
 		return refuse(&counters->refused_ipip__payload, skb);
 
-	/* back-ipip: ipip from exits.address (teams.yaml:43) */
+	/* ingress.rules.back-ipip */
 	if (may_send_back_ipip_ipv6(outer)) {
 		decapsulated = &counters->ingress_rule_back_ipip;
 		goto accepted;
@@ -2336,7 +2339,7 @@ static __always_inline bool rules_encapsulate(const struct packet *packet)
 		return true;
 	}
 
-	return false; /* default: pass (teams.yaml:39) */
+	return false; /* egress.default */
 }
 
 /*
@@ -2485,10 +2488,10 @@ static __always_inline bool read_choice(const struct bpf_sockopt *option, struct
 /* Whether a rule lets the sockets of this program's cgroup choose so. */
 static __always_inline bool may_choose(__u64 choice)
 {
-	/* cgroup team-a.slice -> what the socket chose of exits, no row: next (teams.yaml:36) */
+	/* egress.rules.chosen-a */
 	if ((host.cgroups & CGROUP_BIT_TEAM_A_SLICE) && choice >> 32 == TABLE_EXITS)
 		return true;
-	/* cgroup team-b.slice -> what the socket chose of exits/lon,exits/nyc, no row: drop (teams.yaml:37) */
+	/* egress.rules.chosen-b */
 	if ((host.cgroups & CGROUP_BIT_TEAM_B_SLICE) && choice >> 32 == TABLE_EXITS &&
 		((__u32)choice == ROW_EXITS__LON || (__u32)choice == ROW_EXITS__NYC))
 		return true;
@@ -2754,7 +2757,7 @@ static __always_inline int apply_connect_rules(struct bpf_sock_addr *address, st
 	decided.peer = packet->destination;
 	decided.port = packet->destination_port;
 
-	/* mail-out: tcp 25,587 cgroup team-b.slice: exits/nyc is chosen (teams.yaml:32) */
+	/* connect.rules.mail-out */
 	if (packet->protocol == IPPROTO_TCP && !packet->ports_unseen &&
 		(packet->destination_port == bpf_htons(25) || packet->destination_port == bpf_htons(587)) &&
 		(host.cgroups & CGROUP_BIT_TEAM_B_SLICE)) {

@@ -15,7 +15,7 @@
 #include "encap_syn.h"
 #include "encap_socket.h"
 
-/* gre: ipv4 / gre, 28 bytes (tenants-by-cgroup.yaml:13) */
+/* encapsulations.gre: ipv4 / gre, 28 bytes */
 #define STACK_GRE_IPV4__OVERHEAD 28 /* bytes */
 #define STACK_GRE_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
 #define STACK_GRE_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
@@ -25,7 +25,7 @@
 #define STACK_GRE_IPV4__IPV4_CHECKSUM_BASE 0xc52f /* sum of the constant words above */
 #define ENCAP_GRE__GRE_FLAGS_VERSION 0x2000 /* key_present 1 */
 
-/* gre: ipv6 / gre, 48 bytes (tenants-by-cgroup.yaml:13) */
+/* encapsulations.gre: ipv6 / gre, 48 bytes */
 #define STACK_GRE_IPV6__OVERHEAD 48 /* bytes */
 #define STACK_GRE_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
 #define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
@@ -36,11 +36,11 @@
 #define OVERHEAD_TENANTS 48 /* bytes, of rows of tenants */
 
 /* Whose packets are whose: cgroups, and what sockets may choose. */
-#define CGROUP_BIT_TENANTS_SLICE (1ULL << 0) /* tenants.slice, tenants-by-cgroup.yaml:27 */
+#define CGROUP_BIT_TENANTS_SLICE (1ULL << 0) /* tenants.slice, egress.rules.tenants */
 #define CGROUP_NAMES 0xeaa8549e /* FNV-1a of the list: which bit is which */
 #define CGROUP_LEVELS 0x2 /* how deep the cgroups lie that rules name */
 #define OWNER_OVERHEAD 48 /* bytes: the most that they may grow */
-#define OWNER_IDLE 1800000000000ULL /* ns: 1800 s, tenants-by-cgroup.yaml:25 */
+#define OWNER_IDLE 1800000000000ULL /* ns: 1800 s, egress.remember */
 #define OWNER_OPENING 60000000000ULL /* ns: from a SYN until more is sent */
 
 /* How many connections are remembered. */
@@ -118,7 +118,7 @@ struct host {
 
 const volatile struct host host SEC(".rodata.host") = {};
 
-/* tenants: found by cgroup, exact (tenants-by-cgroup.yaml:15) */
+/* endpoints.tenants: found by cgroup, exact */
 struct key_tenants {
 	__u64 cgroup;
 };
@@ -162,9 +162,9 @@ struct counter {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_rule_tenants; /* rule tenants: encapsulated (tenants-by-cgroup.yaml:27) */
-	struct counter egress_miss_tenants; /* rule tenants: no row in tenants, dropped (tenants-by-cgroup.yaml:27) */
-	struct counter egress_default; /* no rule: passed in the clear (tenants-by-cgroup.yaml:28) */
+	struct counter egress_rule_tenants; /* rule tenants: encapsulated (egress.rules.tenants) */
+	struct counter egress_miss_tenants; /* rule tenants: no row in tenants, dropped (egress.rules.tenants) */
+	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
 	struct counter egress_own_stack; /* already encapsulated by this host: passed */
@@ -967,7 +967,7 @@ static __always_inline __be16 length_field(__u32 length)
 	return length > 0xffff ? 0 : bpf_htons(length);
 }
 
-/* ipv4 / gre (tenants-by-cgroup.yaml:13), with the values of a row of tenants. */
+/* encapsulations.gre: ipv4 / gre, with the values of a row of tenants. */
 static __always_inline int encapsulate_tenants__gre_ipv4(
 	struct __sk_buff *skb, const struct packet *packet, const struct row_tenants *row, struct counters *counters)
 {
@@ -1022,7 +1022,7 @@ static __always_inline int encapsulate_tenants__gre_ipv4(
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv6 / gre (tenants-by-cgroup.yaml:13), with the values of a row of tenants. */
+/* encapsulations.gre: ipv6 / gre, with the values of a row of tenants. */
 static __always_inline int encapsulate_tenants__gre_ipv6(
 	struct __sk_buff *skb, const struct packet *packet, const struct row_tenants *row, struct counters *counters)
 {
@@ -1086,7 +1086,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 {
 	const struct row_tenants *row_tenants;
 
-	/* tenants: cgroup tenants.slice -> tenants, no row: drop (tenants-by-cgroup.yaml:27) */
+	/* egress.rules.tenants */
 	if (matches_tenants(packet)) {
 		row_tenants = find_in_tenants(packet);
 		if (row_tenants) {
@@ -1098,7 +1098,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	}
 
 	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* default: pass (tenants-by-cgroup.yaml:28) */
+	return TC_ACT_UNSPEC; /* egress.default */
 
 encapsulate_tenants:
 	return encapsulate_tenants(skb, packet, row_tenants, counters);
@@ -1292,7 +1292,7 @@ static __always_inline bool rules_encapsulate(const struct packet *packet)
 		return true;
 	}
 
-	return false; /* default: pass (tenants-by-cgroup.yaml:28) */
+	return false; /* egress.default */
 }
 
 /*

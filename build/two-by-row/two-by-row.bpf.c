@@ -13,7 +13,7 @@
 #include "encap_syn.h"
 #include "encap_limit.h"
 
-/* ipip: ipv4, 20 bytes (two-by-row.yaml:10) */
+/* encapsulations.ipip: ipv4, 20 bytes */
 #define STACK_IPIP_IPV4__OVERHEAD 20 /* bytes */
 #define STACK_IPIP_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4)
 #define STACK_IPIP_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
@@ -23,7 +23,7 @@
 #define STACK_IPIP_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
 #define STACK_IPIP_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
 
-/* ipip: ipv6, 40 bytes (two-by-row.yaml:10) */
+/* encapsulations.ipip: ipv6, 40 bytes */
 #define STACK_IPIP_IPV6__OVERHEAD 40 /* bytes */
 #define STACK_IPIP_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6)
 #define STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
@@ -31,7 +31,7 @@
 #define STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
 #define STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
 
-/* gre: ipv4 / gre, 28 bytes (two-by-row.yaml:11) */
+/* encapsulations.gre: ipv4 / gre, 28 bytes */
 #define STACK_GRE_IPV4__OVERHEAD 28 /* bytes */
 #define STACK_GRE_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
 #define STACK_GRE_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
@@ -45,7 +45,7 @@
 #define ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED 0xfc07 /* on receive: all but reserved1 */
 #define ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED 0x2000
 
-/* gre: ipv6 / gre, 48 bytes (two-by-row.yaml:11) */
+/* encapsulations.gre: ipv6 / gre, 48 bytes */
 #define STACK_GRE_IPV6__OVERHEAD 48 /* bytes */
 #define STACK_GRE_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
 #define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
@@ -146,7 +146,7 @@ struct host {
 
 const volatile struct host host SEC(".rodata.host") = {};
 
-/* exits: found by the row's name, exact (two-by-row.yaml:13) */
+/* endpoints.exits: found by the row's name, exact */
 struct key_exits {
 	__u32 row;
 };
@@ -165,7 +165,7 @@ struct {
 	__type(value, struct row_exits);
 } table_exits SEC(".maps");
 
-/* keys: found by received.gre.key, exact (two-by-row.yaml:20) */
+/* endpoints.keys: found by received.gre.key, exact */
 struct key_keys {
 	__u32 received_gre_key;
 };
@@ -207,13 +207,13 @@ struct counter {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_rule_voice; /* rule voice: encapsulated (two-by-row.yaml:26) */
-	struct counter egress_miss_voice; /* rule voice: no row in exits, went to the next rule (two-by-row.yaml:26) */
-	struct counter egress_rule_bulk; /* rule bulk: encapsulated (two-by-row.yaml:27) */
-	struct counter egress_miss_bulk; /* rule bulk: no row in exits, passed in the clear (two-by-row.yaml:27) */
-	struct counter egress_rule_lab; /* rule lab: encapsulated (two-by-row.yaml:28) */
-	struct counter egress_miss_lab; /* rule lab: no row in exits, dropped (two-by-row.yaml:28) */
-	struct counter egress_default; /* no rule: passed in the clear (two-by-row.yaml:29) */
+	struct counter egress_rule_voice; /* rule voice: encapsulated (egress.rules.voice) */
+	struct counter egress_miss_voice; /* rule voice: no row in exits, went to the next rule (egress.rules.voice) */
+	struct counter egress_rule_bulk; /* rule bulk: encapsulated (egress.rules.bulk) */
+	struct counter egress_miss_bulk; /* rule bulk: no row in exits, passed in the clear (egress.rules.bulk) */
+	struct counter egress_rule_lab; /* rule lab: encapsulated (egress.rules.lab) */
+	struct counter egress_miss_lab; /* rule lab: no row in exits, dropped (egress.rules.lab) */
+	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
 	struct counter
@@ -227,8 +227,8 @@ struct counters {
 		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter
 		ingress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_rule_from_exits; /* rule from-exits: decapsulated (two-by-row.yaml:32) */
-	struct counter ingress_rule_from_gre; /* rule from-gre: decapsulated (two-by-row.yaml:33) */
+	struct counter ingress_rule_from_exits; /* rule from-exits: decapsulated (ingress.rules.from-exits) */
+	struct counter ingress_rule_from_gre; /* rule from-gre: decapsulated (ingress.rules.from-gre) */
 	struct counter refused_ipip__truncated; /* ipip: shorter than its headers: dropped */
 	struct counter refused_ipip__options; /* ipip: IPv4 options in the outer header: dropped */
 	struct counter refused_ipip__fragment; /* ipip: a fragment of an outer packet: dropped */
@@ -801,7 +801,7 @@ static __always_inline __be16 length_field(__u32 length)
 	return length > 0xffff ? 0 : bpf_htons(length);
 }
 
-/* ipv4 (two-by-row.yaml:10), with the values of a row of exits. */
+/* encapsulations.ipip: ipv4, with the values of a row of exits. */
 static __always_inline int encapsulate_exits__ipip_ipv4(
 	struct __sk_buff *skb, const struct packet *packet, const struct row_exits *row, struct counters *counters)
 {
@@ -853,7 +853,7 @@ static __always_inline int encapsulate_exits__ipip_ipv4(
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv6 (two-by-row.yaml:10), with the values of a row of exits. */
+/* encapsulations.ipip: ipv6, with the values of a row of exits. */
 static __always_inline int encapsulate_exits__ipip_ipv6(
 	struct __sk_buff *skb, const struct packet *packet, const struct row_exits *row, struct counters *counters)
 {
@@ -894,7 +894,7 @@ static __always_inline int encapsulate_exits__ipip_ipv6(
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv4 / gre (two-by-row.yaml:11), with the values of a row of exits. */
+/* encapsulations.gre: ipv4 / gre, with the values of a row of exits. */
 static __always_inline int encapsulate_exits__gre_ipv4(
 	struct __sk_buff *skb, const struct packet *packet, const struct row_exits *row, struct counters *counters)
 {
@@ -949,7 +949,7 @@ static __always_inline int encapsulate_exits__gre_ipv4(
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv6 / gre (two-by-row.yaml:11), with the values of a row of exits. */
+/* encapsulations.gre: ipv6 / gre, with the values of a row of exits. */
 static __always_inline int encapsulate_exits__gre_ipv6(
 	struct __sk_buff *skb, const struct packet *packet, const struct row_exits *row, struct counters *counters)
 {
@@ -1020,7 +1020,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 		packet->fragment && packet->ports_unseen; /* the first fragment was not seen: it may be any rule's */
 	bool kept = false; /* such a one that a rule may have encapsulated: not to leave unencapsulated */
 
-	/* voice: dscp ef -> exits/fra, no row: next (two-by-row.yaml:26) */
+	/* egress.rules.voice */
 	if (packet->dscp == 46) {
 		row_exits = find_in_exits(ROW_EXITS__FRA);
 		if (row_exits) {
@@ -1030,7 +1030,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 		count(&counters->egress_miss_voice, skb);
 	}
 
-	/* bulk: tcp,udp dscp cs1,le -> exits/nyc, no row: pass (two-by-row.yaml:27) */
+	/* egress.rules.bulk */
 	if ((packet->protocol == PROTOCOL_UNSEEN || packet->protocol == IPPROTO_TCP ||
 		    packet->protocol == IPPROTO_UDP) &&
 		(packet->dscp == 8 || packet->dscp == 1)) {
@@ -1046,7 +1046,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 		kept |= lost;
 	}
 
-	/* lab: from 10.9.0.0/16,fd00:9::/32 -> exits/ams, no row: drop (two-by-row.yaml:28) */
+	/* egress.rules.lab */
 	if (matches_lab(packet)) {
 		row_exits = find_in_exits(ROW_EXITS__AMS);
 		if (row_exits) {
@@ -1060,7 +1060,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	if (kept)
 		return TC_ACT_SHOT;
 	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* default: pass (two-by-row.yaml:29) */
+	return TC_ACT_UNSPEC; /* egress.default */
 
 encapsulate_exits:
 	return encapsulate_exits(skb, packet, row_exits, counters);
@@ -1143,7 +1143,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 	return TC_ACT_UNSPEC;
 }
 
-/* from-exits: who may send (two-by-row.yaml:32) */
+/* ingress.rules.from-exits.from: who may send. */
 static __always_inline bool may_send_from_exits_ipv4(const struct stack_ipip_ipv4 *outer)
 {
 	struct ip_address key = mapped_ipv4(outer->ipv4.source);
@@ -1209,7 +1209,7 @@ static __always_inline int decapsulate_ipip_ipv4(struct __sk_buff *skb, struct c
 	if (inner_length > datagram - STACK_IPIP_IPV4__OVERHEAD)
 		return refuse(&counters->refused_ipip__length, skb);
 
-	/* from-exits: ipip from exits.address (two-by-row.yaml:32) */
+	/* ingress.rules.from-exits */
 	if (may_send_from_exits_ipv4(outer)) {
 		decapsulated = &counters->ingress_rule_from_exits;
 		goto accepted;
@@ -1246,7 +1246,7 @@ accepted:
 	return TC_ACT_UNSPEC;
 }
 
-/* from-exits: who may send (two-by-row.yaml:32) */
+/* ingress.rules.from-exits.from: who may send. */
 static __always_inline bool may_send_from_exits_ipv6(const struct stack_ipip_ipv6 *outer)
 {
 	struct ip_address key = from_ipv6(&outer->ipv6.source);
@@ -1314,7 +1314,7 @@ static __always_inline int decapsulate_ipip_ipv6(
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_ipip__length, skb);
 
-	/* from-exits: ipip from exits.address (two-by-row.yaml:32) */
+	/* ingress.rules.from-exits */
 	if (may_send_from_exits_ipv6(outer)) {
 		decapsulated = &counters->ingress_rule_from_exits;
 		goto accepted;
@@ -1350,7 +1350,7 @@ accepted:
 	return TC_ACT_UNSPEC;
 }
 
-/* from-gre: who may send (two-by-row.yaml:33) */
+/* ingress.rules.from-gre.from: who may send. */
 static __always_inline bool may_send_from_gre_ipv4(const struct stack_gre_ipv4 *outer)
 {
 	struct ip_address key = mapped_ipv4(outer->ipv4.source);
@@ -1426,7 +1426,7 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 	if (!packet)
 		return refuse(&counters->refused_gre__payload, skb);
 
-	/* from-gre: gre from exits.address inner 10.0.0.0/8, in keys, mark endpoint.tenant (two-by-row.yaml:33) */
+	/* ingress.rules.from-gre */
 	if (may_send_from_gre_ipv4(outer)) {
 		listed = true;
 		if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) {
@@ -1471,7 +1471,7 @@ accepted:
 	return TC_ACT_UNSPEC;
 }
 
-/* from-gre: who may send (two-by-row.yaml:33) */
+/* ingress.rules.from-gre.from: who may send. */
 static __always_inline bool may_send_from_gre_ipv6(const struct stack_gre_ipv6 *outer)
 {
 	struct ip_address key = from_ipv6(&outer->ipv6.source);
@@ -1549,7 +1549,7 @@ static __always_inline int decapsulate_gre_ipv6(struct __sk_buff *skb, __u32 ext
 	if (!packet)
 		return refuse(&counters->refused_gre__payload, skb);
 
-	/* from-gre: gre from exits.address inner 10.0.0.0/8, in keys, mark endpoint.tenant (two-by-row.yaml:33) */
+	/* ingress.rules.from-gre */
 	if (may_send_from_gre_ipv6(outer)) {
 		listed = true;
 		if (packet->is_ipv4 && (packet->destination.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) {

@@ -15,7 +15,7 @@
 #include "encap_limit.h"
 #include "encap_vlan.h"
 
-/* vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes (vxlan-overlay.yaml:13) */
+/* encapsulations.vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes */
 #define STACK_VXLAN_IPV4__OVERHEAD 50 /* bytes */
 #define STACK_VXLAN_IPV4__ROOM                                                                                         \
 	(BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
@@ -24,14 +24,14 @@
 #define STACK_VXLAN_IPV4__IPV4_TTL 64
 #define STACK_VXLAN_IPV4__IPV4_PROTOCOL 17
 #define STACK_VXLAN_IPV4__IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
-#define ENCAP_VXLAN__UDP_DESTINATION_PORT 4789 /* vxlan-overlay.yaml:15 */
+#define ENCAP_VXLAN__UDP_DESTINATION_PORT 4789 /* encapsulations.vxlan.udp.destination_port */
 #define ENCAP_VXLAN__VXLAN_FLAGS 0x08000000 /* flags 8 */
 #define STACK_VXLAN_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
 #define STACK_VXLAN_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
 #define ENCAP_VXLAN__VXLAN_FLAGS_COMPARED 0xff000000 /* on receive: flags 8 */
 #define ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED 0x08000000
 
-/* vxlan: ipv6 / udp / vxlan / ethernet, 70 bytes (vxlan-overlay.yaml:13) */
+/* encapsulations.vxlan: ipv6 / udp / vxlan / ethernet, 70 bytes */
 #define STACK_VXLAN_IPV6__OVERHEAD 70 /* bytes */
 #define STACK_VXLAN_IPV6__ROOM                                                                                         \
 	(BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
@@ -138,7 +138,7 @@ struct host {
 
 const volatile struct host host SEC(".rodata.host") = {};
 
-/* sites: found by destination, longest prefix first (vxlan-overlay.yaml:19) */
+/* endpoints.sites: found by destination, longest prefix first */
 struct key_sites {
 	__u32 prefixlen; /* significant bits of what follows */
 	struct ip_address destination;
@@ -160,7 +160,7 @@ struct {
 	__type(value, struct row_sites);
 } table_sites SEC(".maps");
 
-/* vnis: found by received.vxlan.vni, exact (vxlan-overlay.yaml:25) */
+/* endpoints.vnis: found by received.vxlan.vni, exact */
 struct key_vnis {
 	__u32 received_vxlan_vni;
 };
@@ -202,12 +202,12 @@ struct counter {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_rule_web; /* rule web: encapsulated (vxlan-overlay.yaml:33) */
-	struct counter egress_miss_web; /* rule web: no row in sites, dropped (vxlan-overlay.yaml:33) */
-	struct counter egress_rule_lab; /* rule lab: dropped (vxlan-overlay.yaml:34) */
-	struct counter egress_rule_sites; /* rule sites: encapsulated (vxlan-overlay.yaml:35) */
-	struct counter egress_miss_sites; /* rule sites: no row in sites, dropped (vxlan-overlay.yaml:35) */
-	struct counter egress_default; /* no rule: passed in the clear (vxlan-overlay.yaml:36) */
+	struct counter egress_rule_web; /* rule web: encapsulated (egress.rules.web) */
+	struct counter egress_miss_web; /* rule web: no row in sites, dropped (egress.rules.web) */
+	struct counter egress_rule_lab; /* rule lab: dropped (egress.rules.lab) */
+	struct counter egress_rule_sites; /* rule sites: encapsulated (egress.rules.sites) */
+	struct counter egress_miss_sites; /* rule sites: no row in sites, dropped (egress.rules.sites) */
+	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
 	struct counter
@@ -221,7 +221,7 @@ struct counters {
 		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter
 		ingress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_rule_peers; /* rule peers: decapsulated (vxlan-overlay.yaml:39) */
+	struct counter ingress_rule_peers; /* rule peers: decapsulated (ingress.rules.peers) */
 	struct counter refused_vxlan__truncated; /* vxlan: shorter than its headers: dropped */
 	struct counter refused_vxlan__options; /* vxlan: IPv4 options in the outer header: dropped */
 	struct counter refused_vxlan__fragment; /* vxlan: a fragment of an outer packet: dropped */
@@ -804,7 +804,7 @@ static __always_inline __be16 length_field(__u32 length)
 	return length > 0xffff ? 0 : bpf_htons(length);
 }
 
-/* ipv4 / udp / vxlan / ethernet (vxlan-overlay.yaml:13), with the values of a row of sites. */
+/* encapsulations.vxlan: ipv4 / udp / vxlan / ethernet, with the values of a row of sites. */
 static __always_inline int encapsulate_sites__vxlan_ipv4(
 	struct __sk_buff *skb, const struct packet *packet, const struct row_sites *row, struct counters *counters)
 {
@@ -869,7 +869,7 @@ static __always_inline int encapsulate_sites__vxlan_ipv4(
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv6 / udp / vxlan / ethernet (vxlan-overlay.yaml:13), with the values of a row of sites. */
+/* encapsulations.vxlan: ipv6 / udp / vxlan / ethernet, with the values of a row of sites. */
 static __always_inline int encapsulate_sites__vxlan_ipv6(
 	struct __sk_buff *skb, const struct packet *packet, const struct row_sites *row, struct counters *counters)
 {
@@ -945,7 +945,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	bool lost =
 		packet->fragment && packet->ports_unseen; /* the first fragment was not seen: it may be any rule's */
 
-	/* web: 10.0.0.0/8 tcp 443,8000-8999 -> sites, no row: drop (vxlan-overlay.yaml:33) */
+	/* egress.rules.web */
 	if (matches_web(packet) && (packet->protocol == PROTOCOL_UNSEEN || packet->protocol == IPPROTO_TCP)) {
 		row_sites = lost ? NULL : find_in_sites(packet);
 		if (row_sites) {
@@ -956,13 +956,13 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 		return TC_ACT_SHOT;
 	}
 
-	/* lab: from 10.9.0.0/16 to 10.99.0.0/16: drop (vxlan-overlay.yaml:34) */
+	/* egress.rules.lab */
 	if (matches_lab(packet)) {
 		count(&counters->egress_rule_lab, skb);
 		return TC_ACT_SHOT;
 	}
 
-	/* sites: 10.0.0.0/8,fd00:10::/32 -> sites, no row: drop (vxlan-overlay.yaml:35) */
+	/* egress.rules.sites */
 	if (matches_sites(packet)) {
 		row_sites = find_in_sites(packet);
 		if (row_sites) {
@@ -974,7 +974,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	}
 
 	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* default: pass (vxlan-overlay.yaml:36) */
+	return TC_ACT_UNSPEC; /* egress.default */
 
 encapsulate_sites:
 	return encapsulate_sites(skb, packet, row_sites, counters);
@@ -1055,7 +1055,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }
 
-/* peers: who may send (vxlan-overlay.yaml:39) */
+/* ingress.rules.peers.from: who may send. */
 static __always_inline bool may_send_peers_ipv4(const struct stack_vxlan_ipv4 *outer)
 {
 	struct ip_address key = mapped_ipv4(outer->ipv4.source);
@@ -1149,7 +1149,7 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_vxlan__length, skb);
 
-	/* peers: vxlan from sites.address, in vnis, mark endpoint.mark (vxlan-overlay.yaml:39) */
+	/* ingress.rules.peers */
 	if (may_send_peers_ipv4(outer)) {
 		decapsulated = &counters->ingress_rule_peers;
 		row_vnis = find_in_vnis(bpf_ntohl(outer->vxlan.vni) >> 8);
@@ -1195,7 +1195,7 @@ accepted:
 	return TC_ACT_UNSPEC;
 }
 
-/* peers: who may send (vxlan-overlay.yaml:39) */
+/* ingress.rules.peers.from: who may send. */
 static __always_inline bool may_send_peers_ipv6(const struct stack_vxlan_ipv6 *outer)
 {
 	struct ip_address key = from_ipv6(&outer->ipv6.source);
@@ -1290,7 +1290,7 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 e
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_vxlan__length, skb);
 
-	/* peers: vxlan from sites.address, in vnis, mark endpoint.mark (vxlan-overlay.yaml:39) */
+	/* ingress.rules.peers */
 	if (may_send_peers_ipv6(outer)) {
 		decapsulated = &counters->ingress_rule_peers;
 		row_vnis = find_in_vnis(bpf_ntohl(behind->vxlan.vni) >> 8);

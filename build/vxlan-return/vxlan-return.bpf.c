@@ -16,7 +16,7 @@
 #include "encap_limit.h"
 #include "encap_vlan.h"
 
-/* vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes (vxlan-return.yaml:16) */
+/* encapsulations.vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes */
 #define STACK_VXLAN_IPV4__OVERHEAD 50 /* bytes */
 #define STACK_VXLAN_IPV4__ROOM                                                                                         \
 	(BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
@@ -25,14 +25,14 @@
 #define STACK_VXLAN_IPV4__IPV4_TTL 64
 #define STACK_VXLAN_IPV4__IPV4_PROTOCOL 17
 #define STACK_VXLAN_IPV4__IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
-#define ENCAP_VXLAN__UDP_DESTINATION_PORT 4789 /* vxlan-return.yaml:18 */
+#define ENCAP_VXLAN__UDP_DESTINATION_PORT 4789 /* encapsulations.vxlan.udp.destination_port */
 #define ENCAP_VXLAN__VXLAN_FLAGS 0x08000000 /* flags 8 */
 #define STACK_VXLAN_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
 #define STACK_VXLAN_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
 #define ENCAP_VXLAN__VXLAN_FLAGS_COMPARED 0xff000000 /* on receive: flags 8 */
 #define ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED 0x08000000
 
-/* vxlan: ipv6 / udp / vxlan / ethernet, 70 bytes (vxlan-return.yaml:16) */
+/* encapsulations.vxlan: ipv6 / udp / vxlan / ethernet, 70 bytes */
 #define STACK_VXLAN_IPV6__OVERHEAD 70 /* bytes */
 #define STACK_VXLAN_IPV6__ROOM                                                                                         \
 	(BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
@@ -45,8 +45,8 @@
 /* What is learned, how much of it, and for how long. */
 #define FLOW_BUCKETS 25000 /* for 200000 flows */
 #define FLOW_WAYS 16 /* flows of a bucket */
-#define LEARN_FROM_LB 0x7de58b8a /* FNV-1a of the rule's name, vxlan-return.yaml:27 */
-#define IDLE_LEARN_FROM_LB 350000000000ULL /* ns: 350 s, vxlan-return.yaml:27 */
+#define LEARN_FROM_LB 0x7de58b8a /* FNV-1a of the rule's name, ingress.rules.from-lb.learn */
+#define IDLE_LEARN_FROM_LB 350000000000ULL /* ns: 350 s, ingress.rules.from-lb.learn */
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_VXLAN_IPV4 0x147d9a00
@@ -154,9 +154,9 @@ struct counter {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_rule_replies; /* rule replies: encapsulated as it came in (vxlan-return.yaml:30) */
-	struct counter egress_rule_vip_unlearned; /* rule vip-unlearned: dropped (vxlan-return.yaml:31) */
-	struct counter egress_default; /* no rule: passed in the clear (vxlan-return.yaml:32) */
+	struct counter egress_rule_replies; /* rule replies: encapsulated as it came in (egress.rules.replies) */
+	struct counter egress_rule_vip_unlearned; /* rule vip-unlearned: dropped (egress.rules.vip-unlearned) */
+	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
 	struct counter egress_other; /* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
 	struct counter egress_own_stack; /* already encapsulated by this host: passed */
@@ -168,7 +168,7 @@ struct counters {
 		egress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter
 		ingress_mss_kept; /* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_rule_from_lb; /* rule from-lb: decapsulated (vxlan-return.yaml:23) */
+	struct counter ingress_rule_from_lb; /* rule from-lb: decapsulated (ingress.rules.from-lb) */
 	struct counter flows_learned; /* a flow that was not known: learned */
 	struct counter flows_changed; /* a known flow that came in with other headers: learned anew */
 	struct counter
@@ -810,7 +810,7 @@ __noinline int fits_connection(struct __sk_buff *skb)
 	return fits;
 }
 
-/* from-lb: keep what came in for the answers to a packet (vxlan-return.yaml:23) */
+/* ingress.rules.from-lb.learn: keep what came in for the answers to a packet. */
 static __always_inline void learn_rule_from_lb(struct __sk_buff *skb, const struct packet *packet, struct flow *flow,
 	__u32 overhead, struct counters *counters)
 {
@@ -900,7 +900,7 @@ static __always_inline __be16 length_field(__u32 length)
 	return length > 0xffff ? 0 : bpf_htons(length);
 }
 
-/* ipv4 / udp / vxlan / ethernet (vxlan-return.yaml:16), with the values that came in. */
+/* encapsulations.vxlan: ipv4 / udp / vxlan / ethernet, with the values that came in. */
 static __always_inline int reflect_replies__vxlan_ipv4(
 	struct __sk_buff *skb, const struct packet *packet, const struct learned *row, struct counters *counters)
 {
@@ -965,7 +965,7 @@ static __always_inline int reflect_replies__vxlan_ipv4(
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv6 / udp / vxlan / ethernet (vxlan-return.yaml:16), with the values that came in. */
+/* encapsulations.vxlan: ipv6 / udp / vxlan / ethernet, with the values that came in. */
 static __always_inline int reflect_replies__vxlan_ipv6(
 	struct __sk_buff *skb, const struct packet *packet, const struct learned *row, struct counters *counters)
 {
@@ -1042,7 +1042,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	if (!flow)
 		return TC_ACT_SHOT;
 
-	/* replies: from vips -> as from-lb came in, unknown flow: next (vxlan-return.yaml:30) */
+	/* egress.rules.replies */
 	if ((packet->is_ipv4 && (packet->source.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) ||
 		(!packet->is_ipv4 &&
 			(packet->source.word[0] == bpf_htonl(0x20010db8) &&
@@ -1053,7 +1053,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 		}
 	}
 
-	/* vip-unlearned: from vips: drop (vxlan-return.yaml:31) */
+	/* egress.rules.vip-unlearned */
 	if ((packet->is_ipv4 && (packet->source.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) ||
 		(!packet->is_ipv4 &&
 			(packet->source.word[0] == bpf_htonl(0x20010db8) &&
@@ -1063,7 +1063,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	}
 
 	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* default: pass (vxlan-return.yaml:32) */
+	return TC_ACT_UNSPEC; /* egress.default */
 
 reflect_replies:
 	return reflect_replies(skb, packet, &flow->learned, counters);
@@ -1149,7 +1149,7 @@ static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_typ
 	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }
 
-/* from-lb: who may send (vxlan-return.yaml:23) */
+/* ingress.rules.from-lb.from: who may send. */
 static __always_inline bool may_send_from_lb_ipv4(const struct stack_vxlan_ipv4 *outer)
 {
 	return (outer->ipv4.source & bpf_htonl(0xffffffc0)) == bpf_htonl(0xc0000200);
@@ -1248,7 +1248,7 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 	if (!packet)
 		return refuse(&counters->refused_vxlan__payload, skb);
 
-	/* from-lb: vxlan from balancers inner vips, learned for replies (vxlan-return.yaml:23) */
+	/* ingress.rules.from-lb */
 	if (may_send_from_lb_ipv4(outer)) {
 		listed = true;
 		if ((packet->is_ipv4 &&
@@ -1306,7 +1306,7 @@ accepted:
 	return TC_ACT_UNSPEC;
 }
 
-/* from-lb: who may send (vxlan-return.yaml:23) */
+/* ingress.rules.from-lb.from: who may send. */
 static __always_inline bool may_send_from_lb_ipv6(const struct stack_vxlan_ipv6 *outer)
 {
 	return (outer->ipv6.source.word[0] == bpf_htonl(0x20010db8) &&
@@ -1409,7 +1409,7 @@ static __always_inline int decapsulate_vxlan_ipv6(struct __sk_buff *skb, __u32 e
 	if (!packet)
 		return refuse(&counters->refused_vxlan__payload, skb);
 
-	/* from-lb: vxlan from balancers inner vips, learned for replies (vxlan-return.yaml:23) */
+	/* ingress.rules.from-lb */
 	if (may_send_from_lb_ipv6(outer)) {
 		listed = true;
 		if ((packet->is_ipv4 &&

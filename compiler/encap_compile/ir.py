@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Literal(NamedTuple):
-    """Known when compiling. `place` is the spec line that says so, empty for what the protocol fixes."""
+    """Known when compiling. `place` is the path in the spec that says so, empty for what the protocol fixes."""
 
     value: int
     place: str = ""
@@ -372,7 +372,7 @@ class Learn(NamedTuple):
 
 
 class CounterMember(NamedTuple):
-    """A member of `struct counters`. `text` says what happened, `place` which spec line asked for it."""
+    """A member of `struct counters`. `text` says what happened, `place` which part of the spec asked for it."""
 
     name: str
     kind: str  # chosen, passed, dropped, refused, decapsulated, flows, connect

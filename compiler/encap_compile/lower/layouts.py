@@ -85,9 +85,7 @@ def _group(stack: ir.Stack, encapsulates: bool, received: ir.Decapsulator | None
         if check.constant and check.bits <= 32 and isinstance(check.expected, ir.Literal):
             said = "" if check.mask_constant else f"on receive: {check.fields}"
             constants.append(ir.NamedConstant(check.constant, f"{check.expected.value:#0{digits}x}", said))
-    return ir.ConstantGroup(
-        f"{stack.encapsulation}: {stack.title}, {stack.overhead} bytes ({stack.place})", tuple(constants)
-    )
+    return ir.ConstantGroup(f"{stack.place}: {stack.title}, {stack.overhead} bytes", tuple(constants))
 
 
 def _options(stack: ir.Stack, received: bool) -> list[ir.NamedConstant]:

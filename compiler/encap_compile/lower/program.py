@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import PurePath
 from typing import NamedTuple
 
 from .. import ir, manifest
@@ -20,7 +21,7 @@ from .fixed import fixed_rows
 from .host import HostValues
 from .ingress import lower_ingress, signature
 from .layouts import constant_groups, header_structs
-from .names import c_name, place_text
+from .names import c_name
 from .owners import (
     CGROUP_MAP,
     SOCKET_MAP,
@@ -168,7 +169,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         name=spec.name,
         c_name=c_name(spec.name),
         title=_title(in_use),
-        spec_file=place_text(spec.place._replace(line=1)).rsplit(":", 1)[0],
+        spec_file=PurePath(spec.path).name,
         kernel=".".join(map(str, spec.kernel)),
         compiler=compiler,
         includes=tuple(includes),
