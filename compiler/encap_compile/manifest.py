@@ -1,8 +1,10 @@
 """The manifest: what the loader and the reviewer need to know of a bundle, as `manifest.json`.
 
 The compiler writes it (`lower` decides it, `bundle` adds hashes and the toolchain); `encapctl` reads it and needs
-nothing else: no spec, no templates, no clang. All offsets and sizes are bytes. The file format is versioned by
-`FORMAT_VERSION`; a loader refuses a version that it does not know.
+nothing else: no spec, no templates, no clang. All offsets and sizes are bytes.
+
+The file format is versioned by `FORMAT_VERSION`, MAJOR.MINOR. A loader ignores members that it does not know, and
+refuses another major version; what it may not ignore has a name in `requires`, see `requirements`.
 """
 
 # Annotations are not postponed here: `manifest_io` reads documents by them, and evaluating texts would take longer.
@@ -13,7 +15,7 @@ from typing import Any
 
 from .record import Record
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = "1.1"  # with every new member the minor version goes up by one, once a release
 LATER = {"later": True}
 
 
@@ -236,7 +238,7 @@ class Inputs(Record):
 
 
 class Manifest(Record):
-    format_version: int
+    format_version: str  # MAJOR.MINOR; of the first two releases `1`, read as 1.0
     name: str
     summary: str
     identity: str  # SHA-256 over the C, the headers and this manifest's program part: names the bundle's code
@@ -271,3 +273,5 @@ class Manifest(Record):
     # By stack, what it is known by on receive: outer family, IP protocols, UDP port (`ipv4 17 4789`)
     boot: str = later("")  # closed: until apply, what rules encapsulate by literal prefixes has no route
     sockets: str = ""  # the map of what sockets have chosen, of the same layout in every version
+    requires: tuple[str, ...] = later_of(tuple)  # what a loader must know: names of `requirements.FEATURES`
+    needs_release: str = later("")  # the oldest release of encapctl that can apply it
