@@ -21,8 +21,8 @@ static __always_inline bool is_syn(const struct __sk_buff *skb, __u32 transport)
 
 /* A connection's ends, as one of its packets shows them. */
 struct connection {
-	struct ip_address source;
-	struct ip_address destination;
+	struct ip_address saddr;
+	struct ip_address daddr;
 	__be16 source_port;
 	__be16 destination_port;
 };
@@ -51,8 +51,8 @@ static __always_inline __u32 find_syn(
 		transport = ETH_HLEN + (*ip & 0x0f) * 4;
 		if (!is_syn(skb, transport))
 			return 0;
-		found->source = mapped_ipv4(words[3]);
-		found->destination = mapped_ipv4(words[4]);
+		found->saddr = mapped_ipv4(words[3]);
+		found->daddr = mapped_ipv4(words[4]);
 	} else if (ether_type == bpf_htons(ETH_P_IPV6)) {
 		if ((void *)(ip + IPV6_HLEN) > packet_end(skb) ||
 			ip[IPV6_NEXT_HEADER] != IPPROTO_TCP)
@@ -60,8 +60,8 @@ static __always_inline __u32 find_syn(
 		transport = ETH_HLEN + IPV6_HLEN;
 		if (!is_syn(skb, transport))
 			return 0;
-		found->source = from_ipv6((const void *)&words[2]);
-		found->destination = from_ipv6((const void *)&words[6]);
+		found->saddr = from_ipv6((const void *)&words[2]);
+		found->daddr = from_ipv6((const void *)&words[6]);
 	} else {
 		return 0;
 	}

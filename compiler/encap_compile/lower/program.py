@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import PurePath
 from typing import NamedTuple
 
 from .. import ir, manifest
 from ..checks.common import needed_fields, owner_rules
 from ..hooks import HOOKS
+from ..requirements import required
 from ..spec import Reference, Spec, TableField
 from . import counters as counting
 from .address_maps import OWN_ADDRESSES, address_maps, address_sets
@@ -19,8 +21,8 @@ from .fit import fit_constants, lower_fit
 from .fixed import fixed_rows
 from .host import HostValues
 from .ingress import lower_ingress, signature
-from .layouts import constant_groups, header_structs
-from .names import c_name, place_text
+from .layouts import constant_groups
+from .names import c_name
 from .owners import (
     CGROUP_MAP,
     SOCKET_MAP,
@@ -142,9 +144,9 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         host.guard(owners.marks)
     host_members, host_layout, host_described = host.lower()
     clamps_mss = spec.mtu.clamp_mss and bool(egress.encapsulators or fit)
-    described_counters = counting.lower_counters(egress, ingress, learns, owners, clamps_mss, fit)
+    counters = counting.lay_out(counting.lower_counters(egress, ingress, learns, owners, clamps_mss, fit))
     described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, ends, bool(egress.signatures))
-    includes = ["encap_bpf.h", "encap_address.h"]
+    includes = ["encap_bpf.h", "encap_address.h", "encap_wire.h", "encap_counters.h"]
     if in_use:
         includes += (
             ["encap_checksum.h", "encap_ecn.h"]
@@ -168,7 +170,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         name=spec.name,
         c_name=c_name(spec.name),
         title=_title(in_use),
-        spec_file=place_text(spec.place._replace(line=1)).rsplit(":", 1)[0],
+        spec_file=PurePath(spec.path).name,
         kernel=".".join(map(str, spec.kernel)),
         compiler=compiler,
         includes=tuple(includes),
@@ -179,12 +181,12 @@ def lower(spec: Spec, compiler: str) -> Lowered:
             *([owner_constants(spec, owners, in_use)] if owners else []),
             *([flow_constants(spec)] if remembers else []),
         ),
-        headers=header_structs(in_use, visible),
         stacks=tuple(in_use),
         host=host_members,
         tables=tuple(t.ir for t in tables.values() if t.ir.kind != "fixed" or t.manifest.name in found_in),
         address_maps=described_maps,
-        counters=described_counters,
+        counters=counters.counters,
+        counter_slots=counters.slots,
         packet=packet,
         egress=egress,
         ingress=ingress,
@@ -215,10 +217,9 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         flows=_flows(program),
         replies=described_replies(spec, in_use),
         own_addresses=OWN_ADDRESSES if egress.signatures else "",
-        counters_size=counting.SIZE * len(described_counters),
+        counters_size=counters.size,
         counters=tuple(
-            manifest.Counter(c.name, i * counting.SIZE, c.kind, c.text, c.place, c.formerly)
-            for i, c in enumerate(described_counters)
+            manifest.Counter(c.name, c.offset, c.kind, c.text, c.place, c.formerly) for c in counters.counters
         ),
         stacks=tuple(manifest_stack(s) for s in in_use),
         rules=tuple(rule_summaries(spec, in_use)),
@@ -243,7 +244,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         toolchain=manifest.Toolchain("", "", "", ()),
         inputs=manifest.Inputs("", "", {}, "", ""),
     )
-    return Lowered(program, described, prefix_files, contract)
+    requires, release = required(described)
+    return Lowered(program, replace(described, requires=requires, needs_release=release), prefix_files, contract)
 
 
 def _flows(program: ir.Program) -> tuple[str, ...]:
