@@ -192,11 +192,10 @@ def explain_(what: str, format_: str) -> None:
 
     outcome = Outcome(format_)
     if re.fullmatch(r"[A-Za-z]\d{3}", what):
-        from .codes import all_codes, explain
-        from .explain import code_document
+        from .codes import all_codes, document, explain
 
         try:
-            outcome.results |= code_document(what)
+            outcome.results |= document(what)
             outcome.show(explain(what))
         except KeyError:
             from .suggest import did_you_mean
@@ -352,7 +351,7 @@ class Outcome:
 
             click.echo(json.dumps({**document(self.diagnostics), **self.results}, indent=2))
         elif self.diagnostics or self.format == "sarif":
-            command_line.report(self.diagnostics, self.format)
+            command_line.report(self.diagnostics, self.format, "encap-compile")
         errors = any(d.severity is Severity.ERROR for d in self.diagnostics)
         raise SystemExit(int(self.exit or (Exit.SPEC if errors else Exit.DONE)))
 
