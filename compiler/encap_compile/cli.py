@@ -92,7 +92,7 @@ def compile_(specs: tuple[str, ...], out: Path, check: bool, clang: str, format_
 
 
 def _one(path: str, out: Path, check: bool, clang: str, outcome: Outcome, names: dict[str, str]) -> None:
-    from . import bundle, pipeline
+    from . import pipeline
     from .summary import summary, written
 
     start = time.perf_counter()
@@ -105,10 +105,10 @@ def _one(path: str, out: Path, check: bool, clang: str, outcome: Outcome, names:
     if check:
         _check(made, path, out / name, outcome)
         return
-    changes = [] if made.unchanged else bundle.write(out / name, made.files)
+    changes = [] if made.unchanged else pipeline.write_bundle(made, out / name)
     outcome.bundle(name=name, directory=str(out / name), changed=[c.file for c in changes])
     seconds = time.perf_counter() - start
-    outcome.say(summary(made.manifest) + "\n" + written(made.manifest, str(out / name), changes, seconds))
+    outcome.say(summary(made.manifest, made.lines) + "\n" + written(made.manifest, str(out / name), changes, seconds))
 
 
 def _check(made: Any, spec: str, directory: Path, outcome: Outcome) -> None:

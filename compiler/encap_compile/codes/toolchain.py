@@ -9,7 +9,7 @@ CODES: dict[str, Explained] = {
 encap-compile builds with the clang inside the `ziglang` wheel, so that the same C gives the same object on every
 machine. It is installed together with encap-compile. Install that again, from the checkout or the wheel:
 
-    pip install --force-reinstall .
+    pip install --force-reinstall ./packaging/encapctl .
 
 Where the wheel does not exist for a platform, name another clang:
 
@@ -57,7 +57,7 @@ rules and shorter lists help, as `encap-compile explain E520` shows.
         """
 The C is formatted by the clang-format of the `clang-format` wheel, which comes with encap-compile:
 
-    pip install --force-reinstall .
+    pip install --force-reinstall ./packaging/encapctl .
 """,
     ),
     "T107": Explained(
