@@ -87,9 +87,12 @@ Each spec's bundle is the folder of its `name`, so two specs of one name would o
 """,
     ),
     "T110": Explained(
-        "compiler and published schema disagree",
-        "`encap-compile check` asks two judges of a spec's structure: the compiler's own, and jsonschema with the\n"
-        "schema that `encap-compile schema` prints for editors. They must agree. Please report it with the spec.",
+        "the schema refuses the spec, and no message says why",
+        """
+jsonschema validates every spec against the schema that `encap-compile schema` prints, and the compiler puts its errors
+into words. This one has none, so you see what jsonschema itself says. The spec is refused all the same. Please report
+it with the spec.
+""",
     ),
     "T121": Explained(
         "the command line is not understood",
