@@ -127,7 +127,6 @@ GENERATOR_FILES = (
     "manifest.py",
     "manifest_io.py",
     "record.py",
-    "requirements.py",
     "spec.py",
     "values.py",
 )

@@ -23,7 +23,6 @@ from encap_compile import manifest_io
 from encap_compile.kernel.machine import kernel_version
 from encap_compile.loader.desired import Request
 from encap_compile.manifest import (
-    FORMAT_VERSION,
     Cgroup,
     Counter,
     Hooked,
@@ -337,7 +336,7 @@ def _manifest(name: str, cgroups: tuple[Cgroup, ...], cgroup: str, sockets: bool
         Hooked("ask", "cgroup_getsockopt", "cgroup/getsockopt"),
     )
     return Manifest(
-        format_version=FORMAT_VERSION,
+        format_version=1,
         name=name,
         summary="ipip over ipv4",
         identity="",

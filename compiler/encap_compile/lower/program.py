@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import PurePath
 from typing import NamedTuple
 
 from .. import ir, manifest
 from ..checks.common import needed_fields, owner_rules
 from ..hooks import HOOKS
-from ..requirements import required
 from ..spec import Reference, Spec, TableField
 from . import counters as counting
 from .address_maps import OWN_ADDRESSES, address_maps, address_sets
@@ -21,8 +19,8 @@ from .fit import fit_constants, lower_fit
 from .fixed import fixed_rows
 from .host import HostValues
 from .ingress import lower_ingress, signature
-from .layouts import constant_groups
-from .names import c_name
+from .layouts import constant_groups, header_structs
+from .names import c_name, place_text
 from .owners import (
     CGROUP_MAP,
     SOCKET_MAP,
@@ -33,6 +31,7 @@ from .owners import (
     owner_constants,
 )
 from .reflection import flow_constants, flow_table, learning
+from .rooms import socket_rooms, socket_switches
 from .stacks import family_field
 from .tables import LoweredTable, lower_table, manifest_stack
 from .used_stacks import described_replies, lower_stacks, replies, table_families
@@ -146,7 +145,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     clamps_mss = spec.mtu.clamp_mss and bool(egress.encapsulators or fit)
     counters = counting.lay_out(counting.lower_counters(egress, ingress, learns, owners, clamps_mss, fit))
     described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, ends, bool(egress.signatures))
-    includes = ["encap_bpf.h", "encap_address.h", "encap_wire.h", "encap_counters.h"]
+    includes = ["encap_bpf.h", "encap_address.h", "encap_counters.h"]
     if in_use:
         includes += (
             ["encap_checksum.h", "encap_ecn.h"]
@@ -159,8 +158,6 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         includes.append("encap_flow_key.h")
     if clamps_mss:
         includes.append("encap_syn.h")
-    if owners:
-        includes.append("encap_socket.h")
     if any(d.encapsulation_limit for d in (ingress.decapsulators if ingress else ())):
         includes.append("encap_limit.h")
     if any(d.tagged for d in (ingress.decapsulators if ingress else ())):
@@ -170,17 +167,20 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         name=spec.name,
         c_name=c_name(spec.name),
         title=_title(in_use),
-        spec_file=PurePath(spec.path).name,
+        spec_file=place_text(spec.place._replace(line=1)).rsplit(":", 1)[0],
         kernel=".".join(map(str, spec.kernel)),
         compiler=compiler,
         includes=tuple(includes),
+        rooms=socket_rooms(owners),
         constants=(
             *constant_groups(in_use, frozenset(encapsulating), ingress.decapsulators if ingress else ()),
             *([fitting] if fitting else []),
             *([FRAGMENTS] if packet.fragments else []),
             *([owner_constants(spec, owners, in_use)] if owners else []),
+            *([socket_switches(spec, owners, packet.mark)] if owners else []),
             *([flow_constants(spec)] if remembers else []),
         ),
+        headers=header_structs(in_use, visible),
         stacks=tuple(in_use),
         host=host_members,
         tables=tuple(t.ir for t in tables.values() if t.ir.kind != "fixed" or t.manifest.name in found_in),
@@ -244,8 +244,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         toolchain=manifest.Toolchain("", "", "", ()),
         inputs=manifest.Inputs("", "", {}, "", ""),
     )
-    requires, release = required(described)
-    return Lowered(program, replace(described, requires=requires, needs_release=release), prefix_files, contract)
+    return Lowered(program, described, prefix_files, contract)
 
 
 def _flows(program: ir.Program) -> tuple[str, ...]:
