@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * SYN and SYN-ACK segments of TCP: the only ones that say how long segments may be (RFC 9293, section 3.7.1).
+ * SYN and SYN-ACK segments of TCP: the only ones that say how long segments may be (RFC 9293,
+ * section 3.7.1).
  */
 #pragma once
 
 #include "encap_address.h"
 #include "encap_bpf.h"
 
-/* Whether the TCP header at `transport` is that of a SYN or SYN-ACK; 0: the packet shows no transport header. */
+/*
+ * Whether the TCP header at `transport` is that of a SYN or SYN-ACK; 0: the packet shows no
+ * transport header.
+ */
 static __always_inline bool is_syn(const struct __sk_buff *skb, __u32 transport)
 {
 	const __u8 *flags = packet_data(skb) + (transport & TRANSPORT_MASK) + TCP_FLAGS;
@@ -17,17 +21,19 @@ static __always_inline bool is_syn(const struct __sk_buff *skb, __u32 transport)
 
 /* A connection's ends, as one of its packets shows them. */
 struct connection {
-	struct ip_address source;
-	struct ip_address destination;
+	struct ip_address saddr;
+	struct ip_address daddr;
 	__be16 source_port;
 	__be16 destination_port;
 };
 
 /*
- * Where the TCP header of a SYN or SYN-ACK begins; 0: it is none. The ends are written to `found`, if it is one. Behind
- * IPv6 extension headers, with which hardly any stack sends TCP, none is found.
+ * Where the TCP header of a SYN or SYN-ACK begins; 0: it is none. The ends are written to `found`,
+ * if it is one. Behind IPv6 extension headers, with which hardly any stack sends TCP, none is
+ * found.
  */
-static __always_inline __u32 find_syn(struct __sk_buff *skb, __be16 ether_type, struct connection *found)
+static __always_inline __u32 find_syn(
+	struct __sk_buff *skb, __be16 ether_type, struct connection *found)
 {
 	const __be32 *words;
 	const __be16 *ports;
@@ -38,22 +44,24 @@ static __always_inline __u32 find_syn(struct __sk_buff *skb, __be16 ether_type, 
 	ip = packet_data(skb) + ETH_HLEN;
 	words = (const void *)ip;
 	if (ether_type == bpf_htons(ETH_P_IP)) {
-		if ((void *)(ip + IPV4_HLEN) > packet_end(skb) || ip[IPV4_PROTOCOL] != IPPROTO_TCP ||
+		if ((void *)(ip + IPV4_HLEN) > packet_end(skb) ||
+			ip[IPV4_PROTOCOL] != IPPROTO_TCP ||
 			((const __be16 *)ip)[3] & bpf_htons(IPV4_FRAGMENT_OFFSET))
 			return 0;
 		transport = ETH_HLEN + (*ip & 0x0f) * 4;
 		if (!is_syn(skb, transport))
 			return 0;
-		found->source = mapped_ipv4(words[3]);
-		found->destination = mapped_ipv4(words[4]);
+		found->saddr = mapped_ipv4(words[3]);
+		found->daddr = mapped_ipv4(words[4]);
 	} else if (ether_type == bpf_htons(ETH_P_IPV6)) {
-		if ((void *)(ip + IPV6_HLEN) > packet_end(skb) || ip[IPV6_NEXT_HEADER] != IPPROTO_TCP)
+		if ((void *)(ip + IPV6_HLEN) > packet_end(skb) ||
+			ip[IPV6_NEXT_HEADER] != IPPROTO_TCP)
 			return 0;
 		transport = ETH_HLEN + IPV6_HLEN;
 		if (!is_syn(skb, transport))
 			return 0;
-		found->source = from_ipv6((const void *)&words[2]);
-		found->destination = from_ipv6((const void *)&words[6]);
+		found->saddr = from_ipv6((const void *)&words[2]);
+		found->daddr = from_ipv6((const void *)&words[6]);
 	} else {
 		return 0;
 	}

@@ -372,13 +372,26 @@ class Learn(NamedTuple):
 
 
 class CounterMember(NamedTuple):
-    """A member of `struct counters`. `text` says what happened, `place` which spec line asked for it."""
+    """A counter. `text` says what happened, `place` which spec line asked for it.
+
+    `member` is where it stands in `struct counters`, as the C says it, `offset` the same in bytes.
+    """
 
     name: str
     kind: str  # chosen, passed, dropped, refused, decapsulated, flows, connect
     text: str
     place: str
     formerly: str = ""  # what the first release called it
+    member: str = ""
+    offset: int = 0
+
+
+class CounterSlot(NamedTuple):
+    """A member of `struct counters`: one counter, or a struct of those that the library itself counts in."""
+
+    type: str  # counter, or the library's struct
+    name: str
+    comment: str
 
 
 class PacketNeeds(NamedTuple):
@@ -579,7 +592,7 @@ class SocketRule(NamedTuple):
 
 
 class ConnectRule(NamedTuple):
-    """What is chosen for sockets that connect: the `choice` as C, and its text. Both are empty for nothing.
+    """What is `chosen` for sockets that connect, as TABLE/ROW, and the constants of both; empty for nothing.
 
     A choice is recorded with the `number` of the rule that made it, which `constant` names.
     """
@@ -589,8 +602,9 @@ class ConnectRule(NamedTuple):
     text: str
     place: str
     conditions: tuple[Condition, ...]
-    choice: str
     chosen: str
+    table_constant: str
+    row_constant: str
     constant: str
     number: int
 
@@ -763,6 +777,7 @@ class Program(NamedTuple):
     kernel: str
     compiler: str
     includes: tuple[str, ...]
+    rooms: tuple[str, ...]  # headers of the library that read what the spec defines before them
     constants: tuple[ConstantGroup, ...]
     headers: tuple[HeaderStruct, ...]
     stacks: tuple[Stack, ...]
@@ -770,6 +785,7 @@ class Program(NamedTuple):
     tables: tuple[TableMap, ...]
     address_maps: tuple[AddressMap, ...]
     counters: tuple[CounterMember, ...]
+    counter_slots: tuple[CounterSlot, ...]
     packet: PacketNeeds
     egress: EgressProgram
     ingress: IngressProgram | None

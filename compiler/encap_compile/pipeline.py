@@ -50,7 +50,8 @@ def check_spec(path: str) -> tuple[Spec, Lowered, dict[str, bytes], Findings]:
 def _rows(spec: Spec, lowered: Lowered, findings: Findings) -> dict[str, bytes]:
     """Every table's rows, judged, as they go into the bundle."""
     from . import checks
-    from .rows import check_inline_rows, read_rows, rows_to_csv
+    from .inline_rows import check_inline_rows, rows_to_csv
+    from .rows import read_rows
 
     found = {}
     encoded = {}
@@ -89,12 +90,10 @@ def _start_rendering(lowered: Lowered) -> Process:
 
 
 def _code(lowered: Lowered, text: str) -> dict[str, bytes]:
-    from .render.templates import include_text
+    from .render.templates import included
 
-    return {
-        f"{lowered.program.name}.bpf.c": text.encode(),
-        **{name: include_text(name).encode() for name in lowered.program.includes},
-    }
+    files = {f"{lowered.program.name}.bpf.c": text, **included(text)}
+    return {name: content.encode() for name, content in files.items()}
 
 
 def _contract(lowered: Lowered) -> dict[str, bytes]:

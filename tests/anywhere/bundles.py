@@ -23,7 +23,8 @@ NEXT = _OWN / "next" / "only-chosen.yaml"  # other versions of them
 AFTER = _OWN / "after" / "only-chosen.yaml"
 PASSING = _OWN / "passing" / "unattached.yaml"
 VERSIONS = (NEXT, AFTER, PASSING)
-SPECS = (*RETURN.values(), *EXITS.values())
+EXAMPLES = tuple(sorted((cli.ROOT / "examples").glob("*.yaml")))
+SPECS = (*EXAMPLES, *RETURN.values(), *EXITS.values())
 
 
 def bundle(spec: Path, folder: Path) -> Path:

@@ -54,6 +54,11 @@ SECTIONS = {
         "Privileges",
         "`encapctl` with the capabilities that the documentation names, and no others.",
     ),
+    "verifier_work": (
+        "The verifier's work",
+        "The programs of the examples have no more instructions, and take the verifier no more steps, than a table of "
+        "the tests allows.",
+    ),
     "containers": (
         "Network namespaces",
         "Two namespaces with the same inner addresses, each with programs, cgroup and exits of its own.",

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from encap_compile import checks
 from encap_compile.codes import CODES
 from encap_compile.diagnostics import DiagnosedError, Diagnostic, Findings
+from encap_compile.documents.nodes import Node
+from encap_compile.documents.reader import read_yaml
 from encap_compile.frontend.load import parse_spec
-from encap_compile.frontend.nodes import Node
-from encap_compile.frontend.reader import read_yaml
 from encap_compile.frontend.schema_document import annotated_schema, schema_document
 from encap_compile.frontend.schema_walk import judge
 from encap_compile.reporting import report

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from encap_compile.loader.counters import total
+from encap_compile.lower.counters import LIBRARY
 from encap_compile.manifest import Counter
 from encap_compile.pipeline import check_spec
+from encap_compile.render.templates import include_text
 
 SPEC = """
 apiVersion: encap/v1alpha1
@@ -54,6 +57,14 @@ def test_a_rule_shares_its_counter_with_nothing(tmp_path: Path, rule: str) -> No
     assert {n: c.text for n, c in found.items() if c.name in usual} == {
         n: c.text for n, c in usual.items() if not n.endswith("_usual")
     }
+
+
+@pytest.mark.parametrize("struct", LIBRARY)
+def test_structs_of_the_library_are_as_the_header_has_them(struct: str) -> None:
+    """The loader finds a counter by its offset, which lowering works out from the order of the members."""
+    found = re.search(rf"^struct {struct} {{(.*?)^}};", include_text("encap_counters.h"), re.MULTILINE | re.DOTALL)
+    assert found
+    assert tuple(re.findall(r"^\tstruct counter (\w+);", found[1], re.MULTILINE)) == LIBRARY[struct]
 
 
 def test_the_names_of_the_first_release(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from encap_compile.diagnostics import DiagnosedError, Diagnostic, Findings
-from encap_compile.frontend import load_spec, reader
+from encap_compile.documents import reader
+from encap_compile.frontend import load_spec
 from encap_compile.frontend.load import MOST_BYTES, parse_spec
 
 CASES = Path(__file__).parents[1] / "cases"

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from encap_compile.diagnostics import Findings
-from encap_compile.frontend.reader import read_yaml
+from encap_compile.documents.reader import read_yaml
 from encap_compile.frontend.schema_document import annotated_schema, schema_document, schema_text
 from encap_compile.frontend.schema_walk import judge
 from encap_compile.headers.catalogue import headers

@@ -17,7 +17,7 @@ from encap_compile import lower
 from encap_compile.identifiers import PREFIXES, SUFFIXES, c_name, member_name
 from encap_compile.lower import names
 from encap_compile.pipeline import check_spec
-from encap_compile.render.templates import include_text, render
+from encap_compile.render.templates import included, render
 from encap_compile.toolchain.clang import FLAGS, find_clang
 
 ROOT = Path(__file__).parents[2]
@@ -50,9 +50,8 @@ def test_derived_and_constant_identifiers_are_told_apart_by_their_form(
             if hasattr(module, function):
                 monkeypatch.setattr(module, function, marked)
     program = check_spec(str(path))[1].program
-    found = identifiers(render(program))
-    for name in program.includes:
-        found |= identifiers(include_text(name))
+    text = render(program)
+    found = identifiers(text).union(*(identifiers(header) for header in included(text).values()))
     derived = {i for i in found if MARK in i.lower()}
     assert len(derived) > 5
     # Derived from a place, or from a word of the language: what the mark is not in.

@@ -99,8 +99,9 @@ def test_counters_are_named_once(example: tuple[Spec, Lowered]) -> None:
     spec, found = example
     counters = found.manifest.counters
     assert len({c.name for c in counters}) == len(counters)
-    assert [c.offset for c in counters] == list(range(0, 16 * len(counters), 16))
-    assert found.manifest.counters_size == 16 * len(counters)
+    offsets = [c.offset for c in counters]
+    assert len(set(offsets)) == len(offsets)
+    assert all(offset in range(0, found.manifest.counters_size, 16) for offset in offsets)
     kinds = ("chosen", "passed", "dropped", "refused", "decapsulated", "flows", "connect", "kept", "noted")
     assert all(c.text and c.kind in kinds for c in counters)
     for rule in spec.egress.rules:

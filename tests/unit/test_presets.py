@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from encap_compile.diagnostics import DiagnosedError, Findings
+from encap_compile.documents.reader import read_yaml
 from encap_compile.explain import explain_spec, spec_document
 from encap_compile.frontend.load import parse_spec
 from encap_compile.frontend.preset_reference import preset_reference
 from encap_compile.frontend.preset_words import PRESETS
 from encap_compile.frontend.presets import FOLDER, expand, preset_path
-from encap_compile.frontend.reader import read_yaml
 from encap_compile.pipeline import check_spec, render_code
 from encap_compile.spec import Spec
 

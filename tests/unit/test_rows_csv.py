@@ -10,7 +10,8 @@ from encap_compile import spec
 from encap_compile.checks.common import key_columns, needed_fields
 from encap_compile.diagnostics import Findings, Place
 from encap_compile.frontend.load import parse_spec
-from encap_compile.rows import inline_sheet, read_prefixes, rows_to_csv
+from encap_compile.inline_rows import inline_sheet, rows_to_csv
+from encap_compile.rows import read_prefixes
 from encap_compile.rows.text import parse_sheet, read_text
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..diagnostics import Findings
-from ..rows import inline_sheet
+from ..inline_rows import inline_sheet
 from ..rows.problems import Problems
 from ..rows.typed import Columns, TypedRows, type_rows
 from ..spec import Spec, Table

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from ..diagnostics import Findings
-from .nodes import Node
+from ..documents.nodes import Node
 
 
 def beside(spec_path: str, written: str) -> str:

@@ -7,10 +7,10 @@ from hashlib import sha256
 from pathlib import Path
 
 from ..diagnostics import DiagnosedError, Findings, Place
+from ..documents.nodes import Node
 from ..regular_file import NotRegularError, open_regular
 from ..rows.short import ShortFindings
 from ..spec import Preset, Spec
-from .nodes import Node
 
 MOST_BYTES = 4 << 20
 
@@ -29,7 +29,7 @@ def load_spec(path: str) -> Spec:
 
 def parse_spec(data: bytes, path: str) -> Spec:
     """`load_spec` of bytes already read; files that they name are relative to `path`."""
-    from .reader import read_yaml
+    from ..documents.reader import read_yaml
     from .schema_document import annotated_schema
     from .schema_walk import judge
     from .structure import build_spec

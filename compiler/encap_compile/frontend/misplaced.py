@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..diagnostics import Findings, Place
-from .nodes import Node
+from ..documents.nodes import Node
 from .schema_words import PLACES
 
 Schema = dict[str, Any]

@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..diagnostics import Findings, Place
+from ..documents.nodes import Node
+from ..documents.reader import read_yaml
 from ..shipped import SHIPPED
-from .nodes import Node
 from .preset_words import PRESETS
-from .reader import read_yaml
 
 FOLDER = SHIPPED / "schemas" / "presets"
 # What a preset has of its own, beside the document's; everything else is the document's alone.

@@ -10,10 +10,10 @@ from re import search
 from typing import Any
 
 from ..diagnostics import Findings, Place
+from ..documents.nodes import Node
 from ..suggest import closest
 from .later import later_key
 from .misplaced import Misplaced
-from .nodes import Node
 from .schema_words import (
     empty_help,
     enum_problem,

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from re import search
 from typing import Any
 
+from ..documents.nodes import Node
 from ..headers.catalogue import headers
 from ..suggest import did_you_mean
 from ..values import ValueProblem
 from .later import LISTS, PRIVATE_HEADERS, Later, later_key, later_value
-from .nodes import Node
 
 KINDS = {
     "null": "nothing",

@@ -12,8 +12,8 @@ from pathlib import Path
 import jsonschema
 
 from ..diagnostics import Diagnostic, Findings, Place
+from ..documents.reader import read_yaml
 from ..regular_file import read_regular
-from .reader import read_yaml
 from .schema_document import schema_document
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..diagnostics import NOWHERE, Findings, Place
+from ..documents.nodes import Node
 from ..rows.prefixes import read_prefixes
 from ..spec import (
     ROOTS,
@@ -25,7 +26,6 @@ from ..spec import (
 )
 from ..values import Prefix, ValueProblem, duration, prefix
 from .files import beside, named_file
-from .nodes import Node
 from .schema_parts import REMEMBERED, REMEMBERED_FOR
 from .structure_rules import build_duration, connect_rules, egress_rules, ingress_rules
 from .structure_tables import build_table

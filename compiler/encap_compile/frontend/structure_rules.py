@@ -7,6 +7,7 @@ from re import compile as pattern
 from types import MappingProxyType
 
 from ..diagnostics import Findings
+from ..documents.nodes import Node
 from ..spec import (
     ROOTS,
     Addresses,
@@ -22,7 +23,6 @@ from ..spec import (
 )
 from ..values import ValueProblem, duration
 from .describe import connect_text, egress_text, ingress_text
-from .nodes import Node
 from .structure_values import build_addresses, build_match, build_value
 
 _TABLE_FIELD = pattern(r"([a-z][a-z0-9_-]*)\.([a-z][a-z0-9_-]*)")

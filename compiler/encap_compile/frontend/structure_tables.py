@@ -5,11 +5,11 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from ..diagnostics import Findings, Place
+from ..documents.nodes import Node
 from ..spec import Cell, Row, Shape, Table
 from ..suggest import did_you_mean
 from .files import named_file
 from .later import POOLS
-from .nodes import Node
 from .schema_parts import KEY_WORDS
 from .schema_words import later
 

@@ -8,10 +8,10 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from ..diagnostics import Findings
+from ..documents.nodes import Node
 from ..spec import ROOTS, Addresses, AddressSet, Match, OptionUse, Range, Reference, Scalar, Value
 from ..suggest import closest, did_you_mean
 from ..values import DEEPEST_CGROUP, Prefix, ValueProblem, dscp, number_range, prefix, protocol
-from .nodes import Node
 
 _DOTTED = pattern(r"[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]*)+")
 _NAME = pattern(r"[A-Za-z][A-Za-z0-9_-]*")

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from re import compile as pattern
 
-from .nodes import Node
-from .scalars import resolve
+from ..documents.nodes import Node
+from ..documents.scalars import resolve
 
 WIDTH = 110
 _PLAIN = pattern(r"[A-Za-z0-9][A-Za-z0-9_./-]*")

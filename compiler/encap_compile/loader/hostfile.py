@@ -17,7 +17,7 @@ from ..suggest import closest
 from .removals import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
-    from ..frontend.nodes import Node
+    from ..documents.nodes import Node
 
 DEFAULT = Path("/etc/encap/host.yaml")
 SECTIONS = {"rows": "rows: {TABLE: FILE}", "limits": "limits: {removals: {percent: 20, rows: 10}}"}
@@ -64,8 +64,8 @@ def open_host_file(named: str) -> HostFile:
 
 
 def read_host_file(path: Path) -> HostFile:
-    """Raises DiagnosedError (H103, and the codes of `frontend.reader`)."""
-    from ..frontend.reader import read_yaml  # only machines with a host file pay for PyYAML
+    """Raises DiagnosedError (H103, and the codes of `documents.reader`)."""
+    from ..documents.reader import read_yaml  # only machines with a host file pay for PyYAML
     from ..regular_file import read_regular
     from ..rows.short import ShortFindings
 

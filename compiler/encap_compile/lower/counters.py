@@ -1,13 +1,33 @@
-"""Every outcome has a counter with a name: `struct counters`, in the order a packet can meet them."""
+"""Every outcome has a counter with a name: `struct counters`, in the order a packet can meet them.
+
+What the C library counts by itself stands in structs of the library, which are the same in all programs (`LIBRARY`). A
+program may have a use for some of their members only; the others have no name outside, and stay zero.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from .. import ir
 from .names import c_name, member_name
 
 SIZE = 16  # bytes of a counter: packets and bytes, two u64
+LIBRARY = {
+    # encap_counters.h
+    "refusals": (
+        "truncated", "options", "fragment", "version", "header_checksum", "length", "vlan", "payload", "source",
+        "match", "ecn", "gso", "room",
+    ),
+}  # fmt: skip
+
+
+class CounterLayout(NamedTuple):
+    """The counters and their places, the members of `struct counters`, and its size in bytes."""
+
+    counters: tuple[ir.CounterMember, ...]
+    slots: tuple[ir.CounterSlot, ...]
+    size: int
 
 
 def lower_counters(
@@ -20,8 +40,8 @@ def lower_counters(
 ) -> tuple[ir.CounterMember, ...]:
     found: dict[str, ir.CounterMember] = {}
 
-    def add(name: str, kind: str, text: str, place: str = "", formerly: str = "") -> None:
-        found.setdefault(name, ir.CounterMember(name, kind, text, place, formerly))
+    def add(name: str, kind: str, text: str, place: str = "", formerly: str = "", member: str = "") -> None:
+        found.setdefault(name, ir.CounterMember(name, kind, text, place, formerly, member or name))
 
     encapsulates = bool(egress.encapsulators)
     if egress.needed:
@@ -53,7 +73,8 @@ def lower_counters(
         encapsulation = decapsulator.stack.encapsulation
         for reason, text in refusals(decapsulator):
             was = _formerly("refused", encapsulation, reason.removeprefix(f"{member_name(encapsulation)}_"))
-            add(refusal(encapsulation, reason), "refused", f"{encapsulation}: {text}: {refused}", formerly=was)
+            words, member = f"{encapsulation}: {text}: {refused}", refusal_member(encapsulation, reason)
+            add(f"refused_{c_name(encapsulation)}__{reason}", "refused", words, formerly=was, member=member)
     return _told_apart(found)
 
 
@@ -69,6 +90,31 @@ def _told_apart(found: dict[str, ir.CounterMember]) -> tuple[ir.CounterMember, .
         counters.append(counter._replace(formerly="") if counter.formerly in claimed else counter)
         claimed.add(counter.formerly)
     return tuple(counters)
+
+
+def lay_out(counters: Sequence[ir.CounterMember]) -> CounterLayout:
+    """Place each counter in `struct counters`; a struct of the library stands where its first counter would."""
+    slots: dict[str, ir.CounterSlot] = {}
+    offsets: dict[str, int] = {}
+    size = 0
+    placed = []
+    for counter in counters:
+        slot, _, within = counter.member.partition(".")
+        type_ = _struct(slot) if within else "counter"
+        if slot not in slots:
+            where = f" ({counter.place})" if counter.place else ""
+            slots[slot] = ir.CounterSlot(type_, slot, "" if within else f"{counter.text}{where}")
+            offsets[slot] = size
+            size += SIZE * (len(LIBRARY[type_]) if within else 1)
+        position = LIBRARY[type_].index(within) if within else 0
+        placed.append(counter._replace(offset=offsets[slot] + SIZE * position))
+    return CounterLayout(tuple(placed), tuple(slots.values()), size)
+
+
+def _struct(slot: str) -> str:
+    """Which struct of the library a member of `struct counters` is."""
+    assert slot.startswith("refused_")
+    return "refusals"
 
 
 DONE = {
@@ -134,9 +180,10 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, add: Callable[..., Non
         add("egress_unknown_stack", "dropped", "a row of a kind that this program does not know: dropped")
 
 
-def refusal(encapsulation: str, reason: str) -> str:
-    """The counter of a reason for which packets of an encapsulation are refused."""
-    return f"refused_{c_name(encapsulation)}__{reason}"
+def refusal_member(encapsulation: str, reason: str) -> str:
+    """Where in `struct counters` a reason stands for which packets of an encapsulation are refused."""
+    refused = f"refused_{c_name(encapsulation)}"
+    return f"{refused}.{reason}" if reason in LIBRARY["refusals"] else f"{refused}__{reason}"
 
 
 WORDS = {

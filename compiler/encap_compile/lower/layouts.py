@@ -147,7 +147,7 @@ def _constant(word: ir.WordLayout) -> ir.NamedConstant:
         halves = ", ".join(f"bpf_htons({int.from_bytes(packed[i : i + 2], 'big'):#x})" for i in range(0, 6, 2))
         return ir.NamedConstant(word.constant, f"((struct mac_address){{{{{halves}}}}})", packed.hex(":"))
     if len(word.parts) > 1 or value > 0xFFFF:
-        if word.name in ("source", "destination"):
+        if word.name in ("saddr", "daddr"):
             said.insert(0, address_text(value.to_bytes(4, "big")))
         return ir.NamedConstant(word.constant, f"{value:#0{word.bits // 4 + 2}x}", ", ".join(said))
     return ir.NamedConstant(word.constant, str(value), ", ".join(said))

@@ -31,6 +31,7 @@ from .owners import (
     owner_constants,
 )
 from .reflection import flow_constants, flow_table, learning
+from .rooms import socket_rooms, socket_switches
 from .stacks import family_field
 from .tables import LoweredTable, lower_table, manifest_stack
 from .used_stacks import described_replies, lower_stacks, replies, table_families
@@ -142,9 +143,9 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         host.guard(owners.marks)
     host_members, host_layout, host_described = host.lower()
     clamps_mss = spec.mtu.clamp_mss and bool(egress.encapsulators or fit)
-    described_counters = counting.lower_counters(egress, ingress, learns, owners, clamps_mss, fit)
+    counters = counting.lay_out(counting.lower_counters(egress, ingress, learns, owners, clamps_mss, fit))
     described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, ends, bool(egress.signatures))
-    includes = ["encap_bpf.h", "encap_address.h"]
+    includes = ["encap_bpf.h", "encap_address.h", "encap_counters.h"]
     if in_use:
         includes += (
             ["encap_checksum.h", "encap_ecn.h"]
@@ -157,8 +158,6 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         includes.append("encap_flow_key.h")
     if clamps_mss:
         includes.append("encap_syn.h")
-    if owners:
-        includes.append("encap_socket.h")
     if any(d.encapsulation_limit for d in (ingress.decapsulators if ingress else ())):
         includes.append("encap_limit.h")
     if any(d.tagged for d in (ingress.decapsulators if ingress else ())):
@@ -172,11 +171,13 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         kernel=".".join(map(str, spec.kernel)),
         compiler=compiler,
         includes=tuple(includes),
+        rooms=socket_rooms(owners),
         constants=(
             *constant_groups(in_use, frozenset(encapsulating), ingress.decapsulators if ingress else ()),
             *([fitting] if fitting else []),
             *([FRAGMENTS] if packet.fragments else []),
             *([owner_constants(spec, owners, in_use)] if owners else []),
+            *([socket_switches(spec, owners, packet.mark)] if owners else []),
             *([flow_constants(spec)] if remembers else []),
         ),
         headers=header_structs(in_use, visible),
@@ -184,7 +185,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         host=host_members,
         tables=tuple(t.ir for t in tables.values() if t.ir.kind != "fixed" or t.manifest.name in found_in),
         address_maps=described_maps,
-        counters=described_counters,
+        counters=counters.counters,
+        counter_slots=counters.slots,
         packet=packet,
         egress=egress,
         ingress=ingress,
@@ -215,10 +217,9 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         flows=_flows(program),
         replies=described_replies(spec, in_use),
         own_addresses=OWN_ADDRESSES if egress.signatures else "",
-        counters_size=counting.SIZE * len(described_counters),
+        counters_size=counters.size,
         counters=tuple(
-            manifest.Counter(c.name, i * counting.SIZE, c.kind, c.text, c.place, c.formerly)
-            for i, c in enumerate(described_counters)
+            manifest.Counter(c.name, c.offset, c.kind, c.text, c.place, c.formerly) for c in counters.counters
         ),
         stacks=tuple(manifest_stack(s) for s in in_use),
         rules=tuple(rule_summaries(spec, in_use)),

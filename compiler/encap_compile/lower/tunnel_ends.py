@@ -58,7 +58,7 @@ def tunnel_ends(
             found[ir.TunnelEnd(family, name, ADDRESS_TYPES[type_])] = None
     for encapsulator in encapsulators:
         family = encapsulator.stack.outer_family
-        word = next(w for w in encapsulator.stack.layers[0].words if w.name == "destination")
+        word = next(w for w in encapsulator.stack.layers[0].words if w.name == "daddr")
         source_of_value = word.parts[0].source
         if family not in visible:
             continue

@@ -9,6 +9,7 @@ from .. import ir
 from .owners import any_bit
 
 Prefix = IPv4Network | IPv6Network
+MEMBERS = {"source": "saddr", "destination": "daddr"}  # as the kernel calls what the language has other words for
 WIDTH = {"protocol": 255, "dscp": 63, "source_port": 65535, "destination_port": 65535, "mark": 0xFFFFFFFF}
 
 
@@ -39,12 +40,12 @@ def _one(condition: ir.Condition, needs: ir.PacketNeeds, packet: str, nested: bo
     if isinstance(condition, ir.IsFamily):
         return f"{'' if condition.family == 'ipv4' else '!'}{packet}is_ipv4"
     if isinstance(condition, ir.InPrefixes):
-        return in_prefixes(f"{packet}{condition.member}", condition.prefixes, needs, packet, nested)
+        return in_prefixes(f"{packet}{MEMBERS[condition.member]}", condition.prefixes, needs, packet, nested)
     if isinstance(condition, ir.InCgroups):
         bits = any_bit(cgroups or f"{packet}owner.cgroups", condition.names)
         return f"({bits})" if nested else bits
     if isinstance(condition, ir.InPrefixMap):
-        return f"in_{condition.map}({packet}{condition.member})"
+        return f"in_{condition.map}({packet}{MEMBERS[condition.member]})"
     return _ranges(condition, needs, packet, nested)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from .. import ir
 from ..hooks import HOOKS
 from ..lower.conditions import LINK_LOCAL
-from ..lower.counters import refusal
+from ..lower.counters import refusal_member
 from ..lower.names import row_name_constant
 from ..lower.tables import row_id
 from . import assignments, conditions
@@ -76,7 +76,7 @@ def row_constant(row: ir.FixedRow, table: ir.TableMap) -> str:
 
 
 def _from_packet(member: str) -> str:
-    return "packet->owner.cgroup" if member == "cgroup" else f"packet->{member}"
+    return "packet->owner.cgroup" if member == "cgroup" else f"packet->{conditions.MEMBERS.get(member, member)}"
 
 
 def key_initialisers(table: ir.TableMap, exact: bool = False, p: ir.Program | None = None) -> str:
@@ -309,12 +309,12 @@ def passes_row(function: str, program: ir.Program) -> bool:
 
 def link_local_condition(egress: ir.EgressProgram, program: ir.Program) -> str:
     prefixes = [n for f in egress.link_local for n in LINK_LOCAL[f]]
-    text = conditions.in_prefixes("packet->destination", prefixes, program.packet, nested=False)
+    text = conditions.in_prefixes("packet->daddr", prefixes, program.packet, nested=False)
     return f"({text})" if egress.discovery and text.startswith(("packet->is_ipv4", "!packet->is_ipv4")) else text
 
 
 def reason(decapsulator: ir.Decapsulator, what: str) -> str:
-    return refusal(decapsulator.stack.encapsulation, what)
+    return refusal_member(decapsulator.stack.encapsulation, what)
 
 
 def condition(found: Sequence[ir.Condition], program: ir.Program, packet: str = "packet->") -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import ir
-from ..lower.counters import refusal
+from ..lower.counters import refusal_member
 from .assignments import next_name
 from .conditions import PROTOCOLS, _prefix
 
@@ -50,7 +50,7 @@ def word_checks(decapsulator: ir.Decapsulator, behind: bool = False) -> list[str
     for check in decapsulator.checks:
         if behind != bool(tail and check.layer in tail.behind):
             continue
-        counter = refusal(decapsulator.stack.encapsulation, check.reason)
+        counter = refusal_member(decapsulator.stack.encapsulation, check.reason)
         wrong = _differs(check, decapsulator)
         lines += [f"if ({wrong})", f"\treturn refuse(&counters->{counter}, skb);"]
     return lines
@@ -204,7 +204,7 @@ def learned_value(field: ir.LearnedField, decapsulator: ir.Decapsulator) -> str:
 
 
 def lookup_reason(rule: ir.IngressRule, decapsulator: ir.Decapsulator) -> str:
-    return refusal(decapsulator.stack.encapsulation, _identifier(rule, decapsulator).reason)
+    return refusal_member(decapsulator.stack.encapsulation, _identifier(rule, decapsulator).reason)
 
 
 def received_tables(program: ir.Program) -> list[tuple[ir.TableMap, str, str]]:
@@ -222,7 +222,7 @@ def mark_value(rule: ir.IngressRule) -> str:
 
 def source_condition(rule: ir.IngressRule, stack: ir.Stack) -> str:
     """`return` whether the outer source is in the rule's prefixes."""
-    address = f"outer->{stack.layers[0].member}.source"
+    address = f"outer->{stack.layers[0].member}.saddr"
     terms = [_prefix(address, p, mapped=False) for p in rule.source_prefixes]
     if not terms:
         return "(void)outer;\n\treturn false; /* no such prefix of this family */"
@@ -233,7 +233,7 @@ def source_condition(rule: ir.IngressRule, stack: ir.Stack) -> str:
 
 def source_key(rule: ir.IngressRule, stack: ir.Stack, program: ir.Program) -> str:
     """The declaration of the key by which the outer source is found in the rule's map."""
-    address = f"outer->{stack.layers[0].member}.source"
+    address = f"outer->{stack.layers[0].member}.saddr"
     map_ = next(m for m in program.address_maps if m.name == rule.source_map)
     mapped = f"mapped_ipv4({address})" if stack.outer_family == "ipv4" else f"from_ipv6(&{address})"
     if map_.kind == "lpm":
@@ -258,18 +258,14 @@ def recognised(decapsulator: ir.Decapsulator, family: str) -> str:
     """The packet comes to us and its outer protocol is the stack's."""
     own = decapsulator.own_address
     if isinstance(own, ir.FromHost):
-        mine = (
-            f"ip->destination == host.{own.member}"
-            if family == "ipv4"
-            else f"same_ipv6(&ip->destination, &host.{own.member})"
-        )
+        mine = f"ip->daddr == host.{own.member}" if family == "ipv4" else f"same_ipv6(&ip->daddr, &host.{own.member})"
     else:
         first = decapsulator.stack.layers[0]
-        word = next(w for w in first.words if w.name == "source")
+        word = next(w for w in first.words if w.name == "saddr")
         mine = (
-            f"ip->destination == bpf_htonl({word.constant})"
+            f"ip->daddr == bpf_htonl({word.constant})"
             if family == "ipv4"
-            else f"same_ipv6(&ip->destination, &{word.constant})"
+            else f"same_ipv6(&ip->daddr, &{word.constant})"
         )
     member = "ip->protocol" if family == "ipv4" else "ip->next_header"
     if decapsulator.encapsulation_limit:

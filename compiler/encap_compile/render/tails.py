@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .. import ir
-from ..lower.counters import refusal
+from ..lower.counters import refusal_member
 from ..lower.layouts import option_words
 from .assignments import sends_opaque_tail
 
@@ -90,7 +90,7 @@ def expected_options(decapsulator: ir.Decapsulator) -> list[tuple[str, str]]:
     for option in tail.options.options if tail and tail.options else ():
         if not isinstance(option.source, ir.FromRow):
             wrong = " || ".join(f"options->{option.member}[{i}] != {value}" for i, value in enumerate(_data(option)))
-            found.append((wrong, refusal(decapsulator.stack.encapsulation, option.reason)))
+            found.append((wrong, refusal_member(decapsulator.stack.encapsulation, option.reason)))
     return found
 
 

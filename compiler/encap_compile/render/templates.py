@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from .. import ir
 from ..shipped import SHIPPED
 from .compiled_templates import beside_the_code
 from .filters import FILTERS
+from .line_length import wrap_comments
 from .quoting import QUOTING_FILTERS
 
 TEMPLATES = SHIPPED / "templates" / "bpf"
 CONTRACT_TEMPLATES = SHIPPED / "templates" / "contract"
+_INCLUDE = re.compile(r'^#include "([a-z0-9_]+\.h)"$', re.MULTILINE)
 
 
 @cache
@@ -34,18 +37,25 @@ def _environment(folder: Path) -> Environment:
 
 def render(program: ir.Program) -> str:
     """The C of a program, before it is formatted."""
-    return _environment(TEMPLATES).get_template("program.bpf.c.j2").render(p=program)
+    return wrap_comments(_environment(TEMPLATES).get_template("program.bpf.c.j2").render(p=program))
 
 
 def render_contract(contract: ir.SocketContract) -> dict[str, str]:
     """What applications are given, by file name: the header, before it is formatted, and the Python module."""
     environment = _environment(CONTRACT_TEMPLATES)
     return {
-        f"{contract.name}.h": environment.get_template("socket.h.j2").render(c=contract),
+        f"{contract.name}.h": wrap_comments(environment.get_template("socket.h.j2").render(c=contract)),
         f"{contract.c_name}.py": environment.get_template("socket.py.j2").render(c=contract),
     }
 
 
-def include_text(name: str) -> str:
-    """One of the constant headers that the C includes."""
-    return (TEMPLATES / "include" / name).read_text(encoding="utf-8")
+def included(text: str) -> dict[str, str]:
+    """The library's headers that a C text includes, and those that they include, by name."""
+    found: dict[str, str] = {}
+    waiting = _INCLUDE.findall(text)
+    while waiting:
+        name = waiting.pop(0)
+        if name not in found:
+            found[name] = (TEMPLATES / "include" / name).read_text(encoding="utf-8")
+            waiting += _INCLUDE.findall(found[name])
+    return found

@@ -46,16 +46,16 @@ def compares_ipv6(program: ir.Program) -> bool:
 def _term(end: ir.TunnelEnd, program: ir.Program) -> str:
     both = program.packet.both
     if end.prefixes:
-        return in_prefixes("packet->destination", end.prefixes, program.packet, nested=False)
+        return in_prefixes("packet->daddr", end.prefixes, program.packet, nested=False)
     if not end.map and not end.value:
         return "true"
     if end.map:
-        test = f"in_{end.map}(packet->destination)"
+        test = f"in_{end.map}(packet->daddr)"
     elif end.family == "ipv4":
         value = end.value if end.value.startswith("host.") else f"bpf_htonl({end.value})"
-        test = f"{'packet->destination.word[3]' if both else 'packet->destination'} == {value}"
+        test = f"{'packet->daddr.word[3]' if both else 'packet->daddr'} == {value}"
     else:
-        test = f"same_ipv6({'&ipv6' if both else '&packet->destination'}, &{end.value})"
+        test = f"same_ipv6({'&ipv6' if both else '&packet->daddr'}, &{end.value})"
     if not both or not end.family:
         return test
     return f"{'packet->is_ipv4' if end.family == 'ipv4' else '!packet->is_ipv4'} && {test}"

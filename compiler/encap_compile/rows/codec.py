@@ -1,4 +1,4 @@
-"""The one row codec: CSV or inline rows to the bytes of a map, used by the compiler to judge and the loader to fill.
+"""The one row codec: rows to the bytes of a map, by which the compiler validates a table and the loader fills it.
 
 Byte layouts are those of `manifest.Member`; nothing about them is decided here.
 """
@@ -10,12 +10,11 @@ from dataclasses import field
 from itertools import repeat
 from struct import Struct
 
-from .. import manifest, spec
+from .. import manifest
 from ..diagnostics import Findings, Place
 from ..record import Record
 from ..values import MAPPED, ValueProblem
 from .columns import Column
-from .inline import inline_sheet, rows_to_csv
 from .prefixes import read_prefixes
 from .problems import Problems
 from .text import BEYOND, Sheet, parse_sheet, read_text
@@ -24,13 +23,10 @@ from .typed import Columns, TypedRows, type_rows
 __all__ = [
     "MOST_FIXED",
     "EncodedRows",
-    "check_inline_rows",
     "encode_sheet",
-    "inline_sheet",
     "read_prefixes",
     "read_rows",
     "row_id",
-    "rows_to_csv",
 ]
 
 MOST_FIXED = 64  # rows that are compiled into a switch
@@ -89,11 +85,6 @@ def read_rows(table: manifest.Table, path: str, findings: Findings) -> EncodedRo
     if sheet is None:
         return _no_rows(table, path)
     return encode_sheet(table, sheet, findings)
-
-
-def check_inline_rows(written: spec.Table, table: manifest.Table, findings: Findings) -> EncodedRows:
-    """As `read_rows`, for rows in the spec; findings are at their place in the YAML."""
-    return encode_sheet(table, inline_sheet(written), findings)
 
 
 def encode_sheet(table: manifest.Table, sheet: Sheet, findings: Findings) -> EncodedRows:

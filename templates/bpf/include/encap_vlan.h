@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * VLAN tags of inner frames: IEEE 802.1Q, 9.6. A tag of VLAN 0 names no VLAN and carries a priority alone. Linux accepts
- * such a frame as if it had no tag, and so does a program where it decapsulates.
+ * VLAN tags of inner frames: IEEE 802.1Q, 9.6. A tag of VLAN 0 names no VLAN and carries a
+ * priority alone. Linux accepts such a frame as if it had no tag, and so does a program where it
+ * decapsulates.
  */
 #pragma once
 

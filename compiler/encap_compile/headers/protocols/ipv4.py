@@ -87,12 +87,12 @@ HEADER = Header(
             "header_checksum",
         ),
         Word(
-            "source",
+            "saddr",
             # On receive the source is judged by the rule's `from` alone.
             (Field("source", 32, FromSpec("ipv4"), "this end of the tunnel", Receive.IGNORE),),
         ),
         Word(
-            "destination",
+            "daddr",
             (Field("destination", 32, FromSpec("ipv4"), "the other end of the tunnel", Receive.EXCHANGE, "source"),),
         ),
     ),

@@ -59,12 +59,12 @@ HEADER = Header(
             ),
         ),
         Word(
-            "source",
+            "saddr",
             # On receive the source is judged by the rule's `from` alone.
             (Field("source", 128, FromSpec("ipv6"), "this end of the tunnel", Receive.IGNORE),),
         ),
         Word(
-            "destination",
+            "daddr",
             (Field("destination", 128, FromSpec("ipv6"), "the other end of the tunnel", Receive.EXCHANGE, "source"),),
         ),
     ),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from .. import spec
-from ..diagnostics import Place
-from .text import Sheet
+from . import manifest, spec
+from .diagnostics import Findings, Place
+from .rows import EncodedRows, encode_sheet
+from .rows.text import Sheet
 
 
 def inline_sheet(table: spec.Table) -> Sheet:
@@ -20,6 +21,11 @@ def inline_sheet(table: spec.Table) -> Sheet:
         return cell.place if cell else table.rows[row].place
 
     return Sheet(table.place.file, columns, cells, len(table.rows), [r.place.line for r in table.rows], place)
+
+
+def check_inline_rows(written: spec.Table, table: manifest.Table, findings: Findings) -> EncodedRows:
+    """As `rows.read_rows`, for rows in the spec; findings are at their place in the YAML."""
+    return encode_sheet(table, inline_sheet(written), findings)
 
 
 def rows_to_csv(table: spec.Table) -> str:
