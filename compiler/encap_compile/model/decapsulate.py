@@ -182,7 +182,9 @@ class Decapsulation:
     # ---- rules ------------------------------------------------------------------------------------------------------
 
     def _source(self) -> bytes:
-        return any_address(self.received.raw(self.stack.layers[0].member, "source"))
+        first = self.stack.layers[0]
+        word = next(w.name for w in first.words if any(p.name == "source" for p in w.parts))
+        return any_address(self.received.raw(first.member, word))
 
     def _may_send(self, rule: ir.IngressRule) -> bool:
         if rule.source_kind == "any":
