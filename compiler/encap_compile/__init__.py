@@ -4,4 +4,4 @@ The same verbs as the command line, as a Python API: `pipeline.compile_spec` and
 `plan`, `apply`, `status` for the loader.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

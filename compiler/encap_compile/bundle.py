@@ -127,6 +127,7 @@ GENERATOR_FILES = (
     "manifest.py",
     "manifest_io.py",
     "record.py",
+    "requirements.py",
     "spec.py",
     "values.py",
 )

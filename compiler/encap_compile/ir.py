@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Literal(NamedTuple):
-    """Known when compiling. `place` is the spec line that says so, empty for what the protocol fixes."""
+    """Known when compiling. `place` is the path in the spec that says so, empty for what the protocol fixes."""
 
     value: int
     place: str = ""
@@ -106,23 +106,6 @@ class Layer(NamedTuple):
     size: int
     words: tuple[WordLayout, ...]
     checksum_base: str  # name of the folded constant; empty without a checksum
-
-
-class HeaderMember(NamedTuple):
-    name: str
-    bits: int
-    kind: str  # integer, ipv4, ipv6, mac
-    doc: str
-
-
-class HeaderStruct(NamedTuple):
-    """A header on the wire, as a C struct."""
-
-    name: str
-    title: str
-    reference: str
-    size: int
-    members: tuple[HeaderMember, ...]
 
 
 class NamedConstant(NamedTuple):
@@ -372,7 +355,7 @@ class Learn(NamedTuple):
 
 
 class CounterMember(NamedTuple):
-    """A counter. `text` says what happened, `place` which spec line asked for it.
+    """A counter. `text` says what happened, `place` which part of the spec asked for it.
 
     `member` is where it stands in `struct counters`, as the C says it, `offset` the same in bytes.
     """
@@ -779,7 +762,6 @@ class Program(NamedTuple):
     includes: tuple[str, ...]
     rooms: tuple[str, ...]  # headers of the library that read what the spec defines before them
     constants: tuple[ConstantGroup, ...]
-    headers: tuple[HeaderStruct, ...]
     stacks: tuple[Stack, ...]
     host: tuple[HostMember, ...]
     tables: tuple[TableMap, ...]

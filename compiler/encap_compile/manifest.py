@@ -1,8 +1,10 @@
 """The manifest: what the loader and the reviewer need to know of a bundle, as `manifest.json`.
 
 The compiler writes it (`lower` decides it, `bundle` adds hashes and the toolchain); `encapctl` reads it and needs
-nothing else: no spec, no templates, no clang. All offsets and sizes are bytes. The file format is versioned by
-`FORMAT_VERSION`; a loader refuses a version that it does not know.
+nothing else: no spec, no templates, no clang. All offsets and sizes are bytes.
+
+The file format is versioned by `FORMAT_VERSION`, MAJOR.MINOR. A loader ignores members that it does not know, and
+refuses another major version; what it may not ignore has a name in `requires`, see `requirements`.
 """
 
 # Annotations are not postponed here: `manifest_io` reads documents by them, and evaluating texts would take longer.
@@ -13,7 +15,7 @@ from typing import Any
 
 from .record import Record
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = "1.1"  # with every new member the minor version goes up by one, once a release
 LATER = {"later": True}
 
 
@@ -174,7 +176,7 @@ class Counter(Record):
     offset: int
     kind: str  # chosen, passed, dropped, refused, decapsulated, flows, connect, noted (beside another)
     text: str  # what happened, for people
-    place: str  # spec line, FILE:LINE, or empty
+    place: str  # part of the spec that asks for it, as `egress.rules.web`, or empty
     formerly: str = later("")  # what the first release called it: what was counted by that name is this counter's
 
 
@@ -192,7 +194,7 @@ class Cgroup(Record):
     path: str  # below the attached one, as `system.slice/nginx.service`; empty: the attached one itself
     bit: int  # its place in a set of cgroups, 0 to 62; 63 says that rows are found by one
     hooks: tuple[str, ...]  # of those of a cgroup, where programs go: its sockets may choose, or rules match by it
-    place: str  # spec line, FILE:LINE
+    place: str  # part of the spec, as `egress.rules.web`
 
 
 class RuleSummary(Record):
@@ -201,7 +203,7 @@ class RuleSummary(Record):
     name: str
     direction: str  # egress or ingress
     text: str
-    place: str
+    place: str  # part of the spec, as `egress.rules.web`; in bundles of the first releases FILE:LINE
     destinations: tuple[str, ...] = ()  # prefixes that it sends into an encapsulation; plan checks their routes
     table: str = ""
     row: str = ""
@@ -223,7 +225,10 @@ class Toolchain(Record):
 
 
 class Inputs(Record):
-    """What the bundle was made from: names are the last part of the path, hashes SHA-256 of the bytes."""
+    """What the bundle was made from: names are the last part of the path, hashes SHA-256 of the bytes.
+
+    That of the spec is over what it says, which comments, layout and the order of keys do not change.
+    """
 
     spec: str
     spec_sha256: str
@@ -233,7 +238,7 @@ class Inputs(Record):
 
 
 class Manifest(Record):
-    format_version: int
+    format_version: str  # MAJOR.MINOR; of the first two releases `1`, read as 1.0
     name: str
     summary: str
     identity: str  # SHA-256 over the C, the headers and this manifest's program part: names the bundle's code
@@ -268,3 +273,5 @@ class Manifest(Record):
     # By stack, what it is known by on receive: outer family, IP protocols, UDP port (`ipv4 17 4789`)
     boot: str = later("")  # closed: until apply, what rules encapsulate by literal prefixes has no route
     sockets: str = ""  # the map of what sockets have chosen, of the same layout in every version
+    requires: tuple[str, ...] = later_of(tuple)  # what a loader must know: names of `requirements.FEATURES`
+    needs_release: str = later("")  # the oldest release of encapctl that can apply it

@@ -1,20 +1,23 @@
-"""manifest.json: reading it strictly, writing it so that the same manifest is the same bytes everywhere."""
+"""manifest.json: reading it, also of other releases, and writing it so that the same manifest is the same bytes."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from . import format_version, requirements
 from .diagnostics import DiagnosedError, Diagnostic, Exit, Place
 from .manifest import FORMAT_VERSION, Inputs, Manifest
 from .manifest_bounds import check_bounds
 from .regular_file import read_regular
 from .structured import MalformedError, structured
 
+_RELEASE = re.compile(r"[0-9][0-9a-z.+]{0,31}")
 _REBUILD = "build the bundle again with `encap-compile`"
 
 
@@ -23,11 +26,16 @@ def identity(manifest: Manifest, code: Mapping[str, bytes]) -> str:
 
     Rows, the spec's text and the object's bytes are not in it: they have hashes of their own.
     """
+    return identity_of_document(_plain(manifest), code)
+
+
+def identity_of_document(document: Mapping[str, Any], code: Mapping[str, bytes]) -> str:
+    """The same of a parsed manifest.json: members that this release does not know are a part of it too."""
     digest = sha256()
     for name in sorted(code):
         digest.update(f"{name}\0{len(code[name])}\0".encode() + code[name])
-    bare = replace(manifest, identity="", inputs=Inputs("", "", {}, "", ""), files={})
-    digest.update(dump(bare).encode())
+    bare = {**document, "identity": "", "inputs": _plain(Inputs("", "", {}, "", "")), "files": {}}
+    digest.update(_text(bare).encode(errors="surrogatepass"))
     return digest.hexdigest()
 
 
@@ -38,7 +46,11 @@ def code(manifest: Manifest, files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 def dump(manifest: Manifest) -> str:
     """The text of manifest.json: members in declared order, two spaces, a newline at the end."""
-    return json.dumps(_plain(manifest), indent=2, ensure_ascii=False) + "\n"
+    return _text(_plain(manifest))
+
+
+def _text(document: object) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def _plain(value: Any) -> Any:
@@ -55,7 +67,13 @@ def _plain(value: Any) -> Any:
 
 
 def load(path: Path) -> Manifest:
-    """Read a manifest.json. Raises DiagnosedError (B301 unreadable, B302 malformed, B303 of another format version)."""
+    """Read a manifest.json. Raises DiagnosedError: B301 unreadable, B302 malformed, B303 of another format version,
+    B312 if it requires what this release does not know."""
+    return load_document(path)[0]
+
+
+def load_document(path: Path) -> tuple[Manifest, dict[str, Any]]:
+    """The same, and the document as it was parsed, for `identity_of_document`."""
     try:
         text = read_regular(path).decode()
     except (OSError, UnicodeDecodeError) as error:
@@ -63,11 +81,15 @@ def load(path: Path) -> Manifest:
         words = f"no manifest to read: {reason}"
         fix = "name a bundle directory: build/NAME, as `encap-compile` writes it"
         raise DiagnosedError([Diagnostic("B301", words, Place(str(path)), fix)], Exit.SPEC) from None
-    return loads(text, str(path))
+    return _parsed(text, str(path))
 
 
 def loads(text: str, path: str) -> Manifest:
-    """The same from text; `path` is for messages."""
+    """`load` from text; `path` is for messages."""
+    return _parsed(text, path)[0]
+
+
+def _parsed(text: str, path: str) -> tuple[Manifest, dict[str, Any]]:
     try:
         document = json.loads(text, object_pairs_hook=_once)
     except json.JSONDecodeError as error:
@@ -75,23 +97,50 @@ def loads(text: str, path: str) -> Manifest:
         raise DiagnosedError([Diagnostic("B302", f"not JSON: {error.msg}", place, _REBUILD)], Exit.SPEC) from None
     except (ValueError, RecursionError) as error:  # a key twice; a number of thousands of digits; too deep
         raise DiagnosedError([Diagnostic("B302", f"malformed: {error}", Place(path), _REBUILD)], Exit.SPEC) from None
-    version = document.get("format_version") if isinstance(document, dict) else None
-    if isinstance(version, int) and version != FORMAT_VERSION:
-        words = f"manifest of format {version}; this encapctl reads format {FORMAT_VERSION}"
-        fix = "use the encap-compile and encapctl of one release"
-        raise DiagnosedError([Diagnostic("B303", words, Place(path), fix)], Exit.SPEC)
     try:
-        manifest = structure(document)
+        if not isinstance(document, dict):
+            raise MalformedError("manifest: an object is expected")
+        _check_versions(document, path)
+        return structure(document), document
     except MalformedError as error:
         raise DiagnosedError([Diagnostic("B302", f"malformed: {error}", Place(path), _REBUILD)], Exit.SPEC) from None
-    return manifest
 
 
-def structure(document: object) -> Manifest:
-    """A manifest from parsed JSON. Raises MalformedError."""
-    manifest: Manifest = structured(Manifest, document, "manifest")
+def structure(document: Mapping[str, Any]) -> Manifest:
+    """A manifest from parsed JSON of this major version. Raises MalformedError."""
+    version = format_version.text(format_version.read(document.get("format_version"), "manifest"))
+    manifest: Manifest = structured(Manifest, {**document, "format_version": version}, "manifest")
     check_bounds(manifest)
     return manifest
+
+
+def _check_versions(document: Mapping[str, Any], path: str) -> None:
+    """Refuse what this release cannot apply, before anything else of it is read: in a later major version members may
+    mean something else. Raises MalformedError, DiagnosedError (B303, B312)."""
+    version = format_version.read(document.get("format_version"), "manifest")
+    ours = format_version.read(FORMAT_VERSION, "manifest")
+    if version[0] != ours[0]:
+        words = f"manifest of format {format_version.text(version)}; this encapctl reads format {ours[0]}.x"
+        fix = f"{_needed(document)}, or build the bundle again with the release of this encapctl"
+        raise DiagnosedError([Diagnostic("B303", words, Place(path), fix)], Exit.SPEC)
+    requires: tuple[str, ...] = structured(tuple[str, ...], document.get("requires", []), "manifest.requires")
+    missing = requirements.unknown(requires)
+    if missing:
+        words = f"the bundle requires what this encapctl does not know: {', '.join(missing)}"
+        fix = f"{_needed(document)}, or build the bundle again with the release of this encapctl"
+        raise DiagnosedError([Diagnostic("B312", words, Place(path), fix)], Exit.SPEC)
+
+
+def _needed(document: Mapping[str, Any]) -> str:
+    """The release to use, as far as a manifest of any version says it."""
+    release = document.get("needs_release")
+    if isinstance(release, str) and _RELEASE.fullmatch(release):
+        return f"use encapctl {release} or newer"
+    inputs = document.get("inputs")
+    compiler = inputs.get("compiler") if isinstance(inputs, dict) else None
+    if isinstance(compiler, str) and _RELEASE.fullmatch(compiler):
+        return f"use encapctl {compiler}, with whose encap-compile it was built"
+    return "use a newer encapctl"
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

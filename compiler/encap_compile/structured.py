@@ -1,4 +1,6 @@
-"""Parsed JSON into typed records, strictly: what the types do not say is refused."""
+"""Parsed JSON into typed records. Members that a record does not have are ignored: a later release may write more of
+them. All others must be of their type.
+"""
 
 from __future__ import annotations
 
@@ -73,9 +75,8 @@ def _record(kind: type, value: Any, where: str) -> Any:
     if not isinstance(value, dict):
         raise MalformedError(f"{where}: an object is expected")
     members = _members(kind)
-    for name in value.keys() - members.keys():
-        raise MalformedError(f"{where}: `{name}` is unknown")
     for name, (_, required) in members.items():
         if required and name not in value:
             raise MalformedError(f"{where}: `{name}` is missing")
-    return kind(**{name: structured(members[name][0], part, f"{where}.{name}") for name, part in value.items()})
+    known = ((name, part) for name, part in value.items() if name in members)
+    return kind(**{name: structured(members[name][0], part, f"{where}.{name}") for name, part in known})

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from encap_compile import manifest_io
 from encap_compile.manifest import (
+    FORMAT_VERSION,
     Counter,
     Hooked,
     HostDeclaration,
@@ -186,7 +187,7 @@ def _manifest(
     )
     at = {m.name: m for m in host.members}
     return Manifest(
-        format_version=1,
+        format_version=FORMAT_VERSION,
         name=name,
         summary="ipip over ipv4",
         identity="",

@@ -23,6 +23,7 @@ from encap_compile import manifest_io
 from encap_compile.kernel.machine import kernel_version
 from encap_compile.loader.desired import Request
 from encap_compile.manifest import (
+    FORMAT_VERSION,
     Cgroup,
     Counter,
     Hooked,
@@ -336,7 +337,7 @@ def _manifest(name: str, cgroups: tuple[Cgroup, ...], cgroup: str, sockets: bool
         Hooked("ask", "cgroup_getsockopt", "cgroup/getsockopt"),
     )
     return Manifest(
-        format_version=1,
+        format_version=FORMAT_VERSION,
         name=name,
         summary="ipip over ipv4",
         identity="",

@@ -25,7 +25,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_there_and_back(text: str) -> None:
     assert dump(loads(text, "m")) == text
-    assert text.endswith("}\n") and text.startswith('{\n  "format_version": 1,\n  "name"')
+    assert text.endswith("}\n") and text.startswith('{\n  "format_version": "1.1",\n  "name"')
 
 
 def _set(*path: str | int, value: object) -> Callable[[Document], None]:
@@ -40,7 +40,6 @@ def _set(*path: str | int, value: object) -> Callable[[Document], None]:
 @pytest.mark.parametrize(
     ("change", "code", "words"),
     [
-        (_set("more", value=1), "B302", "`more` is unknown"),
         (_set("name", value=7), "B302", "manifest.name: str"),
         (_set("counters_size", value=True), "B302", "manifest.counters_size: int"),
         (_set("tables", 0, "key", "members", 0, "offset", value="0"), "B302", "tables[0].key.members[0].offset"),
@@ -48,7 +47,13 @@ def _set(*path: str | int, value: object) -> Callable[[Document], None]:
         (_set("files", value=[]), "B302", "manifest.files: an object"),
         (_set("files", "x", value=None), "B302", "manifest.files.x"),
         (lambda d: d.pop("rules"), "B302", "`rules` is missing"),
-        (_set("format_version", value=2), "B303", "format 2"),
+        (_set("format_version", value=2), "B303", "format 2.0; this encapctl reads format 1.x"),
+        (_set("format_version", value="2.7"), "B303", "format 2.7"),
+        (_set("format_version", value="1"), "B302", "a text MAJOR.MINOR"),
+        (_set("format_version", value=True), "B302", "a text MAJOR.MINOR"),
+        (_set("format_version", value=None), "B302", "a text MAJOR.MINOR"),
+        (_set("requires", value=["sockets", "teleport", "wings"]), "B312", "does not know: teleport, wings"),
+        (_set("requires", value="teleport"), "B302", "manifest.requires: a list"),
     ],
 )
 def test_malformed(text: str, change: Callable[[Document], None], code: str, words: str) -> None:

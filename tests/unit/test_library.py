@@ -10,6 +10,7 @@ import pytest
 
 from encap_compile.render.line_length import COLUMNS
 from encap_compile.render.templates import TEMPLATES, included
+from encap_compile.render.wire import wire_header
 from encap_compile.toolchain.clang import FLAGS, find_clang
 from encap_compile.toolchain.clang_format import format_c
 
@@ -111,6 +112,10 @@ def test_a_header_reads_well(header: Path) -> None:
     assert "{%" not in text and "{{ " not in text, "a header is no template"
 
 
+def test_headers_on_the_wire_are_the_catalogues() -> None:
+    assert (TEMPLATES / "include" / "encap_wire.h").read_text() == wire_header(), "run ./dev regen"
+
+
 def test_a_bundle_has_the_headers_that_its_c_includes() -> None:
     for bundle in (path.parent for path in ROOT.glob("build/*/manifest.json")):
         text = (bundle / f"{bundle.name}.bpf.c").read_text()
@@ -122,18 +127,18 @@ def test_a_bundle_has_the_headers_that_its_c_includes() -> None:
 
 # Lines of the C of each example: no more than these. They fall with everything that the library takes over.
 MOST_LINES = {
-    "gre-tenants": 1300,
-    "gue-dsr": 900,
-    "gue-edge": 1900,
-    "gwlb": 1450,
-    "ipip-sites": 1200,
-    "teams": 3100,
-    "tenants-by-cgroup": 1500,
-    "two-by-row": 1900,
-    "vxlan-overlay": 1600,
-    "vxlan-return": 1750,
+    "gre-tenants": 1194,
+    "gue-dsr": 782,
+    "gue-edge": 1771,
+    "gwlb": 1325,
+    "ipip-sites": 1082,
+    "teams": 2993,
+    "tenants-by-cgroup": 1405,
+    "two-by-row": 1747,
+    "vxlan-overlay": 1473,
+    "vxlan-return": 1604,
 }
-MOST_LINES_TOGETHER = 16500
+MOST_LINES_TOGETHER = 15376
 
 
 def lines_of(name: str) -> list[str]:

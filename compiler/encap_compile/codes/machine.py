@@ -181,7 +181,8 @@ CODES: dict[str, Explained] = {
     ),
     "B303": Explained(
         "a manifest of another format",
-        "The bundle was built by another release whose manifest this encapctl does not read. Use both of one release.",
+        "The bundle was built by a release whose manifest has another major version: its members may mean something\n"
+        "else. Use the release that is named, or build the bundle again with the release of this encapctl.",
     ),
     "B304": Explained(
         "a file of the bundle is missing", "The manifest names a file that cannot be read. Copy the bundle whole."
@@ -218,6 +219,12 @@ CODES: dict[str, Explained] = {
         "    encapctl apply build/NAME --allow-removals all\n\n"
         "A number in place of `all` allows as many in each table. The limits of a machine are in its host file:\n\n"
         "    limits: {removals: {percent: 50, rows: 1000}}",
+    ),
+    "B312": Explained(
+        "the bundle requires a newer encapctl",
+        "The manifest's `requires` names what a loader has to know to do what the spec says, and this encapctl does\n"
+        "not know all of it. Without that it would run something else than what was reviewed. Nothing was changed.\n"
+        "The message names the oldest release that can apply the bundle.",
     ),
     "H170": Explained(
         "GSO packets that would be dropped",

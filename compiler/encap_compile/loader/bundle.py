@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from ..diagnostics import DiagnosedError, Diagnostic, Exit, Place
 from ..kernel.hooks.base import Point
 from ..manifest import Manifest, PrefixSet, Table
-from ..manifest_io import code, identity, load
+from ..manifest_io import code, identity_of_document, load_document
 from ..regular_file import MOST_BYTES_OF_ROWS, read_regular
 from .hostfile import RowsEntry
 
@@ -60,10 +61,10 @@ class Bundle:
 
 
 def open_bundle(directory: Path, rows: Mapping[str, Path] | None = None) -> Bundle:
-    """Read a bundle. Raises DiagnosedError: B301 to B303 for the manifest, B304 to B307 for what it promises."""
+    """Read a bundle. Raises DiagnosedError: B301 to B303, B312 for the manifest, B304 to B307 for its promises."""
     rows = rows or {}
     manifest_path = directory / "manifest.json"
-    manifest = load_manifest(directory)
+    manifest, document = _load(directory)
     place = Place(str(manifest_path))
     found: list[Diagnostic] = []
     hooks = (p.hook for p in manifest.programs), (hook for c in manifest.cgroups for hook in c.hooks)
@@ -74,7 +75,7 @@ def open_bundle(directory: Path, rows: Mapping[str, Path] | None = None) -> Bund
     contents: dict[str, bytes] = {}
     for name, expected in manifest.files.items():
         found += _check(directory, name, expected, contents)
-    if not found and manifest.identity != identity(manifest, code(manifest, contents)):
+    if not found and manifest.identity != identity_of_document(document, code(manifest, contents)):
         found.append(
             Diagnostic("B305", "changed since the bundle was built: its identity does not fit", place, _REBUILD)
         )
@@ -98,12 +99,18 @@ def open_bundle(directory: Path, rows: Mapping[str, Path] | None = None) -> Bund
 
 
 def load_manifest(directory: Path) -> Manifest:
-    """Raises DiagnosedError: B301 to B303."""
+    """Raises DiagnosedError: B301 to B303, B312."""
+    return _load(directory)[0]
+
+
+def _load(directory: Path) -> tuple[Manifest, dict[str, Any]]:
+    """The manifest, and the document that it was read from."""
     path = directory / "manifest.json"
     try:
         there, is_folder = os.path.lexists(directory), directory.is_dir()
         if path.exists() or (there and not is_folder):
-            return _named(load(path), path)
+            manifest, document = load_document(path)
+            return _named(manifest, path), document
     except (OSError, ValueError) as error:  # a name that no file can have
         reason = error.strerror if isinstance(error, OSError) else "no file can have this name"
         raise DiagnosedError([Diagnostic("B301", f"no bundle can be there: {reason}", Place(str(directory)))]) from None

@@ -1,48 +1,12 @@
-"""The structs and named constants that the C shows: headers on the wire, and what the spec and the protocols fix."""
+"""The named constants that the C shows: what the spec and the protocols fix."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from .. import ir
-from ..headers import catalogue
-from ..headers.model import FromSpec, Header, Word
 from ..values import address_text
-from .stacks import struct_name
 from .word_checks import port_layer
-
-INNER = ("ipv4", "ipv6")  # what the parser and the decapsulator read of the inner packet
-
-
-def header_structs(stacks: Sequence[ir.Stack], families: Sequence[str]) -> tuple[ir.HeaderStruct, ...]:
-    """Each header that a stack uses, and the inner packet's, once."""
-    found: dict[str, ir.HeaderStruct] = {}
-    known = catalogue.headers()
-    for family in INNER:
-        if family in families or stacks:
-            found[struct_name(known[family], known[family].words)] = _struct(known[family], known[family].words)
-    for stack in stacks:
-        for layer in stack.layers:
-            header = known[layer.header]
-            names = {w.name for w in layer.words}
-            words = tuple(w for w in header.words if w.name in names)
-            found.setdefault(layer.struct, _struct(header, words))
-    return tuple(found.values())
-
-
-def _struct(header: Header, words: tuple[Word, ...]) -> ir.HeaderStruct:
-    members = []
-    for word in words:
-        role = word.fields[0].role
-        kind = "integer"
-        if isinstance(role, FromSpec) and role.type in ("ipv4", "ipv6", "mac"):
-            kind = role.type
-        elif word.bits == 16 and any(type(f.role).__name__ == "InternetChecksum" for f in word.fields):
-            kind = "checksum"
-        doc = ", ".join(f"{f.name} {f.bits}" for f in word.fields) if len(word.fields) > 1 else ""
-        members.append(ir.HeaderMember(word.name, word.bits, kind, doc))
-    size = sum(w.size for w in words)
-    return ir.HeaderStruct(struct_name(header, words), header.title, header.reference, size, tuple(members))
 
 
 def constant_groups(
@@ -85,9 +49,7 @@ def _group(stack: ir.Stack, encapsulates: bool, received: ir.Decapsulator | None
         if check.constant and check.bits <= 32 and isinstance(check.expected, ir.Literal):
             said = "" if check.mask_constant else f"on receive: {check.fields}"
             constants.append(ir.NamedConstant(check.constant, f"{check.expected.value:#0{digits}x}", said))
-    return ir.ConstantGroup(
-        f"{stack.encapsulation}: {stack.title}, {stack.overhead} bytes ({stack.place})", tuple(constants)
-    )
+    return ir.ConstantGroup(f"{stack.place}: {stack.title}, {stack.overhead} bytes", tuple(constants))
 
 
 def _options(stack: ir.Stack, received: bool) -> list[ir.NamedConstant]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import PurePath
 from typing import NamedTuple
 
 from .. import ir, manifest
 from ..checks.common import needed_fields, owner_rules
 from ..hooks import HOOKS
+from ..requirements import required
 from ..spec import Reference, Spec, TableField
 from . import counters as counting
 from .address_maps import OWN_ADDRESSES, address_maps, address_sets
@@ -19,8 +21,8 @@ from .fit import fit_constants, lower_fit
 from .fixed import fixed_rows
 from .host import HostValues
 from .ingress import lower_ingress, signature
-from .layouts import constant_groups, header_structs
-from .names import c_name, place_text
+from .layouts import constant_groups
+from .names import c_name
 from .owners import (
     CGROUP_MAP,
     SOCKET_MAP,
@@ -145,7 +147,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     clamps_mss = spec.mtu.clamp_mss and bool(egress.encapsulators or fit)
     counters = counting.lay_out(counting.lower_counters(egress, ingress, learns, owners, clamps_mss, fit))
     described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, ends, bool(egress.signatures))
-    includes = ["encap_bpf.h", "encap_address.h", "encap_counters.h"]
+    includes = ["encap_bpf.h", "encap_address.h", "encap_wire.h", "encap_counters.h"]
     if in_use:
         includes += (
             ["encap_checksum.h", "encap_ecn.h"]
@@ -167,7 +169,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         name=spec.name,
         c_name=c_name(spec.name),
         title=_title(in_use),
-        spec_file=place_text(spec.place._replace(line=1)).rsplit(":", 1)[0],
+        spec_file=PurePath(spec.path).name,
         kernel=".".join(map(str, spec.kernel)),
         compiler=compiler,
         includes=tuple(includes),
@@ -180,7 +182,6 @@ def lower(spec: Spec, compiler: str) -> Lowered:
             *([socket_switches(spec, owners, packet.mark)] if owners else []),
             *([flow_constants(spec)] if remembers else []),
         ),
-        headers=header_structs(in_use, visible),
         stacks=tuple(in_use),
         host=host_members,
         tables=tuple(t.ir for t in tables.values() if t.ir.kind != "fixed" or t.manifest.name in found_in),
@@ -244,7 +245,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         toolchain=manifest.Toolchain("", "", "", ()),
         inputs=manifest.Inputs("", "", {}, "", ""),
     )
-    return Lowered(program, described, prefix_files, contract)
+    requires, release = required(described)
+    return Lowered(program, replace(described, requires=requires, needs_release=release), prefix_files, contract)
 
 
 def _flows(program: ir.Program) -> tuple[str, ...]:

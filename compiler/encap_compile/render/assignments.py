@@ -8,16 +8,6 @@ from ..values import WIDTHS
 from .conditions import PROTOCOLS
 
 
-def header_member_type(member: ir.HeaderMember) -> str:
-    if member.kind == "mac":
-        return "struct mac_address"
-    if member.kind == "ipv6":
-        return "struct ipv6_address"
-    if member.kind == "checksum":
-        return "__sum16"
-    return {8: "__u8", 16: "__be16", 32: "__be32"}[member.bits]
-
-
 def changes_ether_type(stack: ir.Stack) -> bool:
     """Whether the frame's type must be written: an inner packet may be of the other family."""
     return stack.inner_families != (stack.outer_family,)

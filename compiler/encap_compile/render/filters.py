@@ -450,7 +450,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "reason": reason,
     "condition": condition,
     "connect_condition": connect_condition,
-    "header_member_type": assignments.header_member_type,
     "changes_ether_type": assignments.changes_ether_type,
     "checksum_declarations": assignments.checksum_declarations,
     "assignments": assignments.assignments,

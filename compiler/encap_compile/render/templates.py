@@ -14,6 +14,8 @@ from .compiled_templates import beside_the_code
 from .filters import FILTERS
 from .line_length import wrap_comments
 from .quoting import QUOTING_FILTERS
+from .wire import NAME as WIRE
+from .wire import wire_header
 
 TEMPLATES = SHIPPED / "templates" / "bpf"
 CONTRACT_TEMPLATES = SHIPPED / "templates" / "contract"
@@ -49,6 +51,10 @@ def render_contract(contract: ir.SocketContract) -> dict[str, str]:
     }
 
 
+def _library(name: str) -> str:
+    return (TEMPLATES / "include" / name).read_text(encoding="utf-8")
+
+
 def included(text: str) -> dict[str, str]:
     """The library's headers that a C text includes, and those that they include, by name."""
     found: dict[str, str] = {}
@@ -56,6 +62,6 @@ def included(text: str) -> dict[str, str]:
     while waiting:
         name = waiting.pop(0)
         if name not in found:
-            found[name] = (TEMPLATES / "include" / name).read_text(encoding="utf-8")
+            found[name] = wire_header() if name == WIRE else _library(name)
             waiting += _INCLUDE.findall(found[name])
     return found

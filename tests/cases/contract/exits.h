@@ -10,8 +10,8 @@
  *		err(1, "no socket that sends as %s", name);
  *
  * `name` is TABLE/ROW by the names of the spec. What a socket may choose, in the order of the rules:
- *   chosen-a: cgroup team-a.slice -> what the socket chose of exits,sites/hq, no row: next (exits.yaml:25)
- *   chosen-b: cgroup team-b.slice -> what the socket chose of exits/fra, no row: drop (exits.yaml:26)
+ *   egress.rules.chosen-a: cgroup team-a.slice -> what the socket chose of exits,sites/hq, no row: next
+ *   egress.rules.chosen-b: cgroup team-b.slice -> what the socket chose of exits/fra, no row: drop
  *
  * Choose before connect() or listen(): then it holds from the first packet on, and TCP knows the size that fits.
  * Sockets that accept() returns have their listener's choice; dup() and fork() share the socket, and its choice.
@@ -44,13 +44,13 @@
 
 #define EXITS_LONGEST 97 /* bytes of a name: 32 of the table, `/`, 64 of the row */
 
-/* exits (exits.yaml:11): any row may be chosen */
-#define EXITS_EXITS_FRA "exits/fra" /* gre (exits.yaml:17) */
-#define EXITS_EXITS_AMS_2 "exits/ams-2" /* gre (exits.yaml:18) */
+/* endpoints.exits: any row may be chosen */
+#define EXITS_EXITS_FRA "exits/fra" /* endpoints.exits.rows.fra: gre */
+#define EXITS_EXITS_AMS_2 "exits/ams-2" /* endpoints.exits.rows.ams-2: gre */
 /* More rows are in exits.csv: "exits/" and the row's name. */
 
-/* sites (exits.yaml:21): these rows may be chosen */
-#define EXITS_SITES_HQ "sites/hq" /* gre (exits.yaml:19) */
+/* endpoints.sites: these rows may be chosen */
+#define EXITS_SITES_HQ "sites/hq" /* endpoints.sites.rows.hq: gre */
 
 /* What a socket's choice is at the moment. */
 enum {
@@ -67,7 +67,7 @@ enum {
 };
 
 /* The rules that choose when a socket connects: `rule` of the status. */
-#define EXITS_CONNECT_RULE_MAIL 0xec90e52e /* mail: tcp to port 25 -> choose exits/fra (exits.yaml:29) */
+#define EXITS_CONNECT_RULE_MAIL 0xec90e52e /* connect.rules.mail: tcp to port 25 -> choose exits/fra */
 
 /* In host byte order. */
 struct exits_socket_status {

@@ -10,8 +10,8 @@
  *		err(1, "no socket that sends as %s", name);
  *
  * `name` is TABLE/ROW by the names of the spec. What a socket may choose, in the order of the rules:
- *   chosen-a: cgroup team-a.slice -> what the socket chose of exits,sites/hq, no row: next (old-exits.yaml:25)
- *   chosen-b: cgroup team-b.slice -> what the socket chose of exits/fra, no row: drop (old-exits.yaml:26)
+ *   egress.rules.chosen-a: cgroup team-a.slice -> what the socket chose of exits,sites/hq, no row: next
+ *   egress.rules.chosen-b: cgroup team-b.slice -> what the socket chose of exits/fra, no row: drop
  *
  * Choose before connect() or listen(): then it holds from the first packet on, and TCP knows the size that fits.
  * Sockets that accept() returns have their listener's choice; dup() and fork() share the socket, and its choice.
@@ -42,13 +42,13 @@
 
 #define OLD_EXITS_LONGEST 97 /* bytes of a name: 32 of the table, `/`, 64 of the row */
 
-/* exits (old-exits.yaml:11): any row may be chosen */
-#define OLD_EXITS_EXITS_FRA "exits/fra" /* gre (old-exits.yaml:17) */
-#define OLD_EXITS_EXITS_AMS_2 "exits/ams-2" /* gre (old-exits.yaml:18) */
+/* endpoints.exits: any row may be chosen */
+#define OLD_EXITS_EXITS_FRA "exits/fra" /* endpoints.exits.rows.fra: gre */
+#define OLD_EXITS_EXITS_AMS_2 "exits/ams-2" /* endpoints.exits.rows.ams-2: gre */
 /* More rows are in exits.csv: "exits/" and the row's name. */
 
-/* sites (old-exits.yaml:21): these rows may be chosen */
-#define OLD_EXITS_SITES_HQ "sites/hq" /* gre (old-exits.yaml:19) */
+/* endpoints.sites: these rows may be chosen */
+#define OLD_EXITS_SITES_HQ "sites/hq" /* endpoints.sites.rows.hq: gre */
 
 /* What a socket's choice is at the moment. */
 enum {
@@ -65,7 +65,7 @@ enum {
 };
 
 /* The rules that choose when a socket connects: `rule` of the status. */
-#define OLD_EXITS_CONNECT_RULE_MAIL 0xec90e52e /* mail: tcp to port 25 -> choose exits/fra (old-exits.yaml:29) */
+#define OLD_EXITS_CONNECT_RULE_MAIL 0xec90e52e /* connect.rules.mail: tcp to port 25 -> choose exits/fra */
 
 /* In host byte order. */
 struct old_exits_socket_status {
