@@ -15,7 +15,6 @@
 #include "encap_flow.h"
 #include "encap_flow_key.h"
 #include "encap_syn.h"
-#include "encap_socket.h"
 #include "encap_limit.h"
 
 /* encapsulations.gre: ipv4 / gre, 28 bytes */
@@ -74,6 +73,12 @@
 #define SOCKET_LEVEL 0x540c8eed /* of setsockopt */
 #define OWNER_IDLE 1800000000000ULL /* ns: 1800 s, egress.remember */
 #define OWNER_OPENING 60000000000ULL /* ns: from a SYN until more is sent */
+
+/* What the library is built for. */
+#define OLDEST_KERNEL KERNEL(5, 19) /* kernel */
+#define CONNECT_NESTED 0 /* a cgroup of the connect rules lies in another */
+#define MARKS_SOCKETS 1 /* before 6.13: packets do not tell their netns */
+#define PACKET_HAS_MARK 0 /* rules ask for the mark */
 
 /* How many connections are remembered. */
 #define FLOW_BUCKETS 8192 /* for 65536 flows */
@@ -835,6 +840,12 @@ __noinline int learn_flow(struct __sk_buff *skb, __u64 idle, bool may_change)
 	return true;
 }
 
+#include "encap_socket.h"
+#include "encap_choice.h"
+#include "encap_netns.h"
+#include "encap_socket_options.h"
+#include "encap_connect.h"
+
 /* The cgroups that the spec and its rows name, as the kernel numbers them now: to their bits. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -843,115 +854,6 @@ struct {
 	__type(key, __u64);
 	__type(value, __u64);
 } cgroups SEC(".maps");
-
-/*
- * What sockets chose, with each socket. A listener's is copied to the connections that it accepts.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
-	__type(key, int);
-	__type(value, struct socket_choice);
-} sockets SEC(".maps");
-
-/*
- * What connect rules decided, with each socket that connected. Accepted connections inherit nothing
- * of it.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct connect_decisions);
-} connects SEC(".maps");
-
-/* Whether a datagram socket is connected to the destination that a decision was made for. */
-static __always_inline bool is_peer(
-	const struct bpf_sock *socket, const struct connect_decision *decision)
-{
-	if (!decision->made || socket->dst_port != decision->port)
-		return false;
-	if (is_mapped_ipv4(&decision->peer)) /* also on an IPv6 socket */
-		return socket->dst_ip4 == decision->peer.word[3];
-	return socket->dst_ip6[0] == decision->peer.word[0] &&
-		socket->dst_ip6[1] == decision->peer.word[1] &&
-		socket->dst_ip6[2] == decision->peer.word[2] &&
-		socket->dst_ip6[3] == decision->peer.word[3];
-}
-
-/*
- * Return the decision in force for a socket, or NULL. A socket that listens, or a datagram socket
- * whose association was dissolved (connect() to AF_UNSPEC), has none. After a connect() that
- * failed, a datagram socket keeps its old peer and with it the old decision. If neither peer fits,
- * somebody has rewritten the address, and the latest holds.
- */
-static __always_inline const struct connect_decision *decision_in_force(
-	const struct bpf_sock *socket, const struct connect_decisions *decisions)
-{
-	const struct connect_decision *latest, *before;
-
-	if (!decisions || socket->state == TCP_LISTEN)
-		return NULL;
-	latest = &decisions->decision[decisions->latest & 1];
-	if (socket->type == SOCK_STREAM)
-		return latest;
-	if (socket->state != TCP_ESTABLISHED)
-		return NULL;
-	before = &decisions->decision[~decisions->latest & 1];
-	return is_peer(socket, before) && !is_peer(socket, latest) ? before : latest;
-}
-
-/* Return the decisions for a socket. Of an MPTCP subflow they are kept with the MPTCP socket. */
-static __always_inline struct connect_decisions *decisions_of(const struct bpf_sock *socket)
-{
-	void *connection = socket->type == SOCK_STREAM ? bpf_skc_to_mptcp_sock(socket) : NULL;
-
-	if (connection)
-		return bpf_sk_storage_get(&connects, connection, NULL, 0);
-	return bpf_sk_storage_get(&connects, socket, NULL, 0);
-}
-
-/* Return the choice in force for a socket whose record is `choice`; 0: none. */
-static __always_inline __u64 choice_in_force(const void *sk, const struct socket_choice *choice)
-{
-	const struct connect_decision *decision;
-	const struct bpf_sock *socket;
-
-	if (!choice)
-		return 0;
-	if (!choice->by_rule)
-		return choice->choice;
-	socket = bpf_sk_fullsock(sk);
-	if (!socket)
-		return 0;
-	decision = decision_in_force(socket, decisions_of(socket));
-	return decision ? decision->choice : 0;
-}
-
-/*
- * What a socket chose whose own storage is `own`; of a subflow of MPTCP, what the application's
- * socket above it did. NULL: nothing was chosen ever. Raw sockets of TCP are not asked for the one
- * above: the helper takes them for TCP sockets and reads what is not theirs. IPv4's resets and the
- * acknowledgements of TIME_WAIT come from such a socket: Linux 6.1 crashes.
- */
-static __always_inline struct socket_choice *choice_above(
-	const struct bpf_sock *socket, struct socket_choice *own)
-{
-	void *connection;
-
-	if ((own && (own->choice || own->by_rule)) || socket->type != SOCK_STREAM)
-		return own;
-	connection = bpf_skc_to_mptcp_sock(socket);
-	return connection ? bpf_sk_storage_get(&sockets, connection, NULL, 0) : own;
-}
-
-/* What a socket chose; NULL: nothing, ever. */
-static __always_inline struct socket_choice *choice_of(const struct bpf_sock *socket)
-{
-	struct socket_choice *own = bpf_sk_storage_get(&sockets, socket, NULL, 0);
-
-	return choice_above(socket, own);
-}
 
 /*
  * In which cgroups the packet's socket was made. Of a SYN-ACK's, the kernel asks the listener. To
@@ -2381,39 +2283,10 @@ int teams__listener(struct __sk_buff *skb)
 	return CGROUP_GO_ON;
 }
 
-/*
- * The sockets of our network namespace, by being there: before 6.13 a packet does not tell whose it
- * is.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
-	__type(key, int);
-	__type(value, __u32);
-} own_sockets SEC(".maps");
-
-/*
- * Whether a cookie is that of our network namespace. Before 5.14 the loader does not know it, and a
- * program can only tell the machine's first namespace from the others (5.7: without a context, the
- * cookie is that one's).
- */
-static __always_inline bool is_own_netns(__u64 cookie)
-{
-	if (host.socket_netns_cookie)
-		return cookie == host.socket_netns_cookie;
-	return (cookie == bpf_get_netns_cookie(NULL)) == (host.initial_netns != 0);
-}
-
-/* Mark a new socket of our network namespace. */
 SEC("cgroup/sock_create")
 int teams__create(struct bpf_sock *socket)
 {
-	if (!is_own_netns(bpf_get_netns_cookie(socket)))
-		return CREATE_GO_ON;
-	/* A socket that cannot be marked could send unencapsulated. */
-	return bpf_sk_storage_get(&own_sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE)
-		? CREATE_GO_ON
-		: CREATE_REFUSE;
+	return mark_socket(socket);
 }
 
 /* Whether what leaves by a device comes to one of our programs. */
@@ -2434,15 +2307,9 @@ static __always_inline bool is_attached(__u32 ifindex)
 static __always_inline bool is_own_socket(
 	struct __sk_buff *skb, const struct bpf_sock *socket, __u64 choice)
 {
-	void *connection;
-
 	if (host.packet_netns_cookie)
 		return bpf_get_netns_cookie(skb) == host.packet_netns_cookie;
-	if (choice || bpf_sk_storage_get(&own_sockets, socket, NULL, 0))
-		return true;
-	/* The kernel makes subflows without asking the hook for new sockets. */
-	connection = socket->type == SOCK_STREAM ? bpf_skc_to_mptcp_sock(socket) : NULL;
-	return connection && bpf_sk_storage_get(&own_sockets, connection, NULL, 0);
+	return choice || is_marked(socket);
 }
 
 /*
@@ -2525,122 +2392,7 @@ int teams__unattached(struct __sk_buff *skb)
 	return CGROUP_DROP;
 }
 
-/*
- * What a program on a socket option is asked for. With the socket, which the kernel has locked, and
- * in no map of the CPU: these programs run in a task, and where kernels preempt, another one may
- * take its place in the middle of them.
- */
-struct socket_request {
-	__u64 choice;
-	/*
-	 * How far reading is. Not in registers, of which the verifier would follow every value
-	 * through the loop.
-	 */
-	__u32 length;
-	__u32 slashes;
-	__u32 table;
-	__u32 row;
-	char name[SOCKET_NAME_MAX + 7];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct socket_request);
-} socket_request SEC(".maps");
-
-/*
- * Leave an option as it is. The kernel takes a value that is longer than programs see only if they
- * say nothing to it.
- */
-static __always_inline int not_ours(struct bpf_sockopt *option)
-{
-	if (option->optlen > SOCKOPT_SEEN)
-		*(volatile __s32 *)&option->optlen = 0;
-	return SOCKOPT_GO_ON;
-}
-
-/* Whether the option is for us, and the socket one that this program manages. */
-static __always_inline bool is_ours(struct bpf_sockopt *option)
-{
-	const struct bpf_sock *socket = (void *)option->sk;
-
-	if (option->level != SOCKET_LEVEL || !socket ||
-		(socket->family != AF_INET && socket->family != AF_INET6))
-		return false;
-	/*
-	 * The cgroup may hold sockets of other network namespaces, whose packets never come to our
-	 * devices.
-	 */
-	return !host.netns_cookie || bpf_get_netns_cookie(option) == host.netns_cookie;
-}
-
-/* Refuse with an error of our own. */
-static __always_inline int refuse_option(int error)
-{
-	bpf_set_retval(-error);
-	return SOCKOPT_REFUSE;
-}
-
-/* Copy the text of an option. False: it is too long. */
-static __always_inline bool read_text(
-	const struct bpf_sockopt *option, struct socket_request *request)
-{
-	const char *text = (void *)option->optval;
-
-	request->length = option->optlen;
-	if (request->length > SOCKET_NAME_MAX + 1)
-		return false;
-#pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < SOCKET_NAME_MAX + 1; i++) {
-		char c = 0;
-
-		barrier();
-		/* The buffer is longer than a short value, 16 bytes at least: the length counts. */
-		if (i < request->length) {
-			if ((void *)(text + i + 1) > (void *)option->optval_end)
-				return false;
-			c = text[i];
-		}
-		request->name[i] = c;
-	}
-	return true;
-}
-
-/*
- * Read TABLE/ROW, with or without a final NUL: what it says by the hashes of both names. False: it
- * cannot be read. Nothing at all reads as 0.
- */
-static __always_inline bool read_choice(
-	const struct bpf_sockopt *option, struct socket_request *request)
-{
-	if (!read_text(option, request))
-		return false;
-	request->slashes = 0;
-	request->table = FNV_BASIS;
-	request->row = FNV_BASIS;
-#pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < SOCKET_NAME_MAX + 1; i++) {
-		__u8 c = request->name[i];
-
-		barrier();
-		if (!c) {
-			if (i + 1 < request->length)
-				return false; /* something follows the end */
-		} else if (c == '/') {
-			request->slashes++;
-		} else if (request->slashes) {
-			request->row = fnv1a(request->row, c);
-		} else {
-			request->table = fnv1a(request->table, c);
-		}
-	}
-	request->choice = request->name[0] ? (__u64)request->table << 32 | request->row : 0;
-	return !request->name[SOCKET_NAME_MAX] && request->slashes == (request->name[0] ? 1 : 0);
-}
-
-/* Whether a rule lets the sockets of this program's cgroup choose so. */
+/* What the sockets of this program's cgroup may choose. */
 static __always_inline bool may_choose(__u64 choice)
 {
 	/* egress.rules.chosen-a */
@@ -2653,7 +2405,6 @@ static __always_inline bool may_choose(__u64 choice)
 	return false;
 }
 
-/* By how much a choice makes packets grow; 0: there is no such row. */
 static __always_inline __u32 choice_overhead(__u64 choice)
 {
 	if (choice >> 32 == TABLE_EXITS) {
@@ -2675,314 +2426,49 @@ static __always_inline __u32 choice_overhead(__u64 choice)
 	return 0;
 }
 
-/* Whether there is a table of that name to choose from, for some sockets at least. */
 static __always_inline bool is_table(__u64 choice)
 {
 	return choice >> 32 == TABLE_EXITS;
 }
 
-/*
- * The length of the socket's IP headers. An IPv6 socket may talk IPv4 (RFC 4291, section 2.5.5.2).
- */
-static __always_inline __u32 ip_header_of(const struct bpf_sock *socket)
-{
-	if (socket->family == AF_INET ||
-		(!socket->src_ip6[0] && !socket->src_ip6[1] &&
-			socket->src_ip6[2] == bpf_htonl(0xffff)))
-		return IPV4_HLEN;
-	return IPV6_HLEN;
-}
-
-/*
- * Whether what a live connection sends still fits when it grows. Before it is made, its segments
- * can be made to fit.
- */
-static __always_inline bool still_fits(
-	const struct bpf_sock *socket, const struct socket_choice *before, __u32 overhead)
-{
-	const struct bpf_tcp_sock *connection;
-
-	if (socket->type != SOCK_STREAM || socket->state == TCP_CLOSE ||
-		socket->state == TCP_LISTEN || socket->state == TCP_SYN_SENT ||
-		(before && before->fits))
-		return true;
-	connection = bpf_tcp_sock(socket);
-	return connection &&
-		connection->mss_cache + TCPOLEN_TIMESTAMP_ALIGNED + TCP_HLEN +
-			ip_header_of(socket) + overhead <=
-		host.mtu;
-}
-
-/*
- * The socket chooses; what it may not choose is refused, and what it chose before stays. Returns 0
- * or an error.
- */
-static __always_inline int choose(struct bpf_sockopt *option, struct socket_request *request)
-{
-	const struct bpf_sock *socket = (void *)option->sk;
-	struct socket_choice *before = bpf_sk_storage_get(&sockets, socket, NULL, 0);
-	struct socket_choice *choice = before;
-	const struct connect_decision *decision = NULL;
-	__u32 overhead;
-
-	if (option->optname != SOCKOPT_CHOOSE || !read_choice(option, request))
-		return EINVAL;
-	if (request->choice) {
-		if (!may_choose(request->choice))
-			return is_table(request->choice) ? EPERM : ENOENT;
-		overhead = choice_overhead(request->choice);
-		if (!overhead)
-			return ENOENT;
-		if (!still_fits(socket, before, overhead))
-			return EMSGSIZE;
-		choice = bpf_sk_storage_get(&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-		if (!choice)
-			return ENOMEM;
-	}
-	if (!choice)
-		return 0;
-	/*
-	 * Who takes back a choice of its own lets the connect rules decide again; theirs is not an
-	 * application's to clear.
-	 */
-	if (!request->choice)
-		decision =
-			decision_in_force(socket, bpf_sk_storage_get(&connects, socket, NULL, 0));
-	if (decision && choice->by_rule)
-		return 0;
-	if (socket->state == TCP_CLOSE || socket->state == TCP_LISTEN)
-		choice->fits = false;
-	choice->packets = 0;
-	choice->bytes = 0;
-	choice->told = 0;
-	choice->asked = true;
-	__builtin_memcpy(choice->name, request->name, sizeof(choice->name));
-	/* Both names at once: packets are sent meanwhile. */
-	*(volatile __u64 *)&choice->choice = decision ? decision->choice : request->choice;
-	*(volatile bool *)&choice->by_rule = decision;
-	return 0;
-}
-
 SEC("cgroup/setsockopt")
 int teams__setsockopt(struct bpf_sockopt *option)
 {
-	const struct bpf_sock *socket = (void *)option->sk;
-	struct socket_request *request;
-	int error;
-
-	if (!is_ours(option))
-		return not_ours(option);
-	/* A program of ours on a cgroup within this one has answered. */
-	if (option->optlen < 0)
-		return SOCKOPT_GO_ON;
-	request = bpf_sk_storage_get(&socket_request, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	error = request ? choose(option, request) : ENOMEM;
-	bpf_sk_storage_delete(&socket_request, socket);
-	*(volatile __s32 *)&option->optlen = SOCKOPT_DONE;
-	return error ? refuse_option(error) : SOCKOPT_GO_ON;
-}
-
-/* What is in force for the socket. */
-static __always_inline void tell_status(
-	struct bpf_sockopt *option, struct socket_status *status, bool first_version)
-{
-	const struct bpf_sock *socket = (void *)option->sk;
-	const struct socket_choice *choice = bpf_sk_storage_get(&sockets, socket, NULL, 0);
-	__u32 state = SOCKET_CHOSE_NOTHING, overhead = 0, chosen_by = CHOSEN_BY_APPLICATION,
-	      rule = 0;
-	const struct connect_decision *decision;
-	const char *name = NULL;
-	__u64 chosen = 0;
-
-	if (choice && choice->by_rule) {
-		decision =
-			decision_in_force(socket, bpf_sk_storage_get(&connects, socket, NULL, 0));
-		if (decision) {
-			chosen = decision->choice;
-			name = decision->name;
-			rule = decision->rule;
-			chosen_by = CHOSEN_BY_RULE;
-		}
-	} else if (choice) {
-		chosen = choice->choice;
-		name = choice->name;
-	}
-	__builtin_memset(status, 0, SOCKET_STATUS_FIRST);
-	if (chosen && choice && name) {
-		overhead = choice_overhead(chosen);
-		state = overhead ? SOCKET_CHOSE : SOCKET_CHOICE_GONE;
-		status->packets = choice->packets;
-		status->bytes = choice->bytes;
-		__builtin_memcpy(status->name, name, sizeof(status->name));
-	}
-	status->size = first_version ? SOCKET_STATUS_FIRST : sizeof(*status);
-	status->state = state;
-	status->overhead = overhead;
-	status->mss = host.mtu - overhead - ip_header_of(socket) - TCP_HLEN;
-	if (first_version || (void *)(status + 1) > (void *)option->optval_end)
-		return;
-	status->chosen_by = chosen ? chosen_by : CHOSEN_BY_NOBODY;
-	status->rule = rule;
+	return handle_setsockopt(option);
 }
 
 SEC("cgroup/getsockopt")
 int teams__getsockopt(struct bpf_sockopt *option)
 {
-	struct socket_status *status = (void *)option->optval;
-	bool first_version;
-
-	if (!is_ours(option))
-		return not_ours(option);
-	/* The kernel knows no such option; if there is no error, a program of ours has answered. */
-	if (!option->retval)
-		return SOCKOPT_GO_ON;
-	if (option->optname != SOCKOPT_STATUS || option->optlen < (__s32)SOCKET_STATUS_FIRST ||
-		(void *)status + SOCKET_STATUS_FIRST > (void *)option->optval_end)
-		return refuse_option(EINVAL);
-	first_version = option->optlen < (__s32)sizeof(*status);
-	tell_status(option, status, first_version);
-	/*
-	 * One by one: as one store of both, which clang would make of them, the verifier refuses
-	 * it.
-	 */
-	*(volatile __s32 *)&option->optlen = first_version ? SOCKET_STATUS_FIRST : sizeof(*status);
-	*(volatile __s32 *)&option->retval = 0;
-	return SOCKOPT_GO_ON;
+	return handle_getsockopt(option);
 }
 
-/*
- * Record what the rules decide for a socket that connects. Each connect() is decided anew. What its
- * application has chosen stays in force until that is taken back. If a decision cannot be recorded,
- * the socket must not connect: it would send unencapsulated.
- */
-static __always_inline int record_decision(
-	struct bpf_sock_addr *address, const struct connect_decision *decided)
+/* The connect rules in the order written; the first that matches decides. */
+static __always_inline void apply_connect_rules(
+	const struct packet *packet, struct counters *counters, struct connect_decision *decided)
 {
-	const struct bpf_sock *socket = (void *)address->sk;
-	/*
-	 * What connects is a subflow; the application chooses, or asks for the choice, at the MPTCP
-	 * socket.
-	 */
-	void *connection = socket->type == SOCK_STREAM ? bpf_skc_to_mptcp_sock(socket) : NULL;
-	struct connect_decision *latest, *other, *written;
-	struct connect_decisions *decisions;
-	struct socket_choice *choice;
-	bool chosen;
-
-	if (connection)
-		choice = bpf_sk_storage_get(&sockets, connection, NULL, 0);
-	else
-		choice = bpf_sk_storage_get(&sockets, socket, NULL, 0);
-	chosen = choice && choice->choice && !choice->by_rule;
-	/*
-	 * That nothing was chosen is recorded for MPTCP too: a further subflow must not decide
-	 * otherwise.
-	 */
-	if (!decided->choice && !connection && !(choice && choice->by_rule) && !chosen)
-		return CONNECT_GO_ON;
-	if (connection) {
-		choice =
-			bpf_sk_storage_get(&sockets, connection, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-		decisions = bpf_sk_storage_get(
-			&connects, connection, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	} else {
-		choice = bpf_sk_storage_get(&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-		decisions =
-			bpf_sk_storage_get(&connects, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	}
-	if (!choice || !decisions)
-		return CONNECT_REFUSE;
-	if (connection) {
-		__u64 subflow = bpf_get_socket_cookie(address);
-
-		if (decisions->subflow && decisions->subflow != subflow)
-			return CONNECT_GO_ON;
-		decisions->subflow = subflow;
-	}
-	/* connect() may yet fail: the decision for the association in force must stay. */
-	latest = &decisions->decision[decisions->latest & 1];
-	other = &decisions->decision[~decisions->latest & 1];
-	written = !latest->made || (is_peer(socket, other) && !is_peer(socket, latest)) ? latest
-											: other;
-	written->made = false; /* packets are sent meanwhile */
-	barrier();
-	*written = *decided;
-	barrier();
-	written->made = true;
-	if (written == other)
-		decisions->latest++;
-	if (chosen)
-		return CONNECT_GO_ON;
-	if (socket->type == SOCK_STREAM)
-		choice->fits = false;
-	choice->packets = 0;
-	choice->bytes = 0;
-	choice->told = 0;
-	choice->asked = true;
-	choice->by_rule = true;
-	barrier();
-	__builtin_memcpy(choice->name, decided->name, sizeof(choice->name));
-	/* For programs of the first version, which know no decisions. */
-	*(volatile __u64 *)&choice->choice = decided->choice;
-	return CONNECT_GO_ON;
-}
-
-/* The rules in the order written; the first that fits decides. */
-static __always_inline int apply_connect_rules(struct bpf_sock_addr *address, struct packet *packet)
-{
-	struct counters *counters = counters_of_this_cpu();
-	const struct bpf_sock *socket = (void *)address->sk;
-	struct connect_decision decided = {};
-
-	if (!counters)
-		return CONNECT_REFUSE;
-	/*
-	 * The cgroup may hold sockets of other network namespaces, whose packets never come to our
-	 * devices.
-	 */
-	if (!socket || !is_own_netns(bpf_get_netns_cookie(address)))
-		return CONNECT_GO_ON;
-	packet->protocol = address->protocol;
-	packet->destination_port = address->user_port;
-	decided.peer = packet->daddr;
-	decided.port = packet->destination_port;
-
 	/* connect.rules.mail-out */
 	if (packet->protocol == IPPROTO_TCP && !packet->ports_unseen &&
 		(packet->destination_port == bpf_htons(25) ||
 			packet->destination_port == bpf_htons(587)) &&
 		(host.cgroups & CGROUP_BIT_TEAM_B_SLICE)) {
 		counters->connect_rule_mail_out.packets++;
-		decided.choice = (__u64)TABLE_EXITS << 32 | ROW_EXITS__NYC;
-		decided.rule = CONNECT_RULE_MAIL_OUT;
-		__builtin_memcpy(decided.name, "exits/nyc", sizeof("exits/nyc"));
-		goto decided;
+		choose_row(decided, TABLE_EXITS, ROW_EXITS__NYC, CONNECT_RULE_MAIL_OUT, "exits/nyc",
+			sizeof("exits/nyc"));
+		return;
 	}
-
-decided:
-	return record_decision(address, &decided);
 }
 
 SEC("cgroup/connect4")
 int teams__connect4(struct bpf_sock_addr *address)
 {
-	struct packet packet = {.is_ipv4 = true, .daddr = mapped_ipv4(address->user_ip4)};
-
-	return apply_connect_rules(address, &packet);
+	return connect_ipv4(address);
 }
 
-/*
- * An IPv6 socket may connect to an IPv4 address, which is mapped then (RFC 4291, section 2.5.5.2).
- */
 SEC("cgroup/connect6")
 int teams__connect6(struct bpf_sock_addr *address)
 {
-	struct packet packet = {};
-
-	for (int i = 0; i < 4; i++)
-		packet.daddr.word[i] = address->user_ip6[i];
-	packet.is_ipv4 = is_mapped_ipv4(&packet.daddr);
-	return apply_connect_rules(address, &packet);
+	return connect_ipv6(address);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

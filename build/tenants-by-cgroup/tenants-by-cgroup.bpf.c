@@ -15,7 +15,6 @@
 #include "encap_flow.h"
 #include "encap_flow_key.h"
 #include "encap_syn.h"
-#include "encap_socket.h"
 
 /* encapsulations.gre: ipv4 / gre, 28 bytes */
 #define STACK_GRE_IPV4__OVERHEAD 28 /* bytes */
@@ -44,6 +43,9 @@
 #define OWNER_OVERHEAD 48 /* bytes: the most that they may grow */
 #define OWNER_IDLE 1800000000000ULL /* ns: 1800 s, egress.remember */
 #define OWNER_OPENING 60000000000ULL /* ns: from a SYN until more is sent */
+
+/* What the library is built for. */
+#define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
 
 /* How many connections are remembered. */
 #define FLOW_BUCKETS 12500 /* for 100000 flows */
@@ -648,6 +650,9 @@ __noinline int learn_flow(struct __sk_buff *skb, __u64 idle, bool may_change)
 	return true;
 }
 
+#include "encap_socket.h"
+#include "encap_netns.h"
+
 /* The cgroups that the spec and its rows name, as the kernel numbers them now: to their bits. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -656,16 +661,6 @@ struct {
 	__type(key, __u64);
 	__type(value, __u64);
 } cgroups SEC(".maps");
-
-/*
- * What sockets chose, with each socket. A listener's is copied to the connections that it accepts.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
-	__type(key, int);
-	__type(value, struct socket_choice);
-} sockets SEC(".maps");
 
 /*
  * In which cgroups the packet's socket was made. Of a SYN-ACK's, the kernel asks the listener. To
@@ -1284,39 +1279,10 @@ int tenants_by_cgroup__listener(struct __sk_buff *skb)
 	return CGROUP_GO_ON;
 }
 
-/*
- * The sockets of our network namespace, by being there: before 6.13 a packet does not tell whose it
- * is.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
-	__type(key, int);
-	__type(value, __u32);
-} own_sockets SEC(".maps");
-
-/*
- * Whether a cookie is that of our network namespace. Before 5.14 the loader does not know it, and a
- * program can only tell the machine's first namespace from the others (5.7: without a context, the
- * cookie is that one's).
- */
-static __always_inline bool is_own_netns(__u64 cookie)
-{
-	if (host.socket_netns_cookie)
-		return cookie == host.socket_netns_cookie;
-	return (cookie == bpf_get_netns_cookie(NULL)) == (host.initial_netns != 0);
-}
-
-/* Mark a new socket of our network namespace. */
 SEC("cgroup/sock_create")
 int tenants_by_cgroup__create(struct bpf_sock *socket)
 {
-	if (!is_own_netns(bpf_get_netns_cookie(socket)))
-		return CREATE_GO_ON;
-	/* A socket that cannot be marked could send unencapsulated. */
-	return bpf_sk_storage_get(&own_sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE)
-		? CREATE_GO_ON
-		: CREATE_REFUSE;
+	return mark_socket(socket);
 }
 
 /* Whether what leaves by a device comes to one of our programs. */
@@ -1338,9 +1304,7 @@ static __always_inline bool is_own_socket(struct __sk_buff *skb, const struct bp
 {
 	if (host.packet_netns_cookie)
 		return bpf_get_netns_cookie(skb) == host.packet_netns_cookie;
-	if (bpf_sk_storage_get(&own_sockets, socket, NULL, 0))
-		return true;
-	return false;
+	return is_marked(socket);
 }
 
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Counters: of each outcome, the packets and their bytes. They stand in a per-CPU map, so nothing is atomic.
+ * Counters: of each outcome, the packets and their bytes. They stand in a per-CPU map, so nothing
+ * is atomic.
  */
 #pragma once
 

@@ -1,4 +1,4 @@
-"""`encap-compile explain`: what a spec does, asked and unasked, in words; and what a diagnostic code means."""
+"""`encap-compile explain`: what a spec does, asked and unasked, in words."""
 
 from __future__ import annotations
 
@@ -119,11 +119,3 @@ def spec_document(spec: Spec, lowered: Lowered) -> dict[str, Any]:
         "features": dict(described.features),
         "text": explain_spec(spec, lowered),
     }
-
-
-def code_document(code: str) -> dict[str, Any]:
-    """What a diagnostic code means, for programs. KeyError if there is no such code."""
-    from .codes import all_codes
-
-    found = all_codes()[code.upper()]
-    return {"format_version": FORMAT_VERSION, "code": code.upper(), "title": found.title, "text": found.text.strip()}

@@ -575,7 +575,7 @@ class SocketRule(NamedTuple):
 
 
 class ConnectRule(NamedTuple):
-    """What is chosen for sockets that connect: the `choice` as C, and its text. Both are empty for nothing.
+    """What is `chosen` for sockets that connect, as TABLE/ROW, and the constants of both; empty for nothing.
 
     A choice is recorded with the `number` of the rule that made it, which `constant` names.
     """
@@ -585,8 +585,9 @@ class ConnectRule(NamedTuple):
     text: str
     place: str
     conditions: tuple[Condition, ...]
-    choice: str
     chosen: str
+    table_constant: str
+    row_constant: str
     constant: str
     number: int
 
@@ -759,6 +760,7 @@ class Program(NamedTuple):
     kernel: str
     compiler: str
     includes: tuple[str, ...]
+    rooms: tuple[str, ...]  # headers of the library that read what the spec defines before them
     constants: tuple[ConstantGroup, ...]
     stacks: tuple[Stack, ...]
     host: tuple[HostMember, ...]

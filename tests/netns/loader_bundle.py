@@ -236,7 +236,9 @@ def _manifest(
         ),
         stacks=(four,),
         rules=(
-            RuleSummary("web", "egress", "10.1.0.0/16 -> sites", "egress.rules.web", ("10.1.0.0/16",), "sites", "", "d1"),
+            RuleSummary(
+                "web", "egress", "10.1.0.0/16 -> sites", "egress.rules.web", ("10.1.0.0/16",), "sites", "", "d1"
+            ),
         ),
         programs=(Hooked("encap_egress", "tc_egress", "tc"), Hooked("encap_ingress", "tc_ingress", "tc")),
         max_overhead=20,

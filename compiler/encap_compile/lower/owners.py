@@ -100,11 +100,11 @@ def choices(rule: EgressRule) -> tuple[ir.Choice, ...]:
 
 
 def _connect(rule: ConnectRule, conditions: Conditions) -> ir.ConnectRule:
-    choice = chosen = ""
+    chosen = table = row = ""
     if rule.choose is not None and rule.choose.row is not None:
         chosen = f"{rule.choose.table}/{rule.choose.row}"
+        table = table_constant(rule.choose.table)
         row = row_name_constant(rule.choose.table, rule.choose.row)
-        choice = f"(__u64){table_constant(rule.choose.table)} << 32 | {row}"
     met = conditions.of(rule.match, unseen=False)
     return ir.ConnectRule(
         rule.name,
@@ -112,8 +112,9 @@ def _connect(rule: ConnectRule, conditions: Conditions) -> ir.ConnectRule:
         rule.text,
         rule.path,
         met,
-        choice,
         chosen,
+        table,
+        row,
         connect_rule_constant(rule.name),
         fnv1a(rule.name),
     )

@@ -33,6 +33,7 @@ from .owners import (
     owner_constants,
 )
 from .reflection import flow_constants, flow_table, learning
+from .rooms import socket_rooms, socket_switches
 from .stacks import family_field
 from .tables import LoweredTable, lower_table, manifest_stack
 from .used_stacks import described_replies, lower_stacks, replies, table_families
@@ -159,8 +160,6 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         includes.append("encap_flow_key.h")
     if clamps_mss:
         includes.append("encap_syn.h")
-    if owners:
-        includes.append("encap_socket.h")
     if any(d.encapsulation_limit for d in (ingress.decapsulators if ingress else ())):
         includes.append("encap_limit.h")
     if any(d.tagged for d in (ingress.decapsulators if ingress else ())):
@@ -174,11 +173,13 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         kernel=".".join(map(str, spec.kernel)),
         compiler=compiler,
         includes=tuple(includes),
+        rooms=socket_rooms(owners),
         constants=(
             *constant_groups(in_use, frozenset(encapsulating), ingress.decapsulators if ingress else ()),
             *([fitting] if fitting else []),
             *([FRAGMENTS] if packet.fragments else []),
             *([owner_constants(spec, owners, in_use)] if owners else []),
+            *([socket_switches(spec, owners, packet.mark)] if owners else []),
             *([flow_constants(spec)] if remembers else []),
         ),
         stacks=tuple(in_use),
