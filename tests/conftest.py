@@ -8,6 +8,7 @@ so no process touches another's.
 from __future__ import annotations
 
 import os
+import tempfile
 
 import pytest
 
@@ -18,6 +19,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     # Failing, not skipping: a green run means that the kernel was asked.
     if item.get_closest_marker("kernel") and os.geteuid() != 0:
         pytest.fail("needs root: network namespaces and BPF programs (run ./dev test as root)", pytrace=False)
+
+
+def pytest_configure() -> None:
+    # What builds remember for the user is none of the tests' business, and theirs none of the user's.
+    os.environ["XDG_CACHE_HOME"] = os.path.join(tempfile.gettempdir(), f"encap-tests-cache-{os.getuid()}")  # noqa: PTH118
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

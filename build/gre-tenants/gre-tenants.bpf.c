@@ -14,7 +14,7 @@
 #include "encap_ecn.h"
 #include "encap_syn.h"
 
-/* gre: ipv4 / gre, 28 bytes (gre-tenants.yaml:12) */
+/* encapsulations.gre: ipv4 / gre, 28 bytes */
 #define STACK_GRE_IPV4__OVERHEAD 28 /* bytes */
 #define ENCAP_GRE__HEADERS 8 /* bytes behind the outer IP header */
 #define STACK_GRE_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
@@ -27,7 +27,7 @@
 #define ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED 0xfc07 /* on receive: all but reserved1 */
 #define ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED 0x2000
 
-/* gre: ipv6 / gre, 48 bytes (gre-tenants.yaml:12) */
+/* encapsulations.gre: ipv6 / gre, 48 bytes */
 #define STACK_GRE_IPV6__OVERHEAD 48 /* bytes */
 #define STACK_GRE_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
 #define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
@@ -37,6 +37,10 @@
 /* What TCP segments leave room for. */
 #define OVERHEAD_TENANTS 48 /* bytes, of rows of tenants */
 #define ARRIVALS_MAX 8192 /* connections that came in and wait for their answer */
+
+/* What the library is built for. */
+#define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
+#define REFUSED TC_ACT_SHOT /* ingress.refuse */
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_GRE_IPV4 0xa12e173f
@@ -83,9 +87,24 @@ struct host {
 
 const volatile struct host host SEC(".rodata.host") = {};
 
-/*
- * tenants: found by mark, destination, exact, for each promised prefix length (gre-tenants.yaml:16)
- */
+/* endpoints.keys: found by received.gre.key, exact */
+struct key_keys {
+	__u32 received_gre_key;
+};
+
+struct row_keys {
+	__u32 field_mark;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1000);
+	__type(key, struct key_keys);
+	__type(value, struct row_keys);
+} table_keys SEC(".maps");
+
+/* endpoints.tenants: found by mark, destination, exact, for each promised prefix length */
 struct key_tenants {
 	__u32 prefixlen; /* significant bits of what follows */
 	__u32 mark;
@@ -105,23 +124,6 @@ struct {
 	__type(key, struct key_tenants);
 	__type(value, struct row_tenants);
 } table_tenants SEC(".maps");
-
-/* keys: found by received.gre.key, exact (gre-tenants.yaml:26) */
-struct key_keys {
-	__u32 received_gre_key;
-};
-
-struct row_keys {
-	__u32 field_mark;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1000);
-	__type(key, struct key_keys);
-	__type(value, struct row_keys);
-} table_keys SEC(".maps");
 
 /* ends_tenants__at_gateway: ends of tunnels: tenants.gateway */
 struct {
@@ -143,10 +145,10 @@ struct {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_rule_tenants; /* rule tenants: encapsulated (gre-tenants.yaml:36) */
-	/* rule tenants: no row in tenants, dropped (gre-tenants.yaml:36) */
+	struct counter egress_rule_tenants; /* rule tenants: encapsulated (egress.rules.tenants) */
+	/* rule tenants: no row in tenants, dropped (egress.rules.tenants) */
 	struct counter egress_miss_tenants;
-	struct counter egress_default; /* no rule: passed in the clear (gre-tenants.yaml:37) */
+	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
 	/* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_other;
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
@@ -162,7 +164,7 @@ struct counters {
 	struct counter egress_mss_kept;
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter ingress_mss_kept;
-	/* rule gateways: decapsulated (gre-tenants.yaml:40) */
+	/* rule gateways: decapsulated (ingress.rules.gateways) */
 	struct counter ingress_rule_gateways;
 	struct refusals refused_gre;
 	struct counter refused_gre__gre_flags; /* gre: wrong gre flags: dropped */
@@ -564,6 +566,8 @@ __noinline int fit_arrivals(struct __sk_buff *skb)
 	return 0;
 }
 
+#include "encap_decapsulate.h"
+
 /*
  * How a packet that is `overhead` bytes longer fits the device, as flags of bpf_skb_adjust_room.
  * False: it does not. FIXED_GSO keeps the size of segments. TCP's are cut smaller if they would not
@@ -616,7 +620,7 @@ static __always_inline __be16 length_field(__u32 length)
 	return length > 0xffff ? 0 : bpf_htons(length);
 }
 
-/* ipv4 / gre (gre-tenants.yaml:12), with the values of a row of tenants. */
+/* encapsulations.gre: ipv4 / gre, with the values of a row of tenants. */
 static __always_inline int encapsulate_tenants__gre_ipv4(struct __sk_buff *skb,
 	const struct packet *packet, const struct row_tenants *row, struct counters *counters)
 {
@@ -683,7 +687,7 @@ static __always_inline int encapsulate_tenants__gre_ipv4(struct __sk_buff *skb,
 	return bpf_redirect_neigh(skb->ifindex, NULL, 0, 0);
 }
 
-/* ipv6 / gre (gre-tenants.yaml:12), with the values of a row of tenants. */
+/* encapsulations.gre: ipv6 / gre, with the values of a row of tenants. */
 static __always_inline int encapsulate_tenants__gre_ipv6(struct __sk_buff *skb,
 	const struct packet *packet, const struct row_tenants *row, struct counters *counters)
 {
@@ -762,7 +766,7 @@ static __always_inline int apply_rules(
 {
 	const struct row_tenants *row_tenants;
 
-	/* tenants: mark 0x1000-0x1fff -> tenants, no row: drop (gre-tenants.yaml:36) */
+	/* egress.rules.tenants */
 	if ((packet->mark >= 0x1000 && packet->mark <= 0x1fff)) {
 		row_tenants = find_in_tenants(packet);
 		if (row_tenants) {
@@ -774,7 +778,7 @@ static __always_inline int apply_rules(
 	}
 
 	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* default: pass (gre-tenants.yaml:37) */
+	return TC_ACT_UNSPEC; /* egress.default */
 
 encapsulate_tenants:
 	return encapsulate_tenants(skb, packet, row_tenants, counters);
@@ -840,11 +844,7 @@ int gre_tenants__egress(struct __sk_buff *skb)
 	return apply_rules(skb, packet, counters);
 }
 
-#define REFUSED TC_ACT_SHOT /* ingress.refuse: drop */
-#define FAMILY_FLAGS 0 /* the kernel may be older than 6.3 */
-#include "encap_decapsulate.h"
-
-/* gateways: who may send (gre-tenants.yaml:40) */
+/* ingress.rules.gateways.from: who may send. */
 static __always_inline bool may_send_gateways(const struct outer *outer)
 {
 	return outer->is_ipv4
@@ -857,43 +857,44 @@ static __always_inline bool may_send_gateways(const struct outer *outer)
 static __always_inline int decapsulate_gre(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
-	struct refusals *refused = &counters->refused_gre;
+	const __u32 refused = COUNTER(refused_gre); /* not 0 */
 	const struct headers_gre *headers;
-	struct counter *wrong, *decapsulated;
+	struct counter *decapsulated;
+	__u32 wrong;
 	struct inner inner = {};
 	const struct row_keys *row_keys;
 	__u32 mark = skb->mark;
 
 	headers = outer_headers(skb, outer, ENCAP_GRE__HEADERS + IPV4_HLEN, 0);
 	if (!headers)
-		return refuse(&refused->truncated, skb);
+		return refuse(skb, COUNTER(refused_gre.truncated));
 	wrong = validate_outer(outer, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	if ((headers->gre.flags_version & bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED)) !=
 		bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED))
-		return refuse(&counters->refused_gre__gre_flags, skb);
+		return refuse(skb, COUNTER(refused_gre__gre_flags));
 	inner.overhead = outer->length + ENCAP_GRE__HEADERS;
 	wrong = validate_inner(skb, outer, 0, bpf_ntohs(headers->gre.protocol), ETH_P_IP,
 		ETH_P_IPV6, &inner, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 
-	/* gateways: gre from gateways, in keys, mark endpoint.mark (gre-tenants.yaml:40) */
+	/* ingress.rules.gateways */
 	if (may_send_gateways(outer)) {
 		decapsulated = &counters->ingress_rule_gateways;
 		row_keys = find_in_keys(bpf_ntohl(headers->gre.key));
 		if (!row_keys)
-			return refuse(&counters->refused_gre__gre_key, skb);
+			return refuse(skb, COUNTER(refused_gre__gre_key));
 		mark = row_keys->field_mark;
 		goto accepted;
 	}
-	return refuse(&refused->source, skb);
+	return refuse(skb, COUNTER(refused_gre.source));
 
 accepted:
 	wrong = pull_headers(skb, outer, &inner, decapsulated, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	skb->mark = mark;
 	arrives(skb, inner_ether_type(&inner), inner.overhead);
 	return deliver(skb, outer, &inner);

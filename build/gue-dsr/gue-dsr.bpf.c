@@ -14,17 +14,21 @@
 #include "encap_ecn.h"
 #include "encap_syn.h"
 
-/* gue: ipv4 / udp / gue, 32 bytes (gue-dsr.yaml:9) */
+/* encapsulations.gue: ipv4 / udp / gue, 32 bytes */
 #define ENCAP_GUE__FIXED 12 /* bytes behind the outer IP header, up to gue.private */
 #define GUE_PRIVATE_MAX 124 /* bytes */
-#define ENCAP_GUE__UDP_DESTINATION_PORT 6080 /* gue-dsr.yaml:9 */
+#define ENCAP_GUE__UDP_DESTINATION_PORT 6080 /* encapsulations.gue.udp.destination_port */
 #define ENCAP_GUE__GUE_VARIANT_COMPARED 0xc0 /* on receive: variant */
 #define ENCAP_GUE__GUE_CONTROL_COMPARED 0x20 /* on receive: control */
 
-/* gue: ipv6 / udp / gue, 52 bytes (gue-dsr.yaml:9) */
+/* encapsulations.gue: ipv6 / udp / gue, 52 bytes */
 
 /* What TCP segments leave room for. */
 #define ARRIVALS_MAX 8192 /* connections that came in and wait for their answer */
+
+/* What the library is built for. */
+#define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
+#define REFUSED TC_ACT_SHOT /* ingress.refuse */
 
 /* gue: what stands between the outer IP header and the inner packet */
 struct headers_gue {
@@ -49,14 +53,16 @@ const volatile struct host host SEC(".rodata.host") = {};
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_rule_vip_inside; /* rule vip-inside: dropped (gue-dsr.yaml:17) */
-	struct counter egress_default; /* no rule: passed in the clear (gue-dsr.yaml:18) */
+	/* rule vip-inside: dropped (egress.rules.vip-inside) */
+	struct counter egress_rule_vip_inside;
+	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
 	/* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_other;
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter egress_mss_kept;
-	struct counter ingress_rule_from_lb; /* rule from-lb: decapsulated (gue-dsr.yaml:9) */
+	/* rule from-lb: decapsulated (ingress.rules.from-lb) */
+	struct counter ingress_rule_from_lb;
 	struct refusals refused_gue;
 	struct counter refused_gue__gue_variant; /* gue: wrong gue variant: dropped */
 	struct counter refused_gue__gue_control; /* gue: wrong gue control: dropped */
@@ -290,11 +296,13 @@ __noinline int fit_arrivals(struct __sk_buff *skb)
 	return 0;
 }
 
+#include "encap_decapsulate.h"
+
 /* The rules in the order written; the first that fits decides. */
 static __always_inline int apply_rules(
 	struct __sk_buff *skb, struct packet *packet, struct counters *counters)
 {
-	/* vip-inside: from vips to management: drop (gue-dsr.yaml:17) */
+	/* egress.rules.vip-inside */
 	if (packet->is_ipv4 &&
 		(packet->daddr.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000) &&
 		(packet->saddr.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) {
@@ -303,7 +311,7 @@ static __always_inline int apply_rules(
 	}
 
 	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* default: pass (gue-dsr.yaml:18) */
+	return TC_ACT_UNSPEC; /* egress.default */
 }
 
 SEC("tc")
@@ -341,11 +349,7 @@ int gue_dsr__egress(struct __sk_buff *skb)
 	return apply_rules(skb, packet, counters);
 }
 
-#define REFUSED TC_ACT_SHOT /* ingress.refuse: drop */
-#define FAMILY_FLAGS 0 /* the kernel may be older than 6.3 */
-#include "encap_decapsulate.h"
-
-/* from-lb: who may send (gue-dsr.yaml:9) */
+/* ingress.rules.from-lb.from: who may send. */
 static __always_inline bool may_send_from_lb(const struct outer *outer)
 {
 	return outer->is_ipv4
@@ -358,26 +362,26 @@ static __always_inline bool may_send_from_lb(const struct outer *outer)
 static __always_inline int decapsulate_gue(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
-	struct refusals *refused = &counters->refused_gue;
+	const __u32 refused = COUNTER(refused_gue); /* not 0 */
 	const struct headers_gue *headers;
-	struct counter *wrong, *decapsulated;
+	struct counter *decapsulated;
+	__u32 wrong, tail;
 	struct inner inner = {.in_udp = true};
-	__u32 tail;
 	struct packet *packet;
 	bool listed = false;
 
 	headers = outer_headers(skb, outer, ENCAP_GUE__FIXED, GUE_PRIVATE_MAX);
 	if (!headers)
-		return refuse(&refused->truncated, skb);
+		return refuse(skb, COUNTER(refused_gue.truncated));
 	wrong = validate_outer(outer, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	if (headers->gue.version_length & ENCAP_GUE__GUE_VARIANT_COMPARED)
-		return refuse(&counters->refused_gue__gue_variant, skb);
+		return refuse(skb, COUNTER(refused_gue__gue_variant));
 	if (headers->gue.version_length & ENCAP_GUE__GUE_CONTROL_COMPARED)
-		return refuse(&counters->refused_gue__gue_control, skb);
+		return refuse(skb, COUNTER(refused_gue__gue_control));
 	if (headers->gue.flags != 0)
-		return refuse(&counters->refused_gue__gue_flags, skb);
+		return refuse(skb, COUNTER(refused_gue__gue_flags));
 	inner.overhead = outer->length + ENCAP_GUE__FIXED;
 	tail = ((headers->gue.version_length) & 0x1f) * 4; /* gue.private */
 	inner.overhead += tail;
@@ -385,12 +389,12 @@ static __always_inline int decapsulate_gue(
 		outer->datagram - outer->length - bpf_ntohs(headers->udp.length),
 		headers->gue.protocol, IPPROTO_IPIP, IPPROTO_IPV6, &inner, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	packet = parse_inner(skb, ETH_HLEN + inner.overhead, inner.is_ipv4);
 	if (!packet)
-		return refuse(&refused->payload, skb);
+		return refuse(skb, COUNTER(refused_gue.payload));
 
-	/* from-lb: gue from balancers inner vips (gue-dsr.yaml:9) */
+	/* ingress.rules.from-lb */
 	if (may_send_from_lb(outer)) {
 		listed = true;
 		if ((packet->is_ipv4 &&
@@ -404,12 +408,12 @@ static __always_inline int decapsulate_gue(
 			goto accepted;
 		}
 	}
-	return refuse(listed ? &refused->match : &refused->source, skb);
+	return refuse(skb, listed ? COUNTER(refused_gue.match) : COUNTER(refused_gue.source));
 
 accepted:
 	wrong = pull_headers(skb, outer, &inner, decapsulated, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	arrives(skb, inner_ether_type(&inner), inner.overhead);
 	return deliver(skb, outer, &inner);
 }

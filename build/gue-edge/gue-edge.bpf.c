@@ -16,7 +16,7 @@
 #include "encap_flow_key.h"
 #include "encap_syn.h"
 
-/* gue: ipv4 / udp / gue, 32 bytes (gue-edge.yaml:17) */
+/* encapsulations.gue: ipv4 / udp / gue, 32 bytes */
 #define STACK_GUE_IPV4__OVERHEAD 32 /* bytes */
 #define ENCAP_GUE__FIXED 12 /* bytes behind the outer IP header, up to gue.private */
 #define GUE_PRIVATE_MAX 124 /* bytes */
@@ -26,22 +26,26 @@
 #define STACK_GUE_IPV4__IPV4_TTL 64
 #define STACK_GUE_IPV4__IPV4_PROTOCOL 17
 #define STACK_GUE_IPV4__IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
-#define ENCAP_GUE__UDP_DESTINATION_PORT 6080 /* gue-edge.yaml:19 */
+#define ENCAP_GUE__UDP_DESTINATION_PORT 6080 /* encapsulations.gue.udp.destination_port */
 #define ENCAP_GUE__GUE_VARIANT_COMPARED 0xc0 /* on receive: variant */
 #define ENCAP_GUE__GUE_CONTROL_COMPARED 0x20 /* on receive: control */
 
-/* gue: ipv6 / udp / gue, 52 bytes (gue-edge.yaml:17) */
+/* encapsulations.gue: ipv6 / udp / gue, 52 bytes */
 #define STACK_GUE_IPV6__OVERHEAD 52 /* bytes */
 #define STACK_GUE_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP)
 #define STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
 #define STACK_GUE_IPV6__IPV6_NEXT_HEADER 17
 #define STACK_GUE_IPV6__IPV6_HOP_LIMIT 64
 
+/* What the library is built for. */
+#define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
+#define REFUSED TC_ACT_SHOT /* ingress.refuse */
+
 /* What is learned, how much of it, and for how long. */
 #define FLOW_BUCKETS 25000 /* for 200000 flows */
 #define FLOW_WAYS 16 /* flows of a bucket */
-#define LEARN_FROM_LB 0x7de58b8a /* FNV-1a of the rule's name, gue-edge.yaml:27 */
-#define IDLE_LEARN_FROM_LB 350000000000ULL /* ns: 350 s, gue-edge.yaml:27 */
+#define LEARN_FROM_LB 0x7de58b8a /* FNV-1a of the rule's name, ingress.rules.from-lb.learn */
+#define IDLE_LEARN_FROM_LB 350000000000ULL /* ns: 350 s, ingress.rules.from-lb.learn */
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_GUE_IPV4 0x1796c23a
@@ -85,10 +89,10 @@ _Static_assert(offsetof(struct stack_gue_ipv6, gue) + sizeof(struct gue_header) 
  */
 struct host {
 	__u32 mtu; /* host.uplink.mtu */
-	__be32 value_address__ipv4; /* host.address */
 	__be32 value_gateway__ipv4; /* host.gateway */
-	struct ipv6_address value_address__ipv6; /* host.address */
+	__be32 value_address__ipv4; /* host.address */
 	struct ipv6_address value_gateway__ipv6; /* host.gateway */
+	struct ipv6_address value_address__ipv6; /* host.address */
 	__u32 flow_seed; /* secret, the same until the next boot */
 	__u8 identity[32]; /* which bundle this is: for `encapctl status` */
 };
@@ -106,11 +110,11 @@ struct {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	/* rule replies: encapsulated as it came in (gue-edge.yaml:30) */
+	/* rule replies: encapsulated as it came in (egress.rules.replies) */
 	struct counter egress_rule_replies;
-	/* rule vip-unlearned: dropped (gue-edge.yaml:31) */
+	/* rule vip-unlearned: dropped (egress.rules.vip-unlearned) */
 	struct counter egress_rule_vip_unlearned;
-	struct counter egress_default; /* no rule: passed in the clear (gue-edge.yaml:32) */
+	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
 	/* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_other;
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
@@ -126,7 +130,8 @@ struct counters {
 	struct counter egress_mss_kept;
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter ingress_mss_kept;
-	struct counter ingress_rule_from_lb; /* rule from-lb: decapsulated (gue-edge.yaml:23) */
+	/* rule from-lb: decapsulated (ingress.rules.from-lb) */
+	struct counter ingress_rule_from_lb;
 	struct counter flows_learned; /* a flow that was not known: learned */
 	/* a known flow that came in with other headers: learned anew */
 	struct counter flows_changed;
@@ -792,7 +797,7 @@ __noinline int fits_connection(struct __sk_buff *skb)
 	return fits;
 }
 
-/* from-lb: keep what came in for the answers to a packet (gue-edge.yaml:23) */
+/* ingress.rules.from-lb.learn: keep what came in for the answers to a packet. */
 static __always_inline void learn_rule_from_lb(struct __sk_buff *skb, const struct packet *packet,
 	struct flow *flow, __u32 overhead, struct counters *counters)
 {
@@ -812,6 +817,8 @@ static __always_inline void learn_rule_from_lb(struct __sk_buff *skb, const stru
 			skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, overhead))
 		count(&counters->ingress_mss_kept, skb);
 }
+
+#include "encap_decapsulate.h"
 
 /*
  * Keep gue.private of a packet: `length` bytes, whole words, from `offset` of the packet's data on.
@@ -944,7 +951,7 @@ static __always_inline bool has_addresses_of_gue_ipv6(void)
 	return is_given(&host.value_address__ipv6) && is_given(&host.value_gateway__ipv6);
 }
 
-/* ipv4 / udp / gue (gue-edge.yaml:17), with the values that came in. */
+/* encapsulations.gue: ipv4 / udp / gue, with the values that came in. */
 static __always_inline int reflect_replies__gue_ipv4__by_ipv4(struct __sk_buff *skb,
 	const struct packet *packet, const struct learned *row, struct counters *counters)
 {
@@ -1014,7 +1021,7 @@ static __always_inline int reflect_replies__gue_ipv4__by_ipv4(struct __sk_buff *
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv6 / udp / gue (gue-edge.yaml:17), with the values that came in. */
+/* encapsulations.gue: ipv6 / udp / gue, with the values that came in. */
 static __always_inline int reflect_replies__gue_ipv4__by_ipv6(struct __sk_buff *skb,
 	const struct packet *packet, const struct learned *row, struct counters *counters)
 {
@@ -1075,7 +1082,7 @@ static __always_inline int reflect_replies__gue_ipv4__by_ipv6(struct __sk_buff *
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv6 / udp / gue (gue-edge.yaml:17), with the values that came in. */
+/* encapsulations.gue: ipv6 / udp / gue, with the values that came in. */
 static __always_inline int reflect_replies__gue_ipv6__by_ipv6(struct __sk_buff *skb,
 	const struct packet *packet, const struct learned *row, struct counters *counters)
 {
@@ -1136,7 +1143,7 @@ static __always_inline int reflect_replies__gue_ipv6__by_ipv6(struct __sk_buff *
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv4 / udp / gue (gue-edge.yaml:17), with the values that came in. */
+/* encapsulations.gue: ipv4 / udp / gue, with the values that came in. */
 static __always_inline int reflect_replies__gue_ipv6__by_ipv4(struct __sk_buff *skb,
 	const struct packet *packet, const struct learned *row, struct counters *counters)
 {
@@ -1233,9 +1240,7 @@ static __always_inline int apply_rules(
 	if (!flow)
 		return TC_ACT_SHOT;
 
-	/*
-	 * replies: from vips -> as from-lb came in with gue, unknown flow: next (gue-edge.yaml:30)
-	 */
+	/* egress.rules.replies */
 	if ((packet->is_ipv4 &&
 		    (packet->saddr.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) ||
 		(!packet->is_ipv4 &&
@@ -1248,7 +1253,7 @@ static __always_inline int apply_rules(
 		}
 	}
 
-	/* vip-unlearned: from vips: drop (gue-edge.yaml:31) */
+	/* egress.rules.vip-unlearned */
 	if ((packet->is_ipv4 &&
 		    (packet->saddr.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) ||
 		(!packet->is_ipv4 &&
@@ -1260,7 +1265,7 @@ static __always_inline int apply_rules(
 	}
 
 	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* default: pass (gue-edge.yaml:32) */
+	return TC_ACT_UNSPEC; /* egress.default */
 
 reflect_replies:
 	return reflect_replies(skb, packet, &flow->learned, counters);
@@ -1325,11 +1330,7 @@ int gue_edge__egress(struct __sk_buff *skb)
 	return apply_rules(skb, packet, counters);
 }
 
-#define REFUSED TC_ACT_SHOT /* ingress.refuse: drop */
-#define FAMILY_FLAGS 0 /* the kernel may be older than 6.3 */
-#include "encap_decapsulate.h"
-
-/* from-lb: who may send (gue-edge.yaml:23) */
+/* ingress.rules.from-lb.from: who may send. */
 static __always_inline bool may_send_from_lb(const struct outer *outer)
 {
 	return outer->is_ipv4
@@ -1342,11 +1343,11 @@ static __always_inline bool may_send_from_lb(const struct outer *outer)
 static __always_inline int decapsulate_gue(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
-	struct refusals *refused = &counters->refused_gue;
+	const __u32 refused = COUNTER(refused_gue); /* not 0 */
 	const struct headers_gue *headers;
-	struct counter *wrong, *decapsulated;
+	struct counter *decapsulated;
+	__u32 wrong, tail;
 	struct inner inner = {.in_udp = true};
-	__u32 tail;
 	struct packet *packet;
 	struct flow *flow = flow_at_hand();
 	bool listed = false;
@@ -1356,16 +1357,16 @@ static __always_inline int decapsulate_gue(
 	flow->learned.rule = 0;
 	headers = outer_headers(skb, outer, ENCAP_GUE__FIXED, GUE_PRIVATE_MAX);
 	if (!headers)
-		return refuse(&refused->truncated, skb);
+		return refuse(skb, COUNTER(refused_gue.truncated));
 	wrong = validate_outer(outer, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	if (headers->gue.version_length & ENCAP_GUE__GUE_VARIANT_COMPARED)
-		return refuse(&counters->refused_gue__gue_variant, skb);
+		return refuse(skb, COUNTER(refused_gue__gue_variant));
 	if (headers->gue.version_length & ENCAP_GUE__GUE_CONTROL_COMPARED)
-		return refuse(&counters->refused_gue__gue_control, skb);
+		return refuse(skb, COUNTER(refused_gue__gue_control));
 	if (headers->gue.flags != 0)
-		return refuse(&counters->refused_gue__gue_flags, skb);
+		return refuse(skb, COUNTER(refused_gue__gue_flags));
 	inner.overhead = outer->length + ENCAP_GUE__FIXED;
 	tail = ((headers->gue.version_length) & 0x1f) * 4; /* gue.private */
 	inner.overhead += tail;
@@ -1373,12 +1374,12 @@ static __always_inline int decapsulate_gue(
 		outer->datagram - outer->length - bpf_ntohs(headers->udp.length),
 		headers->gue.protocol, IPPROTO_IPIP, IPPROTO_IPV6, &inner, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	packet = parse_inner(skb, ETH_HLEN + inner.overhead, inner.is_ipv4);
 	if (!packet)
-		return refuse(&refused->payload, skb);
+		return refuse(skb, COUNTER(refused_gue.payload));
 
-	/* from-lb: gue from balancers inner vips, learned for replies (gue-edge.yaml:23) */
+	/* ingress.rules.from-lb */
 	if (may_send_from_lb(outer)) {
 		listed = true;
 		if ((packet->is_ipv4 &&
@@ -1396,16 +1397,16 @@ static __always_inline int decapsulate_gue(
 			};
 			if (!keep_gue_private(skb, ETH_HLEN + outer->length + ENCAP_GUE__FIXED,
 				    tail, &flow->learned))
-				return refuse(&refused->truncated, skb);
+				return refuse(skb, COUNTER(refused_gue.truncated));
 			goto accepted;
 		}
 	}
-	return refuse(listed ? &refused->match : &refused->source, skb);
+	return refuse(skb, listed ? COUNTER(refused_gue.match) : COUNTER(refused_gue.source));
 
 accepted:
 	wrong = pull_headers(skb, outer, &inner, decapsulated, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	if (packet->transport)
 		packet->transport -= inner.overhead;
 	learn_rule_from_lb(skb, packet, flow,

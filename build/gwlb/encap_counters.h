@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Counters: of each outcome, the packets and their bytes. They stand in a per-CPU map, so nothing is atomic.
+ * Counters: of each outcome, the packets and their bytes. They stand in a per-CPU map, so nothing
+ * is atomic.
  */
 #pragma once
 
@@ -27,6 +28,11 @@ struct refusals {
 	struct counter gso;
 	struct counter room;
 };
+
+/*
+ * Where a counter stands, in bytes: what is handed to global functions, which take no pointers.
+ */
+#define COUNTER(member) offsetof(struct counters, member)
 
 static __always_inline __u32 segments_of(const struct __sk_buff *skb)
 {

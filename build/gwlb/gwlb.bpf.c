@@ -16,32 +16,38 @@
 #include "encap_flow_key.h"
 #include "encap_syn.h"
 
-/* gwlb: ipv4 / udp / geneve, 68 bytes (gwlb.yaml:13) */
+/* encapsulations.gwlb: ipv4 / udp / geneve, 68 bytes */
 #define STACK_GWLB_IPV4__OVERHEAD 68 /* bytes */
 #define ENCAP_GWLB__FIXED 16 /* bytes behind the outer IP header, up to geneve.options */
 #define GENEVE_OPTIONS_MAX 252 /* bytes */
 #define GENEVE_OPTION_LENGTH 0x1f /* in an option's head: how many words follow it */
 #define GENEVE_OPTION_CRITICAL 0x8000 /* in an option's head: who does not know it must refuse it */
-#define ENCAP_GWLB__OPTION__ENI 0x01080102 /* class 0x0108, type 0x01, 8 bytes, gwlb.yaml:19 */
-/* class 0x0108, type 0x02, 8 bytes, gwlb.yaml:20 */
+/* class 0x0108, type 0x01, 8 bytes, encapsulations.gwlb.geneve.options.eni */
+#define ENCAP_GWLB__OPTION__ENI 0x01080102
+/* class 0x0108, type 0x02, 8 bytes, encapsulations.gwlb.geneve.options.attachment */
 #define ENCAP_GWLB__OPTION__ATTACHMENT 0x01080202
-#define ENCAP_GWLB__OPTION__COOKIE 0x01080301 /* class 0x0108, type 0x03, 4 bytes, gwlb.yaml:21 */
+/* class 0x0108, type 0x03, 4 bytes, encapsulations.gwlb.geneve.options.cookie */
+#define ENCAP_GWLB__OPTION__COOKIE 0x01080301
 #define STACK_GWLB_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP)
 #define STACK_GWLB_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
 #define STACK_GWLB_IPV4__IPV4_FRAGMENT 0x4000 /* df 1 */
 #define STACK_GWLB_IPV4__IPV4_TTL 64
 #define STACK_GWLB_IPV4__IPV4_PROTOCOL 17
 #define STACK_GWLB_IPV4__IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
-#define ENCAP_GWLB__UDP_DESTINATION_PORT 6081 /* gwlb.yaml:15 */
+#define ENCAP_GWLB__UDP_DESTINATION_PORT 6081 /* encapsulations.gwlb.udp.destination_port */
 #define ENCAP_GWLB__GENEVE_VERSION_LENGTH 0x08 /* option_length 8 */
 #define ENCAP_GWLB__GENEVE_VERSION_COMPARED 0xc0 /* on receive: version */
 #define ENCAP_GWLB__GENEVE_CONTROL_COMPARED 0x80 /* on receive: control */
 
+/* What the library is built for. */
+#define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
+#define REFUSED TC_ACT_SHOT /* ingress.refuse */
+
 /* What is learned, how much of it, and for how long. */
 #define FLOW_BUCKETS 125000 /* for 1000000 flows */
 #define FLOW_WAYS 16 /* flows of a bucket */
-#define LEARN_INSPECT 0x0c99a217 /* FNV-1a of the rule's name, gwlb.yaml:35 */
-#define IDLE_LEARN_INSPECT 350000000000ULL /* ns: 350 s, gwlb.yaml:35 */
+#define LEARN_INSPECT 0x0c99a217 /* FNV-1a of the rule's name, ingress.rules.inspect.learn */
+#define IDLE_LEARN_INSPECT 350000000000ULL /* ns: 350 s, ingress.rules.inspect.learn */
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_GWLB_IPV4 0x73ccb735
@@ -92,7 +98,7 @@ struct host {
 
 const volatile struct host host SEC(".rodata.host") = {};
 
-/* enis: found by received.geneve.eni, exact (gwlb.yaml:23) */
+/* endpoints.enis: found by received.geneve.eni, exact */
 struct key_enis {
 	__u64 received_geneve_eni;
 };
@@ -120,9 +126,10 @@ struct {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_rule_back; /* rule back: encapsulated as it came in (gwlb.yaml:38) */
-	struct counter egress_rule_lost; /* rule lost: dropped (gwlb.yaml:39) */
-	struct counter egress_default; /* no rule: passed in the clear (gwlb.yaml:40) */
+	/* rule back: encapsulated as it came in (egress.rules.back) */
+	struct counter egress_rule_back;
+	struct counter egress_rule_lost; /* rule lost: dropped (egress.rules.lost) */
+	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
 	/* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_other;
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
@@ -136,7 +143,8 @@ struct counters {
 	struct counter egress_mss_kept;
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter ingress_mss_kept;
-	struct counter ingress_rule_inspect; /* rule inspect: decapsulated (gwlb.yaml:30) */
+	/* rule inspect: decapsulated (ingress.rules.inspect) */
+	struct counter ingress_rule_inspect;
 	struct counter flows_learned; /* a flow that was not known: learned */
 	/* a known flow that came in with other headers: learned anew */
 	struct counter flows_changed;
@@ -767,7 +775,7 @@ static __always_inline bool find_learned(struct __sk_buff *skb, const struct pac
 	return true;
 }
 
-/* inspect: keep what came in for the packet itself, on its way out (gwlb.yaml:30) */
+/* ingress.rules.inspect.learn: keep what came in for the packet itself, on its way out. */
 static __always_inline void learn_rule_inspect(struct __sk_buff *skb, const struct packet *packet,
 	__u32 overhead, struct counters *counters)
 {
@@ -779,6 +787,8 @@ static __always_inline void learn_rule_inspect(struct __sk_buff *skb, const stru
 			skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, overhead))
 		count(&counters->ingress_mss_kept, skb);
 }
+
+#include "encap_decapsulate.h"
 
 /*
  * gwlb: what came in its options.
@@ -811,11 +821,11 @@ static __always_inline struct options_gwlb__received *options_gwlb__at_hand(void
 
 /*
  * Read the options: `length` bytes from `offset` of the packet's data on. Each that the spec lists
- * must be there once, in any order. Others are passed over, unless they are critical. NULL: they
- * are right; else the counter of what is wrong.
+ * must be there once, in any order. Others are passed over, unless they are critical. Returns 0, or
+ * where the counter of what is wrong stands.
  */
-static __noinline struct counter *options_gwlb__read(const struct __sk_buff *skb, __u32 offset,
-	__u32 length, struct options_gwlb__received *options, struct counters *counters)
+static __noinline __u32 options_gwlb__read(const struct __sk_buff *skb, __u32 offset, __u32 length,
+	struct options_gwlb__received *options)
 {
 	options->at = 0;
 	options->seen = 0;
@@ -826,47 +836,47 @@ static __noinline struct counter *options_gwlb__read(const struct __sk_buff *skb
 		__u32 head, size;
 
 		if ((void *)(option + 1) > packet_end(skb))
-			return &counters->refused_gwlb.truncated;
+			return COUNTER(refused_gwlb.truncated);
 		head = bpf_ntohl(*option);
 		size = (head & GENEVE_OPTION_LENGTH) * 4;
 		if (at + sizeof(*option) + size > length)
-			return &counters->refused_gwlb__geneve_options;
+			return COUNTER(refused_gwlb__geneve_options);
 		options->at = at + sizeof(*option) + size;
 		switch (head >> 8) {
 		case ENCAP_GWLB__OPTION__ENI >> 8:
 			if (size != sizeof(options->option_eni) || options->seen & 0x1)
-				return &counters->refused_gwlb__geneve_options;
+				return COUNTER(refused_gwlb__geneve_options);
 			if ((void *)(option + 3) > packet_end(skb))
-				return &counters->refused_gwlb.truncated;
+				return COUNTER(refused_gwlb.truncated);
 			options->seen |= 0x1;
 			options->option_eni[0] = option[1];
 			options->option_eni[1] = option[2];
 			break;
 		case ENCAP_GWLB__OPTION__ATTACHMENT >> 8:
 			if (size != sizeof(options->option_attachment) || options->seen & 0x2)
-				return &counters->refused_gwlb__geneve_options;
+				return COUNTER(refused_gwlb__geneve_options);
 			if ((void *)(option + 3) > packet_end(skb))
-				return &counters->refused_gwlb.truncated;
+				return COUNTER(refused_gwlb.truncated);
 			options->seen |= 0x2;
 			options->option_attachment[0] = option[1];
 			options->option_attachment[1] = option[2];
 			break;
 		case ENCAP_GWLB__OPTION__COOKIE >> 8:
 			if (size != sizeof(options->option_cookie) || options->seen & 0x4)
-				return &counters->refused_gwlb__geneve_options;
+				return COUNTER(refused_gwlb__geneve_options);
 			if ((void *)(option + 2) > packet_end(skb))
-				return &counters->refused_gwlb.truncated;
+				return COUNTER(refused_gwlb.truncated);
 			options->seen |= 0x4;
 			options->option_cookie[0] = option[1];
 			break;
 		default:
 			if (head & GENEVE_OPTION_CRITICAL)
-				return &counters->refused_gwlb__geneve_options_critical;
+				return COUNTER(refused_gwlb__geneve_options_critical);
 		}
 	}
 	if (options->seen != 0x7)
-		return &counters->refused_gwlb__geneve_options_missing;
-	return NULL;
+		return COUNTER(refused_gwlb__geneve_options_missing);
+	return 0;
 }
 
 /*
@@ -921,7 +931,7 @@ static __always_inline __be16 length_field(__u32 length)
 	return length > 0xffff ? 0 : bpf_htons(length);
 }
 
-/* ipv4 / udp / geneve (gwlb.yaml:13), with the values that came in. */
+/* encapsulations.gwlb: ipv4 / udp / geneve, with the values that came in. */
 static __always_inline int reflect_back__gwlb_ipv4(struct __sk_buff *skb,
 	const struct packet *packet, const struct learned *row, struct counters *counters)
 {
@@ -1002,10 +1012,7 @@ static __always_inline int apply_rules(
 	if (!flow)
 		return TC_ACT_SHOT;
 
-	/*
-	 * back: mark 0x6000-0x60ff -> as inspect came in with gwlb, unknown flow: next
-	 * (gwlb.yaml:38)
-	 */
+	/* egress.rules.back */
 	if ((packet->mark >= 0x6000 && packet->mark <= 0x60ff)) {
 		if (find_learned(skb, packet, LEARN_INSPECT, IDLE_LEARN_INSPECT, flow)) {
 			packet->chosen = offsetof(struct counters, egress_rule_back);
@@ -1013,14 +1020,14 @@ static __always_inline int apply_rules(
 		}
 	}
 
-	/* lost: mark 0x6000-0x60ff: drop (gwlb.yaml:39) */
+	/* egress.rules.lost */
 	if ((packet->mark >= 0x6000 && packet->mark <= 0x60ff)) {
 		count(&counters->egress_rule_lost, skb);
 		return TC_ACT_SHOT;
 	}
 
 	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* default: pass (gwlb.yaml:40) */
+	return TC_ACT_UNSPEC; /* egress.default */
 
 reflect_back:
 	return reflect_back__gwlb_ipv4(skb, packet, &flow->learned, counters);
@@ -1085,11 +1092,7 @@ int gwlb__egress(struct __sk_buff *skb)
 	return apply_rules(skb, packet, counters);
 }
 
-#define REFUSED TC_ACT_SHOT /* ingress.refuse: drop */
-#define FAMILY_FLAGS 0 /* the kernel may be older than 6.3 */
-#include "encap_decapsulate.h"
-
-/* inspect: who may send (gwlb.yaml:30) */
+/* ingress.rules.inspect.from: who may send. */
 static __always_inline bool may_send_inspect(const struct outer *outer)
 {
 	return (outer->saddr.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0x0a000100);
@@ -1099,11 +1102,11 @@ static __always_inline bool may_send_inspect(const struct outer *outer)
 static __always_inline int decapsulate_gwlb(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
-	struct refusals *refused = &counters->refused_gwlb;
+	const __u32 refused = COUNTER(refused_gwlb); /* not 0 */
 	const struct headers_gwlb *headers;
-	struct counter *wrong, *decapsulated;
+	struct counter *decapsulated;
+	__u32 wrong, tail;
 	struct inner inner = {.in_udp = true};
-	__u32 tail;
 	struct options_gwlb__received *options = options_gwlb__at_hand();
 	struct packet *packet;
 	struct flow *flow = flow_at_hand();
@@ -1117,39 +1120,36 @@ static __always_inline int decapsulate_gwlb(
 		return TC_ACT_SHOT;
 	headers = outer_headers(skb, outer, ENCAP_GWLB__FIXED, GENEVE_OPTIONS_MAX);
 	if (!headers)
-		return refuse(&refused->truncated, skb);
+		return refuse(skb, COUNTER(refused_gwlb.truncated));
 	wrong = validate_outer(outer, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	if (headers->geneve.version_length & ENCAP_GWLB__GENEVE_VERSION_COMPARED)
-		return refuse(&counters->refused_gwlb__geneve_version, skb);
+		return refuse(skb, COUNTER(refused_gwlb__geneve_version));
 	if (headers->geneve.flags & ENCAP_GWLB__GENEVE_CONTROL_COMPARED)
-		return refuse(&counters->refused_gwlb__geneve_control, skb);
+		return refuse(skb, COUNTER(refused_gwlb__geneve_control));
 	inner.overhead = outer->length + ENCAP_GWLB__FIXED;
 	tail = ((headers->geneve.version_length) & 0x3f) * 4; /* geneve.options */
-	wrong = options_gwlb__read(skb, ETH_HLEN + inner.overhead, tail, options, counters);
+	wrong = options_gwlb__read(skb, ETH_HLEN + inner.overhead, tail, options);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	inner.overhead += tail;
 	wrong = validate_inner(skb, outer,
 		outer->datagram - outer->length - bpf_ntohs(headers->udp.length),
 		bpf_ntohs(headers->geneve.protocol), ETH_P_IP, ETH_P_IPV6, &inner, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	packet = parse_inner(skb, ETH_HLEN + inner.overhead, inner.is_ipv4);
 	if (!packet)
-		return refuse(&refused->payload, skb);
+		return refuse(skb, COUNTER(refused_gwlb.payload));
 
-	/*
-	 * inspect: gwlb from gwlb, in enis, mark endpoint.mark, learned for forwarded
-	 * (gwlb.yaml:30)
-	 */
+	/* ingress.rules.inspect */
 	if (may_send_inspect(outer)) {
 		decapsulated = &counters->ingress_rule_inspect;
 		row_enis = find_in_enis((__u64)bpf_ntohl(options->option_eni[0]) << 32 |
 			bpf_ntohl(options->option_eni[1]));
 		if (!row_enis)
-			return refuse(&counters->refused_gwlb__geneve_option_eni, skb);
+			return refuse(skb, COUNTER(refused_gwlb__geneve_option_eni));
 		mark = row_enis->field_mark;
 		flow->learned = (struct learned){
 			.rule = LEARN_INSPECT,
@@ -1166,12 +1166,12 @@ static __always_inline int decapsulate_gwlb(
 			sizeof(options->option_cookie));
 		goto accepted;
 	}
-	return refuse(&refused->source, skb);
+	return refuse(skb, COUNTER(refused_gwlb.source));
 
 accepted:
 	wrong = pull_headers(skb, outer, &inner, decapsulated, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	skb->mark = mark;
 	if (packet->transport)
 		packet->transport -= inner.overhead;

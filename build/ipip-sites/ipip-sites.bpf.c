@@ -14,23 +14,27 @@
 #include "encap_ecn.h"
 #include "encap_syn.h"
 
-/* ipip: ipv4, 20 bytes (ipip-sites.yaml:12) */
+/* encapsulations.ipip: ipv4, 20 bytes */
 #define STACK_IPIP_IPV4__OVERHEAD 20 /* bytes */
 #define STACK_IPIP_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4)
 #define STACK_IPIP_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
 #define STACK_IPIP_IPV4__IPV4_FRAGMENT 0x4000 /* df 1 */
-#define STACK_IPIP_IPV4__IPV4_TTL 64 /* ipip-sites.yaml:13 */
+#define STACK_IPIP_IPV4__IPV4_TTL 64 /* encapsulations.ipip.ip.ttl */
 #define STACK_IPIP_IPV4__IPV4_CHECKSUM_BASE 0xc500 /* sum of the constant words above */
 
-/* ipip: ipv6, 40 bytes (ipip-sites.yaml:12) */
+/* encapsulations.ipip: ipv6, 40 bytes */
 #define STACK_IPIP_IPV6__OVERHEAD 40 /* bytes */
 #define STACK_IPIP_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6)
 #define STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
-#define STACK_IPIP_IPV6__IPV6_HOP_LIMIT 64 /* ipip-sites.yaml:13 */
+#define STACK_IPIP_IPV6__IPV6_HOP_LIMIT 64 /* encapsulations.ipip.ip.ttl */
 
 /* What TCP segments leave room for. */
 #define OVERHEAD_SITES 40 /* bytes, of rows of sites */
 #define ARRIVALS_MAX 8192 /* connections that came in and wait for their answer */
+
+/* What the library is built for. */
+#define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
+#define REFUSED TC_ACT_SHOT /* ingress.refuse */
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_IPIP_IPV4 0x9cbbac55
@@ -65,7 +69,7 @@ struct host {
 
 const volatile struct host host SEC(".rodata.host") = {};
 
-/* sites: found by destination, longest prefix first (ipip-sites.yaml:15) */
+/* endpoints.sites: found by destination, longest prefix first */
 struct key_sites {
 	__u32 prefixlen; /* significant bits of what follows */
 	struct ip_address destination;
@@ -104,10 +108,10 @@ struct {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_rule_sites; /* rule sites: encapsulated (ipip-sites.yaml:26) */
-	/* rule sites: no row in sites, dropped (ipip-sites.yaml:26) */
+	struct counter egress_rule_sites; /* rule sites: encapsulated (egress.rules.sites) */
+	/* rule sites: no row in sites, dropped (egress.rules.sites) */
 	struct counter egress_miss_sites;
-	struct counter egress_default; /* no rule: passed in the clear (ipip-sites.yaml:27) */
+	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
 	/* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_other;
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
@@ -123,7 +127,7 @@ struct counters {
 	struct counter egress_mss_kept;
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter ingress_mss_kept;
-	struct counter ingress_rule_peers; /* rule peers: decapsulated (ipip-sites.yaml:30) */
+	struct counter ingress_rule_peers; /* rule peers: decapsulated (ingress.rules.peers) */
 	struct refusals refused_ipip;
 };
 
@@ -497,6 +501,8 @@ __noinline int fit_arrivals(struct __sk_buff *skb)
 	return 0;
 }
 
+#include "encap_decapsulate.h"
+
 /*
  * How a packet that is `overhead` bytes longer fits the device, as flags of bpf_skb_adjust_room.
  * False: it does not. FIXED_GSO keeps the size of segments. TCP's are cut smaller if they would not
@@ -549,7 +555,7 @@ static __always_inline __be16 length_field(__u32 length)
 	return length > 0xffff ? 0 : bpf_htons(length);
 }
 
-/* ipv4 (ipip-sites.yaml:12), with the values of a row of sites. */
+/* encapsulations.ipip: ipv4, with the values of a row of sites. */
 static __always_inline int encapsulate_sites__ipip_ipv4(struct __sk_buff *skb,
 	const struct packet *packet, const struct row_sites *row, struct counters *counters)
 {
@@ -603,7 +609,7 @@ static __always_inline int encapsulate_sites__ipip_ipv4(struct __sk_buff *skb,
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv6 (ipip-sites.yaml:12), with the values of a row of sites. */
+/* encapsulations.ipip: ipv6, with the values of a row of sites. */
 static __always_inline int encapsulate_sites__ipip_ipv6(struct __sk_buff *skb,
 	const struct packet *packet, const struct row_sites *row, struct counters *counters)
 {
@@ -668,7 +674,7 @@ static __always_inline int apply_rules(
 {
 	const struct row_sites *row_sites;
 
-	/* sites: 10.0.0.0/8,fd00:10::/32 -> sites, no row: drop (ipip-sites.yaml:26) */
+	/* egress.rules.sites */
 	if (matches_sites(packet)) {
 		row_sites = find_in_sites(packet);
 		if (row_sites) {
@@ -680,7 +686,7 @@ static __always_inline int apply_rules(
 	}
 
 	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* default: pass (ipip-sites.yaml:27) */
+	return TC_ACT_UNSPEC; /* egress.default */
 
 encapsulate_sites:
 	return encapsulate_sites(skb, packet, row_sites, counters);
@@ -735,11 +741,7 @@ int ipip_sites__egress(struct __sk_buff *skb)
 	return apply_rules(skb, packet, counters);
 }
 
-#define REFUSED TC_ACT_SHOT /* ingress.refuse: drop */
-#define FAMILY_FLAGS 0 /* the kernel may be older than 6.3 */
-#include "encap_decapsulate.h"
-
-/* peers: who may send (ipip-sites.yaml:30) */
+/* ingress.rules.peers.from: who may send. */
 static __always_inline bool may_send_peers(const struct outer *outer)
 {
 	struct ip_address key = outer->saddr;
@@ -751,31 +753,32 @@ static __always_inline bool may_send_peers(const struct outer *outer)
 static __always_inline int decapsulate_ipip(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
-	struct refusals *refused = &counters->refused_ipip;
-	struct counter *wrong, *decapsulated;
+	const __u32 refused = COUNTER(refused_ipip); /* not 0 */
+	struct counter *decapsulated;
+	__u32 wrong;
 	struct inner inner = {};
 
 	if (!outer_headers(skb, outer, IPV4_HLEN, 0))
-		return refuse(&refused->truncated, skb);
+		return refuse(skb, COUNTER(refused_ipip.truncated));
 	wrong = validate_outer(outer, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	inner.overhead = outer->length;
 	wrong = validate_inner(skb, outer, 0, NAMED_BY_OUTER, &inner, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 
-	/* peers: ipip from sites.address (ipip-sites.yaml:30) */
+	/* ingress.rules.peers */
 	if (may_send_peers(outer)) {
 		decapsulated = &counters->ingress_rule_peers;
 		goto accepted;
 	}
-	return refuse(&refused->source, skb);
+	return refuse(skb, COUNTER(refused_ipip.source));
 
 accepted:
 	wrong = pull_headers(skb, outer, &inner, decapsulated, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	arrives(skb, inner_ether_type(&inner), inner.overhead);
 	return deliver(skb, outer, &inner);
 }

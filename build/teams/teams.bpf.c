@@ -15,9 +15,8 @@
 #include "encap_flow.h"
 #include "encap_flow_key.h"
 #include "encap_syn.h"
-#include "encap_socket.h"
 
-/* gre: ipv4 / gre, 28 bytes (teams.yaml:14) */
+/* encapsulations.gre: ipv4 / gre, 28 bytes */
 #define STACK_GRE_IPV4__OVERHEAD 28 /* bytes */
 #define ENCAP_GRE__HEADERS 8 /* bytes behind the outer IP header */
 #define STACK_GRE_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
@@ -30,14 +29,14 @@
 #define ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED 0xfc07 /* on receive: all but reserved1 */
 #define ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED 0x2000
 
-/* gre: ipv6 / gre, 48 bytes (teams.yaml:14) */
+/* encapsulations.gre: ipv6 / gre, 48 bytes */
 #define STACK_GRE_IPV6__OVERHEAD 48 /* bytes */
 #define STACK_GRE_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
 #define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
 #define STACK_GRE_IPV6__IPV6_NEXT_HEADER 47
 #define STACK_GRE_IPV6__IPV6_HOP_LIMIT 64
 
-/* ipip: ipv4, 20 bytes (teams.yaml:15) */
+/* encapsulations.ipip: ipv4, 20 bytes */
 #define STACK_IPIP_IPV4__OVERHEAD 20 /* bytes */
 #define STACK_IPIP_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4)
 #define STACK_IPIP_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
@@ -45,7 +44,7 @@
 #define STACK_IPIP_IPV4__IPV4_TTL 64
 #define STACK_IPIP_IPV4__IPV4_CHECKSUM_BASE 0xc500 /* sum of the constant words above */
 
-/* ipip: ipv6, 40 bytes (teams.yaml:15) */
+/* encapsulations.ipip: ipv6, 40 bytes */
 #define STACK_IPIP_IPV6__OVERHEAD 40 /* bytes */
 #define STACK_IPIP_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6)
 #define STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
@@ -56,15 +55,23 @@
 #define ARRIVALS_MAX 8192 /* connections that came in and wait for their answer */
 
 /* Whose packets are whose: cgroups, and what sockets may choose. */
-#define CGROUP_BIT_TEAM_A_SLICE (1ULL << 0) /* team-a.slice, teams.yaml:36 */
-#define CGROUP_BIT_TEAM_B_SLICE (1ULL << 1) /* team-b.slice, teams.yaml:37 */
+#define CGROUP_BIT_TEAM_A_SLICE (1ULL << 0) /* team-a.slice, egress.rules.chosen-a */
+#define CGROUP_BIT_TEAM_B_SLICE (1ULL << 1) /* team-b.slice, egress.rules.chosen-b */
 #define CGROUP_NAMES 0xfb3dcac8 /* FNV-1a of the list: which bit is which */
 #define TABLE_EXITS 0x22417142 /* FNV-1a of the table's name, as sockets write it */
-#define CONNECT_RULE_MAIL_OUT 0xb3e777d3 /* FNV-1a of the connect rule's name, teams.yaml:32 */
+/* FNV-1a of the connect rule's name, connect.rules.mail-out */
+#define CONNECT_RULE_MAIL_OUT 0xb3e777d3
 #define OWNER_OVERHEAD 48 /* bytes: the most that they may grow */
 #define SOCKET_LEVEL 0x540c8eed /* of setsockopt */
-#define OWNER_IDLE 1800000000000ULL /* ns: 1800 s */
+#define OWNER_IDLE 1800000000000ULL /* ns: 1800 s, egress.remember */
 #define OWNER_OPENING 60000000000ULL /* ns: from a SYN until more is sent */
+
+/* What the library is built for. */
+#define OLDEST_KERNEL KERNEL(5, 19) /* kernel */
+#define REFUSED TC_ACT_SHOT /* ingress.refuse */
+#define CONNECT_NESTED 0 /* a cgroup of the connect rules lies in another */
+#define MARKS_SOCKETS 1 /* before 6.13: packets do not tell their netns */
+#define PACKET_HAS_MARK 0 /* rules ask for the mark */
 
 /* How many connections are remembered. */
 #define FLOW_BUCKETS 8192 /* for 65536 flows */
@@ -150,7 +157,7 @@ struct host {
 
 const volatile struct host host SEC(".rodata.host") = {};
 
-/* exits: found by the row's name, exact (teams.yaml:17) */
+/* endpoints.exits: found by the row's name, exact */
 struct key_exits {
 	__u32 row;
 };
@@ -169,7 +176,7 @@ struct {
 	__type(value, struct row_exits);
 } table_exits SEC(".maps");
 
-/* keys: found by received.gre.key, exact (teams.yaml:26) */
+/* endpoints.keys: found by received.gre.key, exact */
 struct key_keys {
 	__u32 received_gre_key;
 };
@@ -206,20 +213,21 @@ struct {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	/* rule management: passed in the clear (teams.yaml:35) */
+	/* rule management: passed in the clear (egress.rules.management) */
 	struct counter egress_rule_management;
-	/* rule chosen-a: encapsulated as its socket chose (teams.yaml:36) */
+	/* rule chosen-a: encapsulated as its socket chose (egress.rules.chosen-a) */
 	struct counter egress_rule_chosen_a;
-	/* rule chosen-a: no row in exits, went to the next rule (teams.yaml:36) */
+	/* rule chosen-a: no row in exits, went to the next rule (egress.rules.chosen-a) */
 	struct counter egress_miss_chosen_a;
-	/* rule chosen-b: encapsulated as its socket chose (teams.yaml:37) */
+	/* rule chosen-b: encapsulated as its socket chose (egress.rules.chosen-b) */
 	struct counter egress_rule_chosen_b;
-	/* rule chosen-b: no row in exits, dropped (teams.yaml:37) */
+	/* rule chosen-b: no row in exits, dropped (egress.rules.chosen-b) */
 	struct counter egress_miss_chosen_b;
-	struct counter egress_rule_standard; /* rule standard: encapsulated (teams.yaml:38) */
-	/* rule standard: no row in exits, dropped (teams.yaml:38) */
+	/* rule standard: encapsulated (egress.rules.standard) */
+	struct counter egress_rule_standard;
+	/* rule standard: no row in exits, dropped (egress.rules.standard) */
 	struct counter egress_miss_standard;
-	struct counter egress_default; /* no rule: passed in the clear (teams.yaml:39) */
+	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
 	/* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_other;
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
@@ -239,10 +247,12 @@ struct counters {
 	struct counter egress_mss_kept;
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter ingress_mss_kept;
-	/* rule mail-out: sockets for which exits/nyc was chosen (teams.yaml:32) */
+	/* rule mail-out: sockets for which exits/nyc was chosen (connect.rules.mail-out) */
 	struct counter connect_rule_mail_out;
-	struct counter ingress_rule_back_gre; /* rule back-gre: decapsulated (teams.yaml:42) */
-	struct counter ingress_rule_back_ipip; /* rule back-ipip: decapsulated (teams.yaml:43) */
+	/* rule back-gre: decapsulated (ingress.rules.back-gre) */
+	struct counter ingress_rule_back_gre;
+	/* rule back-ipip: decapsulated (ingress.rules.back-ipip) */
+	struct counter ingress_rule_back_ipip;
 	/* a connection of which it was not known whose it is: remembered */
 	struct counter flows_learned;
 	/* a connection that became another socket's, or whose socket chose anew: remembered anew */
@@ -831,6 +841,13 @@ __noinline int learn_flow(struct __sk_buff *skb, __u64 idle, bool may_change)
 	return true;
 }
 
+#include "encap_decapsulate.h"
+#include "encap_socket.h"
+#include "encap_choice.h"
+#include "encap_netns.h"
+#include "encap_socket_options.h"
+#include "encap_connect.h"
+
 /* The cgroups that the spec and its rows name, as the kernel numbers them now: to their bits. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -839,115 +856,6 @@ struct {
 	__type(key, __u64);
 	__type(value, __u64);
 } cgroups SEC(".maps");
-
-/*
- * What sockets chose, with each socket. A listener's is copied to the connections that it accepts.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
-	__type(key, int);
-	__type(value, struct socket_choice);
-} sockets SEC(".maps");
-
-/*
- * What connect rules decided, with each socket that connected. Accepted connections inherit nothing
- * of it.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct connect_decisions);
-} connects SEC(".maps");
-
-/* Whether a datagram socket is connected to the destination that a decision was made for. */
-static __always_inline bool is_peer(
-	const struct bpf_sock *socket, const struct connect_decision *decision)
-{
-	if (!decision->made || socket->dst_port != decision->port)
-		return false;
-	if (is_mapped_ipv4(&decision->peer)) /* also on an IPv6 socket */
-		return socket->dst_ip4 == decision->peer.word[3];
-	return socket->dst_ip6[0] == decision->peer.word[0] &&
-		socket->dst_ip6[1] == decision->peer.word[1] &&
-		socket->dst_ip6[2] == decision->peer.word[2] &&
-		socket->dst_ip6[3] == decision->peer.word[3];
-}
-
-/*
- * Return the decision in force for a socket, or NULL. A socket that listens, or a datagram socket
- * whose association was dissolved (connect() to AF_UNSPEC), has none. After a connect() that
- * failed, a datagram socket keeps its old peer and with it the old decision. If neither peer fits,
- * somebody has rewritten the address, and the latest holds.
- */
-static __always_inline const struct connect_decision *decision_in_force(
-	const struct bpf_sock *socket, const struct connect_decisions *decisions)
-{
-	const struct connect_decision *latest, *before;
-
-	if (!decisions || socket->state == TCP_LISTEN)
-		return NULL;
-	latest = &decisions->decision[decisions->latest & 1];
-	if (socket->type == SOCK_STREAM)
-		return latest;
-	if (socket->state != TCP_ESTABLISHED)
-		return NULL;
-	before = &decisions->decision[~decisions->latest & 1];
-	return is_peer(socket, before) && !is_peer(socket, latest) ? before : latest;
-}
-
-/* Return the decisions for a socket. Of an MPTCP subflow they are kept with the MPTCP socket. */
-static __always_inline struct connect_decisions *decisions_of(const struct bpf_sock *socket)
-{
-	void *connection = socket->type == SOCK_STREAM ? bpf_skc_to_mptcp_sock(socket) : NULL;
-
-	if (connection)
-		return bpf_sk_storage_get(&connects, connection, NULL, 0);
-	return bpf_sk_storage_get(&connects, socket, NULL, 0);
-}
-
-/* Return the choice in force for a socket whose record is `choice`; 0: none. */
-static __always_inline __u64 choice_in_force(const void *sk, const struct socket_choice *choice)
-{
-	const struct connect_decision *decision;
-	const struct bpf_sock *socket;
-
-	if (!choice)
-		return 0;
-	if (!choice->by_rule)
-		return choice->choice;
-	socket = bpf_sk_fullsock(sk);
-	if (!socket)
-		return 0;
-	decision = decision_in_force(socket, decisions_of(socket));
-	return decision ? decision->choice : 0;
-}
-
-/*
- * What a socket chose whose own storage is `own`; of a subflow of MPTCP, what the application's
- * socket above it did. NULL: nothing was chosen ever. Raw sockets of TCP are not asked for the one
- * above: the helper takes them for TCP sockets and reads what is not theirs. IPv4's resets and the
- * acknowledgements of TIME_WAIT come from such a socket: Linux 6.1 crashes.
- */
-static __always_inline struct socket_choice *choice_above(
-	const struct bpf_sock *socket, struct socket_choice *own)
-{
-	void *connection;
-
-	if ((own && (own->choice || own->by_rule)) || socket->type != SOCK_STREAM)
-		return own;
-	connection = bpf_skc_to_mptcp_sock(socket);
-	return connection ? bpf_sk_storage_get(&sockets, connection, NULL, 0) : own;
-}
-
-/* What a socket chose; NULL: nothing, ever. */
-static __always_inline struct socket_choice *choice_of(const struct bpf_sock *socket)
-{
-	struct socket_choice *own = bpf_sk_storage_get(&sockets, socket, NULL, 0);
-
-	return choice_above(socket, own);
-}
 
 /*
  * In which cgroups the packet's socket was made. Of a SYN-ACK's, the kernel asks the listener. To
@@ -1343,7 +1251,7 @@ static __always_inline __be16 length_field(__u32 length)
 	return length > 0xffff ? 0 : bpf_htons(length);
 }
 
-/* ipv4 / gre (teams.yaml:14), with the values of a row of exits. */
+/* encapsulations.gre: ipv4 / gre, with the values of a row of exits. */
 static __always_inline int encapsulate_exits__gre_ipv4(struct __sk_buff *skb,
 	const struct packet *packet, const struct row_exits *row, struct counters *counters,
 	struct socket_choice *choice)
@@ -1401,7 +1309,7 @@ static __always_inline int encapsulate_exits__gre_ipv4(struct __sk_buff *skb,
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv6 / gre (teams.yaml:14), with the values of a row of exits. */
+/* encapsulations.gre: ipv6 / gre, with the values of a row of exits. */
 static __always_inline int encapsulate_exits__gre_ipv6(struct __sk_buff *skb,
 	const struct packet *packet, const struct row_exits *row, struct counters *counters,
 	struct socket_choice *choice)
@@ -1451,7 +1359,7 @@ static __always_inline int encapsulate_exits__gre_ipv6(struct __sk_buff *skb,
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv4 (teams.yaml:15), with the values of a row of exits. */
+/* encapsulations.ipip: ipv4, with the values of a row of exits. */
 static __always_inline int encapsulate_exits__ipip_ipv4(struct __sk_buff *skb,
 	const struct packet *packet, const struct row_exits *row, struct counters *counters,
 	struct socket_choice *choice)
@@ -1506,7 +1414,7 @@ static __always_inline int encapsulate_exits__ipip_ipv4(struct __sk_buff *skb,
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv6 (teams.yaml:15), with the values of a row of exits. */
+/* encapsulations.ipip: ipv6, with the values of a row of exits. */
 static __always_inline int encapsulate_exits__ipip_ipv6(struct __sk_buff *skb,
 	const struct packet *packet, const struct row_exits *row, struct counters *counters,
 	struct socket_choice *choice)
@@ -1577,16 +1485,13 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	struct socket_choice *counted = NULL;
 	const struct row_exits *row_exits;
 
-	/* management: management: pass (teams.yaml:35) */
+	/* egress.rules.management */
 	if (matches_management(packet)) {
 		count(&counters->egress_rule_management, skb);
 		return TC_ACT_UNSPEC;
 	}
 
-	/*
-	 * chosen-a: cgroup team-a.slice -> what the socket chose of exits, no row: next
-	 * (teams.yaml:36)
-	 */
+	/* egress.rules.chosen-a */
 	if (matches_chosen_a(packet)) {
 		if (packet->owner.choice >> 32 == TABLE_EXITS) {
 			row_exits = find_in_exits((__u32)packet->owner.choice);
@@ -1599,10 +1504,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 		}
 	}
 
-	/*
-	 * chosen-b: cgroup team-b.slice -> what the socket chose of exits/lon,exits/nyc, no row:
-	 * drop (teams.yaml:37)
-	 */
+	/* egress.rules.chosen-b */
 	if (matches_chosen_b(packet)) {
 		if (packet->owner.choice >> 32 == TABLE_EXITS &&
 			((__u32)packet->owner.choice == ROW_EXITS__LON ||
@@ -1618,7 +1520,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 		}
 	}
 
-	/* standard: cgroup team-a.slice,team-b.slice -> exits/lon, no row: drop (teams.yaml:38) */
+	/* egress.rules.standard */
 	if (matches_standard(packet)) {
 		row_exits = find_in_exits(ROW_EXITS__LON);
 		if (row_exits) {
@@ -1630,7 +1532,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	}
 
 	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* default: pass (teams.yaml:39) */
+	return TC_ACT_UNSPEC; /* egress.default */
 
 encapsulate_exits:
 	return encapsulate_exits(skb, packet, row_exits, counters, counted);
@@ -1703,11 +1605,7 @@ int teams__egress(struct __sk_buff *skb)
 	return apply_rules(skb, packet, counters, choice);
 }
 
-#define REFUSED TC_ACT_SHOT /* ingress.refuse: drop */
-#define FAMILY_FLAGS 0 /* the kernel may be older than 6.3 */
-#include "encap_decapsulate.h"
-
-/* back-gre: who may send (teams.yaml:42) */
+/* ingress.rules.back-gre.from: who may send. */
 static __always_inline bool may_send_back_gre(const struct outer *outer)
 {
 	struct ip_address key = outer->saddr;
@@ -1719,45 +1617,46 @@ static __always_inline bool may_send_back_gre(const struct outer *outer)
 static __always_inline int decapsulate_gre(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
-	struct refusals *refused = &counters->refused_gre;
+	const __u32 refused = COUNTER(refused_gre); /* not 0 */
 	const struct headers_gre *headers;
-	struct counter *wrong, *decapsulated;
+	struct counter *decapsulated;
+	__u32 wrong;
 	struct inner inner = {};
 	struct packet *packet;
 	const struct row_keys *row_keys;
 
 	headers = outer_headers(skb, outer, ENCAP_GRE__HEADERS + IPV4_HLEN, 0);
 	if (!headers)
-		return refuse(&refused->truncated, skb);
+		return refuse(skb, COUNTER(refused_gre.truncated));
 	wrong = validate_outer(outer, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	if ((headers->gre.flags_version & bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED)) !=
 		bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED))
-		return refuse(&counters->refused_gre__gre_flags, skb);
+		return refuse(skb, COUNTER(refused_gre__gre_flags));
 	inner.overhead = outer->length + ENCAP_GRE__HEADERS;
 	wrong = validate_inner(skb, outer, 0, bpf_ntohs(headers->gre.protocol), ETH_P_IP,
 		ETH_P_IPV6, &inner, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	packet = parse_inner(skb, ETH_HLEN + inner.overhead, inner.is_ipv4);
 	if (!packet)
-		return refuse(&refused->payload, skb);
+		return refuse(skb, COUNTER(refused_gre.payload));
 
-	/* back-gre: gre from exits.address, in keys (teams.yaml:42) */
+	/* ingress.rules.back-gre */
 	if (may_send_back_gre(outer)) {
 		decapsulated = &counters->ingress_rule_back_gre;
 		row_keys = find_in_keys(bpf_ntohl(headers->gre.key));
 		if (!row_keys)
-			return refuse(&counters->refused_gre__gre_key, skb);
+			return refuse(skb, COUNTER(refused_gre__gre_key));
 		goto accepted;
 	}
-	return refuse(&refused->source, skb);
+	return refuse(skb, COUNTER(refused_gre.source));
 
 accepted:
 	wrong = pull_headers(skb, outer, &inner, decapsulated, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	if (packet->transport)
 		packet->transport -= inner.overhead;
 	fit_segments(skb);
@@ -1765,7 +1664,7 @@ accepted:
 	return deliver(skb, outer, &inner);
 }
 
-/* back-ipip: who may send (teams.yaml:43) */
+/* ingress.rules.back-ipip.from: who may send. */
 static __always_inline bool may_send_back_ipip(const struct outer *outer)
 {
 	struct ip_address key = outer->saddr;
@@ -1777,35 +1676,36 @@ static __always_inline bool may_send_back_ipip(const struct outer *outer)
 static __always_inline int decapsulate_ipip(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
-	struct refusals *refused = &counters->refused_ipip;
-	struct counter *wrong, *decapsulated;
+	const __u32 refused = COUNTER(refused_ipip); /* not 0 */
+	struct counter *decapsulated;
+	__u32 wrong;
 	struct inner inner = {};
 	struct packet *packet;
 
 	if (!outer_headers(skb, outer, IPV4_HLEN, 0))
-		return refuse(&refused->truncated, skb);
+		return refuse(skb, COUNTER(refused_ipip.truncated));
 	wrong = validate_outer(outer, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	inner.overhead = outer->length;
 	wrong = validate_inner(skb, outer, 0, NAMED_BY_OUTER, &inner, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	packet = parse_inner(skb, ETH_HLEN + inner.overhead, inner.is_ipv4);
 	if (!packet)
-		return refuse(&refused->payload, skb);
+		return refuse(skb, COUNTER(refused_ipip.payload));
 
-	/* back-ipip: ipip from exits.address (teams.yaml:43) */
+	/* ingress.rules.back-ipip */
 	if (may_send_back_ipip(outer)) {
 		decapsulated = &counters->ingress_rule_back_ipip;
 		goto accepted;
 	}
-	return refuse(&refused->source, skb);
+	return refuse(skb, COUNTER(refused_ipip.source));
 
 accepted:
 	wrong = pull_headers(skb, outer, &inner, decapsulated, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	if (packet->transport)
 		packet->transport -= inner.overhead;
 	fit_segments(skb);
@@ -1885,39 +1785,10 @@ int teams__listener(struct __sk_buff *skb)
 	return CGROUP_GO_ON;
 }
 
-/*
- * The sockets of our network namespace, by being there: before 6.13 a packet does not tell whose it
- * is.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
-	__type(key, int);
-	__type(value, __u32);
-} own_sockets SEC(".maps");
-
-/*
- * Whether a cookie is that of our network namespace. Before 5.14 the loader does not know it, and a
- * program can only tell the machine's first namespace from the others (5.7: without a context, the
- * cookie is that one's).
- */
-static __always_inline bool is_own_netns(__u64 cookie)
-{
-	if (host.socket_netns_cookie)
-		return cookie == host.socket_netns_cookie;
-	return (cookie == bpf_get_netns_cookie(NULL)) == (host.initial_netns != 0);
-}
-
-/* Mark a new socket of our network namespace. */
 SEC("cgroup/sock_create")
 int teams__create(struct bpf_sock *socket)
 {
-	if (!is_own_netns(bpf_get_netns_cookie(socket)))
-		return CREATE_GO_ON;
-	/* A socket that cannot be marked could send unencapsulated. */
-	return bpf_sk_storage_get(&own_sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE)
-		? CREATE_GO_ON
-		: CREATE_REFUSE;
+	return mark_socket(socket);
 }
 
 /* Whether what leaves by a device comes to one of our programs. */
@@ -1938,15 +1809,9 @@ static __always_inline bool is_attached(__u32 ifindex)
 static __always_inline bool is_own_socket(
 	struct __sk_buff *skb, const struct bpf_sock *socket, __u64 choice)
 {
-	void *connection;
-
 	if (host.packet_netns_cookie)
 		return bpf_get_netns_cookie(skb) == host.packet_netns_cookie;
-	if (choice || bpf_sk_storage_get(&own_sockets, socket, NULL, 0))
-		return true;
-	/* The kernel makes subflows without asking the hook for new sockets. */
-	connection = socket->type == SOCK_STREAM ? bpf_skc_to_mptcp_sock(socket) : NULL;
-	return connection && bpf_sk_storage_get(&own_sockets, connection, NULL, 0);
+	return choice || is_marked(socket);
 }
 
 /*
@@ -1983,7 +1848,7 @@ static __always_inline bool rules_encapsulate(const struct packet *packet)
 		return true;
 	}
 
-	return false; /* default: pass (teams.yaml:39) */
+	return false; /* egress.default */
 }
 
 /*
@@ -2029,138 +1894,19 @@ int teams__unattached(struct __sk_buff *skb)
 	return CGROUP_DROP;
 }
 
-/*
- * What a program on a socket option is asked for. With the socket, which the kernel has locked, and
- * in no map of the CPU: these programs run in a task, and where kernels preempt, another one may
- * take its place in the middle of them.
- */
-struct socket_request {
-	__u64 choice;
-	/*
-	 * How far reading is. Not in registers, of which the verifier would follow every value
-	 * through the loop.
-	 */
-	__u32 length;
-	__u32 slashes;
-	__u32 table;
-	__u32 row;
-	char name[SOCKET_NAME_MAX + 7];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct socket_request);
-} socket_request SEC(".maps");
-
-/*
- * Leave an option as it is. The kernel takes a value that is longer than programs see only if they
- * say nothing to it.
- */
-static __always_inline int not_ours(struct bpf_sockopt *option)
-{
-	if (option->optlen > SOCKOPT_SEEN)
-		*(volatile __s32 *)&option->optlen = 0;
-	return SOCKOPT_GO_ON;
-}
-
-/* Whether the option is for us, and the socket one that this program manages. */
-static __always_inline bool is_ours(struct bpf_sockopt *option)
-{
-	const struct bpf_sock *socket = (void *)option->sk;
-
-	if (option->level != SOCKET_LEVEL || !socket ||
-		(socket->family != AF_INET && socket->family != AF_INET6))
-		return false;
-	/*
-	 * The cgroup may hold sockets of other network namespaces, whose packets never come to our
-	 * devices.
-	 */
-	return !host.netns_cookie || bpf_get_netns_cookie(option) == host.netns_cookie;
-}
-
-/* Refuse with an error of our own. */
-static __always_inline int refuse_option(int error)
-{
-	bpf_set_retval(-error);
-	return SOCKOPT_REFUSE;
-}
-
-/* Copy the text of an option. False: it is too long. */
-static __always_inline bool read_text(
-	const struct bpf_sockopt *option, struct socket_request *request)
-{
-	const char *text = (void *)option->optval;
-
-	request->length = option->optlen;
-	if (request->length > SOCKET_NAME_MAX + 1)
-		return false;
-#pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < SOCKET_NAME_MAX + 1; i++) {
-		char c = 0;
-
-		barrier();
-		/* The buffer is longer than a short value, 16 bytes at least: the length counts. */
-		if (i < request->length) {
-			if ((void *)(text + i + 1) > (void *)option->optval_end)
-				return false;
-			c = text[i];
-		}
-		request->name[i] = c;
-	}
-	return true;
-}
-
-/*
- * Read TABLE/ROW, with or without a final NUL: what it says by the hashes of both names. False: it
- * cannot be read. Nothing at all reads as 0.
- */
-static __always_inline bool read_choice(
-	const struct bpf_sockopt *option, struct socket_request *request)
-{
-	if (!read_text(option, request))
-		return false;
-	request->slashes = 0;
-	request->table = FNV_BASIS;
-	request->row = FNV_BASIS;
-#pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < SOCKET_NAME_MAX + 1; i++) {
-		__u8 c = request->name[i];
-
-		barrier();
-		if (!c) {
-			if (i + 1 < request->length)
-				return false; /* something follows the end */
-		} else if (c == '/') {
-			request->slashes++;
-		} else if (request->slashes) {
-			request->row = fnv1a(request->row, c);
-		} else {
-			request->table = fnv1a(request->table, c);
-		}
-	}
-	request->choice = request->name[0] ? (__u64)request->table << 32 | request->row : 0;
-	return !request->name[SOCKET_NAME_MAX] && request->slashes == (request->name[0] ? 1 : 0);
-}
-
-/* Whether a rule lets the sockets of this program's cgroup choose so. */
+/* What the sockets of this program's cgroup may choose. */
 static __always_inline bool may_choose(__u64 choice)
 {
-	/* cgroup team-a.slice -> what the socket chose of exits, no row: next (teams.yaml:36) */
+	/* egress.rules.chosen-a */
 	if ((host.cgroups & CGROUP_BIT_TEAM_A_SLICE) && choice >> 32 == TABLE_EXITS)
 		return true;
-	/*
-	 * cgroup team-b.slice -> what the socket chose of exits/lon,exits/nyc, no row: drop
-	 * (teams.yaml:37)
-	 */
+	/* egress.rules.chosen-b */
 	if ((host.cgroups & CGROUP_BIT_TEAM_B_SLICE) && choice >> 32 == TABLE_EXITS &&
 		((__u32)choice == ROW_EXITS__LON || (__u32)choice == ROW_EXITS__NYC))
 		return true;
 	return false;
 }
 
-/* By how much a choice makes packets grow; 0: there is no such row. */
 static __always_inline __u32 choice_overhead(__u64 choice)
 {
 	if (choice >> 32 == TABLE_EXITS) {
@@ -2182,314 +1928,49 @@ static __always_inline __u32 choice_overhead(__u64 choice)
 	return 0;
 }
 
-/* Whether there is a table of that name to choose from, for some sockets at least. */
 static __always_inline bool is_table(__u64 choice)
 {
 	return choice >> 32 == TABLE_EXITS;
 }
 
-/*
- * The length of the socket's IP headers. An IPv6 socket may talk IPv4 (RFC 4291, section 2.5.5.2).
- */
-static __always_inline __u32 ip_header_of(const struct bpf_sock *socket)
-{
-	if (socket->family == AF_INET ||
-		(!socket->src_ip6[0] && !socket->src_ip6[1] &&
-			socket->src_ip6[2] == bpf_htonl(0xffff)))
-		return IPV4_HLEN;
-	return IPV6_HLEN;
-}
-
-/*
- * Whether what a live connection sends still fits when it grows. Before it is made, its segments
- * can be made to fit.
- */
-static __always_inline bool still_fits(
-	const struct bpf_sock *socket, const struct socket_choice *before, __u32 overhead)
-{
-	const struct bpf_tcp_sock *connection;
-
-	if (socket->type != SOCK_STREAM || socket->state == TCP_CLOSE ||
-		socket->state == TCP_LISTEN || socket->state == TCP_SYN_SENT ||
-		(before && before->fits))
-		return true;
-	connection = bpf_tcp_sock(socket);
-	return connection &&
-		connection->mss_cache + TCPOLEN_TIMESTAMP_ALIGNED + TCP_HLEN +
-			ip_header_of(socket) + overhead <=
-		host.mtu;
-}
-
-/*
- * The socket chooses; what it may not choose is refused, and what it chose before stays. Returns 0
- * or an error.
- */
-static __always_inline int choose(struct bpf_sockopt *option, struct socket_request *request)
-{
-	const struct bpf_sock *socket = (void *)option->sk;
-	struct socket_choice *before = bpf_sk_storage_get(&sockets, socket, NULL, 0);
-	struct socket_choice *choice = before;
-	const struct connect_decision *decision = NULL;
-	__u32 overhead;
-
-	if (option->optname != SOCKOPT_CHOOSE || !read_choice(option, request))
-		return EINVAL;
-	if (request->choice) {
-		if (!may_choose(request->choice))
-			return is_table(request->choice) ? EPERM : ENOENT;
-		overhead = choice_overhead(request->choice);
-		if (!overhead)
-			return ENOENT;
-		if (!still_fits(socket, before, overhead))
-			return EMSGSIZE;
-		choice = bpf_sk_storage_get(&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-		if (!choice)
-			return ENOMEM;
-	}
-	if (!choice)
-		return 0;
-	/*
-	 * Who takes back a choice of its own lets the connect rules decide again; theirs is not an
-	 * application's to clear.
-	 */
-	if (!request->choice)
-		decision =
-			decision_in_force(socket, bpf_sk_storage_get(&connects, socket, NULL, 0));
-	if (decision && choice->by_rule)
-		return 0;
-	if (socket->state == TCP_CLOSE || socket->state == TCP_LISTEN)
-		choice->fits = false;
-	choice->packets = 0;
-	choice->bytes = 0;
-	choice->told = 0;
-	choice->asked = true;
-	__builtin_memcpy(choice->name, request->name, sizeof(choice->name));
-	/* Both names at once: packets are sent meanwhile. */
-	*(volatile __u64 *)&choice->choice = decision ? decision->choice : request->choice;
-	*(volatile bool *)&choice->by_rule = decision;
-	return 0;
-}
-
 SEC("cgroup/setsockopt")
 int teams__setsockopt(struct bpf_sockopt *option)
 {
-	const struct bpf_sock *socket = (void *)option->sk;
-	struct socket_request *request;
-	int error;
-
-	if (!is_ours(option))
-		return not_ours(option);
-	/* A program of ours on a cgroup within this one has answered. */
-	if (option->optlen < 0)
-		return SOCKOPT_GO_ON;
-	request = bpf_sk_storage_get(&socket_request, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	error = request ? choose(option, request) : ENOMEM;
-	bpf_sk_storage_delete(&socket_request, socket);
-	*(volatile __s32 *)&option->optlen = SOCKOPT_DONE;
-	return error ? refuse_option(error) : SOCKOPT_GO_ON;
-}
-
-/* What is in force for the socket. */
-static __always_inline void tell_status(
-	struct bpf_sockopt *option, struct socket_status *status, bool first_version)
-{
-	const struct bpf_sock *socket = (void *)option->sk;
-	const struct socket_choice *choice = bpf_sk_storage_get(&sockets, socket, NULL, 0);
-	__u32 state = SOCKET_CHOSE_NOTHING, overhead = 0, chosen_by = CHOSEN_BY_APPLICATION,
-	      rule = 0;
-	const struct connect_decision *decision;
-	const char *name = NULL;
-	__u64 chosen = 0;
-
-	if (choice && choice->by_rule) {
-		decision =
-			decision_in_force(socket, bpf_sk_storage_get(&connects, socket, NULL, 0));
-		if (decision) {
-			chosen = decision->choice;
-			name = decision->name;
-			rule = decision->rule;
-			chosen_by = CHOSEN_BY_RULE;
-		}
-	} else if (choice) {
-		chosen = choice->choice;
-		name = choice->name;
-	}
-	__builtin_memset(status, 0, SOCKET_STATUS_FIRST);
-	if (chosen && choice && name) {
-		overhead = choice_overhead(chosen);
-		state = overhead ? SOCKET_CHOSE : SOCKET_CHOICE_GONE;
-		status->packets = choice->packets;
-		status->bytes = choice->bytes;
-		__builtin_memcpy(status->name, name, sizeof(status->name));
-	}
-	status->size = first_version ? SOCKET_STATUS_FIRST : sizeof(*status);
-	status->state = state;
-	status->overhead = overhead;
-	status->mss = host.mtu - overhead - ip_header_of(socket) - TCP_HLEN;
-	if (first_version || (void *)(status + 1) > (void *)option->optval_end)
-		return;
-	status->chosen_by = chosen ? chosen_by : CHOSEN_BY_NOBODY;
-	status->rule = rule;
+	return handle_setsockopt(option);
 }
 
 SEC("cgroup/getsockopt")
 int teams__getsockopt(struct bpf_sockopt *option)
 {
-	struct socket_status *status = (void *)option->optval;
-	bool first_version;
-
-	if (!is_ours(option))
-		return not_ours(option);
-	/* The kernel knows no such option; if there is no error, a program of ours has answered. */
-	if (!option->retval)
-		return SOCKOPT_GO_ON;
-	if (option->optname != SOCKOPT_STATUS || option->optlen < (__s32)SOCKET_STATUS_FIRST ||
-		(void *)status + SOCKET_STATUS_FIRST > (void *)option->optval_end)
-		return refuse_option(EINVAL);
-	first_version = option->optlen < (__s32)sizeof(*status);
-	tell_status(option, status, first_version);
-	/*
-	 * One by one: as one store of both, which clang would make of them, the verifier refuses
-	 * it.
-	 */
-	*(volatile __s32 *)&option->optlen = first_version ? SOCKET_STATUS_FIRST : sizeof(*status);
-	*(volatile __s32 *)&option->retval = 0;
-	return SOCKOPT_GO_ON;
+	return handle_getsockopt(option);
 }
 
-/*
- * Record what the rules decide for a socket that connects. Each connect() is decided anew. What its
- * application has chosen stays in force until that is taken back. If a decision cannot be recorded,
- * the socket must not connect: it would send unencapsulated.
- */
-static __always_inline int record_decision(
-	struct bpf_sock_addr *address, const struct connect_decision *decided)
+/* The connect rules in the order written; the first that matches decides. */
+static __always_inline void apply_connect_rules(
+	const struct packet *packet, struct counters *counters, struct connect_decision *decided)
 {
-	const struct bpf_sock *socket = (void *)address->sk;
-	/*
-	 * What connects is a subflow; the application chooses, or asks for the choice, at the MPTCP
-	 * socket.
-	 */
-	void *connection = socket->type == SOCK_STREAM ? bpf_skc_to_mptcp_sock(socket) : NULL;
-	struct connect_decision *latest, *other, *written;
-	struct connect_decisions *decisions;
-	struct socket_choice *choice;
-	bool chosen;
-
-	if (connection)
-		choice = bpf_sk_storage_get(&sockets, connection, NULL, 0);
-	else
-		choice = bpf_sk_storage_get(&sockets, socket, NULL, 0);
-	chosen = choice && choice->choice && !choice->by_rule;
-	/*
-	 * That nothing was chosen is recorded for MPTCP too: a further subflow must not decide
-	 * otherwise.
-	 */
-	if (!decided->choice && !connection && !(choice && choice->by_rule) && !chosen)
-		return CONNECT_GO_ON;
-	if (connection) {
-		choice =
-			bpf_sk_storage_get(&sockets, connection, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-		decisions = bpf_sk_storage_get(
-			&connects, connection, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	} else {
-		choice = bpf_sk_storage_get(&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-		decisions =
-			bpf_sk_storage_get(&connects, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	}
-	if (!choice || !decisions)
-		return CONNECT_REFUSE;
-	if (connection) {
-		__u64 subflow = bpf_get_socket_cookie(address);
-
-		if (decisions->subflow && decisions->subflow != subflow)
-			return CONNECT_GO_ON;
-		decisions->subflow = subflow;
-	}
-	/* connect() may yet fail: the decision for the association in force must stay. */
-	latest = &decisions->decision[decisions->latest & 1];
-	other = &decisions->decision[~decisions->latest & 1];
-	written = !latest->made || (is_peer(socket, other) && !is_peer(socket, latest)) ? latest
-											: other;
-	written->made = false; /* packets are sent meanwhile */
-	barrier();
-	*written = *decided;
-	barrier();
-	written->made = true;
-	if (written == other)
-		decisions->latest++;
-	if (chosen)
-		return CONNECT_GO_ON;
-	if (socket->type == SOCK_STREAM)
-		choice->fits = false;
-	choice->packets = 0;
-	choice->bytes = 0;
-	choice->told = 0;
-	choice->asked = true;
-	choice->by_rule = true;
-	barrier();
-	__builtin_memcpy(choice->name, decided->name, sizeof(choice->name));
-	/* For programs of the first version, which know no decisions. */
-	*(volatile __u64 *)&choice->choice = decided->choice;
-	return CONNECT_GO_ON;
-}
-
-/* The rules in the order written; the first that fits decides. */
-static __always_inline int apply_connect_rules(struct bpf_sock_addr *address, struct packet *packet)
-{
-	struct counters *counters = counters_of_this_cpu();
-	const struct bpf_sock *socket = (void *)address->sk;
-	struct connect_decision decided = {};
-
-	if (!counters)
-		return CONNECT_REFUSE;
-	/*
-	 * The cgroup may hold sockets of other network namespaces, whose packets never come to our
-	 * devices.
-	 */
-	if (!socket || !is_own_netns(bpf_get_netns_cookie(address)))
-		return CONNECT_GO_ON;
-	packet->protocol = address->protocol;
-	packet->destination_port = address->user_port;
-	decided.peer = packet->daddr;
-	decided.port = packet->destination_port;
-
-	/* mail-out: tcp 25,587 cgroup team-b.slice: exits/nyc is chosen (teams.yaml:32) */
+	/* connect.rules.mail-out */
 	if (packet->protocol == IPPROTO_TCP && !packet->ports_unseen &&
 		(packet->destination_port == bpf_htons(25) ||
 			packet->destination_port == bpf_htons(587)) &&
 		(host.cgroups & CGROUP_BIT_TEAM_B_SLICE)) {
 		counters->connect_rule_mail_out.packets++;
-		decided.choice = (__u64)TABLE_EXITS << 32 | ROW_EXITS__NYC;
-		decided.rule = CONNECT_RULE_MAIL_OUT;
-		__builtin_memcpy(decided.name, "exits/nyc", sizeof("exits/nyc"));
-		goto decided;
+		choose_row(decided, TABLE_EXITS, ROW_EXITS__NYC, CONNECT_RULE_MAIL_OUT, "exits/nyc",
+			sizeof("exits/nyc"));
+		return;
 	}
-
-decided:
-	return record_decision(address, &decided);
 }
 
 SEC("cgroup/connect4")
 int teams__connect4(struct bpf_sock_addr *address)
 {
-	struct packet packet = {.is_ipv4 = true, .daddr = mapped_ipv4(address->user_ip4)};
-
-	return apply_connect_rules(address, &packet);
+	return connect_ipv4(address);
 }
 
-/*
- * An IPv6 socket may connect to an IPv4 address, which is mapped then (RFC 4291, section 2.5.5.2).
- */
 SEC("cgroup/connect6")
 int teams__connect6(struct bpf_sock_addr *address)
 {
-	struct packet packet = {};
-
-	for (int i = 0; i < 4; i++)
-		packet.daddr.word[i] = address->user_ip6[i];
-	packet.is_ipv4 = is_mapped_ipv4(&packet.daddr);
-	return apply_connect_rules(address, &packet);
+	return connect_ipv6(address);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -15,9 +15,8 @@
 #include "encap_flow.h"
 #include "encap_flow_key.h"
 #include "encap_syn.h"
-#include "encap_socket.h"
 
-/* gre: ipv4 / gre, 28 bytes (tenants-by-cgroup.yaml:13) */
+/* encapsulations.gre: ipv4 / gre, 28 bytes */
 #define STACK_GRE_IPV4__OVERHEAD 28 /* bytes */
 #define STACK_GRE_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
 #define STACK_GRE_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
@@ -27,7 +26,7 @@
 #define STACK_GRE_IPV4__IPV4_CHECKSUM_BASE 0xc52f /* sum of the constant words above */
 #define ENCAP_GRE__GRE_FLAGS_VERSION 0x2000 /* key_present 1 */
 
-/* gre: ipv6 / gre, 48 bytes (tenants-by-cgroup.yaml:13) */
+/* encapsulations.gre: ipv6 / gre, 48 bytes */
 #define STACK_GRE_IPV6__OVERHEAD 48 /* bytes */
 #define STACK_GRE_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
 #define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
@@ -38,12 +37,15 @@
 #define OVERHEAD_TENANTS 48 /* bytes, of rows of tenants */
 
 /* Whose packets are whose: cgroups, and what sockets may choose. */
-#define CGROUP_BIT_TENANTS_SLICE (1ULL << 0) /* tenants.slice, tenants-by-cgroup.yaml:27 */
+#define CGROUP_BIT_TENANTS_SLICE (1ULL << 0) /* tenants.slice, egress.rules.tenants */
 #define CGROUP_NAMES 0xeaa8549e /* FNV-1a of the list: which bit is which */
 #define CGROUP_LEVELS 0x2 /* how deep the cgroups lie that rules name */
 #define OWNER_OVERHEAD 48 /* bytes: the most that they may grow */
-#define OWNER_IDLE 1800000000000ULL /* ns: 1800 s, tenants-by-cgroup.yaml:25 */
+#define OWNER_IDLE 1800000000000ULL /* ns: 1800 s, egress.remember */
 #define OWNER_OPENING 60000000000ULL /* ns: from a SYN until more is sent */
+
+/* What the library is built for. */
+#define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
 
 /* How many connections are remembered. */
 #define FLOW_BUCKETS 12500 /* for 100000 flows */
@@ -97,7 +99,7 @@ struct host {
 
 const volatile struct host host SEC(".rodata.host") = {};
 
-/* tenants: found by cgroup, exact (tenants-by-cgroup.yaml:15) */
+/* endpoints.tenants: found by cgroup, exact */
 struct key_tenants {
 	__u64 cgroup;
 };
@@ -136,12 +138,10 @@ struct {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	/* rule tenants: encapsulated (tenants-by-cgroup.yaml:27) */
-	struct counter egress_rule_tenants;
-	/* rule tenants: no row in tenants, dropped (tenants-by-cgroup.yaml:27) */
+	struct counter egress_rule_tenants; /* rule tenants: encapsulated (egress.rules.tenants) */
+	/* rule tenants: no row in tenants, dropped (egress.rules.tenants) */
 	struct counter egress_miss_tenants;
-	/* no rule: passed in the clear (tenants-by-cgroup.yaml:28) */
-	struct counter egress_default;
+	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
 	/* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_other;
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
@@ -650,6 +650,9 @@ __noinline int learn_flow(struct __sk_buff *skb, __u64 idle, bool may_change)
 	return true;
 }
 
+#include "encap_socket.h"
+#include "encap_netns.h"
+
 /* The cgroups that the spec and its rows name, as the kernel numbers them now: to their bits. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -658,16 +661,6 @@ struct {
 	__type(key, __u64);
 	__type(value, __u64);
 } cgroups SEC(".maps");
-
-/*
- * What sockets chose, with each socket. A listener's is copied to the connections that it accepts.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
-	__type(key, int);
-	__type(value, struct socket_choice);
-} sockets SEC(".maps");
 
 /*
  * In which cgroups the packet's socket was made. Of a SYN-ACK's, the kernel asks the listener. To
@@ -1015,7 +1008,7 @@ static __always_inline __be16 length_field(__u32 length)
 	return length > 0xffff ? 0 : bpf_htons(length);
 }
 
-/* ipv4 / gre (tenants-by-cgroup.yaml:13), with the values of a row of tenants. */
+/* encapsulations.gre: ipv4 / gre, with the values of a row of tenants. */
 static __always_inline int encapsulate_tenants__gre_ipv4(struct __sk_buff *skb,
 	const struct packet *packet, const struct row_tenants *row, struct counters *counters)
 {
@@ -1072,7 +1065,7 @@ static __always_inline int encapsulate_tenants__gre_ipv4(struct __sk_buff *skb,
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv6 / gre (tenants-by-cgroup.yaml:13), with the values of a row of tenants. */
+/* encapsulations.gre: ipv6 / gre, with the values of a row of tenants. */
 static __always_inline int encapsulate_tenants__gre_ipv6(struct __sk_buff *skb,
 	const struct packet *packet, const struct row_tenants *row, struct counters *counters)
 {
@@ -1141,7 +1134,7 @@ static __always_inline int apply_rules(
 {
 	const struct row_tenants *row_tenants;
 
-	/* tenants: cgroup tenants.slice -> tenants, no row: drop (tenants-by-cgroup.yaml:27) */
+	/* egress.rules.tenants */
 	if (matches_tenants(packet)) {
 		row_tenants = find_in_tenants(packet);
 		if (row_tenants) {
@@ -1153,7 +1146,7 @@ static __always_inline int apply_rules(
 	}
 
 	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* default: pass (tenants-by-cgroup.yaml:28) */
+	return TC_ACT_UNSPEC; /* egress.default */
 
 encapsulate_tenants:
 	return encapsulate_tenants(skb, packet, row_tenants, counters);
@@ -1286,39 +1279,10 @@ int tenants_by_cgroup__listener(struct __sk_buff *skb)
 	return CGROUP_GO_ON;
 }
 
-/*
- * The sockets of our network namespace, by being there: before 6.13 a packet does not tell whose it
- * is.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
-	__type(key, int);
-	__type(value, __u32);
-} own_sockets SEC(".maps");
-
-/*
- * Whether a cookie is that of our network namespace. Before 5.14 the loader does not know it, and a
- * program can only tell the machine's first namespace from the others (5.7: without a context, the
- * cookie is that one's).
- */
-static __always_inline bool is_own_netns(__u64 cookie)
-{
-	if (host.socket_netns_cookie)
-		return cookie == host.socket_netns_cookie;
-	return (cookie == bpf_get_netns_cookie(NULL)) == (host.initial_netns != 0);
-}
-
-/* Mark a new socket of our network namespace. */
 SEC("cgroup/sock_create")
 int tenants_by_cgroup__create(struct bpf_sock *socket)
 {
-	if (!is_own_netns(bpf_get_netns_cookie(socket)))
-		return CREATE_GO_ON;
-	/* A socket that cannot be marked could send unencapsulated. */
-	return bpf_sk_storage_get(&own_sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE)
-		? CREATE_GO_ON
-		: CREATE_REFUSE;
+	return mark_socket(socket);
 }
 
 /* Whether what leaves by a device comes to one of our programs. */
@@ -1340,9 +1304,7 @@ static __always_inline bool is_own_socket(struct __sk_buff *skb, const struct bp
 {
 	if (host.packet_netns_cookie)
 		return bpf_get_netns_cookie(skb) == host.packet_netns_cookie;
-	if (bpf_sk_storage_get(&own_sockets, socket, NULL, 0))
-		return true;
-	return false;
+	return is_marked(socket);
 }
 
 /*
@@ -1357,7 +1319,7 @@ static __always_inline bool rules_encapsulate(const struct packet *packet)
 		return true;
 	}
 
-	return false; /* default: pass (tenants-by-cgroup.yaml:28) */
+	return false; /* egress.default */
 }
 
 /*

@@ -15,7 +15,7 @@
 #include "encap_flow.h"
 #include "encap_syn.h"
 
-/* vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes (vxlan-overlay.yaml:13) */
+/* encapsulations.vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes */
 #define STACK_VXLAN_IPV4__OVERHEAD 50 /* bytes */
 #define ENCAP_VXLAN__HEADERS 30 /* bytes behind the outer IP header */
 #define STACK_VXLAN_IPV4__ROOM                                                                     \
@@ -26,12 +26,12 @@
 #define STACK_VXLAN_IPV4__IPV4_TTL 64
 #define STACK_VXLAN_IPV4__IPV4_PROTOCOL 17
 #define STACK_VXLAN_IPV4__IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
-#define ENCAP_VXLAN__UDP_DESTINATION_PORT 4789 /* vxlan-overlay.yaml:15 */
+#define ENCAP_VXLAN__UDP_DESTINATION_PORT 4789 /* encapsulations.vxlan.udp.destination_port */
 #define ENCAP_VXLAN__VXLAN_FLAGS 0x08000000 /* flags 8 */
 #define ENCAP_VXLAN__VXLAN_FLAGS_COMPARED 0xff000000 /* on receive: flags 8 */
 #define ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED 0x08000000
 
-/* vxlan: ipv6 / udp / vxlan / ethernet, 70 bytes (vxlan-overlay.yaml:13) */
+/* encapsulations.vxlan: ipv6 / udp / vxlan / ethernet, 70 bytes */
 #define STACK_VXLAN_IPV6__OVERHEAD 70 /* bytes */
 #define STACK_VXLAN_IPV6__ROOM                                                                     \
 	(BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |                              \
@@ -48,6 +48,10 @@
 #define FRAGMENTS_MAX 4096 /* packets */
 /* ns: as long as Linux waits for the missing ones (net.ipv4.ipfrag_time) */
 #define FRAGMENTS_IDLE 30000000000ULL
+
+/* What the library is built for. */
+#define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
+#define REFUSED TC_ACT_SHOT /* ingress.refuse */
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_VXLAN_IPV4 0x147d9a00
@@ -106,7 +110,7 @@ struct host {
 
 const volatile struct host host SEC(".rodata.host") = {};
 
-/* sites: found by destination, longest prefix first (vxlan-overlay.yaml:19) */
+/* endpoints.sites: found by destination, longest prefix first */
 struct key_sites {
 	__u32 prefixlen; /* significant bits of what follows */
 	struct ip_address destination;
@@ -128,7 +132,7 @@ struct {
 	__type(value, struct row_sites);
 } table_sites SEC(".maps");
 
-/* vnis: found by received.vxlan.vni, exact (vxlan-overlay.yaml:25) */
+/* endpoints.vnis: found by received.vxlan.vni, exact */
 struct key_vnis {
 	__u32 received_vxlan_vni;
 };
@@ -165,14 +169,13 @@ struct {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	struct counter egress_rule_web; /* rule web: encapsulated (vxlan-overlay.yaml:33) */
-	/* rule web: no row in sites, dropped (vxlan-overlay.yaml:33) */
-	struct counter egress_miss_web;
-	struct counter egress_rule_lab; /* rule lab: dropped (vxlan-overlay.yaml:34) */
-	struct counter egress_rule_sites; /* rule sites: encapsulated (vxlan-overlay.yaml:35) */
-	/* rule sites: no row in sites, dropped (vxlan-overlay.yaml:35) */
+	struct counter egress_rule_web; /* rule web: encapsulated (egress.rules.web) */
+	struct counter egress_miss_web; /* rule web: no row in sites, dropped (egress.rules.web) */
+	struct counter egress_rule_lab; /* rule lab: dropped (egress.rules.lab) */
+	struct counter egress_rule_sites; /* rule sites: encapsulated (egress.rules.sites) */
+	/* rule sites: no row in sites, dropped (egress.rules.sites) */
 	struct counter egress_miss_sites;
-	struct counter egress_default; /* no rule: passed in the clear (vxlan-overlay.yaml:36) */
+	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
 	/* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_other;
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
@@ -193,7 +196,7 @@ struct counters {
 	struct counter egress_mss_kept;
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter ingress_mss_kept;
-	struct counter ingress_rule_peers; /* rule peers: decapsulated (vxlan-overlay.yaml:39) */
+	struct counter ingress_rule_peers; /* rule peers: decapsulated (ingress.rules.peers) */
 	struct refusals refused_vxlan;
 	struct counter refused_vxlan__vxlan_flags; /* vxlan: wrong vxlan flags: dropped */
 	/* vxlan: wrong ethernet destination: dropped */
@@ -735,6 +738,9 @@ __noinline int fit_arrivals(struct __sk_buff *skb)
 	return 0;
 }
 
+#include "encap_decapsulate.h"
+#include "encap_vlan.h"
+
 /*
  * A hash of the inner flow, so that routers can spread flows over paths. The kernel's own is mixed
  * in where there is one: TCP changes it when a path seems dead.
@@ -812,7 +818,7 @@ static __always_inline __be16 length_field(__u32 length)
 	return length > 0xffff ? 0 : bpf_htons(length);
 }
 
-/* ipv4 / udp / vxlan / ethernet (vxlan-overlay.yaml:13), with the values of a row of sites. */
+/* encapsulations.vxlan: ipv4 / udp / vxlan / ethernet, with the values of a row of sites. */
 static __always_inline int encapsulate_sites__vxlan_ipv4(struct __sk_buff *skb,
 	const struct packet *packet, const struct row_sites *row, struct counters *counters)
 {
@@ -880,7 +886,7 @@ static __always_inline int encapsulate_sites__vxlan_ipv4(struct __sk_buff *skb,
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv6 / udp / vxlan / ethernet (vxlan-overlay.yaml:13), with the values of a row of sites. */
+/* encapsulations.vxlan: ipv6 / udp / vxlan / ethernet, with the values of a row of sites. */
 static __always_inline int encapsulate_sites__vxlan_ipv6(struct __sk_buff *skb,
 	const struct packet *packet, const struct row_sites *row, struct counters *counters)
 {
@@ -962,7 +968,7 @@ static __always_inline int apply_rules(
 	/* the first fragment was not seen: it may be any rule's */
 	bool lost = packet->fragment && packet->ports_unseen;
 
-	/* web: 10.0.0.0/8 tcp 443,8000-8999 -> sites, no row: drop (vxlan-overlay.yaml:33) */
+	/* egress.rules.web */
 	if (matches_web(packet) &&
 		(packet->protocol == PROTOCOL_UNSEEN || packet->protocol == IPPROTO_TCP)) {
 		row_sites = lost ? NULL : find_in_sites(packet);
@@ -974,13 +980,13 @@ static __always_inline int apply_rules(
 		return TC_ACT_SHOT;
 	}
 
-	/* lab: from 10.9.0.0/16 to 10.99.0.0/16: drop (vxlan-overlay.yaml:34) */
+	/* egress.rules.lab */
 	if (matches_lab(packet)) {
 		count(&counters->egress_rule_lab, skb);
 		return TC_ACT_SHOT;
 	}
 
-	/* sites: 10.0.0.0/8,fd00:10::/32 -> sites, no row: drop (vxlan-overlay.yaml:35) */
+	/* egress.rules.sites */
 	if (matches_sites(packet)) {
 		row_sites = find_in_sites(packet);
 		if (row_sites) {
@@ -992,7 +998,7 @@ static __always_inline int apply_rules(
 	}
 
 	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* default: pass (vxlan-overlay.yaml:36) */
+	return TC_ACT_UNSPEC; /* egress.default */
 
 encapsulate_sites:
 	return encapsulate_sites(skb, packet, row_sites, counters);
@@ -1049,12 +1055,7 @@ int vxlan_overlay__egress(struct __sk_buff *skb)
 	return apply_rules(skb, packet, counters);
 }
 
-#define REFUSED TC_ACT_SHOT /* ingress.refuse: drop */
-#define FAMILY_FLAGS 0 /* the kernel may be older than 6.3 */
-#include "encap_decapsulate.h"
-#include "encap_vlan.h"
-
-/* peers: who may send (vxlan-overlay.yaml:39) */
+/* ingress.rules.peers.from: who may send. */
 static __always_inline bool may_send_peers(const struct outer *outer)
 {
 	struct ip_address key = outer->saddr;
@@ -1069,9 +1070,10 @@ static __always_inline bool may_send_peers(const struct outer *outer)
 static __always_inline int decapsulate_vxlan(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
-	struct refusals *refused = &counters->refused_vxlan;
+	const __u32 refused = COUNTER(refused_vxlan); /* not 0 */
 	const struct headers_vxlan *headers;
-	struct counter *wrong, *decapsulated;
+	struct counter *decapsulated;
+	__u32 wrong;
 	struct inner inner = {.in_udp = true};
 	__be16 type;
 	const struct row_vnis *row_vnis;
@@ -1079,42 +1081,42 @@ static __always_inline int decapsulate_vxlan(
 
 	headers = outer_headers(skb, outer, ENCAP_VXLAN__HEADERS, sizeof(struct vlan_tag));
 	if (!headers)
-		return refuse(&refused->truncated, skb);
+		return refuse(skb, COUNTER(refused_vxlan.truncated));
 	wrong = validate_outer(outer, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	if ((headers->vxlan.flags & bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_COMPARED)) !=
 		bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED))
-		return refuse(&counters->refused_vxlan__vxlan_flags, skb);
+		return refuse(skb, COUNTER(refused_vxlan__vxlan_flags));
 	if (!is_group_mac(&headers->ethernet.destination) &&
 		!same_mac(&headers->ethernet.destination, &host.value_vtep_mac))
-		return refuse(&counters->refused_vxlan__ethernet_destination, skb);
+		return refuse(skb, COUNTER(refused_vxlan__ethernet_destination));
 	inner.overhead = outer->length + ENCAP_VXLAN__HEADERS;
 	type = headers->ethernet.type;
 	wrong = skip_priority_tag(skb, &type, &inner.overhead, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	wrong = validate_inner(skb, outer,
 		outer->datagram - outer->length - bpf_ntohs(headers->udp.length), bpf_ntohs(type),
 		ETH_P_IP, ETH_P_IPV6, &inner, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 
-	/* peers: vxlan from sites.address, in vnis, mark endpoint.mark (vxlan-overlay.yaml:39) */
+	/* ingress.rules.peers */
 	if (may_send_peers(outer)) {
 		decapsulated = &counters->ingress_rule_peers;
 		row_vnis = find_in_vnis(bpf_ntohl(headers->vxlan.vni) >> 8);
 		if (!row_vnis)
-			return refuse(&counters->refused_vxlan__vni, skb);
+			return refuse(skb, COUNTER(refused_vxlan__vni));
 		mark = row_vnis->field_mark;
 		goto accepted;
 	}
-	return refuse(&refused->source, skb);
+	return refuse(skb, COUNTER(refused_vxlan.source));
 
 accepted:
 	wrong = pull_headers(skb, outer, &inner, decapsulated, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	skb->mark = mark;
 	arrives(skb, inner_ether_type(&inner), inner.overhead);
 	return deliver(skb, outer, &inner);

@@ -16,7 +16,7 @@
 #include "encap_flow_key.h"
 #include "encap_syn.h"
 
-/* vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes (vxlan-return.yaml:16) */
+/* encapsulations.vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes */
 #define STACK_VXLAN_IPV4__OVERHEAD 50 /* bytes */
 #define ENCAP_VXLAN__HEADERS 30 /* bytes behind the outer IP header */
 #define STACK_VXLAN_IPV4__ROOM                                                                     \
@@ -27,12 +27,12 @@
 #define STACK_VXLAN_IPV4__IPV4_TTL 64
 #define STACK_VXLAN_IPV4__IPV4_PROTOCOL 17
 #define STACK_VXLAN_IPV4__IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
-#define ENCAP_VXLAN__UDP_DESTINATION_PORT 4789 /* vxlan-return.yaml:18 */
+#define ENCAP_VXLAN__UDP_DESTINATION_PORT 4789 /* encapsulations.vxlan.udp.destination_port */
 #define ENCAP_VXLAN__VXLAN_FLAGS 0x08000000 /* flags 8 */
 #define ENCAP_VXLAN__VXLAN_FLAGS_COMPARED 0xff000000 /* on receive: flags 8 */
 #define ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED 0x08000000
 
-/* vxlan: ipv6 / udp / vxlan / ethernet, 70 bytes (vxlan-return.yaml:16) */
+/* encapsulations.vxlan: ipv6 / udp / vxlan / ethernet, 70 bytes */
 #define STACK_VXLAN_IPV6__OVERHEAD 70 /* bytes */
 #define STACK_VXLAN_IPV6__ROOM                                                                     \
 	(BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |                              \
@@ -41,11 +41,15 @@
 #define STACK_VXLAN_IPV6__IPV6_NEXT_HEADER 17
 #define STACK_VXLAN_IPV6__IPV6_HOP_LIMIT 64
 
+/* What the library is built for. */
+#define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
+#define REFUSED TC_ACT_SHOT /* ingress.refuse */
+
 /* What is learned, how much of it, and for how long. */
 #define FLOW_BUCKETS 25000 /* for 200000 flows */
 #define FLOW_WAYS 16 /* flows of a bucket */
-#define LEARN_FROM_LB 0x7de58b8a /* FNV-1a of the rule's name, vxlan-return.yaml:27 */
-#define IDLE_LEARN_FROM_LB 350000000000ULL /* ns: 350 s, vxlan-return.yaml:27 */
+#define LEARN_FROM_LB 0x7de58b8a /* FNV-1a of the rule's name, ingress.rules.from-lb.learn */
+#define IDLE_LEARN_FROM_LB 350000000000ULL /* ns: 350 s, ingress.rules.from-lb.learn */
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_VXLAN_IPV4 0x147d9a00
@@ -116,11 +120,11 @@ struct {
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	/* rule replies: encapsulated as it came in (vxlan-return.yaml:30) */
+	/* rule replies: encapsulated as it came in (egress.rules.replies) */
 	struct counter egress_rule_replies;
-	/* rule vip-unlearned: dropped (vxlan-return.yaml:31) */
+	/* rule vip-unlearned: dropped (egress.rules.vip-unlearned) */
 	struct counter egress_rule_vip_unlearned;
-	struct counter egress_default; /* no rule: passed in the clear (vxlan-return.yaml:32) */
+	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
 	/* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
 	struct counter egress_other;
 	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
@@ -136,7 +140,8 @@ struct counters {
 	struct counter egress_mss_kept;
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter ingress_mss_kept;
-	struct counter ingress_rule_from_lb; /* rule from-lb: decapsulated (vxlan-return.yaml:23) */
+	/* rule from-lb: decapsulated (ingress.rules.from-lb) */
+	struct counter ingress_rule_from_lb;
 	struct counter flows_learned; /* a flow that was not known: learned */
 	/* a known flow that came in with other headers: learned anew */
 	struct counter flows_changed;
@@ -801,7 +806,7 @@ __noinline int fits_connection(struct __sk_buff *skb)
 	return fits;
 }
 
-/* from-lb: keep what came in for the answers to a packet (vxlan-return.yaml:23) */
+/* ingress.rules.from-lb.learn: keep what came in for the answers to a packet. */
 static __always_inline void learn_rule_from_lb(struct __sk_buff *skb, const struct packet *packet,
 	struct flow *flow, __u32 overhead, struct counters *counters)
 {
@@ -821,6 +826,9 @@ static __always_inline void learn_rule_from_lb(struct __sk_buff *skb, const stru
 			skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, overhead))
 		count(&counters->ingress_mss_kept, skb);
 }
+
+#include "encap_decapsulate.h"
+#include "encap_vlan.h"
 
 /*
  * A hash of the inner flow, so that routers can spread flows over paths. The kernel's own is mixed
@@ -899,7 +907,7 @@ static __always_inline __be16 length_field(__u32 length)
 	return length > 0xffff ? 0 : bpf_htons(length);
 }
 
-/* ipv4 / udp / vxlan / ethernet (vxlan-return.yaml:16), with the values that came in. */
+/* encapsulations.vxlan: ipv4 / udp / vxlan / ethernet, with the values that came in. */
 static __always_inline int reflect_replies__vxlan_ipv4(struct __sk_buff *skb,
 	const struct packet *packet, const struct learned *row, struct counters *counters)
 {
@@ -967,7 +975,7 @@ static __always_inline int reflect_replies__vxlan_ipv4(struct __sk_buff *skb,
 	return TC_ACT_UNSPEC;
 }
 
-/* ipv6 / udp / vxlan / ethernet (vxlan-return.yaml:16), with the values that came in. */
+/* encapsulations.vxlan: ipv6 / udp / vxlan / ethernet, with the values that came in. */
 static __always_inline int reflect_replies__vxlan_ipv6(struct __sk_buff *skb,
 	const struct packet *packet, const struct learned *row, struct counters *counters)
 {
@@ -1050,7 +1058,7 @@ static __always_inline int apply_rules(
 	if (!flow)
 		return TC_ACT_SHOT;
 
-	/* replies: from vips -> as from-lb came in, unknown flow: next (vxlan-return.yaml:30) */
+	/* egress.rules.replies */
 	if ((packet->is_ipv4 &&
 		    (packet->saddr.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) ||
 		(!packet->is_ipv4 &&
@@ -1063,7 +1071,7 @@ static __always_inline int apply_rules(
 		}
 	}
 
-	/* vip-unlearned: from vips: drop (vxlan-return.yaml:31) */
+	/* egress.rules.vip-unlearned */
 	if ((packet->is_ipv4 &&
 		    (packet->saddr.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) ||
 		(!packet->is_ipv4 &&
@@ -1075,7 +1083,7 @@ static __always_inline int apply_rules(
 	}
 
 	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* default: pass (vxlan-return.yaml:32) */
+	return TC_ACT_UNSPEC; /* egress.default */
 
 reflect_replies:
 	return reflect_replies(skb, packet, &flow->learned, counters);
@@ -1140,12 +1148,7 @@ int vxlan_return__egress(struct __sk_buff *skb)
 	return apply_rules(skb, packet, counters);
 }
 
-#define REFUSED TC_ACT_SHOT /* ingress.refuse: drop */
-#define FAMILY_FLAGS 0 /* the kernel may be older than 6.3 */
-#include "encap_decapsulate.h"
-#include "encap_vlan.h"
-
-/* from-lb: who may send (vxlan-return.yaml:23) */
+/* ingress.rules.from-lb.from: who may send. */
 static __always_inline bool may_send_from_lb(const struct outer *outer)
 {
 	return outer->is_ipv4
@@ -1163,9 +1166,10 @@ static __always_inline bool may_send_from_lb(const struct outer *outer)
 static __always_inline int decapsulate_vxlan(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
-	struct refusals *refused = &counters->refused_vxlan;
+	const __u32 refused = COUNTER(refused_vxlan); /* not 0 */
 	const struct headers_vxlan *headers;
-	struct counter *wrong, *decapsulated;
+	struct counter *decapsulated;
+	__u32 wrong;
 	struct inner inner = {.in_udp = true};
 	__be16 type;
 	struct packet *packet;
@@ -1177,31 +1181,31 @@ static __always_inline int decapsulate_vxlan(
 	flow->learned.rule = 0;
 	headers = outer_headers(skb, outer, ENCAP_VXLAN__HEADERS, sizeof(struct vlan_tag));
 	if (!headers)
-		return refuse(&refused->truncated, skb);
+		return refuse(skb, COUNTER(refused_vxlan.truncated));
 	wrong = validate_outer(outer, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	if ((headers->vxlan.flags & bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_COMPARED)) !=
 		bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED))
-		return refuse(&counters->refused_vxlan__vxlan_flags, skb);
+		return refuse(skb, COUNTER(refused_vxlan__vxlan_flags));
 	if (!is_group_mac(&headers->ethernet.destination) &&
 		!same_mac(&headers->ethernet.destination, &host.value_vtep_mac))
-		return refuse(&counters->refused_vxlan__ethernet_destination, skb);
+		return refuse(skb, COUNTER(refused_vxlan__ethernet_destination));
 	inner.overhead = outer->length + ENCAP_VXLAN__HEADERS;
 	type = headers->ethernet.type;
 	wrong = skip_priority_tag(skb, &type, &inner.overhead, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	wrong = validate_inner(skb, outer,
 		outer->datagram - outer->length - bpf_ntohs(headers->udp.length), bpf_ntohs(type),
 		ETH_P_IP, ETH_P_IPV6, &inner, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	packet = parse_inner(skb, ETH_HLEN + inner.overhead, inner.is_ipv4);
 	if (!packet)
-		return refuse(&refused->payload, skb);
+		return refuse(skb, COUNTER(refused_vxlan.payload));
 
-	/* from-lb: vxlan from balancers inner vips, learned for replies (vxlan-return.yaml:23) */
+	/* ingress.rules.from-lb */
 	if (may_send_from_lb(outer)) {
 		listed = true;
 		if ((packet->is_ipv4 &&
@@ -1222,12 +1226,12 @@ static __always_inline int decapsulate_vxlan(
 			goto accepted;
 		}
 	}
-	return refuse(listed ? &refused->match : &refused->source, skb);
+	return refuse(skb, listed ? COUNTER(refused_vxlan.match) : COUNTER(refused_vxlan.source));
 
 accepted:
 	wrong = pull_headers(skb, outer, &inner, decapsulated, refused);
 	if (wrong)
-		return refuse(wrong, skb);
+		return refuse(skb, wrong);
 	if (packet->transport)
 		packet->transport -= inner.overhead;
 	learn_rule_from_lb(skb, packet, flow,

@@ -87,15 +87,15 @@ def run(
 
             traceback.print_exc()
         diagnostics, code = known(error) or _unexpected(error, program)
-    report(diagnostics, this.format)
+    report(diagnostics, this.format, program)
     return code
 
 
-def report(diagnostics: Sequence[Diagnostic], format: str) -> None:
+def report(diagnostics: Sequence[Diagnostic], format: str, program: str) -> None:
     """Write diagnostics where the format has them: a document to standard output, lines to standard error."""
     from .reporting import report as write
 
-    write(diagnostics, format, sys.stdout if format in DOCUMENTS else sys.stderr)
+    write(diagnostics, format, sys.stdout if format in DOCUMENTS else sys.stderr, program=program)
 
 
 def _usage(error: click.ClickException, program: str, words: Sequence[str]) -> Ending:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from . import command_line
-from .commands.context import Context
+from .commands.context import PROGRAM, Context
 from .commands.group import cli
 from .diagnostics import Diagnostic, Exit
 from .standard_streams import Streams
@@ -16,12 +16,12 @@ from .standard_streams import Streams
 
 def main() -> None:
     """The entry point: every way to end is an exit code and at most a diagnostic, never a traceback."""
-    command_line.main("encapctl", run)
+    command_line.main(PROGRAM, run)
 
 
 def run(arguments: Sequence[str], streams: Streams | None = None) -> int:
     """Run one command line; the exit code. `streams` are those of the process, if they are ours."""
-    return command_line.run(cli, "encapctl", arguments, streams, Context(), _of_the_kernel)
+    return command_line.run(cli, PROGRAM, arguments, streams, Context(), _of_the_kernel)
 
 
 def _of_the_kernel(error: Exception) -> command_line.Ending | None:

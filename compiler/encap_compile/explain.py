@@ -1,10 +1,13 @@
-"""`encap-compile explain`: what a spec does, asked and unasked, in words; and what a diagnostic code means."""
+"""`encap-compile explain`: what a spec does, asked and unasked, in words."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .positions import line_of, positions
+
 if TYPE_CHECKING:
+    from .ir import TableMap
     from .lower import Lowered
     from .spec import Spec
 
@@ -49,10 +52,11 @@ def explain_spec(spec: Spec, lowered: Lowered) -> str:
     """Everything that happens to a packet, for a person who reviews the spec."""
     from .summary import summary
 
+    lines = positions(spec)
     preset = _preset_text(spec) if spec.preset else []
     families = " and ".join("IPv4" if f == "ipv4" else "IPv6" for f in lowered.program.packet.families)
     parts = [
-        summary(lowered.manifest),
+        summary(lowered.manifest, lines),
         "",
         *preset,
         UNASKED.format(families=families) + (CLAMPS if lowered.program.clamps else "") + _guard(lowered),
@@ -62,13 +66,20 @@ def explain_spec(spec: Spec, lowered: Lowered) -> str:
         parts.append(RECEIVE.format(refuse=refuse))
     parts.append("Lookups:")
     for table in lowered.program.tables:
-        parts.append(f"  {table.comment}, room for {table.capacity} rows")
+        parts.append(f"  {_table_text(table)}, room for {table.capacity} rows")
     parts += ["", "Counters:"]
     width = max(len(c.name) for c in lowered.program.counters)
-    parts += [f"  {c.name:<{width}}  {c.text}{f'  {c.place}' if c.place else ''}" for c in lowered.program.counters]
+    parts += [
+        f"  {c.name:<{width}}  {c.text}{f'  {line_of(c.place, lines)}' if c.place else ''}"
+        for c in lowered.program.counters
+    ]
     needs = ", ".join(f"{name} ({since})" for name, since in lowered.manifest.features.items())
     parts += ["", f"Kernel features: {needs or 'none'}"]
     return "\n".join(parts) + "\n"
+
+
+def _table_text(table: TableMap) -> str:
+    return f"{table.place.partition('.')[2]}: {table.comment}"
 
 
 def _guard(lowered: Lowered) -> str:
@@ -88,7 +99,7 @@ def _preset_text(spec: Spec) -> list[str]:
 
 def spec_document(spec: Spec, lowered: Lowered) -> dict[str, Any]:
     """The same for programs: rules, lookups, counters and features one by one, and the whole of it as `text`."""
-    described = lowered.manifest
+    described, lines = lowered.manifest, positions(spec)
     return {
         "format_version": FORMAT_VERSION,
         "name": described.name,
@@ -98,18 +109,13 @@ def spec_document(spec: Spec, lowered: Lowered) -> dict[str, Any]:
         "families": list(lowered.program.packet.families),
         "refuse": spec.ingress.refuse if lowered.program.ingress else None,
         "rules": [
-            {"name": r.name, "direction": r.direction, "text": r.text, "place": r.place} for r in described.rules
+            {"name": r.name, "direction": r.direction, "text": r.text, "place": line_of(r.place, lines)}
+            for r in described.rules
         ],
-        "tables": [{"name": t.name, "text": t.comment, "capacity": t.capacity} for t in lowered.program.tables],
-        "counters": [{"name": c.name, "text": c.text, "place": c.place or None} for c in lowered.program.counters],
+        "tables": [{"name": t.name, "text": _table_text(t), "capacity": t.capacity} for t in lowered.program.tables],
+        "counters": [
+            {"name": c.name, "text": c.text, "place": line_of(c.place, lines) or None} for c in lowered.program.counters
+        ],
         "features": dict(described.features),
         "text": explain_spec(spec, lowered),
     }
-
-
-def code_document(code: str) -> dict[str, Any]:
-    """What a diagnostic code means, for programs. KeyError if there is no such code."""
-    from .codes import all_codes
-
-    found = all_codes()[code.upper()]
-    return {"format_version": FORMAT_VERSION, "code": code.upper(), "title": found.title, "text": found.text.strip()}

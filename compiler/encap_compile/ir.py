@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Literal(NamedTuple):
-    """Known when compiling. `place` is the spec line that says so, empty for what the protocol fixes."""
+    """Known when compiling. `place` is the path in the spec that says so, empty for what the protocol fixes."""
 
     value: int
     place: str = ""
@@ -382,7 +382,7 @@ class Learn(NamedTuple):
 
 
 class CounterMember(NamedTuple):
-    """A counter. `text` says what happened, `place` which spec line asked for it.
+    """A counter. `text` says what happened, `place` which part of the spec asked for it.
 
     `member` is where it stands in `struct counters`, as the C says it, `offset` the same in bytes.
     """
@@ -602,7 +602,7 @@ class SocketRule(NamedTuple):
 
 
 class ConnectRule(NamedTuple):
-    """What is chosen for sockets that connect: the `choice` as C, and its text. Both are empty for nothing.
+    """What is `chosen` for sockets that connect, as TABLE/ROW, and the constants of both; empty for nothing.
 
     A choice is recorded with the `number` of the rule that made it, which `constant` names.
     """
@@ -612,8 +612,9 @@ class ConnectRule(NamedTuple):
     text: str
     place: str
     conditions: tuple[Condition, ...]
-    choice: str
     chosen: str
+    table_constant: str
+    row_constant: str
     constant: str
     number: int
 
@@ -786,6 +787,7 @@ class Program(NamedTuple):
     kernel: str
     compiler: str
     includes: tuple[str, ...]
+    rooms: tuple[str, ...]  # headers of the library that read what the spec defines before them
     constants: tuple[ConstantGroup, ...]
     stacks: tuple[Stack, ...]
     host: tuple[HostMember, ...]

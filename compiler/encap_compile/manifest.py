@@ -176,7 +176,7 @@ class Counter(Record):
     offset: int
     kind: str  # chosen, passed, dropped, refused, decapsulated, flows, connect, noted (beside another)
     text: str  # what happened, for people
-    place: str  # spec line, FILE:LINE, or empty
+    place: str  # part of the spec that asks for it, as `egress.rules.web`, or empty
     formerly: str = later("")  # what the first release called it: what was counted by that name is this counter's
 
 
@@ -194,7 +194,7 @@ class Cgroup(Record):
     path: str  # below the attached one, as `system.slice/nginx.service`; empty: the attached one itself
     bit: int  # its place in a set of cgroups, 0 to 62; 63 says that rows are found by one
     hooks: tuple[str, ...]  # of those of a cgroup, where programs go: its sockets may choose, or rules match by it
-    place: str  # spec line, FILE:LINE
+    place: str  # part of the spec, as `egress.rules.web`
 
 
 class RuleSummary(Record):
@@ -203,7 +203,7 @@ class RuleSummary(Record):
     name: str
     direction: str  # egress or ingress
     text: str
-    place: str
+    place: str  # part of the spec, as `egress.rules.web`; in bundles of the first releases FILE:LINE
     destinations: tuple[str, ...] = ()  # prefixes that it sends into an encapsulation; plan checks their routes
     table: str = ""
     row: str = ""
@@ -225,7 +225,10 @@ class Toolchain(Record):
 
 
 class Inputs(Record):
-    """What the bundle was made from: names are the last part of the path, hashes SHA-256 of the bytes."""
+    """What the bundle was made from: names are the last part of the path, hashes SHA-256 of the bytes.
+
+    That of the spec is over what it says, which comments, layout and the order of keys do not change.
+    """
 
     spec: str
     spec_sha256: str

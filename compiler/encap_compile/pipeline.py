@@ -8,8 +8,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import __version__, bundle, manifest, manifest_io
+from . import __version__, bundle, last_build, manifest, manifest_io
 from .diagnostics import DiagnosedError, Diagnostic, Exit, Findings, Place
+from .in_order import in_order
+from .positions import positions
 from .regular_file import MOST_BYTES_OF_ROWS, read_regular
 
 if TYPE_CHECKING:
@@ -19,13 +21,15 @@ if TYPE_CHECKING:
 
 
 class Compiled(NamedTuple):
-    """A bundle in memory, with the warnings met on the way."""
+    """A bundle in memory, with the warnings met on the way. `lines` are the spec's, see `positions`."""
 
     manifest: manifest.Manifest
     files: dict[str, bytes]
     warnings: tuple[Diagnostic, ...] = ()
     unchanged: bool = False
     changes: tuple[bundle.Change, ...] = ()
+    lines: dict[str, str] = {}  # noqa: RUF012 - never written to
+    spec_sha256: str = ""
 
 
 def check_spec(path: str) -> tuple[Spec, Lowered, dict[str, bytes], Findings]:
@@ -40,6 +44,7 @@ def check_spec(path: str) -> tuple[Spec, Lowered, dict[str, bytes], Findings]:
     spec = load_spec(path)
     findings = checks.run(spec)
     findings.stop_on_errors()
+    spec = in_order(spec)
     lowered = lower(spec, __version__)
     data = {name: text.encode() for name, text in lowered.prefix_files.items()}
     data |= _rows(spec, lowered, findings)
@@ -119,8 +124,16 @@ def compile_spec(path: str, out: Path, clang: str = "", write: bool = True, anew
     with _inputs_stay():
         spec, lowered, data, findings = check_spec(path)
     complete, files = _build(spec, lowered, data, clang)
-    changes = bundle.write(out / spec.name, files) if write else []
-    return Compiled(complete, files, tuple(findings.warnings), False, tuple(changes))
+    made = Compiled(complete, files, tuple(findings.warnings), False, (), positions(spec), spec.sha256)
+    return made._replace(changes=tuple(write_bundle(made, out / spec.name))) if write else made
+
+
+def write_bundle(made: Compiled, directory: Path) -> list[bundle.Change]:
+    """Write what differs. Raises DiagnosedError T107."""
+    changes = bundle.write(directory, made.files)
+    written = sha256(made.files[bundle.MANIFEST]).hexdigest()
+    last_build.save(directory, last_build.LastBuild(made.spec_sha256, written, made.lines))
+    return changes
 
 
 def _build(
@@ -133,7 +146,7 @@ def _build(
         from .toolchain.clang_format import formatted
 
         with _inputs_stay():
-            inputs = _inputs(spec)
+            inputs = compiled_from(spec)
         found = find_clang(clang)
         code = _code(lowered, formatted(rendering.done()))
     with building(found, lowered.program.name, code) as build:
@@ -155,11 +168,11 @@ def _inputs_stay() -> Iterator[None]:
         ) from None
 
 
-def _inputs(spec: Spec) -> manifest.Inputs:
+def compiled_from(spec: Spec) -> manifest.Inputs:
     version, digest = bundle.compiler_inputs()
     named = [t.file for t in spec.endpoints.values() if t.file] + [s.file for s in spec.sets.values() if s.file]
     files = {name: sha256(rows_path(spec.path, name).read_bytes()).hexdigest() for name in sorted(set(named))}
-    return manifest.Inputs(Path(spec.path).name, spec.sha256, files, version, digest)
+    return manifest.Inputs(Path(spec.path).name, spec.meaning, files, version, digest)
 
 
 def _up_to_date(path: str, out: Path, clang: str) -> Compiled | None:
@@ -175,11 +188,15 @@ def _up_to_date(path: str, out: Path, clang: str) -> Compiled | None:
     if name is None:
         return None
     directory = out / name.group(1).decode()
-    try:
-        old = manifest_io.load(directory / bundle.MANIFEST)
-    except DiagnosedError:
+    built = last_build.load(directory)
+    if built is None or built.spec_sha256 != sha256(text).hexdigest():
         return None
-    if old.inputs.spec_sha256 != sha256(text).hexdigest() or old.inputs.spec != Path(path).name:
+    try:
+        described = read_regular(directory / bundle.MANIFEST)
+        old = manifest_io.loads(described.decode(), str(directory / bundle.MANIFEST))
+    except (OSError, UnicodeDecodeError, DiagnosedError):
+        return None
+    if sha256(described).hexdigest() != built.manifest_sha256 or old.inputs.spec != Path(path).name:
         return None
     if (old.inputs.compiler, old.inputs.compiler_sha256) != bundle.compiler_inputs() or not _same_clang(old, clang):
         return None
@@ -194,7 +211,7 @@ def _up_to_date(path: str, out: Path, clang: str) -> Compiled | None:
                 return None
         except OSError:
             return None
-    return Compiled(old, files, unchanged=True)
+    return Compiled(old, files, unchanged=True, lines=built.lines)
 
 
 def _same_clang(old: manifest.Manifest, clang: str) -> bool:

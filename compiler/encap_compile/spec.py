@@ -1,5 +1,8 @@
 """The spec as written: frozen records, references unresolved, every node with its place.
 
+A `place` is a line of a file, for messages. A `path` names the same part of the spec by its keys and names
+(`egress.rules.web`), and is what artifacts say: a comment or another order of keys does not change it.
+
 `frontend.structure` builds it from YAML; `checks` judge it; `lower` turns it into the `ir.Program`.
 """
 
@@ -74,6 +77,10 @@ class Encapsulation(Record):
     name: str
     headers: tuple[HeaderUse, ...]
     place: Place = dataclasses.field(compare=False)
+
+    @property
+    def path(self) -> str:
+        return f"encapsulations.{self.name}"
 
 
 class AddressSet(Record):
@@ -150,6 +157,10 @@ class EgressRule(Record):
     socket: tuple[RowTarget, ...] = ()
 
     @property
+    def path(self) -> str:
+        return f"egress.rules.{self.name}"
+
+    @property
     def targets(self) -> tuple[RowTarget, ...]:
         """The rows that the rule may lead to."""
         return (self.to,) if self.to else self.socket
@@ -163,6 +174,10 @@ class ConnectRule(Record):
     choose: RowTarget | None
     place: Place = dataclasses.field(compare=False)
     text: str = dataclasses.field(default="", compare=False)
+
+    @property
+    def path(self) -> str:
+        return f"connect.rules.{self.name}"
 
 
 class Remember(Record):
@@ -229,6 +244,10 @@ class IngressRule(Record):
     text: str = dataclasses.field(default="", compare=False)
     learn: Learn | None = None
 
+    @property
+    def path(self) -> str:
+        return f"ingress.rules.{self.name}"
+
 
 class Ingress(Record):
     rules: tuple[IngressRule, ...]
@@ -270,6 +289,15 @@ class Table(Record):
     place: Place = dataclasses.field(compare=False)
     places: Mapping[str, Place] = dataclasses.field(compare=False)  # by dotted key: "key", "fields.address" ...
 
+    @property
+    def path(self) -> str:
+        return f"endpoints.{self.name}"
+
+    def row_path(self, row: Row) -> str:
+        """By the row's name, else by its key: what a row is called stays when others come and go."""
+        called = [row.cells["name"]] if "name" in row.cells else [row.cells[k] for k in self.key if k in row.cells]
+        return f"{self.path}.rows.{','.join(str(cell.value) for cell in called)}"
+
 
 class Preset(Record):
     """The preset that a document uses. `expansion` is the whole document, written out."""
@@ -298,6 +326,7 @@ class Spec(Record):
     path: str
     sha256: str  # of the file's bytes
     place: Place = dataclasses.field(compare=False)
+    meaning: str = dataclasses.field(compare=False)  # SHA-256 of the document but comments, layout, order of keys
     name_place: Place = dataclasses.field(default=NOWHERE, compare=False)
     kernel_place: Place = dataclasses.field(default=NOWHERE, compare=False)
     preset: Preset | None = dataclasses.field(default=None, compare=False)  # everything else has it in it

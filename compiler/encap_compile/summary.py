@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from . import bundle, manifest
+from .positions import line_of
 
 
-def summary(described: manifest.Manifest) -> str:
+def summary(described: manifest.Manifest, lines_of_spec: Mapping[str, str]) -> str:
     """The default output of `encap-compile`: rules, overhead, needs; each with its spec line."""
     head = f"{described.name}: {described.summary}"
     lines = [f"{head:<76}sha256 {described.identity[:8]}" if described.identity else head]
@@ -13,7 +16,7 @@ def summary(described: manifest.Manifest) -> str:
     for direction in ("egress", "ingress"):
         label = direction
         for rule in (r for r in described.rules if r.direction == direction):
-            lines.append(_line(label, rule, max(names, 9)))
+            lines.append(_line(label, rule, max(names, 9), lines_of_spec))
             label = ""
     overheads: dict[int, list[str]] = {}
     for stack in described.stacks:
@@ -26,11 +29,11 @@ def summary(described: manifest.Manifest) -> str:
     return "\n".join(lines)
 
 
-def _line(label: str, rule: manifest.RuleSummary, width: int) -> str:
+def _line(label: str, rule: manifest.RuleSummary, width: int, lines: Mapping[str, str]) -> str:
     text = rule.text
     if rule.name == "default":
         text = "everything else: " + ("pass, in the clear" if rule.text == "pass" else "drop")
-    return f"  {label:<9} {rule.name:<{width}} {text:<54} {rule.place}".rstrip()
+    return f"  {label:<9} {rule.name:<{width}} {text:<54} {line_of(rule.place, lines)}".rstrip()
 
 
 def written(described: manifest.Manifest, directory: str, changes: list[bundle.Change], seconds: float) -> str:

@@ -8,10 +8,8 @@ newest build backend that the index has; the oldest that pyproject.toml allows m
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import shutil
-import subprocess
 import sys
 import time
 import tomllib
@@ -19,42 +17,12 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from tests.listings import page
 
-ROOT = Path(__file__).resolve().parents[2]
-# Nothing of the checkout, of its environment or of the user's settings leads Python to another package.
-HIDDEN = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "ENCAP_CLANG")
-
-
-class InstallError(Exception):
-    """A step failed: its command and what it said."""
-
-
-def run(*words: str | Path, folder: Path, codes: tuple[int, ...] = (0,), environment: Mapping[str, str] = {}) -> str:
-    """The standard output of a command in `folder`. Raises `InstallError` if it ends with another code than `codes`."""
-    kept = {name: value for name, value in os.environ.items() if name not in HIDDEN}
-    done = subprocess.run(
-        [*map(str, words)], cwd=folder, env=kept | environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
-    )
-    if done.returncode not in codes:
-        raise InstallError(f"{' '.join(map(str, words))} returned {done.returncode}\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-class Environment:
-    """A virtual environment; one that is not there yet is made, with nothing in it but pip."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        if not folder.exists():
-            run(sys.executable, "-m", "venv", folder, folder=folder.parent)
-
-    def pip(self, *words: str | Path) -> None:
-        run(self.folder / "bin" / "python", "-m", "pip", "-q", *words, folder=self.folder)
-
-    def program(self, name: str) -> Path:
-        return self.folder / "bin" / name
+from . import node
+from .steps import ROOT, Environment, InstallError, run
 
 
 def checkout(folder: Path) -> Path:
@@ -68,9 +36,12 @@ def checkout(folder: Path) -> Path:
     return target
 
 
-def oldest_backend() -> str:
-    """`hatchling==1.27`: what pyproject.toml asks for at least."""
-    (needed,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+DISTRIBUTIONS = {"encapctl": Path("packaging/encapctl"), "encap-compile": Path()}  # each with its pyproject.toml
+
+
+def oldest_backend(project: Path) -> str:
+    """`hatchling==1.27`: what a pyproject.toml asks for at least."""
+    (needed,) = tomllib.loads((project / "pyproject.toml").read_text())["build-system"]["requires"]
     return re.sub(">=", "==", needed)
 
 
@@ -83,27 +54,45 @@ def contents(wheel: Path) -> dict[str, bytes]:
         return {name: archive.read(name) for name in names if not name.endswith(("/WHEEL", "/RECORD", "/METADATA"))}
 
 
-def build(work: Path, source: Path) -> dict[str, Path]:
+class Made(NamedTuple):
+    """What was built of one distribution; `unpacked` is the sdist's folder."""
+
+    sdist: Path
+    wheel: Path
+    again: Path  # the wheel that the sdist builds
+    unpacked: Path
+
+
+def build(work: Path, project: Path, builders: Mapping[str, Environment]) -> Made:
     """sdist, wheel, and the wheel built from the sdist, by the newest backend; the oldest must agree."""
-    made: dict[str, Path] = {}
-    for backend in ("hatchling", oldest_backend()):
-        name = "newest" if backend == "hatchling" else "oldest"
-        builder = Environment(work / f"builder-{name}")
-        builder.pip("install", "--upgrade", backend)
-        hatchling, out = builder.program("hatchling"), work / f"dist-{name}"
-        run(hatchling, "build", "-d", out, "-t", "sdist", "-t", "wheel", folder=source)
+    found = []
+    for age, builder in builders.items():
+        hatchling, out = builder.program("hatchling"), work / age
+        run(hatchling, "build", "-d", out, "-t", "sdist", "-t", "wheel", folder=project)
         (sdist,), (wheel,) = out.glob("*.tar.gz"), out.glob("*.whl")
-        shutil.unpack_archive(sdist, work / f"unpacked-{name}", filter="data")
-        (unpacked,) = (work / f"unpacked-{name}").iterdir()
+        shutil.unpack_archive(sdist, out / "unpacked", filter="data")
+        (unpacked,) = (out / "unpacked").iterdir()
         run(hatchling, "build", "-d", out / "again", "-t", "wheel", folder=unpacked)
         (again,) = (out / "again").glob("*.whl")
-        made.setdefault("wheel", wheel)
-        made.setdefault("sdist", sdist)
-        made.setdefault("wheel from sdist", again)
-        made.setdefault("unpacked", unpacked)
+        found.append(Made(sdist, wheel, again, unpacked))
         for other in (wheel, again):
-            if contents(other) != contents(made["wheel"]):
-                raise InstallError(f"{other} is not what {made['wheel']} is")
+            if contents(other) != contents(found[0].wheel):
+                raise InstallError(f"{other} is not what {found[0].wheel} is")
+    return found[0]
+
+
+def build_all(work: Path, source: Path) -> dict[str, Made]:
+    """Every distribution by name. Raises `InstallError` where two have a file in common."""
+    builders = {}
+    for age, backend in (("newest", "hatchling"), ("oldest", oldest_backend(source))):
+        builders[age] = Environment(work / f"builder-{age}")
+        builders[age].pip("install", "--upgrade", backend)
+    made = {name: build(work / f"dist-{name}", source / folder, builders) for name, folder in DISTRIBUTIONS.items()}
+    owners: dict[str, str] = {}
+    for name, one in made.items():
+        for file in contents(one.wheel):
+            if (other := owners.setdefault(file, name)) != name:
+                raise InstallError(f"{file} is in {other} and in {name}")
     return made
 
 
@@ -146,9 +135,9 @@ def as_the_readme_says(source: Path, home: Path) -> Environment:
     return Environment(home / "encap")
 
 
-def ways(work: Path, source: Path) -> dict[str, Callable[[Path], Environment]]:
-    """Every way to install that README.md names or pip has, into a folder."""
-    made = build(work, source)
+def ways(made: Mapping[str, Made], source: Path) -> dict[str, Callable[[Path], Environment]]:
+    """Every way to install both that README.md names or pip has, into a folder."""
+    loader, compiler = made["encapctl"], made["encap-compile"]
 
     def pip(*words: str | Path) -> Callable[[Path], Environment]:
         def install(folder: Path) -> Environment:
@@ -159,33 +148,50 @@ def ways(work: Path, source: Path) -> dict[str, Callable[[Path], Environment]]:
         return install
 
     return {
-        "wheel": pip(made["wheel"]),
-        "wheel from sdist": pip(made["wheel from sdist"]),
+        "wheels": pip(loader.wheel, compiler.wheel),
+        "wheels from sdists": pip(loader.again, compiler.again),
         "as README.md says": lambda folder: as_the_readme_says(source, folder),
-        "sdist": pip(made["sdist"]),
-        "editable": pip("-e", source),
-        "editable from sdist": pip("-e", made["unpacked"]),
+        "sdists": pip(loader.sdist, compiler.sdist),
+        "editable": pip("-e", source / DISTRIBUTIONS["encapctl"], "-e", source),
+        "editable from sdist": pip("-e", compiler.unpacked / DISTRIBUTIONS["encapctl"], "-e", compiler.unpacked),
     }
+
+
+def node_ways(made: Made) -> dict[str, Path]:
+    """What a node installs, in each form that there is."""
+    return {"node: wheel": made.wheel, "node: wheel from sdist": made.again, "node: sdist": made.sdist}
+
+
+def tell(way: str, started: float) -> None:
+    sys.stdout.write(f"ok    {way:<60} {time.monotonic() - started:5.1f} s\n")
+    sys.stdout.flush()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./dev wheel", description="Build the packages, install each, use it.")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="put the wheel and the sdist there")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="put the wheels and the sdists there")
     options = parser.parse_args()
     try:
         with TemporaryDirectory(prefix="encap-install-") as name:
             work = Path(name)
-            for number, (way, install) in enumerate(ways(work, checkout(work)).items()):
+            source = checkout(work)
+            made = build_all(work, source)
+            for number, (way, install) in enumerate(ways(made, source).items()):
                 started = time.monotonic()
                 use(install(work / f"env-{number}"), work / f"use-{number}")
                 shutil.rmtree(work / f"env-{number}")
-                sys.stdout.write(f"ok    {way:<40} {time.monotonic() - started:5.1f} s\n")
-                sys.stdout.flush()
+                tell(way, started)
+            for number, (way, distribution) in enumerate(node_ways(made["encapctl"]).items()):
+                started = time.monotonic()
+                environment = Environment(work / f"node-{number}")
+                environment.pip("install", distribution)
+                found = node.use(environment, work / "use-0" / "build" / "mine", work / f"use-node-{number}")
+                tell(f"{way}, {found}", started)
             if options.keep:
                 options.keep.mkdir(parents=True, exist_ok=True)
-                for made in (work / "dist-newest").glob("encap_compile-*"):
-                    shutil.copy(made, options.keep)
-                    sys.stdout.write(f"wrote {options.keep / made.name}\n")
+                for file in (file for one in made.values() for file in (one.sdist, one.wheel)):
+                    shutil.copy(file, options.keep)
+                    sys.stdout.write(f"wrote {options.keep / file.name}\n")
     except InstallError as error:
         sys.stderr.write(f"dev: error: {error}\n")
         return 1

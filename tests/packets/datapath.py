@@ -61,7 +61,8 @@ def load_programs(bundle: Path, settings: Sequence[str]) -> None:
 class Datapath:
     """Use it as a context manager. `settings` are host values besides the device, as for `encapctl --set`.
 
-    `more` are rows to add to those of the bundle: table -> CSV lines.
+    `more` are rows to add to those of the bundle: table -> CSV lines. `host` are the bytes of the host values, `rows`
+    the rows by table.
     """
 
     def __init__(
@@ -83,7 +84,9 @@ class Datapath:
         wanted = wanted_contents(opened, machine, findings)
         assert not findings.all, [d.message for d in findings.all]
         self._object = BpfObject(opened.object, self.manifest.name)
-        self._object.set_initial_value(".rodata.host", compose(self.manifest, machine, self.device).host)
+        self.host = compose(self.manifest, machine, self.device).host
+        self.rows = wanted.rows
+        self._object.set_initial_value(".rodata.host", self.host)
         self._object.load()
         for content in wanted.contents:
             self.fill(content.map, content.entries)
@@ -94,6 +97,10 @@ class Datapath:
     def fill(self, name: str, entries: Packed) -> None:
         with self.map(name) as map_:
             map_.update(entries)
+
+    @property
+    def map_names(self) -> set[str]:
+        return set(self._object.maps)
 
     def map(self, name: str) -> Map:
         return self._object.map(name)

@@ -40,7 +40,7 @@ MPTCP = 262  # IPPROTO_MPTCP, which Python knows from 3.10 on where it was built
 def contract(name: str = "exits", reasons: bool = True, rows: tuple[str, ...] = ("fra", "ams-2")) -> ir.SocketContract:
     texts = [*(f"exits/{row}" for row in rows), "sites/hq"]
     constants = row_constants(texts)
-    made = [ir.ContractRow(t, constants[t], "gre", f"{name}.yaml:{17 + i}") for i, t in enumerate(texts)]
+    made = [ir.ContractRow(t, constants[t], "gre", f"endpoints.{t.replace('/', '.rows.')}") for t in texts]
     return ir.SocketContract(
         name=name,
         c_name=name.replace("-", "_"),
@@ -53,19 +53,21 @@ def contract(name: str = "exits", reasons: bool = True, rows: tuple[str, ...] = 
             ir.ContractRule(
                 "chosen-a",
                 "cgroup team-a.slice -> what the socket chose of exits,sites/hq, no row: next",
-                f"{name}.yaml:25",
+                "egress.rules.chosen-a",
             ),
             ir.ContractRule(
-                "chosen-b", "cgroup team-b.slice -> what the socket chose of exits/fra, no row: drop", f"{name}.yaml:26"
+                "chosen-b",
+                "cgroup team-b.slice -> what the socket chose of exits/fra, no row: drop",
+                "egress.rules.chosen-b",
             ),
         ),
         tables=(
-            ir.ContractTable("exits", f"{name}.yaml:11", "any row may be chosen", "exits.csv", tuple(made[:-1])),
-            ir.ContractTable("sites", f"{name}.yaml:21", "these rows may be chosen", "", tuple(made[-1:])),
+            ir.ContractTable("exits", "endpoints.exits", "any row may be chosen", "exits.csv", tuple(made[:-1])),
+            ir.ContractTable("sites", "endpoints.sites", "these rows may be chosen", "", tuple(made[-1:])),
         ),
         connects=(
             ir.ContractConnect(
-                "mail", "CONNECT_RULE_MAIL", 0xEC90E52E, "tcp to port 25 -> choose exits/fra", f"{name}.yaml:29"
+                "mail", "CONNECT_RULE_MAIL", 0xEC90E52E, "tcp to port 25 -> choose exits/fra", "connect.rules.mail"
             ),
         ),
     )
@@ -517,14 +519,13 @@ def test_the_spec_on_the_page(tmp_path: Path) -> None:
         ("chosen-b", "cgroup team-b.slice -> what the socket chose of exits/lon,exits/nyc, no row: drop"),
     ]
     (table,) = made.tables
-    lines = (tmp_path / "teams.yaml").read_text().splitlines()
     assert [(r.text, r.constant, r.comment) for r in table.rows] == [
         ("exits/fra", "EXITS_FRA", "gre"),
         ("exits/lon", "EXITS_LON", "ipip"),
         ("exits/nyc", "EXITS_NYC", "ipip"),
     ]
-    for place, words in [(r.place, r.text.split("/")[1]) for r in table.rows] + [(r.place, r.name) for r in made.rules]:
-        assert f"name: {words}," in lines[int(place.removeprefix("teams.yaml:")) - 1]
+    assert [r.place for r in table.rows] == [f"endpoints.exits.rows.{name}" for name in ("fra", "lon", "nyc")]
+    assert [r.place for r in made.rules] == ["egress.rules.chosen-a", "egress.rules.chosen-b"]
     assert (table.file, table.comment) == ("", "any row may be chosen")
     written(tmp_path, made)
     assert module(tmp_path, "teams").EXITS_NYC == "exits/nyc"

@@ -32,7 +32,19 @@ PAGES = [
 OF_RULES = ("egress_rule", "egress_miss", "ingress_rule", "connect_rule")  # begin the names of rules' counters
 EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
-FOLDERS = ("compiler/", "templates/", "schemas/", "examples/", "build/", "tests/", "demo/", "bench/", "docs/", ".ci/")
+FOLDERS = (
+    "compiler/",
+    "packaging/",
+    "templates/",
+    "schemas/",
+    "examples/",
+    "build/",
+    "tests/",
+    "demo/",
+    "bench/",
+    "docs/",
+    ".ci/",
+)
 PROGRAMS = {"encap-compile": compile_cli, "encapctl": ctl_cli}
 
 
@@ -59,7 +71,7 @@ def command_lines(page: Path) -> Iterator[list[str]]:
     text = "\n".join([*blocks(page, "sh"), *(b[2:] for b in blocks(page, "console") if b[:2] in ("# ", "$ "))])
     for line in [*text.split("\n"), *spans(page)]:
         found = re.search(r"(?:^|\s|/)(encap-compile|encapctl|\./dev)( [^|>&]*)?$", re.split(r"  +#", line)[0])
-        if found:
+        if found and not re.search(r"\bpip (install|uninstall|wheel)\b", line):  # there it names a distribution
             yield [found[1], *shlex.split(found[2] or "")]
 
 

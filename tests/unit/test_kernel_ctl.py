@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,13 @@ def test_half_a_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         assert "run it again" in shown
     assert ctl.run(["plan", str(tmp_path / "none")]) == Exit.SPEC
     assert f"there is no directory {tmp_path / 'none'}" in capsys.readouterr().err
+
+
+def test_a_node_explains_its_diagnostics(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """It has no `encap-compile`, so what is said names its own verb, and that answers."""
+    assert ctl.run(["plan", str(tmp_path / "none")]) == Exit.SPEC
+    assert capsys.readouterr().err.endswith("`encapctl explain B301` says more\n")
+    assert ctl.run(["explain", "b301"]) == Exit.DONE
+    assert capsys.readouterr().out.startswith("B301: ")
+    assert ctl.run(["explain", "B999", "--format", "json"]) == Exit.USAGE
+    assert "there is no code B999" in json.loads(capsys.readouterr().out)["diagnostics"][0]["message"]

@@ -1,21 +1,21 @@
-"""The verifier's log becomes a line of the C and a line of the spec."""
+"""The verifier's log becomes a line of the C and a part of the spec."""
 
 from __future__ import annotations
 
-from encap_compile.kernel.verifier import function_at, rejection, spec_line
+from encap_compile.kernel.verifier import function_at, rejection, spec_path
 
 C_TEXT = """\
-/* vxlan, overlay.yaml:5 */
+/* encapsulations.vxlan: ipv4 / udp */
 static int push(struct __sk_buff *skb)
 {
 	return 0;
 }
 
-/* rule web, overlay.yaml:17 */
+/* the order of egress.rules */
 SEC("tc")
 int overlay_egress(struct __sk_buff *skb)
 {
-	/* port, overlay.yaml:19 */
+	/* egress.rules.web */
 	if (port == 443)
 		return push(skb);
 	return data[100];
@@ -57,11 +57,12 @@ def test_no_verifier_log() -> None:
     assert rejection("libbpf: elf: no such section\n", C_TEXT) is None
 
 
-def test_the_spec_line_is_the_nearest_above_in_the_function() -> None:
-    assert spec_line(C_TEXT, 14, "overlay.yaml") == 19
-    assert spec_line(C_TEXT, 10, "overlay.yaml") == 17
-    assert spec_line(C_TEXT, 4, "overlay.yaml") == 5
-    assert spec_line(C_TEXT, 14, "other.yaml") == 0
+def test_the_part_of_the_spec_is_the_nearest_above_in_the_function() -> None:
+    assert spec_path(C_TEXT, 14) == "egress.rules.web"
+    assert spec_path(C_TEXT, 10) == "egress.rules"
+    assert spec_path(C_TEXT, 4) == "encapsulations.vxlan"
+    assert spec_path(C_TEXT.replace("egress.rules.web", "rule web"), 14) == "egress.rules"
+    assert spec_path("}\nstatic int f(void)\n{\n}\n", 3) == ""
 
 
 def test_the_function_of_a_line() -> None:

@@ -70,7 +70,7 @@ def test_a_long_name_keeps_the_columns(tmp_path: Path) -> None:
     spec.write_text(text.replace("name: lab", f"name: {long}"))
     _, lowered, _, _ = check_spec(str(spec))
     assert long in {rule.name for rule in lowered.manifest.rules}
-    shown = summary(lowered.manifest).splitlines()
+    shown = summary(lowered.manifest, {}).splitlines()
     lines = [line for line in shown if any(f" {rule.name} " in line[:60] for rule in lowered.manifest.rules)]
     starts = {
         line.index(text)

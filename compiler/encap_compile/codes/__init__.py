@@ -1,4 +1,4 @@
-"""Every diagnostic code and what `encap-compile explain CODE` says about it.
+"""Every diagnostic code and what `explain CODE` of either program says about it.
 
 The texts live in per-area modules (of this package, each with a dict `CODES`) and are merged when first asked for, so a
 run without findings never loads them. The first letter is the area or the weight: E an error in a spec or its files,
@@ -13,7 +13,7 @@ from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 # Areas of other parts of the package; a part that is not installed has no codes.
 AREAS = (
@@ -30,6 +30,9 @@ AREAS = (
     "running",
     "hooks",
 )
+
+
+FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,13 @@ def __getattr__(name: str) -> Mapping[str, Explained]:
 
 
 def explain(code: str) -> str:
-    """The page for `encap-compile explain CODE`. KeyError if there is no such code."""
+    """The page for `explain CODE`. KeyError if there is no such code."""
     code = code.upper()
     found = all_codes()[code]
     return f"{code}: {found.title}\n\n{found.text.strip()}\n"
+
+
+def document(code: str) -> dict[str, Any]:
+    """The same for programs. KeyError if there is no such code."""
+    found = all_codes()[code.upper()]
+    return {"format_version": FORMAT_VERSION, "code": code.upper(), "title": found.title, "text": found.text.strip()}

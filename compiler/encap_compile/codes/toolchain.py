@@ -9,7 +9,7 @@ CODES: dict[str, Explained] = {
 encap-compile builds with the clang inside the `ziglang` wheel, so that the same C gives the same object on every
 machine. It is installed together with encap-compile. Install that again, from the checkout or the wheel:
 
-    pip install --force-reinstall .
+    pip install --force-reinstall ./packaging/encapctl .
 
 Where the wheel does not exist for a platform, name another clang:
 
@@ -57,7 +57,7 @@ rules and shorter lists help, as `encap-compile explain E520` shows.
         """
 The C is formatted by the clang-format of the `clang-format` wheel, which comes with encap-compile:
 
-    pip install --force-reinstall .
+    pip install --force-reinstall ./packaging/encapctl .
 """,
     ),
     "T107": Explained(
@@ -87,9 +87,12 @@ Each spec's bundle is the folder of its `name`, so two specs of one name would o
 """,
     ),
     "T110": Explained(
-        "compiler and published schema disagree",
-        "`encap-compile check` asks two judges of a spec's structure: the compiler's own, and jsonschema with the\n"
-        "schema that `encap-compile schema` prints for editors. They must agree. Please report it with the spec.",
+        "the schema refuses the spec, and no message says why",
+        """
+jsonschema validates every spec against the schema that `encap-compile schema` prints, and the compiler puts its errors
+into words. This one has none, so you see what jsonschema itself says. The spec is refused all the same. Please report
+it with the spec.
+""",
     ),
     "T121": Explained(
         "the command line is not understood",

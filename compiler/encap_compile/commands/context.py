@@ -11,6 +11,8 @@ import click
 from .. import command_line
 from ..diagnostics import Diagnostic
 
+PROGRAM = "encapctl"
+
 
 class Context:
     """What options of the whole program said."""
@@ -21,7 +23,7 @@ class Context:
 def report(diagnostics: Sequence[Diagnostic], context: Context) -> None:
     """Write diagnostics that come with a result for people; for programs they are in the result's document."""
     if context.format != "json":
-        command_line.report(diagnostics, "text")
+        command_line.report(diagnostics, "text", PROGRAM)
 
 
 def write_json(document: dict[str, Any]) -> None:

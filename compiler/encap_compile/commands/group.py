@@ -8,6 +8,7 @@ from .. import __version__
 from ..command_line import debug_option
 from ..diagnostics import DiagnosedError, Diagnostic, Exit
 from .apply import apply_command
+from .explain import explain_command
 from .plan import plan_command
 from .remove import remove_command
 from .stats import stats_command
@@ -44,6 +45,7 @@ for _verb in (
     stats_command,
     remove_command,
     sweep_command,
+    explain_command,
 ):
     cli.add_command(_verb)
 

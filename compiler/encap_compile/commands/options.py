@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import command_line
+from .context import PROGRAM
 
 if TYPE_CHECKING:
     from ..loader.desired import Request
@@ -54,7 +55,9 @@ def patience(seconds: float | None) -> Patience:
     """How long a verb waits for the lock; a person is told for whom."""
     from ..loader.lock import Patience
 
-    return Patience(seconds, lambda found: command_line.report([found], "text"))  # now, and not with the result
+    return Patience(
+        seconds, lambda found: command_line.report([found], "text", PROGRAM)
+    )  # now, and not with the result
 
 
 def format_option(*words: str) -> Callable[[Command], Command]:

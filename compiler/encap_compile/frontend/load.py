@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +17,7 @@ MOST_BYTES = 4 << 20
 
 
 def load_spec(path: str) -> Spec:
-    """Read, judge by the schema, and build. Raises DiagnosedError with everything that the first bad phase found.
+    """Read, validate by the schema, and build. Raises DiagnosedError with everything that the first bad phase found.
 
     The phases: reading (E1), structure (E2, and what the schema knows of E4 and N9), values and the files of sets (E3,
     E4). `checks.run` then judges what the document means.
@@ -30,24 +31,28 @@ def load_spec(path: str) -> Spec:
 def parse_spec(data: bytes, path: str) -> Spec:
     """`load_spec` of bytes already read; files that they name are relative to `path`."""
     from ..documents.reader import read_yaml
-    from .schema_document import annotated_schema
-    from .schema_walk import judge
     from .structure import build_spec
+    from .validation import validate
 
     findings = ShortFindings()
     root = read_yaml(data, path, findings)
     findings.stop_on_errors()
     if root is None:  # read_yaml says why it has no root
         raise DiagnosedError(findings.all)
-    judge(root, annotated_schema(), findings)
+    validate(root, findings)
     findings.stop_on_errors()
     expanded, preset = _expanded(root, findings)
     findings.stop_on_errors()
-    spec = build_spec(expanded, path, sha256(data).hexdigest(), findings)
+    spec = build_spec(expanded, path, sha256(data).hexdigest(), _meaning(expanded), findings)
     # A parameter may stand in several places of a preset's spec: what is wrong with it is said once.
     findings.all[:] = dict.fromkeys(findings.all)
     findings.stop_on_errors()
     return replace(spec, warnings=tuple(findings.warnings), preset=preset)
+
+
+def _meaning(root: Node) -> str:
+    """A hash that comments, blank lines, another layout and another order of keys do not change."""
+    return sha256(json.dumps(root.meaning(), separators=(",", ":")).encode()).hexdigest()
 
 
 def _expanded(root: Node, findings: Findings) -> tuple[Node, Preset | None]:

@@ -1,7 +1,7 @@
 """The JSON schema of a spec (draft 2020-12), as Python data.
 
-`schemas/encap.schema.json` is this document written out, for editors and other tools; the compiler itself judges
-specs by the same document (`schema_walk`). The part about headers comes from the header catalogue.
+`schemas/encap.schema.json` is this document written out, for editors and other tools; the compiler itself validates
+specs by the same document (`validation`). The part about headers comes from the header catalogue.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ID = "urn:encap-compile:schema:v1alpha1"
 
 @cache
 def annotated_schema() -> Schema:
-    """The schema with our own `x-problem`, for `schema_walk`. Do not change it: it is shared."""
+    """The schema with our own `x-problem`, for `schema_errors`. Do not change it: it is shared."""
     names = {"$ref": "#/$defs/name"}
 
     def named(ref: str, key: str, **more: Any) -> Schema:

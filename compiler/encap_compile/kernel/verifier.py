@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 _PROGRAM = re.compile(r"prog '([^']+)': -- BEGIN PROG LOAD LOG --\n(.*?)-- END PROG LOAD LOG --", re.S)
 _SOURCE = re.compile(r"^; (?P<text>.*?)(?: @ (?P<file>[^ @]+):(?P<line>\d+))?$")
+_PATH = re.compile(
+    r"/\* (?:.*\W)?((?:egress|ingress|connect|encapsulations|endpoints)\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)"
+)
 _SUMMARY = re.compile(r"^(processed \d+ insns|verification time|stack depth|-- END|mark_precise|max_states)")
 _STATE = re.compile(r"^(\d+: |R\d+=|from \d+ to \d+|; |func#|caller:|callee:|frame\d|arg#\d+ reference)")
 
@@ -49,20 +52,19 @@ def _find(source: str, c_text: str) -> int:
     return lines[0] if len(lines) == 1 else 0
 
 
-def spec_line(c_text: str, line: int, spec: str) -> int:
-    """The spec line a line of the C came from, 0 if unknown.
+def spec_path(c_text: str, line: int) -> str:
+    """The part of the spec that a line of the C came from, as `egress.rules.web`; empty if unknown.
 
-    The nearest comment `SPEC:LINE` at or above it counts, down from the end of the function before.
+    The nearest comment at or above it that names one counts, down from the end of the function before.
     """
-    named = re.compile(rf"{re.escape(spec)}:(\d+)")
     lines = c_text.splitlines()
     for text in reversed(lines[: min(line, len(lines))]):
-        match = named.search(text)
+        match = _PATH.search(text)
         if match:
-            return int(match[1])
+            return match[1]
         if text.startswith("}"):
             break
-    return 0
+    return ""
 
 
 def function_at(c_text: str, line: int) -> str:

@@ -149,5 +149,5 @@ def read_settings(settings: Sequence[str]) -> dict[str, Given]:
 
 
 def _wrong(words: str, place: Place, fix: str = "") -> DiagnosedError:
-    fix = fix or "`encap-compile explain H103` shows one"
+    fix = fix or "`encapctl explain H103` shows one"
     return DiagnosedError([Diagnostic("H103", words, place, fix)], Exit.MACHINE)

@@ -13,7 +13,7 @@ from ..kernel.hooks.base import Hook, Point
 from ..kernel.maps import Map
 from ..kernel.objects import BpfObject
 from ..kernel.programs import Program
-from ..kernel.verifier import function_at, rejection, spec_line
+from ..kernel.verifier import function_at, rejection, spec_path
 from .bundle import Bundle
 from .compose import Instance
 from .desired import Desired
@@ -73,7 +73,7 @@ def _load_one(desired: Desired, instance: Instance, loaded: Loaded, stack: ExitS
 
 
 def refused(bundle: Bundle, error: LoadRefusedError) -> Diagnostic:
-    """The verifier's verdict as a diagnostic at the line of the C, naming the spec line that the C came from."""
+    """The verifier's verdict as a diagnostic at the line of the C, naming the part of the spec that the C came from."""
     manifest, c_text = bundle.manifest, bundle.c_text()
     c_file = bundle.directory / f"{manifest.name}.bpf.c"
     found = rejection(error.log, c_text)
@@ -83,11 +83,10 @@ def refused(bundle: Bundle, error: LoadRefusedError) -> Diagnostic:
     place = Place(str(c_file), found.line) if found.line else Place(str(c_file))
     function = function_at(c_text, found.line) if found.line else ""
     inside = f", in {function}" if function not in ("", found.program) else ""
+    part = spec_path(c_text, found.line) if found.line else ""
+    if part:
+        inside += f", made for {part} of {Path(manifest.inputs.spec).name}"
     words = f"the kernel refuses {found.program}{inside}: {found.reason}"
-    related: list[tuple[Place, str]] = []
-    line = spec_line(c_text, found.line, Path(manifest.inputs.spec).name) if found.line else 0
-    if line:
-        related.append((Place(manifest.inputs.spec, line), "the spec line that this code was made for"))
     source = f"at `{found.source}`. " if found.source else ""
     fix = f"{source}What ran before runs on. This is a bug of the compiler: please report it with this message"
-    return Diagnostic("K205", words, place, fix, related=tuple(related))
+    return Diagnostic("K205", words, place, fix)

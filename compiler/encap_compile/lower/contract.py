@@ -9,7 +9,7 @@ from re import compile as pattern
 
 from .. import ir
 from ..spec import EgressRule, Row, Spec, Table
-from .names import c_name, fnv1a, place_text
+from .names import c_name, fnv1a
 from .owners import ERRNO_SINCE, connect_rule_constant, socket_level
 
 _NOT_IN_A_NAME = pattern(r"[^A-Z0-9]+")
@@ -31,10 +31,10 @@ def lower_contract(spec: Spec, compiler: str, title: str) -> ir.SocketContract |
         compiler=compiler,
         level=socket_level(spec.name),
         reasons=spec.kernel >= ERRNO_SINCE,
-        rules=tuple(ir.ContractRule(rule.name, rule.text, place_text(rule.place)) for rule in rules),
+        rules=tuple(ir.ContractRule(rule.name, rule.text, rule.path) for rule in rules),
         tables=tuple(_table(spec.endpoints[name], rules, found, constants) for name, found in rows.items()),
         connects=tuple(
-            ir.ContractConnect(r.name, connect_rule_constant(r.name), fnv1a(r.name), r.text, place_text(r.place))
+            ir.ContractConnect(r.name, connect_rule_constant(r.name), fnv1a(r.name), r.text, r.path)
             for r in spec.connect
             if r.choose is not None
         ),
@@ -58,7 +58,7 @@ def _table(
     whole = _any_row(table, rules)
     return ir.ContractTable(
         name=table.name,
-        place=place_text(table.place),
+        place=table.path,
         comment="any row may be chosen" if whole else "these rows may be chosen",
         file=(table.file or "") if whole else "",
         rows=tuple(_row(f"{table.name}/{name}", row, table, names) for name, row in rows.items()),
@@ -69,7 +69,7 @@ def _row(text: str, row: Row | None, table: Table, names: dict[str, str]) -> ir.
     """Without a `row` it is one that a rule names, of a file."""
     cell = row.cells.get("encapsulation") if row else None
     said = str(cell.value) if cell else " or ".join(table.encapsulations)
-    return ir.ContractRow(text, names[text], said, place_text(row.place if row else table.place))
+    return ir.ContractRow(text, names[text], said, table.row_path(row) if row else table.path)
 
 
 def _rows(table: Table, rules: list[EgressRule]) -> dict[str, Row | None]:

@@ -8,7 +8,6 @@ from hashlib import sha256
 from .. import ir, manifest
 from ..spec import EgressRule, Match, Spec
 from .ingress import signature
-from .names import place_text
 
 
 def features(spec: Spec, program: ir.Program) -> dict[str, str]:
@@ -53,7 +52,7 @@ def rule_summaries(spec: Spec, stacks: Sequence[ir.Stack]) -> list[manifest.Rule
                 rule.name,
                 "egress",
                 rule.text,
-                place_text(rule.place),
+                rule.path,
                 destinations,
                 rule.targets[0].table if rule.targets else "",
                 rule.to.row or "" if rule.to else "",
@@ -70,7 +69,7 @@ def rule_summaries(spec: Spec, stacks: Sequence[ir.Stack]) -> list[manifest.Rule
             "default",
             "egress",
             egress.default,
-            place_text(egress.default_place),
+            "egress.default",
             digest=_digest(egress.default),
             action=egress.default,
         )
@@ -80,7 +79,7 @@ def rule_summaries(spec: Spec, stacks: Sequence[ir.Stack]) -> list[manifest.Rule
             r.name,
             "connect",
             r.text,
-            place_text(r.place),
+            r.path,
             digest=_digest(r.text),
             action="choose" if r.choose else "pass",
             match=_match(r.match, False),
@@ -92,7 +91,7 @@ def rule_summaries(spec: Spec, stacks: Sequence[ir.Stack]) -> list[manifest.Rule
             r.name,
             "ingress",
             r.text,
-            place_text(r.place),
+            r.path,
             digest=_digest(r.text),
             action="decapsulate",
             match={"received": tuple(known_by[s.name] for s in stacks if s.encapsulation == r.decapsulate)},

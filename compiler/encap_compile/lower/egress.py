@@ -8,7 +8,7 @@ from .. import ir
 from ..spec import EgressRule, Match, Spec
 from .conditions import LINK_LOCAL, PORT_WORDS, Conditions, catches, families_of, hidden_by_fragments
 from .fit import overhead_constant
-from .names import c_name, place_text
+from .names import c_name
 from .owners import choices
 from .reflection import constant as learned_constant
 from .reflection import larger, reply_stacks
@@ -30,7 +30,7 @@ def lower_rules(spec: Spec, conditions: Conditions) -> tuple[ir.EgressRule, ...]
                 name=rule.name,
                 c_name=c_name(rule.name),
                 text=rule.text,
-                place=place_text(rule.place),
+                place=rule.path,
                 conditions=conditions.of(rule.match, unseen=chooses(rule)),
                 action=_action(rule),
                 table=c_name(rule.to.table) if rule.to else c_name(rule.name) if rule.reflect else "",
@@ -134,7 +134,7 @@ def lower_egress(
         families=tuple(families),
         rules=rules,
         default=spec.egress.default,
-        default_place=place_text(spec.egress.default_place),
+        default_place="egress.default",
         next_hop=spec.egress.next_hop,
         encapsulators=encapsulators,
         dispatches=found,

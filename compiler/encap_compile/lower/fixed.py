@@ -6,7 +6,7 @@ from .. import ir, manifest
 from ..spec import Row, Spec, Table
 from ..values import MAPPED, parse, prefix
 from .conditions import FAMILIES
-from .names import c_name, member_name, place_text
+from .names import c_name, member_name
 from .tables import LPM_WORDS, key_type, row_id
 
 
@@ -47,7 +47,7 @@ def _row(table: Table, described: manifest.Table, row: Row, spec: Spec) -> ir.Fi
                     )
                 )
     return ir.FixedRow(
-        f"{name + ', ' if name else ''}{place_text(row.place)}",
+        table.row_path(row),
         row_id(name) if not table.key else 0,
         name,
         tuple(conditions),

@@ -11,7 +11,7 @@ from ..headers import catalogue
 from ..headers.model import Field, Header, NextProtocol, Space
 from ..spec import Addresses, AnySource, IngressRule, Prefix, Reference, Scalar, Spec, TableField
 from .conditions import INLINE_PREFIXES, Conditions, hidden_by_fragments
-from .names import c_name, place_text
+from .names import c_name
 from .reflection import learn
 from .stacks import host_value
 from .tails import option_of
@@ -234,14 +234,14 @@ def _rule(
         name=rule.name,
         c_name=c_name(rule.name),
         text=rule.text,
-        place=place_text(rule.place),
+        place=rule.path,
         source_kind=kind,
         source_prefixes=prefixes,
         source_map=map_,
         match=conditions.of(rule.match, unseen=False),
         lookup=c_name(rule.lookup) if rule.lookup else "",
         mark=mark,
-        mark_place=place_text(rule.places["set_mark"]) if "set_mark" in rule.places else "",
+        mark_place=f"{rule.path}.set_mark" if rule.set_mark is not None else "",
         learn=learn(rule, stack, replies) if rule.learn else None,
     )
 

@@ -10,14 +10,20 @@ from .word_checks import port_layer
 
 
 def constant_groups(
-    stacks: Sequence[ir.Stack], encapsulating: frozenset[str], decapsulators: Sequence[ir.Decapsulator]
+    stacks: Sequence[ir.Stack],
+    encapsulating: frozenset[str],
+    decapsulators: Sequence[ir.Decapsulator],
+    compared: frozenset[str],
 ) -> tuple[ir.ConstantGroup, ...]:
-    """Per stack: its overhead, its flags, every word that is fixed, and what is compared on receive."""
+    """Per stack: its overhead, its flags, every word that is fixed, and what is compared on receive.
+
+    `compared`: overheads of stacks that are only received, but with which those of others are compared.
+    """
     received = {d.stack.name: d for d in decapsulators}
     said: set[str] = set()
     groups = []
     for stack in stacks:
-        group = _group(stack, stack.name in encapsulating, received.get(stack.name))
+        group = _group(stack, stack.name in encapsulating, received.get(stack.name), compared)
         # What the families of an encapsulation share stands with the first of them.
         new = tuple(c for c in group.constants if c.name not in said)
         said |= {c.name for c in new}
@@ -25,9 +31,11 @@ def constant_groups(
     return tuple(groups)
 
 
-def _group(stack: ir.Stack, encapsulates: bool, received: ir.Decapsulator | None) -> ir.ConstantGroup:
+def _group(
+    stack: ir.Stack, encapsulates: bool, received: ir.Decapsulator | None, compared: frozenset[str]
+) -> ir.ConstantGroup:
     constants = []
-    if encapsulates:
+    if encapsulates or stack.overhead_constant in compared:
         constants.append(ir.NamedConstant(stack.overhead_constant, str(stack.overhead), "bytes"))
     if received and stack.layers[1:]:
         behind = f"bytes behind the outer IP header{f', up to {stack.tail.received}' if stack.tail else ''}"
@@ -57,9 +65,7 @@ def _group(stack: ir.Stack, encapsulates: bool, received: ir.Decapsulator | None
         if check.constant and check.bits <= 32 and isinstance(check.expected, ir.Literal):
             said = "" if check.mask_constant else f"on receive: {check.fields}"
             constants.append(ir.NamedConstant(check.constant, f"{check.expected.value:#0{digits}x}", said))
-    return ir.ConstantGroup(
-        f"{stack.encapsulation}: {stack.title}, {stack.overhead} bytes ({stack.place})", tuple(constants)
-    )
+    return ir.ConstantGroup(f"{stack.place}: {stack.title}, {stack.overhead} bytes", tuple(constants))
 
 
 def _options(stack: ir.Stack, received: bool) -> list[ir.NamedConstant]:

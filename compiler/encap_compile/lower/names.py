@@ -1,14 +1,12 @@
-"""Names and places as they appear in the C."""
+"""Names as they appear in the C."""
 
 from __future__ import annotations
 
-from pathlib import PurePath
 from re import compile as pattern
 
-from ..diagnostics import Place
 from ..identifiers import c_name, fnv1a, member_name
 
-__all__ = ["c_name", "fnv1a", "identifier", "member_name", "place_text", "row_name_constant"]
+__all__ = ["c_name", "fnv1a", "identifier", "member_name", "row_name_constant"]
 _PLAIN_ROW = pattern(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -22,8 +20,3 @@ def identifier(name: str) -> str:
     """Upper case, with `_` for what cannot stand in an identifier."""
     plain = "".join(c if c.isascii() and c.isalnum() else "_" for c in name).upper()
     return "_".join(part for part in plain.split("_") if part)
-
-
-def place_text(place: Place) -> str:
-    """FILE:LINE with the last part of the path alone, so that the bytes are the same in every folder."""
-    return f"{PurePath(place.file).name}:{place.line}" if place.line else ""

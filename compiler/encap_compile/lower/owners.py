@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from .. import ir, manifest
 from ..checks.common import finds_by_cgroup, owner_rules
-from ..diagnostics import Place
 from ..spec import ConnectRule, EgressRule, Scalar, Spec
 from .conditions import Conditions
-from .names import c_name, fnv1a, identifier, place_text, row_name_constant
+from .names import c_name, fnv1a, identifier, row_name_constant
 
 LEAST_CGROUPS = 1024  # entries: cgroups that come and go are in the map for a moment together
 OVERHEAD = "OWNER_OVERHEAD"  # constant: by how much packets may grow that sockets or cgroups choose for
@@ -29,24 +28,24 @@ def named_cgroups(spec: Spec) -> dict[str, ir.CgroupBit]:
     """Every cgroup that rules name, by its path, in the order written; the attached one has an empty path."""
     found: dict[str, ir.CgroupBit] = {}
 
-    def add(paths: Sequence[str], hooks: Sequence[str], place: Place) -> None:
+    def add(paths: Sequence[str], hooks: Sequence[str], place: str) -> None:
         for path in paths:
             level = path.count("/") + 1 if path else 0
             constant = f"CGROUP_BIT_{identifier(path) if path else 'ATTACHED'}"
             if any(c.constant == constant and c.path != path for c in found.values()):
                 constant += f"__{len(found)}"
-            known = found.setdefault(path, ir.CgroupBit(constant, path, len(found), level, (), place_text(place)))
+            known = found.setdefault(path, ir.CgroupBit(constant, path, len(found), level, (), place))
             found[path] = known._replace(hooks=tuple(sorted({*known.hooks, *hooks})))
 
     for rule in spec.egress.rules:
         matched = bool(rule.match.cgroup) or finds_by_cgroup(rule, spec)
         if matched or rule.socket:
             hooks = (*(MATCHED if matched else ()), *(MANAGED if rule.socket else ()))
-            add(rule.match.cgroup or ("",), hooks, rule.place)
+            add(rule.match.cgroup or ("",), hooks, rule.path)
     for connect in spec.connect:
         # A rule that lets pass in all cgroups is asked where others choose: elsewhere there is nothing to keep it from.
         if connect.choose or connect.match.cgroup or not any(c.choose for c in spec.connect):
-            add(connect.match.cgroup or ("",), CONNECTS, connect.place)
+            add(connect.match.cgroup or ("",), CONNECTS, connect.path)
     if guards(spec):
         hooks = (*(MARKED if spec.kernel < PACKET_NETNS_SINCE else ()), *GUARDED)
         for place, paths in _guarded(spec).items():
@@ -59,15 +58,15 @@ def guards(spec: Spec) -> bool:
     return spec.egress.unattached == "drop" and any(rule.targets or rule.reflect for rule in owner_rules(spec))
 
 
-def _guarded(spec: Spec) -> dict[Place, tuple[str, ...]]:
-    """The cgroups whose sockets are looked at, by the rule: none within another, which would count packets twice."""
-    named: dict[str, Place] = {}
+def _guarded(spec: Spec) -> dict[str, tuple[str, ...]]:
+    """The cgroups whose sockets are looked at, by the rule's path: none within another, which would count twice."""
+    named: dict[str, str] = {}
     for rule in owner_rules(spec):
         if rule.targets or rule.reflect:
             for path in rule.match.cgroup or ("",):
-                named.setdefault(path, rule.place)
+                named.setdefault(path, rule.path)
     outermost = [path for path in named if not any(_within(path, other) for other in named)]
-    found: dict[Place, tuple[str, ...]] = {}
+    found: dict[str, tuple[str, ...]] = {}
     for path in outermost:
         found[named[path]] = (*found.get(named[path], ()), path)
     return found
@@ -101,20 +100,21 @@ def choices(rule: EgressRule) -> tuple[ir.Choice, ...]:
 
 
 def _connect(rule: ConnectRule, conditions: Conditions) -> ir.ConnectRule:
-    choice = chosen = ""
+    chosen = table = row = ""
     if rule.choose is not None and rule.choose.row is not None:
         chosen = f"{rule.choose.table}/{rule.choose.row}"
+        table = table_constant(rule.choose.table)
         row = row_name_constant(rule.choose.table, rule.choose.row)
-        choice = f"(__u64){table_constant(rule.choose.table)} << 32 | {row}"
     met = conditions.of(rule.match, unseen=False)
     return ir.ConnectRule(
         rule.name,
         c_name(rule.name),
         rule.text,
-        place_text(rule.place),
+        rule.path,
         met,
-        choice,
         chosen,
+        table,
+        row,
         connect_rule_constant(rule.name),
         fnv1a(rule.name),
     )
@@ -139,9 +139,7 @@ def lower_owners(spec: Spec, stacks: Sequence[ir.Stack], conditions: Conditions)
         cgroup_capacity=max(LEAST_CGROUPS, 2 * len(cgroups)) + sum(table.capacity for table in keyed),
         tables=tuple(_table(spec, name, stacks) for name in dict.fromkeys(t.table for r in asking for t in r.socket)),
         rules=tuple(
-            ir.SocketRule(
-                rule.text, place_text(rule.place), tuple(cgroups[p].constant for p in rule.match.cgroup), choices(rule)
-            )
+            ir.SocketRule(rule.text, rule.path, tuple(cgroups[p].constant for p in rule.match.cgroup), choices(rule))
             for rule in asking
             if rule.socket
         ),
@@ -203,11 +201,8 @@ def owner_constants(spec: Spec, owners: ir.Owners, stacks: Sequence[ir.Stack]) -
         found.append(ir.NamedConstant(OVERHEAD, str(most_overhead(spec, stacks)), "bytes: the most that they may grow"))
     if owners.rules:
         found.append(ir.NamedConstant("SOCKET_LEVEL", f"{socket_level(spec.name):#010x}", "of setsockopt"))
-    place = place_text(remember.place)
     found.append(
-        ir.NamedConstant(
-            "OWNER_IDLE", f"{remember.idle}ULL", f"ns: {remember.idle / 1e9:g} s{f', {place}' if place else ''}"
-        )
+        ir.NamedConstant("OWNER_IDLE", f"{remember.idle}ULL", f"ns: {remember.idle / 1e9:g} s, egress.remember")
     )
     found.append(ir.NamedConstant("OWNER_OPENING", f"{OPENING}ULL", "ns: from a SYN until more is sent"))
     return ir.ConstantGroup("Whose packets are whose: cgroups, and what sockets may choose.", tuple(found))

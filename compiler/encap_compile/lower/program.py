@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import PurePath
 from typing import NamedTuple
 
 from .. import ir, manifest
@@ -21,7 +23,7 @@ from .fixed import fixed_rows
 from .host import HostValues
 from .ingress import lower_ingress, signature
 from .layouts import constant_groups
-from .names import c_name, place_text
+from .names import c_name
 from .owners import (
     CGROUP_MAP,
     SOCKET_MAP,
@@ -32,6 +34,7 @@ from .owners import (
     owner_constants,
 )
 from .reflection import flow_constants, flow_table, learning
+from .rooms import rooms, switches
 from .stacks import family_field
 from .tables import LoweredTable, lower_table, manifest_stack
 from .used_stacks import described_replies, lower_stacks, replies, table_families
@@ -158,22 +161,23 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         includes.append("encap_flow_key.h")
     if clamps_mss:
         includes.append("encap_syn.h")
-    if owners:
-        includes.append("encap_socket.h")
     fitting = fit_constants(spec, in_use, fit)
+    decapsulators = ingress.decapsulators if ingress else ()
     program = ir.Program(
         name=spec.name,
         c_name=c_name(spec.name),
         title=_title(in_use),
-        spec_file=place_text(spec.place._replace(line=1)).rsplit(":", 1)[0],
+        spec_file=PurePath(spec.path).name,
         kernel=".".join(map(str, spec.kernel)),
         compiler=compiler,
         includes=tuple(includes),
+        rooms=rooms(owners, ingress),
         constants=(
-            *constant_groups(in_use, frozenset(encapsulating), ingress.decapsulators if ingress else ()),
+            *constant_groups(in_use, frozenset(encapsulating), decapsulators, _compared(egress, decapsulators)),
             *([fitting] if fitting else []),
             *([FRAGMENTS] if packet.fragments else []),
             *([owner_constants(spec, owners, in_use)] if owners else []),
+            *switches(spec, owners, ingress, packet.mark),
             *([flow_constants(spec)] if remembers else []),
         ),
         stacks=tuple(in_use),
@@ -241,6 +245,12 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     )
     requires, release = required(described)
     return Lowered(program, replace(described, requires=requires, needs_release=release), prefix_files, contract)
+
+
+def _compared(egress: ir.EgressProgram, decapsulators: Iterable[ir.Decapsulator]) -> frozenset[str]:
+    """The overheads that are named where the larger of two counts."""
+    learns = [rule.learn for d in decapsulators for rule in d.rules if rule.learn]
+    return frozenset({e.larger for e in egress.encapsulators} | {n for x in learns for n in (x.larger, x.otherwise)})
 
 
 def _flows(program: ir.Program) -> tuple[str, ...]:

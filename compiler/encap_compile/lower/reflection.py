@@ -10,7 +10,7 @@ from ..checks.common import owner_rules
 from ..headers import catalogue
 from ..headers.model import Header, Receive
 from ..spec import EgressRule, Encapsulation, IngressRule, Spec
-from .names import c_name, place_text
+from .names import c_name
 from .stacks import received_value
 from .tables import VALUE_TYPES, row_id
 from .tails import option_of, received_option, word_count, words
@@ -223,7 +223,7 @@ def flow_constants(spec: Spec) -> ir.ConstantGroup:
     ]
     for rule in rules:
         assert rule.learn is not None
-        name, place = constant(rule.name), place_text(rule.learn.place)
+        name, place = constant(rule.name), f"{rule.path}.learn"
         found.append(ir.NamedConstant(name, f"{row_id(rule.name):#010x}", f"FNV-1a of the rule's name, {place}"))
         found.append(
             ir.NamedConstant(f"IDLE_{name}", f"{rule.learn.idle}ULL", f"ns: {rule.learn.idle / 1e9:g} s, {place}")

@@ -26,7 +26,7 @@ from ..headers.model import (
 from ..headers.room import instance_names, per_segment, room_flags
 from ..spec import Encapsulation, HeaderUse, OptionUse, Reference, Scalar, Spec, Value
 from ..values import parse
-from .names import c_name, member_name, place_text
+from .names import c_name, member_name
 from .tails import has_critical_option, has_tail, lower_tail, received_option, tail_length
 
 OPTION_HEAD = 4  # bytes
@@ -77,6 +77,12 @@ def written(use: HeaderUse, header: Header) -> dict[str, object]:
     return {name: v.value if isinstance(v, Scalar) else v for name, v in given_fields(use, header).items()}
 
 
+def _word(field: Field, use: HeaderUse, header: Header) -> str:
+    """What the spec calls a field."""
+    words = {catalogue.IP_FIELDS[w][header.name]: w for w in use.values} if use.name == "ip" else {}
+    return words.get(field.name, field.name)
+
+
 def lower_stack(
     number: int,
     encapsulation: Encapsulation,
@@ -92,9 +98,10 @@ def lower_stack(
     sizes = [sum(word.size for word in words) for words in layouts]
     behind = [sum(OPTION_HEAD + option.length for option in use.options) for use in uses]
     overhead = sum(sizes) + sum(behind)
-    lowered = _Stack(c_name(encapsulation.name), family, inner_families, row, spec)
+    lowered = _Stack(encapsulation, family, inner_families, row, spec)
     laid = list(zip(chain, layouts, strict=True))
     members = instance_names([header.name for header in chain])
+    paths = [f"{encapsulation.path}.{name}" for name in instance_names([use.name for use in uses])]
     layers = []
     offset = 0
     packed = False
@@ -102,7 +109,8 @@ def lower_stack(
         if not words:
             continue
         following = chain[position + 1] if position + 1 < len(chain) else None
-        layers.append(lowered.layer(members[position], use, header, words, following, offset, sizes[position]))
+        member, path = members[position], paths[position]
+        layers.append(lowered.layer(member, path, use, header, words, following, offset, sizes[position]))
         packed = packed or offset % max(ALIGNED[w.bits] for w in words) != 0
         offset += sizes[position] + behind[position]
     return ir.Stack(
@@ -117,10 +125,10 @@ def lower_stack(
         per_segment=per_segment(laid),
         inner_families=inner_families,
         title=" / ".join(h.name if words else f"bare {h.name}" for h, words in laid),
-        place=place_text(encapsulation.place),
+        place=encapsulation.path,
         packed=packed,
         bare=not layouts[-1],
-        tail=lowered.tail(uses, chain, members, layers),
+        tail=lowered.tail(uses, chain, members, paths, layers),
         apart=uses[0].name == "ip" and any(use.name in ("ip", *catalogue.FAMILIES) for use in uses[1:]),
         uses_hash=any(isinstance(p.source, ir.FromFlow) for layer in layers for w in layer.words for p in w.parts),
     )
@@ -130,10 +138,10 @@ class _Stack:
     """What all words of one stack share."""
 
     def __init__(
-        self, encapsulation: str, family: str, inner: tuple[str, ...], row: Mapping[str, str], spec: Spec
+        self, encapsulation: Encapsulation, family: str, inner: tuple[str, ...], row: Mapping[str, str], spec: Spec
     ) -> None:
-        """`encapsulation`: its name in the C."""
-        self.encapsulation, self.family, self.inner, self.row, self.spec = encapsulation, family, inner, row, spec
+        self.encapsulation = c_name(encapsulation.name)
+        self.family, self.inner, self.row, self.spec = family, inner, row, spec
 
     def constant_prefix(self, offset: int) -> str:
         """The outer IP header has constants of its own in each family; what follows it shares them."""
@@ -142,6 +150,7 @@ class _Stack:
     def layer(
         self,
         member: str,
+        path: str,
         use: HeaderUse,
         header: Header,
         words: tuple[Word, ...],
@@ -152,7 +161,7 @@ class _Stack:
         lowered = []
         for word in words:
             parts = tuple(
-                ir.Part(f.name, f.bits, word.shift(f.name), self.source(f, member, use, header, following, size))
+                ir.Part(f.name, f.bits, word.shift(f.name), self.source(f, member, path, use, header, following, size))
                 for f in word.fields
             )
             fixed = all(isinstance(p.source, ir.Literal) for p in parts)
@@ -176,12 +185,13 @@ class _Stack:
         self,
         field: Field,
         member: str,
+        path: str,
         use: HeaderUse,
         header: Header,
         following: Header | None,
         size: int,
     ) -> ir.Source:
-        """Where one field's value comes from, by its role."""
+        """Where one field's value comes from, by its role. `path` is the header's in the spec."""
         role = field.role
         given = given_fields(use, header)
         if isinstance(role, Constant):
@@ -204,11 +214,13 @@ class _Stack:
             return ir.LengthFrom(member, role.extent == "payload")
         value = given.get(field.name)
         if isinstance(role, NextProtocol):
-            return self.from_spec(field, value) if value is not None else self.next_protocol(role.space, following)
+            if value is None:
+                return self.next_protocol(role.space, following)
+            return self.from_spec(field, value, f"{path}.{field.name}")
         assert isinstance(role, FromSpec)
         if value is None:
             return self.keyword_or_literal(field, role.default, "")
-        return self.from_spec(field, value)
+        return self.from_spec(field, value, f"{path}.{_word(field, use, header)}")
 
     def next_protocol(self, space: str, following: Header | None) -> ir.Source:
         if following is not None:
@@ -218,9 +230,9 @@ class _Stack:
             return ir.Literal(numbers[self.inner[0]])
         return ir.ByInnerFamily(numbers["ipv4"], numbers["ipv6"], space)
 
-    def from_spec(self, field: Field, value: Value) -> ir.Source:
+    def from_spec(self, field: Field, value: Value, path: str) -> ir.Source:
         if isinstance(value, Scalar):
-            return self.keyword_or_literal(field, value.value, place_text(value.place))
+            return self.keyword_or_literal(field, value.value, path)
         if value.root == "packet":
             return ir.FromInner(value.path[0])
         if value.root == "host":
@@ -235,21 +247,26 @@ class _Stack:
         return ir.FromRow(f"field_{c_name(member)}", type_, mapped=type_ == "ip" and self.family == "ipv4")
 
     def tail(
-        self, uses: Sequence[HeaderUse], chain: Sequence[Header], members: Sequence[str], layers: Sequence[ir.Layer]
+        self,
+        uses: Sequence[HeaderUse],
+        chain: Sequence[Header],
+        members: Sequence[str],
+        paths: Sequence[str],
+        layers: Sequence[ir.Layer],
     ) -> ir.Tail | None:
         """The tail of the header that has one."""
-        used = zip(uses, chain, members, strict=True)
-        use, member = next(((u, m) for u, h, m in used if has_tail(u, h)), (None, ""))
+        used = zip(uses, chain, members, paths, strict=True)
+        use, member, path = next(((u, m, p) for u, h, m, p in used if has_tail(u, h)), (None, "", ""))
         if use is None:
             return None
-        return lower_tail(use, member, layers, self.encapsulation, lambda option: self.option(use, option))
+        return lower_tail(use, member, layers, self.encapsulation, path, lambda option: self.option(use, path, option))
 
-    def option(self, use: HeaderUse, option: OptionUse) -> ir.Source:
+    def option(self, use: HeaderUse, path: str, option: OptionUse) -> ir.Source:
         """Where the data of an option come from."""
         if isinstance(option.value, Reference) and option.value.root == "received":
             header, name = option.value.path
             return received_option(header, name, option.length // 4)
-        return self.from_spec(option_field(option), option.value)
+        return self.from_spec(option_field(option), option.value, f"{path}.options.{option.name}")
 
     def keyword_or_literal(self, field: Field, value: int | str | bool | None, place: str) -> ir.Source:
         if value in field.keywords:

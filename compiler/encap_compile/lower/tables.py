@@ -8,7 +8,7 @@ from typing import NamedTuple
 from .. import ir, manifest
 from ..checks import common
 from ..spec import Spec, Table
-from .names import c_name, fnv1a, member_name, place_text
+from .names import c_name, fnv1a, member_name
 
 LPM_WORDS = ("destination", "source")
 FAMILY_BITS = {"ipv4": 32, "ipv6": 128}
@@ -86,7 +86,7 @@ def lower_table(
     lowered = ir.TableMap(
         name=name,
         kind=kind,
-        place=place_text(table.place),
+        place=table.path,
         comment=_comment(table, kind),
         capacity=table.capacity,
         key=tuple(_c_member(t, m) for t, m in key),
@@ -244,4 +244,4 @@ def _comment(table: Table, kind: str) -> str:
         "hash": "exact" if not table.shape.prefix_lengths else "exact, for each promised prefix length",
         "fixed": "compiled in",
     }[kind]
-    return f"{table.name}: found by {found_by}, {how}"
+    return f"found by {found_by}, {how}"

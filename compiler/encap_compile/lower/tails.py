@@ -8,7 +8,7 @@ from .. import ir
 from ..headers import catalogue
 from ..headers.model import Field, Header, Opaque, Options
 from ..spec import HeaderUse, OptionUse
-from .names import c_name, place_text
+from .names import c_name
 
 HEAD = 4  # bytes of an option's head
 
@@ -48,9 +48,15 @@ def received_option(header: str, name: str, size: int) -> ir.FromRow:
 
 
 def lower_tail(
-    use: HeaderUse, member: str, layers: Sequence[ir.Layer], prefix: str, source: Callable[[OptionUse], ir.Source]
+    use: HeaderUse,
+    member: str,
+    layers: Sequence[ir.Layer],
+    prefix: str,
+    path: str,
+    source: Callable[[OptionUse], ir.Source],
 ) -> ir.Tail:
-    """The tail of the header that is `member` of the stack. `prefix` is its encapsulation's name in the C."""
+    """The tail of the header that is `member` of the stack. `prefix` is its encapsulation's name in the C, `path` the
+    header's in the spec."""
     header = catalogue.headers()[use.name]
     counted = header.tail_length()
     assert header.tail is not None and counted is not None
@@ -69,11 +75,13 @@ def lower_tail(
         received=f"{member}.{header.tail.name}",
         behind=tuple(layer.member for layer in layers[position + 1 :]),
         fixed=layers[position].offset + layers[position].size,
-        options=_options(use, role, prefix, source) if isinstance(role, Options) else None,
+        options=_options(use, role, prefix, f"{path}.options", source) if isinstance(role, Options) else None,
     )
 
 
-def _options(use: HeaderUse, role: Options, prefix: str, source: Callable[[OptionUse], ir.Source]) -> ir.Options:
+def _options(
+    use: HeaderUse, role: Options, prefix: str, path: str, source: Callable[[OptionUse], ir.Source]
+) -> ir.Options:
     return ir.Options(
         struct=f"options_{prefix}",
         options=tuple(
@@ -85,7 +93,7 @@ def _options(use: HeaderUse, role: Options, prefix: str, source: Callable[[Optio
                 words=option.length // 4,
                 source=source(option),
                 reason=f"{use.name}_option_{c_name(option.name)}",
-                place=place_text(option.place),
+                place=f"{path}.{option.name}",
             )
             for option in use.options
         ),

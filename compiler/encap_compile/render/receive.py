@@ -10,8 +10,6 @@ from ..lower.counters import refusal_member, refusals_member
 from .assignments import next_name
 from .conditions import PROTOCOLS, _prefix
 
-TAG = 4  # bytes of a priority tag
-
 
 class Body(NamedTuple):
     """What is done with the packets of an encapsulation, over IPv4, IPv6 or both, once the outer header is read."""
@@ -73,7 +71,7 @@ def _shared(d: ir.Decapsulator) -> tuple[object, ...]:
         [(layer.member, layer.struct) for layer in d.stack.layers[1:]],
         [check for check in d.checks if check.layer != first],
         d.lengths[1:],
-        [i for i in d.identifiers],
+        d.identifiers,
         "" if d.next_layer == first else d.next_layer,
         d.tagged,
         d.signature.port,
@@ -97,7 +95,7 @@ def _joined(text: str) -> str:
     return f"({text})" if " || " in text or " ? " in text else text
 
 
-# ---- recognised -------------------------------------------------------------------------------------------------------
+# ---- recognised ------------------------------------------------------------------------------------------------------
 
 
 def recognised(body: Body) -> list[tuple[str, ir.Decapsulator]]:
@@ -111,11 +109,9 @@ def recognised(body: Body) -> list[tuple[str, ir.Decapsulator]]:
 def _looks_like(decapsulators: Sequence[ir.Decapsulator]) -> str:
     d = decapsulators[0]
     ours = [_is_ours(other) for other in decapsulators]
-    numbers = d.signature.protocols
-    terms = [
-        "is_ip_in_ip(outer.protocol)" if len(numbers) > 1 else f"outer.protocol == {PROTOCOLS.get(numbers[0], str(numbers[0]))}",
-        f"({' || '.join(ours)})" if len(ours) > 1 else ours[0],
-    ]
+    numbers = [PROTOCOLS.get(p, str(p)) for p in d.signature.protocols]
+    protocol = f"outer.protocol == {numbers[0]}" if len(numbers) == 1 else "is_ip_in_ip(outer.protocol)"
+    terms = [protocol, f"({' || '.join(ours)})" if len(ours) > 1 else ours[0]]
     if d.signature.port >= 0:
         terms.insert(1, f"outer.dport == bpf_htons({d.signature.port_constant})")
     if d.marks:
@@ -176,7 +172,7 @@ def mark_condition(mark: ir.Mark) -> str:
     return terms[0] if len(terms) == 1 else f"({' || '.join(terms)})"
 
 
-# ---- validated --------------------------------------------------------------------------------------------------------
+# ---- validated -------------------------------------------------------------------------------------------------------
 
 
 def _at(layer: str, d: ir.Decapsulator) -> str:
@@ -188,7 +184,9 @@ def read_at_once(body: Body) -> tuple[str, str]:
     """(bytes that must be there behind the outer header, bytes that may follow) before any header is validated."""
     constant = body.stack.fixed_constant if body.has_headers else ""
     more = [f"{body.stack.tail.member}_MAX".upper()] if body.stack.tail else []
-    more += [f"sizeof(*{layer.member})" for layer in body.behind] + (["sizeof(struct vlan_tag)"] if body.first.tagged else [])
+    more += [f"sizeof(*{layer.member})" for layer in body.behind] + (
+        ["sizeof(struct vlan_tag)"] if body.first.tagged else []
+    )
     if not more:
         constant = f"{constant} + IPV4_HLEN" if constant else "IPV4_HLEN"
     return constant, " + ".join(more) or "0"
@@ -203,15 +201,13 @@ def word_checks(body: Body, behind: bool = False) -> list[str]:
         if check.layer == body.stack.layers[0].member or behind != bool(tail and check.layer in tail.behind):
             continue
         counter = counted(body, check.reason)
-        lines += [f"if ({_differs(check, d)})", f"\treturn refuse(&{counter}, skb);"]
+        lines += [f"if ({_differs(check, d)})", f"\treturn refuse(skb, {counter});"]
     return lines
 
 
 def counted(body: Body, reason: str) -> str:
-    """The counter of a reason for which packets of the encapsulation are refused."""
-    member = refusal_member(body.stack.encapsulation, reason)
-    _, library, name = member.partition(".")
-    return f"refused->{name}" if library else f"counters->{member}"
+    """Where the counter of a reason stands for which packets of the encapsulation are refused."""
+    return f"COUNTER({refusal_member(body.stack.encapsulation, reason)})"
 
 
 def _differs(check: ir.WordCheck, decapsulator: ir.Decapsulator) -> str:
@@ -296,7 +292,7 @@ def _host_order(word: str, bits: int) -> str:
     return f"{swap}({word})" if swap else word
 
 
-# ---- accepted ---------------------------------------------------------------------------------------------------------
+# ---- accepted --------------------------------------------------------------------------------------------------------
 
 
 def lookup_tables(body: Body) -> list[str]:
@@ -345,7 +341,7 @@ OUTER = {
 
 
 def learned_fields(rule: ir.IngressRule, body: Body) -> list[tuple[str, str]]:
-    """(member of struct learned, its value) of what a rule keeps; a field that only one family has is 0 in the other."""
+    """(member of struct learned, its value) of what a rule keeps. What only one family has is 0 in the other."""
     found: dict[str, str] = {}
     for d in body.decapsulators:
         learn = next(r.learn for r in d.rules if r.name == rule.name)

@@ -10,7 +10,7 @@ from ..diagnostics import Diagnostic, Severity
 COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 
 
-def write(diagnostics: Sequence[Diagnostic], stream: TextIO, texts: Mapping[str, str]) -> None:
+def write(diagnostics: Sequence[Diagnostic], stream: TextIO, texts: Mapping[str, str], program: str) -> None:
     """One `::error file=...::message` a line."""
     for d in diagnostics:
         properties = {

@@ -11,7 +11,7 @@ from ..diagnostics import Diagnostic, Place, Severity
 FORMAT_VERSION = 1
 
 
-def write(diagnostics: Sequence[Diagnostic], stream: TextIO, texts: Mapping[str, str]) -> None:
+def write(diagnostics: Sequence[Diagnostic], stream: TextIO, texts: Mapping[str, str], program: str) -> None:
     """`{"format_version": 1, "errors": N, "warnings": N, "diagnostics": [...]}`; a place is null when there is none."""
     stream.write(json.dumps(document(diagnostics), indent=2) + "\n")
 

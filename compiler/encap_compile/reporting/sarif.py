@@ -15,7 +15,7 @@ from ..diagnostics import Diagnostic, Place
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def write(diagnostics: Sequence[Diagnostic], stream: TextIO, texts: Mapping[str, str]) -> None:
+def write(diagnostics: Sequence[Diagnostic], stream: TextIO, texts: Mapping[str, str], program: str) -> None:
     """One run with the rules that were broken and a result for each diagnostic."""
     codes = sorted({d.code for d in diagnostics})
     index = {code: number for number, code in enumerate(codes)}

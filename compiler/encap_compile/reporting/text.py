@@ -13,14 +13,14 @@ WIDTH = 160  # a longer source line is shown in part
 COLOURS = {Severity.ERROR: "31", Severity.WARNING: "33", Severity.NOTE: "36"}
 
 
-def write(diagnostics: Sequence[Diagnostic], stream: TextIO, texts: Mapping[str, str]) -> None:
+def write(diagnostics: Sequence[Diagnostic], stream: TextIO, texts: Mapping[str, str], program: str) -> None:
     """Write all, with a summary line; nothing when there are none."""
     if not diagnostics:
         return
     sources = Sources(texts)
     style = _Style(stream.isatty() and "NO_COLOR" not in os.environ)
     blocks = ["\n".join(_block(d, sources, style)) for d in diagnostics]
-    stream.write("\n\n".join(blocks) + "\n\n" + _summary(diagnostics) + "\n")
+    stream.write("\n\n".join(blocks) + "\n\n" + _summary(diagnostics, program) + "\n")
 
 
 class _Style:
@@ -93,11 +93,11 @@ def _printable(text: str) -> str:
     return "".join(c if c == "\t" or c.isprintable() or c == "\u3000" else "\ufffd" for c in text)
 
 
-def _summary(diagnostics: Sequence[Diagnostic]) -> str:
+def _summary(diagnostics: Sequence[Diagnostic], program: str) -> str:
     counts = []
     for severity in Severity:
         count = sum(d.severity is severity for d in diagnostics)
         if count:
             counts.append(f"{count} {severity.value}{'s' if count > 1 else ''}")
     first = next((d for d in diagnostics if d.severity is Severity.ERROR), diagnostics[0])
-    return f"{', '.join(counts)}; `encap-compile explain {first.code}` says more"
+    return f"{', '.join(counts)}; `{program} explain {first.code}` says more"

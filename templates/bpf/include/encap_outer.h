@@ -19,7 +19,7 @@ struct outer {
 	__be16 frag_off; /* of IPv4 */
 	__be16 dport; /* of UDP; 0: not UDP, or a fragment that does not show its ports */
 	__u32 flow_label;
-	__u32 length; /* bytes, of IPv4 without options, of IPv6 with a tunnel encapsulation limit */
+	__u32 length; /* bytes: of IPv4 without options, of IPv6 with `extension` */
 	__u32 extension; /* bytes of the tunnel encapsulation limit */
 	__u32 end; /* where the next header begins: bytes behind the Ethernet header */
 	__u32 datagram; /* bytes of the packet, as the header says */
@@ -36,9 +36,9 @@ static __always_inline __be16 udp_port_at(const struct __sk_buff *skb, __u32 off
 }
 
 /*
- * Read an outer IPv4 header, and make `seen` bytes behind it readable. False: there is none. A later
- * fragment does not show its port. It is left alone: without the first, which is refused, it is
- * nothing.
+ * Read an outer IPv4 header, and make `seen` bytes behind it readable. False: there is none. A
+ * later fragment does not show its port. It is left alone: without the first, which is
+ * refused, it is nothing.
  */
 static __always_inline bool read_outer_ipv4(struct __sk_buff *skb, __u32 seen, struct outer *outer)
 {
@@ -67,8 +67,8 @@ static __always_inline bool read_outer_ipv4(struct __sk_buff *skb, __u32 seen, s
 }
 
 /*
- * Read an outer IPv6 header. False: there is none, or it has extension headers other than a tunnel
- * encapsulation limit: such a packet is somebody else's.
+ * Read an outer IPv6 header. False: there is none, or it has extension headers other than a
+ * tunnel encapsulation limit: such a packet is somebody else's.
  */
 static __always_inline bool read_outer_ipv6(struct __sk_buff *skb, __u32 seen, struct outer *outer)
 {
@@ -105,9 +105,9 @@ static __always_inline bool read_outer_ipv6(struct __sk_buff *skb, __u32 seen, s
 }
 
 /*
- * Read the outer header of a packet of either family. False: there is none. Of what only one family
- * has, clang would decide all that is asked later here, and the verifier would walk on once for each
- * answer: so it is kept from knowing these values.
+ * Read the outer header of a packet of either family. False: there is none. Of what only one
+ * family has, clang would decide all that is asked later here, and the verifier would walk on
+ * once for each answer: so it is kept from knowing these values.
  */
 static __always_inline bool read_outer(struct __sk_buff *skb, __u32 seen, struct outer *outer)
 {

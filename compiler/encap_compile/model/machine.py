@@ -1,0 +1,56 @@
+"""A machine that runs a program: what stays between packets."""
+
+from __future__ import annotations
+
+from .. import ir
+from ..identifiers import c_name
+from .constants import Constants
+from .egress import leave
+from .facts import Facts
+from .fit import Ends
+from .flows import FlowTable
+from .fragments import Key, Shown
+from .frame import Frame, Outcome
+from .ingress import receive
+from .run import Run
+
+
+class Machine:
+    """Runs the frames of one device through a program. What they leave behind is seen by those that follow.
+
+    `now` is the clock, in ns: advance it to let what is remembered become idle. The model has no sockets of its own: no
+    connection of this machine contradicts what a frame shows.
+    """
+
+    def __init__(self, program: ir.Program, facts: Facts, now: int = 1) -> None:
+        self.program, self.facts, self.now = program, facts, now
+        self.constants = Constants(program)
+        self.counters = {c.name: (c.place, c.text) for c in program.counters}
+        self.c_names = {rule.name: rule.c_name for rule in program.egress.rules}
+        self.stacks = {stack.name: stack for stack in program.stacks}
+        self.fragments: dict[Key, Shown] = {}
+        self.arrivals: dict[Ends, int] = {}
+        self.flows = self._flow_table()
+
+    def _flow_table(self) -> FlowTable | None:
+        if self.program.flows is None:
+            return None
+        number, seed = self.constants.number, self.facts.host["flow_seed"]
+        assert isinstance(seed, int)
+        owners = self.program.owners is not None
+        opening = number("OWNER_OPENING") if owners else 0
+        return FlowTable(number("FLOW_BUCKETS"), number("FLOW_WAYS"), seed, owners, opening)
+
+    def refusal(self, encapsulation: str, reason: str) -> str:
+        """The counter of a reason for which packets of an encapsulation are refused."""
+        return f"refused_{c_name(encapsulation)}__{reason}"
+
+    def egress(self, frame: Frame) -> Outcome:
+        """A frame that leaves by the device."""
+        run = Run.of(self, frame)
+        return run.end(leave(run))
+
+    def ingress(self, frame: Frame) -> Outcome:
+        """A frame that came in by the device."""
+        run = Run.of(self, frame)
+        return run.end(receive(run))

@@ -1,0 +1,54 @@
+"""The words of a received stack, where they stand in a frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .. import ir
+from .packet import ETHER
+
+
+@dataclass
+class Received:
+    """A stack as it came in. `extension`: bytes of options behind the outermost header; `tail`: of the variable part.
+
+    `options` are the data of the listed options that were found, by the members that hold them.
+    """
+
+    stack: ir.Stack
+    data: bytearray
+    extension: int = 0
+    tail: int = 0
+    options: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def fixed(self) -> int:
+        """The bytes before a tail, or of all headers."""
+        return self.stack.tail.fixed if self.stack.tail is not None else self.stack.overhead
+
+    def begins(self, member: str) -> int:
+        """Where a header begins in the frame."""
+        layers, tail = self.stack.layers, self.stack.tail
+        layer = next(x for x in layers if x.member == member)
+        at = ETHER + (0 if layer is layers[0] else self.extension)
+        if tail is None or member not in tail.behind:
+            return at + layer.offset
+        before = [x for x in layers if x.member in tail.behind and x.offset < layer.offset]
+        return at + tail.fixed + self.tail + sum(x.size for x in before)
+
+    def where(self, member: str, word: str) -> tuple[int, int]:
+        """(first byte in the frame, size) of a word."""
+        layer = next(x for x in self.stack.layers if x.member == member)
+        at = self.begins(member)
+        for w in layer.words:
+            if w.name == word:
+                return at, w.bits // 8
+            at += w.bits // 8
+        raise KeyError(f"{member}.{word}")
+
+    def raw(self, member: str, word: str) -> bytes:
+        at, size = self.where(member, word)
+        return bytes(self.data[at : at + size])
+
+    def number(self, member: str, word: str, shift: int = 0, bits: int = 128) -> int:
+        return int.from_bytes(self.raw(member, word), "big") >> shift & (1 << bits) - 1

@@ -1,0 +1,1 @@
+"""The model against the program: the same frames through both."""

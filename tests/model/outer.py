@@ -1,0 +1,190 @@
+"""Packets as another end of the tunnels sends them, by the catalogue's encoder, right in all or wrong in one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from random import Random
+
+from encap_compile import ir
+from encap_compile.headers.catalogue import headers
+from encap_compile.headers.encode import FieldValue, encode
+from encap_compile.headers.model import FromSpec, NextProtocol, Receive
+from encap_compile.model import Facts
+
+from .near import SIZES, Near
+
+LIMIT = bytes.fromhex("0004010401 0100".replace(" ", ""))  # what follows the next header of an encapsulation limit
+
+
+class Outers:
+    """Draws outer headers for a decapsulator."""
+
+    def __init__(self, random: Random, near: Near, program: ir.Program, facts: Facts) -> None:
+        self.random, self.near, self.facts = random, near, facts
+        self.program = program
+        self.decapsulators = program.ingress.decapsulators if program.ingress else ()
+
+    def wrap(self, inner: bytes) -> tuple[str, bytes]:
+        """(outer family, datagram)."""
+        decapsulator = self.random.choice(self.decapsulators)
+        stack = decapsulator.stack
+        given = [(layer.header, self._given(decapsulator, layer)) for layer in stack.layers]
+        if self.random.random() < 0.1:  # a header is missing, twice, or in another place
+            given = self._disordered(given)
+        try:
+            datagram = encode(given, inner, self.random.getrandbits(32))
+        except (ValueError, KeyError, OverflowError):
+            datagram = self.random.randbytes(64)
+        if stack.outer_family == "ipv6" and self.random.random() < 0.15:
+            datagram = self._limited(datagram)
+        if decapsulator.tagged and self.random.random() < 0.1:
+            datagram = self._tagged(datagram, stack)
+        return stack.outer_family, datagram
+
+    def _given(self, decapsulator: ir.Decapsulator, layer: ir.Layer) -> dict[str, FieldValue]:
+        header, stack = headers()[layer.header], decapsulator.stack
+        found: dict[str, FieldValue] = {}
+        sources = {p.name: p.source for w in layer.words for p in w.parts}
+        for word in layer.words:
+            for part in word.parts:
+                field = header.field(part.name)
+                source = sources.get(field.peer, part.source) if field.receive is Receive.EXCHANGE else part.source
+                settable = isinstance(field.role, FromSpec) or (
+                    isinstance(field.role, NextProtocol) and field.role.settable
+                )
+                if layer is stack.layers[0] and part.name == "source":
+                    found[part.name] = self._sender(decapsulator)
+                elif settable:
+                    value = self._value(decapsulator, layer, word, part, source)
+                    if value is not None:
+                        found[part.name] = value
+                if self.random.random() < 0.012:
+                    found[part.name] = self._other(found.get(part.name, 0), part.bits)
+        if self.random.random() < 0.2 and layer is stack.layers[0]:
+            found["ecn"] = self.random.getrandbits(2)
+        self._tail(found, stack, layer)
+        return found
+
+    def _other(self, value: FieldValue, bits: int) -> FieldValue:
+        number = int.from_bytes(value, "big") if isinstance(value, bytes) else value if isinstance(value, int) else 0
+        return self.random.choice((number ^ 1 << self.random.randrange(bits), self.random.getrandbits(bits)))
+
+    def _sender(self, decapsulator: ir.Decapsulator) -> bytes:
+        family = decapsulator.stack.outer_family
+        rule = self.random.choice(decapsulator.rules)
+        if self.random.random() < 0.08:
+            return self.near.address(family)
+        if rule.source_kind == "prefixes" and rule.source_prefixes:
+            return self.near.within(self.random.choice(rule.source_prefixes))
+        known = [a[-SIZES[family] :] for a in self.facts.sets.get(rule.source_map, ()) if self._is(a, family)]
+        prefixes = [p for p in self.facts.prefixes.get(rule.source_map, ()) if f"ipv{p.version}" == family]
+        if prefixes:
+            return self.near.within(self.random.choice(prefixes))
+        return self.random.choice(known) if known else self.near.address(family)
+
+    @staticmethod
+    def _is(address: bytes, family: str) -> bool:
+        return address.startswith(bytes(10) + b"\xff\xff") == (family == "ipv4")
+
+    def _value(
+        self, decapsulator: ir.Decapsulator, layer: ir.Layer, word: ir.WordLayout, part: ir.Part, source: ir.Source
+    ) -> FieldValue | None:
+        random = self.random
+        for found in decapsulator.identifiers:
+            if (found.layer, found.word, found.shift) == (layer.member, word.name, part.shift):
+                keys = [key[0] for key in self.facts.tables[found.table].by_key if isinstance(key[0], int)]
+                number = random.choice(keys) + random.choice((0, 0, 0, 0, 0, 1, -1)) if keys else 0
+                return number & (1 << part.bits) - 1
+        if isinstance(source, ir.Literal):
+            return source.value
+        if isinstance(source, ir.FromHost):
+            return self.facts.host[source.member]
+        if isinstance(source, ir.FromInner):
+            return random.getrandbits(part.bits)
+        if isinstance(source, ir.FromRow | ir.FromFlow):
+            return random.getrandbits(part.bits)
+        return None
+
+    def _tail(self, found: dict[str, FieldValue], stack: ir.Stack, layer: ir.Layer) -> None:
+        tail, random = headers()[layer.header].tail, self.random
+        if tail is None or (random.random() < 0.2 and stack.tail is None):
+            return
+        if stack.tail is None or stack.tail.layer != layer.member or stack.tail.options is None:
+            if stack.tail is not None or random.random() < 0.1:
+                try:
+                    found[tail.name] = random.randbytes(4 * random.choice((0, 0, 1, 2, 3, 8, 31)))
+                except ValueError:
+                    return
+            return
+        options = [(o.head >> 16, o.head >> 8 & 0xFF, self._option(stack, o)) for o in stack.tail.options.options]
+        random.shuffle(options)
+        if random.random() < 0.3:
+            options.insert(
+                random.randrange(len(options) + 1), (random.getrandbits(16), random.choice((1, 0x80, 2)), bytes(4))
+            )
+        if random.random() < 0.1 and options:
+            options.pop(random.randrange(len(options)))
+        if random.random() < 0.1 and options:
+            class_, type_, data = options.pop(random.randrange(len(options)))
+            options.append((class_ ^ random.choice((0, 1)), type_ ^ random.choice((0, 0x80)), data + bytes(4)))
+        if random.random() < 0.05 and options:
+            options.append(random.choice(options))
+        found[tail.name] = options
+
+    def _option(self, stack: ir.Stack, option: ir.Option) -> bytes:
+        size, random = 4 * option.words, self.random
+        for decapsulator in self.decapsulators:
+            for found in decapsulator.identifiers:
+                if not found.layer and found.word == option.member:
+                    keys = [key[0] for key in self.facts.tables[found.table].by_key if isinstance(key[0], int)]
+                    if keys and random.random() < 0.9:
+                        return random.choice(keys).to_bytes(size, "big")
+        if isinstance(option.source, ir.Literal) and random.random() < 0.9:
+            return option.source.value.to_bytes(size, "big")
+        return random.randbytes(size)
+
+    def _disordered(self, given: list[tuple[str, dict[str, FieldValue]]]) -> list[tuple[str, Mapping[str, FieldValue]]]:
+        found: list[tuple[str, Mapping[str, FieldValue]]] = list(given)
+        at = self.random.randrange(len(found))
+        names = sorted(n for n in headers() if n not in SIZES)
+        change = self.random.choice(("missing", "twice", "other"))
+        if change == "missing" and at:
+            found.pop(at)
+        elif change == "twice":
+            found.insert(at, found[at])
+        else:
+            found.insert(at + 1, (self.random.choice(names), {}))
+        return found
+
+    def _limited(self, datagram: bytes) -> bytes:
+        """An IPv6 datagram with a tunnel encapsulation limit, sometimes a wrong one."""
+        option = bytes([datagram[6]]) + LIMIT
+        if self.random.random() < 0.3:
+            option = self.near.flipped(option)
+        length = min(int.from_bytes(datagram[4:6], "big") + 8, 0xFFFF)
+        return datagram[:4] + length.to_bytes(2, "big") + b"\x3c" + datagram[7:40] + option + datagram[40:]
+
+    def _tagged(self, datagram: bytes, stack: ir.Stack) -> bytes:
+        """A tag in the inner frame, of VLAN 0 or another. The lengths do not always fit then."""
+        layer = next(x for x in stack.layers if x.header == "ethernet")
+        at = layer.offset + 12
+        control = self.random.choice((0, 0x2000, 0xE000, 1, 0x0FFF))
+        tag = self.random.choice((b"\x81\x00", b"\x88\xa8", b"\x81\x01")) + control.to_bytes(2, "big")
+        changed = bytearray(datagram[:at] + tag + datagram[at:])
+        for other in stack.layers:
+            place = other.offset
+            for word in other.words:
+                if any(isinstance(p.source, ir.LengthFrom) for p in word.parts) and self.random.random() < 0.97:
+                    number = int.from_bytes(changed[place : place + 2], "big") + 4 & 0xFFFF
+                    changed[place : place + 2] = number.to_bytes(2, "big")
+                place += word.bits // 8
+        if stack.outer_family == "ipv4" and self.random.random() < 0.97:
+            _mend(changed)
+        return bytes(changed)
+
+
+def _mend(datagram: bytearray) -> None:
+    from .inner import checksum
+
+    datagram[10:12] = b"\0\0"
+    datagram[10:12] = checksum(bytes(datagram[:20])).to_bytes(2, "big")

@@ -1,0 +1,76 @@
+"""An example's program in the kernel, and the model of it, with the same host values and rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from encap_compile import ir
+from encap_compile.diagnostics import Findings
+from encap_compile.model import Facts, Frame, Machine, facts_of, host_values
+from encap_compile.pipeline import check_spec, compile_spec
+from encap_compile.rows import read_prefixes
+
+from ..packets.datapath import MAC, Datapath
+from ..packets.datapath import Outcome as Ran
+
+LRU_MAPS = ("fragments", "arrivals")  # where the kernel gives up entries before they are full
+SETTINGS = {  # what each machine must say, beside its device
+    "vxlan-overlay": (f"vtep_mac={MAC}",),
+    "gue-edge": ("gateway=198.51.100.1",),
+}
+
+
+@dataclass
+class Pair:
+    name: str
+    program: ir.Program
+    facts: Facts
+    machine: Machine
+    datapath: Datapath
+
+    def run(self, hook: str, frame: Frame) -> Ran:
+        run = self.datapath.egress if hook == "egress" else self.datapath.ingress
+        return run(frame.data, frame.mark, frame.gso_size, frame.gso_segs)
+
+    def expect(self, hook: str, frame: Frame) -> Ran:
+        """What the model says, in the words of the program's outcome."""
+        self.machine.now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        outcome = self.machine.egress(frame) if hook == "egress" else self.machine.ingress(frame)
+        self.steps = outcome.steps
+        return Ran(str(outcome.verdict), outcome.data, outcome.mark, dict(outcome.counted))
+
+    def forget(self) -> None:
+        """Empty the maps in which the kernel may give up entries early, on both sides."""
+        for name in LRU_MAPS:
+            if name in self.datapath.map_names:
+                with self.datapath.map(name) as map_:
+                    map_.delete(map_.entries().keys)
+        self.machine.fragments.clear()
+        self.machine.arrivals.clear()
+
+    def mutated(self, program: ir.Program) -> None:
+        """Give the model another program than the kernel has."""
+        self.machine = Machine(program, self.facts)
+
+
+def facts_for(datapath: Datapath, bundle: Path) -> Facts:
+    manifest = datapath.manifest
+    findings = Findings()
+    prefixes = {s.map: read_prefixes(str(bundle / s.file), findings) for s in manifest.prefix_sets}
+    assert not findings.all
+    return facts_of(manifest, host_values(manifest.host_layout, datapath.host), datapath.rows, prefixes)
+
+
+def load_pair(
+    spec: Path, out: Path, settings: tuple[str, ...] = (), more: Mapping[str, str] | None = None, mtu: int = 1500
+) -> Pair:
+    """Compile a spec and load it. `more` are rows to add: table -> CSV lines."""
+    _, lowered, _, _ = check_spec(str(spec))
+    compile_spec(str(spec), out)
+    bundle = out / lowered.program.name
+    datapath = Datapath(bundle, mtu=mtu, settings=settings, more=more)
+    facts = facts_for(datapath, bundle)
+    return Pair(lowered.program.name, lowered.program, facts, Machine(lowered.program, facts), datapath)

@@ -1,0 +1,49 @@
+"""Random frames through the model and the program: one verdict, the same bytes, the same counters.
+
+20 000 frames over all examples, or as many as ENCAP_MODEL_PACKETS says; ENCAP_MODEL_SEED gives others.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .generate import Generator
+from .pair import Pair
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = sorted(p.stem for p in (ROOT / "examples").glob("*.yaml"))
+PACKETS = int(os.environ.get("ENCAP_MODEL_PACKETS", "20000"))
+SEED = int(os.environ.get("ENCAP_MODEL_SEED", "1"))
+UNTIL_FORGET = 500  # frames until what the kernel may give up early is emptied
+
+
+def differences(pair: Pair, seed: int, count: int, most: int = 1) -> list[str]:
+    """What differs, in words; as many as `most` are looked for."""
+    generator, found = Generator(seed, pair.program, pair.facts), []
+    for number in range(count):
+        if number % UNTIL_FORGET == 0:
+            pair.forget()
+        hook, frame = generator.draw()
+        expected, ran = pair.expect(hook, frame), pair.run(hook, frame)
+        if expected == ran:
+            continue
+        found.append(
+            f"{pair.name}, seed {seed}, frame {number}, {hook}: mark {frame.mark:#x} gso {frame.gso_size} "
+            f"{frame.gso_segs}\n  {frame.data.hex()}\n"
+            f"  model   {expected.verdict} mark {expected.mark:#x} {expected.counted}\n    {expected.frame.hex()}\n"
+            f"  program {ran.verdict} mark {ran.mark:#x} {ran.counted}\n    {ran.frame.hex()}\n"
+            + "".join(f"    {step}\n" for step in pair.steps)
+        )
+        if len(found) == most:
+            break
+    return found
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_no_difference(pairs: Callable[[str], Pair], example: str) -> None:
+    found = differences(pairs(example), SEED, PACKETS // len(EXAMPLES))
+    assert not found, "\n".join(found)
