@@ -312,6 +312,8 @@ class Outcome:
         try:
             work()
         except DiagnosedError as error:
+            if error.__cause__ is not None:  # the system refuses: it would do so for the next spec
+                raise
             self.diagnostics += error.diagnostics
             # A wrong spec outranks a stale artifact: there is nothing to compare with.
             self.exit = error.exit_code if self.exit in (Exit.DONE, Exit.DRIFT) else self.exit
