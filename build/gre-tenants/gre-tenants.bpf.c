@@ -79,6 +79,23 @@ struct host {
 
 const volatile struct host host SEC(".rodata.host") = {};
 
+/* endpoints.keys: found by received.gre.key, exact */
+struct key_keys {
+	__u32 received_gre_key;
+};
+
+struct row_keys {
+	__u32 field_mark;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1000);
+	__type(key, struct key_keys);
+	__type(value, struct row_keys);
+} table_keys SEC(".maps");
+
 /* endpoints.tenants: found by mark, destination, exact, for each promised prefix length */
 struct key_tenants {
 	__u32 prefixlen; /* significant bits of what follows */
@@ -99,23 +116,6 @@ struct {
 	__type(key, struct key_tenants);
 	__type(value, struct row_tenants);
 } table_tenants SEC(".maps");
-
-/* endpoints.keys: found by received.gre.key, exact */
-struct key_keys {
-	__u32 received_gre_key;
-};
-
-struct row_keys {
-	__u32 field_mark;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1000);
-	__type(key, struct key_keys);
-	__type(value, struct row_keys);
-} table_keys SEC(".maps");
 
 /* ends_tenants__at_gateway: ends of tunnels: tenants.gateway */
 struct {

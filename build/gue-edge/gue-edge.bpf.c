@@ -81,10 +81,10 @@ _Static_assert(offsetof(struct stack_gue_ipv6, gue) + sizeof(struct gue_header) 
  */
 struct host {
 	__u32 mtu; /* host.uplink.mtu */
-	__be32 value_address__ipv4; /* host.address */
 	__be32 value_gateway__ipv4; /* host.gateway */
-	struct ipv6_address value_address__ipv6; /* host.address */
+	__be32 value_address__ipv4; /* host.address */
 	struct ipv6_address value_gateway__ipv6; /* host.gateway */
+	struct ipv6_address value_address__ipv6; /* host.address */
 	__u32 flow_seed; /* secret, the same until the next boot */
 	__u8 identity[32]; /* which bundle this is: for `encapctl status` */
 };
