@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..diagnostics import Exit
-from .context import Context, write_json
+from .context import Context, report, write_json
 from .options import BPFFS, BUNDLE, format_option, look
 
 
@@ -20,6 +20,8 @@ def stats_command(context: Context, bundle: Path, bpffs: str, format_: str) -> i
     """Show the counters of every rule and reason. Exit 3 if the bundle's programs do not run."""
     context.format = format_
     found = look(bundle, bpffs, format_)
+    if found.unreadable is not None:
+        report([found.unreadable.diagnostic(found.name)], context)
     if format_ == "json":
         write_json(found.counters_document())
     else:
