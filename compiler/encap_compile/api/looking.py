@@ -42,7 +42,8 @@ class Status(Record):
     """What is in force of a bundle. `drift` says, a sentence each, what is not as it was applied.
 
     `identity` is that of what was applied, None before an apply has finished. `up` says whether our program is on
-    every hook that should have it. `cgroups` has the number of each, None as long as it is not there.
+    every hook that should have it. `cgroups` has the number of each, None as long as it is not there. `diagnostics` says
+    what could not be read, so that only the kernel was asked.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Status(Record):
     hooks: tuple[HookState, ...]
     counters: tuple[CounterTotal, ...]
     cgroups: Mapping[str, int | None]
+    diagnostics: tuple[Diagnostic, ...]
     _status: states.Status = field(repr=False, compare=False)
 
     def text(self) -> str:
@@ -219,5 +221,6 @@ def _status(found: states.Status) -> Status:
         hooks=tuple(hooks),
         counters=tuple(CounterTotal(c.name, packets, size, c.text) for c, packets, size in found.counters),
         cgroups={path: number or None for path, number in found.cgroups.items()},
+        diagnostics=(found.unreadable.diagnostic(found.name),) if found.unreadable else (),
         _status=found,
     )

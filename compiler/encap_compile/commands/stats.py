@@ -20,8 +20,7 @@ def stats_command(context: Context, bundle: Path, bpffs: str, format_: str) -> i
     """Show the counters of every rule and reason. Exit 3 if the bundle's programs do not run."""
     context.format = format_
     found = look(bundle, bpffs, format_)
-    if found.unreadable is not None:
-        report([found.unreadable.diagnostic(found.name)], context)
+    report(found.diagnostics, context)
     if format_ == "json":
         write_json(found.counters_document())
     else:
