@@ -19,8 +19,7 @@ from .erase import erase
 from .kept_folder import concerns_this_namespace, is_kept
 from .observe import Observed, state_of
 from .paths import Paths
-from .state import State
-from .state_files import load, save
+from .state import State, load, save
 
 
 def with_former(paths: Paths, wanted: str) -> Paths:
