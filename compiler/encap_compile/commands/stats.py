@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..diagnostics import Exit
-from .context import Context, write_json
+from .context import Context, report, write_json
 from .options import BPFFS, BUNDLE, format_option, look
 
 
@@ -23,6 +23,8 @@ def stats_command(context: Context, bundle: Path, bpffs: str, format_: str) -> i
     from ..views.status_view import counters_document, counters_text
 
     found = look(bundle, bpffs, format_)
+    if found.unreadable is not None:
+        report([found.unreadable.diagnostic(found.name)], context)
     if format_ == "json":
         write_json(counters_document(found))
     else:
