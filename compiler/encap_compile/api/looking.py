@@ -42,8 +42,8 @@ class Status(Record):
     """What is in force of a bundle. `drift` says, a sentence each, what is not as it was applied.
 
     `identity` is that of what was applied, None before an apply has finished. `up` says whether our program is on
-    every hook that should have it. `cgroups` has the number of each, None as long as it is not there. `diagnostics` says
-    what could not be read, so that only the kernel was asked.
+    every hook that should have it. `cgroups` has the number of each, None as long as it is not there. `diagnostics`
+    says what could not be read, so that only the kernel was asked.
     """
 
     name: str
