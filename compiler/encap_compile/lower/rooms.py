@@ -21,10 +21,7 @@ def rooms(owners: ir.Owners | None, ingress: ir.IngressProgram | None) -> tuple[
     return tuple(name for name, needed in found.items() if needed)
 
 
-def switches(
-    spec: Spec, owners: ir.Owners | None, ingress: ir.IngressProgram | None, mark: bool
-) -> tuple[ir.ConstantGroup, ...]:
-    """`mark`: whether a packet's mark is known to the rules."""
+def switches(spec: Spec, owners: ir.Owners | None, ingress: ir.IngressProgram | None) -> tuple[ir.ConstantGroup, ...]:
     major, minor = spec.kernel
     found = []
     if owners or (ingress and ingress.decapsulators):
@@ -36,7 +33,6 @@ def switches(
         found += [
             _switch("CONNECT_NESTED", owners.nests, "a cgroup of the connect rules lies in another"),
             _switch("MARKS_SOCKETS", owners.guard and owners.marks, "before 6.13: packets do not tell their netns"),
-            _switch("PACKET_HAS_MARK", mark, "rules ask for the mark"),
         ]
     return (ir.ConstantGroup("What the library is built for.", tuple(found)),) if found else ()
 
