@@ -122,6 +122,7 @@ GENERATOR = ("documents", "frontend", "headers", "lower", "render", "rows", "too
 GENERATOR_DATA = ("templates", "schemas/presets")
 GENERATOR_FILES = (
     "bundle.py",
+    "fnv.py",
     "inline_rows.py",
     "ir.py",
     "manifest.py",
