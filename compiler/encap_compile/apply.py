@@ -61,7 +61,7 @@ def apply(request: Request) -> Applied:
         planned = plan(request, bundle)
         if planned.refused:
             raise DiagnosedError(planned.refused, planned.refusal)
-        if planned.changed:
+        if planned.touches:
             with ExitStack() as stack:
                 _carry_out(planned, stack)
         else:
@@ -228,7 +228,7 @@ def _carry_counters(planned: Plan, state: State, pins: dict[str, str]) -> State:
 
 
 def _remember(planned: Plan) -> None:
-    """Where nothing changes in the kernel, what was asked for may still differ: settings, files, places in the spec."""
+    """Where nothing changes in the kernel, what was asked for may still differ: settings, files, texts for people."""
     before = planned.observed.state
     if before is None:
         return

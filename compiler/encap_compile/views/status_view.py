@@ -61,6 +61,7 @@ def status_document(status: Status) -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         "name": status.name,
         "identity": status.manifest.identity if status.manifest else None,
+        "program": status.manifest.runs if status.manifest else None,
         "applied_at": status.state.applied_at if status.state else None,
         "kernel": kernel_release(),
         "up": status.up,
