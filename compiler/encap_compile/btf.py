@@ -5,8 +5,8 @@ https://docs.kernel.org/bpf/btf.html
 
 from __future__ import annotations
 
+import struct
 from struct import Struct
-from struct import error as StructError
 from typing import NamedTuple
 
 from .elf import MalformedObjectError, text_at
@@ -41,7 +41,7 @@ def map_definitions(data: bytes) -> dict[str, dict[str, int]]:
     """
     try:
         return _Types(data).maps()
-    except (StructError, IndexError, UnicodeDecodeError) as error:
+    except (struct.error, IndexError, UnicodeDecodeError) as error:
         raise MalformedObjectError(f"type information that cannot be read: {error}") from None
 
 

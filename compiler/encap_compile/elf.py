@@ -1,12 +1,12 @@
 """A relocatable ELF object of eBPF, as far as it says what runs: sections, symbols, relocations.
 
-Little endian, 64 bits, as clang writes for `bpfel`. Reading needs no libbpf, so that the compiler and the loader share it.
+Little endian, 64 bits, as clang writes for `bpfel`. Reading needs no libbpf, so that the compiler can.
 """
 
 from __future__ import annotations
 
+import struct
 from struct import Struct
-from struct import error as StructError
 from typing import NamedTuple
 
 PROGBITS, SYMTAB, RELA, NOBITS, REL = 1, 2, 4, 8, 9  # section types
@@ -70,7 +70,7 @@ def read_elf(data: bytes) -> ElfObject:
     """Raises MalformedObjectError."""
     try:
         return _read(data)
-    except (StructError, IndexError, UnicodeDecodeError) as error:
+    except (struct.error, IndexError, UnicodeDecodeError) as error:
         raise MalformedObjectError(f"not an object of eBPF: {error}") from None
 
 

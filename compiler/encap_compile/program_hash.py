@@ -1,8 +1,8 @@
 """The hash of what runs: two bundles of one hash are the same to the kernel and to packets.
 
-It is over instructions and what they refer to, initial data, the definitions of maps and the meaning of their bytes, and
-the layout of the host values. No comment, text for people, name or version of a tool, and no debug information is in
-it: where only those differ, nothing is replaced on a machine.
+It is over instructions and what they refer to, initial data, the definitions of maps and the meaning of their bytes,
+and the layout of host values. No comment, text for people, name or version of a tool, or debug information is in it:
+where only those differ, nothing is replaced on a machine.
 """
 
 from __future__ import annotations
