@@ -1,4 +1,4 @@
-"""Every JSON document of encapctl in its different shapes: they are made here, and `Wire.ctl` holds each to its schema."""
+"""Every JSON document of encapctl in its different shapes: made here, and held to its schema by `Wire.ctl`."""
 
 from __future__ import annotations
 
