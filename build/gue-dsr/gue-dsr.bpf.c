@@ -101,81 +101,8 @@ static __always_inline struct counters *counters_of_this_cpu(void)
 	return bpf_map_lookup_elem(&counters, &only);
 }
 
-/* What the rules and the headers want to know of an IP packet. */
-struct packet {
-	bool is_ipv4;
-	struct ip_address saddr;
-	struct ip_address daddr;
-};
-
-/*
- * What was found goes through a map. On the stack the verifier would remember every value that each
- * way through the headers can leave, and walk all rules once for each; what comes out of a map may
- * be anything.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct packet);
-} scratch SEC(".maps");
-
-static __always_inline struct packet *through_scratch(const struct packet *found)
-{
-	__u32 only = 0;
-	struct packet *packet = bpf_map_lookup_elem(&scratch, &only);
-
-	if (packet)
-		*packet = *found;
-	return packet;
-}
-
-/* Read the IPv4 header at `offset`. False: there is none. */
-static __always_inline bool parse_ipv4(
-	const struct __sk_buff *skb, __u32 offset, struct packet *packet)
-{
-	const struct ipv4_header *ip = packet_data(skb) + offset;
-	__u32 header_length;
-
-	if ((void *)(ip + 1) > packet_end(skb))
-		return false;
-	header_length = (ip->version_ihl & 0x0f) * 4;
-	if (ip->version_ihl >> 4 != 4 || header_length < sizeof(*ip))
-		return false;
-	packet->is_ipv4 = true;
-	packet->saddr = mapped_ipv4(ip->saddr);
-	packet->daddr = mapped_ipv4(ip->daddr);
-	return true;
-}
-
-/* Read the IPv6 header at `offset`. False: there is none. */
-static __always_inline bool parse_ipv6(
-	const struct __sk_buff *skb, __u32 offset, struct packet *packet)
-{
-	const struct ipv6_header *ip = packet_data(skb) + offset;
-
-	if ((void *)(ip + 1) > packet_end(skb))
-		return false;
-	if (*(const __u8 *)ip >> 4 != 6)
-		return false;
-	packet->saddr = from_ipv6(&ip->saddr);
-	packet->daddr = from_ipv6(&ip->daddr);
-	return true;
-}
-
-/*
- * Parse the packet within one that came in. NULL: there is none. No part of its caller, because
- * what clang keeps of it for each encapsulation would fill the stack.
- */
-static __noinline struct packet *parse_inner(
-	const struct __sk_buff *skb, __u32 offset, bool is_ipv4)
-{
-	struct packet found = {};
-
-	if (is_ipv4 ? !parse_ipv4(skb, offset, &found) : !parse_ipv6(skb, offset, &found))
-		return NULL;
-	return through_scratch(&found);
-}
+#define PACKET_NEEDS (0)
+#include "encap_packet.h"
 
 /*
  * How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would
@@ -334,22 +261,21 @@ SEC("tc")
 int gue_dsr__egress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
-	struct packet found = {};
-	struct packet *packet;
+	struct packet *packet = current_packet();
 	bool parsed;
 
-	if (!counters)
+	if (!counters || !packet)
 		return TC_ACT_SHOT;
 	fit_arrivals(skb);
 	/* The rules see IPv4 and IPv6; everything else passes. */
 	switch (skb->protocol) {
 	case bpf_htons(ETH_P_IP):
 		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_ipv4(skb, ETH_HLEN, &found);
+		parsed = parse_packet(skb, ETH_HLEN, true);
 		break;
 	case bpf_htons(ETH_P_IPV6):
 		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_ipv6(skb, ETH_HLEN, &found);
+		parsed = parse_packet(skb, ETH_HLEN, false);
 		break;
 	default:
 		count(&counters->egress_other, skb);
@@ -359,9 +285,6 @@ int gue_dsr__egress(struct __sk_buff *skb)
 		count(&counters->egress_malformed, skb);
 		return TC_ACT_SHOT;
 	}
-	packet = through_scratch(&found);
-	if (!packet)
-		return TC_ACT_SHOT;
 	return apply_rules(skb, packet, counters);
 }
 
@@ -481,8 +404,8 @@ static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct co
 		return refuse(&counters->refused_gue.gso, skb);
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_gue.length, skb);
-	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
-	if (!packet)
+	packet = current_packet();
+	if (!packet || !parse_packet(skb, ETH_HLEN + overhead, inner_is_ipv4))
 		return refuse(&counters->refused_gue.payload, skb);
 
 	/* ingress.rules.from-lb */
@@ -637,8 +560,8 @@ static __always_inline int decapsulate_gue_ipv6(
 		return refuse(&counters->refused_gue.gso, skb);
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_gue.length, skb);
-	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
-	if (!packet)
+	packet = current_packet();
+	if (!packet || !parse_packet(skb, ETH_HLEN + overhead, inner_is_ipv4))
 		return refuse(&counters->refused_gue.payload, skb);
 
 	/* ingress.rules.from-lb */

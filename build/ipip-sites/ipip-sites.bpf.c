@@ -146,136 +146,9 @@ static __always_inline struct counters *counters_of_this_cpu(void)
 	return bpf_map_lookup_elem(&counters, &only);
 }
 
-/* What the rules and the headers want to know of an IP packet. */
-struct packet {
-	bool is_ipv4;
-	__u8 protocol;
-	__u8 dscp;
-	__u8 ecn;
-	bool discovery; /* neighbour discovery, RFC 4861 */
-	struct ip_address saddr;
-	struct ip_address daddr;
-	__u32 length; /* bytes, from the IP header on */
-	__u32 transport; /* where the transport header begins in the packet's data; 0: not seen */
-	/* the counter of the rule that chose the packet: its offset in struct counters */
-	__u32 chosen;
-};
-
-/*
- * What was found goes through a map. On the stack the verifier would remember every value that each
- * way through the headers can leave, and walk all rules once for each; what comes out of a map may
- * be anything.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct packet);
-} scratch SEC(".maps");
-
-static __always_inline struct packet *through_scratch(const struct packet *found)
-{
-	__u32 only = 0;
-	struct packet *packet = bpf_map_lookup_elem(&scratch, &only);
-
-	if (packet)
-		*packet = *found;
-	return packet;
-}
-
-/* Read the IPv4 header at `offset`. False: there is none. */
-static __always_inline bool parse_ipv4(
-	const struct __sk_buff *skb, __u32 offset, struct packet *packet)
-{
-	const struct ipv4_header *ip = packet_data(skb) + offset;
-	__u32 header_length;
-
-	if ((void *)(ip + 1) > packet_end(skb))
-		return false;
-	header_length = (ip->version_ihl & 0x0f) * 4;
-	if (ip->version_ihl >> 4 != 4 || header_length < sizeof(*ip))
-		return false;
-	packet->is_ipv4 = true;
-	packet->saddr = mapped_ipv4(ip->saddr);
-	packet->daddr = mapped_ipv4(ip->daddr);
-	packet->protocol = ip->protocol;
-	packet->dscp = ip->tos >> IPV4_DSCP_SHIFT;
-	packet->ecn = ip->tos & IP_ECN_MASK;
-	packet->length = skb->len - offset;
-	if (!(ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET)))
-		packet->transport = offset + header_length;
-	return true;
-}
-
-/*
- * Find the transport header behind the extension headers (RFC 8200, section 4). A chain that is
- * longer than any in use, or cut off, leaves the protocol unseen: it may be any.
- */
-static __always_inline void parse_ipv6_chain(
-	const struct __sk_buff *skb, __u32 offset, __u8 hop_limit, struct packet *packet)
-{
-	/* A loop to the verifier too (5.3): unrolled, it would be a third of the program. */
-#pragma clang loop unroll(disable)
-	for (int i = 0; i <= IPV6_EXTENSIONS_MAX; i++) {
-		const struct ipv6_extension *extension = packet_data(skb) + offset;
-
-		switch (packet->protocol) {
-		case IPPROTO_HOPOPTS:
-		case IPPROTO_ROUTING:
-		case IPPROTO_DSTOPTS:
-			if ((void *)(extension + 1) > packet_end(skb))
-				goto unseen;
-			packet->protocol = extension->next_header;
-			offset += (extension->length + 1) * 8;
-			break;
-		case IPPROTO_FRAGMENT:
-			if ((void *)(extension + 1) > packet_end(skb))
-				goto unseen;
-			packet->protocol = extension->next_header;
-			if (extension->fragment & bpf_htons(IPV6_FRAGMENT_OFFSET)) {
-				return;
-			}
-			offset += sizeof(*extension);
-			break;
-		default:
-			packet->transport = offset;
-			if (packet->protocol == IPPROTO_ICMPV6) {
-				const __u8 *type = packet_data(skb) + offset;
-
-				/*
-				 * A router would have lowered the hop limit: only what cannot have
-				 * come from afar is believed.
-				 */
-				packet->discovery = hop_limit == ND_HOP_LIMIT &&
-					(void *)(type + 1) <= packet_end(skb) &&
-					*type >= ND_ROUTER_SOLICIT && *type <= ND_REDIRECT;
-			}
-			return;
-		}
-	}
-unseen:
-	packet->protocol = PROTOCOL_UNSEEN;
-}
-
-/* Read the IPv6 header at `offset`. False: there is none. */
-static __always_inline bool parse_ipv6(
-	const struct __sk_buff *skb, __u32 offset, struct packet *packet)
-{
-	const struct ipv6_header *ip = packet_data(skb) + offset;
-
-	if ((void *)(ip + 1) > packet_end(skb))
-		return false;
-	if (*(const __u8 *)ip >> 4 != 6)
-		return false;
-	packet->saddr = from_ipv6(&ip->saddr);
-	packet->daddr = from_ipv6(&ip->daddr);
-	packet->dscp = bpf_ntohl(ip->version_class_label) >> IPV6_DSCP_SHIFT & IP_DSCP_MASK;
-	packet->ecn = bpf_ntohl(ip->version_class_label) >> IPV6_ECN_SHIFT & IP_ECN_MASK;
-	packet->length = skb->len - offset;
-	packet->protocol = ip->next_header;
-	parse_ipv6_chain(skb, offset + sizeof(*ip), ip->hop_limit, packet);
-	return true;
-}
+#define PACKET_NEEDS (NEED_PROTOCOL | NEED_DSCP | NEED_LENGTH | NEED_DISCOVERY)
+#include "encap_packet.h"
+#include "encap_link_local.h"
 
 /* The row of sites for a packet, or NULL. */
 static __always_inline const struct row_sites *find_in_sites(const struct packet *packet)
@@ -441,16 +314,17 @@ static __always_inline void fit_answer(
 	struct __sk_buff *skb, __u32 transport, bool is_ipv4, const struct connection *answer)
 {
 	struct counters *counters = counters_of_this_cpu();
-	struct packet found = {};
-	const struct packet *packet;
+	struct packet *packet = current_packet();
 	__u32 overhead;
 
-	found.is_ipv4 = is_ipv4;
-	found.saddr = answer->saddr;
-	found.daddr = answer->daddr;
-	packet = through_scratch(&found);
 	if (!packet)
 		return;
+	packet->is_ipv4 = is_ipv4;
+	packet->saddr = answer->saddr;
+	packet->daddr = answer->daddr;
+	packet->ports_unseen = false;
+	packet->source_port = answer->source_port;
+	packet->destination_port = answer->destination_port;
 	overhead = overhead_of_answer(packet);
 	if (counters && overhead &&
 		clamp_mss(skb, transport, is_ipv4 ? IPV4_HLEN : IPV6_HLEN, overhead))
@@ -692,31 +566,30 @@ encapsulate_sites:
 }
 
 /* Link-local traffic, and what keeps the link alive, is not for the rules. */
-static __always_inline bool stays_on_link(const struct packet *packet)
+static __always_inline bool stays_on_link(const struct __sk_buff *skb, const struct packet *packet)
 {
-	return packet->discovery;
+	return is_discovery(skb, packet);
 }
 
 SEC("tc")
 int ipip_sites__egress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
-	struct packet found = {};
-	struct packet *packet;
+	struct packet *packet = current_packet();
 	bool parsed;
 
-	if (!counters)
+	if (!counters || !packet)
 		return TC_ACT_SHOT;
 	fit_arrivals(skb);
 	/* The rules see IPv4 and IPv6; everything else passes. */
 	switch (skb->protocol) {
 	case bpf_htons(ETH_P_IP):
 		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_ipv4(skb, ETH_HLEN, &found);
+		parsed = parse_packet(skb, ETH_HLEN, true);
 		break;
 	case bpf_htons(ETH_P_IPV6):
 		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_ipv6(skb, ETH_HLEN, &found);
+		parsed = parse_packet(skb, ETH_HLEN, false);
 		break;
 	default:
 		count(&counters->egress_other, skb);
@@ -726,14 +599,11 @@ int ipip_sites__egress(struct __sk_buff *skb)
 		count(&counters->egress_malformed, skb);
 		return TC_ACT_SHOT;
 	}
-	packet = through_scratch(&found);
-	if (!packet)
-		return TC_ACT_SHOT;
 	if (carries_own_stack(packet)) {
 		count(&counters->egress_own_stack, skb);
 		return TC_ACT_UNSPEC;
 	}
-	if (stays_on_link(packet)) {
+	if (stays_on_link(skb, packet)) {
 		count(&counters->egress_link_local, skb);
 		return TC_ACT_UNSPEC;
 	}

@@ -13,13 +13,14 @@
  *   struct host: `cgroups`, bits of those that this program's cgroup is, or lies in; `identity` of
  *   the spec; without
  *   MARKS_SOCKETS `netns_cookie`, 0 if it is not known
- *   PACKET_HAS_MARK: 1 if struct packet has a `mark`, else 0
- *   struct packet, struct counters, counters_of_this_cpu()
+ *   PACKET_NEEDS: see encap_packet.h
+ *   struct counters, counters_of_this_cpu()
  * and after it apply_connect_rules().
  */
 #pragma once
 
 #include "encap_choice.h"
+#include "encap_packet.h"
 #if MARKS_SOCKETS
 #include "encap_netns.h"
 #endif
@@ -160,9 +161,8 @@ static __always_inline int decide_connect(struct bpf_sock_addr *address, struct 
 		return CONNECT_GO_ON;
 	packet->protocol = address->protocol;
 	packet->destination_port = address->user_port;
-#if PACKET_HAS_MARK
-	packet->mark = socket->mark;
-#endif
+	if (PACKET_NEEDS & NEED_MARK)
+		packet->mark = socket->mark;
 	decided.peer = packet->daddr;
 	decided.port = packet->destination_port;
 	if (CONNECT_NESTED) {

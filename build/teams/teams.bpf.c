@@ -78,7 +78,6 @@
 #define OLDEST_KERNEL KERNEL(5, 19) /* kernel */
 #define CONNECT_NESTED 0 /* a cgroup of the connect rules lies in another */
 #define MARKS_SOCKETS 1 /* before 6.13: packets do not tell their netns */
-#define PACKET_HAS_MARK 0 /* rules ask for the mark */
 
 /* How many connections are remembered. */
 #define FLOW_BUCKETS 8192 /* for 65536 flows */
@@ -286,190 +285,10 @@ struct owner {
 	__u32 pad;
 };
 
-/* What the rules and the headers want to know of an IP packet. */
-struct packet {
-	bool is_ipv4;
-	__u8 protocol;
-	__u8 dscp;
-	__u8 ecn;
-	/* a later fragment, or headers that cannot be read: it may be of any port */
-	bool ports_unseen;
-	__be16 source_port;
-	__be16 destination_port;
-	__u8 tcp_flags;
-	bool discovery; /* neighbour discovery, RFC 4861 */
-	struct ip_address saddr;
-	struct ip_address daddr;
-	struct owner owner;
-	__u32 length; /* bytes, from the IP header on */
-	__u32 transport; /* where the transport header begins in the packet's data; 0: not seen */
-	/* the counter of the rule that chose the packet: its offset in struct counters */
-	__u32 chosen;
-};
-
-/*
- * What was found goes through a map. On the stack the verifier would remember every value that each
- * way through the headers can leave, and walk all rules once for each; what comes out of a map may
- * be anything.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct packet);
-} scratch SEC(".maps");
-
-static __always_inline struct packet *through_scratch(const struct packet *found)
-{
-	__u32 only = 0;
-	struct packet *packet = bpf_map_lookup_elem(&scratch, &only);
-
-	if (packet)
-		*packet = *found;
-	return packet;
-}
-
-/* The packet at hand, as it was parsed. */
-static __always_inline struct packet *packet_at_hand(void)
-{
-	__u32 only = 0;
-
-	return bpf_map_lookup_elem(&scratch, &only);
-}
-
-/* TCP, UDP and SCTP begin with the two ports. */
-static __always_inline void parse_ports(
-	const struct __sk_buff *skb, __u32 offset, struct packet *packet)
-{
-	const __be16 *ports = packet_data(skb) + offset;
-
-	if (packet->protocol != IPPROTO_TCP && packet->protocol != IPPROTO_UDP &&
-		packet->protocol != IPPROTO_SCTP)
-		return;
-	if ((void *)(ports + 2) > packet_end(skb)) {
-		packet->ports_unseen = true;
-		return;
-	}
-	packet->source_port = ports[0];
-	packet->destination_port = ports[1];
-	if (packet->protocol == IPPROTO_TCP && (void *)ports + TCP_FLAGS < packet_end(skb))
-		packet->tcp_flags = ((const __u8 *)ports)[TCP_FLAGS];
-}
-
-/* Read the IPv4 header at `offset`. False: there is none. */
-static __always_inline bool parse_ipv4(
-	const struct __sk_buff *skb, __u32 offset, struct packet *packet)
-{
-	const struct ipv4_header *ip = packet_data(skb) + offset;
-	__u32 header_length;
-
-	if ((void *)(ip + 1) > packet_end(skb))
-		return false;
-	header_length = (ip->version_ihl & 0x0f) * 4;
-	if (ip->version_ihl >> 4 != 4 || header_length < sizeof(*ip))
-		return false;
-	packet->is_ipv4 = true;
-	packet->saddr = mapped_ipv4(ip->saddr);
-	packet->daddr = mapped_ipv4(ip->daddr);
-	packet->protocol = ip->protocol;
-	packet->dscp = ip->tos >> IPV4_DSCP_SHIFT;
-	packet->ecn = ip->tos & IP_ECN_MASK;
-	packet->length = skb->len - offset;
-	if (!(ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET)))
-		packet->transport = offset + header_length;
-	if (ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET))
-		packet->ports_unseen = true;
-	else
-		parse_ports(skb, offset + header_length, packet);
-	return true;
-}
-
-/*
- * Find the transport header behind the extension headers (RFC 8200, section 4). A chain that is
- * longer than any in use, or cut off, leaves the protocol unseen: it may be any.
- */
-static __always_inline void parse_ipv6_chain(
-	const struct __sk_buff *skb, __u32 offset, __u8 hop_limit, struct packet *packet)
-{
-	/* A loop to the verifier too (5.3): unrolled, it would be a third of the program. */
-#pragma clang loop unroll(disable)
-	for (int i = 0; i <= IPV6_EXTENSIONS_MAX; i++) {
-		const struct ipv6_extension *extension = packet_data(skb) + offset;
-
-		switch (packet->protocol) {
-		case IPPROTO_HOPOPTS:
-		case IPPROTO_ROUTING:
-		case IPPROTO_DSTOPTS:
-			if ((void *)(extension + 1) > packet_end(skb))
-				goto unseen;
-			packet->protocol = extension->next_header;
-			offset += (extension->length + 1) * 8;
-			break;
-		case IPPROTO_FRAGMENT:
-			if ((void *)(extension + 1) > packet_end(skb))
-				goto unseen;
-			packet->protocol = extension->next_header;
-			if (extension->fragment & bpf_htons(IPV6_FRAGMENT_OFFSET)) {
-				packet->ports_unseen = true;
-				return;
-			}
-			offset += sizeof(*extension);
-			break;
-		default:
-			packet->transport = offset;
-			if (packet->protocol == IPPROTO_ICMPV6) {
-				const __u8 *type = packet_data(skb) + offset;
-
-				/*
-				 * A router would have lowered the hop limit: only what cannot have
-				 * come from afar is believed.
-				 */
-				packet->discovery = hop_limit == ND_HOP_LIMIT &&
-					(void *)(type + 1) <= packet_end(skb) &&
-					*type >= ND_ROUTER_SOLICIT && *type <= ND_REDIRECT;
-			}
-			parse_ports(skb, offset, packet);
-			return;
-		}
-	}
-unseen:
-	packet->protocol = PROTOCOL_UNSEEN;
-	packet->ports_unseen = true;
-}
-
-/* Read the IPv6 header at `offset`. False: there is none. */
-static __always_inline bool parse_ipv6(
-	const struct __sk_buff *skb, __u32 offset, struct packet *packet)
-{
-	const struct ipv6_header *ip = packet_data(skb) + offset;
-
-	if ((void *)(ip + 1) > packet_end(skb))
-		return false;
-	if (*(const __u8 *)ip >> 4 != 6)
-		return false;
-	packet->saddr = from_ipv6(&ip->saddr);
-	packet->daddr = from_ipv6(&ip->daddr);
-	packet->dscp = bpf_ntohl(ip->version_class_label) >> IPV6_DSCP_SHIFT & IP_DSCP_MASK;
-	packet->ecn = bpf_ntohl(ip->version_class_label) >> IPV6_ECN_SHIFT & IP_ECN_MASK;
-	packet->length = skb->len - offset;
-	packet->protocol = ip->next_header;
-	parse_ipv6_chain(skb, offset + sizeof(*ip), ip->hop_limit, packet);
-	return true;
-}
-
-/*
- * Parse the packet within one that came in. NULL: there is none. No part of its caller, because
- * what clang keeps of it for each encapsulation would fill the stack.
- */
-static __noinline struct packet *parse_inner(
-	const struct __sk_buff *skb, __u32 offset, bool is_ipv4)
-{
-	struct packet found = {};
-
-	if (is_ipv4 ? !parse_ipv4(skb, offset, &found) : !parse_ipv6(skb, offset, &found))
-		return NULL;
-	return through_scratch(&found);
-}
+#define PACKET_NEEDS                                                                               \
+	(NEED_PROTOCOL | NEED_PORTS | NEED_DSCP | NEED_LENGTH | NEED_DISCOVERY | NEED_SOCKET)
+#include "encap_packet.h"
+#include "encap_link_local.h"
 
 /* The row of exits for a packet, or NULL. */
 static __always_inline const struct row_exits *find_in_exits(__u32 row)
@@ -996,7 +815,7 @@ static __always_inline bool has_owner(const struct packet *packet)
 __noinline int tell_owner(struct __sk_buff *skb)
 {
 	const struct bpf_sock *socket = (void *)skb->sk;
-	struct packet *packet = packet_at_hand();
+	struct packet *packet = current_packet();
 	__u32 now = bpf_jiffies64() | 1; /* 0: never */
 	struct socket_choice *own;
 
@@ -1069,7 +888,7 @@ __noinline int tell_owner(struct __sk_buff *skb)
 __noinline int find_other_owner(struct __sk_buff *skb)
 {
 	const struct bpf_sock *listener = (void *)skb->sk;
-	struct packet *packet = packet_at_hand();
+	struct packet *packet = current_packet();
 	bool begins;
 
 	if (!packet || packet->protocol != IPPROTO_TCP || packet->ports_unseen)
@@ -1158,7 +977,7 @@ static __always_inline void count_for_socket(
 __noinline int fit_segments(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
-	const struct packet *packet = packet_at_hand();
+	const struct packet *packet = current_packet();
 	struct bpf_sock_tuple tuple = {};
 	const struct bpf_sock *found, *socket;
 	struct socket_choice *choice;
@@ -1537,43 +1356,32 @@ encapsulate_exits:
 }
 
 /* Link-local traffic, and what keeps the link alive, is not for the rules. */
-static __always_inline bool stays_on_link(const struct packet *packet)
+static __always_inline bool stays_on_link(const struct __sk_buff *skb, const struct packet *packet)
 {
-	return packet->discovery ||
-		(packet->is_ipv4 &&
-			((packet->daddr.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0xa9fe0000) ||
-				(packet->daddr.word[3] & bpf_htonl(0xffffff00)) ==
-					bpf_htonl(0xe0000000) ||
-				packet->daddr.word[3] == bpf_htonl(0xffffffff))) ||
-		(!packet->is_ipv4 &&
-			((packet->daddr.word[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000) ||
-				(packet->daddr.word[0] & bpf_htonl(0xffff0000)) ==
-					bpf_htonl(0xff010000) ||
-				(packet->daddr.word[0] & bpf_htonl(0xffff0000)) ==
-					bpf_htonl(0xff020000)));
+	return is_discovery(skb, packet) || is_link_local_ipv4(packet) ||
+		is_link_local_ipv6(packet);
 }
 
 SEC("tc")
 int teams__egress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
-	struct packet found = {};
-	struct packet *packet;
+	struct packet *packet = current_packet();
 	struct socket_choice *choice;
 	bool parsed;
 
-	if (!counters)
+	if (!counters || !packet)
 		return TC_ACT_SHOT;
 	fit_arrivals(skb);
 	/* The rules see IPv4 and IPv6; everything else passes. */
 	switch (skb->protocol) {
 	case bpf_htons(ETH_P_IP):
 		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_ipv4(skb, ETH_HLEN, &found);
+		parsed = parse_packet(skb, ETH_HLEN, true);
 		break;
 	case bpf_htons(ETH_P_IPV6):
 		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_ipv6(skb, ETH_HLEN, &found);
+		parsed = parse_packet(skb, ETH_HLEN, false);
 		break;
 	default:
 		count(&counters->egress_other, skb);
@@ -1583,14 +1391,11 @@ int teams__egress(struct __sk_buff *skb)
 		count(&counters->egress_malformed, skb);
 		return TC_ACT_SHOT;
 	}
-	packet = through_scratch(&found);
-	if (!packet)
-		return TC_ACT_SHOT;
 	if (carries_own_stack(packet)) {
 		count(&counters->egress_own_stack, skb);
 		return TC_ACT_UNSPEC;
 	}
-	if (stays_on_link(packet)) {
+	if (stays_on_link(skb, packet)) {
 		count(&counters->egress_link_local, skb);
 		return TC_ACT_UNSPEC;
 	}
@@ -1705,8 +1510,8 @@ static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct co
 		return refuse(&counters->refused_gre.gso, skb);
 	if (inner_length > datagram - STACK_GRE_IPV4__OVERHEAD)
 		return refuse(&counters->refused_gre.length, skb);
-	packet = parse_inner(skb, ETH_HLEN + STACK_GRE_IPV4__OVERHEAD, inner_is_ipv4);
-	if (!packet)
+	packet = current_packet();
+	if (!packet || !parse_packet(skb, ETH_HLEN + STACK_GRE_IPV4__OVERHEAD, inner_is_ipv4))
 		return refuse(&counters->refused_gre.payload, skb);
 
 	/* ingress.rules.back-gre */
@@ -1843,8 +1648,8 @@ static __always_inline int decapsulate_gre_ipv6(
 		return refuse(&counters->refused_gre.gso, skb);
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_gre.length, skb);
-	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
-	if (!packet)
+	packet = current_packet();
+	if (!packet || !parse_packet(skb, ETH_HLEN + overhead, inner_is_ipv4))
 		return refuse(&counters->refused_gre.payload, skb);
 
 	/* ingress.rules.back-gre */
@@ -1972,8 +1777,8 @@ static __always_inline int decapsulate_ipip_ipv4(struct __sk_buff *skb, struct c
 		return refuse(&counters->refused_ipip.gso, skb);
 	if (inner_length > datagram - STACK_IPIP_IPV4__OVERHEAD)
 		return refuse(&counters->refused_ipip.length, skb);
-	packet = parse_inner(skb, ETH_HLEN + STACK_IPIP_IPV4__OVERHEAD, inner_is_ipv4);
-	if (!packet)
+	packet = current_packet();
+	if (!packet || !parse_packet(skb, ETH_HLEN + STACK_IPIP_IPV4__OVERHEAD, inner_is_ipv4))
 		return refuse(&counters->refused_ipip.payload, skb);
 
 	/* ingress.rules.back-ipip */
@@ -2102,8 +1907,8 @@ static __always_inline int decapsulate_ipip_ipv6(
 		return refuse(&counters->refused_ipip.gso, skb);
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_ipip.length, skb);
-	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
-	if (!packet)
+	packet = current_packet();
+	if (!packet || !parse_packet(skb, ETH_HLEN + overhead, inner_is_ipv4))
 		return refuse(&counters->refused_ipip.payload, skb);
 
 	/* ingress.rules.back-ipip */
@@ -2220,24 +2025,26 @@ static __always_inline void fit_plain(struct __sk_buff *skb)
 {
 	const struct ipv4_header *ipv4 = packet_data(skb) + ETH_HLEN;
 	const struct ipv6_header *ipv6 = packet_data(skb) + ETH_HLEN;
-	struct packet found = {};
+	struct packet *packet = current_packet();
 	bool parsed = false;
 
+	if (!packet)
+		return;
 	switch (skb->protocol) {
 	case bpf_htons(ETH_P_IP):
 		if ((void *)(ipv4 + 1) <= packet_end(skb) && ipv4->protocol == IPPROTO_TCP) {
 			linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-			parsed = parse_ipv4(skb, ETH_HLEN, &found);
+			parsed = parse_packet(skb, ETH_HLEN, true);
 		}
 		break;
 	case bpf_htons(ETH_P_IPV6):
 		if ((void *)(ipv6 + 1) <= packet_end(skb) && ipv6->next_header == IPPROTO_TCP) {
 			linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-			parsed = parse_ipv6(skb, ETH_HLEN, &found);
+			parsed = parse_packet(skb, ETH_HLEN, false);
 		}
 		break;
 	}
-	if (parsed && found.tcp_flags & TCP_FLAG_SYN && through_scratch(&found))
+	if (parsed && packet->tcp_flags & TCP_FLAG_SYN)
 		fit_segments(skb);
 }
 
@@ -2358,7 +2165,7 @@ SEC("cgroup_skb/egress")
 int teams__unattached(struct __sk_buff *skb)
 {
 	const struct bpf_sock *socket = (void *)skb->sk;
-	struct packet packet = {};
+	struct packet packet;
 	struct counters *counters;
 	bool parsed;
 
@@ -2369,15 +2176,15 @@ int teams__unattached(struct __sk_buff *skb)
 		return CGROUP_GO_ON;
 	switch (skb->protocol) {
 	case bpf_htons(ETH_P_IP):
-		parsed = parse_ipv4(skb, 0, &packet);
+		parsed = parse_packet_to(skb, 0, true, &packet);
 		break;
 	case bpf_htons(ETH_P_IPV6):
-		parsed = parse_ipv6(skb, 0, &packet);
+		parsed = parse_packet_to(skb, 0, false, &packet);
 		break;
 	default:
 		return CGROUP_GO_ON;
 	}
-	if (!parsed || carries_own_stack(&packet) || stays_on_link(&packet))
+	if (!parsed || stays_on_link(skb, &packet) || carries_own_stack(&packet))
 		return CGROUP_GO_ON;
 	packet.owner.choice = choice_in_force(socket, choice_of(socket));
 	ask_cgroups(skb, &packet.owner);

@@ -159,192 +159,10 @@ static __always_inline struct counters *counters_of_this_cpu(void)
 	return bpf_map_lookup_elem(&counters, &only);
 }
 
-/* What the rules and the headers want to know of an IP packet. */
-struct packet {
-	bool is_ipv4;
-	__u8 protocol;
-	__u8 dscp;
-	__u8 ecn;
-	/* a later fragment, or headers that cannot be read: it may be of any port */
-	bool ports_unseen;
-	__be16 source_port;
-	__be16 destination_port;
-	bool fragment; /* the first one or a later one */
-	__be32 fragment_id; /* the IP header's, the same in all fragments of a packet */
-	bool discovery; /* neighbour discovery, RFC 4861 */
-	struct ip_address saddr;
-	struct ip_address daddr;
-	__u32 length; /* bytes, from the IP header on */
-	__u32 transport; /* where the transport header begins in the packet's data; 0: not seen */
-	/* the counter of the rule that chose the packet: its offset in struct counters */
-	__u32 chosen;
-};
-
-/*
- * What was found goes through a map. On the stack the verifier would remember every value that each
- * way through the headers can leave, and walk all rules once for each; what comes out of a map may
- * be anything.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct packet);
-} scratch SEC(".maps");
-
-static __always_inline struct packet *through_scratch(const struct packet *found)
-{
-	__u32 only = 0;
-	struct packet *packet = bpf_map_lookup_elem(&scratch, &only);
-
-	if (packet)
-		*packet = *found;
-	return packet;
-}
-
-/* The packet at hand, as it was parsed. */
-static __always_inline struct packet *packet_at_hand(void)
-{
-	__u32 only = 0;
-
-	return bpf_map_lookup_elem(&scratch, &only);
-}
-
-/* TCP, UDP and SCTP begin with the two ports. */
-static __always_inline void parse_ports(
-	const struct __sk_buff *skb, __u32 offset, struct packet *packet)
-{
-	const __be16 *ports = packet_data(skb) + offset;
-
-	if (packet->protocol != IPPROTO_TCP && packet->protocol != IPPROTO_UDP &&
-		packet->protocol != IPPROTO_SCTP)
-		return;
-	if ((void *)(ports + 2) > packet_end(skb)) {
-		packet->ports_unseen = true;
-		return;
-	}
-	packet->source_port = ports[0];
-	packet->destination_port = ports[1];
-}
-
-/* Read the IPv4 header at `offset`. False: there is none. */
-static __always_inline bool parse_ipv4(
-	const struct __sk_buff *skb, __u32 offset, struct packet *packet)
-{
-	const struct ipv4_header *ip = packet_data(skb) + offset;
-	__u32 header_length;
-
-	if ((void *)(ip + 1) > packet_end(skb))
-		return false;
-	header_length = (ip->version_ihl & 0x0f) * 4;
-	if (ip->version_ihl >> 4 != 4 || header_length < sizeof(*ip))
-		return false;
-	packet->is_ipv4 = true;
-	packet->saddr = mapped_ipv4(ip->saddr);
-	packet->daddr = mapped_ipv4(ip->daddr);
-	packet->protocol = ip->protocol;
-	packet->dscp = ip->tos >> IPV4_DSCP_SHIFT;
-	packet->ecn = ip->tos & IP_ECN_MASK;
-	packet->length = skb->len - offset;
-	if (!(ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET)))
-		packet->transport = offset + header_length;
-	packet->fragment = ip->fragment & bpf_htons(IPV4_FRAGMENT);
-	packet->fragment_id = ip->id;
-	if (ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET))
-		packet->ports_unseen = true;
-	else
-		parse_ports(skb, offset + header_length, packet);
-	return true;
-}
-
-/*
- * Find the transport header behind the extension headers (RFC 8200, section 4). A chain that is
- * longer than any in use, or cut off, leaves the protocol unseen: it may be any.
- */
-static __always_inline void parse_ipv6_chain(
-	const struct __sk_buff *skb, __u32 offset, __u8 hop_limit, struct packet *packet)
-{
-	/* A loop to the verifier too (5.3): unrolled, it would be a third of the program. */
-#pragma clang loop unroll(disable)
-	for (int i = 0; i <= IPV6_EXTENSIONS_MAX; i++) {
-		const struct ipv6_extension *extension = packet_data(skb) + offset;
-
-		switch (packet->protocol) {
-		case IPPROTO_HOPOPTS:
-		case IPPROTO_ROUTING:
-		case IPPROTO_DSTOPTS:
-			if ((void *)(extension + 1) > packet_end(skb))
-				goto unseen;
-			packet->protocol = extension->next_header;
-			offset += (extension->length + 1) * 8;
-			break;
-		case IPPROTO_FRAGMENT:
-			if ((void *)(extension + 1) > packet_end(skb))
-				goto unseen;
-			packet->protocol = extension->next_header;
-			packet->fragment = true;
-			packet->fragment_id = extension->identification;
-			if (extension->fragment & bpf_htons(IPV6_FRAGMENT_OFFSET)) {
-				packet->ports_unseen = true;
-				return;
-			}
-			offset += sizeof(*extension);
-			break;
-		default:
-			packet->transport = offset;
-			if (packet->protocol == IPPROTO_ICMPV6) {
-				const __u8 *type = packet_data(skb) + offset;
-
-				/*
-				 * A router would have lowered the hop limit: only what cannot have
-				 * come from afar is believed.
-				 */
-				packet->discovery = hop_limit == ND_HOP_LIMIT &&
-					(void *)(type + 1) <= packet_end(skb) &&
-					*type >= ND_ROUTER_SOLICIT && *type <= ND_REDIRECT;
-			}
-			parse_ports(skb, offset, packet);
-			return;
-		}
-	}
-unseen:
-	packet->protocol = PROTOCOL_UNSEEN;
-	packet->ports_unseen = true;
-}
-
-/* Read the IPv6 header at `offset`. False: there is none. */
-static __always_inline bool parse_ipv6(
-	const struct __sk_buff *skb, __u32 offset, struct packet *packet)
-{
-	const struct ipv6_header *ip = packet_data(skb) + offset;
-
-	if ((void *)(ip + 1) > packet_end(skb))
-		return false;
-	if (*(const __u8 *)ip >> 4 != 6)
-		return false;
-	packet->saddr = from_ipv6(&ip->saddr);
-	packet->daddr = from_ipv6(&ip->daddr);
-	packet->dscp = bpf_ntohl(ip->version_class_label) >> IPV6_DSCP_SHIFT & IP_DSCP_MASK;
-	packet->ecn = bpf_ntohl(ip->version_class_label) >> IPV6_ECN_SHIFT & IP_ECN_MASK;
-	packet->length = skb->len - offset;
-	packet->protocol = ip->next_header;
-	parse_ipv6_chain(skb, offset + sizeof(*ip), ip->hop_limit, packet);
-	return true;
-}
-
-/*
- * Parse the packet within one that came in. NULL: there is none. No part of its caller, because
- * what clang keeps of it for each encapsulation would fill the stack.
- */
-static __noinline struct packet *parse_inner(
-	const struct __sk_buff *skb, __u32 offset, bool is_ipv4)
-{
-	struct packet found = {};
-
-	if (is_ipv4 ? !parse_ipv4(skb, offset, &found) : !parse_ipv6(skb, offset, &found))
-		return NULL;
-	return through_scratch(&found);
-}
+#define PACKET_NEEDS                                                                               \
+	(NEED_PROTOCOL | NEED_PORTS | NEED_DSCP | NEED_LENGTH | NEED_FRAGMENT | NEED_DISCOVERY)
+#include "encap_packet.h"
+#include "encap_link_local.h"
 
 /* Whether an address is an outer source of this host, on whatever device. */
 static __always_inline bool is_own_address(struct ip_address address)
@@ -686,7 +504,7 @@ static __always_inline bool quoted_flow(
  */
 __noinline int find_key(struct __sk_buff *skb, bool quoted)
 {
-	const struct packet *packet = packet_at_hand();
+	const struct packet *packet = current_packet();
 	struct flow *flow = flow_at_hand();
 	const struct icmp_header *icmp;
 	struct flow_key *key;
@@ -752,7 +570,7 @@ static __always_inline bool find_learned(struct __sk_buff *skb, const struct pac
  */
 __noinline int fits_connection(struct __sk_buff *skb)
 {
-	const struct packet *packet = packet_at_hand();
+	const struct packet *packet = current_packet();
 	const struct flow *flow = flow_at_hand();
 	const struct bpf_tcp_sock *connection;
 	struct bpf_sock_tuple tuple = {};
@@ -1078,41 +896,30 @@ reflect_replies:
 }
 
 /* Link-local traffic, and what keeps the link alive, is not for the rules. */
-static __always_inline bool stays_on_link(const struct packet *packet)
+static __always_inline bool stays_on_link(const struct __sk_buff *skb, const struct packet *packet)
 {
-	return packet->discovery ||
-		(packet->is_ipv4 &&
-			((packet->daddr.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0xa9fe0000) ||
-				(packet->daddr.word[3] & bpf_htonl(0xffffff00)) ==
-					bpf_htonl(0xe0000000) ||
-				packet->daddr.word[3] == bpf_htonl(0xffffffff))) ||
-		(!packet->is_ipv4 &&
-			((packet->daddr.word[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000) ||
-				(packet->daddr.word[0] & bpf_htonl(0xffff0000)) ==
-					bpf_htonl(0xff010000) ||
-				(packet->daddr.word[0] & bpf_htonl(0xffff0000)) ==
-					bpf_htonl(0xff020000)));
+	return is_discovery(skb, packet) || is_link_local_ipv4(packet) ||
+		is_link_local_ipv6(packet);
 }
 
 SEC("tc")
 int vxlan_return__egress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
-	struct packet found = {};
-	struct packet *packet;
+	struct packet *packet = current_packet();
 	bool parsed;
 
-	if (!counters)
+	if (!counters || !packet)
 		return TC_ACT_SHOT;
 	/* The rules see IPv4 and IPv6; everything else passes. */
 	switch (skb->protocol) {
 	case bpf_htons(ETH_P_IP):
 		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_ipv4(skb, ETH_HLEN, &found);
+		parsed = parse_packet(skb, ETH_HLEN, true);
 		break;
 	case bpf_htons(ETH_P_IPV6):
 		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_ipv6(skb, ETH_HLEN, &found);
+		parsed = parse_packet(skb, ETH_HLEN, false);
 		break;
 	default:
 		count(&counters->egress_other, skb);
@@ -1122,14 +929,11 @@ int vxlan_return__egress(struct __sk_buff *skb)
 		count(&counters->egress_malformed, skb);
 		return TC_ACT_SHOT;
 	}
-	packet = through_scratch(&found);
-	if (!packet)
-		return TC_ACT_SHOT;
 	if (carries_own_stack(packet)) {
 		count(&counters->egress_own_stack, skb);
 		return TC_ACT_UNSPEC;
 	}
-	if (stays_on_link(packet)) {
+	if (stays_on_link(skb, packet)) {
 		count(&counters->egress_link_local, skb);
 		return TC_ACT_UNSPEC;
 	}
@@ -1266,8 +1070,8 @@ static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct 
 		return refuse(&counters->refused_vxlan.gso, skb);
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_vxlan.length, skb);
-	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
-	if (!packet)
+	packet = current_packet();
+	if (!packet || !parse_packet(skb, ETH_HLEN + overhead, inner_is_ipv4))
 		return refuse(&counters->refused_vxlan.payload, skb);
 
 	/* ingress.rules.from-lb */
@@ -1448,8 +1252,8 @@ static __always_inline int decapsulate_vxlan_ipv6(
 		return refuse(&counters->refused_vxlan.gso, skb);
 	if (inner_length > datagram - overhead)
 		return refuse(&counters->refused_vxlan.length, skb);
-	packet = parse_inner(skb, ETH_HLEN + overhead, inner_is_ipv4);
-	if (!packet)
+	packet = current_packet();
+	if (!packet || !parse_packet(skb, ETH_HLEN + overhead, inner_is_ipv4))
 		return refuse(&counters->refused_vxlan.payload, skb);
 
 	/* ingress.rules.from-lb */

@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from .applied_state import applied_state
+from .continuity import lost
 from .diagnostics import DiagnosedError, Diagnostic, Exit
 from .kernel.errors import FullError, KernelError, NotFoundError
 from .kernel.hooks.base import CGROUP_POINTS, Hook, Point
@@ -37,8 +38,9 @@ from .loader.layouts import COUNTERS
 from .loader.observe import observe
 from .loader.program_pins import drop_all_but, keep
 from .loader.second_look import confirm
-from .loader.state import State, from_another_namespace, new_state, save
-from .loader.state import load as load_state
+from .loader.state import State, Totals, from_another_namespace, new_state
+from .loader.state_files import load as load_state
+from .loader.state_files import save
 from .plan import DETACH, KEEP, SWITCH, HookChange, MapChange, Plan, plan
 
 
@@ -61,12 +63,13 @@ def apply(request: Request) -> Applied:
         planned = plan(request, bundle)
         if planned.refused:
             raise DiagnosedError(planned.refused, planned.refusal)
+        before = counters.totals(planned.observed)
         if planned.changed:
             with ExitStack() as stack:
                 _carry_out(planned, stack)
         else:
             _remember(planned)
-        _look_again(planned)
+        _look_again(planned, before)
         lift(bundle.manifest.name)  # last: from here on every program is in force
     _refresh_copy(planned, request)
     return Applied(planned, time.monotonic() - begun)
@@ -81,12 +84,17 @@ def _refresh_copy(planned: Plan, request: Request) -> None:
         planned.findings.warning("H147", words, help="make room there, and apply again")
 
 
-def _look_again(planned: Plan) -> None:
-    """Drop the pins of programs that run no more. Raises DiagnosedError if what was meant is not in force."""
+def _look_again(planned: Plan, before: Totals) -> None:
+    """Drop the pins of programs that run no more; say (H154) which of the counters of `before` did not go on.
+
+    Raises DiagnosedError if what was meant is not in force.
+    """
     desired = planned.desired
     paths = desired.paths.named(desired.paths.bundle)
     seen = observe(paths, [hook for _, _, hook in desired.hooks()])
     drop_all_but(paths, [r.program_id for r in seen.running], [m for r in seen.running for m in r.map_ids])
+    gone = lost(planned, before, seen)
+    planned.findings.extend([gone] if gone else [])
     found = confirm(desired, seen)
     if found:
         raise DiagnosedError(found, Exit.KERNEL)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,8 @@ from .diagnostics import DiagnosedError, Diagnostic, Exit, Place, Severity
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+
+    from .api.compiling import Built
 
 FORMATS = ("text", "json", "github", "sarif")
 LATER = {"test": "packet tests inside a spec", "diff": "comparing two specs"}
@@ -92,37 +93,30 @@ def compile_(specs: tuple[str, ...], out: Path, check: bool, clang: str, format_
 
 
 def _one(path: str, out: Path, check: bool, clang: str, outcome: Outcome, names: dict[str, str]) -> None:
-    from . import pipeline
-    from .summary import summary, written
+    from .api.compiling import build
 
-    start = time.perf_counter()
-    made = pipeline.compile_spec(path, out, clang, write=False, anew=check)
-    outcome.diagnostics += made.warnings
-    name = made.manifest.name
+    built = build(path, out, clang=clang, anew=check)
+    outcome.diagnostics += built.warnings
+    name = built.name
     if names.setdefault(name, path) != path:
         help = "give each spec a name of its own"
         raise DiagnosedError([Diagnostic("T109", f"{path} and {names[name]} are both named {name}", help=help)])
     if check:
-        _check(made, path, out / name, outcome)
+        _check(built, outcome)
         return
-    changes = [] if made.unchanged else pipeline.write_bundle(made, out / name)
-    outcome.bundle(name=name, directory=str(out / name), changed=[c.file for c in changes])
-    seconds = time.perf_counter() - start
-    outcome.say(summary(made.manifest, made.lines) + "\n" + written(made.manifest, str(out / name), changes, seconds))
+    done = built.write()
+    outcome.bundle(name=name, directory=str(done.directory), changed=[c.file for c in done.changes])
+    outcome.say(done.text)
 
 
-def _check(made: Any, spec: str, directory: Path, outcome: Outcome) -> None:
-    from .stale import stale_files
-
-    stale = stale_files(made, directory)
-    outcome.bundle(
-        name=made.manifest.name, directory=str(directory), stale=[{"file": s.path, "why": s.why} for s in stale]
-    )
+def _check(built: Built, outcome: Outcome) -> None:
+    stale, directory = built.stale(), str(built.directory)
+    outcome.bundle(name=built.name, directory=directory, stale=[{"file": s.path, "why": s.why} for s in stale])
     if not stale:
-        outcome.say(f"{made.manifest.name}: {directory}/ is what the compiler writes")
+        outcome.say(f"{built.name}: {directory}/ is what the compiler writes")
         return
     outcome.exit = outcome.exit or Exit.DRIFT
-    command = f"encap-compile -o {directory.parent} {spec}"
+    command = f"encap-compile -o {built.directory.parent} {built.spec}"
     for found in stale:
         outcome.say(f"stale {found.path}: {found.why}\n{found.diff}".rstrip())
         if outcome.format != "text":
@@ -136,14 +130,14 @@ def _check(made: Any, spec: str, directory: Path, outcome: Outcome) -> None:
 @_format
 def check_(specs: tuple[str, ...], format_: str) -> None:
     """Judge SPECs and the rows they name; build and write nothing."""
-    from . import pipeline
+    from .api.compiling import check
 
     outcome = Outcome(format_)
 
     def one(path: str) -> None:
-        spec, _, _, findings = pipeline.check_spec(path)
-        outcome.diagnostics += findings.warnings
-        outcome.bundle(name=spec.name, spec=path)
+        checked = check(path)
+        outcome.diagnostics += checked.warnings
+        outcome.bundle(name=checked.name, spec=path)
         outcome.say(f"{path}: right")
 
     for path in specs:
@@ -156,17 +150,15 @@ def check_(specs: tuple[str, ...], format_: str) -> None:
 @_format
 def render_(spec: str, format_: str) -> None:
     """Print the C of one SPEC."""
-    from . import pipeline
+    from .api.compiling import render
 
     outcome = Outcome(format_)
 
     def one() -> None:
-        _, lowered, _, findings = pipeline.check_spec(spec)
-        outcome.diagnostics += findings.warnings
-        file = f"{lowered.program.name}.bpf.c"
-        text = pipeline.render_code(lowered)[file].decode()
-        outcome.results |= {"name": lowered.program.name, "file": file, "text": text}
-        outcome.show(text)
+        rendered = render(spec)
+        outcome.diagnostics += rendered.warnings
+        outcome.results |= {"name": rendered.name, "file": rendered.file, "text": rendered.text}
+        outcome.show(rendered.text)
 
     outcome.run(one)
     outcome.finish()
@@ -201,13 +193,12 @@ def explain_(what: str, format_: str) -> None:
         outcome.finish()
 
     def one() -> None:
-        from . import pipeline
-        from .explain import explain_spec, spec_document
+        from .api.compiling import explain
 
-        spec, lowered, _, findings = pipeline.check_spec(what)
-        outcome.diagnostics += findings.warnings
-        outcome.results |= spec_document(spec, lowered)
-        outcome.show(explain_spec(spec, lowered))
+        explained = explain(what)
+        outcome.diagnostics += explained.warnings
+        outcome.results |= explained.document
+        outcome.show(explained.text)
 
     outcome.run(one)
     outcome.finish()
@@ -321,6 +312,8 @@ class Outcome:
         try:
             work()
         except DiagnosedError as error:
+            if error.__cause__ is not None:  # the system refuses: it would do so for the next spec
+                raise
             self.diagnostics += error.diagnostics
             # A wrong spec outranks a stale artifact: there is nothing to compare with.
             self.exit = error.exit_code if self.exit in (Exit.DONE, Exit.DRIFT) else self.exit

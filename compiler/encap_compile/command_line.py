@@ -78,6 +78,10 @@ def run(
         help = "run it again to go on"
         diagnostics, code = (Diagnostic("T122", f"{program} was interrupted", help=help),), INTERRUPTED
     except DiagnosedError as error:
+        if this.debug and error.__cause__ is not None:
+            import traceback
+
+            traceback.print_exception(error.__cause__)
         diagnostics, code = error.diagnostics, error.exit_code
     except Exception as error:
         if isinstance(error, OSError) and streams is not None and streams.failed():

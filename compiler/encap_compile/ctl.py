@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from . import command_line
 from .commands.context import PROGRAM, Context
 from .commands.group import cli
-from .diagnostics import Diagnostic, Exit
 from .standard_streams import Streams
 
 
@@ -25,14 +24,10 @@ def run(arguments: Sequence[str], streams: Streams | None = None) -> int:
 
 
 def _of_the_kernel(error: Exception) -> command_line.Ending | None:
-    from .kernel.errors import KernelError, NotPermittedError
+    from .api.kernel_errors import diagnosis
 
-    if isinstance(error, NotPermittedError):
-        fix = "run it as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON in the first user namespace"
-        return (Diagnostic("H101", f"the kernel does not permit it: {error}", help=fix),), Exit.MACHINE
-    if isinstance(error, KernelError):
-        return (Diagnostic("K209", f"the kernel refused: {error}"),), Exit.KERNEL
-    return None
+    known = diagnosis(error)
+    return (known.diagnostics, known.exit_code) if known else None
 
 
 if __name__ == "__main__":

@@ -62,12 +62,17 @@ class Diagnostic(NamedTuple):
 
 
 class DiagnosedError(Exception):
-    """Stops a phase with everything it found wrong. `exit_code` is what the process returns for it."""
+    """Stops a phase with everything it found wrong. `exit_code` is what the process returns for it.
+
+    As text it is a sentence for each: place, message and code.
+    """
 
     def __init__(self, diagnostics: Iterable[Diagnostic], exit_code: Exit = Exit.SPEC) -> None:
         self.diagnostics = tuple(diagnostics)
         self.exit_code = exit_code
-        super().__init__("; ".join(f"{d.place}: {d.message}" for d in self.diagnostics))
+        places = (f"{d.place}: " if d.place.file else "" for d in self.diagnostics)
+        said = (f"{place}{d.message} ({d.code})" for place, d in zip(places, self.diagnostics, strict=True))
+        super().__init__("; ".join(said))
 
 
 class Findings:

@@ -400,13 +400,6 @@ class PacketNeeds(NamedTuple):
     def both(self) -> bool:
         return len(self.families) == 2
 
-    @property
-    def address_type(self) -> str:
-        """The C type that holds any address the program looks at."""
-        if self.both:
-            return "struct ip_address"
-        return "__be32" if self.families == ("ipv4",) else "struct ipv6_address"
-
 
 class Signature(NamedTuple):
     """How a stack is told from other packets: the outer IP protocol, and for UDP the destination port.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from . import __version__, bundle, last_build, manifest, manifest_io
 from .diagnostics import DiagnosedError, Diagnostic, Exit, Findings, Place
+from .in_order import in_order
 from .positions import positions
 from .regular_file import MOST_BYTES_OF_ROWS, read_regular
 
@@ -43,6 +44,7 @@ def check_spec(path: str) -> tuple[Spec, Lowered, dict[str, bytes], Findings]:
     spec = load_spec(path)
     findings = checks.run(spec)
     findings.stop_on_errors()
+    spec = in_order(spec)
     lowered = lower(spec, __version__)
     data = {name: text.encode() for name, text in lowered.prefix_files.items()}
     data |= _rows(spec, lowered, findings)
@@ -144,7 +146,7 @@ def _build(
         from .toolchain.clang_format import formatted
 
         with _inputs_stay():
-            inputs = _inputs(spec)
+            inputs = compiled_from(spec)
         found = find_clang(clang)
         code = _code(lowered, formatted(rendering.done()))
     with building(found, lowered.program.name, code) as build:
@@ -166,7 +168,7 @@ def _inputs_stay() -> Iterator[None]:
         ) from None
 
 
-def _inputs(spec: Spec) -> manifest.Inputs:
+def compiled_from(spec: Spec) -> manifest.Inputs:
     version, digest = bundle.compiler_inputs()
     named = [t.file for t in spec.endpoints.values() if t.file] + [s.file for s in spec.sets.values() if s.file]
     files = {name: sha256(rows_path(spec.path, name).read_bytes()).hexdigest() for name in sorted(set(named))}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .diagnostics import Diagnostic, Exit, Findings, Severity
+from .diagnostics import DiagnosedError, Diagnostic, Exit, Findings, Severity
 from .kernel.hooks.base import CGROUP_POINTS, Hook, OnHook
 from .kernel.pins import open_map
 from .loader.ahead import endings
@@ -129,10 +129,14 @@ class Plan:
 
 
 def plan(request: Request, bundle: Bundle | None = None) -> Plan:
-    """Look at the bundle and the machine; change nothing. Raises DiagnosedError, KernelError."""
+    """Look at the bundle and the machine; change nothing. Raises DiagnosedError (H152 and more), KernelError."""
     bundle = bundle or open_ready(request)
     before = observe(paths_of(request, bundle))
+    unread = before.unreadable.diagnostic(bundle.manifest.name) if before.unreadable is not None else None
+    if unread is not None and unread.severity is Severity.ERROR:
+        raise DiagnosedError([unread], Exit.MACHINE)
     desired = prepare(request, bundle, before)
+    desired.findings.extend([unread] if unread is not None else [])
     observed = observe(desired.paths, [hook for _, _, hook in desired.hooks()])
     maps = tuple(_map_changes(desired, observed))
     hooks = tuple(_hook_changes(desired, observed, maps))

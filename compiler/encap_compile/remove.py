@@ -36,7 +36,7 @@ class Detached:
 @dataclass(frozen=True)
 class Removed:
     """`in_clear` are the rules whose packets are now sent as they are, `undropped` those whose packets were dropped and
-    pass now; both are empty if no egress program ran, or nothing is known of its rules."""
+    pass now; both are empty if no egress program ran, or nothing is known of its rules (`rules_known`)."""
 
     name: str
     hooks: tuple[Detached, ...]
@@ -45,15 +45,18 @@ class Removed:
     undropped: tuple[RuleSummary, ...] = ()
     opened: bool = False
     forgotten: tuple[Path, ...] = ()
+    rules_known: bool = True
 
 
 def remove(name: str, manifest: Manifest | None = None, bpffs: str = "", patience: Patience = FOR_EVER) -> Removed:
-    """Detach and unpin everything of a bundle. Raises DiagnosedError (H101, H110 if there is nothing), KernelError."""
+    """Detach and unpin everything of a bundle. Raises DiagnosedError (H101, H110 if there is nothing, H152)."""
     require_privilege()
     here = Paths.of(name, bpffs)
     require_pins(here)
     with held(here, patience) as paths:
         observed = observe(paths)
+        if observed.unreadable is not None and observed.unreadable.later:  # it may have pinned what is not looked for
+            raise DiagnosedError([observed.unreadable.diagnostic(name)], Exit.MACHINE)
         opened, forgotten = lift(name), forget_kept(name)
         there = not observed.empty or paths.pins.exists() or paths.state.exists()
         if not there and not opened and not forgotten:
@@ -73,7 +76,13 @@ def remove(name: str, manifest: Manifest | None = None, bpffs: str = "", patienc
     # Without both nothing was ever encapsulated: the first apply did not come so far.
     ran = any(h.point == Point.EGRESS for h in hooks) or bool(observed.state and observed.state.manifest)
     return Removed(
-        name, tuple(hooks), maps, *pass_now(applied.rules if applied and ran else ()), opened, tuple(forgotten)
+        name,
+        tuple(hooks),
+        maps,
+        *pass_now(applied.rules if applied and ran else ()),
+        opened,
+        tuple(forgotten),
+        applied is not None or not ran,
     )
 
 

@@ -22,6 +22,7 @@ from .loader.observe import Observed, Running, observe
 from .loader.paths import Paths
 from .loader.pins_elsewhere import require_pins
 from .loader.state import State, Totals, cgroup_name, cgroup_words, target_name
+from .loader.state_files import Unreadable
 from .machine import Machine, resolve
 from .manifest import Counter, Manifest
 
@@ -46,7 +47,8 @@ class Status:
     """`drift` says, a sentence each, what is not as applied; empty when all is well.
 
     `cgroups` holds the number of each that the spec or a row names, by its path, 0 as long as it is pending. `up` says
-    whether our program is on every hook that should have it.
+    whether our program is on every hook that should have it. Where the state is `unreadable`, only the kernel was
+    asked.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Status:
     totals: Totals
     cgroups: dict[str, int] = field(default_factory=dict)
     up: bool = False
+    unreadable: Unreadable | None = None
 
     @property
     def counters(self) -> list[tuple[Counter, int, int]]:
@@ -113,6 +116,10 @@ def _look(paths: Paths, bundle: Manifest | None, deep: bool) -> Status:
     if state is not None and manifest is not None:
         drift += [*drift_of_pins(state, observed), *drift_of_files(state, name)]
         drift += drift_of_entries(state, paths) if deep else []
+    elif observed.unreadable is not None:
+        drift.append(observed.unreadable.diagnostic(name).message)
+    elif state is None:
+        drift.append("what was applied is not written down any more: apply again")
     else:
         drift.append("the last apply did not finish: apply again")
     first = next((h.running for h in hooks if h.running and h.hook.point in DEVICE_POINTS), None)
@@ -120,7 +127,8 @@ def _look(paths: Paths, bundle: Manifest | None, deep: bool) -> Status:
     host = {name: value for name, value in host.items() if name not in WORDS}
     numbers = dict(cgroups.numbers) if cgroups else dict.fromkeys(state.cgroups, 0) if state else {}
     up = manifest is not None and {h.hook for h in hooks if h.running} >= set(expected)
-    return Status(name, manifest, state, hooks, host, tuple(drift), counters.totals(observed), numbers, up)
+    totals = counters.totals(observed)
+    return Status(name, manifest, state, hooks, host, tuple(drift), totals, numbers, up, observed.unreadable)
 
 
 def _left_name(state: State | None, hook: Hook) -> str:

@@ -20,7 +20,7 @@ from .loader.erase import erase
 from .loader.lock import FOR_EVER, Patience, locked
 from .loader.paths import OF_THE_MACHINE, Paths
 from .loader.pins_elsewhere import require_pins
-from .loader.state import load
+from .loader.state_files import load
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,9 @@ def _family(conditions: Sequence[ir.Condition], random: Random, near: Near, inne
 
 def egress_aims(program: ir.Program, facts: Facts) -> list[RuleAim]:
     tables = {t.name for t in program.tables if not t.by_name and not t.received}
-    return [RuleAim(r.conditions, facts, facts.tables[r.table] if r.table in tables else None) for r in program.egress.rules]
+    return [
+        RuleAim(r.conditions, facts, facts.tables[r.table] if r.table in tables else None) for r in program.egress.rules
+    ]
 
 
 def ingress_aims(program: ir.Program, facts: Facts) -> list[RuleAim]:

@@ -212,7 +212,9 @@ class Inners:
         """The same but for one thing."""
         near, family = self.near, inner.family
         other = self._fresh()
-        what = self.random.choice(("source", "destination", "source_port", "destination_port", "protocol", "mark", "tos"))
+        what = self.random.choice(
+            ("source", "destination", "source_port", "destination_port", "protocol", "mark", "tos")
+        )
         if what in ("source", "destination"):
             value: object = near.address(family, what)
         else:

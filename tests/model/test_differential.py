@@ -24,9 +24,7 @@ SEED = int(os.environ.get("ENCAP_MODEL_SEED", "1"))
 UNTIL_FORGET = 500  # frames until what the kernel may give up early is emptied
 
 
-def differences(
-    pair: Pair, seed: int, count: int, most: int = 1, suspect: Machine | None = None
-) -> list[str]:
+def differences(pair: Pair, seed: int, count: int, most: int = 1, suspect: Machine | None = None) -> list[str]:
     """What differs, in words; as many as `most` are looked for. `suspect` is asked in the model's place."""
     generator, found = Generator(seed, pair.program, pair.facts), []
     for number in range(count):
@@ -55,7 +53,14 @@ def differences(
 def _suspected(pair: Pair, hook: str, frame: Frame, suspect: Machine) -> Ran:
     try:
         return pair.expect(hook, frame, suspect)
-    except (AssertionError, KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:  # no program at all
+    except (
+        AssertionError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        StopIteration,
+    ) as error:  # no program at all
         return Ran(f"{type(error).__name__}", b"", 0, {})
 
 

@@ -33,8 +33,20 @@ SAME = {
         "learn.options",  # by their members
     ),
     "ipip-sites": ("fit.remembers",),  # answers are made to fit by what leaves
-    "teams": ("egress.rules", "egress.dispatches", "egress.next_hop", "OVERHEAD_EXITS", "encapsulation_limit"),  # by sockets
-    "tenants-by-cgroup": ("egress.rules", "egress.dispatches", "egress.next_hop", "OVERHEAD_TENANTS", "refuse"),  # likewise
+    "teams": (
+        "egress.rules",
+        "egress.dispatches",
+        "egress.next_hop",
+        "OVERHEAD_EXITS",
+        "encapsulation_limit",
+    ),  # by sockets
+    "tenants-by-cgroup": (
+        "egress.rules",
+        "egress.dispatches",
+        "egress.next_hop",
+        "OVERHEAD_TENANTS",
+        "refuse",
+    ),  # likewise
     "two-by-row": (
         "on_miss",  # rows that rules name are there
         "gre_ipv6",  # no row takes it

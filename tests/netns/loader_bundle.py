@@ -56,7 +56,7 @@ struct iphdr { __u8 version, tos; __u16 length, id, fragment; __u8 ttl, protocol
 #define COUNT(NAME, SKB) do { __u32 zero = 0; struct counters *all = lookup(&counters, &zero); \
 	if (all) { all->NAME.packets += 1; all->NAME.bytes += BYTES(SKB); } } while (0)
 
-/* encap egress, spec.yaml:7 */
+/* egress.rules */
 SEC("tc") int encap_egress(struct __sk_buff *skb)
 {
 	__u8 *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
@@ -68,7 +68,7 @@ SEC("tc") int encap_egress(struct __sk_buff *skb)
 	if (inner.protocol != 17)
 		return -1;
 	__u8 key[4] = {inner.destination[0], inner.destination[1], inner.destination[2], inner.destination[3]};
-	struct row *row = lookup(&sites, key); /* spec.yaml:9 */
+	struct row *row = lookup(&sites, key); /* egress.rules.web */
 	if (!row)
 		return -1;
 	outer.version = 0x45;
@@ -101,7 +101,7 @@ SEC("tc") int encap_ingress(struct __sk_buff *skb)
 }
 const char LICENSE[] SEC("license") = "GPL";
 """
-REFUSED = """/* spec.yaml:21 */
+REFUSED = """/* ingress.rules.seen */
 	__u8 *data = (void *)(long)skb->data;
 	if (data[100] == 7) /* nobody checked data_end */
 		return 2;"""
@@ -231,12 +231,14 @@ def _manifest(
         own_addresses="own_addresses",
         counters_size=16 * len(counters),
         counters=tuple(
-            Counter(c, i * 16, "chosen" if c == "web" else "passed", f"rule {c}", "spec.yaml:9")
+            Counter(c, i * 16, "chosen" if c == "web" else "passed", f"rule {c}", "egress.rules.web")
             for i, c in enumerate(counters)
         ),
         stacks=(four,),
         rules=(
-            RuleSummary("web", "egress", "10.1.0.0/16 -> sites", "spec.yaml:9", ("10.1.0.0/16",), "sites", "", "d1"),
+            RuleSummary(
+                "web", "egress", "10.1.0.0/16 -> sites", "egress.rules.web", ("10.1.0.0/16",), "sites", "", "d1"
+            ),
         ),
         programs=(Hooked("encap_egress", "tc_egress", "tc"), Hooked("encap_ingress", "tc_ingress", "tc")),
         max_overhead=20,

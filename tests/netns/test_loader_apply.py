@@ -65,7 +65,7 @@ def test_a_refused_load_changes_nothing(net: Wire, tmp_path: Path, attach: str) 
     bad = write(tmp_path / "bad", refused=True, rows={"10.1.0.1": "192.0.2.9", "10.1.0.2": "192.0.2.9"})
     error = net.apply(bad, check=5).stderr
     assert "K205" in error
-    assert "hand.bpf.c:" in error and "spec.yaml:21" in error
+    assert "hand.bpf.c:" in error and "made for ingress.rules.seen of spec.yaml" in error
     assert "data[100] == 7" in error
     assert net.left() == before
     assert net.send() == (20, 0)

@@ -66,8 +66,8 @@ def test_a_renamed_spec(tmp_path: Path, attach: str) -> None:
         net.apply(old, "--attach", attach)
         refused = net.apply(new, "--attach", attach, check=6)
         first, later = ("old", "new") if attach == "tcx" else ("new", "old")
-        assert f"error[H142]: on eth0, {first} runs before {later}: its rule web ({first}.yaml:12)" in refused.stderr
-        assert f"rule web ({later}.yaml:12) of {later}" in refused.stderr and "--replace old" in refused.stderr
+        assert f"error[H142]: on eth0, {first} runs before {later}: its rule web (egress.rules.web)" in refused.stderr
+        assert f"rule web (egress.rules.web) of {later}" in refused.stderr and "--replace old" in refused.stderr
         assert not [left for left in net.left() if "/new" in left or ":new:" in left]
         assert codes(net, new, "--attach", attach) == (6, {"H142": "error"})
         assert codes(net, new, "--attach", attach, "--replace", "old") == (3, {})

@@ -11,7 +11,7 @@ from encap_compile.loader.counters import total
 from encap_compile.lower.counters import LIBRARY
 from encap_compile.manifest import Counter
 from encap_compile.pipeline import check_spec
-from encap_compile.render.templates import include_text
+from encap_compile.render.templates import TEMPLATES
 
 SPEC = """
 apiVersion: encap/v1alpha1
@@ -62,7 +62,8 @@ def test_a_rule_shares_its_counter_with_nothing(tmp_path: Path, rule: str) -> No
 @pytest.mark.parametrize("struct", LIBRARY)
 def test_structs_of_the_library_are_as_the_header_has_them(struct: str) -> None:
     """The loader finds a counter by its offset, which lowering works out from the order of the members."""
-    found = re.search(rf"^struct {struct} {{(.*?)^}};", include_text("encap_counters.h"), re.MULTILINE | re.DOTALL)
+    header = (TEMPLATES / "include" / "encap_counters.h").read_text(encoding="utf-8")
+    found = re.search(rf"^struct {struct} {{(.*?)^}};", header, re.MULTILINE | re.DOTALL)
     assert found
     assert tuple(re.findall(r"^\tstruct counter (\w+);", found[1], re.MULTILINE)) == LIBRARY[struct]
 

@@ -6,20 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.codes import CODES
-from encap_compile.explain import code_document, explain_spec, spec_document
+from encap_compile.codes import CODES, document
+from encap_compile.explain import explain_spec, spec_document
 from encap_compile.pipeline import check_spec
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
 
 
 def test_a_code() -> None:
-    found = code_document("e511")
+    found = document("e511")
     assert found.keys() == {"format_version", "code", "title", "text"}
     assert (found["format_version"], found["code"], found["title"]) == (1, "E511", CODES["E511"].title)
     assert found["text"] == CODES["E511"].text.strip()
     with pytest.raises(KeyError):
-        code_document("E300")
+        document("E300")
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda p: p.stem)

@@ -12,7 +12,7 @@ from tests.netns.loader_bundle import write
 
 from encap_compile import manifest_io
 from encap_compile.diagnostics import DiagnosedError
-from encap_compile.loader import state as states
+from encap_compile.loader import state_files as states
 from encap_compile.loader.bundle import open_bundle
 from encap_compile.loader.state import Filled, State
 
@@ -89,14 +89,16 @@ def test_every_value_of_a_state_replaced(tmp_path: Path) -> None:
     )
     states.save(tmp_path, state)
     assert states.load(tmp_path) == state
+    (tmp_path / "applied.json").unlink()
     document = json.loads((tmp_path / "state.json").read_text())
     for path in leaves(document):
         if path[:1] == ("manifest",) and len(path) > 1:
             continue  # as in the other test
         for odd in ODD:
             (tmp_path / "state.json").write_text(with_value(document, path, odd))
-            found = states.load(tmp_path)
-            if found is not None:
+            found = states.look(tmp_path)
+            assert found is not None
+            if isinstance(found, State):
                 states.save(tmp_path, found)  # what was believed can be written again
 
 
@@ -120,7 +122,8 @@ def test_every_value_of_a_state_replaced(tmp_path: Path) -> None:
 def test_texts_that_are_no_document(tmp_path: Path, text: str) -> None:
     for name in ("manifest.json", "state.json"):
         (tmp_path / name).write_bytes(text.encode("latin-1" if text == "\xff" else "utf-8"))
-    assert states.load(tmp_path) is None
+    found = states.look(tmp_path)
+    assert isinstance(found, states.Unreadable) and found.why
     with pytest.raises(DiagnosedError):
         manifest_io.load(tmp_path / "manifest.json")
 

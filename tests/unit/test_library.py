@@ -19,12 +19,16 @@ HEADERS = sorted((TEMPLATES / "include").glob("*.h"))
 
 # What a header's contract wants defined before it is included, as some spec would.
 KERNEL = {"OLDEST_KERNEL": "KERNEL(5, 19)"}
+PACKET = {"PACKET_NEEDS": "(NEED_PROTOCOL | NEED_PORTS | NEED_DSCP | NEED_FRAGMENT | NEED_DISCOVERY)"}
 CONTRACTS: dict[str, dict[str, str]] = {
+    "encap_fragments.h": PACKET,
+    "encap_link_local.h": PACKET,
+    "encap_packet.h": PACKET,
     "encap_socket.h": KERNEL,
     "encap_choice.h": KERNEL,
     "encap_netns.h": KERNEL,
     "encap_socket_options.h": {**KERNEL, "SOCKET_LEVEL": "0x40000000"},
-    "encap_connect.h": {**KERNEL, "CONNECT_NESTED": "1", "MARKS_SOCKETS": "1", "PACKET_HAS_MARK": "1"},
+    "encap_connect.h": {**KERNEL, **PACKET, "CONNECT_NESTED": "1", "MARKS_SOCKETS": "1"},
 }
 
 # What a spec declares before the rooms of the library. A contract names the ones that its header reads.
@@ -36,15 +40,6 @@ struct host {
 	__u8 identity[32];
 };
 const volatile struct host host SEC(".rodata.host") = {};
-""",
-    "struct packet": """
-struct packet {
-	bool is_ipv4;
-	__u8 protocol;
-	__be16 destination_port;
-	struct ip_address daddr;
-	__u32 mark;
-};
 """,
     "struct counters": """
 struct counters {
@@ -98,8 +93,9 @@ def test_a_contract_is_written_at_the_top() -> None:
         top, _, rest = text.partition("#pragma once")
         rest += "".join(included(text).values())
         for constant in constants:
-            assert re.search(rf"\b{constant}\b", top), f"{name}: {constant} is not explained"
-            assert re.search(rf"\b{constant}\b", rest), f"{name}: {constant} is not needed"
+            included_there = "".join(included(rest).values())
+            assert re.search(rf"\b{constant}\b", top + included_there), f"{name}: {constant} is not explained"
+            assert re.search(rf"\b{constant}\b", rest + included_there), f"{name}: {constant} is not needed"
 
 
 @pytest.mark.parametrize("header", HEADERS, ids=lambda h: h.stem)
@@ -127,18 +123,18 @@ def test_a_bundle_has_the_headers_that_its_c_includes() -> None:
 
 # Lines of the C of each example: no more than these. They fall with everything that the library takes over.
 MOST_LINES = {
-    "gre-tenants": 1194,
-    "gue-dsr": 782,
-    "gue-edge": 1771,
-    "gwlb": 1325,
-    "ipip-sites": 1082,
-    "teams": 2993,
-    "tenants-by-cgroup": 1405,
-    "two-by-row": 1747,
-    "vxlan-overlay": 1473,
-    "vxlan-return": 1604,
+    "gre-tenants": 1048,
+    "gue-dsr": 707,
+    "gue-edge": 1574,
+    "gwlb": 1125,
+    "ipip-sites": 952,
+    "teams": 2281,
+    "tenants-by-cgroup": 1189,
+    "two-by-row": 1454,
+    "vxlan-overlay": 1209,
+    "vxlan-return": 1409,
 }
-MOST_LINES_TOGETHER = 15376
+MOST_LINES_TOGETHER = 12948
 
 
 def lines_of(name: str) -> list[str]:

@@ -25,7 +25,8 @@ from encap_compile.loader.compose import Context, compose, compose_cgroup, decod
 from encap_compile.loader.contents import wanted_contents
 from encap_compile.loader.hostfile import read_settings
 from encap_compile.loader.layouts import layout_hashes
-from encap_compile.loader.state import State, load, save, target_name
+from encap_compile.loader.state import State, target_name
+from encap_compile.loader.state_files import load, save
 from encap_compile.machine import Machine, resolve
 from encap_compile.manifest import Manifest
 from encap_compile.manifest_io import load as load_manifest

@@ -22,10 +22,13 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "compiler" / "encap_compile"
 
 
-def build(folder: Path, target: str) -> Path:
-    """A wheel or sdist of this checkout. A file that is packed twice is a warning of zipfile, here an error."""
+NODE = ROOT / "packaging" / "encapctl"
+
+
+def build(folder: Path, target: str, project: Path = ROOT) -> Path:
+    """A wheel or sdist of a distribution. A file that is packed twice is a warning of zipfile, here an error."""
     command = [sys.executable, "-m", "hatchling", "build", "-d", str(folder), "-t", target]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     (made,) = folder.iterdir()
     return made
@@ -38,16 +41,22 @@ def tracked(*folders: str) -> set[str]:
     return {name for name in listed.split("\0") if name and (ROOT / name).exists()}
 
 
-def test_wheel_has_every_file_once(tmp_path: Path) -> None:
-    with zipfile.ZipFile(build(tmp_path, "wheel")) as wheel:
-        names = Counter(wheel.namelist())
-        assert [name for name, times in names.items() if times > 1] == []
-        expected = {name.removeprefix("compiler/") for name in tracked("compiler")}
-        expected |= {f"encap_compile/_data/{name}" for name in tracked("templates", "schemas")}
-        assert {name for name in names if ".dist-info/" not in name} == expected
-        for name in expected:
-            where = name.removeprefix("encap_compile/_data/") if "/_data/" in name else f"compiler/{name}"
-            assert wheel.read(name) == (ROOT / where).read_bytes(), name
+def test_the_wheels_have_every_file_once(tmp_path: Path) -> None:
+    """Together they are the package, and no file is in both."""
+    names: Counter[str] = Counter()
+    contents: dict[str, bytes] = {}
+    for project in (ROOT, NODE):
+        with zipfile.ZipFile(build(tmp_path / project.name, "wheel", project)) as wheel:
+            packed = [name for name in wheel.namelist() if ".dist-info/" not in name]
+            names.update(packed)
+            contents |= {name: wheel.read(name) for name in packed}
+    assert [name for name, times in names.items() if times > 1] == []
+    expected = {name.removeprefix("compiler/") for name in tracked("compiler")}
+    expected |= {f"encap_compile/_data/{name}" for name in tracked("templates", "schemas")}
+    assert set(names) == expected
+    for name in expected:
+        where = name.removeprefix("encap_compile/_data/") if "/_data/" in name else f"compiler/{name}"
+        assert contents[name] == (ROOT / where).read_bytes(), name
 
 
 def test_sdist_has_what_a_wheel_is_built_from(tmp_path: Path) -> None:
@@ -79,17 +88,25 @@ def distribution(name: str) -> str:
     return re.split(r"[^\w.-]", name)[0].lower().replace("_", "-")
 
 
+def requirements() -> tuple[set[str], set[str]]:
+    """What the compiler's distribution asks for itself, and what the node's does."""
+    both = (tomllib.loads((folder / "pyproject.toml").read_text())["project"] for folder in (ROOT, NODE))
+    compiler, node = ({distribution(d) for d in project["dependencies"]} for project in both)
+    return compiler - {"encapctl"}, node
+
+
 def test_runtime_dependencies_are_what_the_product_imports() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     owners = packages_distributions()
     used = {distribution(owner) for module in imported(PACKAGE) for owner in owners.get(module, [module])}
-    assert used == {distribution(d) for d in project["dependencies"]}
+    compiler, node = requirements()
+    assert used == compiler | node
+    assert compiler & node == set()
 
 
 @pytest.mark.parametrize("folder", ["demo", "bench", "tests"])
 def test_what_tests_and_demo_import_is_declared(folder: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {distribution(d) for d in [*project["dependencies"], *project["optional-dependencies"]["dev"]]}
+    declared = set.union(*requirements(), {distribution(d) for d in project["optional-dependencies"]["dev"]})
     owners = packages_distributions()
     ours = {"demo", "bench", "tests"}
     used = {distribution(owner) for module in imported(ROOT / folder) - ours for owner in owners.get(module, [])}

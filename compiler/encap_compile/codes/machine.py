@@ -113,6 +113,27 @@ CODES: dict[str, Explained] = {
         "by others:\n\n"
         "    egress: {unattached: pass}",
     ),
+    "H152": Explained(
+        "the state is of another release",
+        "What was applied is written below /run/encap in a form that has a version. A release with another major\n"
+        "version has written it, and this encapctl would take what runs for something else. Nothing was changed, and\n"
+        "what runs, runs on. Use the release that is named, or a newer one; to go back, let that release remove the\n"
+        "bundle first.",
+    ),
+    "H153": Explained(
+        "the state cannot be read",
+        "What was applied is written below /run/encap. It is there and cannot be read: edited, half a copy, or\n"
+        "without the rights. encapctl does not take that for a machine on which nothing ran. What runs, runs on, and\n"
+        "`apply` goes on from it: hooks and maps are found in the kernel, and maps that fit are kept. What is lost is\n"
+        "said: `plan` names maps that begin empty, and counters whose layout is not known any more; `remove` cannot\n"
+        "say which packets leave unencapsulated from then on, unless it is given the bundle's folder.",
+    ),
+    "H154": Explained(
+        "counters begin anew",
+        "After everything was done, counters were read again, and are lower than before. What a map of another layout\n"
+        "had counted is added up by name, from what was written down of it; where that is lost, or somebody has\n"
+        "unpinned the map meanwhile, so is what it had counted. Packets are not: the programs count on from 0.",
+    ),
     "H160": Explained(
         "a key of the host file resembles a host value",
         "A host file may serve several bundles, so a key that this one does not know is no error. One that differs\n"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
 
-from ..diagnostics import Exit
-from .context import Context, report, write_json
-from .options import LOCK_TIMEOUT, format_option, request, requesting
+from .context import Context, report, show
+from .options import LOCK_TIMEOUT, format_option, given, requesting
 
 
 @click.command("apply")
@@ -24,18 +22,9 @@ def apply_command(context: Context, /, format_: str, **options: Any) -> int:
     that ends the chain: exit 3, as of `status`.
     """
     context.format = format_
-    from ..apply import apply
-    from ..loader.routing import routes_after
-    from ..views.plan_view import plan_document, plan_text
+    from ..api.applying import apply
 
-    applied = apply(request(**options))
-    found, routes = applied.plan, routes_after(applied.plan.desired)
-    diagnostics = [*found.findings.all, *routes.diagnostics]
-    if format_ == "json":
-        write_json({**plan_document(found, routes, diagnostics), "seconds": round(applied.seconds, 3)})
-    else:
-        click.echo(plan_text(found, routes, done=True, seconds=applied.seconds), nl=False)
-        sys.stdout.flush()
-        if diagnostics:
-            report(diagnostics, context)
-    return Exit.DRIFT if found.obstacles else Exit.DONE
+    applied = apply(*given(**options))
+    show(applied, context)
+    report(applied.diagnostics, context)
+    return applied.exit_code()

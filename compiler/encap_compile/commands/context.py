@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import click
 
@@ -22,8 +23,25 @@ class Context:
 
 def report(diagnostics: Sequence[Diagnostic], context: Context) -> None:
     """Write diagnostics that come with a result for people; for programs they are in the result's document."""
-    if context.format != "json":
+    if diagnostics and context.format != "json":
         command_line.report(diagnostics, "text", PROGRAM)
+
+
+class Result(Protocol):
+    """What the API answers with."""
+
+    def text(self) -> str: ...
+
+    def document(self) -> dict[str, Any]: ...
+
+
+def show(result: Result, context: Context) -> None:
+    """Write a result, before the diagnostics that come with it."""
+    if context.format == "json":
+        write_json(result.document())
+        return
+    click.echo(result.text(), nl=False)
+    sys.stdout.flush()
 
 
 def write_json(document: dict[str, Any]) -> None:

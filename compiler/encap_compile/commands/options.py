@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .. import command_line
+from ..diagnostics import DiagnosedError, Diagnostic
 from .context import PROGRAM
 
 if TYPE_CHECKING:
-    from ..loader.desired import Request
-    from ..loader.lock import Patience
-    from ..manifest import Manifest
-    from ..status import Status
+    from ..api.looking import Status
+    from ..api.options import Options
 
 Command = Callable[..., Any]
 BUNDLE = click.argument("bundle", type=click.Path(path_type=Path))
@@ -51,13 +50,9 @@ LOCK_TIMEOUT = click.option(
 )
 
 
-def patience(seconds: float | None) -> Patience:
-    """How long a verb waits for the lock; a person is told for whom."""
-    from ..loader.lock import Patience
-
-    return Patience(
-        seconds, lambda found: command_line.report([found], "text", PROGRAM)
-    )  # now, and not with the result
+def waiting(found: Diagnostic) -> None:
+    """Say now, and not with the result, for whom a verb waits."""
+    command_line.report([found], "text", PROGRAM)
 
 
 def format_option(*words: str) -> Callable[[Command], Command]:
@@ -105,7 +100,7 @@ def requesting(command: Command) -> Command:
     return command
 
 
-def request(
+def given(
     bundle: Path,
     host_file: str,
     settings: tuple[str, ...],
@@ -117,68 +112,53 @@ def request(
     replace: str,
     allow_removals: str,
     lock_timeout: float | None = None,
-) -> Request:
-    from ..loader.desired import Request
+) -> tuple[Path, Options]:
+    """The bundle, and what `requesting` and LOCK_TIMEOUT have said of it."""
+    from ..api.options import Options
 
-    files = {}
+    files: dict[str, Path] = {}
     for text in rows:
         table, equals, path = text.partition("=")
         if not equals or not table or not path:
             raise click.UsageError(f"--rows {text}: TABLE=FILE is expected")
         files[table] = Path(path)
-    wait, removals = patience(lock_timeout), _removals(allow_removals)
-    if kept:
-        from ..loader.kept import open_kept
-
-        copy = open_kept(str(bundle)).request
-        return dataclasses.replace(
-            copy,
-            rows={**copy.rows, **files},
-            host_file=host_file or copy.host_file,
-            settings=(*copy.settings, *settings),
-            attach=attach or copy.attach,
-            bpffs=bpffs or copy.bpffs,
-            patience=wait,
-            replace=replace,
-            allow_removals=removals,
-            allow_overlap=allow_overlap,
-        )
-    return Request(bundle, files, host_file, settings, attach, bpffs, wait, replace, removals, allow_overlap)
+    return bundle, Options(
+        host_file=host_file,
+        settings=settings,
+        rows=files,
+        attach=attach,
+        bpffs=bpffs,
+        kept=kept,
+        allow_overlap=allow_overlap,
+        replace=replace,
+        allow_removals=_removals(allow_removals),
+        lock_timeout=lock_timeout,
+        waiting=waiting,
+    )
 
 
-def _removals(text: str) -> int:
-    from ..loader.removals import ALL
-
+def _removals(text: str) -> int | None:
     if text == "all":
-        return ALL
+        return None
     if not (text.isascii() and text.isdigit() and len(text) <= 12):
         raise click.UsageError(f"--allow-removals {text}: a number of rows or `all` is expected")
     return int(text)
 
 
-def name_and_manifest(bundle: Path) -> tuple[str, Manifest | None]:
-    """A bundle's directory, or the name of one that is applied."""
-    from ..loader.bundle import NAME, load_manifest
-
-    if bundle.is_dir() or len(bundle.parts) > 1 or not NAME.fullmatch(str(bundle)):
-        manifest = load_manifest(bundle)
-        return manifest.name, manifest
-    return str(bundle), None
-
-
 def look(bundle: Path, bpffs: str, format_: str, deep: bool = False) -> Status:
     """What is in force. For Prometheus, a bundle that cannot be looked at is one that is down, and not an empty answer.
 
-    Raises DiagnosedError, KernelError, OSError.
+    Raises DiagnosedError.
     """
-    from ..status import status
+    from ..api.looking import named, status
     from ..views.prometheus import prometheus_down
 
-    name = bundle.name
     try:
-        name, manifest = name_and_manifest(bundle)
-        return status(name, manifest, bpffs, deep)
+        return status(bundle, bpffs, deep)
     except Exception:
         if format_ == "prometheus":
+            name = bundle.name
+            with suppress(DiagnosedError, OSError):
+                name = named(bundle)[0]
             click.echo(prometheus_down(name), nl=False)
         raise

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from ..diagnostics import Exit
-from .context import Context, write_json
-from .options import BPFFS, BUNDLE, LOCK_TIMEOUT, format_option, name_and_manifest, patience
+from .context import Context, show
+from .options import BPFFS, BUNDLE, LOCK_TIMEOUT, format_option, waiting
 
 
 @click.command("remove")
@@ -20,9 +20,7 @@ from .options import BPFFS, BUNDLE, LOCK_TIMEOUT, format_option, name_and_manife
 def remove_command(context: Context, bundle: Path, bpffs: str, lock_timeout: float | None, format_: str) -> int:
     """Take a bundle off this machine, by bundle or by name, and say what then leaves in the clear."""
     context.format = format_
-    from ..remove import remove
-    from ..views.status_view import removed_document, removed_text
+    from ..api.looking import remove
 
-    removed = remove(*name_and_manifest(bundle), bpffs, patience(lock_timeout))
-    write_json(removed_document(removed)) if format_ == "json" else click.echo(removed_text(removed), nl=False)
+    show(remove(bundle, bpffs, lock_timeout, waiting), context)
     return Exit.DONE

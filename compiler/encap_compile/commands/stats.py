@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..diagnostics import Exit
-from .context import Context, write_json
+from .context import Context, report, write_json
 from .options import BPFFS, BUNDLE, format_option, look
 
 
@@ -19,12 +19,10 @@ from .options import BPFFS, BUNDLE, format_option, look
 def stats_command(context: Context, bundle: Path, bpffs: str, format_: str) -> int:
     """Show the counters of every rule and reason. Exit 3 if the bundle's programs do not run."""
     context.format = format_
-    from ..views.prometheus import prometheus
-    from ..views.status_view import counters_document, counters_text
-
     found = look(bundle, bpffs, format_)
+    report(found.diagnostics, context)
     if format_ == "json":
-        write_json(counters_document(found))
+        write_json(found.counters_document())
     else:
-        click.echo(prometheus(found) if format_ == "prometheus" else counters_text(found), nl=False)
+        click.echo(found.prometheus() if format_ == "prometheus" else found.counters_text(), nl=False)
     return Exit.DONE if found.up else Exit.DRIFT

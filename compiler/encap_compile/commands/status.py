@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..diagnostics import Exit
-from .context import Context, write_json
+from .context import Context, show
 from .options import BPFFS, format_option, look
 
 
@@ -24,24 +23,20 @@ def status_command(context: Context, bundle: Path | None, bpffs: str, deep: bool
     """
     context.format = format_
     if bundle is None:
-        return _all(bpffs, deep, format_)
-    from ..views.prometheus import prometheus
-    from ..views.status_view import status_document, status_text
-
+        return _all(context, bpffs, deep, format_)
     found = look(bundle, bpffs, format_, deep)
-    if format_ == "json":
-        write_json(status_document(found))
+    if format_ == "prometheus":
+        click.echo(found.prometheus(counters=False), nl=False)
     else:
-        click.echo(prometheus(found, counters=False) if format_ == "prometheus" else status_text(found), nl=False)
-    return Exit.DRIFT if found.drift else Exit.DONE
+        show(found, context)
+    return found.exit_code()
 
 
-def _all(bpffs: str, deep: bool, format_: str) -> int:
-    from ..overview import overview
-    from ..views.overview_view import overview_document, overview_text
+def _all(context: Context, bpffs: str, deep: bool, format_: str) -> int:
+    from ..api.looking import overview
 
     if format_ == "prometheus":
         raise click.UsageError("--format prometheus: name the bundle")
     found = overview(bpffs, deep)
-    write_json(overview_document(found)) if format_ == "json" else click.echo(overview_text(found), nl=False)
-    return Exit.DRIFT if found.drift else Exit.DONE
+    show(found, context)
+    return found.exit_code()

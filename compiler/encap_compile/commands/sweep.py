@@ -6,7 +6,7 @@ import click
 
 from ..diagnostics import Exit
 from .context import Context, write_json
-from .options import BPFFS, LOCK_TIMEOUT, format_option, patience
+from .options import BPFFS, LOCK_TIMEOUT, format_option, waiting
 
 
 @click.command("sweep")
@@ -18,9 +18,10 @@ from .options import BPFFS, LOCK_TIMEOUT, format_option, patience
 def sweep_command(context: Context, bpffs: str, lock_timeout: float | None, check: bool, format_: str) -> int:
     """Take away what bundles left behind in network namespaces that are gone."""
     context.format = format_
+    from ..loader.lock import Patience
     from ..sweep import sweep
     from ..views.sweep_view import swept_document, swept_text
 
-    found = sweep(bpffs, check, patience(lock_timeout))
+    found = sweep(bpffs, check, Patience(lock_timeout, waiting))
     write_json(swept_document(found, check)) if format_ == "json" else click.echo(swept_text(found, check), nl=False)
     return Exit.DRIFT if check and found else Exit.DONE

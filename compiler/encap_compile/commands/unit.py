@@ -9,7 +9,7 @@ import click
 
 from ..diagnostics import Exit
 from .context import Context
-from .options import request, requesting
+from .options import given, requesting
 
 
 @click.command("unit")
@@ -30,9 +30,10 @@ def unit_command(context: Context, /, stays: bool, into: Path, shows: bool, **op
     The copy (in /var/lib/encap, or ENCAP_KEPT) holds the bundle, the host file, rows and settings; each later apply
     writes it anew. Options are those of apply.
     """
+    from ..api.options import request
     from ..unit import make_unit
 
-    made = make_unit(request(**options), stays, into, not shows)
+    made = make_unit(request(*given(**options)), stays, into, not shows)
     if made.file is None:
         click.echo(made.text, nl=False)
         return Exit.DONE

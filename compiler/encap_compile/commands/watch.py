@@ -11,7 +11,7 @@ import click
 
 from ..diagnostics import Exit
 from .context import Context, report
-from .options import LOCK_TIMEOUT, format_option, request, requesting
+from .options import LOCK_TIMEOUT, format_option, given, requesting
 
 
 @click.command("watch")
@@ -27,6 +27,7 @@ def watch_command(context: Context, /, once: bool, format_: str, **options: Any)
     stands (Type=notify). With --format json, a document a line.
     """
     context.format = format_
+    from ..api.options import request
     from ..apply import Applied
     from ..service import READY, STOPPING, notify
     from ..views import counted
@@ -65,6 +66,6 @@ def watch_command(context: Context, /, once: bool, format_: str, **options: Any)
             notify(READY, status=f"{manifest.name} {manifest.identity[:8]} is in force")
 
     gc.enable()  # this one is not short
-    watch(lambda: request(**options), say, once)
+    watch(lambda: request(*given(**options)), say, once)
     notify(STOPPING)
     return Exit.DONE

@@ -19,7 +19,8 @@ from .erase import erase
 from .kept_folder import concerns_this_namespace, is_kept
 from .observe import Observed, state_of
 from .paths import Paths
-from .state import State, load, save
+from .state import State
+from .state_files import load, save
 
 
 def with_former(paths: Paths, wanted: str) -> Paths:

@@ -33,7 +33,7 @@ from .paths import Paths
 from .pins_elsewhere import require_same_bpffs
 from .removals import DEFAULT_LIMITS, Limits
 from .segmentation import check_segmentation
-from .state import load
+from .state_files import look
 
 VERY_LIKE = 0.8  # in place of `closest`'s own: other bundles have names and host values of their own
 
@@ -169,7 +169,7 @@ def _misspelt(bundle: str, name: str, file: HostFile) -> bool:
     """Whether a bundle that the host file has rows of is most likely this one, and no other that the machine has."""
     if closest(bundle, [name], VERY_LIKE) is None or any(entry.bundle == name for entry in file.rows):
         return False
-    return load(Paths.of(bundle).state) is None
+    return look(Paths.of(bundle).state) is None
 
 
 def prepare(request: Request, bundle: Bundle, before: Observed) -> Desired:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..kernel.pins import pins_in, remove_empty
 from .paths import Paths
-from .state import forget
+from .state_files import forget
 
 
 def erase(paths: Paths) -> int:

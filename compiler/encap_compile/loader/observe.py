@@ -15,7 +15,8 @@ from ..kernel.pins import open_map, pins_in
 from .layouts import HASH_LENGTH
 from .paths import Paths
 from .program_pins import describe, host_values
-from .state import State, from_another_namespace, load
+from .state import State, from_another_namespace
+from .state_files import Unreadable, look
 
 _PIN = re.compile(rf"(?P<map>\w+)-(?P<layout>[0-9a-f]{{{HASH_LENGTH}}})-(?P<id>\d+)")
 
@@ -53,6 +54,7 @@ class Observed:
     hooks: dict[Hook, list[OnHook]] = field(default_factory=dict)
     pins: list[PinnedMap] = field(default_factory=list)
     former_left: bool = False  # something of the bundle that is replaced is still there
+    unreadable: Unreadable | None = None  # a state that is there and says nothing: not the same as none
 
     def in_force(self, name: str, layout: str) -> PinnedMap | None:
         """The pinned map of that layout, first the one that running programs use."""
@@ -63,7 +65,7 @@ class Observed:
     @property
     def empty(self) -> bool:
         """Nothing of this bundle is on the machine."""
-        return not (self.running or self.stale or self.pins or self.state)
+        return not (self.running or self.stale or self.pins or self.state or self.unreadable)
 
 
 def observe(paths: Paths, hooks: Iterable[Hook] = ()) -> Observed:
@@ -71,7 +73,8 @@ def observe(paths: Paths, hooks: Iterable[Hook] = ()) -> Observed:
 
     What a bundle runs that is being replaced is taken for ours, and listed before what is our own.
     """
-    found = Observed(state_of(paths), pins=list(_pinned(paths.maps)))
+    state, unread = _states(paths)
+    found = Observed(state, pins=list(_pinned(paths.maps)), unreadable=unread)
     if from_another_namespace(found.state):
         found = Observed(None)
     attached = {o.bundle: {(k.name, hook) for k in KINDS.values() for hook in k.attached(o)} for o in paths.owners}
@@ -79,7 +82,7 @@ def observe(paths: Paths, hooks: Iterable[Hook] = ()) -> Observed:
         old = paths.named(paths.former)
         theirs = list(_pinned(old.maps))
         found.pins += theirs
-        found.former_left = bool(theirs or attached[paths.former] or load(old.state))
+        found.former_left = bool(theirs or attached[paths.former] or look(old.state))
     places = [paths, *([paths.named(paths.former)] if paths.former else ())]
     ours = set[tuple[str, Hook]]().union(*attached.values())
     for hook in sorted({h for _, h in ours} | set(hooks)):
@@ -99,8 +102,18 @@ def state_of(paths: Paths) -> State | None:
 
     Where both ran, their counters are added up.
     """
-    own = load(paths.state)
-    former = load(paths.named(paths.former).state) if paths.former else None
+    return _states(paths)[0]
+
+
+def _states(paths: Paths) -> tuple[State | None, Unreadable | None]:
+    """The same, and what cannot be read of it."""
+    found = [look(paths.state), look(paths.named(paths.former).state) if paths.former else None]
+    unread = next((each for each in found if isinstance(each, Unreadable)), None)
+    own, former = (None if isinstance(each, Unreadable) else each for each in found)
+    return _both(own, former), unread
+
+
+def _both(own: State | None, former: State | None) -> State | None:
     if former is None or from_another_namespace(former):
         return own
     if own is None or from_another_namespace(own):

@@ -14,7 +14,8 @@ from pathlib import Path
 from ..kernel.bpffs import DEFAULT
 from ..kernel.hooks.base import Owner
 from ..kernel.netns import NetworkNamespace, this_namespace
-from .state import from_another_namespace, load
+from .state import from_another_namespace
+from .state_files import load
 
 BPFFS_VARIABLE = "ENCAP_BPFFS"
 STATE_VARIABLE = "ENCAP_STATE"

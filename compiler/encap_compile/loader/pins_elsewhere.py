@@ -9,7 +9,8 @@ from ..diagnostics import DiagnosedError, Diagnostic, Exit
 from ..kernel.bpffs import is_bpffs, require_bpffs
 from ..kernel.mounts import bpffs_still_mounted, instance_of, shares_the_machines_mounts
 from .paths import Paths
-from .state import from_another_namespace, load
+from .state import from_another_namespace
+from .state_files import load
 
 
 def require_pins(paths: Paths) -> None:

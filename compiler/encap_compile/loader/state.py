@@ -1,30 +1,19 @@
 """What was applied, for people and for the next run. The truth is in the kernel; this says what it means.
 
-One JSON file, written to a temporary name and renamed, so that a reader sees the old or the new one, never half.
+`state_files` keeps it.
 """
 
 # Annotations are not postponed here: `structured` reads the document by them.
 
-import json
-import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Self
 
-from ..folders import PUBLIC, PUBLIC_FILE, make_folders, write_file
 from ..kernel.hooks.base import CGROUP_POINTS, DEVICE_POINTS, Hook
 from ..kernel.machine import boot_id
 from ..kernel.netns import never_reused
 from ..manifest import Counter, Manifest
-from ..manifest_bounds import MOST_COUNTERS, check_bounds
-from ..regular_file import read_regular
-from ..structured import structured
 
-FORMAT_VERSION = 1
-NAME = "state.json"
-MOST_SECONDS = 1 << 36  # since the epoch, of a time that a calendar has
-MOST_BYTES = 256 << 20  # of a state: it holds the manifest, and the number of every cgroup that rows name
 Totals = dict[str, tuple[int, int]]  # counter -> packets, bytes
 
 
@@ -107,40 +96,6 @@ def cgroup_words(path: str) -> str:
     return f"cgroup {path}" if path else cgroup_name(path)
 
 
-def load(directory: Path) -> State | None:
-    """The state in a directory; None if there is none or it cannot be understood (the kernel knows the rest)."""
-    try:
-        document = json.loads(read_regular(directory / NAME, MOST_BYTES))
-        if document.pop("format_version") != FORMAT_VERSION:
-            return None
-        found: State = structured(State, document, "state")
-        return found if _believable(found) else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
-
-
-def _believable(state: State) -> bool:
-    """Whether numbers and names are such as we write. Raises MalformedError for those of the manifest."""
-    if state.manifest is not None:
-        check_bounds(state.manifest)
-    offsets = (offset for layout in state.counter_layouts.values() for offset in layout.values())
-    names = (*state.pins.values(), state.replaces)
-    return (
-        0 <= state.applied_at < MOST_SECONDS
-        and all(0 < index < 1 << 31 for index in state.devices.values())
-        and all(number >= 0 for number in state.cgroups.values())
-        and all(0 <= offset < MOST_COUNTERS for offset in offsets)
-        and not any("/" in name or name in (".", "..") for name in names)
-    )
-
-
-def save(directory: Path, state: State) -> None:
-    """Write it atomically and durably enough for a killed process. Raises OSError."""
-    make_folders(directory, PUBLIC)
-    document = {"format_version": FORMAT_VERSION, **asdict(state)}
-    write_file(directory / NAME, f"{json.dumps(document, indent=1)}\n".encode(), PUBLIC_FILE)
-
-
 def new_state() -> State:
     """The state of a bundle that nothing is known of yet, in this namespace."""
     return State(namespace_cookie=never_reused(), boot_id=boot_id())
@@ -153,8 +108,3 @@ def from_another_namespace(state: State | None) -> bool:
     here = never_reused()
     reused = bool(here and state.namespace_cookie and here != state.namespace_cookie)
     return reused or state.boot_id not in ("", boot_id())
-
-
-def forget(directory: Path) -> None:
-    """Remove all state of a bundle."""
-    shutil.rmtree(directory, ignore_errors=True)

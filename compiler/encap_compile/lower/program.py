@@ -38,15 +38,6 @@ from .stacks import family_field
 from .tables import LoweredTable, lower_table, manifest_stack
 from .used_stacks import described_replies, lower_stacks, replies, table_families
 
-FRAGMENTS = ir.ConstantGroup(
-    "Fragments that wait for those behind them.",
-    (
-        ir.NamedConstant("FRAGMENTS_MAX", "4096", "packets"),
-        ir.NamedConstant(
-            "FRAGMENTS_IDLE", "30000000000ULL", "ns: as long as Linux waits for the missing ones (net.ipv4.ipfrag_time)"
-        ),
-    ),
-)
 CGROUP_HOOKS = {  # how the function is called
     "cgroup_listen": "listener",
     "cgroup_create": "create",
@@ -177,9 +168,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         constants=(
             *constant_groups(in_use, frozenset(encapsulating), ingress.decapsulators if ingress else ()),
             *([fitting] if fitting else []),
-            *([FRAGMENTS] if packet.fragments else []),
             *([owner_constants(spec, owners, in_use)] if owners else []),
-            *([socket_switches(spec, owners, packet.mark)] if owners else []),
+            *([socket_switches(spec, owners)] if owners else []),
             *([flow_constants(spec)] if remembers else []),
         ),
         stacks=tuple(in_use),

@@ -20,15 +20,13 @@ def socket_rooms(owners: ir.Owners | None) -> tuple[str, ...]:
     return tuple(name for name, needed in found.items() if needed)
 
 
-def socket_switches(spec: Spec, owners: ir.Owners, mark: bool) -> ir.ConstantGroup:
-    """`mark`: whether a packet's mark is known to the rules."""
+def socket_switches(spec: Spec, owners: ir.Owners) -> ir.ConstantGroup:
     major, minor = spec.kernel
     found = [ir.NamedConstant("OLDEST_KERNEL", f"KERNEL({major}, {minor})", "kernel")]
     if owners.connects:
         found += [
             _switch("CONNECT_NESTED", owners.nests, "a cgroup of the connect rules lies in another"),
             _switch("MARKS_SOCKETS", owners.guard and owners.marks, "before 6.13: packets do not tell their netns"),
-            _switch("PACKET_HAS_MARK", mark, "rules ask for the mark"),
         ]
     return ir.ConstantGroup("What the library is built for.", tuple(found))
 

@@ -8,6 +8,8 @@ from .frame import Did
 from .packet import Packet
 from .run import Run
 
+IDLE = 30_000_000_000  # ns: as long as Linux waits for missing fragments (net.ipv4.ipfrag_time)
+
 
 class Shown(NamedTuple):
     """What a first fragment showed."""
@@ -30,7 +32,7 @@ def follow_first(run: Run, packet: Packet, leaves: bool) -> bool:
         machine.fragments.pop(key, None)
         return False
     if not packet.ports_unseen:
-        expires = machine.now + machine.constants.number("FRAGMENTS_IDLE")
+        expires = machine.now + IDLE
         shown = Shown(expires, packet.source_port, packet.destination_port, packet.protocol)
         machine.fragments[key] = shown
         run.step(Did.KEPT, "first fragment", f"ports {shown.source_port} and {shown.destination_port}")

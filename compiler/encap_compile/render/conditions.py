@@ -59,7 +59,7 @@ def in_prefixes(
         if not own or f"ipv{version}" not in needs.families:
             continue
         family = f"{'' if version == 4 else '!'}{packet}is_ipv4 && " if needs.both else ""
-        alternatives = [_prefix(address, p, needs.both) for p in own]
+        alternatives = [_prefix(address, p, mapped=True) for p in own]
         if any(a == "" for a in alternatives):
             terms.append(family.removesuffix(" && ") or "true")
             continue

@@ -7,7 +7,6 @@ from typing import Any
 
 from .. import ir
 from ..hooks import HOOKS
-from ..lower.conditions import LINK_LOCAL
 from ..lower.counters import refusal_member
 from ..lower.names import row_name_constant
 from ..lower.tables import row_id
@@ -79,6 +78,23 @@ def _from_packet(member: str) -> str:
     return "packet->owner.cgroup" if member == "cgroup" else f"packet->{conditions.MEMBERS.get(member, member)}"
 
 
+def needs(packet: ir.PacketNeeds) -> list[str]:
+    """The flags of what the program asks of a packet."""
+    wanted = {
+        "PROTOCOL": packet.protocol,
+        "PORTS": packet.ports,
+        "DSCP": packet.dscp,
+        "TTL": packet.ttl,
+        "MARK": packet.mark,
+        "LENGTH": packet.length,
+        "FRAGMENT": packet.hash or packet.flow or packet.fragments,
+        "FIRST_FRAGMENT": packet.fragments,
+        "DISCOVERY": packet.discovery,
+        "SOCKET": packet.owner,
+    }
+    return [f"NEED_{name}" for name, there in wanted.items() if there]
+
+
 def key_initialisers(table: ir.TableMap, exact: bool = False, p: ir.Program | None = None) -> str:
     """Designated initialisers of a key from the packet; `exact` leaves the prefix out."""
     parts = []
@@ -89,14 +105,14 @@ def key_initialisers(table: ir.TableMap, exact: bool = False, p: ir.Program | No
             continue
         source = _from_packet(member.name)
         if p is not None and member.name in ("source", "destination"):
-            source = _narrowed(source, member.ctype, p.packet)
+            source = _narrowed(source, member.ctype)
         parts.append(f".{member.name} = {source}")
     return ", ".join(parts)
 
 
-def _narrowed(source: str, ctype: str, needs: ir.PacketNeeds) -> str:
+def _narrowed(source: str, ctype: str) -> str:
     """An address of the packet as the key's type: a table may know one family only."""
-    if not needs.both or ctype == "struct ip_address":
+    if ctype == "struct ip_address":
         return source
     if ctype == "__be32":
         return f"{source}.word[3]"
@@ -117,8 +133,7 @@ def masked_assignment(table: ir.TableMap, family: str, length: int, program: ir.
     member = next(m for m in table.key if m.name == table.prefix_member)
     source = _from_packet(member.name)
     if member.ctype == "__be32":
-        word = f"{source}.word[3]" if program.packet.both else source
-        return f"key.{member.name} = {_cut(word, length, 32)};"
+        return f"key.{member.name} = {_cut(f'{source}.word[3]', length, 32)};"
     first = 96 if family == "ipv4" else 0
     lines = []
     for i in range(4):
@@ -133,13 +148,6 @@ def _cut(word: str, bits: int, width: int) -> str:
     if bits == width:
         return word
     return f"{word} & bpf_htonl({(0xFFFFFFFF << (32 - bits)) & 0xFFFFFFFF:#010x})"
-
-
-def as_ip_address(program: ir.Program, address: str) -> str:
-    """An address of the packet as `struct ip_address`."""
-    if program.packet.both:
-        return address
-    return f"mapped_ipv4({address})" if program.packet.address_type == "__be32" else f"from_ipv6(&{address})"
 
 
 def ingress_matches(program: ir.Program) -> bool:
@@ -307,10 +315,10 @@ def passes_row(function: str, program: ir.Program) -> bool:
     return dispatch.by_row or reads_row(dispatch.encapsulators[0].stack)
 
 
-def link_local_condition(egress: ir.EgressProgram, program: ir.Program) -> str:
-    prefixes = [n for f in egress.link_local for n in LINK_LOCAL[f]]
-    text = conditions.in_prefixes("packet->daddr", prefixes, program.packet, nested=False)
-    return f"({text})" if egress.discovery and text.startswith(("packet->is_ipv4", "!packet->is_ipv4")) else text
+def on_link(egress: ir.EgressProgram) -> list[str]:
+    """What passes before the rules, any of it."""
+    calls = [f"is_link_local_{family}(packet)" for family in egress.link_local]
+    return ["is_discovery(skb, packet)", *calls] if egress.discovery else calls
 
 
 def reason(decapsulator: ir.Decapsulator, what: str) -> str:
@@ -384,13 +392,6 @@ def answer_statement(answer: ir.Answer, program: ir.Program, shared: Mapping[str
     return f"if ({met})\n\t\treturn {value};" if met else f"return {value};"
 
 
-def narrowed(program: ir.Program, address: str) -> str:
-    """A `struct ip_address` as the packet has it."""
-    if program.packet.both:
-        return address
-    return f"{address}.word[3]" if program.packet.address_type == "__be32" else f"to_ipv6(&{address})"
-
-
 FILTERS: dict[str, Callable[..., Any]] = {
     "open_answers": open_answers,
     "asks_packet": asks_packet,
@@ -398,10 +399,10 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "rule_condition": rule_condition,
     "ends_open": ends_open,
     "answer_statement": answer_statement,
-    "narrowed": narrowed,
     **RECEIVE_FILTERS,
     **TAIL_FILTERS,
     **OWNER_FILTERS,
+    "needs": needs,
     "section": lambda hook: HOOKS[hook].section,
     "named_rows": named_rows,
     "stacks_by_row": stacks_by_row,
@@ -414,7 +415,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "key_initialisers": key_initialisers,
     "lengths_by_family": lengths_by_family,
     "masked_assignment": masked_assignment,
-    "as_ip_address": as_ip_address,
     "ingress_matches": ingress_matches,
     "hidden": hidden,
     "reflecting": reflecting,
@@ -446,7 +446,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "guard": guard,
     "has_addresses": has_addresses,
     "learned_overhead": learned_overhead,
-    "link_local_condition": link_local_condition,
+    "on_link": on_link,
     "reason": reason,
     "condition": condition,
     "connect_condition": connect_condition,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from .. import ir
 from .conditions import in_prefixes
 
-_PACKET, _IPV4, _IPV6 = "struct ip_address", "__be32", "struct ipv6_address"
-
 
 def tunnel_end_sets(program: ir.Program) -> list[ir.TunnelEnd]:
     """The ends that are looked up in a hash map, each once: prefix lists have functions of their own."""
@@ -15,14 +13,11 @@ def tunnel_end_sets(program: ir.Program) -> list[ir.TunnelEnd]:
     return list(found.values())
 
 
-def set_key(end: ir.TunnelEnd, program: ir.Program) -> str:
+def set_key(end: ir.TunnelEnd) -> str:
     """`address`, of the packet's type, as a key of the end's map."""
-    given = _PACKET if program.packet.both else program.packet.address_type
-    if end.ctype == given:
+    if end.ctype == "struct ip_address":
         return "address"
-    if end.ctype == _PACKET:
-        return "mapped_ipv4(address)" if given == _IPV4 else "from_ipv6(&address)"
-    return "address.word[3]" if end.ctype == _IPV4 else "to_ipv6(&address)"
+    return "address.word[3]" if end.ctype == "__be32" else "to_ipv6(&address)"
 
 
 def tunnel_end_condition(program: ir.Program) -> str:
@@ -40,7 +35,7 @@ def tells_tunnel_ends(program: ir.Program) -> bool:
 
 def compares_ipv6(program: ir.Program) -> bool:
     """Whether the destination is needed as an IPv6 address where the packet's may be of either family."""
-    return program.packet.both and any(e.value and e.family == "ipv6" for e in program.egress.tunnel_ends)
+    return any(e.value and e.family == "ipv6" for e in program.egress.tunnel_ends)
 
 
 def _term(end: ir.TunnelEnd, program: ir.Program) -> str:
@@ -53,9 +48,9 @@ def _term(end: ir.TunnelEnd, program: ir.Program) -> str:
         test = f"in_{end.map}(packet->daddr)"
     elif end.family == "ipv4":
         value = end.value if end.value.startswith("host.") else f"bpf_htonl({end.value})"
-        test = f"{'packet->daddr.word[3]' if both else 'packet->daddr'} == {value}"
+        test = f"packet->daddr.word[3] == {value}"
     else:
-        test = f"same_ipv6({'&ipv6' if both else '&packet->daddr'}, &{end.value})"
+        test = f"same_ipv6(&ipv6, &{end.value})"
     if not both or not end.family:
         return test
     return f"{'packet->is_ipv4' if end.family == 'ipv4' else '!packet->is_ipv4'} && {test}"

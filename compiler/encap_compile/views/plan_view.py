@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from ..continuity import begins_anew
 from ..diagnostics import Diagnostic
 from ..kernel.hooks.base import DEVICE_POINTS, OnHook
 from ..kernel.machine import kernel_release
 from ..loader.cgroups import needed_points
 from ..loader.closing import CLOSED, closable, left_open, on_link
 from ..loader.hostfile import DEFAULT
+from ..loader.layouts import COUNTERS
 from ..loader.routing import RouteReport
 from ..loader.scope import Scope
 from ..loader.state import cgroup_words, target_name
@@ -25,7 +28,7 @@ _SIGNS = {KEEP: " ", ATTACH: "+", REPLACE: "~", SWITCH: "~", DETACH: "-"}
 _WORDS = {
     KEEP: "stays",
     ATTACH: "attached",
-    REPLACE: "replaced in place; maps, counters kept",
+    REPLACE: "replaced in place",
     SWITCH: "attached anew, then the old one taken off",
     DETACH: "taken off",
 }
@@ -43,7 +46,9 @@ def plan_text(plan: Plan, routes: RouteReport | None = None, done: bool = False,
     width = max((len(c.rule.name) for c in plan.rules), default=0)
     lines += [f"  {c.sign} rule {c.rule.name:<{max(width, 12)}} {_arrow(c.before, c.rule.text)}" for c in plan.rules]
     lines += [text for m in plan.maps if (text := _map_line(m))]
-    lines += [_hook_line(h) for h in plan.hooks if h.action != KEEP or not done]
+    anew = begins_anew(plan)
+    lines += [_hook_line(h, anew) for h in plan.hooks if h.action != KEEP or not done]
+    lines += [_anew_line(name) for name in anew]
     lines += _cgroup_lines(plan)
     lines += _boot_lines(plan) if not done else []
     if plan.scope is not None and not done:
@@ -83,6 +88,7 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
         "network_namespace_cookie": desired.paths.namespace.cookie or None,
         "attach": desired.attach.name,
         "changed": plan.changed,
+        "begins_anew": list(begins_anew(plan)),
         "replaces": plan.desired.paths.former if plan.observed.former_left else None,
         "host": [
             {"name": n, "type": v.declaration.type, "value": v.text(), "origin": v.origin}
@@ -148,7 +154,8 @@ def _heading(plan: Plan, done: bool) -> str:
     old = state.manifest if state else None
     where = f"{new.name} on {os.uname().nodename}, kernel {kernel_release()}"
     if old is None:
-        now = "nothing ran"
+        now = "what runs is of no finished apply" if plan.observed.running else "nothing ran"
+        now = "what was applied cannot be read" if plan.observed.unreadable is not None else now
     else:
         since = time.strftime("%Y-%m-%d %H:%M", time.localtime(state.applied_at)) if state else ""
         now = f"{old.identity[:8]} {'ran' if done else 'runs'} since {since}"
@@ -156,6 +163,12 @@ def _heading(plan: Plan, done: bool) -> str:
     if not plan.changed:
         return f"{where}: {new.identity[:8]} runs"
     return f"{where}: {now}, {new.identity[:8]} {word}"
+
+
+def _anew_line(name: str) -> str:
+    if name == COUNTERS:
+        return "  - counters begin anew: how the ones that are there are laid out is not known any more"
+    return f"  - map {name} begins empty: the one that is there has another layout or size"
 
 
 def _arrow(before: str, after: str) -> str:
@@ -179,10 +192,16 @@ def _program(program: OnHook) -> str:
     return f"[{name}]" if program.ours else name
 
 
-def _hook_line(change: HookChange) -> str:
+def _kept(anew: Sequence[str]) -> str:
+    """What a replaced program goes on with."""
+    words = ["counters kept"] if COUNTERS not in anew else []
+    return ", ".join(["maps", *words] if not anew else [*words, f"anew: {' '.join(anew)}"])
+
+
+def _hook_line(change: HookChange, anew: Sequence[str]) -> str:
     programs = ", ".join(_program(p) for p in change.programs) or "empty"
     why = f"; {change.why}" if change.why else ""
-    words = _WORDS[change.action]
+    words = _WORDS[change.action] + (f"; {_kept(anew)}" if change.action == REPLACE else "")
     where = hook_place(change.on, change.kind, change.hook.point)
     return f"  {_SIGNS[change.action]} hook {where}: {programs} ({words}{why})"
 

@@ -110,6 +110,9 @@ def removed_text(removed: Removed) -> str:
     lines += _rules("no longer dropped", removed.undropped)
     lines += ["  - routes that were closed until apply"] if removed.opened else []
     lines += [f"  - {path}" for path in removed.forgotten]
+    lines += (
+        [] if removed.rules_known else ["  not known: which of its packets are now sent unencapsulated, or not dropped"]
+    )
     return "\n".join(lines) + "\n"
 
 
@@ -137,6 +140,7 @@ def removed_document(removed: Removed) -> dict[str, Any]:
         "opened": removed.opened,
         "files": [str(path) for path in removed.forgotten],
         "no_longer_dropped": [_rule(r) for r in removed.undropped],
+        "rules_known": removed.rules_known,
     }
 
 
@@ -154,7 +158,11 @@ def _pending(status: Status) -> list[str]:
 
 
 def _in_force(status: Status) -> str:
-    if status.manifest is None or status.state is None:
+    if status.unreadable is not None:
+        return "its state cannot be read"
+    if status.state is None:
+        return "its state is not there"
+    if status.manifest is None:
         return "no apply has finished yet"
     since = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.state.applied_at))
     return f"{status.manifest.identity[:8]} in force since {since}" + (", with drift" if status.drift else "")

@@ -1,0 +1,99 @@
+"""The verbs of `encap-compile` and `encapctl` as functions on frozen records: docs/api.md has examples.
+
+    >>> from encap_compile import api
+    >>> built = api.compile("examples/vxlan-overlay.yaml", "build")
+
+Everything that can go wrong outside of this package is a `DiagnosedError`, which carries the diagnostics that the
+command lines print and their exit code. Names are imported when they are first used, and a machine that has `encapctl`
+alone has all but those of `compiling`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..diagnostics import DiagnosedError, Diagnostic, Exit, Place, Severity
+
+if TYPE_CHECKING:
+    from .applying import Applied, HookChange, Planned, RowsChange, RuleChange, apply, plan
+    from .compiling import (
+        Built,
+        Checked,
+        Compiled,
+        Explained,
+        FileChange,
+        Rendered,
+        Stale,
+        build,
+        check,
+        compile,
+        explain,
+        render,
+    )
+    from .looking import CounterTotal, HookState, Overview, Removed, Status, overview, remove, status
+    from .options import Options
+
+_NAMES = {
+    "applying": ("Applied", "HookChange", "Planned", "RowsChange", "RuleChange", "apply", "plan"),
+    "compiling": (
+        *("Built", "Checked", "Compiled", "Explained", "FileChange", "Rendered", "Stale"),
+        *("build", "check", "compile", "explain", "render"),
+    ),
+    "looking": ("CounterTotal", "HookState", "Overview", "Removed", "Status", "overview", "remove", "status"),
+    "options": ("Options",),
+}
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
+
+__all__ = [
+    "Applied",
+    "Built",
+    "Checked",
+    "Compiled",
+    "CounterTotal",
+    "DiagnosedError",
+    "Diagnostic",
+    "Exit",
+    "Explained",
+    "FileChange",
+    "HookChange",
+    "HookState",
+    "Options",
+    "Overview",
+    "Place",
+    "Planned",
+    "Removed",
+    "Rendered",
+    "RowsChange",
+    "RuleChange",
+    "Severity",
+    "Stale",
+    "Status",
+    "apply",
+    "build",
+    "check",
+    "compile",
+    "explain",
+    "overview",
+    "plan",
+    "remove",
+    "render",
+    "status",
+]
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(import_module(f"{__name__}.{home}"), name)
+    except ModuleNotFoundError as error:
+        if home == "compiling" and (error.name or "").partition(".")[0] == __name__.partition(".")[0]:
+            raise ImportError(f"`{name}` is of the distribution encap-compile, and encapctl alone is here") from None
+        raise
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
