@@ -20,7 +20,8 @@ from ..loader.routing import RouteReport
 from ..loader.scope import Scope
 from ..loader.state import cgroup_words, target_name
 from ..plan import ATTACH, DETACH, KEEP, REPLACE, SWITCH, HookChange, MapChange, Plan
-from . import FORMAT_VERSION, counted, hook_place, hook_words
+from ..reporting.json import document as of_diagnostics
+from . import counted, hook_place, hook_words
 
 MOST_NAMED = 5  # prefixes and rules
 MOST_PENDING = 5  # rows named one by one
@@ -79,7 +80,7 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
     """The plan for programs."""
     desired, state = plan.desired, plan.observed.state
     return {
-        "format_version": FORMAT_VERSION,
+        **of_diagnostics(diagnostics),
         "name": desired.manifest.name,
         "identity": desired.manifest.identity,
         "in_force": state.manifest.identity if state and state.manifest else None,
@@ -143,9 +144,6 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
         }
         if routes
         else None,
-        "diagnostics": [
-            {"code": d.code, "severity": d.severity, "message": d.message, "help": d.help} for d in diagnostics
-        ],
     }
 
 
