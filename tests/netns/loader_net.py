@@ -20,6 +20,7 @@ from encap_compile.kernel.machine import kernel_version
 from encap_compile.kernel.netlink import add_clsact, replace_filter
 from encap_compile.kernel.objects import BpfObject
 from tests.netns.loader_bundle import compiled
+from tests.support.documents import judge_output
 from tests.support.netns import STATE, Namespace
 
 COMPILER = Path(__file__).parents[2] / "compiler"
@@ -138,6 +139,8 @@ class Wire:
         done = self.ours.run([*prefix, sys.executable, "-m", "encap_compile.ctl", *map(str, words)], check=False)
         if check is not None:
             assert done.returncode == check, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+        if "json" in words and done.stdout:
+            judge_output([str(word) for word in words], done.stdout)
         return done
 
     def apply(self, bundle: Path, *words: str | Path, check: int | None = 0) -> Any:

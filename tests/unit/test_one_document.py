@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.documents import judge_output
 
 from encap_compile import cli, command_line, ctl, pipeline, plan
 from encap_compile.commands.group import cli as ctl_group
@@ -46,6 +47,7 @@ def asked(run: Run, words: list[str], folder: Path, captured: pytest.CaptureFixt
         code = run(words)
     shown = captured.readouterr()
     assert shown.err.strip() == "", "diagnostics are in the document"
+    judge_output(words, shown.out, "compile" if run is compile_ else "diagnostics")
     return code, document(shown.out)
 
 

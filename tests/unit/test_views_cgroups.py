@@ -33,7 +33,7 @@ def status(**cgroups: int) -> Status:
 
 
 def applied(*changes: CgroupChange) -> Applied:
-    plan: Any = Mock(cgroups=changes, hooks=())
+    plan: Any = Mock(cgroups=changes, hooks=(), **{"findings.all": []})
     plan.desired.manifest.name, plan.desired.manifest.identity = "s", "abcdef0123"
     plan.desired.cgroups.pending = ("b",)
     return Applied(plan, 0.04)

@@ -20,7 +20,8 @@ from ..loader.routing import RouteReport
 from ..loader.scope import Scope
 from ..loader.state import cgroup_words, target_name
 from ..plan import ATTACH, DETACH, KEEP, REPLACE, SWITCH, HookChange, MapChange, Plan
-from . import FORMAT_VERSION, counted, hook_place, hook_words
+from ..reporting.json import document as of_diagnostics
+from . import counted, hook_place, hook_words
 
 MOST_NAMED = 5  # prefixes and rules
 MOST_PENDING = 5  # rows named one by one
@@ -79,10 +80,11 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
     """The plan for programs."""
     desired, state = plan.desired, plan.observed.state
     return {
-        "format_version": FORMAT_VERSION,
+        **of_diagnostics(diagnostics),
         "name": desired.manifest.name,
         "identity": desired.manifest.identity,
         "in_force": state.manifest.identity if state and state.manifest else None,
+        "program": desired.manifest.runs,
         "kernel": kernel_release(),
         "network_namespace": desired.paths.namespace.inode,
         "network_namespace_cookie": desired.paths.namespace.cookie or None,
@@ -143,9 +145,6 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
         }
         if routes
         else None,
-        "diagnostics": [
-            {"code": d.code, "severity": d.severity, "message": d.message, "help": d.help} for d in diagnostics
-        ],
     }
 
 
@@ -293,6 +292,11 @@ def _cgroups(plan: Plan) -> list[dict[str, Any]]:
 def _summary(plan: Plan, done: bool, seconds: float) -> str:
     if not plan.changed:
         return "Nothing to change." if not done else f"Nothing changed: all is as the bundle says.   {seconds:.2f} s"
+    if not plan.touches:
+        only = "Only texts for people"
+        if done:
+            return f"{only} changed: they are recorded, no program was touched.   {seconds:.2f} s"
+        return f"{only} would change, and no program; nothing was done.  Next: {_apply_command(plan)}"
     rows = sum(
         m.difference.added + m.difference.removed + m.difference.changed
         for m in plan.maps

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from ..diagnostics import Diagnostic
 from ..kernel.machine import kernel_release
 from ..loader.state import cgroup_words
 from ..manifest import Counter, RuleSummary
 from ..remove import Removed
+from ..reporting.json import document as of_diagnostics
 from ..status import HookStatus, Status
 from . import FORMAT_VERSION, counted, hook_place, hook_words
 
@@ -58,9 +60,10 @@ def counters_text(status: Status) -> str:
 def status_document(status: Status) -> dict[str, Any]:
     """The status for programs."""
     return {
-        "format_version": FORMAT_VERSION,
+        **of_diagnostics(_unreadable(status)),
         "name": status.name,
         "identity": status.manifest.identity if status.manifest else None,
+        "program": status.manifest.runs if status.manifest else None,
         "applied_at": status.state.applied_at if status.state else None,
         "kernel": kernel_release(),
         "up": status.up,
@@ -92,13 +95,17 @@ def status_document(status: Status) -> dict[str, Any]:
 def counters_document(status: Status) -> dict[str, Any]:
     """The counters for programs. Packets are segments as on the wire, bytes those of the inner packets."""
     return {
-        "format_version": FORMAT_VERSION,
+        **of_diagnostics(_unreadable(status)),
         "name": status.name,
         "counters": [
             {"name": c.name, "kind": c.kind, "packets": packets, "bytes": size, "text": c.text, "place": c.place}
             for c, packets, size in status.counters
         ],
     }
+
+
+def _unreadable(status: Status) -> list[Diagnostic]:
+    return [status.unreadable.diagnostic(status.name)] if status.unreadable is not None else []
 
 
 def removed_text(removed: Removed) -> str:

@@ -6,8 +6,9 @@ from typing import Any
 
 from ..loader.state import cgroup_words
 from ..plan import KEEP, CgroupChange, Plan
+from ..reporting.json import document as of_diagnostics
 from ..watch import Round
-from . import FORMAT_VERSION, counted
+from . import counted
 
 
 def round_text(done: Round) -> str:
@@ -27,7 +28,7 @@ def round_document(done: Round) -> dict[str, Any]:
     """The same for programs; after a failure with diagnostics, and when it is tried again."""
     plan = done.applied.plan if done.applied else None
     return {
-        "format_version": FORMAT_VERSION,
+        **of_diagnostics([*done.failure, *(plan.findings.all if plan else ())]),
         "name": plan.desired.manifest.name if plan else None,
         "identity": plan.desired.manifest.identity if plan else None,
         "cgroups": [{"path": c.path, "before": c.before or None, "number": c.after or None} for c in plan.cgroups]
@@ -35,7 +36,6 @@ def round_document(done: Round) -> dict[str, Any]:
         else [],
         "pending": list(plan.desired.cgroups.pending) if plan and plan.desired.cgroups else [],
         "programs": sum(h.action != KEEP for h in plan.hooks) if plan else 0,
-        "diagnostics": [{"code": d.code, "message": d.message, "help": d.help} for d in done.failure],
         "retry_seconds": done.retry or None,
         "waits": done.waits,
         "closed": done.closed,
