@@ -16,7 +16,7 @@ PREFIXES = (
     "decapsulate_", "encapsulate_", "find_in_", "has_addresses_of_", "in_ends_", "in_list_", "in_set_", "learn_rule_",
     "looks_like_", "matches_", "may_send_", "reflect_",  # functions and labels
     "ends_", "list_", "row_", "rows_", "set_", "table_",  # maps, rows, pointers to rows
-    "key_", "options_", "prefix_of_", "stack_",  # structs
+    "headers_", "key_", "options_", "prefix_of_", "stack_",  # structs
     "field_", "option_", "received_", "value_",  # their members
     "connect_rule_", "egress_miss_", "egress_rule_", "ingress_rule_", "refused_",  # counters
     "CGROUP_BIT_", "CONNECT_RULE_", "ENCAP_", "IDLE_LEARN_", "LEARN_", "OVERHEAD_", "ROW_", "STACK_",
