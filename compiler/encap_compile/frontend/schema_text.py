@@ -59,8 +59,8 @@ TEXT: dict[str, str] = {
         "columns, in any order."
     ),
     "table.capacity": (
-        "The most rows that the map can hold. Needed with `file`; without it inline rows have room for the next power of "
-        "two, at least 16."
+        "The most rows that the map can hold. Needed with `file`; without it inline rows have room for the next power "
+        "of two, at least 16."
     ),
     "table.fixed": (
         "Compile the rows into the program: at most 64, and a change of a row is then a change of the program."
