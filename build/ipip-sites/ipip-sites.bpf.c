@@ -13,7 +13,6 @@
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_syn.h"
-#include "encap_limit.h"
 
 /* encapsulations.ipip: ipv4, 20 bytes */
 #define STACK_IPIP_IPV4__OVERHEAD 20 /* bytes */
@@ -22,20 +21,20 @@
 #define STACK_IPIP_IPV4__IPV4_FRAGMENT 0x4000 /* df 1 */
 #define STACK_IPIP_IPV4__IPV4_TTL 64 /* encapsulations.ipip.ip.ttl */
 #define STACK_IPIP_IPV4__IPV4_CHECKSUM_BASE 0xc500 /* sum of the constant words above */
-#define STACK_IPIP_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
-#define STACK_IPIP_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
 
 /* encapsulations.ipip: ipv6, 40 bytes */
 #define STACK_IPIP_IPV6__OVERHEAD 40 /* bytes */
 #define STACK_IPIP_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6)
 #define STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
 #define STACK_IPIP_IPV6__IPV6_HOP_LIMIT 64 /* encapsulations.ipip.ip.ttl */
-#define STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
-#define STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
 
 /* What TCP segments leave room for. */
 #define OVERHEAD_SITES 40 /* bytes, of rows of sites */
 #define ARRIVALS_MAX 8192 /* connections that came in and wait for their answer */
+
+/* What the library is built for. */
+#define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
+#define REFUSED TC_ACT_SHOT /* ingress.refuse */
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_IPIP_IPV4 0x9cbbac55
@@ -376,6 +375,8 @@ __noinline int fit_arrivals(struct __sk_buff *skb)
 	return 0;
 }
 
+#include "encap_decapsulate.h"
+
 /*
  * How a packet that is `overhead` bytes longer fits the device, as flags of bpf_skb_adjust_room.
  * False: it does not. FIXED_GSO keeps the size of segments. TCP's are cut smaller if they would not
@@ -610,343 +611,64 @@ int ipip_sites__egress(struct __sk_buff *skb)
 	return apply_rules(skb, packet, counters);
 }
 
-/*
- * What looks like our encapsulation, comes to us and is not right: dropped, and counted by its
- * reason.
- */
-static __always_inline int refuse(struct counter *reason, const struct __sk_buff *skb)
-{
-	count(reason, skb);
-	return TC_ACT_SHOT;
-}
-
-/* What came out is of another family than what came in. */
-static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_type)
-{
-	__be16 *type = packet_data(skb) + ETH_HLEN - sizeof(*type);
-
-	if ((void *)(type + 1) > packet_end(skb))
-		return TC_ACT_SHOT;
-	*type = bpf_htons(ether_type);
-	if (!skb->gso_size)
-		return TC_ACT_UNSPEC;
-	/*
-	 * Before 6.3 no helper changes skb->protocol of every GSO packet on the way in. Receiving
-	 * the frame once more does: the kernel reads its type anew. It meets this hook again, as a
-	 * plain packet.
-	 */
-	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
-}
-
 /* ingress.rules.peers.from: who may send. */
-static __always_inline bool may_send_peers_ipv4(const struct stack_ipip_ipv4 *outer)
+static __always_inline bool may_send_peers(const struct outer *outer)
 {
-	struct ip_address key = mapped_ipv4(outer->ipv4.saddr);
+	struct ip_address key = outer->saddr;
 
 	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &key));
 }
 
-/* ipv4: judge every header, outermost first, then take them off. */
-static __always_inline int decapsulate_ipip_ipv4(struct __sk_buff *skb, struct counters *counters)
+/* ipv4 or ipv6: validate the headers from the outside in, then decapsulate. */
+static __always_inline int decapsulate_ipip(
+	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
-	struct stack_ipip_ipv4 *outer;
+	const __u32 refused = COUNTER(refused_ipip); /* not 0 */
 	struct counter *decapsulated;
-	struct ipv4_header *ipv4;
-	struct ipv6_header *ipv6;
-	__u32 segments = segments_of(skb);
-	__u32 datagram, inner_length;
-	bool inner_is_ipv4;
-	__s32 diff;
-	__u8 ecn;
+	__u32 wrong;
+	struct inner inner = {};
 
-	linearize(skb, ETH_HLEN + STACK_IPIP_IPV4__OVERHEAD + INNER_HEADERS_MAX);
-	outer = packet_data(skb) + ETH_HLEN;
-	ipv4 = (void *)outer + STACK_IPIP_IPV4__OVERHEAD;
-	ipv6 = (void *)outer + STACK_IPIP_IPV4__OVERHEAD;
-	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_ipip.truncated, skb);
-	if (outer->ipv4.version_ihl != STACK_IPIP_IPV4__IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_ipip.options, skb);
-	if (outer->ipv4.fragment & bpf_htons(STACK_IPIP_IPV4__IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_ipip.fragment, skb);
-	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_ipip.header_checksum, skb);
-
-	/*
-	 * The lengths must agree with each other; the frame may be longer, padded to Ethernet's
-	 * minimum.
-	 */
-	datagram = bpf_ntohs(outer->ipv4.total_length);
-	if (datagram > skb->len - ETH_HLEN || datagram < STACK_IPIP_IPV4__OVERHEAD + sizeof(*ipv4))
-		return refuse(&counters->refused_ipip.length, skb);
-
-	switch (outer->ipv4.protocol) {
-	case IPPROTO_IPIP:
-		inner_is_ipv4 = true;
-		inner_length = bpf_ntohs(ipv4->total_length);
-		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_ipip.payload, skb);
-		break;
-	case IPPROTO_IPV6:
-		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_ipip.truncated, skb);
-		inner_is_ipv4 = false;
-		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
-		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_ipip.payload, skb);
-		break;
-	default:
-		return refuse(&counters->refused_ipip.payload, skb);
-	}
-	/*
-	 * A GSO packet made of several outer packets has one outer header here, and the headers of
-	 * the others between its payload: only one that carries a single inner packet can be taken
-	 * apart.
-	 */
-	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - STACK_IPIP_IPV4__OVERHEAD)
-		return refuse(&counters->refused_ipip.gso, skb);
-	if (inner_length > datagram - STACK_IPIP_IPV4__OVERHEAD)
-		return refuse(&counters->refused_ipip.length, skb);
+	if (!outer_headers(skb, outer, IPV4_HLEN, 0))
+		return refuse(skb, COUNTER(refused_ipip.truncated));
+	wrong = validate_outer(outer, refused);
+	if (wrong)
+		return refuse(skb, wrong);
+	inner.overhead = outer->length;
+	wrong = validate_inner(skb, outer, 0, NAMED_BY_OUTER, &inner, refused);
+	if (wrong)
+		return refuse(skb, wrong);
 
 	/* ingress.rules.peers */
-	if (may_send_peers_ipv4(outer)) {
+	if (may_send_peers(outer)) {
 		decapsulated = &counters->ingress_rule_peers;
 		goto accepted;
 	}
-	return refuse(&counters->refused_ipip.source, skb);
+	return refuse(skb, COUNTER(refused_ipip.source));
 
 accepted:
-	/*
-	 * Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it
-	 * was.
-	 */
-	if (inner_is_ipv4) {
-		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
-		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip.ecn, skb);
-		if (ecn != (ipv4->tos & ECN_MASK))
-			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
-	} else {
-		__u8 inner_ecn = ecn_of_ipv6(ipv6->version_class_label);
-
-		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
-		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip.ecn, skb);
-		if (ecn != inner_ecn &&
-			ecn_write_ipv6(skb, ETH_HLEN + STACK_IPIP_IPV4__OVERHEAD,
-				ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_ipip.room, skb);
-	}
-	diff = STACK_IPIP_IPV4__OVERHEAD;
-	if (!inner_is_ipv4 && !skb->gso_size) {
-		/*
-		 * The helper that translates headers changes skb->protocol; it also adds what
-		 * IPv6's header is longer.
-		 */
-		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
-			return refuse(&counters->refused_ipip.room, skb);
-		diff += IPV6_HLEN - IPV4_HLEN;
-	}
-	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_ipip.room, skb);
-	decapsulated->packets += segments;
-	decapsulated->bytes += inner_length;
-	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6),
-		STACK_IPIP_IPV4__OVERHEAD);
-	if (!inner_is_ipv4)
-		return changed_family(skb, ETH_P_IPV6);
-	return TC_ACT_UNSPEC;
-}
-
-/* ingress.rules.peers.from: who may send. */
-static __always_inline bool may_send_peers_ipv6(const struct stack_ipip_ipv6 *outer)
-{
-	struct ip_address key = from_ipv6(&outer->ipv6.saddr);
-
-	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &key));
-}
-
-/*
- * ipv6: judge every header, outermost first, then take them off, with a tunnel encapsulation limit
- * where there is one: `extension` is its size or 0, `protocol` what follows.
- */
-static __always_inline int decapsulate_ipip_ipv6(
-	struct __sk_buff *skb, __u32 extension, __u8 protocol, struct counters *counters)
-{
-	struct stack_ipip_ipv6 *outer;
-	struct counter *decapsulated;
-	struct ipv4_header *ipv4;
-	struct ipv6_header *ipv6;
-	__u32 segments = segments_of(skb);
-	__u32 overhead = STACK_IPIP_IPV6__OVERHEAD + extension;
-	__u32 datagram, inner_length;
-	bool inner_is_ipv4;
-	__s32 diff;
-	__u8 ecn;
-
-	linearize(skb, ETH_HLEN + STACK_IPIP_IPV6__OVERHEAD + extension + INNER_HEADERS_MAX);
-	outer = packet_data(skb) + ETH_HLEN;
-	ipv4 = (void *)outer + overhead;
-	ipv6 = (void *)outer + overhead;
-	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_ipip.truncated, skb);
-	if ((outer->ipv6.version_class_label &
-		    bpf_htonl(STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
-		bpf_htonl(STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED))
-		return refuse(&counters->refused_ipip.version, skb);
-
-	/*
-	 * The lengths must agree with each other; the frame may be longer, padded to Ethernet's
-	 * minimum.
-	 */
-	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
-	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4))
-		return refuse(&counters->refused_ipip.length, skb);
-
-	switch (protocol) {
-	case IPPROTO_IPIP:
-		inner_is_ipv4 = true;
-		inner_length = bpf_ntohs(ipv4->total_length);
-		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_ipip.payload, skb);
-		break;
-	case IPPROTO_IPV6:
-		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_ipip.truncated, skb);
-		inner_is_ipv4 = false;
-		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
-		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_ipip.payload, skb);
-		break;
-	default:
-		return refuse(&counters->refused_ipip.payload, skb);
-	}
-	/*
-	 * A GSO packet made of several outer packets has one outer header here, and the headers of
-	 * the others between its payload: only one that carries a single inner packet can be taken
-	 * apart.
-	 */
-	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_ipip.gso, skb);
-	if (inner_length > datagram - overhead)
-		return refuse(&counters->refused_ipip.length, skb);
-
-	/* ingress.rules.peers */
-	if (may_send_peers_ipv6(outer)) {
-		decapsulated = &counters->ingress_rule_peers;
-		goto accepted;
-	}
-	return refuse(&counters->refused_ipip.source, skb);
-
-accepted:
-	/*
-	 * Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it
-	 * was.
-	 */
-	if (inner_is_ipv4) {
-		ecn = ecn_decapsulated(
-			ecn_of_ipv6(outer->ipv6.version_class_label), ipv4->tos & ECN_MASK);
-		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip.ecn, skb);
-		if (ecn != (ipv4->tos & ECN_MASK))
-			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
-	} else {
-		__u8 inner_ecn = ecn_of_ipv6(ipv6->version_class_label);
-
-		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
-		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_ipip.ecn, skb);
-		if (ecn != inner_ecn &&
-			ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_ipip.room, skb);
-	}
-	diff = overhead;
-	if (inner_is_ipv4 && !skb->gso_size) {
-		/*
-		 * The helper that translates headers changes skb->protocol; it also takes what
-		 * IPv6's header is longer.
-		 */
-		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
-			return refuse(&counters->refused_ipip.room, skb);
-		diff -= IPV6_HLEN - IPV4_HLEN;
-	}
-	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_ipip.room, skb);
-	decapsulated->packets += segments;
-	decapsulated->bytes += inner_length;
-	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), overhead);
-	if (inner_is_ipv4)
-		return changed_family(skb, ETH_P_IP);
-	return TC_ACT_UNSPEC;
-}
-
-/*
- * Which of our stacks an IPv4 packet carries, if it comes to us; what does not is somebody else's.
- */
-static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *counters)
-{
-	const struct ipv4_header *ip;
-
-	linearize(skb, ETH_HLEN + sizeof(*ip));
-	ip = packet_data(skb) + ETH_HLEN;
-	if ((void *)(ip + 1) > packet_end(skb))
-		return TC_ACT_UNSPEC;
-	/* ipip */
-	if ((ip->protocol == IPPROTO_IPIP || ip->protocol == IPPROTO_IPV6) &&
-		ip->daddr == host.value_tunnel__ipv4)
-		return decapsulate_ipip_ipv4(skb, counters);
-	return TC_ACT_UNSPEC;
-}
-
-/*
- * Which of our stacks an IPv6 packet carries, if it comes to us; what does not is somebody else's.
- */
-static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *counters)
-{
-	const struct ipv6_header *ip;
-	const struct encapsulation_limit *limit;
-	__u32 extension = 0;
-	__u8 protocol;
-
-	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*limit));
-	ip = packet_data(skb) + ETH_HLEN;
-	if ((void *)(ip + 1) > packet_end(skb))
-		return TC_ACT_UNSPEC;
-	protocol = ip->next_header;
-	if (protocol == IPPROTO_DSTOPTS) {
-		/*
-		 * With a tunnel encapsulation limit the stack begins behind it. Other options are
-		 * somebody else's.
-		 */
-		limit = (void *)(ip + 1);
-		if ((void *)(limit + 1) > packet_end(skb) || !is_encapsulation_limit(limit))
-			return TC_ACT_UNSPEC;
-		protocol = limit->next_header;
-		extension = sizeof(*limit);
-	}
-	/* ipip */
-	if ((protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6) &&
-		same_ipv6(&ip->daddr, &host.value_tunnel__ipv6))
-		return decapsulate_ipip_ipv6(skb, extension, protocol, counters);
-	return TC_ACT_UNSPEC;
+	wrong = pull_headers(skb, outer, &inner, decapsulated, refused);
+	if (wrong)
+		return refuse(skb, wrong);
+	arrives(skb, inner_ether_type(&inner), inner.overhead);
+	return deliver(skb, outer, &inner);
 }
 
 SEC("tc")
 int ipip_sites__ingress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
+	struct outer outer;
 
 	if (!counters)
 		return TC_ACT_SHOT;
 	arrives(skb, skb->protocol, 0);
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_IP):
-		return receive_ipv4(skb, counters);
-	case bpf_htons(ETH_P_IPV6):
-		return receive_ipv6(skb, counters);
-	default:
+	if (!read_outer(skb, 0, &outer))
 		return TC_ACT_UNSPEC;
-	}
+	if (is_ip_in_ip(outer.protocol) &&
+		(comes_to_ipv4(&outer, host.value_tunnel__ipv4) ||
+			comes_to_ipv6(&outer, &host.value_tunnel__ipv6)))
+		return decapsulate_ipip(skb, &outer, counters);
+	return TC_ACT_UNSPEC;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

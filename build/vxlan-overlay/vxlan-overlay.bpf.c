@@ -14,11 +14,10 @@
 #include "encap_ecn.h"
 #include "encap_flow.h"
 #include "encap_syn.h"
-#include "encap_limit.h"
-#include "encap_vlan.h"
 
 /* encapsulations.vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes */
 #define STACK_VXLAN_IPV4__OVERHEAD 50 /* bytes */
+#define ENCAP_VXLAN__HEADERS 30 /* bytes behind the outer IP header */
 #define STACK_VXLAN_IPV4__ROOM                                                                     \
 	(BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |                              \
 		BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
@@ -29,8 +28,6 @@
 #define STACK_VXLAN_IPV4__IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
 #define ENCAP_VXLAN__UDP_DESTINATION_PORT 4789 /* encapsulations.vxlan.udp.destination_port */
 #define ENCAP_VXLAN__VXLAN_FLAGS 0x08000000 /* flags 8 */
-#define STACK_VXLAN_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
-#define STACK_VXLAN_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
 #define ENCAP_VXLAN__VXLAN_FLAGS_COMPARED 0xff000000 /* on receive: flags 8 */
 #define ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED 0x08000000
 
@@ -42,16 +39,28 @@
 #define STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
 #define STACK_VXLAN_IPV6__IPV6_NEXT_HEADER 17
 #define STACK_VXLAN_IPV6__IPV6_HOP_LIMIT 64
-#define STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
-#define STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
 
 /* What TCP segments leave room for. */
 #define OVERHEAD_SITES 70 /* bytes, of rows of sites */
 #define ARRIVALS_MAX 8192 /* connections that came in and wait for their answer */
 
+/* What the library is built for. */
+#define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
+#define REFUSED TC_ACT_SHOT /* ingress.refuse */
+
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_VXLAN_IPV4 0x147d9a00
 #define STACK_VXLAN_IPV6 0x167d9d26
+
+/* vxlan: what stands between the outer IP header and the inner packet */
+struct headers_vxlan {
+	struct udp_header udp;
+	struct vxlan_header vxlan;
+	struct ethernet_header ethernet;
+};
+_Static_assert(offsetof(struct headers_vxlan, ethernet) + sizeof(struct ethernet_header) ==
+		ENCAP_VXLAN__HEADERS,
+	"no gap between the headers");
 
 /* ipv4 / udp / vxlan / ethernet: what stands between the Ethernet header and the inner IP packet */
 struct stack_vxlan_ipv4 {
@@ -470,6 +479,9 @@ __noinline int fit_arrivals(struct __sk_buff *skb)
 	return 0;
 }
 
+#include "encap_decapsulate.h"
+#include "encap_vlan.h"
+
 /*
  * A hash of the inner flow, so that routers can spread flows over paths. The kernel's own is mixed
  * in where there is one: TCP changes it when a path seems dead.
@@ -780,430 +792,90 @@ int vxlan_overlay__egress(struct __sk_buff *skb)
 	return apply_rules(skb, packet, counters);
 }
 
-/*
- * What looks like our encapsulation, comes to us and is not right: dropped, and counted by its
- * reason.
- */
-static __always_inline int refuse(struct counter *reason, const struct __sk_buff *skb)
-{
-	count(reason, skb);
-	return TC_ACT_SHOT;
-}
-
-/* What came out is of another family than what came in. */
-static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_type)
-{
-	__be16 *type = packet_data(skb) + ETH_HLEN - sizeof(*type);
-
-	if ((void *)(type + 1) > packet_end(skb))
-		return TC_ACT_SHOT;
-	*type = bpf_htons(ether_type);
-	if (!skb->gso_size)
-		return TC_ACT_UNSPEC;
-	/*
-	 * Before 6.3 no helper changes skb->protocol of every GSO packet on the way in. Receiving
-	 * the frame once more does: the kernel reads its type anew. It meets this hook again, as a
-	 * plain packet.
-	 */
-	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
-}
-
 /* ingress.rules.peers.from: who may send. */
-static __always_inline bool may_send_peers_ipv4(const struct stack_vxlan_ipv4 *outer)
+static __always_inline bool may_send_peers(const struct outer *outer)
 {
-	struct ip_address key = mapped_ipv4(outer->ipv4.saddr);
-
-	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &key));
-}
-
-/* ipv4 / udp / vxlan / ethernet: judge every header, outermost first, then take them off. */
-static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct counters *counters)
-{
-	struct stack_vxlan_ipv4 *outer;
-	struct counter *decapsulated;
-	struct ipv4_header *ipv4;
-	struct ipv6_header *ipv6;
-	__u32 segments = segments_of(skb);
-	__u32 overhead = STACK_VXLAN_IPV4__OVERHEAD;
-	__u32 datagram, inner_length;
-	bool inner_is_ipv4;
-	__s32 diff;
-	const struct vlan_tag *tag;
-	__be16 type;
-	__u8 ecn;
-	const struct row_vnis *row_vnis;
-	__u32 mark = skb->mark;
-
-	linearize(skb, ETH_HLEN + STACK_VXLAN_IPV4__OVERHEAD + sizeof(*tag) + INNER_HEADERS_MAX);
-	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + overhead > packet_end(skb))
-		return refuse(&counters->refused_vxlan.truncated, skb);
-	if (outer->ipv4.version_ihl != STACK_VXLAN_IPV4__IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_vxlan.options, skb);
-	if (outer->ipv4.fragment & bpf_htons(STACK_VXLAN_IPV4__IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_vxlan.fragment, skb);
-	if ((outer->vxlan.flags & bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_COMPARED)) !=
-		bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED))
-		return refuse(&counters->refused_vxlan__vxlan_flags, skb);
-	if (!is_group_mac(&outer->ethernet.destination) &&
-		!same_mac(&outer->ethernet.destination, &host.value_vtep_mac))
-		return refuse(&counters->refused_vxlan__ethernet_destination, skb);
-	type = outer->ethernet.type;
-	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
-		/* VLAN 0 is none: such a tag carries a priority alone (IEEE 802.1Q, 6.9.1). */
-		tag = (void *)outer + overhead;
-		if ((void *)(tag + 1) > packet_end(skb))
-			return refuse(&counters->refused_vxlan.truncated, skb);
-		if (tag->control & bpf_htons(VLAN_VID_MASK))
-			return refuse(&counters->refused_vxlan.vlan, skb);
-		type = tag->type;
-		overhead += sizeof(*tag);
-	}
-	ipv4 = (void *)outer + overhead;
-	ipv6 = (void *)outer + overhead;
-	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_vxlan.truncated, skb);
-	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_vxlan.header_checksum, skb);
-
-	/*
-	 * The lengths must agree with each other; the frame may be longer, padded to Ethernet's
-	 * minimum.
-	 */
-	datagram = bpf_ntohs(outer->ipv4.total_length);
-	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4) ||
-		bpf_ntohs(outer->udp.length) != datagram - offsetof(struct stack_vxlan_ipv4, udp))
-		return refuse(&counters->refused_vxlan.length, skb);
-
-	switch (bpf_ntohs(type)) {
-	case ETH_P_IP:
-		inner_is_ipv4 = true;
-		inner_length = bpf_ntohs(ipv4->total_length);
-		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_vxlan.payload, skb);
-		break;
-	case ETH_P_IPV6:
-		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_vxlan.truncated, skb);
-		inner_is_ipv4 = false;
-		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
-		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_vxlan.payload, skb);
-		break;
-	default:
-		return refuse(&counters->refused_vxlan.payload, skb);
-	}
-	/*
-	 * A GSO packet made of several outer packets has one outer header here, and the headers of
-	 * the others between its payload: only one that carries a single inner packet can be taken
-	 * apart.
-	 */
-	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_vxlan.gso, skb);
-	/*
-	 * Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for
-	 * theirs, and loses them.
-	 */
-	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
-		return refuse(&counters->refused_vxlan.gso, skb);
-	if (inner_length > datagram - overhead)
-		return refuse(&counters->refused_vxlan.length, skb);
-
-	/* ingress.rules.peers */
-	if (may_send_peers_ipv4(outer)) {
-		decapsulated = &counters->ingress_rule_peers;
-		row_vnis = find_in_vnis(bpf_ntohl(outer->vxlan.vni) >> 8);
-		if (!row_vnis)
-			return refuse(&counters->refused_vxlan__vni, skb);
-		mark = row_vnis->field_mark;
-		goto accepted;
-	}
-	return refuse(&counters->refused_vxlan.source, skb);
-
-accepted:
-	/*
-	 * Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it
-	 * was.
-	 */
-	if (inner_is_ipv4) {
-		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
-		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_vxlan.ecn, skb);
-		if (ecn != (ipv4->tos & ECN_MASK))
-			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
-	} else {
-		__u8 inner_ecn = ecn_of_ipv6(ipv6->version_class_label);
-
-		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
-		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_vxlan.ecn, skb);
-		if (ecn != inner_ecn &&
-			ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_vxlan.room, skb);
-	}
-	diff = overhead;
-	if (!inner_is_ipv4 && !skb->gso_size) {
-		/*
-		 * The helper that translates headers changes skb->protocol; it also adds what
-		 * IPv6's header is longer.
-		 */
-		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
-			return refuse(&counters->refused_vxlan.room, skb);
-		diff += IPV6_HLEN - IPV4_HLEN;
-	}
-	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_vxlan.room, skb);
-	decapsulated->packets += segments;
-	decapsulated->bytes += inner_length;
-	skb->mark = mark;
-	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), overhead);
-	if (!inner_is_ipv4)
-		return changed_family(skb, ETH_P_IPV6);
-	return TC_ACT_UNSPEC;
-}
-
-/* ingress.rules.peers.from: who may send. */
-static __always_inline bool may_send_peers_ipv6(const struct stack_vxlan_ipv6 *outer)
-{
-	struct ip_address key = from_ipv6(&outer->ipv6.saddr);
+	struct ip_address key = outer->saddr;
 
 	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &key));
 }
 
 /*
- * ipv6 / udp / vxlan / ethernet: judge every header, outermost first, then take them off, with a
- * tunnel encapsulation limit where there is one: `extension` is its size or 0.
+ * ipv4 or ipv6 / udp / vxlan / ethernet: validate the headers from the outside in, then
+ * decapsulate.
  */
-static __always_inline int decapsulate_vxlan_ipv6(
-	struct __sk_buff *skb, __u32 extension, struct counters *counters)
+static __always_inline int decapsulate_vxlan(
+	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
-	struct stack_vxlan_ipv6 *outer, *behind;
+	const __u32 refused = COUNTER(refused_vxlan); /* not 0 */
+	const struct headers_vxlan *headers;
 	struct counter *decapsulated;
-	struct ipv4_header *ipv4;
-	struct ipv6_header *ipv6;
-	__u32 segments = segments_of(skb);
-	__u32 overhead = STACK_VXLAN_IPV6__OVERHEAD + extension;
-	__u32 datagram, inner_length;
-	bool inner_is_ipv4;
-	__s32 diff;
-	const struct vlan_tag *tag;
+	__u32 wrong;
+	struct inner inner = {.in_udp = true};
 	__be16 type;
-	__u8 ecn;
 	const struct row_vnis *row_vnis;
 	__u32 mark = skb->mark;
 
-	linearize(skb,
-		ETH_HLEN + STACK_VXLAN_IPV6__OVERHEAD + extension + sizeof(*tag) +
-			INNER_HEADERS_MAX);
-	outer = packet_data(skb) + ETH_HLEN;
-	behind = (void *)outer + extension; /* the same layout, for the headers behind the option */
-	if ((void *)outer + overhead > packet_end(skb))
-		return refuse(&counters->refused_vxlan.truncated, skb);
-	if ((outer->ipv6.version_class_label &
-		    bpf_htonl(STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
-		bpf_htonl(STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED))
-		return refuse(&counters->refused_vxlan.version, skb);
-	if ((behind->vxlan.flags & bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_COMPARED)) !=
+	headers = outer_headers(skb, outer, ENCAP_VXLAN__HEADERS, sizeof(struct vlan_tag));
+	if (!headers)
+		return refuse(skb, COUNTER(refused_vxlan.truncated));
+	wrong = validate_outer(outer, refused);
+	if (wrong)
+		return refuse(skb, wrong);
+	if ((headers->vxlan.flags & bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_COMPARED)) !=
 		bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED))
-		return refuse(&counters->refused_vxlan__vxlan_flags, skb);
-	if (!is_group_mac(&behind->ethernet.destination) &&
-		!same_mac(&behind->ethernet.destination, &host.value_vtep_mac))
-		return refuse(&counters->refused_vxlan__ethernet_destination, skb);
-	type = behind->ethernet.type;
-	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
-		/* VLAN 0 is none: such a tag carries a priority alone (IEEE 802.1Q, 6.9.1). */
-		tag = (void *)outer + overhead;
-		if ((void *)(tag + 1) > packet_end(skb))
-			return refuse(&counters->refused_vxlan.truncated, skb);
-		if (tag->control & bpf_htons(VLAN_VID_MASK))
-			return refuse(&counters->refused_vxlan.vlan, skb);
-		type = tag->type;
-		overhead += sizeof(*tag);
-	}
-	ipv4 = (void *)outer + overhead;
-	ipv6 = (void *)outer + overhead;
-	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_vxlan.truncated, skb);
-
-	/*
-	 * The lengths must agree with each other; the frame may be longer, padded to Ethernet's
-	 * minimum.
-	 */
-	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
-	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4) ||
-		bpf_ntohs(behind->udp.length) !=
-			datagram - extension - offsetof(struct stack_vxlan_ipv6, udp))
-		return refuse(&counters->refused_vxlan.length, skb);
-
-	switch (bpf_ntohs(type)) {
-	case ETH_P_IP:
-		inner_is_ipv4 = true;
-		inner_length = bpf_ntohs(ipv4->total_length);
-		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_vxlan.payload, skb);
-		break;
-	case ETH_P_IPV6:
-		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_vxlan.truncated, skb);
-		inner_is_ipv4 = false;
-		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
-		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_vxlan.payload, skb);
-		break;
-	default:
-		return refuse(&counters->refused_vxlan.payload, skb);
-	}
-	/*
-	 * A GSO packet made of several outer packets has one outer header here, and the headers of
-	 * the others between its payload: only one that carries a single inner packet can be taken
-	 * apart.
-	 */
-	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_vxlan.gso, skb);
-	/*
-	 * Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for
-	 * theirs, and loses them.
-	 */
-	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
-		return refuse(&counters->refused_vxlan.gso, skb);
-	if (inner_length > datagram - overhead)
-		return refuse(&counters->refused_vxlan.length, skb);
+		return refuse(skb, COUNTER(refused_vxlan__vxlan_flags));
+	if (!is_group_mac(&headers->ethernet.destination) &&
+		!same_mac(&headers->ethernet.destination, &host.value_vtep_mac))
+		return refuse(skb, COUNTER(refused_vxlan__ethernet_destination));
+	inner.overhead = outer->length + ENCAP_VXLAN__HEADERS;
+	type = headers->ethernet.type;
+	wrong = skip_priority_tag(skb, &type, &inner.overhead, refused);
+	if (wrong)
+		return refuse(skb, wrong);
+	wrong = validate_inner(skb, outer,
+		outer->datagram - outer->length - bpf_ntohs(headers->udp.length), bpf_ntohs(type),
+		ETH_P_IP, ETH_P_IPV6, &inner, refused);
+	if (wrong)
+		return refuse(skb, wrong);
 
 	/* ingress.rules.peers */
-	if (may_send_peers_ipv6(outer)) {
+	if (may_send_peers(outer)) {
 		decapsulated = &counters->ingress_rule_peers;
-		row_vnis = find_in_vnis(bpf_ntohl(behind->vxlan.vni) >> 8);
+		row_vnis = find_in_vnis(bpf_ntohl(headers->vxlan.vni) >> 8);
 		if (!row_vnis)
-			return refuse(&counters->refused_vxlan__vni, skb);
+			return refuse(skb, COUNTER(refused_vxlan__vni));
 		mark = row_vnis->field_mark;
 		goto accepted;
 	}
-	return refuse(&counters->refused_vxlan.source, skb);
+	return refuse(skb, COUNTER(refused_vxlan.source));
 
 accepted:
-	/*
-	 * Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it
-	 * was.
-	 */
-	if (inner_is_ipv4) {
-		ecn = ecn_decapsulated(
-			ecn_of_ipv6(outer->ipv6.version_class_label), ipv4->tos & ECN_MASK);
-		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_vxlan.ecn, skb);
-		if (ecn != (ipv4->tos & ECN_MASK))
-			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
-	} else {
-		__u8 inner_ecn = ecn_of_ipv6(ipv6->version_class_label);
-
-		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
-		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_vxlan.ecn, skb);
-		if (ecn != inner_ecn &&
-			ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_vxlan.room, skb);
-	}
-	diff = overhead;
-	if (inner_is_ipv4 && !skb->gso_size) {
-		/*
-		 * The helper that translates headers changes skb->protocol; it also takes what
-		 * IPv6's header is longer.
-		 */
-		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
-			return refuse(&counters->refused_vxlan.room, skb);
-		diff -= IPV6_HLEN - IPV4_HLEN;
-	}
-	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_vxlan.room, skb);
-	decapsulated->packets += segments;
-	decapsulated->bytes += inner_length;
+	wrong = pull_headers(skb, outer, &inner, decapsulated, refused);
+	if (wrong)
+		return refuse(skb, wrong);
 	skb->mark = mark;
-	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), overhead);
-	if (inner_is_ipv4)
-		return changed_family(skb, ETH_P_IP);
-	return TC_ACT_UNSPEC;
-}
-
-/*
- * Which of our stacks an IPv4 packet carries, if it comes to us; what does not is somebody else's.
- */
-static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *counters)
-{
-	const struct ipv4_header *ip;
-	const struct udp_header *udp;
-
-	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*udp));
-	ip = packet_data(skb) + ETH_HLEN;
-	if ((void *)(ip + 1) > packet_end(skb))
-		return TC_ACT_UNSPEC;
-	/* vxlan */
-	if (ip->protocol == IPPROTO_UDP && ip->daddr == host.value_vtep__ipv4) {
-		/*
-		 * A later fragment does not show its port. It is left alone: without the first,
-		 * which is refused, it is nothing.
-		 */
-		if (ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET))
-			return TC_ACT_UNSPEC;
-		udp = (void *)ip + (ip->version_ihl & 0x0f) * 4;
-		if ((void *)(udp + 1) <= packet_end(skb) &&
-			udp->destination_port == bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT))
-			return decapsulate_vxlan_ipv4(skb, counters);
-	}
-	return TC_ACT_UNSPEC;
-}
-
-/*
- * Which of our stacks an IPv6 packet carries, if it comes to us; what does not is somebody else's.
- */
-static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *counters)
-{
-	const struct ipv6_header *ip;
-	const struct encapsulation_limit *limit;
-	const struct udp_header *udp;
-	__u32 extension = 0;
-	__u8 protocol;
-
-	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*limit) + sizeof(*udp));
-	ip = packet_data(skb) + ETH_HLEN;
-	if ((void *)(ip + 1) > packet_end(skb))
-		return TC_ACT_UNSPEC;
-	protocol = ip->next_header;
-	if (protocol == IPPROTO_DSTOPTS) {
-		/*
-		 * With a tunnel encapsulation limit the stack begins behind it. Other options are
-		 * somebody else's.
-		 */
-		limit = (void *)(ip + 1);
-		if ((void *)(limit + 1) > packet_end(skb) || !is_encapsulation_limit(limit))
-			return TC_ACT_UNSPEC;
-		protocol = limit->next_header;
-		extension = sizeof(*limit);
-	}
-	/* vxlan */
-	if (protocol == IPPROTO_UDP && same_ipv6(&ip->daddr, &host.value_vtep__ipv6)) {
-		udp = (void *)(ip + 1) + extension;
-		if ((void *)(udp + 1) <= packet_end(skb) &&
-			udp->destination_port == bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT))
-			return decapsulate_vxlan_ipv6(skb, extension, counters);
-	}
-	return TC_ACT_UNSPEC;
+	arrives(skb, inner_ether_type(&inner), inner.overhead);
+	return deliver(skb, outer, &inner);
 }
 
 SEC("tc")
 int vxlan_overlay__ingress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
+	struct outer outer;
 
 	if (!counters)
 		return TC_ACT_SHOT;
 	arrives(skb, skb->protocol, 0);
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_IP):
-		return receive_ipv4(skb, counters);
-	case bpf_htons(ETH_P_IPV6):
-		return receive_ipv6(skb, counters);
-	default:
+	if (!read_outer(skb, UDP_HLEN, &outer))
 		return TC_ACT_UNSPEC;
-	}
+	if (outer.protocol == IPPROTO_UDP &&
+		outer.dport == bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT) &&
+		(comes_to_ipv4(&outer, host.value_vtep__ipv4) ||
+			comes_to_ipv6(&outer, &host.value_vtep__ipv6)))
+		return decapsulate_vxlan(skb, &outer, counters);
+	return TC_ACT_UNSPEC;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from . import __version__, manifest, manifest_io
 from .diagnostics import DiagnosedError, Diagnostic, Exit, Place
 from .folders import PUBLIC, PUBLIC_FILE, create_file, make_folders
+from .program_hash import program_hash
 from .regular_file import MOST_BYTES_OF_ROWS, read_regular
 from .shipped import SHIPPED
 
@@ -28,18 +29,17 @@ class Change(NamedTuple):
     removed: int
 
 
-def identify(
-    described: manifest.Manifest, code: dict[str, bytes], toolchain: manifest.Toolchain, inputs: manifest.Inputs
-) -> manifest.Manifest:
-    """The manifest with all but its files. The identity names what runs: code, layouts and flags, not rows."""
-    made = replace(described, toolchain=toolchain)
-    return replace(made, identity=manifest_io.identity(made, code), inputs=inputs)
+def finish(
+    described: manifest.Manifest, code: dict[str, bytes], files: dict[str, bytes]
+) -> tuple[manifest.Manifest, dict[str, bytes]]:
+    """The manifest with its hashes, and all files of the bundle, the manifest last. `files` are those beside `code`.
 
-
-def finish(identified: manifest.Manifest, files: dict[str, bytes]) -> tuple[manifest.Manifest, dict[str, bytes]]:
-    """The manifest with the hashes of `files`, and all files of the bundle, the manifest last."""
-    ordered = {name: files[name] for name in sorted(files)}
-    complete = replace(identified, files={name: sha256(data).hexdigest() for name, data in ordered.items()})
+    The identity names what is reviewed, not rows; `program` is over what runs, and no text for people is in it.
+    """
+    made = replace(described, program=program_hash(described, files[f"{described.name}.bpf.o"]))
+    made = replace(made, identity=manifest_io.identity(made, code))
+    ordered = dict(sorted({**code, **files}.items()))
+    complete = replace(made, files={name: sha256(data).hexdigest() for name, data in ordered.items()})
     return complete, {**ordered, MANIFEST: manifest_io.dump(complete).encode()}
 
 
@@ -121,11 +121,17 @@ def _change(name: str, before: bytes, after: bytes) -> Change:
 GENERATOR = ("documents", "frontend", "headers", "lower", "render", "rows", "toolchain")
 GENERATOR_DATA = ("templates", "schemas/presets")
 GENERATOR_FILES = (
+    "btf.py",
     "bundle.py",
+    "elf.py",
+    "fnv.py",
+    "in_order.py",
     "inline_rows.py",
     "ir.py",
     "manifest.py",
     "manifest_io.py",
+    "map_meanings.py",
+    "program_hash.py",
     "record.py",
     "requirements.py",
     "spec.py",

@@ -241,7 +241,7 @@ class Manifest(Record):
     format_version: str  # MAJOR.MINOR; of the first two releases `1`, read as 1.0
     name: str
     summary: str
-    identity: str  # SHA-256 over the C, the headers and this manifest's program part: names the bundle's code
+    identity: str  # SHA-256 over the C, the headers and this manifest but inputs and files: what was reviewed
     kernel: str  # oldest kernel, "5.10"
     features: dict[str, str]  # feature -> kernel since
     next_hop: str  # keep or route
@@ -273,5 +273,12 @@ class Manifest(Record):
     # By stack, what it is known by on receive: outer family, IP protocols, UDP port (`ipv4 17 4789`)
     boot: str = later("")  # closed: until apply, what rules encapsulate by literal prefixes has no route
     sockets: str = ""  # the map of what sockets have chosen, of the same layout in every version
+    program: str = later("")  # SHA-256 over what runs, see `program_hash`; the first two releases have none
+
+    @property
+    def runs(self) -> str:
+        """What programs say that they are: it differs only where something else runs."""
+        return self.program or self.identity
+
     requires: tuple[str, ...] = later_of(tuple)  # what a loader must know: names of `requirements.FEATURES`
     needs_release: str = later("")  # the oldest release of encapctl that can apply it

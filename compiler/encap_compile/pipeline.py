@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -151,9 +152,9 @@ def _build(
         code = _code(lowered, formatted(rendering.done()))
     with building(found, lowered.program.name, code) as build:
         toolchain = manifest.Toolchain("clang", build.version(), found.source, FLAGS)
-        identified = bundle.identify(lowered.manifest, code, toolchain, inputs)
-        contract = _contract(lowered)
-        return bundle.finish(identified, {**code, **contract, **data, f"{lowered.program.name}.bpf.o": build.built()})
+        described = replace(lowered.manifest, toolchain=toolchain, inputs=inputs)
+        files = {**_contract(lowered), **data}
+        return bundle.finish(described, code, {**files, f"{lowered.program.name}.bpf.o": build.built()})
 
 
 @contextmanager

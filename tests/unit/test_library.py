@@ -21,6 +21,7 @@ HEADERS = sorted((TEMPLATES / "include").glob("*.h"))
 KERNEL = {"OLDEST_KERNEL": "KERNEL(5, 19)"}
 PACKET = {"PACKET_NEEDS": "(NEED_PROTOCOL | NEED_PORTS | NEED_DSCP | NEED_FRAGMENT | NEED_DISCOVERY)"}
 CONTRACTS: dict[str, dict[str, str]] = {
+    "encap_decapsulate.h": {**KERNEL, "REFUSED": "TC_ACT_SHOT"},
     "encap_fragments.h": PACKET,
     "encap_link_local.h": PACKET,
     "encap_packet.h": PACKET,
