@@ -186,7 +186,7 @@ struct row_keys {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1);
+	__uint(max_entries, 16);
 	__type(key, struct key_keys);
 	__type(value, struct row_keys);
 } table_keys SEC(".maps");

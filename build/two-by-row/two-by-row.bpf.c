@@ -137,7 +137,7 @@ struct row_exits {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 3);
+	__uint(max_entries, 16);
 	__type(key, struct key_exits);
 	__type(value, struct row_exits);
 } table_exits SEC(".maps");
@@ -154,7 +154,7 @@ struct row_keys {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1);
+	__uint(max_entries, 16);
 	__type(key, struct key_keys);
 	__type(value, struct row_keys);
 } table_keys SEC(".maps");
@@ -163,7 +163,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 3);
+	__uint(max_entries, 16);
 	__type(key, struct ip_address);
 	__type(value, __u32);
 } ends_exits__at_address SEC(".maps");
