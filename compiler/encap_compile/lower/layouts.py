@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .. import ir
 from ..values import address_text
+from .names import c_name
 from .word_checks import port_layer
 
 
@@ -20,10 +21,11 @@ def constant_groups(
     `compared`: overheads of stacks that are only received, but with which those of others are compared.
     """
     received = {d.stack.name: d for d in decapsulators}
+    shared = _shared([stack for stack in stacks if stack.name in encapsulating])
     said: set[str] = set()
     groups = []
     for stack in stacks:
-        group = _group(stack, stack.name in encapsulating, received.get(stack.name), compared)
+        group = _group(stack, stack.name in encapsulating, received.get(stack.name), compared, shared)
         # What the families of an encapsulation share stands with the first of them.
         new = tuple(c for c in group.constants if c.name not in said)
         said |= {c.name for c in new}
@@ -31,8 +33,27 @@ def constant_groups(
     return tuple(groups)
 
 
+def _shared(stacks: Sequence[ir.Stack]) -> dict[str, str]:
+    """A value of the spec that is in words of both families, as a TTL is, has a constant of its own: place -> name."""
+    used: dict[str, set[str]] = {}
+    for stack in stacks:
+        for word in (word for layer in stack.layers for word in layer.words if word.constant):
+            for place in (p.source.place for p in word.parts if isinstance(p.source, ir.Literal) and p.source.place):
+                used.setdefault(place, set()).add(word.constant)
+    found = {}
+    for place, words in used.items():
+        if len(words) > 1:
+            _, encapsulation, header, field = place.split(".")
+            found[place] = f"ENCAP_{c_name(encapsulation)}__{header}_{field}".upper()
+    return found
+
+
 def _group(
-    stack: ir.Stack, encapsulates: bool, received: ir.Decapsulator | None, compared: frozenset[str]
+    stack: ir.Stack,
+    encapsulates: bool,
+    received: ir.Decapsulator | None,
+    compared: frozenset[str],
+    shared: Mapping[str, str],
 ) -> ir.ConstantGroup:
     constants = []
     if encapsulates or stack.overhead_constant in compared:
@@ -50,10 +71,10 @@ def _group(
     for layer in stack.layers:
         for word in layer.words:
             if word.constant and (encapsulates or _is_port(stack, layer, word)):
-                constants.append(_constant(word))
+                constants += _shared_constants(word, shared)
+                constants.append(_constant(word, shared))
         if layer.checksum_base and encapsulates:
-            base = _checksum_base(layer)
-            constants.append(ir.NamedConstant(layer.checksum_base, f"{base:#06x}", "sum of the constant words above"))
+            constants.append(_checksum_base(layer))
     for check in received.checks if received else ():
         if check.layer == stack.layers[0].member:
             continue  # validated by the library
@@ -79,8 +100,7 @@ def _options(stack: ir.Stack, received: bool) -> list[ir.NamedConstant]:
         said = "in an option's head: who does not know it must refuse it"
         constants.append(ir.NamedConstant(f"{options.constant}_CRITICAL", f"{options.critical:#06x}", said))
     for option in stack.tail.options.options:
-        class_, type_ = option.head >> 16, option.head >> 8 & 0xFF
-        said = f"class {class_:#06x}, type {type_:#04x}, {4 * option.words} bytes, {option.place}"
+        said = f"class, type, words: {option.place}"
         constants.append(ir.NamedConstant(option.constant, f"{option.head:#010x}", said))
         for name, value in option_words(option):
             constants.append(ir.NamedConstant(name, f"{value:#010x}", ""))
@@ -103,17 +123,37 @@ def _is_port(stack: ir.Stack, layer: ir.Layer, word: ir.WordLayout) -> bool:
     return layer is port_layer(stack) and word.name == "destination_port"
 
 
-def _constant(word: ir.WordLayout) -> ir.NamedConstant:
-    value = 0
+def _shared_constants(word: ir.WordLayout, shared: Mapping[str, str]) -> list[ir.NamedConstant]:
+    return [
+        ir.NamedConstant(shared[p.source.place], str(p.source.value), p.source.place)
+        for p in word.parts
+        if isinstance(p.source, ir.Literal) and p.source.place in shared
+    ]
+
+
+def _constant(word: ir.WordLayout, shared: Mapping[str, str]) -> ir.NamedConstant:
+    """What the spec says is told apart from what the protocol fixes, so that its value stands in one place."""
+    value = fixed = 0
     said = []
+    from_spec = []
     for part in word.parts:
         if not isinstance(part.source, ir.Literal):
             continue
         value |= part.source.value << part.shift
-        if len(word.parts) > 1 and part.source.value:
-            said.append(f"{part.name} {part.source.value}")
-        if part.source.place:
+        if part.source.place in shared:
+            from_spec.append((shared[part.source.place], part.shift))
+        elif part.source.place:
+            from_spec.append((f"{part.source.value}U" if part.shift else str(part.source.value), part.shift))
             said.append(part.source.place)
+        else:
+            fixed |= part.source.value << part.shift
+            if len(word.parts) > 1 and part.source.value:
+                said.append(f"{part.name} {part.source.value}")
+    if from_spec and (len(word.parts) > 1 or from_spec[0][0] in shared.values()) and word.bits <= 32:
+        terms = [f"{fixed:#x}"] if fixed else []
+        terms += [f"({text} << {shift})" if shift else text for text, shift in from_spec]
+        text = terms[0] if len(terms) == 1 else f"({' | '.join(terms)})"
+        return ir.NamedConstant(word.constant, text, ", ".join(said))
     if word.bits == 128:
         packed = value.to_bytes(16, "big")
         words = ", ".join(f"bpf_htonl({int.from_bytes(packed[i : i + 4], 'big'):#x})" for i in range(0, 16, 4))
@@ -129,15 +169,27 @@ def _constant(word: ir.WordLayout) -> ir.NamedConstant:
     return ir.NamedConstant(word.constant, str(value), ", ".join(said))
 
 
-def _checksum_base(layer: ir.Layer) -> int:
-    """One's complement sum of the header's words that are known when compiling (RFC 1071), host order."""
-    total = 0
-    bit = 0
+def _checksum_base(layer: ir.Layer) -> ir.NamedConstant:
+    """One's complement sum of the header's words that are known when compiling (RFC 1071), host order.
+
+    Where the spec says one of them, the C adds them up, so that the spec's value stands in one place.
+    """
+    total = bit = 0
+    terms = []
+    from_spec = False
     for word in layer.words:
+        bit += word.bits
+        shift = -bit % 16
         for part in word.parts:
             if isinstance(part.source, ir.Literal):
-                total += part.source.value << part.shift << (-(bit + word.bits) % 16)
-        bit += word.bits
+                total += part.source.value << part.shift << shift
+                from_spec = from_spec or bool(part.source.place)
+        if word.constant and word.bits == 32:
+            terms += [f"({word.constant} >> 16)", f"({word.constant} & 0xffff)"]
+        elif word.constant:
+            terms.append(f"({word.constant} << {shift})" if shift else word.constant)
+    if from_spec and terms:
+        return ir.NamedConstant(layer.checksum_base, f"FOLDED({' + '.join(terms)})", "")
     while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)
-    return total
+    return ir.NamedConstant(layer.checksum_base, f"{total:#06x}", "sum of the constant words above")

@@ -136,7 +136,8 @@ def lower_owners(spec: Spec, stacks: Sequence[ir.Stack], conditions: Conditions)
         levels=bool(levels or keyed),
         named_levels=levels,
         rows_by_cgroup=bool(keyed),
-        cgroup_capacity=max(LEAST_CGROUPS, 2 * len(cgroups)) + sum(table.capacity for table in keyed),
+        cgroup_capacity=max(LEAST_CGROUPS, 2 * len(cgroups)),
+        cgroup_tables=tuple(dict.fromkeys(c_name(table.name) for table in keyed)),
         tables=tuple(_table(spec, name, stacks) for name in dict.fromkeys(t.table for r in asking for t in r.socket)),
         rules=tuple(
             ir.SocketRule(rule.text, rule.path, tuple(cgroups[p].constant for p in rule.match.cgroup), choices(rule))
