@@ -13,10 +13,10 @@
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_syn.h"
-#include "encap_limit.h"
 
 /* encapsulations.gre: ipv4 / gre, 28 bytes */
 #define STACK_GRE_IPV4__OVERHEAD 28 /* bytes */
+#define ENCAP_GRE__HEADERS 8 /* bytes behind the outer IP header */
 #define STACK_GRE_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
 #define STACK_GRE_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
 #define STACK_GRE_IPV4__IPV4_FRAGMENT 0x4000 /* df 1 */
@@ -24,8 +24,6 @@
 #define STACK_GRE_IPV4__IPV4_PROTOCOL 47
 #define STACK_GRE_IPV4__IPV4_CHECKSUM_BASE 0xc52f /* sum of the constant words above */
 #define ENCAP_GRE__GRE_FLAGS_VERSION 0x2000 /* key_present 1 */
-#define STACK_GRE_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
-#define STACK_GRE_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
 #define ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED 0xfc07 /* on receive: all but reserved1 */
 #define ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED 0x2000
 
@@ -35,16 +33,25 @@
 #define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
 #define STACK_GRE_IPV6__IPV6_NEXT_HEADER 47
 #define STACK_GRE_IPV6__IPV6_HOP_LIMIT 64
-#define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
-#define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
 
 /* What TCP segments leave room for. */
 #define OVERHEAD_TENANTS 48 /* bytes, of rows of tenants */
-#define ARRIVALS_MAX 8192 /* connections that came in and wait for their answer */
+
+/* What the library is built for. */
+#define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
+#define REFUSED TC_ACT_SHOT /* ingress.refuse */
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_GRE_IPV4 0xa12e173f
 #define STACK_GRE_IPV6 0xa32e1a65
+
+/* gre: what stands between the outer IP header and the inner packet */
+struct headers_gre {
+	struct gre_key_header gre;
+};
+_Static_assert(
+	offsetof(struct headers_gre, gre) + sizeof(struct gre_key_header) == ENCAP_GRE__HEADERS,
+	"no gap between the headers");
 
 /* ipv4 / gre: what stands between the Ethernet header and the inner IP packet */
 struct stack_gre_ipv4 {
@@ -259,174 +266,28 @@ static __always_inline const struct row_keys *find_in_keys(__u32 received)
 	return bpf_map_lookup_elem(&table_keys, &key);
 }
 
-/*
- * How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would
- * follow both ways.
- */
-static __always_inline __u32 tcp_option_length(const __u8 *option)
-{
-	__u64 other = option[0] ^ TCPOPT_NOP;
-	__u32 nop;
+#include "encap_mss.h"
 
-	asm volatile("" : "+r"(other));
-	nop = (other - 1) >> 63;
-	return nop + (1 - nop) * option[1];
-}
+#define FIT_ARRIVALS 1
+#define FIT_MATCHES 0
+#include "encap_fit.h"
 
 /*
- * Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0:
- * nowhere.
+ * What the rules add that an answer may meet. Barriers, so that each rule reads the packet again:
+ * of values that are kept, the verifier would remember what the rules before have found, and walk
+ * on once for each.
  */
-static __always_inline __u32 find_tcp_option(
-	const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
-{
-	__u32 at = transport + TCP_HLEN, step, end;
-	__u8 option[TCPOLEN_HEAD];
-
-	if (bpf_skb_load_bytes(skb, transport + TCP_DATA_OFFSET, option, 1))
-		return 0;
-	end = transport + (option[0] >> 4) * 4;
-#pragma clang loop unroll(disable)
-	for (int i = 0; i < TCP_HLEN_MAX - TCP_HLEN; i++) {
-		if (at + TCPOLEN_HEAD > end ||
-			bpf_skb_load_bytes(skb, at, option, sizeof(option)) ||
-			*option == TCPOPT_EOL)
-			return 0;
-		if (*option == kind)
-			return option[1] >= length && at + length <= end ? at : 0;
-		step = tcp_option_length(option);
-		if (!step)
-			return 0;
-		at += step;
-	}
-	return 0;
-}
-
-/*
- * Let both ends of a connection send segments that fit with the headers that are put before them:
- * the maximum segment size in a SYN (RFC 9293, section 3.7.1) is lowered, never raised. Without
- * that option a sender stays below 536 or 1220 bytes. `transport` is where the SYN's TCP header
- * begins. True: the segment is authenticated with its options (TCP-AO, RFC 5925, section 5.1) and
- * is left as it is, for the other end would refuse it. The MD5 signature does not cover options
- * (RFC 2385, section 2.0). Global, so that the verifier walks it once.
- */
-__noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header, __u32 overhead)
-{
-	__u32 headers = overhead + ip_header + TCP_HLEN;
-	__be16 old, new;
-	__u32 at;
-
-	transport &= TRANSPORT_MASK;
-	if (headers >= host.mtu)
-		return false;
-	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
-	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
-		bpf_ntohs(old) <= host.mtu - headers)
-		return false;
-	if (find_tcp_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
-		return true;
-	new = bpf_htons(host.mtu - headers);
-	if (bpf_skb_store_bytes(skb, at + TCPOLEN_HEAD, &new, sizeof(new), 0))
-		return false;
-	/*
-	 * At an odd place the two bytes belong to two words of the checksum, each to the other
-	 * half.
-	 */
-	if ((at - transport) & 1) {
-		old = __builtin_bswap16(old);
-		new = __builtin_bswap16(new);
-	}
-	bpf_l4_csum_replace(skb, transport + TCP_CHECKSUM, old, new, sizeof(new));
-	return false;
-}
-
-/*
- * How long the headers were that a connection's SYN came in, under its ends as the answer shows
- * them: for an answer that leaves unencapsulated. It follows within moments, so the least recently
- * used may go.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, ARRIVALS_MAX);
-	__type(key, struct connection);
-	__type(value, __u32);
-} arrivals SEC(".maps");
-
-/*
- * By how much the answer to a packet can grow, by the rules that it may meet. What only the answer
- * shows, its DSCP or mark, counts as right. Barriers, so that each rule reads the packet again: of
- * values that are kept, the verifier would remember what the rules before have found, and walk on
- * once for each.
- */
-static __always_inline __u32 overhead_of_answer(void)
+static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 {
 	__u32 overhead = 0;
 
+	(void)packet; /* every answer meets the rule */
 	/* tenants */
-	if (overhead < OVERHEAD_TENANTS)
-		overhead = OVERHEAD_TENANTS;
+	overhead = larger(overhead, OVERHEAD_TENANTS);
 	return overhead;
 }
 
-/*
- * Let the packets fit that an answer's sender sends: what its peer's SYN says of the segments that
- * it takes is lowered.
- */
-static __always_inline void fit_answer(struct __sk_buff *skb, __u32 transport, bool is_ipv4)
-{
-	struct counters *counters = counters_of_this_cpu();
-	__u32 overhead;
-
-	overhead = overhead_of_answer();
-	if (counters && overhead &&
-		clamp_mss(skb, transport, is_ipv4 ? IPV4_HLEN : IPV6_HLEN, overhead))
-		count(&counters->ingress_mss_kept, skb);
-}
-
-/*
- * A packet came in, in `arrived` bytes of headers or, with 0, without any. A SYN or SYN-ACK says
- * how long the segments may be that answer it. Global, so that the verifier walks it once.
- */
-__noinline int arrives(struct __sk_buff *skb, __u32 ether_type, __u32 arrived)
-{
-	struct connection came, answer;
-	__u32 transport = find_syn(skb, ether_type, &came);
-
-	if (!transport)
-		return 0;
-	answer.saddr = came.daddr;
-	answer.daddr = came.saddr;
-	answer.source_port = came.destination_port;
-	answer.destination_port = came.source_port;
-	if (arrived)
-		bpf_map_update_elem(&arrivals, &answer, &arrived, BPF_ANY);
-	fit_answer(skb, transport, ether_type == bpf_htons(ETH_P_IP));
-	return 0;
-}
-
-/*
- * A packet leaves. If it is the SYN-ACK to a SYN that came in by a tunnel, let what follows that
- * one fit: it will come in as many headers, also where the answers leave unencapsulated. Global, so
- * that the verifier walks it once.
- */
-__noinline int fit_arrivals(struct __sk_buff *skb)
-{
-	__be16 ether_type = skb->protocol;
-	struct connection leaves;
-	__u32 transport = find_syn(skb, ether_type, &leaves);
-	struct counters *counters;
-	const __u32 *overhead;
-
-	if (!transport)
-		return 0;
-	counters = counters_of_this_cpu();
-	overhead = bpf_map_lookup_elem(&arrivals, &leaves);
-	if (counters && overhead &&
-		clamp_mss(skb, transport, ether_type == bpf_htons(ETH_P_IP) ? IPV4_HLEN : IPV6_HLEN,
-			*overhead))
-		count(&counters->egress_mss_kept, skb);
-	return 0;
-}
+#include "encap_decapsulate.h"
 
 /*
  * How a packet that is `overhead` bytes longer fits the device, as flags of bpf_skb_adjust_room.
@@ -491,8 +352,7 @@ static __always_inline int encapsulate_tenants__gre_ipv4(struct __sk_buff *skb,
 	__u32 sum;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN,
-			OVERHEAD_TENANTS))
+		clamp_mss(skb, packet->transport, packet->is_ipv4, OVERHEAD_TENANTS, host.mtu))
 		count(&counters->egress_mss_kept, skb);
 	if (!fits(skb, packet, STACK_GRE_IPV4__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
@@ -557,8 +417,7 @@ static __always_inline int encapsulate_tenants__gre_ipv6(struct __sk_buff *skb,
 	__u64 flags;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN,
-			OVERHEAD_TENANTS))
+		clamp_mss(skb, packet->transport, packet->is_ipv4, OVERHEAD_TENANTS, host.mtu))
 		count(&counters->egress_mss_kept, skb);
 	if (!fits(skb, packet, STACK_GRE_IPV6__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
@@ -660,7 +519,8 @@ int gre_tenants__egress(struct __sk_buff *skb)
 
 	if (!counters || !packet)
 		return TC_ACT_SHOT;
-	fit_arrivals(skb);
+	if (fit_arrivals(skb, host.mtu))
+		count(&counters->egress_mss_kept, skb);
 	/* The rules see IPv4 and IPv6; everything else passes. */
 	switch (skb->protocol) {
 	case bpf_htons(ETH_P_IP):
@@ -690,359 +550,78 @@ int gre_tenants__egress(struct __sk_buff *skb)
 	return apply_rules(skb, packet, counters);
 }
 
-/*
- * What looks like our encapsulation, comes to us and is not right: dropped, and counted by its
- * reason.
- */
-static __always_inline int refuse(struct counter *reason, const struct __sk_buff *skb)
-{
-	count(reason, skb);
-	return TC_ACT_SHOT;
-}
-
-/* What came out is of another family than what came in. */
-static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_type)
-{
-	__be16 *type = packet_data(skb) + ETH_HLEN - sizeof(*type);
-
-	if ((void *)(type + 1) > packet_end(skb))
-		return TC_ACT_SHOT;
-	*type = bpf_htons(ether_type);
-	if (!skb->gso_size)
-		return TC_ACT_UNSPEC;
-	/*
-	 * Before 6.3 no helper changes skb->protocol of every GSO packet on the way in. Receiving
-	 * the frame once more does: the kernel reads its type anew. It meets this hook again, as a
-	 * plain packet.
-	 */
-	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
-}
-
 /* ingress.rules.gateways.from: who may send. */
-static __always_inline bool may_send_gateways_ipv4(const struct stack_gre_ipv4 *outer)
+static __always_inline bool may_send_gateways(const struct outer *outer)
 {
-	return (outer->ipv4.saddr & bpf_htonl(0xfffffff0)) == bpf_htonl(0xc0000200);
+	return outer->is_ipv4
+		? (outer->saddr.word[3] & bpf_htonl(0xfffffff0)) == bpf_htonl(0xc0000200)
+		: (outer->saddr.word[0] == bpf_htonl(0x20010db8) &&
+			  outer->saddr.word[1] == bpf_htonl(0x00010000));
 }
 
-/* ipv4 / gre: judge every header, outermost first, then take them off. */
-static __always_inline int decapsulate_gre_ipv4(struct __sk_buff *skb, struct counters *counters)
+/* ipv4 or ipv6 / gre: validate the headers from the outside in, then decapsulate. */
+static __always_inline int decapsulate_gre(
+	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
-	struct stack_gre_ipv4 *outer;
+	const __u32 refused = COUNTER(refused_gre); /* not 0 */
+	const struct headers_gre *headers;
 	struct counter *decapsulated;
-	struct ipv4_header *ipv4;
-	struct ipv6_header *ipv6;
-	__u32 segments = segments_of(skb);
-	__u32 datagram, inner_length;
-	bool inner_is_ipv4;
-	__s32 diff;
-	__u8 ecn;
+	__u32 wrong;
+	struct inner inner = {};
 	const struct row_keys *row_keys;
 	__u32 mark = skb->mark;
 
-	linearize(skb, ETH_HLEN + STACK_GRE_IPV4__OVERHEAD + INNER_HEADERS_MAX);
-	outer = packet_data(skb) + ETH_HLEN;
-	ipv4 = (void *)outer + STACK_GRE_IPV4__OVERHEAD;
-	ipv6 = (void *)outer + STACK_GRE_IPV4__OVERHEAD;
-	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_gre.truncated, skb);
-	if (outer->ipv4.version_ihl != STACK_GRE_IPV4__IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_gre.options, skb);
-	if (outer->ipv4.fragment & bpf_htons(STACK_GRE_IPV4__IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_gre.fragment, skb);
-	if ((outer->gre.flags_version & bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED)) !=
+	headers = outer_headers(skb, outer, ENCAP_GRE__HEADERS + IPV4_HLEN, 0);
+	if (!headers)
+		return refuse(skb, COUNTER(refused_gre.truncated));
+	wrong = validate_outer(outer, refused);
+	if (wrong)
+		return refuse(skb, wrong);
+	if ((headers->gre.flags_version & bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED)) !=
 		bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED))
-		return refuse(&counters->refused_gre__gre_flags, skb);
-	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_gre.header_checksum, skb);
-
-	/*
-	 * The lengths must agree with each other; the frame may be longer, padded to Ethernet's
-	 * minimum.
-	 */
-	datagram = bpf_ntohs(outer->ipv4.total_length);
-	if (datagram > skb->len - ETH_HLEN || datagram < STACK_GRE_IPV4__OVERHEAD + sizeof(*ipv4))
-		return refuse(&counters->refused_gre.length, skb);
-
-	switch (bpf_ntohs(outer->gre.protocol)) {
-	case ETH_P_IP:
-		inner_is_ipv4 = true;
-		inner_length = bpf_ntohs(ipv4->total_length);
-		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_gre.payload, skb);
-		break;
-	case ETH_P_IPV6:
-		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_gre.truncated, skb);
-		inner_is_ipv4 = false;
-		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
-		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_gre.payload, skb);
-		break;
-	default:
-		return refuse(&counters->refused_gre.payload, skb);
-	}
-	/*
-	 * A GSO packet made of several outer packets has one outer header here, and the headers of
-	 * the others between its payload: only one that carries a single inner packet can be taken
-	 * apart.
-	 */
-	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - STACK_GRE_IPV4__OVERHEAD)
-		return refuse(&counters->refused_gre.gso, skb);
-	if (inner_length > datagram - STACK_GRE_IPV4__OVERHEAD)
-		return refuse(&counters->refused_gre.length, skb);
+		return refuse(skb, COUNTER(refused_gre__gre_flags));
+	inner.overhead = outer->length + ENCAP_GRE__HEADERS;
+	wrong = validate_inner(skb, outer, 0, bpf_ntohs(headers->gre.protocol), ETH_P_IP,
+		ETH_P_IPV6, &inner, refused);
+	if (wrong)
+		return refuse(skb, wrong);
 
 	/* ingress.rules.gateways */
-	if (may_send_gateways_ipv4(outer)) {
+	if (may_send_gateways(outer)) {
 		decapsulated = &counters->ingress_rule_gateways;
-		row_keys = find_in_keys(bpf_ntohl(outer->gre.key));
+		row_keys = find_in_keys(bpf_ntohl(headers->gre.key));
 		if (!row_keys)
-			return refuse(&counters->refused_gre__gre_key, skb);
+			return refuse(skb, COUNTER(refused_gre__gre_key));
 		mark = row_keys->field_mark;
 		goto accepted;
 	}
-	return refuse(&counters->refused_gre.source, skb);
+	return refuse(skb, COUNTER(refused_gre.source));
 
 accepted:
-	/*
-	 * Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it
-	 * was.
-	 */
-	if (inner_is_ipv4) {
-		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
-		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre.ecn, skb);
-		if (ecn != (ipv4->tos & ECN_MASK))
-			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
-	} else {
-		__u8 inner_ecn = ecn_of_ipv6(ipv6->version_class_label);
-
-		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
-		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre.ecn, skb);
-		if (ecn != inner_ecn &&
-			ecn_write_ipv6(skb, ETH_HLEN + STACK_GRE_IPV4__OVERHEAD,
-				ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_gre.room, skb);
-	}
-	diff = STACK_GRE_IPV4__OVERHEAD;
-	if (!inner_is_ipv4 && !skb->gso_size) {
-		/*
-		 * The helper that translates headers changes skb->protocol; it also adds what
-		 * IPv6's header is longer.
-		 */
-		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
-			return refuse(&counters->refused_gre.room, skb);
-		diff += IPV6_HLEN - IPV4_HLEN;
-	}
-	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_gre.room, skb);
-	decapsulated->packets += segments;
-	decapsulated->bytes += inner_length;
+	wrong = pull_headers(skb, outer, &inner, decapsulated, refused);
+	if (wrong)
+		return refuse(skb, wrong);
 	skb->mark = mark;
-	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6),
-		STACK_GRE_IPV4__OVERHEAD);
-	if (!inner_is_ipv4)
-		return changed_family(skb, ETH_P_IPV6);
-	return TC_ACT_UNSPEC;
-}
-
-/* ingress.rules.gateways.from: who may send. */
-static __always_inline bool may_send_gateways_ipv6(const struct stack_gre_ipv6 *outer)
-{
-	return (outer->ipv6.saddr.word[0] == bpf_htonl(0x20010db8) &&
-		outer->ipv6.saddr.word[1] == bpf_htonl(0x00010000));
-}
-
-/*
- * ipv6 / gre: judge every header, outermost first, then take them off, with a tunnel encapsulation
- * limit where there is one: `extension` is its size or 0.
- */
-static __always_inline int decapsulate_gre_ipv6(
-	struct __sk_buff *skb, __u32 extension, struct counters *counters)
-{
-	struct stack_gre_ipv6 *outer, *behind;
-	struct counter *decapsulated;
-	struct ipv4_header *ipv4;
-	struct ipv6_header *ipv6;
-	__u32 segments = segments_of(skb);
-	__u32 overhead = STACK_GRE_IPV6__OVERHEAD + extension;
-	__u32 datagram, inner_length;
-	bool inner_is_ipv4;
-	__s32 diff;
-	__u8 ecn;
-	const struct row_keys *row_keys;
-	__u32 mark = skb->mark;
-
-	linearize(skb, ETH_HLEN + STACK_GRE_IPV6__OVERHEAD + extension + INNER_HEADERS_MAX);
-	outer = packet_data(skb) + ETH_HLEN;
-	behind = (void *)outer + extension; /* the same layout, for the headers behind the option */
-	ipv4 = (void *)outer + overhead;
-	ipv6 = (void *)outer + overhead;
-	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_gre.truncated, skb);
-	if ((outer->ipv6.version_class_label &
-		    bpf_htonl(STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
-		bpf_htonl(STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED))
-		return refuse(&counters->refused_gre.version, skb);
-	if ((behind->gre.flags_version & bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED)) !=
-		bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED))
-		return refuse(&counters->refused_gre__gre_flags, skb);
-
-	/*
-	 * The lengths must agree with each other; the frame may be longer, padded to Ethernet's
-	 * minimum.
-	 */
-	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
-	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4))
-		return refuse(&counters->refused_gre.length, skb);
-
-	switch (bpf_ntohs(behind->gre.protocol)) {
-	case ETH_P_IP:
-		inner_is_ipv4 = true;
-		inner_length = bpf_ntohs(ipv4->total_length);
-		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_gre.payload, skb);
-		break;
-	case ETH_P_IPV6:
-		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_gre.truncated, skb);
-		inner_is_ipv4 = false;
-		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
-		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_gre.payload, skb);
-		break;
-	default:
-		return refuse(&counters->refused_gre.payload, skb);
-	}
-	/*
-	 * A GSO packet made of several outer packets has one outer header here, and the headers of
-	 * the others between its payload: only one that carries a single inner packet can be taken
-	 * apart.
-	 */
-	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_gre.gso, skb);
-	if (inner_length > datagram - overhead)
-		return refuse(&counters->refused_gre.length, skb);
-
-	/* ingress.rules.gateways */
-	if (may_send_gateways_ipv6(outer)) {
-		decapsulated = &counters->ingress_rule_gateways;
-		row_keys = find_in_keys(bpf_ntohl(behind->gre.key));
-		if (!row_keys)
-			return refuse(&counters->refused_gre__gre_key, skb);
-		mark = row_keys->field_mark;
-		goto accepted;
-	}
-	return refuse(&counters->refused_gre.source, skb);
-
-accepted:
-	/*
-	 * Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it
-	 * was.
-	 */
-	if (inner_is_ipv4) {
-		ecn = ecn_decapsulated(
-			ecn_of_ipv6(outer->ipv6.version_class_label), ipv4->tos & ECN_MASK);
-		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre.ecn, skb);
-		if (ecn != (ipv4->tos & ECN_MASK))
-			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
-	} else {
-		__u8 inner_ecn = ecn_of_ipv6(ipv6->version_class_label);
-
-		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
-		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gre.ecn, skb);
-		if (ecn != inner_ecn &&
-			ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_gre.room, skb);
-	}
-	diff = overhead;
-	if (inner_is_ipv4 && !skb->gso_size) {
-		/*
-		 * The helper that translates headers changes skb->protocol; it also takes what
-		 * IPv6's header is longer.
-		 */
-		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
-			return refuse(&counters->refused_gre.room, skb);
-		diff -= IPV6_HLEN - IPV4_HLEN;
-	}
-	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_gre.room, skb);
-	decapsulated->packets += segments;
-	decapsulated->bytes += inner_length;
-	skb->mark = mark;
-	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), overhead);
-	if (inner_is_ipv4)
-		return changed_family(skb, ETH_P_IP);
-	return TC_ACT_UNSPEC;
-}
-
-/*
- * Which of our stacks an IPv4 packet carries, if it comes to us; what does not is somebody else's.
- */
-static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *counters)
-{
-	const struct ipv4_header *ip;
-
-	linearize(skb, ETH_HLEN + sizeof(*ip));
-	ip = packet_data(skb) + ETH_HLEN;
-	if ((void *)(ip + 1) > packet_end(skb))
-		return TC_ACT_UNSPEC;
-	/* gre */
-	if (ip->protocol == IPPROTO_GRE && ip->daddr == host.value_address__ipv4)
-		return decapsulate_gre_ipv4(skb, counters);
-	return TC_ACT_UNSPEC;
-}
-
-/*
- * Which of our stacks an IPv6 packet carries, if it comes to us; what does not is somebody else's.
- */
-static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *counters)
-{
-	const struct ipv6_header *ip;
-	const struct encapsulation_limit *limit;
-	__u32 extension = 0;
-	__u8 protocol;
-
-	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*limit));
-	ip = packet_data(skb) + ETH_HLEN;
-	if ((void *)(ip + 1) > packet_end(skb))
-		return TC_ACT_UNSPEC;
-	protocol = ip->next_header;
-	if (protocol == IPPROTO_DSTOPTS) {
-		/*
-		 * With a tunnel encapsulation limit the stack begins behind it. Other options are
-		 * somebody else's.
-		 */
-		limit = (void *)(ip + 1);
-		if ((void *)(limit + 1) > packet_end(skb) || !is_encapsulation_limit(limit))
-			return TC_ACT_UNSPEC;
-		protocol = limit->next_header;
-		extension = sizeof(*limit);
-	}
-	/* gre */
-	if (protocol == IPPROTO_GRE && same_ipv6(&ip->daddr, &host.value_address__ipv6))
-		return decapsulate_gre_ipv6(skb, extension, counters);
-	return TC_ACT_UNSPEC;
+	fit_answers(skb, inner_ether_type(&inner), inner.overhead, host.mtu);
+	return deliver(skb, outer, &inner);
 }
 
 SEC("tc")
 int gre_tenants__ingress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
+	struct outer outer;
 
 	if (!counters)
 		return TC_ACT_SHOT;
-	arrives(skb, skb->protocol, 0);
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_IP):
-		return receive_ipv4(skb, counters);
-	case bpf_htons(ETH_P_IPV6):
-		return receive_ipv6(skb, counters);
-	default:
+	fit_answers(skb, skb->protocol, 0, host.mtu);
+	if (!read_outer(skb, 0, &outer))
 		return TC_ACT_UNSPEC;
-	}
+	if (outer.protocol == IPPROTO_GRE &&
+		(comes_to_ipv4(&outer, host.value_address__ipv4) ||
+			comes_to_ipv6(&outer, &host.value_address__ipv6)))
+		return decapsulate_gre(skb, &outer, counters);
+	return TC_ACT_UNSPEC;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

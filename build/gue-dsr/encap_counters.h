@@ -29,6 +29,11 @@ struct refusals {
 	struct counter room;
 };
 
+/*
+ * Where a counter stands, in bytes: what is handed to global functions, which take no pointers.
+ */
+#define COUNTER(member) offsetof(struct counters, member)
+
 static __always_inline __u32 segments_of(const struct __sk_buff *skb)
 {
 	return skb->gso_segs ? skb->gso_segs : 1;

@@ -15,10 +15,10 @@
 #include "encap_flow.h"
 #include "encap_flow_key.h"
 #include "encap_syn.h"
-#include "encap_limit.h"
 
 /* encapsulations.gue: ipv4 / udp / gue, 32 bytes */
 #define STACK_GUE_IPV4__OVERHEAD 32 /* bytes */
+#define ENCAP_GUE__FIXED 12 /* bytes behind the outer IP header, up to gue.private */
 #define GUE_PRIVATE_MAX 124 /* bytes */
 #define STACK_GUE_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP)
 #define STACK_GUE_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
@@ -27,8 +27,6 @@
 #define STACK_GUE_IPV4__IPV4_PROTOCOL 17
 #define STACK_GUE_IPV4__IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
 #define ENCAP_GUE__UDP_DESTINATION_PORT 6080 /* encapsulations.gue.udp.destination_port */
-#define STACK_GUE_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
-#define STACK_GUE_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
 #define ENCAP_GUE__GUE_VARIANT_COMPARED 0xc0 /* on receive: variant */
 #define ENCAP_GUE__GUE_CONTROL_COMPARED 0x20 /* on receive: control */
 
@@ -38,8 +36,10 @@
 #define STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
 #define STACK_GUE_IPV6__IPV6_NEXT_HEADER 17
 #define STACK_GUE_IPV6__IPV6_HOP_LIMIT 64
-#define STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
-#define STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
+
+/* What the library is built for. */
+#define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
+#define REFUSED TC_ACT_SHOT /* ingress.refuse */
 
 /* What is learned, how much of it, and for how long. */
 #define FLOW_BUCKETS 25000 /* for 200000 flows */
@@ -50,6 +50,14 @@
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_GUE_IPV4 0x1796c23a
 #define STACK_GUE_IPV6 0x1596bf14
+
+/* gue: what stands between the outer IP header and the inner packet */
+struct headers_gue {
+	struct udp_header udp;
+	struct gue_header gue;
+};
+_Static_assert(offsetof(struct headers_gue, gue) + sizeof(struct gue_header) == ENCAP_GUE__FIXED,
+	"no gap between the headers");
 
 /* ipv4 / udp / gue: what stands between the Ethernet header and the inner IP packet */
 struct stack_gue_ipv4 {
@@ -188,86 +196,7 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 	return false;
 }
 
-/*
- * How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would
- * follow both ways.
- */
-static __always_inline __u32 tcp_option_length(const __u8 *option)
-{
-	__u64 other = option[0] ^ TCPOPT_NOP;
-	__u32 nop;
-
-	asm volatile("" : "+r"(other));
-	nop = (other - 1) >> 63;
-	return nop + (1 - nop) * option[1];
-}
-
-/*
- * Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0:
- * nowhere.
- */
-static __always_inline __u32 find_tcp_option(
-	const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
-{
-	__u32 at = transport + TCP_HLEN, step, end;
-	__u8 option[TCPOLEN_HEAD];
-
-	if (bpf_skb_load_bytes(skb, transport + TCP_DATA_OFFSET, option, 1))
-		return 0;
-	end = transport + (option[0] >> 4) * 4;
-#pragma clang loop unroll(disable)
-	for (int i = 0; i < TCP_HLEN_MAX - TCP_HLEN; i++) {
-		if (at + TCPOLEN_HEAD > end ||
-			bpf_skb_load_bytes(skb, at, option, sizeof(option)) ||
-			*option == TCPOPT_EOL)
-			return 0;
-		if (*option == kind)
-			return option[1] >= length && at + length <= end ? at : 0;
-		step = tcp_option_length(option);
-		if (!step)
-			return 0;
-		at += step;
-	}
-	return 0;
-}
-
-/*
- * Let both ends of a connection send segments that fit with the headers that are put before them:
- * the maximum segment size in a SYN (RFC 9293, section 3.7.1) is lowered, never raised. Without
- * that option a sender stays below 536 or 1220 bytes. `transport` is where the SYN's TCP header
- * begins. True: the segment is authenticated with its options (TCP-AO, RFC 5925, section 5.1) and
- * is left as it is, for the other end would refuse it. The MD5 signature does not cover options
- * (RFC 2385, section 2.0). Global, so that the verifier walks it once.
- */
-__noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header, __u32 overhead)
-{
-	__u32 headers = overhead + ip_header + TCP_HLEN;
-	__be16 old, new;
-	__u32 at;
-
-	transport &= TRANSPORT_MASK;
-	if (headers >= host.mtu)
-		return false;
-	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
-	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
-		bpf_ntohs(old) <= host.mtu - headers)
-		return false;
-	if (find_tcp_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
-		return true;
-	new = bpf_htons(host.mtu - headers);
-	if (bpf_skb_store_bytes(skb, at + TCPOLEN_HEAD, &new, sizeof(new), 0))
-		return false;
-	/*
-	 * At an odd place the two bytes belong to two words of the checksum, each to the other
-	 * half.
-	 */
-	if ((at - transport) & 1) {
-		old = __builtin_bswap16(old);
-		new = __builtin_bswap16(new);
-	}
-	bpf_l4_csum_replace(skb, transport + TCP_CHECKSUM, old, new, sizeof(new));
-	return false;
-}
+#include "encap_mss.h"
 
 /* What a packet that came in leaves for the packets that answer it. */
 struct learned {
@@ -623,10 +552,11 @@ static __always_inline void learn_rule_from_lb(struct __sk_buff *skb, const stru
 		}
 	}
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(
-			skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, overhead))
+		clamp_mss(skb, packet->transport, packet->is_ipv4, overhead, host.mtu))
 		count(&counters->ingress_mss_kept, skb);
 }
+
+#include "encap_decapsulate.h"
 
 /*
  * Keep gue.private of a packet: `length` bytes, whole words, from `offset` of the packet's data on.
@@ -773,8 +703,7 @@ static __always_inline int reflect_replies__gue_ipv4__by_ipv4(struct __sk_buff *
 	__u32 sum;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(
-			skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, overhead))
+		clamp_mss(skb, packet->transport, packet->is_ipv4, overhead, host.mtu))
 		count(&counters->egress_mss_kept, skb);
 	if (!fits(skb, packet, overhead, &flags)) {
 		count(&counters->egress_too_big, skb);
@@ -842,8 +771,7 @@ static __always_inline int reflect_replies__gue_ipv4__by_ipv6(struct __sk_buff *
 	__u64 flags;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(
-			skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, overhead))
+		clamp_mss(skb, packet->transport, packet->is_ipv4, overhead, host.mtu))
 		count(&counters->egress_mss_kept, skb);
 	if (!fits(skb, packet, overhead, &flags)) {
 		count(&counters->egress_too_big, skb);
@@ -903,8 +831,7 @@ static __always_inline int reflect_replies__gue_ipv6__by_ipv6(struct __sk_buff *
 	__u64 flags;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(
-			skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, overhead))
+		clamp_mss(skb, packet->transport, packet->is_ipv4, overhead, host.mtu))
 		count(&counters->egress_mss_kept, skb);
 	if (!fits(skb, packet, overhead, &flags)) {
 		count(&counters->egress_too_big, skb);
@@ -965,8 +892,8 @@ static __always_inline int reflect_replies__gue_ipv6__by_ipv4(struct __sk_buff *
 	__u32 sum;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN,
-			STACK_GUE_IPV6__OVERHEAD + tail))
+		clamp_mss(skb, packet->transport, packet->is_ipv4, STACK_GUE_IPV6__OVERHEAD + tail,
+			host.mtu))
 		count(&counters->egress_mss_kept, skb);
 	if (!fits(skb, packet, overhead, &flags)) {
 		count(&counters->egress_too_big, skb);
@@ -1124,54 +1051,24 @@ int gue_edge__egress(struct __sk_buff *skb)
 	return apply_rules(skb, packet, counters);
 }
 
-/*
- * What looks like our encapsulation, comes to us and is not right: dropped, and counted by its
- * reason.
- */
-static __always_inline int refuse(struct counter *reason, const struct __sk_buff *skb)
-{
-	count(reason, skb);
-	return TC_ACT_SHOT;
-}
-
-/* What came out is of another family than what came in. */
-static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_type)
-{
-	__be16 *type = packet_data(skb) + ETH_HLEN - sizeof(*type);
-
-	if ((void *)(type + 1) > packet_end(skb))
-		return TC_ACT_SHOT;
-	*type = bpf_htons(ether_type);
-	if (!skb->gso_size)
-		return TC_ACT_UNSPEC;
-	/*
-	 * Before 6.3 no helper changes skb->protocol of every GSO packet on the way in. Receiving
-	 * the frame once more does: the kernel reads its type anew. It meets this hook again, as a
-	 * plain packet.
-	 */
-	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
-}
-
 /* ingress.rules.from-lb.from: who may send. */
-static __always_inline bool may_send_from_lb_ipv4(const struct stack_gue_ipv4 *outer)
+static __always_inline bool may_send_from_lb(const struct outer *outer)
 {
-	return (outer->ipv4.saddr & bpf_htonl(0xfffffff0)) == bpf_htonl(0xc0000200);
+	return outer->is_ipv4
+		? (outer->saddr.word[3] & bpf_htonl(0xfffffff0)) == bpf_htonl(0xc0000200)
+		: (outer->saddr.word[0] == bpf_htonl(0x20010db8) &&
+			  outer->saddr.word[1] == bpf_htonl(0x00010000));
 }
 
-/* ipv4 / udp / gue: judge every header, outermost first, then take them off. */
-static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct counters *counters)
+/* ipv4 or ipv6 / udp / gue: validate the headers from the outside in, then decapsulate. */
+static __always_inline int decapsulate_gue(
+	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
-	struct stack_gue_ipv4 *outer;
+	const __u32 refused = COUNTER(refused_gue); /* not 0 */
+	const struct headers_gue *headers;
 	struct counter *decapsulated;
-	struct ipv4_header *ipv4;
-	struct ipv6_header *ipv6;
-	__u32 segments = segments_of(skb);
-	__u32 overhead = STACK_GUE_IPV4__OVERHEAD;
-	__u32 datagram, inner_length;
-	bool inner_is_ipv4;
-	__s32 diff;
-	__u32 tail;
-	__u8 ecn;
+	__u32 wrong, tail;
+	struct inner inner = {.in_udp = true};
 	struct packet *packet;
 	struct flow *flow = flow_at_hand();
 	bool listed = false;
@@ -1179,77 +1076,32 @@ static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct co
 	if (!flow)
 		return TC_ACT_SHOT;
 	flow->learned.rule = 0;
-	linearize(skb, ETH_HLEN + STACK_GUE_IPV4__OVERHEAD + GUE_PRIVATE_MAX + INNER_HEADERS_MAX);
-	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + overhead > packet_end(skb))
-		return refuse(&counters->refused_gue.truncated, skb);
-	if (outer->ipv4.version_ihl != STACK_GUE_IPV4__IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_gue.options, skb);
-	if (outer->ipv4.fragment & bpf_htons(STACK_GUE_IPV4__IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_gue.fragment, skb);
-	if (outer->gue.version_length & ENCAP_GUE__GUE_VARIANT_COMPARED)
-		return refuse(&counters->refused_gue__gue_variant, skb);
-	if (outer->gue.version_length & ENCAP_GUE__GUE_CONTROL_COMPARED)
-		return refuse(&counters->refused_gue__gue_control, skb);
-	if (outer->gue.flags != 0)
-		return refuse(&counters->refused_gue__gue_flags, skb);
-	tail = ((outer->gue.version_length) & 0x1f) * 4; /* gue.private */
-	overhead += tail;
-	ipv4 = (void *)outer + overhead;
-	ipv6 = (void *)outer + overhead;
-	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_gue.truncated, skb);
-	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_gue.header_checksum, skb);
-
-	/*
-	 * The lengths must agree with each other; the frame may be longer, padded to Ethernet's
-	 * minimum.
-	 */
-	datagram = bpf_ntohs(outer->ipv4.total_length);
-	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4) ||
-		bpf_ntohs(outer->udp.length) != datagram - offsetof(struct stack_gue_ipv4, udp))
-		return refuse(&counters->refused_gue.length, skb);
-
-	switch (outer->gue.protocol) {
-	case IPPROTO_IPIP:
-		inner_is_ipv4 = true;
-		inner_length = bpf_ntohs(ipv4->total_length);
-		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_gue.payload, skb);
-		break;
-	case IPPROTO_IPV6:
-		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_gue.truncated, skb);
-		inner_is_ipv4 = false;
-		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
-		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_gue.payload, skb);
-		break;
-	default:
-		return refuse(&counters->refused_gue.payload, skb);
-	}
-	/*
-	 * A GSO packet made of several outer packets has one outer header here, and the headers of
-	 * the others between its payload: only one that carries a single inner packet can be taken
-	 * apart.
-	 */
-	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_gue.gso, skb);
-	/*
-	 * Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for
-	 * theirs, and loses them.
-	 */
-	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
-		return refuse(&counters->refused_gue.gso, skb);
-	if (inner_length > datagram - overhead)
-		return refuse(&counters->refused_gue.length, skb);
+	headers = outer_headers(skb, outer, ENCAP_GUE__FIXED, GUE_PRIVATE_MAX);
+	if (!headers)
+		return refuse(skb, COUNTER(refused_gue.truncated));
+	wrong = validate_outer(outer, refused);
+	if (wrong)
+		return refuse(skb, wrong);
+	if (headers->gue.version_length & ENCAP_GUE__GUE_VARIANT_COMPARED)
+		return refuse(skb, COUNTER(refused_gue__gue_variant));
+	if (headers->gue.version_length & ENCAP_GUE__GUE_CONTROL_COMPARED)
+		return refuse(skb, COUNTER(refused_gue__gue_control));
+	if (headers->gue.flags != 0)
+		return refuse(skb, COUNTER(refused_gue__gue_flags));
+	inner.overhead = outer->length + ENCAP_GUE__FIXED;
+	tail = ((headers->gue.version_length) & 0x1f) * 4; /* gue.private */
+	inner.overhead += tail;
+	wrong = validate_inner(skb, outer,
+		outer->datagram - outer->length - bpf_ntohs(headers->udp.length),
+		headers->gue.protocol, IPPROTO_IPIP, IPPROTO_IPV6, &inner, refused);
+	if (wrong)
+		return refuse(skb, wrong);
 	packet = current_packet();
-	if (!packet || !parse_packet(skb, ETH_HLEN + overhead, inner_is_ipv4))
-		return refuse(&counters->refused_gue.payload, skb);
+	if (!packet || !parse_packet(skb, ETH_HLEN + inner.overhead, inner.is_ipv4))
+		return refuse(skb, COUNTER(refused_gue.payload));
 
 	/* ingress.rules.from-lb */
-	if (may_send_from_lb_ipv4(outer)) {
+	if (may_send_from_lb(outer)) {
 		listed = true;
 		if ((packet->is_ipv4 &&
 			    (packet->daddr.word[3] & bpf_htonl(0xffffff00)) ==
@@ -1261,314 +1113,48 @@ static __always_inline int decapsulate_gue_ipv4(struct __sk_buff *skb, struct co
 			decapsulated = &counters->ingress_rule_from_lb;
 			flow->learned = (struct learned){
 				.rule = LEARN_FROM_LB,
-				.stack = STACK_GUE_IPV4,
-				.gue_hlen = (outer->gue.version_length) & 0x1f,
+				.stack = outer->is_ipv4 ? STACK_GUE_IPV4 : STACK_GUE_IPV6,
+				.gue_hlen = (headers->gue.version_length) & 0x1f,
 			};
-			if (!keep_gue_private(
-				    skb, ETH_HLEN + STACK_GUE_IPV4__OVERHEAD, tail, &flow->learned))
-				return refuse(&counters->refused_gue.truncated, skb);
-			goto accepted;
-		}
-	}
-	return refuse(listed ? &counters->refused_gue.match : &counters->refused_gue.source, skb);
-
-accepted:
-	/*
-	 * Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it
-	 * was.
-	 */
-	if (inner_is_ipv4) {
-		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
-		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gue.ecn, skb);
-		if (ecn != (ipv4->tos & ECN_MASK))
-			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
-	} else {
-		__u8 inner_ecn = ecn_of_ipv6(ipv6->version_class_label);
-
-		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
-		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gue.ecn, skb);
-		if (ecn != inner_ecn &&
-			ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_gue.room, skb);
-	}
-	diff = overhead;
-	if (!inner_is_ipv4 && !skb->gso_size) {
-		/*
-		 * The helper that translates headers changes skb->protocol; it also adds what
-		 * IPv6's header is longer.
-		 */
-		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
-			return refuse(&counters->refused_gue.room, skb);
-		diff += IPV6_HLEN - IPV4_HLEN;
-	}
-	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_gue.room, skb);
-	decapsulated->packets += segments;
-	decapsulated->bytes += inner_length;
-	if (packet->transport)
-		packet->transport -= overhead;
-	learn_rule_from_lb(skb, packet, flow,
-		has_addresses_of_gue_ipv4() ? STACK_GUE_IPV4__OVERHEAD + tail
-					    : STACK_GUE_IPV6__OVERHEAD + tail,
-		counters);
-	if (!inner_is_ipv4)
-		return changed_family(skb, ETH_P_IPV6);
-	return TC_ACT_UNSPEC;
-}
-
-/* ingress.rules.from-lb.from: who may send. */
-static __always_inline bool may_send_from_lb_ipv6(const struct stack_gue_ipv6 *outer)
-{
-	return (outer->ipv6.saddr.word[0] == bpf_htonl(0x20010db8) &&
-		outer->ipv6.saddr.word[1] == bpf_htonl(0x00010000));
-}
-
-/*
- * ipv6 / udp / gue: judge every header, outermost first, then take them off, with a tunnel
- * encapsulation limit where there is one: `extension` is its size or 0.
- */
-static __always_inline int decapsulate_gue_ipv6(
-	struct __sk_buff *skb, __u32 extension, struct counters *counters)
-{
-	struct stack_gue_ipv6 *outer, *behind;
-	struct counter *decapsulated;
-	struct ipv4_header *ipv4;
-	struct ipv6_header *ipv6;
-	__u32 segments = segments_of(skb);
-	__u32 overhead = STACK_GUE_IPV6__OVERHEAD + extension;
-	__u32 datagram, inner_length;
-	bool inner_is_ipv4;
-	__s32 diff;
-	__u32 tail;
-	__u8 ecn;
-	struct packet *packet;
-	struct flow *flow = flow_at_hand();
-	bool listed = false;
-
-	if (!flow)
-		return TC_ACT_SHOT;
-	flow->learned.rule = 0;
-	linearize(skb,
-		ETH_HLEN + STACK_GUE_IPV6__OVERHEAD + extension + GUE_PRIVATE_MAX +
-			INNER_HEADERS_MAX);
-	outer = packet_data(skb) + ETH_HLEN;
-	behind = (void *)outer + extension; /* the same layout, for the headers behind the option */
-	if ((void *)outer + overhead > packet_end(skb))
-		return refuse(&counters->refused_gue.truncated, skb);
-	if ((outer->ipv6.version_class_label &
-		    bpf_htonl(STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
-		bpf_htonl(STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED))
-		return refuse(&counters->refused_gue.version, skb);
-	if (behind->gue.version_length & ENCAP_GUE__GUE_VARIANT_COMPARED)
-		return refuse(&counters->refused_gue__gue_variant, skb);
-	if (behind->gue.version_length & ENCAP_GUE__GUE_CONTROL_COMPARED)
-		return refuse(&counters->refused_gue__gue_control, skb);
-	if (behind->gue.flags != 0)
-		return refuse(&counters->refused_gue__gue_flags, skb);
-	tail = ((behind->gue.version_length) & 0x1f) * 4; /* gue.private */
-	overhead += tail;
-	ipv4 = (void *)outer + overhead;
-	ipv6 = (void *)outer + overhead;
-	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_gue.truncated, skb);
-
-	/*
-	 * The lengths must agree with each other; the frame may be longer, padded to Ethernet's
-	 * minimum.
-	 */
-	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
-	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4) ||
-		bpf_ntohs(behind->udp.length) !=
-			datagram - extension - offsetof(struct stack_gue_ipv6, udp))
-		return refuse(&counters->refused_gue.length, skb);
-
-	switch (behind->gue.protocol) {
-	case IPPROTO_IPIP:
-		inner_is_ipv4 = true;
-		inner_length = bpf_ntohs(ipv4->total_length);
-		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_gue.payload, skb);
-		break;
-	case IPPROTO_IPV6:
-		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_gue.truncated, skb);
-		inner_is_ipv4 = false;
-		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
-		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_gue.payload, skb);
-		break;
-	default:
-		return refuse(&counters->refused_gue.payload, skb);
-	}
-	/*
-	 * A GSO packet made of several outer packets has one outer header here, and the headers of
-	 * the others between its payload: only one that carries a single inner packet can be taken
-	 * apart.
-	 */
-	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_gue.gso, skb);
-	/*
-	 * Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for
-	 * theirs, and loses them.
-	 */
-	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
-		return refuse(&counters->refused_gue.gso, skb);
-	if (inner_length > datagram - overhead)
-		return refuse(&counters->refused_gue.length, skb);
-	packet = current_packet();
-	if (!packet || !parse_packet(skb, ETH_HLEN + overhead, inner_is_ipv4))
-		return refuse(&counters->refused_gue.payload, skb);
-
-	/* ingress.rules.from-lb */
-	if (may_send_from_lb_ipv6(outer)) {
-		listed = true;
-		if ((packet->is_ipv4 &&
-			    (packet->daddr.word[3] & bpf_htonl(0xffffff00)) ==
-				    bpf_htonl(0xcb007100)) ||
-			(!packet->is_ipv4 &&
-				(packet->daddr.word[0] == bpf_htonl(0x20010db8) &&
-					(packet->daddr.word[1] & bpf_htonl(0xffff0000)) ==
-						bpf_htonl(0x00ff0000)))) {
-			decapsulated = &counters->ingress_rule_from_lb;
-			flow->learned = (struct learned){
-				.rule = LEARN_FROM_LB,
-				.stack = STACK_GUE_IPV6,
-				.gue_hlen = (behind->gue.version_length) & 0x1f,
-			};
-			if (!keep_gue_private(skb, ETH_HLEN + STACK_GUE_IPV6__OVERHEAD + extension,
+			if (!keep_gue_private(skb, ETH_HLEN + outer->length + ENCAP_GUE__FIXED,
 				    tail, &flow->learned))
-				return refuse(&counters->refused_gue.truncated, skb);
+				return refuse(skb, COUNTER(refused_gue.truncated));
 			goto accepted;
 		}
 	}
-	return refuse(listed ? &counters->refused_gue.match : &counters->refused_gue.source, skb);
+	return refuse(skb, listed ? COUNTER(refused_gue.match) : COUNTER(refused_gue.source));
 
 accepted:
-	/*
-	 * Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it
-	 * was.
-	 */
-	if (inner_is_ipv4) {
-		ecn = ecn_decapsulated(
-			ecn_of_ipv6(outer->ipv6.version_class_label), ipv4->tos & ECN_MASK);
-		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gue.ecn, skb);
-		if (ecn != (ipv4->tos & ECN_MASK))
-			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
-	} else {
-		__u8 inner_ecn = ecn_of_ipv6(ipv6->version_class_label);
-
-		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
-		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gue.ecn, skb);
-		if (ecn != inner_ecn &&
-			ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_gue.room, skb);
-	}
-	diff = overhead;
-	if (inner_is_ipv4 && !skb->gso_size) {
-		/*
-		 * The helper that translates headers changes skb->protocol; it also takes what
-		 * IPv6's header is longer.
-		 */
-		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
-			return refuse(&counters->refused_gue.room, skb);
-		diff -= IPV6_HLEN - IPV4_HLEN;
-	}
-	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_gue.room, skb);
-	decapsulated->packets += segments;
-	decapsulated->bytes += inner_length;
+	wrong = pull_headers(skb, outer, &inner, decapsulated, refused);
+	if (wrong)
+		return refuse(skb, wrong);
 	if (packet->transport)
-		packet->transport -= overhead;
-	learn_rule_from_lb(skb, packet, flow, STACK_GUE_IPV6__OVERHEAD + tail, counters);
-	if (inner_is_ipv4)
-		return changed_family(skb, ETH_P_IP);
-	return TC_ACT_UNSPEC;
-}
-
-/*
- * Which of our stacks an IPv4 packet carries, if it comes to us; what does not is somebody else's.
- */
-static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *counters)
-{
-	const struct ipv4_header *ip;
-	const struct udp_header *udp;
-
-	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*udp));
-	ip = packet_data(skb) + ETH_HLEN;
-	if ((void *)(ip + 1) > packet_end(skb))
-		return TC_ACT_UNSPEC;
-	/* gue */
-	if (ip->protocol == IPPROTO_UDP && ip->daddr == host.value_address__ipv4) {
-		/*
-		 * A later fragment does not show its port. It is left alone: without the first,
-		 * which is refused, it is nothing.
-		 */
-		if (ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET))
-			return TC_ACT_UNSPEC;
-		udp = (void *)ip + (ip->version_ihl & 0x0f) * 4;
-		if ((void *)(udp + 1) <= packet_end(skb) &&
-			udp->destination_port == bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT))
-			return decapsulate_gue_ipv4(skb, counters);
-	}
-	return TC_ACT_UNSPEC;
-}
-
-/*
- * Which of our stacks an IPv6 packet carries, if it comes to us; what does not is somebody else's.
- */
-static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *counters)
-{
-	const struct ipv6_header *ip;
-	const struct encapsulation_limit *limit;
-	const struct udp_header *udp;
-	__u32 extension = 0;
-	__u8 protocol;
-
-	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*limit) + sizeof(*udp));
-	ip = packet_data(skb) + ETH_HLEN;
-	if ((void *)(ip + 1) > packet_end(skb))
-		return TC_ACT_UNSPEC;
-	protocol = ip->next_header;
-	if (protocol == IPPROTO_DSTOPTS) {
-		/*
-		 * With a tunnel encapsulation limit the stack begins behind it. Other options are
-		 * somebody else's.
-		 */
-		limit = (void *)(ip + 1);
-		if ((void *)(limit + 1) > packet_end(skb) || !is_encapsulation_limit(limit))
-			return TC_ACT_UNSPEC;
-		protocol = limit->next_header;
-		extension = sizeof(*limit);
-	}
-	/* gue */
-	if (protocol == IPPROTO_UDP && same_ipv6(&ip->daddr, &host.value_address__ipv6)) {
-		udp = (void *)(ip + 1) + extension;
-		if ((void *)(udp + 1) <= packet_end(skb) &&
-			udp->destination_port == bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT))
-			return decapsulate_gue_ipv6(skb, extension, counters);
-	}
-	return TC_ACT_UNSPEC;
+		packet->transport -= inner.overhead;
+	learn_rule_from_lb(skb, packet, flow,
+		outer->is_ipv4 ? (has_addresses_of_gue_ipv4() ? outer->length - outer->extension +
+							 ENCAP_GUE__FIXED + tail
+							      : STACK_GUE_IPV6__OVERHEAD + tail)
+			       : outer->length - outer->extension + ENCAP_GUE__FIXED + tail,
+		counters);
+	return deliver(skb, outer, &inner);
 }
 
 SEC("tc")
 int gue_edge__ingress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
+	struct outer outer;
 
 	if (!counters)
 		return TC_ACT_SHOT;
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_IP):
-		return receive_ipv4(skb, counters);
-	case bpf_htons(ETH_P_IPV6):
-		return receive_ipv6(skb, counters);
-	default:
+	if (!read_outer(skb, UDP_HLEN, &outer))
 		return TC_ACT_UNSPEC;
-	}
+	if (outer.protocol == IPPROTO_UDP &&
+		outer.dport == bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT) &&
+		(comes_to_ipv4(&outer, host.value_address__ipv4) ||
+			comes_to_ipv6(&outer, &host.value_address__ipv6)))
+		return decapsulate_gue(skb, &outer, counters);
+	return TC_ACT_UNSPEC;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -18,8 +18,8 @@
 
 /* encapsulations.gwlb: ipv4 / udp / geneve, 68 bytes */
 #define STACK_GWLB_IPV4__OVERHEAD 68 /* bytes */
+#define ENCAP_GWLB__FIXED 16 /* bytes behind the outer IP header, up to geneve.options */
 #define GENEVE_OPTIONS_MAX 252 /* bytes */
-#define STACK_GWLB_IPV4__FIXED 36 /* bytes up to the geneve options, which differ */
 #define GENEVE_OPTION_LENGTH 0x1f /* in an option's head: how many words follow it */
 #define GENEVE_OPTION_CRITICAL 0x8000 /* in an option's head: who does not know it must refuse it */
 /* class 0x0108, type 0x01, 8 bytes, encapsulations.gwlb.geneve.options.eni */
@@ -36,10 +36,12 @@
 #define STACK_GWLB_IPV4__IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
 #define ENCAP_GWLB__UDP_DESTINATION_PORT 6081 /* encapsulations.gwlb.udp.destination_port */
 #define ENCAP_GWLB__GENEVE_VERSION_LENGTH 0x08 /* option_length 8 */
-#define STACK_GWLB_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
-#define STACK_GWLB_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
 #define ENCAP_GWLB__GENEVE_VERSION_COMPARED 0xc0 /* on receive: version */
 #define ENCAP_GWLB__GENEVE_CONTROL_COMPARED 0x80 /* on receive: control */
+
+/* What the library is built for. */
+#define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
+#define REFUSED TC_ACT_SHOT /* ingress.refuse */
 
 /* What is learned, how much of it, and for how long. */
 #define FLOW_BUCKETS 125000 /* for 1000000 flows */
@@ -59,6 +61,16 @@ struct options_gwlb {
 	__be32 option_cookie__head;
 	__be32 option_cookie[1];
 };
+
+/* gwlb: what stands between the outer IP header and the inner packet */
+struct headers_gwlb {
+	struct udp_header udp;
+	struct geneve_header geneve;
+	struct options_gwlb options;
+};
+_Static_assert(
+	offsetof(struct headers_gwlb, geneve) + sizeof(struct geneve_header) == ENCAP_GWLB__FIXED,
+	"no gap between the headers");
 
 /* ipv4 / udp / geneve: what stands between the Ethernet header and the inner IP packet */
 struct stack_gwlb_ipv4 {
@@ -209,86 +221,7 @@ static __always_inline const struct row_enis *find_in_enis(__u64 received)
 	return bpf_map_lookup_elem(&table_enis, &key);
 }
 
-/*
- * How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would
- * follow both ways.
- */
-static __always_inline __u32 tcp_option_length(const __u8 *option)
-{
-	__u64 other = option[0] ^ TCPOPT_NOP;
-	__u32 nop;
-
-	asm volatile("" : "+r"(other));
-	nop = (other - 1) >> 63;
-	return nop + (1 - nop) * option[1];
-}
-
-/*
- * Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0:
- * nowhere.
- */
-static __always_inline __u32 find_tcp_option(
-	const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
-{
-	__u32 at = transport + TCP_HLEN, step, end;
-	__u8 option[TCPOLEN_HEAD];
-
-	if (bpf_skb_load_bytes(skb, transport + TCP_DATA_OFFSET, option, 1))
-		return 0;
-	end = transport + (option[0] >> 4) * 4;
-#pragma clang loop unroll(disable)
-	for (int i = 0; i < TCP_HLEN_MAX - TCP_HLEN; i++) {
-		if (at + TCPOLEN_HEAD > end ||
-			bpf_skb_load_bytes(skb, at, option, sizeof(option)) ||
-			*option == TCPOPT_EOL)
-			return 0;
-		if (*option == kind)
-			return option[1] >= length && at + length <= end ? at : 0;
-		step = tcp_option_length(option);
-		if (!step)
-			return 0;
-		at += step;
-	}
-	return 0;
-}
-
-/*
- * Let both ends of a connection send segments that fit with the headers that are put before them:
- * the maximum segment size in a SYN (RFC 9293, section 3.7.1) is lowered, never raised. Without
- * that option a sender stays below 536 or 1220 bytes. `transport` is where the SYN's TCP header
- * begins. True: the segment is authenticated with its options (TCP-AO, RFC 5925, section 5.1) and
- * is left as it is, for the other end would refuse it. The MD5 signature does not cover options
- * (RFC 2385, section 2.0). Global, so that the verifier walks it once.
- */
-__noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header, __u32 overhead)
-{
-	__u32 headers = overhead + ip_header + TCP_HLEN;
-	__be16 old, new;
-	__u32 at;
-
-	transport &= TRANSPORT_MASK;
-	if (headers >= host.mtu)
-		return false;
-	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
-	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
-		bpf_ntohs(old) <= host.mtu - headers)
-		return false;
-	if (find_tcp_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
-		return true;
-	new = bpf_htons(host.mtu - headers);
-	if (bpf_skb_store_bytes(skb, at + TCPOLEN_HEAD, &new, sizeof(new), 0))
-		return false;
-	/*
-	 * At an odd place the two bytes belong to two words of the checksum, each to the other
-	 * half.
-	 */
-	if ((at - transport) & 1) {
-		old = __builtin_bswap16(old);
-		new = __builtin_bswap16(new);
-	}
-	bpf_l4_csum_replace(skb, transport + TCP_CHECKSUM, old, new, sizeof(new));
-	return false;
-}
+#include "encap_mss.h"
 
 /* What a packet that came in leaves for the packets that answer it. */
 struct learned {
@@ -587,10 +520,11 @@ static __always_inline void learn_rule_inspect(struct __sk_buff *skb, const stru
 		return;
 	learn_flow(skb, !packet->transport ? FLOW_FRAGMENT_IDLE : IDLE_LEARN_INSPECT, true);
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(
-			skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN, overhead))
+		clamp_mss(skb, packet->transport, packet->is_ipv4, overhead, host.mtu))
 		count(&counters->ingress_mss_kept, skb);
 }
+
+#include "encap_decapsulate.h"
 
 /*
  * gwlb: what came in its options.
@@ -623,11 +557,11 @@ static __always_inline struct options_gwlb__received *options_gwlb__at_hand(void
 
 /*
  * Read the options: `length` bytes from `offset` of the packet's data on. Each that the spec lists
- * must be there once, in any order. Others are passed over, unless they are critical. NULL: they
- * are right; else the counter of what is wrong.
+ * must be there once, in any order. Others are passed over, unless they are critical. Returns 0, or
+ * where the counter of what is wrong stands.
  */
-static __noinline struct counter *options_gwlb__read(const struct __sk_buff *skb, __u32 offset,
-	__u32 length, struct options_gwlb__received *options, struct counters *counters)
+static __noinline __u32 options_gwlb__read(const struct __sk_buff *skb, __u32 offset, __u32 length,
+	struct options_gwlb__received *options)
 {
 	options->at = 0;
 	options->seen = 0;
@@ -638,47 +572,47 @@ static __noinline struct counter *options_gwlb__read(const struct __sk_buff *skb
 		__u32 head, size;
 
 		if ((void *)(option + 1) > packet_end(skb))
-			return &counters->refused_gwlb.truncated;
+			return COUNTER(refused_gwlb.truncated);
 		head = bpf_ntohl(*option);
 		size = (head & GENEVE_OPTION_LENGTH) * 4;
 		if (at + sizeof(*option) + size > length)
-			return &counters->refused_gwlb__geneve_options;
+			return COUNTER(refused_gwlb__geneve_options);
 		options->at = at + sizeof(*option) + size;
 		switch (head >> 8) {
 		case ENCAP_GWLB__OPTION__ENI >> 8:
 			if (size != sizeof(options->option_eni) || options->seen & 0x1)
-				return &counters->refused_gwlb__geneve_options;
+				return COUNTER(refused_gwlb__geneve_options);
 			if ((void *)(option + 3) > packet_end(skb))
-				return &counters->refused_gwlb.truncated;
+				return COUNTER(refused_gwlb.truncated);
 			options->seen |= 0x1;
 			options->option_eni[0] = option[1];
 			options->option_eni[1] = option[2];
 			break;
 		case ENCAP_GWLB__OPTION__ATTACHMENT >> 8:
 			if (size != sizeof(options->option_attachment) || options->seen & 0x2)
-				return &counters->refused_gwlb__geneve_options;
+				return COUNTER(refused_gwlb__geneve_options);
 			if ((void *)(option + 3) > packet_end(skb))
-				return &counters->refused_gwlb.truncated;
+				return COUNTER(refused_gwlb.truncated);
 			options->seen |= 0x2;
 			options->option_attachment[0] = option[1];
 			options->option_attachment[1] = option[2];
 			break;
 		case ENCAP_GWLB__OPTION__COOKIE >> 8:
 			if (size != sizeof(options->option_cookie) || options->seen & 0x4)
-				return &counters->refused_gwlb__geneve_options;
+				return COUNTER(refused_gwlb__geneve_options);
 			if ((void *)(option + 2) > packet_end(skb))
-				return &counters->refused_gwlb.truncated;
+				return COUNTER(refused_gwlb.truncated);
 			options->seen |= 0x4;
 			options->option_cookie[0] = option[1];
 			break;
 		default:
 			if (head & GENEVE_OPTION_CRITICAL)
-				return &counters->refused_gwlb__geneve_options_critical;
+				return COUNTER(refused_gwlb__geneve_options_critical);
 		}
 	}
 	if (options->seen != 0x7)
-		return &counters->refused_gwlb__geneve_options_missing;
-	return NULL;
+		return COUNTER(refused_gwlb__geneve_options_missing);
+	return 0;
 }
 
 /*
@@ -744,8 +678,8 @@ static __always_inline int reflect_back__gwlb_ipv4(struct __sk_buff *skb,
 	__u32 sum;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN,
-			STACK_GWLB_IPV4__OVERHEAD))
+		clamp_mss(skb, packet->transport, packet->is_ipv4, STACK_GWLB_IPV4__OVERHEAD,
+			host.mtu))
 		count(&counters->egress_mss_kept, skb);
 	if (!fits(skb, packet, STACK_GWLB_IPV4__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
@@ -880,56 +814,22 @@ int gwlb__egress(struct __sk_buff *skb)
 	return apply_rules(skb, packet, counters);
 }
 
-/*
- * What looks like our encapsulation, comes to us and is not right: dropped, and counted by its
- * reason.
- */
-static __always_inline int refuse(struct counter *reason, const struct __sk_buff *skb)
-{
-	count(reason, skb);
-	return TC_ACT_SHOT;
-}
-
-/* What came out is of another family than what came in. */
-static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_type)
-{
-	__be16 *type = packet_data(skb) + ETH_HLEN - sizeof(*type);
-
-	if ((void *)(type + 1) > packet_end(skb))
-		return TC_ACT_SHOT;
-	*type = bpf_htons(ether_type);
-	if (!skb->gso_size)
-		return TC_ACT_UNSPEC;
-	/*
-	 * Before 6.3 no helper changes skb->protocol of every GSO packet on the way in. Receiving
-	 * the frame once more does: the kernel reads its type anew. It meets this hook again, as a
-	 * plain packet.
-	 */
-	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
-}
-
 /* ingress.rules.inspect.from: who may send. */
-static __always_inline bool may_send_inspect_ipv4(const struct stack_gwlb_ipv4 *outer)
+static __always_inline bool may_send_inspect(const struct outer *outer)
 {
-	return (outer->ipv4.saddr & bpf_htonl(0xffffff00)) == bpf_htonl(0x0a000100);
+	return (outer->saddr.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0x0a000100);
 }
 
-/* ipv4 / udp / geneve: judge every header, outermost first, then take them off. */
-static __always_inline int decapsulate_gwlb_ipv4(struct __sk_buff *skb, struct counters *counters)
+/* ipv4 / udp / geneve: validate the headers from the outside in, then decapsulate. */
+static __always_inline int decapsulate_gwlb(
+	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
-	struct stack_gwlb_ipv4 *outer;
+	const __u32 refused = COUNTER(refused_gwlb); /* not 0 */
+	const struct headers_gwlb *headers;
 	struct counter *decapsulated;
-	struct ipv4_header *ipv4;
-	struct ipv6_header *ipv6;
-	__u32 segments = segments_of(skb);
-	__u32 overhead = STACK_GWLB_IPV4__FIXED;
-	__u32 datagram, inner_length;
-	bool inner_is_ipv4;
-	__s32 diff;
-	__u32 tail;
+	__u32 wrong, tail;
+	struct inner inner = {.in_udp = true};
 	struct options_gwlb__received *options = options_gwlb__at_hand();
-	struct counter *wrong;
-	__u8 ecn;
 	struct packet *packet;
 	struct flow *flow = flow_at_hand();
 	const struct row_enis *row_enis;
@@ -940,90 +840,45 @@ static __always_inline int decapsulate_gwlb_ipv4(struct __sk_buff *skb, struct c
 	flow->learned.rule = 0;
 	if (!options)
 		return TC_ACT_SHOT;
-	linearize(skb, ETH_HLEN + STACK_GWLB_IPV4__FIXED + GENEVE_OPTIONS_MAX + INNER_HEADERS_MAX);
-	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + overhead > packet_end(skb))
-		return refuse(&counters->refused_gwlb.truncated, skb);
-	if (outer->ipv4.version_ihl != STACK_GWLB_IPV4__IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_gwlb.options, skb);
-	if (outer->ipv4.fragment & bpf_htons(STACK_GWLB_IPV4__IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_gwlb.fragment, skb);
-	if (outer->geneve.version_length & ENCAP_GWLB__GENEVE_VERSION_COMPARED)
-		return refuse(&counters->refused_gwlb__geneve_version, skb);
-	if (outer->geneve.flags & ENCAP_GWLB__GENEVE_CONTROL_COMPARED)
-		return refuse(&counters->refused_gwlb__geneve_control, skb);
-	tail = ((outer->geneve.version_length) & 0x3f) * 4; /* geneve.options */
-	wrong = options_gwlb__read(skb, ETH_HLEN + overhead, tail, options, counters);
+	headers = outer_headers(skb, outer, ENCAP_GWLB__FIXED, GENEVE_OPTIONS_MAX);
+	if (!headers)
+		return refuse(skb, COUNTER(refused_gwlb.truncated));
+	wrong = validate_outer(outer, refused);
 	if (wrong)
-		return refuse(wrong, skb);
-	overhead += tail;
-	ipv4 = (void *)outer + overhead;
-	ipv6 = (void *)outer + overhead;
-	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_gwlb.truncated, skb);
-	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_gwlb.header_checksum, skb);
-
-	/*
-	 * The lengths must agree with each other; the frame may be longer, padded to Ethernet's
-	 * minimum.
-	 */
-	datagram = bpf_ntohs(outer->ipv4.total_length);
-	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4) ||
-		bpf_ntohs(outer->udp.length) != datagram - offsetof(struct stack_gwlb_ipv4, udp))
-		return refuse(&counters->refused_gwlb.length, skb);
-
-	switch (bpf_ntohs(outer->geneve.protocol)) {
-	case ETH_P_IP:
-		inner_is_ipv4 = true;
-		inner_length = bpf_ntohs(ipv4->total_length);
-		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_gwlb.payload, skb);
-		break;
-	case ETH_P_IPV6:
-		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_gwlb.truncated, skb);
-		inner_is_ipv4 = false;
-		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
-		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_gwlb.payload, skb);
-		break;
-	default:
-		return refuse(&counters->refused_gwlb.payload, skb);
-	}
-	/*
-	 * A GSO packet made of several outer packets has one outer header here, and the headers of
-	 * the others between its payload: only one that carries a single inner packet can be taken
-	 * apart.
-	 */
-	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_gwlb.gso, skb);
-	/*
-	 * Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for
-	 * theirs, and loses them.
-	 */
-	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
-		return refuse(&counters->refused_gwlb.gso, skb);
-	if (inner_length > datagram - overhead)
-		return refuse(&counters->refused_gwlb.length, skb);
+		return refuse(skb, wrong);
+	if (headers->geneve.version_length & ENCAP_GWLB__GENEVE_VERSION_COMPARED)
+		return refuse(skb, COUNTER(refused_gwlb__geneve_version));
+	if (headers->geneve.flags & ENCAP_GWLB__GENEVE_CONTROL_COMPARED)
+		return refuse(skb, COUNTER(refused_gwlb__geneve_control));
+	inner.overhead = outer->length + ENCAP_GWLB__FIXED;
+	tail = ((headers->geneve.version_length) & 0x3f) * 4; /* geneve.options */
+	wrong = options_gwlb__read(skb, ETH_HLEN + inner.overhead, tail, options);
+	if (wrong)
+		return refuse(skb, wrong);
+	inner.overhead += tail;
+	wrong = validate_inner(skb, outer,
+		outer->datagram - outer->length - bpf_ntohs(headers->udp.length),
+		bpf_ntohs(headers->geneve.protocol), ETH_P_IP, ETH_P_IPV6, &inner, refused);
+	if (wrong)
+		return refuse(skb, wrong);
 	packet = current_packet();
-	if (!packet || !parse_packet(skb, ETH_HLEN + overhead, inner_is_ipv4))
-		return refuse(&counters->refused_gwlb.payload, skb);
+	if (!packet || !parse_packet(skb, ETH_HLEN + inner.overhead, inner.is_ipv4))
+		return refuse(skb, COUNTER(refused_gwlb.payload));
 
 	/* ingress.rules.inspect */
-	if (may_send_inspect_ipv4(outer)) {
+	if (may_send_inspect(outer)) {
 		decapsulated = &counters->ingress_rule_inspect;
 		row_enis = find_in_enis((__u64)bpf_ntohl(options->option_eni[0]) << 32 |
 			bpf_ntohl(options->option_eni[1]));
 		if (!row_enis)
-			return refuse(&counters->refused_gwlb__geneve_option_eni, skb);
+			return refuse(skb, COUNTER(refused_gwlb__geneve_option_eni));
 		mark = row_enis->field_mark;
 		flow->learned = (struct learned){
 			.rule = LEARN_INSPECT,
 			.stack = STACK_GWLB_IPV4,
-			.ip_source = mapped_ipv4(outer->ipv4.saddr),
-			.udp_source_port = bpf_ntohs(outer->udp.source_port),
-			.geneve_vni = bpf_ntohl(outer->geneve.vni) >> 8,
+			.ip_source = outer->saddr,
+			.udp_source_port = bpf_ntohs(headers->udp.source_port),
+			.geneve_vni = bpf_ntohl(headers->geneve.vni) >> 8,
 		};
 		__builtin_memcpy(flow->learned.option_geneve__eni, options->option_eni,
 			sizeof(options->option_eni));
@@ -1033,93 +888,35 @@ static __always_inline int decapsulate_gwlb_ipv4(struct __sk_buff *skb, struct c
 			sizeof(options->option_cookie));
 		goto accepted;
 	}
-	return refuse(&counters->refused_gwlb.source, skb);
+	return refuse(skb, COUNTER(refused_gwlb.source));
 
 accepted:
-	/*
-	 * Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it
-	 * was.
-	 */
-	if (inner_is_ipv4) {
-		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
-		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gwlb.ecn, skb);
-		if (ecn != (ipv4->tos & ECN_MASK))
-			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
-	} else {
-		__u8 inner_ecn = ecn_of_ipv6(ipv6->version_class_label);
-
-		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
-		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_gwlb.ecn, skb);
-		if (ecn != inner_ecn &&
-			ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_gwlb.room, skb);
-	}
-	diff = overhead;
-	if (!inner_is_ipv4 && !skb->gso_size) {
-		/*
-		 * The helper that translates headers changes skb->protocol; it also adds what
-		 * IPv6's header is longer.
-		 */
-		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
-			return refuse(&counters->refused_gwlb.room, skb);
-		diff += IPV6_HLEN - IPV4_HLEN;
-	}
-	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_gwlb.room, skb);
-	decapsulated->packets += segments;
-	decapsulated->bytes += inner_length;
+	wrong = pull_headers(skb, outer, &inner, decapsulated, refused);
+	if (wrong)
+		return refuse(skb, wrong);
 	skb->mark = mark;
 	if (packet->transport)
-		packet->transport -= overhead;
-	learn_rule_inspect(skb, packet, STACK_GWLB_IPV4__FIXED + tail, counters);
-	if (!inner_is_ipv4)
-		return changed_family(skb, ETH_P_IPV6);
-	return TC_ACT_UNSPEC;
-}
-
-/*
- * Which of our stacks an IPv4 packet carries, if it comes to us; what does not is somebody else's.
- */
-static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *counters)
-{
-	const struct ipv4_header *ip;
-	const struct udp_header *udp;
-
-	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*udp));
-	ip = packet_data(skb) + ETH_HLEN;
-	if ((void *)(ip + 1) > packet_end(skb))
-		return TC_ACT_UNSPEC;
-	/* gwlb */
-	if (ip->protocol == IPPROTO_UDP && ip->daddr == host.value_address) {
-		/*
-		 * A later fragment does not show its port. It is left alone: without the first,
-		 * which is refused, it is nothing.
-		 */
-		if (ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET))
-			return TC_ACT_UNSPEC;
-		udp = (void *)ip + (ip->version_ihl & 0x0f) * 4;
-		if ((void *)(udp + 1) <= packet_end(skb) &&
-			udp->destination_port == bpf_htons(ENCAP_GWLB__UDP_DESTINATION_PORT))
-			return decapsulate_gwlb_ipv4(skb, counters);
-	}
-	return TC_ACT_UNSPEC;
+		packet->transport -= inner.overhead;
+	learn_rule_inspect(
+		skb, packet, outer->length - outer->extension + ENCAP_GWLB__FIXED + tail, counters);
+	return deliver(skb, outer, &inner);
 }
 
 SEC("tc")
 int gwlb__ingress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
+	struct outer outer;
 
 	if (!counters)
 		return TC_ACT_SHOT;
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_IP):
-		return receive_ipv4(skb, counters);
-	default:
+	if (skb->protocol != bpf_htons(ETH_P_IP) || !read_outer_ipv4(skb, UDP_HLEN, &outer))
 		return TC_ACT_UNSPEC;
-	}
+	if (outer.protocol == IPPROTO_UDP &&
+		outer.dport == bpf_htons(ENCAP_GWLB__UDP_DESTINATION_PORT) &&
+		comes_to_ipv4(&outer, host.value_address))
+		return decapsulate_gwlb(skb, &outer, counters);
+	return TC_ACT_UNSPEC;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -14,11 +14,10 @@
 #include "encap_ecn.h"
 #include "encap_flow.h"
 #include "encap_syn.h"
-#include "encap_limit.h"
-#include "encap_vlan.h"
 
 /* encapsulations.vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes */
 #define STACK_VXLAN_IPV4__OVERHEAD 50 /* bytes */
+#define ENCAP_VXLAN__HEADERS 30 /* bytes behind the outer IP header */
 #define STACK_VXLAN_IPV4__ROOM                                                                     \
 	(BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |                              \
 		BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
@@ -29,8 +28,6 @@
 #define STACK_VXLAN_IPV4__IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
 #define ENCAP_VXLAN__UDP_DESTINATION_PORT 4789 /* encapsulations.vxlan.udp.destination_port */
 #define ENCAP_VXLAN__VXLAN_FLAGS 0x08000000 /* flags 8 */
-#define STACK_VXLAN_IPV4__IPV4_VERSION_IHL_EXPECTED 0x45 /* on receive: version 4, ihl 5 */
-#define STACK_VXLAN_IPV4__IPV4_FRAGMENT_COMPARED 0x3fff /* on receive: mf, fragment_offset */
 #define ENCAP_VXLAN__VXLAN_FLAGS_COMPARED 0xff000000 /* on receive: flags 8 */
 #define ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED 0x08000000
 
@@ -42,16 +39,27 @@
 #define STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
 #define STACK_VXLAN_IPV6__IPV6_NEXT_HEADER 17
 #define STACK_VXLAN_IPV6__IPV6_HOP_LIMIT 64
-#define STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED 0xf0000000 /* on receive: version 6 */
-#define STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED 0x60000000
 
 /* What TCP segments leave room for. */
 #define OVERHEAD_SITES 70 /* bytes, of rows of sites */
-#define ARRIVALS_MAX 8192 /* connections that came in and wait for their answer */
+
+/* What the library is built for. */
+#define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
+#define REFUSED TC_ACT_SHOT /* ingress.refuse */
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_VXLAN_IPV4 0x147d9a00
 #define STACK_VXLAN_IPV6 0x167d9d26
+
+/* vxlan: what stands between the outer IP header and the inner packet */
+struct headers_vxlan {
+	struct udp_header udp;
+	struct vxlan_header vxlan;
+	struct ethernet_header ethernet;
+};
+_Static_assert(offsetof(struct headers_vxlan, ethernet) + sizeof(struct ethernet_header) ==
+		ENCAP_VXLAN__HEADERS,
+	"no gap between the headers");
 
 /* ipv4 / udp / vxlan / ethernet: what stands between the Ethernet header and the inner IP packet */
 struct stack_vxlan_ipv4 {
@@ -285,190 +293,37 @@ static __always_inline bool matches_sites(const struct packet *packet)
 		(!packet->is_ipv4 && packet->daddr.word[0] == bpf_htonl(0xfd000010));
 }
 
-/*
- * How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would
- * follow both ways.
- */
-static __always_inline __u32 tcp_option_length(const __u8 *option)
-{
-	__u64 other = option[0] ^ TCPOPT_NOP;
-	__u32 nop;
+#include "encap_mss.h"
 
-	asm volatile("" : "+r"(other));
-	nop = (other - 1) >> 63;
-	return nop + (1 - nop) * option[1];
-}
+#define FIT_ARRIVALS 1
+#define FIT_MATCHES 1
+#include "encap_fit.h"
 
 /*
- * Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0:
- * nowhere.
- */
-static __always_inline __u32 find_tcp_option(
-	const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
-{
-	__u32 at = transport + TCP_HLEN, step, end;
-	__u8 option[TCPOLEN_HEAD];
-
-	if (bpf_skb_load_bytes(skb, transport + TCP_DATA_OFFSET, option, 1))
-		return 0;
-	end = transport + (option[0] >> 4) * 4;
-#pragma clang loop unroll(disable)
-	for (int i = 0; i < TCP_HLEN_MAX - TCP_HLEN; i++) {
-		if (at + TCPOLEN_HEAD > end ||
-			bpf_skb_load_bytes(skb, at, option, sizeof(option)) ||
-			*option == TCPOPT_EOL)
-			return 0;
-		if (*option == kind)
-			return option[1] >= length && at + length <= end ? at : 0;
-		step = tcp_option_length(option);
-		if (!step)
-			return 0;
-		at += step;
-	}
-	return 0;
-}
-
-/*
- * Let both ends of a connection send segments that fit with the headers that are put before them:
- * the maximum segment size in a SYN (RFC 9293, section 3.7.1) is lowered, never raised. Without
- * that option a sender stays below 536 or 1220 bytes. `transport` is where the SYN's TCP header
- * begins. True: the segment is authenticated with its options (TCP-AO, RFC 5925, section 5.1) and
- * is left as it is, for the other end would refuse it. The MD5 signature does not cover options
- * (RFC 2385, section 2.0). Global, so that the verifier walks it once.
- */
-__noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header, __u32 overhead)
-{
-	__u32 headers = overhead + ip_header + TCP_HLEN;
-	__be16 old, new;
-	__u32 at;
-
-	transport &= TRANSPORT_MASK;
-	if (headers >= host.mtu)
-		return false;
-	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
-	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
-		bpf_ntohs(old) <= host.mtu - headers)
-		return false;
-	if (find_tcp_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
-		return true;
-	new = bpf_htons(host.mtu - headers);
-	if (bpf_skb_store_bytes(skb, at + TCPOLEN_HEAD, &new, sizeof(new), 0))
-		return false;
-	/*
-	 * At an odd place the two bytes belong to two words of the checksum, each to the other
-	 * half.
-	 */
-	if ((at - transport) & 1) {
-		old = __builtin_bswap16(old);
-		new = __builtin_bswap16(new);
-	}
-	bpf_l4_csum_replace(skb, transport + TCP_CHECKSUM, old, new, sizeof(new));
-	return false;
-}
-
-/*
- * How long the headers were that a connection's SYN came in, under its ends as the answer shows
- * them: for an answer that leaves unencapsulated. It follows within moments, so the least recently
- * used may go.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, ARRIVALS_MAX);
-	__type(key, struct connection);
-	__type(value, __u32);
-} arrivals SEC(".maps");
-
-/*
- * By how much the answer to a packet can grow, by the rules that it may meet. What only the answer
- * shows, its DSCP or mark, counts as right. Barriers, so that each rule reads the packet again: of
- * values that are kept, the verifier would remember what the rules before have found, and walk on
- * once for each.
+ * What the rules add that an answer may meet. Barriers, so that each rule reads the packet again:
+ * of values that are kept, the verifier would remember what the rules before have found, and walk
+ * on once for each.
  */
 static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 {
+	__u32 overhead = 0;
+
 	/* web */
 	if (matches_web(packet))
-		return OVERHEAD_SITES;
+		return larger(overhead, OVERHEAD_SITES);
 	barrier();
 	/* lab */
 	if (matches_lab(packet))
-		return 0;
+		return overhead;
 	barrier();
 	/* sites */
 	if (matches_sites(packet))
-		return OVERHEAD_SITES;
-	return 0;
+		return larger(overhead, OVERHEAD_SITES);
+	return overhead;
 }
 
-/*
- * Let the packets fit that an answer's sender sends: what its peer's SYN says of the segments that
- * it takes is lowered.
- */
-static __always_inline void fit_answer(
-	struct __sk_buff *skb, __u32 transport, bool is_ipv4, const struct connection *answer)
-{
-	struct counters *counters = counters_of_this_cpu();
-	struct packet *packet = current_packet();
-	__u32 overhead;
-
-	if (!packet)
-		return;
-	packet->is_ipv4 = is_ipv4;
-	packet->saddr = answer->saddr;
-	packet->daddr = answer->daddr;
-	packet->ports_unseen = false;
-	packet->source_port = answer->source_port;
-	packet->destination_port = answer->destination_port;
-	overhead = overhead_of_answer(packet);
-	if (counters && overhead &&
-		clamp_mss(skb, transport, is_ipv4 ? IPV4_HLEN : IPV6_HLEN, overhead))
-		count(&counters->ingress_mss_kept, skb);
-}
-
-/*
- * A packet came in, in `arrived` bytes of headers or, with 0, without any. A SYN or SYN-ACK says
- * how long the segments may be that answer it. Global, so that the verifier walks it once.
- */
-__noinline int arrives(struct __sk_buff *skb, __u32 ether_type, __u32 arrived)
-{
-	struct connection came, answer;
-	__u32 transport = find_syn(skb, ether_type, &came);
-
-	if (!transport)
-		return 0;
-	answer.saddr = came.daddr;
-	answer.daddr = came.saddr;
-	answer.source_port = came.destination_port;
-	answer.destination_port = came.source_port;
-	if (arrived)
-		bpf_map_update_elem(&arrivals, &answer, &arrived, BPF_ANY);
-	fit_answer(skb, transport, ether_type == bpf_htons(ETH_P_IP), &answer);
-	return 0;
-}
-
-/*
- * A packet leaves. If it is the SYN-ACK to a SYN that came in by a tunnel, let what follows that
- * one fit: it will come in as many headers, also where the answers leave unencapsulated. Global, so
- * that the verifier walks it once.
- */
-__noinline int fit_arrivals(struct __sk_buff *skb)
-{
-	__be16 ether_type = skb->protocol;
-	struct connection leaves;
-	__u32 transport = find_syn(skb, ether_type, &leaves);
-	struct counters *counters;
-	const __u32 *overhead;
-
-	if (!transport)
-		return 0;
-	counters = counters_of_this_cpu();
-	overhead = bpf_map_lookup_elem(&arrivals, &leaves);
-	if (counters && overhead &&
-		clamp_mss(skb, transport, ether_type == bpf_htons(ETH_P_IP) ? IPV4_HLEN : IPV6_HLEN,
-			*overhead))
-		count(&counters->egress_mss_kept, skb);
-	return 0;
-}
+#include "encap_decapsulate.h"
+#include "encap_vlan.h"
 
 /*
  * A hash of the inner flow, so that routers can spread flows over paths. The kernel's own is mixed
@@ -559,8 +414,7 @@ static __always_inline int encapsulate_sites__vxlan_ipv4(struct __sk_buff *skb,
 	__u32 sum;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN,
-			OVERHEAD_SITES))
+		clamp_mss(skb, packet->transport, packet->is_ipv4, OVERHEAD_SITES, host.mtu))
 		count(&counters->egress_mss_kept, skb);
 	if (!fits(skb, packet, STACK_VXLAN_IPV4__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
@@ -626,8 +480,7 @@ static __always_inline int encapsulate_sites__vxlan_ipv6(struct __sk_buff *skb,
 	__u64 flags;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN,
-			OVERHEAD_SITES))
+		clamp_mss(skb, packet->transport, packet->is_ipv4, OVERHEAD_SITES, host.mtu))
 		count(&counters->egress_mss_kept, skb);
 	if (!fits(skb, packet, STACK_VXLAN_IPV6__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
@@ -748,7 +601,8 @@ int vxlan_overlay__egress(struct __sk_buff *skb)
 
 	if (!counters || !packet)
 		return TC_ACT_SHOT;
-	fit_arrivals(skb);
+	if (fit_arrivals(skb, host.mtu))
+		count(&counters->egress_mss_kept, skb);
 	/* The rules see IPv4 and IPv6; everything else passes. */
 	switch (skb->protocol) {
 	case bpf_htons(ETH_P_IP):
@@ -780,430 +634,90 @@ int vxlan_overlay__egress(struct __sk_buff *skb)
 	return apply_rules(skb, packet, counters);
 }
 
-/*
- * What looks like our encapsulation, comes to us and is not right: dropped, and counted by its
- * reason.
- */
-static __always_inline int refuse(struct counter *reason, const struct __sk_buff *skb)
-{
-	count(reason, skb);
-	return TC_ACT_SHOT;
-}
-
-/* What came out is of another family than what came in. */
-static __always_inline int changed_family(struct __sk_buff *skb, __u16 ether_type)
-{
-	__be16 *type = packet_data(skb) + ETH_HLEN - sizeof(*type);
-
-	if ((void *)(type + 1) > packet_end(skb))
-		return TC_ACT_SHOT;
-	*type = bpf_htons(ether_type);
-	if (!skb->gso_size)
-		return TC_ACT_UNSPEC;
-	/*
-	 * Before 6.3 no helper changes skb->protocol of every GSO packet on the way in. Receiving
-	 * the frame once more does: the kernel reads its type anew. It meets this hook again, as a
-	 * plain packet.
-	 */
-	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
-}
-
 /* ingress.rules.peers.from: who may send. */
-static __always_inline bool may_send_peers_ipv4(const struct stack_vxlan_ipv4 *outer)
+static __always_inline bool may_send_peers(const struct outer *outer)
 {
-	struct ip_address key = mapped_ipv4(outer->ipv4.saddr);
-
-	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &key));
-}
-
-/* ipv4 / udp / vxlan / ethernet: judge every header, outermost first, then take them off. */
-static __always_inline int decapsulate_vxlan_ipv4(struct __sk_buff *skb, struct counters *counters)
-{
-	struct stack_vxlan_ipv4 *outer;
-	struct counter *decapsulated;
-	struct ipv4_header *ipv4;
-	struct ipv6_header *ipv6;
-	__u32 segments = segments_of(skb);
-	__u32 overhead = STACK_VXLAN_IPV4__OVERHEAD;
-	__u32 datagram, inner_length;
-	bool inner_is_ipv4;
-	__s32 diff;
-	const struct vlan_tag *tag;
-	__be16 type;
-	__u8 ecn;
-	const struct row_vnis *row_vnis;
-	__u32 mark = skb->mark;
-
-	linearize(skb, ETH_HLEN + STACK_VXLAN_IPV4__OVERHEAD + sizeof(*tag) + INNER_HEADERS_MAX);
-	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + overhead > packet_end(skb))
-		return refuse(&counters->refused_vxlan.truncated, skb);
-	if (outer->ipv4.version_ihl != STACK_VXLAN_IPV4__IPV4_VERSION_IHL_EXPECTED)
-		return refuse(&counters->refused_vxlan.options, skb);
-	if (outer->ipv4.fragment & bpf_htons(STACK_VXLAN_IPV4__IPV4_FRAGMENT_COMPARED))
-		return refuse(&counters->refused_vxlan.fragment, skb);
-	if ((outer->vxlan.flags & bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_COMPARED)) !=
-		bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED))
-		return refuse(&counters->refused_vxlan__vxlan_flags, skb);
-	if (!is_group_mac(&outer->ethernet.destination) &&
-		!same_mac(&outer->ethernet.destination, &host.value_vtep_mac))
-		return refuse(&counters->refused_vxlan__ethernet_destination, skb);
-	type = outer->ethernet.type;
-	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
-		/* VLAN 0 is none: such a tag carries a priority alone (IEEE 802.1Q, 6.9.1). */
-		tag = (void *)outer + overhead;
-		if ((void *)(tag + 1) > packet_end(skb))
-			return refuse(&counters->refused_vxlan.truncated, skb);
-		if (tag->control & bpf_htons(VLAN_VID_MASK))
-			return refuse(&counters->refused_vxlan.vlan, skb);
-		type = tag->type;
-		overhead += sizeof(*tag);
-	}
-	ipv4 = (void *)outer + overhead;
-	ipv6 = (void *)outer + overhead;
-	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_vxlan.truncated, skb);
-	if (!checksum_is_right(&outer->ipv4))
-		return refuse(&counters->refused_vxlan.header_checksum, skb);
-
-	/*
-	 * The lengths must agree with each other; the frame may be longer, padded to Ethernet's
-	 * minimum.
-	 */
-	datagram = bpf_ntohs(outer->ipv4.total_length);
-	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4) ||
-		bpf_ntohs(outer->udp.length) != datagram - offsetof(struct stack_vxlan_ipv4, udp))
-		return refuse(&counters->refused_vxlan.length, skb);
-
-	switch (bpf_ntohs(type)) {
-	case ETH_P_IP:
-		inner_is_ipv4 = true;
-		inner_length = bpf_ntohs(ipv4->total_length);
-		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_vxlan.payload, skb);
-		break;
-	case ETH_P_IPV6:
-		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_vxlan.truncated, skb);
-		inner_is_ipv4 = false;
-		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
-		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_vxlan.payload, skb);
-		break;
-	default:
-		return refuse(&counters->refused_vxlan.payload, skb);
-	}
-	/*
-	 * A GSO packet made of several outer packets has one outer header here, and the headers of
-	 * the others between its payload: only one that carries a single inner packet can be taken
-	 * apart.
-	 */
-	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_vxlan.gso, skb);
-	/*
-	 * Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for
-	 * theirs, and loses them.
-	 */
-	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
-		return refuse(&counters->refused_vxlan.gso, skb);
-	if (inner_length > datagram - overhead)
-		return refuse(&counters->refused_vxlan.length, skb);
-
-	/* ingress.rules.peers */
-	if (may_send_peers_ipv4(outer)) {
-		decapsulated = &counters->ingress_rule_peers;
-		row_vnis = find_in_vnis(bpf_ntohl(outer->vxlan.vni) >> 8);
-		if (!row_vnis)
-			return refuse(&counters->refused_vxlan__vni, skb);
-		mark = row_vnis->field_mark;
-		goto accepted;
-	}
-	return refuse(&counters->refused_vxlan.source, skb);
-
-accepted:
-	/*
-	 * Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it
-	 * was.
-	 */
-	if (inner_is_ipv4) {
-		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, ipv4->tos & ECN_MASK);
-		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_vxlan.ecn, skb);
-		if (ecn != (ipv4->tos & ECN_MASK))
-			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
-	} else {
-		__u8 inner_ecn = ecn_of_ipv6(ipv6->version_class_label);
-
-		ecn = ecn_decapsulated(outer->ipv4.tos & ECN_MASK, inner_ecn);
-		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_vxlan.ecn, skb);
-		if (ecn != inner_ecn &&
-			ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_vxlan.room, skb);
-	}
-	diff = overhead;
-	if (!inner_is_ipv4 && !skb->gso_size) {
-		/*
-		 * The helper that translates headers changes skb->protocol; it also adds what
-		 * IPv6's header is longer.
-		 */
-		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IPV6), 0))
-			return refuse(&counters->refused_vxlan.room, skb);
-		diff += IPV6_HLEN - IPV4_HLEN;
-	}
-	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_vxlan.room, skb);
-	decapsulated->packets += segments;
-	decapsulated->bytes += inner_length;
-	skb->mark = mark;
-	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), overhead);
-	if (!inner_is_ipv4)
-		return changed_family(skb, ETH_P_IPV6);
-	return TC_ACT_UNSPEC;
-}
-
-/* ingress.rules.peers.from: who may send. */
-static __always_inline bool may_send_peers_ipv6(const struct stack_vxlan_ipv6 *outer)
-{
-	struct ip_address key = from_ipv6(&outer->ipv6.saddr);
+	struct ip_address key = outer->saddr;
 
 	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &key));
 }
 
 /*
- * ipv6 / udp / vxlan / ethernet: judge every header, outermost first, then take them off, with a
- * tunnel encapsulation limit where there is one: `extension` is its size or 0.
+ * ipv4 or ipv6 / udp / vxlan / ethernet: validate the headers from the outside in, then
+ * decapsulate.
  */
-static __always_inline int decapsulate_vxlan_ipv6(
-	struct __sk_buff *skb, __u32 extension, struct counters *counters)
+static __always_inline int decapsulate_vxlan(
+	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
-	struct stack_vxlan_ipv6 *outer, *behind;
+	const __u32 refused = COUNTER(refused_vxlan); /* not 0 */
+	const struct headers_vxlan *headers;
 	struct counter *decapsulated;
-	struct ipv4_header *ipv4;
-	struct ipv6_header *ipv6;
-	__u32 segments = segments_of(skb);
-	__u32 overhead = STACK_VXLAN_IPV6__OVERHEAD + extension;
-	__u32 datagram, inner_length;
-	bool inner_is_ipv4;
-	__s32 diff;
-	const struct vlan_tag *tag;
+	__u32 wrong;
+	struct inner inner = {.in_udp = true};
 	__be16 type;
-	__u8 ecn;
 	const struct row_vnis *row_vnis;
 	__u32 mark = skb->mark;
 
-	linearize(skb,
-		ETH_HLEN + STACK_VXLAN_IPV6__OVERHEAD + extension + sizeof(*tag) +
-			INNER_HEADERS_MAX);
-	outer = packet_data(skb) + ETH_HLEN;
-	behind = (void *)outer + extension; /* the same layout, for the headers behind the option */
-	if ((void *)outer + overhead > packet_end(skb))
-		return refuse(&counters->refused_vxlan.truncated, skb);
-	if ((outer->ipv6.version_class_label &
-		    bpf_htonl(STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL_COMPARED)) !=
-		bpf_htonl(STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL_EXPECTED))
-		return refuse(&counters->refused_vxlan.version, skb);
-	if ((behind->vxlan.flags & bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_COMPARED)) !=
+	headers = outer_headers(skb, outer, ENCAP_VXLAN__HEADERS, sizeof(struct vlan_tag));
+	if (!headers)
+		return refuse(skb, COUNTER(refused_vxlan.truncated));
+	wrong = validate_outer(outer, refused);
+	if (wrong)
+		return refuse(skb, wrong);
+	if ((headers->vxlan.flags & bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_COMPARED)) !=
 		bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED))
-		return refuse(&counters->refused_vxlan__vxlan_flags, skb);
-	if (!is_group_mac(&behind->ethernet.destination) &&
-		!same_mac(&behind->ethernet.destination, &host.value_vtep_mac))
-		return refuse(&counters->refused_vxlan__ethernet_destination, skb);
-	type = behind->ethernet.type;
-	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
-		/* VLAN 0 is none: such a tag carries a priority alone (IEEE 802.1Q, 6.9.1). */
-		tag = (void *)outer + overhead;
-		if ((void *)(tag + 1) > packet_end(skb))
-			return refuse(&counters->refused_vxlan.truncated, skb);
-		if (tag->control & bpf_htons(VLAN_VID_MASK))
-			return refuse(&counters->refused_vxlan.vlan, skb);
-		type = tag->type;
-		overhead += sizeof(*tag);
-	}
-	ipv4 = (void *)outer + overhead;
-	ipv6 = (void *)outer + overhead;
-	if ((void *)(ipv4 + 1) > packet_end(skb))
-		return refuse(&counters->refused_vxlan.truncated, skb);
-
-	/*
-	 * The lengths must agree with each other; the frame may be longer, padded to Ethernet's
-	 * minimum.
-	 */
-	datagram = bpf_ntohs(outer->ipv6.payload_length) + sizeof(outer->ipv6);
-	if (datagram > skb->len - ETH_HLEN || datagram < overhead + sizeof(*ipv4) ||
-		bpf_ntohs(behind->udp.length) !=
-			datagram - extension - offsetof(struct stack_vxlan_ipv6, udp))
-		return refuse(&counters->refused_vxlan.length, skb);
-
-	switch (bpf_ntohs(type)) {
-	case ETH_P_IP:
-		inner_is_ipv4 = true;
-		inner_length = bpf_ntohs(ipv4->total_length);
-		if (ipv4->version_ihl >> 4 != 4)
-			return refuse(&counters->refused_vxlan.payload, skb);
-		break;
-	case ETH_P_IPV6:
-		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return refuse(&counters->refused_vxlan.truncated, skb);
-		inner_is_ipv4 = false;
-		inner_length = bpf_ntohs(ipv6->payload_length) + sizeof(*ipv6);
-		if (ipv4->version_ihl >> 4 != 6)
-			return refuse(&counters->refused_vxlan.payload, skb);
-		break;
-	default:
-		return refuse(&counters->refused_vxlan.payload, skb);
-	}
-	/*
-	 * A GSO packet made of several outer packets has one outer header here, and the headers of
-	 * the others between its payload: only one that carries a single inner packet can be taken
-	 * apart.
-	 */
-	if (skb->gso_size && inner_length != skb->len - ETH_HLEN - overhead)
-		return refuse(&counters->refused_vxlan.gso, skb);
-	/*
-	 * Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit for
-	 * theirs, and loses them.
-	 */
-	if (skb->gso_size && (inner_is_ipv4 ? ipv4->protocol : ipv6->next_header) == IPPROTO_UDP)
-		return refuse(&counters->refused_vxlan.gso, skb);
-	if (inner_length > datagram - overhead)
-		return refuse(&counters->refused_vxlan.length, skb);
+		return refuse(skb, COUNTER(refused_vxlan__vxlan_flags));
+	if (!is_group_mac(&headers->ethernet.destination) &&
+		!same_mac(&headers->ethernet.destination, &host.value_vtep_mac))
+		return refuse(skb, COUNTER(refused_vxlan__ethernet_destination));
+	inner.overhead = outer->length + ENCAP_VXLAN__HEADERS;
+	type = headers->ethernet.type;
+	wrong = skip_priority_tag(skb, &type, &inner.overhead, refused);
+	if (wrong)
+		return refuse(skb, wrong);
+	wrong = validate_inner(skb, outer,
+		outer->datagram - outer->length - bpf_ntohs(headers->udp.length), bpf_ntohs(type),
+		ETH_P_IP, ETH_P_IPV6, &inner, refused);
+	if (wrong)
+		return refuse(skb, wrong);
 
 	/* ingress.rules.peers */
-	if (may_send_peers_ipv6(outer)) {
+	if (may_send_peers(outer)) {
 		decapsulated = &counters->ingress_rule_peers;
-		row_vnis = find_in_vnis(bpf_ntohl(behind->vxlan.vni) >> 8);
+		row_vnis = find_in_vnis(bpf_ntohl(headers->vxlan.vni) >> 8);
 		if (!row_vnis)
-			return refuse(&counters->refused_vxlan__vni, skb);
+			return refuse(skb, COUNTER(refused_vxlan__vni));
 		mark = row_vnis->field_mark;
 		goto accepted;
 	}
-	return refuse(&counters->refused_vxlan.source, skb);
+	return refuse(skb, COUNTER(refused_vxlan.source));
 
 accepted:
-	/*
-	 * Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it
-	 * was.
-	 */
-	if (inner_is_ipv4) {
-		ecn = ecn_decapsulated(
-			ecn_of_ipv6(outer->ipv6.version_class_label), ipv4->tos & ECN_MASK);
-		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_vxlan.ecn, skb);
-		if (ecn != (ipv4->tos & ECN_MASK))
-			ecn_write_ipv4((__be16 *)ipv4, &ipv4->checksum, ecn);
-	} else {
-		__u8 inner_ecn = ecn_of_ipv6(ipv6->version_class_label);
-
-		ecn = ecn_decapsulated(ecn_of_ipv6(outer->ipv6.version_class_label), inner_ecn);
-		if (ecn == ECN_INVALID)
-			return refuse(&counters->refused_vxlan.ecn, skb);
-		if (ecn != inner_ecn &&
-			ecn_write_ipv6(skb, ETH_HLEN + overhead, ipv6->version_class_label, ecn))
-			return refuse(&counters->refused_vxlan.room, skb);
-	}
-	diff = overhead;
-	if (inner_is_ipv4 && !skb->gso_size) {
-		/*
-		 * The helper that translates headers changes skb->protocol; it also takes what
-		 * IPv6's header is longer.
-		 */
-		if (bpf_skb_change_proto(skb, bpf_htons(ETH_P_IP), 0))
-			return refuse(&counters->refused_vxlan.room, skb);
-		diff -= IPV6_HLEN - IPV4_HLEN;
-	}
-	if (bpf_skb_adjust_room(skb, -diff, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
-		return refuse(&counters->refused_vxlan.room, skb);
-	decapsulated->packets += segments;
-	decapsulated->bytes += inner_length;
+	wrong = pull_headers(skb, outer, &inner, decapsulated, refused);
+	if (wrong)
+		return refuse(skb, wrong);
 	skb->mark = mark;
-	arrives(skb, inner_is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), overhead);
-	if (inner_is_ipv4)
-		return changed_family(skb, ETH_P_IP);
-	return TC_ACT_UNSPEC;
-}
-
-/*
- * Which of our stacks an IPv4 packet carries, if it comes to us; what does not is somebody else's.
- */
-static __always_inline int receive_ipv4(struct __sk_buff *skb, struct counters *counters)
-{
-	const struct ipv4_header *ip;
-	const struct udp_header *udp;
-
-	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*udp));
-	ip = packet_data(skb) + ETH_HLEN;
-	if ((void *)(ip + 1) > packet_end(skb))
-		return TC_ACT_UNSPEC;
-	/* vxlan */
-	if (ip->protocol == IPPROTO_UDP && ip->daddr == host.value_vtep__ipv4) {
-		/*
-		 * A later fragment does not show its port. It is left alone: without the first,
-		 * which is refused, it is nothing.
-		 */
-		if (ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET))
-			return TC_ACT_UNSPEC;
-		udp = (void *)ip + (ip->version_ihl & 0x0f) * 4;
-		if ((void *)(udp + 1) <= packet_end(skb) &&
-			udp->destination_port == bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT))
-			return decapsulate_vxlan_ipv4(skb, counters);
-	}
-	return TC_ACT_UNSPEC;
-}
-
-/*
- * Which of our stacks an IPv6 packet carries, if it comes to us; what does not is somebody else's.
- */
-static __always_inline int receive_ipv6(struct __sk_buff *skb, struct counters *counters)
-{
-	const struct ipv6_header *ip;
-	const struct encapsulation_limit *limit;
-	const struct udp_header *udp;
-	__u32 extension = 0;
-	__u8 protocol;
-
-	linearize(skb, ETH_HLEN + sizeof(*ip) + sizeof(*limit) + sizeof(*udp));
-	ip = packet_data(skb) + ETH_HLEN;
-	if ((void *)(ip + 1) > packet_end(skb))
-		return TC_ACT_UNSPEC;
-	protocol = ip->next_header;
-	if (protocol == IPPROTO_DSTOPTS) {
-		/*
-		 * With a tunnel encapsulation limit the stack begins behind it. Other options are
-		 * somebody else's.
-		 */
-		limit = (void *)(ip + 1);
-		if ((void *)(limit + 1) > packet_end(skb) || !is_encapsulation_limit(limit))
-			return TC_ACT_UNSPEC;
-		protocol = limit->next_header;
-		extension = sizeof(*limit);
-	}
-	/* vxlan */
-	if (protocol == IPPROTO_UDP && same_ipv6(&ip->daddr, &host.value_vtep__ipv6)) {
-		udp = (void *)(ip + 1) + extension;
-		if ((void *)(udp + 1) <= packet_end(skb) &&
-			udp->destination_port == bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT))
-			return decapsulate_vxlan_ipv6(skb, extension, counters);
-	}
-	return TC_ACT_UNSPEC;
+	fit_answers(skb, inner_ether_type(&inner), inner.overhead, host.mtu);
+	return deliver(skb, outer, &inner);
 }
 
 SEC("tc")
 int vxlan_overlay__ingress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
+	struct outer outer;
 
 	if (!counters)
 		return TC_ACT_SHOT;
-	arrives(skb, skb->protocol, 0);
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_IP):
-		return receive_ipv4(skb, counters);
-	case bpf_htons(ETH_P_IPV6):
-		return receive_ipv6(skb, counters);
-	default:
+	fit_answers(skb, skb->protocol, 0, host.mtu);
+	if (!read_outer(skb, UDP_HLEN, &outer))
 		return TC_ACT_UNSPEC;
-	}
+	if (outer.protocol == IPPROTO_UDP &&
+		outer.dport == bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT) &&
+		(comes_to_ipv4(&outer, host.value_vtep__ipv4) ||
+			comes_to_ipv6(&outer, &host.value_vtep__ipv6)))
+		return decapsulate_vxlan(skb, &outer, counters);
+	return TC_ACT_UNSPEC;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

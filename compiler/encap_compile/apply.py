@@ -64,7 +64,7 @@ def apply(request: Request) -> Applied:
         if planned.refused:
             raise DiagnosedError(planned.refused, planned.refusal)
         before = counters.totals(planned.observed)
-        if planned.changed:
+        if planned.touches:
             with ExitStack() as stack:
                 _carry_out(planned, stack)
         else:
@@ -236,7 +236,7 @@ def _carry_counters(planned: Plan, state: State, pins: dict[str, str]) -> State:
 
 
 def _remember(planned: Plan) -> None:
-    """Where nothing changes in the kernel, what was asked for may still differ: settings, files, places in the spec."""
+    """Where nothing changes in the kernel, what was asked for may still differ: settings, files, texts for people."""
     before = planned.observed.state
     if before is None:
         return

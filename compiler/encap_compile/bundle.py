@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import __version__, manifest, manifest_io
+from .data_hashes import DATA_HASHES, data_hashes, read_data_hashes
 from .diagnostics import DiagnosedError, Diagnostic, Exit, Place
 from .folders import PUBLIC, PUBLIC_FILE, create_file, make_folders
+from .program_hash import program_hash
 from .regular_file import MOST_BYTES_OF_ROWS, read_regular
 from .shipped import SHIPPED
+from .structured import MalformedError
 
 MANIFEST = "manifest.json"
 
@@ -28,19 +31,20 @@ class Change(NamedTuple):
     removed: int
 
 
-def identify(
-    described: manifest.Manifest, code: dict[str, bytes], toolchain: manifest.Toolchain, inputs: manifest.Inputs
-) -> manifest.Manifest:
-    """The manifest with all but its files. The identity names what runs: code, layouts and flags, not rows."""
-    made = replace(described, toolchain=toolchain)
-    return replace(made, identity=manifest_io.identity(made, code), inputs=inputs)
+def finish(
+    described: manifest.Manifest, code: dict[str, bytes], built: bytes, data: dict[str, bytes]
+) -> tuple[manifest.Manifest, dict[str, bytes]]:
+    """The manifest with its hashes, and all files of the bundle, the manifest last.
 
-
-def finish(identified: manifest.Manifest, files: dict[str, bytes]) -> tuple[manifest.Manifest, dict[str, bytes]]:
-    """The manifest with the hashes of `files`, and all files of the bundle, the manifest last."""
-    ordered = {name: files[name] for name in sorted(files)}
-    complete = replace(identified, files={name: sha256(data).hexdigest() for name, data in ordered.items()})
-    return complete, {**ordered, MANIFEST: manifest_io.dump(complete).encode()}
+    The identity names what is reviewed, not rows; `program` is over what runs, and no text for people is in it.
+    """
+    made = replace(described, program=program_hash(described, built))
+    made = replace(made, identity=manifest_io.identity(made, code))
+    programs = dict(sorted({**code, f"{described.name}.bpf.o": built}.items()))
+    complete = replace(made, files={name: sha256(content).hexdigest() for name, content in programs.items()})
+    apart = {DATA_HASHES: data_hashes(data)} if data else {}
+    files = dict(sorted({**programs, **data, **apart}.items()))
+    return complete, {**files, MANIFEST: manifest_io.dump(complete).encode()}
 
 
 def read(directory: Path, names: list[str]) -> dict[str, bytes]:
@@ -85,7 +89,11 @@ def _listed(directory: Path) -> set[str]:
         old = manifest_io.load(directory / MANIFEST)
     except DiagnosedError:
         return set()
-    return {name for name in old.files if Path(name).name == name}
+    try:
+        data = read_data_hashes(directory)
+    except MalformedError:
+        data = {}
+    return {name for name in (*old.files, *data, *([DATA_HASHES] if data else [])) if Path(name).name == name}
 
 
 def _sweep(directory: Path) -> None:
@@ -121,11 +129,18 @@ def _change(name: str, before: bytes, after: bytes) -> Change:
 GENERATOR = ("documents", "frontend", "headers", "lower", "render", "rows", "toolchain")
 GENERATOR_DATA = ("templates", "schemas/presets")
 GENERATOR_FILES = (
+    "btf.py",
     "bundle.py",
+    "data_hashes.py",
+    "elf.py",
+    "fnv.py",
+    "in_order.py",
     "inline_rows.py",
     "ir.py",
     "manifest.py",
     "manifest_io.py",
+    "map_meanings.py",
+    "program_hash.py",
     "record.py",
     "requirements.py",
     "spec.py",

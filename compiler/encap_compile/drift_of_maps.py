@@ -51,7 +51,7 @@ def drift_of_files(state: State, name: str) -> list[str]:
 def drift_from_bundle(state: State, bundle: Manifest) -> list[str]:
     """What a bundle of the identity in force has that was not applied: other rows, another object."""
     found = []
-    if state.object_sha256 != bundle.files.get(f"{bundle.name}.bpf.o", state.object_sha256):
+    if not bundle.program and state.object_sha256 != bundle.files.get(f"{bundle.name}.bpf.o", state.object_sha256):
         found.append("the bundle's object was built again since it was applied")
     files = {t.map: t.file for t in bundle.tables} | {s.map: s.file for s in bundle.prefix_sets}
     for name, filled in state.filled.items():

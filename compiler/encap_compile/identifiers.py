@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from re import compile as pattern
 
+from .fnv import fnv1a
+
 PREFIXES = (
     "decapsulate_", "encapsulate_", "find_in_", "has_addresses_of_", "in_ends_", "in_list_", "in_set_", "learn_rule_",
     "looks_like_", "matches_", "may_send_", "reflect_",  # functions and labels
     "ends_", "list_", "row_", "rows_", "set_", "table_",  # maps, rows, pointers to rows
-    "key_", "options_", "prefix_of_", "stack_",  # structs
+    "headers_", "key_", "options_", "prefix_of_", "stack_",  # structs
     "field_", "option_", "received_", "value_",  # their members
     "connect_rule_", "egress_miss_", "egress_rule_", "ingress_rule_", "refused_",  # counters
     "CGROUP_BIT_", "CONNECT_RULE_", "ENCAP_", "IDLE_LEARN_", "LEARN_", "OVERHEAD_", "ROW_", "STACK_",
@@ -38,11 +40,3 @@ def c_name(name: str) -> str:
 def member_name(name: str) -> str:
     """A name of the spec, or a word of the language, as the manifest calls a member."""
     return name.replace("-", "_").replace(".", "_")
-
-
-def fnv1a(name: str) -> int:
-    """FNV-1a, 32 bit, of a name in UTF-8: the same in every version of a spec, whatever else comes and goes."""
-    value = 0x811C9DC5
-    for byte in name.encode():
-        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
-    return value

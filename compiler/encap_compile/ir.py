@@ -190,6 +190,33 @@ class Stack(NamedTuple):
     bare: bool  # nothing names the inner packet: its own version tells
     uses_hash: bool
     tail: Tail | None = None
+    apart: bool = False  # the families of the encapsulation differ in what stands behind the outer header
+
+    @property
+    def outer_size(self) -> int:
+        """Bytes of the outermost header."""
+        return self.layers[0].size
+
+    @property
+    def shared_name(self) -> str:
+        """What both families of the encapsulation share is called by this name in the C."""
+        name = self.c_name.removesuffix(f"_{self.outer_family}")
+        return f"{name}__{self.outer_family}" if self.apart else name
+
+    @property
+    def headers(self) -> str:
+        """The struct of what stands behind the outermost header."""
+        return f"headers_{self.shared_name}"
+
+    @property
+    def headers_constant(self) -> str:
+        """How many bytes that is: the struct may be padded at its end."""
+        return f"ENCAP_{self.shared_name}__HEADERS".upper()
+
+    @property
+    def fixed_constant(self) -> str:
+        """How many of them there are at least: up to a variable-length part."""
+        return self.headers_constant.replace("__HEADERS", "__FIXED") if self.tail else self.headers_constant
 
     @property
     def struct(self) -> str:

@@ -225,23 +225,20 @@ class Toolchain(Record):
 
 
 class Inputs(Record):
-    """What the bundle was made from: names are the last part of the path, hashes SHA-256 of the bytes.
+    """What the bundle was made from, but for the text of the spec and rows: those change where nothing else does."""
 
-    That of the spec is over what it says, which comments, layout and the order of keys do not change.
-    """
-
-    spec: str
-    spec_sha256: str
-    files: dict[str, str]
+    spec: str  # the last part of its path
     compiler: str  # version
     compiler_sha256: str  # of the compiler's own code, templates and schemas
+    spec_sha256: str = later("")  # the first two releases had the hashes of the spec and of the files that it names
+    files: dict[str, str] = later_of(dict)
 
 
 class Manifest(Record):
     format_version: str  # MAJOR.MINOR; of the first two releases `1`, read as 1.0
     name: str
     summary: str
-    identity: str  # SHA-256 over the C, the headers and this manifest's program part: names the bundle's code
+    identity: str  # SHA-256 over the C, the headers and this manifest but inputs and files: what was reviewed
     kernel: str  # oldest kernel, "5.10"
     features: dict[str, str]  # feature -> kernel since
     next_hop: str  # keep or route
@@ -261,7 +258,7 @@ class Manifest(Record):
     max_overhead: int
     toolchain: Toolchain
     inputs: Inputs
-    files: dict[str, str] = field(default_factory=dict)  # every other file of the bundle -> SHA-256
+    files: dict[str, str] = field(default_factory=dict)  # C, headers and object -> SHA-256; data: `data_hashes`
     flows: tuple[str, ...] = ()  # what the table of flows keeps of a packet: members in their order, and stacks
     cgroup: str = ""  # where sockets are managed: a path in the cgroup2 hierarchy that begins with `/`, or host.NAME
     cgroups: tuple[Cgroup, ...] = ()
@@ -273,5 +270,12 @@ class Manifest(Record):
     # By stack, what it is known by on receive: outer family, IP protocols, UDP port (`ipv4 17 4789`)
     boot: str = later("")  # closed: until apply, what rules encapsulate by literal prefixes has no route
     sockets: str = ""  # the map of what sockets have chosen, of the same layout in every version
+    program: str = later("")  # SHA-256 over what runs, see `program_hash`; the first two releases have none
+
+    @property
+    def runs(self) -> str:
+        """What programs say that they are: it differs only where something else runs."""
+        return self.program or self.identity
+
     requires: tuple[str, ...] = later_of(tuple)  # what a loader must know: names of `requirements.FEATURES`
     needs_release: str = later("")  # the oldest release of encapctl that can apply it

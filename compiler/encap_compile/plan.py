@@ -112,15 +112,21 @@ class Plan(Record):
         return list(dict.fromkeys(i for i, _, hook in self.desired.hooks() if hook in changed))
 
     @property
-    def changed(self) -> bool:
+    def touches(self) -> bool:
+        """Whether anything in the kernel changes, or the first apply has not finished."""
         return (
             any(h.action != KEEP for h in self.hooks)
             or any(m.changed for m in self.maps)
             or bool(self.leftovers or self.observed.stale or self.cgroups or self.observed.former_left)
             or self.observed.state is None
             or self.observed.state.manifest is None
-            or self.observed.state.manifest.identity != self.desired.manifest.identity
         )
+
+    @property
+    def changed(self) -> bool:
+        """The same, or that another bundle of the same program is to be recorded: it differs in what people read."""
+        before = self.observed.state.manifest if self.observed.state else None
+        return self.touches or before is None or before.identity != self.desired.manifest.identity
 
 
 def plan(request: Request, bundle: Bundle | None = None) -> Plan:
@@ -268,11 +274,10 @@ def _why_replace(
 ) -> str:
     """Why the running program is not what it should be; empty if it is."""
     manifest = desired.manifest
-    identity = identity_of(manifest, here.host)
-    if identity != manifest.identity:
-        old = observed.state.manifest if observed.state else None
-        known = old is not None and identity_of(old, here.host) == old.identity
-        return f"code {old.identity[:8] if old and known else 'unknown'} -> {manifest.identity[:8]}"
+    old = observed.state.manifest if observed.state else None
+    if identity_of(manifest, here.host) != manifest.runs:
+        known = old is not None and identity_of(old, here.host) == old.runs
+        return f"code {old.runs[:8] if old and known else 'unknown'} -> {manifest.runs[:8]}"
     if here.host != instance.host:
         before, after = decode(manifest.host_members, here.host), decode(manifest.host_members, instance.host)
         return "host values: " + ", ".join(f"{k} {before[k]} -> {after[k]}" for k in after if before[k] != after[k])
@@ -281,6 +286,8 @@ def _why_replace(
     old_ids = {p.id for p in observed.pins if current.get(p.map) != p.id}
     if fresh or old_ids & set(here.map_ids):
         return f"new map{'s' if len(fresh) > 1 else ''} {', '.join(fresh)}" if fresh else "maps of another layout"
+    if manifest.program:  # it is known that the object is another one only for people and debuggers
+        return ""
     if observed.state is None or observed.state.object_sha256 != desired.bundle.object_sha256:
         return "the object was built anew"
     return ""

@@ -184,7 +184,7 @@ def _drift_hooks(hooks: tuple[HookStatus, ...], expected: list[Hook], manifest: 
         where = f"{hook.on} {hook.hook.point.word}"
         if hook.running is None and hook.hook in expected:
             found.append(f"{where}: our program is not there any more")
-        elif hook.running is not None and manifest and hook.identity != manifest.identity:
+        elif hook.running is not None and manifest and hook.identity != manifest.runs:
             found.append(f"{where}: other code runs than was applied (an apply was interrupted, or is going on)")
     return found
 
@@ -203,7 +203,9 @@ def _drift_order(hooks: tuple[HookStatus, ...], paths: Paths) -> list[str]:
 def _drift_bundle(hooks: tuple[HookStatus, ...], manifest: Manifest | None, bundle: Manifest | None) -> list[str]:
     if bundle is None or manifest is None or bundle.identity == manifest.identity:
         return []
-    return [f"another bundle is applied: {manifest.identity[:8]}, not {bundle.identity[:8]}"]
+    words = f"another bundle is applied: {manifest.identity[:8]}, not {bundle.identity[:8]}"
+    same = bundle.program and bundle.program == manifest.program
+    return [f"{words}, which differs in texts for people alone" if same else words]
 
 
 def _machine_now(manifest: Manifest, state: State, here: dict[str, Device]) -> tuple[Machine | None, list[str]]:

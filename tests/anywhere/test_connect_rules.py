@@ -25,6 +25,7 @@ from tests.support.exits import (
     level,
 )
 from tests.support.exits import EXITS as ROLES
+from tests.support.fnv import fnv1a
 from tests.support.topology import Topology
 
 from .bundles import EXITS, bundle
@@ -67,13 +68,6 @@ def whose(exits: Exits, of: socket.socket) -> tuple[str, int, int]:
     return answer[32:136].rstrip(b"\0").decode(), chosen_by, rule
 
 
-def rule_number(name: str) -> int:
-    number = 0x811C9DC5
-    for byte in name.encode():
-        number = (number ^ byte) * 0x01000193 & 0xFFFFFFFF
-    return number
-
-
 def dissolve(connected: socket.socket) -> None:
     """connect() to AF_UNSPEC, which Python's sockets cannot say."""
     address = struct.pack("=H14x", socket.AF_UNSPEC)
@@ -96,7 +90,7 @@ def left(exits: Exits, by: str, sender: socket.socket, *to: tuple[str, int]) -> 
     }
 
 
-CHOSEN = ("exits/near", BY_RULE, rule_number("chosen-for"))
+CHOSEN = ("exits/near", BY_RULE, fnv1a("chosen-for"))
 NOTHING = ("", BY_NOBODY, 0)
 
 

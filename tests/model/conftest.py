@@ -28,8 +28,9 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
 
         def load(name: str) -> Pair:
             if name not in known:
-                spec = ROOT / "examples" / f"{name}.yaml"
-                pair = load_pair(spec, out, SETTINGS.get(name, ()), MORE_ROWS.get(name))
+                example = name.partition(",")[0]
+                spec = ROOT / "examples" / f"{example}.yaml"
+                pair = load_pair(spec, out / str(len(known)), SETTINGS.get(name, ()), MORE_ROWS.get(example))
                 stack.enter_context(pair.datapath)
                 known[name] = pair
             return known[name]

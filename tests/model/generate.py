@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 from encap_compile import ir
 from encap_compile.model import Facts, Frame
 
-from .inner import Inners, checksum
+from .aims import egress_aims, ingress_aims
+from .inner import Inner, Inners, checksum
 from .near import Near
 from .outer import Outers
 
@@ -29,17 +31,24 @@ class Generator:
         self.inners = Inners(self.random, self.near)
         self.outers = Outers(self.random, self.near, program, facts)
         self.program = program
+        self.leaving, self.arriving = egress_aims(program, facts), ingress_aims(program, facts)
+        self.arrived: Inner
         self.reflects = any(r.action == "reflect" for r in program.egress.rules)
 
     def draw(self) -> tuple[str, Frame]:
         if self.outers.decapsulators and self.random.random() < 0.5:
             return "ingress", self._arriving()
-        if self.program.ingress is not None and self.random.random() < 0.15:
-            return "ingress", self._leaving()
+        if self.program.ingress is not None and self.random.random() < 0.15:  # not by a tunnel
+            return "ingress", self._leaving(answered=True)
         return "egress", self._leaving()
 
-    def _leaving(self) -> Frame:
-        inner = self.inners.draw(answers=0.5 if self.reflects else 0.15)
+    def accepted(self, mark: int) -> None:
+        """The last frame that came in was taken, with this mark: it may be answered, or go on."""
+        self.inners.remember(replace(self.arrived, mark=mark))
+
+    def _leaving(self, answered: bool = False) -> Frame:
+        inner = self.inners.draw(0.5 if self.reflects else 0.15, self.leaving)
+        inner = inner.answered() if answered and self.random.random() < 0.7 else inner
         data, family, mark = inner.bytes(), inner.family, inner.mark
         if self.outers.decapsulators and self.random.random() < 0.05:  # what looks like ours already
             family, data = self.outers.wrap(data)
@@ -47,13 +56,14 @@ class Generator:
         return self._frame(family, data, mark, rate=0.1)
 
     def _arriving(self) -> Frame:
-        inner = self.inners.draw(answers=0.2)
+        inner = self.inners.draw(0.2, self.arriving)
+        if self.leaving and self.random.random() < 0.1:  # whose answer a rule may take
+            inner = self.inners.draw(0.2, self.leaving).answered()
         data = inner.bytes()
         if self.random.random() < 0.1:
             data = self._damaged(data)
         family, datagram = self.outers.wrap(data)
-        if self.random.random() < 0.85:
-            self.inners.remember(inner)
+        self.arrived = inner
         mark = self.near.number("mark") if self.random.random() < 0.3 else 0
         return self._frame(family, datagram, mark, rate=0.12)
 

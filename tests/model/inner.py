@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Protocol
 
 from .near import PROTOCOLS, Near
 
@@ -119,6 +121,11 @@ def _ipv6(inner: Inner, body: bytes) -> bytes:
     )
 
 
+class Aim(Protocol):
+    def meet(self, random: Random, near: Near, inner: Inner) -> Inner:
+        """The packet, changed so that it meets what is asked for."""
+
+
 class Inners:
     """Draws inner packets; some belong to a flow of before, its answers, its fragments or the errors about it."""
 
@@ -131,9 +138,14 @@ class Inners:
         self.recent.append(inner)
         del self.recent[:-64]
 
-    def draw(self, answers: float) -> Inner:
+    def draw(self, answers: float, aims: Sequence[Aim] = ()) -> Inner:
+        """`aims`: what rules ask for, one of which most packets meet, or nearly."""
         random = self.random
         inner = self._fresh()
+        if aims and random.random() < 0.75:
+            inner = random.choice(aims).meet(random, self.near, inner)
+            if random.random() < 0.25:
+                inner = self._missed(inner)
         if self.recent and random.random() < answers:
             known = random.choice(self.recent)
             known = known.answered() if random.random() < 0.7 else known
@@ -155,8 +167,7 @@ class Inners:
 
     def _fresh(self) -> Inner:
         random, near = self.random, self.near
-        families = [f for f in ("ipv4", "ipv6") if near.prefixes[f]]
-        family = random.choice(families)
+        family = random.choice(("ipv4", "ipv6"))
         protocol = random.choice(PROTOCOLS)
         pool = near.numbers["protocol"]
         if pool and random.random() < 0.4:
@@ -176,6 +187,15 @@ class Inners:
             mark=near.number("mark"),
             icmp=self._icmp(family),
         )
+        if family == "ipv6" and random.random() < 0.06:  # neighbour discovery, or nearly
+            inner.protocol, inner.ttl = ICMPV6, random.choice((255, 255, 254))
+            inner.icmp = bytes([random.choice((132, 133, 135, 136, 137, 138)), 0, 0, 0]) + bytes(20)
+            return inner
+        if random.random() < 0.15:  # which says how long segments may be
+            inner.protocol, inner.flags = TCP, random.choice((2, 2, 0x12))
+            inner.tcp_options = random.choice((b"\2\4\5\xb4", b"\1\2\4\x22\x88", b"\4\2\2\4\5\xb4\1\3\3\7"))
+            inner.payload = b""
+            return inner
         if protocol == TCP:
             inner.flags = random.choice((0x02, 0x12, 0x10, 0x18, 0x11, 0x04, 0x02, 0x12, random.getrandbits(8)))
             inner.tcp_options = self._tcp_options()
@@ -188,13 +208,26 @@ class Inners:
             inner.options = random.randbytes(random.choice((4, 8, 40)))
         return inner
 
+    def _missed(self, inner: Inner) -> Inner:
+        """The same but for one thing."""
+        near, family = self.near, inner.family
+        other = self._fresh()
+        what = self.random.choice(
+            ("source", "destination", "source_port", "destination_port", "protocol", "mark", "tos")
+        )
+        if what in ("source", "destination"):
+            value: object = near.address(family, what)
+        else:
+            value = getattr(other, what)
+        return replace(inner, **{what: value})  # type: ignore[arg-type]
+
     def _icmp(self, family: str) -> bytes:
         kinds = (0, 8, 3, 11, 12, 5) if family == "ipv4" else (128, 129, 1, 2, 3, 133, 134, 135, 136, 137, 138, 132)
         return bytes([self.random.choice(kinds), 0]) + b"\xaa\xbb" + self.random.choice((b"\0\7\0\1", b"\1\0\0\2"))
 
     def _tcp_options(self) -> bytes:
         random, found = self.random, b""
-        for _ in range(random.choice((0, 1, 1, 2, 3, 5))):
+        for _ in range(random.choice((0, 1, 1, 1, 2, 3, 5))):
             size = random.choice((536, 1220, 1360, 1400, 1430, 1440, 1460, 8960, 65535, random.getrandbits(16)))
             found += random.choice(
                 (

@@ -13,7 +13,10 @@ Network = IPv4Network | IPv6Network
 SIZES = {"ipv4": 4, "ipv6": 16}
 PROTOCOLS = (6, 6, 6, 17, 17, 17, 1, 58, 132, 47, 4, 41, 50, 59, 255, 0, 43, 44, 60)
 NUMBERS = {"destination_port": 65535, "source_port": 65535, "mark": 0xFFFFFFFF, "dscp": 63, "protocol": 255}
-LINK_LOCAL = ("169.254.0.0/16", "224.0.0.0/24", "255.255.255.255/32", "fe80::/10", "ff01::/16", "ff02::/16")
+LINK_LOCAL: dict[str, list[Network]] = {
+    "ipv4": [IPv4Network(n) for n in ("169.254.0.0/16", "224.0.0.0/24", "255.255.255.255/32")],
+    "ipv6": [IPv6Network(n) for n in ("fe80::/10", "ff01::/16", "ff02::/16")],
+}
 
 
 class Near:
@@ -23,7 +26,7 @@ class Near:
         self.random, self.program, self.facts = random, program, facts
         conditions = list(_conditions(program))
         self.prefixes = {family: [] for family in SIZES}  # type: dict[str, list[Network]]
-        for network in (*_prefixes(program, facts, conditions), *_linked()):
+        for network in _prefixes(program, facts, conditions):
             if network not in self.prefixes[f"ipv{network.version}"]:
                 self.prefixes[f"ipv{network.version}"].append(network)
         self.sources = {f: [p for p in self.prefixes[f] if p in set(_of(conditions, "source"))] for f in SIZES}
@@ -44,7 +47,9 @@ class Near:
         pools = {"source": self.sources, "destination": self.destinations}
         pool = pools.get(member, self.prefixes)[family] or self.prefixes[family]
         draw = self.random.random()
-        if draw < 0.1:
+        if draw < 0.05:
+            pool = LINK_LOCAL[family]
+        elif draw < 0.12:
             pool = self.prefixes[family]
         if draw > 0.95 or not pool:
             return self.random.randbytes(SIZES[family])
@@ -107,11 +112,6 @@ def _host(address: bytes) -> Network:
     if address.startswith(bytes(10) + b"\xff\xff"):
         return IPv4Network(address[12:])
     return IPv6Network(address)
-
-
-def _linked() -> Iterator[Network]:
-    for text in LINK_LOCAL:
-        yield (IPv6Network if ":" in text else IPv4Network)(text)
 
 
 def _edges(conditions: Iterable[ir.Condition], member: str, most: int) -> set[int]:

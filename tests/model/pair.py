@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from ..packets.datapath import Outcome as Ran
 LRU_MAPS = ("fragments", "arrivals")  # where the kernel gives up entries before they are full
 SETTINGS = {  # what each machine must say, beside its device
     "vxlan-overlay": (f"vtep_mac={MAC}",),
-    "gue-edge": ("gateway=198.51.100.1",),
+    "gue-edge": ("gateway=198.51.100.1,2001:db8:51::1",),
+    "gue-edge, gateway of IPv4": ("gateway=198.51.100.1",),
 }
 
 
@@ -35,25 +37,30 @@ class Pair:
         run = self.datapath.egress if hook == "egress" else self.datapath.ingress
         return run(frame.data, frame.mark, frame.gso_size, frame.gso_segs)
 
-    def expect(self, hook: str, frame: Frame) -> Ran:
+    def expect(self, hook: str, frame: Frame, machine: Machine | None = None) -> Ran:
         """What the model says, in the words of the program's outcome."""
-        self.machine.now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
-        outcome = self.machine.egress(frame) if hook == "egress" else self.machine.ingress(frame)
+        machine = machine or self.machine
+        machine.now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        outcome = machine.egress(frame) if hook == "egress" else machine.ingress(frame)
         self.steps = outcome.steps
         return Ran(str(outcome.verdict), outcome.data, outcome.mark, dict(outcome.counted))
 
-    def forget(self) -> None:
+    def forget(self, *others: Machine | None) -> None:
         """Empty the maps in which the kernel may give up entries early, on both sides."""
         for name in LRU_MAPS:
             if name in self.datapath.map_names:
                 with self.datapath.map(name) as map_:
                     map_.delete(map_.entries().keys)
-        self.machine.fragments.clear()
-        self.machine.arrivals.clear()
+        for machine in (self.machine, *others):
+            if machine is not None:
+                machine.fragments.clear()
+                machine.arrivals.clear()
 
-    def mutated(self, program: ir.Program) -> None:
-        """Give the model another program than the kernel has."""
-        self.machine = Machine(program, self.facts)
+    def mutant(self, program: ir.Program) -> Machine:
+        """A model of another program than the kernel has, which remembers what the model of the right one does."""
+        machine = Machine(program, self.facts)
+        machine.flows = deepcopy(self.machine.flows)
+        return machine
 
 
 def facts_for(datapath: Datapath, bundle: Path) -> Facts:

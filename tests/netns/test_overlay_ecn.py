@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.ecn import CE, ECT_0, ECT_1, FIGURE_4, NOT_ECT
 from tests.support.frames import Listener, TunnelFrames, inner_datagram
 from tests.support.overlay import Overlay
 from tests.support.topology import Topology
@@ -16,15 +17,7 @@ from .conftest import Compiled
 
 pytestmark = pytest.mark.kernel
 
-NOT_ECT, ECT1, ECT0, CE = 0, 1, 2, 3
 DSCP = 0x28  # af11: must stay what it was
-# RFC 6040, figure 4: what leaves the tunnel for [inner][outer]; None is a drop.
-DECAPSULATED: dict[int, dict[int, int | None]] = {
-    NOT_ECT: {NOT_ECT: NOT_ECT, ECT0: NOT_ECT, ECT1: NOT_ECT, CE: None},
-    ECT0: {NOT_ECT: ECT0, ECT0: ECT0, ECT1: ECT1, CE: CE},
-    ECT1: {NOT_ECT: ECT1, ECT0: ECT1, ECT1: ECT1, CE: CE},
-    CE: {NOT_ECT: CE, ECT0: CE, ECT1: CE, CE: CE},
-}
 
 
 @pytest.fixture(scope="module", params=[4, 6], ids="outer{}".format)
@@ -40,24 +33,24 @@ def test_decapsulation(network: Overlay, inner: int) -> None:
     build = TunnelFrames(network.topology)
     got: dict[int, dict[int, int | None]] = {}
     with Listener(network.topology, inner) as listener, network.counting() as counted:
-        for inside in DECAPSULATED:
+        for inside in FIGURE_4:
             got[inside] = {}
-            for outside in DECAPSULATED[inside]:
+            for outside in FIGURE_4[inside]:
                 payload = b"inner %d outer %d" % (inside, outside)
                 packet = inner_datagram(inner, payload, tos=DSCP | inside)
                 frame = build.frame(build.vxlan(packet, network.outer, tos=outside))
                 send_frames(network.topology.far, "eth0", [frame])
-                expected = DECAPSULATED[inside][outside]
+                expected = FIGURE_4[inside][outside]
                 received = listener.receive(timeout=2.0 if expected is not None else 0.1)
                 assert received is None or received[0] == payload
                 assert received is None or received[1] & ~3 == DSCP
                 got[inside][outside] = None if received is None else received[1] & 3
-    assert got == DECAPSULATED
+    assert got == FIGURE_4
     assert counted["refused_vxlan__ecn"] == 1
 
 
 @pytest.mark.parametrize("inner", [4, 6])
-@pytest.mark.parametrize("mark", [NOT_ECT, ECT0, ECT1, CE])
+@pytest.mark.parametrize("mark", [NOT_ECT, ECT_0, ECT_1, CE])
 def test_encapsulation_copies(network: Overlay, inner: int, mark: int) -> None:
     topology = network.topology
     ours, far = topology.host("ours", inner), topology.host("far", inner)

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from . import cli, kernel_vxlan
 from .cgroups import Tree, mount
+from .fnv import fnv1a
 from .netns import Namespace
 from .polling import until
 from .topology import PLAN, Topology
@@ -50,10 +51,7 @@ class Status(NamedTuple):
 
 def level(spec: str) -> int:
     """The level of socket options of a spec: by its name alone, as the documentation says."""
-    number = 0x811C9DC5
-    for byte in spec.encode():
-        number = (number ^ byte) * 0x01000193 & 0xFFFFFFFF
-    return 0x40000000 | number & 0x3FFFFFFF
+    return 0x40000000 | fnv1a(spec) & 0x3FFFFFFF
 
 
 # States of /proc/net/tcp: FIN_WAIT1, FIN_WAIT2, LAST_ACK and CLOSING.

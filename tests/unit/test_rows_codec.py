@@ -9,8 +9,9 @@ from pathlib import Path
 
 from encap_compile import manifest
 from encap_compile.diagnostics import Findings
+from encap_compile.fnv import fnv1a
 from encap_compile.manifest import KeyColumn, Layout, Member
-from encap_compile.rows import read_rows, row_id
+from encap_compile.rows import read_rows
 from encap_compile.values import MAPPED
 
 BOTH = ("ipv4", "ipv6")
@@ -98,13 +99,14 @@ def test_every_type(tmp_path: Path) -> None:
         + bytes(6)
     )
     assert rows.values == expected
-    assert rows.keys == struct.pack("=I", row_id("x"))
+    assert rows.keys == struct.pack("=I", fnv1a("x"))
     assert rows.field("i") == [MAPPED + ip_address("192.0.2.1").packed]
     assert rows.field("b") == [b"\5"] and rows.field("t") == [struct.pack("=I", 7)]
 
 
-def test_row_id_is_fnv_1a() -> None:
-    assert row_id("") == 0x811C9DC5 and row_id("a") == 0xE40C292C and row_id("foobar") == 0xBF9CF968
+def test_fnv_1a() -> None:
+    """The vectors of draft-eastlake-fnv, section 6."""
+    assert fnv1a("") == 0x811C9DC5 and fnv1a("a") == 0xE40C292C and fnv1a("foobar") == 0xBF9CF968
 
 
 def test_longest_prefix_keys(tmp_path: Path) -> None:

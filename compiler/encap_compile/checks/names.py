@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..diagnostics import Findings, Place
-from ..identifiers import c_name, fnv1a, member_name
+from ..fnv import fnv1a
+from ..identifiers import c_name, member_name
 from ..spec import Spec
 
 

@@ -168,8 +168,8 @@ CODES: dict[str, Explained] = {
     "K205": Explained(
         "the verifier refused a program",
         "The kernel proves every program safe before it runs, and did not succeed. Nothing has changed: what ran\n"
-        "before runs on. The place is a line of the generated C, with the spec line it was made for. The compiler\n"
-        "should not write such code: please report it, with the spec.\n\n"
+        "before runs on. The place is a line of the generated C, with the part of the spec it was made for. The\n"
+        "compiler should not write such code: please report it, with the spec.\n\n"
         "If it says `16-bit range`, the program is too long: fewer rules and shorter lists help, as `encap-compile\n"
         "explain E520` shows. If it says `number of maps`, a program can use 64, and a table needs one or two.",
     ),

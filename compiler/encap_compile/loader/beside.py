@@ -28,7 +28,7 @@ Rows = Iterable[tuple[bytes, bytes]]  # key and value
 
 
 class Rule(Record):
-    """An egress or connect rule with its box; `place` is FILE:LINE.
+    """An egress or connect rule with its box; `place` is a part of the spec.
 
     `exact` says that the box is all that it matches. The first release told no more than destinations: then `text` is
     what can be compared.

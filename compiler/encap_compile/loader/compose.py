@@ -116,7 +116,7 @@ def member_value(manifest: Manifest, machine: Machine, device: Device, member: H
 def _known(manifest: Manifest, context: Context) -> dict[str, Plain]:
     """The members that are no host values."""
     return {
-        IDENTITY: bytes.fromhex(manifest.identity),
+        IDENTITY: bytes.fromhex(manifest.runs),
         FLOW_SEED: secret_of_this_boot(),
         CGROUPS: 0,  # a device is in none
         CGROUP_LEVEL: context.level,
@@ -173,7 +173,7 @@ def member_bytes(layout: Layout, name: str, data: bytes) -> bytes:
 
 
 def identity_of(manifest: Manifest, data: bytes) -> str:
-    """Which bundle's code a `struct host` belongs to, if it is laid out as this manifest says."""
+    """What a `struct host` says that runs, see `Manifest.runs`, if it is laid out as this manifest says."""
     at = next((m.member for m in manifest.host_members if word_of(m) == IDENTITY), None)
     if at is None or len(data) != manifest.host_layout.size:
         return ""

@@ -180,9 +180,14 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, add: Callable[..., Non
         add("egress_unknown_stack", "dropped", "a row of a kind that this program does not know: dropped")
 
 
+def refusals_member(encapsulation: str) -> str:
+    """Where in `struct counters` the library's reasons stand for which packets of an encapsulation are refused."""
+    return f"refused_{c_name(encapsulation)}"
+
+
 def refusal_member(encapsulation: str, reason: str) -> str:
-    """Where in `struct counters` a reason stands for which packets of an encapsulation are refused."""
-    refused = f"refused_{c_name(encapsulation)}"
+    """The same of one reason, the library's or one of the encapsulation's own."""
+    refused = refusals_member(encapsulation)
     return f"{refused}.{reason}" if reason in LIBRARY["refusals"] else f"{refused}__{reason}"
 
 

@@ -10,14 +10,20 @@ from .word_checks import port_layer
 
 
 def constant_groups(
-    stacks: Sequence[ir.Stack], encapsulating: frozenset[str], decapsulators: Sequence[ir.Decapsulator]
+    stacks: Sequence[ir.Stack],
+    encapsulating: frozenset[str],
+    decapsulators: Sequence[ir.Decapsulator],
+    compared: frozenset[str],
 ) -> tuple[ir.ConstantGroup, ...]:
-    """Per stack: its overhead, its flags, every word that is fixed, and what is compared on receive."""
+    """Per stack: its overhead, its flags, every word that is fixed, and what is compared on receive.
+
+    `compared`: overheads of stacks that are only received, but with which those of others are compared.
+    """
     received = {d.stack.name: d for d in decapsulators}
     said: set[str] = set()
     groups = []
     for stack in stacks:
-        group = _group(stack, stack.name in encapsulating, received.get(stack.name))
+        group = _group(stack, stack.name in encapsulating, received.get(stack.name), compared)
         # What the families of an encapsulation share stands with the first of them.
         new = tuple(c for c in group.constants if c.name not in said)
         said |= {c.name for c in new}
@@ -25,8 +31,16 @@ def constant_groups(
     return tuple(groups)
 
 
-def _group(stack: ir.Stack, encapsulates: bool, received: ir.Decapsulator | None) -> ir.ConstantGroup:
-    constants = [ir.NamedConstant(stack.overhead_constant, str(stack.overhead), "bytes")]
+def _group(
+    stack: ir.Stack, encapsulates: bool, received: ir.Decapsulator | None, compared: frozenset[str]
+) -> ir.ConstantGroup:
+    constants = []
+    if encapsulates or stack.overhead_constant in compared:
+        constants.append(ir.NamedConstant(stack.overhead_constant, str(stack.overhead), "bytes"))
+    if received and stack.layers[1:]:
+        behind = f"bytes behind the outer IP header{f', up to {stack.tail.received}' if stack.tail else ''}"
+        size = stack.tail.fixed if stack.tail else stack.overhead
+        constants.append(ir.NamedConstant(stack.fixed_constant, str(size - stack.outer_size), behind))
     if stack.tail is not None and (received or stack.tail.options is None):
         constants.append(ir.NamedConstant(f"{stack.tail.member}_MAX".upper(), str(stack.tail.most), "bytes"))
     constants += _options(stack, received is not None)
@@ -41,6 +55,8 @@ def _group(stack: ir.Stack, encapsulates: bool, received: ir.Decapsulator | None
             base = _checksum_base(layer)
             constants.append(ir.NamedConstant(layer.checksum_base, f"{base:#06x}", "sum of the constant words above"))
     for check in received.checks if received else ():
+        if check.layer == stack.layers[0].member:
+            continue  # validated by the library
         digits = check.bits // 4 + 2
         if check.mask_constant:
             constants.append(
@@ -57,8 +73,6 @@ def _options(stack: ir.Stack, received: bool) -> list[ir.NamedConstant]:
         return []
     constants = []
     if received:
-        fixed = f"bytes up to the {stack.tail.layer} options, which differ"
-        constants.append(ir.NamedConstant(f"{stack.constant}__FIXED", str(stack.tail.fixed), fixed))
         options = stack.tail.options
         said = "in an option's head: how many words follow it"
         constants.append(ir.NamedConstant(f"{options.constant}_LENGTH", f"{options.length:#x}", said))

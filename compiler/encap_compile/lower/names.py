@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from re import compile as pattern
 
-from ..identifiers import c_name, fnv1a, member_name
+from ..fnv import fnv1a
+from ..identifiers import c_name, member_name
 
 __all__ = ["c_name", "fnv1a", "identifier", "member_name", "row_name_constant"]
 _PLAIN_ROW = pattern(r"[a-z0-9]+(-[a-z0-9]+)*")

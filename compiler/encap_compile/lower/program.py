@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import PurePath
 from typing import NamedTuple
@@ -33,7 +34,7 @@ from .owners import (
     owner_constants,
 )
 from .reflection import flow_constants, flow_table, learning
-from .rooms import socket_rooms, socket_switches
+from .rooms import rooms, switches
 from .stacks import family_field
 from .tables import LoweredTable, lower_table, manifest_stack
 from .used_stacks import described_replies, lower_stacks, replies, table_families
@@ -151,11 +152,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         includes.append("encap_flow_key.h")
     if clamps_mss:
         includes.append("encap_syn.h")
-    if any(d.encapsulation_limit for d in (ingress.decapsulators if ingress else ())):
-        includes.append("encap_limit.h")
-    if any(d.tagged for d in (ingress.decapsulators if ingress else ())):
-        includes.append("encap_vlan.h")
     fitting = fit_constants(spec, in_use, fit)
+    decapsulators = ingress.decapsulators if ingress else ()
     program = ir.Program(
         name=spec.name,
         c_name=c_name(spec.name),
@@ -164,12 +162,12 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         kernel=".".join(map(str, spec.kernel)),
         compiler=compiler,
         includes=tuple(includes),
-        rooms=socket_rooms(owners),
+        rooms=rooms(owners, ingress),
         constants=(
-            *constant_groups(in_use, frozenset(encapsulating), ingress.decapsulators if ingress else ()),
+            *constant_groups(in_use, frozenset(encapsulating), decapsulators, _compared(egress, decapsulators)),
             *([fitting] if fitting else []),
             *([owner_constants(spec, owners, in_use)] if owners else []),
-            *([socket_switches(spec, owners)] if owners else []),
+            *switches(spec, owners, ingress),
             *([flow_constants(spec)] if remembers else []),
         ),
         stacks=tuple(in_use),
@@ -233,10 +231,16 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         sockets=SOCKET_MAP if owners else "",
         max_overhead=max((s.most_overhead for s in in_use), default=0),
         toolchain=manifest.Toolchain("", "", "", ()),
-        inputs=manifest.Inputs("", "", {}, "", ""),
+        inputs=manifest.Inputs("", "", ""),
     )
     requires, release = required(described)
     return Lowered(program, replace(described, requires=requires, needs_release=release), prefix_files, contract)
+
+
+def _compared(egress: ir.EgressProgram, decapsulators: Iterable[ir.Decapsulator]) -> frozenset[str]:
+    """The overheads that are named where the larger of two counts."""
+    learns = [rule.learn for d in decapsulators for rule in d.rules if rule.learn]
+    return frozenset({e.larger for e in egress.encapsulators} | {n for x in learns for n in (x.larger, x.otherwise)})
 
 
 def _flows(program: ir.Program) -> tuple[str, ...]:

@@ -129,6 +129,7 @@ def lower_stack(
         packed=packed,
         bare=not layouts[-1],
         tail=lowered.tail(uses, chain, members, paths, layers),
+        apart=uses[0].name == "ip" and any(use.name in ("ip", *catalogue.FAMILIES) for use in uses[1:]),
         uses_hash=any(isinstance(p.source, ir.FromFlow) for layer in layers for w in layer.words for p in w.parts),
     )
 

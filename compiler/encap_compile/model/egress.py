@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
 
 from .. import ir
-from ..identifiers import fnv1a
+from ..fnv import fnv1a
 from . import fit
 from .conditions import contains, first_unmet, in_prefixes, text
 from .encapsulate import dispatch

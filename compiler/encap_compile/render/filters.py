@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import ir
 from ..hooks import HOOKS
-from ..lower.counters import refusal_member
 from ..lower.names import row_name_constant
 from ..lower.tables import row_id
 from . import assignments, conditions
 from .owners import OWNER_FILTERS
 from .receive import RECEIVE_FILTERS
-from .shared_matches import SharedMatch, rule_condition, shared_matches
-from .tails import TAIL_FILTERS, fixed
+from .shared_matches import rule_condition, shared_matches
+from .tails import TAIL_FILTERS
 from .tunnel_ends import compares_ipv6, set_key, tells_tunnel_ends, tunnel_end_condition, tunnel_end_sets
 
 FAMILIES = ("ipv4", "ipv6")
@@ -265,6 +264,11 @@ def guarded_stacks(egress: ir.EgressProgram) -> list[ir.Stack]:
     return list({e.stack.name: e.stack for e in egress.encapsulators if e.guarded}.values())
 
 
+def sent_stacks(program: ir.Program) -> list[ir.Stack]:
+    """The stacks that are sent, each once."""
+    return list({e.stack.name: e.stack for e in program.egress.encapsulators}.values())
+
+
 def cases(dispatch: ir.Dispatch) -> list[tuple[str, list[ir.Encapsulator]]]:
     """What is sent in each case, in the order to be tried: all but the last are guarded."""
     found: dict[str, list[ir.Encapsulator]] = {}
@@ -285,31 +289,6 @@ def has_addresses(stack: ir.Stack) -> str:
     return " && ".join(f"is_given(&host.{m})" if stack.outer_family == "ipv6" else f"host.{m}" for m in members)
 
 
-def learned_overhead(rule: ir.IngressRule, decapsulator: ir.Decapsulator) -> str:
-    """By how much a packet of a learned flow grows, the way that adds more."""
-    learn = rule.learn
-    assert learn is not None
-    if not learn.guards:
-        return _overhead(learn.larger, learn, decapsulator)
-    condition = " && ".join(guard(stack) for stack in learn.guards)
-    ways = (_overhead(name, learn, decapsulator) for name in (learn.larger, learn.otherwise))
-    return f"{condition} ? {' : '.join(ways)}"
-
-
-def _overhead(larger: str, learn: ir.Learn, decapsulator: ir.Decapsulator) -> str:
-    """`larger` names a reply's overhead; empty is that of what came in."""
-    if larger:
-        return f"{larger}{' + tail' if learn.tail else ''}"
-    stack = decapsulator.stack
-    return fixed(stack) if stack.tail is None else f"{fixed(stack)} + tail{_behind(stack)}"
-
-
-def _behind(stack: ir.Stack) -> str:
-    """The bytes of what stands behind a stack's tail, as they are added to others."""
-    layers = [layer for layer in stack.layers if stack.tail and layer.member in stack.tail.behind]
-    return "".join(f" + sizeof(struct {layer.struct})" for layer in layers)
-
-
 def passes_row(function: str, program: ir.Program) -> bool:
     dispatch = next(d for d in program.egress.dispatches if d.function == function)
     return dispatch.by_row or reads_row(dispatch.encapsulators[0].stack)
@@ -319,10 +298,6 @@ def on_link(egress: ir.EgressProgram) -> list[str]:
     """What passes before the rules, any of it."""
     calls = [f"is_link_local_{family}(packet)" for family in egress.link_local]
     return ["is_discovery(skb, packet)", *calls] if egress.discovery else calls
-
-
-def reason(decapsulator: ir.Decapsulator, what: str) -> str:
-    return refusal_member(decapsulator.stack.encapsulation, what)
 
 
 def condition(found: Sequence[ir.Condition], program: ir.Program, packet: str = "packet->") -> str:
@@ -358,14 +333,15 @@ def may_fall_through(rule: ir.EgressRule, program: ir.Program) -> bool:
     return False
 
 
-def open_answers(fit: ir.Fit) -> list[ir.Answer]:
-    """Answers that may meet a later rule as well, though they are encapsulated."""
-    return [a for a in fit.answers if a.overhead and not a.final]
-
-
-def asks_packet(fit: ir.Fit, shared: Mapping[str, SharedMatch]) -> bool:
+def asks_packet(fit: ir.Fit, program: ir.Program) -> bool:
     """Whether any rule wants to know more of an answer than that there is one."""
-    return any(a.conditions and a.name in shared for a in fit.answers)
+    return any("packet" in answer_condition(a, program) for a in fit.answers)
+
+
+def answer_condition(answer: ir.Answer, program: ir.Program) -> str:
+    """What an answer must meet for a rule."""
+    shared = shared_matches(program).get(answer.name)
+    return shared.call if shared else conditions.all_of(answer.conditions, program)
 
 
 def ends_open(fit: ir.Fit) -> bool:
@@ -374,31 +350,12 @@ def ends_open(fit: ir.Fit) -> bool:
     return not last.final or bool(last.conditions)
 
 
-def answer_statement(answer: ir.Answer, program: ir.Program, shared: Mapping[str, SharedMatch]) -> str:
-    """What a rule says of an answer: that is all, or it may be more by a later rule."""
-    fit = program.fit
-    assert fit is not None
-    met = ""
-    if answer.conditions:
-        call = shared.get(answer.name)
-        met = call.call if call else conditions.all_of(answer.conditions, program)
-    overhead = answer.overhead or "0"
-    if not answer.final:
-        return f"if ({f'{met} && ' if met else ''}overhead < {overhead})\n\t\toverhead = {overhead};"
-    if open_answers(fit) and answer.overhead:
-        value = f"overhead > {overhead} ? overhead : {overhead}"
-    else:
-        value = "overhead" if open_answers(fit) else overhead
-    return f"if ({met})\n\t\treturn {value};" if met else f"return {value};"
-
-
 FILTERS: dict[str, Callable[..., Any]] = {
-    "open_answers": open_answers,
     "asks_packet": asks_packet,
     "shared_matches": shared_matches,
     "rule_condition": rule_condition,
     "ends_open": ends_open,
-    "answer_statement": answer_statement,
+    "answer_condition": answer_condition,
     **RECEIVE_FILTERS,
     **TAIL_FILTERS,
     **OWNER_FILTERS,
@@ -442,12 +399,11 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "reads_row": reads_row,
     "passes_row": passes_row,
     "guarded_stacks": guarded_stacks,
+    "sent_stacks": sent_stacks,
     "cases": cases,
     "guard": guard,
     "has_addresses": has_addresses,
-    "learned_overhead": learned_overhead,
     "on_link": on_link,
-    "reason": reason,
     "condition": condition,
     "connect_condition": connect_condition,
     "changes_ether_type": assignments.changes_ether_type,

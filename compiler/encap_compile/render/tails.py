@@ -43,9 +43,10 @@ def tail_counter(stack: ir.Stack) -> str:
     return source.member
 
 
-def fixed(stack: ir.Stack) -> str:
-    """The bytes of a received stack's headers; of one with a tail, those before it."""
-    return f"{stack.constant}__FIXED" if stack.tail and stack.tail.options else stack.overhead_constant
+def received_headers(program: ir.Program) -> list[ir.Stack]:
+    """One stack of each encapsulation that is decapsulated and has headers behind the outer one."""
+    received = [d.stack for d in (program.ingress.decapsulators if program.ingress else ())]
+    return list({s.headers: s for s in received if len(s.layers) > 1}.values())
 
 
 def last_member(stack: ir.Stack) -> str:
@@ -94,6 +95,16 @@ def expected_options(decapsulator: ir.Decapsulator) -> list[tuple[str, str]]:
     return found
 
 
+def truncated(decapsulator: ir.Decapsulator) -> str:
+    return refusal_member(decapsulator.stack.encapsulation, "truncated")
+
+
+def wrong_options(decapsulator: ir.Decapsulator, how: str = "") -> str:
+    """The counter of options that are wrong, or wrong in a certain way."""
+    assert decapsulator.stack.tail is not None
+    return refusal_member(decapsulator.stack.encapsulation, f"{decapsulator.stack.tail.layer}_options{how}")
+
+
 TAIL_FILTERS: dict[str, Callable[..., Any]] = {
     f.__name__: f
     for f in (
@@ -101,7 +112,9 @@ TAIL_FILTERS: dict[str, Callable[..., Any]] = {
         option_readers,
         options_struct,
         tail_counter,
-        fixed,
+        received_headers,
+        truncated,
+        wrong_options,
         last_member,
         last_struct,
         option_assignments,

@@ -1,6 +1,6 @@
 """The one row codec: rows as people write them, to the bytes of a map and back to canonical CSV."""
 
-from .codec import MOST_FIXED, EncodedRows, encode_sheet, read_rows, row_id
+from .codec import MOST_FIXED, EncodedRows, encode_sheet, read_rows
 from .prefixes import read_prefixes
 
 __all__ = [
@@ -9,5 +9,4 @@ __all__ = [
     "encode_sheet",
     "read_prefixes",
     "read_rows",
-    "row_id",
 ]

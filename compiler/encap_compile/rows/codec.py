@@ -12,6 +12,7 @@ from struct import Struct
 
 from .. import manifest
 from ..diagnostics import Findings, Place
+from ..fnv import fnv1a
 from ..record import Record
 from ..values import MAPPED, ValueProblem
 from .columns import Column
@@ -26,7 +27,6 @@ __all__ = [
     "encode_sheet",
     "read_prefixes",
     "read_rows",
-    "row_id",
 ]
 
 MOST_FIXED = 64  # rows that are compiled into a switch
@@ -219,19 +219,11 @@ def _significant_bits(table: manifest.Table, layout: manifest.Layout, typed: Typ
     return [(layout.size - 4) * 8] * typed.sheet.count
 
 
-def row_id(name: str) -> int:
-    """FNV-1a, 32 bit, of the name in UTF-8: how a row without a key is found."""
-    h = 0x811C9DC5
-    for byte in name.encode():
-        h = (h ^ byte) * 0x01000193 & 0xFFFFFFFF
-    return h
-
-
 def _row_ids(table: manifest.Table, typed: TypedRows, problems: Problems) -> list[int]:
     members = (*table.key.members, *table.value.members)
     if table.columns and not any(m.type == "rowid" for m in members):
         return []
-    ids = [row_id(n) for n in typed.names]
+    ids = [fnv1a(n) for n in typed.names]
     if not table.columns and len(set(ids)) != len(ids):
         seen: dict[int, int] = {}
         for i, number in enumerate(ids):

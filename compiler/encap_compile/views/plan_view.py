@@ -84,6 +84,7 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
         "name": desired.manifest.name,
         "identity": desired.manifest.identity,
         "in_force": state.manifest.identity if state and state.manifest else None,
+        "program": desired.manifest.runs,
         "kernel": kernel_release(),
         "network_namespace": desired.paths.namespace.inode,
         "network_namespace_cookie": desired.paths.namespace.cookie or None,
@@ -291,6 +292,11 @@ def _cgroups(plan: Plan) -> list[dict[str, Any]]:
 def _summary(plan: Plan, done: bool, seconds: float) -> str:
     if not plan.changed:
         return "Nothing to change." if not done else f"Nothing changed: all is as the bundle says.   {seconds:.2f} s"
+    if not plan.touches:
+        only = "Only texts for people"
+        if done:
+            return f"{only} changed: they are recorded, no program was touched.   {seconds:.2f} s"
+        return f"{only} would change, and no program; nothing was done.  Next: {_apply_command(plan)}"
     rows = sum(
         m.difference.added + m.difference.removed + m.difference.changed
         for m in plan.maps

@@ -63,6 +63,7 @@ def status_document(status: Status) -> dict[str, Any]:
         **of_diagnostics(_unreadable(status)),
         "name": status.name,
         "identity": status.manifest.identity if status.manifest else None,
+        "program": status.manifest.runs if status.manifest else None,
         "applied_at": status.state.applied_at if status.state else None,
         "kernel": kernel_release(),
         "up": status.up,

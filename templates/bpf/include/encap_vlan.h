@@ -7,6 +7,7 @@
 #pragma once
 
 #include "encap_bpf.h"
+#include "encap_counters.h"
 
 #define ETH_P_8021Q 0x8100
 #define ETH_P_8021AD 0x88A8
@@ -16,3 +17,25 @@ struct vlan_tag {
 	__be16 control; /* priority 3, drop eligible 1, VLAN 12 */
 	__be16 type; /* what follows */
 };
+
+/*
+ * The tag that may stand `overhead` bytes behind the Ethernet header, where a frame's
+ * EtherType was found to be `type`: if it names no VLAN, `type` becomes what follows, and the
+ * tag is one of the headers to be pulled (IEEE 802.1Q, 6.9.1). Returns where the counter of
+ * what is wrong stands, or 0, as the functions of encap_decapsulate.h do.
+ */
+static __always_inline __u32 skip_priority_tag(
+	const struct __sk_buff *skb, __be16 *type, __u32 *overhead, __u32 refused)
+{
+	const struct vlan_tag *tag = packet_data(skb) + ETH_HLEN + *overhead;
+
+	if (*type != bpf_htons(ETH_P_8021Q) && *type != bpf_htons(ETH_P_8021AD))
+		return 0;
+	if ((void *)(tag + 1) > packet_end(skb))
+		return refused + offsetof(struct refusals, truncated);
+	if (tag->control & bpf_htons(VLAN_VID_MASK))
+		return refused + offsetof(struct refusals, vlan);
+	*type = tag->type;
+	*overhead += sizeof(*tag);
+	return 0;
+}

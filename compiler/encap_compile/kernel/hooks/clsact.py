@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
+from ...fnv import fnv1a
 from ...folders import PUBLIC_FILE, create_file
 from ..constants import ETH_P_ALL, TC_CLSACT_EGRESS, TC_CLSACT_INGRESS
 from ..errors import KernelError, kernel_error
@@ -93,10 +94,7 @@ class Clsact:
 
 def handle_of(bundle: str) -> int:
     """The filter's handle: FNV-1a of the bundle's name, 31 bits, never 0."""
-    number = 0x811C9DC5
-    for byte in bundle.encode():
-        number = (number ^ byte) * 0x01000193 & 0xFFFFFFFF
-    return number & 0x7FFFFFFF or 1
+    return fnv1a(bundle) & 0x7FFFFFFF or 1
 
 
 def bundles_on(ifindex: int) -> set[str]:

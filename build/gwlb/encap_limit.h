@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The tunnel encapsulation limit: RFC 2473, section 4.1.1. Linux' ip6tnl and ip6gre put it behind
+ * the outer IPv6 header unless they are made with `encaplimit none`. It speaks to whoever would
+ * encapsulate the packet once more: where the tunnel ends, it has done its work.
+ */
+#pragma once
+
+#include "encap_bpf.h"
+
+#define IPV6_OPTION_PADN 1 /* RFC 8200, section 4.2 */
+#define IPV6_OPTION_ENCAPSULATION_LIMIT 4
+
+/* A destination options header that holds this option alone, padded to 8 bytes. */
+struct encapsulation_limit {
+	__u8 next_header;
+	__u8 length; /* in 8 bytes, the first 8 not counted: 0 */
+	__u8 option;
+	__u8 data_length; /* 1 */
+	__u8 limit; /* any: how many further encapsulations are allowed */
+	__u8 padding;
+	__u8 padding_length; /* 1 */
+	__u8 zero;
+};
+
+static __always_inline bool is_encapsulation_limit(const struct encapsulation_limit *header)
+{
+	return header->length == 0 && header->option == IPV6_OPTION_ENCAPSULATION_LIMIT &&
+		header->data_length == 1 && header->padding == IPV6_OPTION_PADN &&
+		header->padding_length == 1 && header->zero == 0;
+}

@@ -1,0 +1,159 @@
+"""Programs that are wrong in one thing: what a test that compares must notice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from ipaddress import ip_network
+from typing import Any, NamedTuple
+
+from encap_compile import ir
+
+ACTIONS = {"pass": "drop", "drop": "pass"}
+OVERHEADS = ("OVERHEAD_",)
+
+
+class Mutation(NamedTuple):
+    """`name` says where and what."""
+
+    name: str
+    program: ir.Program
+
+
+def _shorter(prefixes: Any) -> Any:
+    """One prefix half as long: the first half."""
+    first = prefixes[0]
+    longer = first.prefixlen + 1 if first.prefixlen < first.max_prefixlen else first.prefixlen
+    changed = ip_network((int(first.network_address), longer)) if first.version == 4 else _six(first, longer)
+    return (changed if longer != first.prefixlen else first.supernet(), *prefixes[1:])
+
+
+def _six(prefix: Any, length: int) -> Any:
+    return ip_network(f"{prefix.network_address}/{length}")
+
+
+def _wider(ranges: Any) -> Any:
+    (first, last), *rest = ranges
+    return ((first, last + 1), *rest)
+
+
+def _later(ranges: Any) -> Any:
+    (first, last), *rest = ranges
+    return ((first + 1, max(first + 1, last)), *rest)
+
+
+def _without_first(items: Any) -> Any:
+    return items[1:]
+
+
+def _turned(items: Any) -> Any:
+    return tuple(reversed(items)) if len(items) > 1 else items
+
+
+def _flipped(value: Any) -> Any:
+    return not value
+
+
+def _one_more(value: Any) -> Any:
+    return value + 1
+
+
+def _on_miss(value: Any) -> Any:
+    return {"drop": "next", "next": "drop", "pass": "drop"}.get(value, value)
+
+
+def _none(value: Any) -> Any:
+    return type(value)()
+
+
+# (record, member) -> what is done to it. A record that is not here is as it was.
+MUTATORS: dict[tuple[type, str], tuple[Callable[[Any], Any], ...]] = {
+    (ir.InPrefixes, "prefixes"): (_shorter, _without_first),
+    (ir.InRanges, "ranges"): (_wider, _later),
+    (ir.InRanges, "unseen"): (_flipped,),
+    (ir.EgressRule, "on_miss"): (_on_miss,),
+    (ir.EgressRule, "action"): (lambda action: ACTIONS.get(action, action),),
+    (ir.EgressRule, "conditions"): (_without_first,),
+    (ir.EgressProgram, "rules"): (_without_first, _turned),
+    (ir.EgressProgram, "default"): (lambda default: ACTIONS[default],),
+    (ir.EgressProgram, "next_hop"): (lambda hop: "keep" if hop == "route" else "route",),
+    (ir.EgressProgram, "signatures"): (_none,),
+    (ir.EgressProgram, "tunnel_ends"): (_none,),
+    (ir.EgressProgram, "link_local"): (_none,),
+    (ir.EgressProgram, "discovery"): (_flipped,),
+    (ir.EgressProgram, "fragments"): (_none,),
+    (ir.Signature, "port"): (lambda port: port + 1 if port >= 0 else port,),
+    (ir.Encapsulator, "clamp"): (_flipped,),
+    (ir.Encapsulator, "case"): (lambda case: f"{case}_",),
+    (ir.FromFlow, "first"): (lambda first: first + 1 if first else first,),
+    (ir.Decapsulator, "checks"): (_without_first, lambda checks: checks[:-1]),
+    (ir.Decapsulator, "checksum_layer"): (_none,),
+    (ir.Decapsulator, "encapsulation_limit"): (_flipped,),
+    (ir.Decapsulator, "lengths"): (lambda lengths: lengths[:1],),
+    (ir.Decapsulator, "rules"): (_none,),
+    (ir.Decapsulator, "marks"): (_none,),
+    (ir.WordCheck, "mask"): (_none,),
+    (ir.WordCheck, "reason"): (lambda _: "length",),
+    (ir.Identifier, "shift"): (_one_more,),
+    (ir.IngressRule, "source_prefixes"): (_without_first,),
+    (ir.IngressRule, "match"): (_none,),
+    (ir.IngressRule, "lookup"): (_none,),
+    (ir.IngressRule, "mark"): (lambda mark: "5" if mark else mark,),
+    (ir.IngressRule, "learn"): (lambda _: None,),
+    (ir.IngressProgram, "refuse"): (lambda refuse: ACTIONS[refuse],),
+    (ir.Learn, "fields"): (_without_first,),
+    (ir.Learn, "directions"): (lambda found: ("forwarded",) if found == ("replies",) else ("replies",),),
+    (ir.Fit, "answers"): (_none,),
+    (ir.Fit, "remembers"): (_flipped,),
+    (ir.Answer, "conditions"): (_without_first,),
+    (ir.Option, "head"): (lambda head: head ^ 1 << 8,),
+    (ir.Decapsulator, "next_numbers"): (lambda numbers: numbers._replace(ipv4=numbers.ipv6, ipv6=numbers.ipv4),),
+}
+
+
+def mutations(program: ir.Program) -> Iterator[Mutation]:
+    for name in ("egress", "ingress", "fit"):
+        part = getattr(program, name)
+        if part is None:
+            continue
+        for what, changed in _changed(part, name):
+            yield Mutation(what, program._replace(**{name: changed}))
+    for group_at, group in enumerate(program.constants):
+        for at, constant in enumerate(group.constants):
+            if constant.name.startswith(OVERHEADS):
+                more = constant._replace(value=str(int(constant.value) + 1))
+                constants = (*group.constants[:at], more, *group.constants[at + 1 :])
+                groups = (
+                    *program.constants[:group_at],
+                    group._replace(constants=constants),
+                    *program.constants[group_at + 1 :],
+                )
+                yield Mutation(f"{constant.name} + 1", program._replace(constants=groups))
+
+
+def _changed(record: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Every record that differs in one thing, with where it does."""
+    for member in record._fields:
+        if (type(record), member) in ((ir.EgressProgram, "encapsulators"), (ir.Decapsulator, "stack")):
+            continue  # the same again as in the dispatches; what is received is compared as `checks` say
+        value = getattr(record, member)
+        for number, mutate in enumerate(MUTATORS.get((type(record), member), ()) if value else ()):
+            changed = mutate(value)
+            if changed != value:
+                yield f"{path}.{member}{f' #{number}' if number else ''}", record._replace(**{member: changed})
+        if hasattr(value, "_fields"):
+            for what, inner in _changed(value, f"{path}.{member}"):
+                yield what, record._replace(**{member: inner})
+        elif isinstance(value, tuple):
+            for at, item in enumerate(value):
+                if not hasattr(item, "_fields"):
+                    continue
+                label = getattr(item, "name", getattr(item, "function", at))
+                for what, inner in _changed(item, f"{path}.{member}.{label}"):
+                    yield what, record._replace(**{member: (*value[:at], inner, *value[at + 1 :])})
+    yield from _literal(record, path)
+
+
+def _literal(record: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """A value of the spec that is another. What the protocol fixes has no place: the encoder knows it for itself."""
+    if isinstance(record, ir.Literal) and record.place:
+        yield f"{path} ^ 1", record._replace(value=record.value ^ 1)
