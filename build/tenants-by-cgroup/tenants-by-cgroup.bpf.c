@@ -241,86 +241,7 @@ static __always_inline bool matches_tenants(const struct packet *packet)
 	return packet->owner.cgroups & CGROUP_BIT_TENANTS_SLICE;
 }
 
-/*
- * How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would
- * follow both ways.
- */
-static __always_inline __u32 tcp_option_length(const __u8 *option)
-{
-	__u64 other = option[0] ^ TCPOPT_NOP;
-	__u32 nop;
-
-	asm volatile("" : "+r"(other));
-	nop = (other - 1) >> 63;
-	return nop + (1 - nop) * option[1];
-}
-
-/*
- * Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0:
- * nowhere.
- */
-static __always_inline __u32 find_tcp_option(
-	const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
-{
-	__u32 at = transport + TCP_HLEN, step, end;
-	__u8 option[TCPOLEN_HEAD];
-
-	if (bpf_skb_load_bytes(skb, transport + TCP_DATA_OFFSET, option, 1))
-		return 0;
-	end = transport + (option[0] >> 4) * 4;
-#pragma clang loop unroll(disable)
-	for (int i = 0; i < TCP_HLEN_MAX - TCP_HLEN; i++) {
-		if (at + TCPOLEN_HEAD > end ||
-			bpf_skb_load_bytes(skb, at, option, sizeof(option)) ||
-			*option == TCPOPT_EOL)
-			return 0;
-		if (*option == kind)
-			return option[1] >= length && at + length <= end ? at : 0;
-		step = tcp_option_length(option);
-		if (!step)
-			return 0;
-		at += step;
-	}
-	return 0;
-}
-
-/*
- * Let both ends of a connection send segments that fit with the headers that are put before them:
- * the maximum segment size in a SYN (RFC 9293, section 3.7.1) is lowered, never raised. Without
- * that option a sender stays below 536 or 1220 bytes. `transport` is where the SYN's TCP header
- * begins. True: the segment is authenticated with its options (TCP-AO, RFC 5925, section 5.1) and
- * is left as it is, for the other end would refuse it. The MD5 signature does not cover options
- * (RFC 2385, section 2.0). Global, so that the verifier walks it once.
- */
-__noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header, __u32 overhead)
-{
-	__u32 headers = overhead + ip_header + TCP_HLEN;
-	__be16 old, new;
-	__u32 at;
-
-	transport &= TRANSPORT_MASK;
-	if (headers >= host.mtu)
-		return false;
-	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
-	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
-		bpf_ntohs(old) <= host.mtu - headers)
-		return false;
-	if (find_tcp_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
-		return true;
-	new = bpf_htons(host.mtu - headers);
-	if (bpf_skb_store_bytes(skb, at + TCPOLEN_HEAD, &new, sizeof(new), 0))
-		return false;
-	/*
-	 * At an odd place the two bytes belong to two words of the checksum, each to the other
-	 * half.
-	 */
-	if ((at - transport) & 1) {
-		old = __builtin_bswap16(old);
-		new = __builtin_bswap16(new);
-	}
-	bpf_l4_csum_replace(skb, transport + TCP_CHECKSUM, old, new, sizeof(new));
-	return false;
-}
+#include "encap_mss.h"
 
 #define OWNER_WORDS (sizeof(struct owner) / sizeof(__u32))
 
@@ -783,8 +704,7 @@ __noinline int fit_segments(struct __sk_buff *skb)
 	bpf_sk_release(found);
 	if (!fit)
 		return 0;
-	if (clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN,
-		    OWNER_OVERHEAD) &&
+	if (clamp_mss(skb, packet->transport, packet->is_ipv4, OWNER_OVERHEAD, host.mtu) &&
 		counters)
 		count(&counters->ingress_mss_kept, skb);
 	return 0;
@@ -853,8 +773,7 @@ static __always_inline int encapsulate_tenants__gre_ipv4(struct __sk_buff *skb,
 	__u32 sum;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN,
-			OVERHEAD_TENANTS))
+		clamp_mss(skb, packet->transport, packet->is_ipv4, OVERHEAD_TENANTS, host.mtu))
 		count(&counters->egress_mss_kept, skb);
 	if (!fits(skb, packet, STACK_GRE_IPV4__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);
@@ -909,8 +828,7 @@ static __always_inline int encapsulate_tenants__gre_ipv6(struct __sk_buff *skb,
 	__u64 flags;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4 ? IPV4_HLEN : IPV6_HLEN,
-			OVERHEAD_TENANTS))
+		clamp_mss(skb, packet->transport, packet->is_ipv4, OVERHEAD_TENANTS, host.mtu))
 		count(&counters->egress_mss_kept, skb);
 	if (!fits(skb, packet, STACK_GRE_IPV6__OVERHEAD, &flags)) {
 		count(&counters->egress_too_big, skb);

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 
+from ..data_hashes import DATA_HASHES
 from ..diagnostics import DiagnosedError, Diagnostic, Exit
 from ..folders import PRIVATE, PRIVATE_FILE, PUBLIC, create_file, make_folders
 from .bundle import NAME, open_bundle
@@ -39,7 +40,8 @@ def keep(desired: Desired, request: Request, unit: str = "") -> Path:
     """Write the copy, or leave it if it is the same; its folder. Raises OSError, KernelError."""
     bundle, manifest = desired.bundle, desired.manifest
     files: dict[str, bytes] = {}
-    for name in ("manifest.json", *manifest.files):
+    hashed = [DATA_HASHES] if (bundle.directory / DATA_HASHES).exists() else []
+    for name in ("manifest.json", *manifest.files, *hashed):
         files[f"{_BUNDLE}/{name}"] = (bundle.directory / name).read_bytes()
     rows = {}
     for table in manifest.tables:

@@ -231,7 +231,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         sockets=SOCKET_MAP if owners else "",
         max_overhead=max((s.most_overhead for s in in_use), default=0),
         toolchain=manifest.Toolchain("", "", "", ()),
-        inputs=manifest.Inputs("", "", {}, "", ""),
+        inputs=manifest.Inputs("", "", ""),
     )
     requires, release = required(described)
     return Lowered(program, replace(described, requires=requires, needs_release=release), prefix_files, contract)

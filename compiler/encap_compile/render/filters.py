@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import ir
@@ -12,7 +12,7 @@ from ..lower.tables import row_id
 from . import assignments, conditions
 from .owners import OWNER_FILTERS
 from .receive import RECEIVE_FILTERS
-from .shared_matches import SharedMatch, rule_condition, shared_matches
+from .shared_matches import rule_condition, shared_matches
 from .tails import TAIL_FILTERS
 from .tunnel_ends import compares_ipv6, set_key, tells_tunnel_ends, tunnel_end_condition, tunnel_end_sets
 
@@ -333,14 +333,15 @@ def may_fall_through(rule: ir.EgressRule, program: ir.Program) -> bool:
     return False
 
 
-def open_answers(fit: ir.Fit) -> list[ir.Answer]:
-    """Answers that may meet a later rule as well, though they are encapsulated."""
-    return [a for a in fit.answers if a.overhead and not a.final]
-
-
-def asks_packet(fit: ir.Fit, shared: Mapping[str, SharedMatch]) -> bool:
+def asks_packet(fit: ir.Fit, program: ir.Program) -> bool:
     """Whether any rule wants to know more of an answer than that there is one."""
-    return any(a.conditions and a.name in shared for a in fit.answers)
+    return any("packet" in answer_condition(a, program) for a in fit.answers)
+
+
+def answer_condition(answer: ir.Answer, program: ir.Program) -> str:
+    """What an answer must meet for a rule."""
+    shared = shared_matches(program).get(answer.name)
+    return shared.call if shared else conditions.all_of(answer.conditions, program)
 
 
 def ends_open(fit: ir.Fit) -> bool:
@@ -349,31 +350,12 @@ def ends_open(fit: ir.Fit) -> bool:
     return not last.final or bool(last.conditions)
 
 
-def answer_statement(answer: ir.Answer, program: ir.Program, shared: Mapping[str, SharedMatch]) -> str:
-    """What a rule says of an answer: that is all, or it may be more by a later rule."""
-    fit = program.fit
-    assert fit is not None
-    met = ""
-    if answer.conditions:
-        call = shared.get(answer.name)
-        met = call.call if call else conditions.all_of(answer.conditions, program)
-    overhead = answer.overhead or "0"
-    if not answer.final:
-        return f"if ({f'{met} && ' if met else ''}overhead < {overhead})\n\t\toverhead = {overhead};"
-    if open_answers(fit) and answer.overhead:
-        value = f"overhead > {overhead} ? overhead : {overhead}"
-    else:
-        value = "overhead" if open_answers(fit) else overhead
-    return f"if ({met})\n\t\treturn {value};" if met else f"return {value};"
-
-
 FILTERS: dict[str, Callable[..., Any]] = {
-    "open_answers": open_answers,
     "asks_packet": asks_packet,
     "shared_matches": shared_matches,
     "rule_condition": rule_condition,
     "ends_open": ends_open,
-    "answer_statement": answer_statement,
+    "answer_condition": answer_condition,
     **RECEIVE_FILTERS,
     **TAIL_FILTERS,
     **OWNER_FILTERS,

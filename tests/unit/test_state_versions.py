@@ -1,0 +1,102 @@
+"""What is written down of an apply, as each release wrote it and as the next one may."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.releases import NAME, Release, releases
+
+from encap_compile.loader.state import State
+from encap_compile.loader.state_files import NAME as APPLIED
+from encap_compile.loader.state_files import Unreadable, load, look, save
+from encap_compile.loader.state_of_0_1 import document_of_0_1
+
+ALL = releases()
+
+
+def state_of(release: Release) -> State:
+    found = look(release.folder)
+    assert isinstance(found, State)
+    return found
+
+
+@pytest.mark.parametrize("release", ALL, ids=lambda r: r.name)
+def test_what_each_release_wrote_is_read(release: Release) -> None:
+    state = state_of(release)
+    assert state.manifest is not None and state.manifest.name == NAME
+    assert list(state.devices) == ["eth0"] and state.settings == {"uplink": "eth0"}
+    (layout,) = state.counter_layouts.values()
+    assert layout == {c.name: c.offset for c in state.manifest.counters}
+
+
+@pytest.mark.parametrize("release", ALL, ids=lambda r: r.name)
+def test_the_same_is_written_for_the_release_before(release: Release, tmp_path: Path) -> None:
+    """All that it had written, unless it did not know a member yet."""
+    state = state_of(release)
+    save(tmp_path, state)
+    assert load(tmp_path) == state
+    written = json.loads((tmp_path / "state.json").read_text())
+    for name, value in json.loads((release.folder / "state.json").read_text()).items():
+        if name == "manifest":
+            assert contains(written[name], value), name
+        else:
+            assert written[name] == value, name
+
+
+def contains(now: Any, before: Any) -> bool:
+    """Whether a document has all of another one."""
+    if isinstance(before, dict):
+        return isinstance(now, dict) and all(k in now and contains(now[k], v) for k, v in before.items())
+    if isinstance(before, list):
+        return isinstance(now, list) and len(now) == len(before) and all(map(contains, now, before))
+    return bool(now == before)
+
+
+def test_what_the_next_release_adds_is_ignored(tmp_path: Path) -> None:
+    state = state_of(ALL[-1])
+    save(tmp_path, state)
+    document = json.loads((tmp_path / APPLIED).read_text())
+    document["format_version"] = "1.99"
+    document["colour"] = ["of", {"the": "wire"}]
+    document["manifest"]["format_version"] = "1.42"
+    document["manifest"]["counters"][0]["unit"] = None
+    next(iter(document["filled"].values()))["weight"] = 1
+    (tmp_path / APPLIED).write_text(json.dumps(document))
+    found = look(tmp_path)
+    assert isinstance(found, State) and found.manifest is not None and found.manifest.format_version == "1.42"
+    assert document_of_0_1(found) == document_of_0_1(state)
+
+
+def test_which_of_the_two_files_counts(tmp_path: Path) -> None:
+    """That of this release, unless another one has written the other since."""
+    state = State(manifest=None, attach="tcx", settings={"a": "1"})
+    save(tmp_path, state)
+    other = json.loads((tmp_path / "state.json").read_text())
+    (tmp_path / "state.json").write_text(json.dumps({**other, "settings": {"a": "2"}}))
+    found = look(tmp_path)
+    assert isinstance(found, State) and found.settings == {"a": "2"}
+    (tmp_path / "state.json").unlink()
+    assert look(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("version", "later"),
+    [("2.0", True), (2, True), ("0.9", True), ("1", False), (1.0, False), ("1.x", False), (-1, False), (None, False)],
+)
+def test_another_major_version_is_told_from_one_that_is_none(tmp_path: Path, version: object, later: bool) -> None:
+    save(tmp_path, State())
+    for name in (APPLIED, "state.json"):
+        (tmp_path / name).write_text(json.dumps({"format_version": version, "release": "7.0.0\x1b"}))
+    found = look(tmp_path)
+    assert isinstance(found, Unreadable) and found.later is later and found.release == ""
+    assert found.diagnostic("x").code == ("H152" if later else "H153")
+
+
+def test_a_state_that_may_not_be_read_is_not_none(tmp_path: Path) -> None:
+    (tmp_path / "state.json").mkdir()
+    found = look(tmp_path)
+    assert isinstance(found, Unreadable) and found.why == "Is a directory"
+    assert look(tmp_path / "nowhere") is None
