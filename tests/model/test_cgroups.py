@@ -1,7 +1,7 @@
 """Packets of sockets in cgroups: the socket that BPF_PROG_TEST_RUN gives to a frame is in the cgroup of this process.
 
-It is no TCP socket, has chosen nothing and has no storage of its own. What sockets choose, what listeners say, and packets
-without a socket are left to tests/netns.
+It is no TCP socket, has chosen nothing and has no storage of its own. What sockets choose, what listeners say, and
+packets without a socket are left to tests/netns.
 """
 
 from __future__ import annotations
