@@ -10,9 +10,11 @@ from pathlib import Path
 
 from encap_compile import ir
 from encap_compile.diagnostics import Findings
+from encap_compile.inline_rows import check_inline_rows
 from encap_compile.model import Facts, Frame, Machine, facts_of, host_values
 from encap_compile.pipeline import check_spec, compile_spec
 from encap_compile.rows import read_prefixes
+from encap_compile.spec import Spec
 
 from ..packets.datapath import MAC, Datapath
 from ..packets.datapath import Outcome as Ran
@@ -63,21 +65,27 @@ class Pair:
         return machine
 
 
-def facts_for(datapath: Datapath, bundle: Path) -> Facts:
+def facts_for(datapath: Datapath, bundle: Path, spec: Spec) -> Facts:
+    """What the loader told the program, and the rows that are compiled in."""
     manifest = datapath.manifest
     findings = Findings()
+    fixed = {
+        t.name: check_inline_rows(spec.endpoints[t.name], t, findings)
+        for t in manifest.tables
+        if t.name not in datapath.rows
+    }
     prefixes = {s.map: read_prefixes(str(bundle / s.file), findings) for s in manifest.prefix_sets}
     assert not findings.all
-    return facts_of(manifest, host_values(manifest.host_layout, datapath.host), datapath.rows, prefixes)
+    return facts_of(manifest, host_values(manifest.host_layout, datapath.host), {**datapath.rows, **fixed}, prefixes)
 
 
 def load_pair(
     spec: Path, out: Path, settings: tuple[str, ...] = (), more: Mapping[str, str] | None = None, mtu: int = 1500
 ) -> Pair:
     """Compile a spec and load it. `more` are rows to add: table -> CSV lines."""
-    _, lowered, _, _ = check_spec(str(spec))
+    parsed, lowered, _, _ = check_spec(str(spec))
     compile_spec(str(spec), out)
     bundle = out / lowered.program.name
     datapath = Datapath(bundle, mtu=mtu, settings=settings, more=more)
-    facts = facts_for(datapath, bundle)
+    facts = facts_for(datapath, bundle, parsed)
     return Pair(lowered.program.name, lowered.program, facts, Machine(lowered.program, facts), datapath)

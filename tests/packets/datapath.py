@@ -89,7 +89,8 @@ class Datapath:
         self._object.set_initial_value(".rodata.host", self.host)
         self._object.load()
         for content in wanted.contents:
-            self.fill(content.map, content.entries)
+            if content.kind != "rows" or not wanted.rows[content.table].cgroups:  # of cgroups that are not there
+                self.fill(content.map, content.entries)
         self._programs = {h.hook: self._object.program(h.program) for h in self.manifest.programs}
         self._counters = self._object.map("counters")
         self._before = self._counters.lookup(bytes(4))
