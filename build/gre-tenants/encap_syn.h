@@ -27,6 +27,16 @@ struct connection {
 	__be16 destination_port;
 };
 
+/* The same, as the packets show them that answer. */
+static __always_inline void turn_connection(
+	const struct connection *came, struct connection *answer)
+{
+	answer->saddr = came->daddr;
+	answer->daddr = came->saddr;
+	answer->source_port = came->destination_port;
+	answer->destination_port = came->source_port;
+}
+
 /*
  * Where the TCP header of a SYN or SYN-ACK begins; 0: it is none. The ends are written to `found`,
  * if it is one. Behind IPv6 extension headers, with which hardly any stack sends TCP, none is

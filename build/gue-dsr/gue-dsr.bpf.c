@@ -14,17 +14,13 @@
 #include "encap_ecn.h"
 #include "encap_syn.h"
 
-/* encapsulations.gue: ipv4 / udp / gue, 32 bytes */
-#define ENCAP_GUE__FIXED 12 /* bytes behind the outer IP header, up to gue.private */
+/* encapsulations.gue: ipv4 or ipv6 / udp / gue, 32 or 52 bytes */
+#define ENCAP_GUE__HEADERS 12 /* bytes behind the outer IP header */
+#define ENCAP_GUE__FIXED 12 /* bytes of these up to gue.private */
 #define GUE_PRIVATE_MAX 124 /* bytes */
 #define ENCAP_GUE__UDP_DESTINATION_PORT 6080 /* encapsulations.gue.udp.destination_port */
 #define ENCAP_GUE__GUE_VARIANT_COMPARED 0xc0 /* on receive: variant */
 #define ENCAP_GUE__GUE_CONTROL_COMPARED 0x20 /* on receive: control */
-
-/* encapsulations.gue: ipv6 / udp / gue, 52 bytes */
-
-/* What TCP segments leave room for. */
-#define ARRIVALS_MAX 8192 /* connections that came in and wait for their answer */
 
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
@@ -35,7 +31,7 @@ struct headers_gue {
 	struct udp_header udp;
 	struct gue_header gue;
 };
-_Static_assert(offsetof(struct headers_gue, gue) + sizeof(struct gue_header) == ENCAP_GUE__FIXED,
+_Static_assert(offsetof(struct headers_gue, gue) + sizeof(struct gue_header) == ENCAP_GUE__HEADERS,
 	"no gap between the headers");
 
 /*
@@ -86,142 +82,9 @@ static __always_inline struct counters *counters_of_this_cpu(void)
 #define PACKET_NEEDS (0)
 #include "encap_packet.h"
 
-/*
- * How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would
- * follow both ways.
- */
-static __always_inline __u32 tcp_option_length(const __u8 *option)
-{
-	__u64 other = option[0] ^ TCPOPT_NOP;
-	__u32 nop;
+#include "encap_mss.h"
 
-	asm volatile("" : "+r"(other));
-	nop = (other - 1) >> 63;
-	return nop + (1 - nop) * option[1];
-}
-
-/*
- * Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0:
- * nowhere.
- */
-static __always_inline __u32 find_tcp_option(
-	const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
-{
-	__u32 at = transport + TCP_HLEN, step, end;
-	__u8 option[TCPOLEN_HEAD];
-
-	if (bpf_skb_load_bytes(skb, transport + TCP_DATA_OFFSET, option, 1))
-		return 0;
-	end = transport + (option[0] >> 4) * 4;
-#pragma clang loop unroll(disable)
-	for (int i = 0; i < TCP_HLEN_MAX - TCP_HLEN; i++) {
-		if (at + TCPOLEN_HEAD > end ||
-			bpf_skb_load_bytes(skb, at, option, sizeof(option)) ||
-			*option == TCPOPT_EOL)
-			return 0;
-		if (*option == kind)
-			return option[1] >= length && at + length <= end ? at : 0;
-		step = tcp_option_length(option);
-		if (!step)
-			return 0;
-		at += step;
-	}
-	return 0;
-}
-
-/*
- * Let both ends of a connection send segments that fit with the headers that are put before them:
- * the maximum segment size in a SYN (RFC 9293, section 3.7.1) is lowered, never raised. Without
- * that option a sender stays below 536 or 1220 bytes. `transport` is where the SYN's TCP header
- * begins. True: the segment is authenticated with its options (TCP-AO, RFC 5925, section 5.1) and
- * is left as it is, for the other end would refuse it. The MD5 signature does not cover options
- * (RFC 2385, section 2.0). Global, so that the verifier walks it once.
- */
-__noinline int clamp_mss(struct __sk_buff *skb, __u32 transport, __u32 ip_header, __u32 overhead)
-{
-	__u32 headers = overhead + ip_header + TCP_HLEN;
-	__be16 old, new;
-	__u32 at;
-
-	transport &= TRANSPORT_MASK;
-	if (headers >= host.mtu)
-		return false;
-	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
-	if (!at || bpf_skb_load_bytes(skb, at + TCPOLEN_HEAD, &old, sizeof(old)) ||
-		bpf_ntohs(old) <= host.mtu - headers)
-		return false;
-	if (find_tcp_option(skb, transport, TCPOPT_AO, TCPOLEN_HEAD))
-		return true;
-	new = bpf_htons(host.mtu - headers);
-	if (bpf_skb_store_bytes(skb, at + TCPOLEN_HEAD, &new, sizeof(new), 0))
-		return false;
-	/*
-	 * At an odd place the two bytes belong to two words of the checksum, each to the other
-	 * half.
-	 */
-	if ((at - transport) & 1) {
-		old = __builtin_bswap16(old);
-		new = __builtin_bswap16(new);
-	}
-	bpf_l4_csum_replace(skb, transport + TCP_CHECKSUM, old, new, sizeof(new));
-	return false;
-}
-
-/*
- * How long the headers were that a connection's SYN came in, under its ends as the answer shows
- * them: for an answer that leaves unencapsulated. It follows within moments, so the least recently
- * used may go.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, ARRIVALS_MAX);
-	__type(key, struct connection);
-	__type(value, __u32);
-} arrivals SEC(".maps");
-
-/*
- * A packet came in, in `arrived` bytes of headers or, with 0, without any. A SYN or SYN-ACK says
- * how long the segments may be that answer it. Global, so that the verifier walks it once.
- */
-__noinline int arrives(struct __sk_buff *skb, __u32 ether_type, __u32 arrived)
-{
-	struct connection came, answer;
-	__u32 transport = find_syn(skb, ether_type, &came);
-
-	if (!transport)
-		return 0;
-	answer.saddr = came.daddr;
-	answer.daddr = came.saddr;
-	answer.source_port = came.destination_port;
-	answer.destination_port = came.source_port;
-	if (arrived)
-		bpf_map_update_elem(&arrivals, &answer, &arrived, BPF_ANY);
-	return 0;
-}
-
-/*
- * A packet leaves. If it is the SYN-ACK to a SYN that came in by a tunnel, let what follows that
- * one fit: it will come in as many headers, also where the answers leave unencapsulated. Global, so
- * that the verifier walks it once.
- */
-__noinline int fit_arrivals(struct __sk_buff *skb)
-{
-	__be16 ether_type = skb->protocol;
-	struct connection leaves;
-	__u32 transport = find_syn(skb, ether_type, &leaves);
-	struct counters *counters;
-	const __u32 *overhead;
-
-	if (!transport)
-		return 0;
-	counters = counters_of_this_cpu();
-	overhead = bpf_map_lookup_elem(&arrivals, &leaves);
-	if (counters && overhead &&
-		clamp_mss(skb, transport, ether_type == bpf_htons(ETH_P_IP) ? IPV4_HLEN : IPV6_HLEN,
-			*overhead))
-		count(&counters->egress_mss_kept, skb);
-	return 0;
-}
+#include "encap_arrivals.h"
 
 #include "encap_decapsulate.h"
 
@@ -250,7 +113,8 @@ int gue_dsr__egress(struct __sk_buff *skb)
 
 	if (!counters || !packet)
 		return TC_ACT_SHOT;
-	fit_arrivals(skb);
+	if (fit_arrivals(skb, host.mtu))
+		count(&counters->egress_mss_kept, skb);
 	/* The rules see IPv4 and IPv6; everything else passes. */
 	switch (skb->protocol) {
 	case bpf_htons(ETH_P_IP):
@@ -337,7 +201,7 @@ accepted:
 	wrong = pull_headers(skb, outer, &inner, decapsulated, refused);
 	if (wrong)
 		return refuse(skb, wrong);
-	arrives(skb, inner_ether_type(&inner), inner.overhead);
+	remember_arrival(skb, inner_ether_type(&inner), inner.overhead);
 	return deliver(skb, outer, &inner);
 }
 

@@ -95,7 +95,7 @@ static __always_inline __u32 parse_ipv4(
 	packet->daddr = mapped_ipv4(ip->daddr);
 	if (PACKET_NEEDS & NEED_DSCP) {
 		packet->dscp = ip->tos >> IPV4_DSCP_SHIFT;
-		packet->ecn = ip->tos & IP_ECN_MASK;
+		packet->ecn = ip->tos & INET_ECN_MASK;
 	}
 	if (PACKET_NEEDS & NEED_TTL)
 		packet->ttl = ip->ttl;
@@ -169,7 +169,7 @@ static __always_inline __u32 parse_ipv6(const struct __sk_buff *skb, const struc
 	packet->daddr = from_ipv6(&ip->daddr);
 	if (PACKET_NEEDS & NEED_DSCP) {
 		packet->dscp = first >> IPV6_DSCP_SHIFT & IP_DSCP_MASK;
-		packet->ecn = first >> IPV6_ECN_SHIFT & IP_ECN_MASK;
+		packet->ecn = first >> IPV6_ECN_SHIFT & INET_ECN_MASK;
 	}
 	if (PACKET_NEEDS & (NEED_TTL | NEED_DISCOVERY))
 		packet->ttl = ip->hop_limit;

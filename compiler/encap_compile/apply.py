@@ -15,7 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from .applied_state import applied_state
 from .continuity import lost
@@ -42,10 +42,10 @@ from .loader.state import State, Totals, from_another_namespace, new_state
 from .loader.state_files import load as load_state
 from .loader.state_files import save
 from .plan import DETACH, KEEP, SWITCH, HookChange, MapChange, Plan, plan
+from .record import Record
 
 
-@dataclass(frozen=True)
-class Applied:
+class Applied(Record):
     """What was done: the plan, and the hooks that were changed."""
 
     plan: Plan

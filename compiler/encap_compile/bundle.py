@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import __version__, manifest, manifest_io
+from .data_hashes import DATA_HASHES, data_hashes, read_data_hashes
 from .diagnostics import DiagnosedError, Diagnostic, Exit, Place
 from .folders import PUBLIC, PUBLIC_FILE, create_file, make_folders
 from .program_hash import program_hash
 from .regular_file import MOST_BYTES_OF_ROWS, read_regular
 from .shipped import SHIPPED
+from .structured import MalformedError
 
 MANIFEST = "manifest.json"
 
@@ -30,17 +32,19 @@ class Change(NamedTuple):
 
 
 def finish(
-    described: manifest.Manifest, code: dict[str, bytes], files: dict[str, bytes]
+    described: manifest.Manifest, code: dict[str, bytes], built: bytes, data: dict[str, bytes]
 ) -> tuple[manifest.Manifest, dict[str, bytes]]:
-    """The manifest with its hashes, and all files of the bundle, the manifest last. `files` are those beside `code`.
+    """The manifest with its hashes, and all files of the bundle, the manifest last.
 
     The identity names what is reviewed, not rows; `program` is over what runs, and no text for people is in it.
     """
-    made = replace(described, program=program_hash(described, files[f"{described.name}.bpf.o"]))
+    made = replace(described, program=program_hash(described, built))
     made = replace(made, identity=manifest_io.identity(made, code))
-    ordered = dict(sorted({**code, **files}.items()))
-    complete = replace(made, files={name: sha256(data).hexdigest() for name, data in ordered.items()})
-    return complete, {**ordered, MANIFEST: manifest_io.dump(complete).encode()}
+    programs = dict(sorted({**code, f"{described.name}.bpf.o": built}.items()))
+    complete = replace(made, files={name: sha256(content).hexdigest() for name, content in programs.items()})
+    apart = {DATA_HASHES: data_hashes(data)} if data else {}
+    files = dict(sorted({**programs, **data, **apart}.items()))
+    return complete, {**files, MANIFEST: manifest_io.dump(complete).encode()}
 
 
 def read(directory: Path, names: list[str]) -> dict[str, bytes]:
@@ -85,7 +89,11 @@ def _listed(directory: Path) -> set[str]:
         old = manifest_io.load(directory / MANIFEST)
     except DiagnosedError:
         return set()
-    return {name for name in old.files if Path(name).name == name}
+    try:
+        data = read_data_hashes(directory)
+    except MalformedError:
+        data = {}
+    return {name for name in (*old.files, *data, *([DATA_HASHES] if data else [])) if Path(name).name == name}
 
 
 def _sweep(directory: Path) -> None:
@@ -123,6 +131,7 @@ GENERATOR_DATA = ("templates", "schemas/presets")
 GENERATOR_FILES = (
     "btf.py",
     "bundle.py",
+    "data_hashes.py",
     "elf.py",
     "fnv.py",
     "in_order.py",

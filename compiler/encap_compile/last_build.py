@@ -20,19 +20,25 @@ MOST_BYTES = 4 << 20
 
 
 class LastBuild(NamedTuple):
-    """`lines` are the spec's, see `positions`."""
+    """`inputs` are the files that the spec names, as it names them, and `files` those of the bundle, by their SHA-256;
+    `lines` are the spec's, see `positions`."""
 
-    spec_sha256: str  # of the file's bytes
-    manifest_sha256: str
+    spec_sha256: str
+    inputs: dict[str, str]
+    files: dict[str, str]
     lines: dict[str, str]
+
+
+NOTHING = LastBuild("", {}, {}, {})
 
 
 def load(directory: Path) -> LastBuild | None:
     """Of the bundle in a directory; None if nothing is known."""
     with suppress(OSError, ValueError, TypeError):
-        spec, manifest, lines = json.loads(read_regular(_file(directory), MOST_BYTES))
-        if all(isinstance(text, str) for text in (spec, manifest, *lines, *lines.values())):
-            return LastBuild(spec, manifest, lines)
+        spec, *named = json.loads(read_regular(_file(directory), MOST_BYTES))
+        inputs, files, lines = named
+        if all(isinstance(text, str) for text in (spec, *(part for each in named for part in each.items()))):
+            return LastBuild(spec, inputs, files, lines)
     return None
 
 

@@ -225,16 +225,13 @@ class Toolchain(Record):
 
 
 class Inputs(Record):
-    """What the bundle was made from: names are the last part of the path, hashes SHA-256 of the bytes.
+    """What the bundle was made from, but for the text of the spec and rows: those change where nothing else does."""
 
-    That of the spec is over what it says, which comments, layout and the order of keys do not change.
-    """
-
-    spec: str
-    spec_sha256: str
-    files: dict[str, str]
+    spec: str  # the last part of its path
     compiler: str  # version
     compiler_sha256: str  # of the compiler's own code, templates and schemas
+    spec_sha256: str = later("")  # the first two releases had the hashes of the spec and of the files that it names
+    files: dict[str, str] = later_of(dict)
 
 
 class Manifest(Record):
@@ -261,7 +258,7 @@ class Manifest(Record):
     max_overhead: int
     toolchain: Toolchain
     inputs: Inputs
-    files: dict[str, str] = field(default_factory=dict)  # every other file of the bundle -> SHA-256
+    files: dict[str, str] = field(default_factory=dict)  # C, headers and object -> SHA-256; data: `data_hashes`
     flows: tuple[str, ...] = ()  # what the table of flows keeps of a packet: members in their order, and stacks
     cgroup: str = ""  # where sockets are managed: a path in the cgroup2 hierarchy that begins with `/`, or host.NAME
     cgroups: tuple[Cgroup, ...] = ()

@@ -12,13 +12,15 @@ from typing import Any
 
 from . import format_version, requirements
 from .diagnostics import DiagnosedError, Diagnostic, Exit, Place
-from .manifest import FORMAT_VERSION, Inputs, Manifest
+from .manifest import FORMAT_VERSION, Manifest
 from .manifest_bounds import check_bounds
 from .regular_file import read_regular
 from .structured import MalformedError, structured
 
 _RELEASE = re.compile(r"[0-9][0-9a-z.+]{0,31}")
 _REBUILD = "build the bundle again with `encap-compile`"
+# As the first two releases wrote them, so that the identity of a bundle is the same in every release.
+_NO_INPUTS = {"spec": "", "spec_sha256": "", "files": {}, "compiler": "", "compiler_sha256": ""}
 
 
 def identity(manifest: Manifest, code: Mapping[str, bytes]) -> str:
@@ -34,7 +36,7 @@ def identity_of_document(document: Mapping[str, Any], code: Mapping[str, bytes])
     digest = sha256()
     for name in sorted(code):
         digest.update(f"{name}\0{len(code[name])}\0".encode() + code[name])
-    bare = {**document, "identity": "", "inputs": _plain(Inputs("", "", {}, "", "")), "files": {}}
+    bare = {**document, "identity": "", "inputs": _NO_INPUTS, "files": {}}
     digest.update(_text(bare).encode(errors="surrogatepass"))
     return digest.hexdigest()
 

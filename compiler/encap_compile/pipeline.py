@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
@@ -22,15 +22,14 @@ if TYPE_CHECKING:
 
 
 class Compiled(NamedTuple):
-    """A bundle in memory, with the warnings met on the way. `lines` are the spec's, see `positions`."""
+    """A bundle in memory, with the warnings met on the way, and from what it was built."""
 
     manifest: manifest.Manifest
     files: dict[str, bytes]
     warnings: tuple[Diagnostic, ...] = ()
     unchanged: bool = False
     changes: tuple[bundle.Change, ...] = ()
-    lines: dict[str, str] = {}  # noqa: RUF012 - never written to
-    spec_sha256: str = ""
+    built: last_build.LastBuild = last_build.NOTHING
 
 
 def check_spec(path: str) -> tuple[Spec, Lowered, dict[str, bytes], Findings]:
@@ -124,16 +123,17 @@ def compile_spec(path: str, out: Path, clang: str = "", write: bool = True, anew
         return up_to_date
     with _inputs_stay():
         spec, lowered, data, findings = check_spec(path)
+        named = _named_files(spec)
     complete, files = _build(spec, lowered, data, clang)
-    made = Compiled(complete, files, tuple(findings.warnings), False, (), positions(spec), spec.sha256)
+    built = last_build.LastBuild(spec.sha256, named, _hashes(files), positions(spec))
+    made = Compiled(complete, files, tuple(findings.warnings), False, (), built)
     return made._replace(changes=tuple(write_bundle(made, out / spec.name))) if write else made
 
 
 def write_bundle(made: Compiled, directory: Path) -> list[bundle.Change]:
     """Write what differs. Raises DiagnosedError T107."""
     changes = bundle.write(directory, made.files)
-    written = sha256(made.files[bundle.MANIFEST]).hexdigest()
-    last_build.save(directory, last_build.LastBuild(made.spec_sha256, written, made.lines))
+    last_build.save(directory, made.built)
     return changes
 
 
@@ -146,15 +146,14 @@ def _build(
         from .toolchain.clang import FLAGS, find_clang
         from .toolchain.clang_format import formatted
 
-        with _inputs_stay():
-            inputs = compiled_from(spec)
         found = find_clang(clang)
         code = _code(lowered, formatted(rendering.done()))
     with building(found, lowered.program.name, code) as build:
         toolchain = manifest.Toolchain("clang", build.version(), found.source, FLAGS)
+        inputs = manifest.Inputs(Path(spec.path).name, *bundle.compiler_inputs())
         described = replace(lowered.manifest, toolchain=toolchain, inputs=inputs)
-        files = {**_contract(lowered), **data}
-        return bundle.finish(described, code, {**files, f"{lowered.program.name}.bpf.o": build.built()})
+        data = {**_contract(lowered), **data}
+        return bundle.finish(described, code, build.built(), data)
 
 
 @contextmanager
@@ -169,11 +168,14 @@ def _inputs_stay() -> Iterator[None]:
         ) from None
 
 
-def compiled_from(spec: Spec) -> manifest.Inputs:
-    version, digest = bundle.compiler_inputs()
+def _named_files(spec: Spec) -> dict[str, str]:
+    """The hashes of the files that a spec names, as it names them."""
     named = [t.file for t in spec.endpoints.values() if t.file] + [s.file for s in spec.sets.values() if s.file]
-    files = {name: sha256(rows_path(spec.path, name).read_bytes()).hexdigest() for name in sorted(set(named))}
-    return manifest.Inputs(Path(spec.path).name, spec.meaning, files, version, digest)
+    return _hashes({name: rows_path(spec.path, name).read_bytes() for name in named})
+
+
+def _hashes(files: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: sha256(data).hexdigest() for name, data in files.items()}
 
 
 def _up_to_date(path: str, out: Path, clang: str) -> Compiled | None:
@@ -192,27 +194,24 @@ def _up_to_date(path: str, out: Path, clang: str) -> Compiled | None:
     built = last_build.load(directory)
     if built is None or built.spec_sha256 != sha256(text).hexdigest():
         return None
-    try:
-        described = read_regular(directory / bundle.MANIFEST)
-        old = manifest_io.loads(described.decode(), str(directory / bundle.MANIFEST))
-    except (OSError, UnicodeDecodeError, DiagnosedError):
+    files = bundle.read(directory, list(built.files))
+    if bundle.MANIFEST not in files or _hashes(files) != built.files:
         return None
-    if sha256(described).hexdigest() != built.manifest_sha256 or old.inputs.spec != Path(path).name:
+    try:
+        old = manifest_io.loads(files[bundle.MANIFEST].decode(), str(directory / bundle.MANIFEST))
+    except (UnicodeDecodeError, DiagnosedError):
+        return None
+    if old.inputs.spec != Path(path).name:
         return None
     if (old.inputs.compiler, old.inputs.compiler_sha256) != bundle.compiler_inputs() or not _same_clang(old, clang):
         return None
-    files = bundle.read(directory, list(old.files))
-    if {n: sha256(data).hexdigest() for n, data in files.items()} != old.files:
-        return None
-    if manifest_io.identity(old, manifest_io.code(old, files)) != old.identity:
-        return None
-    for file, digest in old.inputs.files.items():
+    for file, digest in built.inputs.items():
         try:
             if sha256(read_regular(rows_path(path, file), MOST_BYTES_OF_ROWS)).hexdigest() != digest:
                 return None
         except OSError:
             return None
-    return Compiled(old, files, unchanged=True, lines=built.lines)
+    return Compiled(old, files, unchanged=True, built=built)
 
 
 def _same_clang(old: manifest.Manifest, clang: str) -> bool:

@@ -326,7 +326,6 @@ class Spec(Record):
     path: str
     sha256: str  # of the file's bytes
     place: Place = dataclasses.field(compare=False)
-    meaning: str = dataclasses.field(compare=False)  # SHA-256 of the document but comments, layout, order of keys
     name_place: Place = dataclasses.field(default=NOWHERE, compare=False)
     kernel_place: Place = dataclasses.field(default=NOWHERE, compare=False)
     preset: Preset | None = dataclasses.field(default=None, compare=False)  # everything else has it in it

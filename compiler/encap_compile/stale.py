@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import unified_diff
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
 from . import bundle, manifest, manifest_io
+from .data_hashes import DATA_HASHES, read_data_hashes
 from .diagnostics import DiagnosedError
 from .pipeline import Compiled
+from .structured import MalformedError
 
 MOST_LINES = 200  # of a diff; the rest is counted
 
@@ -23,16 +26,18 @@ class Stale(NamedTuple):
 
 
 def stale_files(made: Compiled, directory: Path) -> list[Stale]:
-    """Every file of the bundle that differs. A missing object is not stale: objects are built, not committed."""
+    """Every file of the bundle that differs. What is built and not committed is not stale if it is missing: the object,
+    and the hashes of data."""
     old = _manifest(directory)
+    known = _known_hashes(old, directory)
     there = bundle.read(directory, list(made.files))
     found = []
     for name, data in made.files.items():
-        if there.get(name) == data or (name.endswith(".o") and name not in there):
+        if there.get(name) == data or ((name.endswith(".o") or name == DATA_HASHES) and name not in there):
             continue
-        why = _why(name, there.get(name), old, made.manifest)
+        why = _why(name, there.get(name), old, known, made.manifest, directory)
         found.append(Stale(str(directory / name), why, _diff(str(directory / name), there.get(name), data)))
-    for name in sorted(set(old.files if old else ()) - set(made.files)):
+    for name in sorted(set(known) - set(made.files)):
         if (directory / name).exists():
             found.append(Stale(str(directory / name), "no longer part of the bundle", ""))
     return found
@@ -45,24 +50,55 @@ def _manifest(directory: Path) -> manifest.Manifest | None:
         return None
 
 
-def _why(name: str, there: bytes | None, old: manifest.Manifest | None, new: manifest.Manifest) -> str:
+def _known_hashes(old: manifest.Manifest | None, directory: Path) -> dict[str, str]:
+    if old is None:
+        return {}
+    try:
+        return {**read_data_hashes(directory), **old.files}
+    except MalformedError:
+        return dict(old.files)
+
+
+def _why(
+    name: str,
+    there: bytes | None,
+    old: manifest.Manifest | None,
+    known: Mapping[str, str],
+    new: manifest.Manifest,
+    directory: Path,
+) -> str:
     if there is None:
         return "it is not there"
     if old is None:
         return "there is no readable manifest that says what it was made from"
-    if name in old.files and sha256(there).hexdigest() != old.files[name]:
-        return "it was edited by hand, or damaged: its hash is not the one in the manifest"
+    if name in known and sha256(there).hexdigest() != known[name]:
+        return f"it was edited by hand, or damaged: its hash is not the one in {_hashed_in(name, old)}"
+    if name == bundle.MANIFEST and not _is_whole(directory):
+        return "it was edited by hand, or damaged: its identity does not fit"
     reasons = []
-    if old.inputs.spec_sha256 != new.inputs.spec_sha256:
-        reasons.append(f"the spec {new.inputs.spec} changed")
-    reasons += [f"{file} changed" for file, digest in new.inputs.files.items() if old.inputs.files.get(file) != digest]
     if old.inputs.compiler != new.inputs.compiler:
         reasons.append(f"encap-compile {old.inputs.compiler} wrote it and this is {new.inputs.compiler}")
     elif old.inputs.compiler_sha256 != new.inputs.compiler_sha256:
         reasons.append(f"another build of encap-compile {old.inputs.compiler} wrote it")
     if old.toolchain != new.toolchain:
         reasons.append(f"it was built by clang {old.toolchain.version} and this is {new.toolchain.version}")
-    return ", ".join(reasons) or "it was edited by hand: what it was made from is the same"
+    if name in new.files or name == bundle.MANIFEST:
+        return ", ".join(reasons) or f"the spec {new.inputs.spec} changed"
+    return ", ".join(reasons) or f"the spec {new.inputs.spec} or a file that it names changed"
+
+
+def _hashed_in(name: str, old: manifest.Manifest) -> str:
+    return "the manifest" if name in old.files else DATA_HASHES
+
+
+def _is_whole(directory: Path) -> bool:
+    """Whether the manifest is one that a compiler wrote for the C that is there."""
+    try:
+        described, document = manifest_io.load_document(directory / bundle.MANIFEST)
+    except DiagnosedError:
+        return False
+    code = manifest_io.code(described, bundle.read(directory, list(described.files)))
+    return described.identity == manifest_io.identity_of_document(document, code)
 
 
 def _diff(path: str, there: bytes | None, data: bytes) -> str:

@@ -57,7 +57,7 @@ class RuleAim:
             network = (IPv4Network if size == 4 else IPv6Network)((number, length))
             inner = _with(_of_family(inner, near, f"ipv{network.version}"), rows.prefix, near.within(network))
         for name, value in zip(rows.exact, exact, strict=True):
-            if name in (*PLAIN, "dscp") or (isinstance(value, bytes) and len(value) == len(inner.source)):
+            if name in (*PLAIN, "dscp", "source", "destination"):
                 inner = _with(inner, name, value)
         return inner
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from encap_compile import ir
 from encap_compile.diagnostics import Findings
-from encap_compile.model import Facts, Frame, Machine, facts_of, host_values
+from encap_compile.inline_rows import check_inline_rows
+from encap_compile.loader.compose import NO_CGROUPS, Context
+from encap_compile.model import Facts, Frame, Machine, Socket, facts_of, host_values
 from encap_compile.pipeline import check_spec, compile_spec
 from encap_compile.rows import read_prefixes
+from encap_compile.spec import Spec
 
 from ..packets.datapath import MAC, Datapath
 from ..packets.datapath import Outcome as Ran
@@ -32,6 +35,9 @@ class Pair:
     facts: Facts
     machine: Machine
     datapath: Datapath
+    socket: Socket = field(
+        default_factory=Socket
+    )  # what the socket says that BPF_PROG_TEST_RUN gives to frames: it is this process's
 
     def run(self, hook: str, frame: Frame) -> Ran:
         run = self.datapath.egress if hook == "egress" else self.datapath.ingress
@@ -40,6 +46,7 @@ class Pair:
     def expect(self, hook: str, frame: Frame, machine: Machine | None = None) -> Ran:
         """What the model says, in the words of the program's outcome."""
         machine = machine or self.machine
+        frame = replace(frame, socket=self.socket)
         machine.now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
         outcome = machine.egress(frame) if hook == "egress" else machine.ingress(frame)
         self.steps = outcome.steps
@@ -63,21 +70,31 @@ class Pair:
         return machine
 
 
-def facts_for(datapath: Datapath, bundle: Path) -> Facts:
+def facts_for(datapath: Datapath, bundle: Path, spec: Spec) -> Facts:
+    """What the loader told the program, and the rows that are compiled in."""
     manifest = datapath.manifest
     findings = Findings()
+    fixed = {
+        t.name: check_inline_rows(spec.endpoints[t.name], t, findings)
+        for t in manifest.tables
+        if t.name not in datapath.rows
+    }
     prefixes = {s.map: read_prefixes(str(bundle / s.file), findings) for s in manifest.prefix_sets}
     assert not findings.all
-    return facts_of(manifest, host_values(manifest.host_layout, datapath.host), datapath.rows, prefixes)
+    return facts_of(manifest, host_values(manifest.host_layout, datapath.host), {**datapath.rows, **fixed}, prefixes)
 
 
 def load_pair(
-    spec: Path, out: Path, settings: tuple[str, ...] = (), more: Mapping[str, str] | None = None, mtu: int = 1500
+    spec: Path,
+    out: Path,
+    settings: tuple[str, ...] = (),
+    more: Mapping[str, str] | None = None,
+    context: Context = NO_CGROUPS,
 ) -> Pair:
     """Compile a spec and load it. `more` are rows to add: table -> CSV lines."""
-    _, lowered, _, _ = check_spec(str(spec))
+    parsed, lowered, _, _ = check_spec(str(spec))
     compile_spec(str(spec), out)
     bundle = out / lowered.program.name
-    datapath = Datapath(bundle, mtu=mtu, settings=settings, more=more)
-    facts = facts_for(datapath, bundle)
+    datapath = Datapath(bundle, settings=settings, more=more, context=context)
+    facts = facts_for(datapath, bundle, parsed)
     return Pair(lowered.program.name, lowered.program, facts, Machine(lowered.program, facts), datapath)

@@ -243,5 +243,5 @@ def _manifest(
         programs=(Hooked("encap_egress", "tc_egress", "tc"), Hooked("encap_ingress", "tc_ingress", "tc")),
         max_overhead=20,
         toolchain=Toolchain("clang", "22", "pinned", ()),
-        inputs=Inputs("spec.yaml", "0" * 64, {}, "0", "0" * 64),
+        inputs=Inputs("spec.yaml", "0", "0" * 64),
     )

@@ -384,7 +384,7 @@ def _manifest(name: str, cgroups: tuple[Cgroup, ...], cgroup: str, sockets: bool
         ),
         max_overhead=20,
         toolchain=Toolchain("clang", "22", "pinned", ()),
-        inputs=Inputs("spec.yaml", "0" * 64, {}, "0", "0" * 64),
+        inputs=Inputs("spec.yaml", "0", "0" * 64),
         cgroup=cgroup,
         cgroups=cgroups,
         cgroup_map="cgroups",

@@ -20,7 +20,6 @@ def beside_examples(folder: Path) -> Path:
 
 def artifacts(path: Path) -> dict[str, str]:
     """C, headers, contracts, data, and the manifest but for what only a build knows. Raises DiagnosedError."""
-    spec, lowered, data, _ = pipeline.check_spec(str(path))
+    _, lowered, data, _ = pipeline.check_spec(str(path))
     texts = {name: content.decode() for name, content in {**pipeline.render_code(lowered), **data}.items()}
-    described = lowered.manifest
-    return texts | {"manifest.json": manifest_io.dump(described), "inputs": str(pipeline.compiled_from(spec))}
+    return texts | {"manifest.json": manifest_io.dump(lowered.manifest)}

@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 from encap_compile import __version__
 from encap_compile.bundle import write
 from encap_compile.cli import cli
+from encap_compile.data_hashes import DATA_HASHES, read_data_hashes
 from encap_compile.diagnostics import DiagnosedError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -218,9 +219,10 @@ def whole(bundle: Path) -> None:
     from hashlib import sha256
 
     manifest = json.loads((bundle / "manifest.json").read_text())
-    for name, digest in manifest["files"].items():
+    hashed = manifest["files"] | read_data_hashes(bundle)
+    for name, digest in hashed.items():
         assert sha256((bundle / name).read_bytes()).hexdigest() == digest, name
-    assert {p.name for p in bundle.iterdir()} == {*manifest["files"], "manifest.json"}
+    assert {p.name for p in bundle.iterdir()} == {*hashed, "manifest.json", DATA_HASHES}
 
 
 def test_two_at_once(work: Path) -> None:

@@ -21,6 +21,8 @@ HEADERS = sorted((TEMPLATES / "include").glob("*.h"))
 KERNEL = {"OLDEST_KERNEL": "KERNEL(5, 19)"}
 PACKET = {"PACKET_NEEDS": "(NEED_PROTOCOL | NEED_PORTS | NEED_DSCP | NEED_FRAGMENT | NEED_DISCOVERY)"}
 CONTRACTS: dict[str, dict[str, str]] = {
+    "encap_encapsulate.h": {**PACKET, "NEXT_HOP_ROUTE": "0"},
+    "encap_fit.h": {**PACKET, "FIT_ARRIVALS": "1", "FIT_MATCHES": "1"},
     "encap_decapsulate.h": {**KERNEL, "REFUSED": "TC_ACT_SHOT"},
     "encap_fragments.h": PACKET,
     "encap_link_local.h": PACKET,
@@ -44,9 +46,9 @@ const volatile struct host host SEC(".rodata.host") = {};
 """,
     "struct counters": """
 struct counters {
-	struct counter egress_default;
+	struct counter egress_default, egress_too_big, egress_no_room, ingress_mss_kept;
 };
-static __always_inline struct counters *counters_of_this_cpu(void)
+static __always_inline __attribute__((unused)) struct counters *counters_of_this_cpu(void)
 {
 	return NULL;
 }
@@ -124,18 +126,18 @@ def test_a_bundle_has_the_headers_that_its_c_includes() -> None:
 
 # Lines of the C of each example: no more than these. They fall with everything that the library takes over.
 MOST_LINES = {
-    "gre-tenants": 1048,
-    "gue-dsr": 707,
-    "gue-edge": 1574,
-    "gwlb": 1125,
-    "ipip-sites": 952,
-    "teams": 2281,
-    "tenants-by-cgroup": 1189,
-    "two-by-row": 1454,
-    "vxlan-overlay": 1209,
-    "vxlan-return": 1409,
+    "gre-tenants": 627,
+    "gue-dsr": 227,
+    "gue-edge": 1160,
+    "gwlb": 922,
+    "ipip-sites": 516,
+    "teams": 1645,
+    "tenants-by-cgroup": 1107,
+    "two-by-row": 837,
+    "vxlan-overlay": 723,
+    "vxlan-return": 984,
 }
-MOST_LINES_TOGETHER = 12948
+MOST_LINES_TOGETHER = 8748
 
 
 def lines_of(name: str) -> list[str]:

@@ -63,7 +63,7 @@ def test_every_function_and_map_is_used(name: str) -> None:
     """Inline functions escape the compiler's own warning. The library's headers may be who uses them."""
     text = (ROOT / "build" / name / f"{name}.bpf.c").read_text()
     functions = re.findall(r"^static __always_inline [\w *]*?(\w+)\(", text, re.MULTILINE)
-    assert len(functions) > 5
+    assert len(functions) > 2
     structs = re.findall(r"^struct (\w+) \{", text, re.MULTILINE)
     maps = re.findall(r"^\} (\w+) SEC\(\"\.maps\"\)", text, re.MULTILINE)
     constants = re.findall(r"^#define (\w+)", text, re.MULTILINE)

@@ -99,7 +99,7 @@ class Built(Record):
         from ..summary import summary, written
 
         begun = time.perf_counter()
-        described, lines = self._made.manifest, self._made.lines
+        described, lines = self._made.manifest, self._made.built.lines
         changes = [] if self.unchanged else write_bundle(self._made, self.directory)
         seconds = self.seconds + time.perf_counter() - begun
         text = f"{summary(described, lines)}\n{written(described, str(self.directory), changes, seconds)}"

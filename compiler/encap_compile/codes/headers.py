@@ -187,6 +187,14 @@ together are at most as long as the header can say: 252 bytes in Geneve.
         "an address of the other family",
         """The type says IPv4 and the address is IPv6, or the reverse. Type `ip` takes both.""",
     ),
+    "E429": Explained(
+        "several fields for the outer destination",
+        """The family of a row's outer destination decides whether its outermost header is IPv4 or IPv6. In a table
+with several encapsulations that may be of either family it is read from one field, which all of them name.
+
+    endpoints:
+      exits: {fields: {address: ip, key: u32}, encapsulation: [gre, ipip]}   # both go to endpoint.address""",
+    ),
     "W426": Explained(
         "a group address as the inner destination",
         """The inner frame goes to a broadcast or multicast MAC address. A receiver takes it, but not as a packet

@@ -50,11 +50,3 @@ class Node:
         if self.kind == "array":
             return [node.plain() for node in self.value]
         return self.value
-
-    def meaning(self) -> Any:
-        """The same for what is the same document to every reader: without its order of keys, and as numbers are."""
-        if self.kind == "object":
-            return {key: self.value[key].meaning() for key in sorted(self.value)}
-        if self.kind == "array":
-            return [node.meaning() for node in self.value]
-        return [self.kind, self.value]

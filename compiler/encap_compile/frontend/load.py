@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -43,16 +42,11 @@ def parse_spec(data: bytes, path: str) -> Spec:
     findings.stop_on_errors()
     expanded, preset = _expanded(root, findings)
     findings.stop_on_errors()
-    spec = build_spec(expanded, path, sha256(data).hexdigest(), _meaning(expanded), findings)
+    spec = build_spec(expanded, path, sha256(data).hexdigest(), findings)
     # A parameter may stand in several places of a preset's spec: what is wrong with it is said once.
     findings.all[:] = dict.fromkeys(findings.all)
     findings.stop_on_errors()
     return replace(spec, warnings=tuple(findings.warnings), preset=preset)
-
-
-def _meaning(root: Node) -> str:
-    """A hash that comments, blank lines, another layout and another order of keys do not change."""
-    return sha256(json.dumps(root.meaning(), separators=(",", ":")).encode()).hexdigest()
 
 
 def _expanded(root: Node, findings: Findings) -> tuple[Node, Preset | None]:

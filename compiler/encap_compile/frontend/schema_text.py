@@ -58,7 +58,10 @@ TEXT: dict[str, str] = {
         "A CSV file with the rows, relative to the spec and in its folder or below. Its first line names the "
         "columns, in any order."
     ),
-    "table.capacity": "The most rows that the map can hold. Needed with `file`; inline rows count themselves.",
+    "table.capacity": (
+        "The most rows that the map can hold. Needed with `file`; without it inline rows have room for the next power "
+        "of two, at least 16."
+    ),
     "table.fixed": (
         "Compile the rows into the program: at most 64, and a change of a row is then a change of the program."
     ),

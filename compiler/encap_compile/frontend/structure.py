@@ -34,7 +34,7 @@ from .structure_values import build_options, build_value, cgroup_path
 OLDEST_KERNEL = (5, 10)
 
 
-def build_spec(root: Node, path: str, sha256: str, meaning: str, findings: Findings) -> Spec:
+def build_spec(root: Node, path: str, sha256: str, findings: Findings) -> Spec:
     """The spec. After errors (E2, E3, E4, N9 in `findings`) parts of it are missing, and it must not be used."""
     sets = _sets(root, path, findings)
     kernel_node = root.get("kernel")
@@ -62,7 +62,6 @@ def build_spec(root: Node, path: str, sha256: str, meaning: str, findings: Findi
         mtu=_mtu(root),
         path=path,
         sha256=sha256,
-        meaning=meaning,
         place=root.start,
         name_place=root.value["name"].place,
         kernel_place=kernel_node.place if kernel_node else root.start,

@@ -14,6 +14,7 @@ from .schema_parts import KEY_WORDS
 from .schema_words import later
 
 OWN_COLUMNS = ("name", "encapsulation")
+LEAST_ROOM = 16  # rows
 LATER_COLUMNS = ("priority", "weight", "state")
 
 
@@ -52,12 +53,17 @@ def build_table(name: str, node: Node, place: Place, spec_path: str, findings: F
         encapsulations=tuple(_once(encapsulation, findings)) if encapsulation else (),
         rows=rows,
         file=named_file(file_node, spec_path, findings) if file_node else None,
-        capacity=capacity.value if capacity else max(1, len(rows)),
+        capacity=capacity.value if capacity else len(rows) if fixed and fixed.value else _room_for(len(rows)),
         fixed=bool(fixed and fixed.value),
         shape=_shape(shape) if shape else Shape(),
         place=place,
         places=MappingProxyType(places),
     )
+
+
+def _room_for(rows: int) -> int:
+    """A power of two, so that one more row is one more row, and seldom another map and other programs."""
+    return max(LEAST_ROOM, 1 << max(rows - 1, 0).bit_length())
 
 
 def _once(node: Node, findings: Findings) -> list[str]:

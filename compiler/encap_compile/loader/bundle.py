@@ -6,16 +6,19 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from ..data_hashes import DATA_HASHES, read_data_hashes
 from ..diagnostics import DiagnosedError, Diagnostic, Exit, Place
 from ..kernel.hooks.base import Point
 from ..manifest import Manifest, PrefixSet, Table
 from ..manifest_io import code, identity_of_document, load_document
+from ..record import Record
 from ..regular_file import MOST_BYTES_OF_ROWS, read_regular
+from ..structured import MalformedError
 from .hostfile import RowsEntry
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # also a file name in bpffs, which refuses dots
@@ -23,8 +26,7 @@ ROWS_OPTION = "--rows"  # who named a file of rows
 _REBUILD = "build it again with `encap-compile` (it may have been interrupted), or take the files as they were reviewed"
 
 
-@dataclass(frozen=True)
-class Bundle:
+class Bundle(Record):
     """`object` is NAME.bpf.o as it was hashed; `rows` names files given with --rows instead of the bundle's own.
 
     `host_rows` are those that the host file names; --rows takes precedence.
@@ -82,9 +84,9 @@ def open_bundle(directory: Path, rows: Mapping[str, Path] | None = None) -> Bund
     object_name = f"{manifest.name}.bpf.o"
     for name in (object_name, *(t.file for t in manifest.tables if t.file), *(s.file for s in manifest.prefix_sets)):
         if name not in manifest.files:
-            found.append(
-                Diagnostic("B306", f"{name} is not in the manifest, so nothing vouches for it", place, _REBUILD)
-            )
+            where = f"the manifest nor in {DATA_HASHES}" if name != object_name else "the manifest"
+            word = "neither in" if name != object_name else "not in"
+            found.append(Diagnostic("B306", f"{name} is {word} {where}, so nothing vouches for it", place, _REBUILD))
     tables = {t.name: t for t in manifest.tables if t.file}
     for name in rows:
         if name not in tables:
@@ -110,7 +112,7 @@ def _load(directory: Path) -> tuple[Manifest, dict[str, Any]]:
         there, is_folder = os.path.lexists(directory), directory.is_dir()
         if path.exists() or (there and not is_folder):
             manifest, document = load_document(path)
-            return _named(manifest, path), document
+            return _with_data(_named(manifest, path), directory), document
     except (OSError, ValueError) as error:  # a name that no file can have
         reason = error.strerror if isinstance(error, OSError) else "no file can have this name"
         raise DiagnosedError([Diagnostic("B301", f"no bundle can be there: {reason}", Place(str(directory)))]) from None
@@ -126,6 +128,16 @@ def _load(directory: Path) -> tuple[Manifest, dict[str, Any]]:
         words = f"half a bundle: {' and '.join(parts)} without a manifest.json"
         fix = "`encap-compile` was interrupted, or a copy was: run it again, or copy the whole directory"
     raise DiagnosedError([Diagnostic("B301", words, Place(str(directory)), fix)], Exit.SPEC)
+
+
+def _with_data(manifest: Manifest, directory: Path) -> Manifest:
+    """The same with the hashes of its data among those of its files. Raises DiagnosedError (B302)."""
+    try:
+        data = read_data_hashes(directory)
+    except MalformedError as error:
+        words = f"malformed: {error}"
+        raise DiagnosedError([Diagnostic("B302", words, Place(str(directory / DATA_HASHES)), _REBUILD)]) from None
+    return replace(manifest, files={**data, **manifest.files})
 
 
 def _named(manifest: Manifest, path: Path) -> Manifest:

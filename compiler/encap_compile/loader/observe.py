@@ -12,6 +12,7 @@ from ..kernel.errors import KernelError, NotFoundError
 from ..kernel.hooks.base import Hook, OnHook, Owner
 from ..kernel.hooks.choose import KINDS
 from ..kernel.pins import open_map, pins_in
+from ..record import Record
 from .layouts import HASH_LENGTH
 from .paths import Paths
 from .program_pins import describe, host_values
@@ -21,8 +22,7 @@ from .state_files import Unreadable, look
 _PIN = re.compile(rf"(?P<map>\w+)-(?P<layout>[0-9a-f]{{{HASH_LENGTH}}})-(?P<id>\d+)")
 
 
-@dataclass(frozen=True)
-class Running:
+class Running(Record):
     """A program of ours on a hook. `host` is its `struct host`, empty if it has none; `load_time` in ns since boot."""
 
     hook: Hook
@@ -34,8 +34,7 @@ class Running:
     host: bytes
 
 
-@dataclass(frozen=True)
-class PinnedMap:
+class PinnedMap(Record):
     """A pinned map. The number in its name is the kernel's id of it, which never returns."""
 
     path: Path

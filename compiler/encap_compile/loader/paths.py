@@ -8,12 +8,13 @@ each in one step, so that a run that is killed between them leaves both where th
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ..kernel.bpffs import DEFAULT
 from ..kernel.hooks.base import Owner
 from ..kernel.netns import NetworkNamespace, this_namespace
+from ..record import Record
 from .state import from_another_namespace
 from .state_files import load
 
@@ -23,8 +24,7 @@ DEFAULT_STATE = Path("/run/encap")
 OF_THE_MACHINE = "clsact_*"  # files beside the folders of bundles: which qdiscs we added
 
 
-@dataclass(frozen=True)
-class Paths:
+class Paths(Record):
     """All paths of one bundle in one network namespace.
 
     `pins_of` and `state_of` name the namespace's folder that pins and state lie in, which may be one of the first

@@ -14,7 +14,6 @@ from .owners import most_overhead as most_by_owner
 from .owners import owner_tables
 
 TCP = 6
-ARRIVALS = 8192  # connections that came in by a tunnel and have not been answered yet
 
 
 def varies(rule: EgressRule) -> bool:
@@ -84,10 +83,6 @@ def fit_constants(spec: Spec, stacks: Sequence[ir.Stack], fit: ir.Fit | None) ->
         )
         for table in tables
     ]
-    if fit and fit.remembers:
-        found.append(
-            ir.NamedConstant("ARRIVALS_MAX", str(ARRIVALS), "connections that came in and wait for their answer")
-        )
     return ir.ConstantGroup("What TCP segments leave room for.", tuple(found)) if found else None
 
 

@@ -108,7 +108,7 @@ def lower_table(
         columns=columns,
         fields=dict(table.fields),
         encapsulations=table.encapsulations,
-        family_field=next(iter(sorted(fields)), ""),
+        family_field=min(fields, key=lambda field: (table.fields[field] != "ip", field), default=""),
         stacks=tuple(manifest_stack(s) for s in own),
         key=_manifest_layout(key),
         value=_manifest_layout(value),

@@ -35,8 +35,8 @@ def _holds(
 
 def _in_ranges(condition: ir.InRanges, packet: Packet, needs: ir.PacketNeeds) -> bool:
     value = getattr(packet, condition.member)
-    if condition.member in PORTS and packet.ports_unseen:
-        return condition.unseen
+    if condition.member in PORTS and packet.ports_unseen:  # whatever they are, all of them are in the widest range
+        return condition.unseen or (0, 0xFFFF) in condition.ranges
     if condition.member == "protocol" and value == UNSEEN and condition.unseen and "ipv6" in needs.families:
         return True
     return any(first <= value <= last for first, last in condition.ranges)
