@@ -16,29 +16,20 @@
 #include "encap_flow_key.h"
 #include "encap_syn.h"
 
-/* encapsulations.gue: ipv4 / udp / gue, 32 bytes */
-#define STACK_GUE_IPV4__OVERHEAD 32 /* bytes */
-#define ENCAP_GUE__FIXED 12 /* bytes behind the outer IP header, up to gue.private */
+/* encapsulations.gue: ipv4 or ipv6 / udp / gue, 32 or 52 bytes */
+#define ENCAP_GUE__HEADERS 12 /* bytes behind the outer IP header */
+#define ENCAP_GUE__FIXED 12 /* bytes of these up to gue.private */
 #define GUE_PRIVATE_MAX 124 /* bytes */
-#define STACK_GUE_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP)
-#define STACK_GUE_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
-#define STACK_GUE_IPV4__IPV4_FRAGMENT 0x4000 /* df 1 */
-#define STACK_GUE_IPV4__IPV4_TTL 64
-#define STACK_GUE_IPV4__IPV4_PROTOCOL 17
-#define STACK_GUE_IPV4__IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
+#define ENCAP_GUE__ROOM (BPF_F_ADJ_ROOM_ENCAP_L4_UDP)
+#define ENCAP_GUE__IP_TTL 64
 #define ENCAP_GUE__UDP_DESTINATION_PORT 6080 /* encapsulations.gue.udp.destination_port */
 #define ENCAP_GUE__GUE_VARIANT_COMPARED 0xc0 /* on receive: variant */
 #define ENCAP_GUE__GUE_CONTROL_COMPARED 0x20 /* on receive: control */
-
-/* encapsulations.gue: ipv6 / udp / gue, 52 bytes */
 #define STACK_GUE_IPV6__OVERHEAD 52 /* bytes */
-#define STACK_GUE_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP)
-#define STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
-#define STACK_GUE_IPV6__IPV6_NEXT_HEADER 17
-#define STACK_GUE_IPV6__IPV6_HOP_LIMIT 64
 
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
+#define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
 
 /* What is learned, how much of it, and for how long. */
@@ -56,32 +47,8 @@ struct headers_gue {
 	struct udp_header udp;
 	struct gue_header gue;
 };
-_Static_assert(offsetof(struct headers_gue, gue) + sizeof(struct gue_header) == ENCAP_GUE__FIXED,
+_Static_assert(offsetof(struct headers_gue, gue) + sizeof(struct gue_header) == ENCAP_GUE__HEADERS,
 	"no gap between the headers");
-
-/* ipv4 / udp / gue: what stands between the Ethernet header and the inner IP packet */
-struct stack_gue_ipv4 {
-	struct ipv4_header ipv4;
-	struct udp_header udp;
-	struct gue_header gue;
-};
-_Static_assert(offsetof(struct stack_gue_ipv4, udp) == 20, "udp follows without a gap");
-_Static_assert(offsetof(struct stack_gue_ipv4, gue) == 28, "gue follows without a gap");
-_Static_assert(offsetof(struct stack_gue_ipv4, gue) + sizeof(struct gue_header) ==
-		STACK_GUE_IPV4__OVERHEAD,
-	"nothing stands behind it");
-
-/* ipv6 / udp / gue: what stands between the Ethernet header and the inner IP packet */
-struct stack_gue_ipv6 {
-	struct ipv6_header ipv6;
-	struct udp_header udp;
-	struct gue_header gue;
-};
-_Static_assert(offsetof(struct stack_gue_ipv6, udp) == 40, "udp follows without a gap");
-_Static_assert(offsetof(struct stack_gue_ipv6, gue) == 48, "gue follows without a gap");
-_Static_assert(offsetof(struct stack_gue_ipv6, gue) + sizeof(struct gue_header) ==
-		STACK_GUE_IPV6__OVERHEAD,
-	"nothing stands behind it");
 
 /*
  * Differs per machine and per device: written by the loader before the program is verified,
@@ -556,6 +523,7 @@ static __always_inline void learn_rule_from_lb(struct __sk_buff *skb, const stru
 		count(&counters->ingress_mss_kept, skb);
 }
 
+#include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
 
 /*
@@ -589,89 +557,6 @@ static __noinline bool put_gue_private(
 }
 
 /*
- * A hash of the inner flow, so that routers can spread flows over paths. The kernel's own is mixed
- * in where there is one: TCP changes it when a path seems dead.
- */
-static __always_inline __u32 flow_hash(const struct __sk_buff *skb, const struct packet *packet)
-{
-	__u32 hash = skb->hash;
-
-	if (packet->is_ipv4) {
-		hash = flow_hash_add(hash, packet->saddr.word[3]);
-		hash = flow_hash_add(hash, packet->daddr.word[3]);
-	} else {
-		for (int i = 0; i < 4; i++) {
-			hash = flow_hash_add(hash, packet->saddr.word[i]);
-			hash = flow_hash_add(hash, packet->daddr.word[i]);
-		}
-	}
-	hash = flow_hash_add(hash, packet->protocol);
-	/* Only the first fragment shows the ports; all shall take one path. */
-	if (!packet->fragment)
-		hash = flow_hash_add(
-			hash, (__u32)packet->source_port << 16 | packet->destination_port);
-	return hash;
-}
-
-/*
- * How a packet that is `overhead` bytes longer fits the device, as flags of bpf_skb_adjust_room.
- * False: it does not. FIXED_GSO keeps the size of segments. TCP's are cut smaller if they would not
- * fit; datagrams keep their boundaries.
- */
-static __always_inline bool fits(
-	const struct __sk_buff *skb, const struct packet *packet, __u32 overhead, __u64 *flags)
-{
-	__u32 transport = packet->transport & TRANSPORT_MASK;
-	const __u8 *data_offset = packet_data(skb) + transport + TCP_DATA_OFFSET;
-	__u32 headers = transport - ETH_HLEN;
-
-	*flags = BPF_F_ADJ_ROOM_FIXED_GSO;
-	if (!skb->gso_size)
-		return packet->length + overhead <= host.mtu;
-	if (!transport)
-		return false;
-	if (packet->protocol != IPPROTO_TCP)
-		return headers + UDP_HLEN + skb->gso_size + overhead <= host.mtu;
-	if ((void *)(data_offset + 1) > packet_end(skb))
-		return false;
-	headers += (*data_offset >> 4) * 4;
-	if (headers + skb->gso_size > host.mtu)
-		return false; /* shrinking by the overhead would not do */
-	if (headers + skb->gso_size + overhead > host.mtu)
-		*flags = 0;
-	return true;
-}
-
-/* For the rule that chose the packet. */
-static __always_inline void count_chosen(
-	struct counters *counters, const struct packet *packet, __u32 segments)
-{
-	__u32 offset = packet->chosen;
-	struct counter *counter;
-
-	if (offset > sizeof(*counters) - sizeof(*counter)) /* for the verifier */
-		return;
-	counter = (void *)counters + offset;
-	counter->packets += segments;
-	counter->bytes += packet->length;
-}
-
-/*
- * A 16-bit length of what may be longer before segmentation: then zero, as the kernel writes it
- * (BIG TCP, 5.19).
- */
-static __always_inline __be16 length_field(__u32 length)
-{
-	return length > 0xffff ? 0 : bpf_htons(length);
-}
-
-/* Whether the loader had an address to write here. */
-static __always_inline bool is_given(const volatile struct ipv6_address *address)
-{
-	return address->word[0] | address->word[1] | address->word[2] | address->word[3];
-}
-
-/*
  * Whether this host has the addresses to send gue_ipv4: answers go by the other family if it has
  * not.
  */
@@ -689,263 +574,48 @@ static __always_inline bool has_addresses_of_gue_ipv6(void)
 	return is_given(&host.value_address__ipv6) && is_given(&host.value_gateway__ipv6);
 }
 
-/* encapsulations.gue: ipv4 / udp / gue, with the values that came in. */
-static __always_inline int reflect_replies__gue_ipv4__by_ipv4(struct __sk_buff *skb,
-	const struct packet *packet, const struct learned *row, struct counters *counters)
+/* encapsulations.gue: ipv4 or ipv6 / udp / gue, with the values that came in. */
+static __always_inline int reflect_replies__gue(struct __sk_buff *skb, const struct packet *packet,
+	const struct learned *row, bool over_ipv4, __u32 larger, struct counters *counters)
 {
+	const __u32 fixed = (over_ipv4 ? IPV4_HLEN : IPV6_HLEN) + ENCAP_GUE__HEADERS;
 	__u32 segments = segments_of(skb);
 	__u32 tail = row->gue_hlen * 4;
-	__u32 overhead = STACK_GUE_IPV4__OVERHEAD + tail;
 	__u32 hash = flow_hash(skb, packet);
-	struct stack_gue_ipv4 *outer;
-	__be16 *ether_type;
-	__u64 flags;
-	__u32 sum;
+	struct headers_gue *headers;
+	void *outer;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, overhead, host.mtu))
+		clamp_mss(skb, packet->transport, packet->is_ipv4, larger + tail, host.mtu))
 		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, overhead, &flags)) {
-		count(&counters->egress_too_big, skb);
+	outer = push_headers(skb, packet, fixed, tail, over_ipv4, ENCAP_GUE__ROOM, counters);
+	if (!outer)
 		return TC_ACT_SHOT;
-	}
-	if (bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, STACK_GUE_IPV4__ROOM | flags)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + STACK_GUE_IPV4__OVERHEAD > packet_end(skb)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
+	if (over_ipv4)
+		headers = write_ipv4(outer, packet->dscp << IPV4_DSCP_SHIFT | packet->ecn,
+			packet->length + fixed + tail, ENCAP_GUE__IP_TTL, IPPROTO_UDP,
+			host.value_address__ipv4, host.value_gateway__ipv4);
+	else
+		headers = write_ipv6(outer, packet->dscp << IPV4_DSCP_SHIFT | packet->ecn, 0,
+			packet->length + fixed + tail, ENCAP_GUE__IP_TTL, IPPROTO_UDP,
+			host_ipv6(&host.value_address__ipv6), host_ipv6(&host.value_gateway__ipv6));
 
-	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
-	*ether_type = bpf_htons(ETH_P_IP);
+	headers->udp.source_port = flow_port(hash);
+	headers->udp.destination_port = bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT);
+	headers->udp.length = length_field(packet->length + ENCAP_GUE__HEADERS + tail);
+	headers->udp.checksum = 0;
 
-	outer->ipv4.version_ihl = STACK_GUE_IPV4__IPV4_VERSION_IHL;
-	outer->ipv4.tos = packet->dscp << 2 | packet->ecn;
-	outer->ipv4.total_length = length_field(packet->length + overhead);
-	outer->ipv4.id = 0;
-	outer->ipv4.fragment = bpf_htons(STACK_GUE_IPV4__IPV4_FRAGMENT);
-	outer->ipv4.ttl = STACK_GUE_IPV4__IPV4_TTL;
-	outer->ipv4.protocol = STACK_GUE_IPV4__IPV4_PROTOCOL;
-	outer->ipv4.saddr = host.value_address__ipv4;
-	outer->ipv4.daddr = host.value_gateway__ipv4;
-	sum = bpf_htons(STACK_GUE_IPV4__IPV4_CHECKSUM_BASE);
-	sum += bpf_htons(outer->ipv4.tos);
-	sum += outer->ipv4.total_length;
-	sum = checksum_add_be32(sum, outer->ipv4.saddr);
-	sum = checksum_add_be32(sum, outer->ipv4.daddr);
-	outer->ipv4.checksum = checksum_fold(sum);
+	headers->gue.version_length = row->gue_hlen;
+	headers->gue.protocol = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
+	headers->gue.flags = 0;
 
-	outer->udp.source_port = flow_port(hash);
-	outer->udp.destination_port = bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT);
-	outer->udp.length =
-		length_field(packet->length + overhead - offsetof(struct stack_gue_ipv4, udp));
-	outer->udp.checksum = 0;
-
-	outer->gue.version_length = row->gue_hlen;
-	outer->gue.protocol = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	outer->gue.flags = 0;
-
-	if (!put_gue_private(skb, ETH_HLEN + STACK_GUE_IPV4__OVERHEAD, tail, row)) {
+	if (!put_gue_private(skb, ETH_HLEN + fixed, tail, row)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 
 	count_chosen(counters, packet, segments);
-	return TC_ACT_UNSPEC;
-}
-
-/* encapsulations.gue: ipv6 / udp / gue, with the values that came in. */
-static __always_inline int reflect_replies__gue_ipv4__by_ipv6(struct __sk_buff *skb,
-	const struct packet *packet, const struct learned *row, struct counters *counters)
-{
-	__u32 segments = segments_of(skb);
-	__u32 tail = row->gue_hlen * 4;
-	__u32 overhead = STACK_GUE_IPV6__OVERHEAD + tail;
-	__u32 hash = flow_hash(skb, packet);
-	struct stack_gue_ipv6 *outer;
-	__be16 *ether_type;
-	__u64 flags;
-
-	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, overhead, host.mtu))
-		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, overhead, &flags)) {
-		count(&counters->egress_too_big, skb);
-		return TC_ACT_SHOT;
-	}
-	if (bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, STACK_GUE_IPV6__ROOM | flags)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + STACK_GUE_IPV6__OVERHEAD > packet_end(skb)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-
-	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
-	*ether_type = bpf_htons(ETH_P_IPV6);
-
-	outer->ipv6.version_class_label = bpf_htonl(
-		STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL | packet->dscp << 22 | packet->ecn << 20);
-	outer->ipv6.payload_length = length_field(packet->length + overhead - sizeof(outer->ipv6));
-	outer->ipv6.next_header = STACK_GUE_IPV6__IPV6_NEXT_HEADER;
-	outer->ipv6.hop_limit = STACK_GUE_IPV6__IPV6_HOP_LIMIT;
-	outer->ipv6.saddr = host_ipv6(&host.value_address__ipv6);
-	outer->ipv6.daddr = host_ipv6(&host.value_gateway__ipv6);
-
-	outer->udp.source_port = flow_port(hash);
-	outer->udp.destination_port = bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT);
-	outer->udp.length =
-		length_field(packet->length + overhead - offsetof(struct stack_gue_ipv6, udp));
-	outer->udp.checksum = 0;
-
-	outer->gue.version_length = row->gue_hlen;
-	outer->gue.protocol = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	outer->gue.flags = 0;
-
-	if (!put_gue_private(skb, ETH_HLEN + STACK_GUE_IPV6__OVERHEAD, tail, row)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-
-	count_chosen(counters, packet, segments);
-	return TC_ACT_UNSPEC;
-}
-
-/* encapsulations.gue: ipv6 / udp / gue, with the values that came in. */
-static __always_inline int reflect_replies__gue_ipv6__by_ipv6(struct __sk_buff *skb,
-	const struct packet *packet, const struct learned *row, struct counters *counters)
-{
-	__u32 segments = segments_of(skb);
-	__u32 tail = row->gue_hlen * 4;
-	__u32 overhead = STACK_GUE_IPV6__OVERHEAD + tail;
-	__u32 hash = flow_hash(skb, packet);
-	struct stack_gue_ipv6 *outer;
-	__be16 *ether_type;
-	__u64 flags;
-
-	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, overhead, host.mtu))
-		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, overhead, &flags)) {
-		count(&counters->egress_too_big, skb);
-		return TC_ACT_SHOT;
-	}
-	if (bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, STACK_GUE_IPV6__ROOM | flags)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + STACK_GUE_IPV6__OVERHEAD > packet_end(skb)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-
-	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
-	*ether_type = bpf_htons(ETH_P_IPV6);
-
-	outer->ipv6.version_class_label = bpf_htonl(
-		STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL | packet->dscp << 22 | packet->ecn << 20);
-	outer->ipv6.payload_length = length_field(packet->length + overhead - sizeof(outer->ipv6));
-	outer->ipv6.next_header = STACK_GUE_IPV6__IPV6_NEXT_HEADER;
-	outer->ipv6.hop_limit = STACK_GUE_IPV6__IPV6_HOP_LIMIT;
-	outer->ipv6.saddr = host_ipv6(&host.value_address__ipv6);
-	outer->ipv6.daddr = host_ipv6(&host.value_gateway__ipv6);
-
-	outer->udp.source_port = flow_port(hash);
-	outer->udp.destination_port = bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT);
-	outer->udp.length =
-		length_field(packet->length + overhead - offsetof(struct stack_gue_ipv6, udp));
-	outer->udp.checksum = 0;
-
-	outer->gue.version_length = row->gue_hlen;
-	outer->gue.protocol = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	outer->gue.flags = 0;
-
-	if (!put_gue_private(skb, ETH_HLEN + STACK_GUE_IPV6__OVERHEAD, tail, row)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-
-	count_chosen(counters, packet, segments);
-	return TC_ACT_UNSPEC;
-}
-
-/* encapsulations.gue: ipv4 / udp / gue, with the values that came in. */
-static __always_inline int reflect_replies__gue_ipv6__by_ipv4(struct __sk_buff *skb,
-	const struct packet *packet, const struct learned *row, struct counters *counters)
-{
-	__u32 segments = segments_of(skb);
-	__u32 tail = row->gue_hlen * 4;
-	__u32 overhead = STACK_GUE_IPV4__OVERHEAD + tail;
-	__u32 hash = flow_hash(skb, packet);
-	struct stack_gue_ipv4 *outer;
-	__be16 *ether_type;
-	__u64 flags;
-	__u32 sum;
-
-	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, STACK_GUE_IPV6__OVERHEAD + tail,
-			host.mtu))
-		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, overhead, &flags)) {
-		count(&counters->egress_too_big, skb);
-		return TC_ACT_SHOT;
-	}
-	if (bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, STACK_GUE_IPV4__ROOM | flags)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + STACK_GUE_IPV4__OVERHEAD > packet_end(skb)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-
-	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
-	*ether_type = bpf_htons(ETH_P_IP);
-
-	outer->ipv4.version_ihl = STACK_GUE_IPV4__IPV4_VERSION_IHL;
-	outer->ipv4.tos = packet->dscp << 2 | packet->ecn;
-	outer->ipv4.total_length = length_field(packet->length + overhead);
-	outer->ipv4.id = 0;
-	outer->ipv4.fragment = bpf_htons(STACK_GUE_IPV4__IPV4_FRAGMENT);
-	outer->ipv4.ttl = STACK_GUE_IPV4__IPV4_TTL;
-	outer->ipv4.protocol = STACK_GUE_IPV4__IPV4_PROTOCOL;
-	outer->ipv4.saddr = host.value_address__ipv4;
-	outer->ipv4.daddr = host.value_gateway__ipv4;
-	sum = bpf_htons(STACK_GUE_IPV4__IPV4_CHECKSUM_BASE);
-	sum += bpf_htons(outer->ipv4.tos);
-	sum += outer->ipv4.total_length;
-	sum = checksum_add_be32(sum, outer->ipv4.saddr);
-	sum = checksum_add_be32(sum, outer->ipv4.daddr);
-	outer->ipv4.checksum = checksum_fold(sum);
-
-	outer->udp.source_port = flow_port(hash);
-	outer->udp.destination_port = bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT);
-	outer->udp.length =
-		length_field(packet->length + overhead - offsetof(struct stack_gue_ipv4, udp));
-	outer->udp.checksum = 0;
-
-	outer->gue.version_length = row->gue_hlen;
-	outer->gue.protocol = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	outer->gue.flags = 0;
-
-	if (!put_gue_private(skb, ETH_HLEN + STACK_GUE_IPV4__OVERHEAD, tail, row)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-
-	count_chosen(counters, packet, segments);
-	return TC_ACT_UNSPEC;
+	return transmit(skb);
 }
 
 /* What was learned says in which layout it came. */
@@ -955,12 +625,16 @@ static __always_inline int reflect_replies(struct __sk_buff *skb, const struct p
 	switch (row->stack) {
 	case STACK_GUE_IPV4:
 		if (has_addresses_of_gue_ipv4())
-			return reflect_replies__gue_ipv4__by_ipv4(skb, packet, row, counters);
-		return reflect_replies__gue_ipv4__by_ipv6(skb, packet, row, counters);
+			return reflect_replies__gue(
+				skb, packet, row, true, IPV4_HLEN + ENCAP_GUE__HEADERS, counters);
+		return reflect_replies__gue(
+			skb, packet, row, false, IPV6_HLEN + ENCAP_GUE__HEADERS, counters);
 	case STACK_GUE_IPV6:
 		if (has_addresses_of_gue_ipv6())
-			return reflect_replies__gue_ipv6__by_ipv6(skb, packet, row, counters);
-		return reflect_replies__gue_ipv6__by_ipv4(skb, packet, row, counters);
+			return reflect_replies__gue(
+				skb, packet, row, false, IPV6_HLEN + ENCAP_GUE__HEADERS, counters);
+		return reflect_replies__gue(
+			skb, packet, row, true, STACK_GUE_IPV6__OVERHEAD, counters);
 	}
 	count(&counters->egress_unknown_stack, skb);
 	return TC_ACT_SHOT;

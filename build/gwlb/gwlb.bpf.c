@@ -17,8 +17,8 @@
 #include "encap_syn.h"
 
 /* encapsulations.gwlb: ipv4 / udp / geneve, 68 bytes */
-#define STACK_GWLB_IPV4__OVERHEAD 68 /* bytes */
-#define ENCAP_GWLB__FIXED 16 /* bytes behind the outer IP header, up to geneve.options */
+#define ENCAP_GWLB__HEADERS 48 /* bytes behind the outer IP header */
+#define ENCAP_GWLB__FIXED 16 /* bytes of these up to geneve.options */
 #define GENEVE_OPTIONS_MAX 252 /* bytes */
 #define GENEVE_OPTION_LENGTH 0x1f /* in an option's head: how many words follow it */
 #define GENEVE_OPTION_CRITICAL 0x8000 /* in an option's head: who does not know it must refuse it */
@@ -28,12 +28,8 @@
 #define ENCAP_GWLB__OPTION__ATTACHMENT 0x01080202
 /* class 0x0108, type 0x03, 4 bytes, encapsulations.gwlb.geneve.options.cookie */
 #define ENCAP_GWLB__OPTION__COOKIE 0x01080301
-#define STACK_GWLB_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP)
-#define STACK_GWLB_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
-#define STACK_GWLB_IPV4__IPV4_FRAGMENT 0x4000 /* df 1 */
-#define STACK_GWLB_IPV4__IPV4_TTL 64
-#define STACK_GWLB_IPV4__IPV4_PROTOCOL 17
-#define STACK_GWLB_IPV4__IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
+#define ENCAP_GWLB__ROOM (BPF_F_ADJ_ROOM_ENCAP_L4_UDP)
+#define ENCAP_GWLB__IP_TTL 64
 #define ENCAP_GWLB__UDP_DESTINATION_PORT 6081 /* encapsulations.gwlb.udp.destination_port */
 #define ENCAP_GWLB__GENEVE_VERSION_LENGTH 0x08 /* option_length 8 */
 #define ENCAP_GWLB__GENEVE_VERSION_COMPARED 0xc0 /* on receive: version */
@@ -41,6 +37,7 @@
 
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
+#define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
 
 /* What is learned, how much of it, and for how long. */
@@ -69,21 +66,8 @@ struct headers_gwlb {
 	struct options_gwlb options;
 };
 _Static_assert(
-	offsetof(struct headers_gwlb, geneve) + sizeof(struct geneve_header) == ENCAP_GWLB__FIXED,
+	offsetof(struct headers_gwlb, options) + sizeof(struct options_gwlb) == ENCAP_GWLB__HEADERS,
 	"no gap between the headers");
-
-/* ipv4 / udp / geneve: what stands between the Ethernet header and the inner IP packet */
-struct stack_gwlb_ipv4 {
-	struct ipv4_header ipv4;
-	struct udp_header udp;
-	struct geneve_header geneve;
-	struct options_gwlb options;
-};
-_Static_assert(offsetof(struct stack_gwlb_ipv4, udp) == 20, "udp follows without a gap");
-_Static_assert(offsetof(struct stack_gwlb_ipv4, geneve) == 28, "geneve follows without a gap");
-_Static_assert(offsetof(struct stack_gwlb_ipv4, options) + sizeof(struct options_gwlb) ==
-		STACK_GWLB_IPV4__OVERHEAD,
-	"nothing stands behind it");
 
 /*
  * Differs per machine and per device: written by the loader before the program is verified,
@@ -524,6 +508,7 @@ static __always_inline void learn_rule_inspect(struct __sk_buff *skb, const stru
 		count(&counters->ingress_mss_kept, skb);
 }
 
+#include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
 
 /*
@@ -615,128 +600,44 @@ static __noinline __u32 options_gwlb__read(const struct __sk_buff *skb, __u32 of
 	return 0;
 }
 
-/*
- * How a packet that is `overhead` bytes longer fits the device, as flags of bpf_skb_adjust_room.
- * False: it does not. FIXED_GSO keeps the size of segments. TCP's are cut smaller if they would not
- * fit; datagrams keep their boundaries.
- */
-static __always_inline bool fits(
-	const struct __sk_buff *skb, const struct packet *packet, __u32 overhead, __u64 *flags)
-{
-	__u32 transport = packet->transport & TRANSPORT_MASK;
-	const __u8 *data_offset = packet_data(skb) + transport + TCP_DATA_OFFSET;
-	__u32 headers = transport - ETH_HLEN;
-
-	*flags = BPF_F_ADJ_ROOM_FIXED_GSO;
-	if (!skb->gso_size)
-		return packet->length + overhead <= host.mtu;
-	if (!transport)
-		return false;
-	if (packet->protocol != IPPROTO_TCP)
-		return headers + UDP_HLEN + skb->gso_size + overhead <= host.mtu;
-	if ((void *)(data_offset + 1) > packet_end(skb))
-		return false;
-	headers += (*data_offset >> 4) * 4;
-	if (headers + skb->gso_size > host.mtu)
-		return false; /* shrinking by the overhead would not do */
-	if (headers + skb->gso_size + overhead > host.mtu)
-		*flags = 0;
-	return true;
-}
-
-/* For the rule that chose the packet. */
-static __always_inline void count_chosen(
-	struct counters *counters, const struct packet *packet, __u32 segments)
-{
-	__u32 offset = packet->chosen;
-	struct counter *counter;
-
-	if (offset > sizeof(*counters) - sizeof(*counter)) /* for the verifier */
-		return;
-	counter = (void *)counters + offset;
-	counter->packets += segments;
-	counter->bytes += packet->length;
-}
-
-/*
- * A 16-bit length of what may be longer before segmentation: then zero, as the kernel writes it
- * (BIG TCP, 5.19).
- */
-static __always_inline __be16 length_field(__u32 length)
-{
-	return length > 0xffff ? 0 : bpf_htons(length);
-}
-
 /* encapsulations.gwlb: ipv4 / udp / geneve, with the values that came in. */
-static __always_inline int reflect_back__gwlb_ipv4(struct __sk_buff *skb,
-	const struct packet *packet, const struct learned *row, struct counters *counters)
+static __always_inline int reflect_back__gwlb(struct __sk_buff *skb, const struct packet *packet,
+	const struct learned *row, struct counters *counters)
 {
+	const __u32 fixed = IPV4_HLEN + ENCAP_GWLB__HEADERS;
 	__u32 segments = segments_of(skb);
-	struct stack_gwlb_ipv4 *outer;
-	__be16 *ether_type;
-	__u64 flags;
-	__u32 sum;
+	struct headers_gwlb *headers;
+	void *outer;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, STACK_GWLB_IPV4__OVERHEAD,
-			host.mtu))
+		clamp_mss(skb, packet->transport, packet->is_ipv4, fixed, host.mtu))
 		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, STACK_GWLB_IPV4__OVERHEAD, &flags)) {
-		count(&counters->egress_too_big, skb);
+	outer = push_headers(skb, packet, fixed, 0, true, ENCAP_GWLB__ROOM, counters);
+	if (!outer)
 		return TC_ACT_SHOT;
-	}
-	if (bpf_skb_adjust_room(skb, STACK_GWLB_IPV4__OVERHEAD, BPF_ADJ_ROOM_MAC,
-		    STACK_GWLB_IPV4__ROOM | flags)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + STACK_GWLB_IPV4__OVERHEAD > packet_end(skb)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
+	headers = write_ipv4(outer, packet->ecn, packet->length + fixed, ENCAP_GWLB__IP_TTL,
+		IPPROTO_UDP, host.value_address, row->ip_source.word[3]);
 
-	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
-	*ether_type = bpf_htons(ETH_P_IP);
+	headers->udp.source_port = bpf_htons(row->udp_source_port);
+	headers->udp.destination_port = bpf_htons(ENCAP_GWLB__UDP_DESTINATION_PORT);
+	headers->udp.length = length_field(packet->length + ENCAP_GWLB__HEADERS);
+	headers->udp.checksum = 0;
 
-	outer->ipv4.version_ihl = STACK_GWLB_IPV4__IPV4_VERSION_IHL;
-	outer->ipv4.tos = packet->ecn;
-	outer->ipv4.total_length = length_field(packet->length + STACK_GWLB_IPV4__OVERHEAD);
-	outer->ipv4.id = 0;
-	outer->ipv4.fragment = bpf_htons(STACK_GWLB_IPV4__IPV4_FRAGMENT);
-	outer->ipv4.ttl = STACK_GWLB_IPV4__IPV4_TTL;
-	outer->ipv4.protocol = STACK_GWLB_IPV4__IPV4_PROTOCOL;
-	outer->ipv4.saddr = host.value_address;
-	outer->ipv4.daddr = row->ip_source.word[3];
-	sum = bpf_htons(STACK_GWLB_IPV4__IPV4_CHECKSUM_BASE);
-	sum += bpf_htons(outer->ipv4.tos);
-	sum += outer->ipv4.total_length;
-	sum = checksum_add_be32(sum, outer->ipv4.saddr);
-	sum = checksum_add_be32(sum, outer->ipv4.daddr);
-	outer->ipv4.checksum = checksum_fold(sum);
-
-	outer->udp.source_port = bpf_htons(row->udp_source_port);
-	outer->udp.destination_port = bpf_htons(ENCAP_GWLB__UDP_DESTINATION_PORT);
-	outer->udp.length = length_field(
-		packet->length + STACK_GWLB_IPV4__OVERHEAD - offsetof(struct stack_gwlb_ipv4, udp));
-	outer->udp.checksum = 0;
-
-	outer->geneve.version_length = ENCAP_GWLB__GENEVE_VERSION_LENGTH;
-	outer->geneve.flags = 0;
-	outer->geneve.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
-	outer->geneve.vni = bpf_htonl(row->geneve_vni << 8);
-	outer->options.option_eni__head = bpf_htonl(ENCAP_GWLB__OPTION__ENI);
-	outer->options.option_eni[0] = row->option_geneve__eni[0];
-	outer->options.option_eni[1] = row->option_geneve__eni[1];
-	outer->options.option_attachment__head = bpf_htonl(ENCAP_GWLB__OPTION__ATTACHMENT);
-	outer->options.option_attachment[0] = row->option_geneve__attachment[0];
-	outer->options.option_attachment[1] = row->option_geneve__attachment[1];
-	outer->options.option_cookie__head = bpf_htonl(ENCAP_GWLB__OPTION__COOKIE);
-	outer->options.option_cookie[0] = row->option_geneve__cookie[0];
+	headers->geneve.version_length = ENCAP_GWLB__GENEVE_VERSION_LENGTH;
+	headers->geneve.flags = 0;
+	headers->geneve.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
+	headers->geneve.vni = bpf_htonl(row->geneve_vni << 8);
+	headers->options.option_eni__head = bpf_htonl(ENCAP_GWLB__OPTION__ENI);
+	headers->options.option_eni[0] = row->option_geneve__eni[0];
+	headers->options.option_eni[1] = row->option_geneve__eni[1];
+	headers->options.option_attachment__head = bpf_htonl(ENCAP_GWLB__OPTION__ATTACHMENT);
+	headers->options.option_attachment[0] = row->option_geneve__attachment[0];
+	headers->options.option_attachment[1] = row->option_geneve__attachment[1];
+	headers->options.option_cookie__head = bpf_htonl(ENCAP_GWLB__OPTION__COOKIE);
+	headers->options.option_cookie[0] = row->option_geneve__cookie[0];
 
 	count_chosen(counters, packet, segments);
-	return TC_ACT_UNSPEC;
+	return transmit(skb);
 }
 
 /* The rules in the order written; the first that fits decides. */
@@ -766,7 +667,7 @@ static __always_inline int apply_rules(
 	return TC_ACT_UNSPEC; /* egress.default */
 
 reflect_back:
-	return reflect_back__gwlb_ipv4(skb, packet, &flow->learned, counters);
+	return reflect_back__gwlb(skb, packet, &flow->learned, counters);
 }
 
 /* Link-local traffic, and what keeps the link alive, is not for the rules. */

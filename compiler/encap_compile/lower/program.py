@@ -162,12 +162,12 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         kernel=".".join(map(str, spec.kernel)),
         compiler=compiler,
         includes=tuple(includes),
-        rooms=rooms(owners, ingress),
+        rooms=rooms(owners, egress, ingress),
         constants=(
-            *constant_groups(in_use, frozenset(encapsulating), decapsulators, _compared(egress, decapsulators)),
+            *constant_groups(in_use, frozenset(encapsulating), decapsulators, _compared(egress, decapsulators, owners)),
             *([fitting] if fitting else []),
             *([owner_constants(spec, owners, in_use)] if owners else []),
-            *switches(spec, owners, ingress),
+            *switches(spec, owners, egress, ingress),
             *([flow_constants(spec)] if remembers else []),
         ),
         stacks=tuple(in_use),
@@ -237,10 +237,13 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     return Lowered(program, replace(described, requires=requires, needs_release=release), prefix_files, contract)
 
 
-def _compared(egress: ir.EgressProgram, decapsulators: Iterable[ir.Decapsulator]) -> frozenset[str]:
-    """The overheads that are named where the larger of two counts."""
+def _compared(
+    egress: ir.EgressProgram, decapsulators: Iterable[ir.Decapsulator], owners: ir.Owners | None
+) -> frozenset[str]:
+    """The overheads that are named: where the larger of two counts, and where a socket is told of its choice."""
     learns = [rule.learn for d in decapsulators for rule in d.rules if rule.learn]
-    return frozenset({e.larger for e in egress.encapsulators} | {n for x in learns for n in (x.larger, x.otherwise)})
+    found = {e.larger for e in egress.encapsulators} | {name for x in learns for name in (x.larger, x.otherwise)}
+    return frozenset(found | {name for t in (owners.tables if owners else ()) for _, name in t.overheads})
 
 
 def _flows(program: ir.Program) -> tuple[str, ...]:

@@ -6,10 +6,11 @@ from .. import ir
 from ..spec import Spec
 
 
-def rooms(owners: ir.Owners | None, ingress: ir.IngressProgram | None) -> tuple[str, ...]:
+def rooms(owners: ir.Owners | None, egress: ir.EgressProgram, ingress: ir.IngressProgram | None) -> tuple[str, ...]:
     """In the order of the C, each with what it gives beside the ones before it."""
     decapsulators = ingress.decapsulators if ingress else ()
     found = {
+        "encap_encapsulate.h": bool(egress.encapsulators),
         "encap_decapsulate.h": bool(decapsulators),
         "encap_vlan.h": any(d.tagged for d in decapsulators),
         "encap_socket.h": owners is not None,
@@ -21,11 +22,15 @@ def rooms(owners: ir.Owners | None, ingress: ir.IngressProgram | None) -> tuple[
     return tuple(name for name, needed in found.items() if needed)
 
 
-def switches(spec: Spec, owners: ir.Owners | None, ingress: ir.IngressProgram | None) -> tuple[ir.ConstantGroup, ...]:
+def switches(
+    spec: Spec, owners: ir.Owners | None, egress: ir.EgressProgram, ingress: ir.IngressProgram | None
+) -> tuple[ir.ConstantGroup, ...]:
     major, minor = spec.kernel
     found = []
     if owners or (ingress and ingress.decapsulators):
         found.append(ir.NamedConstant("OLDEST_KERNEL", f"KERNEL({major}, {minor})", "kernel"))
+    if egress.encapsulators:
+        found.append(_switch("NEXT_HOP_ROUTE", egress.next_hop == "route", f"egress.next_hop: {egress.next_hop}"))
     if ingress and ingress.decapsulators:
         verdict = {"drop": "TC_ACT_SHOT", "pass": "TC_ACT_UNSPEC"}[ingress.refuse]
         found.append(ir.NamedConstant("REFUSED", verdict, "ingress.refuse"))
