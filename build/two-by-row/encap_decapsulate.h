@@ -151,9 +151,9 @@ static __always_inline __u32 validate_inner(struct __sk_buff *skb, const struct 
 static __always_inline __u32 carry_ecn(
 	struct __sk_buff *skb, const struct outer *outer, const struct inner *inner, __u32 refused)
 {
-	__u8 was = inner->is_ipv4 ? inner->ipv4->tos & ECN_MASK
+	__u8 was = inner->is_ipv4 ? inner->ipv4->tos & INET_ECN_MASK
 				  : ecn_of_ipv6(inner->ipv6->version_class_label);
-	__u8 ecn = ecn_decapsulated(outer->tos & ECN_MASK, was);
+	__u8 ecn = ecn_decapsulated(outer->tos & INET_ECN_MASK, was);
 
 	if (ecn == ECN_INVALID)
 		return refused + offsetof(struct refusals, ecn);

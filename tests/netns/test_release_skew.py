@@ -11,11 +11,16 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
+from encap_compile.apply import apply
+from encap_compile.loader import first_release
+from encap_compile.loader.desired import Request
+from encap_compile.manifest_io import identity_of_document
 from tests.netns.loader_net import ATTACH, Wire, wire
 from tests.releases import NAME, SPEC, Release, releases
 from tests.support.cli import compile_spec
@@ -152,9 +157,57 @@ def test_up_back_and_up_again(net: Wire, new: str, attach: str, request: pytest.
     assert net.left() == []
 
 
-def test_this_loader_applies_bundles_of_the_release_before_and_after(net: Wire, bundle: Path, tmp_path: Path) -> None:
-    from encap_compile.manifest_io import identity_of_document
+@pytest.mark.parametrize("attach", ATTACH)
+def test_back_to_the_first_release_and_up_again(net: Wire, bundle: Path, attach: str) -> None:
+    """It looks for pins elsewhere, and begins anew beside what is there. What it has counted is added up afterwards."""
+    first = ALL[0]
+    net.apply(bundle, "--attach", attach)
+    assert net.send() == (20, 0)
+    before = counters(net.ctl("stats", NAME, "--format", "json"))
+    back = first.ctl(net, "apply", first.bundle, *SET, "--attach", attach)
+    assert back.returncode == 0 and net.send() == (20, 0)
+    more = counters(first.ctl(net, "stats", NAME, "--format", "json"))
+    now = counters(net.ctl("stats", NAME, "--format", "json"))
+    assert now["web"][0] == (40 if attach == "tcx" else 20) and more.get("web", (0, 0))[0] == (
+        0 if attach == "tcx" else 20
+    )
 
+    assert "beside what is here" in net.ctl("status", NAME, check=3).stdout
+    assert "would be joined" in net.ctl("plan", bundle, *SET, check=3).stdout
+    net.apply(bundle)
+    net.ctl("status", bundle, check=0)
+    net.ctl("plan", bundle, *SET, check=0)
+    assert net.send() == (20, 0)
+    assert counters(net.ctl("stats", NAME, "--format", "json"))["web"][0] == 60 and before["web"][0] == 20
+    first.ctl(net, "apply", first.bundle, *SET, "--attach", attach)
+    net.ctl("remove", NAME, check=0)
+    assert net.left() == [] and net.send() == (0, 20)
+
+
+@pytest.mark.parametrize("attach", ATTACH)
+@pytest.mark.parametrize("step", ["save", "take_off", "make_folders", "erase"])
+def test_killed_while_the_two_are_joined(net: Wire, bundle: Path, step: str, attach: str) -> None:
+    net.apply(bundle, "--attach", attach)
+    net.send()
+    ALL[0].ctl(net, "apply", ALL[0].bundle, *SET, "--attach", attach)
+    net.send()
+    request = Request(bundle, settings=SET[1:])
+    with net.here(), mock.patch.object(first_release, step, side_effect=KeyboardInterrupt):
+        if (step, attach) == ("take_off", "clsact"):
+            apply(request)  # no links, and so nothing to take off
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                apply(request)
+            assert net.send() == (20, 0)
+    net.apply(bundle)
+    net.ctl("status", bundle, check=0)
+    sent = 40 if (step, attach) == ("take_off", "clsact") else 60
+    assert counters(net.ctl("stats", NAME, "--format", "json"))["web"][0] == sent
+    net.ctl("remove", NAME, check=0)
+    assert net.left() == []
+
+
+def test_this_loader_applies_bundles_of_the_release_before_and_after(net: Wire, bundle: Path, tmp_path: Path) -> None:
     after = shutil.copytree(bundle, tmp_path / "after")
     manifest = json.loads((after / "manifest.json").read_text())
     manifest.update(format_version="1.99", summary=manifest["summary"], colour={"of": "wire"})

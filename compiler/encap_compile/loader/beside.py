@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from ..kernel.hooks.base import Point
 from ..kernel.pins import open_map
 from ..manifest import Layout, Manifest, Member, RuleSummary, Table
+from ..record import Record
 from .boxes import Box, Ranges, box_of, prefixes
 from .compose import Instance
 from .contents import MAPPED
@@ -26,8 +27,7 @@ ASKS = ("encapsulate", "drop", "socket", "reflect")
 Rows = Iterable[tuple[bytes, bytes]]  # key and value
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(Record):
     """An egress or connect rule with its box; `place` is a part of the spec.
 
     `exact` says that the box is all that it matches. The first release told no more than destinations: then `text` is

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from .. import ir
 from ..values import address_text
-from .names import c_name
 from .word_checks import port_layer
 
 
@@ -16,64 +15,55 @@ def constant_groups(
     decapsulators: Sequence[ir.Decapsulator],
     compared: frozenset[str],
 ) -> tuple[ir.ConstantGroup, ...]:
-    """Per stack: its overhead, its flags, every word that is fixed, and what is compared on receive.
+    """Per encapsulation: its overhead, its flags, every word that is fixed, and what is compared on receive.
 
     `compared`: overheads of stacks that are only received, but with which those of others are compared.
     """
     received = {d.stack.name: d for d in decapsulators}
-    shared = _shared([stack for stack in stacks if stack.name in encapsulating])
-    said: set[str] = set()
+    together: dict[str, list[ir.Stack]] = {}
+    for stack in stacks:
+        together.setdefault(stack.shared_name, []).append(stack)
     groups = []
-    for stack in stacks:
-        group = _group(stack, stack.name in encapsulating, received.get(stack.name), compared, shared)
-        # What the families of an encapsulation share stands with the first of them.
-        new = tuple(c for c in group.constants if c.name not in said)
-        said |= {c.name for c in new}
-        groups.append(group._replace(constants=new))
-    return tuple(groups)
+    for own in together.values():
+        found: dict[str, ir.NamedConstant] = {}
+        for stack in own:
+            for constant in _constants(stack, stack.name in encapsulating, received.get(stack.name), compared):
+                found.setdefault(constant.name, constant)
+        groups.append(ir.ConstantGroup(_title(own), tuple(found.values())))
+    return tuple(group for group in groups if group.constants)
 
 
-def _shared(stacks: Sequence[ir.Stack]) -> dict[str, str]:
-    """A value of the spec that is in words of both families, as a TTL is, has a constant of its own: place -> name."""
-    used: dict[str, set[str]] = {}
-    for stack in stacks:
-        for word in (word for layer in stack.layers for word in layer.words if word.constant):
-            for place in (p.source.place for p in word.parts if isinstance(p.source, ir.Literal) and p.source.place):
-                used.setdefault(place, set()).add(word.constant)
-    found = {}
-    for place, words in used.items():
-        if len(words) > 1:
-            _, encapsulation, header, field = place.split(".")
-            found[place] = f"ENCAP_{c_name(encapsulation)}__{header}_{field}".upper()
-    return found
+def _title(stacks: Sequence[ir.Stack]) -> str:
+    """`encapsulations.vxlan: ipv4 or ipv6 / udp / vxlan / ethernet, 50 or 70 bytes`."""
+    _, *behind = stacks[0].title.split(" / ", 1)
+    headers = " / ".join([" or ".join(s.outer_family for s in stacks), *behind])
+    return f"{stacks[0].place}: {headers}, {' or '.join(str(s.overhead) for s in stacks)} bytes"
 
 
-def _group(
-    stack: ir.Stack,
-    encapsulates: bool,
-    received: ir.Decapsulator | None,
-    compared: frozenset[str],
-    shared: Mapping[str, str],
-) -> ir.ConstantGroup:
+def _constants(
+    stack: ir.Stack, encapsulates: bool, received: ir.Decapsulator | None, compared: frozenset[str]
+) -> list[ir.NamedConstant]:
     constants = []
-    if encapsulates or stack.overhead_constant in compared:
+    if stack.overhead_constant in compared:
         constants.append(ir.NamedConstant(stack.overhead_constant, str(stack.overhead), "bytes"))
-    if received and stack.layers[1:]:
-        behind = f"bytes behind the outer IP header{f', up to {stack.tail.received}' if stack.tail else ''}"
-        size = stack.tail.fixed if stack.tail else stack.overhead
-        constants.append(ir.NamedConstant(stack.fixed_constant, str(size - stack.outer_size), behind))
+    if stack.layers[1:]:
+        size, behind = stack.overhead - stack.outer_size, "bytes behind the outer IP header"
+        constants.append(ir.NamedConstant(stack.headers_constant, str(size), behind))
+    if stack.tail and received:
+        size, behind = stack.tail.fixed - stack.outer_size, f"bytes of these up to {stack.tail.received}"
+        constants.append(ir.NamedConstant(stack.fixed_constant, str(size), behind))
     if stack.tail is not None and (received or stack.tail.options is None):
         constants.append(ir.NamedConstant(f"{stack.tail.member}_MAX".upper(), str(stack.tail.most), "bytes"))
     constants += _options(stack, received is not None)
-    if encapsulates:
-        flags = " | ".join(stack.room_flags)
-        constants.append(ir.NamedConstant(f"{stack.constant}__ROOM", f"({flags})", ""))
+    if encapsulates and stack.room_flags[1:]:
+        flags = " | ".join(stack.room_flags[1:])
+        constants.append(ir.NamedConstant(f"{stack.shared_constant}__ROOM", f"({flags})", ""))
+    constants += _outer(stack) if encapsulates else []
     for layer in stack.layers:
         for word in layer.words:
-            if word.constant and (encapsulates or _is_port(stack, layer, word)):
-                constants += _shared_constants(word, shared)
-                constants.append(_constant(word, shared))
-        if layer.checksum_base and encapsulates:
+            if word.constant and (encapsulates or _is_port(stack, layer, word) or (received and word.name == "saddr")):
+                constants.append(_constant(word))
+        if layer.checksum_base and encapsulates and layer is not stack.layers[0]:
             constants.append(_checksum_base(layer))
     for check in received.checks if received else ():
         if check.layer == stack.layers[0].member:
@@ -83,10 +73,24 @@ def _group(
             constants.append(
                 ir.NamedConstant(check.mask_constant, f"{check.mask:#0{digits}x}", f"on receive: {check.fields}")
             )
-        if check.constant and check.bits <= 32 and isinstance(check.expected, ir.Literal):
+        own = next(w for x in stack.layers if x.member == check.layer for w in x.words if w.name == check.word)
+        if check.constant == own.constant and check.constant and not encapsulates:
+            constants.append(_constant(own))
+        elif check.constant and check.bits <= 32 and isinstance(check.expected, ir.Literal):
             said = "" if check.mask_constant else f"on receive: {check.fields}"
             constants.append(ir.NamedConstant(check.constant, f"{check.expected.value:#0{digits}x}", said))
-    return ir.ConstantGroup(f"{stack.place}: {stack.title}, {stack.overhead} bytes", tuple(constants))
+    return constants
+
+
+def _outer(stack: ir.Stack) -> list[ir.NamedConstant]:
+    """Fields of the outermost header within a word, where the spec says what they are."""
+    parts = {p.name: p.source for w in stack.layers[0].words for p in w.parts}
+    found = []
+    for name in ("dscp", "flow_label"):
+        source = parts.get(name)
+        if isinstance(source, ir.Literal) and source.value:
+            found.append(ir.NamedConstant(stack.outer_constant(name), str(source.value), source.place))
+    return found
 
 
 def _options(stack: ir.Stack, received: bool) -> list[ir.NamedConstant]:
@@ -123,15 +127,7 @@ def _is_port(stack: ir.Stack, layer: ir.Layer, word: ir.WordLayout) -> bool:
     return layer is port_layer(stack) and word.name == "destination_port"
 
 
-def _shared_constants(word: ir.WordLayout, shared: Mapping[str, str]) -> list[ir.NamedConstant]:
-    return [
-        ir.NamedConstant(shared[p.source.place], str(p.source.value), p.source.place)
-        for p in word.parts
-        if isinstance(p.source, ir.Literal) and p.source.place in shared
-    ]
-
-
-def _constant(word: ir.WordLayout, shared: Mapping[str, str]) -> ir.NamedConstant:
+def _constant(word: ir.WordLayout) -> ir.NamedConstant:
     """What the spec says is told apart from what the protocol fixes, so that its value stands in one place."""
     value = fixed = 0
     said = []
@@ -140,18 +136,15 @@ def _constant(word: ir.WordLayout, shared: Mapping[str, str]) -> ir.NamedConstan
         if not isinstance(part.source, ir.Literal):
             continue
         value |= part.source.value << part.shift
-        if part.source.place in shared:
-            from_spec.append((shared[part.source.place], part.shift))
-        elif part.source.place:
-            from_spec.append((f"{part.source.value}U" if part.shift else str(part.source.value), part.shift))
+        if part.source.place:
+            from_spec.append(f"({part.source.value}U << {part.shift})" if part.shift else str(part.source.value))
             said.append(part.source.place)
         else:
             fixed |= part.source.value << part.shift
             if len(word.parts) > 1 and part.source.value:
                 said.append(f"{part.name} {part.source.value}")
-    if from_spec and (len(word.parts) > 1 or from_spec[0][0] in shared.values()) and word.bits <= 32:
-        terms = [f"{fixed:#x}"] if fixed else []
-        terms += [f"({text} << {shift})" if shift else text for text, shift in from_spec]
+    if from_spec and len(word.parts) > 1 and word.bits <= 32:
+        terms = [*([f"{fixed:#x}"] if fixed else []), *from_spec]
         text = terms[0] if len(terms) == 1 else f"({' | '.join(terms)})"
         return ir.NamedConstant(word.constant, text, ", ".join(said))
     if word.bits == 128:
