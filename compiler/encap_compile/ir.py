@@ -691,10 +691,15 @@ class IngressRule(NamedTuple):
 
 
 class FlowTable(NamedTuple):
-    """The table of flows. `members` are what any of the `rules` keeps; without rules, it holds owners alone."""
+    """The table of flows. `members` are what any of the `rules` learns; without rules, it holds facts of sockets alone.
+
+    A bucket holds `ways` flows. A connection that is only being opened is kept for `opening` ns.
+    """
 
     members: tuple[StructMember, ...]
     rules: tuple[IngressRule, ...]
+    ways: int
+    opening: int
 
 
 class Identifier(NamedTuple):

@@ -152,6 +152,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         includes.append("encap_flow_key.h")
     if clamps_mss:
         includes.append("encap_syn.h")
+    learned_by = (r for rs in replies(spec, in_use).values() for r in rs)
+    flows = flow_table(ingress, learned_by) if remembers else None
     fitting = fit_constants(spec, in_use, fit)
     decapsulators = ingress.decapsulators if ingress else ()
     program = ir.Program(
@@ -162,12 +164,12 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         kernel=".".join(map(str, spec.kernel)),
         compiler=compiler,
         includes=tuple(includes),
-        rooms=rooms(owners, egress, ingress),
+        rooms=rooms(flows, owners, egress, ingress),
         constants=(
             *constant_groups(in_use, frozenset(encapsulating), decapsulators, _compared(egress, decapsulators, owners)),
             *([fitting] if fitting else []),
             *([owner_constants(spec, owners, in_use)] if owners else []),
-            *switches(spec, owners, egress, ingress),
+            *switches(spec, flows, owners, egress, ingress, visible),
             *([flow_constants(spec)] if remembers else []),
         ),
         stacks=tuple(in_use),
@@ -179,7 +181,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         packet=packet,
         egress=egress,
         ingress=ingress,
-        flows=flow_table(ingress, (r for rs in replies(spec, in_use).values() for r in rs)) if remembers else None,
+        flows=flows,
         owners=owners,
         clamps=clamps_mss,
         fit=fit,
