@@ -14,31 +14,19 @@
 #include "encap_ecn.h"
 #include "encap_syn.h"
 
-/* encapsulations.gre: ipv4 / gre, 28 bytes */
-#define STACK_GRE_IPV4__OVERHEAD 28 /* bytes */
+/* encapsulations.gre: ipv4 or ipv6 / gre, 28 or 48 bytes */
 #define ENCAP_GRE__HEADERS 8 /* bytes behind the outer IP header */
-#define STACK_GRE_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
-#define STACK_GRE_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
-#define STACK_GRE_IPV4__IPV4_FRAGMENT 0x4000 /* df 1 */
-#define STACK_GRE_IPV4__IPV4_TTL 64
-#define STACK_GRE_IPV4__IPV4_PROTOCOL 47
-#define STACK_GRE_IPV4__IPV4_CHECKSUM_BASE 0xc52f /* sum of the constant words above */
+#define ENCAP_GRE__ROOM (BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
+#define ENCAP_GRE__IP_TTL 64
 #define ENCAP_GRE__GRE_FLAGS_VERSION 0x2000 /* key_present 1 */
 #define ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED 0xfc07 /* on receive: all but reserved1 */
-#define ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED 0x2000
-
-/* encapsulations.gre: ipv6 / gre, 48 bytes */
-#define STACK_GRE_IPV6__OVERHEAD 48 /* bytes */
-#define STACK_GRE_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
-#define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
-#define STACK_GRE_IPV6__IPV6_NEXT_HEADER 47
-#define STACK_GRE_IPV6__IPV6_HOP_LIMIT 64
 
 /* What TCP segments leave room for. */
 #define OVERHEAD_TENANTS 48 /* bytes, of rows of tenants */
 
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
+#define NEXT_HOP_ROUTE 1 /* egress.next_hop: route */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
@@ -52,26 +40,6 @@ struct headers_gre {
 _Static_assert(
 	offsetof(struct headers_gre, gre) + sizeof(struct gre_key_header) == ENCAP_GRE__HEADERS,
 	"no gap between the headers");
-
-/* ipv4 / gre: what stands between the Ethernet header and the inner IP packet */
-struct stack_gre_ipv4 {
-	struct ipv4_header ipv4;
-	struct gre_key_header gre;
-};
-_Static_assert(offsetof(struct stack_gre_ipv4, gre) == 20, "gre follows without a gap");
-_Static_assert(offsetof(struct stack_gre_ipv4, gre) + sizeof(struct gre_key_header) ==
-		STACK_GRE_IPV4__OVERHEAD,
-	"nothing stands behind it");
-
-/* ipv6 / gre: what stands between the Ethernet header and the inner IP packet */
-struct stack_gre_ipv6 {
-	struct ipv6_header ipv6;
-	struct gre_key_header gre;
-};
-_Static_assert(offsetof(struct stack_gre_ipv6, gre) == 40, "gre follows without a gap");
-_Static_assert(offsetof(struct stack_gre_ipv6, gre) + sizeof(struct gre_key_header) ==
-		STACK_GRE_IPV6__OVERHEAD,
-	"nothing stands behind it");
 
 /*
  * Differs per machine and per device: written by the loader before the program is verified,
@@ -287,182 +255,39 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 	return overhead;
 }
 
+#include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
 
-/*
- * How a packet that is `overhead` bytes longer fits the device, as flags of bpf_skb_adjust_room.
- * False: it does not. FIXED_GSO keeps the size of segments. TCP's are cut smaller if they would not
- * fit; datagrams keep their boundaries.
- */
-static __always_inline bool fits(
-	const struct __sk_buff *skb, const struct packet *packet, __u32 overhead, __u64 *flags)
+/* encapsulations.gre: ipv4 or ipv6 / gre, with the values of a row of tenants. */
+static __always_inline int encapsulate_tenants__gre(struct __sk_buff *skb,
+	const struct packet *packet, const struct row_tenants *row, bool over_ipv4,
+	struct counters *counters)
 {
-	__u32 transport = packet->transport & TRANSPORT_MASK;
-	const __u8 *data_offset = packet_data(skb) + transport + TCP_DATA_OFFSET;
-	__u32 headers = transport - ETH_HLEN;
-
-	*flags = BPF_F_ADJ_ROOM_FIXED_GSO;
-	if (!skb->gso_size)
-		return packet->length + overhead <= host.mtu;
-	if (!transport)
-		return false;
-	if (packet->protocol != IPPROTO_TCP)
-		return headers + UDP_HLEN + skb->gso_size + overhead <= host.mtu;
-	if ((void *)(data_offset + 1) > packet_end(skb))
-		return false;
-	headers += (*data_offset >> 4) * 4;
-	if (headers + skb->gso_size > host.mtu)
-		return false; /* shrinking by the overhead would not do */
-	if (headers + skb->gso_size + overhead > host.mtu)
-		*flags = 0;
-	return true;
-}
-
-/* For the rule that chose the packet. */
-static __always_inline void count_chosen(
-	struct counters *counters, const struct packet *packet, __u32 segments)
-{
-	__u32 offset = packet->chosen;
-	struct counter *counter;
-
-	if (offset > sizeof(*counters) - sizeof(*counter)) /* for the verifier */
-		return;
-	counter = (void *)counters + offset;
-	counter->packets += segments;
-	counter->bytes += packet->length;
-}
-
-/*
- * A 16-bit length of what may be longer before segmentation: then zero, as the kernel writes it
- * (BIG TCP, 5.19).
- */
-static __always_inline __be16 length_field(__u32 length)
-{
-	return length > 0xffff ? 0 : bpf_htons(length);
-}
-
-/* encapsulations.gre: ipv4 / gre, with the values of a row of tenants. */
-static __always_inline int encapsulate_tenants__gre_ipv4(struct __sk_buff *skb,
-	const struct packet *packet, const struct row_tenants *row, struct counters *counters)
-{
+	const __u32 fixed = (over_ipv4 ? IPV4_HLEN : IPV6_HLEN) + ENCAP_GRE__HEADERS;
 	__u32 segments = segments_of(skb);
-	struct stack_gre_ipv4 *outer;
-	__be16 *ether_type;
-	__u64 flags;
-	__u32 sum;
+	struct headers_gre *headers;
+	void *outer;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
 		clamp_mss(skb, packet->transport, packet->is_ipv4, OVERHEAD_TENANTS, host.mtu))
 		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, STACK_GRE_IPV4__OVERHEAD, &flags)) {
-		count(&counters->egress_too_big, skb);
+	outer = push_headers(skb, packet, fixed, 0, over_ipv4, ENCAP_GRE__ROOM, counters);
+	if (!outer)
 		return TC_ACT_SHOT;
-	}
-	if (bpf_skb_adjust_room(skb, STACK_GRE_IPV4__OVERHEAD, BPF_ADJ_ROOM_MAC,
-		    STACK_GRE_IPV4__ROOM | flags)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + STACK_GRE_IPV4__OVERHEAD > packet_end(skb)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
+	if (over_ipv4)
+		headers = write_ipv4(outer, packet->ecn, packet->length + fixed, ENCAP_GRE__IP_TTL,
+			IPPROTO_GRE, host.value_address__ipv4, row->field_gateway.word[3]);
+	else
+		headers = write_ipv6(outer, packet->ecn, 0, packet->length + fixed,
+			ENCAP_GRE__IP_TTL, IPPROTO_GRE, host_ipv6(&host.value_address__ipv6),
+			to_ipv6(&row->field_gateway));
 
-	/*
-	 * bpf_redirect_neigh loses frames to a multicast or broadcast MAC. It replaces the MAC, so
-	 * any unicast one will do.
-	 */
-	*(__u8 *)((void *)outer - ETH_HLEN) &= ~MAC_GROUP;
-
-	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
-	*ether_type = bpf_htons(ETH_P_IP);
-
-	outer->ipv4.version_ihl = STACK_GRE_IPV4__IPV4_VERSION_IHL;
-	outer->ipv4.tos = packet->ecn;
-	outer->ipv4.total_length = length_field(packet->length + STACK_GRE_IPV4__OVERHEAD);
-	outer->ipv4.id = 0;
-	outer->ipv4.fragment = bpf_htons(STACK_GRE_IPV4__IPV4_FRAGMENT);
-	outer->ipv4.ttl = STACK_GRE_IPV4__IPV4_TTL;
-	outer->ipv4.protocol = STACK_GRE_IPV4__IPV4_PROTOCOL;
-	outer->ipv4.saddr = host.value_address__ipv4;
-	outer->ipv4.daddr = row->field_gateway.word[3];
-	sum = bpf_htons(STACK_GRE_IPV4__IPV4_CHECKSUM_BASE);
-	sum += bpf_htons(outer->ipv4.tos);
-	sum += outer->ipv4.total_length;
-	sum = checksum_add_be32(sum, outer->ipv4.saddr);
-	sum = checksum_add_be32(sum, outer->ipv4.daddr);
-	outer->ipv4.checksum = checksum_fold(sum);
-
-	outer->gre.flags_version = bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION);
-	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
-	outer->gre.key = bpf_htonl(row->field_key);
+	headers->gre.flags_version = bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION);
+	headers->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
+	headers->gre.key = bpf_htonl(row->field_key);
 
 	count_chosen(counters, packet, segments);
-	/*
-	 * To the outer destination's own neighbour; the packet meets this hook again there, and
-	 * passes as ours.
-	 */
-	return bpf_redirect_neigh(skb->ifindex, NULL, 0, 0);
-}
-
-/* encapsulations.gre: ipv6 / gre, with the values of a row of tenants. */
-static __always_inline int encapsulate_tenants__gre_ipv6(struct __sk_buff *skb,
-	const struct packet *packet, const struct row_tenants *row, struct counters *counters)
-{
-	__u32 segments = segments_of(skb);
-	struct stack_gre_ipv6 *outer;
-	__be16 *ether_type;
-	__u64 flags;
-
-	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, OVERHEAD_TENANTS, host.mtu))
-		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, STACK_GRE_IPV6__OVERHEAD, &flags)) {
-		count(&counters->egress_too_big, skb);
-		return TC_ACT_SHOT;
-	}
-	if (bpf_skb_adjust_room(skb, STACK_GRE_IPV6__OVERHEAD, BPF_ADJ_ROOM_MAC,
-		    STACK_GRE_IPV6__ROOM | flags)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + STACK_GRE_IPV6__OVERHEAD > packet_end(skb)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-
-	/*
-	 * bpf_redirect_neigh loses frames to a multicast or broadcast MAC. It replaces the MAC, so
-	 * any unicast one will do.
-	 */
-	*(__u8 *)((void *)outer - ETH_HLEN) &= ~MAC_GROUP;
-
-	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
-	*ether_type = bpf_htons(ETH_P_IPV6);
-
-	outer->ipv6.version_class_label =
-		bpf_htonl(STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
-	outer->ipv6.payload_length =
-		length_field(packet->length + STACK_GRE_IPV6__OVERHEAD - sizeof(outer->ipv6));
-	outer->ipv6.next_header = STACK_GRE_IPV6__IPV6_NEXT_HEADER;
-	outer->ipv6.hop_limit = STACK_GRE_IPV6__IPV6_HOP_LIMIT;
-	outer->ipv6.saddr = host_ipv6(&host.value_address__ipv6);
-	outer->ipv6.daddr = to_ipv6(&row->field_gateway);
-
-	outer->gre.flags_version = bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION);
-	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
-	outer->gre.key = bpf_htonl(row->field_key);
-
-	count_chosen(counters, packet, segments);
-	/*
-	 * To the outer destination's own neighbour; the packet meets this hook again there, and
-	 * passes as ours.
-	 */
-	return bpf_redirect_neigh(skb->ifindex, NULL, 0, 0);
+	return transmit(skb);
 }
 
 /* Each row says which layout it takes. */
@@ -471,9 +296,9 @@ static __always_inline int encapsulate_tenants(struct __sk_buff *skb, const stru
 {
 	switch (row->stack) {
 	case STACK_GRE_IPV4:
-		return encapsulate_tenants__gre_ipv4(skb, packet, row, counters);
+		return encapsulate_tenants__gre(skb, packet, row, true, counters);
 	case STACK_GRE_IPV6:
-		return encapsulate_tenants__gre_ipv6(skb, packet, row, counters);
+		return encapsulate_tenants__gre(skb, packet, row, false, counters);
 	}
 	count(&counters->egress_unknown_stack, skb);
 	return TC_ACT_SHOT;
@@ -578,7 +403,7 @@ static __always_inline int decapsulate_gre(
 	if (wrong)
 		return refuse(skb, wrong);
 	if ((headers->gre.flags_version & bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED)) !=
-		bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED))
+		bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION))
 		return refuse(skb, COUNTER(refused_gre__gre_flags));
 	inner.overhead = outer->length + ENCAP_GRE__HEADERS;
 	wrong = validate_inner(skb, outer, 0, bpf_ntohs(headers->gre.protocol), ETH_P_IP,

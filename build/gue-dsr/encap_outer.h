@@ -123,9 +123,7 @@ static __always_inline bool read_outer(struct __sk_buff *skb, __u32 seen, struct
 	default:
 		return false;
 	}
-	/*
-	 * An address of the packet that may be one of two is a number to the verifier: read anew.
-	 */
+	/* An address that may be one of two is a number to the verifier: read anew. */
 	barrier();
 	forget_value(outer->frag_off);
 	for (int i = 0; i < 3; i++)

@@ -14,14 +14,13 @@
 #include "encap_ecn.h"
 #include "encap_syn.h"
 
-/* encapsulations.gue: ipv4 / udp / gue, 32 bytes */
-#define ENCAP_GUE__FIXED 12 /* bytes behind the outer IP header, up to gue.private */
+/* encapsulations.gue: ipv4 or ipv6 / udp / gue, 32 or 52 bytes */
+#define ENCAP_GUE__HEADERS 12 /* bytes behind the outer IP header */
+#define ENCAP_GUE__FIXED 12 /* bytes of these up to gue.private */
 #define GUE_PRIVATE_MAX 124 /* bytes */
 #define ENCAP_GUE__UDP_DESTINATION_PORT 6080 /* encapsulations.gue.udp.destination_port */
 #define ENCAP_GUE__GUE_VARIANT_COMPARED 0xc0 /* on receive: variant */
 #define ENCAP_GUE__GUE_CONTROL_COMPARED 0x20 /* on receive: control */
-
-/* encapsulations.gue: ipv6 / udp / gue, 52 bytes */
 
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
@@ -32,7 +31,7 @@ struct headers_gue {
 	struct udp_header udp;
 	struct gue_header gue;
 };
-_Static_assert(offsetof(struct headers_gue, gue) + sizeof(struct gue_header) == ENCAP_GUE__FIXED,
+_Static_assert(offsetof(struct headers_gue, gue) + sizeof(struct gue_header) == ENCAP_GUE__HEADERS,
 	"no gap between the headers");
 
 /*

@@ -16,34 +16,26 @@
 #include "encap_flow_key.h"
 #include "encap_syn.h"
 
-/* encapsulations.gue: ipv4 / udp / gue, 32 bytes */
-#define STACK_GUE_IPV4__OVERHEAD 32 /* bytes */
-#define ENCAP_GUE__FIXED 12 /* bytes behind the outer IP header, up to gue.private */
+/* encapsulations.gue: ipv4 or ipv6 / udp / gue, 32 or 52 bytes */
+#define ENCAP_GUE__HEADERS 12 /* bytes behind the outer IP header */
+#define ENCAP_GUE__FIXED 12 /* bytes of these up to gue.private */
 #define GUE_PRIVATE_MAX 124 /* bytes */
-#define STACK_GUE_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP)
-#define STACK_GUE_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
-#define STACK_GUE_IPV4__IPV4_FRAGMENT 0x4000 /* df 1 */
-#define STACK_GUE_IPV4__IPV4_TTL 64
-#define STACK_GUE_IPV4__IPV4_PROTOCOL 17
-#define STACK_GUE_IPV4__IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
+#define ENCAP_GUE__ROOM (BPF_F_ADJ_ROOM_ENCAP_L4_UDP)
+#define ENCAP_GUE__IP_TTL 64
 #define ENCAP_GUE__UDP_DESTINATION_PORT 6080 /* encapsulations.gue.udp.destination_port */
 #define ENCAP_GUE__GUE_VARIANT_COMPARED 0xc0 /* on receive: variant */
 #define ENCAP_GUE__GUE_CONTROL_COMPARED 0x20 /* on receive: control */
-
-/* encapsulations.gue: ipv6 / udp / gue, 52 bytes */
 #define STACK_GUE_IPV6__OVERHEAD 52 /* bytes */
-#define STACK_GUE_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP)
-#define STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
-#define STACK_GUE_IPV6__IPV6_NEXT_HEADER 17
-#define STACK_GUE_IPV6__IPV6_HOP_LIMIT 64
 
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
+#define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
+#define SOCKET_FACTS 0
+#define FLOWS_LEARN (FOR_REPLIES)
 
 /* What is learned, how much of it, and for how long. */
 #define FLOW_BUCKETS 25000 /* for 200000 flows */
-#define FLOW_WAYS 16 /* flows of a bucket */
 #define LEARN_FROM_LB 0x7de58b8a /* FNV-1a of the rule's name, ingress.rules.from-lb.learn */
 #define IDLE_LEARN_FROM_LB 350000000000ULL /* ns: 350 s, ingress.rules.from-lb.learn */
 
@@ -56,32 +48,8 @@ struct headers_gue {
 	struct udp_header udp;
 	struct gue_header gue;
 };
-_Static_assert(offsetof(struct headers_gue, gue) + sizeof(struct gue_header) == ENCAP_GUE__FIXED,
+_Static_assert(offsetof(struct headers_gue, gue) + sizeof(struct gue_header) == ENCAP_GUE__HEADERS,
 	"no gap between the headers");
-
-/* ipv4 / udp / gue: what stands between the Ethernet header and the inner IP packet */
-struct stack_gue_ipv4 {
-	struct ipv4_header ipv4;
-	struct udp_header udp;
-	struct gue_header gue;
-};
-_Static_assert(offsetof(struct stack_gue_ipv4, udp) == 20, "udp follows without a gap");
-_Static_assert(offsetof(struct stack_gue_ipv4, gue) == 28, "gue follows without a gap");
-_Static_assert(offsetof(struct stack_gue_ipv4, gue) + sizeof(struct gue_header) ==
-		STACK_GUE_IPV4__OVERHEAD,
-	"nothing stands behind it");
-
-/* ipv6 / udp / gue: what stands between the Ethernet header and the inner IP packet */
-struct stack_gue_ipv6 {
-	struct ipv6_header ipv6;
-	struct udp_header udp;
-	struct gue_header gue;
-};
-_Static_assert(offsetof(struct stack_gue_ipv6, udp) == 40, "udp follows without a gap");
-_Static_assert(offsetof(struct stack_gue_ipv6, gue) == 48, "gue follows without a gap");
-_Static_assert(offsetof(struct stack_gue_ipv6, gue) + sizeof(struct gue_header) ==
-		STACK_GUE_IPV6__OVERHEAD,
-	"nothing stands behind it");
 
 /*
  * Differs per machine and per device: written by the loader before the program is verified,
@@ -132,12 +100,7 @@ struct counters {
 	struct counter ingress_mss_kept;
 	/* rule from-lb: decapsulated (ingress.rules.from-lb) */
 	struct counter ingress_rule_from_lb;
-	struct counter flows_learned; /* a flow that was not known: learned */
-	/* a known flow that came in with other headers: learned anew */
-	struct counter flows_changed;
-	/* other headers, by a TCP segment that does not fit its connection: not learned */
-	struct counter flows_disbelieved;
-	struct counter flows_evicted; /* a flow that was not idle yet gave way to another */
+	struct flow_outcomes flows;
 	struct refusals refused_gue;
 	struct counter refused_gue__gue_variant; /* gue: wrong gue variant: dropped */
 	struct counter refused_gue__gue_control; /* gue: wrong gue control: dropped */
@@ -207,356 +170,20 @@ struct learned {
 	__u8 pad[3];
 };
 
-#define LEARNED_WORDS (sizeof(struct learned) / sizeof(__u32))
+#include "encap_encapsulate.h"
+#include "encap_decapsulate.h"
+#include "encap_learned.h"
 
-struct flow {
-	__u64 expires; /* CLOCK_MONOTONIC, ns; 0: never used */
-	struct flow_key key;
-	struct learned learned;
-};
-
-/*
- * A bucket of flows. `tag` tells most of them apart without reading them. A hash map of the kernel
- * would not do: one that is full refuses, and the LRU kind gives up flows that are in use without
- * saying so.
- */
-struct flow_bucket {
-	struct bpf_spin_lock lock;
-	/*
-	 * scratch of who holds the lock: the verifier does not follow what is in a map, and so
-	 * walks on once
-	 */
-	__u32 way;
-	__u32 tag[FLOW_WAYS];
-	struct flow flow[FLOW_WAYS];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, FLOW_BUCKETS);
-	__type(key, __u32);
-	__type(value, struct flow_bucket);
-} flow_table SEC(".maps");
-
-static __always_inline struct flow_bucket *flow_bucket(__u32 hash)
-{
-	__u32 index = (__u64)hash * FLOW_BUCKETS >> 32;
-
-	return bpf_map_lookup_elem(&flow_table, &index);
-}
-
-/* The flow of the packet at hand, put together here because the stack is too small for it. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct flow);
-} flow_scratch SEC(".maps");
-
-static __always_inline struct flow *flow_at_hand(void)
-{
-	__u32 only = 0;
-
-	return bpf_map_lookup_elem(&flow_scratch, &only);
-}
-
-/* Whether a bucket has a flow; `way` then says where. The caller holds the lock. */
-static __always_inline bool has_flow(
-	struct flow_bucket *bucket, __u32 tag, const struct flow_key *key)
-{
-	for (__u32 i = 0; i < FLOW_WAYS; i++) {
-		if (bucket->tag[i] == tag &&
-			same_words(&bucket->flow[i].key, key, FLOW_KEY_WORDS)) {
-			bucket->way = i;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Let `way` say which flow becomes idle first. The caller holds the lock. */
-static __always_inline void find_oldest(struct flow_bucket *bucket)
-{
-	bucket->way = 0;
-	for (__u32 i = 1; i < FLOW_WAYS; i++) {
-		if (bucket->flow[i].expires < bucket->flow[bucket->way % FLOW_WAYS].expires)
-			bucket->way = i;
-	}
-}
-
-/*
- * What follows is global, not static: then the verifier walks each function once, whoever calls it
- * (5.6). It knows no pointer of a caller but the context there, so each finds the packet and its
- * flow for itself.
- */
-
-/*
- * What `rule` has learned for the flow at hand, if it is not idle yet. Finding it keeps it from
- * becoming idle.
- */
-__noinline int find_flow(__u32 rule, __u64 idle)
-{
-	struct flow *wanted = flow_at_hand();
-	__u64 now = bpf_ktime_get_ns();
-	struct flow_bucket *bucket;
-	bool found = false;
-	struct flow *flow;
-	__u32 hash;
-
-	if (!wanted)
-		return false;
-	hash = flow_key_hash(&wanted->key, host.flow_seed);
-	bucket = flow_bucket(hash);
-	if (!bucket)
-		return false;
-	bpf_spin_lock(&bucket->lock);
-	if (has_flow(bucket, hash, &wanted->key)) {
-		flow = &bucket->flow[bucket->way % FLOW_WAYS];
-		found = flow->expires > now && flow->learned.rule == rule;
-		wanted->learned = flow->learned;
-		if (found)
-			flow->expires = now + idle;
-	}
-	bpf_spin_unlock(&bucket->lock);
-	return found;
-}
-
-/*
- * Remember the flow at hand. In a full bucket the one that would become idle first gives way, which
- * is counted if it had not been idle yet: its next packet goes to the rules that follow. False: the
- * flow is known with other headers, and may not be changed.
- */
-__noinline int learn_flow(struct __sk_buff *skb, __u64 idle, bool may_change)
-{
-	struct counters *counters = counters_of_this_cpu();
-	const struct flow *seen = flow_at_hand();
-	bool known, was_idle, same, done;
-	__u64 now = bpf_ktime_get_ns();
-	struct flow_bucket *bucket;
-	struct flow *flow;
-	__u32 hash;
-
-	if (!seen || !counters)
-		return true;
-	hash = flow_key_hash(&seen->key, host.flow_seed);
-	bucket = flow_bucket(hash);
-	if (!bucket)
-		return true;
-	bpf_spin_lock(&bucket->lock);
-	known = has_flow(bucket, hash, &seen->key);
-	if (!known)
-		find_oldest(bucket);
-	flow = &bucket->flow[bucket->way % FLOW_WAYS];
-	was_idle = flow->expires <= now;
-	same = same_words(&flow->learned, &seen->learned, LEARNED_WORDS);
-	done = !known || was_idle || same || may_change;
-	if (done) {
-		bucket->tag[bucket->way % FLOW_WAYS] = hash;
-		flow->key = seen->key;
-		flow->learned = seen->learned;
-		flow->expires = now + idle;
-	}
-	bpf_spin_unlock(&bucket->lock);
-	if (!done)
-		return false;
-	if (was_idle)
-		count(&counters->flows_learned, skb);
-	else if (!known)
-		count(&counters->flows_evicted, skb);
-	else if (!same)
-		count(&counters->flows_changed, skb);
-	return true;
-}
-
-/*
- * The flow of the packet that an ICMP error quotes, as its answers would show it. False: it cannot
- * be read.
- */
-static __always_inline bool quoted_flow(
-	const struct __sk_buff *skb, __u32 offset, bool is_ipv4, struct flow_key *key)
-{
-	const struct ipv4_header *ipv4 = packet_data(skb) + offset;
-	const struct ipv6_header *ipv6 = packet_data(skb) + offset;
-	const struct icmp_header *icmp;
-	const __be16 *ports;
-
-	if (is_ipv4) {
-		if ((void *)(ipv4 + 1) > packet_end(skb) ||
-			ipv4->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET))
-			return false;
-		key->saddr = mapped_ipv4(ipv4->daddr);
-		key->daddr = mapped_ipv4(ipv4->saddr);
-		key->protocol = ipv4->protocol;
-		offset += (ipv4->version_ihl & 0x0f) * 4;
-	} else {
-		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return false;
-		key->saddr = from_ipv6(&ipv6->daddr);
-		key->daddr = from_ipv6(&ipv6->saddr);
-		key->protocol = ipv6->next_header;
-		offset += sizeof(*ipv6);
-	}
-	ports = packet_data(skb) + offset;
-	icmp = packet_data(skb) + offset;
-	switch (key->protocol) {
-	case IPPROTO_TCP:
-	case IPPROTO_UDP:
-	case IPPROTO_SCTP:
-		if ((void *)(ports + 2) > packet_end(skb))
-			return false;
-		key->source_port = ports[1];
-		key->destination_port = ports[0];
-		return true;
-	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6:
-		if ((void *)(icmp + 1) > packet_end(skb) ||
-			!is_icmp_echo(key->protocol, icmp->type))
-			return false;
-		key->source_port = icmp->id;
-		key->destination_port = icmp->id;
-		return true;
-	}
-	return true;
-}
-
-/*
- * Find out to which flow the packet belongs. An ICMP error belongs to the flow of the packet that
- * it quotes, if `quoted` asks for that. False: the packet does not show it.
- */
-__noinline int find_key(struct __sk_buff *skb, bool quoted)
-{
-	const struct packet *packet = current_packet();
-	struct flow *flow = flow_at_hand();
-	const struct icmp_header *icmp;
-	struct flow_key *key;
-	__u32 transport;
-
-	if (!packet || !flow)
-		return false;
-	transport = packet->transport & TRANSPORT_MASK;
-	key = &flow->key;
-	*key = (struct flow_key){
-		.mark = skb->mark,
-		.saddr = packet->saddr,
-		.daddr = packet->daddr,
-		.source_port = packet->source_port,
-		.destination_port = packet->destination_port,
-		.protocol = packet->protocol,
-	};
-	if (packet->ports_unseen || !packet->transport) {
-		if (!packet->fragment)
-			return false;
-		key->source_port = packet->fragment_id;
-		key->destination_port = packet->fragment_id >> 16;
-		/* which protocol, only the first fragment tells for sure */
-		key->protocol = FLOW_FRAGMENT;
-		return true;
-	}
-	if (packet->protocol != IPPROTO_ICMP && packet->protocol != IPPROTO_ICMPV6)
-		return true;
-	linearize(skb, transport + sizeof(*icmp) + IPV4_HLEN_MAX + sizeof(*icmp));
-	icmp = packet_data(skb) + transport;
-	if ((void *)(icmp + 1) > packet_end(skb))
-		return false;
-	if (is_icmp_echo(packet->protocol, icmp->type)) {
-		key->source_port = icmp->id;
-		key->destination_port = icmp->id;
-		return true;
-	}
-	return quoted && is_icmp_error(packet->protocol, icmp->type) &&
-		quoted_flow(skb, transport + sizeof(*icmp), packet->protocol == IPPROTO_ICMP, key);
-}
-
-/* What `rule` has learned for the flow of a packet that leaves. */
-static __always_inline bool find_learned(struct __sk_buff *skb, const struct packet *packet,
-	__u32 rule, __u64 idle, struct flow *flow)
-{
-	if (!find_key(skb, true) || !find_flow(rule, packet->transport ? idle : FLOW_FRAGMENT_IDLE))
-		return false;
-	if (packet->fragment && packet->transport) {
-		/* The fragments that follow show no ports, but they will show this. */
-		flow->key.source_port = packet->fragment_id;
-		flow->key.destination_port = packet->fragment_id >> 16;
-		flow->key.protocol = FLOW_FRAGMENT;
-		learn_flow(skb, FLOW_FRAGMENT_IDLE, true);
-	}
-	return true;
-}
-
-/*
- * Whether a TCP segment that came in fits the connection here that it claims to belong to (RFC
- * 5961, section 5): only then is it believed that the peer is now behind another encapsulator. The
- * key of the flow at hand is that of the answers. Where there is no established connection, there
- * is nothing to steal.
- */
-__noinline int fits_connection(struct __sk_buff *skb)
-{
-	const struct packet *packet = current_packet();
-	const struct flow *flow = flow_at_hand();
-	const struct bpf_tcp_sock *connection;
-	struct bpf_sock_tuple tuple = {};
-	__u32 size = sizeof(tuple.ipv6);
-	__u32 received, acknowledged;
-	const struct flow_key *key;
-	const __be32 *sequence;
-	const struct bpf_sock *socket;
-	bool fits = true;
-
-	if (!packet || !flow)
-		return false;
-	key = &flow->key;
-	sequence = packet_data(skb) + (packet->transport & TRANSPORT_MASK) + TCP_SEQUENCE;
-	if ((void *)(sequence + 2) > packet_end(skb))
-		return false;
-	received = bpf_ntohl(sequence[0]);
-	acknowledged = bpf_ntohl(sequence[1]);
-	if (packet->is_ipv4) {
-		size = sizeof(tuple.ipv4);
-		tuple.ipv4.saddr = key->daddr.word[3];
-		tuple.ipv4.daddr = key->saddr.word[3];
-		tuple.ipv4.sport = key->destination_port;
-		tuple.ipv4.dport = key->source_port;
-	} else {
-		for (int i = 0; i < 4; i++) {
-			tuple.ipv6.saddr[i] = key->daddr.word[i];
-			tuple.ipv6.daddr[i] = key->saddr.word[i];
-		}
-		tuple.ipv6.sport = key->destination_port;
-		tuple.ipv6.dport = key->source_port;
-	}
-	socket = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
-	if (!socket)
-		return true;
-	/* Beside a listener, or one whose handshake is not done, there is no connection. */
-	connection = socket->state == TCP_LISTEN ? NULL : bpf_tcp_sock(socket);
-	if (connection)
-		fits = connection->rcv_nxt - received + TCP_WINDOW < 2 * TCP_WINDOW &&
-			connection->snd_nxt - acknowledged < TCP_WINDOW;
-	bpf_sk_release(socket);
-	return fits;
-}
-
-/* ingress.rules.from-lb.learn: keep what came in for the answers to a packet. */
+/* ingress.rules.from-lb.learn */
 static __always_inline void learn_rule_from_lb(struct __sk_buff *skb, const struct packet *packet,
 	struct flow *flow, __u32 overhead, struct counters *counters)
 {
-	if (!find_key(skb, false))
-		return;
-	if (packet->transport) { /* what answers a fragment is no fragment of it */
-		flow_turn(&flow->key);
-		if (!learn_flow(skb, IDLE_LEARN_FROM_LB, packet->protocol != IPPROTO_TCP)) {
-			if (fits_connection(skb))
-				learn_flow(skb, IDLE_LEARN_FROM_LB, true);
-			else
-				count(&counters->flows_disbelieved, skb);
-		}
-	}
-	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
+	bool learned = learn_headers(skb, packet, flow, FOR_REPLIES, IDLE_LEARN_FROM_LB, counters);
+
+	if (learned && packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
 		clamp_mss(skb, packet->transport, packet->is_ipv4, overhead, host.mtu))
 		count(&counters->ingress_mss_kept, skb);
 }
-
-#include "encap_decapsulate.h"
 
 /*
  * Keep gue.private of a packet: `length` bytes, whole words, from `offset` of the packet's data on.
@@ -589,89 +216,6 @@ static __noinline bool put_gue_private(
 }
 
 /*
- * A hash of the inner flow, so that routers can spread flows over paths. The kernel's own is mixed
- * in where there is one: TCP changes it when a path seems dead.
- */
-static __always_inline __u32 flow_hash(const struct __sk_buff *skb, const struct packet *packet)
-{
-	__u32 hash = skb->hash;
-
-	if (packet->is_ipv4) {
-		hash = flow_hash_add(hash, packet->saddr.word[3]);
-		hash = flow_hash_add(hash, packet->daddr.word[3]);
-	} else {
-		for (int i = 0; i < 4; i++) {
-			hash = flow_hash_add(hash, packet->saddr.word[i]);
-			hash = flow_hash_add(hash, packet->daddr.word[i]);
-		}
-	}
-	hash = flow_hash_add(hash, packet->protocol);
-	/* Only the first fragment shows the ports; all shall take one path. */
-	if (!packet->fragment)
-		hash = flow_hash_add(
-			hash, (__u32)packet->source_port << 16 | packet->destination_port);
-	return hash;
-}
-
-/*
- * How a packet that is `overhead` bytes longer fits the device, as flags of bpf_skb_adjust_room.
- * False: it does not. FIXED_GSO keeps the size of segments. TCP's are cut smaller if they would not
- * fit; datagrams keep their boundaries.
- */
-static __always_inline bool fits(
-	const struct __sk_buff *skb, const struct packet *packet, __u32 overhead, __u64 *flags)
-{
-	__u32 transport = packet->transport & TRANSPORT_MASK;
-	const __u8 *data_offset = packet_data(skb) + transport + TCP_DATA_OFFSET;
-	__u32 headers = transport - ETH_HLEN;
-
-	*flags = BPF_F_ADJ_ROOM_FIXED_GSO;
-	if (!skb->gso_size)
-		return packet->length + overhead <= host.mtu;
-	if (!transport)
-		return false;
-	if (packet->protocol != IPPROTO_TCP)
-		return headers + UDP_HLEN + skb->gso_size + overhead <= host.mtu;
-	if ((void *)(data_offset + 1) > packet_end(skb))
-		return false;
-	headers += (*data_offset >> 4) * 4;
-	if (headers + skb->gso_size > host.mtu)
-		return false; /* shrinking by the overhead would not do */
-	if (headers + skb->gso_size + overhead > host.mtu)
-		*flags = 0;
-	return true;
-}
-
-/* For the rule that chose the packet. */
-static __always_inline void count_chosen(
-	struct counters *counters, const struct packet *packet, __u32 segments)
-{
-	__u32 offset = packet->chosen;
-	struct counter *counter;
-
-	if (offset > sizeof(*counters) - sizeof(*counter)) /* for the verifier */
-		return;
-	counter = (void *)counters + offset;
-	counter->packets += segments;
-	counter->bytes += packet->length;
-}
-
-/*
- * A 16-bit length of what may be longer before segmentation: then zero, as the kernel writes it
- * (BIG TCP, 5.19).
- */
-static __always_inline __be16 length_field(__u32 length)
-{
-	return length > 0xffff ? 0 : bpf_htons(length);
-}
-
-/* Whether the loader had an address to write here. */
-static __always_inline bool is_given(const volatile struct ipv6_address *address)
-{
-	return address->word[0] | address->word[1] | address->word[2] | address->word[3];
-}
-
-/*
  * Whether this host has the addresses to send gue_ipv4: answers go by the other family if it has
  * not.
  */
@@ -689,263 +233,48 @@ static __always_inline bool has_addresses_of_gue_ipv6(void)
 	return is_given(&host.value_address__ipv6) && is_given(&host.value_gateway__ipv6);
 }
 
-/* encapsulations.gue: ipv4 / udp / gue, with the values that came in. */
-static __always_inline int reflect_replies__gue_ipv4__by_ipv4(struct __sk_buff *skb,
-	const struct packet *packet, const struct learned *row, struct counters *counters)
+/* encapsulations.gue: ipv4 or ipv6 / udp / gue, with the values that came in. */
+static __always_inline int reflect_replies__gue(struct __sk_buff *skb, const struct packet *packet,
+	const struct learned *row, bool over_ipv4, __u32 larger, struct counters *counters)
 {
+	const __u32 fixed = (over_ipv4 ? IPV4_HLEN : IPV6_HLEN) + ENCAP_GUE__HEADERS;
 	__u32 segments = segments_of(skb);
 	__u32 tail = row->gue_hlen * 4;
-	__u32 overhead = STACK_GUE_IPV4__OVERHEAD + tail;
 	__u32 hash = flow_hash(skb, packet);
-	struct stack_gue_ipv4 *outer;
-	__be16 *ether_type;
-	__u64 flags;
-	__u32 sum;
+	struct headers_gue *headers;
+	void *outer;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, overhead, host.mtu))
+		clamp_mss(skb, packet->transport, packet->is_ipv4, larger + tail, host.mtu))
 		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, overhead, &flags)) {
-		count(&counters->egress_too_big, skb);
+	outer = push_headers(skb, packet, fixed, tail, over_ipv4, ENCAP_GUE__ROOM, counters);
+	if (!outer)
 		return TC_ACT_SHOT;
-	}
-	if (bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, STACK_GUE_IPV4__ROOM | flags)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + STACK_GUE_IPV4__OVERHEAD > packet_end(skb)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
+	if (over_ipv4)
+		headers = write_ipv4(outer, packet->dscp << IPV4_DSCP_SHIFT | packet->ecn,
+			packet->length + fixed + tail, ENCAP_GUE__IP_TTL, IPPROTO_UDP,
+			host.value_address__ipv4, host.value_gateway__ipv4);
+	else
+		headers = write_ipv6(outer, packet->dscp << IPV4_DSCP_SHIFT | packet->ecn, 0,
+			packet->length + fixed + tail, ENCAP_GUE__IP_TTL, IPPROTO_UDP,
+			host_ipv6(&host.value_address__ipv6), host_ipv6(&host.value_gateway__ipv6));
 
-	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
-	*ether_type = bpf_htons(ETH_P_IP);
+	headers->udp.source_port = flow_port(hash);
+	headers->udp.destination_port = bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT);
+	headers->udp.length = length_field(packet->length + ENCAP_GUE__HEADERS + tail);
+	headers->udp.checksum = 0;
 
-	outer->ipv4.version_ihl = STACK_GUE_IPV4__IPV4_VERSION_IHL;
-	outer->ipv4.tos = packet->dscp << 2 | packet->ecn;
-	outer->ipv4.total_length = length_field(packet->length + overhead);
-	outer->ipv4.id = 0;
-	outer->ipv4.fragment = bpf_htons(STACK_GUE_IPV4__IPV4_FRAGMENT);
-	outer->ipv4.ttl = STACK_GUE_IPV4__IPV4_TTL;
-	outer->ipv4.protocol = STACK_GUE_IPV4__IPV4_PROTOCOL;
-	outer->ipv4.saddr = host.value_address__ipv4;
-	outer->ipv4.daddr = host.value_gateway__ipv4;
-	sum = bpf_htons(STACK_GUE_IPV4__IPV4_CHECKSUM_BASE);
-	sum += bpf_htons(outer->ipv4.tos);
-	sum += outer->ipv4.total_length;
-	sum = checksum_add_be32(sum, outer->ipv4.saddr);
-	sum = checksum_add_be32(sum, outer->ipv4.daddr);
-	outer->ipv4.checksum = checksum_fold(sum);
+	headers->gue.version_length = row->gue_hlen;
+	headers->gue.protocol = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
+	headers->gue.flags = 0;
 
-	outer->udp.source_port = flow_port(hash);
-	outer->udp.destination_port = bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT);
-	outer->udp.length =
-		length_field(packet->length + overhead - offsetof(struct stack_gue_ipv4, udp));
-	outer->udp.checksum = 0;
-
-	outer->gue.version_length = row->gue_hlen;
-	outer->gue.protocol = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	outer->gue.flags = 0;
-
-	if (!put_gue_private(skb, ETH_HLEN + STACK_GUE_IPV4__OVERHEAD, tail, row)) {
+	if (!put_gue_private(skb, ETH_HLEN + fixed, tail, row)) {
 		count(&counters->egress_no_room, skb);
 		return TC_ACT_SHOT;
 	}
 
 	count_chosen(counters, packet, segments);
-	return TC_ACT_UNSPEC;
-}
-
-/* encapsulations.gue: ipv6 / udp / gue, with the values that came in. */
-static __always_inline int reflect_replies__gue_ipv4__by_ipv6(struct __sk_buff *skb,
-	const struct packet *packet, const struct learned *row, struct counters *counters)
-{
-	__u32 segments = segments_of(skb);
-	__u32 tail = row->gue_hlen * 4;
-	__u32 overhead = STACK_GUE_IPV6__OVERHEAD + tail;
-	__u32 hash = flow_hash(skb, packet);
-	struct stack_gue_ipv6 *outer;
-	__be16 *ether_type;
-	__u64 flags;
-
-	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, overhead, host.mtu))
-		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, overhead, &flags)) {
-		count(&counters->egress_too_big, skb);
-		return TC_ACT_SHOT;
-	}
-	if (bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, STACK_GUE_IPV6__ROOM | flags)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + STACK_GUE_IPV6__OVERHEAD > packet_end(skb)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-
-	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
-	*ether_type = bpf_htons(ETH_P_IPV6);
-
-	outer->ipv6.version_class_label = bpf_htonl(
-		STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL | packet->dscp << 22 | packet->ecn << 20);
-	outer->ipv6.payload_length = length_field(packet->length + overhead - sizeof(outer->ipv6));
-	outer->ipv6.next_header = STACK_GUE_IPV6__IPV6_NEXT_HEADER;
-	outer->ipv6.hop_limit = STACK_GUE_IPV6__IPV6_HOP_LIMIT;
-	outer->ipv6.saddr = host_ipv6(&host.value_address__ipv6);
-	outer->ipv6.daddr = host_ipv6(&host.value_gateway__ipv6);
-
-	outer->udp.source_port = flow_port(hash);
-	outer->udp.destination_port = bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT);
-	outer->udp.length =
-		length_field(packet->length + overhead - offsetof(struct stack_gue_ipv6, udp));
-	outer->udp.checksum = 0;
-
-	outer->gue.version_length = row->gue_hlen;
-	outer->gue.protocol = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	outer->gue.flags = 0;
-
-	if (!put_gue_private(skb, ETH_HLEN + STACK_GUE_IPV6__OVERHEAD, tail, row)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-
-	count_chosen(counters, packet, segments);
-	return TC_ACT_UNSPEC;
-}
-
-/* encapsulations.gue: ipv6 / udp / gue, with the values that came in. */
-static __always_inline int reflect_replies__gue_ipv6__by_ipv6(struct __sk_buff *skb,
-	const struct packet *packet, const struct learned *row, struct counters *counters)
-{
-	__u32 segments = segments_of(skb);
-	__u32 tail = row->gue_hlen * 4;
-	__u32 overhead = STACK_GUE_IPV6__OVERHEAD + tail;
-	__u32 hash = flow_hash(skb, packet);
-	struct stack_gue_ipv6 *outer;
-	__be16 *ether_type;
-	__u64 flags;
-
-	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, overhead, host.mtu))
-		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, overhead, &flags)) {
-		count(&counters->egress_too_big, skb);
-		return TC_ACT_SHOT;
-	}
-	if (bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, STACK_GUE_IPV6__ROOM | flags)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + STACK_GUE_IPV6__OVERHEAD > packet_end(skb)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-
-	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
-	*ether_type = bpf_htons(ETH_P_IPV6);
-
-	outer->ipv6.version_class_label = bpf_htonl(
-		STACK_GUE_IPV6__IPV6_VERSION_CLASS_LABEL | packet->dscp << 22 | packet->ecn << 20);
-	outer->ipv6.payload_length = length_field(packet->length + overhead - sizeof(outer->ipv6));
-	outer->ipv6.next_header = STACK_GUE_IPV6__IPV6_NEXT_HEADER;
-	outer->ipv6.hop_limit = STACK_GUE_IPV6__IPV6_HOP_LIMIT;
-	outer->ipv6.saddr = host_ipv6(&host.value_address__ipv6);
-	outer->ipv6.daddr = host_ipv6(&host.value_gateway__ipv6);
-
-	outer->udp.source_port = flow_port(hash);
-	outer->udp.destination_port = bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT);
-	outer->udp.length =
-		length_field(packet->length + overhead - offsetof(struct stack_gue_ipv6, udp));
-	outer->udp.checksum = 0;
-
-	outer->gue.version_length = row->gue_hlen;
-	outer->gue.protocol = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	outer->gue.flags = 0;
-
-	if (!put_gue_private(skb, ETH_HLEN + STACK_GUE_IPV6__OVERHEAD, tail, row)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-
-	count_chosen(counters, packet, segments);
-	return TC_ACT_UNSPEC;
-}
-
-/* encapsulations.gue: ipv4 / udp / gue, with the values that came in. */
-static __always_inline int reflect_replies__gue_ipv6__by_ipv4(struct __sk_buff *skb,
-	const struct packet *packet, const struct learned *row, struct counters *counters)
-{
-	__u32 segments = segments_of(skb);
-	__u32 tail = row->gue_hlen * 4;
-	__u32 overhead = STACK_GUE_IPV4__OVERHEAD + tail;
-	__u32 hash = flow_hash(skb, packet);
-	struct stack_gue_ipv4 *outer;
-	__be16 *ether_type;
-	__u64 flags;
-	__u32 sum;
-
-	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, STACK_GUE_IPV6__OVERHEAD + tail,
-			host.mtu))
-		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, overhead, &flags)) {
-		count(&counters->egress_too_big, skb);
-		return TC_ACT_SHOT;
-	}
-	if (bpf_skb_adjust_room(skb, overhead, BPF_ADJ_ROOM_MAC, STACK_GUE_IPV4__ROOM | flags)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + STACK_GUE_IPV4__OVERHEAD > packet_end(skb)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-
-	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
-	*ether_type = bpf_htons(ETH_P_IP);
-
-	outer->ipv4.version_ihl = STACK_GUE_IPV4__IPV4_VERSION_IHL;
-	outer->ipv4.tos = packet->dscp << 2 | packet->ecn;
-	outer->ipv4.total_length = length_field(packet->length + overhead);
-	outer->ipv4.id = 0;
-	outer->ipv4.fragment = bpf_htons(STACK_GUE_IPV4__IPV4_FRAGMENT);
-	outer->ipv4.ttl = STACK_GUE_IPV4__IPV4_TTL;
-	outer->ipv4.protocol = STACK_GUE_IPV4__IPV4_PROTOCOL;
-	outer->ipv4.saddr = host.value_address__ipv4;
-	outer->ipv4.daddr = host.value_gateway__ipv4;
-	sum = bpf_htons(STACK_GUE_IPV4__IPV4_CHECKSUM_BASE);
-	sum += bpf_htons(outer->ipv4.tos);
-	sum += outer->ipv4.total_length;
-	sum = checksum_add_be32(sum, outer->ipv4.saddr);
-	sum = checksum_add_be32(sum, outer->ipv4.daddr);
-	outer->ipv4.checksum = checksum_fold(sum);
-
-	outer->udp.source_port = flow_port(hash);
-	outer->udp.destination_port = bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT);
-	outer->udp.length =
-		length_field(packet->length + overhead - offsetof(struct stack_gue_ipv4, udp));
-	outer->udp.checksum = 0;
-
-	outer->gue.version_length = row->gue_hlen;
-	outer->gue.protocol = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	outer->gue.flags = 0;
-
-	if (!put_gue_private(skb, ETH_HLEN + STACK_GUE_IPV4__OVERHEAD, tail, row)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-
-	count_chosen(counters, packet, segments);
-	return TC_ACT_UNSPEC;
+	return transmit(skb);
 }
 
 /* What was learned says in which layout it came. */
@@ -955,12 +284,16 @@ static __always_inline int reflect_replies(struct __sk_buff *skb, const struct p
 	switch (row->stack) {
 	case STACK_GUE_IPV4:
 		if (has_addresses_of_gue_ipv4())
-			return reflect_replies__gue_ipv4__by_ipv4(skb, packet, row, counters);
-		return reflect_replies__gue_ipv4__by_ipv6(skb, packet, row, counters);
+			return reflect_replies__gue(
+				skb, packet, row, true, IPV4_HLEN + ENCAP_GUE__HEADERS, counters);
+		return reflect_replies__gue(
+			skb, packet, row, false, IPV6_HLEN + ENCAP_GUE__HEADERS, counters);
 	case STACK_GUE_IPV6:
 		if (has_addresses_of_gue_ipv6())
-			return reflect_replies__gue_ipv6__by_ipv6(skb, packet, row, counters);
-		return reflect_replies__gue_ipv6__by_ipv4(skb, packet, row, counters);
+			return reflect_replies__gue(
+				skb, packet, row, false, IPV6_HLEN + ENCAP_GUE__HEADERS, counters);
+		return reflect_replies__gue(
+			skb, packet, row, true, STACK_GUE_IPV6__OVERHEAD, counters);
 	}
 	count(&counters->egress_unknown_stack, skb);
 	return TC_ACT_SHOT;
@@ -970,7 +303,7 @@ static __always_inline int reflect_replies(struct __sk_buff *skb, const struct p
 static __always_inline int apply_rules(
 	struct __sk_buff *skb, struct packet *packet, struct counters *counters)
 {
-	struct flow *flow = flow_at_hand();
+	struct flow *flow = current_flow();
 
 	if (!flow)
 		return TC_ACT_SHOT;
@@ -1070,7 +403,7 @@ static __always_inline int decapsulate_gue(
 	__u32 wrong, tail;
 	struct inner inner = {.in_udp = true};
 	struct packet *packet;
-	struct flow *flow = flow_at_hand();
+	struct flow *flow = current_flow();
 	bool listed = false;
 
 	if (!flow)

@@ -17,8 +17,8 @@
 #include "encap_syn.h"
 
 /* encapsulations.gwlb: ipv4 / udp / geneve, 68 bytes */
-#define STACK_GWLB_IPV4__OVERHEAD 68 /* bytes */
-#define ENCAP_GWLB__FIXED 16 /* bytes behind the outer IP header, up to geneve.options */
+#define ENCAP_GWLB__HEADERS 48 /* bytes behind the outer IP header */
+#define ENCAP_GWLB__FIXED 16 /* bytes of these up to geneve.options */
 #define GENEVE_OPTIONS_MAX 252 /* bytes */
 #define GENEVE_OPTION_LENGTH 0x1f /* in an option's head: how many words follow it */
 #define GENEVE_OPTION_CRITICAL 0x8000 /* in an option's head: who does not know it must refuse it */
@@ -28,12 +28,8 @@
 #define ENCAP_GWLB__OPTION__ATTACHMENT 0x01080202
 /* class 0x0108, type 0x03, 4 bytes, encapsulations.gwlb.geneve.options.cookie */
 #define ENCAP_GWLB__OPTION__COOKIE 0x01080301
-#define STACK_GWLB_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP)
-#define STACK_GWLB_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
-#define STACK_GWLB_IPV4__IPV4_FRAGMENT 0x4000 /* df 1 */
-#define STACK_GWLB_IPV4__IPV4_TTL 64
-#define STACK_GWLB_IPV4__IPV4_PROTOCOL 17
-#define STACK_GWLB_IPV4__IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
+#define ENCAP_GWLB__ROOM (BPF_F_ADJ_ROOM_ENCAP_L4_UDP)
+#define ENCAP_GWLB__IP_TTL 64
 #define ENCAP_GWLB__UDP_DESTINATION_PORT 6081 /* encapsulations.gwlb.udp.destination_port */
 #define ENCAP_GWLB__GENEVE_VERSION_LENGTH 0x08 /* option_length 8 */
 #define ENCAP_GWLB__GENEVE_VERSION_COMPARED 0xc0 /* on receive: version */
@@ -41,11 +37,13 @@
 
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
+#define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
+#define SOCKET_FACTS 0
+#define FLOWS_LEARN (FOR_FORWARDED)
 
 /* What is learned, how much of it, and for how long. */
 #define FLOW_BUCKETS 125000 /* for 1000000 flows */
-#define FLOW_WAYS 16 /* flows of a bucket */
 #define LEARN_INSPECT 0x0c99a217 /* FNV-1a of the rule's name, ingress.rules.inspect.learn */
 #define IDLE_LEARN_INSPECT 350000000000ULL /* ns: 350 s, ingress.rules.inspect.learn */
 
@@ -69,21 +67,8 @@ struct headers_gwlb {
 	struct options_gwlb options;
 };
 _Static_assert(
-	offsetof(struct headers_gwlb, geneve) + sizeof(struct geneve_header) == ENCAP_GWLB__FIXED,
+	offsetof(struct headers_gwlb, options) + sizeof(struct options_gwlb) == ENCAP_GWLB__HEADERS,
 	"no gap between the headers");
-
-/* ipv4 / udp / geneve: what stands between the Ethernet header and the inner IP packet */
-struct stack_gwlb_ipv4 {
-	struct ipv4_header ipv4;
-	struct udp_header udp;
-	struct geneve_header geneve;
-	struct options_gwlb options;
-};
-_Static_assert(offsetof(struct stack_gwlb_ipv4, udp) == 20, "udp follows without a gap");
-_Static_assert(offsetof(struct stack_gwlb_ipv4, geneve) == 28, "geneve follows without a gap");
-_Static_assert(offsetof(struct stack_gwlb_ipv4, options) + sizeof(struct options_gwlb) ==
-		STACK_GWLB_IPV4__OVERHEAD,
-	"nothing stands behind it");
 
 /*
  * Differs per machine and per device: written by the loader before the program is verified,
@@ -145,12 +130,7 @@ struct counters {
 	struct counter ingress_mss_kept;
 	/* rule inspect: decapsulated (ingress.rules.inspect) */
 	struct counter ingress_rule_inspect;
-	struct counter flows_learned; /* a flow that was not known: learned */
-	/* a known flow that came in with other headers: learned anew */
-	struct counter flows_changed;
-	/* other headers, by a TCP segment that does not fit its connection: not learned */
-	struct counter flows_disbelieved;
-	struct counter flows_evicted; /* a flow that was not idle yet gave way to another */
+	struct flow_outcomes flows;
 	struct refusals refused_gwlb;
 	struct counter refused_gwlb__geneve_version; /* gwlb: wrong geneve version: dropped */
 	struct counter refused_gwlb__geneve_control; /* gwlb: wrong geneve control: dropped */
@@ -236,295 +216,21 @@ struct learned {
 	__u8 pad[2];
 };
 
-#define LEARNED_WORDS (sizeof(struct learned) / sizeof(__u32))
+#include "encap_encapsulate.h"
+#include "encap_decapsulate.h"
+#include "encap_learned.h"
 
-struct flow {
-	__u64 expires; /* CLOCK_MONOTONIC, ns; 0: never used */
-	struct flow_key key;
-	struct learned learned;
-};
-
-/*
- * A bucket of flows. `tag` tells most of them apart without reading them. A hash map of the kernel
- * would not do: one that is full refuses, and the LRU kind gives up flows that are in use without
- * saying so.
- */
-struct flow_bucket {
-	struct bpf_spin_lock lock;
-	/*
-	 * scratch of who holds the lock: the verifier does not follow what is in a map, and so
-	 * walks on once
-	 */
-	__u32 way;
-	__u32 tag[FLOW_WAYS];
-	struct flow flow[FLOW_WAYS];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, FLOW_BUCKETS);
-	__type(key, __u32);
-	__type(value, struct flow_bucket);
-} flow_table SEC(".maps");
-
-static __always_inline struct flow_bucket *flow_bucket(__u32 hash)
-{
-	__u32 index = (__u64)hash * FLOW_BUCKETS >> 32;
-
-	return bpf_map_lookup_elem(&flow_table, &index);
-}
-
-/* The flow of the packet at hand, put together here because the stack is too small for it. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct flow);
-} flow_scratch SEC(".maps");
-
-static __always_inline struct flow *flow_at_hand(void)
-{
-	__u32 only = 0;
-
-	return bpf_map_lookup_elem(&flow_scratch, &only);
-}
-
-/* Whether a bucket has a flow; `way` then says where. The caller holds the lock. */
-static __always_inline bool has_flow(
-	struct flow_bucket *bucket, __u32 tag, const struct flow_key *key)
-{
-	for (__u32 i = 0; i < FLOW_WAYS; i++) {
-		if (bucket->tag[i] == tag &&
-			same_words(&bucket->flow[i].key, key, FLOW_KEY_WORDS)) {
-			bucket->way = i;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Let `way` say which flow becomes idle first. The caller holds the lock. */
-static __always_inline void find_oldest(struct flow_bucket *bucket)
-{
-	bucket->way = 0;
-	for (__u32 i = 1; i < FLOW_WAYS; i++) {
-		if (bucket->flow[i].expires < bucket->flow[bucket->way % FLOW_WAYS].expires)
-			bucket->way = i;
-	}
-}
-
-/*
- * What follows is global, not static: then the verifier walks each function once, whoever calls it
- * (5.6). It knows no pointer of a caller but the context there, so each finds the packet and its
- * flow for itself.
- */
-
-/*
- * What `rule` has learned for the flow at hand, if it is not idle yet. Finding it keeps it from
- * becoming idle.
- */
-__noinline int find_flow(__u32 rule, __u64 idle)
-{
-	struct flow *wanted = flow_at_hand();
-	__u64 now = bpf_ktime_get_ns();
-	struct flow_bucket *bucket;
-	bool found = false;
-	struct flow *flow;
-	__u32 hash;
-
-	if (!wanted)
-		return false;
-	hash = flow_key_hash(&wanted->key, host.flow_seed);
-	bucket = flow_bucket(hash);
-	if (!bucket)
-		return false;
-	bpf_spin_lock(&bucket->lock);
-	if (has_flow(bucket, hash, &wanted->key)) {
-		flow = &bucket->flow[bucket->way % FLOW_WAYS];
-		found = flow->expires > now && flow->learned.rule == rule;
-		wanted->learned = flow->learned;
-		if (found)
-			flow->expires = now + idle;
-	}
-	bpf_spin_unlock(&bucket->lock);
-	return found;
-}
-
-/*
- * Remember the flow at hand. In a full bucket the one that would become idle first gives way, which
- * is counted if it had not been idle yet: its next packet goes to the rules that follow. False: the
- * flow is known with other headers, and may not be changed.
- */
-__noinline int learn_flow(struct __sk_buff *skb, __u64 idle, bool may_change)
-{
-	struct counters *counters = counters_of_this_cpu();
-	const struct flow *seen = flow_at_hand();
-	bool known, was_idle, same, done;
-	__u64 now = bpf_ktime_get_ns();
-	struct flow_bucket *bucket;
-	struct flow *flow;
-	__u32 hash;
-
-	if (!seen || !counters)
-		return true;
-	hash = flow_key_hash(&seen->key, host.flow_seed);
-	bucket = flow_bucket(hash);
-	if (!bucket)
-		return true;
-	bpf_spin_lock(&bucket->lock);
-	known = has_flow(bucket, hash, &seen->key);
-	if (!known)
-		find_oldest(bucket);
-	flow = &bucket->flow[bucket->way % FLOW_WAYS];
-	was_idle = flow->expires <= now;
-	same = same_words(&flow->learned, &seen->learned, LEARNED_WORDS);
-	done = !known || was_idle || same || may_change;
-	if (done) {
-		bucket->tag[bucket->way % FLOW_WAYS] = hash;
-		flow->key = seen->key;
-		flow->learned = seen->learned;
-		flow->expires = now + idle;
-	}
-	bpf_spin_unlock(&bucket->lock);
-	if (!done)
-		return false;
-	if (was_idle)
-		count(&counters->flows_learned, skb);
-	else if (!known)
-		count(&counters->flows_evicted, skb);
-	else if (!same)
-		count(&counters->flows_changed, skb);
-	return true;
-}
-
-/*
- * The flow of the packet that an ICMP error quotes, as its answers would show it. False: it cannot
- * be read.
- */
-static __always_inline bool quoted_flow(
-	const struct __sk_buff *skb, __u32 offset, bool is_ipv4, struct flow_key *key)
-{
-	const struct ipv4_header *ipv4 = packet_data(skb) + offset;
-	const struct ipv6_header *ipv6 = packet_data(skb) + offset;
-	const struct icmp_header *icmp;
-	const __be16 *ports;
-
-	if (is_ipv4) {
-		if ((void *)(ipv4 + 1) > packet_end(skb) ||
-			ipv4->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET))
-			return false;
-		key->saddr = mapped_ipv4(ipv4->daddr);
-		key->daddr = mapped_ipv4(ipv4->saddr);
-		key->protocol = ipv4->protocol;
-		offset += (ipv4->version_ihl & 0x0f) * 4;
-	} else {
-		if ((void *)(ipv6 + 1) > packet_end(skb))
-			return false;
-		key->saddr = from_ipv6(&ipv6->daddr);
-		key->daddr = from_ipv6(&ipv6->saddr);
-		key->protocol = ipv6->next_header;
-		offset += sizeof(*ipv6);
-	}
-	ports = packet_data(skb) + offset;
-	icmp = packet_data(skb) + offset;
-	switch (key->protocol) {
-	case IPPROTO_TCP:
-	case IPPROTO_UDP:
-	case IPPROTO_SCTP:
-		if ((void *)(ports + 2) > packet_end(skb))
-			return false;
-		key->source_port = ports[1];
-		key->destination_port = ports[0];
-		return true;
-	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6:
-		if ((void *)(icmp + 1) > packet_end(skb) ||
-			!is_icmp_echo(key->protocol, icmp->type))
-			return false;
-		key->source_port = icmp->id;
-		key->destination_port = icmp->id;
-		return true;
-	}
-	return true;
-}
-
-/*
- * Find out to which flow the packet belongs. An ICMP error belongs to the flow of the packet that
- * it quotes, if `quoted` asks for that. False: the packet does not show it.
- */
-__noinline int find_key(struct __sk_buff *skb, bool quoted)
-{
-	const struct packet *packet = current_packet();
-	struct flow *flow = flow_at_hand();
-	const struct icmp_header *icmp;
-	struct flow_key *key;
-	__u32 transport;
-
-	if (!packet || !flow)
-		return false;
-	transport = packet->transport & TRANSPORT_MASK;
-	key = &flow->key;
-	*key = (struct flow_key){
-		.mark = skb->mark,
-		.saddr = packet->saddr,
-		.daddr = packet->daddr,
-		.source_port = packet->source_port,
-		.destination_port = packet->destination_port,
-		.protocol = packet->protocol,
-	};
-	if (packet->ports_unseen || !packet->transport) {
-		if (!packet->fragment)
-			return false;
-		key->source_port = packet->fragment_id;
-		key->destination_port = packet->fragment_id >> 16;
-		/* which protocol, only the first fragment tells for sure */
-		key->protocol = FLOW_FRAGMENT;
-		return true;
-	}
-	if (packet->protocol != IPPROTO_ICMP && packet->protocol != IPPROTO_ICMPV6)
-		return true;
-	linearize(skb, transport + sizeof(*icmp) + IPV4_HLEN_MAX + sizeof(*icmp));
-	icmp = packet_data(skb) + transport;
-	if ((void *)(icmp + 1) > packet_end(skb))
-		return false;
-	if (is_icmp_echo(packet->protocol, icmp->type)) {
-		key->source_port = icmp->id;
-		key->destination_port = icmp->id;
-		return true;
-	}
-	return quoted && is_icmp_error(packet->protocol, icmp->type) &&
-		quoted_flow(skb, transport + sizeof(*icmp), packet->protocol == IPPROTO_ICMP, key);
-}
-
-/* What `rule` has learned for the flow of a packet that leaves. */
-static __always_inline bool find_learned(struct __sk_buff *skb, const struct packet *packet,
-	__u32 rule, __u64 idle, struct flow *flow)
-{
-	if (!find_key(skb, true) || !find_flow(rule, packet->transport ? idle : FLOW_FRAGMENT_IDLE))
-		return false;
-	if (packet->fragment && packet->transport) {
-		/* The fragments that follow show no ports, but they will show this. */
-		flow->key.source_port = packet->fragment_id;
-		flow->key.destination_port = packet->fragment_id >> 16;
-		flow->key.protocol = FLOW_FRAGMENT;
-		learn_flow(skb, FLOW_FRAGMENT_IDLE, true);
-	}
-	return true;
-}
-
-/* ingress.rules.inspect.learn: keep what came in for the packet itself, on its way out. */
+/* ingress.rules.inspect.learn */
 static __always_inline void learn_rule_inspect(struct __sk_buff *skb, const struct packet *packet,
-	__u32 overhead, struct counters *counters)
+	struct flow *flow, __u32 overhead, struct counters *counters)
 {
-	if (!find_key(skb, false))
-		return;
-	learn_flow(skb, !packet->transport ? FLOW_FRAGMENT_IDLE : IDLE_LEARN_INSPECT, true);
-	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
+	bool learned =
+		learn_headers(skb, packet, flow, FOR_FORWARDED, IDLE_LEARN_INSPECT, counters);
+
+	if (learned && packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
 		clamp_mss(skb, packet->transport, packet->is_ipv4, overhead, host.mtu))
 		count(&counters->ingress_mss_kept, skb);
 }
-
-#include "encap_decapsulate.h"
 
 /*
  * gwlb: what came in its options.
@@ -615,135 +321,51 @@ static __noinline __u32 options_gwlb__read(const struct __sk_buff *skb, __u32 of
 	return 0;
 }
 
-/*
- * How a packet that is `overhead` bytes longer fits the device, as flags of bpf_skb_adjust_room.
- * False: it does not. FIXED_GSO keeps the size of segments. TCP's are cut smaller if they would not
- * fit; datagrams keep their boundaries.
- */
-static __always_inline bool fits(
-	const struct __sk_buff *skb, const struct packet *packet, __u32 overhead, __u64 *flags)
-{
-	__u32 transport = packet->transport & TRANSPORT_MASK;
-	const __u8 *data_offset = packet_data(skb) + transport + TCP_DATA_OFFSET;
-	__u32 headers = transport - ETH_HLEN;
-
-	*flags = BPF_F_ADJ_ROOM_FIXED_GSO;
-	if (!skb->gso_size)
-		return packet->length + overhead <= host.mtu;
-	if (!transport)
-		return false;
-	if (packet->protocol != IPPROTO_TCP)
-		return headers + UDP_HLEN + skb->gso_size + overhead <= host.mtu;
-	if ((void *)(data_offset + 1) > packet_end(skb))
-		return false;
-	headers += (*data_offset >> 4) * 4;
-	if (headers + skb->gso_size > host.mtu)
-		return false; /* shrinking by the overhead would not do */
-	if (headers + skb->gso_size + overhead > host.mtu)
-		*flags = 0;
-	return true;
-}
-
-/* For the rule that chose the packet. */
-static __always_inline void count_chosen(
-	struct counters *counters, const struct packet *packet, __u32 segments)
-{
-	__u32 offset = packet->chosen;
-	struct counter *counter;
-
-	if (offset > sizeof(*counters) - sizeof(*counter)) /* for the verifier */
-		return;
-	counter = (void *)counters + offset;
-	counter->packets += segments;
-	counter->bytes += packet->length;
-}
-
-/*
- * A 16-bit length of what may be longer before segmentation: then zero, as the kernel writes it
- * (BIG TCP, 5.19).
- */
-static __always_inline __be16 length_field(__u32 length)
-{
-	return length > 0xffff ? 0 : bpf_htons(length);
-}
-
 /* encapsulations.gwlb: ipv4 / udp / geneve, with the values that came in. */
-static __always_inline int reflect_back__gwlb_ipv4(struct __sk_buff *skb,
-	const struct packet *packet, const struct learned *row, struct counters *counters)
+static __always_inline int reflect_back__gwlb(struct __sk_buff *skb, const struct packet *packet,
+	const struct learned *row, struct counters *counters)
 {
+	const __u32 fixed = IPV4_HLEN + ENCAP_GWLB__HEADERS;
 	__u32 segments = segments_of(skb);
-	struct stack_gwlb_ipv4 *outer;
-	__be16 *ether_type;
-	__u64 flags;
-	__u32 sum;
+	struct headers_gwlb *headers;
+	void *outer;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, STACK_GWLB_IPV4__OVERHEAD,
-			host.mtu))
+		clamp_mss(skb, packet->transport, packet->is_ipv4, fixed, host.mtu))
 		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, STACK_GWLB_IPV4__OVERHEAD, &flags)) {
-		count(&counters->egress_too_big, skb);
+	outer = push_headers(skb, packet, fixed, 0, true, ENCAP_GWLB__ROOM, counters);
+	if (!outer)
 		return TC_ACT_SHOT;
-	}
-	if (bpf_skb_adjust_room(skb, STACK_GWLB_IPV4__OVERHEAD, BPF_ADJ_ROOM_MAC,
-		    STACK_GWLB_IPV4__ROOM | flags)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + STACK_GWLB_IPV4__OVERHEAD > packet_end(skb)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
+	headers = write_ipv4(outer, packet->ecn, packet->length + fixed, ENCAP_GWLB__IP_TTL,
+		IPPROTO_UDP, host.value_address, row->ip_source.word[3]);
 
-	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
-	*ether_type = bpf_htons(ETH_P_IP);
+	headers->udp.source_port = bpf_htons(row->udp_source_port);
+	headers->udp.destination_port = bpf_htons(ENCAP_GWLB__UDP_DESTINATION_PORT);
+	headers->udp.length = length_field(packet->length + ENCAP_GWLB__HEADERS);
+	headers->udp.checksum = 0;
 
-	outer->ipv4.version_ihl = STACK_GWLB_IPV4__IPV4_VERSION_IHL;
-	outer->ipv4.tos = packet->ecn;
-	outer->ipv4.total_length = length_field(packet->length + STACK_GWLB_IPV4__OVERHEAD);
-	outer->ipv4.id = 0;
-	outer->ipv4.fragment = bpf_htons(STACK_GWLB_IPV4__IPV4_FRAGMENT);
-	outer->ipv4.ttl = STACK_GWLB_IPV4__IPV4_TTL;
-	outer->ipv4.protocol = STACK_GWLB_IPV4__IPV4_PROTOCOL;
-	outer->ipv4.saddr = host.value_address;
-	outer->ipv4.daddr = row->ip_source.word[3];
-	sum = bpf_htons(STACK_GWLB_IPV4__IPV4_CHECKSUM_BASE);
-	sum += bpf_htons(outer->ipv4.tos);
-	sum += outer->ipv4.total_length;
-	sum = checksum_add_be32(sum, outer->ipv4.saddr);
-	sum = checksum_add_be32(sum, outer->ipv4.daddr);
-	outer->ipv4.checksum = checksum_fold(sum);
-
-	outer->udp.source_port = bpf_htons(row->udp_source_port);
-	outer->udp.destination_port = bpf_htons(ENCAP_GWLB__UDP_DESTINATION_PORT);
-	outer->udp.length = length_field(
-		packet->length + STACK_GWLB_IPV4__OVERHEAD - offsetof(struct stack_gwlb_ipv4, udp));
-	outer->udp.checksum = 0;
-
-	outer->geneve.version_length = ENCAP_GWLB__GENEVE_VERSION_LENGTH;
-	outer->geneve.flags = 0;
-	outer->geneve.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
-	outer->geneve.vni = bpf_htonl(row->geneve_vni << 8);
-	outer->options.option_eni__head = bpf_htonl(ENCAP_GWLB__OPTION__ENI);
-	outer->options.option_eni[0] = row->option_geneve__eni[0];
-	outer->options.option_eni[1] = row->option_geneve__eni[1];
-	outer->options.option_attachment__head = bpf_htonl(ENCAP_GWLB__OPTION__ATTACHMENT);
-	outer->options.option_attachment[0] = row->option_geneve__attachment[0];
-	outer->options.option_attachment[1] = row->option_geneve__attachment[1];
-	outer->options.option_cookie__head = bpf_htonl(ENCAP_GWLB__OPTION__COOKIE);
-	outer->options.option_cookie[0] = row->option_geneve__cookie[0];
+	headers->geneve.version_length = ENCAP_GWLB__GENEVE_VERSION_LENGTH;
+	headers->geneve.flags = 0;
+	headers->geneve.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
+	headers->geneve.vni = bpf_htonl(row->geneve_vni << 8);
+	headers->options.option_eni__head = bpf_htonl(ENCAP_GWLB__OPTION__ENI);
+	headers->options.option_eni[0] = row->option_geneve__eni[0];
+	headers->options.option_eni[1] = row->option_geneve__eni[1];
+	headers->options.option_attachment__head = bpf_htonl(ENCAP_GWLB__OPTION__ATTACHMENT);
+	headers->options.option_attachment[0] = row->option_geneve__attachment[0];
+	headers->options.option_attachment[1] = row->option_geneve__attachment[1];
+	headers->options.option_cookie__head = bpf_htonl(ENCAP_GWLB__OPTION__COOKIE);
+	headers->options.option_cookie[0] = row->option_geneve__cookie[0];
 
 	count_chosen(counters, packet, segments);
-	return TC_ACT_UNSPEC;
+	return transmit(skb);
 }
 
 /* The rules in the order written; the first that fits decides. */
 static __always_inline int apply_rules(
 	struct __sk_buff *skb, struct packet *packet, struct counters *counters)
 {
-	struct flow *flow = flow_at_hand();
+	struct flow *flow = current_flow();
 
 	if (!flow)
 		return TC_ACT_SHOT;
@@ -766,7 +388,7 @@ static __always_inline int apply_rules(
 	return TC_ACT_UNSPEC; /* egress.default */
 
 reflect_back:
-	return reflect_back__gwlb_ipv4(skb, packet, &flow->learned, counters);
+	return reflect_back__gwlb(skb, packet, &flow->learned, counters);
 }
 
 /* Link-local traffic, and what keeps the link alive, is not for the rules. */
@@ -831,7 +453,7 @@ static __always_inline int decapsulate_gwlb(
 	struct inner inner = {.in_udp = true};
 	struct options_gwlb__received *options = options_gwlb__at_hand();
 	struct packet *packet;
-	struct flow *flow = flow_at_hand();
+	struct flow *flow = current_flow();
 	const struct row_enis *row_enis;
 	__u32 mark = skb->mark;
 
@@ -897,8 +519,8 @@ accepted:
 	skb->mark = mark;
 	if (packet->transport)
 		packet->transport -= inner.overhead;
-	learn_rule_inspect(
-		skb, packet, outer->length - outer->extension + ENCAP_GWLB__FIXED + tail, counters);
+	learn_rule_inspect(skb, packet, flow,
+		outer->length - outer->extension + ENCAP_GWLB__FIXED + tail, counters);
 	return deliver(skb, outer, &inner);
 }
 

@@ -14,46 +14,20 @@
 #include "encap_ecn.h"
 #include "encap_syn.h"
 
-/* encapsulations.ipip: ipv4, 20 bytes */
-#define STACK_IPIP_IPV4__OVERHEAD 20 /* bytes */
-#define STACK_IPIP_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4)
-#define STACK_IPIP_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
-#define STACK_IPIP_IPV4__IPV4_FRAGMENT 0x4000 /* df 1 */
-#define STACK_IPIP_IPV4__IPV4_TTL 64 /* encapsulations.ipip.ip.ttl */
-#define STACK_IPIP_IPV4__IPV4_CHECKSUM_BASE 0xc500 /* sum of the constant words above */
-
-/* encapsulations.ipip: ipv6, 40 bytes */
-#define STACK_IPIP_IPV6__OVERHEAD 40 /* bytes */
-#define STACK_IPIP_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6)
-#define STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
-#define STACK_IPIP_IPV6__IPV6_HOP_LIMIT 64 /* encapsulations.ipip.ip.ttl */
+/* encapsulations.ipip: ipv4 or ipv6, 20 or 40 bytes */
+#define ENCAP_IPIP__IP_TTL 64 /* encapsulations.ipip.ip.ttl */
 
 /* What TCP segments leave room for. */
 #define OVERHEAD_SITES 40 /* bytes, of rows of sites */
 
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
+#define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_IPIP_IPV4 0x9cbbac55
 #define STACK_IPIP_IPV6 0x9abba92f
-
-/* ipv4: what stands between the Ethernet header and the inner IP packet */
-struct stack_ipip_ipv4 {
-	struct ipv4_header ipv4;
-};
-_Static_assert(offsetof(struct stack_ipip_ipv4, ipv4) + sizeof(struct ipv4_header) ==
-		STACK_IPIP_IPV4__OVERHEAD,
-	"nothing stands behind it");
-
-/* ipv6: what stands between the Ethernet header and the inner IP packet */
-struct stack_ipip_ipv6 {
-	struct ipv6_header ipv6;
-};
-_Static_assert(offsetof(struct stack_ipip_ipv6, ipv6) + sizeof(struct ipv6_header) ==
-		STACK_IPIP_IPV6__OVERHEAD,
-	"nothing stands behind it");
 
 /*
  * Differs per machine and per device: written by the loader before the program is verified,
@@ -218,155 +192,37 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 	return overhead;
 }
 
+#include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
 
-/*
- * How a packet that is `overhead` bytes longer fits the device, as flags of bpf_skb_adjust_room.
- * False: it does not. FIXED_GSO keeps the size of segments. TCP's are cut smaller if they would not
- * fit; datagrams keep their boundaries.
- */
-static __always_inline bool fits(
-	const struct __sk_buff *skb, const struct packet *packet, __u32 overhead, __u64 *flags)
+/* encapsulations.ipip: ipv4 or ipv6, with the values of a row of sites. */
+static __always_inline int encapsulate_sites__ipip(struct __sk_buff *skb,
+	const struct packet *packet, const struct row_sites *row, bool over_ipv4,
+	struct counters *counters)
 {
-	__u32 transport = packet->transport & TRANSPORT_MASK;
-	const __u8 *data_offset = packet_data(skb) + transport + TCP_DATA_OFFSET;
-	__u32 headers = transport - ETH_HLEN;
-
-	*flags = BPF_F_ADJ_ROOM_FIXED_GSO;
-	if (!skb->gso_size)
-		return packet->length + overhead <= host.mtu;
-	if (!transport)
-		return false;
-	if (packet->protocol != IPPROTO_TCP)
-		return headers + UDP_HLEN + skb->gso_size + overhead <= host.mtu;
-	if ((void *)(data_offset + 1) > packet_end(skb))
-		return false;
-	headers += (*data_offset >> 4) * 4;
-	if (headers + skb->gso_size > host.mtu)
-		return false; /* shrinking by the overhead would not do */
-	if (headers + skb->gso_size + overhead > host.mtu)
-		*flags = 0;
-	return true;
-}
-
-/* For the rule that chose the packet. */
-static __always_inline void count_chosen(
-	struct counters *counters, const struct packet *packet, __u32 segments)
-{
-	__u32 offset = packet->chosen;
-	struct counter *counter;
-
-	if (offset > sizeof(*counters) - sizeof(*counter)) /* for the verifier */
-		return;
-	counter = (void *)counters + offset;
-	counter->packets += segments;
-	counter->bytes += packet->length;
-}
-
-/*
- * A 16-bit length of what may be longer before segmentation: then zero, as the kernel writes it
- * (BIG TCP, 5.19).
- */
-static __always_inline __be16 length_field(__u32 length)
-{
-	return length > 0xffff ? 0 : bpf_htons(length);
-}
-
-/* encapsulations.ipip: ipv4, with the values of a row of sites. */
-static __always_inline int encapsulate_sites__ipip_ipv4(struct __sk_buff *skb,
-	const struct packet *packet, const struct row_sites *row, struct counters *counters)
-{
+	const __u32 fixed = (over_ipv4 ? IPV4_HLEN : IPV6_HLEN);
 	__u32 segments = segments_of(skb);
-	struct stack_ipip_ipv4 *outer;
-	__be16 *ether_type;
-	__u64 flags;
-	__u32 sum;
+	void *outer;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
 		clamp_mss(skb, packet->transport, packet->is_ipv4, OVERHEAD_SITES, host.mtu))
 		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, STACK_IPIP_IPV4__OVERHEAD, &flags)) {
-		count(&counters->egress_too_big, skb);
+	outer = push_headers(skb, packet, fixed, 0, over_ipv4, 0, counters);
+	if (!outer)
 		return TC_ACT_SHOT;
-	}
-	if (bpf_skb_adjust_room(skb, STACK_IPIP_IPV4__OVERHEAD, BPF_ADJ_ROOM_MAC,
-		    STACK_IPIP_IPV4__ROOM | flags)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + STACK_IPIP_IPV4__OVERHEAD > packet_end(skb)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-
-	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
-	*ether_type = bpf_htons(ETH_P_IP);
-
-	outer->ipv4.version_ihl = STACK_IPIP_IPV4__IPV4_VERSION_IHL;
-	outer->ipv4.tos = packet->dscp << 2 | packet->ecn;
-	outer->ipv4.total_length = length_field(packet->length + STACK_IPIP_IPV4__OVERHEAD);
-	outer->ipv4.id = 0;
-	outer->ipv4.fragment = bpf_htons(STACK_IPIP_IPV4__IPV4_FRAGMENT);
-	outer->ipv4.ttl = STACK_IPIP_IPV4__IPV4_TTL;
-	outer->ipv4.protocol = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	outer->ipv4.saddr = host.value_tunnel__ipv4;
-	outer->ipv4.daddr = row->field_address.word[3];
-	sum = bpf_htons(STACK_IPIP_IPV4__IPV4_CHECKSUM_BASE);
-	sum += bpf_htons(outer->ipv4.tos);
-	sum += outer->ipv4.total_length;
-	sum += bpf_htons(outer->ipv4.protocol);
-	sum = checksum_add_be32(sum, outer->ipv4.saddr);
-	sum = checksum_add_be32(sum, outer->ipv4.daddr);
-	outer->ipv4.checksum = checksum_fold(sum);
+	if (over_ipv4)
+		write_ipv4(outer, packet->dscp << IPV4_DSCP_SHIFT | packet->ecn,
+			packet->length + fixed, ENCAP_IPIP__IP_TTL,
+			packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6, host.value_tunnel__ipv4,
+			row->field_address.word[3]);
+	else
+		write_ipv6(outer, packet->dscp << IPV4_DSCP_SHIFT | packet->ecn, 0,
+			packet->length + fixed, ENCAP_IPIP__IP_TTL,
+			packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6,
+			host_ipv6(&host.value_tunnel__ipv6), to_ipv6(&row->field_address));
 
 	count_chosen(counters, packet, segments);
-	return TC_ACT_UNSPEC;
-}
-
-/* encapsulations.ipip: ipv6, with the values of a row of sites. */
-static __always_inline int encapsulate_sites__ipip_ipv6(struct __sk_buff *skb,
-	const struct packet *packet, const struct row_sites *row, struct counters *counters)
-{
-	__u32 segments = segments_of(skb);
-	struct stack_ipip_ipv6 *outer;
-	__be16 *ether_type;
-	__u64 flags;
-
-	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, OVERHEAD_SITES, host.mtu))
-		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, STACK_IPIP_IPV6__OVERHEAD, &flags)) {
-		count(&counters->egress_too_big, skb);
-		return TC_ACT_SHOT;
-	}
-	if (bpf_skb_adjust_room(skb, STACK_IPIP_IPV6__OVERHEAD, BPF_ADJ_ROOM_MAC,
-		    STACK_IPIP_IPV6__ROOM | flags)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + STACK_IPIP_IPV6__OVERHEAD > packet_end(skb)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-
-	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
-	*ether_type = bpf_htons(ETH_P_IPV6);
-
-	outer->ipv6.version_class_label = bpf_htonl(
-		STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL | packet->dscp << 22 | packet->ecn << 20);
-	outer->ipv6.payload_length =
-		length_field(packet->length + STACK_IPIP_IPV6__OVERHEAD - sizeof(outer->ipv6));
-	outer->ipv6.next_header = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	outer->ipv6.hop_limit = STACK_IPIP_IPV6__IPV6_HOP_LIMIT;
-	outer->ipv6.saddr = host_ipv6(&host.value_tunnel__ipv6);
-	outer->ipv6.daddr = to_ipv6(&row->field_address);
-
-	count_chosen(counters, packet, segments);
-	return TC_ACT_UNSPEC;
+	return transmit(skb);
 }
 
 /* Each row says which layout it takes. */
@@ -375,9 +231,9 @@ static __always_inline int encapsulate_sites(struct __sk_buff *skb, const struct
 {
 	switch (row->stack) {
 	case STACK_IPIP_IPV4:
-		return encapsulate_sites__ipip_ipv4(skb, packet, row, counters);
+		return encapsulate_sites__ipip(skb, packet, row, true, counters);
 	case STACK_IPIP_IPV6:
-		return encapsulate_sites__ipip_ipv6(skb, packet, row, counters);
+		return encapsulate_sites__ipip(skb, packet, row, false, counters);
 	}
 	count(&counters->egress_unknown_stack, skb);
 	return TC_ACT_SHOT;

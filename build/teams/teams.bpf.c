@@ -16,39 +16,19 @@
 #include "encap_flow_key.h"
 #include "encap_syn.h"
 
-/* encapsulations.gre: ipv4 / gre, 28 bytes */
+/* encapsulations.gre: ipv4 or ipv6 / gre, 28 or 48 bytes */
 #define STACK_GRE_IPV4__OVERHEAD 28 /* bytes */
 #define ENCAP_GRE__HEADERS 8 /* bytes behind the outer IP header */
-#define STACK_GRE_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
-#define STACK_GRE_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
-#define STACK_GRE_IPV4__IPV4_FRAGMENT 0x4000 /* df 1 */
-#define STACK_GRE_IPV4__IPV4_TTL 64
-#define STACK_GRE_IPV4__IPV4_PROTOCOL 47
-#define STACK_GRE_IPV4__IPV4_CHECKSUM_BASE 0xc52f /* sum of the constant words above */
+#define ENCAP_GRE__ROOM (BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
+#define ENCAP_GRE__IP_TTL 64
 #define ENCAP_GRE__GRE_FLAGS_VERSION 0x2000 /* key_present 1 */
 #define ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED 0xfc07 /* on receive: all but reserved1 */
-#define ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED 0x2000
-
-/* encapsulations.gre: ipv6 / gre, 48 bytes */
 #define STACK_GRE_IPV6__OVERHEAD 48 /* bytes */
-#define STACK_GRE_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE)
-#define STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
-#define STACK_GRE_IPV6__IPV6_NEXT_HEADER 47
-#define STACK_GRE_IPV6__IPV6_HOP_LIMIT 64
 
-/* encapsulations.ipip: ipv4, 20 bytes */
+/* encapsulations.ipip: ipv4 or ipv6, 20 or 40 bytes */
 #define STACK_IPIP_IPV4__OVERHEAD 20 /* bytes */
-#define STACK_IPIP_IPV4__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV4)
-#define STACK_IPIP_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
-#define STACK_IPIP_IPV4__IPV4_FRAGMENT 0x4000 /* df 1 */
-#define STACK_IPIP_IPV4__IPV4_TTL 64
-#define STACK_IPIP_IPV4__IPV4_CHECKSUM_BASE 0xc500 /* sum of the constant words above */
-
-/* encapsulations.ipip: ipv6, 40 bytes */
+#define ENCAP_IPIP__IP_TTL 64
 #define STACK_IPIP_IPV6__OVERHEAD 40 /* bytes */
-#define STACK_IPIP_IPV6__ROOM (BPF_F_ADJ_ROOM_ENCAP_L3_IPV6)
-#define STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
-#define STACK_IPIP_IPV6__IPV6_HOP_LIMIT 64
 
 /* What TCP segments leave room for. */
 #define OVERHEAD_EXITS 48 /* bytes, of rows of exits */
@@ -57,23 +37,31 @@
 #define CGROUP_BIT_TEAM_A_SLICE (1ULL << 0) /* team-a.slice, egress.rules.chosen-a */
 #define CGROUP_BIT_TEAM_B_SLICE (1ULL << 1) /* team-b.slice, egress.rules.chosen-b */
 #define CGROUP_NAMES 0xfb3dcac8 /* FNV-1a of the list: which bit is which */
+#define CGROUP_LEVELS 0x2 /* bit n: rules name a cgroup n levels below */
+#define CGROUPS_MAX 1024 /* entries */
 #define TABLE_EXITS 0x22417142 /* FNV-1a of the table's name, as sockets write it */
 /* FNV-1a of the connect rule's name, connect.rules.mail-out */
 #define CONNECT_RULE_MAIL_OUT 0xb3e777d3
-#define OWNER_OVERHEAD 48 /* bytes: the most that they may grow */
+#define SOCKETS_OVERHEAD 48 /* bytes: the most that they may grow */
 #define SOCKET_LEVEL 0x540c8eed /* of setsockopt */
-#define OWNER_IDLE 1800000000000ULL /* ns: 1800 s, egress.remember */
-#define OWNER_OPENING 60000000000ULL /* ns: from a SYN until more is sent */
+#define SOCKETS_IDLE 1800000000000ULL /* ns: 1800 s, egress.remember */
 
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 19) /* kernel */
+#define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
-#define CONNECT_NESTED 0 /* a cgroup of the connect rules lies in another */
-#define MARKS_SOCKETS 1 /* before 6.13: packets do not tell their netns */
+#define SOCKET_FACTS (FACT_CGROUPS | FACT_CHOICE)
+#define FLOWS_LEARN 0
+#define CHOOSING_CGROUPS (CGROUP_BIT_TEAM_A_SLICE | CGROUP_BIT_TEAM_B_SLICE)
+#define CLAMPS_MSS 1
+#define CLAMPS_EVERY_SOCKET 1
+#define MARKS_SOCKETS 1
+#define SEES_IPV4 1
+#define SEES_IPV6 1
+#define CONNECT_NESTED 0
 
 /* How many connections are remembered. */
 #define FLOW_BUCKETS 8192 /* for 65536 flows */
-#define FLOW_WAYS 16 /* flows of a bucket */
 
 /* Rows that a rule names, by the FNV-1a hash of the name: the loader uses the same. */
 #define ROW_EXITS__LON 0x36514326
@@ -92,42 +80,6 @@ struct headers_gre {
 _Static_assert(
 	offsetof(struct headers_gre, gre) + sizeof(struct gre_key_header) == ENCAP_GRE__HEADERS,
 	"no gap between the headers");
-
-/* ipv4 / gre: what stands between the Ethernet header and the inner IP packet */
-struct stack_gre_ipv4 {
-	struct ipv4_header ipv4;
-	struct gre_key_header gre;
-};
-_Static_assert(offsetof(struct stack_gre_ipv4, gre) == 20, "gre follows without a gap");
-_Static_assert(offsetof(struct stack_gre_ipv4, gre) + sizeof(struct gre_key_header) ==
-		STACK_GRE_IPV4__OVERHEAD,
-	"nothing stands behind it");
-
-/* ipv6 / gre: what stands between the Ethernet header and the inner IP packet */
-struct stack_gre_ipv6 {
-	struct ipv6_header ipv6;
-	struct gre_key_header gre;
-};
-_Static_assert(offsetof(struct stack_gre_ipv6, gre) == 40, "gre follows without a gap");
-_Static_assert(offsetof(struct stack_gre_ipv6, gre) + sizeof(struct gre_key_header) ==
-		STACK_GRE_IPV6__OVERHEAD,
-	"nothing stands behind it");
-
-/* ipv4: what stands between the Ethernet header and the inner IP packet */
-struct stack_ipip_ipv4 {
-	struct ipv4_header ipv4;
-};
-_Static_assert(offsetof(struct stack_ipip_ipv4, ipv4) + sizeof(struct ipv4_header) ==
-		STACK_IPIP_IPV4__OVERHEAD,
-	"nothing stands behind it");
-
-/* ipv6: what stands between the Ethernet header and the inner IP packet */
-struct stack_ipip_ipv6 {
-	struct ipv6_header ipv6;
-};
-_Static_assert(offsetof(struct stack_ipip_ipv6, ipv6) + sizeof(struct ipv6_header) ==
-		STACK_IPIP_IPV6__OVERHEAD,
-	"nothing stands behind it");
 
 /*
  * Differs per machine and per device: written by the loader before the program is verified,
@@ -251,11 +203,7 @@ struct counters {
 	struct counter ingress_rule_back_gre;
 	/* rule back-ipip: decapsulated (ingress.rules.back-ipip) */
 	struct counter ingress_rule_back_ipip;
-	/* a connection of which it was not known whose it is: remembered */
-	struct counter flows_learned;
-	/* a connection that became another socket's, or whose socket chose anew: remembered anew */
-	struct counter flows_changed;
-	struct counter flows_evicted; /* a connection that was not idle yet gave way to another */
+	struct flow_outcomes flows;
 	struct refusals refused_gre;
 	struct counter refused_gre__gre_flags; /* gre: wrong gre flags: dropped */
 	struct counter refused_gre__gre_key; /* gre: gre key not in keys: dropped */
@@ -275,15 +223,6 @@ static __always_inline struct counters *counters_of_this_cpu(void)
 
 	return bpf_map_lookup_elem(&counters, &only);
 }
-
-/* What a socket says of its packets. Remembered for those that have no socket any more. */
-struct owner {
-	__u64 cgroups; /* of those that the spec names: where the socket was made, or above */
-	__u64 choice; /* see struct socket_choice; 0: nothing chosen */
-	/* CGROUP_NAMES: which bit of `cgroups` is which, by the version that wrote it */
-	__u32 names;
-	__u32 pad;
-};
 
 #define PACKET_NEEDS                                                                               \
 	(NEED_PROTOCOL | NEED_PORTS | NEED_DSCP | NEED_LENGTH | NEED_DISCOVERY | NEED_SOCKET)
@@ -347,797 +286,94 @@ static __always_inline bool matches_management(const struct packet *packet)
 
 static __always_inline bool matches_chosen_a(const struct packet *packet)
 {
-	return packet->owner.cgroups & CGROUP_BIT_TEAM_A_SLICE;
+	return packet->socket.cgroups & CGROUP_BIT_TEAM_A_SLICE;
 }
 
 static __always_inline bool matches_chosen_b(const struct packet *packet)
 {
-	return packet->owner.cgroups & CGROUP_BIT_TEAM_B_SLICE;
+	return packet->socket.cgroups & CGROUP_BIT_TEAM_B_SLICE;
 }
 
 static __always_inline bool matches_standard(const struct packet *packet)
 {
-	return packet->owner.cgroups & (CGROUP_BIT_TEAM_A_SLICE | CGROUP_BIT_TEAM_B_SLICE);
+	return packet->socket.cgroups & (CGROUP_BIT_TEAM_A_SLICE | CGROUP_BIT_TEAM_B_SLICE);
 }
 
 #include "encap_mss.h"
 
 #include "encap_arrivals.h"
 
-#define OWNER_WORDS (sizeof(struct owner) / sizeof(__u32))
-
-struct flow {
-	__u64 expires; /* CLOCK_MONOTONIC, ns; 0: never used */
-	struct flow_key key;
-	struct owner owner;
-};
-
-/*
- * A bucket of flows. `tag` tells most of them apart without reading them. A hash map of the kernel
- * would not do: one that is full refuses, and the LRU kind gives up flows that are in use without
- * saying so.
- */
-struct flow_bucket {
-	struct bpf_spin_lock lock;
-	/*
-	 * scratch of who holds the lock: the verifier does not follow what is in a map, and so
-	 * walks on once
-	 */
-	__u32 way;
-	__u32 tag[FLOW_WAYS];
-	struct flow flow[FLOW_WAYS];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, FLOW_BUCKETS);
-	__type(key, __u32);
-	__type(value, struct flow_bucket);
-} flow_table SEC(".maps");
-
-static __always_inline struct flow_bucket *flow_bucket(__u32 hash)
-{
-	__u32 index = (__u64)hash * FLOW_BUCKETS >> 32;
-
-	return bpf_map_lookup_elem(&flow_table, &index);
-}
-
-/* The flow of the packet at hand, put together here because the stack is too small for it. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct flow);
-} flow_scratch SEC(".maps");
-
-static __always_inline struct flow *flow_at_hand(void)
-{
-	__u32 only = 0;
-
-	return bpf_map_lookup_elem(&flow_scratch, &only);
-}
-
-/* Whether a bucket has a flow; `way` then says where. The caller holds the lock. */
-static __always_inline bool has_flow(
-	struct flow_bucket *bucket, __u32 tag, const struct flow_key *key)
-{
-	for (__u32 i = 0; i < FLOW_WAYS; i++) {
-		if (bucket->tag[i] == tag &&
-			same_words(&bucket->flow[i].key, key, FLOW_KEY_WORDS)) {
-			bucket->way = i;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Let `way` say which flow becomes idle first. The caller holds the lock. */
-static __always_inline void find_oldest(struct flow_bucket *bucket)
-{
-	bucket->way = 0;
-	for (__u32 i = 1; i < FLOW_WAYS; i++) {
-		if (bucket->flow[i].expires < bucket->flow[bucket->way % FLOW_WAYS].expires)
-			bucket->way = i;
-	}
-}
-
-/*
- * What follows is global, not static: then the verifier walks each function once, whoever calls it
- * (5.6). It knows no pointer of a caller but the context there, so each finds the packet and its
- * flow for itself.
- */
-
-/*
- * What is remembered of the flow at hand, if it is not idle yet. Finding it keeps it from becoming
- * idle.
- */
-__noinline int find_flow(__u64 idle)
-{
-	struct flow *wanted = flow_at_hand();
-	__u64 now = bpf_ktime_get_ns();
-	struct flow_bucket *bucket;
-	bool found = false;
-	struct flow *flow;
-	__u32 hash;
-
-	if (!wanted)
-		return false;
-	hash = flow_key_hash(&wanted->key, host.flow_seed);
-	bucket = flow_bucket(hash);
-	if (!bucket)
-		return false;
-	bpf_spin_lock(&bucket->lock);
-	if (has_flow(bucket, hash, &wanted->key)) {
-		flow = &bucket->flow[bucket->way % FLOW_WAYS];
-		found = flow->expires > now;
-		wanted->owner = flow->owner;
-		/* What is only being opened is not kept longer for a segment that fits nothing. */
-		if (found && flow->expires - now > OWNER_OPENING)
-			flow->expires = now + idle;
-	}
-	bpf_spin_unlock(&bucket->lock);
-	return found;
-}
-
-/*
- * Remember the flow at hand. In a full bucket the one that would become idle first gives way, which
- * is counted if it had not been idle yet: its next packet goes to the rules that follow. False: the
- * flow is known with other headers, and may not be changed.
- */
-__noinline int learn_flow(struct __sk_buff *skb, __u64 idle, bool may_change)
-{
-	struct counters *counters = counters_of_this_cpu();
-	const struct flow *seen = flow_at_hand();
-	bool known, was_idle, same, done;
-	__u64 now = bpf_ktime_get_ns();
-	struct flow_bucket *bucket;
-	struct flow *flow;
-	__u32 hash;
-
-	if (!seen || !counters)
-		return true;
-	hash = flow_key_hash(&seen->key, host.flow_seed);
-	bucket = flow_bucket(hash);
-	if (!bucket)
-		return true;
-	bpf_spin_lock(&bucket->lock);
-	known = has_flow(bucket, hash, &seen->key);
-	if (!known)
-		find_oldest(bucket);
-	flow = &bucket->flow[bucket->way % FLOW_WAYS];
-	was_idle = flow->expires <= now;
-	same = same_words(&flow->owner, &seen->owner, OWNER_WORDS);
-	done = !known || was_idle || same || may_change;
-	if (done) {
-		bucket->tag[bucket->way % FLOW_WAYS] = hash;
-		flow->key = seen->key;
-		flow->owner = seen->owner;
-		flow->expires = now + idle;
-	}
-	bpf_spin_unlock(&bucket->lock);
-	if (!done)
-		return false;
-	if (was_idle)
-		count(&counters->flows_learned, skb);
-	else if (!known)
-		count(&counters->flows_evicted, skb);
-	else if (!same)
-		count(&counters->flows_changed, skb);
-	return true;
-}
-
+#include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
-#include "encap_socket.h"
-#include "encap_choice.h"
+#include "encap_attribution.h"
+#include "encap_socket_mss.h"
 #include "encap_netns.h"
+#include "encap_unattached.h"
 #include "encap_socket_options.h"
 #include "encap_connect.h"
 
-/* The cgroups that the spec and its rows name, as the kernel numbers them now: to their bits. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1024);
-	__type(key, __u64);
-	__type(value, __u64);
-} cgroups SEC(".maps");
-
-/*
- * In which cgroups the packet's socket was made. Of a SYN-ACK's, the kernel asks the listener. To
- * be below one is to be in it.
- */
-static __always_inline void ask_cgroups(struct __sk_buff *skb, struct owner *owner)
+/* encapsulations.gre: ipv4 or ipv6 / gre, with the values of a row of exits. */
+static __always_inline int encapsulate_exits__gre(struct __sk_buff *skb,
+	const struct packet *packet, const struct row_exits *row, bool over_ipv4,
+	struct counters *counters, struct socket_choice *choice)
 {
-	__u64 cgroup, *bit;
+	const __u32 fixed = (over_ipv4 ? IPV4_HLEN : IPV6_HLEN) + ENCAP_GRE__HEADERS;
+	__u32 segments = segments_of(skb);
+	struct headers_gre *headers;
+	void *outer;
 
-	cgroup = bpf_skb_ancestor_cgroup_id(skb, host.cgroup_level + 1);
-	bit = bpf_map_lookup_elem(&cgroups, &cgroup);
-	if (bit)
-		owner->cgroups |= *bit;
-}
-
-/*
- * Owners have entries of their own, without the mark: a reset or an acknowledgement that answers
- * for a socket which is gone does not carry the socket's (net.ipv4.fwmark_reflect).
- */
-static __always_inline void owner_key(const struct packet *packet, struct flow_key *key)
-{
-	*key = (struct flow_key){
-		.saddr = packet->saddr,
-		.daddr = packet->daddr,
-		.source_port = packet->source_port,
-		.destination_port = packet->destination_port,
-		.protocol = packet->protocol | FLOW_OWNER,
-	};
-}
-
-/* Take what is remembered of the connection. */
-static __always_inline bool recall_owner(struct packet *packet)
-{
-	struct flow *flow = flow_at_hand();
-
-	if (!flow)
-		return false;
-	owner_key(packet, &flow->key);
-	if (!find_flow(OWNER_IDLE))
-		return false;
-	packet->owner = flow->owner;
-	return true;
-}
-
-/*
- * Remember whose the connection is. One that is only being opened gives way first: anybody can have
- * many opened.
- */
-static __always_inline void remember_owner(struct __sk_buff *skb, const struct packet *packet)
-{
-	struct flow *flow = flow_at_hand();
-
-	if (!flow)
-		return;
-	owner_key(packet, &flow->key);
-	flow->owner = packet->owner;
-	flow->owner.names = CGROUP_NAMES;
-	learn_flow(skb, packet->tcp_flags & TCP_FLAG_SYN ? OWNER_OPENING : OWNER_IDLE, true);
-}
-
-/* Where the other end of a packet's connection would be looked for: at this host's end. */
-static __always_inline __u32 socket_tuple(
-	const struct packet *packet, bool leaves, struct bpf_sock_tuple *tuple)
-{
-	const struct ip_address *source = leaves ? &packet->daddr : &packet->saddr;
-	const struct ip_address *destination = leaves ? &packet->saddr : &packet->daddr;
-	__be16 source_port = leaves ? packet->destination_port : packet->source_port;
-	__be16 destination_port = leaves ? packet->source_port : packet->destination_port;
-
-	if (packet->is_ipv4) {
-		tuple->ipv4.saddr = source->word[3];
-		tuple->ipv4.daddr = destination->word[3];
-		tuple->ipv4.sport = source_port;
-		tuple->ipv4.dport = destination_port;
-		return sizeof(tuple->ipv4);
-	}
-	for (int i = 0; i < 4; i++) {
-		tuple->ipv6.saddr[i] = source->word[i];
-		tuple->ipv6.daddr[i] = destination->word[i];
-	}
-	tuple->ipv6.sport = source_port;
-	tuple->ipv6.dport = destination_port;
-	return sizeof(tuple->ipv6);
-}
-
-/*
- * Ask the listener: for a SYN-ACK that has no socket, because it carries a SYN cookie (RFC 4987,
- * section 3.6), or with `accepted` for a connection, of which the kernel finds its own socket
- * first, unless the peer has no port.
- */
-static __always_inline bool ask_listener(
-	struct __sk_buff *skb, struct packet *packet, bool accepted)
-{
-	struct bpf_sock_tuple tuple = {};
-	__u32 size = socket_tuple(packet, true, &tuple);
-	const struct bpf_sock *found, *listener;
-	const struct socket_choice *choice;
-
-	if (accepted)
-		*(size == sizeof(tuple.ipv4) ? &tuple.ipv4.sport : &tuple.ipv6.sport) = 0;
-	found = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
-	if (!found)
-		return false;
-	listener = bpf_get_listener_sock(found);
-	if (listener)
-		packet->owner.choice = choice_in_force(listener, choice_of(listener));
-	/* its own, also with MPTCP */
-	choice = listener ? bpf_sk_storage_get(&sockets, listener, NULL, 0) : NULL;
-	if (choice && choice->names == CGROUP_NAMES)
-		packet->owner.cgroups = choice->cgroups;
-	bpf_sk_release(found);
-	return listener;
-}
-
-/* Forget whose a connection between the same ends was. */
-static __always_inline void forget_owner(struct __sk_buff *skb, struct packet *packet)
-{
-	if (!recall_owner(packet))
-		return;
-	packet->owner = (struct owner){};
-	remember_owner(skb, packet);
-}
-
-/* Whether a connection begins or ends with a segment. */
-static __always_inline bool is_turning_point(const struct packet *packet)
-{
-	return packet->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST);
-}
-
-static __always_inline bool has_owner(const struct packet *packet)
-{
-	return packet->owner.cgroups || packet->owner.choice;
-}
-
-/*
- * Tell the table of flows whose the connection is: when it begins and ends, and now and then
- * between. The packet is that of a TCP socket that is there. Global, so that the verifier walks it
- * once.
- */
-__noinline int tell_owner(struct __sk_buff *skb)
-{
-	const struct bpf_sock *socket = (void *)skb->sk;
-	struct packet *packet = current_packet();
-	__u32 now = bpf_jiffies64() | 1; /* 0: never */
-	struct socket_choice *own;
-
-	socket = socket ? bpf_sk_fullsock(socket) : NULL;
-	if (!packet || !socket)
-		return 0;
-	if (socket->state == TCP_LISTEN) {
-		/*
-		 * A reset for what fits no connection (6.13). Nothing of one is noted with what all
-		 * that is accepted inherits.
-		 */
-		recall_owner(packet);
-		return 0;
-	}
-	own = bpf_sk_storage_get(&sockets, socket, NULL, 0);
-	if ((packet->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN &&
-		packet->owner.cgroups & (CGROUP_BIT_TEAM_A_SLICE | CGROUP_BIT_TEAM_B_SLICE)) {
-		own = bpf_sk_storage_get(&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-		if (own)
-			own->asked = true; /* it was not accepted: there is nobody to ask */
-	}
-	if (!packet->owner.choice && !(packet->tcp_flags & TCP_FLAG_SYN) && !(own && own->asked) &&
-		packet->owner.cgroups & (CGROUP_BIT_TEAM_A_SLICE | CGROUP_BIT_TEAM_B_SLICE)) {
-		/*
-		 * What a listener of MPTCP accepts without MPTCP inherits nothing: it was the
-		 * socket above the listener that chose. What is remembered of the SYN-ACK says it,
-		 * or else the listener, if it is there. Asked once.
-		 */
-		struct owner said = packet->owner;
-
-		if (!recall_owner(packet))
-			ask_listener(skb, packet, true);
-		said.choice = packet->owner.choice;
-		packet->owner = said;
-		own = bpf_sk_storage_get(&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-		if (own) {
-			own->asked = true;
-			/* nothing is not written: the socket may be choosing on another CPU */
-			if (said.choice) {
-				own->choice = said.choice;
-				own->fits = true;
-			}
-		}
-	}
-	if (!has_owner(packet)) {
-		/*
-		 * A connection begins that is nobody's, or its socket has taken back what it chose.
-		 */
-		if (packet->tcp_flags & TCP_FLAG_SYN || (own && !own->told))
-			forget_owner(skb, packet);
-	} else {
-		if (!own)
-			own = bpf_sk_storage_get(
-				&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-		remember_owner(skb, packet);
-	}
-	if (own)
-		/* once more when it is open */
-		own->told = packet->tcp_flags & TCP_FLAG_SYN ? 0 : now;
-	return 0;
-}
-
-/*
- * Find out whose a packet is that has no socket of its own. A SYN-ACK is its listener's, which the
- * kernel knows, or with a SYN cookie is to be looked up. Others take what is remembered of their
- * connection: resets, and what answers for a closed one (TIME_WAIT). Which packets have a socket
- * differs between kernels; what is remembered makes up for it. Global, so that the verifier walks
- * it once.
- */
-__noinline int find_other_owner(struct __sk_buff *skb)
-{
-	const struct bpf_sock *listener = (void *)skb->sk;
-	struct packet *packet = current_packet();
-	bool begins;
-
-	if (!packet || packet->protocol != IPPROTO_TCP || packet->ports_unseen)
-		return 0;
-	begins = packet->tcp_flags & TCP_FLAG_SYN;
-	if (begins && packet->tcp_flags & TCP_FLAG_ACK) {
-		listener = listener ? bpf_get_listener_sock(listener) : NULL;
-		if (listener) {
-			ask_cgroups(skb, &packet->owner);
-			packet->owner.choice = choice_in_force(listener, choice_of(listener));
-		} else if (!skb->ingress_ifindex) {
-			begins = ask_listener(skb, packet, false);
-		}
-	}
-	/*
-	 * Neither a socket nor a listener: it is forwarded. NAT may have given it the ports of a
-	 * connection that was ours.
-	 */
-	if (!begins)
-		recall_owner(packet);
-	else if (has_owner(packet))
-		remember_owner(skb, packet);
+	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
+		clamp_mss(skb, packet->transport, packet->is_ipv4, OVERHEAD_EXITS, host.mtu))
+		count(&counters->egress_mss_kept, skb);
+	outer = push_headers(skb, packet, fixed, 0, over_ipv4, ENCAP_GRE__ROOM, counters);
+	if (!outer)
+		return TC_ACT_SHOT;
+	if (over_ipv4)
+		headers = write_ipv4(outer, packet->ecn, packet->length + fixed, ENCAP_GRE__IP_TTL,
+			IPPROTO_GRE, host.value_address__ipv4, row->field_address.word[3]);
 	else
-		forget_owner(skb, packet);
-	return 0;
-}
+		headers = write_ipv6(outer, packet->ecn, 0, packet->length + fixed,
+			ENCAP_GRE__IP_TTL, IPPROTO_GRE, host_ipv6(&host.value_address__ipv6),
+			to_ipv6(&row->field_address));
 
-/*
- * Find out whose a packet is: its socket says it, if there is one. Returns where what was sent as
- * chosen is counted.
- */
-static __always_inline struct socket_choice *find_owner(
-	struct __sk_buff *skb, struct packet *packet)
-{
-	const struct bpf_sock *socket = (void *)skb->sk;
-	struct socket_choice *own, *choice;
-	bool shared = false;
+	headers->gre.flags_version = bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION);
+	headers->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
+	headers->gre.key = bpf_htonl(row->field_gre_key);
 
-	/* What is no full socket has no storage. */
-	own = socket ? bpf_sk_storage_get(&sockets, socket, NULL, 0) : NULL;
-	choice = own;
-	if (!own || !own->choice) {
-		socket = socket ? bpf_sk_fullsock(socket) : NULL;
-		if (!socket) {
-			find_other_owner(skb);
-			return NULL;
-		}
-		shared = socket->type == SOCK_RAW || socket->state == TCP_LISTEN;
-		choice = choice_above(socket, own);
-	}
-	packet->owner.choice = choice_in_force(socket, choice);
-	ask_cgroups(skb, &packet->owner);
-	if (packet->protocol != IPPROTO_TCP || packet->ports_unseen)
-		return choice;
-	/*
-	 * IPv4's resets and acknowledgements from TIME_WAIT are sent through a raw socket that all
-	 * of them share. Before 5.18 it has the cgroup of who made the network namespace, a
-	 * container's for one: what is remembered goes before that. And before what a listener
-	 * says, that sends a reset for what fits no connection (6.13).
-	 */
-	if (shared && !packet->owner.choice &&
-		!(packet->owner.cgroups && packet->tcp_flags & TCP_FLAG_SYN)) {
-		find_other_owner(skb);
-		return NULL;
-	}
-	if (own ? !own->told || is_turning_point(packet) ||
-				(__u32)(bpf_jiffies64() | 1) - own->told >= TOLD_TICKS
-		: has_owner(packet) || packet->tcp_flags & TCP_FLAG_SYN)
-		tell_owner(skb);
-	return choice;
-}
-
-/* A packet was sent as its socket chose. Threads share a socket. */
-static __always_inline void count_for_socket(
-	struct socket_choice *choice, __u32 segments, __u32 bytes)
-{
-	/* Relaxed: with any other order clang makes an instruction that 5.10 has not. */
-	__atomic_fetch_add(&choice->packets, segments, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&choice->bytes, bytes, __ATOMIC_RELAXED);
-}
-
-/*
- * Let this end's segments fit as well, for those packets that are encapsulated because of their
- * socket or its cgroup: the other end's SYN or SYN-ACK says how long they may be.
- */
-__noinline int fit_segments(struct __sk_buff *skb)
-{
-	struct counters *counters = counters_of_this_cpu();
-	const struct packet *packet = current_packet();
-	struct bpf_sock_tuple tuple = {};
-	const struct bpf_sock *found, *socket;
-	struct socket_choice *choice;
-	__u32 size;
-	bool fit;
-
-	if (!packet || packet->protocol != IPPROTO_TCP || packet->ports_unseen ||
-		!(packet->tcp_flags & TCP_FLAG_SYN))
-		return 0;
-	size = socket_tuple(packet, false, &tuple);
-	found = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
-	if (!found)
-		return 0;
-	socket = bpf_sk_fullsock(found);
-	if (!socket)
-		socket = bpf_get_listener_sock(found);
-	/*
-	 * Which cgroup a socket belongs to can only be asked for packets that leave: all that come
-	 * to one are made to fit.
-	 */
-	fit = socket;
-	choice = socket ? choice_of(socket) : NULL;
-	if (socket && choice_in_force(socket, choice)) {
-		choice->fits = true;
-		fit = true;
-	}
-	bpf_sk_release(found);
-	if (!fit)
-		return 0;
-	if (clamp_mss(skb, packet->transport, packet->is_ipv4, OWNER_OVERHEAD, host.mtu) &&
-		counters)
-		count(&counters->ingress_mss_kept, skb);
-	return 0;
-}
-
-/*
- * How a packet that is `overhead` bytes longer fits the device, as flags of bpf_skb_adjust_room.
- * False: it does not. FIXED_GSO keeps the size of segments. TCP's are cut smaller if they would not
- * fit; datagrams keep their boundaries.
- */
-static __always_inline bool fits(
-	const struct __sk_buff *skb, const struct packet *packet, __u32 overhead, __u64 *flags)
-{
-	__u32 transport = packet->transport & TRANSPORT_MASK;
-	const __u8 *data_offset = packet_data(skb) + transport + TCP_DATA_OFFSET;
-	__u32 headers = transport - ETH_HLEN;
-
-	*flags = BPF_F_ADJ_ROOM_FIXED_GSO;
-	if (!skb->gso_size)
-		return packet->length + overhead <= host.mtu;
-	if (!transport)
-		return false;
-	if (packet->protocol != IPPROTO_TCP)
-		return headers + UDP_HLEN + skb->gso_size + overhead <= host.mtu;
-	if ((void *)(data_offset + 1) > packet_end(skb))
-		return false;
-	headers += (*data_offset >> 4) * 4;
-	if (headers + skb->gso_size > host.mtu)
-		return false; /* shrinking by the overhead would not do */
-	if (headers + skb->gso_size + overhead > host.mtu)
-		*flags = 0;
-	return true;
-}
-
-/* For the rule that chose the packet. */
-static __always_inline void count_chosen(struct counters *counters, const struct packet *packet,
-	__u32 segments, struct socket_choice *choice)
-{
-	__u32 offset = packet->chosen;
-	struct counter *counter;
-
-	if (offset > sizeof(*counters) - sizeof(*counter)) /* for the verifier */
-		return;
-	counter = (void *)counters + offset;
-	counter->packets += segments;
-	counter->bytes += packet->length;
+	count_chosen(counters, packet, segments);
 	if (choice)
 		count_for_socket(choice, segments, packet->length);
+	return transmit(skb);
 }
 
-/*
- * A 16-bit length of what may be longer before segmentation: then zero, as the kernel writes it
- * (BIG TCP, 5.19).
- */
-static __always_inline __be16 length_field(__u32 length)
+/* encapsulations.ipip: ipv4 or ipv6, with the values of a row of exits. */
+static __always_inline int encapsulate_exits__ipip(struct __sk_buff *skb,
+	const struct packet *packet, const struct row_exits *row, bool over_ipv4,
+	struct counters *counters, struct socket_choice *choice)
 {
-	return length > 0xffff ? 0 : bpf_htons(length);
-}
-
-/* encapsulations.gre: ipv4 / gre, with the values of a row of exits. */
-static __always_inline int encapsulate_exits__gre_ipv4(struct __sk_buff *skb,
-	const struct packet *packet, const struct row_exits *row, struct counters *counters,
-	struct socket_choice *choice)
-{
+	const __u32 fixed = (over_ipv4 ? IPV4_HLEN : IPV6_HLEN);
 	__u32 segments = segments_of(skb);
-	struct stack_gre_ipv4 *outer;
-	__be16 *ether_type;
-	__u64 flags;
-	__u32 sum;
+	void *outer;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
 		clamp_mss(skb, packet->transport, packet->is_ipv4, OVERHEAD_EXITS, host.mtu))
 		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, STACK_GRE_IPV4__OVERHEAD, &flags)) {
-		count(&counters->egress_too_big, skb);
+	outer = push_headers(skb, packet, fixed, 0, over_ipv4, 0, counters);
+	if (!outer)
 		return TC_ACT_SHOT;
-	}
-	if (bpf_skb_adjust_room(skb, STACK_GRE_IPV4__OVERHEAD, BPF_ADJ_ROOM_MAC,
-		    STACK_GRE_IPV4__ROOM | flags)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + STACK_GRE_IPV4__OVERHEAD > packet_end(skb)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
+	if (over_ipv4)
+		write_ipv4(outer, packet->ecn, packet->length + fixed, ENCAP_IPIP__IP_TTL,
+			packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6, host.value_address__ipv4,
+			row->field_address.word[3]);
+	else
+		write_ipv6(outer, packet->ecn, 0, packet->length + fixed, ENCAP_IPIP__IP_TTL,
+			packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6,
+			host_ipv6(&host.value_address__ipv6), to_ipv6(&row->field_address));
 
-	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
-	*ether_type = bpf_htons(ETH_P_IP);
-
-	outer->ipv4.version_ihl = STACK_GRE_IPV4__IPV4_VERSION_IHL;
-	outer->ipv4.tos = packet->ecn;
-	outer->ipv4.total_length = length_field(packet->length + STACK_GRE_IPV4__OVERHEAD);
-	outer->ipv4.id = 0;
-	outer->ipv4.fragment = bpf_htons(STACK_GRE_IPV4__IPV4_FRAGMENT);
-	outer->ipv4.ttl = STACK_GRE_IPV4__IPV4_TTL;
-	outer->ipv4.protocol = STACK_GRE_IPV4__IPV4_PROTOCOL;
-	outer->ipv4.saddr = host.value_address__ipv4;
-	outer->ipv4.daddr = row->field_address.word[3];
-	sum = bpf_htons(STACK_GRE_IPV4__IPV4_CHECKSUM_BASE);
-	sum += bpf_htons(outer->ipv4.tos);
-	sum += outer->ipv4.total_length;
-	sum = checksum_add_be32(sum, outer->ipv4.saddr);
-	sum = checksum_add_be32(sum, outer->ipv4.daddr);
-	outer->ipv4.checksum = checksum_fold(sum);
-
-	outer->gre.flags_version = bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION);
-	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
-	outer->gre.key = bpf_htonl(row->field_gre_key);
-
-	count_chosen(counters, packet, segments, choice);
-	return TC_ACT_UNSPEC;
-}
-
-/* encapsulations.gre: ipv6 / gre, with the values of a row of exits. */
-static __always_inline int encapsulate_exits__gre_ipv6(struct __sk_buff *skb,
-	const struct packet *packet, const struct row_exits *row, struct counters *counters,
-	struct socket_choice *choice)
-{
-	__u32 segments = segments_of(skb);
-	struct stack_gre_ipv6 *outer;
-	__be16 *ether_type;
-	__u64 flags;
-
-	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, OVERHEAD_EXITS, host.mtu))
-		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, STACK_GRE_IPV6__OVERHEAD, &flags)) {
-		count(&counters->egress_too_big, skb);
-		return TC_ACT_SHOT;
-	}
-	if (bpf_skb_adjust_room(skb, STACK_GRE_IPV6__OVERHEAD, BPF_ADJ_ROOM_MAC,
-		    STACK_GRE_IPV6__ROOM | flags)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + STACK_GRE_IPV6__OVERHEAD > packet_end(skb)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-
-	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
-	*ether_type = bpf_htons(ETH_P_IPV6);
-
-	outer->ipv6.version_class_label =
-		bpf_htonl(STACK_GRE_IPV6__IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
-	outer->ipv6.payload_length =
-		length_field(packet->length + STACK_GRE_IPV6__OVERHEAD - sizeof(outer->ipv6));
-	outer->ipv6.next_header = STACK_GRE_IPV6__IPV6_NEXT_HEADER;
-	outer->ipv6.hop_limit = STACK_GRE_IPV6__IPV6_HOP_LIMIT;
-	outer->ipv6.saddr = host_ipv6(&host.value_address__ipv6);
-	outer->ipv6.daddr = to_ipv6(&row->field_address);
-
-	outer->gre.flags_version = bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION);
-	outer->gre.protocol = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
-	outer->gre.key = bpf_htonl(row->field_gre_key);
-
-	count_chosen(counters, packet, segments, choice);
-	return TC_ACT_UNSPEC;
-}
-
-/* encapsulations.ipip: ipv4, with the values of a row of exits. */
-static __always_inline int encapsulate_exits__ipip_ipv4(struct __sk_buff *skb,
-	const struct packet *packet, const struct row_exits *row, struct counters *counters,
-	struct socket_choice *choice)
-{
-	__u32 segments = segments_of(skb);
-	struct stack_ipip_ipv4 *outer;
-	__be16 *ether_type;
-	__u64 flags;
-	__u32 sum;
-
-	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, OVERHEAD_EXITS, host.mtu))
-		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, STACK_IPIP_IPV4__OVERHEAD, &flags)) {
-		count(&counters->egress_too_big, skb);
-		return TC_ACT_SHOT;
-	}
-	if (bpf_skb_adjust_room(skb, STACK_IPIP_IPV4__OVERHEAD, BPF_ADJ_ROOM_MAC,
-		    STACK_IPIP_IPV4__ROOM | flags)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + STACK_IPIP_IPV4__OVERHEAD > packet_end(skb)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-
-	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
-	*ether_type = bpf_htons(ETH_P_IP);
-
-	outer->ipv4.version_ihl = STACK_IPIP_IPV4__IPV4_VERSION_IHL;
-	outer->ipv4.tos = packet->ecn;
-	outer->ipv4.total_length = length_field(packet->length + STACK_IPIP_IPV4__OVERHEAD);
-	outer->ipv4.id = 0;
-	outer->ipv4.fragment = bpf_htons(STACK_IPIP_IPV4__IPV4_FRAGMENT);
-	outer->ipv4.ttl = STACK_IPIP_IPV4__IPV4_TTL;
-	outer->ipv4.protocol = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	outer->ipv4.saddr = host.value_address__ipv4;
-	outer->ipv4.daddr = row->field_address.word[3];
-	sum = bpf_htons(STACK_IPIP_IPV4__IPV4_CHECKSUM_BASE);
-	sum += bpf_htons(outer->ipv4.tos);
-	sum += outer->ipv4.total_length;
-	sum += bpf_htons(outer->ipv4.protocol);
-	sum = checksum_add_be32(sum, outer->ipv4.saddr);
-	sum = checksum_add_be32(sum, outer->ipv4.daddr);
-	outer->ipv4.checksum = checksum_fold(sum);
-
-	count_chosen(counters, packet, segments, choice);
-	return TC_ACT_UNSPEC;
-}
-
-/* encapsulations.ipip: ipv6, with the values of a row of exits. */
-static __always_inline int encapsulate_exits__ipip_ipv6(struct __sk_buff *skb,
-	const struct packet *packet, const struct row_exits *row, struct counters *counters,
-	struct socket_choice *choice)
-{
-	__u32 segments = segments_of(skb);
-	struct stack_ipip_ipv6 *outer;
-	__be16 *ether_type;
-	__u64 flags;
-
-	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, OVERHEAD_EXITS, host.mtu))
-		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, STACK_IPIP_IPV6__OVERHEAD, &flags)) {
-		count(&counters->egress_too_big, skb);
-		return TC_ACT_SHOT;
-	}
-	if (bpf_skb_adjust_room(skb, STACK_IPIP_IPV6__OVERHEAD, BPF_ADJ_ROOM_MAC,
-		    STACK_IPIP_IPV6__ROOM | flags)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-	outer = packet_data(skb) + ETH_HLEN;
-	if ((void *)outer + STACK_IPIP_IPV6__OVERHEAD > packet_end(skb)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-
-	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
-	*ether_type = bpf_htons(ETH_P_IPV6);
-
-	outer->ipv6.version_class_label =
-		bpf_htonl(STACK_IPIP_IPV6__IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
-	outer->ipv6.payload_length =
-		length_field(packet->length + STACK_IPIP_IPV6__OVERHEAD - sizeof(outer->ipv6));
-	outer->ipv6.next_header = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	outer->ipv6.hop_limit = STACK_IPIP_IPV6__IPV6_HOP_LIMIT;
-	outer->ipv6.saddr = host_ipv6(&host.value_address__ipv6);
-	outer->ipv6.daddr = to_ipv6(&row->field_address);
-
-	count_chosen(counters, packet, segments, choice);
-	return TC_ACT_UNSPEC;
+	count_chosen(counters, packet, segments);
+	if (choice)
+		count_for_socket(choice, segments, packet->length);
+	return transmit(skb);
 }
 
 /* Each row says which layout it takes. */
@@ -1146,13 +382,13 @@ static __always_inline int encapsulate_exits(struct __sk_buff *skb, const struct
 {
 	switch (row->stack) {
 	case STACK_GRE_IPV4:
-		return encapsulate_exits__gre_ipv4(skb, packet, row, counters, choice);
+		return encapsulate_exits__gre(skb, packet, row, true, counters, choice);
 	case STACK_GRE_IPV6:
-		return encapsulate_exits__gre_ipv6(skb, packet, row, counters, choice);
+		return encapsulate_exits__gre(skb, packet, row, false, counters, choice);
 	case STACK_IPIP_IPV4:
-		return encapsulate_exits__ipip_ipv4(skb, packet, row, counters, choice);
+		return encapsulate_exits__ipip(skb, packet, row, true, counters, choice);
 	case STACK_IPIP_IPV6:
-		return encapsulate_exits__ipip_ipv6(skb, packet, row, counters, choice);
+		return encapsulate_exits__ipip(skb, packet, row, false, counters, choice);
 	}
 	count(&counters->egress_unknown_stack, skb);
 	return TC_ACT_SHOT;
@@ -1173,8 +409,8 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 
 	/* egress.rules.chosen-a */
 	if (matches_chosen_a(packet)) {
-		if (packet->owner.choice >> 32 == TABLE_EXITS) {
-			row_exits = find_in_exits((__u32)packet->owner.choice);
+		if (packet->socket.choice >> 32 == TABLE_EXITS) {
+			row_exits = find_in_exits((__u32)packet->socket.choice);
 			if (row_exits) {
 				packet->chosen = offsetof(struct counters, egress_rule_chosen_a);
 				counted = choice;
@@ -1186,10 +422,10 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 
 	/* egress.rules.chosen-b */
 	if (matches_chosen_b(packet)) {
-		if (packet->owner.choice >> 32 == TABLE_EXITS &&
-			((__u32)packet->owner.choice == ROW_EXITS__LON ||
-				(__u32)packet->owner.choice == ROW_EXITS__NYC)) {
-			row_exits = find_in_exits((__u32)packet->owner.choice);
+		if (packet->socket.choice >> 32 == TABLE_EXITS &&
+			((__u32)packet->socket.choice == ROW_EXITS__LON ||
+				(__u32)packet->socket.choice == ROW_EXITS__NYC)) {
+			row_exits = find_in_exits((__u32)packet->socket.choice);
 			if (row_exits) {
 				packet->chosen = offsetof(struct counters, egress_rule_chosen_b);
 				counted = choice;
@@ -1263,9 +499,10 @@ int teams__egress(struct __sk_buff *skb)
 		count(&counters->egress_link_local, skb);
 		return TC_ACT_UNSPEC;
 	}
-	choice = find_owner(skb, packet);
+	choice = attribute_packet(skb, packet);
 	/* Remembered by a version that named other cgroups: some rule may have encapsulated it. */
-	if (packet->owner.cgroups && packet->owner.names && packet->owner.names != CGROUP_NAMES) {
+	if (packet->socket.cgroups && packet->socket.names &&
+		packet->socket.names != CGROUP_NAMES) {
 		count(&counters->egress_renamed, skb);
 		return TC_ACT_SHOT;
 	}
@@ -1299,7 +536,7 @@ static __always_inline int decapsulate_gre(
 	if (wrong)
 		return refuse(skb, wrong);
 	if ((headers->gre.flags_version & bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED)) !=
-		bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_EXPECTED))
+		bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION))
 		return refuse(skb, COUNTER(refused_gre__gre_flags));
 	inner.overhead = outer->length + ENCAP_GRE__HEADERS;
 	wrong = validate_inner(skb, outer, 0, bpf_ntohs(headers->gre.protocol), ETH_P_IP,
@@ -1430,28 +667,10 @@ int teams__ingress(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
-/*
- * A packet comes to a listener in one of the cgroups that rules match by. If it is answered with a
- * SYN cookie, the answer has no socket, and only a packet's socket can be asked for its cgroups: so
- * they are written down with the listener.
- */
 SEC("cgroup_skb/ingress")
 int teams__listener(struct __sk_buff *skb)
 {
-	const struct bpf_sock *socket = (void *)skb->sk;
-	struct socket_choice *choice;
-	struct owner owner = {};
-
-	socket = socket ? bpf_sk_fullsock(socket) : NULL;
-	if (!socket || socket->type != SOCK_STREAM || socket->state != TCP_LISTEN)
-		return CGROUP_GO_ON;
-	choice = bpf_sk_storage_get(&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!choice)
-		return CGROUP_GO_ON;
-	ask_cgroups(skb, &owner);
-	choice->cgroups = owner.cgroups;
-	choice->names = CGROUP_NAMES;
-	return CGROUP_GO_ON;
+	return record_listener(skb);
 }
 
 SEC("cgroup/sock_create")
@@ -1460,35 +679,14 @@ int teams__create(struct bpf_sock *socket)
 	return mark_socket(socket);
 }
 
-/* Whether what leaves by a device comes to one of our programs. */
-static __always_inline bool is_attached(__u32 ifindex)
+static __always_inline bool passes_before_rules(struct __sk_buff *skb, const struct packet *packet)
 {
-#pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < ATTACHED_MAX && host.attached[i]; i++) {
-		if (host.attached[i] == ifindex)
-			return true;
-	}
-	return false;
+	return stays_on_link(skb, packet) || carries_own_stack(packet);
 }
 
-/*
- * Whether the socket belongs to our network namespace. The cgroup may hold sockets of others, whose
- * devices have the same numbers as ours. Who has chosen does: nobody else is let choose.
- */
-static __always_inline bool is_own_socket(
-	struct __sk_buff *skb, const struct bpf_sock *socket, __u64 choice)
-{
-	if (host.packet_netns_cookie)
-		return bpf_get_netns_cookie(skb) == host.packet_netns_cookie;
-	return choice || is_marked(socket);
-}
-
-/*
- * Whether the egress rules encapsulate a packet, or drop it because its row is missing. The hook
- * runs in a task too, and a packet that a softirq sends may come in between: so nothing is kept in
- * maps of the CPU.
- */
-static __always_inline bool rules_encapsulate(const struct packet *packet)
+/* What the egress rules do with a packet that leaves by another device. */
+static __always_inline bool rules_encapsulate(
+	struct __sk_buff *skb __maybe_unused, const struct packet *packet)
 {
 	/* management */
 	if (matches_management(packet)) {
@@ -1497,17 +695,17 @@ static __always_inline bool rules_encapsulate(const struct packet *packet)
 
 	/* chosen-a */
 	if (matches_chosen_a(packet)) {
-		if (packet->owner.choice >> 32 == TABLE_EXITS) {
-			if (find_in_exits((__u32)packet->owner.choice))
+		if (packet->socket.choice >> 32 == TABLE_EXITS) {
+			if (find_in_exits((__u32)packet->socket.choice))
 				return true;
 		}
 	}
 
 	/* chosen-b */
 	if (matches_chosen_b(packet)) {
-		if (packet->owner.choice >> 32 == TABLE_EXITS &&
-			((__u32)packet->owner.choice == ROW_EXITS__LON ||
-				(__u32)packet->owner.choice == ROW_EXITS__NYC)) {
+		if (packet->socket.choice >> 32 == TABLE_EXITS &&
+			((__u32)packet->socket.choice == ROW_EXITS__LON ||
+				(__u32)packet->socket.choice == ROW_EXITS__NYC)) {
 			return true;
 		}
 	}
@@ -1520,47 +718,10 @@ static __always_inline bool rules_encapsulate(const struct packet *packet)
 	return false; /* egress.default */
 }
 
-/*
- * A packet of a socket in one of the cgroups leaves by some device, its route's. Where none of our
- * programs would see it, it must not leave if they would encapsulate it. The loopback device is
- * number 1 in every network namespace.
- */
 SEC("cgroup_skb/egress")
 int teams__unattached(struct __sk_buff *skb)
 {
-	const struct bpf_sock *socket = (void *)skb->sk;
-	struct packet packet;
-	struct counters *counters;
-	bool parsed;
-
-	if (skb->ifindex == LOOPBACK_IFINDEX || is_attached(skb->ifindex))
-		return CGROUP_GO_ON;
-	socket = socket ? bpf_sk_fullsock(socket) : NULL;
-	if (!socket)
-		return CGROUP_GO_ON;
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_IP):
-		parsed = parse_packet_to(skb, 0, true, &packet);
-		break;
-	case bpf_htons(ETH_P_IPV6):
-		parsed = parse_packet_to(skb, 0, false, &packet);
-		break;
-	default:
-		return CGROUP_GO_ON;
-	}
-	if (!parsed || stays_on_link(skb, &packet) || carries_own_stack(&packet))
-		return CGROUP_GO_ON;
-	packet.owner.choice = choice_in_force(socket, choice_of(socket));
-	ask_cgroups(skb, &packet.owner);
-	if (!is_own_socket(skb, socket, packet.owner.choice) || !rules_encapsulate(&packet))
-		return CGROUP_GO_ON;
-	counters = counters_of_this_cpu();
-	if (counters) {
-		__atomic_fetch_add(
-			&counters->egress_unattached.packets, segments_of(skb), __ATOMIC_RELAXED);
-		__atomic_fetch_add(&counters->egress_unattached.bytes, skb->len, __ATOMIC_RELAXED);
-	}
-	return CGROUP_DROP;
+	return drop_unattached(skb);
 }
 
 /* What the sockets of this program's cgroup may choose. */

@@ -15,36 +15,20 @@
 #include "encap_flow.h"
 #include "encap_syn.h"
 
-/* encapsulations.vxlan: ipv4 / udp / vxlan / ethernet, 50 bytes */
-#define STACK_VXLAN_IPV4__OVERHEAD 50 /* bytes */
+/* encapsulations.vxlan: ipv4 or ipv6 / udp / vxlan / ethernet, 50 or 70 bytes */
 #define ENCAP_VXLAN__HEADERS 30 /* bytes behind the outer IP header */
-#define STACK_VXLAN_IPV4__ROOM                                                                     \
-	(BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |                              \
-		BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
-#define STACK_VXLAN_IPV4__IPV4_VERSION_IHL 0x45 /* version 4, ihl 5 */
-#define STACK_VXLAN_IPV4__IPV4_FRAGMENT 0x4000 /* df 1 */
-#define STACK_VXLAN_IPV4__IPV4_TTL 64
-#define STACK_VXLAN_IPV4__IPV4_PROTOCOL 17
-#define STACK_VXLAN_IPV4__IPV4_CHECKSUM_BASE 0xc511 /* sum of the constant words above */
+#define ENCAP_VXLAN__ROOM (BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
+#define ENCAP_VXLAN__IP_TTL 64
 #define ENCAP_VXLAN__UDP_DESTINATION_PORT 4789 /* encapsulations.vxlan.udp.destination_port */
 #define ENCAP_VXLAN__VXLAN_FLAGS 0x08000000 /* flags 8 */
 #define ENCAP_VXLAN__VXLAN_FLAGS_COMPARED 0xff000000 /* on receive: flags 8 */
-#define ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED 0x08000000
-
-/* encapsulations.vxlan: ipv6 / udp / vxlan / ethernet, 70 bytes */
-#define STACK_VXLAN_IPV6__OVERHEAD 70 /* bytes */
-#define STACK_VXLAN_IPV6__ROOM                                                                     \
-	(BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |                              \
-		BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN))
-#define STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL 0x60000000 /* version 6 */
-#define STACK_VXLAN_IPV6__IPV6_NEXT_HEADER 17
-#define STACK_VXLAN_IPV6__IPV6_HOP_LIMIT 64
 
 /* What TCP segments leave room for. */
 #define OVERHEAD_SITES 70 /* bytes, of rows of sites */
 
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
+#define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
@@ -60,34 +44,6 @@ struct headers_vxlan {
 _Static_assert(offsetof(struct headers_vxlan, ethernet) + sizeof(struct ethernet_header) ==
 		ENCAP_VXLAN__HEADERS,
 	"no gap between the headers");
-
-/* ipv4 / udp / vxlan / ethernet: what stands between the Ethernet header and the inner IP packet */
-struct stack_vxlan_ipv4 {
-	struct ipv4_header ipv4;
-	struct udp_header udp;
-	struct vxlan_header vxlan;
-	struct ethernet_header ethernet;
-};
-_Static_assert(offsetof(struct stack_vxlan_ipv4, udp) == 20, "udp follows without a gap");
-_Static_assert(offsetof(struct stack_vxlan_ipv4, vxlan) == 28, "vxlan follows without a gap");
-_Static_assert(offsetof(struct stack_vxlan_ipv4, ethernet) == 36, "ethernet follows without a gap");
-_Static_assert(offsetof(struct stack_vxlan_ipv4, ethernet) + sizeof(struct ethernet_header) ==
-		STACK_VXLAN_IPV4__OVERHEAD,
-	"nothing stands behind it");
-
-/* ipv6 / udp / vxlan / ethernet: what stands between the Ethernet header and the inner IP packet */
-struct stack_vxlan_ipv6 {
-	struct ipv6_header ipv6;
-	struct udp_header udp;
-	struct vxlan_header vxlan;
-	struct ethernet_header ethernet;
-};
-_Static_assert(offsetof(struct stack_vxlan_ipv6, udp) == 40, "udp follows without a gap");
-_Static_assert(offsetof(struct stack_vxlan_ipv6, vxlan) == 48, "vxlan follows without a gap");
-_Static_assert(offsetof(struct stack_vxlan_ipv6, ethernet) == 56, "ethernet follows without a gap");
-_Static_assert(offsetof(struct stack_vxlan_ipv6, ethernet) + sizeof(struct ethernet_header) ==
-		STACK_VXLAN_IPV6__OVERHEAD,
-	"nothing stands behind it");
 
 /*
  * Differs per machine and per device: written by the loader before the program is verified,
@@ -322,210 +278,52 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 	return overhead;
 }
 
+#include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
 #include "encap_vlan.h"
 
 /*
- * A hash of the inner flow, so that routers can spread flows over paths. The kernel's own is mixed
- * in where there is one: TCP changes it when a path seems dead.
+ * encapsulations.vxlan: ipv4 or ipv6 / udp / vxlan / ethernet, with the values of a row of sites.
  */
-static __always_inline __u32 flow_hash(const struct __sk_buff *skb, const struct packet *packet)
+static __always_inline int encapsulate_sites__vxlan(struct __sk_buff *skb,
+	const struct packet *packet, const struct row_sites *row, bool over_ipv4,
+	struct counters *counters)
 {
-	__u32 hash = skb->hash;
-
-	if (packet->is_ipv4) {
-		hash = flow_hash_add(hash, packet->saddr.word[3]);
-		hash = flow_hash_add(hash, packet->daddr.word[3]);
-	} else {
-		for (int i = 0; i < 4; i++) {
-			hash = flow_hash_add(hash, packet->saddr.word[i]);
-			hash = flow_hash_add(hash, packet->daddr.word[i]);
-		}
-	}
-	hash = flow_hash_add(hash, packet->protocol);
-	/* Only the first fragment shows the ports; all shall take one path. */
-	if (!packet->fragment)
-		hash = flow_hash_add(
-			hash, (__u32)packet->source_port << 16 | packet->destination_port);
-	return hash;
-}
-
-/*
- * How a packet that is `overhead` bytes longer fits the device, as flags of bpf_skb_adjust_room.
- * False: it does not. FIXED_GSO keeps the size of segments. TCP's are cut smaller if they would not
- * fit; datagrams keep their boundaries.
- */
-static __always_inline bool fits(
-	const struct __sk_buff *skb, const struct packet *packet, __u32 overhead, __u64 *flags)
-{
-	__u32 transport = packet->transport & TRANSPORT_MASK;
-	const __u8 *data_offset = packet_data(skb) + transport + TCP_DATA_OFFSET;
-	__u32 headers = transport - ETH_HLEN;
-
-	*flags = BPF_F_ADJ_ROOM_FIXED_GSO;
-	if (!skb->gso_size)
-		return packet->length + overhead <= host.mtu;
-	if (!transport)
-		return false;
-	if (packet->protocol != IPPROTO_TCP)
-		return headers + UDP_HLEN + skb->gso_size + overhead <= host.mtu;
-	if ((void *)(data_offset + 1) > packet_end(skb))
-		return false;
-	headers += (*data_offset >> 4) * 4;
-	if (headers + skb->gso_size > host.mtu)
-		return false; /* shrinking by the overhead would not do */
-	if (headers + skb->gso_size + overhead > host.mtu)
-		*flags = 0;
-	return true;
-}
-
-/* For the rule that chose the packet. */
-static __always_inline void count_chosen(
-	struct counters *counters, const struct packet *packet, __u32 segments)
-{
-	__u32 offset = packet->chosen;
-	struct counter *counter;
-
-	if (offset > sizeof(*counters) - sizeof(*counter)) /* for the verifier */
-		return;
-	counter = (void *)counters + offset;
-	counter->packets += segments;
-	counter->bytes += packet->length;
-}
-
-/*
- * A 16-bit length of what may be longer before segmentation: then zero, as the kernel writes it
- * (BIG TCP, 5.19).
- */
-static __always_inline __be16 length_field(__u32 length)
-{
-	return length > 0xffff ? 0 : bpf_htons(length);
-}
-
-/* encapsulations.vxlan: ipv4 / udp / vxlan / ethernet, with the values of a row of sites. */
-static __always_inline int encapsulate_sites__vxlan_ipv4(struct __sk_buff *skb,
-	const struct packet *packet, const struct row_sites *row, struct counters *counters)
-{
+	const __u32 fixed = (over_ipv4 ? IPV4_HLEN : IPV6_HLEN) + ENCAP_VXLAN__HEADERS;
 	__u32 segments = segments_of(skb);
 	__u32 hash = flow_hash(skb, packet);
-	struct stack_vxlan_ipv4 *outer;
-	__be16 *ether_type;
-	__u64 flags;
-	__u32 sum;
+	struct headers_vxlan *headers;
+	void *outer;
 
 	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
 		clamp_mss(skb, packet->transport, packet->is_ipv4, OVERHEAD_SITES, host.mtu))
 		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, STACK_VXLAN_IPV4__OVERHEAD, &flags)) {
-		count(&counters->egress_too_big, skb);
+	outer = push_headers(skb, packet, fixed, 0, over_ipv4, ENCAP_VXLAN__ROOM, counters);
+	if (!outer)
 		return TC_ACT_SHOT;
-	}
-	if (bpf_skb_adjust_room(skb, STACK_VXLAN_IPV4__OVERHEAD, BPF_ADJ_ROOM_MAC,
-		    STACK_VXLAN_IPV4__ROOM | flags)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-	outer = packet_data(skb) + ETH_HLEN;
-	/* sizeof(*outer) counts padding */
-	if ((void *)outer + STACK_VXLAN_IPV4__OVERHEAD > packet_end(skb)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
+	if (over_ipv4)
+		headers =
+			write_ipv4(outer, packet->ecn, packet->length + fixed, ENCAP_VXLAN__IP_TTL,
+				IPPROTO_UDP, host.value_vtep__ipv4, row->field_address.word[3]);
+	else
+		headers = write_ipv6(outer, packet->ecn, 0, packet->length + fixed,
+			ENCAP_VXLAN__IP_TTL, IPPROTO_UDP, host_ipv6(&host.value_vtep__ipv6),
+			to_ipv6(&row->field_address));
 
-	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
-	*ether_type = bpf_htons(ETH_P_IP);
+	headers->udp.source_port = flow_port(hash);
+	headers->udp.destination_port = bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT);
+	headers->udp.length = length_field(packet->length + ENCAP_VXLAN__HEADERS);
+	headers->udp.checksum = 0;
 
-	outer->ipv4.version_ihl = STACK_VXLAN_IPV4__IPV4_VERSION_IHL;
-	outer->ipv4.tos = packet->ecn;
-	outer->ipv4.total_length = length_field(packet->length + STACK_VXLAN_IPV4__OVERHEAD);
-	outer->ipv4.id = 0;
-	outer->ipv4.fragment = bpf_htons(STACK_VXLAN_IPV4__IPV4_FRAGMENT);
-	outer->ipv4.ttl = STACK_VXLAN_IPV4__IPV4_TTL;
-	outer->ipv4.protocol = STACK_VXLAN_IPV4__IPV4_PROTOCOL;
-	outer->ipv4.saddr = host.value_vtep__ipv4;
-	outer->ipv4.daddr = row->field_address.word[3];
-	sum = bpf_htons(STACK_VXLAN_IPV4__IPV4_CHECKSUM_BASE);
-	sum += bpf_htons(outer->ipv4.tos);
-	sum += outer->ipv4.total_length;
-	sum = checksum_add_be32(sum, outer->ipv4.saddr);
-	sum = checksum_add_be32(sum, outer->ipv4.daddr);
-	outer->ipv4.checksum = checksum_fold(sum);
+	headers->vxlan.flags = bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS);
+	headers->vxlan.vni = bpf_htonl(row->field_vni << 8);
 
-	outer->udp.source_port = flow_port(hash);
-	outer->udp.destination_port = bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT);
-	outer->udp.length = length_field(packet->length + STACK_VXLAN_IPV4__OVERHEAD -
-		offsetof(struct stack_vxlan_ipv4, udp));
-	outer->udp.checksum = 0;
-
-	outer->vxlan.flags = bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS);
-	outer->vxlan.vni = bpf_htonl(row->field_vni << 8);
-
-	outer->ethernet.destination = row->field_mac;
-	outer->ethernet.source = host_mac(&host.value_vtep_mac);
-	outer->ethernet.type = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
+	headers->ethernet.destination = row->field_mac;
+	headers->ethernet.source = host_mac(&host.value_vtep_mac);
+	headers->ethernet.type = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 
 	count_chosen(counters, packet, segments);
-	return TC_ACT_UNSPEC;
-}
-
-/* encapsulations.vxlan: ipv6 / udp / vxlan / ethernet, with the values of a row of sites. */
-static __always_inline int encapsulate_sites__vxlan_ipv6(struct __sk_buff *skb,
-	const struct packet *packet, const struct row_sites *row, struct counters *counters)
-{
-	__u32 segments = segments_of(skb);
-	__u32 hash = flow_hash(skb, packet);
-	struct stack_vxlan_ipv6 *outer;
-	__be16 *ether_type;
-	__u64 flags;
-
-	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, OVERHEAD_SITES, host.mtu))
-		count(&counters->egress_mss_kept, skb);
-	if (!fits(skb, packet, STACK_VXLAN_IPV6__OVERHEAD, &flags)) {
-		count(&counters->egress_too_big, skb);
-		return TC_ACT_SHOT;
-	}
-	if (bpf_skb_adjust_room(skb, STACK_VXLAN_IPV6__OVERHEAD, BPF_ADJ_ROOM_MAC,
-		    STACK_VXLAN_IPV6__ROOM | flags)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-	outer = packet_data(skb) + ETH_HLEN;
-	/* sizeof(*outer) counts padding */
-	if ((void *)outer + STACK_VXLAN_IPV6__OVERHEAD > packet_end(skb)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
-
-	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
-	ether_type = (void *)outer - sizeof(*ether_type);
-	*ether_type = bpf_htons(ETH_P_IPV6);
-
-	outer->ipv6.version_class_label =
-		bpf_htonl(STACK_VXLAN_IPV6__IPV6_VERSION_CLASS_LABEL | packet->ecn << 20);
-	outer->ipv6.payload_length =
-		length_field(packet->length + STACK_VXLAN_IPV6__OVERHEAD - sizeof(outer->ipv6));
-	outer->ipv6.next_header = STACK_VXLAN_IPV6__IPV6_NEXT_HEADER;
-	outer->ipv6.hop_limit = STACK_VXLAN_IPV6__IPV6_HOP_LIMIT;
-	outer->ipv6.saddr = host_ipv6(&host.value_vtep__ipv6);
-	outer->ipv6.daddr = to_ipv6(&row->field_address);
-
-	outer->udp.source_port = flow_port(hash);
-	outer->udp.destination_port = bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT);
-	outer->udp.length = length_field(packet->length + STACK_VXLAN_IPV6__OVERHEAD -
-		offsetof(struct stack_vxlan_ipv6, udp));
-	outer->udp.checksum = 0;
-
-	outer->vxlan.flags = bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS);
-	outer->vxlan.vni = bpf_htonl(row->field_vni << 8);
-
-	outer->ethernet.destination = row->field_mac;
-	outer->ethernet.source = host_mac(&host.value_vtep_mac);
-	outer->ethernet.type = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
-
-	count_chosen(counters, packet, segments);
-	return TC_ACT_UNSPEC;
+	return transmit(skb);
 }
 
 /* Each row says which layout it takes. */
@@ -534,9 +332,9 @@ static __always_inline int encapsulate_sites(struct __sk_buff *skb, const struct
 {
 	switch (row->stack) {
 	case STACK_VXLAN_IPV4:
-		return encapsulate_sites__vxlan_ipv4(skb, packet, row, counters);
+		return encapsulate_sites__vxlan(skb, packet, row, true, counters);
 	case STACK_VXLAN_IPV6:
-		return encapsulate_sites__vxlan_ipv6(skb, packet, row, counters);
+		return encapsulate_sites__vxlan(skb, packet, row, false, counters);
 	}
 	count(&counters->egress_unknown_stack, skb);
 	return TC_ACT_SHOT;
@@ -665,7 +463,7 @@ static __always_inline int decapsulate_vxlan(
 	if (wrong)
 		return refuse(skb, wrong);
 	if ((headers->vxlan.flags & bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_COMPARED)) !=
-		bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_EXPECTED))
+		bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS))
 		return refuse(skb, COUNTER(refused_vxlan__vxlan_flags));
 	if (!is_group_mac(&headers->ethernet.destination) &&
 		!same_mac(&headers->ethernet.destination, &host.value_vtep_mac))

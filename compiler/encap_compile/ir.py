@@ -204,6 +204,14 @@ class Stack(NamedTuple):
         return f"{name}__{self.outer_family}" if self.apart else name
 
     @property
+    def shared_constant(self) -> str:
+        return f"ENCAP_{self.shared_name}".upper()
+
+    def outer_constant(self, name: str) -> str:
+        """A value of the outermost header that the spec fixes, the same in both families."""
+        return f"ENCAP_{self.c_name.removesuffix(f'_{self.outer_family}')}__IP_{name}".upper()
+
+    @property
     def headers(self) -> str:
         """The struct of what stands behind the outermost header."""
         return f"headers_{self.shared_name}"
@@ -211,16 +219,12 @@ class Stack(NamedTuple):
     @property
     def headers_constant(self) -> str:
         """How many bytes that is: the struct may be padded at its end."""
-        return f"ENCAP_{self.shared_name}__HEADERS".upper()
+        return f"{self.shared_constant}__HEADERS"
 
     @property
     def fixed_constant(self) -> str:
         """How many of them there are at least: up to a variable-length part."""
         return self.headers_constant.replace("__HEADERS", "__FIXED") if self.tail else self.headers_constant
-
-    @property
-    def struct(self) -> str:
-        return f"stack_{self.c_name}"
 
     @property
     def constant(self) -> str:
@@ -687,10 +691,15 @@ class IngressRule(NamedTuple):
 
 
 class FlowTable(NamedTuple):
-    """The table of flows. `members` are what any of the `rules` keeps; without rules, it holds owners alone."""
+    """The table of flows. `members` are what any of the `rules` learns; without rules, it holds facts of sockets alone.
+
+    A bucket holds `ways` flows. A connection that is only being opened is kept for `opening` ns.
+    """
 
     members: tuple[StructMember, ...]
     rules: tuple[IngressRule, ...]
+    ways: int
+    opening: int
 
 
 class Identifier(NamedTuple):

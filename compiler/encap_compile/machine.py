@@ -14,6 +14,7 @@ from .diagnostics import NOWHERE, Findings, Place
 from .kernel.devices import Device
 from .loader.hostfile import Given
 from .manifest import HostDeclaration, Manifest
+from .record import Record
 from .values import WIDTHS
 
 NOT_GIVEN = "is not given"  # of a value without a default: waiting does not help
@@ -21,8 +22,7 @@ _BROADCAST = IPv4Address("255.255.255.255")
 _FAMILIES = {"ip": (4, 6), "ipv4": (4,), "ipv6": (6,)}
 
 
-@dataclass(frozen=True)
-class Addresses:
+class Addresses(Record):
     """One address of each family at most."""
 
     ipv4: IPv4Address | None = None
@@ -35,8 +35,7 @@ class Addresses:
 Plain = Device | Addresses | bytes | int | str  # bytes: a MAC address; str: a cgroup's path
 
 
-@dataclass(frozen=True)
-class Resolved:
+class Resolved(Record):
     """A value with where it came from. `by_device` holds what differs per attached device, by its name."""
 
     declaration: HostDeclaration
@@ -67,8 +66,7 @@ def show(value: Plain) -> str:
     return value.hex(":") if isinstance(value, bytes) else str(value)
 
 
-@dataclass(frozen=True)
-class Machine:
+class Machine(Record):
     """All host values, and the devices to attach to in the order of the spec, each once.
 
     `addresses` are the global primary addresses of devices of which the programs read `DEVICE.address`, by name.

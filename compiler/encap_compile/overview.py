@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from .diagnostics import DiagnosedError
 from .loader.closing import is_closed
 from .loader.desired import require_privilege
@@ -11,19 +9,18 @@ from .loader.inventory import Elsewhere, bundles_elsewhere, bundles_here
 from .loader.kept_folder import kept_bundles
 from .loader.paths import Paths
 from .loader.pins_elsewhere import require_pins
+from .record import Record
 from .status import Status, status
 
 
-@dataclass(frozen=True)
-class Missing:
+class Missing(Record):
     """A bundle that this machine boots with and that is not applied; `closed` says that its prefixes have no route."""
 
     name: str
     closed: bool
 
 
-@dataclass(frozen=True)
-class Overview:
+class Overview(Record):
     """`bundles` by name, and those of other namespaces. `missing` have a copy to boot from, and are not applied."""
 
     bundles: tuple[Status, ...]

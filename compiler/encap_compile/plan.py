@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from .diagnostics import DiagnosedError, Diagnostic, Exit, Findings, Severity
 from .kernel.hooks.base import CGROUP_POINTS, Hook, OnHook
@@ -22,12 +21,12 @@ from .loader.rowdiff import NOTHING, Difference, difference, whole
 from .loader.scope import Scope, find_scope
 from .loader.state import State, cgroup_name, target_name
 from .manifest import Manifest, RuleSummary
+from .record import Record
 
 KEEP, ATTACH, REPLACE, SWITCH, DETACH = "keep", "attach", "replace", "switch", "detach"
 
 
-@dataclass(frozen=True)
-class HookChange:
+class HookChange(Record):
     """What happens on one hook. `switch` puts our program on by another attach kind, then takes the old one off.
 
     `on` is the name of the device, or the path of the cgroup below the attached one.
@@ -44,8 +43,7 @@ class HookChange:
     old_kind: str = ""
 
 
-@dataclass(frozen=True)
-class MapChange:
+class MapChange(Record):
     """What happens to one shared map. Without `existing` it is made new, or made anew because it could not hold both
     old and new entries; then `write` is all of it, while `difference` still counts what changes for people.
     """
@@ -61,8 +59,7 @@ class MapChange:
         return self.existing is None or self.difference.any
 
 
-@dataclass(frozen=True)
-class CgroupChange:
+class CgroupChange(Record):
     """A cgroup that the spec or a row names is there, is gone, or is another one than it was; 0 where there is none."""
 
     path: str
@@ -70,8 +67,7 @@ class CgroupChange:
     after: int
 
 
-@dataclass(frozen=True)
-class RuleChange:
+class RuleChange(Record):
     """A rule that is added (+), removed (-) or changed (~)."""
 
     sign: str
@@ -79,8 +75,7 @@ class RuleChange:
     before: str = ""
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Record):
     """`leftovers` are pins of maps that nothing uses any more. `findings` are the warnings met on the way.
 
     `scope` says whose sockets rules see, None where no rule asks for sockets or cgroups.
@@ -123,6 +118,7 @@ class Plan:
             any(h.action != KEEP for h in self.hooks)
             or any(m.changed for m in self.maps)
             or bool(self.leftovers or self.observed.stale or self.cgroups or self.observed.former_left)
+            or self.observed.beside
             or self.observed.state is None
             or self.observed.state.manifest is None
         )

@@ -34,6 +34,10 @@ class Record:
         cls._factories = {m.name: m.default_factory for m in members if m.default_factory is not MISSING}
 
     def __init__(self, *values: Any, **named: Any) -> None:
+        if len(values) == len(self._names) and not named:
+            self.__dict__.update(zip(self._names, values))  # noqa: B905 - as many
+            self.__post_init__()
+            return
         given = dict(zip(self._names, values), **named)  # noqa: B905 - one too many is noticed by the count
         members = {**self._defaults, **given}
         for name, make in self._factories.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from .diagnostics import DiagnosedError, Diagnostic, Exit
@@ -22,10 +21,10 @@ from .loader.paths import Paths
 from .loader.pins_elsewhere import require_pins
 from .loader.state import target_name
 from .manifest import Manifest, RuleSummary
+from .record import Record
 
 
-@dataclass(frozen=True)
-class Detached:
+class Detached(Record):
     """A hook that our program was taken off. `on` is the device or cgroup, a number where the name is not known."""
 
     on: str
@@ -33,8 +32,7 @@ class Detached:
     kind: str
 
 
-@dataclass(frozen=True)
-class Removed:
+class Removed(Record):
     """`in_clear` are the rules whose packets are now sent as they are, `undropped` those whose packets were dropped and
     pass now; both are empty if no egress program ran, or nothing is known of its rules (`rules_known`)."""
 

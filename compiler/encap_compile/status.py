@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from .diagnostics import DiagnosedError, Diagnostic, Exit, Findings
 from .drift_of_maps import drift_from_bundle, drift_of_entries, drift_of_files, drift_of_pins
@@ -25,10 +25,10 @@ from .loader.state import State, Totals, cgroup_name, cgroup_words, target_name
 from .loader.state_files import Unreadable
 from .machine import Machine, resolve
 from .manifest import Counter, Manifest
+from .record import Record
 
 
-@dataclass(frozen=True)
-class HookStatus:
+class HookStatus(Record):
     """A hook that has, or should have, a program of ours, `on` a device or a cgroup.
 
     `since` is in seconds since the epoch, 0 if none runs.
@@ -42,8 +42,7 @@ class HookStatus:
     programs: tuple[OnHook, ...]
 
 
-@dataclass(frozen=True)
-class Status:
+class Status(Record):
     """`drift` says, a sentence each, what is not as applied; empty when all is well.
 
     `cgroups` holds the number of each that the spec or a row names, by its path, 0 as long as it is pending. `up` says
@@ -111,6 +110,8 @@ def _look(paths: Paths, bundle: Manifest | None, deep: bool) -> Status:
     drift = [*_drift_devices(state, here), *_drift_hooks(hooks, still, manifest), *_drift_order(hooks, paths), *drift]
     left = (hook for _, hook in observed.stale if hook not in expected)
     drift += [f"a link on {_left_name(state, hook)} is left over: what it was on is gone" for hook in left]
+    if observed.beside:
+        drift.append("the first release has applied it too, beside what is here: apply again, which joins the two")
     if is_closed(name):
         drift.append("its prefixes have no route, as before the first apply (`boot: closed`): apply again")
     if state is not None and manifest is not None:

@@ -6,7 +6,7 @@ another cookie; and if no program of ours is on a device of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from .diagnostics import DiagnosedError, Diagnostic, Exit
 from .kernel.constants import CAP_SYS_PTRACE
@@ -21,10 +21,10 @@ from .loader.lock import FOR_EVER, Patience, locked
 from .loader.paths import OF_THE_MACHINE, Paths
 from .loader.pins_elsewhere import require_pins
 from .loader.state_files import load
+from .record import Record
 
 
-@dataclass(frozen=True)
-class Left:
+class Left(Record):
     """What a bundle left in a namespace: links of programs and maps that are pinned.
 
     `cookie` is the namespace's, 0 where its folder does not say it.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from .folders import PUBLIC, PUBLIC_FILE, make_folders, write_file
@@ -12,6 +11,7 @@ from .loader import kept
 from .loader.desired import Request, open_ready, paths_of, prepare
 from .loader.kept_folder import folder
 from .loader.observe import observe
+from .record import Record
 
 FOLDER = Path("/etc/systemd/system")
 _PASSED_ON = ("ENCAP_ATTACH", "ENCAP_BPFFS", "ENCAP_STATE", "ENCAP_KEPT", "ENCAP_LIBBPF")
@@ -43,8 +43,7 @@ _STAYS = "Restart=always\n"
 _ENDS = "RemainAfterExit=yes\nRestart=on-failure\n"
 
 
-@dataclass(frozen=True)
-class Unit:
+class Unit(Record):
     """The unit's text, and where it and the copy were written; None if nothing was."""
 
     name: str

@@ -11,7 +11,6 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from socket import socketpair
 from types import FrameType, TracebackType
 from typing import Self
@@ -23,14 +22,14 @@ from .kernel.errors import KernelError
 from .kernel.inotify import Watcher
 from .lateness import close_until_applied, is_late
 from .loader.desired import Request
+from .record import Record
 from .watching import Watching
 
 POLL = 10.0  # seconds after which cgroups are looked at without being told
 RETRY_FIRST, RETRY_MOST = 1.0, 30.0  # seconds from a failure to the next try; each time twice as long
 
 
-@dataclass(frozen=True)
-class Round:
+class Round(Record):
     """One apply: what was done, or why it could not be and in how many seconds it is tried again.
 
     `waits` says that something is only late, and `closed` how many prefixes have no route until it comes. `why` are the

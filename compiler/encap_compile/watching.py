@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Self
 
@@ -15,12 +15,12 @@ from .loader import hostfile
 from .loader.cgroups import Cgroups
 from .loader.desired import Request
 from .loader.kept_folder import CURRENT, folder
+from .record import Record
 
 Facts = Mapping[str, object]
 
 
-@dataclass(frozen=True)
-class Watching:
+class Watching(Record):
     """What was seen when the bundle was applied last, or tried to be.
 
     `names` are the devices of its host values, empty as long as they are not known: then all devices are looked at.

@@ -13,9 +13,9 @@ import pytest
 
 from encap_compile.diagnostics import Findings, Severity
 from encap_compile.kernel.devices import Device
+from encap_compile.kernel.neighbours import neighbours
 from encap_compile.kernel.routes import Hop, IPAddress, Kind, Route
 from encap_compile.loader import routing
-from encap_compile.loader.neighbours import neighbours
 from encap_compile.manifest import KeyColumn, Layout, Member, RuleSummary, Table
 from encap_compile.rows import read_rows
 

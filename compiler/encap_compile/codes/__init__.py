@@ -8,12 +8,13 @@ W a warning about them, N a word that is not built yet, T the toolchain, H the m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+from ..record import Record
 
 # Areas of other parts of the package; a part that is not installed has no codes.
 AREAS = (
@@ -35,8 +36,7 @@ AREAS = (
 FORMAT_VERSION = 1
 
 
-@dataclass(frozen=True)
-class Explained:
+class Explained(Record):
     """What a code means, why it is an error and how to mend it; `text` is plain text with an indented example."""
 
     title: str

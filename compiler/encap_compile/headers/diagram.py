@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ..record import Record
 from .model import Header
 
 ROW = 32  # bits
@@ -13,8 +12,7 @@ _RULER = (
 )
 
 
-@dataclass(frozen=True)
-class _Piece:
+class _Piece(Record):
     """The part of a field that stands in one row: `first` bit in the row, and which field it is of."""
 
     field: int

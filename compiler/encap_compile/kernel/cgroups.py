@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISDIR
 
+from ..record import Record
 from .constants import FILEID_KERNFS
 from .errors import NotFoundError, kernel_error
 from .handle import Handle
@@ -23,8 +23,7 @@ _ROOT_NUMBER = 1  # of the hierarchy's root, the first node that kernfs makes
 _ESTALE, _ENOENT = 116, 2
 
 
-@dataclass(frozen=True)
-class Cgroup:
+class Cgroup(Record):
     """A cgroup: its path from the hierarchy's root, its number, and how deep it lies; the root is at level 0."""
 
     path: str
@@ -32,8 +31,7 @@ class Cgroup:
     level: int
 
 
-@dataclass(frozen=True)
-class Hierarchy:
+class Hierarchy(Record):
     """A mount of the hierarchy. `root` is the cgroup that it shows, "" for the root of all."""
 
     mount: Path

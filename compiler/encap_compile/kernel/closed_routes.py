@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any
 
-from .errors import KernelError, kernel_error
-from .rtnetlink import RTM_GETROUTE, RouteSocket, attributes
+from .errors import KernelError
+from .netlink import changing
+from .rtnetlink import RTM_GETROUTE, RTM_GETRULE, RouteSocket, attributes
 
 PREFERENCE = 90  # before those that routing software adds (1000 for VRF), behind 0, the local table
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 IPV6 = Path("/proc/net/if_inet6")
-_RTM_GETRULE = 34
 _FIB_RULE = struct.Struct(
     "=BBBBBBBBI"
 )  # struct fib_rule_hdr: family, dst_len, src_len, tos, table, -, -, action, flags
@@ -28,6 +26,7 @@ _FRA_PRIORITY, _FRA_TABLE = 6, 15
 _RTMSG = struct.Struct("=BBBBBBBBI")  # struct rtmsg, as in `routes`
 _RTA_TABLE = 15
 _EAFNOSUPPORT = 97
+_ROUTES = "RTM_NEWROUTE, RTM_NEWRULE or their opposites"
 
 Network = IPv4Network | IPv6Network
 
@@ -39,7 +38,7 @@ def close(table: int, unreachable: Iterable[Network], thrown: Iterable[Network])
     """
     wanted = [(n, "unreachable") for n in unreachable] + [(n, "throw") for n in thrown]
     wanted = [(n, kind) for n, kind in wanted if n.version == 4 or IPV6.exists()]  # else there are no such packets
-    with _routing() as route:
+    with changing(_ROUTES) as route:
         for network, kind in wanted:
             route.route("replace", dst=str(network), table=table, type=kind, family=FAMILIES[network.version])
         for version in sorted({network.version for network, _ in wanted}):
@@ -49,7 +48,7 @@ def close(table: int, unreachable: Iterable[Network], thrown: Iterable[Network])
 
 def lift(table: int) -> None:
     """Take the rules away, each family in one step, then the routes. Nothing happens if there are none."""
-    with _routing() as route:
+    with changing(_ROUTES) as route:
         for version, family in FAMILIES.items():
             while closed(table, version):
                 route.rule("del", priority=PREFERENCE, table=table, family=family)
@@ -63,7 +62,7 @@ def closed(table: int, version: int) -> bool:
     family = FAMILIES[version]
     try:
         with RouteSocket() as route:
-            for payload in route.dump(_RTM_GETRULE, _FIB_RULE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)):
+            for payload in route.dump(RTM_GETRULE, _FIB_RULE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)):
                 got, *_ = _FIB_RULE.unpack_from(payload)
                 more = attributes(payload[_FIB_RULE.size :])
                 number, priority = (_number(more.get(a, bytes(4))) for a in (_FRA_TABLE, _FRA_PRIORITY))
@@ -87,15 +86,3 @@ def _filled(table: int, version: int) -> bool:
 def _number(raw: bytes) -> int:
     (number,) = struct.unpack("=I", raw)
     return int(number)
-
-
-@contextmanager
-def _routing() -> Iterator[Any]:
-    from pyroute2 import IPRoute
-    from pyroute2.netlink.exceptions import NetlinkError
-
-    with IPRoute() as route:
-        try:
-            yield route
-        except NetlinkError as error:
-            raise kernel_error(error.code, "RTM_NEWROUTE, RTM_NEWRULE or their opposites") from None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from ..record import Record
 from .constants import ARPHRD_ETHER
 from .rtnetlink import RTM_GETADDR, RTM_GETLINK, RouteSocket, attributes, text
 
@@ -22,8 +22,7 @@ _SECONDARY, _DADFAILED, _DEPRECATED, _TENTATIVE = 0x01, 0x08, 0x20, 0x40
 _SCOPE_UNIVERSE = 0
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(Record):
     """An address of a device that can be an outer source; `global_primary` says whether it may be chosen unasked."""
 
     address: IPv4Address | IPv6Address
@@ -31,8 +30,7 @@ class Address:
     global_primary: bool
 
 
-@dataclass(frozen=True)
-class Device:
+class Device(Record):
     """A network device. `mac` is 6 bytes as on the wire, empty if it has none; `mtu` in bytes.
 
     `carrier` is the link's, meaningful while it is up. `kind` is rtnetlink's word (vlan, bond, bridge, vrf ...), empty

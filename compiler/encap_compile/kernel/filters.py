@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 import struct
-from dataclasses import dataclass
 
+from ..record import Record
 from .constants import TC_CLSACT_EGRESS, TC_CLSACT_INGRESS
 from .errors import KernelError
 from .filter_actions import ends_with, protocol_name
@@ -17,8 +17,7 @@ _SHARED_BLOCK = -1  # TCM_IFINDEX_MAGIC_BLOCK: the filters of a block that sever
 _TCA_BPF_NAME, _TCA_BPF_ID = 7, 11
 
 
-@dataclass(frozen=True)
-class Filter:
+class Filter(Record):
     """A filter on a clsact hook. `name` and `program_id` are those of a BPF filter, else empty and 0.
 
     `protocol` is an ETH_P number in host byte order. `ends` says what it does with a packet that it matches, if the

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ctypes
 from ctypes import c_char, c_uint8, c_uint32, c_uint64
-from dataclasses import dataclass
 
+from ..record import Record
 from .constants import BPF_LINK_TYPE_CGROUP
 from .libbpf import libbpf
 
@@ -89,8 +89,7 @@ class _LinkInfo(ctypes.Structure):
     _fields_ = (("type", c_uint32), ("id", c_uint32), ("prog_id", c_uint32), ("attached", _Attached))
 
 
-@dataclass(frozen=True)
-class MapInfo:
+class MapInfo(Record):
     """struct bpf_map_info; sizes in bytes. `name` is what the kernel kept of it, 15 characters."""
 
     type: int
@@ -102,8 +101,7 @@ class MapInfo:
     name: str
 
 
-@dataclass(frozen=True)
-class ProgramInfo:
+class ProgramInfo(Record):
     """struct bpf_prog_info. `load_time` is in nanoseconds since boot; `name` at most 15 characters."""
 
     id: int
@@ -113,8 +111,7 @@ class ProgramInfo:
     map_ids: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class LinkInfo:
+class LinkInfo(Record):
     """struct bpf_link_info of a TCX or cgroup link. `target` is an ifindex or a cgroup's number, 0 once it is gone."""
 
     id: int

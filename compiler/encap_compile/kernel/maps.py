@@ -5,9 +5,9 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator
 from ctypes import c_uint32
-from dataclasses import dataclass
 from functools import cached_property
 
+from ..record import Record
 from .constants import BPF_ANY, BPF_MAP_TYPE_PERCPU_ARRAY
 from .errors import FullError, NotFoundError, NotSupportedError
 from .handle import Handle
@@ -17,8 +17,7 @@ from .libbpf import libbpf
 CHUNK = 16384  # entries in one system call: large enough that its cost vanishes, small enough to keep memory modest
 
 
-@dataclass(frozen=True)
-class Packed:
+class Packed(Record):
     """Entries as the map holds them: `keys` and `values` are `count` times their size, one after the other."""
 
     count: int

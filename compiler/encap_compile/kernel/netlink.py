@@ -1,4 +1,7 @@
-"""Changing traffic control: the clsact qdisc and its BPF filters, by pyroute2 (imported when first used)."""
+"""Changing by rtnetlink, all of it by pyroute2, which is imported at the first change (see `kernel.rtnetlink`).
+
+Here is what traffic control needs: the clsact qdisc and its BPF filters.
+"""
 
 from __future__ import annotations
 
@@ -9,29 +12,32 @@ from typing import Any
 from .constants import ETH_P_ALL
 from .errors import kernel_error
 
+_TRAFFIC_CONTROL = "RTM_NEWTFILTER, RTM_NEWQDISC or their opposites"
+
 
 @contextmanager
-def _traffic_control() -> Iterator[Any]:
+def changing(what: str) -> Iterator[Any]:
+    """An `IPRoute` of pyroute2, in this thread's network namespace. Raises KernelError; `what` names the messages."""
     from pyroute2 import IPRoute
     from pyroute2.netlink.exceptions import NetlinkError
 
     with IPRoute() as route:
         try:
-            yield route.tc
+            yield route
         except NetlinkError as error:
-            raise kernel_error(error.code, "RTM_NEWTFILTER, RTM_NEWQDISC or their opposites") from None
+            raise kernel_error(error.code, what) from None
 
 
 def add_clsact(ifindex: int) -> None:
     """Raises KernelError; EEXIST when a clsact or ingress qdisc is there."""
-    with _traffic_control() as tc:
-        tc("add", "clsact", index=ifindex)
+    with changing(_TRAFFIC_CONTROL) as route:
+        route.tc("add", "clsact", index=ifindex)
 
 
 def delete_clsact(ifindex: int) -> None:
     """Raises KernelError."""
-    with _traffic_control() as tc:
-        tc("del", "clsact", index=ifindex)
+    with changing(_TRAFFIC_CONTROL) as route:
+        route.tc("del", "clsact", index=ifindex)
 
 
 def replace_filter(ifindex: int, parent: int, priority: int, handle: int, program_fd: int, name: str) -> None:
@@ -39,8 +45,8 @@ def replace_filter(ifindex: int, parent: int, priority: int, handle: int, progra
 
     `parent` is TC_CLSACT_INGRESS or TC_CLSACT_EGRESS. Raises KernelError.
     """
-    with _traffic_control() as tc:
-        tc(
+    with changing(_TRAFFIC_CONTROL) as route:
+        route.tc(
             "replace-filter",
             "bpf",
             index=ifindex,
@@ -56,5 +62,5 @@ def replace_filter(ifindex: int, parent: int, priority: int, handle: int, progra
 
 def delete_filter(ifindex: int, parent: int, priority: int, handle: int) -> None:
     """Raises KernelError."""
-    with _traffic_control() as tc:
-        tc("del-filter", "bpf", index=ifindex, handle=handle, parent=parent, prio=priority, protocol=ETH_P_ALL)
+    with changing(_TRAFFIC_CONTROL) as route:
+        route.tc("del-filter", "bpf", index=ifindex, handle=handle, parent=parent, prio=priority, protocol=ETH_P_ALL)

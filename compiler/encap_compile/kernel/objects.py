@@ -6,10 +6,10 @@ import ctypes
 import os
 from collections.abc import Iterator
 from ctypes import byref, c_size_t, sizeof
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from ..record import Record
 from .errors import KernelError, LoadRefusedError, NotPermittedError
 from .libbpf import OpenOptions, libbpf, messages
 from .maps import Map
@@ -18,8 +18,7 @@ from .programs import Program
 _DESCRIPTORS_BESIDE_MAPS = 24  # of programs, of BTF, and of the probes by which libbpf finds out what the kernel can do
 
 
-@dataclass(frozen=True)
-class MapDefinition:
+class MapDefinition(Record):
     """A map as the object declares it; sizes in bytes. An internal one holds a data section (.rodata.host)."""
 
     name: str

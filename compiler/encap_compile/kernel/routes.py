@@ -6,10 +6,10 @@ import errno
 import socket
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+from ..record import Record
 from .errors import KernelError
 from .rtnetlink import RTM_GETNEXTHOP, RTM_GETROUTE, RTM_GETRULE, Attributes, RouteSocket, attribute, attributes, text
 
@@ -48,16 +48,14 @@ _KINDS = {1: Kind.UNICAST, 2: Kind.LOCAL, 3: Kind.BROADCAST, 4: Kind.ANYCAST, 5:
 _REFUSALS = {errno.EINVAL: Kind.BLACKHOLE, errno.EHOSTUNREACH: Kind.UNREACHABLE, errno.EACCES: Kind.PROHIBIT}
 
 
-@dataclass(frozen=True)
-class Hop:
+class Hop(Record):
     """One way out of a route: `gateway` is None where the destination is on the link."""
 
     ifindex: int
     gateway: IPAddress | None = None
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(Record):
     """The entry of a routing table that matched: its destination, its hops, and its own `mtu` in bytes, 0 if none."""
 
     kind: Kind
@@ -71,8 +69,7 @@ class Route:
         return self.kind in (Kind.LOCAL, Kind.ANYCAST)
 
 
-@dataclass(frozen=True)
-class RoutingRule:
+class RoutingRule(Record):
     """A line of `ip rule`. `selects` names what it asks of a packet other than its destination; empty: nothing."""
 
     priority: int

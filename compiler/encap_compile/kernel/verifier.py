@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from ..record import Record
 
 _PROGRAM = re.compile(r"prog '([^']+)': -- BEGIN PROG LOAD LOG --\n(.*?)-- END PROG LOAD LOG --", re.S)
 _SOURCE = re.compile(r"^; (?P<text>.*?)(?: @ (?P<file>[^ @]+):(?P<line>\d+))?$")
@@ -14,8 +15,7 @@ _SUMMARY = re.compile(r"^(processed \d+ insns|verification time|stack depth|-- E
 _STATE = re.compile(r"^(\d+: |R\d+=|from \d+ to \d+|; |func#|caller:|callee:|frame\d|arg#\d+ reference)")
 
 
-@dataclass(frozen=True)
-class Rejection:
+class Rejection(Record):
     """What the verifier refused. `line` counts from 1 in the C file; 0 when the log does not tell."""
 
     program: str

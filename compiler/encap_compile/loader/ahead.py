@@ -19,6 +19,7 @@ from ..kernel.hooks.clsact import PRIORITY
 from ..kernel.info import run_count
 from ..kernel.pins import open_program
 from ..kernel.programs import Program, counting_runs
+from ..record import Record
 from .paths import Paths
 
 IDLE, LONGEST = 0.3, 1.5  # seconds that are waited, if the device moves no packet, and if it moves some
@@ -51,8 +52,7 @@ def endings(on: str, hook: Hook, programs: Sequence[OnHook], kind: str) -> list[
     ]
 
 
-@dataclass(frozen=True)
-class Passed:
+class Passed(Record):
     """A hook on which the device has moved packets and our program has seen none of them."""
 
     hook: Hook

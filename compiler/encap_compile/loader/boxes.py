@@ -6,10 +6,11 @@ Compared are boxes of rules of different bundles: whether a packet can meet both
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from ..manifest import RuleSummary
+from ..record import Record
 
 Range = tuple[int, int]  # first and last
 Ranges = tuple[Range, ...]  # ascending, apart from each other
@@ -18,8 +19,7 @@ NUMBERS = ("protocol", "destination_port", "source_port", "dscp", "mark")
 _FAMILY = 128  # bits: an address is a number behind its family
 
 
-@dataclass(frozen=True)
-class Box:
+class Box(Record):
     """`words` holds ranges by word. `cgroups` are paths from the root of the hierarchy, None for any."""
 
     words: dict[str, Ranges] = field(default_factory=dict)

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from ..diagnostics import DiagnosedError, Diagnostic, Exit, Place
 from ..kernel.hooks.base import Point
 from ..manifest import Manifest, PrefixSet, Table
 from ..manifest_io import code, identity_of_document, load_document
+from ..record import Record
 from ..regular_file import MOST_BYTES_OF_ROWS, read_regular
 from ..structured import MalformedError
 from .hostfile import RowsEntry
@@ -25,8 +26,7 @@ ROWS_OPTION = "--rows"  # who named a file of rows
 _REBUILD = "build it again with `encap-compile` (it may have been interrupted), or take the files as they were reviewed"
 
 
-@dataclass(frozen=True)
-class Bundle:
+class Bundle(Record):
     """`object` is NAME.bpf.o as it was hashed; `rows` names files given with --rows instead of the bundle's own.
 
     `host_rows` are those that the host file names; --rows takes precedence.

@@ -8,7 +8,7 @@ numbers that a path had before stay known as long as the maps have room, and mea
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from ..diagnostics import Diagnostic, Findings
@@ -18,13 +18,13 @@ from ..kernel.hooks.base import Point
 from ..kernel.machine import kernel_version
 from ..machine import Machine
 from ..manifest import Cgroup, Manifest
+from ..record import Record
 
 PACKET_COOKIE_SINCE = (6, 13)  # bpf_get_netns_cookie for programs on the packets of a cgroup's sockets
 FORMER = 4  # numbers that are remembered for each path
 
 
-@dataclass(frozen=True)
-class Cgroups:
+class Cgroups(Record):
     """`numbers` are those of the paths that were asked for, 0 where there is no cgroup now; `former` see above."""
 
     hierarchy: Hierarchy

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from ..kernel.devices import Device
@@ -13,6 +12,7 @@ from ..kernel.machine import kernel_version, secret_of_this_boot
 from ..kernel.netns import in_first_network_namespace, namespace_cookie
 from ..machine import Addresses, Machine, Plain
 from ..manifest import Cgroup, Hooked, HostMember, Layout, Manifest
+from ..record import Record
 from .cgroups import PACKET_COOKIE_SINCE, mask, needed_points
 
 IDENTITY = "identity"
@@ -27,8 +27,7 @@ COOKIE_SINCE = (5, 15)  # bpf_get_netns_cookie for programs of socket options
 _NUMBERS = {"u8", "u16", "u32", "u64"}
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(Record):
     """What a program instance is for: a device, or a cgroup by its path below the attached one and its number."""
 
     name: str
@@ -40,8 +39,7 @@ class Target:
         return cls(device.name, device.index, DEVICE_POINTS)
 
 
-@dataclass(frozen=True)
-class Instance:
+class Instance(Record):
     """A program instance: its target, its `struct host`, and the members that no host value filled."""
 
     target: Target
@@ -53,8 +51,7 @@ class Instance:
         return [p for p in manifest.programs if p.hook in self.target.points]
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(Record):
     """What instances are told of cgroups: how deep the attached one lies, and a bit for each level that rows name.
 
     `attached` are the ifindexes of the devices whose packets come to our programs.

@@ -12,6 +12,7 @@ from ..diagnostics import Findings, Place
 from ..kernel.maps import Packed
 from ..machine import Addresses, Machine
 from ..manifest import HostMember, Manifest, PrefixSet, SourceSet, Table
+from ..record import Record
 from .bundle import Bundle
 from .compose import Instance, member_value
 from .digests import file_sha256
@@ -24,8 +25,7 @@ MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96
 OWN_ADDRESS_KEY = 16  # bytes: type ip
 
 
-@dataclass(frozen=True)
-class Content:
+class Content(Record):
     """The entries that a map should hold. `kind` is rows, sources, prefixes, addresses or cgroups.
 
     `pending` names the rows that are left out as long as their cgroup is not there. `file` is what the entries were

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from ..diagnostics import DiagnosedError, Diagnostic, Exit, Findings, Severity
@@ -17,6 +17,7 @@ from ..kernel.machine import NEEDED, kernel_release, kernel_version, missing_cap
 from ..kernel.objects import BpfObject, MapDefinition
 from ..machine import Machine, resolve
 from ..manifest import Manifest
+from ..record import Record
 from ..suggest import closest
 from .adopt import judge, with_former
 from .attached import attached_indexes, check_attached
@@ -38,8 +39,7 @@ from .state_files import look
 VERY_LIKE = 0.8  # in place of `closest`'s own: other bundles have names and host values of their own
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Record):
     """What the command line said. Empty strings mean: as the environment or the default has it."""
 
     bundle: Path
@@ -55,8 +55,7 @@ class Request:
     kept: str = ""  # the bundle is the copy that this machine boots from, of this name
 
 
-@dataclass(frozen=True)
-class Desired:
+class Desired(Record):
     """`layouts` and `definitions` are of the maps by their name in the C; `attach` is the attach kind of TC hooks.
 
     `cgroups` are those that the spec or a row names, None if the bundle has nothing to do with cgroups. `limits` and

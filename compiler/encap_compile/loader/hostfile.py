@@ -8,11 +8,12 @@ refuses.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..diagnostics import DiagnosedError, Diagnostic, Exit, Place
+from ..record import Record
 from ..suggest import closest
 from .removals import DEFAULT_LIMITS, Limits
 
@@ -23,8 +24,7 @@ DEFAULT = Path("/etc/encap/host.yaml")
 SECTIONS = {"rows": "rows: {TABLE: FILE}", "limits": "limits: {removals: {percent: 20, rows: 10}}"}
 
 
-@dataclass(frozen=True)
-class Given:
+class Given(Record):
     """A value that a person gave: texts (one, or several for devices and ip) and where."""
 
     texts: tuple[str, ...]
@@ -32,8 +32,7 @@ class Given:
     place: Place
 
 
-@dataclass(frozen=True)
-class RowsEntry:
+class RowsEntry(Record):
     """A table's file of rows on this machine; `bundle` is empty where every bundle with such a table takes it."""
 
     bundle: str
@@ -42,8 +41,7 @@ class RowsEntry:
     place: Place
 
 
-@dataclass(frozen=True)
-class HostFile:
+class HostFile(Record):
     """What a host file says; `path` is absolute, and empty where there is no host file."""
 
     path: str = ""

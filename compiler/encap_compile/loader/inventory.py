@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ..kernel.devices import devices
 from ..kernel.hooks.clsact import bundles_on
+from ..record import Record
 from .bundle import NAME
 from .paths import Paths
 
 
-@dataclass(frozen=True)
-class Elsewhere:
+class Elsewhere(Record):
     """Bundles of another network namespace, known by the name of its folder."""
 
     namespace: str

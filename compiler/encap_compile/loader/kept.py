@@ -11,13 +11,13 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 
 from ..data_hashes import DATA_HASHES
 from ..diagnostics import DiagnosedError, Diagnostic, Exit
 from ..folders import PRIVATE, PRIVATE_FILE, PUBLIC, create_file, make_folders
+from ..record import Record
 from .bundle import NAME, open_bundle
 from .closing import Network, closable, on_link
 from .desired import Desired, Request
@@ -27,8 +27,7 @@ FORMAT_VERSION = 1
 _REQUEST, _BUNDLE, _HOST = "request.json", "bundle", "host.yaml"
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(Record):
     """What a copy says: the request that applies it, the subnets that were on-link, and its systemd unit."""
 
     request: Request

@@ -7,12 +7,12 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..diagnostics import DiagnosedError, Diagnostic, Exit, Severity
 from ..folders import PRIVATE_FILE, PUBLIC, make_folders
 from ..kernel.locks import holders
+from ..record import Record
 
 NAME = "lock"
 SAID_AFTER = 1.0  # seconds of waiting after which a person is told for whom
@@ -23,8 +23,7 @@ def _silent(found: Diagnostic) -> None:
     return
 
 
-@dataclass(frozen=True)
-class Patience:
+class Patience(Record):
     """How long a run waits for another one's lock, in seconds, None for ever, and who is told of it."""
 
     seconds: float | None = None

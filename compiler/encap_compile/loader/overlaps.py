@@ -7,13 +7,13 @@ outer packet; what the first one drops or decapsulates, the next one never sees.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..diagnostics import Diagnostic, Severity
 from ..kernel.devices import Device, devices
 from ..kernel.hooks.base import Hook, Point
 from ..kernel.hooks.choose import KINDS
+from ..record import Record
 from .beside import ASKS, CAPTURES, Beside, Rule, planned, running
 from .boxes import Box, Ranges, only, prefixes
 from .desired import Desired
@@ -39,8 +39,7 @@ class Pair(NamedTuple):
         return ", ".join(a if a == b else f"{a} and then {b}" for a, b in names)
 
 
-@dataclass(frozen=True)
-class _Finding:
+class _Finding(Record):
     code: str
     words: str
     whole: bool  # nothing is left over for the other: an error

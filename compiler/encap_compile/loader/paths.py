@@ -8,12 +8,13 @@ each in one step, so that a run that is killed between them leaves both where th
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ..kernel.bpffs import DEFAULT
 from ..kernel.hooks.base import Owner
 from ..kernel.netns import NetworkNamespace, this_namespace
+from ..record import Record
 from .state import from_another_namespace
 from .state_files import load
 
@@ -23,8 +24,7 @@ DEFAULT_STATE = Path("/run/encap")
 OF_THE_MACHINE = "clsact_*"  # files beside the folders of bundles: which qdiscs we added
 
 
-@dataclass(frozen=True)
-class Paths:
+class Paths(Record):
     """All paths of one bundle in one network namespace.
 
     `pins_of` and `state_of` name the namespace's folder that pins and state lie in, which may be one of the first
@@ -104,6 +104,14 @@ class Paths:
         """The same, as the first release laid it out."""
         inode = str(self.namespace.inode)
         return replace(self, pins_of=inode, state_of=inode)
+
+    def left_beside(self) -> Paths | None:
+        """What the first release has pinned for a bundle that has pins or state of ours as well: it does not look for
+        these, and so has begun anew beside them."""
+        here, first = self.moved(), self.by_inode()
+        if first == here or self.found() != here or not (first.pins.exists() or first.state.exists()):
+            return None
+        return None if from_another_namespace(load(first.state)) else first
 
     def found(self) -> Paths:
         """Where pins and state lie now; what the first release left of a namespace that is gone does not count."""

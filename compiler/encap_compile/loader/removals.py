@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..diagnostics import Diagnostic
+from ..record import Record
 
 ALL = sys.maxsize  # as many as there are
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(Record):
     """More than `percent` of the entries and more than `rows` of them are too many to remove at once."""
 
     percent: int = 20

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from itertools import compress
 from operator import ne
 
 from ..kernel.constants import BPF_MAP_TYPE_LPM_TRIE
 from ..kernel.maps import Map, Packed
+from ..record import Record
 
 NOTHING = Packed(0, b"", b"")
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(Record):
     """What to write, and the keys to delete. `added` and `changed` together are `write.count`."""
 
     added: int

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..diagnostics import Findings
 from ..kernel.machine import kernel_release, kernel_version
 from ..kernel.netns import in_first_network_namespace, namespace_cookie, this_namespace
 from ..manifest import Manifest
+from ..record import Record
 from .cgroups import PACKET_COOKIE_SINCE, Cgroups, below
 from .compose import SOCKET_NETNS, word_of
 
@@ -18,8 +18,7 @@ MOST_PROCESSES = 20_000  # that are looked at
 MOST_NAMED = 3
 
 
-@dataclass(frozen=True)
-class Scope:
+class Scope(Record):
     """`elsewhere` are processes in the cgroups that are in other network namespaces, `NAME PID` of the first few.
 
     `marked`: packets do not tell their namespace on this kernel; only sockets that are made from now on do.

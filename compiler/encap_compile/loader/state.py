@@ -6,19 +6,19 @@
 # Annotations are not postponed here: `structured` reads the document by them.
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Self
 
 from ..kernel.hooks.base import CGROUP_POINTS, DEVICE_POINTS, Hook
 from ..kernel.machine import boot_id
 from ..kernel.netns import never_reused
 from ..manifest import Counter, Manifest
+from ..record import Record
 
 Totals = dict[str, tuple[int, int]]  # counter -> packets, bytes
 
 
-@dataclass(frozen=True)
-class Filled:
+class Filled(Record):
     """What a map was filled with: `count` entries read from `file`, whose SHA-256 was `sha256`.
 
     `rows` is how many rows the file had: where cgroups come and go, a map holds more or fewer entries. `origin` says
@@ -36,8 +36,7 @@ class Filled:
     rows: int = 0
 
 
-@dataclass(frozen=True)
-class State:
+class State(Record):
     """`manifest` is None as long as the first apply is not complete.
 
     `counter_layouts`: for each layout hash of a pinned counters map, each counter's offset in bytes.

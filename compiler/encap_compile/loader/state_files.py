@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from .. import __version__, format_version
 from ..diagnostics import Diagnostic, Severity
 from ..folders import PUBLIC, PUBLIC_FILE, make_folders, write_file
 from ..manifest_bounds import MOST_COUNTERS, check_bounds
+from ..record import Record
 from ..regular_file import read_regular
 from ..structured import MalformedError, structured
 from .state import State
@@ -30,8 +31,7 @@ MOST_SECONDS = 1 << 36  # since the epoch, of a time that a calendar has
 MOST_BYTES = 256 << 20  # of a state: it holds the manifest, and the number of every cgroup that rows name
 
 
-@dataclass(frozen=True)
-class Unreadable:
+class Unreadable(Record):
     """A state that is there and cannot be read. `later` says that another major version wrote it, `release` which."""
 
     file: Path

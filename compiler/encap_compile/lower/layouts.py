@@ -15,43 +15,55 @@ def constant_groups(
     decapsulators: Sequence[ir.Decapsulator],
     compared: frozenset[str],
 ) -> tuple[ir.ConstantGroup, ...]:
-    """Per stack: its overhead, its flags, every word that is fixed, and what is compared on receive.
+    """Per encapsulation: its overhead, its flags, every word that is fixed, and what is compared on receive.
 
     `compared`: overheads of stacks that are only received, but with which those of others are compared.
     """
     received = {d.stack.name: d for d in decapsulators}
-    said: set[str] = set()
-    groups = []
+    together: dict[str, list[ir.Stack]] = {}
     for stack in stacks:
-        group = _group(stack, stack.name in encapsulating, received.get(stack.name), compared)
-        # What the families of an encapsulation share stands with the first of them.
-        new = tuple(c for c in group.constants if c.name not in said)
-        said |= {c.name for c in new}
-        groups.append(group._replace(constants=new))
-    return tuple(groups)
+        together.setdefault(stack.shared_name, []).append(stack)
+    groups = []
+    for own in together.values():
+        found: dict[str, ir.NamedConstant] = {}
+        for stack in own:
+            for constant in _constants(stack, stack.name in encapsulating, received.get(stack.name), compared):
+                found.setdefault(constant.name, constant)
+        groups.append(ir.ConstantGroup(_title(own), tuple(found.values())))
+    return tuple(group for group in groups if group.constants)
 
 
-def _group(
+def _title(stacks: Sequence[ir.Stack]) -> str:
+    """`encapsulations.vxlan: ipv4 or ipv6 / udp / vxlan / ethernet, 50 or 70 bytes`."""
+    _, *behind = stacks[0].title.split(" / ", 1)
+    headers = " / ".join([" or ".join(s.outer_family for s in stacks), *behind])
+    return f"{stacks[0].place}: {headers}, {' or '.join(str(s.overhead) for s in stacks)} bytes"
+
+
+def _constants(
     stack: ir.Stack, encapsulates: bool, received: ir.Decapsulator | None, compared: frozenset[str]
-) -> ir.ConstantGroup:
+) -> list[ir.NamedConstant]:
     constants = []
-    if encapsulates or stack.overhead_constant in compared:
+    if stack.overhead_constant in compared:
         constants.append(ir.NamedConstant(stack.overhead_constant, str(stack.overhead), "bytes"))
-    if received and stack.layers[1:]:
-        behind = f"bytes behind the outer IP header{f', up to {stack.tail.received}' if stack.tail else ''}"
-        size = stack.tail.fixed if stack.tail else stack.overhead
-        constants.append(ir.NamedConstant(stack.fixed_constant, str(size - stack.outer_size), behind))
+    if stack.layers[1:]:
+        size, behind = stack.overhead - stack.outer_size, "bytes behind the outer IP header"
+        constants.append(ir.NamedConstant(stack.headers_constant, str(size), behind))
+    if stack.tail and received:
+        size, behind = stack.tail.fixed - stack.outer_size, f"bytes of these up to {stack.tail.received}"
+        constants.append(ir.NamedConstant(stack.fixed_constant, str(size), behind))
     if stack.tail is not None and (received or stack.tail.options is None):
         constants.append(ir.NamedConstant(f"{stack.tail.member}_MAX".upper(), str(stack.tail.most), "bytes"))
     constants += _options(stack, received is not None)
-    if encapsulates:
-        flags = " | ".join(stack.room_flags)
-        constants.append(ir.NamedConstant(f"{stack.constant}__ROOM", f"({flags})", ""))
+    if encapsulates and stack.room_flags[1:]:
+        flags = " | ".join(stack.room_flags[1:])
+        constants.append(ir.NamedConstant(f"{stack.shared_constant}__ROOM", f"({flags})", ""))
+    constants += _outer(stack) if encapsulates else []
     for layer in stack.layers:
         for word in layer.words:
-            if word.constant and (encapsulates or _is_port(stack, layer, word)):
+            if word.constant and (encapsulates or _is_port(stack, layer, word) or (received and word.name == "saddr")):
                 constants.append(_constant(word))
-        if layer.checksum_base and encapsulates:
+        if layer.checksum_base and encapsulates and layer is not stack.layers[0]:
             base = _checksum_base(layer)
             constants.append(ir.NamedConstant(layer.checksum_base, f"{base:#06x}", "sum of the constant words above"))
     for check in received.checks if received else ():
@@ -62,10 +74,24 @@ def _group(
             constants.append(
                 ir.NamedConstant(check.mask_constant, f"{check.mask:#0{digits}x}", f"on receive: {check.fields}")
             )
-        if check.constant and check.bits <= 32 and isinstance(check.expected, ir.Literal):
+        own = next(w for x in stack.layers if x.member == check.layer for w in x.words if w.name == check.word)
+        if check.constant == own.constant and check.constant and not encapsulates:
+            constants.append(_constant(own))
+        elif check.constant and check.bits <= 32 and isinstance(check.expected, ir.Literal):
             said = "" if check.mask_constant else f"on receive: {check.fields}"
             constants.append(ir.NamedConstant(check.constant, f"{check.expected.value:#0{digits}x}", said))
-    return ir.ConstantGroup(f"{stack.place}: {stack.title}, {stack.overhead} bytes", tuple(constants))
+    return constants
+
+
+def _outer(stack: ir.Stack) -> list[ir.NamedConstant]:
+    """Fields of the outermost header within a word, where the spec says what they are."""
+    parts = {p.name: p.source for w in stack.layers[0].words for p in w.parts}
+    found = []
+    for name in ("dscp", "flow_label"):
+        source = parts.get(name)
+        if isinstance(source, ir.Literal) and source.value:
+            found.append(ir.NamedConstant(stack.outer_constant(name), str(source.value), source.place))
+    return found
 
 
 def _options(stack: ir.Stack, received: bool) -> list[ir.NamedConstant]:

@@ -152,6 +152,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         includes.append("encap_flow_key.h")
     if clamps_mss:
         includes.append("encap_syn.h")
+    learned_by = (r for rs in replies(spec, in_use).values() for r in rs)
+    flows = flow_table(ingress, learned_by) if remembers else None
     fitting = fit_constants(spec, in_use, fit)
     decapsulators = ingress.decapsulators if ingress else ()
     program = ir.Program(
@@ -162,12 +164,12 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         kernel=".".join(map(str, spec.kernel)),
         compiler=compiler,
         includes=tuple(includes),
-        rooms=rooms(owners, ingress),
+        rooms=rooms(flows, owners, egress, ingress),
         constants=(
-            *constant_groups(in_use, frozenset(encapsulating), decapsulators, _compared(egress, decapsulators)),
+            *constant_groups(in_use, frozenset(encapsulating), decapsulators, _compared(egress, decapsulators, owners)),
             *([fitting] if fitting else []),
             *([owner_constants(spec, owners, in_use)] if owners else []),
-            *switches(spec, owners, ingress),
+            *switches(spec, flows, owners, egress, ingress, visible),
             *([flow_constants(spec)] if remembers else []),
         ),
         stacks=tuple(in_use),
@@ -179,7 +181,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         packet=packet,
         egress=egress,
         ingress=ingress,
-        flows=flow_table(ingress, (r for rs in replies(spec, in_use).values() for r in rs)) if remembers else None,
+        flows=flows,
         owners=owners,
         clamps=clamps_mss,
         fit=fit,
@@ -237,10 +239,13 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     return Lowered(program, replace(described, requires=requires, needs_release=release), prefix_files, contract)
 
 
-def _compared(egress: ir.EgressProgram, decapsulators: Iterable[ir.Decapsulator]) -> frozenset[str]:
-    """The overheads that are named where the larger of two counts."""
+def _compared(
+    egress: ir.EgressProgram, decapsulators: Iterable[ir.Decapsulator], owners: ir.Owners | None
+) -> frozenset[str]:
+    """The overheads that are named: where the larger of two counts, and where a socket is told of its choice."""
     learns = [rule.learn for d in decapsulators for rule in d.rules if rule.learn]
-    return frozenset({e.larger for e in egress.encapsulators} | {n for x in learns for n in (x.larger, x.otherwise)})
+    found = {e.larger for e in egress.encapsulators} | {name for x in learns for name in (x.larger, x.otherwise)}
+    return frozenset(found | {name for t in (owners.tables if owners else ()) for _, name in t.overheads})
 
 
 def _flows(program: ir.Program) -> tuple[str, ...]:

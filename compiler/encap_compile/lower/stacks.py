@@ -134,6 +134,10 @@ def lower_stack(
     )
 
 
+# Words of the outermost header that the spec may fix, and what their constants are called.
+OUTER_WORDS = {"saddr": "SOURCE", "daddr": "DESTINATION", "ttl": "TTL", "hop_limit": "TTL"}
+
+
 class _Stack:
     """What all words of one stack share."""
 
@@ -142,10 +146,6 @@ class _Stack:
     ) -> None:
         self.encapsulation = c_name(encapsulation.name)
         self.family, self.inner, self.row, self.spec = family, inner, row, spec
-
-    def constant_prefix(self, offset: int) -> str:
-        """The outer IP header has constants of its own in each family; what follows it shares them."""
-        return f"STACK_{self.encapsulation}_{self.family}" if offset == 0 else f"ENCAP_{self.encapsulation}"
 
     def layer(
         self,
@@ -166,7 +166,10 @@ class _Stack:
             )
             fixed = all(isinstance(p.source, ir.Literal) for p in parts)
             zero = fixed and all(p.source.value == 0 for p in parts)  # type: ignore[union-attr]
-            constant = f"{self.constant_prefix(offset)}__{member}_{word.name}".upper()
+            constant = f"ENCAP_{self.encapsulation}__{member}_{word.name}".upper()
+            if offset == 0:  # the library writes it; the families share what the spec says
+                known = OUTER_WORDS.get(word.name)
+                constant = f"ENCAP_{self.encapsulation}__IP_{known}".upper() if known else ""
             lowered.append(
                 ir.WordLayout(word.name, word.bits, parts, "" if zero or not _has_literal(parts) else constant)
             )
@@ -178,7 +181,7 @@ class _Stack:
             offset=offset,
             size=size,
             words=tuple(lowered),
-            checksum_base=f"{self.constant_prefix(0)}__{member}_checksum_base".upper() if checksum else "",
+            checksum_base=f"ENCAP_{self.encapsulation}__{member}_checksum_base".upper() if checksum else "",
         )
 
     def source(

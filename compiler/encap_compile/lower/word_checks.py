@@ -59,6 +59,7 @@ def _checks(
     literal = [(part, source.value) for part, _, source in judged if isinstance(source, ir.Literal)]
     mask = sum(_mask(part) for part, _ in literal)
     value = sum(number << part.shift for part, number in literal)
+    sent = sum(p.source.value << p.shift for p in word.parts if isinstance(p.source, ir.Literal))
     if mask:
         prefix = stack.constant if layer is stack.layers[0] else f"ENCAP_{c_name(stack.encapsulation)}"
         constant = f"{prefix}__{layer.member}_{name}".upper()
@@ -70,7 +71,7 @@ def _checks(
             word.bits,
             mask,
             ir.Literal(value),
-            f"{constant}_EXPECTED" if value else "",
+            (word.constant if value == sent else f"{constant}_EXPECTED") if value else "",
             f"{constant}_COMPARED" if mask != (1 << word.bits) - 1 else "",
             f"all but {', '.join(ignored)}" if ignored and len(ignored) < len(compared) else ", ".join(compared),
             reason,

@@ -7,21 +7,18 @@ from ..headers.model import Space
 from ..values import WIDTHS
 from .conditions import PROTOCOLS
 
-
-def changes_ether_type(stack: ir.Stack) -> bool:
-    """Whether the frame's type must be written: an inner packet may be of the other family."""
-    return stack.inner_families != (stack.outer_family,)
+TAIL = " + tail"  # the bytes of a variable-length part
 
 
-def checksum_declarations(stack: ir.Stack) -> list[str]:
-    return ["__u32 sum;"] if any(layer.checksum_base for layer in stack.layers) else []
+def sends_opaque_tail(stack: ir.Stack) -> bool:
+    return stack.tail is not None and stack.tail.options is None
 
 
 def assignments(layer: ir.Layer, stack: ir.Stack) -> list[str]:
     """Every word of one header. The checksum comes last, from the words as they were written."""
     lines = []
     late = []
-    target = f"outer->{layer.member}"
+    target = f"headers->{layer.member}"
     for word in layer.words:
         if any(isinstance(p.source, ir.HeaderChecksum) for p in word.parts):
             late = _checksum(layer, target, word)
@@ -79,19 +76,10 @@ def _network_order(source: ir.Source, stack: ir.Stack) -> str:
 
 def _length(source: ir.LengthFrom, stack: ir.Stack) -> str:
     """Bytes from a layer on: the inner packet, and what stands between."""
-    first = source.layer == stack.layers[0].member
-    before = "" if first else f" - offsetof(struct {stack.struct}, {source.layer})"
-    itself = f" - sizeof(outer->{source.layer})" if source.payload else ""
-    return f"packet->length + {overhead(stack)}{before}{itself}"
-
-
-def overhead(stack: ir.Stack) -> str:
-    """The bytes of a stack's headers as they are sent: a constant, or a variable if they differ by packet."""
-    return "overhead" if sends_opaque_tail(stack) else stack.overhead_constant
-
-
-def sends_opaque_tail(stack: ir.Stack) -> bool:
-    return stack.tail is not None and stack.tail.options is None
+    before = f" - offsetof(struct {stack.headers}, {source.layer})" if source.layer != stack.layers[1].member else ""
+    itself = f" - sizeof(headers->{source.layer})" if source.payload else ""
+    tail = TAIL if sends_opaque_tail(stack) else ""
+    return f"packet->length + {stack.headers_constant}{tail}{before}{itself}"
 
 
 def expression(part: ir.Part, stack: ir.Stack) -> str:

@@ -9,7 +9,8 @@ from .. import ir
 from ..hooks import HOOKS
 from ..lower.names import row_name_constant
 from ..lower.tables import row_id
-from . import assignments, conditions
+from . import conditions
+from .encapsulate import ENCAPSULATE_FILTERS
 from .owners import OWNER_FILTERS
 from .receive import RECEIVE_FILTERS
 from .shared_matches import rule_condition, shared_matches
@@ -74,7 +75,7 @@ def row_constant(row: ir.FixedRow, table: ir.TableMap) -> str:
 
 
 def _from_packet(member: str) -> str:
-    return "packet->owner.cgroup" if member == "cgroup" else f"packet->{conditions.MEMBERS.get(member, member)}"
+    return "packet->socket.cgroup" if member == "cgroup" else f"packet->{conditions.MEMBERS.get(member, member)}"
 
 
 def needs(packet: ir.PacketNeeds) -> list[str]:
@@ -247,26 +248,9 @@ def row_argument(rule: ir.EgressRule, program: ir.Program) -> str:
     return row_name_constant(rule.table, rule.row_name) if rule.row_name else "packet"
 
 
-def encapsulator(function: str, program: ir.Program) -> str:
-    dispatch = next(d for d in program.egress.dispatches if d.function == function)
-    return function if dispatch.by_row else dispatch.encapsulators[0].function
-
-
-def reads_row(stack: ir.Stack) -> bool:
-    """Whether any of the stack's values differs by row."""
-    options = stack.tail.options.options if stack.tail and stack.tail.options else ()
-    sources = [p.source for layer in stack.layers for w in layer.words for p in w.parts] + [o.source for o in options]
-    return any(isinstance(source, ir.FromRow) for source in sources)
-
-
 def guarded_stacks(egress: ir.EgressProgram) -> list[ir.Stack]:
     """Stacks that are sent only by hosts that have the addresses for it."""
     return list({e.stack.name: e.stack for e in egress.encapsulators if e.guarded}.values())
-
-
-def sent_stacks(program: ir.Program) -> list[ir.Stack]:
-    """The stacks that are sent, each once."""
-    return list({e.stack.name: e.stack for e in program.egress.encapsulators}.values())
 
 
 def cases(dispatch: ir.Dispatch) -> list[tuple[str, list[ir.Encapsulator]]]:
@@ -289,11 +273,6 @@ def has_addresses(stack: ir.Stack) -> str:
     return " && ".join(f"is_given(&host.{m})" if stack.outer_family == "ipv6" else f"host.{m}" for m in members)
 
 
-def passes_row(function: str, program: ir.Program) -> bool:
-    dispatch = next(d for d in program.egress.dispatches if d.function == function)
-    return dispatch.by_row or reads_row(dispatch.encapsulators[0].stack)
-
-
 def on_link(egress: ir.EgressProgram) -> list[str]:
     """What passes before the rules, any of it."""
     calls = [f"is_link_local_{family}(packet)" for family in egress.link_local]
@@ -309,14 +288,9 @@ def connect_condition(found: Sequence[ir.Condition], program: ir.Program) -> str
     return conditions.all_of(found, program, cgroups="host.cgroups")
 
 
-def learned_for(directions: Sequence[str]) -> str:
-    words = {"replies": "the answers to a packet", "forwarded": "the packet itself, on its way out"}
-    return ", and for ".join(words[d] for d in directions)
-
-
-def answers(flows: ir.FlowTable) -> bool:
-    """Whether anything is learned for replies, which may be those of a local connection."""
-    return any(rule.learn and "replies" in rule.learn.directions for rule in flows.rules)
+def directions(names: Sequence[str]) -> str:
+    """For which packets headers are learned, as flags."""
+    return " | ".join(f"FOR_{name.upper()}" for name in names)
 
 
 def reflecting(rules: Sequence[ir.EgressRule]) -> bool:
@@ -356,6 +330,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "rule_condition": rule_condition,
     "ends_open": ends_open,
     "answer_condition": answer_condition,
+    **ENCAPSULATE_FILTERS,
     **RECEIVE_FILTERS,
     **TAIL_FILTERS,
     **OWNER_FILTERS,
@@ -392,23 +367,13 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "tells_tunnel_ends": tells_tunnel_ends,
     "set_key": set_key,
     "compares_ipv6": compares_ipv6,
-    "learned_for": learned_for,
-    "answers": answers,
+    "directions": directions,
     "row_argument": row_argument,
-    "encapsulator": encapsulator,
-    "reads_row": reads_row,
-    "passes_row": passes_row,
     "guarded_stacks": guarded_stacks,
-    "sent_stacks": sent_stacks,
     "cases": cases,
     "guard": guard,
     "has_addresses": has_addresses,
     "on_link": on_link,
     "condition": condition,
     "connect_condition": connect_condition,
-    "changes_ether_type": assignments.changes_ether_type,
-    "checksum_declarations": assignments.checksum_declarations,
-    "assignments": assignments.assignments,
-    "overhead": assignments.overhead,
-    "sends_opaque_tail": assignments.sends_opaque_tail,
 }

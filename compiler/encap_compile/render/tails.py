@@ -43,30 +43,15 @@ def tail_counter(stack: ir.Stack) -> str:
     return source.member
 
 
-def received_headers(program: ir.Program) -> list[ir.Stack]:
-    """One stack of each encapsulation that is decapsulated and has headers behind the outer one."""
-    received = [d.stack for d in (program.ingress.decapsulators if program.ingress else ())]
-    return list({s.headers: s for s in received if len(s.layers) > 1}.values())
-
-
-def last_member(stack: ir.Stack) -> str:
-    """What stands last in a stack's struct, as (member, type)."""
-    last = stack.layers[-1]
-    if stack.tail and stack.tail.options and stack.tail.options.options and stack.tail.layer == last.member:
-        return "options"
-    return last.member
-
-
-def last_struct(stack: ir.Stack) -> str:
-    if last_member(stack) == "options" and stack.tail and stack.tail.options:
-        return stack.tail.options.struct
-    return stack.layers[-1].struct
+def header_stacks(program: ir.Program) -> list[ir.Stack]:
+    """One stack of each struct of headers behind the outer one."""
+    return list({s.headers: s for s in program.stacks if len(s.layers) > 1}.values())
 
 
 def option_assignments(stack: ir.Stack) -> Iterator[str]:
     """Every word of the options that are sent."""
     for option in stack.tail.options.options if stack.tail and stack.tail.options else ():
-        target = f"outer->options.{option.member}"
+        target = f"headers->options.{option.member}"
         yield f"{target}__head = bpf_htonl({option.constant});"
         for i, value in enumerate(_data(option)):
             yield f"{target}[{i}] = {value};"
@@ -112,11 +97,9 @@ TAIL_FILTERS: dict[str, Callable[..., Any]] = {
         option_readers,
         options_struct,
         tail_counter,
-        received_headers,
+        header_stacks,
         truncated,
         wrong_options,
-        last_member,
-        last_struct,
         option_assignments,
         expected_options,
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple, Protocol
+
+from ...record import Record
 
 
 class Point(StrEnum):
@@ -48,8 +49,7 @@ class Hook(NamedTuple):
     point: Point
 
 
-@dataclass(frozen=True)
-class Owner:
+class Owner(Record):
     """Whose programs: the bundle's name, the folder of its link pins and the folder of machine-wide state.
 
     `former` names the bundle that this one replaces: a clsact filter of it is ours to replace.
@@ -61,8 +61,7 @@ class Owner:
     former: str = ""
 
 
-@dataclass(frozen=True)
-class OnHook:
+class OnHook(Record):
     """A program on a hook, or a filter that is no program (`program_id` 0).
 
     `ends` says what a filter does with a packet that it matches, if what is behind it does not see that packet;

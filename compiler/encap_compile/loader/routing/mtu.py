@@ -7,10 +7,10 @@ inner packet's route. TCP has its MSS lowered where the program does that; every
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from ...kernel.routes import IPNetwork, Kind
 from ...manifest import Manifest, RuleSummary
+from ...record import Record
 from .ends import Ends
 from .intervals import Interval, prefixes
 from .network import Network, Way
@@ -22,8 +22,7 @@ _TCP = "6"
 _ALL, _NOT_TCP = "larger packets are lost", "larger packets are lost, but for TCP, whose MSS is lowered"
 
 
-@dataclass(frozen=True)
-class _Case:
+class _Case(Record):
     """What one warning is about: routes of one MTU over one device, under rules that lose the same."""
 
     device: str

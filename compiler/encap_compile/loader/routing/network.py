@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from ...kernel.routes import Hop, IPAddress, Kind, Route
+from ...record import Record
 from .attached import Attachment
 from .table import RoutingTable
 
 _SENT = (Kind.UNICAST, Kind.MULTICAST)
 
 
-@dataclass(frozen=True)
-class Way:
+class Way(Record):
     """The route of an interval, in the VRF in which it was found; `reached` says whether an attached device sees it.
 
     Of a route with several hops, `missed` are those that no attached device sees.

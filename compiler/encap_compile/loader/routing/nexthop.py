@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from enum import Enum, auto
 from functools import cached_property
 
+from ...kernel.neighbours import Neighbours, neighbours
 from ...kernel.routes import Hop, IPAddress, Kind, Route
 from ...manifest import RuleSummary
 from ...values import MAPPED
-from ..neighbours import Neighbours, neighbours
 from .ends import Ends, Lies, of_interval
 from .intervals import address
 from .network import Network, Way

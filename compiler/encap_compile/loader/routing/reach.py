@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from ...manifest import Manifest, Member, RuleSummary, Table
+from ...record import Record
 from ...values import MAPPED
 from .intervals import Interval, everything, interval, merged
 from .report import listed
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 VERSIONS = (4, 6)
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(Record):
     """The rules that take rows of one table, or one row of it, or that reflect: then `table` is None.
 
     `rows` is None where they are compiled in, or where there are none.

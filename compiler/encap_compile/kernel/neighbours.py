@@ -5,10 +5,9 @@ from __future__ import annotations
 import struct
 from ipaddress import ip_address
 
-from ..kernel.routes import IPAddress
-from ..kernel.rtnetlink import RouteSocket, attributes
+from .routes import IPAddress
+from .rtnetlink import RTM_GETNEIGH, RouteSocket, attributes
 
-_RTM_GETNEIGH = 30  # include/uapi/linux/rtnetlink.h
 _NDMSG = struct.Struct("=BxxxiHBB")  # struct ndmsg: family, ifindex, state, flags, type
 _NDA_DST, _NDA_LLADDR = 1, 2
 _NUD_INCOMPLETE, _NUD_FAILED = 0x01, 0x20  # include/uapi/linux/neighbour.h
@@ -20,7 +19,7 @@ def neighbours() -> Neighbours:
     """Every neighbour that has answered, or that somebody entered. Raises KernelError."""
     found: Neighbours = {}
     with RouteSocket() as route:
-        for payload in route.dump(_RTM_GETNEIGH, _NDMSG.pack(0, 0, 0, 0, 0)):
+        for payload in route.dump(RTM_GETNEIGH, _NDMSG.pack(0, 0, 0, 0, 0)):
             _, ifindex, state, _, _ = _NDMSG.unpack_from(payload)
             more = attributes(payload[_NDMSG.size :])
             raw, mac = more.get(_NDA_DST, b""), more.get(_NDA_LLADDR, b"")

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Encapsulating: see that a packet fits with more headers, make headroom for them, and write the
+ * outer IP header. What stands behind it is the spec's.
+ *
+ * Before the include:
+ *   struct counters: egress_too_big, egress_no_room
+ *   struct host: mtu
+ *   PACKET_NEEDS: see encap_packet.h
+ *   NEXT_HOP_ROUTE: 1 if the packet goes to the outer destination's own neighbour, 0 if it keeps
+ *     the inner packet's
+ */
+#pragma once
+
+#include "encap_address.h"
+#include "encap_bpf.h"
+#include "encap_checksum.h"
+#include "encap_counters.h"
+#include "encap_flow.h"
+#include "encap_packet.h"
+#include "encap_wire.h"
+
+#define IPV4_DF 0x4000
+
+/*
+ * A hash of the inner flow, so that routers can spread flows over paths. The kernel's own is mixed
+ * in where there is one: TCP changes it when a path seems dead.
+ */
+static __always_inline __u32 flow_hash(const struct __sk_buff *skb, const struct packet *packet)
+{
+	__u32 hash = skb->hash;
+
+	if (packet->is_ipv4) {
+		hash = flow_hash_add(hash, packet->saddr.word[3]);
+		hash = flow_hash_add(hash, packet->daddr.word[3]);
+	} else {
+		for (int i = 0; i < 4; i++) {
+			hash = flow_hash_add(hash, packet->saddr.word[i]);
+			hash = flow_hash_add(hash, packet->daddr.word[i]);
+		}
+	}
+	hash = flow_hash_add(hash, packet->protocol);
+	/* Only the first fragment shows the ports; all shall take one path. */
+	if (!packet->fragment)
+		hash = flow_hash_add(
+			hash, (__u32)packet->source_port << 16 | packet->destination_port);
+	return hash;
+}
+
+/*
+ * How a packet that is `overhead` bytes longer fits the device, as flags of bpf_skb_adjust_room.
+ * False: it does not. FIXED_GSO keeps the size of segments. TCP's are cut smaller if they would not
+ * fit; datagrams keep their boundaries.
+ */
+static __always_inline bool mtu_allows(
+	const struct __sk_buff *skb, const struct packet *packet, __u32 overhead, __u64 *flags)
+{
+	__u32 transport = packet->transport & TRANSPORT_MASK;
+	const __u8 *data_offset = packet_data(skb) + transport + TCP_DATA_OFFSET;
+	__u32 headers = transport - ETH_HLEN;
+
+	*flags = BPF_F_ADJ_ROOM_FIXED_GSO;
+	if (!skb->gso_size)
+		return packet->length + overhead <= host.mtu;
+	if (!transport)
+		return false;
+	if (packet->protocol != IPPROTO_TCP)
+		return headers + UDP_HLEN + skb->gso_size + overhead <= host.mtu;
+	if ((void *)(data_offset + 1) > packet_end(skb))
+		return false;
+	headers += (*data_offset >> 4) * 4;
+	if (headers + skb->gso_size > host.mtu)
+		return false; /* shrinking by the overhead would not do */
+	if (headers + skb->gso_size + overhead > host.mtu)
+		*flags = 0;
+	return true;
+}
+
+/*
+ * Make headroom for `fixed` bytes of headers behind the Ethernet header and for a variable-length
+ * part of `variable` bytes behind them, and say in the frame's type of which family they are.
+ * `flags`: of bpf_skb_adjust_room, what these headers are to the kernel. Returns where the outer IP
+ * header begins, or NULL: then the packet was counted and is to be dropped.
+ */
+static __always_inline void *push_headers(struct __sk_buff *skb, const struct packet *packet,
+	__u32 fixed, __u32 variable, bool is_ipv4, __u64 flags, struct counters *counters)
+{
+	__be16 *ether_type;
+	__u64 segments;
+	void *outer;
+
+	if (!mtu_allows(skb, packet, fixed + variable, &segments)) {
+		count(&counters->egress_too_big, skb);
+		return NULL;
+	}
+	flags |= is_ipv4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
+	if (bpf_skb_adjust_room(skb, fixed + variable, BPF_ADJ_ROOM_MAC, flags | segments)) {
+		count(&counters->egress_no_room, skb);
+		return NULL;
+	}
+	outer = packet_data(skb) + ETH_HLEN;
+	if (outer + fixed > packet_end(skb)) {
+		count(&counters->egress_no_room, skb);
+		return NULL;
+	}
+	/*
+	 * bpf_redirect_neigh loses frames to a multicast or broadcast MAC. It replaces the MAC, so
+	 * any unicast one will do.
+	 */
+	if (NEXT_HOP_ROUTE)
+		*(__u8 *)(outer - ETH_HLEN) &= ~MAC_GROUP;
+	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
+	ether_type = outer - sizeof(*ether_type);
+	*ether_type = is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+	return outer;
+}
+
+/*
+ * A 16-bit length of what may be longer before segmentation: then zero, as the kernel writes it
+ * (BIG TCP, 5.19).
+ */
+static __always_inline __be16 length_field(__u32 length)
+{
+	return length > 0xffff ? 0 : bpf_htons(length);
+}
+
+/*
+ * Write an IPv4 header without options, and return where it ends. DF is set: a tunnel endpoint
+ * must not be made to reassemble, and the ID has no meaning (RFC 6864). What is constant of the
+ * checksum, clang sums up.
+ */
+static __always_inline void *write_ipv4(struct ipv4_header *ip, __u8 tos, __u32 length, __u8 ttl,
+	__u8 protocol, __be32 saddr, __be32 daddr)
+{
+	__u32 sum = bpf_htons(0x4500 | tos) + bpf_htons(IPV4_DF) + bpf_htons(ttl << 8 | protocol);
+
+	ip->version_ihl = 0x45;
+	ip->tos = tos;
+	ip->total_length = length_field(length);
+	ip->id = 0;
+	ip->fragment = bpf_htons(IPV4_DF);
+	ip->ttl = ttl;
+	ip->protocol = protocol;
+	ip->saddr = saddr;
+	ip->daddr = daddr;
+	sum += ip->total_length;
+	sum = checksum_add_be32(sum, saddr);
+	sum = checksum_add_be32(sum, daddr);
+	ip->checksum = checksum_fold(sum);
+	return ip + 1;
+}
+
+/* Write an IPv6 header, of a packet of `length` bytes, and return where it ends. */
+static __always_inline void *write_ipv6(struct ipv6_header *ip, __u8 tos, __u32 flow_label,
+	__u32 length, __u8 hop_limit, __u8 next_header, struct ipv6_address saddr,
+	struct ipv6_address daddr)
+{
+	ip->version_class_label = bpf_htonl(6U << 28 | (__u32)tos << 20 | flow_label);
+	ip->payload_length = length_field(length - sizeof(*ip));
+	ip->next_header = next_header;
+	ip->hop_limit = hop_limit;
+	ip->saddr = saddr;
+	ip->daddr = daddr;
+	return ip + 1;
+}
+
+/* Count a packet of `segments` for the rule that chose it. */
+static __always_inline void count_chosen(
+	struct counters *counters, const struct packet *packet, __u32 segments)
+{
+	__u32 offset = packet->chosen;
+	struct counter *counter;
+
+	if (offset > sizeof(*counters) - sizeof(*counter)) /* for the verifier */
+		return;
+	counter = (void *)counters + offset;
+	counter->packets += segments;
+	counter->bytes += packet->length;
+}
+
+/*
+ * Let an encapsulated packet leave. To the outer destination's own neighbour it meets this hook
+ * again, and passes as ours.
+ */
+static __always_inline int transmit(const struct __sk_buff *skb)
+{
+	return NEXT_HOP_ROUTE ? bpf_redirect_neigh(skb->ifindex, NULL, 0, 0) : TC_ACT_UNSPEC;
+}
+
+/* Whether the loader had an address to write here. */
+static __always_inline bool is_given(const volatile struct ipv6_address *address)
+{
+	return address->word[0] | address->word[1] | address->word[2] | address->word[3];
+}
