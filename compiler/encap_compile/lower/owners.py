@@ -135,7 +135,8 @@ def lower_owners(spec: Spec, stacks: Sequence[ir.Stack], conditions: Conditions)
         levels=bool(levels or keyed),
         named_levels=levels,
         rows_by_cgroup=bool(keyed),
-        cgroup_capacity=max(LEAST_CGROUPS, 2 * len(cgroups)) + sum(table.capacity for table in keyed),
+        cgroup_capacity=max(LEAST_CGROUPS, 2 * len(cgroups)),
+        cgroup_tables=tuple(dict.fromkeys(c_name(table.name) for table in keyed)),
         tables=tuple(_table(spec, name, stacks) for name in dict.fromkeys(t.table for r in asking for t in r.socket)),
         rules=tuple(
             ir.SocketRule(rule.text, rule.path, tuple(cgroups[p].constant for p in rule.match.cgroup), choices(rule))
@@ -188,7 +189,9 @@ def owner_constants(spec: Spec, owners: ir.Owners, stacks: Sequence[ir.Stack]) -
         found.append(ir.NamedConstant("CGROUP_NAMES", f"{fnv1a(names):#010x}", words))
         value = sum(1 << level for level in owners.named_levels)
         found.append(ir.NamedConstant("CGROUP_LEVELS", f"{value:#x}", "bit n: rules name a cgroup n levels below"))
-        found.append(ir.NamedConstant("CGROUPS_MAX", str(owners.cgroup_capacity), "entries"))
+        rows = [f"CAPACITY_{name.upper()}" for name in owners.cgroup_tables]
+        entries = f"({' + '.join([str(owners.cgroup_capacity), *rows])})" if rows else str(owners.cgroup_capacity)
+        found.append(ir.NamedConstant("CGROUPS_MAX", entries, "entries"))
     found += [
         ir.NamedConstant(t.constant, f"{t.number:#010x}", "FNV-1a of the table's name, as sockets write it")
         for t in owners.tables
