@@ -189,7 +189,7 @@ class _Builder:
             if self.documents > 1:
                 place = self._place(event)
                 self.findings.error(
-                    "E110", "a second document", place, f"one file is {self.kind.noun}; remove the `---`"
+                    "E110", "a second document", place, f"one file is one {self.kind.noun}; remove the `---`"
                 )
                 return False
         elif isinstance(event, yaml.ScalarEvent):
@@ -236,7 +236,7 @@ class _Builder:
         mapping = isinstance(event, yaml.MappingStartEvent)
         if len(self.stack) >= DEEPEST:
             self.findings.error(
-                "E117", f"more than {DEEPEST} levels of nesting", place, f"no part of {self.kind.noun} is so deep"
+                "E117", f"more than {DEEPEST} levels of nesting", place, f"no part of a {self.kind.noun} is so deep"
             )
             return False
         if event.anchor:
