@@ -91,7 +91,7 @@ class Conditions:
     def _addresses(self, member: str, addresses: Addresses, families: tuple[str, ...]) -> ir.Condition:
         prefixes = tuple(p for p in addresses.prefixes if f"ipv{p.version}" in families)
         if len(prefixes) <= INLINE_PREFIXES:
-            return ir.InPrefixes(member, prefixes)
+            return ir.InPrefixes(member, prefixes, addresses.sets)
         return ir.InPrefixMap(member, self.long_list(addresses, f"{member}_{len(self.prefix_maps) + 1}"))
 
     def long_list(self, addresses: Addresses, otherwise: str) -> str:

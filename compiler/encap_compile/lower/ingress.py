@@ -243,6 +243,7 @@ def _rule(
         mark=mark,
         mark_place=f"{rule.path}.set_mark" if rule.set_mark is not None else "",
         learn=learn(rule, stack, replies) if rule.learn else None,
+        source_sets=rule.source.sets if isinstance(rule.source, Addresses) else (),
     )
 
 
