@@ -45,7 +45,7 @@ def _one(condition: ir.Condition, program: ir.Program, base: str, nested: bool, 
         names = prefix_names(condition.prefixes, condition.sets, name, program) if base else []
         return in_prefixes(f"packet->{MEMBERS[condition.member]}", condition.prefixes, program.packet, names, nested)
     if isinstance(condition, ir.InCgroups):
-        bits = any_bit(cgroups or "packet->owner.cgroups", condition.names)
+        bits = any_bit(cgroups or "packet->socket.cgroups", condition.names)
         return f"({bits})" if nested else bits
     if isinstance(condition, ir.InPrefixMap):
         return f"in_{condition.map}(packet->{MEMBERS[condition.member]})"
