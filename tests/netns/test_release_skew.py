@@ -36,9 +36,14 @@ SET = ("--set", "uplink=eth0")
 @pytest.fixture
 def net() -> Iterator[Wire]:
     with wire() as made:
-        made.ours.ip(f"addr add {VIP}/32 dev lo", "route add 10.9.0.0/16 via 192.0.2.2 mtu 1400")
+        with_a_client(made)
         yield made
         made.ctl("remove", NAME)
+
+
+def with_a_client(net: Wire) -> None:
+    """An address that answers, and a way to whoever asked, past all tunnels."""
+    net.ours.ip(f"addr add {VIP}/32 dev lo", "route add 10.9.0.0/16 via 192.0.2.2 mtu 1400")
 
 
 @pytest.fixture(scope="module")
@@ -112,8 +117,13 @@ def started(net: Wire, release: Release, attach: str) -> dict[str, tuple[int, in
 @pytest.mark.parametrize("attach", ATTACH)
 @pytest.mark.parametrize("release", ALL, ids=lambda r: r.name)
 def test_upgrade(net: Wire, bundle: Path, wider: Path, release: Release, attach: str) -> None:
+    go_up(net, release, [bundle, wider], attach)
+
+
+def go_up(net: Wire, release: Release, bundles: list[Path], attach: str) -> None:
+    """What the release has applied goes on in each of the bundles of this one."""
     before = started(net, release, attach)
-    for new in (bundle, wider):
+    for new in bundles:
         net.ctl("status", NAME, check=0)
         said = net.apply(new).stdout
         assert "counters kept" in said
@@ -122,8 +132,8 @@ def test_upgrade(net: Wire, bundle: Path, wider: Path, release: Release, attach:
         assert answer(net) == (1, 0), "the flow is still known"
         assert net.send() == (20, 0)
         before = counters(net.ctl("stats", NAME, "--format", "json", check=0))
-    assert before["web"][0] == 60
-    net.ctl("status", wider, check=0)
+    assert before["web"][0] == 20 * (len(bundles) + 1)
+    net.ctl("status", bundles[-1], check=0)
     net.ctl("remove", NAME, check=0)
     assert net.left() == []
 
@@ -131,8 +141,11 @@ def test_upgrade(net: Wire, bundle: Path, wider: Path, release: Release, attach:
 @pytest.mark.parametrize("attach", ATTACH)
 @pytest.mark.parametrize("new", ["bundle", "wider"])
 def test_up_back_and_up_again(net: Wire, new: str, attach: str, request: pytest.FixtureRequest) -> None:
+    go_up_back_and_up(net, request.getfixturevalue(new), attach)
+
+
+def go_up_back_and_up(net: Wire, ours: Path, attach: str) -> None:
     """With the loader of the release before, which finds all that this release counted."""
-    ours: Path = request.getfixturevalue(new)
     started(net, PREVIOUS, attach)
     net.apply(ours)
     assert net.send() == (20, 0)

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from tests.model.inner import Inner
 
 from encap_compile.diagnostics import Findings
 from encap_compile.inline_rows import check_inline_rows
@@ -13,8 +14,6 @@ from encap_compile.model import Did, Frame, Gso, Machine, Outcome, Socket, Verdi
 from encap_compile.model.facts import Value
 from encap_compile.pipeline import check_spec, rows_path
 from encap_compile.rows import read_rows
-
-from tests.model.inner import Inner
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 OWN = {"ipv4": ip_address("192.0.2.77").packed, "ipv6": ip_address("2001:db8::77").packed}

@@ -105,7 +105,7 @@ def _key(packet: Packet) -> Key:
 def _recalled(run: Run, packet: Packet) -> Owner | None:
     machine = run.machine
     assert machine.flows is not None
-    found = machine.flows.find(_key(packet), "", machine.constants.number("OWNER_IDLE"), machine.now)
+    found = machine.flows.find(_key(packet), "", machine.constants.number("SOCKETS_IDLE"), machine.now)
     if found is None:
         return None
     run.step(Did.FOUND, "connection", _text(found.owner))
@@ -115,7 +115,8 @@ def _recalled(run: Run, packet: Packet) -> Owner | None:
 def _remember(run: Run, packet: Packet, owner: Owner) -> None:
     machine = run.machine
     assert machine.flows is not None
-    idle = machine.constants.number("OWNER_OPENING" if packet.tcp_flags & SYN else "OWNER_IDLE")
+    opening = machine.flows.opening
+    idle = opening if packet.tcp_flags & SYN else machine.constants.number("SOCKETS_IDLE")
     kept = Owner(owner.cgroups, owner.cgroup, owner.choice)
     machine.flows.learn(run, Flow(_key(packet), 0, None, kept), idle, may_change=True)
 
