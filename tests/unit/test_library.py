@@ -21,6 +21,7 @@ HEADERS = sorted((TEMPLATES / "include").glob("*.h"))
 KERNEL = {"OLDEST_KERNEL": "KERNEL(5, 19)"}
 PACKET = {"PACKET_NEEDS": "(NEED_PROTOCOL | NEED_PORTS | NEED_DSCP | NEED_FRAGMENT | NEED_DISCOVERY)"}
 CONTRACTS: dict[str, dict[str, str]] = {
+    "encap_egress.h": PACKET,
     "encap_encapsulate.h": {**PACKET, "NEXT_HOP_ROUTE": "0"},
     "encap_fit.h": {**PACKET, "FIT_ARRIVALS": "1", "FIT_MATCHES": "1"},
     "encap_decapsulate.h": {**KERNEL, "REFUSED": "TC_ACT_SHOT"},
@@ -46,9 +47,12 @@ const volatile struct host host SEC(".rodata.host") = {};
 """,
     "struct counters": """
 struct counters {
-	struct counter egress_default, egress_too_big, egress_no_room, ingress_mss_kept;
+	struct counter egress_default, ingress_mss_kept;
+	struct egress_outcomes egress;
 };
-static __always_inline __attribute__((unused)) struct counters *counters_of_this_cpu(void)
+""",
+    "counters_of_this_cpu()": """
+static __always_inline struct counters *counters_of_this_cpu(void)
 {
 	return NULL;
 }

@@ -10,6 +10,7 @@ def rooms(owners: ir.Owners | None, egress: ir.EgressProgram, ingress: ir.Ingres
     """In the order of the C, each with what it gives beside the ones before it."""
     decapsulators = ingress.decapsulators if ingress else ()
     found = {
+        "encap_egress.h": egress.needed,
         "encap_encapsulate.h": bool(egress.encapsulators),
         "encap_decapsulate.h": bool(decapsulators),
         "encap_vlan.h": any(d.tagged for d in decapsulators),

@@ -336,6 +336,7 @@ OUTER = {
     "ip_destination": "outer->daddr",
     "ip_dscp": "outer->tos >> IPV4_DSCP_SHIFT",
     "ip_ttl": "outer->ttl",
+    "ip_hop_limit": "outer->ttl",
     "ip_flow_label": "outer->flow_label",
 }  # what may be learned of the outer header
 
