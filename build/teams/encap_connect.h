@@ -134,8 +134,8 @@ static __always_inline int record_decision(
 		choice->fits = false;
 	choice->packets = 0;
 	choice->bytes = 0;
-	choice->told = 0;
-	choice->asked = true;
+	choice->last_recorded = 0;
+	choice->listener_checked = true;
 	choice->by_rule = true;
 	barrier();
 	__builtin_memcpy(choice->name, decided->name, sizeof(choice->name));

@@ -3,7 +3,7 @@
  * An IP packet as rules, look-ups and headers see it, and how it is parsed.
  *
  * Defined before: PACKET_NEEDS, of the NEED_ flags below, what the program asks of a packet. Other
- * members are not written. With NEED_SOCKET, `struct owner` is defined before too.
+ * members are not written. With NEED_SOCKET also SOCKET_FACTS, see encap_socket_facts.h.
  */
 #pragma once
 
@@ -22,6 +22,10 @@
 #define NEED_FIRST_FRAGMENT (1 << 7)
 #define NEED_DISCOVERY (1 << 8) /* whether it is neighbour discovery, see encap_link_local.h */
 #define NEED_SOCKET (1 << 9) /* what its socket says, and TCP's flags */
+
+#if PACKET_NEEDS & NEED_SOCKET
+#include "encap_socket_facts.h"
+#endif
 
 struct packet {
 	bool is_ipv4;
@@ -43,7 +47,7 @@ struct packet {
 	__u32 transport; /* where the transport header begins in the packet's data; 0: not seen */
 	__u32 chosen; /* the counter of the rule that chose the packet: offset in struct counters */
 #if PACKET_NEEDS & NEED_SOCKET
-	struct owner owner;
+	struct socket_facts socket;
 #endif
 };
 
@@ -190,7 +194,7 @@ static __always_inline bool parse_packet_to(
 	if (PACKET_NEEDS != 0)
 		__builtin_memset(packet, 0, offsetof(struct packet, saddr));
 #if PACKET_NEEDS & NEED_SOCKET
-	packet->owner = (struct owner){};
+	packet->socket = (struct socket_facts){};
 #endif
 	packet->is_ipv4 = is_ipv4;
 	if (PACKET_NEEDS & NEED_MARK)

@@ -218,8 +218,8 @@ static __always_inline int choose(struct bpf_sockopt *option, struct socket_requ
 		choice->fits = false;
 	choice->packets = 0;
 	choice->bytes = 0;
-	choice->told = 0;
-	choice->asked = true;
+	choice->last_recorded = 0;
+	choice->listener_checked = true;
 	__builtin_memcpy(choice->name, request->name, sizeof(choice->name));
 	/* Table and row in one store: other CPUs send packets of the socket meanwhile. */
 	WRITE_ONCE(choice->choice, decision ? decision->choice : request->choice);

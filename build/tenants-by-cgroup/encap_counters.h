@@ -43,6 +43,15 @@ struct refusals {
 	struct counter room;
 };
 
+/* What becomes of the record of a flow. */
+struct flow_outcomes {
+	struct counter learned; /* it was not known */
+	struct counter changed; /* something else was recorded */
+	/* other headers, by a segment that does not fit its connection */
+	struct counter disbelieved;
+	struct counter evicted; /* it was in use, and gave way to another */
+};
+
 /*
  * Where a counter stands, in bytes: what is handed to global functions, which take no pointers.
  */

@@ -69,7 +69,8 @@ def apply(request: Request) -> Applied:
                 _carry_out(planned, stack)
         else:
             _remember(planned)
-        _look_again(planned, before)
+        _look_again(planned)
+        _look_at_counters(planned, before)
         lift(bundle.manifest.name)  # last: from here on every program is in force
     _refresh_copy(planned, request)
     return Applied(planned, time.monotonic() - begun)
@@ -84,17 +85,19 @@ def _refresh_copy(planned: Plan, request: Request) -> None:
         planned.findings.warning("H147", words, help="make room there, and apply again")
 
 
-def _look_again(planned: Plan, before: Totals) -> None:
-    """Drop the pins of programs that run no more; say (H154) which of the counters of `before` did not go on.
+def _look_at_counters(planned: Plan, before: Totals) -> None:
+    """Say (H154) which of the counters of `before` did not go on."""
+    paths = planned.desired.paths
+    gone = lost(planned, before, observe(paths.named(paths.bundle)))
+    planned.findings.extend([gone] if gone else [])
 
-    Raises DiagnosedError if what was meant is not in force.
-    """
+
+def _look_again(planned: Plan) -> None:
+    """Drop the pins of programs that run no more. Raises DiagnosedError if what was meant is not in force."""
     desired = planned.desired
     paths = desired.paths.named(desired.paths.bundle)
     seen = observe(paths, [hook for _, _, hook in desired.hooks()])
     drop_all_but(paths, [r.program_id for r in seen.running], [m for r in seen.running for m in r.map_ids])
-    gone = lost(planned, before, seen)
-    planned.findings.extend([gone] if gone else [])
     found = confirm(desired, seen)
     if found:
         raise DiagnosedError(found, Exit.KERNEL)

@@ -19,7 +19,7 @@ PREFIXES = (
     "headers_", "key_", "options_", "prefix_of_", "stack_",  # structs
     "field_", "option_", "received_", "value_",  # their members
     "connect_rule_", "egress_miss_", "egress_rule_", "ingress_rule_", "refused_",  # counters
-    "CGROUP_BIT_", "CONNECT_RULE_", "ENCAP_", "IDLE_LEARN_", "LEARN_", "OVERHEAD_", "ROW_", "STACK_",
+    "CAPACITY_", "CGROUP_BIT_", "CONNECT_RULE_", "ENCAP_", "IDLE_LEARN_", "LEARN_", "OVERHEAD_", "ROW_", "STACK_",
     "TABLE_",  # constants
 )  # fmt: skip
 SUFFIXES = (

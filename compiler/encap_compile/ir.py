@@ -343,6 +343,7 @@ class AddressMap(NamedTuple):
     ctype: str  # of the address: __be32, struct ipv6_address, struct ip_address
     capacity: int
     comment: str
+    table: str = ""  # whose addresses these are, and whose capacity it has
 
 
 class LearnedField(NamedTuple):
@@ -631,7 +632,8 @@ class Owners(NamedTuple):
     levels: bool
     named_levels: tuple[int, ...]
     rows_by_cgroup: bool
-    cgroup_capacity: int
+    cgroup_capacity: int  # beside one for each row of `cgroup_tables`
+    cgroup_tables: tuple[str, ...]
     tables: tuple[SocketTable, ...]
     rules: tuple[SocketRule, ...]
     connects: tuple[ConnectRule, ...]
@@ -691,10 +693,15 @@ class IngressRule(NamedTuple):
 
 
 class FlowTable(NamedTuple):
-    """The table of flows. `members` are what any of the `rules` keeps; without rules, it holds owners alone."""
+    """The table of flows. `members` are what any of the `rules` learns; without rules, it holds facts of sockets alone.
+
+    A bucket holds `ways` flows. A connection that is only being opened is kept for `opening` ns.
+    """
 
     members: tuple[StructMember, ...]
     rules: tuple[IngressRule, ...]
+    ways: int
+    opening: int
 
 
 class Identifier(NamedTuple):
@@ -779,7 +786,7 @@ class HostMember(NamedTuple):
 class Program(NamedTuple):
     name: str
     c_name: str
-    title: str
+    titles: tuple[str, ...]  # a line for each encapsulation
     spec_file: str
     kernel: str
     compiler: str
@@ -849,7 +856,7 @@ class SocketContract(NamedTuple):
 
     name: str
     c_name: str
-    title: str
+    titles: tuple[str, ...]  # a line for each encapsulation
     spec_file: str
     compiler: str
     level: int

@@ -118,6 +118,7 @@ class Plan(Record):
             any(h.action != KEEP for h in self.hooks)
             or any(m.changed for m in self.maps)
             or bool(self.leftovers or self.observed.stale or self.cgroups or self.observed.former_left)
+            or self.observed.beside
             or self.observed.state is None
             or self.observed.state.manifest is None
         )

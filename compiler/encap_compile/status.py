@@ -110,6 +110,8 @@ def _look(paths: Paths, bundle: Manifest | None, deep: bool) -> Status:
     drift = [*_drift_devices(state, here), *_drift_hooks(hooks, still, manifest), *_drift_order(hooks, paths), *drift]
     left = (hook for _, hook in observed.stale if hook not in expected)
     drift += [f"a link on {_left_name(state, hook)} is left over: what it was on is gone" for hook in left]
+    if observed.beside:
+        drift.append("the first release has applied it too, beside what is here: apply again, which joins the two")
     if is_closed(name):
         drift.append("its prefixes have no route, as before the first apply (`boot: closed`): apply again")
     if state is not None and manifest is not None:

@@ -24,7 +24,8 @@ AFTER = _OWN / "after" / "only-chosen.yaml"
 PASSING = _OWN / "passing" / "unattached.yaml"
 VERSIONS = (NEXT, AFTER, PASSING)
 EXAMPLES = tuple(sorted((cli.ROOT / "examples").glob("*.yaml")))
-SPECS = (*EXAMPLES, *RETURN.values(), *EXITS.values())
+RELEASES = cli.ROOT / "tests/fixtures/releases/skew.yaml"  # what earlier releases have applied
+SPECS = (*EXAMPLES, *RETURN.values(), *EXITS.values(), RELEASES)
 
 
 def bundle(spec: Path, folder: Path) -> Path:

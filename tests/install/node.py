@@ -28,7 +28,19 @@ ip link set far0 up
 "$1" apply mine --set uplink=up0
 "$1" status mine
 "$1" remove mine
+"$2" -c "$3"
 """
+# The same from Python: what runs is there, and what compiles says where it is.
+FROM_PYTHON = """
+from encap_compile import api
+options = api.Options(settings={"uplink": "up0"})
+print(api.apply("mine", options).name, api.status("mine").up, api.remove("mine").maps > 0)
+try:
+    api.compile
+except ImportError as error:
+    print(error)
+"""
+SAID = "mine True True\n`compile` is of the distribution encap-compile, and encapctl alone is here\n"
 
 
 def use(environment: Environment, bundle: Path, folder: Path) -> str:
@@ -50,8 +62,11 @@ def use(environment: Environment, bundle: Path, folder: Path) -> str:
     privileged = ("unshare", "--net") if os.geteuid() == 0 else ("sudo", "-n", "unshare", "--net")
     said = run(
         *privileged, "env", f"ENCAP_STATE={folder}/state", f"ENCAP_KEPT={folder}/kept",
-        "bash", "-ec", LIFE, "bash", environment.program("encapctl"), folder=folder,
+        "bash", "-ec", LIFE, "bash", environment.program("encapctl"), environment.program("python"), FROM_PYTHON,
+        folder=folder,
     )  # fmt: skip
+    if not said.endswith(SAID):
+        raise InstallError(f"the API of a node said:\n{said}")
     if "mine" not in said:
         raise InstallError(f"encapctl did not say what it applied:\n{said}")
     return f"{size / 2**20:.1f} MiB with its dependencies, {len(modules)} modules"

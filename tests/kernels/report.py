@@ -54,6 +54,10 @@ SECTIONS = {
         "Privileges",
         "`encapctl` with the capabilities that the documentation names, and no others.",
     ),
+    "releases": (
+        "Earlier releases",
+        "What an earlier release has applied with its own loader goes on in the bundle of this one, and back.",
+    ),
     "verifier_work": (
         "The verifier's work",
         "The programs of the examples have no more instructions, and take the verifier no more steps, than a table of "

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from encap_compile import ir
 from encap_compile.diagnostics import Findings
 from encap_compile.inline_rows import check_inline_rows
-from encap_compile.model import Facts, Frame, Machine, facts_of, host_values
+from encap_compile.loader.compose import NO_CGROUPS, Context
+from encap_compile.model import Facts, Frame, Machine, Socket, facts_of, host_values
 from encap_compile.pipeline import check_spec, compile_spec
 from encap_compile.rows import read_prefixes
 from encap_compile.spec import Spec
@@ -34,6 +35,9 @@ class Pair:
     facts: Facts
     machine: Machine
     datapath: Datapath
+    socket: Socket = field(
+        default_factory=Socket
+    )  # what the socket says that BPF_PROG_TEST_RUN gives to frames: it is this process's
 
     def run(self, hook: str, frame: Frame) -> Ran:
         run = self.datapath.egress if hook == "egress" else self.datapath.ingress
@@ -42,6 +46,7 @@ class Pair:
     def expect(self, hook: str, frame: Frame, machine: Machine | None = None) -> Ran:
         """What the model says, in the words of the program's outcome."""
         machine = machine or self.machine
+        frame = replace(frame, socket=self.socket)
         machine.now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
         outcome = machine.egress(frame) if hook == "egress" else machine.ingress(frame)
         self.steps = outcome.steps
@@ -80,12 +85,16 @@ def facts_for(datapath: Datapath, bundle: Path, spec: Spec) -> Facts:
 
 
 def load_pair(
-    spec: Path, out: Path, settings: tuple[str, ...] = (), more: Mapping[str, str] | None = None, mtu: int = 1500
+    spec: Path,
+    out: Path,
+    settings: tuple[str, ...] = (),
+    more: Mapping[str, str] | None = None,
+    context: Context = NO_CGROUPS,
 ) -> Pair:
     """Compile a spec and load it. `more` are rows to add: table -> CSV lines."""
     parsed, lowered, _, _ = check_spec(str(spec))
     compile_spec(str(spec), out)
     bundle = out / lowered.program.name
-    datapath = Datapath(bundle, mtu=mtu, settings=settings, more=more)
+    datapath = Datapath(bundle, settings=settings, more=more, context=context)
     facts = facts_for(datapath, bundle, parsed)
     return Pair(lowered.program.name, lowered.program, facts, Machine(lowered.program, facts), datapath)

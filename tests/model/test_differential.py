@@ -24,8 +24,18 @@ SEED = int(os.environ.get("ENCAP_MODEL_SEED", "1"))
 UNTIL_FORGET = 500  # frames until what the kernel may give up early is emptied
 
 
-def differences(pair: Pair, seed: int, count: int, most: int = 1, suspect: Machine | None = None) -> list[str]:
-    """What differs, in words; as many as `most` are looked for. `suspect` is asked in the model's place."""
+def differences(
+    pair: Pair,
+    seed: int,
+    count: int,
+    most: int = 1,
+    suspect: Machine | None = None,
+    counted: set[str] | None = None,
+) -> list[str]:
+    """What differs, in words; as many as `most` are looked for.
+
+    `suspect` is asked in the model's place. The names of counters that moved are added to `counted`.
+    """
     generator, found = Generator(seed, pair.program, pair.facts), []
     for number in range(count):
         if number % UNTIL_FORGET == 0:
@@ -36,6 +46,8 @@ def differences(pair: Pair, seed: int, count: int, most: int = 1, suspect: Machi
             expected = _suspected(pair, hook, frame, suspect)
         if any(name.startswith("ingress_rule_") for name in ran.counted):
             generator.accepted(ran.mark)
+        if counted is not None:
+            counted |= set(ran.counted)
         if expected == ran:
             continue
         found.append(

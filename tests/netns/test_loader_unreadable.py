@@ -105,6 +105,15 @@ def test_half_of_what_only_this_release_knows_is_made_up_for(net: Wire, tmp_path
     assert "web 20 packets" in " ".join(net.ctl("stats", "hand", check=0).stdout.split())
 
 
+@pytest.mark.parametrize("version", [None, "2.0"])
+def test_of_a_bundle_beside_it_is_said_that_it_is_not_compared(net: Wire, tmp_path: Path, version: str | None) -> None:
+    net.apply(write(tmp_path / "other", name="other", rows={"10.1.0.1": "192.0.2.2"}))
+    edited("state.json", format_version=version)(net)
+    done = net.ctl("plan", write(tmp_path / "one"), *SET, check=3)
+    assert f"warning[{'H152' if version else 'H153'}]: what was applied of other" in done.stderr
+    assert "whether other takes the same packets is not known" in done.stderr
+
+
 @pytest.mark.parametrize("same", [True, False])
 def test_moved_away_what_cannot_be_carried_is_said(net: Wire, tmp_path: Path, same: bool) -> None:
     net.apply(write(tmp_path / "one"))

@@ -11,11 +11,16 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
+from encap_compile.apply import apply
+from encap_compile.loader import first_release
+from encap_compile.loader.desired import Request
+from encap_compile.manifest_io import identity_of_document
 from tests.netns.loader_net import ATTACH, Wire, wire
 from tests.releases import NAME, SPEC, Release, releases
 from tests.support.cli import compile_spec
@@ -31,9 +36,14 @@ SET = ("--set", "uplink=eth0")
 @pytest.fixture
 def net() -> Iterator[Wire]:
     with wire() as made:
-        made.ours.ip(f"addr add {VIP}/32 dev lo", "route add 10.9.0.0/16 via 192.0.2.2 mtu 1400")
+        with_a_client(made)
         yield made
         made.ctl("remove", NAME)
+
+
+def with_a_client(net: Wire) -> None:
+    """An address that answers, and a way to whoever asked, past all tunnels."""
+    net.ours.ip(f"addr add {VIP}/32 dev lo", "route add 10.9.0.0/16 via 192.0.2.2 mtu 1400")
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +117,13 @@ def started(net: Wire, release: Release, attach: str) -> dict[str, tuple[int, in
 @pytest.mark.parametrize("attach", ATTACH)
 @pytest.mark.parametrize("release", ALL, ids=lambda r: r.name)
 def test_upgrade(net: Wire, bundle: Path, wider: Path, release: Release, attach: str) -> None:
+    go_up(net, release, [bundle, wider], attach)
+
+
+def go_up(net: Wire, release: Release, bundles: list[Path], attach: str) -> None:
+    """What the release has applied goes on in each of the bundles of this one."""
     before = started(net, release, attach)
-    for new in (bundle, wider):
+    for new in bundles:
         net.ctl("status", NAME, check=0)
         said = net.apply(new).stdout
         assert "counters kept" in said
@@ -117,8 +132,8 @@ def test_upgrade(net: Wire, bundle: Path, wider: Path, release: Release, attach:
         assert answer(net) == (1, 0), "the flow is still known"
         assert net.send() == (20, 0)
         before = counters(net.ctl("stats", NAME, "--format", "json", check=0))
-    assert before["web"][0] == 60
-    net.ctl("status", wider, check=0)
+    assert before["web"][0] == 20 * (len(bundles) + 1)
+    net.ctl("status", bundles[-1], check=0)
     net.ctl("remove", NAME, check=0)
     assert net.left() == []
 
@@ -126,8 +141,11 @@ def test_upgrade(net: Wire, bundle: Path, wider: Path, release: Release, attach:
 @pytest.mark.parametrize("attach", ATTACH)
 @pytest.mark.parametrize("new", ["bundle", "wider"])
 def test_up_back_and_up_again(net: Wire, new: str, attach: str, request: pytest.FixtureRequest) -> None:
+    go_up_back_and_up(net, request.getfixturevalue(new), attach)
+
+
+def go_up_back_and_up(net: Wire, ours: Path, attach: str) -> None:
     """With the loader of the release before, which finds all that this release counted."""
-    ours: Path = request.getfixturevalue(new)
     started(net, PREVIOUS, attach)
     net.apply(ours)
     assert net.send() == (20, 0)
@@ -152,9 +170,57 @@ def test_up_back_and_up_again(net: Wire, new: str, attach: str, request: pytest.
     assert net.left() == []
 
 
-def test_this_loader_applies_bundles_of_the_release_before_and_after(net: Wire, bundle: Path, tmp_path: Path) -> None:
-    from encap_compile.manifest_io import identity_of_document
+@pytest.mark.parametrize("attach", ATTACH)
+def test_back_to_the_first_release_and_up_again(net: Wire, bundle: Path, attach: str) -> None:
+    """It looks for pins elsewhere, and begins anew beside what is there. What it has counted is added up afterwards."""
+    first = ALL[0]
+    net.apply(bundle, "--attach", attach)
+    assert net.send() == (20, 0)
+    before = counters(net.ctl("stats", NAME, "--format", "json"))
+    back = first.ctl(net, "apply", first.bundle, *SET, "--attach", attach)
+    assert back.returncode == 0 and net.send() == (20, 0)
+    more = counters(first.ctl(net, "stats", NAME, "--format", "json"))
+    now = counters(net.ctl("stats", NAME, "--format", "json"))
+    assert now["web"][0] == (40 if attach == "tcx" else 20) and more.get("web", (0, 0))[0] == (
+        0 if attach == "tcx" else 20
+    )
 
+    assert "beside what is here" in net.ctl("status", NAME, check=3).stdout
+    assert "would be joined" in net.ctl("plan", bundle, *SET, check=3).stdout
+    net.apply(bundle)
+    net.ctl("status", bundle, check=0)
+    net.ctl("plan", bundle, *SET, check=0)
+    assert net.send() == (20, 0)
+    assert counters(net.ctl("stats", NAME, "--format", "json"))["web"][0] == 60 and before["web"][0] == 20
+    first.ctl(net, "apply", first.bundle, *SET, "--attach", attach)
+    net.ctl("remove", NAME, check=0)
+    assert net.left() == [] and net.send() == (0, 20)
+
+
+@pytest.mark.parametrize("attach", ATTACH)
+@pytest.mark.parametrize("step", ["save", "take_off", "make_folders", "erase"])
+def test_killed_while_the_two_are_joined(net: Wire, bundle: Path, step: str, attach: str) -> None:
+    net.apply(bundle, "--attach", attach)
+    net.send()
+    ALL[0].ctl(net, "apply", ALL[0].bundle, *SET, "--attach", attach)
+    net.send()
+    request = Request(bundle, settings=SET[1:])
+    with net.here(), mock.patch.object(first_release, step, side_effect=KeyboardInterrupt):
+        if (step, attach) == ("take_off", "clsact"):
+            apply(request)  # no links, and so nothing to take off
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                apply(request)
+            assert net.send() == (20, 0)
+    net.apply(bundle)
+    net.ctl("status", bundle, check=0)
+    sent = 40 if (step, attach) == ("take_off", "clsact") else 60
+    assert counters(net.ctl("stats", NAME, "--format", "json"))["web"][0] == sent
+    net.ctl("remove", NAME, check=0)
+    assert net.left() == []
+
+
+def test_this_loader_applies_bundles_of_the_release_before_and_after(net: Wire, bundle: Path, tmp_path: Path) -> None:
     after = shutil.copytree(bundle, tmp_path / "after")
     manifest = json.loads((after / "manifest.json").read_text())
     manifest.update(format_version="1.99", summary=manifest["summary"], colour={"of": "wire"})

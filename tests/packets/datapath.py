@@ -18,7 +18,7 @@ from encap_compile.kernel.maps import Map, Packed
 from encap_compile.kernel.objects import BpfObject
 from encap_compile.kernel.programs import Program
 from encap_compile.loader.bundle import Bundle, open_bundle
-from encap_compile.loader.compose import compose
+from encap_compile.loader.compose import NO_CGROUPS, Context, compose
 from encap_compile.loader.contents import wanted_contents
 from encap_compile.loader.hostfile import read_settings
 from encap_compile.machine import resolve
@@ -61,21 +61,26 @@ def load_programs(bundle: Path, settings: Sequence[str]) -> None:
 class Datapath:
     """Use it as a context manager. `settings` are host values besides the device, as for `encapctl --set`.
 
-    `more` are rows to add to those of the bundle: table -> CSV lines. `host` are the bytes of the host values, `rows`
-    the rows by table.
+    `more` are rows to add to those of the bundle: table -> CSV lines. `context`: where the
+    attached cgroup lies. `host` are the bytes of the host values, `rows` the rows by table.
     """
 
     def __init__(
-        self, bundle: Path, mtu: int = MTU, settings: tuple[str, ...] = (), more: Mapping[str, str] | None = None
+        self,
+        bundle: Path,
+        mtu: int = MTU,
+        settings: tuple[str, ...] = (),
+        more: Mapping[str, str] | None = None,
+        context: Context = NO_CGROUPS,
     ) -> None:
         with TemporaryDirectory() as folder:
             files = {}
             for table, lines in (more or {}).items():
                 files[table] = Path(folder) / f"{table}.csv"
                 files[table].write_text((bundle / f"{table}.csv").read_text() + lines)
-            self._load(open_bundle(bundle, files), mtu, settings)
+            self._load(open_bundle(bundle, files), mtu, settings, context)
 
-    def _load(self, opened: Bundle, mtu: int, settings: tuple[str, ...]) -> None:
+    def _load(self, opened: Bundle, mtu: int, settings: tuple[str, ...], context: Context) -> None:
         self.manifest: Manifest = opened.manifest
         self.device = device(mtu)
         findings = Findings()
@@ -84,7 +89,7 @@ class Datapath:
         wanted = wanted_contents(opened, machine, findings)
         assert not findings.all, [d.message for d in findings.all]
         self._object = BpfObject(opened.object, self.manifest.name)
-        self.host = compose(self.manifest, machine, self.device).host
+        self.host = compose(self.manifest, machine, self.device, context).host
         self.rows = wanted.rows
         self._object.set_initial_value(".rodata.host", self.host)
         self._object.load()

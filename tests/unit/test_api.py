@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from tests.support.documents import judge
 from tests.support.examples_of_docs import run
 
 import encap_compile
@@ -122,4 +123,5 @@ def test_the_command_line_says_the_same(checkout: Path) -> None:
 
     printed = json.loads(CliRunner().invoke(cli, ["explain", OVERLAY, "--format", "json"]).output)
     explained = api.explain(OVERLAY).document
-    assert explained == {key: printed[key] for key in explained}
+    assert explained == printed
+    judge("explain-spec", explained)

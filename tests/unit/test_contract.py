@@ -44,7 +44,7 @@ def contract(name: str = "exits", reasons: bool = True, rows: tuple[str, ...] = 
     return ir.SocketContract(
         name=name,
         c_name=name.replace("-", "_"),
-        title="gre over ipv4 or ipv6, ipip over ipv4 or ipv6",
+        titles=("gre over ipv4 or ipv6", "ipip over ipv4 or ipv6"),
         spec_file=f"{name}.yaml",
         compiler="0.1.0",
         level=socket_level(name),
@@ -507,7 +507,7 @@ def lowered(folder: Path, *changes: tuple[str, str]) -> ir.SocketContract | None
     (folder / "teams.yaml").write_text(text)
     spec, program, _, findings = check_spec(str(folder / "teams.yaml"))
     assert findings.all == []
-    return lower_contract(spec, "0.1.0", program.program.title)
+    return lower_contract(spec, "0.1.0", program.program.titles)
 
 
 def test_the_spec_on_the_page(tmp_path: Path) -> None:
@@ -554,7 +554,7 @@ def test_rows_of_a_file_are_open(tmp_path: Path) -> None:
 
 def test_a_spec_without_sockets_promises_nothing() -> None:
     spec, program, _, _ = check_spec(str(ROOT / "examples" / "ipip-sites.yaml"))
-    assert lower_contract(spec, "0.1.0", program.program.title) is None
+    assert lower_contract(spec, "0.1.0", program.program.titles) is None
 
 
 # ---- what the page says ----------------------------------------------------------------------------------------------

@@ -181,3 +181,18 @@ def test_host_file_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(DiagnosedError) as caught:
         read_host_file(path)
     assert caught.value.exit_code == 6
+
+
+@pytest.mark.parametrize(
+    ("text", "help"),
+    [
+        ("", "`encapctl explain H103` shows one"),
+        ("uplink: eth0\n---\nuplink: eth1\n", "one file is one host file; remove the `---`"),
+    ],
+)
+def test_what_is_no_document_is_said_of_a_host_file(tmp_path: Path, text: str, help: str) -> None:
+    """One reader reads specs and host files; on a node nobody is told about specs."""
+    (tmp_path / "host.yaml").write_text(text)
+    with pytest.raises(DiagnosedError) as raised:
+        read_host_file(tmp_path / "host.yaml")
+    assert [d.help for d in raised.value.diagnostics] == [help]

@@ -20,6 +20,13 @@ HEADERS = sorted((TEMPLATES / "include").glob("*.h"))
 # What a header's contract wants defined before it is included, as some spec would.
 KERNEL = {"OLDEST_KERNEL": "KERNEL(5, 19)"}
 PACKET = {"PACKET_NEEDS": "(NEED_PROTOCOL | NEED_PORTS | NEED_DSCP | NEED_FRAGMENT | NEED_DISCOVERY)"}
+OF_SOCKETS = {"PACKET_NEEDS": "(NEED_PROTOCOL | NEED_PORTS | NEED_MARK | NEED_FRAGMENT | NEED_SOCKET)"}
+FACTS = {"SOCKET_FACTS": "(FACT_CGROUPS | FACT_CGROUP | FACT_CHOICE)"}
+FLOWS = {**FACTS, "FLOW_BUCKETS": "8", "FLOWS_LEARN": "(FOR_REPLIES | FOR_FORWARDED)"}
+CGROUPS = {**FACTS, "CGROUPS_MAX": "1024", "CGROUP_LEVELS": "0x6", "CGROUP_NAMES": "0x1"}
+CONNECTIONS = {**OF_SOCKETS, **FLOWS, "SOCKETS_IDLE": "1000ULL", "CGROUP_NAMES": "0x1"}
+ATTRIBUTION = {**CONNECTIONS, **CGROUPS, **KERNEL, "CHOOSING_CGROUPS": "(1ULL << 1)"}
+MARKS = {"MARKS_SOCKETS": "1"}
 CONTRACTS: dict[str, dict[str, str]] = {
     "encap_egress.h": PACKET,
     "encap_encapsulate.h": {**PACKET, "NEXT_HOP_ROUTE": "0"},
@@ -27,12 +34,20 @@ CONTRACTS: dict[str, dict[str, str]] = {
     "encap_decapsulate.h": {**KERNEL, "REFUSED": "TC_ACT_SHOT"},
     "encap_fragments.h": PACKET,
     "encap_link_local.h": PACKET,
-    "encap_packet.h": PACKET,
+    "encap_packet.h": {**OF_SOCKETS, **FACTS},
+    "encap_flows.h": FLOWS,
+    "encap_learned.h": {**PACKET, **FLOWS},
     "encap_socket.h": KERNEL,
+    "encap_socket_facts.h": FACTS,
     "encap_choice.h": KERNEL,
+    "encap_cgroups.h": {**CGROUPS, **KERNEL},
+    "encap_connections.h": CONNECTIONS,
+    "encap_attribution.h": ATTRIBUTION,
+    "encap_socket_mss.h": {**ATTRIBUTION, "SOCKETS_OVERHEAD": "50", "CLAMPS_MSS": "1", "CLAMPS_EVERY_SOCKET": "1"},
     "encap_netns.h": KERNEL,
+    "encap_unattached.h": {**ATTRIBUTION, **MARKS, "SEES_IPV4": "1", "SEES_IPV6": "1"},
     "encap_socket_options.h": {**KERNEL, "SOCKET_LEVEL": "0x40000000"},
-    "encap_connect.h": {**KERNEL, **PACKET, "CONNECT_NESTED": "1", "MARKS_SOCKETS": "1"},
+    "encap_connect.h": {**KERNEL, **OF_SOCKETS, **FACTS, **MARKS, "CONNECT_NESTED": "1"},
 }
 
 # What a spec declares before the rooms of the library. A contract names the ones that its header reads.
@@ -45,10 +60,12 @@ struct host {
 };
 const volatile struct host host SEC(".rodata.host") = {};
 """,
+    "struct learned": "struct learned {\n\t__u32 rule;\n\t__u32 stack;\n};\n",
     "struct counters": """
 struct counters {
-	struct counter egress_default, ingress_mss_kept;
+	struct counter egress_default, egress_unattached, ingress_mss_kept;
 	struct egress_outcomes egress;
+	struct flow_outcomes flows;
 };
 """,
     "counters_of_this_cpu()": """
@@ -75,7 +92,8 @@ def compile_alone(header: Path, tmp_path: Path) -> str:
     text = header.read_text()
     contract = text.partition("#pragma once")[0]
     before = "".join(f"#define {name} {value}\n" for name, value in CONTRACTS.get(header.name, {}).items())
-    declared = [text for name, text in DECLARED.items() if name in contract]
+    contracts = [contract, *(text.partition("#pragma once")[0] for text in included(text).values())]
+    declared = [text for name, text in DECLARED.items() if any(name in contract for contract in contracts)]
     if declared:
         before += "".join(f'#include "{name}"\n' for name in BEFORE) + "".join(declared)
     after = '#pragma clang diagnostic ignored "-Wunused"\n#pragma clang diagnostic ignored "-Wunused-parameter"\n'

@@ -7,6 +7,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from tests.support.documents import judge
 
 from encap_compile.apply import Applied
 from encap_compile.diagnostics import Diagnostic
@@ -27,6 +28,8 @@ from encap_compile.views.sweep_view import swept_document, swept_text
 from encap_compile.views.watch_view import round_document, round_text
 from encap_compile.watch import Round
 
+NOTHING_FOUND = {"errors": 0, "warnings": 0, "diagnostics": []}  # as `write_json` adds it
+
 
 def status(**cgroups: int) -> Status:
     return Status("s", None, State(), (), {}, (), {}, dict(cgroups))
@@ -43,6 +46,7 @@ def test_pending_cgroups_in_a_status() -> None:
     text = status_text(status(a=7, b=0))
     assert "  pending  cgroup b: not there   a row names it\n" in text and "cgroup a" not in text
     document = status_document(status(a=7, b=0))
+    judge("status", document)
     assert document["cgroups"] == [{"path": "a", "number": 7}, {"path": "b", "number": None}]
     assert document["pending"] == ["b"]
 
@@ -64,6 +68,7 @@ def test_removed_from_a_cgroup() -> None:
         "s", (Detached("a.slice", Point.SETSOCKOPT, "cgroup"), Detached("up0", Point.EGRESS, "tcx")), 1, ()
     )
     assert "  - hook a.slice setsockopt\n  - hook up0 tcx egress\n" in removed_text(removed)
+    judge("remove", {**NOTHING_FOUND, **removed_document(removed)})
     assert removed_document(removed)["hooks"] == [
         {"cgroup": "a.slice", "hook": "setsockopt", "kind": "cgroup"},
         {"device": "up0", "direction": "egress", "kind": "tcx"},
@@ -89,6 +94,7 @@ def test_what_watch_says_of_other_changes_and_failures() -> None:
     failed = Round(None, [Diagnostic("H117", "there is no cgroup /t", help="start it")], 2.0)
     assert round_text(failed) == ""
     document = round_document(failed)
+    judge("watch", document)
     assert (document["retry_seconds"], document["diagnostics"][0]["code"]) == (2.0, "H117")
 
 
@@ -97,6 +103,7 @@ def test_what_was_swept() -> None:
     assert swept_text(left, False) == "network namespace 4026532250 is gone: s, 2 links, 1 map taken away\n"
     assert swept_text(left, True).endswith("1 map left\n")
     assert swept_text([], False) == "nothing is left of a network namespace that is gone\n"
+    judge("sweep", {**NOTHING_FOUND, **swept_document(left, True)})
     assert swept_document(left, True) == {
         "format_version": 1,
         "taken_away": False,

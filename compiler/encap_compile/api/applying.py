@@ -64,6 +64,7 @@ class Changes(Record):
     _plan: plans.Plan = field(repr=False, compare=False)
     _routes: RouteReport = field(repr=False, compare=False)
 
+    @property
     def document(self) -> dict[str, Any]:
         """What `--format json` prints."""
         from ..reporting.json import document
@@ -77,6 +78,7 @@ class Planned(Changes):
 
     refused: tuple[Diagnostic, ...]
 
+    @property
     def text(self) -> str:
         """What the command line prints."""
         from ..views.plan_view import plan_text
@@ -96,15 +98,17 @@ class Applied(Changes):
 
     seconds: float
 
+    @property
     def text(self) -> str:
         """What the command line prints."""
         from ..views.plan_view import plan_text
 
         return plan_text(self._plan, self._routes, done=True, seconds=self.seconds)
 
+    @property
     def document(self) -> dict[str, Any]:
         """What `--format json` prints."""
-        return {**super().document(), "seconds": round(self.seconds, 3)}
+        return {**super().document, "seconds": round(self.seconds, 3)}
 
     def exit_code(self) -> Exit:
         """DRIFT if a filter before ours ends the chain, as of `status`."""

@@ -53,7 +53,7 @@ class Rendered(Record):
 
 
 class Explained(Record):
-    """What a spec does, asked and unasked: `text` for people; `document` is that of `--format json`."""
+    """What a spec does, asked and unasked: `text` for people; `document` is what `--format json` prints."""
 
     name: str
     text: str
@@ -159,7 +159,9 @@ def explain(spec: Spec) -> Explained:
     """What a spec does to packets. Raises DiagnosedError."""
     from .. import pipeline
     from ..explain import explain_spec, spec_document
+    from ..reporting.json import document as of_diagnostics
 
     found, lowered, _, findings = pipeline.check_spec(fspath(spec))
     warnings = tuple(findings.warnings)
-    return Explained(found.name, explain_spec(found, lowered), spec_document(found, lowered), warnings)
+    explained = {**of_diagnostics(warnings), **spec_document(found, lowered)}
+    return Explained(found.name, explain_spec(found, lowered), explained, warnings)

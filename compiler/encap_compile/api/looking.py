@@ -58,24 +58,28 @@ class Status(Record):
     diagnostics: tuple[Diagnostic, ...]
     _status: states.Status = field(repr=False, compare=False)
 
+    @property
     def text(self) -> str:
         """What `encapctl status` prints."""
         from ..views.status_view import status_text
 
         return status_text(self._status)
 
+    @property
     def document(self) -> dict[str, Any]:
         """What `encapctl status --format json` prints."""
         from ..views.status_view import status_document
 
         return _whole(status_document(self._status))
 
+    @property
     def counters_text(self) -> str:
         """What `encapctl stats` prints."""
         from ..views.status_view import counters_text
 
         return counters_text(self._status)
 
+    @property
     def counters_document(self) -> dict[str, Any]:
         """What `encapctl stats --format json` prints."""
         from ..views.status_view import counters_document
@@ -101,12 +105,14 @@ class Overview(Record):
     drift: bool
     _overview: overviews.Overview = field(repr=False, compare=False)
 
+    @property
     def text(self) -> str:
         """What `encapctl status` prints."""
         from ..views.overview_view import overview_text
 
         return overview_text(self._overview)
 
+    @property
     def document(self) -> dict[str, Any]:
         """What `encapctl status --format json` prints."""
         from ..views.overview_view import overview_document
@@ -128,12 +134,14 @@ class Removed(Record):
     undropped: tuple[str, ...]
     _removed: removals.Removed = field(repr=False, compare=False)
 
+    @property
     def text(self) -> str:
         """What `encapctl remove` prints."""
         from ..views.status_view import removed_text
 
         return removed_text(self._removed)
 
+    @property
     def document(self) -> dict[str, Any]:
         """What `encapctl remove --format json` prints."""
         from ..views.status_view import removed_document

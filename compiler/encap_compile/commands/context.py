@@ -30,17 +30,19 @@ def report(diagnostics: Sequence[Diagnostic], context: Context) -> None:
 class Result(Protocol):
     """What the API answers with."""
 
+    @property
     def text(self) -> str: ...
 
+    @property
     def document(self) -> dict[str, Any]: ...
 
 
 def show(result: Result, context: Context) -> None:
     """Write a result, before the diagnostics that come with it."""
     if context.format == "json":
-        write_json(result.document())
+        write_json(result.document)
         return
-    click.echo(result.text(), nl=False)
+    click.echo(result.text, nl=False)
     sys.stdout.flush()
 
 

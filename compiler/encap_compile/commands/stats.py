@@ -22,7 +22,7 @@ def stats_command(context: Context, bundle: Path, bpffs: str, format_: str) -> i
     found = look(bundle, bpffs, format_)
     report(found.diagnostics, context)
     if format_ == "json":
-        write_json(found.counters_document())
+        write_json(found.counters_document)
     else:
-        click.echo(found.prometheus() if format_ == "prometheus" else found.counters_text(), nl=False)
+        click.echo(found.prometheus() if format_ == "prometheus" else found.counters_text, nl=False)
     return Exit.DONE if found.up else Exit.DRIFT

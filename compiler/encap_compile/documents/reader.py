@@ -7,7 +7,7 @@ are bounded. The C parser of PyYAML is used where it is there; the pure one give
 from __future__ import annotations
 
 from re import compile as pattern
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -23,7 +23,18 @@ _LOADER: Any = getattr(yaml, "CLoader", yaml.Loader)
 _UNPRINTABLE = pattern("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
-def read_yaml(data: bytes, path: str, findings: Findings) -> Node | None:
+class Kind(NamedTuple):
+    """What a document is, for messages: `noun`, and what to do about an empty one."""
+
+    noun: str
+    when_empty: str
+
+
+SPEC = Kind("spec", "`encap-compile init` writes a first spec")
+HOST_FILE = Kind("host file", "`encapctl explain H103` shows one")
+
+
+def read_yaml(data: bytes, path: str, findings: Findings, kind: Kind = SPEC) -> Node | None:
     """The document's root, or None after findings (E104 to E120). Other findings may be there with a root."""
     text = _decode(data, path, findings)
     if text is None:
@@ -33,12 +44,12 @@ def read_yaml(data: bytes, path: str, findings: Findings) -> Node | None:
         line, column = _line_column(text, found.start())
         findings.error(
             "E106",
-            f"the character U+{ord(found[0]):04X} cannot be in a spec",
+            f"the character U+{ord(found[0]):04X} cannot be in a {kind.noun}",
             Place(path, line, column, column + 1),
             "delete it; it cannot be seen in most editors",
         )
         return None
-    builder = _Builder(path, text, findings)
+    builder = _Builder(path, text, findings, kind)
     try:
         for event in yaml.parse(text, Loader=_LOADER):
             if not builder.take(event):
@@ -50,7 +61,7 @@ def read_yaml(data: bytes, path: str, findings: Findings) -> Node | None:
         findings.error("E107", f"this is not YAML: {str(error).splitlines()[0]}", Place(path, 1, 1))
         return None
     if builder.root is None or (builder.root.kind == "null" and not builder.root.text):
-        findings.error("E109", "the document is empty", Place(path, 1, 1), "`encap-compile init` writes a first spec")
+        findings.error("E109", "the document is empty", Place(path, 1, 1), kind.when_empty)
         return None
     return builder.root
 
@@ -162,8 +173,8 @@ def _advice(problem: str, line: str) -> str:
 class _Builder:
     """Takes parser events, keeps the open collections on a stack."""
 
-    def __init__(self, path: str, text: str, findings: Findings) -> None:
-        self.path, self.text, self.findings = path, text, findings
+    def __init__(self, path: str, text: str, findings: Findings, kind: Kind) -> None:
+        self.path, self.text, self.findings, self.kind = path, text, findings, kind
         self.root: Node | None = None
         self.stack: list[tuple[Node, str | None]] = []  # open collections, each with its anchor
         self.pending: list[tuple[str | None, Place]] = []  # of each open collection: the key waiting for a value
@@ -177,7 +188,9 @@ class _Builder:
             self.documents += 1
             if self.documents > 1:
                 place = self._place(event)
-                self.findings.error("E110", "a second document", place, "one file is one spec; remove the `---`")
+                self.findings.error(
+                    "E110", "a second document", place, f"one file is one {self.kind.noun}; remove the `---`"
+                )
                 return False
         elif isinstance(event, yaml.ScalarEvent):
             return self._scalar(event)
@@ -222,7 +235,9 @@ class _Builder:
         place = self._place(event)
         mapping = isinstance(event, yaml.MappingStartEvent)
         if len(self.stack) >= DEEPEST:
-            self.findings.error("E117", f"more than {DEEPEST} levels of nesting", place, "no part of a spec is so deep")
+            self.findings.error(
+                "E117", f"more than {DEEPEST} levels of nesting", place, f"no part of a {self.kind.noun} is so deep"
+            )
             return False
         if event.anchor:
             self.anchors[event.anchor] = None

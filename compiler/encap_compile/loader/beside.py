@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+from ..diagnostics import Diagnostic, Severity
 from ..kernel.hooks.base import Point
 from ..kernel.pins import open_map
 from ..manifest import Layout, Manifest, Member, RuleSummary, Table
@@ -19,6 +20,7 @@ from .desired import Desired
 from .inventory import bundles_here
 from .observe import Observed, observe
 from .state import from_another_namespace
+from .state_files import Unreadable
 
 MOST_ROWS = 20_000  # rows that are looked at; of a larger table, what its rule matches counts as a whole
 CAPTURES = ("encapsulate", "drop")
@@ -121,6 +123,8 @@ def running(desired: Desired) -> list[Beside]:
         paths = desired.paths.named(name)
         observed = observe(paths)
         state = observed.state
+        if observed.unreadable is not None and observed.running:
+            desired.findings.extend([_not_compared(name, observed.unreadable)])
         if state is None or state.manifest is None or from_another_namespace(state) or not observed.running:
             continue
         names = {number: device for device, number in state.devices.items()}
@@ -131,6 +135,12 @@ def running(desired: Desired) -> list[Beside]:
         rows = {t.name: _rows(observed, t) for t in state.manifest.tables}
         found.append(Beside(name, state.manifest, state.cgroup, devices, own, rows, programs))
     return found
+
+
+def _not_compared(name: str, unread: Unreadable) -> Diagnostic:
+    """H152 or H153 of another bundle, which is no reason to stop."""
+    fix = f"whether {name} takes the same packets is not known: apply that bundle, which writes its state anew"
+    return unread.diagnostic(name)._replace(severity=Severity.WARNING, help=fix)
 
 
 def _on_device(instance: Instance) -> bool:

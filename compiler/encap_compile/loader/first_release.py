@@ -1,7 +1,8 @@
 """Taking over what the first release kept under the inode number of this network namespace.
 
 Pins and state move by one rename each, which changes nothing for packets. Killed anywhere, `Paths.found` tells where
-each of them is, and the next run goes on.
+each of them is, and the next run goes on. Where the first release was gone back to, it has begun anew beside what is
+here: that is joined to ours.
 """
 
 from __future__ import annotations
@@ -10,9 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..folders import PRIVATE, PUBLIC, make_folders
-from ..kernel.pins import remove_empty
+from ..kernel.hooks.base import Point
+from ..kernel.hooks.pinned import is_on, pinned_hooks, take_off
+from ..kernel.pins import pins_in, remove_empty
+from .erase import erase
 from .lock import Patience, locked
+from .observe import both
 from .paths import OF_THE_MACHINE, Paths
+from .state_files import load, save
 
 
 @contextmanager
@@ -41,4 +47,25 @@ def _move(here: Paths, patience: Patience) -> None:
             for old, new in ((now.pins, here.pins), (now.state, here.state)):
                 if old != new:
                     old.rename(new)
+        elif here.left_beside() is not None:
+            _join(here, first)
         remove_empty(first.pins.parent, here.bpffs)
+
+
+def _join(here: Paths, first: Paths) -> None:
+    """Make what the first release has begun beside ours a part of it: its counters count, and its programs go.
+
+    Where a hook has a link of each, ours stays on it, and what it has encapsulated is not encapsulated again meanwhile.
+    """
+    state = both(load(here.state), load(first.state))
+    if state is not None:
+        save(here.state, state)
+    ours = {hook for hook in pinned_hooks(here.owner, Point) if is_on(here.owner, hook)}
+    for hook in pinned_hooks(first.owner, Point):
+        if hook in ours:
+            take_off(first.owner, hook)
+    for source, target in ((first.maps, here.maps), (first.links, here.links)):
+        for pinned in list(pins_in(source)):
+            make_folders(target, PRIVATE)
+            pinned.rename(target / pinned.name)
+    erase(first)

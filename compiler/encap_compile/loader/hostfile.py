@@ -63,14 +63,14 @@ def open_host_file(named: str) -> HostFile:
 
 def read_host_file(path: Path) -> HostFile:
     """Raises DiagnosedError (H103, and the codes of `documents.reader`)."""
-    from ..documents.reader import read_yaml  # only machines with a host file pay for PyYAML
+    from ..documents.reader import HOST_FILE, read_yaml  # only machines with a host file pay for PyYAML
     from ..regular_file import read_regular
     from ..rows.short import ShortFindings
 
     findings = ShortFindings()
     path = path.absolute()
     try:
-        root = read_yaml(read_regular(path), str(path), findings)
+        root = read_yaml(read_regular(path), str(path), findings, HOST_FILE)
     except OSError as error:
         raise _wrong(f"cannot be read: {error.strerror}", Place(str(path))) from None
     if findings.errors:

@@ -52,6 +52,7 @@ class Observed:
     stale: list[tuple[str, Hook]] = field(default_factory=list)  # attach kind and hook: ours by name, but on nothing
     hooks: dict[Hook, list[OnHook]] = field(default_factory=dict)
     pins: list[PinnedMap] = field(default_factory=list)
+    beside: bool = False  # the first release has run since, and left what it pinned beside what is ours
     former_left: bool = False  # something of the bundle that is replaced is still there
     unreadable: Unreadable | None = None  # a state that is there and says nothing: not the same as none
 
@@ -73,9 +74,10 @@ def observe(paths: Paths, hooks: Iterable[Hook] = ()) -> Observed:
     What a bundle runs that is being replaced is taken for ours, and listed before what is our own.
     """
     state, unread = _states(paths)
-    found = Observed(state, pins=list(_pinned(paths.maps)), unreadable=unread)
+    beside = paths.left_beside() is not None
+    found = Observed(state, pins=list(_pinned(paths.maps)), unreadable=unread, beside=beside)
     if from_another_namespace(found.state):
-        found = Observed(None)
+        found = Observed(None, beside=beside)
     attached = {o.bundle: {(k.name, hook) for k in KINDS.values() for hook in k.attached(o)} for o in paths.owners}
     if paths.former:
         old = paths.named(paths.former)
@@ -109,10 +111,12 @@ def _states(paths: Paths) -> tuple[State | None, Unreadable | None]:
     found = [look(paths.state), look(paths.named(paths.former).state) if paths.former else None]
     unread = next((each for each in found if isinstance(each, Unreadable)), None)
     own, former = (None if isinstance(each, Unreadable) else each for each in found)
-    return _both(own, former), unread
+    return both(own, former), unread
 
 
-def _both(own: State | None, former: State | None) -> State | None:
+def both(own: State | None, former: State | None) -> State | None:
+    """The state of a bundle that goes on with what another state is of. Maps are known by their numbers in the kernel,
+    so nothing is counted twice."""
     if former is None or from_another_namespace(former):
         return own
     if own is None or from_another_namespace(own):

@@ -105,6 +105,14 @@ class Paths(Record):
         inode = str(self.namespace.inode)
         return replace(self, pins_of=inode, state_of=inode)
 
+    def left_beside(self) -> Paths | None:
+        """What the first release has pinned for a bundle that has pins or state of ours as well: it does not look for
+        these, and so has begun anew beside them."""
+        here, first = self.moved(), self.by_inode()
+        if first == here or self.found() != here or not (first.pins.exists() or first.state.exists()):
+            return None
+        return None if from_another_namespace(load(first.state)) else first
+
     def found(self) -> Paths:
         """Where pins and state lie now; what the first release left of a namespace that is gone does not count."""
         here, first = self.moved(), self.by_inode()

@@ -8,6 +8,7 @@ from .. import ir, manifest
 from ..spec import Spec, TableField
 from .conditions import FAMILIES, Conditions
 from .ingress import source_sets
+from .names import c_name
 from .tables import manifest_layout, place_members
 from .tunnel_ends import ADDRESS_TYPES, tunnel_end_fields
 
@@ -32,7 +33,7 @@ def address_maps(
         type_ = spec.endpoints[source.table].fields[source.field]
         capacity = spec.endpoints[source.table].capacity
         comment = f"ends of tunnels: {source.table}.{source.field}"
-        maps.append(ir.AddressMap(name, "hash", ADDRESS_TYPES[type_], capacity, comment))
+        maps.append(ir.AddressMap(name, "hash", ADDRESS_TYPES[type_], capacity, comment, c_name(source.table)))
         key = manifest_layout(place_members([("address", type_)]))
         sets.append(manifest.SourceSet(name, source.table, source.field, key, capacity))
     prefix_sets = []

@@ -15,8 +15,8 @@ from .owners import ERRNO_SINCE, connect_rule_constant, socket_level
 _NOT_IN_A_NAME = pattern(r"[^A-Z0-9]+")
 
 
-def lower_contract(spec: Spec, compiler: str, title: str) -> ir.SocketContract | None:
-    """None if no rule lets sockets choose. `title` is the program's."""
+def lower_contract(spec: Spec, compiler: str, titles: tuple[str, ...]) -> ir.SocketContract | None:
+    """None if no rule lets sockets choose. `titles` are the program's."""
     rules = [rule for rule in spec.egress.rules if rule.socket]
     if not rules:
         return None
@@ -26,7 +26,7 @@ def lower_contract(spec: Spec, compiler: str, title: str) -> ir.SocketContract |
     return ir.SocketContract(
         name=spec.name,
         c_name=c_name(spec.name),
-        title=title,
+        titles=titles,
         spec_file=PurePath(spec.path).name,
         compiler=compiler,
         level=socket_level(spec.name),

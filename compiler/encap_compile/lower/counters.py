@@ -23,6 +23,7 @@ LIBRARY = {
         "truncated", "options", "fragment", "version", "header_checksum", "length", "vlan", "payload", "source",
         "match", "ecn", "gso", "room",
     ),
+    "flow_outcomes": ("learned", "changed", "disbelieved", "evicted"),
 }  # fmt: skip
 
 
@@ -69,7 +70,7 @@ def lower_counters(
             text, was = f"rule {rule_.name}: decapsulated", _formerly("ingress", rule_.name)
             add(f"ingress_rule_{rule_.c_name}", "decapsulated", text, rule_.place, was)
     for name, text in FLOWS.items() if learns else REMEMBERED.items() if owners else ():
-        add(name, "flows", text)
+        add(name, "flows", text, member=name.replace("_", "."))
     if ingress is None:
         return _told_apart(found)
     refused = "dropped" if ingress.refuse == "drop" else "left as it is"
@@ -117,7 +118,7 @@ def lay_out(counters: Sequence[ir.CounterMember]) -> CounterLayout:
 
 def _struct(slot: str) -> str:
     """Which struct of the library a member of `struct counters` is."""
-    return "egress_outcomes" if slot == "egress" else "refusals"
+    return {"egress": "egress_outcomes", "flows": "flow_outcomes"}.get(slot, "refusals")
 
 
 DONE = {

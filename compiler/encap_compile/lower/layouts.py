@@ -64,8 +64,7 @@ def _constants(
             if word.constant and (encapsulates or _is_port(stack, layer, word) or (received and word.name == "saddr")):
                 constants.append(_constant(word))
         if layer.checksum_base and encapsulates and layer is not stack.layers[0]:
-            base = _checksum_base(layer)
-            constants.append(ir.NamedConstant(layer.checksum_base, f"{base:#06x}", "sum of the constant words above"))
+            constants.append(_checksum_base(layer))
     for check in received.checks if received else ():
         if check.layer == stack.layers[0].member:
             continue  # validated by the library
@@ -105,8 +104,7 @@ def _options(stack: ir.Stack, received: bool) -> list[ir.NamedConstant]:
         said = "in an option's head: who does not know it must refuse it"
         constants.append(ir.NamedConstant(f"{options.constant}_CRITICAL", f"{options.critical:#06x}", said))
     for option in stack.tail.options.options:
-        class_, type_ = option.head >> 16, option.head >> 8 & 0xFF
-        said = f"class {class_:#06x}, type {type_:#04x}, {4 * option.words} bytes, {option.place}"
+        said = f"class, type, words: {option.place}"
         constants.append(ir.NamedConstant(option.constant, f"{option.head:#010x}", said))
         for name, value in option_words(option):
             constants.append(ir.NamedConstant(name, f"{value:#010x}", ""))
@@ -130,16 +128,25 @@ def _is_port(stack: ir.Stack, layer: ir.Layer, word: ir.WordLayout) -> bool:
 
 
 def _constant(word: ir.WordLayout) -> ir.NamedConstant:
-    value = 0
+    """What the spec says is told apart from what the protocol fixes, so that its value stands in one place."""
+    value = fixed = 0
     said = []
+    from_spec = []
     for part in word.parts:
         if not isinstance(part.source, ir.Literal):
             continue
         value |= part.source.value << part.shift
-        if len(word.parts) > 1 and part.source.value:
-            said.append(f"{part.name} {part.source.value}")
         if part.source.place:
+            from_spec.append(f"({part.source.value}U << {part.shift})" if part.shift else str(part.source.value))
             said.append(part.source.place)
+        else:
+            fixed |= part.source.value << part.shift
+            if len(word.parts) > 1 and part.source.value:
+                said.append(f"{part.name} {part.source.value}")
+    if from_spec and len(word.parts) > 1 and word.bits <= 32:
+        terms = [*([f"{fixed:#x}"] if fixed else []), *from_spec]
+        text = terms[0] if len(terms) == 1 else f"({' | '.join(terms)})"
+        return ir.NamedConstant(word.constant, text, ", ".join(said))
     if word.bits == 128:
         packed = value.to_bytes(16, "big")
         words = ", ".join(f"bpf_htonl({int.from_bytes(packed[i : i + 4], 'big'):#x})" for i in range(0, 16, 4))
@@ -155,15 +162,27 @@ def _constant(word: ir.WordLayout) -> ir.NamedConstant:
     return ir.NamedConstant(word.constant, str(value), ", ".join(said))
 
 
-def _checksum_base(layer: ir.Layer) -> int:
-    """One's complement sum of the header's words that are known when compiling (RFC 1071), host order."""
-    total = 0
-    bit = 0
+def _checksum_base(layer: ir.Layer) -> ir.NamedConstant:
+    """One's complement sum of the header's words that are known when compiling (RFC 1071), host order.
+
+    Where the spec says one of them, the C adds them up, so that the spec's value stands in one place.
+    """
+    total = bit = 0
+    terms = []
+    from_spec = False
     for word in layer.words:
+        bit += word.bits
+        shift = -bit % 16
         for part in word.parts:
             if isinstance(part.source, ir.Literal):
-                total += part.source.value << part.shift << (-(bit + word.bits) % 16)
-        bit += word.bits
+                total += part.source.value << part.shift << shift
+                from_spec = from_spec or bool(part.source.place)
+        if word.constant and word.bits == 32:
+            terms += [f"({word.constant} >> 16)", f"({word.constant} & 0xffff)"]
+        elif word.constant:
+            terms.append(f"({word.constant} << {shift})" if shift else word.constant)
+    if from_spec and terms:
+        return ir.NamedConstant(layer.checksum_base, f"FOLDED({' + '.join(terms)})", "")
     while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)
-    return total
+    return ir.NamedConstant(layer.checksum_base, f"{total:#06x}", "sum of the constant words above")

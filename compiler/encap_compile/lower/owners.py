@@ -11,14 +11,13 @@ from .conditions import Conditions
 from .names import c_name, fnv1a, identifier, row_name_constant
 
 LEAST_CGROUPS = 1024  # entries: cgroups that come and go are in the map for a moment together
-OVERHEAD = "OWNER_OVERHEAD"  # constant: by how much packets may grow that sockets or cgroups choose for
+OVERHEAD = "SOCKETS_OVERHEAD"  # constant: by how much packets may grow that sockets or cgroups choose for
 CGROUP_MAP = "cgroups"
 SOCKET_MAP = "sockets"
 MATCHED = ("cgroup_listen",)
 CONNECTS = ("cgroup_connect4", "cgroup_connect6")
 MANAGED = ("cgroup_setsockopt", "cgroup_getsockopt")
 MARKED, GUARDED = ("cgroup_create",), ("cgroup_unattached",)
-OPENING = 60_000_000_000  # ns: longer than between two SYN-ACKs (RFC 6298, section 5), as long as the shortest `idle`
 ERRNO_SINCE = (5, 18)  # bpf_set_retval
 MPTCP_SINCE = (5, 19)  # bpf_skc_to_mptcp_sock
 PACKET_NETNS_SINCE = (6, 13)  # bpf_get_netns_cookie in programs for the packets of a cgroup
@@ -136,7 +135,8 @@ def lower_owners(spec: Spec, stacks: Sequence[ir.Stack], conditions: Conditions)
         levels=bool(levels or keyed),
         named_levels=levels,
         rows_by_cgroup=bool(keyed),
-        cgroup_capacity=max(LEAST_CGROUPS, 2 * len(cgroups)) + sum(table.capacity for table in keyed),
+        cgroup_capacity=max(LEAST_CGROUPS, 2 * len(cgroups)),
+        cgroup_tables=tuple(dict.fromkeys(c_name(table.name) for table in keyed)),
         tables=tuple(_table(spec, name, stacks) for name in dict.fromkeys(t.table for r in asking for t in r.socket)),
         rules=tuple(
             ir.SocketRule(rule.text, rule.path, tuple(cgroups[p].constant for p in rule.match.cgroup), choices(rule))
@@ -183,11 +183,15 @@ def owner_constants(spec: Spec, owners: ir.Owners, stacks: Sequence[ir.Stack]) -
         for c in owners.cgroups
         if c.path in matched
     ]
-    names = ",".join(c.path for c in owners.cgroups)
-    found.append(ir.NamedConstant("CGROUP_NAMES", f"{fnv1a(names):#010x}", "FNV-1a of the list: which bit is which"))
-    if owners.rows_by_cgroup and owners.named_levels:
+    if owners.levels:
+        names = ",".join(c.path for c in owners.cgroups)
+        words = "FNV-1a of the list: which bit is which"
+        found.append(ir.NamedConstant("CGROUP_NAMES", f"{fnv1a(names):#010x}", words))
         value = sum(1 << level for level in owners.named_levels)
-        found.append(ir.NamedConstant("CGROUP_LEVELS", f"{value:#x}", "how deep the cgroups lie that rules name"))
+        found.append(ir.NamedConstant("CGROUP_LEVELS", f"{value:#x}", "bit n: rules name a cgroup n levels below"))
+        rows = [f"CAPACITY_{name.upper()}" for name in owners.cgroup_tables]
+        entries = f"({' + '.join([str(owners.cgroup_capacity), *rows])})" if rows else str(owners.cgroup_capacity)
+        found.append(ir.NamedConstant("CGROUPS_MAX", entries, "entries"))
     found += [
         ir.NamedConstant(t.constant, f"{t.number:#010x}", "FNV-1a of the table's name, as sockets write it")
         for t in owners.tables
@@ -202,9 +206,8 @@ def owner_constants(spec: Spec, owners: ir.Owners, stacks: Sequence[ir.Stack]) -
     if owners.rules:
         found.append(ir.NamedConstant("SOCKET_LEVEL", f"{socket_level(spec.name):#010x}", "of setsockopt"))
     found.append(
-        ir.NamedConstant("OWNER_IDLE", f"{remember.idle}ULL", f"ns: {remember.idle / 1e9:g} s, egress.remember")
+        ir.NamedConstant("SOCKETS_IDLE", f"{remember.idle}ULL", f"ns: {remember.idle / 1e9:g} s, egress.remember")
     )
-    found.append(ir.NamedConstant("OWNER_OPENING", f"{OPENING}ULL", "ns: from a SYN until more is sent"))
     return ir.ConstantGroup("Whose packets are whose: cgroups, and what sockets may choose.", tuple(found))
 
 

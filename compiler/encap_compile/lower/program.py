@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import PurePath
 from typing import NamedTuple
@@ -154,22 +154,25 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         includes.append("encap_own_addresses.h")
     if clamps_mss:
         includes.append("encap_syn.h")
+    learned_by = (r for rs in replies(spec, in_use).values() for r in rs)
+    flows = flow_table(ingress, learned_by) if remembers else None
     fitting = fit_constants(spec, in_use, fit)
     decapsulators = ingress.decapsulators if ingress else ()
     program = ir.Program(
         name=spec.name,
         c_name=c_name(spec.name),
-        title=_title(in_use),
+        titles=_titles(in_use),
         spec_file=PurePath(spec.path).name,
         kernel=".".join(map(str, spec.kernel)),
         compiler=compiler,
         includes=tuple(includes),
-        rooms=rooms(owners, egress, ingress),
+        rooms=rooms(flows, owners, egress, ingress),
         constants=(
             *constant_groups(in_use, frozenset(encapsulating), decapsulators, _compared(egress, decapsulators, owners)),
+            *_capacities(spec, tables.values(), described_maps),
             *([fitting] if fitting else []),
             *([owner_constants(spec, owners, in_use)] if owners else []),
-            *switches(spec, owners, egress, ingress),
+            *switches(spec, flows, owners, egress, ingress, visible),
             *([flow_constants(spec)] if remembers else []),
         ),
         stacks=tuple(in_use),
@@ -181,16 +184,16 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         packet=packet,
         egress=egress,
         ingress=ingress,
-        flows=flow_table(ingress, (r for rs in replies(spec, in_use).values() for r in rs)) if remembers else None,
+        flows=flows,
         owners=owners,
         clamps=clamps_mss,
         fit=fit,
     )
-    contract = lower_contract(spec, compiler, program.title)
+    contract = lower_contract(spec, compiler, program.titles)
     described = manifest.Manifest(
         format_version=manifest.FORMAT_VERSION,
         name=spec.name,
-        summary=program.title,
+        summary=", ".join(program.titles),
         identity="",
         kernel=program.kernel,
         features=features(spec, program),
@@ -248,6 +251,20 @@ def _compared(
     return frozenset(found | {name for t in (owners.tables if owners else ()) for _, name in t.overheads})
 
 
+def _capacities(
+    spec: Spec, tables: Iterable[LoweredTable], maps: Iterable[ir.AddressMap]
+) -> Iterator[ir.ConstantGroup]:
+    """How many rows the maps of each table hold."""
+    sized = {t.ir.name for t in tables if t.ir.kind != "fixed"} | {m.table for m in maps if m.table}
+    found = [
+        ir.NamedConstant(f"CAPACITY_{name}".upper(), str(table.capacity), f"{table.path}.capacity")
+        for name, table in ((c_name(t.name), t) for t in spec.endpoints.values())
+        if name in sized
+    ]
+    if found:
+        yield ir.ConstantGroup("How many rows there can be.", tuple(found))
+
+
 def _flows(program: ir.Program) -> tuple[str, ...]:
     """What entries of the table of flows mean: their members, and the stacks that they name by number."""
     if program.flows is None:
@@ -267,12 +284,12 @@ def _owner_members(owners: ir.Owners) -> tuple[str, ...]:
     return tuple(f"owner {name}" for name, there in found.items() if there)
 
 
-def _title(stacks: list[ir.Stack]) -> str:
-    """`vxlan over ipv4 or ipv6, gre over ipv4`."""
+def _titles(stacks: list[ir.Stack]) -> tuple[str, ...]:
+    """`vxlan over ipv4 or ipv6`, `gre over ipv4`."""
     families: dict[str, list[str]] = {}
     for stack in stacks:
         families.setdefault(stack.encapsulation, []).append(stack.outer_family)
-    return ", ".join(f"{name} over {' or '.join(found)}" for name, found in families.items()) or "no encapsulation"
+    return tuple(f"{name} over {' or '.join(found)}" for name, found in families.items()) or ("no encapsulation",)
 
 
 def _visible_families(spec: Spec) -> tuple[str, ...]:

@@ -15,7 +15,8 @@ from .stacks import received_value
 from .tables import VALUE_TYPES, row_id
 from .tails import option_of, received_option, word_count, words
 
-WAYS = 16  # flows of a bucket
+WAYS = 16  # flows of a bucket, as in encap_flows.h
+OPENING = 60_000_000_000  # ns: longer than between two SYN-ACKs (RFC 6298, section 5), as long as the shortest `idle`
 LOAD = 8  # of them when the table holds its capacity: then 4 of 1000 buckets have more flows than ways (Poisson)
 DIRECTIONS = {"replies": ("replies",), "forwarded": ("forwarded",), "both": ("replies", "forwarded")}
 
@@ -195,7 +196,7 @@ def flow_table(ingress: ir.IngressProgram | None, replies: Iterable[ir.Stack]) -
         for member, (type_, received) in kept(replies).items()
     ]
     members.sort(key=lambda m: ALIGNMENT.get(m.ctype, 0), reverse=True)
-    return ir.FlowTable(tuple(padded(members)), tuple(rules))
+    return ir.FlowTable(tuple(padded(members)), tuple(rules), WAYS, OPENING)
 
 
 ALIGNMENT = {t.ctype: t.align for t in VALUE_TYPES.values()}
@@ -219,7 +220,6 @@ def flow_constants(spec: Spec) -> ir.ConstantGroup:
     buckets = -(-capacity // LOAD)
     found = [
         ir.NamedConstant("FLOW_BUCKETS", str(buckets), f"for {capacity} flows"),
-        ir.NamedConstant("FLOW_WAYS", str(WAYS), "flows of a bucket"),
     ]
     for rule in rules:
         assert rule.learn is not None

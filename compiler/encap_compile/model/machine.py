@@ -38,8 +38,8 @@ class Machine:
         number, seed = self.constants.number, self.facts.host["flow_seed"]
         assert isinstance(seed, int)
         owners = self.program.owners is not None
-        opening = number("OWNER_OPENING") if owners else 0
-        return FlowTable(number("FLOW_BUCKETS"), number("FLOW_WAYS"), seed, owners, opening)
+        flows = self.program.flows
+        return FlowTable(number("FLOW_BUCKETS"), flows.ways, seed, owners, flows.opening if owners else 0)
 
     def refusal(self, encapsulation: str, reason: str) -> str:
         """The counter of a reason for which packets of an encapsulation are refused."""

@@ -42,7 +42,7 @@ def _one(condition: ir.Condition, needs: ir.PacketNeeds, packet: str, nested: bo
     if isinstance(condition, ir.InPrefixes):
         return in_prefixes(f"{packet}{MEMBERS[condition.member]}", condition.prefixes, needs, packet, nested)
     if isinstance(condition, ir.InCgroups):
-        bits = any_bit(cgroups or f"{packet}owner.cgroups", condition.names)
+        bits = any_bit(cgroups or f"{packet}socket.cgroups", condition.names)
         return f"({bits})" if nested else bits
     if isinstance(condition, ir.InPrefixMap):
         return f"in_{condition.map}({packet}{MEMBERS[condition.member]})"

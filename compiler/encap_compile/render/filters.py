@@ -75,7 +75,7 @@ def row_constant(row: ir.FixedRow, table: ir.TableMap) -> str:
 
 
 def _from_packet(member: str) -> str:
-    return "packet->owner.cgroup" if member == "cgroup" else f"packet->{conditions.MEMBERS.get(member, member)}"
+    return "packet->socket.cgroup" if member == "cgroup" else f"packet->{conditions.MEMBERS.get(member, member)}"
 
 
 def needs(packet: ir.PacketNeeds) -> list[str]:
@@ -288,14 +288,9 @@ def connect_condition(found: Sequence[ir.Condition], program: ir.Program) -> str
     return conditions.all_of(found, program, cgroups="host.cgroups")
 
 
-def learned_for(directions: Sequence[str]) -> str:
-    words = {"replies": "the answers to a packet", "forwarded": "the packet itself, on its way out"}
-    return ", and for ".join(words[d] for d in directions)
-
-
-def answers(flows: ir.FlowTable) -> bool:
-    """Whether anything is learned for replies, which may be those of a local connection."""
-    return any(rule.learn and "replies" in rule.learn.directions for rule in flows.rules)
+def directions(names: Sequence[str]) -> str:
+    """For which packets headers are learned, as flags."""
+    return " | ".join(f"FOR_{name.upper()}" for name in names)
 
 
 def reflecting(rules: Sequence[ir.EgressRule]) -> bool:
@@ -372,8 +367,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "tells_tunnel_ends": tells_tunnel_ends,
     "set_key": set_key,
     "compares_ipv6": compares_ipv6,
-    "learned_for": learned_for,
-    "answers": answers,
+    "directions": directions,
     "row_argument": row_argument,
     "guarded_stacks": guarded_stacks,
     "cases": cases,

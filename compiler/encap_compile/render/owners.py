@@ -16,8 +16,8 @@ def any_bit(set_: str, names: Sequence[str]) -> str:
 
 def chose(choice: ir.Choice) -> str:
     """Whether the packet's socket chose one of the rows."""
-    table = f"packet->owner.choice >> 32 == {choice.constant}"
-    return _one_of(table, choice.rows, "(__u32)packet->owner.choice")
+    table = f"packet->socket.choice >> 32 == {choice.constant}"
+    return _one_of(table, choice.rows, "(__u32)packet->socket.choice")
 
 
 def permits(rule: ir.SocketRule) -> str:
@@ -36,17 +36,9 @@ def _one_of(table: str, rows: Sequence[str], row: str) -> str:
     return f"{table} && ({terms})" if len(rows) > 1 else f"{table} && {terms}"
 
 
-def choosers(rules: Sequence[ir.SocketRule]) -> list[str]:
-    """The cgroups whose sockets may choose; none if all may."""
-    if not all(rule.cgroups for rule in rules):
-        return []
-    return list(dict.fromkeys(name for rule in rules for name in rule.cgroups))
-
-
 OWNER_FILTERS: dict[str, Callable[..., Any]] = {
     "chose": chose,
     "permits": permits,
     "any_bit": any_bit,
-    "choosers": choosers,
     "c_string": c_string,
 }

@@ -41,6 +41,10 @@ def plan_text(plan: Plan, routes: RouteReport | None = None, done: bool = False,
     if plan.observed.former_left:
         word = "taken over from" if done else "would be taken over from"
         lines.append(f"  ~ {word} {plan.desired.paths.former}: hooks, maps and counters; nothing of it stays")
+    if plan.observed.beside:
+        lines.append(
+            "  ~ what the first release has begun beside it would be joined: its counters count, its programs go"
+        )
     values = [f"{n} = {v.text()} ({v.origin})" for n, v in plan.desired.machine.values.items()]
     if values:
         lines.append("  host   " + "   ".join(values))

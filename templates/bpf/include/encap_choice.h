@@ -3,8 +3,8 @@
  * Which encapsulation is in force for a socket: the one that its application chose, or the one that
  * the connect rules decided. The application's choice takes precedence.
  *
- * Gives choice_of() and choice_in_force() for programs that see packets, decision_in_force() for
- * those that see sockets.
+ * Gives choice_in_force() for programs that see packets, decision_in_force() for those that see
+ * sockets.
  *
  * Needs before the include:
  *   OLDEST_KERNEL: see encap_socket.h
@@ -87,25 +87,11 @@ static __always_inline __u64 choice_in_force(const void *sk, const struct socket
 	return decision ? decision->choice : 0;
 }
 
-/*
- * Return the record of a socket whose own is `own`: for an MPTCP subflow without a choice, the
- * MPTCP socket's.
- */
-static __always_inline struct socket_choice *choice_above(
-	const struct bpf_sock *socket, struct socket_choice *own)
+/* Count a packet that was sent as its socket chose. Threads share a socket. */
+static __always_inline void count_for_socket(
+	struct socket_choice *choice, __u32 segments, __u32 bytes)
 {
-	void *mptcp;
-
-	if (own && (own->choice || own->by_rule))
-		return own;
-	mptcp = mptcp_socket(socket);
-	return mptcp ? bpf_sk_storage_get(&sockets, mptcp, NULL, 0) : own;
-}
-
-/* Return the record of what a socket chose; NULL: it never did. */
-static __always_inline struct socket_choice *choice_of(const struct bpf_sock *socket)
-{
-	struct socket_choice *own = bpf_sk_storage_get(&sockets, socket, NULL, 0);
-
-	return choice_above(socket, own);
+	/* Relaxed: with any other order clang makes an instruction that 5.10 has not. */
+	__atomic_fetch_add(&choice->packets, segments, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&choice->bytes, bytes, __ATOMIC_RELAXED);
 }

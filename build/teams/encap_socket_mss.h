@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The MSS of the flows of sockets: let this host's segments fit that are encapsulated because of
+ * their socket or its cgroup. The other end's SYN or SYN-ACK says how long they may be.
+ *
+ * Gives fit_segments() for the current packet, one that comes in.
+ *
+ * Needs before the include, beside what encap_attribution.h does:
+ *   SOCKETS_OVERHEAD: bytes; by how much packets may grow that a socket or a cgroup chooses for
+ *   CLAMPS_MSS: 1 if the MSS is lowered, see clamp_mss(), else 0
+ *   CLAMPS_EVERY_SOCKET: 1 if a cgroup alone has packets encapsulated, else 0. Which cgroups a
+ *   socket is in can only be asked for packets that leave: what comes to any socket is then clamped
+ *   struct host: `mtu`; struct counters: `ingress_mss_kept`; both with CLAMPS_MSS
+ */
+#pragma once
+
+#include "encap_attribution.h"
+#if CLAMPS_MSS
+#include "encap_mss.h"
+
+/* Lower the MSS of a packet that comes to a socket. */
+static __always_inline void clamp_received(struct __sk_buff *skb, const struct packet *packet)
+{
+	struct counters *counters = counters_of_this_cpu();
+
+	if (clamp_mss(skb, packet->transport, packet->is_ipv4, SOCKETS_OVERHEAD, host.mtu) &&
+		counters)
+		count(&counters->ingress_mss_kept, skb);
+}
+
+#endif
+
+__noinline int fit_segments(struct __sk_buff *skb)
+{
+	const struct packet *packet = current_packet();
+	struct bpf_sock_tuple tuple = {};
+	const struct bpf_sock *found, *socket;
+	__u32 size;
+	bool fit __maybe_unused;
+
+	if (!packet || packet->protocol != IPPROTO_TCP || packet->ports_unseen ||
+		!(packet->tcp_flags & TCP_FLAG_SYN))
+		return 0;
+	size = socket_tuple(packet, false, &tuple);
+	found = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (!found)
+		return 0;
+	socket = bpf_sk_fullsock(found);
+	if (!socket)
+		socket = bpf_get_listener_sock(found);
+	fit = CLAMPS_EVERY_SOCKET && socket;
+#if SOCKET_FACTS & FACT_CHOICE
+	if (socket) {
+		struct socket_choice *choice = choice_of(socket);
+
+		if (choice_in_force(socket, choice)) {
+			choice->fits = true;
+			fit = true;
+		}
+	}
+#endif
+	bpf_sk_release(found);
+#if CLAMPS_MSS
+	if (fit)
+		clamp_received(skb, packet);
+#endif
+	return 0;
+}
