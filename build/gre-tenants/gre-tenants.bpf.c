@@ -11,6 +11,7 @@
 #include "encap_address.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
+#include "encap_match.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_own_addresses.h"
@@ -34,6 +35,13 @@
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
 #define NEXT_HOP_ROUTE 1 /* egress.next_hop: route */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
+
+/* sets.gateways */
+#define SET_GATEWAYS IPV4(192, 0, 2, 0), 28
+#define SET_GATEWAYS_2 IPV6(0x2001, 0xdb8, 0x1, 0, 0, 0, 0, 0), 64
+
+/* egress.rules.tenants */
+#define EGRESS_RULE_TENANTS__MARK 0x1000, 0x1fff
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_GRE_IPV4 0xa12e173f
@@ -280,7 +288,7 @@ static __always_inline int apply_rules(
 	const struct row_tenants *row_tenants;
 
 	/* egress.rules.tenants */
-	if ((packet->mark >= 0x1000 && packet->mark <= 0x1fff)) {
+	if (in_range(packet->mark, EGRESS_RULE_TENANTS__MARK)) {
 		row_tenants = find_in_tenants(packet);
 		if (row_tenants) {
 			packet->chosen = COUNTER(egress_rule_tenants);
@@ -325,10 +333,8 @@ int gre_tenants__egress(struct __sk_buff *skb)
 /* ingress.rules.gateways.from: who may send. */
 static __always_inline bool may_send_gateways(const struct outer *outer)
 {
-	return outer->is_ipv4
-		? (outer->saddr.word[3] & bpf_htonl(0xfffffff0)) == bpf_htonl(0xc0000200)
-		: (outer->saddr.word[0] == bpf_htonl(0x20010db8) &&
-			  outer->saddr.word[1] == bpf_htonl(0x00010000));
+	return outer->is_ipv4 ? in_ipv4(&outer->saddr, SET_GATEWAYS)
+			      : in_ipv6(&outer->saddr, SET_GATEWAYS_2);
 }
 
 /* ipv4 or ipv6 / gre: validate the headers from the outside in, then decapsulate. */

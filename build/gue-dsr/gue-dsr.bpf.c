@@ -11,6 +11,7 @@
 #include "encap_address.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
+#include "encap_match.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_syn.h"
@@ -26,6 +27,17 @@
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
+
+/* sets.balancers */
+#define SET_BALANCERS IPV4(192, 0, 2, 0), 28
+#define SET_BALANCERS_2 IPV6(0x2001, 0xdb8, 0x1, 0, 0, 0, 0, 0), 64
+
+/* sets.management */
+#define SET_MANAGEMENT IPV4(10, 0, 0, 0), 8
+
+/* sets.vips */
+#define SET_VIPS IPV4(203, 0, 113, 0), 24
+#define SET_VIPS_2 IPV6(0x2001, 0xdb8, 0xff, 0, 0, 0, 0, 0), 48
 
 /* gue: what stands between the outer IP header and the inner packet */
 struct headers_gue {
@@ -81,9 +93,8 @@ static __always_inline int apply_rules(
 	struct __sk_buff *skb, struct packet *packet, struct counters *counters)
 {
 	/* egress.rules.vip-inside */
-	if (packet->is_ipv4 &&
-		(packet->daddr.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000) &&
-		(packet->saddr.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) {
+	if (packet->is_ipv4 && in_ipv4(&packet->daddr, SET_MANAGEMENT) &&
+		in_ipv4(&packet->saddr, SET_VIPS)) {
 		return drop(skb, &counters->egress_rule_vip_inside);
 	}
 
@@ -109,10 +120,8 @@ int gue_dsr__egress(struct __sk_buff *skb)
 /* ingress.rules.from-lb.from: who may send. */
 static __always_inline bool may_send_from_lb(const struct outer *outer)
 {
-	return outer->is_ipv4
-		? (outer->saddr.word[3] & bpf_htonl(0xfffffff0)) == bpf_htonl(0xc0000200)
-		: (outer->saddr.word[0] == bpf_htonl(0x20010db8) &&
-			  outer->saddr.word[1] == bpf_htonl(0x00010000));
+	return outer->is_ipv4 ? in_ipv4(&outer->saddr, SET_BALANCERS)
+			      : in_ipv6(&outer->saddr, SET_BALANCERS_2);
 }
 
 /* ipv4 or ipv6 / udp / gue: validate the headers from the outside in, then decapsulate. */
@@ -154,13 +163,8 @@ static __always_inline int decapsulate_gue(
 	/* ingress.rules.from-lb */
 	if (may_send_from_lb(outer)) {
 		listed = true;
-		if ((packet->is_ipv4 &&
-			    (packet->daddr.word[3] & bpf_htonl(0xffffff00)) ==
-				    bpf_htonl(0xcb007100)) ||
-			(!packet->is_ipv4 &&
-				(packet->daddr.word[0] == bpf_htonl(0x20010db8) &&
-					(packet->daddr.word[1] & bpf_htonl(0xffff0000)) ==
-						bpf_htonl(0x00ff0000)))) {
+		if ((packet->is_ipv4 && in_ipv4(&packet->daddr, SET_VIPS)) ||
+			(!packet->is_ipv4 && in_ipv6(&packet->daddr, SET_VIPS_2))) {
 			decapsulated = &counters->ingress_rule_from_lb;
 			goto accepted;
 		}

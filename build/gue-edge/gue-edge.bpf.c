@@ -11,6 +11,7 @@
 #include "encap_address.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
+#include "encap_match.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_flow.h"
@@ -40,6 +41,14 @@
 #define FLOW_BUCKETS 25000 /* for 200000 flows */
 #define LEARN_FROM_LB 0x7de58b8a /* FNV-1a of the rule's name, ingress.rules.from-lb.learn */
 #define IDLE_LEARN_FROM_LB 350000000000ULL /* ns: 350 s, ingress.rules.from-lb.learn */
+
+/* sets.balancers */
+#define SET_BALANCERS IPV4(192, 0, 2, 0), 28
+#define SET_BALANCERS_2 IPV6(0x2001, 0xdb8, 0x1, 0, 0, 0, 0, 0), 64
+
+/* sets.vips */
+#define SET_VIPS IPV4(203, 0, 113, 0), 24
+#define SET_VIPS_2 IPV6(0x2001, 0xdb8, 0xff, 0, 0, 0, 0, 0), 48
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_GUE_IPV4 0x1796c23a
@@ -102,11 +111,8 @@ static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
 	struct ipv6_address ipv6 = to_ipv6(&packet->daddr);
 
-	return ((packet->is_ipv4 &&
-			(packet->daddr.word[3] & bpf_htonl(0xfffffff0)) == bpf_htonl(0xc0000200)) ||
-		       (!packet->is_ipv4 &&
-			       (packet->daddr.word[0] == bpf_htonl(0x20010db8) &&
-				       packet->daddr.word[1] == bpf_htonl(0x00010000)))) ||
+	return ((packet->is_ipv4 && in_ipv4(&packet->daddr, SET_BALANCERS)) ||
+		       (!packet->is_ipv4 && in_ipv6(&packet->daddr, SET_BALANCERS_2))) ||
 		(packet->is_ipv4 && packet->daddr.word[3] == host.value_gateway__ipv4) ||
 		(!packet->is_ipv4 && same_ipv6(&ipv6, &host.value_gateway__ipv6));
 }
@@ -272,12 +278,8 @@ static __always_inline int apply_rules(
 		return TC_ACT_SHOT;
 
 	/* egress.rules.replies */
-	if ((packet->is_ipv4 &&
-		    (packet->saddr.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) ||
-		(!packet->is_ipv4 &&
-			(packet->saddr.word[0] == bpf_htonl(0x20010db8) &&
-				(packet->saddr.word[1] & bpf_htonl(0xffff0000)) ==
-					bpf_htonl(0x00ff0000)))) {
+	if ((packet->is_ipv4 && in_ipv4(&packet->saddr, SET_VIPS)) ||
+		(!packet->is_ipv4 && in_ipv6(&packet->saddr, SET_VIPS_2))) {
 		if (find_learned(skb, packet, LEARN_FROM_LB, IDLE_LEARN_FROM_LB, flow)) {
 			packet->chosen = COUNTER(egress_rule_replies);
 			goto reflect_replies;
@@ -285,12 +287,8 @@ static __always_inline int apply_rules(
 	}
 
 	/* egress.rules.vip-unlearned */
-	if ((packet->is_ipv4 &&
-		    (packet->saddr.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) ||
-		(!packet->is_ipv4 &&
-			(packet->saddr.word[0] == bpf_htonl(0x20010db8) &&
-				(packet->saddr.word[1] & bpf_htonl(0xffff0000)) ==
-					bpf_htonl(0x00ff0000)))) {
+	if ((packet->is_ipv4 && in_ipv4(&packet->saddr, SET_VIPS)) ||
+		(!packet->is_ipv4 && in_ipv6(&packet->saddr, SET_VIPS_2))) {
 		return drop(skb, &counters->egress_rule_vip_unlearned);
 	}
 
@@ -328,10 +326,8 @@ int gue_edge__egress(struct __sk_buff *skb)
 /* ingress.rules.from-lb.from: who may send. */
 static __always_inline bool may_send_from_lb(const struct outer *outer)
 {
-	return outer->is_ipv4
-		? (outer->saddr.word[3] & bpf_htonl(0xfffffff0)) == bpf_htonl(0xc0000200)
-		: (outer->saddr.word[0] == bpf_htonl(0x20010db8) &&
-			  outer->saddr.word[1] == bpf_htonl(0x00010000));
+	return outer->is_ipv4 ? in_ipv4(&outer->saddr, SET_BALANCERS)
+			      : in_ipv6(&outer->saddr, SET_BALANCERS_2);
 }
 
 /* ipv4 or ipv6 / udp / gue: validate the headers from the outside in, then decapsulate. */
@@ -377,13 +373,8 @@ static __always_inline int decapsulate_gue(
 	/* ingress.rules.from-lb */
 	if (may_send_from_lb(outer)) {
 		listed = true;
-		if ((packet->is_ipv4 &&
-			    (packet->daddr.word[3] & bpf_htonl(0xffffff00)) ==
-				    bpf_htonl(0xcb007100)) ||
-			(!packet->is_ipv4 &&
-				(packet->daddr.word[0] == bpf_htonl(0x20010db8) &&
-					(packet->daddr.word[1] & bpf_htonl(0xffff0000)) ==
-						bpf_htonl(0x00ff0000)))) {
+		if ((packet->is_ipv4 && in_ipv4(&packet->daddr, SET_VIPS)) ||
+			(!packet->is_ipv4 && in_ipv6(&packet->daddr, SET_VIPS_2))) {
 			decapsulated = &counters->ingress_rule_from_lb;
 			flow->learned = (struct learned){
 				.rule = LEARN_FROM_LB,

@@ -11,6 +11,7 @@
 #include "encap_address.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
+#include "encap_match.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_flow.h"
@@ -51,6 +52,15 @@
 #define FLOW_BUCKETS 125000 /* for 1000000 flows */
 #define LEARN_INSPECT 0x0c99a217 /* FNV-1a of the rule's name, ingress.rules.inspect.learn */
 #define IDLE_LEARN_INSPECT 350000000000ULL /* ns: 350 s, ingress.rules.inspect.learn */
+
+/* sets.gwlb */
+#define SET_GWLB IPV4(10, 0, 1, 0), 24
+
+/* egress.rules.back */
+#define EGRESS_RULE_BACK__MARK 0x6000, 0x60ff
+
+/* egress.rules.lost */
+#define EGRESS_RULE_LOST__MARK 0x6000, 0x60ff
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_GWLB_IPV4 0x73ccb735
@@ -146,8 +156,7 @@ struct counters {
 /* Whether a packet goes to an end of our tunnels. */
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
-	return packet->is_ipv4 &&
-		(packet->daddr.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0x0a000100);
+	return packet->is_ipv4 && in_ipv4(&packet->daddr, SET_GWLB);
 }
 
 /*
@@ -342,7 +351,7 @@ static __always_inline int apply_rules(
 		return TC_ACT_SHOT;
 
 	/* egress.rules.back */
-	if ((packet->mark >= 0x6000 && packet->mark <= 0x60ff)) {
+	if (in_range(packet->mark, EGRESS_RULE_BACK__MARK)) {
 		if (find_learned(skb, packet, LEARN_INSPECT, IDLE_LEARN_INSPECT, flow)) {
 			packet->chosen = COUNTER(egress_rule_back);
 			goto reflect_back;
@@ -350,7 +359,7 @@ static __always_inline int apply_rules(
 	}
 
 	/* egress.rules.lost */
-	if ((packet->mark >= 0x6000 && packet->mark <= 0x60ff)) {
+	if (in_range(packet->mark, EGRESS_RULE_LOST__MARK)) {
 		return drop(skb, &counters->egress_rule_lost);
 	}
 
@@ -388,7 +397,7 @@ int gwlb__egress(struct __sk_buff *skb)
 /* ingress.rules.inspect.from: who may send. */
 static __always_inline bool may_send_inspect(const struct outer *outer)
 {
-	return (outer->saddr.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0x0a000100);
+	return in_ipv4(&outer->saddr, SET_GWLB);
 }
 
 /* ipv4 / udp / geneve: validate the headers from the outside in, then decapsulate. */

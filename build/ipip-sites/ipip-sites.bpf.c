@@ -11,6 +11,7 @@
 #include "encap_address.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
+#include "encap_match.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_own_addresses.h"
@@ -29,6 +30,10 @@
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
 #define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
+
+/* egress.rules.sites */
+#define EGRESS_RULE_SITES__DESTINATION IPV4(10, 0, 0, 0), 8
+#define EGRESS_RULE_SITES__DESTINATION_2 IPV6(0xfd00, 0x10, 0, 0, 0, 0, 0, 0), 32
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_IPIP_IPV4 0x9cbbac55
@@ -134,9 +139,8 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
  */
 static __always_inline bool matches_sites(const struct packet *packet)
 {
-	return (packet->is_ipv4 &&
-		       (packet->daddr.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) ||
-		(!packet->is_ipv4 && packet->daddr.word[0] == bpf_htonl(0xfd000010));
+	return (packet->is_ipv4 && in_ipv4(&packet->daddr, EGRESS_RULE_SITES__DESTINATION)) ||
+		(!packet->is_ipv4 && in_ipv6(&packet->daddr, EGRESS_RULE_SITES__DESTINATION_2));
 }
 
 #include "encap_mss.h"

@@ -12,6 +12,7 @@
 #include "encap_address.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
+#include "encap_match.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_flow.h"
@@ -69,6 +70,14 @@
 
 /* How many connections are remembered. */
 #define FLOW_BUCKETS 8192 /* for 65536 flows */
+
+/* sets.management */
+#define SET_MANAGEMENT IPV4(10, 255, 0, 0), 16
+
+/* connect.rules.mail-out */
+#define CONNECT_RULE_MAIL_OUT__PROTOCOL IPPROTO_TCP
+#define CONNECT_RULE_MAIL_OUT__DESTINATION_PORT 25
+#define CONNECT_RULE_MAIL_OUT__DESTINATION_PORT_2 587
 
 /* Rows that a rule names, by the FNV-1a hash of the name: the loader uses the same. */
 #define ROW_EXITS__LON 0x36514326
@@ -250,8 +259,7 @@ static __always_inline const struct row_keys *find_in_keys(__u32 received)
 /* What rules ask of a packet, at every hook. */
 static __always_inline bool matches_management(const struct packet *packet)
 {
-	return packet->is_ipv4 &&
-		(packet->daddr.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0aff0000);
+	return packet->is_ipv4 && in_ipv4(&packet->daddr, SET_MANAGEMENT);
 }
 
 static __always_inline bool matches_chosen_a(const struct packet *packet)
@@ -723,9 +731,10 @@ static __always_inline void apply_connect_rules(
 	const struct packet *packet, struct counters *counters, struct connect_decision *decided)
 {
 	/* connect.rules.mail-out */
-	if (packet->protocol == IPPROTO_TCP && !packet->ports_unseen &&
-		(packet->destination_port == bpf_htons(25) ||
-			packet->destination_port == bpf_htons(587)) &&
+	if (packet->protocol == CONNECT_RULE_MAIL_OUT__PROTOCOL && !packet->ports_unseen &&
+		(packet->destination_port == bpf_htons(CONNECT_RULE_MAIL_OUT__DESTINATION_PORT) ||
+			packet->destination_port ==
+				bpf_htons(CONNECT_RULE_MAIL_OUT__DESTINATION_PORT_2)) &&
 		(host.cgroups & CGROUP_BIT_TEAM_B_SLICE)) {
 		counters->connect_rule_mail_out.packets++;
 		choose_row(decided, TABLE_EXITS, ROW_EXITS__NYC, CONNECT_RULE_MAIL_OUT, "exits/nyc",

@@ -11,6 +11,7 @@
 #include "encap_address.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
+#include "encap_match.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_flow.h"

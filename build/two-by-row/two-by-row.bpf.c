@@ -12,6 +12,7 @@
 #include "encap_address.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
+#include "encap_match.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_own_addresses.h"
@@ -38,6 +39,22 @@
 #define OLDEST_KERNEL KERNEL(6, 6) /* kernel */
 #define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
+
+/* egress.rules.voice */
+#define EGRESS_RULE_VOICE__DSCP 46
+
+/* egress.rules.bulk */
+#define EGRESS_RULE_BULK__PROTOCOL IPPROTO_TCP
+#define EGRESS_RULE_BULK__PROTOCOL_2 IPPROTO_UDP
+#define EGRESS_RULE_BULK__DSCP 8
+#define EGRESS_RULE_BULK__DSCP_2 1
+
+/* egress.rules.lab */
+#define EGRESS_RULE_LAB__SOURCE IPV4(10, 9, 0, 0), 16
+#define EGRESS_RULE_LAB__SOURCE_2 IPV6(0xfd00, 0x9, 0, 0, 0, 0, 0, 0), 32
+
+/* ingress.rules.from-gre */
+#define INGRESS_RULE_FROM_GRE__DESTINATION IPV4(10, 0, 0, 0), 8
 
 /* Rows that a rule names, by the FNV-1a hash of the name: the loader uses the same. */
 #define ROW_EXITS__FRA 0xbbd7c4b0
@@ -199,9 +216,8 @@ static __always_inline const struct row_keys *find_in_keys(__u32 received)
  */
 static __always_inline bool matches_lab(const struct packet *packet)
 {
-	return (packet->is_ipv4 &&
-		       (packet->saddr.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a090000)) ||
-		(!packet->is_ipv4 && packet->saddr.word[0] == bpf_htonl(0xfd000009));
+	return (packet->is_ipv4 && in_ipv4(&packet->saddr, EGRESS_RULE_LAB__SOURCE)) ||
+		(!packet->is_ipv4 && in_ipv6(&packet->saddr, EGRESS_RULE_LAB__SOURCE_2));
 }
 
 #include "encap_mss.h"
@@ -323,7 +339,7 @@ static __always_inline int apply_rules(
 	bool kept = false;
 
 	/* egress.rules.voice */
-	if (packet->dscp == 46) {
+	if (packet->dscp == EGRESS_RULE_VOICE__DSCP) {
 		row_exits = find_in_exits(ROW_EXITS__FRA);
 		if (row_exits) {
 			packet->chosen = COUNTER(egress_rule_voice);
@@ -333,9 +349,11 @@ static __always_inline int apply_rules(
 	}
 
 	/* egress.rules.bulk */
-	if ((packet->protocol == PROTOCOL_UNSEEN || packet->protocol == IPPROTO_TCP ||
-		    packet->protocol == IPPROTO_UDP) &&
-		(packet->dscp == 8 || packet->dscp == 1)) {
+	if ((packet->protocol == PROTOCOL_UNSEEN ||
+		    packet->protocol == EGRESS_RULE_BULK__PROTOCOL ||
+		    packet->protocol == EGRESS_RULE_BULK__PROTOCOL_2) &&
+		(packet->dscp == EGRESS_RULE_BULK__DSCP ||
+			packet->dscp == EGRESS_RULE_BULK__DSCP_2)) {
 		row_exits = lost ? NULL : find_in_exits(ROW_EXITS__NYC);
 		if (row_exits) {
 			packet->chosen = COUNTER(egress_rule_bulk);
@@ -442,7 +460,7 @@ static __always_inline int decapsulate_gre(
 	if (may_send_from_gre(outer)) {
 		listed = true;
 		if (packet->is_ipv4 &&
-			(packet->daddr.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) {
+			in_ipv4(&packet->daddr, INGRESS_RULE_FROM_GRE__DESTINATION)) {
 			decapsulated = &counters->ingress_rule_from_gre;
 			row_keys = find_in_keys(bpf_ntohl(headers->gre.key));
 			if (!row_keys)

@@ -11,6 +11,7 @@
 #include "encap_address.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
+#include "encap_match.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_flow.h"
@@ -36,6 +37,20 @@
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
 #define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
+
+/* egress.rules.web */
+#define EGRESS_RULE_WEB__DESTINATION IPV4(10, 0, 0, 0), 8
+#define EGRESS_RULE_WEB__PROTOCOL IPPROTO_TCP
+#define EGRESS_RULE_WEB__DESTINATION_PORT 443
+#define EGRESS_RULE_WEB__DESTINATION_PORT_2 8000, 8999
+
+/* egress.rules.lab */
+#define EGRESS_RULE_LAB__DESTINATION IPV4(10, 99, 0, 0), 16
+#define EGRESS_RULE_LAB__SOURCE IPV4(10, 9, 0, 0), 16
+
+/* egress.rules.sites */
+#define EGRESS_RULE_SITES__DESTINATION IPV4(10, 0, 0, 0), 8
+#define EGRESS_RULE_SITES__DESTINATION_2 IPV6(0xfd00, 0x10, 0, 0, 0, 0, 0, 0), 32
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_VXLAN_IPV4 0x147d9a00
@@ -192,25 +207,23 @@ static __always_inline const struct row_vnis *find_in_vnis(__u32 received)
  */
 static __always_inline bool matches_web(const struct packet *packet)
 {
-	return packet->is_ipv4 &&
-		(packet->daddr.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000) &&
-		(packet->ports_unseen || packet->destination_port == bpf_htons(443) ||
-			(bpf_ntohs(packet->destination_port) >= 8000 &&
-				bpf_ntohs(packet->destination_port) <= 8999));
+	return packet->is_ipv4 && in_ipv4(&packet->daddr, EGRESS_RULE_WEB__DESTINATION) &&
+		(packet->ports_unseen ||
+			packet->destination_port == bpf_htons(EGRESS_RULE_WEB__DESTINATION_PORT) ||
+			in_range(bpf_ntohs(packet->destination_port),
+				EGRESS_RULE_WEB__DESTINATION_PORT_2));
 }
 
 static __always_inline bool matches_lab(const struct packet *packet)
 {
-	return packet->is_ipv4 &&
-		(packet->daddr.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a630000) &&
-		(packet->saddr.word[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0x0a090000);
+	return packet->is_ipv4 && in_ipv4(&packet->daddr, EGRESS_RULE_LAB__DESTINATION) &&
+		in_ipv4(&packet->saddr, EGRESS_RULE_LAB__SOURCE);
 }
 
 static __always_inline bool matches_sites(const struct packet *packet)
 {
-	return (packet->is_ipv4 &&
-		       (packet->daddr.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000)) ||
-		(!packet->is_ipv4 && packet->daddr.word[0] == bpf_htonl(0xfd000010));
+	return (packet->is_ipv4 && in_ipv4(&packet->daddr, EGRESS_RULE_SITES__DESTINATION)) ||
+		(!packet->is_ipv4 && in_ipv6(&packet->daddr, EGRESS_RULE_SITES__DESTINATION_2));
 }
 
 #include "encap_mss.h"
@@ -314,7 +327,8 @@ static __always_inline int apply_rules(
 
 	/* egress.rules.web */
 	if (matches_web(packet) &&
-		(packet->protocol == PROTOCOL_UNSEEN || packet->protocol == IPPROTO_TCP)) {
+		(packet->protocol == PROTOCOL_UNSEEN ||
+			packet->protocol == EGRESS_RULE_WEB__PROTOCOL)) {
 		row_sites = lost ? NULL : find_in_sites(packet);
 		if (row_sites) {
 			packet->chosen = COUNTER(egress_rule_web);

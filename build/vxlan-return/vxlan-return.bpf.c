@@ -11,6 +11,7 @@
 #include "encap_address.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
+#include "encap_match.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_flow.h"
@@ -37,6 +38,15 @@
 #define FLOW_BUCKETS 25000 /* for 200000 flows */
 #define LEARN_FROM_LB 0x7de58b8a /* FNV-1a of the rule's name, ingress.rules.from-lb.learn */
 #define IDLE_LEARN_FROM_LB 350000000000ULL /* ns: 350 s, ingress.rules.from-lb.learn */
+
+/* sets.balancers */
+#define SET_BALANCERS IPV4(192, 0, 2, 0), 26
+#define SET_BALANCERS_2 IPV6(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 64
+#define SET_BALANCERS_3 IPV6(0x2001, 0xdb8, 0x1, 0, 0, 0, 0, 0), 64
+
+/* sets.vips */
+#define SET_VIPS IPV4(203, 0, 113, 0), 24
+#define SET_VIPS_2 IPV6(0x2001, 0xdb8, 0xff, 0, 0, 0, 0, 0), 48
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_VXLAN_IPV4 0x147d9a00
@@ -99,13 +109,10 @@ struct counters {
 /* Whether a packet goes to an end of our tunnels. */
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
-	return (packet->is_ipv4 &&
-		       (packet->daddr.word[3] & bpf_htonl(0xffffffc0)) == bpf_htonl(0xc0000200)) ||
+	return (packet->is_ipv4 && in_ipv4(&packet->daddr, SET_BALANCERS)) ||
 		(!packet->is_ipv4 &&
-			((packet->daddr.word[0] == bpf_htonl(0x20010db8) &&
-				 packet->daddr.word[1] == bpf_htonl(0x00000000)) ||
-				(packet->daddr.word[0] == bpf_htonl(0x20010db8) &&
-					packet->daddr.word[1] == bpf_htonl(0x00010000))));
+			(in_ipv6(&packet->daddr, SET_BALANCERS_2) ||
+				in_ipv6(&packet->daddr, SET_BALANCERS_3)));
 }
 
 /*
@@ -215,12 +222,8 @@ static __always_inline int apply_rules(
 		return TC_ACT_SHOT;
 
 	/* egress.rules.replies */
-	if ((packet->is_ipv4 &&
-		    (packet->saddr.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) ||
-		(!packet->is_ipv4 &&
-			(packet->saddr.word[0] == bpf_htonl(0x20010db8) &&
-				(packet->saddr.word[1] & bpf_htonl(0xffff0000)) ==
-					bpf_htonl(0x00ff0000)))) {
+	if ((packet->is_ipv4 && in_ipv4(&packet->saddr, SET_VIPS)) ||
+		(!packet->is_ipv4 && in_ipv6(&packet->saddr, SET_VIPS_2))) {
 		if (find_learned(skb, packet, LEARN_FROM_LB, IDLE_LEARN_FROM_LB, flow)) {
 			packet->chosen = COUNTER(egress_rule_replies);
 			goto reflect_replies;
@@ -228,12 +231,8 @@ static __always_inline int apply_rules(
 	}
 
 	/* egress.rules.vip-unlearned */
-	if ((packet->is_ipv4 &&
-		    (packet->saddr.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) ||
-		(!packet->is_ipv4 &&
-			(packet->saddr.word[0] == bpf_htonl(0x20010db8) &&
-				(packet->saddr.word[1] & bpf_htonl(0xffff0000)) ==
-					bpf_htonl(0x00ff0000)))) {
+	if ((packet->is_ipv4 && in_ipv4(&packet->saddr, SET_VIPS)) ||
+		(!packet->is_ipv4 && in_ipv6(&packet->saddr, SET_VIPS_2))) {
 		return drop(skb, &counters->egress_rule_vip_unlearned);
 	}
 
@@ -271,12 +270,9 @@ int vxlan_return__egress(struct __sk_buff *skb)
 /* ingress.rules.from-lb.from: who may send. */
 static __always_inline bool may_send_from_lb(const struct outer *outer)
 {
-	return outer->is_ipv4
-		? (outer->saddr.word[3] & bpf_htonl(0xffffffc0)) == bpf_htonl(0xc0000200)
-		: ((outer->saddr.word[0] == bpf_htonl(0x20010db8) &&
-			   outer->saddr.word[1] == bpf_htonl(0x00000000)) ||
-			  (outer->saddr.word[0] == bpf_htonl(0x20010db8) &&
-				  outer->saddr.word[1] == bpf_htonl(0x00010000)));
+	return outer->is_ipv4 ? in_ipv4(&outer->saddr, SET_BALANCERS)
+			      : (in_ipv6(&outer->saddr, SET_BALANCERS_2) ||
+					in_ipv6(&outer->saddr, SET_BALANCERS_3));
 }
 
 /*
@@ -328,13 +324,8 @@ static __always_inline int decapsulate_vxlan(
 	/* ingress.rules.from-lb */
 	if (may_send_from_lb(outer)) {
 		listed = true;
-		if ((packet->is_ipv4 &&
-			    (packet->daddr.word[3] & bpf_htonl(0xffffff00)) ==
-				    bpf_htonl(0xcb007100)) ||
-			(!packet->is_ipv4 &&
-				(packet->daddr.word[0] == bpf_htonl(0x20010db8) &&
-					(packet->daddr.word[1] & bpf_htonl(0xffff0000)) ==
-						bpf_htonl(0x00ff0000)))) {
+		if ((packet->is_ipv4 && in_ipv4(&packet->daddr, SET_VIPS)) ||
+			(!packet->is_ipv4 && in_ipv6(&packet->daddr, SET_VIPS_2))) {
 			decapsulated = &counters->ingress_rule_from_lb;
 			flow->learned = (struct learned){
 				.rule = LEARN_FROM_LB,
