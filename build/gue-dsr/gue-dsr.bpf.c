@@ -11,6 +11,7 @@
 #include "encap_address.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
+#include "encap_match.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_syn.h"
@@ -26,6 +27,17 @@
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
+
+/* sets.balancers */
+#define SET_BALANCERS IPV4(192, 0, 2, 0), 28
+#define SET_BALANCERS_2 IPV6(0x2001, 0xdb8, 0x1, 0, 0, 0, 0, 0), 64
+
+/* sets.management */
+#define SET_MANAGEMENT IPV4(10, 0, 0, 0), 8
+
+/* sets.vips */
+#define SET_VIPS IPV4(203, 0, 113, 0), 24
+#define SET_VIPS_2 IPV6(0x2001, 0xdb8, 0xff, 0, 0, 0, 0, 0), 48
 
 /* gue: what stands between the outer IP header and the inner packet */
 struct headers_gue {
@@ -53,9 +65,7 @@ struct counters {
 	/* rule vip-inside: dropped (egress.rules.vip-inside) */
 	struct counter egress_rule_vip_inside;
 	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
-	/* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
-	struct counter egress_other;
-	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
+	struct egress_outcomes egress;
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter egress_mss_kept;
 	/* rule from-lb: decapsulated (ingress.rules.from-lb) */
@@ -66,19 +76,7 @@ struct counters {
 	struct counter refused_gue__gue_flags; /* gue: wrong gue flags: dropped */
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct counters);
-} counters SEC(".maps");
-
-static __always_inline struct counters *counters_of_this_cpu(void)
-{
-	__u32 only = 0;
-
-	return bpf_map_lookup_elem(&counters, &only);
-}
+#include "encap_counters_map.h"
 
 #define PACKET_NEEDS (0)
 #include "encap_packet.h"
@@ -87,6 +85,7 @@ static __always_inline struct counters *counters_of_this_cpu(void)
 
 #include "encap_arrivals.h"
 
+#include "encap_egress.h"
 #include "encap_decapsulate.h"
 
 /* The rules in the order written; the first that fits decides. */
@@ -94,15 +93,12 @@ static __always_inline int apply_rules(
 	struct __sk_buff *skb, struct packet *packet, struct counters *counters)
 {
 	/* egress.rules.vip-inside */
-	if (packet->is_ipv4 &&
-		(packet->daddr.word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x0a000000) &&
-		(packet->saddr.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) {
-		count(&counters->egress_rule_vip_inside, skb);
-		return TC_ACT_SHOT;
+	if (packet->is_ipv4 && in_ipv4(&packet->daddr, SET_MANAGEMENT) &&
+		in_ipv4(&packet->saddr, SET_VIPS)) {
+		return drop(skb, &counters->egress_rule_vip_inside);
 	}
 
-	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* egress.default */
+	return pass(skb, &counters->egress_default); /* egress.default */
 }
 
 SEC("tc")
@@ -110,40 +106,22 @@ int gue_dsr__egress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 	struct packet *packet = current_packet();
-	bool parsed;
+	int verdict;
 
 	if (!counters || !packet)
 		return TC_ACT_SHOT;
 	if (fit_arrivals(skb, host.mtu))
 		count(&counters->egress_mss_kept, skb);
-	/* The rules see IPv4 and IPv6; everything else passes. */
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_IP):
-		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_packet(skb, ETH_HLEN, true);
-		break;
-	case bpf_htons(ETH_P_IPV6):
-		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_packet(skb, ETH_HLEN, false);
-		break;
-	default:
-		count(&counters->egress_other, skb);
-		return TC_ACT_UNSPEC;
-	}
-	if (!parsed) {
-		count(&counters->egress_malformed, skb);
-		return TC_ACT_SHOT;
-	}
+	if (!parse_leaving(skb, true, true, counters, &verdict))
+		return verdict;
 	return apply_rules(skb, packet, counters);
 }
 
 /* ingress.rules.from-lb.from: who may send. */
 static __always_inline bool may_send_from_lb(const struct outer *outer)
 {
-	return outer->is_ipv4
-		? (outer->saddr.word[3] & bpf_htonl(0xfffffff0)) == bpf_htonl(0xc0000200)
-		: (outer->saddr.word[0] == bpf_htonl(0x20010db8) &&
-			  outer->saddr.word[1] == bpf_htonl(0x00010000));
+	return outer->is_ipv4 ? in_ipv4(&outer->saddr, SET_BALANCERS)
+			      : in_ipv6(&outer->saddr, SET_BALANCERS_2);
 }
 
 /* ipv4 or ipv6 / udp / gue: validate the headers from the outside in, then decapsulate. */
@@ -185,13 +163,8 @@ static __always_inline int decapsulate_gue(
 	/* ingress.rules.from-lb */
 	if (may_send_from_lb(outer)) {
 		listed = true;
-		if ((packet->is_ipv4 &&
-			    (packet->daddr.word[3] & bpf_htonl(0xffffff00)) ==
-				    bpf_htonl(0xcb007100)) ||
-			(!packet->is_ipv4 &&
-				(packet->daddr.word[0] == bpf_htonl(0x20010db8) &&
-					(packet->daddr.word[1] & bpf_htonl(0xffff0000)) ==
-						bpf_htonl(0x00ff0000)))) {
+		if ((packet->is_ipv4 && in_ipv4(&packet->daddr, SET_VIPS)) ||
+			(!packet->is_ipv4 && in_ipv6(&packet->daddr, SET_VIPS_2))) {
 			decapsulated = &counters->ingress_rule_from_lb;
 			goto accepted;
 		}

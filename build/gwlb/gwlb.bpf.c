@@ -11,10 +11,12 @@
 #include "encap_address.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
+#include "encap_match.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_flow.h"
 #include "encap_flow_key.h"
+#include "encap_own_addresses.h"
 #include "encap_syn.h"
 
 /* encapsulations.gwlb: ipv4 / udp / geneve, 68 bytes */
@@ -50,6 +52,15 @@
 #define FLOW_BUCKETS 125000 /* for 1000000 flows */
 #define LEARN_INSPECT 0x0c99a217 /* FNV-1a of the rule's name, ingress.rules.inspect.learn */
 #define IDLE_LEARN_INSPECT 350000000000ULL /* ns: 350 s, ingress.rules.inspect.learn */
+
+/* sets.gwlb */
+#define SET_GWLB IPV4(10, 0, 1, 0), 24
+
+/* egress.rules.back */
+#define EGRESS_RULE_BACK__MARK 0x6000, 0x60ff
+
+/* egress.rules.lost */
+#define EGRESS_RULE_LOST__MARK 0x6000, 0x60ff
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_GWLB_IPV4 0x73ccb735
@@ -104,30 +115,13 @@ struct {
 	__type(value, struct row_enis);
 } table_enis SEC(".maps");
 
-/* own_addresses: the outer sources of this host, on every device */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1024);
-	__type(key, struct ip_address);
-	__type(value, __u32);
-} own_addresses SEC(".maps");
-
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
 	/* rule back: encapsulated as it came in (egress.rules.back) */
 	struct counter egress_rule_back;
 	struct counter egress_rule_lost; /* rule lost: dropped (egress.rules.lost) */
 	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
-	/* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
-	struct counter egress_other;
-	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
-	struct counter egress_own_stack; /* already encapsulated by this host: passed */
-	/* link-local, link-scope multicast or neighbour discovery: passed */
-	struct counter egress_link_local;
-	/* encapsulated it would be longer than the device's MTU: dropped */
-	struct counter egress_too_big;
-	struct counter egress_no_room; /* the kernel could not make room for the headers: dropped */
+	struct egress_outcomes egress;
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter egress_mss_kept;
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
@@ -151,19 +145,7 @@ struct counters {
 	struct counter refused_gwlb__geneve_option_eni;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct counters);
-} counters SEC(".maps");
-
-static __always_inline struct counters *counters_of_this_cpu(void)
-{
-	__u32 only = 0;
-
-	return bpf_map_lookup_elem(&counters, &only);
-}
+#include "encap_counters_map.h"
 
 #define PACKET_NEEDS                                                                               \
 	(NEED_PROTOCOL | NEED_PORTS | NEED_DSCP | NEED_MARK | NEED_LENGTH | NEED_FRAGMENT |        \
@@ -171,17 +153,10 @@ static __always_inline struct counters *counters_of_this_cpu(void)
 #include "encap_packet.h"
 #include "encap_link_local.h"
 
-/* Whether an address is an outer source of this host, on whatever device. */
-static __always_inline bool is_own_address(struct ip_address address)
-{
-	return is_there(bpf_map_lookup_elem(&own_addresses, &address));
-}
-
 /* Whether a packet goes to an end of our tunnels. */
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
-	return packet->is_ipv4 &&
-		(packet->daddr.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0x0a000100);
+	return packet->is_ipv4 && in_ipv4(&packet->daddr, SET_GWLB);
 }
 
 /*
@@ -220,6 +195,7 @@ struct learned {
 	__u8 pad[2];
 };
 
+#include "encap_egress.h"
 #include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
 #include "encap_learned.h"
@@ -375,21 +351,19 @@ static __always_inline int apply_rules(
 		return TC_ACT_SHOT;
 
 	/* egress.rules.back */
-	if ((packet->mark >= 0x6000 && packet->mark <= 0x60ff)) {
+	if (in_range(packet->mark, EGRESS_RULE_BACK__MARK)) {
 		if (find_learned(skb, packet, LEARN_INSPECT, IDLE_LEARN_INSPECT, flow)) {
-			packet->chosen = offsetof(struct counters, egress_rule_back);
+			packet->chosen = COUNTER(egress_rule_back);
 			goto reflect_back;
 		}
 	}
 
 	/* egress.rules.lost */
-	if ((packet->mark >= 0x6000 && packet->mark <= 0x60ff)) {
-		count(&counters->egress_rule_lost, skb);
-		return TC_ACT_SHOT;
+	if (in_range(packet->mark, EGRESS_RULE_LOST__MARK)) {
+		return drop(skb, &counters->egress_rule_lost);
 	}
 
-	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* egress.default */
+	return pass(skb, &counters->egress_default); /* egress.default */
 
 reflect_back:
 	return reflect_back__gwlb(skb, packet, &flow->learned, counters);
@@ -407,43 +381,23 @@ int gwlb__egress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 	struct packet *packet = current_packet();
-	bool parsed;
+	int verdict;
 
 	if (!counters || !packet)
 		return TC_ACT_SHOT;
-	/* The rules see IPv4 and IPv6; everything else passes. */
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_IP):
-		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_packet(skb, ETH_HLEN, true);
-		break;
-	case bpf_htons(ETH_P_IPV6):
-		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_packet(skb, ETH_HLEN, false);
-		break;
-	default:
-		count(&counters->egress_other, skb);
-		return TC_ACT_UNSPEC;
-	}
-	if (!parsed) {
-		count(&counters->egress_malformed, skb);
-		return TC_ACT_SHOT;
-	}
-	if (carries_own_stack(packet)) {
-		count(&counters->egress_own_stack, skb);
-		return TC_ACT_UNSPEC;
-	}
-	if (stays_on_link(skb, packet)) {
-		count(&counters->egress_link_local, skb);
-		return TC_ACT_UNSPEC;
-	}
+	if (!parse_leaving(skb, true, true, counters, &verdict))
+		return verdict;
+	if (carries_own_stack(packet))
+		return pass(skb, &counters->egress.own_stack);
+	if (stays_on_link(skb, packet))
+		return pass(skb, &counters->egress.link_local);
 	return apply_rules(skb, packet, counters);
 }
 
 /* ingress.rules.inspect.from: who may send. */
 static __always_inline bool may_send_inspect(const struct outer *outer)
 {
-	return (outer->saddr.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0x0a000100);
+	return in_ipv4(&outer->saddr, SET_GWLB);
 }
 
 /* ipv4 / udp / geneve: validate the headers from the outside in, then decapsulate. */

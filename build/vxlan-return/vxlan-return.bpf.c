@@ -11,10 +11,12 @@
 #include "encap_address.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
+#include "encap_match.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_flow.h"
 #include "encap_flow_key.h"
+#include "encap_own_addresses.h"
 #include "encap_syn.h"
 
 /* encapsulations.vxlan: ipv4 or ipv6 / udp / vxlan / ethernet, 50 or 70 bytes */
@@ -36,6 +38,15 @@
 #define FLOW_BUCKETS 25000 /* for 200000 flows */
 #define LEARN_FROM_LB 0x7de58b8a /* FNV-1a of the rule's name, ingress.rules.from-lb.learn */
 #define IDLE_LEARN_FROM_LB 350000000000ULL /* ns: 350 s, ingress.rules.from-lb.learn */
+
+/* sets.balancers */
+#define SET_BALANCERS IPV4(192, 0, 2, 0), 26
+#define SET_BALANCERS_2 IPV6(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 64
+#define SET_BALANCERS_3 IPV6(0x2001, 0xdb8, 0x1, 0, 0, 0, 0, 0), 64
+
+/* sets.vips */
+#define SET_VIPS IPV4(203, 0, 113, 0), 24
+#define SET_VIPS_2 IPV6(0x2001, 0xdb8, 0xff, 0, 0, 0, 0, 0), 48
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_VXLAN_IPV4 0x147d9a00
@@ -67,15 +78,6 @@ struct host {
 
 const volatile struct host host SEC(".rodata.host") = {};
 
-/* own_addresses: the outer sources of this host, on every device */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1024);
-	__type(key, struct ip_address);
-	__type(value, __u32);
-} own_addresses SEC(".maps");
-
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
 	/* rule replies: encapsulated as it came in (egress.rules.replies) */
@@ -83,17 +85,7 @@ struct counters {
 	/* rule vip-unlearned: dropped (egress.rules.vip-unlearned) */
 	struct counter egress_rule_vip_unlearned;
 	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
-	/* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
-	struct counter egress_other;
-	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
-	struct counter egress_own_stack; /* already encapsulated by this host: passed */
-	/* link-local, link-scope multicast or neighbour discovery: passed */
-	struct counter egress_link_local;
-	/* encapsulated it would be longer than the device's MTU: dropped */
-	struct counter egress_too_big;
-	struct counter egress_no_room; /* the kernel could not make room for the headers: dropped */
-	/* a row of a kind that this program does not know: dropped */
-	struct counter egress_unknown_stack;
+	struct egress_outcomes egress;
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter egress_mss_kept;
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
@@ -107,41 +99,20 @@ struct counters {
 	struct counter refused_vxlan__ethernet_destination;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct counters);
-} counters SEC(".maps");
-
-static __always_inline struct counters *counters_of_this_cpu(void)
-{
-	__u32 only = 0;
-
-	return bpf_map_lookup_elem(&counters, &only);
-}
+#include "encap_counters_map.h"
 
 #define PACKET_NEEDS                                                                               \
 	(NEED_PROTOCOL | NEED_PORTS | NEED_DSCP | NEED_LENGTH | NEED_FRAGMENT | NEED_DISCOVERY)
 #include "encap_packet.h"
 #include "encap_link_local.h"
 
-/* Whether an address is an outer source of this host, on whatever device. */
-static __always_inline bool is_own_address(struct ip_address address)
-{
-	return is_there(bpf_map_lookup_elem(&own_addresses, &address));
-}
-
 /* Whether a packet goes to an end of our tunnels. */
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
-	return (packet->is_ipv4 &&
-		       (packet->daddr.word[3] & bpf_htonl(0xffffffc0)) == bpf_htonl(0xc0000200)) ||
+	return (packet->is_ipv4 && in_ipv4(&packet->daddr, SET_BALANCERS)) ||
 		(!packet->is_ipv4 &&
-			((packet->daddr.word[0] == bpf_htonl(0x20010db8) &&
-				 packet->daddr.word[1] == bpf_htonl(0x00000000)) ||
-				(packet->daddr.word[0] == bpf_htonl(0x20010db8) &&
-					packet->daddr.word[1] == bpf_htonl(0x00010000))));
+			(in_ipv6(&packet->daddr, SET_BALANCERS_2) ||
+				in_ipv6(&packet->daddr, SET_BALANCERS_3)));
 }
 
 /*
@@ -169,6 +140,7 @@ struct learned {
 	__u8 pad[2];
 };
 
+#include "encap_egress.h"
 #include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
 #include "encap_vlan.h"
@@ -237,8 +209,7 @@ static __always_inline int reflect_replies(struct __sk_buff *skb, const struct p
 	case STACK_VXLAN_IPV6:
 		return reflect_replies__vxlan(skb, packet, row, false, counters);
 	}
-	count(&counters->egress_unknown_stack, skb);
-	return TC_ACT_SHOT;
+	return drop(skb, &counters->egress.unknown_stack);
 }
 
 /* The rules in the order written; the first that fits decides. */
@@ -251,31 +222,21 @@ static __always_inline int apply_rules(
 		return TC_ACT_SHOT;
 
 	/* egress.rules.replies */
-	if ((packet->is_ipv4 &&
-		    (packet->saddr.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) ||
-		(!packet->is_ipv4 &&
-			(packet->saddr.word[0] == bpf_htonl(0x20010db8) &&
-				(packet->saddr.word[1] & bpf_htonl(0xffff0000)) ==
-					bpf_htonl(0x00ff0000)))) {
+	if ((packet->is_ipv4 && in_ipv4(&packet->saddr, SET_VIPS)) ||
+		(!packet->is_ipv4 && in_ipv6(&packet->saddr, SET_VIPS_2))) {
 		if (find_learned(skb, packet, LEARN_FROM_LB, IDLE_LEARN_FROM_LB, flow)) {
-			packet->chosen = offsetof(struct counters, egress_rule_replies);
+			packet->chosen = COUNTER(egress_rule_replies);
 			goto reflect_replies;
 		}
 	}
 
 	/* egress.rules.vip-unlearned */
-	if ((packet->is_ipv4 &&
-		    (packet->saddr.word[3] & bpf_htonl(0xffffff00)) == bpf_htonl(0xcb007100)) ||
-		(!packet->is_ipv4 &&
-			(packet->saddr.word[0] == bpf_htonl(0x20010db8) &&
-				(packet->saddr.word[1] & bpf_htonl(0xffff0000)) ==
-					bpf_htonl(0x00ff0000)))) {
-		count(&counters->egress_rule_vip_unlearned, skb);
-		return TC_ACT_SHOT;
+	if ((packet->is_ipv4 && in_ipv4(&packet->saddr, SET_VIPS)) ||
+		(!packet->is_ipv4 && in_ipv6(&packet->saddr, SET_VIPS_2))) {
+		return drop(skb, &counters->egress_rule_vip_unlearned);
 	}
 
-	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* egress.default */
+	return pass(skb, &counters->egress_default); /* egress.default */
 
 reflect_replies:
 	return reflect_replies(skb, packet, &flow->learned, counters);
@@ -293,48 +254,25 @@ int vxlan_return__egress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 	struct packet *packet = current_packet();
-	bool parsed;
+	int verdict;
 
 	if (!counters || !packet)
 		return TC_ACT_SHOT;
-	/* The rules see IPv4 and IPv6; everything else passes. */
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_IP):
-		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_packet(skb, ETH_HLEN, true);
-		break;
-	case bpf_htons(ETH_P_IPV6):
-		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_packet(skb, ETH_HLEN, false);
-		break;
-	default:
-		count(&counters->egress_other, skb);
-		return TC_ACT_UNSPEC;
-	}
-	if (!parsed) {
-		count(&counters->egress_malformed, skb);
-		return TC_ACT_SHOT;
-	}
-	if (carries_own_stack(packet)) {
-		count(&counters->egress_own_stack, skb);
-		return TC_ACT_UNSPEC;
-	}
-	if (stays_on_link(skb, packet)) {
-		count(&counters->egress_link_local, skb);
-		return TC_ACT_UNSPEC;
-	}
+	if (!parse_leaving(skb, true, true, counters, &verdict))
+		return verdict;
+	if (carries_own_stack(packet))
+		return pass(skb, &counters->egress.own_stack);
+	if (stays_on_link(skb, packet))
+		return pass(skb, &counters->egress.link_local);
 	return apply_rules(skb, packet, counters);
 }
 
 /* ingress.rules.from-lb.from: who may send. */
 static __always_inline bool may_send_from_lb(const struct outer *outer)
 {
-	return outer->is_ipv4
-		? (outer->saddr.word[3] & bpf_htonl(0xffffffc0)) == bpf_htonl(0xc0000200)
-		: ((outer->saddr.word[0] == bpf_htonl(0x20010db8) &&
-			   outer->saddr.word[1] == bpf_htonl(0x00000000)) ||
-			  (outer->saddr.word[0] == bpf_htonl(0x20010db8) &&
-				  outer->saddr.word[1] == bpf_htonl(0x00010000)));
+	return outer->is_ipv4 ? in_ipv4(&outer->saddr, SET_BALANCERS)
+			      : (in_ipv6(&outer->saddr, SET_BALANCERS_2) ||
+					in_ipv6(&outer->saddr, SET_BALANCERS_3));
 }
 
 /*
@@ -386,13 +324,8 @@ static __always_inline int decapsulate_vxlan(
 	/* ingress.rules.from-lb */
 	if (may_send_from_lb(outer)) {
 		listed = true;
-		if ((packet->is_ipv4 &&
-			    (packet->daddr.word[3] & bpf_htonl(0xffffff00)) ==
-				    bpf_htonl(0xcb007100)) ||
-			(!packet->is_ipv4 &&
-				(packet->daddr.word[0] == bpf_htonl(0x20010db8) &&
-					(packet->daddr.word[1] & bpf_htonl(0xffff0000)) ==
-						bpf_htonl(0x00ff0000)))) {
+		if ((packet->is_ipv4 && in_ipv4(&packet->daddr, SET_VIPS)) ||
+			(!packet->is_ipv4 && in_ipv6(&packet->daddr, SET_VIPS_2))) {
 			decapsulated = &counters->ingress_rule_from_lb;
 			flow->learned = (struct learned){
 				.rule = LEARN_FROM_LB,

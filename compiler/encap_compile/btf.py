@@ -41,7 +41,7 @@ def map_definitions(data: bytes) -> dict[str, dict[str, int]]:
     """
     try:
         return _Types(data).maps()
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
+    except (struct.error, IndexError, OverflowError, UnicodeDecodeError) as error:
         raise MalformedObjectError(f"type information that cannot be read: {error}") from None
 
 

@@ -70,7 +70,7 @@ def read_elf(data: bytes) -> ElfObject:
     """Raises MalformedObjectError."""
     try:
         return _read(data)
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
+    except (struct.error, IndexError, OverflowError, UnicodeDecodeError) as error:
         raise MalformedObjectError(f"not an object of eBPF: {error}") from None
 
 

@@ -245,9 +245,18 @@ class Stack(NamedTuple):
 
 
 class InPrefixes(NamedTuple):
-    """The packet's address is in one of the prefixes. Both families may occur."""
+    """The packet's address is in one of the prefixes. Both families may occur. `sets` are where some came from."""
 
     member: str  # source, destination
+    prefixes: tuple[IPv4Network | IPv6Network, ...]
+    sets: tuple[str, ...] = ()
+
+
+class PrefixSet(NamedTuple):
+    """A list of prefixes that rules name."""
+
+    name: str
+    c_name: str
     prefixes: tuple[IPv4Network | IPv6Network, ...]
 
 
@@ -690,6 +699,7 @@ class IngressRule(NamedTuple):
     mark: str
     mark_place: str
     learn: Learn | None = None
+    source_sets: tuple[str, ...] = ()
 
 
 class FlowTable(NamedTuple):
@@ -793,6 +803,7 @@ class Program(NamedTuple):
     includes: tuple[str, ...]
     rooms: tuple[str, ...]  # headers of the library that read what the spec defines before them
     constants: tuple[ConstantGroup, ...]
+    sets: tuple[PrefixSet, ...]
     stacks: tuple[Stack, ...]
     host: tuple[HostMember, ...]
     tables: tuple[TableMap, ...]

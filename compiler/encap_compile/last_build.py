@@ -37,7 +37,8 @@ def load(directory: Path) -> LastBuild | None:
     with suppress(OSError, ValueError, TypeError):
         spec, *named = json.loads(read_regular(_file(directory), MOST_BYTES))
         inputs, files, lines = named
-        if all(isinstance(text, str) for text in (spec, *(part for each in named for part in each.items()))):
+        texts = (text for each in named for pair in each.items() for text in pair)
+        if isinstance(spec, str) and all(isinstance(text, str) for text in texts):
             return LastBuild(spec, inputs, files, lines)
     return None
 

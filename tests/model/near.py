@@ -51,6 +51,8 @@ class Near:
             pool = LINK_LOCAL[family]
         elif draw < 0.12:
             pool = self.prefixes[family]
+        if draw < 0.01 and family == "ipv6" and self.prefixes["ipv4"]:  # which no IPv6 host should send
+            return bytes(10) + b"\xff\xff" + self.within(self.random.choice(self.prefixes["ipv4"]))
         if draw > 0.95 or not pool:
             return self.random.randbytes(SIZES[family])
         return self.within(self.random.choice(pool))

@@ -136,7 +136,7 @@ def inline_tables() -> Iterator[tuple[str, str]]:
                 yield name, table
 
 
-@pytest.mark.parametrize(("name", "table"), inline_tables())
+@pytest.mark.parametrize(("name", "table"), tuple(inline_tables()))
 def test_an_inserted_row_changes_no_c(tmp_path: Path, name: str, table: str) -> None:
     """Nor the manifest: rows are data."""
     beside_examples(tmp_path)

@@ -28,6 +28,7 @@ CONNECTIONS = {**OF_SOCKETS, **FLOWS, "SOCKETS_IDLE": "1000ULL", "CGROUP_NAMES":
 ATTRIBUTION = {**CONNECTIONS, **CGROUPS, **KERNEL, "CHOOSING_CGROUPS": "(1ULL << 1)"}
 MARKS = {"MARKS_SOCKETS": "1"}
 CONTRACTS: dict[str, dict[str, str]] = {
+    "encap_egress.h": PACKET,
     "encap_encapsulate.h": {**PACKET, "NEXT_HOP_ROUTE": "0"},
     "encap_fit.h": {**PACKET, "FIT_ARRIVALS": "1", "FIT_MATCHES": "1"},
     "encap_decapsulate.h": {**KERNEL, "REFUSED": "TC_ACT_SHOT"},
@@ -62,10 +63,13 @@ const volatile struct host host SEC(".rodata.host") = {};
     "struct learned": "struct learned {\n\t__u32 rule;\n\t__u32 stack;\n};\n",
     "struct counters": """
 struct counters {
-	struct counter egress_unattached, egress_too_big, egress_no_room, ingress_mss_kept;
+	struct counter egress_default, egress_unattached, ingress_mss_kept;
+	struct egress_outcomes egress;
 	struct flow_outcomes flows;
 };
-static __always_inline __attribute__((unused)) struct counters *counters_of_this_cpu(void)
+""",
+    "counters_of_this_cpu()": """
+static __always_inline struct counters *counters_of_this_cpu(void)
 {
 	return NULL;
 }
@@ -144,18 +148,18 @@ def test_a_bundle_has_the_headers_that_its_c_includes() -> None:
 
 # Lines of the C of each example: no more than these. They fall with everything that the library takes over.
 MOST_LINES = {
-    "gre-tenants": 627,
-    "gue-dsr": 227,
-    "gue-edge": 1160,
-    "gwlb": 922,
-    "ipip-sites": 516,
-    "teams": 1645,
-    "tenants-by-cgroup": 1107,
-    "two-by-row": 837,
-    "vxlan-overlay": 723,
-    "vxlan-return": 984,
+    "gre-tenants": 463,
+    "gue-dsr": 231,
+    "gue-edge": 485,
+    "gwlb": 557,
+    "ipip-sites": 380,
+    "teams": 821,
+    "tenants-by-cgroup": 423,
+    "two-by-row": 610,
+    "vxlan-overlay": 540,
+    "vxlan-return": 429,
 }
-MOST_LINES_TOGETHER = 8748
+MOST_LINES_TOGETHER = 4939
 
 
 def lines_of(name: str) -> list[str]:

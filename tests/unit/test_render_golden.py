@@ -56,13 +56,13 @@ CHANGES = [
     ("vxlan-overlay", "destination_port: 4789", "destination_port: 8472", 1, "UDP_DESTINATION_PORT 8472"),
     ("vxlan-overlay", "capacity: 4096", "capacity: 8192", 1, "CAPACITY_VNIS 8192"),
     ("vxlan-overlay", "443, 8000-8999", "444, 8000-8999", 1, "444"),
-    ("vxlan-overlay", "destination: 10.99.0.0/16", "destination: 10.98.0.0/16", 1, "0x0a620000"),
+    ("vxlan-overlay", "destination: 10.99.0.0/16", "destination: 10.98.0.0/16", 1, "IPV4(10, 98, 0, 0), 16"),
     ("gre-tenants", "0x1000-0x1fff", "0x1000-0x2fff", 1, "0x2fff"),
     ("ipip-sites", "ttl: 64", "ttl: 63", 1, "ENCAP_IPIP__IP_TTL 63"),
     ("two-by-row", "dscp: ef", "dscp: af41", 1, "34"),
-    ("two-by-row", "10.9.0.0/16", "10.8.0.0/16", 1, "0x0a080000"),
+    ("two-by-row", "10.9.0.0/16", "10.8.0.0/16", 1, "IPV4(10, 8, 0, 0), 16"),
     # Asked by egress and by the hook for what leaves by other devices.
-    ("teams", "10.255.0.0/16", "10.254.0.0/16", 1, "0x0afe0000"),
+    ("teams", "10.255.0.0/16", "10.254.0.0/16", 1, "SET_MANAGEMENT IPV4(10, 254, 0, 0), 16"),
 ]
 
 

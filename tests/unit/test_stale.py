@@ -93,7 +93,9 @@ def test_hashes_that_were_edited_too(compiled: Path) -> None:
     import hashlib
 
     path = bundle(compiled, C)
-    path.write_text(path.read_text().replace("STACK_VXLAN_IPV4__IPV4_TTL 64", "STACK_VXLAN_IPV4__IPV4_TTL 65"))
+    before = path.read_text()
+    path.write_text(before.replace("ENCAP_VXLAN__IP_TTL 64", "ENCAP_VXLAN__IP_TTL 65"))
+    assert path.read_text() != before
     manifest = bundle(compiled, "manifest.json")
     document = json.loads(manifest.read_text())
     document["files"][C] = hashlib.sha256(path.read_bytes()).hexdigest()

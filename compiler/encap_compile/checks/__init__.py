@@ -15,6 +15,7 @@ from ..spec import Spec
 from . import (
     boot,
     contract,
+    covering,
     directions,
     ends,
     families,
@@ -60,6 +61,7 @@ CHECKS = (
     ports.check,
     families.check,
     outer_fields.check,
+    covering.check,
     rule_count.check,
     boot.check,
     shadowed.check,

@@ -13,6 +13,8 @@ IP_HEADERS = ("ip", *FAMILIES)
 KEY_TYPES = {4: "u32", 8: "u64"}  # of options that a table may be keyed by
 ADDRESS_WORDS = ("destination", "source")
 
+INLINE_PREFIXES = 8  # more than these are looked up in a trie instead of compared one by one
+
 
 def uses(encapsulation: Encapsulation) -> Iterator[tuple[HeaderUse, str, Field, str, Value]]:
     """(header, word, field, value type, value) of every value that the spec gives."""

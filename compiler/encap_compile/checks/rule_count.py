@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ..diagnostics import Findings, Place
 from ..spec import Addresses, EgressRule, IngressRule, Match, Spec
+from .common import INLINE_PREFIXES
 
 # A program's jumps reach 32767 instructions, in the object and after the verifier has rewritten it. Measured on 6.18:
 # a rule takes 14 instructions to drop and 30 to 50 to encapsulate, a prefix up to 9, a port 3; with two outer families
@@ -13,7 +14,6 @@ from ..spec import Addresses, EgressRule, IngressRule, Match, Spec
 MOST_RULES = 500
 MOST_COMPARISONS = 4000
 MANY_RULES = MOST_RULES // 2
-INLINE_PREFIXES = 8  # as in lower.conditions: a longer list is one lookup
 Rules = Sequence[EgressRule] | Sequence[IngressRule]
 
 

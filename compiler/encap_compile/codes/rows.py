@@ -128,6 +128,14 @@ need not be there yet.
     team-a.slice,192.0.2.1
     system.slice/nginx.service,192.0.2.2""",
     ),
+    "E631": Explained(
+        "an IPv6 prefix that would take IPv4 packets",
+        """Where one table or one long list of prefixes holds both families, an IPv4 address is kept as
+::ffff:a.b.c.d, and a prefix such as ::/0 covers it. A prefix for all of IPv4 takes precedence, being longer.
+
+    - {destination: "::/0", address: "2001:db8::1"}
+    - {destination: 0.0.0.0/0, address: 192.0.2.1}""",
+    ),
     "E650": Explained(
         "more errors",
         """The file has more errors than are worth showing at once. Mend the first ones: they are often the

@@ -7,13 +7,13 @@ from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 
 from .. import ir
+from ..checks.common import INLINE_PREFIXES
 from ..spec import Addresses, Match, Prefix, Range
 from .names import c_name
 
 FAMILIES = ("ipv4", "ipv6")
 NO_CGROUPS: Mapping[str, str] = MappingProxyType({})
 PORT_WORDS = ("source_port", "destination_port")
-INLINE_PREFIXES = 8  # more than these are looked up in a trie instead of compared one by one
 LINK_LOCAL: dict[str, tuple[Prefix, ...]] = {
     # RFC 3927; link-scope multicast (RFC 5771, section 4); limited broadcast (RFC 919)
     "ipv4": (IPv4Network("169.254.0.0/16"), IPv4Network("224.0.0.0/24"), IPv4Network("255.255.255.255/32")),
@@ -91,7 +91,7 @@ class Conditions:
     def _addresses(self, member: str, addresses: Addresses, families: tuple[str, ...]) -> ir.Condition:
         prefixes = tuple(p for p in addresses.prefixes if f"ipv{p.version}" in families)
         if len(prefixes) <= INLINE_PREFIXES:
-            return ir.InPrefixes(member, prefixes)
+            return ir.InPrefixes(member, prefixes, addresses.sets)
         return ir.InPrefixMap(member, self.long_list(addresses, f"{member}_{len(self.prefix_maps) + 1}"))
 
     def long_list(self, addresses: Addresses, otherwise: str) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .. import ir
+from ..checks.common import INLINE_PREFIXES
 from ..checks.known_bits import Known, difference, known_bits, unit
 from ..headers import catalogue
 from ..headers.model import Field, Header, NextProtocol, Space
 from ..spec import Addresses, AnySource, IngressRule, Prefix, Reference, Scalar, Spec, TableField
-from .conditions import INLINE_PREFIXES, Conditions, hidden_by_fragments
+from .conditions import Conditions, hidden_by_fragments
 from .names import c_name
 from .reflection import learn
 from .stacks import host_value
@@ -243,6 +244,7 @@ def _rule(
         mark=mark,
         mark_place=f"{rule.path}.set_mark" if rule.set_mark is not None else "",
         learn=learn(rule, stack, replies) if rule.learn else None,
+        source_sets=rule.source.sets if isinstance(rule.source, Addresses) else (),
     )
 
 

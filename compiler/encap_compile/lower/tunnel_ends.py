@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from .. import ir
+from ..checks.common import INLINE_PREFIXES
 from ..spec import Addresses, IngressRule, Reference, Spec, TableField
-from .conditions import INLINE_PREFIXES, Conditions
+from .conditions import Conditions
 from .names import c_name
 
 ADDRESS_TYPES = {"ip": "struct ip_address", "ipv4": "__be32", "ipv6": "struct ipv6_address"}

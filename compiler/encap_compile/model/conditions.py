@@ -27,7 +27,7 @@ def _holds(
     if isinstance(condition, ir.InPrefixes):
         return in_prefixes(getattr(packet, condition.member), packet.family, condition.prefixes)
     if isinstance(condition, ir.InPrefixMap):
-        return in_prefixes(getattr(packet, condition.member), packet.family, tuple(facts.prefixes[condition.map]))
+        return contains(getattr(packet, condition.member), facts.prefixes[condition.map])
     if isinstance(condition, ir.InCgroups):
         return any(cgroups[name] in packet.owner.cgroups for name in condition.names)
     return _in_ranges(condition, packet, needs)

@@ -177,8 +177,9 @@ class _Rules:
             return rows.by_name.get(rule.row_name)
         packet = self.packet
         values: dict[str, Value | None] = {
-            "destination": plain(packet.destination) if packet.family == "ipv4" else packet.destination,
-            "source": plain(packet.source) if packet.family == "ipv4" else packet.source,
+            # An IPv6 packet to a mapped address (RFC 4291, section 2.5.5.2) counts as one to what it is mapped from.
+            "destination": plain(packet.destination),
+            "source": plain(packet.source),
             "protocol": packet.protocol,
             "destination_port": packet.destination_port,
             "source_port": packet.source_port,

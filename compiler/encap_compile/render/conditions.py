@@ -16,19 +16,20 @@ WIDTH = {"protocol": 255, "dscp": 63, "source_port": 65535, "destination_port": 
 def all_of(
     conditions: Sequence[ir.Condition],
     program: ir.Program,
-    packet: str = "packet->",
+    base: str = "",
     cgroups: str = "",
     called: str = "",
 ) -> str:
     """All conditions, joined.
 
-    `packet` is how the packet's members are reached, `cgroups` the set to look in, `called` a call that is asked first.
+    `base` begins the names of their values; without, the values stand there themselves. `cgroups` is the set to look
+    in, `called` a call that is asked first.
     """
     found = [called] if called else []
     nested = len(conditions) + len(found) > 1
     for condition in conditions:
-        text = _one(condition, program.packet, packet, nested, cgroups)
-        for family in (f"{packet}is_ipv4 && ", f"!{packet}is_ipv4 && "):
+        text = _one(condition, program, base, nested, cgroups)
+        for family in ("packet->is_ipv4 && ", "!packet->is_ipv4 && "):
             # Said once is enough, if it was said of the whole.
             if text.startswith(family) and any(f.startswith(family) for f in found):
                 text = text.removeprefix(family)
@@ -36,35 +37,60 @@ def all_of(
     return " && ".join(found) or "true"
 
 
-def _one(condition: ir.Condition, needs: ir.PacketNeeds, packet: str, nested: bool, cgroups: str) -> str:
+def _one(condition: ir.Condition, program: ir.Program, base: str, nested: bool, cgroups: str) -> str:
     if isinstance(condition, ir.IsFamily):
-        return f"{'' if condition.family == 'ipv4' else '!'}{packet}is_ipv4"
+        return f"{'' if condition.family == 'ipv4' else '!'}packet->is_ipv4"
     if isinstance(condition, ir.InPrefixes):
-        return in_prefixes(f"{packet}{MEMBERS[condition.member]}", condition.prefixes, needs, packet, nested)
+        name = constant_name(base, condition.member)
+        names = prefix_names(condition.prefixes, condition.sets, name, program) if base else []
+        return in_prefixes(f"packet->{MEMBERS[condition.member]}", condition.prefixes, program.packet, names, nested)
     if isinstance(condition, ir.InCgroups):
-        bits = any_bit(cgroups or f"{packet}socket.cgroups", condition.names)
+        bits = any_bit(cgroups or "packet->socket.cgroups", condition.names)
         return f"({bits})" if nested else bits
     if isinstance(condition, ir.InPrefixMap):
-        return f"in_{condition.map}({packet}{MEMBERS[condition.member]})"
-    return _ranges(condition, needs, packet, nested)
+        return f"in_{condition.map}(packet->{MEMBERS[condition.member]})"
+    return _ranges(condition, program.packet, constant_name(base, condition.member) if base else "", nested)
+
+
+def constant_name(base: str, word: str) -> str:
+    """How the constants of a rule's word begin; `base` is the rule's."""
+    return f"{base}__{word}".upper()
+
+
+def numbered(name: str, index: int) -> str:
+    """The constant of one of several values."""
+    return f"{name}_{index + 1}" if index else name
+
+
+def prefix_names(prefixes: Sequence[Prefix], sets: Sequence[str], name: str, program: ir.Program) -> list[str]:
+    """The constants of prefixes: those of a set's are the set's, others begin with `name`."""
+    found = []
+    own = 0
+    for prefix in prefixes:
+        named = next((s for s in program.sets if s.name in sets and prefix in s.prefixes), None)
+        if named is not None:
+            found.append(numbered(f"SET_{named.c_name}".upper(), named.prefixes.index(prefix)))
+        else:
+            found.append(numbered(name, own))
+            own += 1
+    return found
 
 
 def in_prefixes(
-    address: str, prefixes: Sequence[Prefix], needs: ir.PacketNeeds, packet: str = "packet->", nested: bool = True
+    address: str, prefixes: Sequence[Prefix], needs: ir.PacketNeeds, names: Sequence[str], nested: bool
 ) -> str:
-    """The address is in one of the prefixes, of whichever family."""
+    """The address is in one of the prefixes, of whichever family. `names` are their constants, or there are none."""
     terms = []
     for version in (4, 6):
-        own = [p for p in prefixes if p.version == version]
+        own = [(i, p) for i, p in enumerate(prefixes) if p.version == version]
         if not own or f"ipv{version}" not in needs.families:
             continue
-        family = f"{'' if version == 4 else '!'}{packet}is_ipv4 && " if needs.both else ""
-        alternatives = [_prefix(address, p, mapped=True) for p in own]
-        if any(a == "" for a in alternatives):
+        family = f"{'' if version == 4 else '!'}packet->is_ipv4 && " if needs.both else ""
+        if any(p.prefixlen == 0 for _, p in own):
             terms.append(family.removesuffix(" && ") or "true")
             continue
-        joined = " || ".join(alternatives)
-        if len(alternatives) > 1 and (family or nested):
+        joined = " || ".join(in_prefix(address, p, names[i] if names else "") for i, p in own)
+        if len(own) > 1 and (family or nested):
             joined = f"({joined})"
         terms.append(f"{family}{joined}")
     if not terms:
@@ -75,55 +101,53 @@ def in_prefixes(
     return terms[0]
 
 
-def _prefix(address: str, prefix: Prefix, mapped: bool) -> str:
-    """One prefix; empty if every address of the family is in it."""
-    if prefix.prefixlen == 0:
-        return ""
+def in_prefix(address: str, prefix: Prefix, name: str = "") -> str:
+    """The address, a `struct ip_address`, is in a prefix, whose constant is `name`."""
+    return f"in_ipv{prefix.version}(&{address}, {name or prefix_arguments(prefix)})"
+
+
+def prefix_arguments(prefix: Prefix) -> str:
+    """A prefix as the library's functions take it."""
+    packed = prefix.network_address.packed
     if prefix.version == 4:
-        word = f"{address}.word[3]" if mapped else address
-        return masked(word, int(prefix.network_address), int(prefix.netmask))
-    network, mask = prefix.network_address.packed, prefix.netmask.packed
-    terms = []
-    for i in range(4):
-        word_mask = int.from_bytes(mask[4 * i : 4 * i + 4], "big")
-        if word_mask:
-            terms.append(masked(f"{address}.word[{i}]", int.from_bytes(network[4 * i : 4 * i + 4], "big"), word_mask))
-    return " && ".join(terms) if len(terms) == 1 else f"({' && '.join(terms)})"
+        return f"IPV4({', '.join(map(str, packed))}), {prefix.prefixlen}"
+    groups = (int.from_bytes(packed[i : i + 2], "big") for i in range(0, 16, 2))
+    return f"IPV6({', '.join(f'{g:#x}' if g else '0' for g in groups)}), {prefix.prefixlen}"
 
 
-def masked(word: str, value: int, mask: int) -> str:
-    if mask == 0xFFFFFFFF:
-        return f"{word} == bpf_htonl({value:#010x})"
-    return f"({word} & bpf_htonl({mask:#010x})) == bpf_htonl({value:#010x})"
-
-
-def _ranges(condition: ir.InRanges, needs: ir.PacketNeeds, packet: str, nested: bool) -> str:
-    member = f"{packet}{condition.member}"
+def _ranges(condition: ir.InRanges, needs: ir.PacketNeeds, name: str, nested: bool) -> str:
+    member = f"packet->{condition.member}"
     port = condition.member.endswith("_port")
     terms = []
     if condition.unseen:
         if port:
-            terms.append(f"{packet}ports_unseen")
+            terms.append("packet->ports_unseen")
         elif "ipv6" in needs.families:
-            terms.append(f"{packet}protocol == PROTOCOL_UNSEEN")
-    for first, last in condition.ranges:
-        if first == last:
-            terms.append(f"{member} == {f'bpf_htons({first})' if port else _number(condition.member, first)}")
-            continue
-        value = f"bpf_ntohs({member})" if port else member
-        bounds = []
-        if first > 0:
-            bounds.append(f"{value} >= {_number(condition.member, first)}")
-        if last < WIDTH[condition.member]:
-            bounds.append(f"{value} <= {_number(condition.member, last)}")
-        if not bounds:
+            terms.append("packet->protocol == PROTOCOL_UNSEEN")
+    for i, (first, last) in enumerate(condition.ranges):
+        if is_whole(condition.member, first, last):
             return "true"
-        terms.append(" && ".join(bounds) if len(bounds) == 1 else f"({' && '.join(bounds)})")
+        value = numbered(name, i) if name else range_arguments(condition.member, first, last)
+        if first == last:
+            terms.append(f"{member} == {f'bpf_htons({value})' if port else value}")
+        else:
+            terms.append(f"in_range({f'bpf_ntohs({member})' if port else member}, {value})")
     text = " || ".join(terms)
     if port and not condition.unseen:
         # A packet that hides its ports is not taken to have these.
-        return f"!{packet}ports_unseen && {f'({text})' if len(terms) > 1 else text}"
+        return f"!packet->ports_unseen && {f'({text})' if len(terms) > 1 else text}"
     return f"({text})" if nested and len(terms) > 1 else text
+
+
+def is_whole(member: str, first: int, last: int) -> bool:
+    """Whether every number of the member is in the range."""
+    return first == 0 and last == WIDTH[member]
+
+
+def range_arguments(member: str, first: int, last: int) -> str:
+    """A number, or a range as the library's function takes it."""
+    numbers = (first,) if first == last else (first, last)
+    return ", ".join(_number(member, n) for n in numbers)
 
 
 PROTOCOLS = {

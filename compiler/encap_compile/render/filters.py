@@ -13,6 +13,7 @@ from . import conditions
 from .encapsulate import ENCAPSULATE_FILTERS
 from .owners import OWNER_FILTERS
 from .receive import RECEIVE_FILTERS
+from .rule_values import connect_base, egress_base, ingress_base, rule_values
 from .shared_matches import rule_condition, shared_matches
 from .tails import TAIL_FILTERS
 from .tunnel_ends import compares_ipv6, set_key, tells_tunnel_ends, tunnel_end_condition, tunnel_end_sets
@@ -279,13 +280,18 @@ def on_link(egress: ir.EgressProgram) -> list[str]:
     return ["is_discovery(skb, packet)", *calls] if egress.discovery else calls
 
 
-def condition(found: Sequence[ir.Condition], program: ir.Program, packet: str = "packet->") -> str:
-    return conditions.all_of(found, program, packet)
+def condition(found: Sequence[ir.Condition], program: ir.Program) -> str:
+    """The conditions of a row that is compiled in, whose values stand where they are compared."""
+    return conditions.all_of(found, program)
 
 
-def connect_condition(found: Sequence[ir.Condition], program: ir.Program) -> str:
+def inner_condition(rule: ir.IngressRule, program: ir.Program) -> str:
+    return conditions.all_of(rule.match, program, ingress_base(rule))
+
+
+def connect_condition(rule: ir.ConnectRule, program: ir.Program) -> str:
     """The same for a socket that connects: its cgroups are those that the program is attached in."""
-    return conditions.all_of(found, program, cgroups="host.cgroups")
+    return conditions.all_of(rule.conditions, program, connect_base(rule), cgroups="host.cgroups")
 
 
 def directions(names: Sequence[str]) -> str:
@@ -315,7 +321,8 @@ def asks_packet(fit: ir.Fit, program: ir.Program) -> bool:
 def answer_condition(answer: ir.Answer, program: ir.Program) -> str:
     """What an answer must meet for a rule."""
     shared = shared_matches(program).get(answer.name)
-    return shared.call if shared else conditions.all_of(answer.conditions, program)
+    rule = next(r for r in program.egress.rules if r.name == answer.name)
+    return shared.call if shared else conditions.all_of(answer.conditions, program, egress_base(rule))
 
 
 def ends_open(fit: ir.Fit) -> bool:
@@ -375,5 +382,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "has_addresses": has_addresses,
     "on_link": on_link,
     "condition": condition,
+    "inner_condition": inner_condition,
+    "rule_values": rule_values,
     "connect_condition": connect_condition,
 }

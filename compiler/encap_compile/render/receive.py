@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from .. import ir
 from ..lower.counters import refusal_member, refusals_member
 from .assignments import next_name
-from .conditions import PROTOCOLS, _prefix
+from .conditions import PROTOCOLS, in_prefix
+from .rule_values import sender_constants, set_mark_constant
 
 
 class Body(NamedTuple):
@@ -403,19 +404,23 @@ def mark_value(rule: ir.IngressRule) -> str:
         return f"row_{rule.lookup}->{rule.mark.removeprefix('row.')}"
     if rule.mark.startswith("host."):
         return rule.mark
-    return f"{int(rule.mark, 0):#x}; /* {rule.mark_place} */" if rule.mark_place else rule.mark
+    return set_mark_constant(rule)
 
 
-def source_condition(rule: ir.IngressRule, body: Body) -> str:
+def source_condition(rule: ir.IngressRule, body: Body, program: ir.Program) -> str:
     """Whether the outer source is one that the rule lists. A map is asked with `saddr`, a copy of it."""
     found = []
+    names = sender_constants(rule, program)
     for d in body.decapsulators:
         own = next(r for r in d.rules if r.name == rule.name)
         if own.source_kind != "prefixes":
             found.append(f"is_there(bpf_map_lookup_elem(&{own.source_map}, &key))")
             continue
-        terms = [_prefix("outer->saddr", p, mapped=True) for p in own.source_prefixes]
-        found.append("true" if "" in terms else " || ".join(terms) or "false")
+        if any(p.prefixlen == 0 for p in own.source_prefixes):
+            found.append("true")
+            continue
+        terms = [in_prefix("outer->saddr", p, names[p]) for p in own.source_prefixes]
+        found.append(" || ".join(terms) or "false")
     return by_family(body, found)
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from .. import ir
 from . import conditions
+from .rule_values import egress_base
 
 
 class SharedMatch(NamedTuple):
@@ -28,7 +29,7 @@ def shared_matches(program: ir.Program) -> dict[str, SharedMatch]:
     found = {}
     for rule in program.egress.rules:
         asked = shown.get(rule.name) or (rule.conditions if guard else ())
-        text = conditions.all_of(asked, program)
+        text = conditions.all_of(asked, program, egress_base(rule))
         if "packet->" in text:  # else it asks nothing
             found[rule.name] = SharedMatch(f"matches_{rule.c_name}", asked, text)
     return found
@@ -38,6 +39,6 @@ def rule_condition(rule: ir.EgressRule, program: ir.Program, shared: Mapping[str
     """What a packet must meet for a rule."""
     found = shared.get(rule.name)
     if found is None:
-        return conditions.all_of(rule.conditions, program)
+        return conditions.all_of(rule.conditions, program, egress_base(rule))
     rest = [c for c in rule.conditions if c not in found.conditions]
-    return conditions.all_of(rest, program, called=found.call)
+    return conditions.all_of(rest, program, egress_base(rule), called=found.call)

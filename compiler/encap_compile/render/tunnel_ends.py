@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import ir
 from .conditions import in_prefixes
+from .rule_values import tunnel_end_constants
 
 
 def tunnel_end_sets(program: ir.Program) -> list[ir.TunnelEnd]:
@@ -41,7 +42,8 @@ def compares_ipv6(program: ir.Program) -> bool:
 def _term(end: ir.TunnelEnd, program: ir.Program) -> str:
     both = program.packet.both
     if end.prefixes:
-        return in_prefixes("packet->daddr", end.prefixes, program.packet, nested=False)
+        names = tunnel_end_constants(program, end.prefixes)
+        return in_prefixes("packet->daddr", end.prefixes, program.packet, names, nested=False)
     if not end.map and not end.value:
         return "true"
     if end.map:

@@ -16,6 +16,7 @@ from ..fnv import fnv1a
 from ..record import Record
 from ..values import MAPPED, ValueProblem
 from .columns import Column
+from .covering import judge_covering
 from .prefixes import read_prefixes
 from .problems import Problems
 from .text import BEYOND, Sheet, parse_sheet, read_text
@@ -141,6 +142,7 @@ def _encode(table: manifest.Table, typed: TypedRows, problems: Problems) -> Enco
     vals = _packed(table.value, lambda m: member(m, table.value, typed.fields), count)
     if table.columns:
         _judge_duplicates(table, keys, typed, problems)
+        judge_covering(table, typed, problems)
     return EncodedRows(
         table=table.name,
         path=typed.sheet.path,
