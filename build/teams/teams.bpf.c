@@ -8,13 +8,9 @@
  * Loads on Linux 5.19 and newer. In the order a packet meets it: values, headers, host values,
  * maps, counters, the inner packet, egress, ingress, socket options.
  */
-#include "encap_bpf.h"
-#include "encap_address.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
 #include "encap_match.h"
-#include "encap_checksum.h"
-#include "encap_ecn.h"
 #include "encap_flow.h"
 #include "encap_flow_key.h"
 #include "encap_own_addresses.h"
@@ -93,9 +89,7 @@
 struct headers_gre {
 	struct gre_key_header gre;
 };
-_Static_assert(
-	offsetof(struct headers_gre, gre) + sizeof(struct gre_key_header) == ENCAP_GRE__HEADERS,
-	"no gap between the headers");
+ASSERT_NO_GAPS(struct headers_gre, gre, ENCAP_GRE__HEADERS);
 
 /*
  * Differs per machine and per device: written by the loader before the program is verified,
@@ -134,13 +128,7 @@ struct row_exits {
 	__u32 field_gre_key;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CAPACITY_EXITS);
-	__type(key, struct key_exits);
-	__type(value, struct row_exits);
-} table_exits SEC(".maps");
+DEFINE_MAP(table_exits, BPF_MAP_TYPE_HASH, CAPACITY_EXITS, struct key_exits, struct row_exits);
 
 /* endpoints.keys: found by received.gre.key, exact */
 struct key_keys {
@@ -151,22 +139,10 @@ struct row_keys {
 	__u32 field_mark;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CAPACITY_KEYS);
-	__type(key, struct key_keys);
-	__type(value, struct row_keys);
-} table_keys SEC(".maps");
+DEFINE_MAP(table_keys, BPF_MAP_TYPE_HASH, CAPACITY_KEYS, struct key_keys, struct row_keys);
 
 /* ends_exits__at_address: ends of tunnels: exits.address */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CAPACITY_EXITS);
-	__type(key, struct ip_address);
-	__type(value, __u32);
-} ends_exits__at_address SEC(".maps");
+DEFINE_MAP(ends_exits__at_address, BPF_MAP_TYPE_HASH, CAPACITY_EXITS, struct ip_address, __u32);
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
@@ -214,18 +190,18 @@ struct counters {
 #include "encap_packet.h"
 #include "encap_link_local.h"
 
+/* Whether an address is in ends_exits__at_address. */
+static __always_inline bool in_ends_exits__at_address(struct ip_address address)
+{
+	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &address));
+}
+
 /* The row of exits for a packet, or NULL. */
 static __always_inline const struct row_exits *find_in_exits(__u32 row)
 {
 	struct key_exits key = {.row = row};
 
 	return bpf_map_lookup_elem(&table_exits, &key);
-}
-
-/* Whether an address is in ends_exits__at_address. */
-static __always_inline bool in_ends_exits__at_address(struct ip_address address)
-{
-	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &address));
 }
 
 /* Whether a packet goes to an end of our tunnels. */
@@ -291,7 +267,7 @@ static __always_inline bool matches_standard(const struct packet *packet)
 #include "encap_socket_options.h"
 #include "encap_connect.h"
 
-/* encapsulations.gre: ipv4 or ipv6 / gre, with the values of a row of exits. */
+/* encapsulations.gre, with the values of a row of exits. */
 static __always_inline int encapsulate_exits__gre(struct __sk_buff *skb,
 	const struct packet *packet, const struct row_exits *row, bool over_ipv4,
 	struct counters *counters, struct socket_choice *choice)
@@ -325,7 +301,7 @@ static __always_inline int encapsulate_exits__gre(struct __sk_buff *skb,
 	return transmit(skb);
 }
 
-/* encapsulations.ipip: ipv4 or ipv6, with the values of a row of exits. */
+/* encapsulations.ipip, with the values of a row of exits. */
 static __always_inline int encapsulate_exits__ipip(struct __sk_buff *skb,
 	const struct packet *packet, const struct row_exits *row, bool over_ipv4,
 	struct counters *counters, struct socket_choice *choice)
@@ -380,9 +356,8 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	const struct row_exits *row_exits;
 
 	/* egress.rules.management */
-	if (matches_management(packet)) {
+	if (matches_management(packet))
 		return pass(skb, &counters->egress_rule_management);
-	}
 
 	/* egress.rules.chosen-a */
 	if (matches_chosen_a(packet)) {
@@ -415,11 +390,10 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	/* egress.rules.standard */
 	if (matches_standard(packet)) {
 		row_exits = find_in_exits(ROW_EXITS__LON);
-		if (row_exits) {
-			packet->chosen = COUNTER(egress_rule_standard);
-			goto encapsulate_exits;
-		}
-		return drop(skb, &counters->egress_miss_standard);
+		if (!row_exits)
+			return drop(skb, &counters->egress_miss_standard);
+		packet->chosen = COUNTER(egress_rule_standard);
+		goto encapsulate_exits;
 	}
 
 	return pass(skb, &counters->egress_default); /* egress.default */
@@ -460,15 +434,7 @@ int teams__egress(struct __sk_buff *skb)
 	return apply_rules(skb, packet, counters, choice);
 }
 
-/* ingress.rules.back-gre.from: who may send. */
-static __always_inline bool may_send_back_gre(const struct outer *outer)
-{
-	struct ip_address key = outer->saddr;
-
-	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
-}
-
-/* ipv4 or ipv6 / gre: validate the headers from the outside in, then decapsulate. */
+/* encapsulations.gre: validate the headers from the outside in, then decapsulate. */
 static __always_inline int decapsulate_gre(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
@@ -499,7 +465,7 @@ static __always_inline int decapsulate_gre(
 		return refuse(skb, COUNTER(refused_gre.payload));
 
 	/* ingress.rules.back-gre */
-	if (may_send_back_gre(outer)) {
+	if (in_ends_exits__at_address(outer->saddr)) {
 		decapsulated = &counters->ingress_rule_back_gre;
 		row_keys = find_in_keys(bpf_ntohl(headers->gre.key));
 		if (!row_keys)
@@ -519,15 +485,7 @@ accepted:
 	return deliver(skb, outer, &inner);
 }
 
-/* ingress.rules.back-ipip.from: who may send. */
-static __always_inline bool may_send_back_ipip(const struct outer *outer)
-{
-	struct ip_address key = outer->saddr;
-
-	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
-}
-
-/* ipv4 or ipv6: validate the headers from the outside in, then decapsulate. */
+/* encapsulations.ipip: validate the headers from the outside in, then decapsulate. */
 static __always_inline int decapsulate_ipip(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
@@ -551,7 +509,7 @@ static __always_inline int decapsulate_ipip(
 		return refuse(skb, COUNTER(refused_ipip.payload));
 
 	/* ingress.rules.back-ipip */
-	if (may_send_back_ipip(outer)) {
+	if (in_ends_exits__at_address(outer->saddr)) {
 		decapsulated = &counters->ingress_rule_back_ipip;
 		goto accepted;
 	}
