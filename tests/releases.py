@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +26,7 @@ NAME = SPEC.stem
 STATES = ("state.json", "applied.json")  # as far as a release writes them
 LOADER = "encapctl.zip"
 PACKAGE = "encap_compile"
-NOT_OF_THE_LOADER = ("checks", "headers", "lower", "render", "toolchain")  # what compiles
+NOT_OF_THE_LOADER = ("checks", "compile", "headers", "lower", "model", "render", "toolchain")  # what compiles
 MADE = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip knows: the same files are the same bytes
 
 
@@ -40,8 +41,7 @@ class Release:
 
     def ctl(self, net: Wire, *words: str | Path) -> subprocess.CompletedProcess[str]:
         """Run this release's own encapctl in the namespace of `net`."""
-        command = [sys.executable, "-m", f"{PACKAGE}.ctl", *map(str, words)]
-        return net.ours.run(["env", f"PYTHONPATH={self.loader}", *command], check=False)
+        return net.ours.run([sys.executable, str(self.loader), *map(str, words)], check=False)
 
 
 def releases() -> list[Release]:
@@ -64,7 +64,7 @@ def make(commit: str) -> Release:
         shutil.rmtree(release.folder, ignore_errors=True)
         compiler = [sys.executable, "-m", f"{PACKAGE}.cli", str(SPEC), "-o", str(release.folder)]
         subprocess.run(compiler, cwd=tree, env=source, check=True)
-        _zip(tree / "compiler" / PACKAGE, release.loader)
+        _zip(tree / "compiler" / PACKAGE, _entry(tree), release.loader)
     with wire() as net:
         done = release.ctl(net, "apply", release.bundle, "--set", "uplink=eth0")
         assert done.returncode == 0, done.stderr
@@ -76,9 +76,19 @@ def make(commit: str) -> Release:
     return release
 
 
-def _zip(package: Path, target: Path) -> None:
+def _entry(tree: Path) -> str:
+    """The module whose `main` is encapctl, in whichever distribution."""
+    for project in (tree / "packaging/encapctl/pyproject.toml", tree / "pyproject.toml"):
+        scripts = tomllib.loads(project.read_text())["project"].get("scripts", {}) if project.exists() else {}
+        if "encapctl" in scripts:
+            return str(scripts["encapctl"]).partition(":")[0]
+    raise LookupError(f"{tree} has no encapctl")
+
+
+def _zip(package: Path, entry: str, target: Path) -> None:
     """What encapctl needs of the package; Python runs it from the zip."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as written:
+        written.writestr(zipfile.ZipInfo("__main__.py", MADE), f"from {entry} import main\n\nmain()\n")
         for path in sorted(package.rglob("*.py")):
             below = path.relative_to(package)
             if below.parts[0] not in NOT_OF_THE_LOADER:

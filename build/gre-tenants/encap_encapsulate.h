@@ -4,7 +4,7 @@
  * outer IP header. What stands behind it is the spec's.
  *
  * Before the include:
- *   struct counters: egress_too_big, egress_no_room
+ *   struct counters: egress
  *   struct host: mtu
  *   PACKET_NEEDS: see encap_packet.h
  *   NEXT_HOP_ROUTE: 1 if the packet goes to the outer destination's own neighbour, 0 if it keeps
@@ -90,17 +90,17 @@ static __always_inline void *push_headers(struct __sk_buff *skb, const struct pa
 	void *outer;
 
 	if (!mtu_allows(skb, packet, fixed + variable, &segments)) {
-		count(&counters->egress_too_big, skb);
+		count(&counters->egress.too_big, skb);
 		return NULL;
 	}
 	flags |= is_ipv4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
 	if (bpf_skb_adjust_room(skb, fixed + variable, BPF_ADJ_ROOM_MAC, flags | segments)) {
-		count(&counters->egress_no_room, skb);
+		count(&counters->egress.no_room, skb);
 		return NULL;
 	}
 	outer = packet_data(skb) + ETH_HLEN;
 	if (outer + fixed > packet_end(skb)) {
-		count(&counters->egress_no_room, skb);
+		count(&counters->egress.no_room, skb);
 		return NULL;
 	}
 	/*

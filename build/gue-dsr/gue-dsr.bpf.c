@@ -65,9 +65,7 @@ struct counters {
 	/* rule vip-inside: dropped (egress.rules.vip-inside) */
 	struct counter egress_rule_vip_inside;
 	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
-	/* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
-	struct counter egress_other;
-	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
+	struct egress_outcomes egress;
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter egress_mss_kept;
 	/* rule from-lb: decapsulated (ingress.rules.from-lb) */
@@ -78,19 +76,7 @@ struct counters {
 	struct counter refused_gue__gue_flags; /* gue: wrong gue flags: dropped */
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct counters);
-} counters SEC(".maps");
-
-static __always_inline struct counters *counters_of_this_cpu(void)
-{
-	__u32 only = 0;
-
-	return bpf_map_lookup_elem(&counters, &only);
-}
+#include "encap_counters_map.h"
 
 #define PACKET_NEEDS (0)
 #include "encap_packet.h"
@@ -99,6 +85,7 @@ static __always_inline struct counters *counters_of_this_cpu(void)
 
 #include "encap_arrivals.h"
 
+#include "encap_egress.h"
 #include "encap_decapsulate.h"
 
 /* The rules in the order written; the first that fits decides. */
@@ -108,12 +95,10 @@ static __always_inline int apply_rules(
 	/* egress.rules.vip-inside */
 	if (packet->is_ipv4 && in_ipv4(&packet->daddr, SET_MANAGEMENT) &&
 		in_ipv4(&packet->saddr, SET_VIPS)) {
-		count(&counters->egress_rule_vip_inside, skb);
-		return TC_ACT_SHOT;
+		return drop(skb, &counters->egress_rule_vip_inside);
 	}
 
-	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* egress.default */
+	return pass(skb, &counters->egress_default); /* egress.default */
 }
 
 SEC("tc")
@@ -121,30 +106,14 @@ int gue_dsr__egress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 	struct packet *packet = current_packet();
-	bool parsed;
+	int verdict;
 
 	if (!counters || !packet)
 		return TC_ACT_SHOT;
 	if (fit_arrivals(skb, host.mtu))
 		count(&counters->egress_mss_kept, skb);
-	/* The rules see IPv4 and IPv6; everything else passes. */
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_IP):
-		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_packet(skb, ETH_HLEN, true);
-		break;
-	case bpf_htons(ETH_P_IPV6):
-		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_packet(skb, ETH_HLEN, false);
-		break;
-	default:
-		count(&counters->egress_other, skb);
-		return TC_ACT_UNSPEC;
-	}
-	if (!parsed) {
-		count(&counters->egress_malformed, skb);
-		return TC_ACT_SHOT;
-	}
+	if (!parse_leaving(skb, true, true, counters, &verdict))
+		return verdict;
 	return apply_rules(skb, packet, counters);
 }
 

@@ -16,6 +16,7 @@
 #include "encap_ecn.h"
 #include "encap_flow.h"
 #include "encap_flow_key.h"
+#include "encap_own_addresses.h"
 #include "encap_syn.h"
 
 /* encapsulations.gue: ipv4 or ipv6 / udp / gue, 32 or 52 bytes */
@@ -77,15 +78,6 @@ struct host {
 
 const volatile struct host host SEC(".rodata.host") = {};
 
-/* own_addresses: the outer sources of this host, on every device */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1024);
-	__type(key, struct ip_address);
-	__type(value, __u32);
-} own_addresses SEC(".maps");
-
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
 	/* rule replies: encapsulated as it came in (egress.rules.replies) */
@@ -93,17 +85,7 @@ struct counters {
 	/* rule vip-unlearned: dropped (egress.rules.vip-unlearned) */
 	struct counter egress_rule_vip_unlearned;
 	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
-	/* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
-	struct counter egress_other;
-	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
-	struct counter egress_own_stack; /* already encapsulated by this host: passed */
-	/* link-local, link-scope multicast or neighbour discovery: passed */
-	struct counter egress_link_local;
-	/* encapsulated it would be longer than the device's MTU: dropped */
-	struct counter egress_too_big;
-	struct counter egress_no_room; /* the kernel could not make room for the headers: dropped */
-	/* a row of a kind that this program does not know: dropped */
-	struct counter egress_unknown_stack;
+	struct egress_outcomes egress;
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter egress_mss_kept;
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
@@ -117,30 +99,12 @@ struct counters {
 	struct counter refused_gue__gue_flags; /* gue: wrong gue flags: dropped */
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct counters);
-} counters SEC(".maps");
-
-static __always_inline struct counters *counters_of_this_cpu(void)
-{
-	__u32 only = 0;
-
-	return bpf_map_lookup_elem(&counters, &only);
-}
+#include "encap_counters_map.h"
 
 #define PACKET_NEEDS                                                                               \
 	(NEED_PROTOCOL | NEED_PORTS | NEED_DSCP | NEED_LENGTH | NEED_FRAGMENT | NEED_DISCOVERY)
 #include "encap_packet.h"
 #include "encap_link_local.h"
-
-/* Whether an address is an outer source of this host, on whatever device. */
-static __always_inline bool is_own_address(struct ip_address address)
-{
-	return is_there(bpf_map_lookup_elem(&own_addresses, &address));
-}
 
 /* Whether a packet goes to an end of our tunnels. */
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
@@ -177,6 +141,7 @@ struct learned {
 	__u8 pad[3];
 };
 
+#include "encap_egress.h"
 #include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
 #include "encap_learned.h"
@@ -275,10 +240,8 @@ static __always_inline int reflect_replies__gue(struct __sk_buff *skb, const str
 	headers->gue.protocol = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 	headers->gue.flags = 0;
 
-	if (!put_gue_private(skb, ETH_HLEN + fixed, tail, row)) {
-		count(&counters->egress_no_room, skb);
-		return TC_ACT_SHOT;
-	}
+	if (!put_gue_private(skb, ETH_HLEN + fixed, tail, row))
+		return drop(skb, &counters->egress.no_room);
 
 	count_chosen(counters, packet, segments);
 	return transmit(skb);
@@ -302,8 +265,7 @@ static __always_inline int reflect_replies(struct __sk_buff *skb, const struct p
 		return reflect_replies__gue(
 			skb, packet, row, true, STACK_GUE_IPV6__OVERHEAD, counters);
 	}
-	count(&counters->egress_unknown_stack, skb);
-	return TC_ACT_SHOT;
+	return drop(skb, &counters->egress.unknown_stack);
 }
 
 /* The rules in the order written; the first that fits decides. */
@@ -319,7 +281,7 @@ static __always_inline int apply_rules(
 	if ((packet->is_ipv4 && in_ipv4(&packet->saddr, SET_VIPS)) ||
 		(!packet->is_ipv4 && in_ipv6(&packet->saddr, SET_VIPS_2))) {
 		if (find_learned(skb, packet, LEARN_FROM_LB, IDLE_LEARN_FROM_LB, flow)) {
-			packet->chosen = offsetof(struct counters, egress_rule_replies);
+			packet->chosen = COUNTER(egress_rule_replies);
 			goto reflect_replies;
 		}
 	}
@@ -327,12 +289,10 @@ static __always_inline int apply_rules(
 	/* egress.rules.vip-unlearned */
 	if ((packet->is_ipv4 && in_ipv4(&packet->saddr, SET_VIPS)) ||
 		(!packet->is_ipv4 && in_ipv6(&packet->saddr, SET_VIPS_2))) {
-		count(&counters->egress_rule_vip_unlearned, skb);
-		return TC_ACT_SHOT;
+		return drop(skb, &counters->egress_rule_vip_unlearned);
 	}
 
-	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* egress.default */
+	return pass(skb, &counters->egress_default); /* egress.default */
 
 reflect_replies:
 	return reflect_replies(skb, packet, &flow->learned, counters);
@@ -350,36 +310,16 @@ int gue_edge__egress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 	struct packet *packet = current_packet();
-	bool parsed;
+	int verdict;
 
 	if (!counters || !packet)
 		return TC_ACT_SHOT;
-	/* The rules see IPv4 and IPv6; everything else passes. */
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_IP):
-		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_packet(skb, ETH_HLEN, true);
-		break;
-	case bpf_htons(ETH_P_IPV6):
-		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_packet(skb, ETH_HLEN, false);
-		break;
-	default:
-		count(&counters->egress_other, skb);
-		return TC_ACT_UNSPEC;
-	}
-	if (!parsed) {
-		count(&counters->egress_malformed, skb);
-		return TC_ACT_SHOT;
-	}
-	if (carries_own_stack(packet)) {
-		count(&counters->egress_own_stack, skb);
-		return TC_ACT_UNSPEC;
-	}
-	if (stays_on_link(skb, packet)) {
-		count(&counters->egress_link_local, skb);
-		return TC_ACT_UNSPEC;
-	}
+	if (!parse_leaving(skb, true, true, counters, &verdict))
+		return verdict;
+	if (carries_own_stack(packet))
+		return pass(skb, &counters->egress.own_stack);
+	if (stays_on_link(skb, packet))
+		return pass(skb, &counters->egress.link_local);
 	return apply_rules(skb, packet, counters);
 }
 

@@ -16,6 +16,7 @@
 #include "encap_ecn.h"
 #include "encap_flow.h"
 #include "encap_flow_key.h"
+#include "encap_own_addresses.h"
 #include "encap_syn.h"
 
 /* encapsulations.gwlb: ipv4 / udp / geneve, 68 bytes */
@@ -114,30 +115,13 @@ struct {
 	__type(value, struct row_enis);
 } table_enis SEC(".maps");
 
-/* own_addresses: the outer sources of this host, on every device */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1024);
-	__type(key, struct ip_address);
-	__type(value, __u32);
-} own_addresses SEC(".maps");
-
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
 	/* rule back: encapsulated as it came in (egress.rules.back) */
 	struct counter egress_rule_back;
 	struct counter egress_rule_lost; /* rule lost: dropped (egress.rules.lost) */
 	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
-	/* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
-	struct counter egress_other;
-	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
-	struct counter egress_own_stack; /* already encapsulated by this host: passed */
-	/* link-local, link-scope multicast or neighbour discovery: passed */
-	struct counter egress_link_local;
-	/* encapsulated it would be longer than the device's MTU: dropped */
-	struct counter egress_too_big;
-	struct counter egress_no_room; /* the kernel could not make room for the headers: dropped */
+	struct egress_outcomes egress;
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter egress_mss_kept;
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
@@ -161,31 +145,13 @@ struct counters {
 	struct counter refused_gwlb__geneve_option_eni;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct counters);
-} counters SEC(".maps");
-
-static __always_inline struct counters *counters_of_this_cpu(void)
-{
-	__u32 only = 0;
-
-	return bpf_map_lookup_elem(&counters, &only);
-}
+#include "encap_counters_map.h"
 
 #define PACKET_NEEDS                                                                               \
 	(NEED_PROTOCOL | NEED_PORTS | NEED_DSCP | NEED_MARK | NEED_LENGTH | NEED_FRAGMENT |        \
 		NEED_DISCOVERY)
 #include "encap_packet.h"
 #include "encap_link_local.h"
-
-/* Whether an address is an outer source of this host, on whatever device. */
-static __always_inline bool is_own_address(struct ip_address address)
-{
-	return is_there(bpf_map_lookup_elem(&own_addresses, &address));
-}
 
 /* Whether a packet goes to an end of our tunnels. */
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
@@ -229,6 +195,7 @@ struct learned {
 	__u8 pad[2];
 };
 
+#include "encap_egress.h"
 #include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
 #include "encap_learned.h"
@@ -386,19 +353,17 @@ static __always_inline int apply_rules(
 	/* egress.rules.back */
 	if (in_range(packet->mark, EGRESS_RULE_BACK__MARK)) {
 		if (find_learned(skb, packet, LEARN_INSPECT, IDLE_LEARN_INSPECT, flow)) {
-			packet->chosen = offsetof(struct counters, egress_rule_back);
+			packet->chosen = COUNTER(egress_rule_back);
 			goto reflect_back;
 		}
 	}
 
 	/* egress.rules.lost */
 	if (in_range(packet->mark, EGRESS_RULE_LOST__MARK)) {
-		count(&counters->egress_rule_lost, skb);
-		return TC_ACT_SHOT;
+		return drop(skb, &counters->egress_rule_lost);
 	}
 
-	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* egress.default */
+	return pass(skb, &counters->egress_default); /* egress.default */
 
 reflect_back:
 	return reflect_back__gwlb(skb, packet, &flow->learned, counters);
@@ -416,36 +381,16 @@ int gwlb__egress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 	struct packet *packet = current_packet();
-	bool parsed;
+	int verdict;
 
 	if (!counters || !packet)
 		return TC_ACT_SHOT;
-	/* The rules see IPv4 and IPv6; everything else passes. */
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_IP):
-		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_packet(skb, ETH_HLEN, true);
-		break;
-	case bpf_htons(ETH_P_IPV6):
-		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_packet(skb, ETH_HLEN, false);
-		break;
-	default:
-		count(&counters->egress_other, skb);
-		return TC_ACT_UNSPEC;
-	}
-	if (!parsed) {
-		count(&counters->egress_malformed, skb);
-		return TC_ACT_SHOT;
-	}
-	if (carries_own_stack(packet)) {
-		count(&counters->egress_own_stack, skb);
-		return TC_ACT_UNSPEC;
-	}
-	if (stays_on_link(skb, packet)) {
-		count(&counters->egress_link_local, skb);
-		return TC_ACT_UNSPEC;
-	}
+	if (!parse_leaving(skb, true, true, counters, &verdict))
+		return verdict;
+	if (carries_own_stack(packet))
+		return pass(skb, &counters->egress.own_stack);
+	if (stays_on_link(skb, packet))
+		return pass(skb, &counters->egress.link_local);
 	return apply_rules(skb, packet, counters);
 }
 

@@ -14,6 +14,7 @@
 #include "encap_match.h"
 #include "encap_checksum.h"
 #include "encap_ecn.h"
+#include "encap_own_addresses.h"
 #include "encap_syn.h"
 
 /* encapsulations.ipip: ipv4 or ipv6, 20 or 40 bytes */
@@ -79,32 +80,13 @@ struct {
 	__type(value, __u32);
 } ends_sites__at_address SEC(".maps");
 
-/* own_addresses: the outer sources of this host, on every device */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1024);
-	__type(key, struct ip_address);
-	__type(value, __u32);
-} own_addresses SEC(".maps");
-
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
 	struct counter egress_rule_sites; /* rule sites: encapsulated (egress.rules.sites) */
 	/* rule sites: no row in sites, dropped (egress.rules.sites) */
 	struct counter egress_miss_sites;
 	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
-	/* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
-	struct counter egress_other;
-	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
-	struct counter egress_own_stack; /* already encapsulated by this host: passed */
-	/* link-local, link-scope multicast or neighbour discovery: passed */
-	struct counter egress_link_local;
-	/* encapsulated it would be longer than the device's MTU: dropped */
-	struct counter egress_too_big;
-	struct counter egress_no_room; /* the kernel could not make room for the headers: dropped */
-	/* a row of a kind that this program does not know: dropped */
-	struct counter egress_unknown_stack;
+	struct egress_outcomes egress;
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter egress_mss_kept;
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
@@ -113,19 +95,7 @@ struct counters {
 	struct refusals refused_ipip;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct counters);
-} counters SEC(".maps");
-
-static __always_inline struct counters *counters_of_this_cpu(void)
-{
-	__u32 only = 0;
-
-	return bpf_map_lookup_elem(&counters, &only);
-}
+#include "encap_counters_map.h"
 
 #define PACKET_NEEDS (NEED_PROTOCOL | NEED_DSCP | NEED_LENGTH | NEED_DISCOVERY)
 #include "encap_packet.h"
@@ -137,12 +107,6 @@ static __always_inline const struct row_sites *find_in_sites(const struct packet
 	struct key_sites key = {.prefixlen = 128, .destination = packet->daddr};
 
 	return bpf_map_lookup_elem(&table_sites, &key);
-}
-
-/* Whether an address is an outer source of this host, on whatever device. */
-static __always_inline bool is_own_address(struct ip_address address)
-{
-	return is_there(bpf_map_lookup_elem(&own_addresses, &address));
 }
 
 /* Whether an address is in ends_sites__at_address. */
@@ -200,6 +164,7 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 	return overhead;
 }
 
+#include "encap_egress.h"
 #include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
 
@@ -243,8 +208,7 @@ static __always_inline int encapsulate_sites(struct __sk_buff *skb, const struct
 	case STACK_IPIP_IPV6:
 		return encapsulate_sites__ipip(skb, packet, row, false, counters);
 	}
-	count(&counters->egress_unknown_stack, skb);
-	return TC_ACT_SHOT;
+	return drop(skb, &counters->egress.unknown_stack);
 }
 
 /* The rules in the order written; the first that fits decides. */
@@ -257,15 +221,13 @@ static __always_inline int apply_rules(
 	if (matches_sites(packet)) {
 		row_sites = find_in_sites(packet);
 		if (row_sites) {
-			packet->chosen = offsetof(struct counters, egress_rule_sites);
+			packet->chosen = COUNTER(egress_rule_sites);
 			goto encapsulate_sites;
 		}
-		count(&counters->egress_miss_sites, skb);
-		return TC_ACT_SHOT;
+		return drop(skb, &counters->egress_miss_sites);
 	}
 
-	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* egress.default */
+	return pass(skb, &counters->egress_default); /* egress.default */
 
 encapsulate_sites:
 	return encapsulate_sites(skb, packet, row_sites, counters);
@@ -282,38 +244,18 @@ int ipip_sites__egress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 	struct packet *packet = current_packet();
-	bool parsed;
+	int verdict;
 
 	if (!counters || !packet)
 		return TC_ACT_SHOT;
 	if (fit_arrivals(skb, host.mtu))
 		count(&counters->egress_mss_kept, skb);
-	/* The rules see IPv4 and IPv6; everything else passes. */
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_IP):
-		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_packet(skb, ETH_HLEN, true);
-		break;
-	case bpf_htons(ETH_P_IPV6):
-		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_packet(skb, ETH_HLEN, false);
-		break;
-	default:
-		count(&counters->egress_other, skb);
-		return TC_ACT_UNSPEC;
-	}
-	if (!parsed) {
-		count(&counters->egress_malformed, skb);
-		return TC_ACT_SHOT;
-	}
-	if (carries_own_stack(packet)) {
-		count(&counters->egress_own_stack, skb);
-		return TC_ACT_UNSPEC;
-	}
-	if (stays_on_link(skb, packet)) {
-		count(&counters->egress_link_local, skb);
-		return TC_ACT_UNSPEC;
-	}
+	if (!parse_leaving(skb, true, true, counters, &verdict))
+		return verdict;
+	if (carries_own_stack(packet))
+		return pass(skb, &counters->egress.own_stack);
+	if (stays_on_link(skb, packet))
+		return pass(skb, &counters->egress.link_local);
 	return apply_rules(skb, packet, counters);
 }
 

@@ -17,6 +17,7 @@
 #include "encap_ecn.h"
 #include "encap_flow.h"
 #include "encap_flow_key.h"
+#include "encap_own_addresses.h"
 #include "encap_syn.h"
 
 /* encapsulations.gre: ipv4 or ipv6 / gre, 28 or 48 bytes */
@@ -167,15 +168,6 @@ struct {
 	__type(value, __u32);
 } ends_exits__at_address SEC(".maps");
 
-/* own_addresses: the outer sources of this host, on every device */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1024);
-	__type(key, struct ip_address);
-	__type(value, __u32);
-} own_addresses SEC(".maps");
-
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
 	/* rule management: passed in the clear (egress.rules.management) */
@@ -193,17 +185,7 @@ struct counters {
 	/* rule standard: no row in exits, dropped (egress.rules.standard) */
 	struct counter egress_miss_standard;
 	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
-	/* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
-	struct counter egress_other;
-	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
-	struct counter egress_own_stack; /* already encapsulated by this host: passed */
-	/* link-local, link-scope multicast or neighbour discovery: passed */
-	struct counter egress_link_local;
-	/* encapsulated it would be longer than the device's MTU: dropped */
-	struct counter egress_too_big;
-	struct counter egress_no_room; /* the kernel could not make room for the headers: dropped */
-	/* a row of a kind that this program does not know: dropped */
-	struct counter egress_unknown_stack;
+	struct egress_outcomes egress;
 	/* of a closed connection, remembered by a version with other cgroups: dropped */
 	struct counter egress_renamed;
 	/* a rule encapsulates it, and its route leaves by a device that is not attached: dropped */
@@ -225,19 +207,7 @@ struct counters {
 	struct refusals refused_ipip;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct counters);
-} counters SEC(".maps");
-
-static __always_inline struct counters *counters_of_this_cpu(void)
-{
-	__u32 only = 0;
-
-	return bpf_map_lookup_elem(&counters, &only);
-}
+#include "encap_counters_map.h"
 
 #define PACKET_NEEDS                                                                               \
 	(NEED_PROTOCOL | NEED_PORTS | NEED_DSCP | NEED_LENGTH | NEED_DISCOVERY | NEED_SOCKET)
@@ -250,12 +220,6 @@ static __always_inline const struct row_exits *find_in_exits(__u32 row)
 	struct key_exits key = {.row = row};
 
 	return bpf_map_lookup_elem(&table_exits, &key);
-}
-
-/* Whether an address is an outer source of this host, on whatever device. */
-static __always_inline bool is_own_address(struct ip_address address)
-{
-	return is_there(bpf_map_lookup_elem(&own_addresses, &address));
 }
 
 /* Whether an address is in ends_exits__at_address. */
@@ -317,6 +281,7 @@ static __always_inline bool matches_standard(const struct packet *packet)
 
 #include "encap_arrivals.h"
 
+#include "encap_egress.h"
 #include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
 #include "encap_attribution.h"
@@ -404,8 +369,7 @@ static __always_inline int encapsulate_exits(struct __sk_buff *skb, const struct
 	case STACK_IPIP_IPV6:
 		return encapsulate_exits__ipip(skb, packet, row, false, counters, choice);
 	}
-	count(&counters->egress_unknown_stack, skb);
-	return TC_ACT_SHOT;
+	return drop(skb, &counters->egress.unknown_stack);
 }
 
 /* The rules in the order written; the first that fits decides. */
@@ -417,8 +381,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 
 	/* egress.rules.management */
 	if (matches_management(packet)) {
-		count(&counters->egress_rule_management, skb);
-		return TC_ACT_UNSPEC;
+		return pass(skb, &counters->egress_rule_management);
 	}
 
 	/* egress.rules.chosen-a */
@@ -426,7 +389,7 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 		if (packet->socket.choice >> 32 == TABLE_EXITS) {
 			row_exits = find_in_exits((__u32)packet->socket.choice);
 			if (row_exits) {
-				packet->chosen = offsetof(struct counters, egress_rule_chosen_a);
+				packet->chosen = COUNTER(egress_rule_chosen_a);
 				counted = choice;
 				goto encapsulate_exits;
 			}
@@ -441,12 +404,11 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 				(__u32)packet->socket.choice == ROW_EXITS__NYC)) {
 			row_exits = find_in_exits((__u32)packet->socket.choice);
 			if (row_exits) {
-				packet->chosen = offsetof(struct counters, egress_rule_chosen_b);
+				packet->chosen = COUNTER(egress_rule_chosen_b);
 				counted = choice;
 				goto encapsulate_exits;
 			}
-			count(&counters->egress_miss_chosen_b, skb);
-			return TC_ACT_SHOT;
+			return drop(skb, &counters->egress_miss_chosen_b);
 		}
 	}
 
@@ -454,15 +416,13 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	if (matches_standard(packet)) {
 		row_exits = find_in_exits(ROW_EXITS__LON);
 		if (row_exits) {
-			packet->chosen = offsetof(struct counters, egress_rule_standard);
+			packet->chosen = COUNTER(egress_rule_standard);
 			goto encapsulate_exits;
 		}
-		count(&counters->egress_miss_standard, skb);
-		return TC_ACT_SHOT;
+		return drop(skb, &counters->egress_miss_standard);
 	}
 
-	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* egress.default */
+	return pass(skb, &counters->egress_default); /* egress.default */
 
 encapsulate_exits:
 	return encapsulate_exits(skb, packet, row_exits, counters, counted);
@@ -481,45 +441,22 @@ int teams__egress(struct __sk_buff *skb)
 	struct counters *counters = counters_of_this_cpu();
 	struct packet *packet = current_packet();
 	struct socket_choice *choice;
-	bool parsed;
+	int verdict;
 
 	if (!counters || !packet)
 		return TC_ACT_SHOT;
 	if (fit_arrivals(skb, host.mtu))
 		count(&counters->egress_mss_kept, skb);
-	/* The rules see IPv4 and IPv6; everything else passes. */
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_IP):
-		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_packet(skb, ETH_HLEN, true);
-		break;
-	case bpf_htons(ETH_P_IPV6):
-		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_packet(skb, ETH_HLEN, false);
-		break;
-	default:
-		count(&counters->egress_other, skb);
-		return TC_ACT_UNSPEC;
-	}
-	if (!parsed) {
-		count(&counters->egress_malformed, skb);
-		return TC_ACT_SHOT;
-	}
-	if (carries_own_stack(packet)) {
-		count(&counters->egress_own_stack, skb);
-		return TC_ACT_UNSPEC;
-	}
-	if (stays_on_link(skb, packet)) {
-		count(&counters->egress_link_local, skb);
-		return TC_ACT_UNSPEC;
-	}
+	if (!parse_leaving(skb, true, true, counters, &verdict))
+		return verdict;
+	if (carries_own_stack(packet))
+		return pass(skb, &counters->egress.own_stack);
+	if (stays_on_link(skb, packet))
+		return pass(skb, &counters->egress.link_local);
 	choice = attribute_packet(skb, packet);
 	/* Remembered by a version that named other cgroups: some rule may have encapsulated it. */
-	if (packet->socket.cgroups && packet->socket.names &&
-		packet->socket.names != CGROUP_NAMES) {
-		count(&counters->egress_renamed, skb);
-		return TC_ACT_SHOT;
-	}
+	if (packet->socket.cgroups && packet->socket.names && packet->socket.names != CGROUP_NAMES)
+		return drop(skb, &counters->egress_renamed);
 	return apply_rules(skb, packet, counters, choice);
 }
 

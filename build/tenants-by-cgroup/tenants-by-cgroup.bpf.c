@@ -16,6 +16,7 @@
 #include "encap_ecn.h"
 #include "encap_flow.h"
 #include "encap_flow_key.h"
+#include "encap_own_addresses.h"
 #include "encap_syn.h"
 
 /* encapsulations.gre: ipv4 or ipv6 / gre, 28 or 48 bytes */
@@ -116,32 +117,13 @@ struct {
 	__type(value, __u32);
 } ends_tenants__at_gateway SEC(".maps");
 
-/* own_addresses: the outer sources of this host, on every device */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1024);
-	__type(key, struct ip_address);
-	__type(value, __u32);
-} own_addresses SEC(".maps");
-
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
 	struct counter egress_rule_tenants; /* rule tenants: encapsulated (egress.rules.tenants) */
 	/* rule tenants: no row in tenants, dropped (egress.rules.tenants) */
 	struct counter egress_miss_tenants;
 	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
-	/* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
-	struct counter egress_other;
-	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
-	struct counter egress_own_stack; /* already encapsulated by this host: passed */
-	/* link-local, link-scope multicast or neighbour discovery: passed */
-	struct counter egress_link_local;
-	/* encapsulated it would be longer than the device's MTU: dropped */
-	struct counter egress_too_big;
-	struct counter egress_no_room; /* the kernel could not make room for the headers: dropped */
-	/* a row of a kind that this program does not know: dropped */
-	struct counter egress_unknown_stack;
+	struct egress_outcomes egress;
 	/* of a closed connection, remembered by a version with other cgroups: dropped */
 	struct counter egress_renamed;
 	/* a rule encapsulates it, and its route leaves by a device that is not attached: dropped */
@@ -153,19 +135,7 @@ struct counters {
 	struct flow_outcomes flows;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct counters);
-} counters SEC(".maps");
-
-static __always_inline struct counters *counters_of_this_cpu(void)
-{
-	__u32 only = 0;
-
-	return bpf_map_lookup_elem(&counters, &only);
-}
+#include "encap_counters_map.h"
 
 #define PACKET_NEEDS                                                                               \
 	(NEED_PROTOCOL | NEED_PORTS | NEED_DSCP | NEED_LENGTH | NEED_DISCOVERY | NEED_SOCKET)
@@ -178,12 +148,6 @@ static __always_inline const struct row_tenants *find_in_tenants(const struct pa
 	struct key_tenants key = {.cgroup = packet->socket.cgroup};
 
 	return bpf_map_lookup_elem(&table_tenants, &key);
-}
-
-/* Whether an address is an outer source of this host, on whatever device. */
-static __always_inline bool is_own_address(struct ip_address address)
-{
-	return is_there(bpf_map_lookup_elem(&own_addresses, &address));
 }
 
 /* Whether an address is in ends_tenants__at_gateway. */
@@ -218,6 +182,7 @@ static __always_inline bool matches_tenants(const struct packet *packet)
 
 #include "encap_mss.h"
 
+#include "encap_egress.h"
 #include "encap_encapsulate.h"
 #include "encap_attribution.h"
 #include "encap_socket_mss.h"
@@ -266,8 +231,7 @@ static __always_inline int encapsulate_tenants(struct __sk_buff *skb, const stru
 	case STACK_GRE_IPV6:
 		return encapsulate_tenants__gre(skb, packet, row, false, counters);
 	}
-	count(&counters->egress_unknown_stack, skb);
-	return TC_ACT_SHOT;
+	return drop(skb, &counters->egress.unknown_stack);
 }
 
 /* The rules in the order written; the first that fits decides. */
@@ -280,15 +244,13 @@ static __always_inline int apply_rules(
 	if (matches_tenants(packet)) {
 		row_tenants = find_in_tenants(packet);
 		if (row_tenants) {
-			packet->chosen = offsetof(struct counters, egress_rule_tenants);
+			packet->chosen = COUNTER(egress_rule_tenants);
 			goto encapsulate_tenants;
 		}
-		count(&counters->egress_miss_tenants, skb);
-		return TC_ACT_SHOT;
+		return drop(skb, &counters->egress_miss_tenants);
 	}
 
-	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* egress.default */
+	return pass(skb, &counters->egress_default); /* egress.default */
 
 encapsulate_tenants:
 	return encapsulate_tenants(skb, packet, row_tenants, counters);
@@ -306,43 +268,20 @@ int tenants_by_cgroup__egress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 	struct packet *packet = current_packet();
-	bool parsed;
+	int verdict;
 
 	if (!counters || !packet)
 		return TC_ACT_SHOT;
-	/* The rules see IPv4 and IPv6; everything else passes. */
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_IP):
-		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_packet(skb, ETH_HLEN, true);
-		break;
-	case bpf_htons(ETH_P_IPV6):
-		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_packet(skb, ETH_HLEN, false);
-		break;
-	default:
-		count(&counters->egress_other, skb);
-		return TC_ACT_UNSPEC;
-	}
-	if (!parsed) {
-		count(&counters->egress_malformed, skb);
-		return TC_ACT_SHOT;
-	}
-	if (carries_own_stack(packet)) {
-		count(&counters->egress_own_stack, skb);
-		return TC_ACT_UNSPEC;
-	}
-	if (stays_on_link(skb, packet)) {
-		count(&counters->egress_link_local, skb);
-		return TC_ACT_UNSPEC;
-	}
+	if (!parse_leaving(skb, true, true, counters, &verdict))
+		return verdict;
+	if (carries_own_stack(packet))
+		return pass(skb, &counters->egress.own_stack);
+	if (stays_on_link(skb, packet))
+		return pass(skb, &counters->egress.link_local);
 	attribute_packet(skb, packet);
 	/* Remembered by a version that named other cgroups: some rule may have encapsulated it. */
-	if (packet->socket.cgroups && packet->socket.names &&
-		packet->socket.names != CGROUP_NAMES) {
-		count(&counters->egress_renamed, skb);
-		return TC_ACT_SHOT;
-	}
+	if (packet->socket.cgroups && packet->socket.names && packet->socket.names != CGROUP_NAMES)
+		return drop(skb, &counters->egress_renamed);
 	return apply_rules(skb, packet, counters);
 }
 

@@ -12,6 +12,20 @@ struct counter {
 	__u64 bytes; /* of IP packets, without Ethernet */
 };
 
+/* What becomes of a packet that leaves, whatever the rules are. */
+struct egress_outcomes {
+	struct counter other; /* passed: of no family that the rules see, by its frame */
+	struct counter malformed; /* dropped: an IP header that cannot be read */
+	/* a later fragment whose first was not seen: rules by port follow on_miss */
+	struct counter no_first_fragment;
+	struct counter own_stack; /* passed: encapsulated by this host already */
+	struct counter link_local; /* passed: what keeps the link alive */
+	struct counter too_big; /* dropped: encapsulated, it would not fit the device's MTU */
+	struct counter gso; /* dropped: the kernel cannot write these headers in each segment */
+	struct counter no_room; /* dropped: the kernel has no headroom for the headers */
+	struct counter unknown_stack; /* dropped: a row of a kind that the program does not know */
+};
+
 /* Why a packet of an encapsulation is refused, in the order in which it is validated. */
 struct refusals {
 	struct counter truncated;
@@ -52,4 +66,17 @@ static __always_inline void count(struct counter *counter, const struct __sk_buf
 {
 	counter->packets += segments_of(skb);
 	counter->bytes += skb->len - ETH_HLEN;
+}
+
+/* Let a packet go on to the next program. */
+static __always_inline int pass(const struct __sk_buff *skb, struct counter *outcome)
+{
+	count(outcome, skb);
+	return TC_ACT_UNSPEC;
+}
+
+static __always_inline int drop(const struct __sk_buff *skb, struct counter *outcome)
+{
+	count(outcome, skb);
+	return TC_ACT_SHOT;
 }

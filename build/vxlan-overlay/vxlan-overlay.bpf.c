@@ -15,6 +15,7 @@
 #include "encap_checksum.h"
 #include "encap_ecn.h"
 #include "encap_flow.h"
+#include "encap_own_addresses.h"
 #include "encap_syn.h"
 
 /* encapsulations.vxlan: ipv4 or ipv6 / udp / vxlan / ethernet, 50 or 70 bytes */
@@ -128,15 +129,6 @@ struct {
 	__type(value, __u32);
 } ends_sites__at_address SEC(".maps");
 
-/* own_addresses: the outer sources of this host, on every device */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1024);
-	__type(key, struct ip_address);
-	__type(value, __u32);
-} own_addresses SEC(".maps");
-
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
 	struct counter egress_rule_web; /* rule web: encapsulated (egress.rules.web) */
@@ -146,22 +138,7 @@ struct counters {
 	/* rule sites: no row in sites, dropped (egress.rules.sites) */
 	struct counter egress_miss_sites;
 	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
-	/* neither IPv4 nor IPv6 by its frame, as ARP and tags within the frame: passed */
-	struct counter egress_other;
-	struct counter egress_malformed; /* an IP header that cannot be read: dropped */
-	/*
-	 * a later fragment whose first one was not seen: rules by port follow on_miss, none lets it
-	 * pass
-	 */
-	struct counter egress_no_first_fragment;
-	struct counter egress_own_stack; /* already encapsulated by this host: passed */
-	/* link-local, link-scope multicast or neighbour discovery: passed */
-	struct counter egress_link_local;
-	/* encapsulated it would be longer than the device's MTU: dropped */
-	struct counter egress_too_big;
-	struct counter egress_no_room; /* the kernel could not make room for the headers: dropped */
-	/* a row of a kind that this program does not know: dropped */
-	struct counter egress_unknown_stack;
+	struct egress_outcomes egress;
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter egress_mss_kept;
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
@@ -174,19 +151,7 @@ struct counters {
 	struct counter refused_vxlan__vni; /* vxlan: vni not in vnis: dropped */
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct counters);
-} counters SEC(".maps");
-
-static __always_inline struct counters *counters_of_this_cpu(void)
-{
-	__u32 only = 0;
-
-	return bpf_map_lookup_elem(&counters, &only);
-}
+#include "encap_counters_map.h"
 
 #define PACKET_NEEDS                                                                               \
 	(NEED_PROTOCOL | NEED_PORTS | NEED_DSCP | NEED_LENGTH | NEED_FRAGMENT |                    \
@@ -201,12 +166,6 @@ static __always_inline const struct row_sites *find_in_sites(const struct packet
 	struct key_sites key = {.prefixlen = 128, .destination = packet->daddr};
 
 	return bpf_map_lookup_elem(&table_sites, &key);
-}
-
-/* Whether an address is an outer source of this host, on whatever device. */
-static __always_inline bool is_own_address(struct ip_address address)
-{
-	return is_there(bpf_map_lookup_elem(&own_addresses, &address));
 }
 
 /* Whether an address is in ends_sites__at_address. */
@@ -296,6 +255,7 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 	return overhead;
 }
 
+#include "encap_egress.h"
 #include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
 #include "encap_vlan.h"
@@ -354,8 +314,7 @@ static __always_inline int encapsulate_sites(struct __sk_buff *skb, const struct
 	case STACK_VXLAN_IPV6:
 		return encapsulate_sites__vxlan(skb, packet, row, false, counters);
 	}
-	count(&counters->egress_unknown_stack, skb);
-	return TC_ACT_SHOT;
+	return drop(skb, &counters->egress.unknown_stack);
 }
 
 /* The rules in the order written; the first that fits decides. */
@@ -372,32 +331,28 @@ static __always_inline int apply_rules(
 			packet->protocol == EGRESS_RULE_WEB__PROTOCOL)) {
 		row_sites = lost ? NULL : find_in_sites(packet);
 		if (row_sites) {
-			packet->chosen = offsetof(struct counters, egress_rule_web);
+			packet->chosen = COUNTER(egress_rule_web);
 			goto encapsulate_sites;
 		}
-		count(&counters->egress_miss_web, skb);
-		return TC_ACT_SHOT;
+		return drop(skb, &counters->egress_miss_web);
 	}
 
 	/* egress.rules.lab */
 	if (matches_lab(packet)) {
-		count(&counters->egress_rule_lab, skb);
-		return TC_ACT_SHOT;
+		return drop(skb, &counters->egress_rule_lab);
 	}
 
 	/* egress.rules.sites */
 	if (matches_sites(packet)) {
 		row_sites = find_in_sites(packet);
 		if (row_sites) {
-			packet->chosen = offsetof(struct counters, egress_rule_sites);
+			packet->chosen = COUNTER(egress_rule_sites);
 			goto encapsulate_sites;
 		}
-		count(&counters->egress_miss_sites, skb);
-		return TC_ACT_SHOT;
+		return drop(skb, &counters->egress_miss_sites);
 	}
 
-	count(&counters->egress_default, skb);
-	return TC_ACT_UNSPEC; /* egress.default */
+	return pass(skb, &counters->egress_default); /* egress.default */
 
 encapsulate_sites:
 	return encapsulate_sites(skb, packet, row_sites, counters);
@@ -414,40 +369,20 @@ int vxlan_overlay__egress(struct __sk_buff *skb)
 {
 	struct counters *counters = counters_of_this_cpu();
 	struct packet *packet = current_packet();
-	bool parsed;
+	int verdict;
 
 	if (!counters || !packet)
 		return TC_ACT_SHOT;
 	if (fit_arrivals(skb, host.mtu))
 		count(&counters->egress_mss_kept, skb);
-	/* The rules see IPv4 and IPv6; everything else passes. */
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_IP):
-		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_packet(skb, ETH_HLEN, true);
-		break;
-	case bpf_htons(ETH_P_IPV6):
-		linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-		parsed = parse_packet(skb, ETH_HLEN, false);
-		break;
-	default:
-		count(&counters->egress_other, skb);
-		return TC_ACT_UNSPEC;
-	}
-	if (!parsed) {
-		count(&counters->egress_malformed, skb);
-		return TC_ACT_SHOT;
-	}
+	if (!parse_leaving(skb, true, true, counters, &verdict))
+		return verdict;
 	if (packet->fragment && !follow_first_fragment(skb, true))
-		count(&counters->egress_no_first_fragment, skb);
-	if (carries_own_stack(packet)) {
-		count(&counters->egress_own_stack, skb);
-		return TC_ACT_UNSPEC;
-	}
-	if (stays_on_link(skb, packet)) {
-		count(&counters->egress_link_local, skb);
-		return TC_ACT_UNSPEC;
-	}
+		count(&counters->egress.no_first_fragment, skb);
+	if (carries_own_stack(packet))
+		return pass(skb, &counters->egress.own_stack);
+	if (stays_on_link(skb, packet))
+		return pass(skb, &counters->egress.link_local);
 	return apply_rules(skb, packet, counters);
 }
 

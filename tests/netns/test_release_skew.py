@@ -104,6 +104,7 @@ def counters(done: Any) -> dict[str, tuple[int, int]]:
 
 def started(net: Wire, release: Release, attach: str) -> dict[str, tuple[int, int]]:
     """The release applies its bundle, a flow is learned and 20 packets are sent; the counters."""
+    assert release.name.partition("-")[0] in release.ctl(net, "--version").stdout
     done = release.ctl(net, "apply", release.bundle, *SET, "--attach", attach)
     assert done.returncode == 0, done.stderr
     learn(net)

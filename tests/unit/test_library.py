@@ -28,6 +28,7 @@ CONNECTIONS = {**OF_SOCKETS, **FLOWS, "SOCKETS_IDLE": "1000ULL", "CGROUP_NAMES":
 ATTRIBUTION = {**CONNECTIONS, **CGROUPS, **KERNEL, "CHOOSING_CGROUPS": "(1ULL << 1)"}
 MARKS = {"MARKS_SOCKETS": "1"}
 CONTRACTS: dict[str, dict[str, str]] = {
+    "encap_egress.h": PACKET,
     "encap_encapsulate.h": {**PACKET, "NEXT_HOP_ROUTE": "0"},
     "encap_fit.h": {**PACKET, "FIT_ARRIVALS": "1", "FIT_MATCHES": "1"},
     "encap_decapsulate.h": {**KERNEL, "REFUSED": "TC_ACT_SHOT"},
@@ -62,10 +63,13 @@ const volatile struct host host SEC(".rodata.host") = {};
     "struct learned": "struct learned {\n\t__u32 rule;\n\t__u32 stack;\n};\n",
     "struct counters": """
 struct counters {
-	struct counter egress_unattached, egress_too_big, egress_no_room, ingress_mss_kept;
+	struct counter egress_default, egress_unattached, ingress_mss_kept;
+	struct egress_outcomes egress;
 	struct flow_outcomes flows;
 };
-static __always_inline __attribute__((unused)) struct counters *counters_of_this_cpu(void)
+""",
+    "counters_of_this_cpu()": """
+static __always_inline struct counters *counters_of_this_cpu(void)
 {
 	return NULL;
 }

@@ -110,10 +110,10 @@ def test_the_object_is_what_the_manifest_says(name: str) -> None:
     for word in ("counters", "host"):
         assert word.encode() in strings
     for counter in manifest.counters:
-        slot, _, reason = counter.name.rpartition("__")  # in a struct of the library, or a member of its own
-        names = [slot, reason] if f"{slot}\0".encode() in strings else [counter.name]
-        if counter.kind == "flows":
-            names = counter.name.split("_")
+        # In a struct of the library, or a member of its own.
+        slot, _, reason = counter.name.rpartition("__") if "__" in counter.name else counter.name.partition("_")
+        apart = all(f"{name}\0".encode() in strings for name in (slot, reason))
+        names = [slot, reason] if apart else [counter.name]
         assert all(f"{name}\0".encode() in strings for name in names), "a debugger reads the names from BTF"
     relocations = sections[".reltc"]
     assert isinstance(relocations, RelocationSection)

@@ -1,4 +1,4 @@
-"""The maps of addresses: who may send to us, where our own packets go, long prefix lists, our own addresses."""
+"""The maps of addresses: who may send to us, where our own packets go, long prefix lists."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from .names import c_name
 from .tables import manifest_layout, place_members
 from .tunnel_ends import ADDRESS_TYPES, tunnel_end_fields
 
-OWN_ADDRESSES = "own_addresses"
-OWN_CAPACITY = 1024  # addresses: of all devices, before and after a change
+OWN_ADDRESSES = "own_addresses"  # encap_own_addresses.h
 
 
 def address_sets(spec: Spec, egress: ir.EgressProgram) -> dict[str, TableField]:
@@ -26,7 +25,7 @@ def address_sets(spec: Spec, egress: ir.EgressProgram) -> dict[str, TableField]:
 
 
 def address_maps(
-    spec: Spec, conditions: Conditions, addresses: Mapping[str, TableField], own: bool
+    spec: Spec, conditions: Conditions, addresses: Mapping[str, TableField]
 ) -> tuple[tuple[ir.AddressMap, ...], tuple[manifest.SourceSet, ...], tuple[manifest.PrefixSet, ...], dict[str, str]]:
     maps = []
     sets = []
@@ -48,14 +47,4 @@ def address_maps(
         file = f"{name}.prefixes.csv"  # no table's rows: their names have no dot
         prefix_sets.append(manifest.PrefixSet(name, name, file, FAMILIES, key, capacity))
         files[file] = "".join(f"{p}\n" for p in listed.prefixes)
-    if own:
-        maps.append(
-            ir.AddressMap(
-                OWN_ADDRESSES,
-                "hash",
-                "struct ip_address",
-                OWN_CAPACITY,
-                "the outer sources of this host, on every device",
-            )
-        )
     return tuple(maps), tuple(sets), tuple(prefix_sets), files

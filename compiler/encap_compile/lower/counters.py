@@ -15,6 +15,10 @@ from .names import c_name, member_name
 SIZE = 16  # bytes of a counter: packets and bytes, two u64
 LIBRARY = {
     # encap_counters.h
+    "egress_outcomes": (
+        "other", "malformed", "no_first_fragment", "own_stack", "link_local", "too_big", "gso", "no_room",
+        "unknown_stack",
+    ),
     "refusals": (
         "truncated", "options", "fragment", "version", "header_checksum", "length", "vlan", "payload", "source",
         "match", "ecn", "gso", "room",
@@ -114,7 +118,7 @@ def lay_out(counters: Sequence[ir.CounterMember]) -> CounterLayout:
 
 def _struct(slot: str) -> str:
     """Which struct of the library a member of `struct counters` is."""
-    return "flow_outcomes" if slot == "flows" else "refusals"
+    return {"egress": "egress_outcomes", "flows": "flow_outcomes"}.get(slot, "refusals")
 
 
 DONE = {
@@ -139,6 +143,9 @@ REMEMBERED = {
 
 
 def _egress(egress: ir.EgressProgram, encapsulates: bool, add: Callable[..., None]) -> None:
+    def outcome(name: str, kind: str, text: str) -> None:
+        add(f"egress_{name}", kind, text, member=f"egress.{name}")
+
     for rule in egress.rules:
         kind, done = DONE[rule.action]
         was = _formerly("egress", rule.name)
@@ -158,26 +165,26 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, add: Callable[..., Non
     )
     families = "IPv4 nor IPv6" if len(egress.families) == 2 else "IPv4" if egress.families == ("ipv4",) else "IPv6"
     words = f"neither {families}" if len(egress.families) == 2 else f"not {families}"
-    add("egress_other", "passed", f"{words} by its frame, as ARP and tags within the frame: passed")
-    add("egress_malformed", "dropped", "an IP header that cannot be read: dropped")
+    outcome("other", "passed", f"{words} by its frame, as ARP and tags within the frame: passed")
+    outcome("malformed", "dropped", "an IP header that cannot be read: dropped")
     if egress.fragments:
-        add(
-            "egress_no_first_fragment",
+        outcome(
+            "no_first_fragment",
             "noted",
             "a later fragment whose first one was not seen: rules by port follow on_miss, none lets it pass",
         )
     if egress.signatures:
-        add("egress_own_stack", "passed", "already encapsulated by this host: passed")
+        outcome("own_stack", "passed", "already encapsulated by this host: passed")
     if egress.link_local or egress.discovery:
-        add("egress_link_local", "passed", "link-local, link-scope multicast or neighbour discovery: passed")
+        outcome("link_local", "passed", "link-local, link-scope multicast or neighbour discovery: passed")
     if encapsulates:
-        add("egress_too_big", "dropped", "encapsulated it would be longer than the device's MTU: dropped")
+        outcome("too_big", "dropped", "encapsulated it would be longer than the device's MTU: dropped")
         if any(e.stack.per_segment for e in egress.encapsulators):
             words = "a GSO packet for headers that the kernel cannot write in each segment: dropped"
-            add("egress_gso", "dropped", words)
-        add("egress_no_room", "dropped", "the kernel could not make room for the headers: dropped")
+            outcome("gso", "dropped", words)
+        outcome("no_room", "dropped", "the kernel could not make room for the headers: dropped")
     if any(d.by_row for d in egress.dispatches):
-        add("egress_unknown_stack", "dropped", "a row of a kind that this program does not know: dropped")
+        outcome("unknown_stack", "dropped", "a row of a kind that this program does not know: dropped")
 
 
 def refusals_member(encapsulation: str) -> str:

@@ -138,7 +138,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     host_members, host_layout, host_described = host.lower()
     clamps_mss = spec.mtu.clamp_mss and bool(egress.encapsulators or fit)
     counters = counting.lay_out(counting.lower_counters(egress, ingress, learns, owners, clamps_mss, fit))
-    described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, ends, bool(egress.signatures))
+    described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, ends)
     includes = ["encap_bpf.h", "encap_address.h", "encap_wire.h", "encap_counters.h", "encap_match.h"]
     if in_use:
         includes += (
@@ -150,6 +150,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         includes.append("encap_flow.h")
     if remembers:
         includes.append("encap_flow_key.h")
+    if egress.signatures:
+        includes.append("encap_own_addresses.h")
     if clamps_mss:
         includes.append("encap_syn.h")
     learned_by = (r for rs in replies(spec, in_use).values() for r in rs)

@@ -19,6 +19,7 @@ def rooms(
     """In the order of the C; each includes what it needs of the library itself."""
     decapsulators = ingress.decapsulators if ingress else ()
     found = {
+        "encap_egress.h": egress.needed,
         "encap_encapsulate.h": bool(egress.encapsulators),
         "encap_decapsulate.h": bool(decapsulators),
         "encap_vlan.h": any(d.tagged for d in decapsulators),

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The outer sources of this host, on every device. An instance knows the address of its own device;
+ * what another device's instance encapsulated has another.
+ */
+#pragma once
+
+#include "encap_address.h"
+#include "encap_bpf.h"
+
+#define OWN_ADDRESSES_MAX 1024 /* of all devices, before and after a change */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, OWN_ADDRESSES_MAX);
+	__type(key, struct ip_address);
+	__type(value, __u32);
+} own_addresses SEC(".maps");
+
+static __always_inline bool is_own_address(struct ip_address address)
+{
+	return is_there(bpf_map_lookup_elem(&own_addresses, &address));
+}
