@@ -188,8 +188,6 @@ static __always_inline const struct row_keys *find_in_keys(__u32 received)
 	return bpf_map_lookup_elem(&table_keys, &key);
 }
 
-#include "encap_mss.h"
-
 #define FIT_ARRIVALS 1
 #define FIT_MATCHES 0
 #include "encap_fit.h"

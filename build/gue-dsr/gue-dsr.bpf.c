@@ -76,8 +76,6 @@ struct counters {
 #define PACKET_NEEDS (0)
 #include "encap_packet.h"
 
-#include "encap_mss.h"
-
 #include "encap_arrivals.h"
 
 #include "encap_egress.h"

@@ -127,8 +127,6 @@ static __always_inline bool matches_sites(const struct packet *packet)
 		(!packet->is_ipv4 && in_ipv6(&packet->daddr, EGRESS_RULE_SITES__DESTINATION_2));
 }
 
-#include "encap_mss.h"
-
 #define FIT_ARRIVALS 1
 #define FIT_MATCHES 1
 #include "encap_fit.h"

@@ -253,8 +253,6 @@ static __always_inline bool matches_standard(const struct packet *packet)
 	return packet->socket.cgroups & (CGROUP_BIT_TEAM_A_SLICE | CGROUP_BIT_TEAM_B_SLICE);
 }
 
-#include "encap_mss.h"
-
 #include "encap_arrivals.h"
 
 #include "encap_egress.h"
@@ -262,7 +260,6 @@ static __always_inline bool matches_standard(const struct packet *packet)
 #include "encap_decapsulate.h"
 #include "encap_attribution.h"
 #include "encap_socket_mss.h"
-#include "encap_netns.h"
 #include "encap_unattached.h"
 #include "encap_socket_options.h"
 #include "encap_connect.h"
@@ -526,34 +523,6 @@ accepted:
 	return deliver(skb, outer, &inner);
 }
 
-/* What a packet that is not encapsulated says of the segments that its sender takes. */
-static __always_inline void fit_plain(struct __sk_buff *skb)
-{
-	const struct ipv4_header *ipv4 = packet_data(skb) + ETH_HLEN;
-	const struct ipv6_header *ipv6 = packet_data(skb) + ETH_HLEN;
-	struct packet *packet = current_packet();
-	bool parsed = false;
-
-	if (!packet)
-		return;
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_IP):
-		if ((void *)(ipv4 + 1) <= packet_end(skb) && ipv4->protocol == IPPROTO_TCP) {
-			linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-			parsed = parse_packet(skb, ETH_HLEN, true);
-		}
-		break;
-	case bpf_htons(ETH_P_IPV6):
-		if ((void *)(ipv6 + 1) <= packet_end(skb) && ipv6->next_header == IPPROTO_TCP) {
-			linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-			parsed = parse_packet(skb, ETH_HLEN, false);
-		}
-		break;
-	}
-	if (parsed && packet->tcp_flags & TCP_FLAG_SYN)
-		fit_segments(skb);
-}
-
 SEC("tc")
 int teams__ingress(struct __sk_buff *skb)
 {
@@ -562,7 +531,7 @@ int teams__ingress(struct __sk_buff *skb)
 
 	if (!counters)
 		return TC_ACT_SHOT;
-	fit_plain(skb);
+	fit_unencapsulated(skb);
 	if (!read_outer(skb, 0, &outer))
 		return TC_ACT_UNSPEC;
 	if (outer.protocol == IPPROTO_GRE &&
@@ -597,12 +566,11 @@ static __always_inline bool passes_before_rules(struct __sk_buff *skb, const str
 static __always_inline bool rules_encapsulate(
 	struct __sk_buff *skb __maybe_unused, const struct packet *packet)
 {
-	/* management */
-	if (matches_management(packet)) {
+	/* egress.rules.management */
+	if (matches_management(packet))
 		return false;
-	}
 
-	/* chosen-a */
+	/* egress.rules.chosen-a */
 	if (matches_chosen_a(packet)) {
 		if (packet->socket.choice >> 32 == TABLE_EXITS) {
 			if (find_in_exits((__u32)packet->socket.choice))
@@ -610,19 +578,17 @@ static __always_inline bool rules_encapsulate(
 		}
 	}
 
-	/* chosen-b */
+	/* egress.rules.chosen-b */
 	if (matches_chosen_b(packet)) {
 		if (packet->socket.choice >> 32 == TABLE_EXITS &&
 			((__u32)packet->socket.choice == ROW_EXITS__LON ||
-				(__u32)packet->socket.choice == ROW_EXITS__NYC)) {
+				(__u32)packet->socket.choice == ROW_EXITS__NYC))
 			return true;
-		}
 	}
 
-	/* standard */
-	if (matches_standard(packet)) {
+	/* egress.rules.standard */
+	if (matches_standard(packet))
 		return true;
-	}
 
 	return false; /* egress.default */
 }
@@ -634,16 +600,16 @@ int teams__unattached(struct __sk_buff *skb)
 }
 
 /* What the sockets of this program's cgroup may choose. */
-static __always_inline bool may_choose(__u64 choice)
+static __always_inline int check_choice(__u64 choice)
 {
 	/* egress.rules.chosen-a */
 	if ((host.cgroups & CGROUP_BIT_TEAM_A_SLICE) && choice >> 32 == TABLE_EXITS)
-		return true;
+		return 0;
 	/* egress.rules.chosen-b */
 	if ((host.cgroups & CGROUP_BIT_TEAM_B_SLICE) && choice >> 32 == TABLE_EXITS &&
 		((__u32)choice == ROW_EXITS__LON || (__u32)choice == ROW_EXITS__NYC))
-		return true;
-	return false;
+		return 0;
+	return choice >> 32 == TABLE_EXITS ? EPERM : ENOENT;
 }
 
 static __always_inline __u32 choice_overhead(__u64 choice)
@@ -665,11 +631,6 @@ static __always_inline __u32 choice_overhead(__u64 choice)
 		}
 	}
 	return 0;
-}
-
-static __always_inline bool is_table(__u64 choice)
-{
-	return choice >> 32 == TABLE_EXITS;
 }
 
 SEC("cgroup/setsockopt")

@@ -169,7 +169,6 @@ static __always_inline bool matches_tenants(const struct packet *packet)
 #include "encap_encapsulate.h"
 #include "encap_attribution.h"
 #include "encap_socket_mss.h"
-#include "encap_netns.h"
 #include "encap_unattached.h"
 
 /* encapsulations.gre, with the values of a row of tenants. */
@@ -267,34 +266,6 @@ int tenants_by_cgroup__egress(struct __sk_buff *skb)
 	return apply_rules(skb, packet, counters);
 }
 
-/* What a packet that is not encapsulated says of the segments that its sender takes. */
-static __always_inline void fit_plain(struct __sk_buff *skb)
-{
-	const struct ipv4_header *ipv4 = packet_data(skb) + ETH_HLEN;
-	const struct ipv6_header *ipv6 = packet_data(skb) + ETH_HLEN;
-	struct packet *packet = current_packet();
-	bool parsed = false;
-
-	if (!packet)
-		return;
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_IP):
-		if ((void *)(ipv4 + 1) <= packet_end(skb) && ipv4->protocol == IPPROTO_TCP) {
-			linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-			parsed = parse_packet(skb, ETH_HLEN, true);
-		}
-		break;
-	case bpf_htons(ETH_P_IPV6):
-		if ((void *)(ipv6 + 1) <= packet_end(skb) && ipv6->next_header == IPPROTO_TCP) {
-			linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-			parsed = parse_packet(skb, ETH_HLEN, false);
-		}
-		break;
-	}
-	if (parsed && packet->tcp_flags & TCP_FLAG_SYN)
-		fit_segments(skb);
-}
-
 SEC("tc")
 int tenants_by_cgroup__ingress(struct __sk_buff *skb)
 {
@@ -302,7 +273,7 @@ int tenants_by_cgroup__ingress(struct __sk_buff *skb)
 
 	if (!counters)
 		return TC_ACT_SHOT;
-	fit_plain(skb);
+	fit_unencapsulated(skb);
 	return TC_ACT_UNSPEC;
 }
 
@@ -327,10 +298,9 @@ static __always_inline bool passes_before_rules(struct __sk_buff *skb, const str
 static __always_inline bool rules_encapsulate(
 	struct __sk_buff *skb __maybe_unused, const struct packet *packet)
 {
-	/* tenants */
-	if (matches_tenants(packet)) {
+	/* egress.rules.tenants */
+	if (matches_tenants(packet))
 		return true;
-	}
 
 	return false; /* egress.default */
 }

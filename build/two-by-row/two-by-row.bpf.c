@@ -196,8 +196,6 @@ static __always_inline bool matches_lab(const struct packet *packet)
 		(!packet->is_ipv4 && in_ipv6(&packet->saddr, EGRESS_RULE_LAB__SOURCE_2));
 }
 
-#include "encap_mss.h"
-
 #define FIT_ARRIVALS 1
 #define FIT_MATCHES 1
 #include "encap_fit.h"
