@@ -7,13 +7,9 @@
  * again. Loads on Linux 5.10 and newer. In the order a packet meets it: values, headers, host
  * values, maps, counters, the inner packet, egress, ingress.
  */
-#include "encap_bpf.h"
-#include "encap_address.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
 #include "encap_match.h"
-#include "encap_checksum.h"
-#include "encap_ecn.h"
 #include "encap_own_addresses.h"
 #include "encap_syn.h"
 
@@ -51,9 +47,7 @@
 struct headers_gre {
 	struct gre_key_header gre;
 };
-_Static_assert(
-	offsetof(struct headers_gre, gre) + sizeof(struct gre_key_header) == ENCAP_GRE__HEADERS,
-	"no gap between the headers");
+ASSERT_NO_GAPS(struct headers_gre, gre, ENCAP_GRE__HEADERS);
 
 /*
  * Differs per machine and per device: written by the loader before the program is verified,
@@ -77,13 +71,7 @@ struct row_keys {
 	__u32 field_mark;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CAPACITY_KEYS);
-	__type(key, struct key_keys);
-	__type(value, struct row_keys);
-} table_keys SEC(".maps");
+DEFINE_MAP(table_keys, BPF_MAP_TYPE_HASH, CAPACITY_KEYS, struct key_keys, struct row_keys);
 
 /* endpoints.tenants: found by mark, destination, exact, for each promised prefix length */
 struct key_tenants {
@@ -98,22 +86,11 @@ struct row_tenants {
 	__u32 field_key;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CAPACITY_TENANTS);
-	__type(key, struct key_tenants);
-	__type(value, struct row_tenants);
-} table_tenants SEC(".maps");
+DEFINE_MAP(
+	table_tenants, BPF_MAP_TYPE_HASH, CAPACITY_TENANTS, struct key_tenants, struct row_tenants);
 
 /* ends_tenants__at_gateway: ends of tunnels: tenants.gateway */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CAPACITY_TENANTS);
-	__type(key, struct ip_address);
-	__type(value, __u32);
-} ends_tenants__at_gateway SEC(".maps");
+DEFINE_MAP(ends_tenants__at_gateway, BPF_MAP_TYPE_HASH, CAPACITY_TENANTS, struct ip_address, __u32);
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
@@ -138,6 +115,12 @@ struct counters {
 #define PACKET_NEEDS (NEED_PROTOCOL | NEED_DSCP | NEED_MARK | NEED_LENGTH | NEED_DISCOVERY)
 #include "encap_packet.h"
 #include "encap_link_local.h"
+
+/* Whether an address is in ends_tenants__at_gateway. */
+static __always_inline bool in_ends_tenants__at_gateway(struct ip_address address)
+{
+	return is_there(bpf_map_lookup_elem(&ends_tenants__at_gateway, &address));
+}
 
 /* The row of tenants for a packet, or NULL. */
 static __always_inline const struct row_tenants *find_in_tenants(const struct packet *packet)
@@ -179,12 +162,6 @@ static __always_inline const struct row_tenants *find_in_tenants(const struct pa
 	return NULL;
 }
 
-/* Whether an address is in ends_tenants__at_gateway. */
-static __always_inline bool in_ends_tenants__at_gateway(struct ip_address address)
-{
-	return is_there(bpf_map_lookup_elem(&ends_tenants__at_gateway, &address));
-}
-
 /* Whether a packet goes to an end of our tunnels. */
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
@@ -211,8 +188,6 @@ static __always_inline const struct row_keys *find_in_keys(__u32 received)
 	return bpf_map_lookup_elem(&table_keys, &key);
 }
 
-#include "encap_mss.h"
-
 #define FIT_ARRIVALS 1
 #define FIT_MATCHES 0
 #include "encap_fit.h"
@@ -236,7 +211,7 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 #include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
 
-/* encapsulations.gre: ipv4 or ipv6 / gre, with the values of a row of tenants. */
+/* encapsulations.gre, with the values of a row of tenants. */
 static __always_inline int encapsulate_tenants__gre(struct __sk_buff *skb,
 	const struct packet *packet, const struct row_tenants *row, bool over_ipv4,
 	struct counters *counters)
@@ -290,11 +265,10 @@ static __always_inline int apply_rules(
 	/* egress.rules.tenants */
 	if (in_range(packet->mark, EGRESS_RULE_TENANTS__MARK)) {
 		row_tenants = find_in_tenants(packet);
-		if (row_tenants) {
-			packet->chosen = COUNTER(egress_rule_tenants);
-			goto encapsulate_tenants;
-		}
-		return drop(skb, &counters->egress_miss_tenants);
+		if (!row_tenants)
+			return drop(skb, &counters->egress_miss_tenants);
+		packet->chosen = COUNTER(egress_rule_tenants);
+		goto encapsulate_tenants;
 	}
 
 	return pass(skb, &counters->egress_default); /* egress.default */
@@ -337,7 +311,7 @@ static __always_inline bool may_send_gateways(const struct outer *outer)
 			      : in_ipv6(&outer->saddr, SET_GATEWAYS_2);
 }
 
-/* ipv4 or ipv6 / gre: validate the headers from the outside in, then decapsulate. */
+/* encapsulations.gre: validate the headers from the outside in, then decapsulate. */
 static __always_inline int decapsulate_gre(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {

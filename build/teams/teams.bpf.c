@@ -8,13 +8,9 @@
  * Loads on Linux 5.19 and newer. In the order a packet meets it: values, headers, host values,
  * maps, counters, the inner packet, egress, ingress, socket options.
  */
-#include "encap_bpf.h"
-#include "encap_address.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
 #include "encap_match.h"
-#include "encap_checksum.h"
-#include "encap_ecn.h"
 #include "encap_flow.h"
 #include "encap_flow_key.h"
 #include "encap_own_addresses.h"
@@ -93,9 +89,7 @@
 struct headers_gre {
 	struct gre_key_header gre;
 };
-_Static_assert(
-	offsetof(struct headers_gre, gre) + sizeof(struct gre_key_header) == ENCAP_GRE__HEADERS,
-	"no gap between the headers");
+ASSERT_NO_GAPS(struct headers_gre, gre, ENCAP_GRE__HEADERS);
 
 /*
  * Differs per machine and per device: written by the loader before the program is verified,
@@ -134,13 +128,7 @@ struct row_exits {
 	__u32 field_gre_key;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CAPACITY_EXITS);
-	__type(key, struct key_exits);
-	__type(value, struct row_exits);
-} table_exits SEC(".maps");
+DEFINE_MAP(table_exits, BPF_MAP_TYPE_HASH, CAPACITY_EXITS, struct key_exits, struct row_exits);
 
 /* endpoints.keys: found by received.gre.key, exact */
 struct key_keys {
@@ -151,22 +139,10 @@ struct row_keys {
 	__u32 field_mark;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CAPACITY_KEYS);
-	__type(key, struct key_keys);
-	__type(value, struct row_keys);
-} table_keys SEC(".maps");
+DEFINE_MAP(table_keys, BPF_MAP_TYPE_HASH, CAPACITY_KEYS, struct key_keys, struct row_keys);
 
 /* ends_exits__at_address: ends of tunnels: exits.address */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CAPACITY_EXITS);
-	__type(key, struct ip_address);
-	__type(value, __u32);
-} ends_exits__at_address SEC(".maps");
+DEFINE_MAP(ends_exits__at_address, BPF_MAP_TYPE_HASH, CAPACITY_EXITS, struct ip_address, __u32);
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
@@ -214,18 +190,18 @@ struct counters {
 #include "encap_packet.h"
 #include "encap_link_local.h"
 
+/* Whether an address is in ends_exits__at_address. */
+static __always_inline bool in_ends_exits__at_address(struct ip_address address)
+{
+	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &address));
+}
+
 /* The row of exits for a packet, or NULL. */
 static __always_inline const struct row_exits *find_in_exits(__u32 row)
 {
 	struct key_exits key = {.row = row};
 
 	return bpf_map_lookup_elem(&table_exits, &key);
-}
-
-/* Whether an address is in ends_exits__at_address. */
-static __always_inline bool in_ends_exits__at_address(struct ip_address address)
-{
-	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &address));
 }
 
 /* Whether a packet goes to an end of our tunnels. */
@@ -277,8 +253,6 @@ static __always_inline bool matches_standard(const struct packet *packet)
 	return packet->socket.cgroups & (CGROUP_BIT_TEAM_A_SLICE | CGROUP_BIT_TEAM_B_SLICE);
 }
 
-#include "encap_mss.h"
-
 #include "encap_arrivals.h"
 
 #include "encap_egress.h"
@@ -286,12 +260,11 @@ static __always_inline bool matches_standard(const struct packet *packet)
 #include "encap_decapsulate.h"
 #include "encap_attribution.h"
 #include "encap_socket_mss.h"
-#include "encap_netns.h"
 #include "encap_unattached.h"
 #include "encap_socket_options.h"
 #include "encap_connect.h"
 
-/* encapsulations.gre: ipv4 or ipv6 / gre, with the values of a row of exits. */
+/* encapsulations.gre, with the values of a row of exits. */
 static __always_inline int encapsulate_exits__gre(struct __sk_buff *skb,
 	const struct packet *packet, const struct row_exits *row, bool over_ipv4,
 	struct counters *counters, struct socket_choice *choice)
@@ -325,7 +298,7 @@ static __always_inline int encapsulate_exits__gre(struct __sk_buff *skb,
 	return transmit(skb);
 }
 
-/* encapsulations.ipip: ipv4 or ipv6, with the values of a row of exits. */
+/* encapsulations.ipip, with the values of a row of exits. */
 static __always_inline int encapsulate_exits__ipip(struct __sk_buff *skb,
 	const struct packet *packet, const struct row_exits *row, bool over_ipv4,
 	struct counters *counters, struct socket_choice *choice)
@@ -380,9 +353,8 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	const struct row_exits *row_exits;
 
 	/* egress.rules.management */
-	if (matches_management(packet)) {
+	if (matches_management(packet))
 		return pass(skb, &counters->egress_rule_management);
-	}
 
 	/* egress.rules.chosen-a */
 	if (matches_chosen_a(packet)) {
@@ -415,11 +387,10 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	/* egress.rules.standard */
 	if (matches_standard(packet)) {
 		row_exits = find_in_exits(ROW_EXITS__LON);
-		if (row_exits) {
-			packet->chosen = COUNTER(egress_rule_standard);
-			goto encapsulate_exits;
-		}
-		return drop(skb, &counters->egress_miss_standard);
+		if (!row_exits)
+			return drop(skb, &counters->egress_miss_standard);
+		packet->chosen = COUNTER(egress_rule_standard);
+		goto encapsulate_exits;
 	}
 
 	return pass(skb, &counters->egress_default); /* egress.default */
@@ -460,15 +431,7 @@ int teams__egress(struct __sk_buff *skb)
 	return apply_rules(skb, packet, counters, choice);
 }
 
-/* ingress.rules.back-gre.from: who may send. */
-static __always_inline bool may_send_back_gre(const struct outer *outer)
-{
-	struct ip_address key = outer->saddr;
-
-	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
-}
-
-/* ipv4 or ipv6 / gre: validate the headers from the outside in, then decapsulate. */
+/* encapsulations.gre: validate the headers from the outside in, then decapsulate. */
 static __always_inline int decapsulate_gre(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
@@ -499,7 +462,7 @@ static __always_inline int decapsulate_gre(
 		return refuse(skb, COUNTER(refused_gre.payload));
 
 	/* ingress.rules.back-gre */
-	if (may_send_back_gre(outer)) {
+	if (in_ends_exits__at_address(outer->saddr)) {
 		decapsulated = &counters->ingress_rule_back_gre;
 		row_keys = find_in_keys(bpf_ntohl(headers->gre.key));
 		if (!row_keys)
@@ -519,15 +482,7 @@ accepted:
 	return deliver(skb, outer, &inner);
 }
 
-/* ingress.rules.back-ipip.from: who may send. */
-static __always_inline bool may_send_back_ipip(const struct outer *outer)
-{
-	struct ip_address key = outer->saddr;
-
-	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
-}
-
-/* ipv4 or ipv6: validate the headers from the outside in, then decapsulate. */
+/* encapsulations.ipip: validate the headers from the outside in, then decapsulate. */
 static __always_inline int decapsulate_ipip(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
@@ -551,7 +506,7 @@ static __always_inline int decapsulate_ipip(
 		return refuse(skb, COUNTER(refused_ipip.payload));
 
 	/* ingress.rules.back-ipip */
-	if (may_send_back_ipip(outer)) {
+	if (in_ends_exits__at_address(outer->saddr)) {
 		decapsulated = &counters->ingress_rule_back_ipip;
 		goto accepted;
 	}
@@ -568,34 +523,6 @@ accepted:
 	return deliver(skb, outer, &inner);
 }
 
-/* What a packet that is not encapsulated says of the segments that its sender takes. */
-static __always_inline void fit_plain(struct __sk_buff *skb)
-{
-	const struct ipv4_header *ipv4 = packet_data(skb) + ETH_HLEN;
-	const struct ipv6_header *ipv6 = packet_data(skb) + ETH_HLEN;
-	struct packet *packet = current_packet();
-	bool parsed = false;
-
-	if (!packet)
-		return;
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_IP):
-		if ((void *)(ipv4 + 1) <= packet_end(skb) && ipv4->protocol == IPPROTO_TCP) {
-			linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-			parsed = parse_packet(skb, ETH_HLEN, true);
-		}
-		break;
-	case bpf_htons(ETH_P_IPV6):
-		if ((void *)(ipv6 + 1) <= packet_end(skb) && ipv6->next_header == IPPROTO_TCP) {
-			linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-			parsed = parse_packet(skb, ETH_HLEN, false);
-		}
-		break;
-	}
-	if (parsed && packet->tcp_flags & TCP_FLAG_SYN)
-		fit_segments(skb);
-}
-
 SEC("tc")
 int teams__ingress(struct __sk_buff *skb)
 {
@@ -604,7 +531,7 @@ int teams__ingress(struct __sk_buff *skb)
 
 	if (!counters)
 		return TC_ACT_SHOT;
-	fit_plain(skb);
+	fit_unencapsulated(skb);
 	if (!read_outer(skb, 0, &outer))
 		return TC_ACT_UNSPEC;
 	if (outer.protocol == IPPROTO_GRE &&
@@ -639,12 +566,11 @@ static __always_inline bool passes_before_rules(struct __sk_buff *skb, const str
 static __always_inline bool rules_encapsulate(
 	struct __sk_buff *skb __maybe_unused, const struct packet *packet)
 {
-	/* management */
-	if (matches_management(packet)) {
+	/* egress.rules.management */
+	if (matches_management(packet))
 		return false;
-	}
 
-	/* chosen-a */
+	/* egress.rules.chosen-a */
 	if (matches_chosen_a(packet)) {
 		if (packet->socket.choice >> 32 == TABLE_EXITS) {
 			if (find_in_exits((__u32)packet->socket.choice))
@@ -652,19 +578,17 @@ static __always_inline bool rules_encapsulate(
 		}
 	}
 
-	/* chosen-b */
+	/* egress.rules.chosen-b */
 	if (matches_chosen_b(packet)) {
 		if (packet->socket.choice >> 32 == TABLE_EXITS &&
 			((__u32)packet->socket.choice == ROW_EXITS__LON ||
-				(__u32)packet->socket.choice == ROW_EXITS__NYC)) {
+				(__u32)packet->socket.choice == ROW_EXITS__NYC))
 			return true;
-		}
 	}
 
-	/* standard */
-	if (matches_standard(packet)) {
+	/* egress.rules.standard */
+	if (matches_standard(packet))
 		return true;
-	}
 
 	return false; /* egress.default */
 }
@@ -676,16 +600,16 @@ int teams__unattached(struct __sk_buff *skb)
 }
 
 /* What the sockets of this program's cgroup may choose. */
-static __always_inline bool may_choose(__u64 choice)
+static __always_inline int check_choice(__u64 choice)
 {
 	/* egress.rules.chosen-a */
 	if ((host.cgroups & CGROUP_BIT_TEAM_A_SLICE) && choice >> 32 == TABLE_EXITS)
-		return true;
+		return 0;
 	/* egress.rules.chosen-b */
 	if ((host.cgroups & CGROUP_BIT_TEAM_B_SLICE) && choice >> 32 == TABLE_EXITS &&
 		((__u32)choice == ROW_EXITS__LON || (__u32)choice == ROW_EXITS__NYC))
-		return true;
-	return false;
+		return 0;
+	return choice >> 32 == TABLE_EXITS ? EPERM : ENOENT;
 }
 
 static __always_inline __u32 choice_overhead(__u64 choice)
@@ -707,11 +631,6 @@ static __always_inline __u32 choice_overhead(__u64 choice)
 		}
 	}
 	return 0;
-}
-
-static __always_inline bool is_table(__u64 choice)
-{
-	return choice >> 32 == TABLE_EXITS;
 }
 
 SEC("cgroup/setsockopt")

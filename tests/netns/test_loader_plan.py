@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -88,3 +89,12 @@ def test_plan_against_what_runs(net: Wire, tmp_path: Path) -> None:
     assert "replaced in place; maps, counters kept" in done.stdout
     assert "0 rules, 0 rows, 2 programs would change; nothing was done.  Next: encapctl apply" in done.stdout
     net.ctl("remove", "hand", check=0)
+
+
+def test_a_plan_imports_no_library_of_those_that_change_or_compile(net: Wire, tmp_path: Path) -> None:
+    """Each takes as long to import as all the rest of a plan: see `kernel/rtnetlink.py`."""
+    command = [sys.executable, "-X", "importtime", "-m", "encap_compile.ctl", "plan", str(write(tmp_path / "cold"))]
+    done = net.ours.run([*command, "--set", "uplink=eth0"], check=False)
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines() if "|" in line}
+    assert "encap_compile" in imported
+    assert not imported & {"pyroute2", "yaml", "jinja2", "jsonschema"}

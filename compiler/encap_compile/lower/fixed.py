@@ -47,7 +47,7 @@ def _row(table: Table, described: manifest.Table, row: Row, spec: Spec) -> ir.Fi
                     )
                 )
     return ir.FixedRow(
-        table.row_path(row),
+        table.row_path(row) if "name" in row.cells else f"{table.path}.rows",
         row_id(name) if not table.key else 0,
         name,
         tuple(conditions),

@@ -150,11 +150,11 @@ def _constant(word: ir.WordLayout) -> ir.NamedConstant:
     if word.bits == 128:
         packed = value.to_bytes(16, "big")
         words = ", ".join(f"bpf_htonl({int.from_bytes(packed[i : i + 4], 'big'):#x})" for i in range(0, 16, 4))
-        return ir.NamedConstant(word.constant, f"((struct ipv6_address){{{{{words}}}}})", address_text(packed))
+        return ir.NamedConstant(word.constant, f"((struct ipv6_address){{{{{words}}}}})", ", ".join(said))
     if word.bits == 48:
         packed = value.to_bytes(6, "big")
         halves = ", ".join(f"bpf_htons({int.from_bytes(packed[i : i + 2], 'big'):#x})" for i in range(0, 6, 2))
-        return ir.NamedConstant(word.constant, f"((struct mac_address){{{{{halves}}}}})", packed.hex(":"))
+        return ir.NamedConstant(word.constant, f"((struct mac_address){{{{{halves}}}}})", ", ".join(said))
     if len(word.parts) > 1 or value > 0xFFFF:
         if word.name in ("saddr", "daddr"):
             said.insert(0, address_text(value.to_bytes(4, "big")))

@@ -56,14 +56,17 @@ def _checks(
     stack: ir.Stack, layer: ir.Layer, word: ir.WordLayout, judged: Sequence[Judged], name: str, reason: str
 ) -> Iterator[ir.WordCheck]:
     """One comparison with what is known when compiling, and one with a host value."""
-    literal = [(part, source.value) for part, _, source in judged if isinstance(source, ir.Literal)]
+    known = [(part, source) for part, _, source in judged if isinstance(source, ir.Literal)]
+    literal = [(part, source.value) for part, source in known]
     mask = sum(_mask(part) for part, _ in literal)
     value = sum(number << part.shift for part, number in literal)
     sent = sum(p.source.value << p.shift for p in word.parts if isinstance(p.source, ir.Literal))
     if mask:
         prefix = stack.constant if layer is stack.layers[0] else f"ENCAP_{c_name(stack.encapsulation)}"
         constant = f"{prefix}__{layer.member}_{name}".upper()
-        compared = [f"{part.name} {number}" if number else part.name for part, number in literal]
+        # A value of the spec stands with the constant that has it, and nowhere else.
+        fixed = ((part.name, source.value if not source.place else 0) for part, source in known)
+        compared = [f"{field} {number}" if number else field for field, number in fixed]
         ignored = [p.name for p in word.parts if p.name not in {part.name for part, _ in literal}]
         yield ir.WordCheck(
             layer.member,
