@@ -148,18 +148,18 @@ def test_a_bundle_has_the_headers_that_its_c_includes() -> None:
 
 # Lines of the C of each example: no more than these. They fall with everything that the library takes over.
 MOST_LINES = {
-    "gre-tenants": 463,
-    "gue-dsr": 231,
-    "gue-edge": 485,
-    "gwlb": 557,
-    "ipip-sites": 380,
-    "teams": 821,
-    "tenants-by-cgroup": 423,
-    "two-by-row": 610,
-    "vxlan-overlay": 540,
-    "vxlan-return": 429,
+    "gre-tenants": 390,
+    "gue-dsr": 197,
+    "gue-edge": 431,
+    "gwlb": 503,
+    "ipip-sites": 303,
+    "teams": 697,
+    "tenants-by-cgroup": 323,
+    "two-by-row": 519,
+    "vxlan-overlay": 445,
+    "vxlan-return": 371,
 }
-MOST_LINES_TOGETHER = 4939
+MOST_LINES_TOGETHER = 4144
 
 
 def lines_of(name: str) -> list[str]:
