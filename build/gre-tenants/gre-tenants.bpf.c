@@ -8,14 +8,10 @@
  * values, maps, counters, the inner packet, egress, ingress.
  */
 #include "encap_bpf.h"
-#include "encap_address.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
 #include "encap_match.h"
-#include "encap_checksum.h"
-#include "encap_ecn.h"
 #include "encap_own_addresses.h"
-#include "encap_syn.h"
 
 /* encapsulations.gre: ipv4 or ipv6 / gre, 28 or 48 bytes */
 #define ENCAP_GRE__HEADERS 8 /* bytes behind the outer IP header */
@@ -77,13 +73,7 @@ struct row_keys {
 	__u32 field_mark;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CAPACITY_KEYS);
-	__type(key, struct key_keys);
-	__type(value, struct row_keys);
-} table_keys SEC(".maps");
+ROWS(table_keys, BPF_MAP_TYPE_HASH, struct key_keys, struct row_keys, CAPACITY_KEYS);
 
 /* endpoints.tenants: found by mark, destination, exact, for each promised prefix length */
 struct key_tenants {
@@ -98,22 +88,10 @@ struct row_tenants {
 	__u32 field_key;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CAPACITY_TENANTS);
-	__type(key, struct key_tenants);
-	__type(value, struct row_tenants);
-} table_tenants SEC(".maps");
+ROWS(table_tenants, BPF_MAP_TYPE_HASH, struct key_tenants, struct row_tenants, CAPACITY_TENANTS);
 
 /* ends_tenants__at_gateway: ends of tunnels: tenants.gateway */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CAPACITY_TENANTS);
-	__type(key, struct ip_address);
-	__type(value, __u32);
-} ends_tenants__at_gateway SEC(".maps");
+ROWS(ends_tenants__at_gateway, BPF_MAP_TYPE_HASH, struct ip_address, __u32, CAPACITY_TENANTS);
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
@@ -211,17 +189,11 @@ static __always_inline const struct row_keys *find_in_keys(__u32 received)
 	return bpf_map_lookup_elem(&table_keys, &key);
 }
 
-#include "encap_mss.h"
-
 #define FIT_ARRIVALS 1
 #define FIT_MATCHES 0
 #include "encap_fit.h"
 
-/*
- * What the rules add that an answer may meet. Barriers, so that each rule reads the packet again:
- * of values that are kept, the verifier would remember what the rules before have found, and walk
- * on once for each.
- */
+/* What the rules add that an answer may meet. */
 static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 {
 	__u32 overhead = 0;

@@ -8,13 +8,9 @@
  * values, maps, counters, the inner packet, egress, ingress.
  */
 #include "encap_bpf.h"
-#include "encap_address.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
 #include "encap_match.h"
-#include "encap_checksum.h"
-#include "encap_ecn.h"
-#include "encap_syn.h"
 
 /* encapsulations.gue: ipv4 or ipv6 / udp / gue, 32 or 52 bytes */
 #define ENCAP_GUE__HEADERS 12 /* bytes behind the outer IP header */
@@ -80,8 +76,6 @@ struct counters {
 
 #define PACKET_NEEDS (0)
 #include "encap_packet.h"
-
-#include "encap_mss.h"
 
 #include "encap_arrivals.h"
 

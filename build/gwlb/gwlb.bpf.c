@@ -8,16 +8,10 @@
  * maps, counters, the inner packet, egress, ingress.
  */
 #include "encap_bpf.h"
-#include "encap_address.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
 #include "encap_match.h"
-#include "encap_checksum.h"
-#include "encap_ecn.h"
-#include "encap_flow.h"
-#include "encap_flow_key.h"
 #include "encap_own_addresses.h"
-#include "encap_syn.h"
 
 /* encapsulations.gwlb: ipv4 / udp / geneve, 68 bytes */
 #define ENCAP_GWLB__HEADERS 48 /* bytes behind the outer IP header */
@@ -107,13 +101,7 @@ struct row_enis {
 	__u32 field_mark;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CAPACITY_ENIS);
-	__type(key, struct key_enis);
-	__type(value, struct row_enis);
-} table_enis SEC(".maps");
+ROWS(table_enis, BPF_MAP_TYPE_HASH, struct key_enis, struct row_enis, CAPACITY_ENIS);
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {

@@ -8,14 +8,10 @@
  * values, maps, counters, the inner packet, egress, ingress.
  */
 #include "encap_bpf.h"
-#include "encap_address.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
 #include "encap_match.h"
-#include "encap_checksum.h"
-#include "encap_ecn.h"
 #include "encap_own_addresses.h"
-#include "encap_syn.h"
 
 /* encapsulations.ipip: ipv4 or ipv6, 20 or 40 bytes */
 #define ENCAP_IPIP__IP_TTL 64 /* encapsulations.ipip.ip.ttl */
@@ -63,22 +59,10 @@ struct row_sites {
 	struct ip_address field_address;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CAPACITY_SITES);
-	__type(key, struct key_sites);
-	__type(value, struct row_sites);
-} table_sites SEC(".maps");
+ROWS(table_sites, BPF_MAP_TYPE_LPM_TRIE, struct key_sites, struct row_sites, CAPACITY_SITES);
 
 /* ends_sites__at_address: ends of tunnels: sites.address */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CAPACITY_SITES);
-	__type(key, struct ip_address);
-	__type(value, __u32);
-} ends_sites__at_address SEC(".maps");
+ROWS(ends_sites__at_address, BPF_MAP_TYPE_HASH, struct ip_address, __u32, CAPACITY_SITES);
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
@@ -133,27 +117,18 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 	return false;
 }
 
-/*
- * What rules ask of a packet. Where a rule is asked of the answer too, its addresses and ports:
- * what both show.
- */
+/* What rules ask of a packet, and of what its answer shows: addresses and ports. */
 static __always_inline bool matches_sites(const struct packet *packet)
 {
 	return (packet->is_ipv4 && in_ipv4(&packet->daddr, EGRESS_RULE_SITES__DESTINATION)) ||
 		(!packet->is_ipv4 && in_ipv6(&packet->daddr, EGRESS_RULE_SITES__DESTINATION_2));
 }
 
-#include "encap_mss.h"
-
 #define FIT_ARRIVALS 1
 #define FIT_MATCHES 1
 #include "encap_fit.h"
 
-/*
- * What the rules add that an answer may meet. Barriers, so that each rule reads the packet again:
- * of values that are kept, the verifier would remember what the rules before have found, and walk
- * on once for each.
- */
+/* What the rules add that an answer may meet. */
 static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 {
 	__u32 overhead = 0;

@@ -9,16 +9,10 @@
  * maps, counters, the inner packet, egress, ingress, socket options.
  */
 #include "encap_bpf.h"
-#include "encap_address.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
 #include "encap_match.h"
-#include "encap_checksum.h"
-#include "encap_ecn.h"
-#include "encap_flow.h"
-#include "encap_flow_key.h"
 #include "encap_own_addresses.h"
-#include "encap_syn.h"
 
 /* encapsulations.gre: ipv4 or ipv6 / gre, 28 or 48 bytes */
 #define STACK_GRE_IPV4__OVERHEAD 28 /* bytes */
@@ -134,13 +128,7 @@ struct row_exits {
 	__u32 field_gre_key;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CAPACITY_EXITS);
-	__type(key, struct key_exits);
-	__type(value, struct row_exits);
-} table_exits SEC(".maps");
+ROWS(table_exits, BPF_MAP_TYPE_HASH, struct key_exits, struct row_exits, CAPACITY_EXITS);
 
 /* endpoints.keys: found by received.gre.key, exact */
 struct key_keys {
@@ -151,22 +139,10 @@ struct row_keys {
 	__u32 field_mark;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CAPACITY_KEYS);
-	__type(key, struct key_keys);
-	__type(value, struct row_keys);
-} table_keys SEC(".maps");
+ROWS(table_keys, BPF_MAP_TYPE_HASH, struct key_keys, struct row_keys, CAPACITY_KEYS);
 
 /* ends_exits__at_address: ends of tunnels: exits.address */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CAPACITY_EXITS);
-	__type(key, struct ip_address);
-	__type(value, __u32);
-} ends_exits__at_address SEC(".maps");
+ROWS(ends_exits__at_address, BPF_MAP_TYPE_HASH, struct ip_address, __u32, CAPACITY_EXITS);
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
@@ -276,8 +252,6 @@ static __always_inline bool matches_standard(const struct packet *packet)
 {
 	return packet->socket.cgroups & (CGROUP_BIT_TEAM_A_SLICE | CGROUP_BIT_TEAM_B_SLICE);
 }
-
-#include "encap_mss.h"
 
 #include "encap_arrivals.h"
 

@@ -8,16 +8,10 @@
  * host values, maps, counters, the inner packet, egress, ingress.
  */
 #include "encap_bpf.h"
-#include "encap_address.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
 #include "encap_match.h"
-#include "encap_checksum.h"
-#include "encap_ecn.h"
-#include "encap_flow.h"
-#include "encap_flow_key.h"
 #include "encap_own_addresses.h"
-#include "encap_syn.h"
 
 /* encapsulations.gre: ipv4 or ipv6 / gre, 28 or 48 bytes */
 #define ENCAP_GRE__HEADERS 8 /* bytes behind the outer IP header */
@@ -100,22 +94,10 @@ struct row_tenants {
 	__u32 field_gre_key;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CAPACITY_TENANTS);
-	__type(key, struct key_tenants);
-	__type(value, struct row_tenants);
-} table_tenants SEC(".maps");
+ROWS(table_tenants, BPF_MAP_TYPE_HASH, struct key_tenants, struct row_tenants, CAPACITY_TENANTS);
 
 /* ends_tenants__at_gateway: ends of tunnels: tenants.gateway */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CAPACITY_TENANTS);
-	__type(key, struct ip_address);
-	__type(value, __u32);
-} ends_tenants__at_gateway SEC(".maps");
+ROWS(ends_tenants__at_gateway, BPF_MAP_TYPE_HASH, struct ip_address, __u32, CAPACITY_TENANTS);
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {

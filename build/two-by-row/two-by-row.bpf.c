@@ -9,14 +9,10 @@
  * values, maps, counters, the inner packet, egress, ingress.
  */
 #include "encap_bpf.h"
-#include "encap_address.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
 #include "encap_match.h"
-#include "encap_checksum.h"
-#include "encap_ecn.h"
 #include "encap_own_addresses.h"
-#include "encap_syn.h"
 
 /* encapsulations.gre: ipv4 or ipv6 / gre, 28 or 48 bytes */
 #define ENCAP_GRE__HEADERS 8 /* bytes behind the outer IP header */
@@ -99,13 +95,7 @@ struct row_exits {
 	__u32 field_gre_key;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CAPACITY_EXITS);
-	__type(key, struct key_exits);
-	__type(value, struct row_exits);
-} table_exits SEC(".maps");
+ROWS(table_exits, BPF_MAP_TYPE_HASH, struct key_exits, struct row_exits, CAPACITY_EXITS);
 
 /* endpoints.keys: found by received.gre.key, exact */
 struct key_keys {
@@ -116,22 +106,10 @@ struct row_keys {
 	__u32 field_tenant;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CAPACITY_KEYS);
-	__type(key, struct key_keys);
-	__type(value, struct row_keys);
-} table_keys SEC(".maps");
+ROWS(table_keys, BPF_MAP_TYPE_HASH, struct key_keys, struct row_keys, CAPACITY_KEYS);
 
 /* ends_exits__at_address: ends of tunnels: exits.address */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CAPACITY_EXITS);
-	__type(key, struct ip_address);
-	__type(value, __u32);
-} ends_exits__at_address SEC(".maps");
+ROWS(ends_exits__at_address, BPF_MAP_TYPE_HASH, struct ip_address, __u32, CAPACITY_EXITS);
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
@@ -210,27 +188,18 @@ static __always_inline const struct row_keys *find_in_keys(__u32 received)
 	return bpf_map_lookup_elem(&table_keys, &key);
 }
 
-/*
- * What rules ask of a packet. Where a rule is asked of the answer too, its addresses and ports:
- * what both show.
- */
+/* What rules ask of a packet, and of what its answer shows: addresses and ports. */
 static __always_inline bool matches_lab(const struct packet *packet)
 {
 	return (packet->is_ipv4 && in_ipv4(&packet->saddr, EGRESS_RULE_LAB__SOURCE)) ||
 		(!packet->is_ipv4 && in_ipv6(&packet->saddr, EGRESS_RULE_LAB__SOURCE_2));
 }
 
-#include "encap_mss.h"
-
 #define FIT_ARRIVALS 1
 #define FIT_MATCHES 1
 #include "encap_fit.h"
 
-/*
- * What the rules add that an answer may meet. Barriers, so that each rule reads the packet again:
- * of values that are kept, the verifier would remember what the rules before have found, and walk
- * on once for each.
- */
+/* What the rules add that an answer may meet. */
 static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 {
 	__u32 overhead = 0;

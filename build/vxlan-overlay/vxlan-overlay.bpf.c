@@ -8,15 +8,10 @@
  * host values, maps, counters, the inner packet, egress, ingress.
  */
 #include "encap_bpf.h"
-#include "encap_address.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
 #include "encap_match.h"
-#include "encap_checksum.h"
-#include "encap_ecn.h"
-#include "encap_flow.h"
 #include "encap_own_addresses.h"
-#include "encap_syn.h"
 
 /* encapsulations.vxlan: ipv4 or ipv6 / udp / vxlan / ethernet, 50 or 70 bytes */
 #define ENCAP_VXLAN__HEADERS 30 /* bytes behind the outer IP header */
@@ -95,13 +90,7 @@ struct row_sites {
 	__u8 pad[2];
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CAPACITY_SITES);
-	__type(key, struct key_sites);
-	__type(value, struct row_sites);
-} table_sites SEC(".maps");
+ROWS(table_sites, BPF_MAP_TYPE_LPM_TRIE, struct key_sites, struct row_sites, CAPACITY_SITES);
 
 /* endpoints.vnis: found by received.vxlan.vni, exact */
 struct key_vnis {
@@ -112,22 +101,10 @@ struct row_vnis {
 	__u32 field_mark;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CAPACITY_VNIS);
-	__type(key, struct key_vnis);
-	__type(value, struct row_vnis);
-} table_vnis SEC(".maps");
+ROWS(table_vnis, BPF_MAP_TYPE_HASH, struct key_vnis, struct row_vnis, CAPACITY_VNIS);
 
 /* ends_sites__at_address: ends of tunnels: sites.address */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, CAPACITY_SITES);
-	__type(key, struct ip_address);
-	__type(value, __u32);
-} ends_sites__at_address SEC(".maps");
+ROWS(ends_sites__at_address, BPF_MAP_TYPE_HASH, struct ip_address, __u32, CAPACITY_SITES);
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
@@ -201,10 +178,7 @@ static __always_inline const struct row_vnis *find_in_vnis(__u32 received)
 	return bpf_map_lookup_elem(&table_vnis, &key);
 }
 
-/*
- * What rules ask of a packet. Where a rule is asked of the answer too, its addresses and ports:
- * what both show.
- */
+/* What rules ask of a packet, and of what its answer shows: addresses and ports. */
 static __always_inline bool matches_web(const struct packet *packet)
 {
 	return packet->is_ipv4 && in_ipv4(&packet->daddr, EGRESS_RULE_WEB__DESTINATION) &&
@@ -226,17 +200,11 @@ static __always_inline bool matches_sites(const struct packet *packet)
 		(!packet->is_ipv4 && in_ipv6(&packet->daddr, EGRESS_RULE_SITES__DESTINATION_2));
 }
 
-#include "encap_mss.h"
-
 #define FIT_ARRIVALS 1
 #define FIT_MATCHES 1
 #include "encap_fit.h"
 
-/*
- * What the rules add that an answer may meet. Barriers, so that each rule reads the packet again:
- * of values that are kept, the verifier would remember what the rules before have found, and walk
- * on once for each.
- */
+/* What the rules add that an answer may meet. */
 static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 {
 	__u32 overhead = 0;
