@@ -7,7 +7,6 @@
  * again. Loads on Linux 5.10 and newer. In the order a packet meets it: values, headers, host
  * values, maps, counters, the inner packet, egress, ingress.
  */
-#include "encap_bpf.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
 #include "encap_match.h"
@@ -47,9 +46,7 @@
 struct headers_gre {
 	struct gre_key_header gre;
 };
-_Static_assert(
-	offsetof(struct headers_gre, gre) + sizeof(struct gre_key_header) == ENCAP_GRE__HEADERS,
-	"no gap between the headers");
+ASSERT_NO_GAPS(struct headers_gre, gre, ENCAP_GRE__HEADERS);
 
 /*
  * Differs per machine and per device: written by the loader before the program is verified,
@@ -73,7 +70,7 @@ struct row_keys {
 	__u32 field_mark;
 };
 
-ROWS(table_keys, BPF_MAP_TYPE_HASH, struct key_keys, struct row_keys, CAPACITY_KEYS);
+DEFINE_MAP(table_keys, BPF_MAP_TYPE_HASH, CAPACITY_KEYS, struct key_keys, struct row_keys);
 
 /* endpoints.tenants: found by mark, destination, exact, for each promised prefix length */
 struct key_tenants {
@@ -88,10 +85,11 @@ struct row_tenants {
 	__u32 field_key;
 };
 
-ROWS(table_tenants, BPF_MAP_TYPE_HASH, struct key_tenants, struct row_tenants, CAPACITY_TENANTS);
+DEFINE_MAP(
+	table_tenants, BPF_MAP_TYPE_HASH, CAPACITY_TENANTS, struct key_tenants, struct row_tenants);
 
 /* ends_tenants__at_gateway: ends of tunnels: tenants.gateway */
-ROWS(ends_tenants__at_gateway, BPF_MAP_TYPE_HASH, struct ip_address, __u32, CAPACITY_TENANTS);
+DEFINE_MAP(ends_tenants__at_gateway, BPF_MAP_TYPE_HASH, CAPACITY_TENANTS, struct ip_address, __u32);
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
@@ -116,6 +114,12 @@ struct counters {
 #define PACKET_NEEDS (NEED_PROTOCOL | NEED_DSCP | NEED_MARK | NEED_LENGTH | NEED_DISCOVERY)
 #include "encap_packet.h"
 #include "encap_link_local.h"
+
+/* Whether an address is in ends_tenants__at_gateway. */
+static __always_inline bool in_ends_tenants__at_gateway(struct ip_address address)
+{
+	return is_there(bpf_map_lookup_elem(&ends_tenants__at_gateway, &address));
+}
 
 /* The row of tenants for a packet, or NULL. */
 static __always_inline const struct row_tenants *find_in_tenants(const struct packet *packet)
@@ -155,12 +159,6 @@ static __always_inline const struct row_tenants *find_in_tenants(const struct pa
 			return row;
 	}
 	return NULL;
-}
-
-/* Whether an address is in ends_tenants__at_gateway. */
-static __always_inline bool in_ends_tenants__at_gateway(struct ip_address address)
-{
-	return is_there(bpf_map_lookup_elem(&ends_tenants__at_gateway, &address));
 }
 
 /* Whether a packet goes to an end of our tunnels. */
@@ -208,7 +206,7 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 #include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
 
-/* encapsulations.gre: ipv4 or ipv6 / gre, with the values of a row of tenants. */
+/* encapsulations.gre, with the values of a row of tenants. */
 static __always_inline int encapsulate_tenants__gre(struct __sk_buff *skb,
 	const struct packet *packet, const struct row_tenants *row, bool over_ipv4,
 	struct counters *counters)
@@ -262,11 +260,10 @@ static __always_inline int apply_rules(
 	/* egress.rules.tenants */
 	if (in_range(packet->mark, EGRESS_RULE_TENANTS__MARK)) {
 		row_tenants = find_in_tenants(packet);
-		if (row_tenants) {
-			packet->chosen = COUNTER(egress_rule_tenants);
-			goto encapsulate_tenants;
-		}
-		return drop(skb, &counters->egress_miss_tenants);
+		if (!row_tenants)
+			return drop(skb, &counters->egress_miss_tenants);
+		packet->chosen = COUNTER(egress_rule_tenants);
+		goto encapsulate_tenants;
 	}
 
 	return pass(skb, &counters->egress_default); /* egress.default */
@@ -309,7 +306,7 @@ static __always_inline bool may_send_gateways(const struct outer *outer)
 			      : in_ipv6(&outer->saddr, SET_GATEWAYS_2);
 }
 
-/* ipv4 or ipv6 / gre: validate the headers from the outside in, then decapsulate. */
+/* encapsulations.gre: validate the headers from the outside in, then decapsulate. */
 static __always_inline int decapsulate_gre(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {

@@ -7,7 +7,6 @@
  * again. Loads on Linux 5.10 and newer. In the order a packet meets it: values, headers, host
  * values, maps, counters, the inner packet, egress, ingress.
  */
-#include "encap_bpf.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
 #include "encap_match.h"
@@ -40,8 +39,7 @@ struct headers_gue {
 	struct udp_header udp;
 	struct gue_header gue;
 };
-_Static_assert(offsetof(struct headers_gue, gue) + sizeof(struct gue_header) == ENCAP_GUE__HEADERS,
-	"no gap between the headers");
+ASSERT_NO_GAPS(struct headers_gue, gue, ENCAP_GUE__HEADERS);
 
 /*
  * Differs per machine and per device: written by the loader before the program is verified,
@@ -88,9 +86,8 @@ static __always_inline int apply_rules(
 {
 	/* egress.rules.vip-inside */
 	if (packet->is_ipv4 && in_ipv4(&packet->daddr, SET_MANAGEMENT) &&
-		in_ipv4(&packet->saddr, SET_VIPS)) {
+		in_ipv4(&packet->saddr, SET_VIPS))
 		return drop(skb, &counters->egress_rule_vip_inside);
-	}
 
 	return pass(skb, &counters->egress_default); /* egress.default */
 }
@@ -118,7 +115,7 @@ static __always_inline bool may_send_from_lb(const struct outer *outer)
 			      : in_ipv6(&outer->saddr, SET_BALANCERS_2);
 }
 
-/* ipv4 or ipv6 / udp / gue: validate the headers from the outside in, then decapsulate. */
+/* encapsulations.gue: validate the headers from the outside in, then decapsulate. */
 static __always_inline int decapsulate_gue(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {

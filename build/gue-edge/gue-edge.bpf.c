@@ -7,7 +7,6 @@
  * again. Loads on Linux 5.10 and newer. In the order a packet meets it: values, headers, host
  * values, maps, counters, the inner packet, egress, ingress.
  */
-#include "encap_bpf.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
 #include "encap_match.h"
@@ -53,8 +52,7 @@ struct headers_gue {
 	struct udp_header udp;
 	struct gue_header gue;
 };
-_Static_assert(offsetof(struct headers_gue, gue) + sizeof(struct gue_header) == ENCAP_GUE__HEADERS,
-	"no gap between the headers");
+ASSERT_NO_GAPS(struct headers_gue, gue, ENCAP_GUE__HEADERS);
 
 /*
  * Differs per machine and per device: written by the loader before the program is verified,
@@ -199,7 +197,7 @@ static __always_inline bool has_addresses_of_gue_ipv6(void)
 	return is_given(&host.value_address__ipv6) && is_given(&host.value_gateway__ipv6);
 }
 
-/* encapsulations.gue: ipv4 or ipv6 / udp / gue, with the values that came in. */
+/* encapsulations.gue, with the values that came in. */
 static __always_inline int reflect_replies__gue(struct __sk_buff *skb, const struct packet *packet,
 	const struct learned *row, bool over_ipv4, __u32 larger, struct counters *counters)
 {
@@ -282,9 +280,8 @@ static __always_inline int apply_rules(
 
 	/* egress.rules.vip-unlearned */
 	if ((packet->is_ipv4 && in_ipv4(&packet->saddr, SET_VIPS)) ||
-		(!packet->is_ipv4 && in_ipv6(&packet->saddr, SET_VIPS_2))) {
+		(!packet->is_ipv4 && in_ipv6(&packet->saddr, SET_VIPS_2)))
 		return drop(skb, &counters->egress_rule_vip_unlearned);
-	}
 
 	return pass(skb, &counters->egress_default); /* egress.default */
 
@@ -324,7 +321,7 @@ static __always_inline bool may_send_from_lb(const struct outer *outer)
 			      : in_ipv6(&outer->saddr, SET_BALANCERS_2);
 }
 
-/* ipv4 or ipv6 / udp / gue: validate the headers from the outside in, then decapsulate. */
+/* encapsulations.gue: validate the headers from the outside in, then decapsulate. */
 static __always_inline int decapsulate_gue(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {

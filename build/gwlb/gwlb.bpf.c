@@ -7,7 +7,6 @@
  * Loads on Linux 5.10 and newer. In the order a packet meets it: values, headers, host values,
  * maps, counters, the inner packet, egress, ingress.
  */
-#include "encap_bpf.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
 #include "encap_match.h"
@@ -75,9 +74,7 @@ struct headers_gwlb {
 	struct geneve_header geneve;
 	struct options_gwlb options;
 };
-_Static_assert(
-	offsetof(struct headers_gwlb, options) + sizeof(struct options_gwlb) == ENCAP_GWLB__HEADERS,
-	"no gap between the headers");
+ASSERT_NO_GAPS(struct headers_gwlb, options, ENCAP_GWLB__HEADERS);
 
 /*
  * Differs per machine and per device: written by the loader before the program is verified,
@@ -101,7 +98,7 @@ struct row_enis {
 	__u32 field_mark;
 };
 
-ROWS(table_enis, BPF_MAP_TYPE_HASH, struct key_enis, struct row_enis, CAPACITY_ENIS);
+DEFINE_MAP(table_enis, BPF_MAP_TYPE_HASH, CAPACITY_ENIS, struct key_enis, struct row_enis);
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
@@ -289,7 +286,7 @@ static __noinline __u32 options_gwlb__read(const struct __sk_buff *skb, __u32 of
 	return 0;
 }
 
-/* encapsulations.gwlb: ipv4 / udp / geneve, with the values that came in. */
+/* encapsulations.gwlb, with the values that came in. */
 static __always_inline int reflect_back__gwlb(struct __sk_buff *skb, const struct packet *packet,
 	const struct learned *row, struct counters *counters)
 {
@@ -347,9 +344,8 @@ static __always_inline int apply_rules(
 	}
 
 	/* egress.rules.lost */
-	if (in_range(packet->mark, EGRESS_RULE_LOST__MARK)) {
+	if (in_range(packet->mark, EGRESS_RULE_LOST__MARK))
 		return drop(skb, &counters->egress_rule_lost);
-	}
 
 	return pass(skb, &counters->egress_default); /* egress.default */
 
@@ -388,7 +384,7 @@ static __always_inline bool may_send_inspect(const struct outer *outer)
 	return in_ipv4(&outer->saddr, SET_GWLB);
 }
 
-/* ipv4 / udp / geneve: validate the headers from the outside in, then decapsulate. */
+/* encapsulations.gwlb: validate the headers from the outside in, then decapsulate. */
 static __always_inline int decapsulate_gwlb(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {

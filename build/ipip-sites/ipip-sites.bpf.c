@@ -7,7 +7,6 @@
  * again. Loads on Linux 5.10 and newer. In the order a packet meets it: values, headers, host
  * values, maps, counters, the inner packet, egress, ingress.
  */
-#include "encap_bpf.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
 #include "encap_match.h"
@@ -59,10 +58,10 @@ struct row_sites {
 	struct ip_address field_address;
 };
 
-ROWS(table_sites, BPF_MAP_TYPE_LPM_TRIE, struct key_sites, struct row_sites, CAPACITY_SITES);
+DEFINE_MAP(table_sites, BPF_MAP_TYPE_LPM_TRIE, CAPACITY_SITES, struct key_sites, struct row_sites);
 
 /* ends_sites__at_address: ends of tunnels: sites.address */
-ROWS(ends_sites__at_address, BPF_MAP_TYPE_HASH, struct ip_address, __u32, CAPACITY_SITES);
+DEFINE_MAP(ends_sites__at_address, BPF_MAP_TYPE_HASH, CAPACITY_SITES, struct ip_address, __u32);
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
@@ -85,18 +84,18 @@ struct counters {
 #include "encap_packet.h"
 #include "encap_link_local.h"
 
+/* Whether an address is in ends_sites__at_address. */
+static __always_inline bool in_ends_sites__at_address(struct ip_address address)
+{
+	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &address));
+}
+
 /* The row of sites for a packet, or NULL. */
 static __always_inline const struct row_sites *find_in_sites(const struct packet *packet)
 {
 	struct key_sites key = {.prefixlen = 128, .destination = packet->daddr};
 
 	return bpf_map_lookup_elem(&table_sites, &key);
-}
-
-/* Whether an address is in ends_sites__at_address. */
-static __always_inline bool in_ends_sites__at_address(struct ip_address address)
-{
-	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &address));
 }
 
 /* Whether a packet goes to an end of our tunnels. */
@@ -143,7 +142,7 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 #include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
 
-/* encapsulations.ipip: ipv4 or ipv6, with the values of a row of sites. */
+/* encapsulations.ipip, with the values of a row of sites. */
 static __always_inline int encapsulate_sites__ipip(struct __sk_buff *skb,
 	const struct packet *packet, const struct row_sites *row, bool over_ipv4,
 	struct counters *counters)
@@ -195,11 +194,10 @@ static __always_inline int apply_rules(
 	/* egress.rules.sites */
 	if (matches_sites(packet)) {
 		row_sites = find_in_sites(packet);
-		if (row_sites) {
-			packet->chosen = COUNTER(egress_rule_sites);
-			goto encapsulate_sites;
-		}
-		return drop(skb, &counters->egress_miss_sites);
+		if (!row_sites)
+			return drop(skb, &counters->egress_miss_sites);
+		packet->chosen = COUNTER(egress_rule_sites);
+		goto encapsulate_sites;
 	}
 
 	return pass(skb, &counters->egress_default); /* egress.default */
@@ -234,15 +232,7 @@ int ipip_sites__egress(struct __sk_buff *skb)
 	return apply_rules(skb, packet, counters);
 }
 
-/* ingress.rules.peers.from: who may send. */
-static __always_inline bool may_send_peers(const struct outer *outer)
-{
-	struct ip_address key = outer->saddr;
-
-	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &key));
-}
-
-/* ipv4 or ipv6: validate the headers from the outside in, then decapsulate. */
+/* encapsulations.ipip: validate the headers from the outside in, then decapsulate. */
 static __always_inline int decapsulate_ipip(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
@@ -262,7 +252,7 @@ static __always_inline int decapsulate_ipip(
 		return refuse(skb, wrong);
 
 	/* ingress.rules.peers */
-	if (may_send_peers(outer)) {
+	if (in_ends_sites__at_address(outer->saddr)) {
 		decapsulated = &counters->ingress_rule_peers;
 		goto accepted;
 	}

@@ -30,11 +30,12 @@ static __always_inline void record_socket(struct __sk_buff *skb __maybe_unused,
 	const struct bpf_sock *socket __maybe_unused,
 	const struct socket_choice *choice __maybe_unused, struct socket_facts *facts)
 {
-#if SOCKET_FACTS & FACT_CHOICE
-	facts->choice = choice_in_force(socket, choice);
-#endif
+	/* In this order: the verifier would look up the cgroups once for each way to a choice. */
 #if SOCKET_FACTS & FACT_CGROUPS
 	record_cgroups(skb, facts);
+#endif
+#if SOCKET_FACTS & FACT_CHOICE
+	facts->choice = choice_in_force(socket, choice);
 #endif
 }
 

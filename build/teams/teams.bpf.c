@@ -8,7 +8,6 @@
  * Loads on Linux 5.19 and newer. In the order a packet meets it: values, headers, host values,
  * maps, counters, the inner packet, egress, ingress, socket options.
  */
-#include "encap_bpf.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
 #include "encap_match.h"
@@ -87,9 +86,7 @@
 struct headers_gre {
 	struct gre_key_header gre;
 };
-_Static_assert(
-	offsetof(struct headers_gre, gre) + sizeof(struct gre_key_header) == ENCAP_GRE__HEADERS,
-	"no gap between the headers");
+ASSERT_NO_GAPS(struct headers_gre, gre, ENCAP_GRE__HEADERS);
 
 /*
  * Differs per machine and per device: written by the loader before the program is verified,
@@ -128,7 +125,7 @@ struct row_exits {
 	__u32 field_gre_key;
 };
 
-ROWS(table_exits, BPF_MAP_TYPE_HASH, struct key_exits, struct row_exits, CAPACITY_EXITS);
+DEFINE_MAP(table_exits, BPF_MAP_TYPE_HASH, CAPACITY_EXITS, struct key_exits, struct row_exits);
 
 /* endpoints.keys: found by received.gre.key, exact */
 struct key_keys {
@@ -139,10 +136,10 @@ struct row_keys {
 	__u32 field_mark;
 };
 
-ROWS(table_keys, BPF_MAP_TYPE_HASH, struct key_keys, struct row_keys, CAPACITY_KEYS);
+DEFINE_MAP(table_keys, BPF_MAP_TYPE_HASH, CAPACITY_KEYS, struct key_keys, struct row_keys);
 
 /* ends_exits__at_address: ends of tunnels: exits.address */
-ROWS(ends_exits__at_address, BPF_MAP_TYPE_HASH, struct ip_address, __u32, CAPACITY_EXITS);
+DEFINE_MAP(ends_exits__at_address, BPF_MAP_TYPE_HASH, CAPACITY_EXITS, struct ip_address, __u32);
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
@@ -190,18 +187,18 @@ struct counters {
 #include "encap_packet.h"
 #include "encap_link_local.h"
 
+/* Whether an address is in ends_exits__at_address. */
+static __always_inline bool in_ends_exits__at_address(struct ip_address address)
+{
+	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &address));
+}
+
 /* The row of exits for a packet, or NULL. */
 static __always_inline const struct row_exits *find_in_exits(__u32 row)
 {
 	struct key_exits key = {.row = row};
 
 	return bpf_map_lookup_elem(&table_exits, &key);
-}
-
-/* Whether an address is in ends_exits__at_address. */
-static __always_inline bool in_ends_exits__at_address(struct ip_address address)
-{
-	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &address));
 }
 
 /* Whether a packet goes to an end of our tunnels. */
@@ -260,12 +257,11 @@ static __always_inline bool matches_standard(const struct packet *packet)
 #include "encap_decapsulate.h"
 #include "encap_attribution.h"
 #include "encap_socket_mss.h"
-#include "encap_netns.h"
 #include "encap_unattached.h"
 #include "encap_socket_options.h"
 #include "encap_connect.h"
 
-/* encapsulations.gre: ipv4 or ipv6 / gre, with the values of a row of exits. */
+/* encapsulations.gre, with the values of a row of exits. */
 static __always_inline int encapsulate_exits__gre(struct __sk_buff *skb,
 	const struct packet *packet, const struct row_exits *row, bool over_ipv4,
 	struct counters *counters, struct socket_choice *choice)
@@ -299,7 +295,7 @@ static __always_inline int encapsulate_exits__gre(struct __sk_buff *skb,
 	return transmit(skb);
 }
 
-/* encapsulations.ipip: ipv4 or ipv6, with the values of a row of exits. */
+/* encapsulations.ipip, with the values of a row of exits. */
 static __always_inline int encapsulate_exits__ipip(struct __sk_buff *skb,
 	const struct packet *packet, const struct row_exits *row, bool over_ipv4,
 	struct counters *counters, struct socket_choice *choice)
@@ -354,9 +350,8 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	const struct row_exits *row_exits;
 
 	/* egress.rules.management */
-	if (matches_management(packet)) {
+	if (matches_management(packet))
 		return pass(skb, &counters->egress_rule_management);
-	}
 
 	/* egress.rules.chosen-a */
 	if (matches_chosen_a(packet)) {
@@ -389,11 +384,10 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 	/* egress.rules.standard */
 	if (matches_standard(packet)) {
 		row_exits = find_in_exits(ROW_EXITS__LON);
-		if (row_exits) {
-			packet->chosen = COUNTER(egress_rule_standard);
-			goto encapsulate_exits;
-		}
-		return drop(skb, &counters->egress_miss_standard);
+		if (!row_exits)
+			return drop(skb, &counters->egress_miss_standard);
+		packet->chosen = COUNTER(egress_rule_standard);
+		goto encapsulate_exits;
 	}
 
 	return pass(skb, &counters->egress_default); /* egress.default */
@@ -434,15 +428,7 @@ int teams__egress(struct __sk_buff *skb)
 	return apply_rules(skb, packet, counters, choice);
 }
 
-/* ingress.rules.back-gre.from: who may send. */
-static __always_inline bool may_send_back_gre(const struct outer *outer)
-{
-	struct ip_address key = outer->saddr;
-
-	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
-}
-
-/* ipv4 or ipv6 / gre: validate the headers from the outside in, then decapsulate. */
+/* encapsulations.gre: validate the headers from the outside in, then decapsulate. */
 static __always_inline int decapsulate_gre(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
@@ -473,7 +459,7 @@ static __always_inline int decapsulate_gre(
 		return refuse(skb, COUNTER(refused_gre.payload));
 
 	/* ingress.rules.back-gre */
-	if (may_send_back_gre(outer)) {
+	if (in_ends_exits__at_address(outer->saddr)) {
 		decapsulated = &counters->ingress_rule_back_gre;
 		row_keys = find_in_keys(bpf_ntohl(headers->gre.key));
 		if (!row_keys)
@@ -493,15 +479,7 @@ accepted:
 	return deliver(skb, outer, &inner);
 }
 
-/* ingress.rules.back-ipip.from: who may send. */
-static __always_inline bool may_send_back_ipip(const struct outer *outer)
-{
-	struct ip_address key = outer->saddr;
-
-	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
-}
-
-/* ipv4 or ipv6: validate the headers from the outside in, then decapsulate. */
+/* encapsulations.ipip: validate the headers from the outside in, then decapsulate. */
 static __always_inline int decapsulate_ipip(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
@@ -525,7 +503,7 @@ static __always_inline int decapsulate_ipip(
 		return refuse(skb, COUNTER(refused_ipip.payload));
 
 	/* ingress.rules.back-ipip */
-	if (may_send_back_ipip(outer)) {
+	if (in_ends_exits__at_address(outer->saddr)) {
 		decapsulated = &counters->ingress_rule_back_ipip;
 		goto accepted;
 	}
@@ -542,34 +520,6 @@ accepted:
 	return deliver(skb, outer, &inner);
 }
 
-/* What a packet that is not encapsulated says of the segments that its sender takes. */
-static __always_inline void fit_plain(struct __sk_buff *skb)
-{
-	const struct ipv4_header *ipv4 = packet_data(skb) + ETH_HLEN;
-	const struct ipv6_header *ipv6 = packet_data(skb) + ETH_HLEN;
-	struct packet *packet = current_packet();
-	bool parsed = false;
-
-	if (!packet)
-		return;
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_IP):
-		if ((void *)(ipv4 + 1) <= packet_end(skb) && ipv4->protocol == IPPROTO_TCP) {
-			linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-			parsed = parse_packet(skb, ETH_HLEN, true);
-		}
-		break;
-	case bpf_htons(ETH_P_IPV6):
-		if ((void *)(ipv6 + 1) <= packet_end(skb) && ipv6->next_header == IPPROTO_TCP) {
-			linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-			parsed = parse_packet(skb, ETH_HLEN, false);
-		}
-		break;
-	}
-	if (parsed && packet->tcp_flags & TCP_FLAG_SYN)
-		fit_segments(skb);
-}
-
 SEC("tc")
 int teams__ingress(struct __sk_buff *skb)
 {
@@ -578,7 +528,7 @@ int teams__ingress(struct __sk_buff *skb)
 
 	if (!counters)
 		return TC_ACT_SHOT;
-	fit_plain(skb);
+	fit_unencapsulated(skb);
 	if (!read_outer(skb, 0, &outer))
 		return TC_ACT_UNSPEC;
 	if (outer.protocol == IPPROTO_GRE &&
@@ -613,12 +563,11 @@ static __always_inline bool passes_before_rules(struct __sk_buff *skb, const str
 static __always_inline bool rules_encapsulate(
 	struct __sk_buff *skb __maybe_unused, const struct packet *packet)
 {
-	/* management */
-	if (matches_management(packet)) {
+	/* egress.rules.management */
+	if (matches_management(packet))
 		return false;
-	}
 
-	/* chosen-a */
+	/* egress.rules.chosen-a */
 	if (matches_chosen_a(packet)) {
 		if (packet->socket.choice >> 32 == TABLE_EXITS) {
 			if (find_in_exits((__u32)packet->socket.choice))
@@ -626,19 +575,17 @@ static __always_inline bool rules_encapsulate(
 		}
 	}
 
-	/* chosen-b */
+	/* egress.rules.chosen-b */
 	if (matches_chosen_b(packet)) {
 		if (packet->socket.choice >> 32 == TABLE_EXITS &&
 			((__u32)packet->socket.choice == ROW_EXITS__LON ||
-				(__u32)packet->socket.choice == ROW_EXITS__NYC)) {
+				(__u32)packet->socket.choice == ROW_EXITS__NYC))
 			return true;
-		}
 	}
 
-	/* standard */
-	if (matches_standard(packet)) {
+	/* egress.rules.standard */
+	if (matches_standard(packet))
 		return true;
-	}
 
 	return false; /* egress.default */
 }
@@ -650,16 +597,16 @@ int teams__unattached(struct __sk_buff *skb)
 }
 
 /* What the sockets of this program's cgroup may choose. */
-static __always_inline bool may_choose(__u64 choice)
+static __always_inline int check_choice(__u64 choice)
 {
 	/* egress.rules.chosen-a */
 	if ((host.cgroups & CGROUP_BIT_TEAM_A_SLICE) && choice >> 32 == TABLE_EXITS)
-		return true;
+		return 0;
 	/* egress.rules.chosen-b */
 	if ((host.cgroups & CGROUP_BIT_TEAM_B_SLICE) && choice >> 32 == TABLE_EXITS &&
 		((__u32)choice == ROW_EXITS__LON || (__u32)choice == ROW_EXITS__NYC))
-		return true;
-	return false;
+		return 0;
+	return choice >> 32 == TABLE_EXITS ? EPERM : ENOENT;
 }
 
 static __always_inline __u32 choice_overhead(__u64 choice)
@@ -681,11 +628,6 @@ static __always_inline __u32 choice_overhead(__u64 choice)
 		}
 	}
 	return 0;
-}
-
-static __always_inline bool is_table(__u64 choice)
-{
-	return choice >> 32 == TABLE_EXITS;
 }
 
 SEC("cgroup/setsockopt")

@@ -3,7 +3,8 @@
  * The MSS of the flows of sockets: let this host's segments fit that are encapsulated because of
  * their socket or its cgroup. The other end's SYN or SYN-ACK says how long they may be.
  *
- * Gives fit_segments() for the current packet, one that comes in.
+ * Gives fit_segments() for the current packet, one that comes in, and fit_unencapsulated() for one
+ * that is not parsed yet.
  *
  * Needs before the include, beside what encap_attribution.h does:
  *   SOCKETS_OVERHEAD: bytes; by how much packets may grow that a socket or a cgroup chooses for
@@ -14,6 +15,7 @@
  */
 #pragma once
 
+#include "encap_counters.h"
 #include "encap_attribution.h"
 #if CLAMPS_MSS
 #include "encap_mss.h"
@@ -65,4 +67,32 @@ __noinline int fit_segments(struct __sk_buff *skb)
 		clamp_received(skb, packet);
 #endif
 	return 0;
+}
+
+/* Let the segments fit that answer a packet which is not encapsulated, if it is a SYN. */
+static __always_inline void fit_unencapsulated(struct __sk_buff *skb)
+{
+	const struct ipv4_header *ipv4 = packet_data(skb) + ETH_HLEN;
+	const struct ipv6_header *ipv6 = packet_data(skb) + ETH_HLEN;
+	const struct packet *packet = current_packet();
+	bool parsed = false;
+
+	if (!packet)
+		return;
+	switch (skb->protocol) {
+	case bpf_htons(ETH_P_IP):
+		if ((void *)(ipv4 + 1) <= packet_end(skb) && ipv4->protocol == IPPROTO_TCP) {
+			linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
+			parsed = parse_packet(skb, ETH_HLEN, true);
+		}
+		break;
+	case bpf_htons(ETH_P_IPV6):
+		if ((void *)(ipv6 + 1) <= packet_end(skb) && ipv6->next_header == IPPROTO_TCP) {
+			linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
+			parsed = parse_packet(skb, ETH_HLEN, false);
+		}
+		break;
+	}
+	if (parsed && packet->tcp_flags & TCP_FLAG_SYN)
+		fit_segments(skb);
 }

@@ -7,7 +7,6 @@
  * compile again. Loads on Linux 5.10 and newer. In the order a packet meets it: values, headers,
  * host values, maps, counters, the inner packet, egress, ingress.
  */
-#include "encap_bpf.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
 #include "encap_match.h"
@@ -55,9 +54,7 @@
 struct headers_gre {
 	struct gre_key_header gre;
 };
-_Static_assert(
-	offsetof(struct headers_gre, gre) + sizeof(struct gre_key_header) == ENCAP_GRE__HEADERS,
-	"no gap between the headers");
+ASSERT_NO_GAPS(struct headers_gre, gre, ENCAP_GRE__HEADERS);
 
 /*
  * Differs per machine and per device: written by the loader before the program is verified,
@@ -94,10 +91,11 @@ struct row_tenants {
 	__u32 field_gre_key;
 };
 
-ROWS(table_tenants, BPF_MAP_TYPE_HASH, struct key_tenants, struct row_tenants, CAPACITY_TENANTS);
+DEFINE_MAP(
+	table_tenants, BPF_MAP_TYPE_HASH, CAPACITY_TENANTS, struct key_tenants, struct row_tenants);
 
 /* ends_tenants__at_gateway: ends of tunnels: tenants.gateway */
-ROWS(ends_tenants__at_gateway, BPF_MAP_TYPE_HASH, struct ip_address, __u32, CAPACITY_TENANTS);
+DEFINE_MAP(ends_tenants__at_gateway, BPF_MAP_TYPE_HASH, CAPACITY_TENANTS, struct ip_address, __u32);
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
@@ -124,18 +122,18 @@ struct counters {
 #include "encap_packet.h"
 #include "encap_link_local.h"
 
+/* Whether an address is in ends_tenants__at_gateway. */
+static __always_inline bool in_ends_tenants__at_gateway(struct ip_address address)
+{
+	return is_there(bpf_map_lookup_elem(&ends_tenants__at_gateway, &address));
+}
+
 /* The row of tenants for a packet, or NULL. */
 static __always_inline const struct row_tenants *find_in_tenants(const struct packet *packet)
 {
 	struct key_tenants key = {.cgroup = packet->socket.cgroup};
 
 	return bpf_map_lookup_elem(&table_tenants, &key);
-}
-
-/* Whether an address is in ends_tenants__at_gateway. */
-static __always_inline bool in_ends_tenants__at_gateway(struct ip_address address)
-{
-	return is_there(bpf_map_lookup_elem(&ends_tenants__at_gateway, &address));
 }
 
 /* Whether a packet goes to an end of our tunnels. */
@@ -168,10 +166,9 @@ static __always_inline bool matches_tenants(const struct packet *packet)
 #include "encap_encapsulate.h"
 #include "encap_attribution.h"
 #include "encap_socket_mss.h"
-#include "encap_netns.h"
 #include "encap_unattached.h"
 
-/* encapsulations.gre: ipv4 or ipv6 / gre, with the values of a row of tenants. */
+/* encapsulations.gre, with the values of a row of tenants. */
 static __always_inline int encapsulate_tenants__gre(struct __sk_buff *skb,
 	const struct packet *packet, const struct row_tenants *row, bool over_ipv4,
 	struct counters *counters)
@@ -225,11 +222,10 @@ static __always_inline int apply_rules(
 	/* egress.rules.tenants */
 	if (matches_tenants(packet)) {
 		row_tenants = find_in_tenants(packet);
-		if (row_tenants) {
-			packet->chosen = COUNTER(egress_rule_tenants);
-			goto encapsulate_tenants;
-		}
-		return drop(skb, &counters->egress_miss_tenants);
+		if (!row_tenants)
+			return drop(skb, &counters->egress_miss_tenants);
+		packet->chosen = COUNTER(egress_rule_tenants);
+		goto encapsulate_tenants;
 	}
 
 	return pass(skb, &counters->egress_default); /* egress.default */
@@ -267,34 +263,6 @@ int tenants_by_cgroup__egress(struct __sk_buff *skb)
 	return apply_rules(skb, packet, counters);
 }
 
-/* What a packet that is not encapsulated says of the segments that its sender takes. */
-static __always_inline void fit_plain(struct __sk_buff *skb)
-{
-	const struct ipv4_header *ipv4 = packet_data(skb) + ETH_HLEN;
-	const struct ipv6_header *ipv6 = packet_data(skb) + ETH_HLEN;
-	struct packet *packet = current_packet();
-	bool parsed = false;
-
-	if (!packet)
-		return;
-	switch (skb->protocol) {
-	case bpf_htons(ETH_P_IP):
-		if ((void *)(ipv4 + 1) <= packet_end(skb) && ipv4->protocol == IPPROTO_TCP) {
-			linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-			parsed = parse_packet(skb, ETH_HLEN, true);
-		}
-		break;
-	case bpf_htons(ETH_P_IPV6):
-		if ((void *)(ipv6 + 1) <= packet_end(skb) && ipv6->next_header == IPPROTO_TCP) {
-			linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
-			parsed = parse_packet(skb, ETH_HLEN, false);
-		}
-		break;
-	}
-	if (parsed && packet->tcp_flags & TCP_FLAG_SYN)
-		fit_segments(skb);
-}
-
 SEC("tc")
 int tenants_by_cgroup__ingress(struct __sk_buff *skb)
 {
@@ -302,7 +270,7 @@ int tenants_by_cgroup__ingress(struct __sk_buff *skb)
 
 	if (!counters)
 		return TC_ACT_SHOT;
-	fit_plain(skb);
+	fit_unencapsulated(skb);
 	return TC_ACT_UNSPEC;
 }
 
@@ -327,10 +295,9 @@ static __always_inline bool passes_before_rules(struct __sk_buff *skb, const str
 static __always_inline bool rules_encapsulate(
 	struct __sk_buff *skb __maybe_unused, const struct packet *packet)
 {
-	/* tenants */
-	if (matches_tenants(packet)) {
+	/* egress.rules.tenants */
+	if (matches_tenants(packet))
 		return true;
-	}
 
 	return false; /* egress.default */
 }

@@ -8,7 +8,6 @@
  * again. Loads on Linux 6.6 and newer. In the order a packet meets it: values, headers, host
  * values, maps, counters, the inner packet, egress, ingress.
  */
-#include "encap_bpf.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
 #include "encap_match.h"
@@ -67,9 +66,7 @@
 struct headers_gre {
 	struct gre_key_header gre;
 };
-_Static_assert(
-	offsetof(struct headers_gre, gre) + sizeof(struct gre_key_header) == ENCAP_GRE__HEADERS,
-	"no gap between the headers");
+ASSERT_NO_GAPS(struct headers_gre, gre, ENCAP_GRE__HEADERS);
 
 /*
  * Differs per machine and per device: written by the loader before the program is verified,
@@ -95,7 +92,7 @@ struct row_exits {
 	__u32 field_gre_key;
 };
 
-ROWS(table_exits, BPF_MAP_TYPE_HASH, struct key_exits, struct row_exits, CAPACITY_EXITS);
+DEFINE_MAP(table_exits, BPF_MAP_TYPE_HASH, CAPACITY_EXITS, struct key_exits, struct row_exits);
 
 /* endpoints.keys: found by received.gre.key, exact */
 struct key_keys {
@@ -106,10 +103,10 @@ struct row_keys {
 	__u32 field_tenant;
 };
 
-ROWS(table_keys, BPF_MAP_TYPE_HASH, struct key_keys, struct row_keys, CAPACITY_KEYS);
+DEFINE_MAP(table_keys, BPF_MAP_TYPE_HASH, CAPACITY_KEYS, struct key_keys, struct row_keys);
 
 /* ends_exits__at_address: ends of tunnels: exits.address */
-ROWS(ends_exits__at_address, BPF_MAP_TYPE_HASH, struct ip_address, __u32, CAPACITY_EXITS);
+DEFINE_MAP(ends_exits__at_address, BPF_MAP_TYPE_HASH, CAPACITY_EXITS, struct ip_address, __u32);
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
@@ -146,18 +143,18 @@ struct counters {
 #include "encap_fragments.h"
 #include "encap_link_local.h"
 
+/* Whether an address is in ends_exits__at_address. */
+static __always_inline bool in_ends_exits__at_address(struct ip_address address)
+{
+	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &address));
+}
+
 /* The row of exits for a packet, or NULL. */
 static __always_inline const struct row_exits *find_in_exits(__u32 row)
 {
 	struct key_exits key = {.row = row};
 
 	return bpf_map_lookup_elem(&table_exits, &key);
-}
-
-/* Whether an address is in ends_exits__at_address. */
-static __always_inline bool in_ends_exits__at_address(struct ip_address address)
-{
-	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &address));
 }
 
 /* Whether a packet goes to an end of our tunnels. */
@@ -220,7 +217,7 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 #include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
 
-/* encapsulations.gre: ipv4 or ipv6 / gre, with the values of a row of exits. */
+/* encapsulations.gre, with the values of a row of exits. */
 static __always_inline int encapsulate_exits__gre(struct __sk_buff *skb,
 	const struct packet *packet, const struct row_exits *row, bool over_ipv4,
 	struct counters *counters)
@@ -252,7 +249,7 @@ static __always_inline int encapsulate_exits__gre(struct __sk_buff *skb,
 	return transmit(skb);
 }
 
-/* encapsulations.ipip: ipv4 or ipv6, with the values of a row of exits. */
+/* encapsulations.ipip, with the values of a row of exits. */
 static __always_inline int encapsulate_exits__ipip(struct __sk_buff *skb,
 	const struct packet *packet, const struct row_exits *row, bool over_ipv4,
 	struct counters *counters)
@@ -341,11 +338,10 @@ static __always_inline int apply_rules(
 	/* egress.rules.lab */
 	if (matches_lab(packet)) {
 		row_exits = find_in_exits(ROW_EXITS__AMS);
-		if (row_exits) {
-			packet->chosen = COUNTER(egress_rule_lab);
-			goto encapsulate_exits;
-		}
-		return drop(skb, &counters->egress_miss_lab);
+		if (!row_exits)
+			return drop(skb, &counters->egress_miss_lab);
+		packet->chosen = COUNTER(egress_rule_lab);
+		goto encapsulate_exits;
 	}
 
 	if (kept)
@@ -385,15 +381,7 @@ int two_by_row__egress(struct __sk_buff *skb)
 	return apply_rules(skb, packet, counters);
 }
 
-/* ingress.rules.from-gre.from: who may send. */
-static __always_inline bool may_send_from_gre(const struct outer *outer)
-{
-	struct ip_address key = outer->saddr;
-
-	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
-}
-
-/* ipv4 or ipv6 / gre: validate the headers from the outside in, then decapsulate. */
+/* encapsulations.gre: validate the headers from the outside in, then decapsulate. */
 static __always_inline int decapsulate_gre(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
@@ -426,7 +414,7 @@ static __always_inline int decapsulate_gre(
 		return refuse(skb, COUNTER(refused_gre.payload));
 
 	/* ingress.rules.from-gre */
-	if (may_send_from_gre(outer)) {
+	if (in_ends_exits__at_address(outer->saddr)) {
 		listed = true;
 		if (packet->is_ipv4 &&
 			in_ipv4(&packet->daddr, INGRESS_RULE_FROM_GRE__DESTINATION)) {
@@ -449,15 +437,7 @@ accepted:
 	return deliver(skb, outer, &inner);
 }
 
-/* ingress.rules.from-exits.from: who may send. */
-static __always_inline bool may_send_from_exits(const struct outer *outer)
-{
-	struct ip_address key = outer->saddr;
-
-	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &key));
-}
-
-/* ipv4 or ipv6: validate the headers from the outside in, then decapsulate. */
+/* encapsulations.ipip: validate the headers from the outside in, then decapsulate. */
 static __always_inline int decapsulate_ipip(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
@@ -477,7 +457,7 @@ static __always_inline int decapsulate_ipip(
 		return refuse(skb, wrong);
 
 	/* ingress.rules.from-exits */
-	if (may_send_from_exits(outer)) {
+	if (in_ends_exits__at_address(outer->saddr)) {
 		decapsulated = &counters->ingress_rule_from_exits;
 		goto accepted;
 	}

@@ -7,7 +7,6 @@
  * compile again. Loads on Linux 5.10 and newer. In the order a packet meets it: values, headers,
  * host values, maps, counters, the inner packet, egress, ingress.
  */
-#include "encap_bpf.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
 #include "encap_match.h"
@@ -57,9 +56,7 @@ struct headers_vxlan {
 	struct vxlan_header vxlan;
 	struct ethernet_header ethernet;
 };
-_Static_assert(offsetof(struct headers_vxlan, ethernet) + sizeof(struct ethernet_header) ==
-		ENCAP_VXLAN__HEADERS,
-	"no gap between the headers");
+ASSERT_NO_GAPS(struct headers_vxlan, ethernet, ENCAP_VXLAN__HEADERS);
 
 /*
  * Differs per machine and per device: written by the loader before the program is verified,
@@ -90,7 +87,7 @@ struct row_sites {
 	__u8 pad[2];
 };
 
-ROWS(table_sites, BPF_MAP_TYPE_LPM_TRIE, struct key_sites, struct row_sites, CAPACITY_SITES);
+DEFINE_MAP(table_sites, BPF_MAP_TYPE_LPM_TRIE, CAPACITY_SITES, struct key_sites, struct row_sites);
 
 /* endpoints.vnis: found by received.vxlan.vni, exact */
 struct key_vnis {
@@ -101,10 +98,10 @@ struct row_vnis {
 	__u32 field_mark;
 };
 
-ROWS(table_vnis, BPF_MAP_TYPE_HASH, struct key_vnis, struct row_vnis, CAPACITY_VNIS);
+DEFINE_MAP(table_vnis, BPF_MAP_TYPE_HASH, CAPACITY_VNIS, struct key_vnis, struct row_vnis);
 
 /* ends_sites__at_address: ends of tunnels: sites.address */
-ROWS(ends_sites__at_address, BPF_MAP_TYPE_HASH, struct ip_address, __u32, CAPACITY_SITES);
+DEFINE_MAP(ends_sites__at_address, BPF_MAP_TYPE_HASH, CAPACITY_SITES, struct ip_address, __u32);
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
@@ -137,18 +134,18 @@ struct counters {
 #include "encap_fragments.h"
 #include "encap_link_local.h"
 
+/* Whether an address is in ends_sites__at_address. */
+static __always_inline bool in_ends_sites__at_address(struct ip_address address)
+{
+	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &address));
+}
+
 /* The row of sites for a packet, or NULL. */
 static __always_inline const struct row_sites *find_in_sites(const struct packet *packet)
 {
 	struct key_sites key = {.prefixlen = 128, .destination = packet->daddr};
 
 	return bpf_map_lookup_elem(&table_sites, &key);
-}
-
-/* Whether an address is in ends_sites__at_address. */
-static __always_inline bool in_ends_sites__at_address(struct ip_address address)
-{
-	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &address));
 }
 
 /* Whether a packet goes to an end of our tunnels. */
@@ -228,9 +225,7 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 #include "encap_decapsulate.h"
 #include "encap_vlan.h"
 
-/*
- * encapsulations.vxlan: ipv4 or ipv6 / udp / vxlan / ethernet, with the values of a row of sites.
- */
+/* encapsulations.vxlan, with the values of a row of sites. */
 static __always_inline int encapsulate_sites__vxlan(struct __sk_buff *skb,
 	const struct packet *packet, const struct row_sites *row, bool over_ipv4,
 	struct counters *counters)
@@ -298,26 +293,23 @@ static __always_inline int apply_rules(
 		(packet->protocol == PROTOCOL_UNSEEN ||
 			packet->protocol == EGRESS_RULE_WEB__PROTOCOL)) {
 		row_sites = lost ? NULL : find_in_sites(packet);
-		if (row_sites) {
-			packet->chosen = COUNTER(egress_rule_web);
-			goto encapsulate_sites;
-		}
-		return drop(skb, &counters->egress_miss_web);
+		if (!row_sites)
+			return drop(skb, &counters->egress_miss_web);
+		packet->chosen = COUNTER(egress_rule_web);
+		goto encapsulate_sites;
 	}
 
 	/* egress.rules.lab */
-	if (matches_lab(packet)) {
+	if (matches_lab(packet))
 		return drop(skb, &counters->egress_rule_lab);
-	}
 
 	/* egress.rules.sites */
 	if (matches_sites(packet)) {
 		row_sites = find_in_sites(packet);
-		if (row_sites) {
-			packet->chosen = COUNTER(egress_rule_sites);
-			goto encapsulate_sites;
-		}
-		return drop(skb, &counters->egress_miss_sites);
+		if (!row_sites)
+			return drop(skb, &counters->egress_miss_sites);
+		packet->chosen = COUNTER(egress_rule_sites);
+		goto encapsulate_sites;
 	}
 
 	return pass(skb, &counters->egress_default); /* egress.default */
@@ -354,18 +346,7 @@ int vxlan_overlay__egress(struct __sk_buff *skb)
 	return apply_rules(skb, packet, counters);
 }
 
-/* ingress.rules.peers.from: who may send. */
-static __always_inline bool may_send_peers(const struct outer *outer)
-{
-	struct ip_address key = outer->saddr;
-
-	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &key));
-}
-
-/*
- * ipv4 or ipv6 / udp / vxlan / ethernet: validate the headers from the outside in, then
- * decapsulate.
- */
+/* encapsulations.vxlan: validate the headers from the outside in, then decapsulate. */
 static __always_inline int decapsulate_vxlan(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
@@ -402,7 +383,7 @@ static __always_inline int decapsulate_vxlan(
 		return refuse(skb, wrong);
 
 	/* ingress.rules.peers */
-	if (may_send_peers(outer)) {
+	if (in_ends_sites__at_address(outer->saddr)) {
 		decapsulated = &counters->ingress_rule_peers;
 		row_vnis = find_in_vnis(bpf_ntohl(headers->vxlan.vni) >> 8);
 		if (!row_vnis)

@@ -7,7 +7,6 @@
  * again. Loads on Linux 5.10 and newer. In the order a packet meets it: values, headers, host
  * values, maps, counters, the inner packet, egress, ingress.
  */
-#include "encap_bpf.h"
 #include "encap_wire.h"
 #include "encap_counters.h"
 #include "encap_match.h"
@@ -52,9 +51,7 @@ struct headers_vxlan {
 	struct vxlan_header vxlan;
 	struct ethernet_header ethernet;
 };
-_Static_assert(offsetof(struct headers_vxlan, ethernet) + sizeof(struct ethernet_header) ==
-		ENCAP_VXLAN__HEADERS,
-	"no gap between the headers");
+ASSERT_NO_GAPS(struct headers_vxlan, ethernet, ENCAP_VXLAN__HEADERS);
 
 /*
  * Differs per machine and per device: written by the loader before the program is verified,
@@ -151,7 +148,7 @@ static __always_inline void learn_rule_from_lb(struct __sk_buff *skb, const stru
 		count(&counters->ingress_mss_kept, skb);
 }
 
-/* encapsulations.vxlan: ipv4 or ipv6 / udp / vxlan / ethernet, with the values that came in. */
+/* encapsulations.vxlan, with the values that came in. */
 static __always_inline int reflect_replies__vxlan(struct __sk_buff *skb,
 	const struct packet *packet, const struct learned *row, bool over_ipv4,
 	struct counters *counters)
@@ -226,9 +223,8 @@ static __always_inline int apply_rules(
 
 	/* egress.rules.vip-unlearned */
 	if ((packet->is_ipv4 && in_ipv4(&packet->saddr, SET_VIPS)) ||
-		(!packet->is_ipv4 && in_ipv6(&packet->saddr, SET_VIPS_2))) {
+		(!packet->is_ipv4 && in_ipv6(&packet->saddr, SET_VIPS_2)))
 		return drop(skb, &counters->egress_rule_vip_unlearned);
-	}
 
 	return pass(skb, &counters->egress_default); /* egress.default */
 
@@ -269,10 +265,7 @@ static __always_inline bool may_send_from_lb(const struct outer *outer)
 					in_ipv6(&outer->saddr, SET_BALANCERS_3));
 }
 
-/*
- * ipv4 or ipv6 / udp / vxlan / ethernet: validate the headers from the outside in, then
- * decapsulate.
- */
+/* encapsulations.vxlan: validate the headers from the outside in, then decapsulate. */
 static __always_inline int decapsulate_vxlan(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {

@@ -148,18 +148,18 @@ def test_a_bundle_has_the_headers_that_its_c_includes() -> None:
 
 # Lines of the C of each example: no more than these. They fall with everything that the library takes over.
 MOST_LINES = {
-    "gre-tenants": 377,
-    "gue-dsr": 194,
-    "gue-edge": 419,
-    "gwlb": 490,
-    "ipip-sites": 297,
-    "teams": 732,
-    "tenants-by-cgroup": 344,
-    "two-by-row": 516,
-    "vxlan-overlay": 443,
-    "vxlan-return": 365,
+    "gre-tenants": 374,
+    "gue-dsr": 191,
+    "gue-edge": 416,
+    "gwlb": 486,
+    "ipip-sites": 287,
+    "teams": 674,
+    "tenants-by-cgroup": 311,
+    "two-by-row": 496,
+    "vxlan-overlay": 424,
+    "vxlan-return": 358,
 }
-MOST_LINES_TOGETHER = 4177
+MOST_LINES_TOGETHER = 4017
 
 
 def lines_of(name: str) -> list[str]:

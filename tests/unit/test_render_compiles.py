@@ -65,7 +65,7 @@ def test_every_function_and_map_is_used(name: str) -> None:
     functions = re.findall(r"^static __always_inline [\w *]*?(\w+)\(", text, re.MULTILINE)
     assert len(functions) > 2
     structs = re.findall(r"^struct (\w+) \{", text, re.MULTILINE)
-    maps = re.findall(r"^\} (\w+) SEC\(\"\.maps\"\)", text, re.MULTILINE)
+    maps = re.findall(r"^DEFINE_MAP\((\w+)", text, re.MULTILINE)
     constants = re.findall(r"^#define (\w+)", text, re.MULTILINE)
     library = "".join(path.read_text() for path in (ROOT / "build" / name).glob("encap_*.h"))
     code = re.sub(r"/\*.*?\*/", "", text + library, flags=re.DOTALL)

@@ -139,7 +139,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     clamps_mss = spec.mtu.clamp_mss and bool(egress.encapsulators or fit)
     counters = counting.lay_out(counting.lower_counters(egress, ingress, learns, owners, clamps_mss, fit))
     described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, ends)
-    includes = ["encap_bpf.h", "encap_wire.h", "encap_counters.h", "encap_match.h"]
+    includes = ["encap_wire.h", "encap_counters.h", "encap_match.h"]  # and what these include
     if egress.signatures:
         includes.append("encap_own_addresses.h")
     learned_by = (r for rs in replies(spec, in_use).values() for r in rs)

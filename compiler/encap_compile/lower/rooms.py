@@ -29,7 +29,6 @@ def rooms(
         found |= {
             "encap_attribution.h": True,
             "encap_socket_mss.h": bool(ingress and ingress.clamps),
-            "encap_netns.h": owners.guard and owners.marks,
             "encap_unattached.h": owners.guard,
             "encap_socket_options.h": bool(owners.rules),
             "encap_connect.h": bool(owners.connects),

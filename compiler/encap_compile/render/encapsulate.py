@@ -42,12 +42,6 @@ class Pushed(NamedTuple):
         return "over_ipv4" if self.both else "true" if self.families == ["ipv4"] else "false"
 
     @property
-    def title(self) -> str:
-        _, _, behind = self.stack.title.partition(" / ")
-        outer = " or ".join(self.families)
-        return f"{outer} / {behind}" if behind else outer
-
-    @property
     def has_headers(self) -> bool:
         return len(self.stack.layers) > 1
 

@@ -16,7 +16,7 @@ from .receive import RECEIVE_FILTERS
 from .rule_values import connect_base, egress_base, ingress_base, rule_values
 from .shared_matches import rule_condition, shared_matches
 from .tails import TAIL_FILTERS
-from .tunnel_ends import compares_ipv6, set_key, tells_tunnel_ends, tunnel_end_condition, tunnel_end_sets
+from .tunnel_ends import compares_ipv6, set_key, tells_tunnel_ends, tunnel_end_condition
 
 FAMILIES = ("ipv4", "ipv6")
 
@@ -203,12 +203,14 @@ def behind_kept(egress: ir.EgressProgram, program: ir.Program) -> list[int]:
     return [i for i, action in enumerate(actions) if i > first and action == "pass"]
 
 
-def matched_sets(program: ir.Program) -> set[str]:
-    """The prefix maps that a match looks into (a rule's `from` looks into its own)."""
+def looked_up(program: ir.Program) -> set[str]:
+    """The maps of addresses that a match looks into, the `from` of a rule, or what tells our own packets."""
     ingress = [r.match for d in (program.ingress.decapsulators if program.ingress else ()) for r in d.rules]
     found = [c for r in program.egress.rules for c in r.conditions] + [c for m in ingress for c in m]
     found += [c for r in (program.owners.connects if program.owners else ()) for c in r.conditions]
     ends = {e.map for e in program.egress.tunnel_ends} if tells_tunnel_ends(program) else set()
+    received = [r for d in (program.ingress.decapsulators if program.ingress else ()) for r in d.rules]
+    ends |= {r.source_map for r in received if r.source_map}
     return {c.map for c in found if isinstance(c, ir.InPrefixMap)} | ends
 
 
@@ -364,12 +366,11 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "keeps_fragments": keeps_fragments,
     "behind_kept": behind_kept,
     "may_lose_fragments": may_lose_fragments,
-    "matched_sets": matched_sets,
+    "looked_up": looked_up,
     "reflects": reflects,
     "begins_a_group": begins_a_group,
     "merged_signatures": merged_signatures,
     "signature_condition": signature_condition,
-    "tunnel_end_sets": tunnel_end_sets,
     "tunnel_end_condition": tunnel_end_condition,
     "tells_tunnel_ends": tells_tunnel_ends,
     "set_key": set_key,

@@ -30,13 +30,6 @@ class Body(NamedTuple):
         return f"decapsulate_{self.stack.shared_name}"
 
     @property
-    def title(self) -> str:
-        """The headers behind the outer one, after the families that it may be of."""
-        outer = " or ".join(d.stack.outer_family for d in self.decapsulators)
-        _, _, behind = self.stack.title.partition(" / ")
-        return f"{outer} / {behind}" if behind else outer
-
-    @property
     def behind(self) -> tuple[ir.Layer, ...]:
         """The headers behind a variable-length part."""
         tail = self.stack.tail
@@ -408,13 +401,13 @@ def mark_value(rule: ir.IngressRule) -> str:
 
 
 def source_condition(rule: ir.IngressRule, body: Body, program: ir.Program) -> str:
-    """Whether the outer source is one that the rule lists. A map is asked with `saddr`, a copy of it."""
+    """Whether the outer source is one that the rule lists."""
     found = []
     names = sender_constants(rule, program)
     for d in body.decapsulators:
         own = next(r for r in d.rules if r.name == rule.name)
         if own.source_kind != "prefixes":
-            found.append(f"is_there(bpf_map_lookup_elem(&{own.source_map}, &key))")
+            found.append(f"in_{own.source_map}(outer->saddr)")
             continue
         if any(p.prefixlen == 0 for p in own.source_prefixes):
             found.append("true")
@@ -424,27 +417,23 @@ def source_condition(rule: ir.IngressRule, body: Body, program: ir.Program) -> s
     return by_family(body, found)
 
 
-def source_key(rule: ir.IngressRule, body: Body, program: ir.Program) -> str:
-    """The declaration of the key by which the outer source is found in the rule's map; empty for prefixes."""
-    own = [r for d in body.decapsulators for r in d.rules if r.name == rule.name and r.source_kind != "prefixes"]
-    if not own:
-        return ""
-    map_ = next(m for m in program.address_maps if m.name == own[0].source_map)
-    if map_.kind == "lpm":
-        return f"struct prefix_of_{map_.name} key = {{.prefixlen = 128, .address = outer->saddr}};"
-    narrowed = {"__be32": "outer->saddr.word[3]", "struct ipv6_address": "to_ipv6(&outer->saddr)"}
-    return f"{map_.ctype} key = {narrowed.get(map_.ctype, 'outer->saddr')};"
+def may_send(rule: ir.IngressRule, body: Body, program: ir.Program) -> str:
+    """Whether the rule lets the outer source send: a look-up, or a function of its own for what is compared."""
+    if rule.source_kind == "any":
+        return "true"
+    own = [r for d in body.decapsulators for r in d.rules if r.name == rule.name]
+    return source_condition(rule, body, program) if any(r.source_map for r in own) else f"may_send_{rule.c_name}(outer)"
 
 
 def always_accepts(body: Body) -> bool:
     return any(r.source_kind == "any" and not r.match for r in body.first.rules)
 
 
-def from_listed(body: Body) -> str:
+def from_listed(body: Body, program: ir.Program) -> str:
     """A further condition: that some rule lets the packet's source send. Empty where anybody may."""
     if any(r.source_kind == "any" for r in body.first.rules):
         return ""
-    listed = " || ".join(f"may_send_{r.c_name}(outer)" for r in body.first.rules)
+    listed = " || ".join(_joined(may_send(r, body, program)) for r in body.first.rules)
     return f" && ({listed})"
 
 
@@ -487,7 +476,7 @@ RECEIVE_FILTERS: dict[str, Callable[..., Any]] = {
         received_tables,
         mark_value,
         source_condition,
-        source_key,
+        may_send,
         always_accepts,
         from_listed,
         all_match,

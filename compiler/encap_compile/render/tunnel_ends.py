@@ -7,18 +7,11 @@ from .conditions import in_prefixes
 from .rule_values import tunnel_end_constants
 
 
-def tunnel_end_sets(program: ir.Program) -> list[ir.TunnelEnd]:
-    """The ends that are looked up in a hash map, each once: prefix lists have functions of their own."""
-    tries = {m.name for m in program.address_maps if m.kind == "lpm"}
-    found = {e.map: e for e in program.egress.tunnel_ends if e.map and e.map not in tries}
-    return list(found.values())
-
-
-def set_key(end: ir.TunnelEnd) -> str:
-    """`address`, of the packet's type, as a key of the end's map."""
-    if end.ctype == "struct ip_address":
+def set_key(map_: ir.AddressMap) -> str:
+    """`address`, of the packet's type, as a key of the map."""
+    if map_.ctype == "struct ip_address":
         return "address"
-    return "address.word[3]" if end.ctype == "__be32" else "to_ipv6(&address)"
+    return "address.word[3]" if map_.ctype == "__be32" else "to_ipv6(&address)"
 
 
 def tunnel_end_condition(program: ir.Program) -> str:

@@ -11,20 +11,20 @@
  *   OLDEST_KERNEL: see encap_socket.h; before 5.18 errors have no numbers, before 5.19 MPTCP
  *   sockets cannot choose
  *   struct host: `mtu`, and `netns_cookie` of the sockets that are managed, 0 if it is not known
- * and after it may_choose(), choice_overhead() and is_table().
+ * and after it check_choice() and choice_overhead().
  */
 #pragma once
 
 #include "encap_choice.h"
 
-/* Return whether a rule lets the sockets of this program's cgroup make the choice. */
-static bool may_choose(__u64 choice);
+/*
+ * Return 0 if a rule lets the sockets of this program's cgroup make the choice, EPERM if there is
+ * such a table for other sockets, or ENOENT.
+ */
+static int check_choice(__u64 choice);
 
 /* Return by how many bytes the choice makes packets grow; 0: there is no such row. */
 static __u32 choice_overhead(__u64 choice);
-
-/* Return whether any socket may choose from the table that the choice names. */
-static bool is_table(__u64 choice);
 
 /*
  * A request that is being read. Kept with the socket, which the kernel has locked, and not in a map
@@ -185,12 +185,14 @@ static __always_inline int choose(struct bpf_sockopt *option, struct socket_requ
 	struct socket_choice *choice = before;
 	const struct connect_decision *decision = NULL;
 	__u32 overhead;
+	int error;
 
 	if (option->optname != SOCKOPT_CHOOSE || !read_choice(option, request))
 		return EINVAL;
 	if (request->choice) {
-		if (!may_choose(request->choice))
-			return is_table(request->choice) ? EPERM : ENOENT;
+		error = check_choice(request->choice);
+		if (error)
+			return error;
 		overhead = choice_overhead(request->choice);
 		if (!overhead)
 			return ENOENT;
