@@ -129,7 +129,7 @@ def _check(built: Built, outcome: Outcome) -> None:
 @SPECS
 @_format
 def check_(specs: tuple[str, ...], format_: str) -> None:
-    """Judge SPECs and the rows they name; build and write nothing."""
+    """Check SPECs and the rows they name; build and write nothing."""
     from .api.compiling import check
 
     outcome = Outcome(format_)
@@ -300,7 +300,7 @@ for _name, _what in LATER.items():
 
 
 class Outcome:
-    """Collects what a run says, so that every spec is judged before it ends, and one exit code comes out."""
+    """Collects what a run says, so that every spec is checked before it ends, and one exit code comes out."""
 
     def __init__(self, format_: str) -> None:
         self.format = format_

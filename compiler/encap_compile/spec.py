@@ -3,7 +3,7 @@
 A `place` is a line of a file, for messages. A `path` names the same part of the spec by its keys and names
 (`egress.rules.web`), and is what artifacts say: a comment or another order of keys does not change it.
 
-`frontend.structure` builds it from YAML; `checks` judge it; `lower` turns it into the `ir.Program`.
+`frontend.structure` builds it from YAML; `checks` check it; `lower` turns it into the `ir.Program`.
 """
 
 from __future__ import annotations

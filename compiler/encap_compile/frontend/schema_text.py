@@ -125,7 +125,7 @@ TEXT: dict[str, str] = {
         "The rows that a socket may choose for itself by setsockopt: `TABLE` for all of a table, or `TABLE/ROW`. A "
         "packet whose socket chose none of them goes to the next rule."
     ),
-    "egress_rule.action": "`pass` leaves the packet as it is, in the clear; `drop` drops and counts it.",
+    "egress_rule.action": "`pass` leaves the packet as it is, unencapsulated; `drop` drops and counts it.",
     "egress_rule.reflect": (
         "An ingress rule with `learn`: the packet gets the headers that came in with what it answers (or continues), "
         "source and destination exchanged. A packet of a flow that is not known goes to the next rule."
@@ -152,7 +152,7 @@ TEXT: dict[str, str] = {
     "ingress.refuse": "What happens to a packet that looks like our encapsulation, is sent to us, and fits no rule.",
     "ingress_rule": "A rule for packets that arrive.",
     "ingress_rule.name": "Unique among all rules; counters carry it.",
-    "ingress_rule.decapsulate": "The encapsulation to take off.",
+    "ingress_rule.decapsulate": "The encapsulation to decapsulate.",
     "ingress_rule.from": (
         "Who may send it, by outer source address: prefixes, set names, a field of a table as `TABLE.FIELD`, or `any`."
     ),
