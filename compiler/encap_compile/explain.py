@@ -25,7 +25,7 @@ Unasked, in this order:
     counted, unless it is TCP before segmentation: its segments are then cut smaller
 """
 CLAMPS = """\
-  - the MSS in the SYN and SYN-ACK of a flow that a rule encapsulates leaves headroom for the most that a row can add, both
+  - the MSS in the SYN and SYN-ACK of a flow that a rule encapsulates leaves headroom for the most that a row adds, both
     ways; where an answer to what came in by a tunnel leaves without one, headroom for the headers that came in.
     A SYN with TCP-AO is left as it is, and counted
 """

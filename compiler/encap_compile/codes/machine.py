@@ -95,7 +95,7 @@ CODES: dict[str, Explained] = {
     ),
     "H118": Explained(
         "processes that cannot be seen",
-        "`encapctl sweep` takes away what is left of network namespaces that are gone, and finds them by looking at all\n"
+        "`encapctl sweep` takes away what is left of network namespaces that are gone, found by looking at all\n"
         "processes. From within a container it sees only some. Run it on the machine itself.",
     ),
     "H150": Explained(

@@ -273,7 +273,7 @@ that only the other has.""",
     ),
     "E546": Explained(
         "cgroups compiled in",
-        """The kernel numbers cgroups again whenever they are made. `encapctl` finds the numbers and writes them into the
+        """The kernel gives a new cgroup a new number. `encapctl` finds the numbers and writes them into the
 table's map; rows that are compiled in cannot follow.""",
     ),
     "E547": Explained(
