@@ -66,7 +66,7 @@ def play(screen: Screen, network: Network, bundle: Path) -> None:
     screen.command(f"encapctl stats {bundle.name} --format json", time.monotonic() - started)
     screen.counters([row for row in counters if row["packets"]])
 
-    screen.step("Take it off again")
+    screen.step("Remove it again")
     started = time.monotonic()
     said = cli.remove(network.appliance, bundle)
     screen.command(f"encapctl remove {bundle.name}", time.monotonic() - started)
@@ -121,7 +121,7 @@ def traffic(screen: Screen, network: Network) -> None:
     words = f"{delivered} packets back as they must be, {len(report.refused)} not"
     screen.check(delivered > 0 and not report.refused, "the balancer", words, width=20)
     screen.check(
-        network.wire()["clear"] == clear, "in the clear", f"{network.wire()['clear'] - clear} packets", width=20
+        network.wire()["clear"] == clear, "unencapsulated", f"{network.wire()['clear'] - clear} packets", width=20
     )
 
 

@@ -70,7 +70,7 @@ def play(screen: Screen, server: Server, bundle: Path) -> None:
     screen.command(f"encapctl stats {bundle.name} --format json", time.monotonic() - started)
     screen.counters([row for row in counters if row["packets"]])
 
-    screen.step("Take it off again")
+    screen.step("Remove it again")
     started = time.monotonic()
     said = cli.remove(server.topology.ours, bundle)
     screen.command(f"encapctl remove {bundle.name}", time.monotonic() - started)
@@ -81,7 +81,7 @@ def play(screen: Screen, server: Server, bundle: Path) -> None:
 
 def without_program(screen: Screen, server: Server) -> None:
     """With a tunnel device alone: packets come in, and answers leave by the server's own route."""
-    screen.step("Without the program, a vxlan device on the server: answers leave in the clear")
+    screen.step("Without the program, a vxlan device on the server: answers leave unencapsulated")
     ours = server.topology.ours
     mac = server.topology.mac("ours")
     kernel_vxlan.vxlan_device(ours, "vx0", mac, VNIS["near"], PLAN["ours"].underlay[4], [])
@@ -90,7 +90,7 @@ def without_program(screen: Screen, server: Server) -> None:
     before = server.wire()["clear"]
     result = ping(server.client("near", 4), server.vip(4), count=3, timeout=0.3)
     leaked = server.wire()["clear"] - before
-    words = f"{leaked} of {result.sent} answers in the clear, {result.good} reached the client"
+    words = f"{leaked} of {result.sent} answers unencapsulated, {result.good} reached the client"
     screen.check(leaked == result.sent and not result.good, "as expected", words)
     ours.ip("link del vx0")
 
@@ -128,7 +128,7 @@ def both_at_once(screen: Screen, server: Server) -> None:
         screen.check(whole and right == len(mine) > 0, f"{role}: {good[role]} requests", words, width=24)
     clear = server.wire()["clear"]
     before = 3  # without the program
-    screen.check(clear == before, "in the clear", f"{clear - before} packets", width=24)
+    screen.check(clear == before, "unencapsulated", f"{clear - before} packets", width=24)
 
 
 def failover(screen: Screen, server: Server) -> None:
@@ -151,7 +151,7 @@ def failover(screen: Screen, server: Server) -> None:
 
 
 def past_the_balancers(screen: Screen, server: Server) -> None:
-    """Who reaches a VIP without a balancer gets no answer: a VIP never answers in the clear."""
+    """Who reaches a VIP without a balancer gets no answer: a VIP never answers unencapsulated."""
     screen.step("What must not pass")
     topology = server.topology
     topology.router.ip(f"route add {VIP[4]} via {PLAN['ours'].underlay[4]}")
@@ -161,7 +161,7 @@ def past_the_balancers(screen: Screen, server: Server) -> None:
     result = ping(stranger, server.vip(4), timeout=0.3)
     leaked = server.wire()["clear"] - before[0]
     dropped = server.counters()["egress_rule_vip_unlearned"] - before[1]
-    words = f"{dropped} of {result.sent} answers dropped and counted, {leaked} in the clear"
+    words = f"{dropped} of {result.sent} answers dropped and counted, {leaked} unencapsulated"
     screen.check(dropped == result.sent and not leaked and not result.good, "a VIP reached past the balancers", words)
     topology.far.ip(f"route del {VIP[4]} via {PLAN['far'].gateway[4]}")
 

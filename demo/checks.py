@@ -59,7 +59,7 @@ def _tcp_in_words(bulk: Bulk) -> str:
 
 
 def missing_row(screen: Screen, stage: Stage, bundle: Path) -> None:
-    """A rule chose the packet and its table has no row: it must not leave in the clear."""
+    """A rule chose the packet and its table has no row: it must not leave unencapsulated."""
     topology = stage.topology
     before = counted(stage, bundle, "dropped")
     with Capture(topology.router, "to-ours") as wire, topology.ours.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
@@ -69,7 +69,7 @@ def missing_row(screen: Screen, stage: Stage, bundle: Path) -> None:
         ping(topology.underlay_host("ours", 4), topology.underlay_host("far", 4), count=1)
         leaked = len(wire.frames(carries(MESSAGE)))
     dropped = counted(stage, bundle, "dropped") - before
-    words = f"{dropped} of 5 dropped and counted, {leaked} in the clear"
+    words = f"{dropped} of 5 dropped and counted, {leaked} unencapsulated"
     screen.check(dropped == 5 and leaked == 0, "a destination without a row", words)
 
 

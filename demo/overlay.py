@@ -15,8 +15,8 @@ from .stage import PICTURE, Stage
 
 SEGMENTATION = {
     "off": "offloads off: every packet is made small before the program sees it",
-    "software": "segmentation off: the program sees super-packets, the kernel cuts them after it",
-    "on": "offloads on: super-packets go all the way",
+    "software": "segmentation off: the program sees GSO packets, the kernel cuts them after it",
+    "on": "offloads on: GSO packets go all the way",
 }
 
 
@@ -42,7 +42,7 @@ def tell(screen: Screen, folder: Path) -> None:
 def play(screen: Screen, stage: Stage, bundle: Path) -> None:
     """Everything that needs the network."""
     topology = stage.topology
-    screen.step("A datagram without the program: it leaves in the clear")
+    screen.step("A datagram without the program: it leaves unencapsulated")
     before = checks.say_hello(stage)
     screen.picture("before, on the wire", dissect(before.data), added=0)
 
@@ -78,7 +78,7 @@ def play(screen: Screen, stage: Stage, bundle: Path) -> None:
     screen.command(f"encapctl stats {bundle.name} --format json", time.monotonic() - started)
     screen.counters([row for row in counters if row["packets"]])
 
-    screen.step("Take it off again")
+    screen.step("Remove it again")
     topology.set_offloads("off")
     started = time.monotonic()
     said = cli.remove(topology.ours, bundle)

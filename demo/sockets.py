@@ -31,7 +31,7 @@ team-a: exits/far, exits/near  --+                                           +--
 team-b: exits/near             --+-- ours 192.0.2.30 ---- wire ---- router --+
 elsewhere                      --+   (10.200.0.1)                            +-- near 192.0.2.20
 
-one service, 198.51.100.7 and 2001:db8:5::7, three times: behind each exit, and in the clear at the router.
+one service, 198.51.100.7 and 2001:db8:5::7, three times: behind each exit, and unencapsulated at the router.
 Who answers says which way the question took. far, near: the kernel's own vxlan devices. ours: the program
 at eth0, no tunnel device"""
 TEAM_A, TEAM_B, ELSEWHERE = "team-a.slice", "team-b.slice", "elsewhere"
@@ -47,7 +47,7 @@ class Stage:
     exits: Exits
     bundle: Path
     c: tuple[str, ...]  # the application in C
-    meant: int = 0  # packets that left in the clear because nobody chose for them, or a rule says so
+    meant: int = 0  # packets that left unencapsulated because nobody chose for them, or a rule says so
 
     def command(self, cgroup: str, program: tuple[str, ...], *words: str) -> None:
         self.screen.line("   ", (f"{cgroup} $ ", "dim"), _command(program, *words))
@@ -141,10 +141,10 @@ def play(stage: Stage) -> None:
     without_its_row(stage)
     after_the_end(stage)
 
-    screen.step("What left in the clear, all in all, counted at the wire")
+    screen.step("What left unencapsulated, all in all, counted at the wire")
     clear = exits.wire()["clear"] - begin
     words = f"{clear} packets, {stage.meant} of them of who chose nothing, or to the management"
-    screen.check(clear == stage.meant > 0, "in the clear", words, WIDTH)
+    screen.check(clear == stage.meant > 0, "unencapsulated", words, WIDTH)
 
     screen.step("What the program counted")
     started = time.monotonic()
@@ -152,7 +152,7 @@ def play(stage: Stage) -> None:
     screen.command(f"encapctl stats {stage.bundle.name} --format json", time.monotonic() - started)
     screen.counters([row for row in counters if row["packets"]])
 
-    screen.step("Take it off again")
+    screen.step("Remove it again")
     started = time.monotonic()
     said = cli.remove(exits.topology.ours, stage.bundle)
     screen.command(f"encapctl remove {stage.bundle.name}", time.monotonic() - started)
@@ -247,7 +247,7 @@ def accepted(stage: Stage) -> None:
 
 
 def without_its_row(stage: Stage) -> None:
-    """The row of a connection goes: its FIN waits for the row, and does not leave in the clear."""
+    """The row of a connection goes: its FIN waits for the row, and does not leave unencapsulated."""
     stage.screen.step("far is taken out of the table, under a connection, and comes back")
     fewer = stage.bundle.parent / "fewer.csv"
     rows = (stage.bundle / "exits.csv").read_text().splitlines(keepends=True)
@@ -271,7 +271,7 @@ def without_its_row(stage: Stage) -> None:
     words_ = f"{dropped} dropped and counted, {sent} sent"
     stage.screen.check("gone exits/far" in status and dropped > 0 == sent, "its FIN, without the row", words_, WIDTH)
     right = _header(fin) == _wanted("far") and set(total) == {"far"}
-    words_ = f"{_header(fin)}; {total['clear']} packets in the clear"
+    words_ = f"{_header(fin)}; {total['clear']} packets unencapsulated"
     stage.screen.check(right, "its FIN again, with the row", words_, WIDTH)
 
 
@@ -301,7 +301,7 @@ def after_the_end(stage: Stage) -> None:
                     total = watched.counted()
                 resets = watched.capture.frames(lambda f: not f.outgoing and "RST" in _flags(f))
             headers = {_header(f) for f in resets}
-            words = f"{len(resets)} RST {' and '.join(sorted(headers))}; {total['clear']} packets in the clear"
+            words = f"{len(resets)} RST {' and '.join(sorted(headers))}; {total['clear']} packets unencapsulated"
             right = headers == {_wanted("far")} and set(total) == {"far"}
             stage.screen.check(right, what, words, WIDTH)
 
@@ -346,17 +346,17 @@ def _command(program: tuple[str, ...], *words: str) -> str:
 
 
 def _flags(frame: Frame) -> str:
-    """Of its TCP header, in the clear or within VXLAN."""
+    """Of its TCP header, unencapsulated or within VXLAN."""
     return next((layer.text.rpartition(", ")[2] for layer in dissect(frame.data) if layer.name == "TCP"), "")
 
 
 def _header(frame: Frame) -> str:
     """The outer header in words."""
     if not is_vxlan(frame):
-        return "in the clear"
+        return "unencapsulated"
     address, vni = outer(frame.data)
     return f"{ip_address(frame.data[26:30])} > {address} VNI {vni}"
 
 
 def _wanted(way: str) -> str:
-    return "in the clear" if way == CLEAR else f"{PLAN['ours'].underlay[4]} > {PLAN[way].underlay[4]} VNI {VNI}"
+    return "unencapsulated" if way == CLEAR else f"{PLAN['ours'].underlay[4]} > {PLAN[way].underlay[4]} VNI {VNI}"

@@ -10,7 +10,6 @@
 #include "encap_wire.h"
 #include "encap_counters.h"
 #include "encap_match.h"
-#include "encap_syn.h"
 
 /* encapsulations.gue: ipv4 or ipv6 / udp / gue, 32 or 52 bytes */
 #define ENCAP_GUE__HEADERS 12 /* bytes behind the outer IP header */

@@ -10,10 +10,7 @@
 #include "encap_wire.h"
 #include "encap_counters.h"
 #include "encap_match.h"
-#include "encap_flow.h"
-#include "encap_flow_key.h"
 #include "encap_own_addresses.h"
-#include "encap_syn.h"
 
 /* encapsulations.gue: ipv4 or ipv6 / udp / gue, 32 or 52 bytes */
 #define ENCAP_GUE__HEADERS 12 /* bytes behind the outer IP header */

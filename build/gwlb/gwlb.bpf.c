@@ -10,10 +10,7 @@
 #include "encap_wire.h"
 #include "encap_counters.h"
 #include "encap_match.h"
-#include "encap_flow.h"
-#include "encap_flow_key.h"
 #include "encap_own_addresses.h"
-#include "encap_syn.h"
 
 /* encapsulations.gwlb: ipv4 / udp / geneve, 68 bytes */
 #define ENCAP_GWLB__HEADERS 48 /* bytes behind the outer IP header */

@@ -11,7 +11,6 @@
 #include "encap_counters.h"
 #include "encap_match.h"
 #include "encap_own_addresses.h"
-#include "encap_syn.h"
 
 /* encapsulations.ipip: ipv4 or ipv6, 20 or 40 bytes */
 #define ENCAP_IPIP__IP_TTL 64 /* encapsulations.ipip.ip.ttl */
@@ -117,10 +116,7 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 	return false;
 }
 
-/*
- * What rules ask of a packet. Where a rule is asked of the answer too, its addresses and ports:
- * what both show.
- */
+/* What rules ask of a packet, and of what its answer shows: addresses and ports. */
 static __always_inline bool matches_sites(const struct packet *packet)
 {
 	return (packet->is_ipv4 && in_ipv4(&packet->daddr, EGRESS_RULE_SITES__DESTINATION)) ||
@@ -131,11 +127,7 @@ static __always_inline bool matches_sites(const struct packet *packet)
 #define FIT_MATCHES 1
 #include "encap_fit.h"
 
-/*
- * What the rules add that an answer may meet. Barriers, so that each rule reads the packet again:
- * of values that are kept, the verifier would remember what the rules before have found, and walk
- * on once for each.
- */
+/* What the rules add that an answer may meet. */
 static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 {
 	__u32 overhead = 0;

@@ -18,7 +18,7 @@ Choose before connect() or listen(): then it holds from the first packet on, and
 Sockets that accept() returns have their listener's choice; dup() and fork() share the socket, and its choice.
 
 Everything here raises an OSError if it fails. `socket` and `create_connection` then leave no socket behind; where
-`choose` fails, the socket is as it was: what it sends goes as the rules say, perhaps in the clear.
+`choose` fails, the socket is as it was: what it sends goes as the rules say, perhaps unencapsulated.
 
 With asyncio, connect or listen first and hand over the socket:
 

@@ -10,10 +10,7 @@
 #include "encap_wire.h"
 #include "encap_counters.h"
 #include "encap_match.h"
-#include "encap_flow.h"
-#include "encap_flow_key.h"
 #include "encap_own_addresses.h"
-#include "encap_syn.h"
 
 /* encapsulations.gre: ipv4 or ipv6 / gre, 28 or 48 bytes */
 #define ENCAP_GRE__HEADERS 8 /* bytes behind the outer IP header */

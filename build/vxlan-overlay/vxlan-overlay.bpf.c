@@ -10,9 +10,7 @@
 #include "encap_wire.h"
 #include "encap_counters.h"
 #include "encap_match.h"
-#include "encap_flow.h"
 #include "encap_own_addresses.h"
-#include "encap_syn.h"
 
 /* encapsulations.vxlan: ipv4 or ipv6 / udp / vxlan / ethernet, 50 or 70 bytes */
 #define ENCAP_VXLAN__HEADERS 30 /* bytes behind the outer IP header */
@@ -177,10 +175,7 @@ static __always_inline const struct row_vnis *find_in_vnis(__u32 received)
 	return bpf_map_lookup_elem(&table_vnis, &key);
 }
 
-/*
- * What rules ask of a packet. Where a rule is asked of the answer too, its addresses and ports:
- * what both show.
- */
+/* What rules ask of a packet, and of what its answer shows: addresses and ports. */
 static __always_inline bool matches_web(const struct packet *packet)
 {
 	return packet->is_ipv4 && in_ipv4(&packet->daddr, EGRESS_RULE_WEB__DESTINATION) &&
@@ -206,11 +201,7 @@ static __always_inline bool matches_sites(const struct packet *packet)
 #define FIT_MATCHES 1
 #include "encap_fit.h"
 
-/*
- * What the rules add that an answer may meet. Barriers, so that each rule reads the packet again:
- * of values that are kept, the verifier would remember what the rules before have found, and walk
- * on once for each.
- */
+/* What the rules add that an answer may meet. */
 static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 {
 	__u32 overhead = 0;

@@ -140,7 +140,7 @@ def _carry_out(planned: Plan, stack: ExitStack) -> None:
 
 
 def _sets_first(changes: Sequence[MapChange]) -> list[MapChange]:
-    """What a row leads to must be known for a tunnel end as long as the row is there: its packets pass by it."""
+    """What a row leads to must be known for a tunnel endpoint as long as the row is there: its packets pass by it."""
     return sorted(changes, key=lambda change: change.content is not None and change.content.kind == "rows")
 
 

@@ -20,7 +20,7 @@ Unasked, in this order:
     that asks for its ports: `on_miss` decides, but never lets it pass
   - a packet whose headers cannot be read shows no ports: a rule that encapsulates or drops takes it by its addresses
     and protocol, a rule that passes by port does not
-  - a packet that a rule chose and that cannot be encapsulated is dropped and counted, never sent in the clear
+  - a packet that a rule chose and that cannot be encapsulated is dropped and counted, never sent unencapsulated
   - outer packets have DF set and ECN by RFC 6040; a packet that would be longer than the device's MTU is dropped and
     counted, unless it is TCP before segmentation: its segments are then cut smaller
 """

@@ -346,7 +346,7 @@ class TableMap(NamedTuple):
 
 
 class AddressMap(NamedTuple):
-    """A map of addresses: tunnel ends, our own sources, or a long prefix list."""
+    """A map of addresses: tunnel endpoints, our own sources, or a long prefix list."""
 
     name: str
     kind: str  # hash, lpm
@@ -783,7 +783,7 @@ class Mark(NamedTuple):
 
 
 class Decapsulator(NamedTuple):
-    """A function that judges a packet of a stack and takes the stack off.
+    """A function that checks a packet of a stack and takes the stack off.
 
     `marks` all hold for its packets, and for none of the stacks that are looked for after it.
     `next` names the inner packet: a number for each family. Without `next_layer` it is the inner packet's own version.

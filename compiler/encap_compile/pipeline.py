@@ -53,7 +53,7 @@ def check_spec(path: str) -> tuple[Spec, Lowered, dict[str, bytes], Findings]:
 
 
 def _rows(spec: Spec, lowered: Lowered, findings: Findings) -> dict[str, bytes]:
-    """Every table's rows, judged, as they go into the bundle."""
+    """Every table's rows, checked, as they go into the bundle."""
     from . import checks
     from .inline_rows import check_inline_rows, rows_to_csv
     from .rows import read_rows
@@ -158,7 +158,7 @@ def _build(
 
 @contextmanager
 def _inputs_stay() -> Iterator[None]:
-    """T108 for a file that was there when it was judged, and is not when it is read again."""
+    """T108 for a file that was there when it was checked, and is not when it is read again."""
     try:
         yield
     except OSError as error:

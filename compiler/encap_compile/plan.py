@@ -36,7 +36,7 @@ class HookChange(Record):
     hook: Hook
     action: str
     kind: str
-    program: str  # the C function; empty when it is only taken off
+    program: str  # the C function; empty when it is only detached
     why: str
     programs: tuple[OnHook, ...]  # on the hook now
     instance: Instance | None = None
@@ -162,7 +162,7 @@ def _obstacles(hooks: tuple[HookChange, ...], findings: Findings) -> tuple[str, 
     wanted = (h for h in hooks if h.action != DETACH)
     found = tuple(words for h in wanted for words in endings(h.on, h.hook, h.programs, h.kind))
     for words in found:
-        fix = "give it `continue` as its last action, a larger pref than 49000, or take it off"
+        fix = "give it `continue` as its last action, a larger pref than 49000, or remove it"
         findings.warning("H133", words, help=f"{fix}; on a kernel with TCX, --attach tcx runs before all filters")
     return found
 

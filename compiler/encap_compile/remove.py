@@ -1,4 +1,4 @@
-"""Taking a bundle off the machine: nothing of it stays, and what then leaves in the clear is named."""
+"""Removing a bundle from the machine: nothing of it stays, and what then leaves unencapsulated is named."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .record import Record
 
 
 class Detached(Record):
-    """A hook that our program was taken off. `on` is the device or cgroup, a number where the name is not known."""
+    """A hook that our program was detached from. `on` is the device or cgroup, a number where the name is not known."""
 
     on: str
     point: Point
@@ -62,7 +62,7 @@ def remove(name: str, manifest: Manifest | None = None, bpffs: str = "", patienc
             words = f"nothing of {name} is on this machine, in this network namespace"
             raise DiagnosedError([Diagnostic("H110", words)], Exit.MACHINE)
         hooks = []
-        # Choosing ends before what is chosen is followed no more. Egress goes before ingress: while that still
+        # Choosing ends before what is chosen is followed no more. Egress is detached before ingress: while that still
         # decapsulates, answers to what was sent encapsulated are understood.
         for hook, kind in sorted(attached(paths), key=lambda found: -found[0].point.rank):
             kind.detach(paths.owner, hook)

@@ -3,7 +3,7 @@
 A `place` is a line of a file, for messages. A `path` names the same part of the spec by its keys and names
 (`egress.rules.web`), and is what artifacts say: a comment or another order of keys does not change it.
 
-`frontend.structure` builds it from YAML; `checks` judge it; `lower` turns it into the `ir.Program`.
+`frontend.structure` builds it from YAML; `checks` check it; `lower` turns it into the `ir.Program`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 from .diagnostics import NOWHERE, Diagnostic, Place
 from .record import Record
+from .spec_tests import Tests
 
 Prefix = IPv4Network | IPv6Network
 
@@ -330,6 +331,7 @@ class Spec(Record):
     kernel_place: Place = dataclasses.field(default=NOWHERE, compare=False)
     preset: Preset | None = dataclasses.field(default=None, compare=False)  # everything else has it in it
     warnings: tuple[Diagnostic, ...] = dataclasses.field(default=(), compare=False)  # of the frontend, see `checks.run`
+    tests: Tests | None = dataclasses.field(default=None, compare=False)  # they reach no artifact
 
     def ingress_rule(self, name: str) -> IngressRule:
         """Raises StopIteration if there is none."""

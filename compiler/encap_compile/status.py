@@ -176,7 +176,7 @@ def _drift_devices(state: State | None, here: dict[str, Device]) -> list[str]:
             renamed = next((d.name for d in here.values() if d.index == number), "")
             found.append(f"device {name} is called {renamed} now" if renamed else f"device {name} is gone")
         elif device.index != number:
-            found.append(f"device {name} was made anew ({number} -> {device.index}): our programs are not on it")
+            found.append(f"device {name} was re-created ({number} -> {device.index}): our programs are not on it")
     return found
 
 

@@ -32,7 +32,7 @@ def summary(described: manifest.Manifest, lines_of_spec: Mapping[str, str]) -> s
 def _line(label: str, rule: manifest.RuleSummary, width: int, lines: Mapping[str, str]) -> str:
     text = rule.text
     if rule.name == "default":
-        text = "everything else: " + ("pass, in the clear" if rule.text == "pass" else "drop")
+        text = "everything else: " + ("pass, unencapsulated" if rule.text == "pass" else "drop")
     return f"  {label:<9} {rule.name:<{width}} {text:<54} {line_of(rule.place, lines)}".rstrip()
 
 

@@ -193,7 +193,7 @@ def cgroup(value: Plain) -> bytes:
 
 def _unusable(text: str) -> ValueProblem:
     return ValueProblem(
-        "E418", f"{text} is not the address of a machine", "give a unicast address of the other end of the tunnel"
+        "E418", f"{text} is not the address of a machine", "give a unicast address of the remote tunnel endpoint"
     )
 
 

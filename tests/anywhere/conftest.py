@@ -1,7 +1,7 @@
 """One network for all tests of a module that use the same tunnels, and what each of them must leave as it was.
 
 The tests of a module share the server's programs and its table of flows. They are independent by their flows: each has
-ports of its own (the kernel chooses them), and judges counters by how far they moved.
+ports of its own (the kernel chooses them), and checks counters by how far they moved.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def network(
 
 
 def _would_be_seen(server: Server) -> None:
-    """Before the program is there, what a VIP sends is in the clear, and counted: what the tests count can be seen.
+    """Before the program is there, what a VIP sends is unencapsulated, and counted: what the tests count can be seen.
 
     The router has no way to answer a VIP. A balancer would, by its tunnel, learn that there is no end of it yet, and
     fail what it sends next (IPTUNNEL_ERR_TIMEO in if_tunnel.h).
@@ -50,7 +50,7 @@ def _would_be_seen(server: Server) -> None:
 
 @pytest.fixture
 def server(network: Server) -> Iterator[Server]:
-    """The network for a test in which every answer is to reach its client, and none leaves in the clear."""
+    """The network for a test in which every answer is to reach its client, and none leaves unencapsulated."""
     before, unlearned = network.wire(), network.counters()["egress_rule_vip_unlearned"]
     yield network
     after = network.wire()

@@ -285,7 +285,7 @@ def test_too_long(only_choosing: Exits, inner: int) -> None:
 
 @INNER
 def test_a_row_that_goes(only_choosing: Exits, inner: int, tmp_path: Path) -> None:
-    """A chosen row that is taken away, and comes back: nothing leaves in the clear meanwhile"""
+    """A chosen row that is removed, and comes back: nothing leaves unencapsulated meanwhile"""
     exits = only_choosing
     rows = (exits.bundle / "exits.csv").read_text().splitlines()
     fewer = tmp_path / "exits.csv"

@@ -1,7 +1,7 @@
 """What a socket chose, or its cgroup, holds for every packet of it, whoever owns packets at egress on this kernel.
 
 Each test is about the application's side: who answers says which way its packets went, and the wire is watched for any
-that left in the clear.
+that left unencapsulated.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exits]:
 
 @pytest.fixture
 def exits(network: Exits) -> Iterator[Exits]:
-    """The network for a test of which no packet may leave in the clear."""
+    """The network for a test of which no packet may leave unencapsulated."""
     before = network.settled()["clear"]
     yield network
     assert network.wire()["clear"] == before

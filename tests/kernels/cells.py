@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-# What is tested under which segmentation on the way. "hardware": super-packets cross whole. "split": the kernel splits
-# every super-packet behind our program. "software": the same for TCP with checksums made in software, the case in which
+# What is tested under which segmentation on the way. "hardware": GSO packets cross whole. "split": the kernel splits
+# every GSO packet behind our program. "software": the same for TCP with checksums made in software, the case in which
 # wrong GSO flags or checksum offsets black-hole it; a device without checksums takes no UDP_SEGMENT send before 6.11,
 # and in a tunnel not after it either. "none": single packets only.
 CHECKS = {
@@ -102,7 +102,7 @@ def one_way(kind: Kind, inner: str, direction: str, offload: str) -> Iterator[Ce
 
 
 def clear_row(kind: Kind, inner: str) -> str:
-    return f"{kind.encapsulation} over {kind.outer}, {inner} inside, {kind.name}: nothing left in the clear"
+    return f"{kind.encapsulation} over {kind.outer}, {inner} inside, {kind.name}: nothing left unencapsulated"
 
 
 def negatives(kind: Kind, baseline: bool = False) -> Iterator[Cell]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .cells import IN_UDP, KINDS, Cell, one_way
 
 STALE_TUNNEL_BIT = (
-    "a UDP_SEGMENT super-packet that arrives whole in a UDP tunnel: taking the headers off leaves the tunnel's GSO bit "
+    "a UDP_SEGMENT GSO packet that arrives whole in a UDP tunnel: removing the headers leaves the tunnel's GSO bit "
     "on the packet, and from 6.1 on the receiving socket's kernel cannot split it. It needs an unsegmented path from "
     "the sender, as between namespaces of one host"
 )

@@ -20,8 +20,8 @@ SECTIONS = {
     "traffic": (
         "Traffic",
         "Our program on one side of a router, the kernel's own tunnel device on the other. A cell is yes if ping, UDP "
-        "datagrams of 1 to 3000 bytes, a UDP_SEGMENT send and a megabyte of TCP judged by its hash arrive.\n\n"
-        "That is tried with super-packets that cross whole (`hardware`), that the kernel splits behind our program "
+        "datagrams of 1 to 3000 bytes, a UDP_SEGMENT send and a megabyte of TCP checked by its hash arrive.\n\n"
+        "That is tried with GSO packets that cross whole (`hardware`), that the kernel splits behind our program "
         "(`split`; `software` with checksums in software too), and with segmentation off (`none`).\n\n"
         "The kernel's IPv6 tunnel devices are made with `encaplimit none`, and those named `-limit` without: they send "
         "a tunnel encapsulation limit (RFC 2473) behind the outer header.",
@@ -29,14 +29,14 @@ SECTIONS = {
     "devices": (
         "Devices and next hops",
         "The program on a VLAN device and on its parent: what the first encapsulates the second lets through. And "
-        "`next_hop: route`, where the inner routes lead to the neighbour of another: packets go to the tunnel end's "
-        "own, on the link or behind the router. The same traffic as above.",
+        "`next_hop: route`, where the inner routes lead to the neighbour of another: packets go to the tunnel "
+        "endpoint's own, on the link or behind the router. The same traffic as above.",
     ),
     "sockets": (
         "Sockets",
         "Applications choose one of two exits for their sockets, or their cgroup has one. The exits are the kernel's "
         "own vxlan devices with services behind them; who answers says which way a packet went, and the wire is "
-        "watched for any in the clear.",
+        "watched for any unencapsulated.",
     ),
     "socket_options": (
         "Socket options",
@@ -70,11 +70,11 @@ SECTIONS = {
     "reflection": (
         "Reflection",
         "A server behind two balancers with the kernel's own tunnel devices: each answer reaches its client, by the "
-        "balancer that the question came by, and none is on the wire in the clear. Kernels differ in who owns such a "
+        "balancer that the question came by, and none is on the wire unencapsulated. Kernels differ in who owns such a "
         "packet when it leaves.",
     ),
     "clear": (
-        "Nothing in the clear",
+        "Nothing unencapsulated",
         "During all of that traffic, the router saw no packet with an inner address outside a tunnel.",
     ),
     "refused": (

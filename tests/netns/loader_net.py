@@ -102,7 +102,7 @@ class Wire:
         self._object.close()
 
     def arrived(self) -> tuple[int, int]:
-        """Encapsulated packets and packets in the clear, so far."""
+        """Encapsulated packets and packets unencapsulated, so far."""
         both = [struct.unpack("=Q", self._map.lookup(struct.pack("=I", i)))[0] for i in (0, 1)]
         return both[0], both[1]
 

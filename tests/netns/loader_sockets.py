@@ -413,7 +413,7 @@ class Sockets:
         return found
 
     def arrived(self, tenant_: Tenant, sock: int, count: int = 5) -> tuple[int, int]:
-        """Send from a socket; how many arrived encapsulated, and how many in the clear."""
+        """Send from a socket; how many arrived encapsulated, and how many unencapsulated."""
         before = self.net.arrived()
         tenant_.send(sock, count)
         after = self.net.arrived()

@@ -50,7 +50,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def inspecting(bundle: Path) -> Iterator[Network]:
-    """At the end, nothing that the appliance put on the wire was in the clear."""
+    """At the end, nothing that the appliance put on the wire was unencapsulated."""
     with Network() as network:
         network.apply(bundle)
         yield network
@@ -216,7 +216,7 @@ def test_a_flow_of_the_other_endpoint_is_not_its_own(bundle: Path) -> None:
 
 
 def test_without_the_program_nothing_of_this_holds() -> None:
-    """What the other tests measure can be seen: nothing is forwarded, and what the appliance sends is in the clear."""
+    """What the other tests measure can be seen: nothing is forwarded, and the appliance sends unencapsulated."""
     with Network() as network, network.balancing() as balancer:
         assert not ping(network.client("a", 4), network.server("a", 4), count=1, timeout=0.5)
         assert sum(balancer.stop().delivered.values()) == 0

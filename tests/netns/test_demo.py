@@ -30,9 +30,9 @@ def _left_by(pid: int) -> list[Path]:
 SHOWN = {
     "": ("VXLAN", "VNI 42", "192.0.2.30 > 192.0.2.10", "hello from a plain socket"),
     "balancer": (
-        *("3 of 3 answers in the clear", "192.0.2.20 > 192.0.2.30", "192.0.2.30 > 192.0.2.20", "VNI 77", "SYN ACK"),
+        *("3 of 3 answers unencapsulated", "192.0.2.20 > 192.0.2.30", "192.0.2.30 > 192.0.2.20", "VNI 77", "SYN ACK"),
         *("near: 64 requests", "far: 64 requests", "answers to 192.0.2.10, VNI 78", "then 192.0.2.21 VNI 177"),
-        "3 of 3 answers dropped and counted, 0 in the clear",
+        "3 of 3 answers dropped and counted, 0 unencapsulated",
     ),
     "appliance": (
         *("10.0.1.10 > 10.0.1.20", "10.0.1.20 > 10.0.1.10", "port 54321 > 6081", "1: 0a1b2c3d4e5f6071", "ttl 63"),
@@ -75,7 +75,7 @@ WRONG = {
         "visit.py",
         "teams.socket(name)",
         "socket.socket()",
-        ["accepted, and chosen", "in the clear "],
+        ["accepted, and chosen", "unencapsulated "],
     ),
 }
 

@@ -1,7 +1,7 @@
 """TCP fits where no route has an mtu: lone full-size segments and lost packets, against the kernel's vxlan device.
 
-The hosts at the far end announce what their own link takes, as hosts behind a tunnel end do. Segments hit the wire one
-by one: with offloads on, super-packets are cut smaller and hide what does not fit.
+The hosts at the far end announce what their own link takes, as hosts behind a tunnel endpoint do. Segments reach the
+wire one by one: with offloads on, GSO packets are cut smaller and hide what does not fit.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""All fragments of a datagram go to one tunnel end, where a rule by port stands before one for the same destination."""
+"""All fragments of a datagram go to one tunnel endpoint, where a rule by port precedes one for the same destination."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def serving(bundle: Path, gateway: int = 4) -> Iterator[Edge]:
-    """At the end nothing has left in the clear, or to the balancer, and the gateway refused nothing."""
+    """At the end nothing has left unencapsulated, or to the balancer, and the gateway refused nothing."""
     with Topology(offloads="off") as topology:
         edge = Edge(topology, gateway)
         try:
@@ -81,7 +81,7 @@ def test_nginx_and_curl(bundle: Path, tmp_path: Path) -> None:
 
 
 def test_past_the_balancer(bundle: Path) -> None:
-    """A VIP that is reached in the clear does not answer: neither in the clear nor to the gateway."""
+    """A VIP that is reached unencapsulated does not answer: neither unencapsulated nor to the gateway."""
     with Topology(offloads="off") as topology:
         edge = Edge(topology, 4)
         try:

@@ -45,7 +45,7 @@ def test_remove_leaves_nothing_and_names_what_goes_in_the_clear(net: Wire, tmp_p
     before = net.left()
     net.apply(write(tmp_path / "one"), "--attach", attach)
     done = net.ctl("remove", "hand", check=0)
-    assert "now in the clear: 10.1.0.0/16" in done.stdout
+    assert "now unencapsulated: 10.1.0.0/16" in done.stdout
     assert net.left() == before == []
     assert net.send() == (0, 20)
     assert "H110" in net.ctl("remove", "hand", check=6).stderr

@@ -163,10 +163,10 @@ def test_open_is_the_default(tmp_path: Path) -> None:
     planned = bundle(tmp_path, "open", boot="")
     with wire() as net:
         text = net.ctl("plan", planned, "--set", "uplink=eth0", check=3).stdout
-        assert "boot  not in force until apply, and on a device made anew: web, ports" in text
+        assert "boot  not in force until apply, and on a re-created device: web, ports" in text
         closed = net.ctl("plan", bundle(tmp_path), "--set", "uplink=eth0", check=3).stdout
         assert "boot  closed until apply: 10.1.0.0/16" in closed
-        assert "boot  not in force until apply, and on a device made anew: ports" in closed
+        assert "boot  not in force until apply, and on a re-created device: ports" in closed
         net.ours.ip("addr flush dev eth0")
         with watching(net, planned) as watch:
             watch.until("waiting for it; tried again")

@@ -261,7 +261,7 @@ def test_a_version_without_sockets_takes_the_programs_off(on: Sockets, tmp_path:
         sock = inside.socket()
         assert inside.choose(sock, PEER) == 0
         done = on.apply(write(tmp_path / "two", named("a.slice", managed=()), sockets=False))
-        assert "- hook a.slice setsockopt: [choose] (taken off" in done.stdout
+        assert "- hook a.slice setsockopt: [choose] (detached" in done.stdout
         assert inside.choose(sock, PEER) == NOT_OURS
         assert on.tree.hooked("a.slice") == []
         on.status(check=0)

@@ -1,4 +1,4 @@
-"""apply killed at any point while sockets choose: nothing that should be encapsulated leaves in the clear."""
+"""apply killed at any point while sockets choose: nothing that should be encapsulated leaves unencapsulated."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def test_sweep_must_see_all_processes(net: Wire) -> None:
 
 @pytest.mark.parametrize("attach", ATTACH)
 def test_what_root_applied_and_what_has_no_pins_of_its_programs(net: Wire, tmp_path: Path, attach: str) -> None:
-    """As the first release left it: less can be seen of it, it is replaced in place, and it can be taken off."""
+    """As the first release left it: less can be seen of it, it is replaced in place, and it can be removed."""
     bundle = write(tmp_path / "one")
     limited = with_only(CAPABILITIES)
     for verb in ("apply", "remove"):
@@ -135,7 +135,7 @@ def test_a_whole_life_with_cgroups(tmp_path: Path) -> None:
 
 
 def test_programs_that_the_compiler_writes(net: Wire, compiled: Callable[..., Path]) -> None:
-    """The verifier judges by capabilities: subtracting packet pointers takes CAP_PERFMON."""
+    """The verifier checks by capabilities: subtracting packet pointers takes CAP_PERFMON."""
     limited, words = (
         with_only(CAPABILITIES),
         (compiled(), "--set", "uplink=eth0", "--set", "vtep_mac=02:00:00:00:00:01"),

@@ -1,4 +1,4 @@
-"""A hook is replaced in one step: under full traffic nothing is lost and nothing leaves in the clear."""
+"""A hook is replaced in one step: under full traffic nothing is lost and nothing leaves unencapsulated."""
 
 from __future__ import annotations
 

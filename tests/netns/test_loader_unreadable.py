@@ -1,4 +1,4 @@
-"""A state that is there and cannot be read is not the same as none: nothing is begun anew, and nothing called kept."""
+"""A state that is there and cannot be read is not the same as none: nothing begins again, and nothing called kept."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def test_what_cannot_be_read_is_not_nothing(net: Wire, tmp_path: Path, name: str
     said.append(net.ctl("watch", other, *SET, "--once", check=0))
     for done in said:
         assert "warning[H153]" in done.stderr and why in done.stderr
-        assert "what was applied cannot be read" in done.stdout and "nothing ran" not in done.stdout
-        assert "counters begin anew" in done.stdout and "kept" not in done.stdout
+        assert "what was applied cannot be read" in done.stdout and "not loaded" not in done.stdout
+        assert "counters start at 0" in done.stdout and "kept" not in done.stdout
     assert net.send() == (20, 0)
     net.ctl("status", other, check=0)
     spoil(net)
@@ -84,7 +84,7 @@ def test_of_another_major_version_nothing_is_changed(net: Wire, tmp_path: Path, 
     other = write(tmp_path / "two", counters=("web", "seen", "more"))
     for words in (["watch", other, *SET], ["plan", other, *SET], ["apply", other, *SET], ["remove", "hand"]):
         done = net.ctl(*words, check=6)
-        assert "error[H152]" in done.stderr and "nothing ran" not in done.stdout
+        assert "error[H152]" in done.stderr and "not loaded" not in done.stdout
         assert "format 2.3, not 1.x" in done.stderr and "use encapctl 4.1.0, or a newer one" in done.stderr
         document = json.loads(net.ctl(*words, "--format", "json", check=6).stdout)
         assert [d["code"] for d in document["diagnostics"]] == ["H152"]
@@ -124,9 +124,9 @@ def test_moved_away_what_cannot_be_carried_is_said(net: Wire, tmp_path: Path, sa
     other = write(tmp_path / "two", salt="two", counters=("web", "seen") if same else ("web", "seen", "more"))
     for verb, code in (("plan", 3), ("apply", 0)):
         said = net.ctl(verb, other, *SET, check=code).stdout
-        assert "what runs is of no finished apply" in said and "nothing ran" not in said
+        assert "what runs is of no finished apply" in said and "not loaded" not in said
         assert ("maps, counters kept" in said) is same
-        assert ("counters begin anew" in said) is not same
+        assert ("counters start at 0" in said) is not same
         assert ("kept" in said) is same
     assert net.send() == (20, 0)
     counted = "web 40 packets" if same else "web 20 packets"

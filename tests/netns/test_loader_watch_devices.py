@@ -147,7 +147,7 @@ def test_status_names_a_device_that_is_another_one(tmp_path: Path) -> None:
         net.ours.ip("link del eth0")
         again(net)
         text = net.ctl("status", "hand", check=3).stdout
-        assert "DRIFT  device eth0 was made anew (2 -> " in text
+        assert "DRIFT  device eth0 was re-created (2 -> " in text
         net.apply(tmp_path / "one")
         net.ctl("status", "hand", check=0)
         net.ours.ip("link set eth0 down", "link set eth0 name up7")

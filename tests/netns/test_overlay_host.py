@@ -17,7 +17,7 @@ from .conftest import Compiled
 
 pytestmark = pytest.mark.kernel
 
-# Drops one UDP port of the inner packet: in the clear, and 50 bytes further in once it is encapsulated. So a datagram
+# Drops one UDP port of the inner packet: unencapsulated, and 50 bytes further in once it is encapsulated. So a datagram
 # to the first is stopped only by a program that runs before ours, one to the second only by one that runs after.
 OTHER_PROGRAM = """
 typedef unsigned char u8; typedef unsigned int u32; typedef unsigned short u16;

@@ -17,7 +17,7 @@ from .conftest import Compiled
 
 pytestmark = pytest.mark.kernel
 
-SECRET = b"must not be seen in the clear"
+SECRET = b"must not be seen unencapsulated"
 ANSWERED = 2.0
 NOTHING = 0.1
 
@@ -31,7 +31,7 @@ def network(compiled: Compiled) -> Iterator[Overlay]:
 
 
 def _send(topology: Topology, destination: str, source: str = "", count: int = 1) -> int:
-    """Datagrams from ours; returns how many frames on the wire held their bytes, in the clear or not."""
+    """Datagrams from ours; returns how many frames on the wire held their bytes, unencapsulated or not."""
     family = socket.AF_INET6 if ":" in destination else socket.AF_INET
     with Capture(topology.router, "to-ours") as wire, topology.ours.socket(family, socket.SOCK_DGRAM) as sender:
         if source:

@@ -1,4 +1,4 @@
-"""Super-packets of datagrams: one skb that holds several outer packets, and several inner ones under one outer."""
+"""GSO packets of datagrams: one skb that holds several outer packets, and several inner ones under one outer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def network(request: pytest.FixtureRequest, compiled: Compiled) -> Iterator[Over
 
 
 def _segmented(source: Host, destination: Host, port: int, segments: list[bytes]) -> None:
-    """Send equally long datagrams as one super-packet."""
+    """Send equally long datagrams as one GSO packet."""
     with source.namespace.socket(source.family, socket.SOCK_DGRAM) as sender:
         sender.bind((source.address, 0))
         sender.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, len(segments[0]))

@@ -111,7 +111,7 @@ def test_redirect_to_another_uplink(compiled: Compiled) -> None:
 
 
 def test_our_own_tunnel_packets_from_a_socket(compiled: Compiled) -> None:
-    """A tunnel end in user space, and a rule that covers its peers' addresses: its packets pass as they are."""
+    """A tunnel endpoint in user space, and a rule that covers its peers' addresses: its packets pass as they are."""
     with Topology(offloads="off") as topology:
         overlay = Overlay(topology, outer=4)
         overlay.apply(compiled(('[10.0.0.0/8, "fd00:10::/32"]', '[10.0.0.0/8, 192.0.2.0/24, "fd00:10::/32"]')))
@@ -129,7 +129,7 @@ def test_our_own_tunnel_packets_from_a_socket(compiled: Compiled) -> None:
 
 
 def test_a_socket_cannot_pretend_to_be_a_tunnel(compiled: Compiled) -> None:
-    """The port and the source are ours, but no tunnel ends there: the rules decide, and they have no row for it."""
+    """The port and the source are ours, but no tunnel terminates there: the rules decide, and have no row for it."""
     with Topology(offloads="off") as topology:
         overlay = Overlay(topology, outer=4)
         overlay.apply(compiled(('[10.0.0.0/8, "fd00:10::/32"]', '[10.0.0.0/8, 198.51.100.0/24, "fd00:10::/32"]')))
@@ -139,7 +139,7 @@ def test_a_socket_cannot_pretend_to_be_a_tunnel(compiled: Compiled) -> None:
             topology.ours.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
         ):
             sender.bind((str(PLAN["ours"].underlay[4]), 0))
-            sender.sendto(MARK, ("198.51.100.7", 4789))  # an application's own, in the clear if it passed
+            sender.sendto(MARK, ("198.51.100.7", 4789))  # an application's own, unencapsulated if it passed
             sender.sendto(MARK, (str(PLAN["far"].underlay[4]), 4789))  # to an end, and so taken for ours: passes
             frame = wire.first(carries(MARK), "the packet to the end").data
         assert frame[14 + 16 : 14 + 20] == PLAN["far"].underlay[4].packed

@@ -158,7 +158,7 @@ def test_a_multipath_route_of_which_one_hop_is_not_the_endpoints(net: Wire, tmp_
 
 
 def test_policy_routing(net: Wire, tmp_path: Path) -> None:
-    """By destination it is judged; by what else, it is named."""
+    """By destination it is checked; by what else, it is named."""
     second_uplink(net)
     net.ours.ip("route add default via 203.0.113.9 table 77", "rule add to 10.1.5.0/24 table 77 pref 500")
     ((code, message, _),) = planned(net, write(tmp_path / "one"))

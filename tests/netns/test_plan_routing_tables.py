@@ -1,4 +1,4 @@
-"""plan's judgement of whole prefixes against `ip route get` for addresses of every interval, over random tables."""
+"""plan's answer for whole prefixes against `ip route get` for addresses of every interval, over random tables."""
 
 from __future__ import annotations
 

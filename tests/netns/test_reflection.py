@@ -33,7 +33,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def serving(bundle: Path, outer: int = 4, offloads: str = "off") -> Iterator[Server]:
-    """The server reflects; at the end nothing has left in the clear, and both balancers got answers."""
+    """The server reflects; at the end nothing has left unencapsulated, and both balancers got answers."""
     with Topology(offloads=offloads) as topology:
         server = Server(topology, outer)
         server.apply(bundle)
@@ -76,7 +76,7 @@ def test_every_kind_of_traffic(bundle: Path, inner: int, outer: int) -> None:
 
 
 def test_without_the_program_it_is_in_the_clear() -> None:
-    """What the other tests measure can be seen: a server that does not reflect answers in the clear, or not at all."""
+    """What the other tests measure can be seen: a server that does not reflect answers unencapsulated or not at all."""
     with Topology(offloads="off") as topology:
         server = Server(topology, 4)
         kernel_vxlan.vxlan_device(topology.ours, "vx0", topology.mac("ours"), VNI, PLAN["ours"].underlay[4], [])
@@ -191,7 +191,7 @@ def test_a_spoofed_segment_steals_nothing(bundle: Path) -> None:
                     tunnel = VXLAN(flags=8, vni=VNI) / Ether(dst=server.topology.mac("ours"), src="02:66:66:66:66:66")
                     frames = [bytes(ethernet / outer / tunnel / inner / segment) for segment in segments]
                     sent = send_frames(server.topology.far, "eth0", frames)
-                    until(lambda: server.counters()["flows_disbelieved"] >= sent - 1, "the spoofed segments are judged")
+                    until(lambda: server.counters()["flows_disbelieved"] >= sent - 1, "spoofed segments are checked")
                     before = server.wire()["far"]
                     for _ in range(5):
                         accepted.sendall(b"secret")

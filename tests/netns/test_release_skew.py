@@ -155,7 +155,7 @@ def go_up_back_and_up(net: Wire, ours: Path, attach: str) -> None:
 
     back = PREVIOUS.ctl(net, "apply", PREVIOUS.bundle, *SET)
     assert back.returncode == 0, back.stderr
-    assert "nothing ran" not in back.stdout
+    assert "not loaded" not in back.stdout
     assert counters(PREVIOUS.ctl(net, "stats", NAME, "--format", "json")) == before
     assert PREVIOUS.ctl(net, "status", PREVIOUS.bundle).returncode == 0
     assert answer(net) == (1, 0) and net.send() == (20, 0)
@@ -208,7 +208,7 @@ def test_killed_while_the_two_are_joined(net: Wire, bundle: Path, step: str, att
     request = Request(bundle, settings=SET[1:])
     with net.here(), mock.patch.object(first_release, step, side_effect=KeyboardInterrupt):
         if (step, attach) == ("take_off", "clsact"):
-            apply(request)  # no links, and so nothing to take off
+            apply(request)  # no links, and so nothing to detach
         else:
             with pytest.raises(KeyboardInterrupt):
                 apply(request)

@@ -1,4 +1,4 @@
-"""The scapy tunnel ends against each other: proof that they work before anything of ours talks to them."""
+"""The scapy tunnel endpoints against each other: proof that they work before anything of ours talks to them."""
 
 from __future__ import annotations
 

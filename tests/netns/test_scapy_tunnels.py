@@ -1,4 +1,4 @@
-"""GRE with a key and IP in IP against tunnel ends written with scapy, which check every header that they get."""
+"""GRE with a key and IP in IP against tunnel endpoints written with scapy, which check every header that they get."""
 
 from __future__ import annotations
 

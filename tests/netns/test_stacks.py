@@ -1,4 +1,4 @@
-"""TCP through stacks of many headers, against a tunnel end by scapy that compares every byte of every segment.
+"""TCP through stacks of many headers, against a tunnel endpoint by scapy that compares every byte of every segment.
 
 The kernel cuts GSO packets after the program has encapsulated them, so what leaves shows whether it was told right.
 """
@@ -30,7 +30,7 @@ MTU = 1350
 
 
 def _tunnel_end(stack: Stack, outer: int) -> tuple[scapy_peer.Wrap, scapy_peer.Unwrap]:
-    """What the other end sends, and how it judges what it gets."""
+    """What the other end sends, and how it checks what it gets."""
     ends = str(PLAN["ours"].underlay[outer]), str(PLAN["far"].underlay[outer])
 
     def unwrap(packet: bytes, finished: bool) -> bytes:

@@ -1,1 +1,1 @@
-"""Packets through the programs by BPF_PROG_TEST_RUN, judged by scapy and by the catalogue's own encoder."""
+"""Packets through the programs by BPF_PROG_TEST_RUN, checked by scapy and by the catalogue's own encoder."""

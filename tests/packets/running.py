@@ -61,7 +61,7 @@ def _test_run() -> Any:
 
 
 def run(program: Program, frame: bytes, mark: int = 0, gso_size: int = 0, gso_segs: int = 0) -> Ran:
-    """Run a TC program once over a frame. `gso_size` makes it a super-packet of no known kind."""
+    """Run a TC program once over a frame. `gso_size` makes it a GSO packet of no known kind."""
     context = bytearray(SKB_SIZE)
     struct.pack_into("=I", context, SKB_MARK, mark)
     struct.pack_into("=I", context, SKB_GSO_SEGS, gso_segs)

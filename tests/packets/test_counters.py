@@ -125,7 +125,7 @@ def test_missing_rows(examples: dict[str, Path]) -> None:
 
 
 def test_segments_are_counted(loaded: Callable[[str], Datapath]) -> None:
-    """A super-packet counts as the packets it becomes; this one has no type, so the kernel makes no room in it."""
+    """A GSO packet counts as the packets it becomes; this one has no type, so the kernel makes no room in it."""
     sent = frame(WAYS[0].sized(1400))
     outcome = loaded("vxlan-overlay").egress(sent, gso_size=100, gso_segs=14)
     assert outcome.counted == {"egress_no_room": (14, 1400)}

@@ -1,4 +1,4 @@
-"""A tunnel encapsulation limit (RFC 2473), as Linux' ip6tnl and ip6gre send it, is taken off with the outer header.
+"""A tunnel encapsulation limit (RFC 2473), as Linux' ip6tnl and ip6gre send it, is removed with the outer header.
 
 Anything else that stands there makes it somebody else's packet, as any other extension header does.
 """

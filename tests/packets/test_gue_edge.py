@@ -194,7 +194,7 @@ def test_a_host_that_cannot_answer_is_not_ready(compiled: Compile, settings: Seq
 
 
 def test_direct_return(compiled: Compile) -> None:
-    """As the example says: without `learn` and the rules of egress it decapsulates, and answers leave in the clear."""
+    """As the example says: without `learn` and the rules of egress it decapsulates, and answers are unencapsulated."""
     lines = [line for line in TEXT.splitlines() if "learn:" not in line and "- {name: " not in line]
     with Datapath(compiled("\n".join(lines).replace("  rules:\n  default", "  default")), settings=(BOTH,)) as datapath:
         outcome = comes(datapath, 4, asks(4, 1000), private(12))

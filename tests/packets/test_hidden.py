@@ -1,4 +1,4 @@
-"""A packet that hides its ports, after a rule whose row is missing: never a reason to let it go in the clear."""
+"""A packet that hides its ports, after a rule whose row is missing: never a reason to let it go unencapsulated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each preset as it is used: what comes in is taken off, what goes out goes the preset's way, and nothing else does."""
+"""Each preset as it is used: what comes in is decapsulated, what goes out goes its way, and nothing else does."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def kind(name: str) -> str:
 
 
 def test_direct_return(compiled: Compile) -> None:
-    """It is taken off, and answers leave as they are, but for the MSS: see test_mss."""
+    """It is decapsulated, and answers leave as they are, but for the MSS: see test_mss."""
     with preset(compiled, "gue-dsr") as datapath:
         came = comes(datapath, "gue-dsr")
         assert (came.frame, set(came.counted)) == (frame(segment(False)), {"ingress_rule_from_lb"})

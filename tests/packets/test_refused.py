@@ -1,4 +1,4 @@
-"""What is wrong is not taken off: dropped and counted by its reason, or left alone if it is somebody else's."""
+"""What is wrong is not decapsulated: dropped and counted by its reason, or left alone if it is somebody else's."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_an_inner_packet_longer_than_the_datagram(loaded: Load, way: Way) -> Non
 
 @EVERY_WAY
 def test_super_packets(loaded: Load, way: Way) -> None:
-    """Refused: a super-packet of whole tunnel packets, datagrams to be split out of UDP, what cannot be shortened."""
+    """Refused: a GSO packet of whole tunnel packets, datagrams to be split out of UDP, what cannot be shortened."""
     inner = packet("udp-long", *OVERLAY[way.inner])
     given = arriving(way, inner)
     several = arriving(way, inner, lambda datagram: datagram / Raw(bytes(datagram)))

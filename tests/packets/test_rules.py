@@ -1,4 +1,4 @@
-"""Random rules and packets: the programs judge as a plain reading of the spec does."""
+"""Random rules and packets: the programs check as a plain reading of the spec does."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Rule:
 
     def _port(self, packet: Packet, word: str, ranges: list[tuple[int, int]]) -> bool:
         port = packet.ports.get(word)
-        # What hides its ports is taken to have them by a rule that does not let it pass in the clear.
+        # What hides its ports is taken to have them by a rule that does not let it pass unencapsulated.
         if ranges == [(0, 65535)]:
             return True  # says nothing
         return self.drops if port is None else any(a <= port <= b for a, b in ranges)

@@ -14,7 +14,7 @@ from scapy.packet import Raw
 
 from .ways import Way
 
-OTHERS = "left alone"  # not ours to judge: passes as it is, and nothing counts it
+OTHERS = "left alone"  # not ours to check: passes as it is, and nothing counts it
 
 
 @dataclass(frozen=True)

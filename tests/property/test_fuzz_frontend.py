@@ -47,7 +47,7 @@ def judged(data: bytes) -> tuple[Spec | None, list[Diagnostic]]:
 
 
 def sound(data: bytes) -> None:
-    """Judge, and hold every diagnostic to what a person relies on."""
+    """Check, and hold every diagnostic to what a person relies on."""
     _, found = judged(data)
     lines = data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     for d in found:

@@ -8,7 +8,7 @@ Clients and servers are two pairs, each behind an endpoint (ENI) of its own and 
 balancer is a process: it takes what they send from their TUN devices, puts it into Geneve by scapy, and sends it to the
 appliance. Only what comes back as it must is delivered: addresses exchanged, the source port that the flow had, the
 VNI and the options as they were. So both ends of a test's sockets are the kernel's, the appliance forwards by the
-kernel, and the tunnel's other end shares nothing with the compiler.
+kernel, and the remote tunnel endpoint shares nothing with the compiler.
 """
 
 from __future__ import annotations

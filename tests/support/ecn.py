@@ -1,4 +1,4 @@
-"""What RFC 6040 makes of the two ECN fields of a tunnel packet, for everything that judges a program by it."""
+"""What RFC 6040 makes of the two ECN fields of a tunnel packet, for everything that checks a program by it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Two exits with the kernel's own vxlan devices, and a host whose sockets choose between them.
 
 `far` and `near` are exits and, behind them, the services: each has the services' addresses, and so has the router. Who
-answers says which way the question took: by an exit, or in the clear ("router").
+answers says which way the question took: by an exit, or unencapsulated ("router").
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Exits:
     def settled(self) -> Counter[str]:
         """`wire` once every connection that is being closed has sent its last acknowledgement.
 
-        The connections of a test before may have been in the clear, and what closes them comes after it has ended.
+        The connections of a test before may have been unencapsulated, and what closes them comes after it has ended.
         """
 
         def closed() -> bool:
@@ -124,7 +124,7 @@ class Exits:
         return self.wire()
 
     def wire(self) -> Counter[str]:
-        """The application's packets on the wire: in the clear, and by exit."""
+        """The application's packets on the wire: unencapsulated, and by exit."""
         said = self.topology.router.run(["nft", "-j", "list", "counters", "table", "netdev", "wire"]).stdout
         found = [entry["counter"] for entry in json.loads(said)["nftables"] if "counter" in entry]
         return Counter({one["name"]: one["packets"] for one in found})

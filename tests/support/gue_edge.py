@@ -217,7 +217,7 @@ class _Work:
         if flow not in self.flows:
             raise ValueError(f"no answer of a flow that was sent: {packet.hex()}")
         port = int.from_bytes(packet[udp : udp + 2], "big")
-        # Segments of a super-packet have their outer IPv4 headers numbered by the kernel. The router is on the way.
+        # Segments of a GSO packet have their outer IPv4 headers numbered by the kernel. The router is on the way.
         number = 0 if udp == 40 else int.from_bytes(packet[4:6], "big")
         wanted = tunnelled(inner, private(flow), *self.ends, port, ttl=63, id_=number)
         if packet != wanted:

@@ -31,7 +31,7 @@ def vxlan_device(
 
 
 def forward(namespace: Namespace, device: str, mac: str, remote: object) -> None:
-    """Let a vxlan device send frames for an inner MAC to a tunnel end."""
+    """Let a vxlan device send frames for an inner MAC to a tunnel endpoint."""
     namespace.run(f"bridge fdb replace {mac} dev {device} dst {remote} self permanent".split())
 
 

@@ -15,7 +15,7 @@ from .netns import Namespace
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 BRIDGE_MAC = "02:00:00:00:ff:01"
 SEGMENTING = "tx-*-segmentation"
-# Device features by the kernel's names; `*` stands for anything but "generic". `on` hands whole super-packets from
+# Device features by the kernel's names; `*` stands for anything but "generic". `on` hands whole GSO packets from
 # host to host. `software` makes them up to the hook and cuts them in the kernel behind it, as for a plain NIC: the mode
 # in which wrong GSO flags show. `off` has single packets throughout, and only it finished checksums on the wire: with
 # tx-checksum-ip-generic off, the kernel leaves those of segments that it cut within a tunnel unfinished all the same,

@@ -72,7 +72,7 @@ class Overlay:
     """Sets up everything but the program on `ours`: load one with `apply`.
 
     With `through_router` the inner routes of `ours` lead to the router for every host, as a default route does;
-    otherwise each leads to the tunnel end itself or to the router before it.
+    otherwise each leads to the tunnel endpoint itself or to the router before it.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A tunnel end written with scapy, for encapsulations that this kernel has no device for.
+"""A tunnel endpoint written with scapy, for encapsulations that this kernel has no device for.
 
 The peer's host gets a TUN device for its overlay addresses. A child process moves packets between it and the wire:
 what arrives is taken apart by scapy and checked strictly (checksums, lengths, expected headers), what leaves is built
@@ -31,7 +31,7 @@ MTU = 1400  # of the tunnel device: room for every encapsulation on a 1500 byte 
 SOL_PACKET, PACKET_AUXDATA, CHECKSUM_NOT_READY = 263, 8, 1 << 3
 
 # A layer-3 packet in, the packet that it carries out; raises ValueError with the reason when anything is wrong. False:
-# the sender left the inner checksum to a network card, so it is made here and not judged.
+# the sender left the inner checksum to a network card, so it is made here and not checked.
 Unwrap = Callable[[bytes, bool], bytes]
 Wrap = Callable[[bytes], bytes]
 

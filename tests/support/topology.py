@@ -103,7 +103,7 @@ class Topology:
         for role in ("ours", "far"):
             plan = PLAN[role]
             router.ip(*(f"addr add {plan.gateway[v]}/{plan.width[v]} dev {gateways[role]} nodad" for v in (4, 6)))
-        # An on-link tunnel end reached through the router must still arrive: the router sends it back where it came
+        # Packets to an on-link tunnel endpoint by the router must still arrive: the router sends it back where it came
         # from, and its redirect messages would teach hosts a shortcut that the test is about.
         for device in ("all", "lan"):
             router.sysctl(f"net.ipv4.conf.{device}.send_redirects", 0)

@@ -81,7 +81,7 @@ def send_frames(namespace: Namespace, device: str, frames: Iterable[bytes]) -> i
 
 
 def carries(needle: bytes) -> Callable[[Frame], bool]:
-    """Frames that hold these bytes anywhere: in the clear or within an encapsulation."""
+    """Frames that hold these bytes anywhere: unencapsulated or within an encapsulation."""
     return lambda frame: needle in frame.data
 
 

@@ -1,4 +1,4 @@
-"""libbpf is found, typed and judged; a library that is missing or too old is a diagnostic."""
+"""libbpf is found, typed and checked; a library that is missing or too old is a diagnostic."""
 
 from __future__ import annotations
 

@@ -148,18 +148,18 @@ def test_a_bundle_has_the_headers_that_its_c_includes() -> None:
 
 # Lines of the C of each example: no more than these. They fall with everything that the library takes over.
 MOST_LINES = {
-    "gre-tenants": 390,
-    "gue-dsr": 197,
-    "gue-edge": 431,
-    "gwlb": 503,
-    "ipip-sites": 303,
-    "teams": 697,
-    "tenants-by-cgroup": 323,
-    "two-by-row": 519,
-    "vxlan-overlay": 445,
-    "vxlan-return": 371,
+    "gre-tenants": 374,
+    "gue-dsr": 191,
+    "gue-edge": 416,
+    "gwlb": 486,
+    "ipip-sites": 287,
+    "teams": 674,
+    "tenants-by-cgroup": 311,
+    "two-by-row": 496,
+    "vxlan-overlay": 424,
+    "vxlan-return": 358,
 }
-MOST_LINES_TOGETHER = 4144
+MOST_LINES_TOGETHER = 4017
 
 
 def lines_of(name: str) -> list[str]:

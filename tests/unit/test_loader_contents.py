@@ -1,4 +1,4 @@
-"""Rows that are given on a machine are judged as the compiler judges its own."""
+"""Rows that are given on a machine are checked as the compiler checks its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that are found by a cgroup: the path is judged where it is written, and the number is left to the loader."""
+"""Rows that are found by a cgroup: the path is checked where it is written, and the number is left to the loader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses that cannot be the end of a tunnel or the receiver of a frame: only where they are used so."""
+"""Addresses that cannot be a tunnel endpoint or the receiver of a frame: only where they are used so."""
 
 from __future__ import annotations
 

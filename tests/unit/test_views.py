@@ -23,20 +23,20 @@ HOOK = Detached("up0", Point.EGRESS, "tcx")
 
 def test_removed() -> None:
     assert removed_text(Removed("s", (HOOK,), 1, (WEB,), (LAB, DEFAULT))) == (
-        "s is removed: 1 program taken off, 1 map unpinned\n"
+        "removed `s`: 1 program detached, 1 map unpinned\n"
         "  - hook up0 tcx egress\n"
-        "  now in the clear: 10.0.0.0/8 tcp 443   (rule web, s.yaml:7)\n"
+        "  now unencapsulated: 10.0.0.0/8 tcp 443   (rule web, s.yaml:7)\n"
         "  no longer dropped: from 10.9.0.0/16   (rule lab, s.yaml:7)\n"
         "  no longer dropped: everything else   (rule default, s.yaml:7)\n"
     )
-    assert removed_text(Removed("s", (), 0, ())) == "s is removed: 0 programs taken off, 0 maps unpinned\n"
+    assert removed_text(Removed("s", (), 0, ())) == "removed `s`: 0 programs detached, 0 maps unpinned\n"
 
 
 def test_many_rules_are_counted() -> None:
     many = tuple(rule(f"r{i}", f"10.{i}.0.0/16 -> sites, no row: drop", "sites") for i in range(300))
     lines = removed_text(Removed("s", (HOOK,), 4, many)).splitlines()
     assert len(lines) == 2 + 20 + 1
-    assert lines[-1] == "  now in the clear: what 280 more rules matched"
+    assert lines[-1] == "  now unencapsulated: what 280 more rules matched"
     assert removed_text(Removed("s", (HOOK,), 4, many[:21])).endswith("what 1 more rule matched\n")
     assert len(removed_document(Removed("s", (HOOK,), 4, many))["in_clear"]) == 300
 

@@ -1,4 +1,4 @@
-"""`status`, `overview` and `remove`: what is in force on this machine, and taking it off."""
+"""`status`, `overview` and `remove`: what is in force on this machine, and removing it."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class Overview(Record):
 
 
 class Removed(Record):
-    """What was taken off. Packets of the rules `unencapsulated` leave as they are now, those of `undropped` pass."""
+    """What was removed. Packets of the rules `unencapsulated` leave as they are now, those of `undropped` pass."""
 
     name: str
     hooks: tuple[HookState, ...]

@@ -90,7 +90,7 @@ def run(spec: Spec) -> Findings:
 
 
 def run_with_rows(spec: Spec, rows: Mapping[str, EncodedRows], findings: Findings) -> None:
-    """What can only be judged with the rows of files, by table name: that the rows which rules name are there, and that
+    """What needs the rows of files to be checked, by table name: that the rows which rules name are there, and that
     the addresses in them can be reached."""
     targets.check_rows(spec, rows, findings)
     ends.check_rows(spec, rows, findings)

@@ -1,4 +1,4 @@
-"""Rows in the spec, judged by the codec that also reads files."""
+"""Rows in the spec, checked by the codec that also reads files."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ packet on the wire. Write the IPv4 address.""",
     "E417": Explained(
         "a scope id",
         """fe80::1%eth0 names an interface of one machine. A spec is for all machines; and link-local addresses
-are no tunnel ends.""",
+are no tunnel endpoints.""",
     ),
     "E418": Explained(
         "not a machine's address",
@@ -145,7 +145,7 @@ everything.""",
 group. Switches drop such frames. Locally chosen addresses begin with 02.""",
     ),
     "E420": Explained(
-        "a multicast address as the end of a tunnel",
+        "a multicast address as a tunnel endpoint",
         """A tunnel leads to one machine: 224.0.0.0/4 and ff00::/8 are groups of machines. Sending one packet to
 many receivers, as VXLAN does for broadcasts with a group address, is not in this release. Give the
 unicast address of the other end; several ends are several rows.""",
@@ -164,7 +164,7 @@ for example of its vxlan device.""",
     ),
     "E424": Explained(
         "a prefix where one address is needed",
-        """A tunnel end is one machine, and in a key of several address words only the last may hold prefixes.
+        """A tunnel endpoint is one machine, and in a key of several address words only the last may hold prefixes.
 Write the address alone.""",
     ),
     "E428": Explained(
@@ -203,7 +203,7 @@ where the receiver is known to take it, as some routers do. Else give the addres
 device, which `ip link show` prints there.""",
     ),
     "W427": Explained(
-        "a link-local address as the end of a tunnel",
+        "a link-local address as a tunnel endpoint",
         """169.254.0.0/16 and fe80::/10 are addresses on one link: no router carries a packet to one, and on
 another link the same address is another machine. It is right only if both ends are on the same link
 on every machine that runs this spec.""",

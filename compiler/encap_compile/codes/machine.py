@@ -100,7 +100,7 @@ CODES: dict[str, Explained] = {
     ),
     "H150": Explained(
         "network namespaces that cannot be told apart",
-        "What a rule encapsulates does not leave by a device that is not attached. A program on the cgroup judges\n"
+        "What a rule encapsulates does not leave by a device that is not attached. A program on the cgroup checks\n"
         "that, and the cgroup may hold sockets of other network namespaces, which must be let go. Before Linux 5.14\n"
         "programs and encapctl have no common name for a namespace that is not the machine's first one, so all\n"
         "sockets in the cgroup that are not of the first namespace count as ours. Give each its own cgroup:\n\n"

@@ -17,7 +17,7 @@ CODES: dict[str, Explained] = {
         "packets that never reach the hook",
         "A rule encapsulates packets to this prefix, but the kernel routes them, or a part of them, to another\n"
         "device, or nowhere, so the program never sees them. It needs a route over an attached device.\n"
-        "Routes are judged as for a packet of this machine: every route within the prefix, all next hops of each.",
+        "Routes are checked as for a packet of this machine: every route within the prefix, all next hops of each.",
     ),
     "H113": Explained(
         "the outer packet would go to the wrong neighbour",
@@ -39,7 +39,7 @@ CODES: dict[str, Explained] = {
     "H120": Explained(
         "an attached device is down",
         "While a device is down no packet leaves by it, and the kernel takes its routes away: packets for these may\n"
-        "then leave by another device, unencapsulated. Bring it up, and plan again to judge the routes.",
+        "then leave by another device, unencapsulated. Bring it up, and plan again to check the routes.",
     ),
     "H121": Explained(
         "an attached device has no carrier",
@@ -60,7 +60,7 @@ CODES: dict[str, Explained] = {
     ),
     "H124": Explained(
         "an attached device belongs to a VRF",
-        "Packets of a VRF are routed by its own table, and that table is what was judged. A destination that has no\n"
+        "Packets of a VRF are routed by its own table, and that table is what was checked. A destination that has no\n"
         "route over an attached device there is looked up in the main table as well.",
     ),
     "H125": Explained(
@@ -72,12 +72,12 @@ CODES: dict[str, Explained] = {
         "packets to hosts on the link",
         "With `next_hop: keep` an encapsulated packet leaves to the neighbour that the kernel chose for the inner\n"
         "destination. A host on the link is its own neighbour: the encapsulated packet arrives at that host, and not\n"
-        "at the tunnel's other end. Let such destinations pass by a rule before, or write `next_hop: route`.",
+        "at the remote tunnel endpoint. Let such destinations pass by a rule before, or write `next_hop: route`.",
     ),
     "H127": Explained(
-        "routes that were not judged",
+        "routes that were not checked",
         "Routing rules (`ip rule`) can choose a table by a packet's source, mark, device or ports. Which packets a\n"
-        "rule of the spec will meet is not known before, so routes are judged as for a packet without them. Very\n"
+        "rule of the spec will meet is not known before, so routes are checked as for a packet without them. Very\n"
         "large routing tables are looked at in part.",
     ),
     "H128": Explained(

@@ -162,7 +162,7 @@ rule with a set, which is one lookup however long it is:
     "W517": Explained(
         "a mark that no rule reflects",
         """What comes in gets this mark and is learned, but every rule that reflects it looks for other marks. So it
-leaves by the rules that follow, mostly in the clear: to a gateway load balancer it would be lost, to others it
+leaves by the rules that follow, mostly unencapsulated: to a gateway load balancer it would be lost, to others it
 would be seen. Give the row a mark of the rules' range, or the rules the row's.""",
     ),
     "W530": Explained(
@@ -201,7 +201,7 @@ an answer gets what was received in their place, source and destination exchange
     ),
     "E518": Explained(
         "a received field that is not there",
-        """`received.HEADER.FIELD` names a header of the encapsulation that the reflected ingress rule takes off,
+        """`received.HEADER.FIELD` names a header of the encapsulation that the reflected ingress rule decapsulates,
 and a field that a spec can set. `received.ip.source` is the outer source, of either family.""",
     ),
     "E527": Explained(
@@ -227,7 +227,7 @@ and filter spoofed sources at the edge.""",
     "E526": Explained(
         "`from` has addresses of the other family only",
         """The encapsulation's outer header is IPv4 and all sources that may send are IPv6, or the reverse: no
-packet can fit. The outer source is judged here, not the inner one.""",
+packet can fit. The outer source is checked here, not the inner one.""",
     ),
     "E540": Explained(
         "a choice from a table with a key",
@@ -263,7 +263,7 @@ decision that is remembered of their connection: forgotten too early, they would
     ),
     "E544": Explained(
         "a cgroup where no socket is known",
-        """Ingress rules judge a packet before the kernel has found the socket that it is for. Match what is known of
+        """Ingress rules check a packet before the kernel has found the socket that it is for. Match what is known of
 it: its destination, protocol and port.""",
     ),
     "E545": Explained(

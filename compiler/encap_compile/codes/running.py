@@ -39,8 +39,8 @@ CODES = {
         "a bundle takes what another one has encapsulated",
         "Programs of one hook run one after the other. What the first one has encapsulated comes to the second one as\n"
         "an outer packet; if a rule of that matches it, such as `default: drop`, it is dropped or encapsulated once\n"
-        "more. It passes where the second bundle knows the stack, the source address and the tunnel end as its own.\n"
-        "Write a rule with `action: pass` for the other one's tunnel ends:\n\n"
+        "more. It passes where the second bundle knows stack, source address and tunnel endpoint as its own.\n"
+        "Write a rule with `action: pass` for the other one's tunnel endpoints:\n\n"
         "    - {name: other-tunnels, match: {destination: 192.0.2.0/24, protocol: udp}, action: pass}",
     ),
     "H144": Explained(

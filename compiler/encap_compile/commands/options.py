@@ -67,7 +67,11 @@ def requesting(command: Command) -> Command:
             BUNDLE,
             click.option("--host", "host_file", default="", metavar="FILE", help="Host values [/etc/encap/host.yaml]."),
             click.option(
-                "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A host value; goes before the file."
+                "--set",
+                "settings",
+                multiple=True,
+                metavar="NAME=VALUE",
+                help="A host value; takes precedence over the file.",
             ),
             click.option("--rows", multiple=True, metavar="TABLE=FILE", help="Take a table's rows from this file."),
             click.option(

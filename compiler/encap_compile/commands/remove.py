@@ -18,7 +18,7 @@ from .options import BPFFS, BUNDLE, LOCK_TIMEOUT, format_option, waiting
 @format_option("text", "json")
 @click.pass_obj
 def remove_command(context: Context, bundle: Path, bpffs: str, lock_timeout: float | None, format_: str) -> int:
-    """Take a bundle off this machine, by bundle or by name, and say what then leaves in the clear."""
+    """Remove a bundle from this machine, by bundle or by name, and say what then leaves unencapsulated."""
     context.format = format_
     from ..api.looking import remove
 

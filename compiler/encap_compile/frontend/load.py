@@ -19,7 +19,7 @@ def load_spec(path: str) -> Spec:
     """Read, validate by the schema, and build. Raises DiagnosedError with everything that the first bad phase found.
 
     The phases: reading (E1), structure (E2, and what the schema knows of E4 and N9), values and the files of sets (E3,
-    E4). `checks.run` then judges what the document means.
+    E4). `checks.run` then checks what the document means.
     """
     findings = ShortFindings()
     data = read_bytes(path, findings)

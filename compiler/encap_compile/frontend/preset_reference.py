@@ -27,7 +27,7 @@ preset:
 ```
 
 **A spec has one preset, at its top.** A role is more than headers: gue-return is an encapsulation, whom to trust, what
-to learn, which packets reflect it, and that a VIP never answers in the clear. Left to single encapsulations, the half
+to learn, which packets reflect it, and that a VIP never answers unencapsulated. Left to single encapsulations, the half
 that keeps packets from leaving wrongly would have to be written by hand each time. And it is one, because rules decide
 in their order, and which of two presets goes first cannot be known.
 

@@ -111,7 +111,7 @@ def _port(encapsulation: str, number: int) -> Parameter:
 _SERVER = {"balancers": _BALANCERS, "vips": _VIPS}
 _GUE = {**_SERVER, "port": _port("gue", 6080)}
 PRESETS: Mapping[str, Preset] = {
-    "gue-dsr": Preset("A server behind GUE balancers that answers its clients directly, in the clear.", _GUE),
+    "gue-dsr": Preset("A server behind GUE balancers that answers its clients directly, unencapsulated.", _GUE),
     "gue-return": Preset(
         "A server behind GUE balancers that answers through the balancer that each packet came from.",
         {**_GUE, **_LEARNING},

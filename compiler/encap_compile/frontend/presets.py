@@ -26,7 +26,7 @@ def preset_path(name: str) -> Path:
 
 
 def expand(root: Node, findings: Findings) -> Node:
-    """The document without `preset`: `root` if it has none. It has been judged by the schema. E312."""
+    """The document without `preset`: `root` if it has none. It has been checked by the schema. E312."""
     used = root.get("preset")
     if used is None:
         return root

@@ -1,4 +1,4 @@
-"""What is wrong with a header's description, each with what to write instead. Judged when the catalogue is loaded.
+"""What is wrong with a header's description, each with what to write instead. Checked when the catalogue is loaded.
 
 What these rules forbid would not fail in the generator: it would overwrite a neighbouring field on the wire, put
 padding into a struct, or count two refusals as one.
@@ -124,7 +124,7 @@ def _neighbours(header: Header) -> Iterator[str]:
         for field in word.fields:
             role = field.role
             if isinstance(role, InternetChecksum) and not header.room_flag.startswith(L3):
-                yield f"{field.name}: only an outermost header's checksum is written and judged: write Constant(0)"
+                yield f"{field.name}: only an outermost header's checksum is written and checked: write Constant(0)"
             if isinstance(role, Length) and role.repaired and not header.room_flag.startswith((L3, f"{L4}_UDP")):
                 yield f"{field.name}: the kernel repairs the lengths of IP and UDP alone: write repaired=False"
 

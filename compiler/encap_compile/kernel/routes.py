@@ -1,4 +1,4 @@
-"""Routes as the kernel judges them: look-ups in its tables (RTM_GETROUTE), and where in them the answer may change."""
+"""Routes as the kernel checks them: look-ups in its tables (RTM_GETROUTE), and where in them the answer may change."""
 
 from __future__ import annotations
 

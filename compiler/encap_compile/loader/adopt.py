@@ -84,7 +84,7 @@ def adopt(paths: Paths) -> State | None:
 
 
 def drop_former(paths: Paths) -> None:
-    """Take off what is left of the former bundle, and forget it. Raises KernelError, OSError."""
+    """Detach what is left of the former bundle, and forget it. Raises KernelError, OSError."""
     old = paths.named(paths.former)
     for hook, kind in sorted(attached(old), key=lambda found: -found[0].point.rank):
         kind.detach(old.owner, hook)

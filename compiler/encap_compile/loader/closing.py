@@ -44,7 +44,7 @@ def _closes(rule: RuleSummary) -> tuple[str, ...]:
 
 
 def on_link(networks: Iterable[Network]) -> list[Network]:
-    """The subnets of this machine's devices within some prefixes: gateways and tunnel ends are there, and must be found
+    """The subnets of this machine's devices within some prefixes: gateways and tunnel endpoints are there, and must be
     for the network to come up. Raises KernelError."""
     wide = list(networks)
     found: dict[Network, None] = {}

@@ -74,7 +74,7 @@ def wanted_contents(bundle: Bundle, machine: Machine, findings: Findings, host_f
         # Hashed before it is read: if it changes in between, it shows as changed afterwards.
         sha256 = file_sha256(path)
         rows = read_rows(table, str(path), findings)
-        if table.family_field:  # the compiler has judged the bundle's own rows, but not those given with --rows
+        if table.family_field:  # the compiler has checked the bundle's own rows, but not those given with --rows
             judge_outer(rows, table.family_field, table.encapsulations, findings, warn=False)
         wanted.rows[table.name] = rows
         if not table.map:  # compiled in, but a source set is filled from its rows

@@ -68,7 +68,7 @@ def check_overlaps(desired: Desired, observed: Observed) -> list[Diagnostic]:
 
 def _diagnostic(finding: _Finding, other: Beside) -> Diagnostic:
     fix = (
-        f"`--replace {other.name}` takes over what it runs, `encapctl remove {other.name}` takes it off; else keep the "
+        f"`--replace {other.name}` takes over what it runs, `encapctl remove {other.name}` detaches it; else keep the "
         "rules apart"
     )
     severity = Severity.ERROR if finding.whole else Severity.WARNING
@@ -116,7 +116,7 @@ def _runs_first(here: Beside, other: Beside, desired: Desired, observed: Observe
     ours = next((i for i, number in enumerate(order) if number in here.programs), None)
     if theirs is None or ours is not None:
         return ours is not None and (theirs is None or ours < theirs)
-    # A new TCX program goes behind those that are there; a new filter goes before the others of its priority.
+    # A new TCX program goes behind those that are there; a new filter precedes the others of its priority.
     kinds = list(KINDS)
     mine, its = kinds.index(desired.attach.name), kinds.index(programs[theirs].kind)
     return mine < its or (mine == its and desired.attach.name == "clsact")
@@ -227,7 +227,7 @@ def _carried(sender: Beside, protocols: list[int]) -> list[int]:
 
 
 def _known_as_own(sender: Beside, other: Beside, signature: str) -> bool:
-    """Whether the other takes the sender's packets for encapsulated already: stack, own address and tunnel ends fit."""
+    """Whether the other takes the sender's packets for encapsulated already: all of stack and addresses fit."""
     if signature not in other.manifest.signatures.values() or not other.manifest.own_addresses:
         return False
     mine = frozenset[str]().union(*sender.own.values())

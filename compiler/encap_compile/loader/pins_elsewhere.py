@@ -36,7 +36,7 @@ def require_same_bpffs(paths: Paths) -> None:
     fix = f"say --bpffs {quote(state.bpffs)}"
     if _instance(Path(state.bpffs)) != state.bpffs_instance:
         words += ", which another mount hides"
-        fix = f"take off what is mounted over it: `umount {quote(state.bpffs)}`"
+        fix = f"unmount what is mounted over it: `umount {quote(state.bpffs)}`"
     raise DiagnosedError([Diagnostic("H131", words, help=fix)], Exit.MACHINE)
 
 

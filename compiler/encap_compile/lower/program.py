@@ -142,14 +142,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     )
     described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, ends)
     includes = ["encap_wire.h", "encap_counters.h", "encap_match.h"]  # and what these include
-    if packet.hash or remembers:
-        includes.append("encap_flow.h")
-    if remembers:
-        includes.append("encap_flow_key.h")
     if egress.signatures:
         includes.append("encap_own_addresses.h")
-    if clamps_mss:
-        includes.append("encap_syn.h")
     learned_by = (r for rs in replies(spec, in_use).values() for r in rs)
     flows = flow_table(ingress, learned_by) if remembers else None
     fitting = fit_constants(spec, in_use, fit)

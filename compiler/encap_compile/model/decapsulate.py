@@ -1,4 +1,4 @@
-"""A received stack: every header is checked, outermost first, then all are taken off."""
+"""A received stack: every header is checked, outermost first, then all are decapsulated."""
 
 from __future__ import annotations
 

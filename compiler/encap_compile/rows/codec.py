@@ -80,7 +80,7 @@ class EncodedRows(Record):
 
 
 def read_rows(table: manifest.Table, path: str, findings: Findings) -> EncodedRows:
-    """Read and judge a CSV file. After errors (in `findings`) the result has no rows."""
+    """Read and check a CSV file. After errors (in `findings`) the result has no rows."""
     text = read_text(path, findings, _most(table))
     sheet = parse_sheet(path, text, findings) if text is not None else None
     if sheet is None:
@@ -89,7 +89,7 @@ def read_rows(table: manifest.Table, path: str, findings: Findings) -> EncodedRo
 
 
 def encode_sheet(table: manifest.Table, sheet: Sheet, findings: Findings) -> EncodedRows:
-    """Judge and encode rows from either source."""
+    """Check and encode rows from either source."""
     problems = Problems(findings, sheet.place)
     columns = Columns(table.name, table.columns, table.fields, table.encapsulations, table.needs)
     typed = type_rows(columns, sheet, problems)

@@ -1,6 +1,6 @@
 """Addresses that cannot be where they stand: the other end of a tunnel, or the receiver of an inner frame.
 
-Only a value that is used so is judged: a field of type `ip` that no outer header takes may hold anything.
+Only a value that is used so is checked: a field of type `ip` that no outer header takes may hold anything.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def outer(packed: bytes) -> ValueProblem | None:
     four = packed[-4:] if len(packed) == 4 or packed.startswith(MAPPED) else b""
     if four[:1] == b"\x7f" or packed == _LOOPBACK6:
         words = f"{address_text(packed)} is a loopback address: on every machine it is the machine itself"
-        return ValueProblem("E418", words, "give a unicast address of the other end of the tunnel")
+        return ValueProblem("E418", words, "give a unicast address of the remote tunnel endpoint")
     if 224 <= four[0] < 240 if four else packed[0] == 0xFF:
         help = "give a unicast address of the other end; one packet to many receivers is not in this release"
         words = f"{address_text(packed)} is a multicast address, and a tunnel has one other end"

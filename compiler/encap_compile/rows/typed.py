@@ -1,6 +1,6 @@
 """A sheet of text cells to typed columns, with everything that is wrong in it explained at its place.
 
-This is the judgement that the compiler and the loader share; it needs no layout of bytes.
+This is the answer that the compiler and the loader share; it needs no layout of bytes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class TypedRows:
 
 
 def type_rows(columns: Columns, sheet: Sheet, problems: Problems) -> TypedRows:
-    """Judge every cell. After errors (see `problems.count`) the result is incomplete."""
+    """Check every cell. After errors (see `problems.count`) the result is incomplete."""
     typed = TypedRows(sheet)
     if not _columns_ok(columns, sheet, problems):
         return typed

@@ -1,6 +1,6 @@
 """Which clang builds, and how, so that the same C gives the same bytes everywhere.
 
-The default is the clang in the pinned `ziglang` wheel: the default -mcpu and the code that the verifier judges change
+The default is the clang in the pinned `ziglang` wheel: the default -mcpu and the code that the verifier checks change
 between releases of clang, so whatever happens to be installed will not do.
 """
 

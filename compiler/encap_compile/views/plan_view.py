@@ -30,8 +30,8 @@ _WORDS = {
     KEEP: "stays",
     ATTACH: "attached",
     REPLACE: "replaced in place",
-    SWITCH: "attached anew, then the old one taken off",
-    DETACH: "taken off",
+    SWITCH: "attached again, then the old one detached",
+    DETACH: "detached",
 }
 
 
@@ -66,7 +66,7 @@ def plan_text(plan: Plan, routes: RouteReport | None = None, done: bool = False,
 
 
 def _route_lines(routes: RouteReport, done: bool) -> list[str]:
-    """How many tunnel ends were judged right, and which are this host; of what is done, only what is not right."""
+    """How many tunnel endpoints are right, and which are this host; once done, only what is not right."""
     lines = []
     others = routes.pairs - routes.this_host
     if others and not (done and routes.right == others):
@@ -157,20 +157,19 @@ def _heading(plan: Plan, done: bool) -> str:
     old = state.manifest if state else None
     where = f"{new.name} on {os.uname().nodename}, kernel {kernel_release()}"
     if old is None:
-        now = "what runs is of no finished apply" if plan.observed.running else "nothing ran"
+        now = "what runs is of no finished apply" if plan.observed.running else "not loaded"
         now = "what was applied cannot be read" if plan.observed.unreadable is not None else now
     else:
         since = time.strftime("%Y-%m-%d %H:%M", time.localtime(state.applied_at)) if state else ""
         now = f"{old.identity[:8]} {'ran' if done else 'runs'} since {since}"
-    word = "is applied" if done else "is planned"
     if not plan.changed:
         return f"{where}: {new.identity[:8]} runs"
-    return f"{where}: {now}, {new.identity[:8]} {word}"
+    return f"{where}: {now}; {'applied' if done else 'plan'}: {new.identity[:8]}"
 
 
 def _anew_line(name: str) -> str:
     if name == COUNTERS:
-        return "  - counters begin anew: how the ones that are there are laid out is not known any more"
+        return "  - counters start at 0: the layout of the present ones is not known"
     return f"  - map {name} begins empty: the one that is there has another layout or size"
 
 
@@ -219,7 +218,7 @@ def _boot_lines(plan: Plan) -> list[str]:
         lines += [f"    boot  open for the network itself, on-link there: {_some(inside)}"] if inside else []
     names = [rule.name for rule in left_open(manifest)]
     if names:
-        lines.append(f"    boot  not in force until apply, and on a device made anew: {_some(names)}")
+        lines.append(f"    boot  not in force until apply, and on a re-created device: {_some(names)}")
     return lines
 
 

@@ -122,11 +122,11 @@ def _unreadable(status: Status) -> list[Diagnostic]:
 
 
 def removed_text(removed: Removed) -> str:
-    """What was taken off, and what becomes of the packets now."""
+    """What was detached, and what becomes of the packets now."""
     programs, maps = counted(len(removed.hooks), "program"), counted(removed.maps, "map")
-    lines = [f"{removed.name} is removed: {programs} taken off, {maps} unpinned"]
+    lines = [f"removed `{removed.name}`: {programs} detached, {maps} unpinned"]
     lines += [f"  - hook {hook_place(h.on, h.kind, h.point)}" for h in removed.hooks]
-    lines += _rules("now in the clear", removed.in_clear)
+    lines += _rules("now unencapsulated", removed.in_clear)
     lines += _rules("no longer dropped", removed.undropped)
     lines += ["  - routes that were closed until apply"] if removed.opened else []
     lines += [f"  - {path}" for path in removed.forgotten]

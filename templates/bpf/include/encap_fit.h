@@ -29,6 +29,9 @@ static __always_inline __u32 larger(__u32 one, __u32 other)
  * By how much an answer can grow, by the rules that it may meet. The packet shows what the answer
  * will, of its addresses and ports; what only the answer itself shows, its DSCP or mark, counts as
  * matching. Without FIT_MATCHES there is no packet.
+ *
+ * Barriers stand between the rules, so that each reads the packet again: of values that are kept,
+ * the verifier would remember what the rules before have found, and walk on once for each.
  */
 static __u32 overhead_of_answer(const struct packet *packet);
 

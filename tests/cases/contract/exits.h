@@ -21,8 +21,8 @@
  * share the socket, and its choice.
  *
  * Every function returns -1 and sets errno if it fails, and the socket is then as it was: what it
- * sends goes as the rules say, perhaps in the clear. An application that needs its choice must not
- * send on it.
+ * sends goes as the rules say, perhaps unencapsulated. An application that needs its choice must
+ * not send on it.
  *
  *   ENOPROTOOPT  The socket is not managed: the spec is not applied in this network namespace; or
  *   the socket was made

@@ -1,4 +1,4 @@
-"""The kernel's own tunnel devices: one end of a tunnel, in any namespace."""
+"""The kernel's own tunnel devices: one tunnel endpoint, in any namespace."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .namespaces import ip
 
 @dataclass(frozen=True)
 class End:
-    """One end of a tunnel. `routes` are the (source, destination) pairs of inner addresses that go through it."""
+    """One tunnel endpoint. `routes` are the (source, destination) pairs of inner addresses that go through it."""
 
     kind: Kind
     namespace: str

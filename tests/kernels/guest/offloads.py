@@ -17,7 +17,7 @@ _ON = {"tx": True, "tso": True, "gso": True, "gro": True}
 MODES = {
     "hardware": _ON,
     "split": _ON,  # and no more than one segment for the device, see underlay
-    # The stack hands over super-packets and the kernel splits them behind our program; checksums are real on the wire.
+    # The stack hands over GSO packets and the kernel splits them behind our program; checksums are real on the wire.
     "software": {"tx": False, "tso": False, "gso": True, "gro": True},
     "none": {"tx": False, "tso": False, "gso": False, "gro": False},
 }

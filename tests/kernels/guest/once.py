@@ -1,4 +1,4 @@
-"""What leaves our host for a tunnel end: encapsulated, and no more than once."""
+"""What leaves our host for a tunnel endpoint: encapsulated, and no more than once."""
 
 from __future__ import annotations
 

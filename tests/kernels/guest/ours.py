@@ -73,7 +73,7 @@ class EncapctlSide:
 
     def up(self, encapsulation: str) -> None:
         # The operator's part: routes that bring inner packets to the uplink with room for the outer headers. Each
-        # names its source, as the peer's tunnel end answers only to the tunnel's own inner addresses.
+        # names its source, as the peer's tunnel endpoint answers only to the tunnel's own inner addresses.
         routes = [
             f"route replace {plan.network(destination)} via {next_hop[family]} dev {self._device} "
             f"src {plan.inner(plan.OURS, outer, family, tunnel)} mtu {plan.TUNNEL_MTU}"

@@ -62,7 +62,7 @@ HOSTS = {
 }
 
 
-# Another tunnel end, on our own link; only where next hops are tested.
+# Another tunnel endpoint, on our own link; only where next hops are tested.
 ON_LINK = Host("second", {"ipv4": "192.0.2.2", "ipv6": "2001:db8:1::2"}, HOSTS["ours"].router, "02:00:00:00:01:04")
 SIDES = {"ours": OURS, "peer": PEER, "second": SECOND}
 

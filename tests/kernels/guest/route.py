@@ -1,4 +1,4 @@
-"""`next_hop: route`: packets go to the tunnel end's own neighbour, whatever neighbour the inner route names."""
+"""`next_hop: route`: packets go to the tunnel endpoint's own neighbour, whatever neighbour the inner route names."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ def _source_seen(wire: Watch, outer: str) -> bool:
 
 
 def _carries(kind: Kind, results: Results) -> None:
-    """Ping, UDP and bulk TCP in both directions under every kind of segmentation, and nothing in the clear."""
+    """Ping, UDP and bulk TCP in both directions under every kind of segmentation, and nothing unencapsulated."""
     with Watch(ROUTER, "ours", clear_only=True) as clear:
         seen: dict[str, list[bytes]] = {family: [] for family in kind.inner}
         for offload in cells.CHECKS:
@@ -205,5 +205,5 @@ def send_under_every_mode(
 def _none(frames: Sequence[bytes]) -> None:
     if frames:
         raise FailedError(
-            f"{len(frames)} packets with inner addresses left in the clear; the first: {frames[0][:60].hex()}"
+            f"{len(frames)} packets with inner addresses left unencapsulated; the first: {frames[0][:60].hex()}"
         )

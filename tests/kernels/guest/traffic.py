@@ -103,7 +103,7 @@ def udp_segments(source_namespace: str, source: str, namespace: str, destination
 
 
 def tcp(source_namespace: str, source: str, namespace: str, destination: str) -> None:
-    """One megabyte in one direction, judged by its hash."""
+    """One megabyte in one direction, checked by its hash."""
     got: list[str] = []
 
     def receive(connection: socket.socket) -> None:
@@ -145,7 +145,7 @@ def tcp(source_namespace: str, source: str, namespace: str, destination: str) ->
 
 
 class Silence:
-    """Datagrams that must not arrive: sent now, judged later, so that many of them share one wait."""
+    """Datagrams that must not arrive: sent now, checked later, so that many of them share one wait."""
 
     def __init__(self, source_namespace: str, source: str, namespace: str, destination: str) -> None:
         self._receiver = receiver(namespace, destination)

@@ -1,4 +1,4 @@
-"""The path between the tunnel ends: three hosts, each on its own link of a router, over veth, and its variations."""
+"""The path between the tunnel endpoints: three hosts, each on a link of its own to a router, and variations."""
 
 from __future__ import annotations
 

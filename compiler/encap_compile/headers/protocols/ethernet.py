@@ -14,7 +14,7 @@ HEADER = Header(
             (Field("destination", 48, FromSpec("mac"), "the peer's inner MAC", Receive.EXCHANGE, "source"),),
         ),
         # A frame to every station or to a group is for us too; one to another station's MAC is refused.
-        # Who sent it is judged by the outer source alone: a gateway may stand between.
+        # Who sent it is checked by the outer source alone: a gateway may stand between.
         Word("source", (Field("source", 48, FromSpec("mac"), "our inner MAC", Receive.IGNORE),)),
         Word("type", (Field("type", 16, NextProtocol(Space.ETHERTYPE, tagged=True), "what the frame carries"),)),
     ),

@@ -61,7 +61,7 @@ HEADER = Header(
             (
                 Field("reserved", 1, Constant(0), "always 0", Receive.IGNORE),
                 Field(
-                    "df", 1, Constant(1), "don't fragment: a tunnel end must not be made to reassemble", Receive.IGNORE
+                    "df", 1, Constant(1), "don't fragment: tunnel endpoints must not have to reassemble", Receive.IGNORE
                 ),
                 Field("mf", 1, Constant(0), "more fragments: never, on receive refused as a fragment"),
                 Field("fragment_offset", 13, Constant(0), "always 0, on receive refused as a fragment"),
@@ -88,12 +88,12 @@ HEADER = Header(
         ),
         Word(
             "saddr",
-            # On receive the source is judged by the rule's `from` alone.
-            (Field("source", 32, FromSpec("ipv4"), "this end of the tunnel", Receive.IGNORE),),
+            # On receive the source is checked by the rule's `from` alone.
+            (Field("source", 32, FromSpec("ipv4"), "the local tunnel endpoint", Receive.IGNORE),),
         ),
         Word(
             "daddr",
-            (Field("destination", 32, FromSpec("ipv4"), "the other end of the tunnel", Receive.EXCHANGE, "source"),),
+            (Field("destination", 32, FromSpec("ipv4"), "the remote tunnel endpoint", Receive.EXCHANGE, "source"),),
         ),
     ),
 )

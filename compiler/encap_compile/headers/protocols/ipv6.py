@@ -60,12 +60,12 @@ HEADER = Header(
         ),
         Word(
             "saddr",
-            # On receive the source is judged by the rule's `from` alone.
-            (Field("source", 128, FromSpec("ipv6"), "this end of the tunnel", Receive.IGNORE),),
+            # On receive the source is checked by the rule's `from` alone.
+            (Field("source", 128, FromSpec("ipv6"), "the local tunnel endpoint", Receive.IGNORE),),
         ),
         Word(
             "daddr",
-            (Field("destination", 128, FromSpec("ipv6"), "the other end of the tunnel", Receive.EXCHANGE, "source"),),
+            (Field("destination", 128, FromSpec("ipv6"), "the remote tunnel endpoint", Receive.EXCHANGE, "source"),),
         ),
     ),
 )

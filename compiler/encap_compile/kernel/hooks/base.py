@@ -12,9 +12,9 @@ from ...record import Record
 class Point(StrEnum):
     """Where a program runs on what it is attached to, by the names that the manifest uses.
 
-    In this order programs are put on: what was encapsulated is understood before something is, listeners are known
-    before they answer, what leaves by other devices is judged once ours have their programs, and sockets may choose, or
-    be chosen for, when that is followed. In the reverse order they are taken off.
+    Programs are attached in this order: what was encapsulated is understood before something is, listeners are known
+    before they answer, what leaves by other devices is checked once ours have programs, and sockets may choose, or
+    be chosen for, when that is followed. They are detached in the reverse order.
     """
 
     INGRESS = "tc_ingress"

@@ -38,7 +38,7 @@ def routes_after(desired: Desired) -> RouteReport:
 
 
 def check_routes(desired: Desired) -> RouteReport:
-    """Judge the routes as they are now. Raises KernelError."""
+    """Check the routes as they are now. Raises KernelError."""
     manifest, report = desired.manifest, RouteReport()
     attachment = Attachment(desired.machine.attached, devices().values())
     found = {version: routing_table(version) for version in VERSIONS}
@@ -69,8 +69,8 @@ def _say_unjudged(network: Network, rules: list[RoutingRule], report: RouteRepor
     """H127: what other packets than those that were asked for may meet."""
     selective = dict.fromkeys(f"{r.priority}: {' '.join(r.selects)}" for r in rules if r.selects)
     if selective:
-        words = "routes are judged as for packets of this machine without a source address and a mark; what these "
-        words += f"routing rules send elsewhere is not judged: {listed(list(selective))}"
+        words = "routes are checked as for packets of this machine without a source address and a mark; what these "
+        words += f"routing rules send elsewhere is not checked: {listed(list(selective))}"
         report.note("H127", words, "`ip rule` shows them all")
     beyond = sum(len(table.beyond) for table in network.tables.values())
     if beyond:

@@ -1,4 +1,4 @@
-"""The tunnel ends of a table's rows, by the intervals of the routing table that they lie in: a million in a second."""
+"""The tunnel endpoints of a table's rows, by the intervals of the routing table that they are in: a million/s."""
 
 from __future__ import annotations
 

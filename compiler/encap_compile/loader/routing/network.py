@@ -1,4 +1,4 @@
-"""Routes judged for the attached devices: which way a destination's packets take, and whether they meet a program."""
+"""Routes checked for the attached devices: which way a destination's packets take, and whether they meet a program."""
 
 from __future__ import annotations
 

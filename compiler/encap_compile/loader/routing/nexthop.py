@@ -1,9 +1,9 @@
-"""Whether an encapsulated packet leaves to the neighbour that its tunnel end is behind (H113, H115).
+"""Whether an encapsulated packet leaves to the neighbour that its tunnel endpoint is behind (H113, H115).
 
 A TC program at egress sees a packet after the kernel has chosen its device and neighbour for the *inner* destination.
-With `next_hop: keep` the outer packet goes to that neighbour, so it must be the one on the way to the tunnel end. The
+With `next_hop: keep` the outer packet goes to that neighbour, so it must be on the way to the tunnel endpoint. The
 frame carries its MAC address alone: next hops of both families, or two addresses of one router, may be one neighbour.
-With `route` it goes to the tunnel end's own neighbour on that device, so the devices must be the same.
+With `route` it goes to the tunnel endpoint's own neighbour on that device, so the devices must be the same.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MOST_WAYS = 64  # of the packets of a table that is not keyed by destination
 
 
 class Verdict(Enum):
-    """Of a tunnel end, for the packets that go there."""
+    """Of a tunnel endpoint, for the packets that go there."""
 
     RIGHT = auto()
     UNKNOWN = auto()
@@ -38,7 +38,7 @@ class Verdict(Enum):
 
 
 class NextHops:
-    """Compares the ways of inner packets with those of their tunnel ends."""
+    """Compares the ways of inner packets with those of their tunnel endpoints."""
 
     def __init__(self, network: Network, keep: bool, report: RouteReport) -> None:
         self.network, self.keep, self.report = network, keep, report
@@ -103,7 +103,7 @@ class NextHops:
     def _check_on_link(
         self, way: Way, placed: Placed, positions: Sequence[int], ends: Sequence[bytes], known: Ends
     ) -> None:
-        """Rows whose destinations are next hops of their own: each is right if its tunnel end is the same neighbour."""
+        """Rows whose destinations are next hops of their own: right if the tunnel endpoint is the same neighbour."""
         near = {int(a) for _, a in self._neighbours if a.version == placed.version}
         first, size = placed.first, 4 if placed.version == 4 else 16
         apart = [p for p in positions if first[p] in near or first[p] == int.from_bytes(ends[p][-size:], "big")]
@@ -149,7 +149,7 @@ class NextHops:
     def _check_ways(
         self, ways: dict[Way, IPAddress], ends: Sequence[bytes], known: Ends, by_route: bool = False
     ) -> None:
-        """Tunnel ends for packets that may take any of some ways: the worst counts. `by_route`: how to name them."""
+        """Tunnel endpoints for packets that may take any of some ways: the worst counts. `by_route` names them."""
         if len(ways) <= 1:
             way, inner = next(iter(ways.items()), (None, None))
             shown = self._check_way(way, ends, known, inner)
@@ -168,9 +168,9 @@ class NextHops:
     def _check_way(
         self, way: Way | None, ends: Sequence[bytes], known: Ends, inner: IPAddress | None = None
     ) -> list[bytes]:
-        """Tunnel ends for packets that take one way; the first of the wrong ones.
+        """Tunnel endpoints for packets that take one way; the first of the wrong ones.
 
-        Ends behind one route are judged together. On the link they differ, but only from those whose next hop could be
+        Ends behind one route are checked together. On the link they differ, but only from those whose next hop could be
         the inner packets' too: their gateways, and what the neighbour table knows.
         """
         apart = self._apart(way, inner)
@@ -206,7 +206,7 @@ class NextHops:
         words = (
             f"{named(list(rules.values()))}: packets to hosts on the link ({listed(list(links))}) go to those hosts' "
         )
-        words += "MAC addresses, also when they are encapsulated, and not towards the tunnel's other end"
+        words += "MAC addresses, also when they are encapsulated, and not towards the remote tunnel endpoint"
         fix = "write `next_hop: route` under egress, or a rule before it that lets these destinations pass"
         self.report.note("H126", words, fix)
 
@@ -224,7 +224,7 @@ class NextHops:
         return self.network.tables[version].route(index, way.vrf if way else self.network.attachment.vrfs[0])
 
     def _judge(self, way: Way | None, raw: bytes, where: Lies, inner: IPAddress | None = None) -> Verdict:
-        """A tunnel end for packets that take a way. `inner` is their destination, which matters on the link."""
+        """A tunnel endpoint for packets that take a way. `inner` is their destination, which matters on the link."""
         end, other = address(*family_of(raw)), self._route(where, way)
         if other is not None and other.own:
             self._own[str(end)] = None
@@ -239,7 +239,7 @@ class NextHops:
         return max((self._compare(hop, other, end, inner, way.route.kind) for hop in hops), key=lambda v: v.value)
 
     def _show(self, way: Way, raw: bytes, inner: IPAddress, label: str = "") -> None:
-        """Say what is wrong of a tunnel end, for the first few."""
+        """Say what is wrong of a tunnel endpoint, for the first few."""
         end = address(*family_of(raw))
         other = self._route((end.version, self.network.tables[end.version].at(int(end))), way)
         if other is None or len(self.wrong) >= SHOWN:
@@ -251,7 +251,7 @@ class NextHops:
             self.wrong[f"{end} {why}"] = None
 
     def _compare(self, hop: Hop, other: Route, end: IPAddress, inner: IPAddress | None, kind: Kind) -> Verdict:
-        """One way out of the inner packet's route: some way to the tunnel end must be the same."""
+        """One way out of the inner packet's route: some way to the tunnel endpoint must be the same."""
         same = [o for o in other.hops if o.ifindex == hop.ifindex]
         if not same:
             return Verdict.WRONG

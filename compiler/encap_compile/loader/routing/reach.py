@@ -1,4 +1,4 @@
-"""What the rules reach: which destinations they encapsulate, and to which tunnel ends their rows lead."""
+"""What the rules reach: which destinations they encapsulate, and to which tunnel endpoints their rows lead."""
 
 from __future__ import annotations
 

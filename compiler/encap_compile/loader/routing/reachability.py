@@ -1,6 +1,6 @@
 """Whether the packets of a rule reach an attached device, and which do not (H112, H120, H125).
 
-Prefixes are judged as prefixes: every interval of the routing table that lies in one. Addresses of this host, and those
+Prefixes are checked as prefixes: each interval of the routing table that lies in one. Addresses of this host, and those
 that mean all on a link, are no destinations of a tunnel and are left out.
 """
 

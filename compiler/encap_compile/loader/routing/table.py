@@ -2,7 +2,7 @@
 
 The answer can change only where a route or a routing rule begins or ends, whichever table they are in. What it is, the
 kernel says itself, for one address of each interval that is asked about: so longest prefixes, metrics, the order of
-tables, nexthop objects and VRFs are its own judgement.
+tables, nexthop objects and VRFs are decided by the kernel.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .intervals import BITS, Interval, interval, sample
 
 MOST_INTERVALS = 100_000  # looked up in one family and VRF: a proof is bounded, and plan says so
 
-# Where the kernel judges an address by itself, besides its tables (ip_route_output_key_hash_rcu).
+# Where the kernel checks an address by itself, besides its tables (ip_route_output_key_hash_rcu).
 _SPECIAL = {4: ("0.0.0.0/32", "224.0.0.0/4", "255.255.255.255/32"), 6: ("::/128", "ff00::/8")}
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
