@@ -23,7 +23,7 @@
 #define CAPACITY_KEYS 1000 /* endpoints.keys.capacity */
 #define CAPACITY_TENANTS 20000 /* endpoints.tenants.capacity */
 
-/* What TCP segments leave room for. */
+/* What TCP segments leave headroom for. */
 #define OVERHEAD_TENANTS 48 /* bytes, of rows of tenants */
 
 /* What the library is built for. */
@@ -96,7 +96,7 @@ struct counters {
 	struct counter egress_rule_tenants; /* rule tenants: encapsulated (egress.rules.tenants) */
 	/* rule tenants: no row in tenants, dropped (egress.rules.tenants) */
 	struct counter egress_miss_tenants;
-	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
+	struct counter egress_default; /* no rule matched: passed unencapsulated (egress.default) */
 	struct egress_outcomes egress;
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter egress_mss_kept;
@@ -161,7 +161,7 @@ static __always_inline const struct row_tenants *find_in_tenants(const struct pa
 	return NULL;
 }
 
-/* Whether a packet goes to an end of our tunnels. */
+/* Whether a packet goes to an endpoint of our tunnels. */
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
 	return in_ends_tenants__at_gateway(packet->daddr);

@@ -58,7 +58,7 @@ const volatile struct host host SEC(".rodata.host") = {};
 struct counters {
 	/* rule vip-inside: dropped (egress.rules.vip-inside) */
 	struct counter egress_rule_vip_inside;
-	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
+	struct counter egress_default; /* no rule matched: passed unencapsulated (egress.default) */
 	struct egress_outcomes egress;
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter egress_mss_kept;

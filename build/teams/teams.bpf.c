@@ -31,10 +31,10 @@
 #define CAPACITY_EXITS 1000 /* endpoints.exits.capacity */
 #define CAPACITY_KEYS 16 /* endpoints.keys.capacity */
 
-/* What TCP segments leave room for. */
+/* What TCP segments leave headroom for. */
 #define OVERHEAD_EXITS 48 /* bytes, of rows of exits */
 
-/* Whose packets are whose: cgroups, and what sockets may choose. */
+/* Attribution to sockets: cgroups, and what sockets may choose. */
 #define CGROUP_BIT_TEAM_A_SLICE (1ULL << 0) /* team-a.slice, egress.rules.chosen-a */
 #define CGROUP_BIT_TEAM_B_SLICE (1ULL << 1) /* team-b.slice, egress.rules.chosen-b */
 #define CGROUP_NAMES 0xfb3dcac8 /* FNV-1a of the list: which bit is which */
@@ -143,7 +143,7 @@ DEFINE_MAP(ends_exits__at_address, BPF_MAP_TYPE_HASH, CAPACITY_EXITS, struct ip_
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	/* rule management: passed in the clear (egress.rules.management) */
+	/* rule management: passed unencapsulated (egress.rules.management) */
 	struct counter egress_rule_management;
 	/* rule chosen-a: encapsulated as its socket chose (egress.rules.chosen-a) */
 	struct counter egress_rule_chosen_a;
@@ -157,9 +157,9 @@ struct counters {
 	struct counter egress_rule_standard;
 	/* rule standard: no row in exits, dropped (egress.rules.standard) */
 	struct counter egress_miss_standard;
-	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
+	struct counter egress_default; /* no rule matched: passed unencapsulated (egress.default) */
 	struct egress_outcomes egress;
-	/* of a closed connection, remembered by a version with other cgroups: dropped */
+	/* of a closed connection, recorded by a version with other cgroups: dropped */
 	struct counter egress_renamed;
 	/* a rule encapsulates it, and its route leaves by a device that is not attached: dropped */
 	struct counter egress_unattached;
@@ -201,7 +201,7 @@ static __always_inline const struct row_exits *find_in_exits(__u32 row)
 	return bpf_map_lookup_elem(&table_exits, &key);
 }
 
-/* Whether a packet goes to an end of our tunnels. */
+/* Whether a packet goes to an endpoint of our tunnels. */
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
 	return in_ends_exits__at_address(packet->daddr);

@@ -27,7 +27,7 @@
 #define CAPACITY_EXITS 16 /* endpoints.exits.capacity */
 #define CAPACITY_KEYS 16 /* endpoints.keys.capacity */
 
-/* What TCP segments leave room for. */
+/* What TCP segments leave headroom for. */
 #define OVERHEAD_EXITS 48 /* bytes, of rows of exits */
 
 /* What the library is built for. */
@@ -114,11 +114,11 @@ struct counters {
 	/* rule voice: no row in exits, went to the next rule (egress.rules.voice) */
 	struct counter egress_miss_voice;
 	struct counter egress_rule_bulk; /* rule bulk: encapsulated (egress.rules.bulk) */
-	/* rule bulk: no row in exits, passed in the clear (egress.rules.bulk) */
+	/* rule bulk: no row in exits, passed unencapsulated (egress.rules.bulk) */
 	struct counter egress_miss_bulk;
 	struct counter egress_rule_lab; /* rule lab: encapsulated (egress.rules.lab) */
 	struct counter egress_miss_lab; /* rule lab: no row in exits, dropped (egress.rules.lab) */
-	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
+	struct counter egress_default; /* no rule matched: passed unencapsulated (egress.default) */
 	struct egress_outcomes egress;
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter egress_mss_kept;
@@ -157,7 +157,7 @@ static __always_inline const struct row_exits *find_in_exits(__u32 row)
 	return bpf_map_lookup_elem(&table_exits, &key);
 }
 
-/* Whether a packet goes to an end of our tunnels. */
+/* Whether a packet goes to an endpoint of our tunnels. */
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
 	return in_ends_exits__at_address(packet->daddr);
@@ -327,7 +327,7 @@ static __always_inline int apply_rules(
 		}
 		count(&counters->egress_miss_bulk, skb);
 		/*
-		 * Taken to match because it hides what would tell: not a reason to let it leave
+		 * Taken to match because it hides what decides: not a reason to let it leave
 		 * unencapsulated.
 		 */
 		if (!(packet->ports_unseen))

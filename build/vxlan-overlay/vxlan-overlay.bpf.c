@@ -24,7 +24,7 @@
 #define CAPACITY_SITES 100000 /* endpoints.sites.capacity */
 #define CAPACITY_VNIS 4096 /* endpoints.vnis.capacity */
 
-/* What TCP segments leave room for. */
+/* What TCP segments leave headroom for. */
 #define OVERHEAD_SITES 70 /* bytes, of rows of sites */
 
 /* What the library is built for. */
@@ -111,7 +111,7 @@ struct counters {
 	struct counter egress_rule_sites; /* rule sites: encapsulated (egress.rules.sites) */
 	/* rule sites: no row in sites, dropped (egress.rules.sites) */
 	struct counter egress_miss_sites;
-	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
+	struct counter egress_default; /* no rule matched: passed unencapsulated (egress.default) */
 	struct egress_outcomes egress;
 	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
 	struct counter egress_mss_kept;
@@ -148,7 +148,7 @@ static __always_inline const struct row_sites *find_in_sites(const struct packet
 	return bpf_map_lookup_elem(&table_sites, &key);
 }
 
-/* Whether a packet goes to an end of our tunnels. */
+/* Whether a packet goes to an endpoint of our tunnels. */
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
 	return in_ends_sites__at_address(packet->daddr);

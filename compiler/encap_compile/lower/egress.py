@@ -23,8 +23,8 @@ def chooses(rule: EgressRule) -> bool:
 def lower_rules(spec: Spec, conditions: Conditions) -> tuple[ir.EgressRule, ...]:
     rules = []
     for rule in spec.egress.rules:
-        # A later fragment shows no ports. Where the rule would let it go in the clear it is not taken to match, where
-        # the rule chooses it is: what belongs to a chosen packet must not leave in the clear.
+        # A later fragment shows no ports. Where the rule would let it go unencapsulated it is not taken to match, where
+        # the rule chooses it is: what belongs to a chosen packet must not leave unencapsulated.
         rules.append(
             ir.EgressRule(
                 name=rule.name,
@@ -128,7 +128,7 @@ def lower_egress(
     families = conditions.families
     found = dispatches(spec, stacks)
     encapsulators = tuple(e for d in found for e in d.encapsulators)
-    told_apart = tuple(s for s in signatures if s.family in families)
+    distinct = tuple(s for s in signatures if s.family in families)
     return ir.EgressProgram(
         function=f"{c_name(spec.name)}__egress",
         families=tuple(families),
@@ -138,8 +138,8 @@ def lower_egress(
         next_hop=spec.egress.next_hop,
         encapsulators=encapsulators,
         dispatches=found,
-        signatures=told_apart,
-        tunnel_ends=tunnel_ends(spec, encapsulators, conditions) if told_apart else (),
+        signatures=distinct,
+        tunnel_ends=tunnel_ends(spec, encapsulators, conditions) if distinct else (),
         fits=fits,
         fragments=any(hidden_by_fragments(r.conditions, families) for r in rules) or bool({*keys} & {*PORT_WORDS}),
         link_local=link_local_families(spec, families),

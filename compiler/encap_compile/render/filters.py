@@ -204,7 +204,7 @@ def behind_kept(egress: ir.EgressProgram, program: ir.Program) -> list[int]:
 
 
 def looked_up(program: ir.Program) -> set[str]:
-    """The maps of addresses that a match looks into, the `from` of a rule, or what tells our own packets."""
+    """The maps of addresses that a match looks into, the `from` of a rule, or what identifies our own packets."""
     ingress = [r.match for d in (program.ingress.decapsulators if program.ingress else ()) for r in d.rules]
     found = [c for r in program.egress.rules for c in r.conditions] + [c for m in ingress for c in m]
     found += [c for r in (program.owners.connects if program.owners else ()) for c in r.conditions]
