@@ -60,7 +60,7 @@ def test_what_is_no_path(path: str, tmp_path: Path) -> None:
 
 
 def test_as_deep_as_programs_look() -> None:
-    header = (Path(__file__).parents[2] / "templates/bpf/include/encap_socket.h").read_text()
+    header = (Path(__file__).parents[2] / "templates/bpf/include/encap_cgroups.h").read_text()
     assert f"#define CGROUP_DEPTH {DEEPEST_CGROUP} " in header
 
 
