@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .api.compiling import Built
 
 FORMATS = ("text", "json", "github", "sarif")
-LATER = {"test": "packet tests inside a spec", "diff": "comparing two specs"}
+LATER = {"diff": "comparing two specs"}
 
 
 class Verbs(click.Group):
@@ -164,8 +164,49 @@ def render_(spec: str, format_: str) -> None:
     outcome.finish()
 
 
+@cli.command("test")
+@SPECS
+@click.option("--require-coverage", is_flag=True, help="A rule that no test meets is an error.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice((*FORMATS, "junit")),
+    default="text",
+    show_default=True,
+    help="Form of results and diagnostics.",
+)
+def test_(specs: tuple[str, ...], require_coverage: bool, format_: str) -> None:
+    """Run the tests of SPECs by the model; exit 1 if one fails. It needs no privilege and builds nothing."""
+    from .api.testing import junit, test
+
+    outcome = Outcome("text" if format_ == "junit" else format_)
+    suites = []
+
+    def one(path: str) -> None:
+        tested = test(path)
+        suites.append(tested)
+        outcome.diagnostics += tested.warnings
+        if format_ != "junit":
+            outcome.say(tested.text)
+        outcome.results.setdefault("suites", []).append(tested.document)
+        if tested.failed or (require_coverage and tested.unmet):
+            outcome.exit = outcome.exit or Exit.SPEC
+        if format_ not in ("text", "junit"):
+            outcome.diagnostics += tested.failures
+        if require_coverage:
+            outcome.diagnostics += tested.uncovered
+
+    for path in specs:
+        outcome.run(partial(one, path))
+    if format_ == "junit":
+        click.echo(junit(suites))
+    outcome.finish()
+
+
 @cli.command("explain")
 @click.argument("what")
+@click.option("--packet", default="", metavar="WORDS", help="What becomes of this packet: words, or FILE.pcap:N.")
+@click.option("--arrives", is_flag=True, help="The packet comes in; without it, it leaves.")
 @click.option(
     "--format",
     "format_",
@@ -174,8 +215,14 @@ def render_(spec: str, format_: str) -> None:
     show_default=True,
     help="Form of results.",
 )
-def explain_(what: str, format_: str) -> None:
-    """Say more about a diagnostic CODE, or what a SPEC does, asked and unasked."""
+def explain_(what: str, packet: str, arrives: bool, format_: str) -> None:
+    """Say more about a diagnostic CODE, or what a SPEC does: asked and unasked, or with one packet.
+
+    \b
+    encap-compile explain SPEC --packet 'source=10.0.0.5 destination=10.1.0.9 protocol=tcp destination_port=443'
+    encap-compile explain SPEC --packet 'encapsulation=vxlan ip.source=192.0.2.10 vxlan.vni=42 source=...'
+    encap-compile explain SPEC --packet trace.pcap:3 [--arrives]
+    """
     import re
 
     outcome = Outcome(format_)
@@ -193,6 +240,13 @@ def explain_(what: str, format_: str) -> None:
         outcome.finish()
 
     def one() -> None:
+        if packet:
+            from .api.testing import explain_packet
+
+            found = explain_packet(what, packet, arrives)
+            outcome.results |= found.document
+            outcome.show(found.text)
+            return
         from .api.compiling import explain
 
         explained = explain(what)

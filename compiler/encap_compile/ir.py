@@ -5,6 +5,7 @@ are in host byte order and become network order where the C says so. Named tuple
 would cost a fifth of a cold start; and annotations are not postponed, because a named tuple would compile each text.
 """
 
+from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import NamedTuple
 
@@ -395,6 +396,46 @@ class Learn(NamedTuple):
 # ---- programs --------------------------------------------------------------------------------------------------------
 
 
+class Direction(StrEnum):
+    """Where the counted packets go, or what else is counted."""
+
+    EGRESS = "egress"
+    INGRESS = "ingress"
+    CONNECT = "connect"  # sockets, as they connect
+    FLOWS = "flows"  # records of flows
+
+
+class Outcome(StrEnum):
+    """What became of what is counted."""
+
+    ENCAPSULATED = "encapsulated"
+    DECAPSULATED = "decapsulated"
+    PASSED = "passed"
+    DROPPED = "dropped"
+    CONTINUED = "continued"  # went on to the next rule, which counts it too
+    NOTED = "noted"  # beside the packet's outcome, which has a counter of its own
+    SELECTED = "selected"  # a row for a socket
+    UNSELECTED = "unselected"  # a socket keeps to the other rules
+    LEARNED = "learned"
+    CHANGED = "changed"
+    DISBELIEVED = "disbelieved"
+    EVICTED = "evicted"
+
+
+class Counted(NamedTuple):
+    """What a counter counts, by its parts. No two counters of a program have the same.
+
+    `rule` and `encapsulation` are empty where it is not of one alone, `table` where no table was looked up.
+    """
+
+    direction: Direction
+    outcome: Outcome
+    rule: str = ""
+    table: str = ""
+    encapsulation: str = ""
+    reason: str = ""  # why, if not by the rule itself; of refusals also words of headers, as `gre_key`
+
+
 class CounterMember(NamedTuple):
     """A counter. `text` says what happened, `place` which part of the spec asked for it.
 
@@ -402,7 +443,8 @@ class CounterMember(NamedTuple):
     """
 
     name: str
-    kind: str  # chosen, passed, dropped, refused, decapsulated, flows, connect
+    kind: str  # chosen, passed, dropped, refused, decapsulated, flows, connect, noted
+    counts: Counted
     text: str
     place: str
     formerly: str = ""  # what the first release called it

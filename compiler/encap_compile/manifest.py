@@ -178,6 +178,13 @@ class Counter(Record):
     text: str  # what happened, for people
     place: str  # part of the spec that asks for it, as `egress.rules.web`, or empty
     formerly: str = later("")  # what the first release called it: what was counted by that name is this counter's
+    # What it counts, by its parts. Bundles of earlier releases do not say it: all are empty then.
+    direction: str = later("")  # egress, ingress, connect (sockets), flows (records of flows)
+    rule: str = later("")  # empty: of no one rule
+    table: str = later("")  # that was looked up
+    encapsulation: str = later("")  # empty: of none, or of several
+    outcome: str = later("")  # what became of it: encapsulated, dropped ..., see `ir.Outcome`
+    reason: str = later("")  # why, if not by the rule itself
 
 
 class Hooked(Record):

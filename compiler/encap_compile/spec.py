@@ -14,6 +14,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 from .diagnostics import NOWHERE, Diagnostic, Place
 from .record import Record
+from .spec_tests import Tests
 
 Prefix = IPv4Network | IPv6Network
 
@@ -203,7 +204,7 @@ class Egress(Record):
 
 
 class Mtu(Record):
-    """How packets fit. `clamp_mss`: the MSS of TCP flows leaves room for the headers."""
+    """How packets fit. `clamp_mss`: the MSS of TCP flows leaves headroom for the headers."""
 
     clamp_mss: bool = True
     place: Place = dataclasses.field(default=NOWHERE, compare=False)
@@ -330,6 +331,7 @@ class Spec(Record):
     kernel_place: Place = dataclasses.field(default=NOWHERE, compare=False)
     preset: Preset | None = dataclasses.field(default=None, compare=False)  # everything else has it in it
     warnings: tuple[Diagnostic, ...] = dataclasses.field(default=(), compare=False)  # of the frontend, see `checks.run`
+    tests: Tests | None = dataclasses.field(default=None, compare=False)  # they reach no artifact
 
     def ingress_rule(self, name: str) -> IngressRule:
         """Raises StopIteration if there is none."""

@@ -126,6 +126,12 @@ class SpecGenerator:
     def spec_kernel(self) -> str:
         return self.one(["5.10", "5.10", "5.13", "5.18", "5.19", "6.3"])
 
+    def spec_tests(self) -> dict[str, Any] | None:
+        """They change no byte, whatever they expect."""
+        packet = {"source": "10.0.0.5", "destination": "10.1.2.3", "protocol": self.one(["tcp", "udp", 47])}
+        expect = {"verdict": self.one(["encapsulate", "pass", "drop"])}
+        return {"packets": [{"name": "one", "leaves": packet, "expect": expect}]} if self.maybe() else None
+
     def spec_preset(self) -> None:
         return None  # a preset is a spec of ours, and has tests of its own
 

@@ -55,7 +55,7 @@ def judge(kind: str, document: Any) -> None:
 def kinds(document: dict[str, Any], verb: str) -> str:
     """The schema of what a verb wrote."""
     if verb == "explain":
-        return "explain-code" if "code" in document else "explain-spec"
+        return "explain-code" if "code" in document else "explain-packet" if "frame_in" in document else "explain-spec"
     if verb == "status":
         return "overview" if "bundles" in document else "status"
     return verb if verb in schemas() else "diagnostics"

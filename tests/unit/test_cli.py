@@ -84,7 +84,7 @@ def test_a_spec_that_is_not_there(work: Path, words: list[str]) -> None:
         ["--no-such-option"],
         ["check"],
         [f"{IPIP}.yaml", "--format", "xml"],
-        ["test", "x"],
+        ["test"],
         ["explain", "E999"],
         ["init", f"{IPIP}.yaml"],
     ],

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.metrics import Samples, samples
 
+from encap_compile import ir, manifest_io
 from encap_compile.loader.counters import total
-from encap_compile.lower.counters import LIBRARY
-from encap_compile.manifest import Counter
+from encap_compile.lower.counters import LIBRARY, NO_ROW, counter_name
+from encap_compile.manifest import Counter, Manifest
 from encap_compile.pipeline import check_spec
 from encap_compile.render.templates import TEMPLATES
+from encap_compile.status import Status
+from encap_compile.views.prometheus import prometheus
+
+BUILT = Path(__file__).resolve().parents[2] / "build"
 
 SPEC = """
 apiVersion: encap/v1alpha1
@@ -107,3 +116,81 @@ def test_a_name_that_two_had_is_the_firsts(tmp_path: Path) -> None:
     assert found["egress_miss_sites"].formerly == ""
     found = counters(tmp_path, "too_big")
     assert (found["egress_rule_too_big"].formerly, found["egress_too_big"].formerly) == ("", "")
+
+
+def test_a_counter_says_its_parts(tmp_path: Path) -> None:
+    found = counters(tmp_path, "far-sites")
+
+    def parts(name: str) -> tuple[str, ...]:
+        c = found[name]
+        return c.direction, c.rule, c.table, c.encapsulation, c.outcome, c.reason
+
+    assert parts("egress_rule_far_sites") == ("egress", "far-sites", "sites", "", "encapsulated", "")
+    assert parts("egress_miss_far_sites") == ("egress", "far-sites", "sites", "", "dropped", "no_row")
+    assert parts("egress_default") == ("egress", "", "", "", "passed", "default")
+    assert parts("egress_too_big") == ("egress", "", "", "", "dropped", "too_big")
+    assert parts("egress_mss_kept") == ("egress", "", "", "", "noted", "mss_kept")
+    assert parts("ingress_rule_peers") == ("ingress", "peers", "", "gre", "decapsulated", "")
+    assert parts("refused_gre__gre_key") == ("ingress", "", "", "gre", "dropped", "gre_key")
+
+
+RULES = st.from_regex(r"\A[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
+REASONS = st.sampled_from(["", NO_ROW, "default", "too_big", "gre_key", "gre_options_missing", "mss_kept", "source"])
+PARTS = st.builds(
+    ir.Counted,
+    direction=st.sampled_from(ir.Direction),
+    outcome=st.just(ir.Outcome.DROPPED),
+    rule=RULES,
+    table=st.just(""),  # a rule says it, as its encapsulation
+    encapsulation=st.just(""),
+    reason=st.sampled_from(["", NO_ROW]),
+)
+OTHERS = st.builds(
+    ir.Counted,
+    direction=st.sampled_from([ir.Direction.EGRESS, ir.Direction.INGRESS]),
+    outcome=st.just(ir.Outcome.DROPPED),
+    rule=st.just(""),
+    table=st.just(""),
+    encapsulation=st.one_of(st.just(""), RULES),
+    reason=REASONS,
+)
+
+
+def of_a_program(counts: ir.Counted) -> bool:
+    """What lowering makes: rules miss as packets leave, encapsulations are refused as they come in."""
+    if counts.rule:
+        return counts.direction == ir.Direction.EGRESS or (counts.direction != ir.Direction.FLOWS and not counts.reason)
+    return bool(counts.reason) and bool(counts.encapsulation) <= (counts.direction == ir.Direction.INGRESS)
+
+
+@given(st.sets(st.one_of(PARTS, OTHERS).filter(of_a_program), min_size=2, max_size=12))
+def test_other_parts_are_another_name(found: set[ir.Counted]) -> None:
+    assert len({counter_name(counts) for counts in found}) == len(found)
+
+
+def exposed(manifest: Manifest) -> Samples:
+    totals = {c.name: (n + 1, 10 * (n + 1)) for n, c in enumerate(manifest.counters)}
+    return samples(prometheus(Status(manifest.name, manifest, None, (), {}, (), totals)))
+
+
+@pytest.mark.parametrize("name", sorted(p.name for p in BUILT.iterdir()))
+def test_each_counter_is_one_series_of_packets_and_one_of_bytes(name: str) -> None:
+    """As Prometheus reads it: two samples of one name and labels would be refused (`samples` does)."""
+    manifest = manifest_io.load(BUILT / name / "manifest.json")
+    found = exposed(manifest)
+    assert all(c.direction and c.outcome for c in manifest.counters)
+    for n, counter in enumerate(manifest.counters):
+        labels = {k: getattr(counter, k) for k in ("direction", "rule", "encapsulation", "outcome", "reason")}
+        for metric, value in (("encap_packets_total", n + 1), ("encap_bytes_total", 10 * (n + 1))):
+            assert [v for (m, ls), v in found.items() if m == metric and dict(ls).items() >= labels.items()] == [value]
+
+
+def test_a_bundle_of_an_earlier_release_keeps_its_labels() -> None:
+    manifest = manifest_io.load(BUILT / "ipip-sites" / "manifest.json")
+    silent = (
+        replace(c, direction="", rule="", table="", encapsulation="", outcome="", reason="") for c in manifest.counters
+    )
+    earlier = replace(manifest, counters=tuple(silent))
+    found = [dict(labels) for metric, labels in exposed(earlier) if metric == "encap_packets_total"]
+    assert [(ls["counter"], ls["kind"]) for ls in found] == [(c.name, c.kind) for c in manifest.counters]
+    assert all(ls.keys() == {"bundle", "netns", "counter", "kind"} for ls in found)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from .looking import CounterTotal, HookState, Overview, Removed, Status, overview, remove, status
     from .options import Options
+    from .testing import PacketExplained, Tested, explain_packet, test
 
 _NAMES = {
     "applying": ("Applied", "HookChange", "Planned", "RowsChange", "RuleChange", "apply", "plan"),
@@ -41,6 +42,7 @@ _NAMES = {
     ),
     "looking": ("CounterTotal", "HookState", "Overview", "Removed", "Status", "overview", "remove", "status"),
     "options": ("Options",),
+    "testing": ("PacketExplained", "Tested", "explain_packet", "test"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
@@ -59,6 +61,7 @@ __all__ = [
     "HookState",
     "Options",
     "Overview",
+    "PacketExplained",
     "Place",
     "Planned",
     "Removed",
@@ -68,16 +71,19 @@ __all__ = [
     "Severity",
     "Stale",
     "Status",
+    "Tested",
     "apply",
     "build",
     "check",
     "compile",
     "explain",
+    "explain_packet",
     "overview",
     "plan",
     "remove",
     "render",
     "status",
+    "test",
 ]
 
 
@@ -90,7 +96,7 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(import_module(f"{__name__}.{home}"), name)
     except ModuleNotFoundError as error:
-        if home == "compiling" and (error.name or "").partition(".")[0] == __name__.partition(".")[0]:
+        if home in ("compiling", "testing") and (error.name or "").partition(".")[0] == __name__.partition(".")[0]:
             raise ImportError(f"`{name}` is of the distribution encap-compile, and encapctl alone is here") from None
         raise
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .. import overview as overviews
     from .. import remove as removals
     from .. import status as states
-    from ..manifest import Manifest
+    from ..manifest import Counter, Manifest
 
 
 class HookState(Record):
@@ -30,12 +30,21 @@ class HookState(Record):
 
 
 class CounterTotal(Record):
-    """A counter since the first apply: segments as on the wire, and the bytes of inner packets."""
+    """A counter since the first apply: segments as on the wire, and the bytes of inner packets.
+
+    What it counts, by its parts, is empty for bundles of earlier releases; `docs/operations.md` says what they mean.
+    """
 
     name: str
     packets: int
     bytes: int
     text: str
+    direction: str
+    rule: str
+    table: str
+    encapsulation: str
+    outcome: str
+    reason: str
 
 
 class Status(Record):
@@ -227,8 +236,23 @@ def _status(found: states.Status) -> Status:
         drift=found.drift,
         host=found.host,
         hooks=tuple(hooks),
-        counters=tuple(CounterTotal(c.name, packets, size, c.text) for c, packets, size in found.counters),
+        counters=tuple(_total(*counted) for counted in found.counters),
         cgroups={path: number or None for path, number in found.cgroups.items()},
         diagnostics=(found.unreadable.diagnostic(found.name),) if found.unreadable else (),
         _status=found,
+    )
+
+
+def _total(counter: Counter, packets: int, size: int) -> CounterTotal:
+    return CounterTotal(
+        counter.name,
+        packets,
+        size,
+        counter.text,
+        counter.direction,
+        counter.rule,
+        counter.table,
+        counter.encapsulation,
+        counter.outcome,
+        counter.reason,
     )

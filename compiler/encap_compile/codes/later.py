@@ -13,9 +13,6 @@ def _later(title: str, more: str) -> Explained:
 
 
 CODES: dict[str, Explained] = {
-    "N901": _later(
-        "packet tests", "`tests` will send packets through the compiled program and compare what comes out."
-    ),
     "N902": _later("private headers", "`headers` will declare headers of your own."),
     "N903": _later(
         "MTU handling",

@@ -130,4 +130,36 @@ another compiler wrote it, or somebody edited it. The exit code is 3. Compile, l
     encap-compile -o build spec.yaml
 """,
     ),
+    "T131": Explained(
+        "a test that cannot be run",
+        """
+A test of the spec names what is not there (a rule, a row, a header's field, a host value), or describes a packet that
+cannot be made. docs/spec.md has the words of tests, docs/testing.md has examples.
+""",
+    ),
+    "T132": Explained(
+        "no tests",
+        """
+`encap-compile test` was asked for the tests of a spec that has none. Write them under `tests:`:
+
+    tests:
+      packets:
+        - name: web
+          leaves: {source: 10.0.0.5, destination: 10.1.0.9, protocol: tcp, destination_port: 443}
+          expect: {verdict: encapsulate, rule: web}
+""",
+    ),
+    "T133": Explained(
+        "a test failed",
+        """
+The spec does something else with the packet than the test expects. `encap-compile test SPEC` shows which steps led
+there; mend the spec or the test.
+""",
+    ),
+    "T134": Explained(
+        "a rule without a test",
+        """
+No test of the spec has a packet that this rule decides on, and `--require-coverage` asks for one for each rule.
+""",
+    ),
 }

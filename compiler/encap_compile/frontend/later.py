@@ -16,7 +16,6 @@ class Later(NamedTuple):
     instead: str = "leave it out: docs/spec.md has the words of this release"
 
 
-TESTS = Later("N901", "packet tests in the spec")
 PRIVATE_HEADERS = Later("N902", "private headers")
 MTU = Later(
     "N903", "answers to packets that are too big", "until then, set `mtu` on the routes, as `encapctl plan` says"
@@ -37,7 +36,6 @@ TWO_IP = Later("N921", "more than one outer IP header")
 
 KEYS: dict[str, dict[str, Later]] = {
     "": {
-        "tests": TESTS,
         "headers": PRIVATE_HEADERS,
         "segmentation": SEGMENTATION,
     },

@@ -50,6 +50,11 @@ SECTIONS = (
     ("Learning", "learn", "learn: {...}"),
     ("Match", "match", "match: {...}"),
     ("Fitting", "mtu", "mtu: {...}"),
+    ("Tests", "tests", "tests: {...}"),
+    ("A test", "test", "- {name: ..., ...}"),
+    ("A packet that leaves", "leaving", "leaves: {...}"),
+    ("A packet that arrives", "arriving", "arrives: {...}"),
+    ("What is expected", "expectation", "expect: {...}"),
 )
 ROWS = """\
 ## Rows

@@ -12,6 +12,7 @@ from typing import Any
 
 from .schema_headers import header_definitions
 from .schema_parts import definitions, described
+from .schema_tests import test_definitions
 from .schema_text import TEXT
 
 Schema = dict[str, Any]
@@ -54,12 +55,13 @@ def annotated_schema() -> Schema:
             "egress": described("egress", **{"$ref": "#/$defs/egress"}),
             "ingress": described("ingress", **{"$ref": "#/$defs/ingress"}),
             "mtu": described("mtu", **{"$ref": "#/$defs/mtu"}),
+            "tests": described("tests", **{"$ref": "#/$defs/tests"}),
         },
         "required": ["apiVersion", "name"],
         "additionalProperties": False,
         "if": {"required": ["preset"]},
         "else": {"required": ["attach"]},
-        "$defs": {**definitions(), **header_definitions()},
+        "$defs": {**definitions(), **test_definitions(), **header_definitions()},
     }
 
 

@@ -28,7 +28,8 @@ def described(key: str, **schema: Any) -> Schema:
     return {"description": TEXT[key], **schema}
 
 
-def _closed(text: str, properties: Schema, required: list[str], **more: Any) -> Schema:
+def closed(text: str, properties: Schema, required: list[str], **more: Any) -> Schema:
+    """An object that has these keys and no others."""
     return described(text, type="object", properties=properties, required=required, additionalProperties=False, **more)
 
 
@@ -43,7 +44,7 @@ def _one_or_many(kinds: list[str], **item: Any) -> Schema:
     }
 
 
-def _either(first: str, second: str, code: str, help: str) -> Schema:
+def either(first: str, second: str, code: str, help: str) -> Schema:
     """Exactly one of two keys."""
     both = {"message": f"`{first}` and `{second}` exclude each other", "code": code, "help": help, "key": second}
     neither = {"message": f"neither `{first}` nor `{second}` is given", "code": code, "help": help}
@@ -125,7 +126,7 @@ def _values() -> Schema:
             },
             examples=["device", {"type": "ip", "default": "uplink.address"}],
         ),
-        "attach": _closed(
+        "attach": closed(
             "attach",
             {
                 "devices": described(
@@ -163,7 +164,7 @@ def _tables() -> Schema:
     return {
         "field_type": {"description": "The type of a field.", "type": "string", "enum": field_types},
         "row": {"description": "Columns by name.", "type": "object", "additionalProperties": cell, "minProperties": 1},
-        "shape": _closed(
+        "shape": closed(
             "table.shape",
             {
                 "prefix_lengths": described(
@@ -172,7 +173,7 @@ def _tables() -> Schema:
             },
             ["prefix_lengths"],
         ),
-        "table": _closed(
+        "table": closed(
             "table",
             {
                 "key": described(
@@ -203,7 +204,7 @@ def _tables() -> Schema:
                 "owner": described("table.owner", const="git", default="git"),
             },
             ["fields"],
-            allOf=[_either("rows", "file", "E206", "give the rows in the spec, or name a CSV file that has them")],
+            allOf=[either("rows", "file", "E206", "give the rows in the spec, or name a CSV file that has them")],
         ),
     }
 
@@ -254,8 +255,8 @@ def _rules() -> Schema:
         "idle": described("learn.idle", type=number, examples=["350s", "5m"]),
     }
     return {
-        "match": _closed("match", match, []),
-        "egress_rule": _closed(
+        "match": closed("match", match, []),
+        "egress_rule": closed(
             "egress_rule",
             egress_rule,
             ["name"],
@@ -270,7 +271,7 @@ def _rules() -> Schema:
                 _needs("with", ("reflect",), "the rows that `to` finds name their encapsulation themselves"),
             ],
         ),
-        "egress": _closed(
+        "egress": closed(
             "egress",
             {
                 "rules": described("egress.rules", type="array", items=reference("egress_rule")),
@@ -283,12 +284,12 @@ def _rules() -> Schema:
             },
             ["default"],
         ),
-        "connect": _closed(
+        "connect": closed(
             "connect",
             {"rules": described("connect.rules", type="array", items=reference("connect_rule"), minItems=1)},
             ["rules"],
         ),
-        "connect_rule": _closed(
+        "connect_rule": closed(
             "connect_rule",
             {
                 "name": described("connect_rule.name", **reference("name")),
@@ -298,10 +299,10 @@ def _rules() -> Schema:
             },
             ["name"],
             allOf=[
-                _either("choose", "action", "E206", "a rule chooses a row (`choose`), or nothing (`action: pass`)"),
+                either("choose", "action", "E206", "a rule chooses a row (`choose`), or nothing (`action: pass`)"),
             ],
         ),
-        "remember": _closed(
+        "remember": closed(
             "egress.remember",
             {
                 "capacity": described(
@@ -311,10 +312,10 @@ def _rules() -> Schema:
             },
             [],
         ),
-        "mtu": _closed("mtu", {"clamp_mss": described("mtu.clamp_mss", type="boolean", default=True)}, []),
-        "learn": _closed("learn", learn, ["for", "capacity", "idle"]),
-        "ingress_rule": _closed("ingress_rule", ingress_rule, ["name", "decapsulate", "from"]),
-        "ingress": _closed(
+        "mtu": closed("mtu", {"clamp_mss": described("mtu.clamp_mss", type="boolean", default=True)}, []),
+        "learn": closed("learn", learn, ["for", "capacity", "idle"]),
+        "ingress_rule": closed("ingress_rule", ingress_rule, ["name", "decapsulate", "from"]),
+        "ingress": closed(
             "ingress",
             {
                 "rules": described("ingress.rules", type="array", items=reference("ingress_rule"), minItems=1),

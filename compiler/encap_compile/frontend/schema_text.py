@@ -59,7 +59,7 @@ TEXT: dict[str, str] = {
         "columns, in any order."
     ),
     "table.capacity": (
-        "The most rows that the map can hold. Needed with `file`; without it inline rows have room for the next power "
+        "The most rows that the map can hold. Needed with `file`; without it the map holds the next power "
         "of two, at least 16."
     ),
     "table.fixed": (
@@ -169,4 +169,49 @@ TEXT: dict[str, str] = {
     "ingress_rule.set_mark": (
         "The mark that the decapsulated packet gets: a number, or `endpoint.FIELD` of the row that `lookup` found."
     ),
+    "tests": (
+        "Packets, and what the spec is to do with them. `encap-compile test` runs them; they change no byte of the "
+        "bundle."
+    ),
+    "tests.host": (
+        "Host values of the machine that the tests run on, by their names, and `DEVICE.mtu`. Others are invented: "
+        "192.0.2.77 and 2001:db8::77, 02:00:00:00:00:77, an MTU of 1500, 1 for numbers."
+    ),
+    "tests.packets": "The tests, each with one packet.",
+    "test": "One packet and what is expected of it. Each test begins on a machine that has seen no packet.",
+    "test.name": "A name of its own, for reports.",
+    "test.leaves": "The packet leaves this machine by an attached device: it meets the egress rules.",
+    "test.arrives": "The packet comes in by an attached device: it meets the ingress rules.",
+    "test.after": "Tests above it whose packets the machine meets first: what it learns from them counts.",
+    "test.expect": "What must become of it. What is not written is not compared.",
+    "leaving": "An IP packet by the words of a match, and what its socket says.",
+    "arriving": "An IP packet by the words of a match, and the headers that it comes in.",
+    "packet.source": "Its address: one, not a prefix. The family of the packet follows from it.",
+    "packet.destination": "Its address, of the same family.",
+    "packet.protocol": "A name or a number. Without it: `tcp` where ports are written, else `udp`.",
+    "packet.source_port": "Of TCP, UDP and SCTP. Without it: 40000.",
+    "packet.destination_port": "Of TCP, UDP and SCTP. Without it: 9.",
+    "packet.dscp": "A name or a number. Without it: 0.",
+    "packet.ecn": "The two bits of RFC 3168.",
+    "packet.ttl": "TTL or hop limit.",
+    "packet.mark": "The mark of the socket buffer.",
+    "packet.length": "Bytes from the IP header on. Without it: as short as its headers and 32 bytes of payload.",
+    "packet.fragment": "It is a fragment: the `first` one of a packet, or a `later` one, which shows no ports.",
+    "packet.cgroup": "The cgroup that its socket was made in, a path below the attached one.",
+    "packet.chose": "The row that its socket chose, `TABLE/ROW`.",
+    "packet.encapsulation": "The encapsulation that it comes in. Without it: none.",
+    "packet.received": (
+        "Fields of the headers that it comes in, by `HEADER.FIELD`. `ip.source` is needed. What is not written is as "
+        "this spec itself would send it, to an address of this host; fields that rows give are 0."
+    ),
+    "expectation": "The verdict, and what else must be so.",
+    "expect.verdict": (
+        "`encapsulate` and `decapsulate` say that it goes on with headers or without them; `pass` that it goes on as "
+        "it is, `drop` that it does not."
+    ),
+    "expect.rule": "The rule that decided; `default` where none did.",
+    "expect.row": "The row that was found: its name, or without names its line in the file.",
+    "expect.sent": "Fields of the headers that it leaves in, by `HEADER.FIELD`.",
+    "expect.mark": "The mark that it goes on with.",
+    "expect.counter": "A counter that counts it.",
 }

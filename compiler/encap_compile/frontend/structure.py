@@ -29,6 +29,7 @@ from .files import beside, named_file
 from .schema_parts import REMEMBERED, REMEMBERED_FOR
 from .structure_rules import build_duration, connect_rules, egress_rules, ingress_rules
 from .structure_tables import build_table
+from .structure_tests import build_tests
 from .structure_values import build_options, build_value, cgroup_path
 
 OLDEST_KERNEL = (5, 10)
@@ -60,6 +61,7 @@ def build_spec(root: Node, path: str, sha256: str, findings: Findings) -> Spec:
         egress=_egress(root, sets, findings),
         ingress=_ingress(root, sets, findings),
         mtu=_mtu(root),
+        tests=build_tests(root.get("tests")),
         path=path,
         sha256=sha256,
         place=root.start,

@@ -6,12 +6,14 @@ program may have a use for some of their members only; the others have no name o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from .. import ir
 from .names import c_name, member_name
 
+EGRESS, INGRESS = ir.Direction.EGRESS, ir.Direction.INGRESS
+NO_ROW = "no_row"  # the reason where a rule's table has no row for a packet
 SIZE = 16  # bytes of a counter: packets and bytes, two u64
 LIBRARY = {
     # encap_counters.h
@@ -42,49 +44,104 @@ def lower_counters(
     owners: ir.Owners | None,
     clamps: bool,
     fit: ir.Fit | None,
+    tables: Iterable[str],
 ) -> tuple[ir.CounterMember, ...]:
+    """`tables` are those of the spec, as it calls them."""
     found: dict[str, ir.CounterMember] = {}
 
-    def add(name: str, kind: str, text: str, place: str = "", formerly: str = "", member: str = "") -> None:
-        found.setdefault(name, ir.CounterMember(name, kind, text, place, formerly, member or name))
+    def add(counts: ir.Counted, text: str, place: str = "") -> None:
+        name = counter_name(counts)
+        member = _member(counts, name)
+        found.setdefault(name, ir.CounterMember(name, _kind(counts), counts, text, place, _first_name(counts), member))
+
+    def noted(direction: ir.Direction, reason: str, text: str) -> None:
+        add(ir.Counted(direction, ir.Outcome.NOTED, reason=reason), text)
 
     encapsulates = bool(egress.encapsulators)
     if egress.needed:
-        _egress(egress, encapsulates, add)
+        _egress(egress, encapsulates, {c_name(name): name for name in tables}, add)
         if owners and owners.levels:
             words = "of a closed connection, remembered by a version with other cgroups: dropped"
-            add("egress_renamed", "dropped", words)
+            add(ir.Counted(EGRESS, ir.Outcome.DROPPED, reason="renamed"), words)
     if owners and owners.guard:
         words = "a rule encapsulates it, and its route leaves by a device that is not attached: dropped"
-        add("egress_unattached", "dropped", words)
+        add(ir.Counted(EGRESS, ir.Outcome.DROPPED, reason="unattached"), words)
     if clamps and (encapsulates or egress.fits):
-        add("egress_mss_kept", "noted", MSS_KEPT)
+        noted(EGRESS, "mss_kept", MSS_KEPT)
     if clamps and ingress and (ingress.clamps or learns or (fit and fit.answers)):
-        add("ingress_mss_kept", "noted", MSS_KEPT)
+        noted(INGRESS, "mss_kept", MSS_KEPT)
     for connect in owners.connects if owners else ():
         words = f"{connect.chosen} was chosen" if connect.chosen else "nothing was chosen"
-        text = f"rule {connect.name}: sockets for which {words}"
-        add(f"connect_rule_{connect.c_name}", "connect", text, connect.place, _formerly("connect", connect.name))
-    for decapsulator in ingress.decapsulators if ingress else ():
-        for rule_ in decapsulator.rules:
-            text, was = f"rule {rule_.name}: decapsulated", _formerly("ingress", rule_.name)
-            add(f"ingress_rule_{rule_.c_name}", "decapsulated", text, rule_.place, was)
-    for name, text in FLOWS.items() if learns else REMEMBERED.items() if owners else ():
-        add(name, "flows", text, member=name.replace("_", "."))
+        outcome = ir.Outcome.SELECTED if connect.chosen else ir.Outcome.UNSELECTED
+        counts = ir.Counted(ir.Direction.CONNECT, outcome, connect.name)
+        add(counts, f"rule {connect.name}: sockets for which {words}", connect.place)
+    decapsulators = ingress.decapsulators if ingress else ()
+    for decapsulator in decapsulators:
+        for rule in decapsulator.rules:
+            removed = (d.stack.encapsulation for d in decapsulators if rule.name in {r.name for r in d.rules})
+            counts = ir.Counted(INGRESS, ir.Outcome.DECAPSULATED, rule.name, rule.lookup, encapsulation=_only(removed))
+            add(counts, f"rule {rule.name}: decapsulated", rule.place)
+    for flow, text in FLOWS.items() if learns else REMEMBERED.items() if owners else ():
+        add(ir.Counted(ir.Direction.FLOWS, flow), text)
     if ingress is None:
         return _told_apart(found)
     refused = "dropped" if ingress.refuse == "drop" else "left as it is"
-    for decapsulator in ingress.decapsulators:
+    outcome = ir.Outcome.DROPPED if ingress.refuse == "drop" else ir.Outcome.PASSED
+    for decapsulator in decapsulators:
         encapsulation = decapsulator.stack.encapsulation
         for reason, text in refusals(decapsulator):
-            was = _formerly("refused", encapsulation, reason.removeprefix(f"{member_name(encapsulation)}_"))
-            words, member = f"{encapsulation}: {text}: {refused}", refusal_member(encapsulation, reason)
-            add(f"refused_{c_name(encapsulation)}__{reason}", "refused", words, formerly=was, member=member)
+            counts = ir.Counted(INGRESS, outcome, encapsulation=encapsulation, reason=reason)
+            add(counts, f"{encapsulation}: {text}: {refused}")
     return _told_apart(found)
 
 
-def _formerly(*parts: str) -> str:
-    return "_".join(member_name(part) for part in parts)
+def counter_name(counts: ir.Counted) -> str:
+    """What it is called in the C, the manifest and by `encapctl stats`. No two have the same: a name of the spec within
+    it has no `__` and no `_` at the end (`c_name`), and stands behind words that no reason begins with."""
+    if counts.direction == ir.Direction.FLOWS:
+        return f"flows_{counts.outcome}"
+    if counts.rule:
+        return f"{counts.direction}_{'miss' if counts.reason == NO_ROW else 'rule'}_{c_name(counts.rule)}"
+    if counts.encapsulation:
+        return f"refused_{c_name(counts.encapsulation)}__{counts.reason}"
+    return f"{counts.direction}_{counts.reason}"
+
+
+def _kind(counts: ir.Counted) -> str:
+    """The kinds of the first release, which tell fewer outcomes apart."""
+    if counts.direction == ir.Direction.INGRESS and counts.reason and counts.outcome != ir.Outcome.NOTED:
+        return "refused"
+    if counts.direction in (ir.Direction.FLOWS, ir.Direction.CONNECT):
+        return counts.direction.value
+    return {ir.Outcome.ENCAPSULATED: "chosen", ir.Outcome.CONTINUED: "passed"}.get(counts.outcome, counts.outcome.value)
+
+
+def _member(counts: ir.Counted, name: str) -> str:
+    """Where in `struct counters` it stands: within a struct of the library, if that counts it."""
+    if counts.direction == ir.Direction.FLOWS:
+        return f"flows.{counts.outcome}"
+    if counts.encapsulation and not counts.rule:
+        return refusal_member(counts.encapsulation, counts.reason)
+    if counts.direction == EGRESS and not counts.rule and counts.reason in LIBRARY["egress_outcomes"]:
+        return f"egress.{counts.reason}"
+    return name
+
+
+def _first_name(counts: ir.Counted) -> str:
+    """What the first release called it, if that is another name."""
+    if counts.rule:
+        was = f"{counts.direction}_{member_name(counts.rule)}"
+        return f"{was}_no_row" if counts.reason == NO_ROW else was
+    if counts.encapsulation:
+        within = member_name(counts.encapsulation)
+        return f"refused_{within}_{counts.reason.removeprefix(f'{within}_')}"
+    return ""
+
+
+def _only(names: Iterable[str]) -> str:
+    """The name, if there is one alone."""
+    found = set(names)
+    return found.pop() if len(found) == 1 else ""
 
 
 def _told_apart(found: dict[str, ir.CounterMember]) -> tuple[ir.CounterMember, ...]:
@@ -122,69 +179,74 @@ def _struct(slot: str) -> str:
 
 
 DONE = {
-    "encapsulate": ("chosen", "encapsulated"),
-    "socket": ("chosen", "encapsulated as its socket chose"),
-    "reflect": ("chosen", "encapsulated as it came in"),
-    "pass": ("passed", "passed in the clear"),
-    "drop": ("dropped", "dropped"),
+    "encapsulate": (ir.Outcome.ENCAPSULATED, "encapsulated"),
+    "socket": (ir.Outcome.ENCAPSULATED, "encapsulated as its socket chose"),
+    "reflect": (ir.Outcome.ENCAPSULATED, "encapsulated as it came in"),
+    "pass": (ir.Outcome.PASSED, "passed in the clear"),
+    "drop": (ir.Outcome.DROPPED, "dropped"),
+}
+MISSED = {
+    "drop": (ir.Outcome.DROPPED, "dropped"),
+    "pass": (ir.Outcome.PASSED, "passed in the clear"),
+    "next": (ir.Outcome.CONTINUED, "went to the next rule"),
 }
 FLOWS = {
-    "flows_learned": "a flow that was not known: learned",
-    "flows_changed": "a known flow that came in with other headers: learned anew",
-    "flows_disbelieved": "other headers, by a TCP segment that does not fit its connection: not learned",
-    "flows_evicted": "a flow that was not idle yet gave way to another",
+    ir.Outcome.LEARNED: "a flow that was not known: learned",
+    ir.Outcome.CHANGED: "a known flow that came in with other headers: learned anew",
+    ir.Outcome.DISBELIEVED: "other headers, by a TCP segment that does not fit its connection: not learned",
+    ir.Outcome.EVICTED: "a flow that was not idle yet gave way to another",
 }
 MSS_KEPT = "a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered"
 REMEMBERED = {
-    "flows_learned": "a connection of which it was not known whose it is: remembered",
-    "flows_changed": "a connection that became another socket's, or whose socket chose anew: remembered anew",
-    "flows_evicted": "a connection that was not idle yet gave way to another",
+    ir.Outcome.LEARNED: "a connection of which it was not known whose it is: remembered",
+    ir.Outcome.CHANGED: "a connection that became another socket's, or whose socket chose anew: remembered anew",
+    ir.Outcome.EVICTED: "a connection that was not idle yet gave way to another",
 }
 
 
-def _egress(egress: ir.EgressProgram, encapsulates: bool, add: Callable[..., None]) -> None:
-    def outcome(name: str, kind: str, text: str) -> None:
-        add(f"egress_{name}", kind, text, member=f"egress.{name}")
+def _egress(egress: ir.EgressProgram, encapsulates: bool, names: Mapping[str, str], add: Callable[..., None]) -> None:
+    passed, dropped, noted = ir.Outcome.PASSED, ir.Outcome.DROPPED, ir.Outcome.NOTED
+
+    def outcome(reason: str, outcome: ir.Outcome, text: str) -> None:
+        add(ir.Counted(EGRESS, outcome, reason=reason), text)
 
     for rule in egress.rules:
-        kind, done = DONE[rule.action]
-        was = _formerly("egress", rule.name)
-        add(f"egress_rule_{rule.c_name}", kind, f"rule {rule.name}: {done}", rule.place, was)
+        done, words = DONE[rule.action]
+        tables = [rule.table] if rule.table else [c.table for c in rule.choices]
+        functions = {f"{ir.verb(rule.action)}_{c_name(table)}" for table in tables}
+        sent = (e.stack.encapsulation for d in egress.dispatches if d.function in functions for e in d.encapsulators)
+        # A rule that reflects looks up no table.
+        table = "" if rule.action == "reflect" else _only(names[c_name(table)] for table in tables)
+        counts = ir.Counted(EGRESS, done, rule.name, table, _only(sent))
+        add(counts, f"rule {rule.name}: {words}", rule.place)
         if rule.action in ("encapsulate", "socket"):
-            missed = {"drop": "dropped", "pass": "passed in the clear", "next": "went to the next rule"}[rule.on_miss]
-            kind = {"drop": "dropped", "pass": "passed", "next": "passed"}[rule.on_miss]
-            table = rule.table or " or ".join(c.table for c in rule.choices)
-            text = f"rule {rule.name}: no row in {table}, {missed}"
-            add(f"egress_miss_{rule.c_name}", kind, text, rule.place, f"{was}_no_row")
-    default = "passed in the clear" if egress.default == "pass" else "dropped"
-    add(
-        "egress_default",
-        "passed" if egress.default == "pass" else "dropped",
-        f"no rule: {default}",
-        egress.default_place,
-    )
+            missed, words = MISSED[rule.on_miss]
+            counts = ir.Counted(EGRESS, missed, rule.name, table, reason=NO_ROW)
+            add(counts, f"rule {rule.name}: no row in {' or '.join(tables)}, {words}", rule.place)
+    otherwise, words = DONE[egress.default]
+    add(ir.Counted(EGRESS, otherwise, reason="default"), f"no rule: {words}", egress.default_place)
     families = "IPv4 nor IPv6" if len(egress.families) == 2 else "IPv4" if egress.families == ("ipv4",) else "IPv6"
     words = f"neither {families}" if len(egress.families) == 2 else f"not {families}"
-    outcome("other", "passed", f"{words} by its frame, as ARP and tags within the frame: passed")
-    outcome("malformed", "dropped", "an IP header that cannot be read: dropped")
+    outcome("other", passed, f"{words} by its frame, as ARP and tags within the frame: passed")
+    outcome("malformed", dropped, "an IP header that cannot be read: dropped")
     if egress.fragments:
         outcome(
             "no_first_fragment",
-            "noted",
+            noted,
             "a later fragment whose first one was not seen: rules by port follow on_miss, none lets it pass",
         )
     if egress.signatures:
-        outcome("own_stack", "passed", "already encapsulated by this host: passed")
+        outcome("own_stack", passed, "already encapsulated by this host: passed")
     if egress.link_local or egress.discovery:
-        outcome("link_local", "passed", "link-local, link-scope multicast or neighbour discovery: passed")
+        outcome("link_local", passed, "link-local, link-scope multicast or neighbour discovery: passed")
     if encapsulates:
-        outcome("too_big", "dropped", "encapsulated it would be longer than the device's MTU: dropped")
+        outcome("too_big", dropped, "encapsulated it would be longer than the device's MTU: dropped")
         if any(e.stack.per_segment for e in egress.encapsulators):
             words = "a GSO packet for headers that the kernel cannot write in each segment: dropped"
-            outcome("gso", "dropped", words)
-        outcome("no_room", "dropped", "the kernel could not make room for the headers: dropped")
+            outcome("gso", dropped, words)
+        outcome("no_room", dropped, "the kernel could not make room for the headers: dropped")
     if any(d.by_row for d in egress.dispatches):
-        outcome("unknown_stack", "dropped", "a row of a kind that this program does not know: dropped")
+        outcome("unknown_stack", dropped, "a row of a kind that this program does not know: dropped")
 
 
 def refusals_member(encapsulation: str) -> str:

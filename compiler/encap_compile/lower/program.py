@@ -137,7 +137,9 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         host.guard(owners.marks)
     host_members, host_layout, host_described = host.lower()
     clamps_mss = spec.mtu.clamp_mss and bool(egress.encapsulators or fit)
-    counters = counting.lay_out(counting.lower_counters(egress, ingress, learns, owners, clamps_mss, fit))
+    counters = counting.lay_out(
+        counting.lower_counters(egress, ingress, learns, owners, clamps_mss, fit, spec.endpoints)
+    )
     described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, ends)
     includes = ["encap_wire.h", "encap_counters.h", "encap_match.h"]  # and what these include
     if egress.signatures:
@@ -202,7 +204,21 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         own_addresses=OWN_ADDRESSES if egress.signatures else "",
         counters_size=counters.size,
         counters=tuple(
-            manifest.Counter(c.name, c.offset, c.kind, c.text, c.place, c.formerly) for c in counters.counters
+            manifest.Counter(
+                c.name,
+                c.offset,
+                c.kind,
+                c.text,
+                c.place,
+                c.formerly,
+                direction=c.counts.direction.value,
+                rule=c.counts.rule,
+                table=c.counts.table,
+                encapsulation=c.counts.encapsulation,
+                outcome=c.counts.outcome.value,
+                reason=c.counts.reason,
+            )
+            for c in counters.counters
         ),
         stacks=tuple(manifest_stack(s) for s in in_use),
         rules=tuple(rule_summaries(spec, in_use)),

@@ -7,6 +7,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 from .. import ir
 from ..fnv import fnv1a
+from ..values import address_text
 from . import fit
 from .conditions import contains, first_unmet, in_prefixes, text
 from .encapsulate import dispatch
@@ -41,7 +42,7 @@ def leave(run: Run) -> Verdict:
     if packet is None:
         run.count("egress_malformed")
         return Verdict.DROP
-    run.step(Did.READ, packet.family, f"{plain(packet.source).hex()} to {plain(packet.destination).hex()}")
+    run.step(Did.READ, packet.family, f"{address_text(packet.source)} to {address_text(packet.destination)}")
     if egress.fragments and packet.fragment and not follow_first(run, packet, leaves=True):
         run.count("egress_no_first_fragment")
     if _carries_own_stack(run, packet):

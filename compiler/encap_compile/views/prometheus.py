@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ..kernel.namespaces import name_of_this
+from ..manifest import Counter
 from ..status import Status
 
 Series = tuple[dict[str, str], int]
@@ -41,11 +42,24 @@ UP = "Whether the bundle's programs are on all hooks that should have them."
 
 
 def _counters(status: Status, labels: dict[str, str]) -> Iterator[str]:
-    named = [({**labels, "counter": c.name, "kind": c.kind}, packets, size) for c, packets, size in status.counters]
+    named = [({**labels, **_parts(c)}, packets, size) for c, packets, size in status.counters]
     words = "Packets by what happened to them, as segments on the wire."
     yield from _family("encap_packets_total", "counter", words, ((one, packets) for one, packets, _ in named))
     words = "Bytes of the inner IP packets by what happened to them."
     yield from _family("encap_bytes_total", "counter", words, ((one, size) for one, _, size in named))
+
+
+def _parts(counter: Counter) -> dict[str, str]:
+    """What a counter counts, as labels. A bundle of an earlier release says a name and a kind alone."""
+    if not counter.direction:
+        return {"counter": counter.name, "kind": counter.kind}
+    return {
+        "direction": counter.direction,
+        "rule": counter.rule,
+        "encapsulation": counter.encapsulation,
+        "outcome": counter.outcome,
+        "reason": counter.reason,
+    }
 
 
 def _gauge(metric: str, words: str, series: Iterable[Series]) -> Iterator[str]:

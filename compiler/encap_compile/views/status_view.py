@@ -98,7 +98,20 @@ def counters_document(status: Status) -> dict[str, Any]:
         **of_diagnostics(_unreadable(status)),
         "name": status.name,
         "counters": [
-            {"name": c.name, "kind": c.kind, "packets": packets, "bytes": size, "text": c.text, "place": c.place}
+            {
+                "name": c.name,
+                "kind": c.kind,
+                "direction": c.direction,
+                "rule": c.rule,
+                "table": c.table,
+                "encapsulation": c.encapsulation,
+                "outcome": c.outcome,
+                "reason": c.reason,
+                "packets": packets,
+                "bytes": size,
+                "text": c.text,
+                "place": c.place,
+            }
             for c, packets, size in status.counters
         ],
     }

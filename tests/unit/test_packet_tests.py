@@ -1,0 +1,249 @@
+"""`tests:` in a spec, `encap-compile test` and `explain --packet`: what passes, what fails, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import struct
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrFragment
+from scapy.layers.l2 import Ether
+from tests.support.documents import judge_output
+
+from encap_compile import cli, command_line
+from encap_compile.packet_tests.build import Inner, packet
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+OVERLAY = ROOT / "examples" / "vxlan-overlay.yaml"
+V4 = (bytes((10, 0, 0, 5)), bytes((10, 1, 2, 3)))
+V6 = (b"\xfd" + bytes(14) + b"\1", b"\xfd" + bytes(14) + b"\2")
+
+
+def run(*words: str) -> int:
+    return command_line.run(cli.cli, "encap-compile", list(words))
+
+
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    monkeypatch.chdir(tmp_path / "examples")
+    return tmp_path / "examples"
+
+
+def edited(work: Path, old: str, new: str) -> str:
+    path = work / OVERLAY.name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    return OVERLAY.name
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
+def test_every_rule_of_the_examples_has_a_test_that_passes(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("test", "--require-coverage", str(path)) == 0
+    assert " 0 failed; " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("vxlan.vni: 42}}", "vxlan.vni: 41}}", "sent.vxlan.vni: 41 expected, 42 found"),
+        ("row: fra", "row: ams", "row: ams expected, fra found"),
+        ("{verdict: drop, rule: lab}", "{verdict: pass, rule: lab}", "verdict: pass expected, drop found"),
+        ("counter: egress_too_big", "counter: egress_no_room", "counter: egress_no_room expected"),
+        ("ip.destination: 192.0.2.10", "ip.destination: 192.0.2.20", "192.0.2.20 expected, 192.0.2.10 found"),
+        ("rule: peers, mark: 0", "rule: peers, mark: 1", "mark: 1 expected, 0 found"),
+        ("443, 8000-8999]", "443, 8000-9000]", "rule: sites expected, web found"),  # the spec itself changes
+        ("lookup: vnis, set_mark", "lookup: vnis, set_mark", ""),
+    ],
+)
+def test_a_difference_fails(work: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, said: str) -> None:
+    code = run("test", edited(work, old, new))
+    out = capsys.readouterr().out
+    assert code == bool(said)
+    assert said in out and ("FAILED" in out) is bool(said)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("rule: lab}", "rule: lap}", "there is no rule `lap`"),
+        ("counter: egress_too_big", "counter: too_big", "there is no counter `too_big`"),
+        ("vxlan.vni: 43}", "vxlan.vnu: 43}", "vxlan has no field `vnu`"),
+        ("vxlan.vni: 43}", "gre.key: 43}", "has no header for `gre.key`"),
+        (
+            "sent: {ip.destination: 192.0.2.10, vxlan.vni",
+            "sent: {ip.destination: 192.0.2.10, gre.key",
+            "no encapsulation",
+        ),
+        (
+            "encapsulation: vxlan, received: {ip.source: 192.0.2.11,",
+            "encapsulation: vxlan, received: {",
+            "which address",
+        ),
+        (
+            "encapsulation: vxlan, received: {ip.source: 192.0.2.11,",
+            "encapsulation: gre, received: {",
+            "decapsulates `gre`",
+        ),
+        ("destination: 10.4.0.1}", 'destination: "2001:db8::1"}', "of different families"),
+        ("destination: 10.4.0.1}", "destination: 10.4.0.1, protocol: icmp, source_port: 1}", "has no ports"),
+        ("destination: 10.4.0.1}", "destination: 10.4.0.1, length: 20}", "20 bytes have no room for 28"),
+        ("vxlan.vni: 43}", "vxlan.vni: 16777216}", "out of range"),
+        ("{verdict: drop, rule: lab}", "{verdict: decapsulate}", "a packet that leaves is never decapsulated"),
+        ("    - name: lab\n", "    - name: web\n", "two tests are called `web`"),
+        ("    - name: web\n", "    - name: web\n      after: lab\n", "there is no test `lab` above"),
+        ("tests:     ", "tests:\n  host: {vtap: 192.0.2.1}\n  #", "there is no host value `vtap`"),
+        ("tests:     ", "tests:\n  host: {vtep: nowhere}\n  #", "E4"),
+        ("tests:     ", "tests:\n  host: {uplink: eth0}\n  #", "which device"),
+    ],
+)
+def test_a_wrong_test_is_an_error_with_its_place(
+    work: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, said: str
+) -> None:
+    assert run("test", edited(work, old, new)) == 1
+    shown = capsys.readouterr()
+    assert said in shown.err and f"--> {OVERLAY.name}:" in shown.err
+    assert shown.out == ""
+
+
+def test_tests_change_no_byte(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(OVERLAY.name, "-o", str(tmp_path / "with")) == 0
+    path = work / OVERLAY.name
+    path.write_text(path.read_text().partition("tests:")[0])
+    assert run(OVERLAY.name, "-o", str(tmp_path / "without")) == 0
+    first, second = ({p.name: p.read_bytes() for p in sorted((tmp_path / f / "vxlan-overlay").iterdir())
+                      if not p.name.startswith(".")} for f in ("with", "without"))  # fmt: skip
+    assert first == second and first
+    capsys.readouterr()
+    assert run("test", OVERLAY.name) == 1
+    assert "error[T132]: vxlan-overlay has no tests" in capsys.readouterr().err
+
+
+def test_a_rule_without_a_test_is_an_error_if_asked(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (work / OVERLAY.name).read_text()
+    at = text.index("    - name: lab\n")
+    (work / OVERLAY.name).write_text(text[:at] + text[text.index("    - name: internet\n") :])
+    assert run("test", OVERLAY.name) == 0
+    assert "without a test: egress.rules.lab" in capsys.readouterr().out
+    assert run("test", "--require-coverage", OVERLAY.name) == 1
+    assert "error[T134]: no test meets egress.rules.lab" in capsys.readouterr().err
+
+
+def test_documents(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = edited(work, "row: fra", "row: ams")
+    assert run("test", name, "gre-tenants.yaml", "--format", "json") == 1
+    out = capsys.readouterr().out
+    judge_output(["test"], out)
+    found = json.loads(out)
+    assert [s["failed"] for s in found["suites"]] == [1, 0]
+    assert [d["code"] for d in found["diagnostics"]] == ["T133"]
+    assert run("test", name, "--format", "junit") == 1
+    suite = ElementTree.fromstring(capsys.readouterr().out.partition("\n")[2])[0]
+    assert suite.get("tests") == "9" and suite.get("failures") == "1"
+    assert [case.get("name") for case in suite if len(case)] == ["web"]
+
+
+# ---- one packet ------------------------------------------------------------------------------------------------------
+
+
+def test_one_packet_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "source=10.0.0.5 destination=10.1.2.3 protocol=tcp destination_port=443"
+    assert run("explain", str(OVERLAY), "--packet", words) == 0
+    out = capsys.readouterr().out
+    assert "matched web" in out and "(vxlan-overlay.yaml:33)" in out and "found sites: fra" in out
+    assert run("explain", str(OVERLAY), "--packet", words, "--format", "json") == 0
+    found = capsys.readouterr().out
+    judge_output(["explain"], found)
+    document = json.loads(found)
+    sent = Ether(bytes.fromhex(document["frame_out"]))
+    assert (sent[IP].dst, sent[UDP].dport) == ("192.0.2.10", 4789)  # scapy reads the same
+    outer = {row["name"]: row["value"] for row in document["outer"]}
+    assert outer["ipv4.destination"] == sent[IP].dst and outer["vxlan.vni"] == "42"
+    assert int(outer["ipv4.checksum"]) == sent[IP].chksum == IP(bytes(sent[IP])).chksum
+    refused = "encapsulation=vxlan ip.source=192.0.2.10 vxlan.vni=43 source=10.1.2.3 destination=10.0.0.5"
+    assert run("explain", str(OVERLAY), "--packet", refused) == 0
+    assert "dropped by peers" in capsys.readouterr().out
+
+
+def capture(path: Path, *frames: bytes, order: str = "<", link: int = 1, cut: int = 0) -> Path:
+    head = struct.pack(f"{order}IHHIIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, link)
+    records = (struct.pack(f"{order}IIII", 0, 0, len(f), len(f) + cut) + f for f in frames)
+    path.write_bytes(head + b"".join(records))
+    return path
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_a_frame_of_a_capture(tmp_path: Path, capsys: pytest.CaptureFixture[str], order: str) -> None:
+    other = bytes(Ether() / IP(src="10.0.0.5", dst="198.51.100.1") / UDP())
+    lab = bytes(Ether() / IP(src="10.9.0.5", dst="10.99.0.1") / UDP())
+    path = capture(tmp_path / "trace.pcap", other, lab, order=order)
+    assert run("explain", str(OVERLAY), "--packet", f"{path}:2") == 0
+    assert "dropped by lab" in capsys.readouterr().out
+    assert run("explain", str(OVERLAY), "--packet", f"{path}:1") == 0
+    assert "passed as it is by default" in capsys.readouterr().out
+    assert run("explain", str(OVERLAY), "--packet", f"{path}:3") == 1
+    assert "has 2 frames" in capsys.readouterr().err
+
+
+def test_a_wrong_capture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = bytes(Ether() / IP() / UDP())
+    for path, said in (
+        (capture(tmp_path / "cut.pcap", frame, cut=1), "was cut off"),
+        (capture(tmp_path / "raw.pcap", frame, link=101), "does not hold Ethernet"),
+        (tmp_path / "none.pcap", "cannot be read"),
+    ):
+        assert run("explain", str(OVERLAY), "--packet", f"{path}:1") == 1
+        assert said in capsys.readouterr().err
+    (tmp_path / "text.pcap").write_text("no capture")
+    assert run("explain", str(OVERLAY), "--packet", f"{tmp_path / 'text.pcap'}:1") == 1
+    assert "is no pcap file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", ["", " ", "source=10.0.0.1", "colour=red", "source=10.0.0.1 destination=", "x"])
+def test_words_that_are_none(capsys: pytest.CaptureFixture[str], words: str) -> None:
+    assert run("explain", str(OVERLAY), "--packet", words) == (2 if words else 0)
+    shown = capsys.readouterr()
+    assert ("error[T131]" in shown.err) is bool(words)
+
+
+# ---- packets, as scapy makes them ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ends", [V4, V6], ids=["ipv4", "ipv6"])
+@pytest.mark.parametrize("protocol", [6, 17, 132, 47])
+@pytest.mark.parametrize("fragment", ["", "first", "later"])
+def test_packets_are_whole(ends: tuple[bytes, bytes], protocol: int, fragment: str) -> None:
+    made = packet(Inner(*ends, protocol, 1000, 2000, dscp=46, ecn=1, ttl=9, length=200, fragment=fragment))
+    assert len(made) == 200
+    read = (IP if len(ends[0]) == 4 else IPv6)(made)
+    if len(ends[0]) == 4:
+        again = IP(made)
+        del again.chksum
+        assert IP(bytes(again)).chksum == read.chksum and (read.tos, read.ttl) == (46 << 2 | 1, 9)
+        assert (read.flags.MF, read.frag) == (fragment == "first", 185 if fragment == "later" else 0)
+    else:
+        assert (read.tc, read.hlim, read.plen) == (46 << 2 | 1, 9, 160)
+        part = read[IPv6ExtHdrFragment] if fragment else None
+        assert part is None or (part.m, part.offset) == (fragment == "first", 185 if fragment == "later" else 0)
+    if fragment or protocol not in (6, 17):
+        return
+    layer = read[TCP if protocol == 6 else UDP]
+    assert (layer.sport, layer.dport) == (1000, 2000)
+    given = layer.chksum
+    del layer.chksum
+    assert read.__class__(bytes(read))[layer.__class__].chksum == given
+
+
+@pytest.mark.parametrize(("ends", "protocol", "layer"), [(V4, 1, ICMP), (V6, 58, ICMPv6EchoRequest)])
+def test_echo_requests(ends: tuple[bytes, bytes], protocol: int, layer: type) -> None:
+    read = (IP if len(ends[0]) == 4 else IPv6)(packet(Inner(*ends, protocol)))
+    name = "chksum" if protocol == 1 else "cksum"
+    given = getattr(read[layer], name)
+    delattr(read[layer], name)
+    assert getattr(read.__class__(bytes(read))[layer], name) == given
