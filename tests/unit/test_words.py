@@ -1,4 +1,4 @@
-"""One vocabulary: phrases that the project has given up stand nowhere in its text. CONTRIBUTING.md has the vocabulary."""
+"""One vocabulary: phrases that the project has given up stand nowhere. CONTRIBUTING.md has the vocabulary."""
 
 from __future__ import annotations
 
