@@ -96,7 +96,7 @@ struct counters {
 #include "encap_link_local.h"
 
 /* Whether a packet goes to an endpoint of our tunnels. */
-static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
+static __always_inline bool goes_to_tunnel_endpoint(const struct packet *packet)
 {
 	struct ipv6_address ipv6 = to_ipv6(&packet->daddr);
 
@@ -115,7 +115,7 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if (packet->protocol == IPPROTO_UDP &&
 		packet->destination_port == bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT))
-		return is_own_address(packet->saddr) && goes_to_tunnel_end(packet);
+		return is_own_address(packet->saddr) && goes_to_tunnel_endpoint(packet);
 	return false;
 }
 

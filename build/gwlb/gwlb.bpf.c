@@ -133,7 +133,7 @@ struct counters {
 #include "encap_link_local.h"
 
 /* Whether a packet goes to an endpoint of our tunnels. */
-static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
+static __always_inline bool goes_to_tunnel_endpoint(const struct packet *packet)
 {
 	return packet->is_ipv4 && in_ipv4(&packet->daddr, SET_GWLB);
 }
@@ -147,7 +147,7 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if (packet->is_ipv4 && packet->protocol == IPPROTO_UDP &&
 		packet->destination_port == bpf_htons(ENCAP_GWLB__UDP_DESTINATION_PORT))
-		return is_own_address(packet->saddr) && goes_to_tunnel_end(packet);
+		return is_own_address(packet->saddr) && goes_to_tunnel_endpoint(packet);
 	return false;
 }
 

@@ -77,7 +77,7 @@ MUTATORS: dict[tuple[type, str], tuple[Callable[[Any], Any], ...]] = {
     (ir.EgressProgram, "default"): (lambda default: ACTIONS[default],),
     (ir.EgressProgram, "next_hop"): (lambda hop: "keep" if hop == "route" else "route",),
     (ir.EgressProgram, "signatures"): (_none,),
-    (ir.EgressProgram, "tunnel_ends"): (_none,),
+    (ir.EgressProgram, "tunnel_endpoints"): (_none,),
     (ir.EgressProgram, "link_local"): (_none,),
     (ir.EgressProgram, "discovery"): (_flipped,),
     (ir.EgressProgram, "fragments"): (_none,),

@@ -106,7 +106,7 @@ def _prefixes(program: ir.Program, facts: Facts, conditions: Iterable[ir.Conditi
         yield from prefixes
     for address in (*facts.own, *(a for s in facts.sets.values() for a in s)):
         yield _host(address)
-    for end in program.egress.tunnel_ends:
+    for end in program.egress.tunnel_endpoints:
         yield from end.prefixes
 
 

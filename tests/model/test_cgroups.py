@@ -39,8 +39,8 @@ class Seats:
 
     def __init__(self, pair: Pair, tree: Tree) -> None:
         self.pair, self.tree = pair, tree
-        assert pair.program.owners is not None
-        bits = {c.path: 1 << c.bit for c in pair.program.owners.cgroups}
+        assert pair.program.attribution is not None
+        bits = {c.path: 1 << c.bit for c in pair.program.attribution.cgroups}
         for rows in pair.datapath.rows.values():
             for path in rows.cgroups:
                 bits[path] = bits.get(path, 0) | OF_ROW

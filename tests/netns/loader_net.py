@@ -20,7 +20,7 @@ from encap_compile.run.kernel.objects import BpfObject
 from encap_compile.run.kernel.system import kernel_version
 from encap_compile.run.kernel.uapi import TC_CLSACT_INGRESS
 from tests.netns.loader_bundle import compiled
-from tests.support.documents import judge_output
+from tests.support.documents import validate_output
 from tests.support.netns import STATE, Namespace
 
 COMPILER = Path(__file__).parents[2] / "compiler"
@@ -140,7 +140,7 @@ class Wire:
         if check is not None:
             assert done.returncode == check, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
         if "json" in words and done.stdout:
-            judge_output([str(word) for word in words], done.stdout)
+            validate_output([str(word) for word in words], done.stdout)
         return done
 
     def apply(self, bundle: Path, *words: str | Path, check: int | None = 0) -> Any:

@@ -71,7 +71,7 @@ def _send(topology: Topology, destination: str, payload: bytes) -> None:
 
 
 @pytest.mark.parametrize("destination", GROUPS)
-def test_groups_reach_the_tunnel_end(network: Topology, destination: str) -> None:
+def test_groups_reach_the_tunnel_endpoint(network: Topology, destination: str) -> None:
     payload = f"to {destination}".encode()
     with Capture(network.router, "wan") as wire, Capture(network.router, "to-ours") as link:
         _send(network, destination, payload)

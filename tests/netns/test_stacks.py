@@ -29,7 +29,7 @@ NESTED = ("udp", "gue", "udp", "vxlan", "ethernet")
 MTU = 1350
 
 
-def _tunnel_end(stack: Stack, outer: int) -> tuple[scapy_peer.Wrap, scapy_peer.Unwrap]:
+def _tunnel_endpoint(stack: Stack, outer: int) -> tuple[scapy_peer.Wrap, scapy_peer.Unwrap]:
     """What the other end sends, and how it checks what it gets."""
     ends = str(PLAN["ours"].underlay[outer]), str(PLAN["far"].underlay[outer])
 
@@ -71,7 +71,7 @@ def test_segments_are_right(tmp_path: Path, names: tuple[str, ...], outer: int, 
     stack = Stack(f"ipv{outer}", names)
     with Topology(offloads=offloads) as topology:
         bundle = _apply(topology, stack, tmp_path, outer)
-        with scapy_peer.ScapyPeer(topology, "far", outer, *_tunnel_end(stack, outer)) as peer:
+        with scapy_peer.ScapyPeer(topology, "far", outer, *_tunnel_endpoint(stack, outer)) as peer:
             for inner in (4, 6):
                 ours, theirs = topology.host("ours", inner), topology.host("far", inner)
                 assert ping(ours, theirs, count=2)
@@ -91,7 +91,7 @@ def test_gso_packets_are_dropped_where_segments_would_be_wrong(tmp_path: Path, o
     stack = Stack(f"ipv{outer}", NESTED)
     with Topology(offloads="software") as topology:
         bundle = _apply(topology, stack, tmp_path, outer)
-        with scapy_peer.ScapyPeer(topology, "far", outer, *_tunnel_end(stack, outer)) as peer:
+        with scapy_peer.ScapyPeer(topology, "far", outer, *_tunnel_endpoint(stack, outer)) as peer:
             ours, theirs = topology.host("ours", 4), topology.host("far", 4)
             assert udp_echo(ours, theirs)
             assert not bulk_tcp(ours, theirs, size=400_000, timeout=2)

@@ -213,7 +213,7 @@ def test_another_hosts_stack_is_a_packet_like_others(loaded: Load, example: str)
 
 @pytest.mark.parametrize("version", [4, 6])
 @pytest.mark.parametrize("example", [VXLAN_SPEC, IPIP_SPEC, GRE_SPEC])
-def test_our_stack_to_no_tunnel_end_is_a_packet_like_others(loaded: Load, example: str, version: int) -> None:
+def test_our_stack_to_no_tunnel_endpoint_is_a_packet_like_others(loaded: Load, example: str, version: int) -> None:
     """A process may send from our address to our port: only what a tunnel endpoint can take counts as encapsulated."""
     destination, mark = (CHOSEN[example][0] if version == 4 else CHOSEN_6[example]), CHOSEN[example][1]
     sent = frame(OWN_STACKS[example](to(destination, OWN[version])))

@@ -165,7 +165,7 @@ BOTH = '["10.0.0.0/8", "fd00::/8"]'
 
 @pytest.mark.parametrize("version", [4, 6])
 @pytest.mark.parametrize(("port", "end"), [(53, 2), (5004, 3)])
-def test_one_tunnel_end(compiled: Compile, version: int, port: int, end: int) -> None:
+def test_one_tunnel_endpoint(compiled: Compile, version: int, port: int, end: int) -> None:
     with Datapath(compiled(HEAD + TWO_ENDS.format(miss="on_miss: drop", source=BOTH))) as datapath:
         for given in (_first(version, 17, _ports(port)), _later(version, 17)):
             assert datapath.egress(frame(given)).frame[30:34] == bytes((192, 0, 2, end))

@@ -177,7 +177,7 @@ def test_the_longest_that_fits(gwlb: Datapath, others: int) -> None:
     assert set(outcome.counted) == {"egress_too_big"}
 
 
-def judged(data: bytes) -> str:
+def validated(data: bytes) -> str:
     """What becomes of a packet with these options: how the RFC and the spec read, in Python."""
     seen: dict[int, bytes] = {}
     while data:
@@ -219,7 +219,7 @@ def test_any_options(gwlb: Datapath) -> None:
         inner = packet(4, 6000)
         geneve = bytes((len(data) // 4, 0, 8, 0)) + VNI.to_bytes(3, "big") + b"\0" + data + inner
         outcome = gwlb.ingress(frame(outer_packet(4, BALANCER, OWN[4], geneve, 6081)))
-        expected = judged(data)
+        expected = validated(data)
         assert expected in outcome.counted, (data.hex(), outcome.counted)
         assert outcome.frame == frame(inner) if expected == "ingress_rule_inspect" else outcome.verdict == "drop"
         found.add(expected)

@@ -99,7 +99,7 @@ def reversed_udp(given: bytes) -> bytes:
 
 @pytest.mark.parametrize("outer", [4, 6])
 @pytest.mark.parametrize(("first", "second", "reason"), [(FIRST, FIRST, "_2"), (SECOND, SECOND, "")])
-def test_each_is_judged(loaded: Datapath, outer: int, first: str, second: str, reason: str) -> None:
+def test_each_is_validated(loaded: Datapath, outer: int, first: str, second: str, reason: str) -> None:
     other = "02:00:00:00:00:99"
     arriving = encode(
         stack((REMOTE[outer], OWN[outer]), (other, first), (other, second), 5), packet("tcp", "10.1.1.1", "203.0.113.1")

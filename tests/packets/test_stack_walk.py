@@ -102,7 +102,7 @@ def test_other_sequences_are_refused_with_words(tmp_path: Path) -> None:
     known = {tuple(n.partition("+")[0] for n in names) for names in accepted(4)}
     plain = sorted(headers())
     path = tmp_path / "made.yaml"
-    judged = 0
+    validated = 0
     for size in range(4 if ALL else 3):
         for names in product(plain, repeat=size):
             path.write_text(Stack("ip", names).spec())
@@ -111,8 +111,8 @@ def test_other_sequences_are_refused_with_words(tmp_path: Path) -> None:
             except DiagnosedError as error:
                 errors = [d.code for d in error.diagnostics]
             assert bool(errors) == (names not in known), (names, errors)
-            judged += 1
-    assert judged > 70
+            validated += 1
+    assert validated > 70
 
 
 def test_without_the_word_a_second_length_is_an_error(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ WORDS = [
 ]
 
 
-def judged(data: bytes) -> tuple[Spec | None, list[Diagnostic]]:
+def validated(data: bytes) -> tuple[Spec | None, list[Diagnostic]]:
     try:
         spec = parse_spec(data, ROWS)
     except DiagnosedError as error:
@@ -48,7 +48,7 @@ def judged(data: bytes) -> tuple[Spec | None, list[Diagnostic]]:
 
 def sound(data: bytes) -> None:
     """Check, and hold every diagnostic to what a person relies on."""
-    _, found = judged(data)
+    _, found = validated(data)
     lines = data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     for d in found:
         assert d.code in CODES and d.message
@@ -198,7 +198,7 @@ def _texts(value: object) -> list[str]:
 
 def test_right_specs_stay_right() -> None:
     for path in sorted(CASES.glob("ok/*.yaml")):
-        spec, found = judged(path.read_bytes())
+        spec, found = validated(path.read_bytes())
         assert spec is not None and not [d for d in found if d.severity == "error"], path
 
 

@@ -42,7 +42,7 @@ def validator(kind: str) -> Draft202012Validator:
     return Draft202012Validator(strict(schemas()[kind]), registry=registry)
 
 
-def judge(kind: str, document: Any) -> None:
+def validate(kind: str, document: Any) -> None:
     """Raises AssertionError with every difference."""
     found = []
     for error in validator(kind).iter_errors(document):
@@ -61,7 +61,7 @@ def kinds(document: dict[str, Any], verb: str) -> str:
     return verb if verb in schemas() else "diagnostics"
 
 
-def judge_output(words: list[str], text: str, unsaid: str = "diagnostics") -> None:
+def validate_output(words: list[str], text: str, unsaid: str = "diagnostics") -> None:
     """What a command line with `--format json` wrote to standard output; of `watch` a document a line.
 
     `unsaid` is the verb of a command line that names none.
@@ -69,4 +69,4 @@ def judge_output(words: list[str], text: str, unsaid: str = "diagnostics") -> No
     verb = next((word for word in words if word in schemas() or word == "explain"), unsaid)
     documents = [json.loads(text)] if not text.startswith('{"') else [json.loads(line) for line in text.splitlines()]
     for document in documents:
-        judge(kinds(document, verb), document)
+        validate(kinds(document, verb), document)

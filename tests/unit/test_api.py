@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from tests.support.documents import judge
+from tests.support.documents import validate
 from tests.support.examples_of_docs import run
 
 import encap_compile
@@ -129,4 +129,4 @@ def test_the_command_line_says_the_same(checkout: Path) -> None:
     printed = json.loads(CliRunner().invoke(cli, ["explain", OVERLAY, "--format", "json"]).output)
     explained = api.explain(OVERLAY).document
     assert explained == printed
-    judge("explain-spec", explained)
+    validate("explain-spec", explained)

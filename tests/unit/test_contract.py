@@ -24,8 +24,8 @@ import pytest
 from tests.support.pinned_compiler import CC, CXX
 
 from encap_compile.compile import ir
+from encap_compile.compile.lower.attribution import socket_level
 from encap_compile.compile.lower.contract import lower_contract, row_constants
-from encap_compile.compile.lower.owners import socket_level
 from encap_compile.compile.pipeline import check_spec
 from encap_compile.compile.render.templates import TEMPLATES, render_contract
 from encap_compile.compile.toolchain.clang_format import format_c

@@ -191,7 +191,7 @@ egress:
 """
 
 
-def test_answers_are_judged_up_to_the_rule_that_all_meet(tmp_path: Path) -> None:
+def test_answers_are_validated_up_to_the_rule_that_all_meet(tmp_path: Path) -> None:
     """By conditions of the rules themselves, so that each can stand once in the C."""
     program = lowered(tmp_path, ANSWERED).program
     assert program.fit is not None

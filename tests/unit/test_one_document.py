@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.documents import judge_output
+from tests.support.documents import validate_output
 
 from encap_compile import ctl
 from encap_compile.common import command_line
@@ -50,7 +50,7 @@ def asked(run: Run, words: list[str], folder: Path, captured: pytest.CaptureFixt
         code = run(words)
     shown = captured.readouterr()
     assert shown.err.strip() == "", "diagnostics are in the document"
-    judge_output(words, shown.out, "compile" if run is compile_ else "diagnostics")
+    validate_output(words, shown.out, "compile" if run is compile_ else "diagnostics")
     return code, document(shown.out)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import click
 import pytest
 from jsonschema import Draft202012Validator
-from tests.support.documents import judge, kinds, schemas
+from tests.support.documents import kinds, schemas, validate
 
 from encap_compile.common import command_line
 from encap_compile.compile import cli
@@ -73,7 +73,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         patch.chdir(folder)
         done = CliRunner().invoke(cli.cli, ["explain", "teams.yaml", "--format", "json"])
     found: dict[str, Any] = json.loads(done.stdout)
-    judge("explain-spec", found)
+    validate("explain-spec", found)
     return found
 
 
@@ -81,15 +81,15 @@ def test_a_member_that_is_missing_unknown_or_of_another_type_is_seen(compiled: d
     for member in compiled:
         without = {name: part for name, part in compiled.items() if name != member}
         with pytest.raises(AssertionError):
-            judge("explain-spec", without)
+            validate("explain-spec", without)
         with pytest.raises(AssertionError):
-            judge("explain-spec", {**compiled, member: [[]]})
+            validate("explain-spec", {**compiled, member: [[]]})
     with pytest.raises(AssertionError, match="colour"):
-        judge("explain-spec", {**compiled, "colour": 1})
+        validate("explain-spec", {**compiled, "colour": 1})
     inner = copy.deepcopy(compiled)
     inner["rules"][0]["colour"] = 1
     with pytest.raises(AssertionError, match="colour"):
-        judge("explain-spec", inner)
+        validate("explain-spec", inner)
 
 
 def test_a_failure_is_not_taken_for_a_result(capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,9 +97,9 @@ def test_a_failure_is_not_taken_for_a_result(capsys: pytest.CaptureFixture[str])
     failed = json.loads(capsys.readouterr().out)
     for name in schemas():
         if name not in SHARED:
-            judge(name, failed)
+            validate(name, failed)
     with pytest.raises(AssertionError):
-        judge("render", {**failed, "name": "x"})
+        validate("render", {**failed, "name": "x"})
 
 
 def test_which_schema_a_verb_has() -> None:

@@ -12,7 +12,7 @@ import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrFragment
 from scapy.layers.l2 import Ether
-from tests.support.documents import judge_output
+from tests.support.documents import validate_output
 
 from encap_compile.common import command_line
 from encap_compile.compile import cli
@@ -140,7 +140,7 @@ def test_documents(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name = edited(work, "row: fra", "row: ams")
     assert run("test", name, "gre-tenants.yaml", "--format", "json") == 1
     out = capsys.readouterr().out
-    judge_output(["test"], out)
+    validate_output(["test"], out)
     found = json.loads(out)
     assert [s["failed"] for s in found["suites"]] == [1, 0]
     assert [d["code"] for d in found["diagnostics"]] == ["T133"]
@@ -160,7 +160,7 @@ def test_one_packet_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     assert "matched web" in out and "(vxlan-overlay.yaml:33)" in out and "found sites: fra" in out
     assert run("explain", str(OVERLAY), "--packet", words, "--format", "json") == 0
     found = capsys.readouterr().out
-    judge_output(["explain"], found)
+    validate_output(["explain"], found)
     document = json.loads(found)
     sent = Ether(bytes.fromhex(document["frame_out"]))
     assert (sent[IP].dst, sent[UDP].dport) == ("192.0.2.10", 4789)  # scapy reads the same

@@ -86,7 +86,7 @@ def test_a_default_made_anew_is_nobody_elses() -> None:
     assert Point(1).names == []
 
 
-def test_replace_judges_anew() -> None:
+def test_replace_validates_anew() -> None:
     assert replace(Point(1, names=["a"]), x=2) == Point(2, names=["a"])
     with pytest.raises(ValueError, match="3 is odd"):
         replace(Even(2), n=3)

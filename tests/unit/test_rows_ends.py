@@ -164,13 +164,13 @@ def test_many_rows(tmp_path: Path) -> None:
     table = "{key: mark, fields: {address: ip, mac: mac}, encapsulation: vxlan, file: r.csv, capacity: 60000}"
     stack = VXLAN.replace("HEADER", "ip")
 
-    def judged(rows: list[str]) -> tuple[list[tuple[str, int, int]], float]:
+    def validated(rows: list[str]) -> tuple[list[tuple[str, int, int]], float]:
         (tmp_path / "r.csv").write_text("mark,address,mac\n" + "\n".join(rows) + "\n")
         start = time.process_time()
         return found(tmp_path, stack, table), time.process_time() - start
 
-    none, usual = judged(lines)
+    none, usual = validated(lines)
     assert none == []
-    groups, slow = judged([line.replace(",192.", ",225.").replace(",02:", ",03:") for line in lines])
+    groups, slow = validated([line.replace(",192.", ",225.").replace(",02:", ",03:") for line in lines])
     assert sorted(code for code, _, _ in groups) == ["E420"] * 50 + ["E650", "W426"]
     assert slow < usual + 5

@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from tests.support.documents import judge
+from tests.support.documents import validate
 
 from encap_compile.common.diagnostics import Diagnostic
 from encap_compile.run.apply import Applied
@@ -41,7 +41,7 @@ def test_pending_cgroups_in_a_status() -> None:
     text = status_text(status(a=7, b=0))
     assert "  pending  cgroup b: not there   a row names it\n" in text and "cgroup a" not in text
     document = status_document(status(a=7, b=0))
-    judge("status", document)
+    validate("status", document)
     assert document["cgroups"] == [{"path": "a", "number": 7}, {"path": "b", "number": None}]
     assert document["pending"] == ["b"]
 
@@ -63,7 +63,7 @@ def test_removed_from_a_cgroup() -> None:
         "s", (Detached("a.slice", Point.SETSOCKOPT, "cgroup"), Detached("up0", Point.EGRESS, "tcx")), 1, ()
     )
     assert "  - hook a.slice setsockopt\n  - hook up0 tcx egress\n" in removed_text(removed)
-    judge("remove", {**NOTHING_FOUND, **removed_document(removed)})
+    validate("remove", {**NOTHING_FOUND, **removed_document(removed)})
     assert removed_document(removed)["hooks"] == [
         {"cgroup": "a.slice", "hook": "setsockopt", "kind": "cgroup"},
         {"device": "up0", "direction": "egress", "kind": "tcx"},
@@ -89,7 +89,7 @@ def test_what_watch_says_of_other_changes_and_failures() -> None:
     failed = Round(None, [Diagnostic("H117", "there is no cgroup /t", help="start it")], 2.0)
     assert round_text(failed) == ""
     document = round_document(failed)
-    judge("watch", document)
+    validate("watch", document)
     assert (document["retry_seconds"], document["diagnostics"][0]["code"]) == (2.0, "H117")
 
 
@@ -98,7 +98,7 @@ def test_what_was_swept() -> None:
     assert swept_text(left, False) == "network namespace 4026532250 is gone: s, 2 links, 1 map taken away\n"
     assert swept_text(left, True).endswith("1 map left\n")
     assert swept_text([], False) == "nothing is left of a network namespace that is gone\n"
-    judge("sweep", {**NOTHING_FOUND, **swept_document(left, True)})
+    validate("sweep", {**NOTHING_FOUND, **swept_document(left, True)})
     assert swept_document(left, True) == {
         "format_version": 1,
         "taken_away": False,

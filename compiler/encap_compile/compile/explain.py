@@ -83,10 +83,10 @@ def _table_text(table: TableMap) -> str:
 
 
 def _guard(lowered: Lowered) -> str:
-    owners = lowered.program.owners
-    if owners is None:
+    attribution = lowered.program.attribution
+    if attribution is None:
         return ""
-    return GUARDS if owners.guard else UNGUARDED
+    return GUARDS if attribution.guard else UNGUARDED
 
 
 def _preset_text(spec: Spec) -> list[str]:

@@ -498,7 +498,7 @@ class Signature(NamedTuple):
     encapsulation: str
 
 
-class TunnelEnd(NamedTuple):
+class TunnelEndpoint(NamedTuple):
     """Where outer packets go: addresses in a map, one address as C, prefixes, or anywhere (none of them).
 
     `family` is empty where both occur.
@@ -609,7 +609,7 @@ class EgressProgram(NamedTuple):
     encapsulators: tuple[Encapsulator, ...]
     dispatches: tuple[Dispatch, ...]
     signatures: tuple[Signature, ...]
-    tunnel_ends: tuple[TunnelEnd, ...]
+    tunnel_endpoints: tuple[TunnelEndpoint, ...]
     fits: bool  # answers to what came in by a tunnel
     fragments: bool  # a rule or a key asks for what later fragments do not show
     link_local: tuple[str, ...]
@@ -668,7 +668,7 @@ class ConnectRule(NamedTuple):
     number: int
 
 
-class Owners(NamedTuple):
+class Attribution(NamedTuple):
     """Whose packets are whose, where rules ask for it. Without `rules` no socket may choose.
 
     `levels`: whether cgroups are asked for; `named_levels`: how far below the attached one those lie that rules name,
@@ -843,7 +843,7 @@ class Program(NamedTuple):
     kernel: str
     compiler: str
     includes: tuple[str, ...]
-    rooms: tuple[str, ...]  # headers of the library that read what the spec defines before them
+    library: tuple[str, ...]  # headers of the library that read what the spec defines before them
     constants: tuple[ConstantGroup, ...]
     sets: tuple[PrefixSet, ...]
     stacks: tuple[Stack, ...]
@@ -856,7 +856,7 @@ class Program(NamedTuple):
     egress: EgressProgram
     ingress: IngressProgram | None
     flows: FlowTable | None
-    owners: Owners | None
+    attribution: Attribution | None
     clamps: bool  # the MSS of the flows that are encapsulated
     fit: Fit | None
 

@@ -67,7 +67,7 @@ def _lost(kind: Kind, us: str, peer: str) -> None:
         silence = Silence("ours", us, "peer", peer)
         _goes_to(sent_once(kind, wire, us, peer), plan.ON_LINK.mac)
     time.sleep(QUIET)
-    silence.judge()
+    silence.validate()
 
 
 def _goes_to(frame: bytes, mac: str) -> None:

@@ -82,7 +82,7 @@ def _absent(kind: Kind, when: str, results: Results) -> None:
         sent.append((cells.absent(kind, family, when), both))
     time.sleep(QUIET)
     for cell, silences in sent:
-        results.check(cell, lambda silences=silences: [silence.judge() for silence in silences])  # type: ignore[misc]
+        results.check(cell, lambda silences=silences: [silence.validate() for silence in silences])  # type: ignore[misc]
 
 
 def _refusals(kind: Kind, side: OurSide, results: Results) -> None:
@@ -119,7 +119,7 @@ def _wrong_key(kind: Kind, family: str, direction: str) -> None:
         if not wire.wait_for_key(kind.encapsulation, key, traffic.ARRIVES):
             raise FailedError(f"no packet with key {key} left {sender}, so nothing was proven")
     traffic.ping("ours", us, peer)  # sent later on the same path: what it overtook was not delivered
-    silence.judge()
+    silence.validate()
 
 
 def _stranger(kind: Kind, family: str) -> None:
@@ -133,7 +133,7 @@ def _stranger(kind: Kind, family: str) -> None:
         if not _source_seen(wire, outer):
             raise FailedError(f"no packet of {outer} reached our uplink, so nothing was proven")
     traffic.ping("ours", us, peer)
-    silence.judge()
+    silence.validate()
 
 
 def _other_options(kind: Kind, family: str) -> None:

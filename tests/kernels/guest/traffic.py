@@ -152,7 +152,7 @@ class Silence:
         self._sentence = f"a datagram from {source} reached {destination}"
         send(source_namespace, source, destination, b"nobody is to read this", count=3)
 
-    def judge(self) -> None:
+    def validate(self) -> None:
         """Call it when anything that was to arrive would have arrived."""
         with self._receiver:
             if select.select([self._receiver], [], [], 0)[0]:

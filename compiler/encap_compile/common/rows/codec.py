@@ -16,7 +16,7 @@ from ..fnv import fnv1a
 from ..record import Record
 from ..values import MAPPED, ValueProblem
 from .columns import Column
-from .covering import judge_covering
+from .covering import validate_covering
 from .csv_text import BEYOND, Sheet, parse_sheet, read_text
 from .prefixes import read_prefixes
 from .problems import Problems
@@ -141,8 +141,8 @@ def _encode(table: manifest.Table, typed: TypedRows, problems: Problems) -> Enco
     keys = _packed(table.key, lambda m: member(m, table.key, typed.key), count)
     vals = _packed(table.value, lambda m: member(m, table.value, typed.fields), count)
     if table.columns:
-        _judge_duplicates(table, keys, typed, problems)
-        judge_covering(table, typed, problems)
+        _validate_duplicates(table, keys, typed, problems)
+        validate_covering(table, typed, problems)
     return EncodedRows(
         table=table.name,
         path=typed.sheet.path,
@@ -260,7 +260,7 @@ def _stacks(table: manifest.Table, typed: TypedRows) -> list[int]:
     return [ids[name][four] for name, four in zip(typed.encapsulations, fours, strict=True)]
 
 
-def _judge_duplicates(table: manifest.Table, keys: list[bytes], typed: TypedRows, problems: Problems) -> None:
+def _validate_duplicates(table: manifest.Table, keys: list[bytes], typed: TypedRows, problems: Problems) -> None:
     unique: Sequence[object] = keys
     if table.kind == "fixed":  # its key has no prefix length
         unique = list(zip(*typed.key.values(), *typed.lengths.values(), strict=True))

@@ -28,7 +28,7 @@ def problem(text: str) -> ValueProblem:
     return ValueProblem("E631", f"{text} would take IPv4 packets too, which are kept as ::ffff:0:0/96", HELP)
 
 
-def judge_covering(table: Table, typed: TypedRows, problems: Problems) -> None:
+def validate_covering(table: Table, typed: TypedRows, problems: Problems) -> None:
     """E631 for rows, unless a row for all of IPv4 takes precedence."""
     name = next((c.name for c in table.columns if c.type == "prefix" and len(c.families) == 2), "")
     if table.kind != "lpm" or not name:

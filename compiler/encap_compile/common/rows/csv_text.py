@@ -79,7 +79,7 @@ def read_text(path: str, findings: Findings, most: int = MOST_BYTES) -> str | No
 def _read(path: str, most: int) -> bytes:
     """The file; of one with more than `most` rows, whole lines with more than those."""
     data = bytearray()
-    lines = rows = judged = 0
+    lines = rows = validated = 0
     with Path(path).open("rb") as file:
         while chunk := file.read(CHUNK):
             data += chunk
@@ -88,8 +88,8 @@ def _read(path: str, most: int) -> bytes:
             # Comments and empty lines are told from rows only where there could be too many.
             if found and lines > most + 1:
                 end = data.rindex(b"\n") + 1
-                rows += _rows(data[judged:end])
-                judged = end
+                rows += _rows(data[validated:end])
+                validated = end
                 if rows > most + 1:  # the header is counted too
                     return bytes(data[:end])
             if not found and len(chunk) == CHUNK:

@@ -53,18 +53,20 @@ def receiver(packed: bytes) -> ValueProblem | None:
     return None
 
 
-def judge_outer(rows: EncodedRows, field: str, takes: Collection[str], findings: Findings, warn: bool = True) -> None:
+def validate_outer(
+    rows: EncodedRows, field: str, takes: Collection[str], findings: Findings, warn: bool = True
+) -> None:
     """E418, E420 and W427 in the field that is the outer destination in the encapsulations `takes`."""
     column = rows.typed.fields.get(field, ())
     if column and isinstance(column[0], bytes) and _worth_a_look(column):  # type: ignore[arg-type]
-        _judge(rows, field, column, outer, takes, findings, warn)  # type: ignore[arg-type]
+        _validate(rows, field, column, outer, takes, findings, warn)  # type: ignore[arg-type]
 
 
-def judge_receiver(rows: EncodedRows, field: str, takes: Collection[str], findings: Findings) -> None:
+def validate_receiver(rows: EncodedRows, field: str, takes: Collection[str], findings: Findings) -> None:
     """E421 and W426 in the field that is an inner frame's destination in the encapsulations `takes`."""
     column: Sequence[bytes] = rows.typed.fields.get(field, ())  # type: ignore[assignment]
     if bytes(6) in column or b"".join(column)[::6].translate(None, _FINE_MAC):
-        _judge(rows, field, column, receiver, takes, findings, True)
+        _validate(rows, field, column, receiver, takes, findings, True)
 
 
 def _worth_a_look(column: Sequence[bytes]) -> bool:
@@ -76,18 +78,18 @@ def _worth_a_look(column: Sequence[bytes]) -> bool:
     return bool(mapped.translate(None, _FINE4) or first.translate(None, _FINE6)) or _LOOPBACK6 in column
 
 
-def _judge(
+def _validate(
     rows: EncodedRows,
     field: str,
     column: Sequence[bytes],
-    judge: Judge,
+    validate: Judge,
     takes: Collection[str],
     findings: Findings,
     warn: bool,
 ) -> None:
     sheet = rows.typed.sheet
     at = sheet.columns.index(field)
-    bad = {packed: problem for packed in set(column) if (problem := judge(packed)) is not None}
+    bad = {packed: problem for packed in set(column) if (problem := validate(packed)) is not None}
     problems = Problems(findings, sheet.place)
     warned: dict[str, list[int]] = {}
     for i in compress(range(rows.count), map(bad.__contains__, column)):

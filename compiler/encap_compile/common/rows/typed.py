@@ -49,7 +49,7 @@ def type_rows(columns: Columns, sheet: Sheet, problems: Problems) -> TypedRows:
     if not _columns_ok(columns, sheet, problems):
         return typed
     typed.names = sheet.column("name") or [""] * sheet.count
-    _judge_names(columns, typed, problems)
+    _validate_names(columns, typed, problems)
     typed.encapsulations = _encapsulations(columns, sheet, problems)
     for key in columns.key:
         cells = sheet.column(key.name) or ()
@@ -118,7 +118,7 @@ def _needs(columns: Columns) -> list[Sequence[str]]:
     return [columns.needs.get(e, everything) for e in columns.encapsulations] or [everything]
 
 
-def _judge_names(columns: Columns, typed: TypedRows, problems: Problems) -> None:
+def _validate_names(columns: Columns, typed: TypedRows, problems: Problems) -> None:
     names, sheet = typed.names, typed.sheet
     if "name" not in sheet.columns:
         return

@@ -13,6 +13,7 @@ from ...common.rows import EncodedRows
 from ...common.rows.short import ShortFindings
 from ..spec import Spec
 from . import (
+    attribution,
     boot,
     contract,
     covering,
@@ -32,7 +33,6 @@ from . import (
     marks,
     names,
     outer_fields,
-    owners,
     ports,
     references,
     reflection,
@@ -69,7 +69,7 @@ CHECKS = (
     ingress_lookup.check,
     reflection.check,
     marks.check,
-    owners.check,
+    attribution.check,
     contract.check,
     indistinct.check,
 )

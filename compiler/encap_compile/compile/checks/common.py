@@ -127,7 +127,7 @@ def needed_fields(spec: Spec, table: Table) -> dict[str, tuple[str, ...]]:
     return needs
 
 
-def asks_whose(rule: EgressRule, spec: Spec) -> bool:
+def needs_attribution(rule: EgressRule, spec: Spec) -> bool:
     """Whether the rule wants to know whose a packet is."""
     return bool(rule.socket or rule.match.cgroup) or finds_by_cgroup(rule, spec)
 
@@ -139,4 +139,4 @@ def finds_by_cgroup(rule: EgressRule, spec: Spec) -> bool:
 
 def owner_rules(spec: Spec) -> list[EgressRule]:
     """The rules that want to know whose packets are."""
-    return [rule for rule in spec.egress.rules if asks_whose(rule, spec)]
+    return [rule for rule in spec.egress.rules if needs_attribution(rule, spec)]

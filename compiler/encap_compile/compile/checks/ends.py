@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from ...common.diagnostics import Findings
 from ...common.rows import EncodedRows
-from ...common.rows.ends import judge_outer, judge_receiver, outer, receiver
+from ...common.rows.ends import outer, receiver, validate_outer, validate_receiver
 from ...common.values import ValueProblem, parse
 from ..headers.catalogue import FAMILIES
 from ..spec import Encapsulation, Reference, Scalar, Spec, Value
@@ -41,9 +41,9 @@ def check_rows(spec: Spec, rows: Mapping[str, EncodedRows], findings: Findings) 
                 if isinstance(value, Reference) and value.root == "endpoint":
                     taken.setdefault((role, value.path[0]), []).append(name)
         for (role, field), names in taken.items():
-            judge = judge_outer if role == OUTER else judge_receiver
+            validate = validate_outer if role == OUTER else validate_receiver
             if table.name in rows:
-                judge(rows[table.name], field, names, findings)
+                validate(rows[table.name], field, names, findings)
 
 
 def _ends(encapsulation: Encapsulation) -> Iterator[tuple[str, str, str, Value]]:

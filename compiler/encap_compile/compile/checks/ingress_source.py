@@ -18,7 +18,7 @@ def check(spec: Spec, findings: Findings) -> None:
         if given is None and not isinstance(rule.source, TableField):
             given = {f"ipv{p.version}" for p in rule.source.prefixes}
         if given and rule.decapsulate in spec.encapsulations:
-            _judge(spec, rule, given, findings)
+            _validate(spec, rule, given, findings)
 
 
 def _field_families(spec: Spec, source: TableField, findings: Findings) -> set[str] | None:
@@ -41,7 +41,7 @@ def _field_families(spec: Spec, source: TableField, findings: Findings) -> set[s
     return set(FAMILIES) if kind == "ip" else {kind}
 
 
-def _judge(spec: Spec, rule: IngressRule, given: set[str], findings: Findings) -> None:
+def _validate(spec: Spec, rule: IngressRule, given: set[str], findings: Findings) -> None:
     outer = families(spec.encapsulations[rule.decapsulate])
     if outer and not given & set(outer):
         names = {"ipv4": "IPv4", "ipv6": "IPv6"}

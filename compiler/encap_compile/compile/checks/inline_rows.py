@@ -14,7 +14,7 @@ from .common import identifies, key_columns, needed_fields
 def check(spec: Spec, findings: Findings) -> None:
     """E4 values, E603 to E616 columns, names and keys, at their place in the YAML."""
     for table in spec.endpoints.values():
-        if not table.rows or not _judgeable(spec, table):
+        if not table.rows or not _can_be_checked(spec, table):
             continue
         sheet = inline_sheet(table)
         problems = Problems(findings, sheet.place)
@@ -27,7 +27,7 @@ def check(spec: Spec, findings: Findings) -> None:
         problems.finish()
 
 
-def _judgeable(spec: Spec, table: Table) -> bool:
+def _can_be_checked(spec: Spec, table: Table) -> bool:
     """Whether its key is one that `table_keys` finds nothing wrong with."""
     return all(not word.startswith("received.") or identifies(spec, word) for word in table.key)
 

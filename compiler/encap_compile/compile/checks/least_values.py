@@ -23,10 +23,10 @@ def check_rows(spec: Spec, rows: Mapping[str, EncodedRows], findings: Findings) 
             for table in spec.endpoints.values():
                 if table.name in rows and encapsulation.name in table.encapsulations:
                     what = f"{header.name}.{word}"
-                    _judge(rows[table.name], value.path[0], encapsulation.name, what, least, findings)
+                    _validate(rows[table.name], value.path[0], encapsulation.name, what, least, findings)
 
 
-def _judge(rows: EncodedRows, name: str, encapsulation: str, what: str, least: int, findings: Findings) -> None:
+def _validate(rows: EncodedRows, name: str, encapsulation: str, what: str, least: int, findings: Findings) -> None:
     sheet = rows.typed.sheet
     if name not in sheet.columns:
         return  # the rows are wrong, or leave it out

@@ -18,13 +18,13 @@ def check(spec: Spec, findings: Findings) -> None:
             if kind == "ip":
                 continue  # stacks: under `ip` no end is a literal
             try:
-                _judge(value.value, word, field, kind)
+                _validate(value.value, word, field, kind)
             except ValueProblem as problem:
                 words = f"{header.name}.{word}: {problem.message}"
                 findings.error(problem.code, words, value.place, problem.help)
 
 
-def _judge(value: int | str | bool, word: str, field: Field, kind: str) -> None:
+def _validate(value: int | str | bool, word: str, field: Field, kind: str) -> None:
     keywords = ", ".join(f"`{k}`" for k in field.keywords)
     if kind == "bytes":
         help = f"let it come back as it came: `{word}: received.HEADER.{word}`"

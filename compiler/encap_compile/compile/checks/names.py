@@ -22,11 +22,11 @@ def check(spec: Spec, findings: Findings) -> None:
             related = ((seen[name], "the first"),)
             findings.error("E308", words, place, "rename one: counters carry the rule's name", related=related)
         seen.setdefault(name, place)
-    _judge("rules", seen.items(), findings)
-    _judge("host values", ((h.name, h.place) for h in spec.host.values()), findings)
-    _judge("sets", ((s.name, s.place) for s in spec.sets.values()), findings)
-    _judge("encapsulations", ((e.name, e.place) for e in spec.encapsulations.values()), findings)
-    _judge("tables", ((t.name, t.place) for t in spec.endpoints.values()), findings)
+    _validate("rules", seen.items(), findings)
+    _validate("host values", ((h.name, h.place) for h in spec.host.values()), findings)
+    _validate("sets", ((s.name, s.place) for s in spec.sets.values()), findings)
+    _validate("encapsulations", ((e.name, e.place) for e in spec.encapsulations.values()), findings)
+    _validate("tables", ((t.name, t.place) for t in spec.endpoints.values()), findings)
     _told_apart_by_hash("tables", ((t.name, t.place) for t in spec.endpoints.values()), findings)
     _told_apart_by_hash("rules", seen.items(), findings)
     stacks = ((member_name(e.name), e.place) for e in spec.encapsulations.values())
@@ -34,9 +34,9 @@ def check(spec: Spec, findings: Findings) -> None:
     headers = [use for encapsulation in spec.encapsulations.values() for use in encapsulation.headers]
     for header in dict.fromkeys(use.name for use in headers):
         options = [o for use in headers if use.name == header for o in use.options]
-        _judge(f"options of {header}", ((o.name, o.place) for o in options), findings)
+        _validate(f"options of {header}", ((o.name, o.place) for o in options), findings)
     for table in spec.endpoints.values():
-        _judge(f"fields of {table.name}", ((f, table.places[f"fields.{f}"]) for f in table.fields), findings)
+        _validate(f"fields of {table.name}", ((f, table.places[f"fields.{f}"]) for f in table.fields), findings)
 
 
 def _told_apart_by_hash(what: str, named: Iterable[tuple[str, Place]], findings: Findings) -> None:
@@ -49,7 +49,7 @@ def _told_apart_by_hash(what: str, named: Iterable[tuple[str, Place]], findings:
             findings.error("E580", words, place, "rename one of them", related=((first, "the other"),))
 
 
-def _judge(what: str, named: Iterable[tuple[str, Place]], findings: Findings) -> None:
+def _validate(what: str, named: Iterable[tuple[str, Place]], findings: Findings) -> None:
     seen: dict[str, tuple[str, Place]] = {}
     for name, place in named:
         identifier = c_name(name)

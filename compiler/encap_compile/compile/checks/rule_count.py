@@ -19,11 +19,11 @@ Rules = Sequence[EgressRule] | Sequence[IngressRule]
 
 def check(spec: Spec, findings: Findings) -> None:
     """E520 more rules than a program can hold, W521 more than half of that."""
-    _judge("egress", spec.egress.rules, spec.egress.place, findings)
-    _judge("ingress", spec.ingress.rules, spec.ingress.place, findings)
+    _validate("egress", spec.egress.rules, spec.egress.place, findings)
+    _validate("ingress", spec.ingress.rules, spec.ingress.place, findings)
 
 
-def _judge(direction: str, rules: Rules, place: Place, findings: Findings) -> None:
+def _validate(direction: str, rules: Rules, place: Place, findings: Findings) -> None:
     count = len(rules)
     if count > MOST_RULES:
         words = f"{count} {direction} rules, and {MOST_RULES} is the most"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ...common.diagnostics import Findings
 from ..headers.catalogue import FAMILIES, headers, resolve
+from ..headers.headroom import instance_names, per_segment
 from ..headers.model import FromSpec, Opaque
-from ..headers.room import instance_names, per_segment
 from ..spec import Encapsulation, HeaderUse, Reference, Scalar, Spec
 from .common import IP_HEADERS, families, resolved, tables_of
 

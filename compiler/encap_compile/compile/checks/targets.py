@@ -20,12 +20,12 @@ def check(spec: Spec, findings: Findings) -> None:
                 help = did_you_mean(to.table, spec.endpoints, "declare it under `endpoints:`")
                 findings.error("E303", f"there is no table `{to.table}`", to.place, help)
             elif rule.socket:
-                _judge_choice(rule, to, table, findings)
+                _validate_choice(rule, to, table, findings)
             else:
-                _judge(rule, to, table, findings)
+                _validate(rule, to, table, findings)
 
 
-def _judge_choice(rule: EgressRule, to: RowTarget, table: Table, findings: Findings) -> None:
+def _validate_choice(rule: EgressRule, to: RowTarget, table: Table, findings: Findings) -> None:
     """A row that a socket may choose: by its name, so of a table without a key."""
     _encapsulated(rule, to, table, findings)
     if table.key:
@@ -49,7 +49,7 @@ def _encapsulated(rule: EgressRule, to: RowTarget, table: Table, findings: Findi
         findings.error("E508", words, to.place, help, related=related)
 
 
-def _judge(rule: EgressRule, to: RowTarget, table: Table, findings: Findings) -> None:
+def _validate(rule: EgressRule, to: RowTarget, table: Table, findings: Findings) -> None:
     _encapsulated(rule, to, table, findings)
     if any(word.endswith("_port") for word in table.key) and not _all_have_ports(rule):
         words = f"rule {rule.name} sends packets without ports to table {table.name}, which is keyed by ports"

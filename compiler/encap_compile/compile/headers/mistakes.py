@@ -11,8 +11,8 @@ from itertools import chain, combinations
 from re import compile as pattern
 
 from .field_mistakes import field_mistakes, tail_mistakes
+from .headroom import L2, L3, L4
 from .model import FromSpec, Header, InternetChecksum, Length, NextProtocol, Space, Word
-from .room import L2, L3, L4
 
 NAME = pattern(r"[a-z][a-z0-9]*(_[a-z0-9]*[a-z][a-z0-9]*)*")  # no `_2` at the end: that is a stack's second of a name
 ALIGNED = {8: 1, 16: 2, 32: 4, 48: 2, 128: 4}  # bits of a struct member -> its alignment in bytes

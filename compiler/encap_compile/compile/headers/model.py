@@ -227,7 +227,7 @@ class Header(Record):
     `announced_as`: the number that names it in each space; the catalogue adds those of `NextProtocol.numbers`.
     `carries`: header names that may follow when no field names the next one; empty with a `NextProtocol` field:
     whatever its space can name, the inner IP packet included.
-    `room_flag` is its share of the bpf_skb_adjust_room flags: see `room`.
+    `room_flag` is its share of the bpf_skb_adjust_room flags: see `headroom`.
     `tail` stands behind the words, and has another length in every packet.
     """
 

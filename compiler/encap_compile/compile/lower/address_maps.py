@@ -11,17 +11,17 @@ from .c_names import c_name
 from .conditions import FAMILIES, Conditions
 from .ingress import source_sets
 from .tables import manifest_layout, place_members
-from .tunnel_ends import ADDRESS_TYPES, tunnel_end_fields
+from .tunnel_endpoints import ADDRESS_TYPES, tunnel_endpoint_fields
 
 OWN_ADDRESSES = "own_addresses"  # encap_own_addresses.h
 
 
 def address_sets(spec: Spec, egress: ir.EgressProgram) -> dict[str, TableField]:
     """The fields whose values are kept as a set: who may send to us, and where our own packets go."""
-    wanted = {end.map for end in egress.tunnel_ends}
+    wanted = {end.map for end in egress.tunnel_endpoints}
     return {
         **source_sets(spec),
-        **{name: field for name, field in tunnel_end_fields(spec).items() if name in wanted},
+        **{name: field for name, field in tunnel_endpoint_fields(spec).items() if name in wanted},
     }
 
 

@@ -9,8 +9,8 @@ from re import compile as pattern
 
 from .. import ir
 from ..spec import EgressRule, Row, Spec, Table
+from .attribution import ERRNO_SINCE, connect_rule_constant, socket_level
 from .c_names import c_name, fnv1a
-from .owners import ERRNO_SINCE, connect_rule_constant, socket_level
 
 _NOT_IN_A_NAME = pattern(r"[^A-Z0-9]+")
 

@@ -42,7 +42,7 @@ def lower_counters(
     egress: ir.EgressProgram,
     ingress: ir.IngressProgram | None,
     learns: bool,
-    owners: ir.Owners | None,
+    attribution: ir.Attribution | None,
     clamps: bool,
     fit: ir.Fit | None,
     tables: Iterable[str],
@@ -61,17 +61,17 @@ def lower_counters(
     encapsulates = bool(egress.encapsulators)
     if egress.needed:
         _egress(egress, encapsulates, {c_name(name): name for name in tables}, add)
-        if owners and owners.levels:
+        if attribution and attribution.levels:
             words = "of a closed connection, recorded by a version with other cgroups: dropped"
             add(ir.Counted(EGRESS, ir.Outcome.DROPPED, reason="renamed"), words)
-    if owners and owners.guard:
+    if attribution and attribution.guard:
         words = "a rule encapsulates it, and its route leaves by a device that is not attached: dropped"
         add(ir.Counted(EGRESS, ir.Outcome.DROPPED, reason="unattached"), words)
     if clamps and (encapsulates or egress.fits):
         noted(EGRESS, "mss_kept", MSS_KEPT)
     if clamps and ingress and (ingress.clamps or learns or (fit and fit.answers)):
         noted(INGRESS, "mss_kept", MSS_KEPT)
-    for connect in owners.connects if owners else ():
+    for connect in attribution.connects if attribution else ():
         words = f"{connect.chosen} was chosen" if connect.chosen else "nothing was chosen"
         outcome = ir.Outcome.SELECTED if connect.chosen else ir.Outcome.UNSELECTED
         counts = ir.Counted(ir.Direction.CONNECT, outcome, connect.name)
@@ -82,7 +82,7 @@ def lower_counters(
             removed = (d.stack.encapsulation for d in decapsulators if rule.name in {r.name for r in d.rules})
             counts = ir.Counted(INGRESS, ir.Outcome.DECAPSULATED, rule.name, rule.lookup, encapsulation=_only(removed))
             add(counts, f"rule {rule.name}: decapsulated", rule.place)
-    for flow, text in FLOWS.items() if learns else REMEMBERED.items() if owners else ():
+    for flow, text in FLOWS.items() if learns else REMEMBERED.items() if attribution else ():
         add(ir.Counted(ir.Direction.FLOWS, flow), text)
     if ingress is None:
         return _distinct(found)

@@ -24,17 +24,17 @@ def features(spec: Spec, program: ir.Program) -> dict[str, str]:
         found["inner Ethernet in bpf_skb_adjust_room"] = "5.13"
     if program.ingress and program.ingress.family_change == "flags":
         found["BPF_F_ADJ_ROOM_DECAP_L3"] = "6.3"
-    if program.owners:
+    if program.attribution:
         found["socket storage in TC programs"] = "5.2"
-    if program.owners and program.owners.levels:
+    if program.attribution and program.attribution.levels:
         found["bpf_skb_ancestor_cgroup_id"] = "4.19"
-    if program.owners and program.owners.rules:
+    if program.attribution and program.attribution.rules:
         found["links to cgroup hooks"] = "5.7"
-    if program.owners and program.owners.marks:
+    if program.attribution and program.attribution.marks:
         found["socket storage in programs for new sockets"] = "5.9"
-    if program.owners and program.owners.errno:
+    if program.attribution and program.attribution.errno:
         found["bpf_set_retval"] = "5.18"
-    if program.owners and program.owners.mptcp:
+    if program.attribution and program.attribution.mptcp:
         found["bpf_skc_to_mptcp_sock"] = "5.19"
     return found
 

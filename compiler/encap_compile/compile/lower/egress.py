@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from .. import ir
 from ..spec import EgressRule, Match, Spec
+from .attribution import choices
 from .c_names import c_name
 from .conditions import LINK_LOCAL, PORT_WORDS, Conditions, catches, families_of, hidden_by_fragments
 from .fit import overhead_constant
-from .owners import choices
 from .reflection import constant as learned_constant
 from .reflection import larger, reply_stacks
-from .tunnel_ends import tunnel_ends
+from .tunnel_endpoints import tunnel_endpoints
 
 
 def chooses(rule: EgressRule) -> bool:
@@ -139,7 +139,7 @@ def lower_egress(
         encapsulators=encapsulators,
         dispatches=found,
         signatures=distinct,
-        tunnel_ends=tunnel_ends(spec, encapsulators, conditions) if distinct else (),
+        tunnel_endpoints=tunnel_endpoints(spec, encapsulators, conditions) if distinct else (),
         fits=fits,
         fragments=any(hidden_by_fragments(r.conditions, families) for r in rules) or bool({*keys} & {*PORT_WORDS}),
         link_local=link_local_families(spec, families),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import ir
-from ..checks.common import asks_whose
+from ..checks.common import needs_attribution
 from ..checks.coverage import Coverage
 from ..spec import Addresses, EgressRule, IngressRule, Match, Range, Spec
+from .attribution import attributing_tables
+from .attribution import most_overhead as most_by_attribution
 from .c_names import c_name
 from .conditions import PORT_WORDS
-from .owners import most_overhead as most_by_owner
-from .owners import owner_tables
 
 TCP = 6
 
@@ -65,7 +65,7 @@ def table_overhead(spec: Spec, table: str, stacks: Sequence[ir.Stack]) -> int:
         if added and any((varies(rule) or varies(other)) and overlap(rule.match, other.match) for rule in own):
             encapsulations |= added
     most = max((s.overhead for s in stacks if s.encapsulation in encapsulations), default=0)
-    return max(most, most_by_owner(spec, stacks)) if c_name(table) in owner_tables(spec) else most
+    return max(most, most_by_attribution(spec, stacks)) if c_name(table) in attributing_tables(spec) else most
 
 
 def overhead_constant(table: str) -> str:
@@ -102,7 +102,7 @@ def _answers(spec: Spec, rules: Sequence[ir.EgressRule]) -> tuple[ir.Answer, ...
     """
     found = []
     for rule, lowered in zip(spec.egress.rules, rules, strict=True):
-        if rule.reflect is not None or asks_whose(rule, spec) or not takes_tcp(rule.match):
+        if rule.reflect is not None or needs_attribution(rule, spec) or not takes_tcp(rule.match):
             continue
         if rule.to is None and varies(rule):
             continue  # it may take the answer, or not

@@ -16,7 +16,7 @@ from .conditions import Conditions, hidden_by_fragments
 from .reflection import learn
 from .stacks import host_value
 from .tails import option_of
-from .tunnel_ends import address_map_name
+from .tunnel_endpoints import address_map_name
 from .word_checks import port_layer, word_checks
 
 FAMILIES = catalogue.FAMILIES

@@ -15,6 +15,15 @@ from ..program_types import HOOKS
 from ..spec import Reference, Spec, TableField
 from . import counters as counting
 from .address_maps import OWN_ADDRESSES, address_maps, address_sets
+from .attribution import (
+    CGROUP_MAP,
+    SOCKET_MAP,
+    attached_cgroup,
+    attribution_constants,
+    cgroup_list,
+    lower_attribution,
+    named_cgroups,
+)
 from .c_names import c_name
 from .conditions import FAMILIES, Conditions, families_of
 from .contract import lower_contract
@@ -25,9 +34,8 @@ from .fixed import fixed_rows
 from .host import HostValues
 from .ingress import lower_ingress, signature
 from .layouts import constant_groups
-from .owners import CGROUP_MAP, SOCKET_MAP, attached_cgroup, cgroup_list, lower_owners, named_cgroups, owner_constants
+from .library import library_headers, switches
 from .reflection import flow_constants, flow_table, learning
-from .rooms import rooms, switches
 from .stacks import family_field
 from .tables import LoweredTable, lower_table, manifest_stack
 from .used_stacks import described_replies, lower_stacks, replies, table_families
@@ -63,12 +71,12 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     conditions = Conditions(visible, cgroups)
     rules = lower_rules(spec, conditions)
     found_dispatches = dispatches(spec, in_use)
-    owners = lower_owners(spec, in_use, conditions)
-    clamps = owners is not None and owners.encapsulates
+    attribution = lower_attribution(spec, in_use, conditions)
+    clamps = attribution is not None and attribution.encapsulates
     fit = lower_fit(spec, in_use, rules)
     ingress = lower_ingress(spec, in_use, conditions, replies(spec, in_use), clamps, bool(fit and fit.answers))
     learns = bool(learning(spec))
-    remembers = learns or owners is not None
+    remembers = learns or attribution is not None
     signatures = tuple(dict.fromkeys(signature(s) for s in stacks if s.name in encapsulating))
     tables = {
         t.name: lower_table(
@@ -92,7 +100,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         table = tables[source.table]
         rows_file = replace(table.manifest, file=f"{source.table}.csv")
         tables[source.table] = table._replace(manifest=rows_file)
-    matches = [c for r in (owners.connects if owners else ()) for c in r.conditions]
+    matches = [c for r in (attribution.connects if attribution else ()) for c in r.conditions]
     matches += [c for d in (ingress.decapsulators if ingress else ()) for r in d.rules for c in r.match]
     packet = packet_needs(
         visible,
@@ -105,7 +113,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         learns,
     )
     host = HostValues(spec)
-    if egress.encapsulators or fit or learns or owners:
+    if egress.encapsulators or fit or learns or attribution:
         host.device_mtu()
     for stack in in_use:
         for position, use in enumerate(spec.encapsulations[stack.encapsulation].headers):
@@ -119,19 +127,19 @@ def lower(spec: Spec, compiler: str) -> Lowered:
             host.add(rule.set_mark, "ipv4", "")
     if remembers:
         host.flow_seed()
-    if owners and owners.levels:
+    if attribution and attribution.levels:
         host.cgroup_level()
-    if owners and owners.rows_by_cgroup:
+    if attribution and attribution.rows_by_cgroup:
         host.cgroup_levels()
-    if owners and (owners.rules or owners.connects):
+    if attribution and (attribution.rules or attribution.connects):
         host.cgroups()
         host.netns_cookie()
-    if owners and owners.guard:
-        host.guard(owners.marks)
+    if attribution and attribution.guard:
+        host.guard(attribution.marks)
     host_members, host_layout, host_described = host.lower()
     clamps_mss = spec.mtu.clamp_mss and bool(egress.encapsulators or fit)
     counters = counting.lay_out(
-        counting.lower_counters(egress, ingress, learns, owners, clamps_mss, fit, spec.endpoints)
+        counting.lower_counters(egress, ingress, learns, attribution, clamps_mss, fit, spec.endpoints)
     )
     described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, ends)
     includes = ["encap_wire.h", "encap_counters.h", "encap_match.h"]  # and what these include
@@ -149,13 +157,15 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         kernel=".".join(map(str, spec.kernel)),
         compiler=compiler,
         includes=tuple(includes),
-        rooms=rooms(flows, owners, egress, ingress, clamps_mss),
+        library=library_headers(flows, attribution, egress, ingress, clamps_mss),
         constants=(
-            *constant_groups(in_use, frozenset(encapsulating), decapsulators, _compared(egress, decapsulators, owners)),
+            *constant_groups(
+                in_use, frozenset(encapsulating), decapsulators, _compared(egress, decapsulators, attribution)
+            ),
             *_capacities(spec, tables.values(), described_maps),
             *([fitting] if fitting else []),
-            *([owner_constants(spec, owners, in_use)] if owners else []),
-            *switches(spec, flows, owners, egress, ingress, visible),
+            *([attribution_constants(spec, attribution, in_use)] if attribution else []),
+            *switches(spec, flows, attribution, egress, ingress, visible),
             *([flow_constants(spec)] if remembers else []),
         ),
         sets=tuple(ir.PrefixSet(name, c_name(name), s.prefixes) for name, s in spec.sets.items()),
@@ -169,7 +179,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         egress=egress,
         ingress=ingress,
         flows=flows,
-        owners=owners,
+        attribution=attribution,
         clamps=clamps_mss,
         fit=fit,
     )
@@ -225,13 +235,13 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         + tuple(
             manifest.Hooked(f"{c_name(spec.name)}__{CGROUP_HOOKS[name]}", name, HOOKS[name].section)
             for name in CGROUP_HOOKS
-            if owners and any(name in c.hooks for c in owners.cgroups)
+            if attribution and any(name in c.hooks for c in attribution.cgroups)
         ),
         cgroup=attached_cgroup(spec),
-        cgroups=cgroup_list(owners),
-        cgroup_map=CGROUP_MAP if owners and owners.levels else "",
+        cgroups=cgroup_list(attribution),
+        cgroup_map=CGROUP_MAP if attribution and attribution.levels else "",
         contract=(f"{contract.name}.h", f"{contract.c_name}.py") if contract else (),
-        sockets=SOCKET_MAP if owners else "",
+        sockets=SOCKET_MAP if attribution else "",
         max_overhead=max((s.most_overhead for s in in_use), default=0),
         toolchain=manifest.Toolchain("", "", "", ()),
         inputs=manifest.Inputs("", "", ""),
@@ -241,12 +251,12 @@ def lower(spec: Spec, compiler: str) -> Lowered:
 
 
 def _compared(
-    egress: ir.EgressProgram, decapsulators: Iterable[ir.Decapsulator], owners: ir.Owners | None
+    egress: ir.EgressProgram, decapsulators: Iterable[ir.Decapsulator], attribution: ir.Attribution | None
 ) -> frozenset[str]:
     """The overheads that are named: where the larger of two counts, and where a socket is told of its choice."""
     learns = [rule.learn for d in decapsulators for rule in d.rules if rule.learn]
     found = {e.larger for e in egress.encapsulators} | {name for x in learns for name in (x.larger, x.otherwise)}
-    return frozenset(found | {name for t in (owners.tables if owners else ()) for _, name in t.overheads})
+    return frozenset(found | {name for t in (attribution.tables if attribution else ()) for _, name in t.overheads})
 
 
 def _capacities(
@@ -267,18 +277,18 @@ def _flows(program: ir.Program) -> tuple[str, ...]:
     """What entries of the table of flows mean: their members, and the stacks that they name by number."""
     if program.flows is None:
         return ()
-    owners = _owner_members(program.owners) if program.owners else ()
+    attribution = _attribution_members(program.attribution) if program.attribution else ()
     stacks = [d.stack for d in (program.ingress.decapsulators if program.ingress else ()) if d.learns]
     return (
         # As the first release called them: a table of flows outlives the program.
         *(f"{m.ctype} {m.name.removeprefix('option_').replace('__', '_')}" for m in program.flows.members),
         *(f"stack {s.name}" for s in stacks),
-        *owners,
+        *attribution,
     )
 
 
-def _owner_members(owners: ir.Owners) -> tuple[str, ...]:
-    found = {"cgroups": owners.levels, "cgroup": owners.rows_by_cgroup, "choice": bool(owners.rules)}
+def _attribution_members(attribution: ir.Attribution) -> tuple[str, ...]:
+    found = {"cgroups": attribution.levels, "cgroup": attribution.rows_by_cgroup, "choice": bool(attribution.rules)}
     return tuple(f"owner {name}" for name, there in found.items() if there)
 
 

@@ -9,6 +9,7 @@ from ...common.values import parse
 from .. import ir
 from ..checks.common import option_field
 from ..headers import catalogue
+from ..headers.headroom import instance_names, per_segment, room_flags
 from ..headers.model import (
     DYNAMIC_PORTS,
     Constant,
@@ -24,7 +25,6 @@ from ..headers.model import (
     Reserved,
     Word,
 )
-from ..headers.room import instance_names, per_segment, room_flags
 from ..spec import Encapsulation, HeaderUse, OptionUse, Reference, Scalar, Spec, Value
 from .c_names import c_name, member_name
 from .tails import has_critical_option, has_tail, lower_tail, received_option, tail_length

@@ -9,7 +9,7 @@ from ..headers import catalogue
 from ..headers.model import Field, InternetChecksum, Length, NextProtocol, Receive
 from .c_names import c_name
 
-Judged = tuple[ir.Part, Field, ir.Source]  # and what is expected
+Validated = tuple[ir.Part, Field, ir.Source]  # and what is expected
 
 
 def word_checks(stack: ir.Stack, names_inner: str) -> list[ir.WordCheck]:
@@ -19,10 +19,10 @@ def word_checks(stack: ir.Stack, names_inner: str) -> list[ir.WordCheck]:
         header = catalogue.headers()[layer.header]
         for word in layer.words:
             described = next(w for w in header.words if w.name == word.name)
-            judged = list(_judged(stack, layer, word, names_inner))
+            validated = list(_validated(stack, layer, word, names_inner))
             again = layer.member.removeprefix(layer.header)  # `_2` of a second header of one name
-            for refusal in dict.fromkeys(field.refusal for _, field, _ in judged):
-                parts = [j for j in judged if j[1].refusal == refusal]
+            for refusal in dict.fromkeys(field.refusal for _, field, _ in validated):
+                parts = [j for j in validated if j[1].refusal == refusal]
                 # A word that is checked in several steps names its constants by the fields.
                 name = parts[0][1].name if refusal else word.name
                 reason = (refusal or described.refusal or f"{layer.header}_{word.name}") + again
@@ -35,7 +35,7 @@ def port_layer(stack: ir.Stack) -> ir.Layer | None:
     return next((layer for layer in stack.layers[1:2] if layer.header == "udp"), None)
 
 
-def _judged(stack: ir.Stack, layer: ir.Layer, word: ir.WordLayout, names_inner: str) -> Iterator[Judged]:
+def _validated(stack: ir.Stack, layer: ir.Layer, word: ir.WordLayout, names_inner: str) -> Iterator[Validated]:
     header = catalogue.headers()[layer.header]
     sent = {p.name: p.source for w in layer.words for p in w.parts}
     ports = port_layer(stack)
@@ -53,10 +53,10 @@ def _judged(stack: ir.Stack, layer: ir.Layer, word: ir.WordLayout, names_inner: 
 
 
 def _checks(
-    stack: ir.Stack, layer: ir.Layer, word: ir.WordLayout, judged: Sequence[Judged], name: str, reason: str
+    stack: ir.Stack, layer: ir.Layer, word: ir.WordLayout, validated: Sequence[Validated], name: str, reason: str
 ) -> Iterator[ir.WordCheck]:
     """One comparison with what is known when compiling, and one with a host value."""
-    known = [(part, source) for part, _, source in judged if isinstance(source, ir.Literal)]
+    known = [(part, source) for part, _, source in validated if isinstance(source, ir.Literal)]
     literal = [(part, source.value) for part, source in known]
     mask = sum(_mask(part) for part, _ in literal)
     value = sum(number << part.shift for part, number in literal)
@@ -79,7 +79,7 @@ def _checks(
             f"all but {', '.join(ignored)}" if ignored and len(ignored) < len(compared) else ", ".join(compared),
             reason,
         )
-    for part, _, source in reversed(judged):
+    for part, _, source in reversed(validated):
         if isinstance(source, ir.FromHost):
             yield ir.WordCheck(layer.member, word.name, word.bits, _mask(part), source, "", "", "", reason)
             break

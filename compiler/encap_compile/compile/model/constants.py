@@ -17,7 +17,7 @@ class Constants:
     def __init__(self, program: ir.Program) -> None:
         self.numbers = dict(_numbers(program))
         self.words = dict(_words(program))
-        self.cgroups = {c.constant: c.path for c in program.owners.cgroups} if program.owners else {}
+        self.cgroups = {c.constant: c.path for c in program.attribution.cgroups} if program.attribution else {}
 
     def number(self, name: str) -> int:
         return self.numbers[name]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from .. import ir
 from . import checksum, ecn, fit, learn
+from .attribution import fit_segments
 from .conditions import contains, first_unmet, in_prefixes
 from .encapsulate import ETHER_TYPE
 from .facts import Row, Value, any_address
 from .fragments import follow_first
 from .frame import Did, Verdict
 from .header_options import read_options
-from .owners import fit_segments
 from .packet import ETHER, HEADER, UDP, Packet, parse
 from .received import Received
 from .run import Run

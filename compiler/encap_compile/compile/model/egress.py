@@ -9,13 +9,13 @@ from ...common.fnv import fnv1a
 from ...common.values import address_text
 from .. import ir
 from . import fit
+from .attribution import find_owner
 from .conditions import contains, first_unmet, in_prefixes, text
 from .encapsulate import dispatch
 from .facts import Network, Row, Value, any_address, plain
 from .flows import find_learned
 from .fragments import follow_first
 from .frame import Did, Verdict
-from .owners import find_owner
 from .packet import ETHER, Packet, parse
 from .run import Run
 
@@ -51,7 +51,7 @@ def leave(run: Run) -> Verdict:
     if _stays_on_link(egress, packet):
         run.count("egress_link_local")
         return Verdict.PASS
-    if program.owners is not None:
+    if program.attribution is not None:
         find_owner(run, packet)
     return _Rules(run, packet).apply()
 
@@ -62,11 +62,11 @@ def _carries_own_stack(run: Run, packet: Packet) -> bool:
     for signature in egress.signatures:
         port = signature.port < 0 or packet.destination_port == signature.port
         if packet.family == signature.family and packet.protocol in signature.protocols and port:
-            return packet.source in facts.own and any(_is_end(run, packet, end) for end in egress.tunnel_ends)
+            return packet.source in facts.own and any(_is_end(run, packet, end) for end in egress.tunnel_endpoints)
     return False
 
 
-def _is_end(run: Run, packet: Packet, end: ir.TunnelEnd) -> bool:
+def _is_end(run: Run, packet: Packet, end: ir.TunnelEndpoint) -> bool:
     facts = run.machine.facts
     if end.family and end.family != packet.family:
         return False

@@ -129,9 +129,9 @@ def _quoted(run: Run, key: Key, at: int, family: str) -> Key | None:
 class FlowTable:
     """Buckets of flows. A full one gives up the flow that would become idle first."""
 
-    def __init__(self, buckets: int, ways: int, seed: int, owners: bool, opening: int) -> None:
-        """`owners`: entries say whose connections are. One that is only being opened is idle after `opening`."""
-        self.buckets, self.ways, self.seed, self.owners, self.opening = buckets, ways, seed, owners, opening
+    def __init__(self, buckets: int, ways: int, seed: int, attribution: bool, opening: int) -> None:
+        """`attribution`: entries record the sockets of connections. A half-open one is idle after `opening`."""
+        self.buckets, self.ways, self.seed, self.attribution, self.opening = buckets, ways, seed, attribution, opening
         self.flows: dict[int, list[Flow]] = {}
 
     def _bucket(self, key: Key) -> list[Flow]:
@@ -142,7 +142,7 @@ class FlowTable:
         flow = next((f for f in self._bucket(key) if f.key == key), None)
         if flow is None or flow.expires <= now or (flow.learned.rule if flow.learned else "") != rule:
             return None
-        if rule or not self.owners or flow.expires - now > self.opening:
+        if rule or not self.attribution or flow.expires - now > self.opening:
             flow.expires = now + idle
         return flow
 

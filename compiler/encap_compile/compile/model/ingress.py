@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from .. import ir
 from . import fit
+from .attribution import fit_plain
 from .decapsulate import Decapsulation
 from .frame import Did, Verdict
-from .owners import fit_plain
 from .packet import DESTINATION_OPTIONS, ETHER, HEADER
 from .run import Run
 

@@ -37,9 +37,9 @@ class Machine:
             return None
         number, seed = self.constants.number, self.facts.host["flow_seed"]
         assert isinstance(seed, int)
-        owners = self.program.owners is not None
+        attribution = self.program.attribution is not None
         flows = self.program.flows
-        return FlowTable(number("FLOW_BUCKETS"), flows.ways, seed, owners, flows.opening if owners else 0)
+        return FlowTable(number("FLOW_BUCKETS"), flows.ways, seed, attribution, flows.opening if attribution else 0)
 
     def refusal(self, encapsulation: str, reason: str) -> str:
         """The counter of a reason for which packets of an encapsulation are refused."""

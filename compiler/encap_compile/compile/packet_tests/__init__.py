@@ -14,7 +14,7 @@ from ..spec import Spec
 from ..spec_tests import PacketTest
 from .frames import Frames
 from .invented import machine_facts
-from .judge import Difference, check_expectation, differences, verdict
+from .validate import Difference, check_expectation, differences, verdict
 
 
 class Result(Record):

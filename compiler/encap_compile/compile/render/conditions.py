@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
 
 from .. import ir
-from .owners import any_bit
+from .attribution import any_bit
 
 Prefix = IPv4Network | IPv6Network
 MEMBERS = {"source": "saddr", "destination": "daddr"}  # as the kernel calls what the language has other words for

@@ -78,7 +78,7 @@ def push(encapsulator: ir.Encapsulator, program: ir.Program, row: str = "row", c
     family = "true" if encapsulator.stack.outer_family == "ipv4" else "false"
     found = ["skb", "packet", *([row] if reads_values(body) else []), *([family] if body.both else [])]
     found += [encapsulator.larger or overhead_of(encapsulator.stack)] if body.told_larger else []
-    found += ["counters", *([choice] if program.owners and program.owners.rules else [])]
+    found += ["counters", *([choice] if program.attribution and program.attribution.rules else [])]
     return f"{body.function}({', '.join(found)})"
 
 
@@ -87,7 +87,7 @@ def dispatch_call(function: str, program: ir.Program, row: str, choice: str) -> 
     dispatch = next(d for d in program.egress.dispatches if d.function == function)
     if not dispatch.by_row:
         return push(dispatch.encapsulators[0], program, row, choice)
-    told = f", {choice}" if program.owners and program.owners.rules else ""
+    told = f", {choice}" if program.attribution and program.attribution.rules else ""
     return f"{function}(skb, packet, {row}, counters{told})"
 
 
@@ -97,7 +97,7 @@ def parameters(body: Pushed, program: ir.Program) -> str:
     found += ["bool over_ipv4"] if body.both else []
     found += ["__u32 larger"] if body.told_larger else []
     found += ["struct counters *counters"]
-    found += ["struct socket_choice *choice"] if program.owners and program.owners.rules else []
+    found += ["struct socket_choice *choice"] if program.attribution and program.attribution.rules else []
     return ", ".join(found)
 
 

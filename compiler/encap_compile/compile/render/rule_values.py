@@ -32,7 +32,7 @@ def sender_constants(rule: ir.IngressRule, program: ir.Program) -> dict[Prefix, 
     return dict(zip(prefixes, names, strict=True))
 
 
-def tunnel_end_constants(program: ir.Program, prefixes: Sequence[Prefix]) -> list[str]:
+def tunnel_endpoint_constants(program: ir.Program, prefixes: Sequence[Prefix]) -> list[str]:
     """The constants of prefixes that are ends of our tunnels because an ingress rule takes packets from there."""
     ingress = program.ingress
     rules = [r for d in (ingress.decapsulators if ingress else ()) for r in d.rules]
@@ -59,7 +59,7 @@ def rule_values(program: ir.Program) -> list[ir.ConstantGroup]:
         groups[rule.place] = found | _conditions(ingress_base(rule), rule.match, program)
         if rule.mark[:1].isdigit():
             groups[rule.place][set_mark_constant(rule)] = f"{int(rule.mark, 0):#x}"
-    for connect in program.owners.connects if program.owners else ():
+    for connect in program.attribution.connects if program.attribution else ():
         groups[connect.place] = _conditions(connect_base(connect), connect.conditions, program)
     return [group for group in _with_sets(groups, program) if group.constants]
 

@@ -10,13 +10,19 @@ from ..lower.c_names import row_name_constant
 from ..lower.tables import row_id
 from ..program_types import HOOKS
 from . import conditions
+from .attribution import OWNER_FILTERS
 from .encapsulate import ENCAPSULATE_FILTERS
-from .owners import OWNER_FILTERS
 from .receive import RECEIVE_FILTERS
 from .rule_values import connect_base, egress_base, ingress_base, rule_values
 from .shared_matches import rule_condition, shared_matches
 from .tails import TAIL_FILTERS
-from .tunnel_ends import compares_ipv6, only_tunnel_end, set_key, tells_tunnel_ends, tunnel_end_condition
+from .tunnel_endpoints import (
+    compares_ipv6,
+    only_tunnel_endpoint,
+    recognises_tunnel_endpoints,
+    set_key,
+    tunnel_endpoint_condition,
+)
 
 FAMILIES = ("ipv4", "ipv6")
 
@@ -26,7 +32,7 @@ def named_rows(program: ir.Program) -> list[tuple[str, int]]:
     for rule in program.egress.rules:
         for choice in rule.choices:
             found.update(zip(choice.rows, choice.ids, strict=True))
-    for connect in program.owners.connects if program.owners else ():
+    for connect in program.attribution.connects if program.attribution else ():
         if connect.chosen:
             table, _, row = connect.chosen.partition("/")
             found[row_name_constant(table, row)] = row_id(row)
@@ -208,8 +214,8 @@ def looked_up(program: ir.Program) -> list[ir.AddressMap]:
     looks into by itself."""
     ingress = [r.match for d in (program.ingress.decapsulators if program.ingress else ()) for r in d.rules]
     found = [c for r in program.egress.rules for c in r.conditions] + [c for m in ingress for c in m]
-    found += [c for r in (program.owners.connects if program.owners else ()) for c in r.conditions]
-    ends = {e.map for e in program.egress.tunnel_ends} if tells_tunnel_ends(program) else set()
+    found += [c for r in (program.attribution.connects if program.attribution else ()) for c in r.conditions]
+    ends = {e.map for e in program.egress.tunnel_endpoints} if recognises_tunnel_endpoints(program) else set()
     received = [r for d in (program.ingress.decapsulators if program.ingress else ()) for r in d.rules]
     ends |= {r.source_map for r in received if r.source_map}
     names = {c.map for c in found if isinstance(c, ir.InPrefixMap)} | ends
@@ -373,9 +379,9 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "begins_a_group": begins_a_group,
     "merged_signatures": merged_signatures,
     "signature_condition": signature_condition,
-    "tunnel_end_condition": tunnel_end_condition,
-    "only_tunnel_end": only_tunnel_end,
-    "tells_tunnel_ends": tells_tunnel_ends,
+    "tunnel_endpoint_condition": tunnel_endpoint_condition,
+    "only_tunnel_endpoint": only_tunnel_endpoint,
+    "recognises_tunnel_endpoints": recognises_tunnel_endpoints,
     "set_key": set_key,
     "compares_ipv6": compares_ipv6,
     "directions": directions,

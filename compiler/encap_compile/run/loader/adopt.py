@@ -37,7 +37,7 @@ def with_former(paths: Paths, wanted: str) -> Paths:
     return replace(paths, former=wanted)
 
 
-def judge(paths: Paths, asked: str, observed: Observed, findings: Findings) -> None:
+def validate(paths: Paths, asked: str, observed: Observed, findings: Findings) -> None:
     """Say what becomes of sockets (H141); H140 if there is nothing to replace, an error if that looks like a slip."""
     if observed.former_left:
         old = load(paths.named(paths.former).state)

@@ -64,7 +64,7 @@ def wanted_contents(bundle: Bundle, machine: Machine, findings: Findings, host_f
     `host_file` is the path of the host file that may have named files of rows.
     """
     from ...common.rows import read_rows
-    from ...common.rows.ends import judge_outer
+    from ...common.rows.ends import validate_outer
 
     manifest, wanted = bundle.manifest, Wanted()
     for table in manifest.tables:
@@ -75,7 +75,7 @@ def wanted_contents(bundle: Bundle, machine: Machine, findings: Findings, host_f
         sha256 = file_sha256(path)
         rows = read_rows(table, str(path), findings)
         if table.family_field:  # the compiler has checked the bundle's own rows, but not those given with --rows
-            judge_outer(rows, table.family_field, table.encapsulations, findings, warn=False)
+            validate_outer(rows, table.family_field, table.encapsulations, findings, warn=False)
         wanted.rows[table.name] = rows
         if not table.map:  # compiled in, but a source set is filled from its rows
             continue

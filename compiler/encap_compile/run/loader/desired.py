@@ -19,7 +19,7 @@ from ..kernel.hooks.choose import AUTO, KINDS, TC, choose, kind_of
 from ..kernel.objects import BpfObject, MapDefinition
 from ..kernel.system import NEEDED, kernel_release, kernel_version, missing_capabilities, version_of
 from ..kernel.uapi import BPF_MAP_TYPE_SK_STORAGE
-from .adopt import judge, with_former
+from .adopt import validate, with_former
 from .attached_devices import attached_indexes, check_attached
 from .bundle import Bundle, open_bundle
 from .cgroup_contents import with_cgroups
@@ -133,7 +133,7 @@ def given_values(host_file: HostFile, settings: Sequence[str]) -> dict[str, Give
     return {**host_file.values, **read_settings(settings)}
 
 
-def judge_host_file(file: HostFile, manifest: Manifest, findings: Findings) -> None:
+def validate_host_file(file: HostFile, manifest: Manifest, findings: Findings) -> None:
     """H160, H161: keys of the host file that are most likely meant for this bundle, and misspelt."""
     declared = {h.name for h in manifest.host}
     for name, value in file.values.items():
@@ -147,10 +147,10 @@ def judge_host_file(file: HostFile, manifest: Manifest, findings: Findings) -> N
         elif section is not None:
             words = f"`{name}` is no host value of {manifest.name}, and no mapping: it is ignored"
             findings.warning("H160", words, value.place, f"did you mean `{SECTIONS[section]}`?")
-    _judge_rows(file, manifest, findings)
+    _validate_rows(file, manifest, findings)
 
 
-def _judge_rows(file: HostFile, manifest: Manifest, findings: Findings) -> None:
+def _validate_rows(file: HostFile, manifest: Manifest, findings: Findings) -> None:
     tables = {t.name for t in manifest.tables if t.file}
     for entry in file.rows:
         if entry.bundle in ("", manifest.name):
@@ -186,10 +186,10 @@ def prepare(request: Request, bundle: Bundle, before: Observed) -> Desired:
     definitions = object_maps(bundle)
     findings = ShortFindings()
     if paths.former:
-        judge(paths, request.replace, before, findings)
+        validate(paths, request.replace, before, findings)
         stop(findings)
     file = open_host_file(request.host_file)
-    judge_host_file(file, manifest, findings)
+    validate_host_file(file, manifest, findings)
     tables = [t.name for t in manifest.tables if t.file]
     bundle = replace(bundle, host_rows=file.rows_of(manifest.name, tables))
     machine = resolve(manifest, given_values(file, request.settings), devices(), findings)

@@ -60,12 +60,12 @@ def check_routes(desired: Desired) -> RouteReport:
     fits.finish()
     next_hops.finish()
     attachment.check_over(network.used(), report)
-    _say_unjudged(network, [rule for _, rules in found.values() for rule in rules], report)
+    _say_unchecked(network, [rule for _, rules in found.values() for rule in rules], report)
     report.total = report.pairs
     return report
 
 
-def _say_unjudged(network: Network, rules: list[RoutingRule], report: RouteReport) -> None:
+def _say_unchecked(network: Network, rules: list[RoutingRule], report: RouteReport) -> None:
     """H127: what other packets than those that were asked for may meet."""
     selective = dict.fromkeys(f"{r.priority}: {' '.join(r.selects)}" for r in rules if r.selects)
     if selective:

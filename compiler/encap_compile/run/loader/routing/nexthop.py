@@ -157,7 +157,7 @@ class NextHops:
                 self._show(way, end, inner, way.destination if by_route else "")  # type: ignore[union-attr,arg-type]
             return
         for end, count in Counter(ends).items():
-            verdicts = [(self._judge(way, end, known.lies[end], inner), way, inner) for way, inner in ways.items()]
+            verdicts = [(self._validate(way, end, known.lies[end], inner), way, inner) for way, inner in ways.items()]
             worst = max((v for v, _, _ in verdicts), key=lambda v: v.value)
             self._count(worst, count)
             for verdict, way, inner in verdicts:
@@ -177,7 +177,7 @@ class NextHops:
         alone = Counter(filter(apart.__contains__, ends))
         wrong: list[bytes] = []
         for end, count in alone.items():
-            verdict = self._judge(way, end, known.lies[end], inner)
+            verdict = self._validate(way, end, known.lies[end], inner)
             self._count(verdict, count)
             wrong += [end] if verdict is Verdict.WRONG else []
         together = known.count(ends)
@@ -185,7 +185,7 @@ class NextHops:
         for where, count in together.items():
             if count:
                 shown = known.some(ends, where, apart, SHOWN)
-                verdict = self._judge(way, shown[0], where, inner)
+                verdict = self._validate(way, shown[0], where, inner)
                 self._count(verdict, count)
                 wrong += shown if verdict is Verdict.WRONG else []
         return wrong[:SHOWN]
@@ -223,7 +223,7 @@ class NextHops:
         version, index = where
         return self.network.tables[version].route(index, way.vrf if way else self.network.attachment.vrfs[0])
 
-    def _judge(self, way: Way | None, raw: bytes, where: Lies, inner: IPAddress | None = None) -> Verdict:
+    def _validate(self, way: Way | None, raw: bytes, where: Lies, inner: IPAddress | None = None) -> Verdict:
         """A tunnel endpoint for packets that take a way. `inner` is their destination, which matters on the link."""
         end, other = address(*family_of(raw)), self._route(where, way)
         if other is not None and other.own:

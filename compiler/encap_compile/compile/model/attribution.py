@@ -19,12 +19,12 @@ NO_MARK = 0  # what answers for a socket that is gone does not carry its mark
 
 def find_owner(run: Run, packet: Packet) -> None:
     """Attribute a packet to a socket, and record that where its connection begins or ends."""
-    socket, owners = run.frame.socket, run.machine.program.owners
-    assert owners is not None
+    socket, attribution = run.frame.socket, run.machine.program.attribution
+    assert attribution is not None
     if socket is None:
         _without_socket(run, packet)
         return
-    packet.owner = _said(run, socket, owners)
+    packet.owner = _said(run, socket, attribution)
     run.step(Did.READ, "socket", _text(packet.owner))
     if packet.protocol != TCP or packet.ports_unseen:
         return
@@ -32,7 +32,12 @@ def find_owner(run: Run, packet: Packet) -> None:
     if socket.shared and not any(packet.owner.choice) and not (packet.owner.cgroups and begins):
         _without_socket(run, packet)
         return
-    if not any(packet.owner.choice) and not begins and owners.mptcp and _may_choose(packet.owner, run, owners):
+    if (
+        not any(packet.owner.choice)
+        and not begins
+        and attribution.mptcp
+        and _may_choose(packet.owner, run, attribution)
+    ):
         # What an MPTCP listener accepts without MPTCP inherits nothing: the SYN-ACK was remembered.
         known = _recalled(run, packet)
         if known is not None:
@@ -43,7 +48,7 @@ def find_owner(run: Run, packet: Packet) -> None:
         _forget(run, packet)
 
 
-def _said(run: Run, socket: Socket, owners: ir.Owners) -> Owner:
+def _said(run: Run, socket: Socket, attribution: ir.Attribution) -> Owner:
     """What a socket says: of its cgroups, those that the spec or a row names."""
     keyed = {
         key[0].decode()
@@ -52,12 +57,12 @@ def _said(run: Run, socket: Socket, owners: ir.Owners) -> Owner:
         for key in rows.by_key
         if isinstance(key[0], bytes)
     }
-    rows_of = [path for path in socket.cgroups if path in keyed] if owners.rows_by_cgroup else []
-    levels = {*owners.named_levels, *(map(_level, keyed) if owners.rows_by_cgroup else ())}
-    named = {c.path for c in owners.cgroups if c.level in levels} & set(socket.cgroups)
-    table, row = socket.choice if socket.choice is not None and owners.rules else ("", "")
+    rows_of = [path for path in socket.cgroups if path in keyed] if attribution.rows_by_cgroup else []
+    levels = {*attribution.named_levels, *(map(_level, keyed) if attribution.rows_by_cgroup else ())}
+    named = {c.path for c in attribution.cgroups if c.level in levels} & set(socket.cgroups)
+    table, row = socket.choice if socket.choice is not None and attribution.rules else ("", "")
     return Owner(
-        cgroups=frozenset(named) if owners.levels else frozenset(),
+        cgroups=frozenset(named) if attribution.levels else frozenset(),
         cgroup=max(rows_of, key=_level, default=None),
         choice=(fnv1a(table), fnv1a(row)) if table else (0, 0),
     )
@@ -72,12 +77,12 @@ def _text(owner: Owner) -> str:
     return ", ".join(sorted(owner.cgroups)) or "no cgroup that the spec names"
 
 
-def _may_choose(owner: Owner, run: Run, owners: ir.Owners) -> bool:
+def _may_choose(owner: Owner, run: Run, attribution: ir.Attribution) -> bool:
     """Whether rules let such sockets choose."""
-    if not owners.rules:
+    if not attribution.rules:
         return False
-    paths = {run.machine.constants.cgroups[name] for rule in owners.rules for name in rule.cgroups}
-    return not all(rule.cgroups for rule in owners.rules) or bool(paths & owner.cgroups)
+    paths = {run.machine.constants.cgroups[name] for rule in attribution.rules for name in rule.cgroups}
+    return not all(rule.cgroups for rule in attribution.rules) or bool(paths & owner.cgroups)
 
 
 def _without_socket(run: Run, packet: Packet) -> None:

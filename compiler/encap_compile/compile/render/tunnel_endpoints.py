@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import ir
 from .conditions import in_map, in_prefixes
-from .rule_values import tunnel_end_constants
+from .rule_values import tunnel_endpoint_constants
 
 
 def set_key(map_: ir.AddressMap) -> str:
@@ -12,35 +12,35 @@ def set_key(map_: ir.AddressMap) -> str:
     return "address.word[3]" if map_.ctype == "__be32" else "to_ipv6(&address)"
 
 
-def tunnel_end_condition(program: ir.Program) -> str:
+def tunnel_endpoint_condition(program: ir.Program) -> str:
     """Whether the packet's destination is one of the ends, as C."""
-    terms = list(dict.fromkeys(_term(end, program) for end in program.egress.tunnel_ends))
+    terms = list(dict.fromkeys(_term(end, program) for end in program.egress.tunnel_endpoints))
     if "true" in terms:
         return "true"
     return " || ".join(f"({t})" if "&&" in t and len(terms) > 1 else t for t in terms)
 
 
-def only_tunnel_end(program: ir.Program) -> str:
+def only_tunnel_endpoint(program: ir.Program) -> str:
     """The condition, if it is a single lookup: no function is needed for it."""
-    ends = program.egress.tunnel_ends
-    condition = tunnel_end_condition(program)
+    ends = program.egress.tunnel_endpoints
+    condition = tunnel_endpoint_condition(program)
     return condition if all(end.map for end in ends) and "&&" not in condition and "||" not in condition else ""
 
 
-def tells_tunnel_ends(program: ir.Program) -> bool:
+def recognises_tunnel_endpoints(program: ir.Program) -> bool:
     """Whether the destination says anything: what is taken from anyone may be answered to anyone."""
-    return tunnel_end_condition(program) != "true"
+    return tunnel_endpoint_condition(program) != "true"
 
 
 def compares_ipv6(program: ir.Program) -> bool:
     """Whether the destination is needed as an IPv6 address where the packet's may be of either family."""
-    return any(e.value and e.family == "ipv6" for e in program.egress.tunnel_ends)
+    return any(e.value and e.family == "ipv6" for e in program.egress.tunnel_endpoints)
 
 
-def _term(end: ir.TunnelEnd, program: ir.Program) -> str:
+def _term(end: ir.TunnelEndpoint, program: ir.Program) -> str:
     both = program.packet.both
     if end.prefixes:
-        names = tunnel_end_constants(program, end.prefixes)
+        names = tunnel_endpoint_constants(program, end.prefixes)
         return in_prefixes("packet->daddr", end.prefixes, program.packet, names, nested=False)
     if not end.map and not end.value:
         return "true"

@@ -17,19 +17,19 @@ def address_map_name(source: TableField) -> str:
     return f"ends_{c_name(source.table)}__at_{c_name(source.field)}"
 
 
-def _senders(spec: Spec, rule: IngressRule, conditions: Conditions) -> ir.TunnelEnd:
+def _senders(spec: Spec, rule: IngressRule, conditions: Conditions) -> ir.TunnelEndpoint:
     if isinstance(rule.source, TableField):
         type_ = spec.endpoints[rule.source.table].fields[rule.source.field]
-        return ir.TunnelEnd("" if type_ == "ip" else type_, address_map_name(rule.source), ADDRESS_TYPES[type_])
+        return ir.TunnelEndpoint("" if type_ == "ip" else type_, address_map_name(rule.source), ADDRESS_TYPES[type_])
     if isinstance(rule.source, Addresses):
         if len(rule.source.prefixes) > INLINE_PREFIXES:
             name = conditions.long_list(rule.source, f"from_{c_name(rule.name)}")
-            return ir.TunnelEnd("", name, ADDRESS_TYPES["ip"])
-        return ir.TunnelEnd("", prefixes=rule.source.prefixes)
-    return ir.TunnelEnd("")
+            return ir.TunnelEndpoint("", name, ADDRESS_TYPES["ip"])
+        return ir.TunnelEndpoint("", prefixes=rule.source.prefixes)
+    return ir.TunnelEndpoint("")
 
 
-def tunnel_end_fields(spec: Spec) -> Mapping[str, TableField]:
+def tunnel_endpoint_fields(spec: Spec) -> Mapping[str, TableField]:
     """The row fields that are outer destinations, for tables that a rule leads to: name of the set -> field."""
     found: dict[str, TableField] = {}
     for rule in spec.egress.rules:
@@ -43,20 +43,20 @@ def tunnel_end_fields(spec: Spec) -> Mapping[str, TableField]:
     return found
 
 
-def tunnel_ends(
+def tunnel_endpoints(
     spec: Spec, encapsulators: Iterable[ir.Encapsulator], conditions: Conditions
-) -> tuple[ir.TunnelEnd, ...]:
+) -> tuple[ir.TunnelEndpoint, ...]:
     """Every outer destination of a family that the rules see: sets first, then single addresses."""
     visible = conditions.families
-    found: dict[ir.TunnelEnd, None] = {}
+    found: dict[ir.TunnelEndpoint, None] = {}
     for rule in spec.egress.rules:
         if rule.reflect is not None:  # replies go to whom packets were taken from
             found[_senders(spec, spec.ingress_rule(rule.reflect.rule), conditions)] = None
-    for name, source in tunnel_end_fields(spec).items():
+    for name, source in tunnel_endpoint_fields(spec).items():
         type_ = spec.endpoints[source.table].fields[source.field]
         family = "" if type_ == "ip" else type_
         if not family or family in visible:
-            found[ir.TunnelEnd(family, name, ADDRESS_TYPES[type_])] = None
+            found[ir.TunnelEndpoint(family, name, ADDRESS_TYPES[type_])] = None
     for encapsulator in encapsulators:
         family = encapsulator.stack.outer_family
         word = next(w for w in encapsulator.stack.layers[0].words if w.name == "daddr")
@@ -64,7 +64,7 @@ def tunnel_ends(
         if family not in visible:
             continue
         if isinstance(source_of_value, ir.FromHost):
-            found[ir.TunnelEnd(family, value=f"host.{source_of_value.member}")] = None
+            found[ir.TunnelEndpoint(family, value=f"host.{source_of_value.member}")] = None
         elif isinstance(source_of_value, ir.Literal):
-            found[ir.TunnelEnd(family, value=word.constant)] = None
+            found[ir.TunnelEndpoint(family, value=word.constant)] = None
     return tuple(found)

@@ -120,7 +120,7 @@ def _connect(rule: ConnectRule, conditions: Conditions) -> ir.ConnectRule:
     )
 
 
-def lower_owners(spec: Spec, stacks: Sequence[ir.Stack], conditions: Conditions) -> ir.Owners | None:
+def lower_attribution(spec: Spec, stacks: Sequence[ir.Stack], conditions: Conditions) -> ir.Attribution | None:
     """None if no rule attributes packets to sockets."""
     asking = owner_rules(spec)
     if not asking:
@@ -131,7 +131,7 @@ def lower_owners(spec: Spec, stacks: Sequence[ir.Stack], conditions: Conditions)
     keyed = [spec.endpoints[t.table] for rule in asking if finds_by_cgroup(rule, spec) for t in rule.targets]
     encapsulating = [rule for rule in asking if rule.targets]
     connected = [path for path, cgroup in cgroups.items() if set(CONNECTS) <= set(cgroup.hooks)]
-    return ir.Owners(
+    return ir.Attribution(
         cgroups=tuple(cgroups.values()),
         levels=bool(levels or keyed),
         named_levels=levels,
@@ -168,12 +168,12 @@ def most_overhead(spec: Spec, stacks: Sequence[ir.Stack]) -> int:
     return max((s.overhead for s in stacks if s.encapsulation in names), default=0)
 
 
-def owner_tables(spec: Spec) -> set[str]:
+def attributing_tables(spec: Spec) -> set[str]:
     """Tables, by their names in C, that rules lead to which attribute packets to sockets."""
     return {c_name(t.table) for rule in owner_rules(spec) for t in rule.targets}
 
 
-def owner_constants(spec: Spec, owners: ir.Owners, stacks: Sequence[ir.Stack]) -> ir.ConstantGroup:
+def attribution_constants(spec: Spec, attribution: ir.Attribution, stacks: Sequence[ir.Stack]) -> ir.ConstantGroup:
     """The bits of cgroups, the numbers of tables, how long the socket of a connection is recorded."""
     remember = spec.egress.remember
     assert remember is not None
@@ -181,30 +181,32 @@ def owner_constants(spec: Spec, owners: ir.Owners, stacks: Sequence[ir.Stack]) -
     matched = {path for match in matches for path in match.cgroup}
     found = [
         ir.NamedConstant(c.constant, f"(1ULL << {c.bit})", f"{c.path or 'the attached one'}, {c.place}")
-        for c in owners.cgroups
+        for c in attribution.cgroups
         if c.path in matched
     ]
-    if owners.levels:
-        names = ",".join(c.path for c in owners.cgroups)
+    if attribution.levels:
+        names = ",".join(c.path for c in attribution.cgroups)
         words = "FNV-1a of the list: which bit is which"
         found.append(ir.NamedConstant("CGROUP_NAMES", f"{fnv1a(names):#010x}", words))
-        value = sum(1 << level for level in owners.named_levels)
+        value = sum(1 << level for level in attribution.named_levels)
         found.append(ir.NamedConstant("CGROUP_LEVELS", f"{value:#x}", "bit n: rules name a cgroup n levels below"))
-        rows = [f"CAPACITY_{name.upper()}" for name in owners.cgroup_tables]
-        entries = f"({' + '.join([str(owners.cgroup_capacity), *rows])})" if rows else str(owners.cgroup_capacity)
+        rows = [f"CAPACITY_{name.upper()}" for name in attribution.cgroup_tables]
+        entries = (
+            f"({' + '.join([str(attribution.cgroup_capacity), *rows])})" if rows else str(attribution.cgroup_capacity)
+        )
         found.append(ir.NamedConstant("CGROUPS_MAX", entries, "entries"))
     found += [
         ir.NamedConstant(t.constant, f"{t.number:#010x}", "FNV-1a of the table's name, as sockets write it")
-        for t in owners.tables
+        for t in attribution.tables
     ]
     found += [
         ir.NamedConstant(c.constant, f"{c.number:#010x}", f"FNV-1a of the connect rule's name, {c.place}")
-        for c in owners.connects
+        for c in attribution.connects
         if c.chosen
     ]
-    if owners.encapsulates:
+    if attribution.encapsulates:
         found.append(ir.NamedConstant(OVERHEAD, str(most_overhead(spec, stacks)), "bytes: the most that they may grow"))
-    if owners.rules:
+    if attribution.rules:
         found.append(ir.NamedConstant("SOCKET_LEVEL", f"{socket_level(spec.name):#010x}", "of setsockopt"))
     found.append(
         ir.NamedConstant("SOCKETS_IDLE", f"{remember.idle}ULL", f"ns: {remember.idle / 1e9:g} s, egress.remember")
@@ -224,5 +226,5 @@ def attached_cgroup(spec: Spec) -> str:
     return str(spec.cgroup.value) if isinstance(spec.cgroup, Scalar) else str(spec.cgroup)
 
 
-def cgroup_list(owners: ir.Owners | None) -> tuple[manifest.Cgroup, ...]:
-    return tuple(manifest.Cgroup(c.path, c.bit, c.hooks, c.place) for c in owners.cgroups) if owners else ()
+def cgroup_list(attribution: ir.Attribution | None) -> tuple[manifest.Cgroup, ...]:
+    return tuple(manifest.Cgroup(c.path, c.bit, c.hooks, c.place) for c in attribution.cgroups) if attribution else ()
