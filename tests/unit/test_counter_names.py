@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.support.metrics import Samples, samples
 
 from encap_compile import ir, manifest_io
-from encap_compile.loader.counters import total
+from encap_compile.loader.counters import renamed, total
 from encap_compile.lower.counters import LIBRARY, NO_ROW, counter_name
 from encap_compile.manifest import Counter, Manifest
 from encap_compile.pipeline import check_spec
@@ -183,6 +183,33 @@ def test_each_counter_is_one_series_of_packets_and_one_of_bytes(name: str) -> No
         labels = {k: getattr(counter, k) for k in ("direction", "rule", "encapsulation", "outcome", "reason")}
         for metric, value in (("encap_packets_total", n + 1), ("encap_bytes_total", 10 * (n + 1))):
             assert [v for (m, ls), v in found.items() if m == metric and dict(ls).items() >= labels.items()] == [value]
+
+
+def test_a_renamed_rule_has_the_totals_of_its_former_name(tmp_path: Path) -> None:
+    """This release's and the first's, of each of its counters; and then under the new name alone."""
+    found = counters(tmp_path, "offices, was: far-sites")
+    assert found["egress_rule_offices"].was == ("egress_rule_far_sites", "egress_far_sites")
+    assert found["egress_miss_offices"].was == ("egress_miss_far_sites", "egress_far_sites_no_row")
+    assert not any(c.was for name, c in found.items() if not name.endswith("_offices"))
+    totals = {
+        "egress_rule_far_sites": (5, 500),
+        "egress_far_sites": (2, 200),
+        "egress_rule_offices": (1, 100),
+        "egress_miss_far_sites": (3, 300),
+        "egress_default": (4, 400),
+    }
+    assert total(totals, found["egress_rule_offices"]) == (8, 800)
+    now = renamed(totals, found.values())
+    assert now == {"egress_rule_offices": (8, 800), "egress_miss_offices": (3, 300), "egress_default": (4, 400)}
+    assert total(now, found["egress_rule_offices"]) == (8, 800)
+    assert renamed(now, counters(tmp_path, "offices").values()) == now, "`was` may be left out again"
+
+
+def test_a_former_name_that_another_counter_has_is_not_claimed(tmp_path: Path) -> None:
+    """What the first release counted of a rule called `too-big` was the same counter as of packets that are too big."""
+    found = counters(tmp_path, "large, was: too-big")
+    assert found["egress_rule_large"].was == ("egress_rule_too_big",)
+    assert found["egress_miss_large"].was == ("egress_miss_too_big", "egress_too_big_no_row")
 
 
 def test_a_bundle_of_an_earlier_release_keeps_its_labels() -> None:
