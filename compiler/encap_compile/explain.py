@@ -25,8 +25,8 @@ Unasked, in this order:
     counted, unless it is TCP before segmentation: its segments are then cut smaller
 """
 CLAMPS = """\
-  - the MSS in the SYN and SYN-ACK of a flow that a rule encapsulates leaves room for the most that a row can add, both
-    ways; where an answer to what came in by a tunnel leaves without one, it leaves room for the headers that came in.
+  - the MSS in the SYN and SYN-ACK of a flow that a rule encapsulates leaves headroom for the most that a row adds, both
+    ways; where an answer to what came in by a tunnel leaves without one, headroom for the headers that came in.
     A SYN with TCP-AO is left as it is, and counted
 """
 
@@ -66,7 +66,7 @@ def explain_spec(spec: Spec, lowered: Lowered) -> str:
         parts.append(RECEIVE.format(refuse=refuse))
     parts.append("Lookups:")
     for table in lowered.program.tables:
-        parts.append(f"  {_table_text(table)}, room for {table.capacity} rows")
+        parts.append(f"  {_table_text(table)}, capacity {table.capacity} rows")
     parts += ["", "Counters:"]
     width = max(len(c.name) for c in lowered.program.counters)
     parts += [

@@ -213,7 +213,7 @@ class Egress(Record):
 
 
 class Mtu(Record):
-    """How packets fit. `clamp_mss`: the MSS of TCP flows leaves room for the headers."""
+    """How packets fit. `clamp_mss`: the MSS of TCP flows leaves headroom for the headers."""
 
     clamp_mss: bool = True
     place: Place = dataclasses.field(default=NOWHERE, compare=False)

@@ -56,7 +56,7 @@ class Container:
         cli.apply(namespace, bundle, "--rows", f"exits={rows}", **own)
 
     def _behind(self, topology: Topology, role: str) -> None:
-        """The exit's end of the tunnel: a network of this tenant's."""
+        """The exit's tunnel endpoint: a network of this tenant's."""
         exit_ = topology.namespaces[role]
         device, mac = f"vx{TENANT[role]}", mac_of(self.namespace, "eth0")
         address = UNDERLAY[role][4].partition("/")[0]

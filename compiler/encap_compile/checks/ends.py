@@ -1,4 +1,4 @@
-"""Addresses that nobody can receive at: the other end of a tunnel, the destination of an inner frame."""
+"""Addresses that nobody can receive at: a tunnel endpoint, the destination of an inner frame."""
 
 from __future__ import annotations
 

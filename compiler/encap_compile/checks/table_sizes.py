@@ -12,7 +12,7 @@ def check(spec: Spec, findings: Findings) -> None:
     for table in spec.endpoints.values():
         count = len(table.rows)
         if count > table.capacity:
-            words = f"table {table.name} has {count} rows, and room for {table.capacity}"
+            words = f"table {table.name} has {count} rows, and capacity for {table.capacity}"
             place = table.places.get("capacity", table.place)
             findings.error("E610", words, place, f"raise `capacity` to at least {count}, or leave it out")
         if table.fixed and table.file is not None:

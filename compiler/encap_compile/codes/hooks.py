@@ -36,7 +36,7 @@ CODES: dict[str, Explained] = {
     ),
     "K210": Explained(
         "a hook does not show what was attached",
-        "After everything is done, apply looks at every hook anew, and one does not have our program, or another one.\n"
+        "In the end apply looks at every hook again, and one does not have our program, or another one.\n"
         "Whatever manages the same device may have detached it (a network manager that replaces qdiscs, another BPF\n"
         "agent), or the device was re-created meanwhile. What other hooks show is in force. `encapctl status` says\n"
         "what is missing now.",

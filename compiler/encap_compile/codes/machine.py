@@ -95,11 +95,11 @@ CODES: dict[str, Explained] = {
     ),
     "H118": Explained(
         "processes that cannot be seen",
-        "`encapctl sweep` takes away what is left of network namespaces that are gone, and tells so by looking at all\n"
+        "`encapctl sweep` takes away what is left of network namespaces that are gone, found by looking at all\n"
         "processes. From within a container it sees only some. Run it on the machine itself.",
     ),
     "H150": Explained(
-        "network namespaces that cannot be told apart",
+        "network namespaces that cannot be distinguished",
         "What a rule encapsulates does not leave by a device that is not attached. A program on the cgroup checks\n"
         "that, and the cgroup may hold sockets of other network namespaces, which must be let go. Before Linux 5.14\n"
         "programs and encapctl have no common name for a namespace that is not the machine's first one, so all\n"
@@ -108,7 +108,7 @@ CODES: dict[str, Explained] = {
     ),
     "H151": Explained(
         "too many attached devices",
-        "Programs on cgroups know the devices whose packets come to our programs, and have room for 64: the\n"
+        "Programs on cgroups know the devices whose packets come to our programs, and can hold 64: the\n"
         "attached ones, and the VLANs, bonds and bridges above them. Attach to fewer devices, or let packets leave\n"
         "by others:\n\n"
         "    egress: {unattached: pass}",
@@ -129,7 +129,7 @@ CODES: dict[str, Explained] = {
         "say which packets leave unencapsulated from then on, unless it is given the bundle's folder.",
     ),
     "H154": Explained(
-        "counters begin anew",
+        "counters start at 0",
         "After everything was done, counters were read again, and are lower than before. What a map of another layout\n"
         "had counted is added up by name, from what was written down of it; where that is lost, or somebody has\n"
         "unpinned the map meanwhile, so is what it had counted. Packets are not: the programs count on from 0.",

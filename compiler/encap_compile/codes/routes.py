@@ -7,7 +7,7 @@ from . import Explained
 CODES: dict[str, Explained] = {
     "H111": Explained(
         "packets of full size do not fit",
-        "Encapsulation makes a packet larger, and at this hook nothing tells the sender: a packet that then exceeds\n"
+        "Encapsulation makes a packet larger, and at this hook nothing informs the sender: a packet that then exceeds\n"
         "the device's MTU is lost. Senders go by the MTU of the inner packet's route, so that must say what fits:\n\n"
         "    ip route change 10.0.0.0/8 via 192.0.2.1 dev bond0 mtu 1450\n\n"
         "Where the program lowers the MSS of TCP connections, TCP fits without it; UDP and the rest do not. A route\n"

@@ -49,7 +49,7 @@ It is rare (about one pair in 90 000 names); change one of the names.""",
     ),
     "E610": Explained(
         "more rows than the capacity",
-        """The map is made for `capacity` rows when it loads. Raise it; leave room for rows that come later.""",
+        """The map is made for `capacity` rows when it loads. Raise it; leave some for rows that come later.""",
     ),
     "E611": Explained(
         "too many fixed rows",

@@ -253,7 +253,7 @@ value of type `cgroup` something smaller, like one container.
     attach: {devices: [host.uplink], cgroup: /}""",
     ),
     "E542": Explained(
-        "more cgroups than a program tells apart",
+        "more cgroups than a program distinguishes",
         """Which of the named cgroups a packet's socket belongs to is one bit each in a word. For many, match their
 parent and let the table find the row:
 
@@ -280,7 +280,7 @@ that only the other has.""",
     ),
     "E546": Explained(
         "cgroups compiled in",
-        """The kernel numbers cgroups anew whenever they are made. `encapctl` finds the numbers and writes them into the
+        """The kernel gives a new cgroup a new number. `encapctl` finds the numbers and writes them into the
 table's map; rows that are compiled in cannot follow.""",
     ),
     "E547": Explained(

@@ -63,7 +63,7 @@ TEXT: dict[str, str] = {
         "columns, in any order."
     ),
     "table.capacity": (
-        "The most rows that the map can hold. Needed with `file`; without it inline rows have room for the next power "
+        "The most rows that the map can hold. Needed with `file`; without it the map holds the next power "
         "of two, at least 16."
     ),
     "table.fixed": (

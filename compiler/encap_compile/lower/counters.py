@@ -19,8 +19,9 @@ LIBRARY = {
     # encap_counters.h
     "egress_outcomes": (
         "other", "malformed", "no_first_fragment", "own_stack", "link_local", "too_big", "gso", "no_room",
-        "unknown_stack",
+        "unknown_stack", "mss_kept",
     ),
+    "ingress_outcomes": ("mss_kept",),
     "refusals": (
         "truncated", "options", "fragment", "version", "header_checksum", "length", "vlan", "payload", "source",
         "match", "ecn", "gso", "room",
@@ -127,6 +128,8 @@ def _member(counts: ir.Counted, name: str) -> str:
         return refusal_member(counts.encapsulation, counts.reason)
     if counts.direction == EGRESS and not counts.rule and counts.reason in LIBRARY["egress_outcomes"]:
         return f"egress.{counts.reason}"
+    if counts.direction == INGRESS and not counts.rule and counts.reason in LIBRARY["ingress_outcomes"]:
+        return f"ingress.{counts.reason}"
     return name
 
 
@@ -181,19 +184,19 @@ def lay_out(counters: Sequence[ir.CounterMember]) -> CounterLayout:
 
 def _struct(slot: str) -> str:
     """Which struct of the library a member of `struct counters` is."""
-    return {"egress": "egress_outcomes", "flows": "flow_outcomes"}.get(slot, "refusals")
+    return {"egress": "egress_outcomes", "ingress": "ingress_outcomes", "flows": "flow_outcomes"}.get(slot, "refusals")
 
 
 DONE = {
     "encapsulate": (ir.Outcome.ENCAPSULATED, "encapsulated"),
     "socket": (ir.Outcome.ENCAPSULATED, "encapsulated as its socket chose"),
     "reflect": (ir.Outcome.ENCAPSULATED, "encapsulated as it came in"),
-    "pass": (ir.Outcome.PASSED, "passed in the clear"),
+    "pass": (ir.Outcome.PASSED, "passed unencapsulated"),
     "drop": (ir.Outcome.DROPPED, "dropped"),
 }
 MISSED = {
     "drop": (ir.Outcome.DROPPED, "dropped"),
-    "pass": (ir.Outcome.PASSED, "passed in the clear"),
+    "pass": (ir.Outcome.PASSED, "passed unencapsulated"),
     "next": (ir.Outcome.CONTINUED, "went to the next rule"),
 }
 FLOWS = {

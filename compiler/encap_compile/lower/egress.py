@@ -23,8 +23,8 @@ def chooses(rule: EgressRule) -> bool:
 def lower_rules(spec: Spec, conditions: Conditions) -> tuple[ir.EgressRule, ...]:
     rules = []
     for rule in spec.egress.rules:
-        # A later fragment shows no ports. Where the rule would let it go in the clear it is not taken to match, where
-        # the rule chooses it is: what belongs to a chosen packet must not leave in the clear.
+        # A later fragment shows no ports. Where the rule would let it leave unencapsulated it is not taken to match,
+        # where the rule chooses it is: what belongs to a chosen packet must not leave unencapsulated.
         rules.append(
             ir.EgressRule(
                 name=rule.name,

@@ -156,7 +156,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         kernel=".".join(map(str, spec.kernel)),
         compiler=compiler,
         includes=tuple(includes),
-        rooms=rooms(flows, owners, egress, ingress),
+        rooms=rooms(flows, owners, egress, ingress, clamps_mss),
         constants=(
             *constant_groups(in_use, frozenset(encapsulating), decapsulators, _compared(egress, decapsulators, owners)),
             *_capacities(spec, tables.values(), described_maps),

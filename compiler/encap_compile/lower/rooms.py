@@ -15,6 +15,7 @@ def rooms(
     owners: ir.Owners | None,
     egress: ir.EgressProgram,
     ingress: ir.IngressProgram | None,
+    clamps: bool,
 ) -> tuple[str, ...]:
     """In the order of the C; each includes what it needs of the library itself."""
     decapsulators = ingress.decapsulators if ingress else ()
@@ -23,6 +24,7 @@ def rooms(
         "encap_encapsulate.h": bool(egress.encapsulators),
         "encap_decapsulate.h": bool(decapsulators),
         "encap_vlan.h": any(d.tagged for d in decapsulators),
+        "encap_packet_mss.h": clamps and bool(egress.encapsulators or (flows and flows.rules)),
         "encap_learned.h": flows is not None and bool(flows.rules),
     }
     if owners is not None:

@@ -48,8 +48,19 @@ def _one(condition: ir.Condition, program: ir.Program, base: str, nested: bool, 
         bits = any_bit(cgroups or "packet->socket.cgroups", condition.names)
         return f"({bits})" if nested else bits
     if isinstance(condition, ir.InPrefixMap):
-        return f"in_{condition.map}(packet->{MEMBERS[condition.member]})"
+        return in_map(condition.map, f"packet->{MEMBERS[condition.member]}", program)
     return _ranges(condition, program.packet, constant_name(base, condition.member) if base else "", nested)
+
+
+def in_map(name: str, address: str, program: ir.Program) -> str:
+    """Whether a map of addresses has one: the library looks into those whose key is just that."""
+    whole = any(m.name == name and is_of_addresses(m) for m in program.address_maps)
+    return f"has_address(&{name}, {address})" if whole else f"in_{name}({address})"
+
+
+def is_of_addresses(map_: ir.AddressMap) -> bool:
+    """Whether its key is an address of either family, and nothing else."""
+    return map_.kind == "hash" and map_.ctype == "struct ip_address"
 
 
 def constant_name(base: str, word: str) -> str:

@@ -16,7 +16,7 @@ from .receive import RECEIVE_FILTERS
 from .rule_values import connect_base, egress_base, ingress_base, rule_values
 from .shared_matches import rule_condition, shared_matches
 from .tails import TAIL_FILTERS
-from .tunnel_ends import compares_ipv6, set_key, tells_tunnel_ends, tunnel_end_condition
+from .tunnel_ends import compares_ipv6, only_tunnel_end, set_key, tells_tunnel_ends, tunnel_end_condition
 
 FAMILIES = ("ipv4", "ipv6")
 
@@ -203,15 +203,17 @@ def behind_kept(egress: ir.EgressProgram, program: ir.Program) -> list[int]:
     return [i for i, action in enumerate(actions) if i > first and action == "pass"]
 
 
-def looked_up(program: ir.Program) -> set[str]:
-    """The maps of addresses that a match looks into, the `from` of a rule, or what tells our own packets."""
+def looked_up(program: ir.Program) -> list[ir.AddressMap]:
+    """The maps that a match looks into, the `from` of a rule, or what tells our own packets; but those that the library
+    looks into by itself."""
     ingress = [r.match for d in (program.ingress.decapsulators if program.ingress else ()) for r in d.rules]
     found = [c for r in program.egress.rules for c in r.conditions] + [c for m in ingress for c in m]
     found += [c for r in (program.owners.connects if program.owners else ()) for c in r.conditions]
     ends = {e.map for e in program.egress.tunnel_ends} if tells_tunnel_ends(program) else set()
     received = [r for d in (program.ingress.decapsulators if program.ingress else ()) for r in d.rules]
     ends |= {r.source_map for r in received if r.source_map}
-    return {c.map for c in found if isinstance(c, ir.InPrefixMap)} | ends
+    names = {c.map for c in found if isinstance(c, ir.InPrefixMap)} | ends
+    return [m for m in program.address_maps if m.name in names and not conditions.is_of_addresses(m)]
 
 
 RULES_TOGETHER = 32  # 500 rules in one piece take clang twice as long, and become no shorter
@@ -372,6 +374,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "merged_signatures": merged_signatures,
     "signature_condition": signature_condition,
     "tunnel_end_condition": tunnel_end_condition,
+    "only_tunnel_end": only_tunnel_end,
     "tells_tunnel_ends": tells_tunnel_ends,
     "set_key": set_key,
     "compares_ipv6": compares_ipv6,

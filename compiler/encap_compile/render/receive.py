@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from .. import ir
 from ..lower.counters import refusal_member, refusals_member
 from .assignments import next_name
-from .conditions import PROTOCOLS, in_prefix
+from .conditions import PROTOCOLS, in_map, in_prefix
 from .rule_values import sender_constants, set_mark_constant
 
 
@@ -266,7 +266,7 @@ def inner_version(body: Body) -> str:
         return "NAMED_BY_OUTER"
     numbers = [next_name(n, d.next_numbers.space) for n in (d.next_numbers.ipv4, d.next_numbers.ipv6)]
     mask = ((1 << d.next_bits) - 1) << d.next_shift
-    word = _part(_host_order("type" if d.tagged else next_member(body), d.next_word_bits), mask, d.next_word_bits)
+    word = _part(_host_order(next_member(body), d.next_word_bits), mask, d.next_word_bits)
     return f"{word}, {', '.join(numbers)}"
 
 
@@ -407,7 +407,7 @@ def source_condition(rule: ir.IngressRule, body: Body, program: ir.Program) -> s
     for d in body.decapsulators:
         own = next(r for r in d.rules if r.name == rule.name)
         if own.source_kind != "prefixes":
-            found.append(f"in_{own.source_map}(outer->saddr)")
+            found.append(in_map(own.source_map, "outer->saddr", program))
             continue
         if any(p.prefixlen == 0 for p in own.source_prefixes):
             found.append("true")

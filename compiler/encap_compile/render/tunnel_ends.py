@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from .. import ir
-from .conditions import in_prefixes
+from .conditions import in_map, in_prefixes
 from .rule_values import tunnel_end_constants
 
 
 def set_key(map_: ir.AddressMap) -> str:
-    """`address`, of the packet's type, as a key of the map."""
-    if map_.ctype == "struct ip_address":
-        return "address"
+    """`address`, which may be of either family, as a key of a map that knows one."""
     return "address.word[3]" if map_.ctype == "__be32" else "to_ipv6(&address)"
 
 
@@ -20,6 +18,13 @@ def tunnel_end_condition(program: ir.Program) -> str:
     if "true" in terms:
         return "true"
     return " || ".join(f"({t})" if "&&" in t and len(terms) > 1 else t for t in terms)
+
+
+def only_tunnel_end(program: ir.Program) -> str:
+    """The condition, if it is a single lookup: no function is needed for it."""
+    ends = program.egress.tunnel_ends
+    condition = tunnel_end_condition(program)
+    return condition if all(end.map for end in ends) and "&&" not in condition and "||" not in condition else ""
 
 
 def tells_tunnel_ends(program: ir.Program) -> bool:
@@ -40,7 +45,7 @@ def _term(end: ir.TunnelEnd, program: ir.Program) -> str:
     if not end.map and not end.value:
         return "true"
     if end.map:
-        test = f"in_{end.map}(packet->daddr)"
+        test = in_map(end.map, "packet->daddr", program)
     elif end.family == "ipv4":
         value = end.value if end.value.startswith("host.") else f"bpf_htonl({end.value})"
         test = f"packet->daddr.word[3] == {value}"

@@ -1,4 +1,4 @@
-"""Addresses that cannot be where they stand: the other end of a tunnel, or the receiver of an inner frame.
+"""Addresses that cannot be where they stand: a tunnel endpoint, or the receiver of an inner frame.
 
 Only a value that is used so is checked: a field of type `ip` that no outer header takes may hold anything.
 """
