@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.kernel.machine import kernel_version
+from encap_compile.run.kernel.system import kernel_version
 from tests.support import cli, kernel_vxlan
 from tests.support.cgroups import Tree, mount
 from tests.support.exits import APPLICATION, ARRIVES, CHOOSE, FAMILY, PORT, SERVICE, Exits, ask, level

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from encap_compile import pipeline
+from encap_compile.compile import pipeline
 from tests.netns.loader_net import ATTACH, Wire, wire
 
 pytestmark = pytest.mark.kernel

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.render.line_length import COLUMNS
-from encap_compile.render.templates import TEMPLATES, included
-from encap_compile.render.wire import wire_header
-from encap_compile.toolchain.clang import FLAGS, find_clang
-from encap_compile.toolchain.clang_format import format_c
+from encap_compile.compile.render.line_length import COLUMNS
+from encap_compile.compile.render.templates import TEMPLATES, included
+from encap_compile.compile.render.wire import wire_header
+from encap_compile.compile.toolchain.clang import FLAGS, find_clang
+from encap_compile.compile.toolchain.clang_format import format_c
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADERS = sorted((TEMPLATES / "include").glob("*.h"))
