@@ -20,5 +20,5 @@ struct {
 
 static __always_inline bool is_own_address(struct ip_address address)
 {
-	return is_there(bpf_map_lookup_elem(&own_addresses, &address));
+	return has_address(&own_addresses, address);
 }

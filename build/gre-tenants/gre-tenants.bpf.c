@@ -96,12 +96,9 @@ struct counters {
 	struct counter egress_rule_tenants; /* rule tenants: encapsulated (egress.rules.tenants) */
 	/* rule tenants: no row in tenants, dropped (egress.rules.tenants) */
 	struct counter egress_miss_tenants;
-	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
+	struct counter egress_default; /* no rule: passed unencapsulated (egress.default) */
 	struct egress_outcomes egress;
-	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter egress_mss_kept;
-	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_mss_kept;
+	struct ingress_outcomes ingress;
 	/* rule gateways: decapsulated (ingress.rules.gateways) */
 	struct counter ingress_rule_gateways;
 	struct refusals refused_gre;
@@ -114,12 +111,6 @@ struct counters {
 #define PACKET_NEEDS (NEED_PROTOCOL | NEED_DSCP | NEED_MARK | NEED_LENGTH | NEED_DISCOVERY)
 #include "encap_packet.h"
 #include "encap_link_local.h"
-
-/* Whether an address is in ends_tenants__at_gateway. */
-static __always_inline bool in_ends_tenants__at_gateway(struct ip_address address)
-{
-	return is_there(bpf_map_lookup_elem(&ends_tenants__at_gateway, &address));
-}
 
 /* The row of tenants for a packet, or NULL. */
 static __always_inline const struct row_tenants *find_in_tenants(const struct packet *packet)
@@ -161,12 +152,6 @@ static __always_inline const struct row_tenants *find_in_tenants(const struct pa
 	return NULL;
 }
 
-/* Whether a packet goes to an end of our tunnels. */
-static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
-{
-	return in_ends_tenants__at_gateway(packet->daddr);
-}
-
 /*
  * What this host has encapsulated already, on another device or before a redirect, must not be
  * encapsulated again. All three must fit: the protocol alone, or a source that programs can bind
@@ -175,7 +160,8 @@ static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if (packet->protocol == IPPROTO_GRE)
-		return is_own_address(packet->saddr) && goes_to_tunnel_end(packet);
+		return is_own_address(packet->saddr) &&
+			has_address(&ends_tenants__at_gateway, packet->daddr);
 	return false;
 }
 
@@ -205,6 +191,7 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 #include "encap_egress.h"
 #include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
+#include "encap_packet_mss.h"
 
 /* encapsulations.gre, with the values of a row of tenants. */
 static __always_inline int encapsulate_tenants__gre(struct __sk_buff *skb,
@@ -216,9 +203,7 @@ static __always_inline int encapsulate_tenants__gre(struct __sk_buff *skb,
 	struct headers_gre *headers;
 	void *outer;
 
-	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, OVERHEAD_TENANTS, host.mtu))
-		count(&counters->egress_mss_kept, skb);
+	clamp_packet(skb, packet, OVERHEAD_TENANTS, host.mtu, &counters->egress.mss_kept);
 	outer = push_headers(skb, packet, fixed, 0, over_ipv4, ENCAP_GRE__ROOM, counters);
 	if (!outer)
 		return TC_ACT_SHOT;
@@ -272,13 +257,6 @@ encapsulate_tenants:
 	return encapsulate_tenants(skb, packet, row_tenants, counters);
 }
 
-/* Link-local traffic, and what keeps the link alive, is not for the rules. */
-static __always_inline bool stays_on_link(const struct __sk_buff *skb, const struct packet *packet)
-{
-	return is_discovery(skb, packet) || is_link_local_ipv4(packet) ||
-		is_link_local_ipv6(packet);
-}
-
 SEC("tc")
 int gre_tenants__egress(struct __sk_buff *skb)
 {
@@ -288,13 +266,13 @@ int gre_tenants__egress(struct __sk_buff *skb)
 
 	if (!counters || !packet)
 		return TC_ACT_SHOT;
-	if (fit_arrivals(skb, host.mtu))
-		count(&counters->egress_mss_kept, skb);
+	fit_leaving(skb, host.mtu, counters);
 	if (!parse_leaving(skb, true, true, counters, &verdict))
 		return verdict;
 	if (carries_own_stack(packet))
 		return pass(skb, &counters->egress.own_stack);
-	if (stays_on_link(skb, packet))
+	/* Link-local traffic, and what keeps the link alive, is not for the rules. */
+	if (is_discovery(skb, packet) || is_link_local_ipv4(packet) || is_link_local_ipv6(packet))
 		return pass(skb, &counters->egress.link_local);
 	return apply_rules(skb, packet, counters);
 }
@@ -318,10 +296,7 @@ static __always_inline int decapsulate_gre(
 	const struct row_keys *row_keys;
 	__u32 mark = skb->mark;
 
-	headers = outer_headers(skb, outer, ENCAP_GRE__HEADERS + IPV4_HLEN, 0);
-	if (!headers)
-		return refuse(skb, COUNTER(refused_gre.truncated));
-	wrong = validate_outer(outer, refused);
+	headers = outer_headers(skb, outer, ENCAP_GRE__HEADERS + IPV4_HLEN, 0, refused, &wrong);
 	if (wrong)
 		return refuse(skb, wrong);
 	if ((headers->gre.flags_version & bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED)) !=

@@ -2,9 +2,13 @@
 /*
  * Connections that came in by a tunnel, and whose answers leave unencapsulated: what follows the
  * answer comes in as many headers again, and must fit.
+ *
+ * Before the include:
+ *   struct counters: egress
  */
 #pragma once
 
+#include "encap_counters.h"
 #include "encap_mss.h"
 
 #define ARRIVALS_MAX 8192 /* connections that came in and wait for their answer */
@@ -53,4 +57,11 @@ __noinline int fit_arrivals(struct __sk_buff *skb, __u32 mtu)
 	if (!overhead)
 		return false;
 	return clamp_mss(skb, transport, ether_type == bpf_htons(ETH_P_IP), *overhead, mtu);
+}
+
+/* The same, counted. */
+static __always_inline void fit_leaving(struct __sk_buff *skb, __u32 mtu, struct counters *counters)
+{
+	if (fit_arrivals(skb, mtu))
+		count(&counters->egress.mss_kept, skb);
 }

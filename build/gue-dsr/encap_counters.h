@@ -24,6 +24,13 @@ struct egress_outcomes {
 	struct counter gso; /* dropped: the kernel cannot write these headers in each segment */
 	struct counter no_room; /* dropped: the kernel has no headroom for the headers */
 	struct counter unknown_stack; /* dropped: a row of a kind that the program does not know */
+	/* beside the others: a SYN that TCP-AO authenticates with its MSS, which stays */
+	struct counter mss_kept;
+};
+
+/* What becomes of a packet that comes in, whatever the rules are. */
+struct ingress_outcomes {
+	struct counter mss_kept; /* as of one that leaves */
 };
 
 /* Why a packet of an encapsulation is refused, in the order in which it is validated. */

@@ -58,10 +58,8 @@ const volatile struct host host SEC(".rodata.host") = {};
 struct counters {
 	/* rule vip-inside: dropped (egress.rules.vip-inside) */
 	struct counter egress_rule_vip_inside;
-	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
+	struct counter egress_default; /* no rule: passed unencapsulated (egress.default) */
 	struct egress_outcomes egress;
-	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter egress_mss_kept;
 	/* rule from-lb: decapsulated (ingress.rules.from-lb) */
 	struct counter ingress_rule_from_lb;
 	struct refusals refused_gue;
@@ -101,8 +99,7 @@ int gue_dsr__egress(struct __sk_buff *skb)
 
 	if (!counters || !packet)
 		return TC_ACT_SHOT;
-	if (fit_arrivals(skb, host.mtu))
-		count(&counters->egress_mss_kept, skb);
+	fit_leaving(skb, host.mtu, counters);
 	if (!parse_leaving(skb, true, true, counters, &verdict))
 		return verdict;
 	return apply_rules(skb, packet, counters);
@@ -127,10 +124,7 @@ static __always_inline int decapsulate_gue(
 	struct packet *packet;
 	bool listed = false;
 
-	headers = outer_headers(skb, outer, ENCAP_GUE__FIXED, GUE_PRIVATE_MAX);
-	if (!headers)
-		return refuse(skb, COUNTER(refused_gue.truncated));
-	wrong = validate_outer(outer, refused);
+	headers = outer_headers(skb, outer, ENCAP_GUE__FIXED, GUE_PRIVATE_MAX, refused, &wrong);
 	if (wrong)
 		return refuse(skb, wrong);
 	if (headers->gue.version_length & ENCAP_GUE__GUE_VARIANT_COMPARED)

@@ -55,22 +55,6 @@ __noinline int refuse(struct __sk_buff *skb, __u32 reason)
 	return REFUSED;
 }
 
-/*
- * What stands behind the outer IP header: `length` bytes that are there, and `more` that may
- * follow. NULL: the packet is shorter.
- */
-static __always_inline void *outer_headers(
-	struct __sk_buff *skb, const struct outer *outer, __u32 length, __u32 more)
-{
-	void *headers;
-
-	linearize(skb, ETH_HLEN + outer->length + length + more + INNER_HEADERS_MAX);
-	/* The packet may have moved: to the verifier, an address from before is a number. */
-	barrier();
-	headers = packet_data(skb) + ETH_HLEN + outer->length;
-	return headers + length > packet_end(skb) ? NULL : headers;
-}
-
 /* The outer IP header, but for its lengths and its checksum. */
 static __always_inline __u32 validate_outer(const struct outer *outer, __u32 refused)
 {
@@ -82,6 +66,26 @@ static __always_inline __u32 validate_outer(const struct outer *outer, __u32 ref
 	if (outer->frag_off & bpf_htons(IPV4_FRAGMENT))
 		return refused + offsetof(struct refusals, fragment);
 	return 0;
+}
+
+/*
+ * What stands behind the outer IP header: `length` bytes that are there, and `more` that may
+ * follow. `wrong` is 0 if they are there, and the outer header is right.
+ */
+static __always_inline void *outer_headers(struct __sk_buff *skb, const struct outer *outer,
+	__u32 length, __u32 more, __u32 refused, __u32 *wrong)
+{
+	void *headers;
+
+	linearize(skb, ETH_HLEN + outer->length + length + more + INNER_HEADERS_MAX);
+	/* The packet may have moved: to the verifier, an address from before is a number. */
+	barrier();
+	headers = packet_data(skb) + ETH_HLEN + outer->length;
+	if (headers + length > packet_end(skb))
+		*wrong = refused + offsetof(struct refusals, truncated);
+	else
+		*wrong = validate_outer(outer, refused);
+	return headers;
 }
 
 /*

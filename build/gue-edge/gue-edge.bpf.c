@@ -76,12 +76,9 @@ struct counters {
 	struct counter egress_rule_replies;
 	/* rule vip-unlearned: dropped (egress.rules.vip-unlearned) */
 	struct counter egress_rule_vip_unlearned;
-	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
+	struct counter egress_default; /* no rule: passed unencapsulated (egress.default) */
 	struct egress_outcomes egress;
-	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter egress_mss_kept;
-	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_mss_kept;
+	struct ingress_outcomes ingress;
 	/* rule from-lb: decapsulated (ingress.rules.from-lb) */
 	struct counter ingress_rule_from_lb;
 	struct flow_outcomes flows;
@@ -122,8 +119,6 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 	return false;
 }
 
-#include "encap_mss.h"
-
 /* What a packet that came in leaves for the packets that answer it. */
 struct learned {
 	__u32 rule; /* the ingress rule that took it */
@@ -136,6 +131,7 @@ struct learned {
 #include "encap_egress.h"
 #include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
+#include "encap_packet_mss.h"
 #include "encap_learned.h"
 
 /* ingress.rules.from-lb.learn */
@@ -144,9 +140,8 @@ static __always_inline void learn_rule_from_lb(struct __sk_buff *skb, const stru
 {
 	bool learned = learn_headers(skb, packet, flow, FOR_REPLIES, IDLE_LEARN_FROM_LB, counters);
 
-	if (learned && packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, overhead, host.mtu))
-		count(&counters->ingress_mss_kept, skb);
+	if (learned)
+		clamp_packet(skb, packet, overhead, host.mtu, &counters->ingress.mss_kept);
 }
 
 /*
@@ -208,9 +203,7 @@ static __always_inline int reflect_replies__gue(struct __sk_buff *skb, const str
 	struct headers_gue *headers;
 	void *outer;
 
-	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, larger + tail, host.mtu))
-		count(&counters->egress_mss_kept, skb);
+	clamp_packet(skb, packet, larger + tail, host.mtu, &counters->egress.mss_kept);
 	outer = push_headers(skb, packet, fixed, tail, over_ipv4, ENCAP_GUE__ROOM, counters);
 	if (!outer)
 		return TC_ACT_SHOT;
@@ -289,13 +282,6 @@ reflect_replies:
 	return reflect_replies(skb, packet, &flow->learned, counters);
 }
 
-/* Link-local traffic, and what keeps the link alive, is not for the rules. */
-static __always_inline bool stays_on_link(const struct __sk_buff *skb, const struct packet *packet)
-{
-	return is_discovery(skb, packet) || is_link_local_ipv4(packet) ||
-		is_link_local_ipv6(packet);
-}
-
 SEC("tc")
 int gue_edge__egress(struct __sk_buff *skb)
 {
@@ -309,7 +295,8 @@ int gue_edge__egress(struct __sk_buff *skb)
 		return verdict;
 	if (carries_own_stack(packet))
 		return pass(skb, &counters->egress.own_stack);
-	if (stays_on_link(skb, packet))
+	/* Link-local traffic, and what keeps the link alive, is not for the rules. */
+	if (is_discovery(skb, packet) || is_link_local_ipv4(packet) || is_link_local_ipv6(packet))
 		return pass(skb, &counters->egress.link_local);
 	return apply_rules(skb, packet, counters);
 }
@@ -337,10 +324,7 @@ static __always_inline int decapsulate_gue(
 	if (!flow)
 		return TC_ACT_SHOT;
 	flow->learned.rule = 0;
-	headers = outer_headers(skb, outer, ENCAP_GUE__FIXED, GUE_PRIVATE_MAX);
-	if (!headers)
-		return refuse(skb, COUNTER(refused_gue.truncated));
-	wrong = validate_outer(outer, refused);
+	headers = outer_headers(skb, outer, ENCAP_GUE__FIXED, GUE_PRIVATE_MAX, refused, &wrong);
 	if (wrong)
 		return refuse(skb, wrong);
 	if (headers->gue.version_length & ENCAP_GUE__GUE_VARIANT_COMPARED)

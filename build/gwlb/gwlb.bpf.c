@@ -105,12 +105,9 @@ struct counters {
 	/* rule back: encapsulated as it came in (egress.rules.back) */
 	struct counter egress_rule_back;
 	struct counter egress_rule_lost; /* rule lost: dropped (egress.rules.lost) */
-	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
+	struct counter egress_default; /* no rule: passed unencapsulated (egress.default) */
 	struct egress_outcomes egress;
-	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter egress_mss_kept;
-	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_mss_kept;
+	struct ingress_outcomes ingress;
 	/* rule inspect: decapsulated (ingress.rules.inspect) */
 	struct counter ingress_rule_inspect;
 	struct flow_outcomes flows;
@@ -165,8 +162,6 @@ static __always_inline const struct row_enis *find_in_enis(__u64 received)
 	return bpf_map_lookup_elem(&table_enis, &key);
 }
 
-#include "encap_mss.h"
-
 /* What a packet that came in leaves for the packets that answer it. */
 struct learned {
 	__u32 rule; /* the ingress rule that took it */
@@ -183,6 +178,7 @@ struct learned {
 #include "encap_egress.h"
 #include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
+#include "encap_packet_mss.h"
 #include "encap_learned.h"
 
 /* ingress.rules.inspect.learn */
@@ -192,9 +188,8 @@ static __always_inline void learn_rule_inspect(struct __sk_buff *skb, const stru
 	bool learned =
 		learn_headers(skb, packet, flow, FOR_FORWARDED, IDLE_LEARN_INSPECT, counters);
 
-	if (learned && packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, overhead, host.mtu))
-		count(&counters->ingress_mss_kept, skb);
+	if (learned)
+		clamp_packet(skb, packet, overhead, host.mtu, &counters->ingress.mss_kept);
 }
 
 /*
@@ -295,9 +290,7 @@ static __always_inline int reflect_back__gwlb(struct __sk_buff *skb, const struc
 	struct headers_gwlb *headers;
 	void *outer;
 
-	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, fixed, host.mtu))
-		count(&counters->egress_mss_kept, skb);
+	clamp_packet(skb, packet, fixed, host.mtu, &counters->egress.mss_kept);
 	outer = push_headers(skb, packet, fixed, 0, true, ENCAP_GWLB__ROOM, counters);
 	if (!outer)
 		return TC_ACT_SHOT;
@@ -353,13 +346,6 @@ reflect_back:
 	return reflect_back__gwlb(skb, packet, &flow->learned, counters);
 }
 
-/* Link-local traffic, and what keeps the link alive, is not for the rules. */
-static __always_inline bool stays_on_link(const struct __sk_buff *skb, const struct packet *packet)
-{
-	return is_discovery(skb, packet) || is_link_local_ipv4(packet) ||
-		is_link_local_ipv6(packet);
-}
-
 SEC("tc")
 int gwlb__egress(struct __sk_buff *skb)
 {
@@ -373,7 +359,8 @@ int gwlb__egress(struct __sk_buff *skb)
 		return verdict;
 	if (carries_own_stack(packet))
 		return pass(skb, &counters->egress.own_stack);
-	if (stays_on_link(skb, packet))
+	/* Link-local traffic, and what keeps the link alive, is not for the rules. */
+	if (is_discovery(skb, packet) || is_link_local_ipv4(packet) || is_link_local_ipv6(packet))
 		return pass(skb, &counters->egress.link_local);
 	return apply_rules(skb, packet, counters);
 }
@@ -404,10 +391,7 @@ static __always_inline int decapsulate_gwlb(
 	flow->learned.rule = 0;
 	if (!options)
 		return TC_ACT_SHOT;
-	headers = outer_headers(skb, outer, ENCAP_GWLB__FIXED, GENEVE_OPTIONS_MAX);
-	if (!headers)
-		return refuse(skb, COUNTER(refused_gwlb.truncated));
-	wrong = validate_outer(outer, refused);
+	headers = outer_headers(skb, outer, ENCAP_GWLB__FIXED, GENEVE_OPTIONS_MAX, refused, &wrong);
 	if (wrong)
 		return refuse(skb, wrong);
 	if (headers->geneve.version_length & ENCAP_GWLB__GENEVE_VERSION_COMPARED)

@@ -68,12 +68,9 @@ struct counters {
 	struct counter egress_rule_sites; /* rule sites: encapsulated (egress.rules.sites) */
 	/* rule sites: no row in sites, dropped (egress.rules.sites) */
 	struct counter egress_miss_sites;
-	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
+	struct counter egress_default; /* no rule: passed unencapsulated (egress.default) */
 	struct egress_outcomes egress;
-	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter egress_mss_kept;
-	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_mss_kept;
+	struct ingress_outcomes ingress;
 	struct counter ingress_rule_peers; /* rule peers: decapsulated (ingress.rules.peers) */
 	struct refusals refused_ipip;
 };
@@ -84,24 +81,12 @@ struct counters {
 #include "encap_packet.h"
 #include "encap_link_local.h"
 
-/* Whether an address is in ends_sites__at_address. */
-static __always_inline bool in_ends_sites__at_address(struct ip_address address)
-{
-	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &address));
-}
-
 /* The row of sites for a packet, or NULL. */
 static __always_inline const struct row_sites *find_in_sites(const struct packet *packet)
 {
 	struct key_sites key = {.prefixlen = 128, .destination = packet->daddr};
 
 	return bpf_map_lookup_elem(&table_sites, &key);
-}
-
-/* Whether a packet goes to an end of our tunnels. */
-static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
-{
-	return in_ends_sites__at_address(packet->daddr);
 }
 
 /*
@@ -112,7 +97,8 @@ static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if ((packet->protocol == IPPROTO_IPIP || packet->protocol == IPPROTO_IPV6))
-		return is_own_address(packet->saddr) && goes_to_tunnel_end(packet);
+		return is_own_address(packet->saddr) &&
+			has_address(&ends_sites__at_address, packet->daddr);
 	return false;
 }
 
@@ -141,6 +127,7 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 #include "encap_egress.h"
 #include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
+#include "encap_packet_mss.h"
 
 /* encapsulations.ipip, with the values of a row of sites. */
 static __always_inline int encapsulate_sites__ipip(struct __sk_buff *skb,
@@ -151,9 +138,7 @@ static __always_inline int encapsulate_sites__ipip(struct __sk_buff *skb,
 	__u32 segments = segments_of(skb);
 	void *outer;
 
-	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, OVERHEAD_SITES, host.mtu))
-		count(&counters->egress_mss_kept, skb);
+	clamp_packet(skb, packet, OVERHEAD_SITES, host.mtu, &counters->egress.mss_kept);
 	outer = push_headers(skb, packet, fixed, 0, over_ipv4, 0, counters);
 	if (!outer)
 		return TC_ACT_SHOT;
@@ -206,12 +191,6 @@ encapsulate_sites:
 	return encapsulate_sites(skb, packet, row_sites, counters);
 }
 
-/* Link-local traffic, and what keeps the link alive, is not for the rules. */
-static __always_inline bool stays_on_link(const struct __sk_buff *skb, const struct packet *packet)
-{
-	return is_discovery(skb, packet);
-}
-
 SEC("tc")
 int ipip_sites__egress(struct __sk_buff *skb)
 {
@@ -221,13 +200,13 @@ int ipip_sites__egress(struct __sk_buff *skb)
 
 	if (!counters || !packet)
 		return TC_ACT_SHOT;
-	if (fit_arrivals(skb, host.mtu))
-		count(&counters->egress_mss_kept, skb);
+	fit_leaving(skb, host.mtu, counters);
 	if (!parse_leaving(skb, true, true, counters, &verdict))
 		return verdict;
 	if (carries_own_stack(packet))
 		return pass(skb, &counters->egress.own_stack);
-	if (stays_on_link(skb, packet))
+	/* Link-local traffic, and what keeps the link alive, is not for the rules. */
+	if (is_discovery(skb, packet))
 		return pass(skb, &counters->egress.link_local);
 	return apply_rules(skb, packet, counters);
 }
@@ -241,9 +220,7 @@ static __always_inline int decapsulate_ipip(
 	__u32 wrong;
 	struct inner inner = {};
 
-	if (!outer_headers(skb, outer, IPV4_HLEN, 0))
-		return refuse(skb, COUNTER(refused_ipip.truncated));
-	wrong = validate_outer(outer, refused);
+	outer_headers(skb, outer, IPV4_HLEN, 0, refused, &wrong);
 	if (wrong)
 		return refuse(skb, wrong);
 	inner.overhead = outer->length;
@@ -252,7 +229,7 @@ static __always_inline int decapsulate_ipip(
 		return refuse(skb, wrong);
 
 	/* ingress.rules.peers */
-	if (in_ends_sites__at_address(outer->saddr)) {
+	if (has_address(&ends_sites__at_address, outer->saddr)) {
 		decapsulated = &counters->ingress_rule_peers;
 		goto accepted;
 	}

@@ -143,7 +143,7 @@ DEFINE_MAP(ends_exits__at_address, BPF_MAP_TYPE_HASH, CAPACITY_EXITS, struct ip_
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	/* rule management: passed in the clear (egress.rules.management) */
+	/* rule management: passed unencapsulated (egress.rules.management) */
 	struct counter egress_rule_management;
 	/* rule chosen-a: encapsulated as its socket chose (egress.rules.chosen-a) */
 	struct counter egress_rule_chosen_a;
@@ -157,16 +157,13 @@ struct counters {
 	struct counter egress_rule_standard;
 	/* rule standard: no row in exits, dropped (egress.rules.standard) */
 	struct counter egress_miss_standard;
-	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
+	struct counter egress_default; /* no rule: passed unencapsulated (egress.default) */
 	struct egress_outcomes egress;
 	/* of a closed connection, remembered by a version with other cgroups: dropped */
 	struct counter egress_renamed;
 	/* a rule encapsulates it, and its route leaves by a device that is not attached: dropped */
 	struct counter egress_unattached;
-	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter egress_mss_kept;
-	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_mss_kept;
+	struct ingress_outcomes ingress;
 	/* rule mail-out: sockets for which exits/nyc was chosen (connect.rules.mail-out) */
 	struct counter connect_rule_mail_out;
 	/* rule back-gre: decapsulated (ingress.rules.back-gre) */
@@ -187,24 +184,12 @@ struct counters {
 #include "encap_packet.h"
 #include "encap_link_local.h"
 
-/* Whether an address is in ends_exits__at_address. */
-static __always_inline bool in_ends_exits__at_address(struct ip_address address)
-{
-	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &address));
-}
-
 /* The row of exits for a packet, or NULL. */
 static __always_inline const struct row_exits *find_in_exits(__u32 row)
 {
 	struct key_exits key = {.row = row};
 
 	return bpf_map_lookup_elem(&table_exits, &key);
-}
-
-/* Whether a packet goes to an end of our tunnels. */
-static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
-{
-	return in_ends_exits__at_address(packet->daddr);
 }
 
 /*
@@ -215,9 +200,11 @@ static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if (packet->protocol == IPPROTO_GRE)
-		return is_own_address(packet->saddr) && goes_to_tunnel_end(packet);
+		return is_own_address(packet->saddr) &&
+			has_address(&ends_exits__at_address, packet->daddr);
 	if ((packet->protocol == IPPROTO_IPIP || packet->protocol == IPPROTO_IPV6))
-		return is_own_address(packet->saddr) && goes_to_tunnel_end(packet);
+		return is_own_address(packet->saddr) &&
+			has_address(&ends_exits__at_address, packet->daddr);
 	return false;
 }
 
@@ -255,6 +242,7 @@ static __always_inline bool matches_standard(const struct packet *packet)
 #include "encap_egress.h"
 #include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
+#include "encap_packet_mss.h"
 #include "encap_attribution.h"
 #include "encap_socket_mss.h"
 #include "encap_unattached.h"
@@ -271,9 +259,7 @@ static __always_inline int encapsulate_exits__gre(struct __sk_buff *skb,
 	struct headers_gre *headers;
 	void *outer;
 
-	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, OVERHEAD_EXITS, host.mtu))
-		count(&counters->egress_mss_kept, skb);
+	clamp_packet(skb, packet, OVERHEAD_EXITS, host.mtu, &counters->egress.mss_kept);
 	outer = push_headers(skb, packet, fixed, 0, over_ipv4, ENCAP_GRE__ROOM, counters);
 	if (!outer)
 		return TC_ACT_SHOT;
@@ -304,9 +290,7 @@ static __always_inline int encapsulate_exits__ipip(struct __sk_buff *skb,
 	__u32 segments = segments_of(skb);
 	void *outer;
 
-	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, OVERHEAD_EXITS, host.mtu))
-		count(&counters->egress_mss_kept, skb);
+	clamp_packet(skb, packet, OVERHEAD_EXITS, host.mtu, &counters->egress.mss_kept);
 	outer = push_headers(skb, packet, fixed, 0, over_ipv4, 0, counters);
 	if (!outer)
 		return TC_ACT_SHOT;
@@ -396,13 +380,6 @@ encapsulate_exits:
 	return encapsulate_exits(skb, packet, row_exits, counters, counted);
 }
 
-/* Link-local traffic, and what keeps the link alive, is not for the rules. */
-static __always_inline bool stays_on_link(const struct __sk_buff *skb, const struct packet *packet)
-{
-	return is_discovery(skb, packet) || is_link_local_ipv4(packet) ||
-		is_link_local_ipv6(packet);
-}
-
 SEC("tc")
 int teams__egress(struct __sk_buff *skb)
 {
@@ -413,13 +390,13 @@ int teams__egress(struct __sk_buff *skb)
 
 	if (!counters || !packet)
 		return TC_ACT_SHOT;
-	if (fit_arrivals(skb, host.mtu))
-		count(&counters->egress_mss_kept, skb);
+	fit_leaving(skb, host.mtu, counters);
 	if (!parse_leaving(skb, true, true, counters, &verdict))
 		return verdict;
 	if (carries_own_stack(packet))
 		return pass(skb, &counters->egress.own_stack);
-	if (stays_on_link(skb, packet))
+	/* Link-local traffic, and what keeps the link alive, is not for the rules. */
+	if (is_discovery(skb, packet) || is_link_local_ipv4(packet) || is_link_local_ipv6(packet))
 		return pass(skb, &counters->egress.link_local);
 	choice = attribute_packet(skb, packet);
 	/* Remembered by a version that named other cgroups: some rule may have encapsulated it. */
@@ -440,10 +417,7 @@ static __always_inline int decapsulate_gre(
 	struct packet *packet;
 	const struct row_keys *row_keys;
 
-	headers = outer_headers(skb, outer, ENCAP_GRE__HEADERS + IPV4_HLEN, 0);
-	if (!headers)
-		return refuse(skb, COUNTER(refused_gre.truncated));
-	wrong = validate_outer(outer, refused);
+	headers = outer_headers(skb, outer, ENCAP_GRE__HEADERS + IPV4_HLEN, 0, refused, &wrong);
 	if (wrong)
 		return refuse(skb, wrong);
 	if ((headers->gre.flags_version & bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED)) !=
@@ -459,7 +433,7 @@ static __always_inline int decapsulate_gre(
 		return refuse(skb, COUNTER(refused_gre.payload));
 
 	/* ingress.rules.back-gre */
-	if (in_ends_exits__at_address(outer->saddr)) {
+	if (has_address(&ends_exits__at_address, outer->saddr)) {
 		decapsulated = &counters->ingress_rule_back_gre;
 		row_keys = find_in_keys(bpf_ntohl(headers->gre.key));
 		if (!row_keys)
@@ -489,9 +463,7 @@ static __always_inline int decapsulate_ipip(
 	struct inner inner = {};
 	struct packet *packet;
 
-	if (!outer_headers(skb, outer, IPV4_HLEN, 0))
-		return refuse(skb, COUNTER(refused_ipip.truncated));
-	wrong = validate_outer(outer, refused);
+	outer_headers(skb, outer, IPV4_HLEN, 0, refused, &wrong);
 	if (wrong)
 		return refuse(skb, wrong);
 	inner.overhead = outer->length;
@@ -503,7 +475,7 @@ static __always_inline int decapsulate_ipip(
 		return refuse(skb, COUNTER(refused_ipip.payload));
 
 	/* ingress.rules.back-ipip */
-	if (in_ends_exits__at_address(outer->saddr)) {
+	if (has_address(&ends_exits__at_address, outer->saddr)) {
 		decapsulated = &counters->ingress_rule_back_ipip;
 		goto accepted;
 	}
@@ -556,7 +528,8 @@ int teams__create(struct bpf_sock *socket)
 
 static __always_inline bool passes_before_rules(struct __sk_buff *skb, const struct packet *packet)
 {
-	return stays_on_link(skb, packet) || carries_own_stack(packet);
+	return is_discovery(skb, packet) || is_link_local_ipv4(packet) ||
+		is_link_local_ipv6(packet) || carries_own_stack(packet);
 }
 
 /* What the egress rules do with a packet that leaves by another device. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Headers on the wire, in network byte order. Written by `./dev regen` from the descriptions in
- * compiler/encap_compile/headers/protocols/.
+ * compiler/encap_compile/compile/headers/protocols/.
  */
 #pragma once
 

@@ -102,16 +102,13 @@ struct counters {
 	struct counter egress_rule_tenants; /* rule tenants: encapsulated (egress.rules.tenants) */
 	/* rule tenants: no row in tenants, dropped (egress.rules.tenants) */
 	struct counter egress_miss_tenants;
-	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
+	struct counter egress_default; /* no rule: passed unencapsulated (egress.default) */
 	struct egress_outcomes egress;
 	/* of a closed connection, remembered by a version with other cgroups: dropped */
 	struct counter egress_renamed;
 	/* a rule encapsulates it, and its route leaves by a device that is not attached: dropped */
 	struct counter egress_unattached;
-	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter egress_mss_kept;
-	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_mss_kept;
+	struct ingress_outcomes ingress;
 	struct flow_outcomes flows;
 };
 
@@ -122,24 +119,12 @@ struct counters {
 #include "encap_packet.h"
 #include "encap_link_local.h"
 
-/* Whether an address is in ends_tenants__at_gateway. */
-static __always_inline bool in_ends_tenants__at_gateway(struct ip_address address)
-{
-	return is_there(bpf_map_lookup_elem(&ends_tenants__at_gateway, &address));
-}
-
 /* The row of tenants for a packet, or NULL. */
 static __always_inline const struct row_tenants *find_in_tenants(const struct packet *packet)
 {
 	struct key_tenants key = {.cgroup = packet->socket.cgroup};
 
 	return bpf_map_lookup_elem(&table_tenants, &key);
-}
-
-/* Whether a packet goes to an end of our tunnels. */
-static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
-{
-	return in_ends_tenants__at_gateway(packet->daddr);
 }
 
 /*
@@ -150,7 +135,8 @@ static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if (packet->protocol == IPPROTO_GRE)
-		return is_own_address(packet->saddr) && goes_to_tunnel_end(packet);
+		return is_own_address(packet->saddr) &&
+			has_address(&ends_tenants__at_gateway, packet->daddr);
 	return false;
 }
 
@@ -160,10 +146,9 @@ static __always_inline bool matches_tenants(const struct packet *packet)
 	return packet->socket.cgroups & CGROUP_BIT_TENANTS_SLICE;
 }
 
-#include "encap_mss.h"
-
 #include "encap_egress.h"
 #include "encap_encapsulate.h"
+#include "encap_packet_mss.h"
 #include "encap_attribution.h"
 #include "encap_socket_mss.h"
 #include "encap_unattached.h"
@@ -178,9 +163,7 @@ static __always_inline int encapsulate_tenants__gre(struct __sk_buff *skb,
 	struct headers_gre *headers;
 	void *outer;
 
-	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, OVERHEAD_TENANTS, host.mtu))
-		count(&counters->egress_mss_kept, skb);
+	clamp_packet(skb, packet, OVERHEAD_TENANTS, host.mtu, &counters->egress.mss_kept);
 	outer = push_headers(skb, packet, fixed, 0, over_ipv4, ENCAP_GRE__ROOM, counters);
 	if (!outer)
 		return TC_ACT_SHOT;
@@ -234,13 +217,6 @@ encapsulate_tenants:
 	return encapsulate_tenants(skb, packet, row_tenants, counters);
 }
 
-/* Link-local traffic, and what keeps the link alive, is not for the rules. */
-static __always_inline bool stays_on_link(const struct __sk_buff *skb, const struct packet *packet)
-{
-	return is_discovery(skb, packet) || is_link_local_ipv4(packet) ||
-		is_link_local_ipv6(packet);
-}
-
 SEC("tc")
 int tenants_by_cgroup__egress(struct __sk_buff *skb)
 {
@@ -254,7 +230,8 @@ int tenants_by_cgroup__egress(struct __sk_buff *skb)
 		return verdict;
 	if (carries_own_stack(packet))
 		return pass(skb, &counters->egress.own_stack);
-	if (stays_on_link(skb, packet))
+	/* Link-local traffic, and what keeps the link alive, is not for the rules. */
+	if (is_discovery(skb, packet) || is_link_local_ipv4(packet) || is_link_local_ipv6(packet))
 		return pass(skb, &counters->egress.link_local);
 	attribute_packet(skb, packet);
 	/* Remembered by a version that named other cgroups: some rule may have encapsulated it. */
@@ -288,7 +265,8 @@ int tenants_by_cgroup__create(struct bpf_sock *socket)
 
 static __always_inline bool passes_before_rules(struct __sk_buff *skb, const struct packet *packet)
 {
-	return stays_on_link(skb, packet) || carries_own_stack(packet);
+	return is_discovery(skb, packet) || is_link_local_ipv4(packet) ||
+		is_link_local_ipv6(packet) || carries_own_stack(packet);
 }
 
 /* What the egress rules do with a packet that leaves by another device. */

@@ -114,16 +114,13 @@ struct counters {
 	/* rule voice: no row in exits, went to the next rule (egress.rules.voice) */
 	struct counter egress_miss_voice;
 	struct counter egress_rule_bulk; /* rule bulk: encapsulated (egress.rules.bulk) */
-	/* rule bulk: no row in exits, passed in the clear (egress.rules.bulk) */
+	/* rule bulk: no row in exits, passed unencapsulated (egress.rules.bulk) */
 	struct counter egress_miss_bulk;
 	struct counter egress_rule_lab; /* rule lab: encapsulated (egress.rules.lab) */
 	struct counter egress_miss_lab; /* rule lab: no row in exits, dropped (egress.rules.lab) */
-	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
+	struct counter egress_default; /* no rule: passed unencapsulated (egress.default) */
 	struct egress_outcomes egress;
-	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter egress_mss_kept;
-	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_mss_kept;
+	struct ingress_outcomes ingress;
 	/* rule from-gre: decapsulated (ingress.rules.from-gre) */
 	struct counter ingress_rule_from_gre;
 	/* rule from-exits: decapsulated (ingress.rules.from-exits) */
@@ -143,24 +140,12 @@ struct counters {
 #include "encap_fragments.h"
 #include "encap_link_local.h"
 
-/* Whether an address is in ends_exits__at_address. */
-static __always_inline bool in_ends_exits__at_address(struct ip_address address)
-{
-	return is_there(bpf_map_lookup_elem(&ends_exits__at_address, &address));
-}
-
 /* The row of exits for a packet, or NULL. */
 static __always_inline const struct row_exits *find_in_exits(__u32 row)
 {
 	struct key_exits key = {.row = row};
 
 	return bpf_map_lookup_elem(&table_exits, &key);
-}
-
-/* Whether a packet goes to an end of our tunnels. */
-static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
-{
-	return in_ends_exits__at_address(packet->daddr);
 }
 
 /*
@@ -171,9 +156,11 @@ static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if (packet->protocol == IPPROTO_GRE)
-		return is_own_address(packet->saddr) && goes_to_tunnel_end(packet);
+		return is_own_address(packet->saddr) &&
+			has_address(&ends_exits__at_address, packet->daddr);
 	if ((packet->protocol == IPPROTO_IPIP || packet->protocol == IPPROTO_IPV6))
-		return is_own_address(packet->saddr) && goes_to_tunnel_end(packet);
+		return is_own_address(packet->saddr) &&
+			has_address(&ends_exits__at_address, packet->daddr);
 	return false;
 }
 
@@ -216,6 +203,7 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 #include "encap_egress.h"
 #include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
+#include "encap_packet_mss.h"
 
 /* encapsulations.gre, with the values of a row of exits. */
 static __always_inline int encapsulate_exits__gre(struct __sk_buff *skb,
@@ -227,9 +215,7 @@ static __always_inline int encapsulate_exits__gre(struct __sk_buff *skb,
 	struct headers_gre *headers;
 	void *outer;
 
-	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, OVERHEAD_EXITS, host.mtu))
-		count(&counters->egress_mss_kept, skb);
+	clamp_packet(skb, packet, OVERHEAD_EXITS, host.mtu, &counters->egress.mss_kept);
 	outer = push_headers(skb, packet, fixed, 0, over_ipv4, ENCAP_GRE__ROOM, counters);
 	if (!outer)
 		return TC_ACT_SHOT;
@@ -258,9 +244,7 @@ static __always_inline int encapsulate_exits__ipip(struct __sk_buff *skb,
 	__u32 segments = segments_of(skb);
 	void *outer;
 
-	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, OVERHEAD_EXITS, host.mtu))
-		count(&counters->egress_mss_kept, skb);
+	clamp_packet(skb, packet, OVERHEAD_EXITS, host.mtu, &counters->egress.mss_kept);
 	outer = push_headers(skb, packet, fixed, 0, over_ipv4, 0, counters);
 	if (!outer)
 		return TC_ACT_SHOT;
@@ -352,13 +336,6 @@ encapsulate_exits:
 	return encapsulate_exits(skb, packet, row_exits, counters);
 }
 
-/* Link-local traffic, and what keeps the link alive, is not for the rules. */
-static __always_inline bool stays_on_link(const struct __sk_buff *skb, const struct packet *packet)
-{
-	return is_discovery(skb, packet) || is_link_local_ipv4(packet) ||
-		is_link_local_ipv6(packet);
-}
-
 SEC("tc")
 int two_by_row__egress(struct __sk_buff *skb)
 {
@@ -368,15 +345,15 @@ int two_by_row__egress(struct __sk_buff *skb)
 
 	if (!counters || !packet)
 		return TC_ACT_SHOT;
-	if (fit_arrivals(skb, host.mtu))
-		count(&counters->egress_mss_kept, skb);
+	fit_leaving(skb, host.mtu, counters);
 	if (!parse_leaving(skb, true, true, counters, &verdict))
 		return verdict;
 	if (packet->fragment && !follow_first_fragment(skb, true))
 		count(&counters->egress.no_first_fragment, skb);
 	if (carries_own_stack(packet))
 		return pass(skb, &counters->egress.own_stack);
-	if (stays_on_link(skb, packet))
+	/* Link-local traffic, and what keeps the link alive, is not for the rules. */
+	if (is_discovery(skb, packet) || is_link_local_ipv4(packet) || is_link_local_ipv6(packet))
 		return pass(skb, &counters->egress.link_local);
 	return apply_rules(skb, packet, counters);
 }
@@ -395,10 +372,7 @@ static __always_inline int decapsulate_gre(
 	const struct row_keys *row_keys;
 	__u32 mark = skb->mark;
 
-	headers = outer_headers(skb, outer, ENCAP_GRE__HEADERS + IPV4_HLEN, 0);
-	if (!headers)
-		return refuse(skb, COUNTER(refused_gre.truncated));
-	wrong = validate_outer(outer, refused);
+	headers = outer_headers(skb, outer, ENCAP_GRE__HEADERS + IPV4_HLEN, 0, refused, &wrong);
 	if (wrong)
 		return refuse(skb, wrong);
 	if ((headers->gre.flags_version & bpf_htons(ENCAP_GRE__GRE_FLAGS_VERSION_COMPARED)) !=
@@ -414,7 +388,7 @@ static __always_inline int decapsulate_gre(
 		return refuse(skb, COUNTER(refused_gre.payload));
 
 	/* ingress.rules.from-gre */
-	if (in_ends_exits__at_address(outer->saddr)) {
+	if (has_address(&ends_exits__at_address, outer->saddr)) {
 		listed = true;
 		if (packet->is_ipv4 &&
 			in_ipv4(&packet->daddr, INGRESS_RULE_FROM_GRE__DESTINATION)) {
@@ -446,9 +420,7 @@ static __always_inline int decapsulate_ipip(
 	__u32 wrong;
 	struct inner inner = {};
 
-	if (!outer_headers(skb, outer, IPV4_HLEN, 0))
-		return refuse(skb, COUNTER(refused_ipip.truncated));
-	wrong = validate_outer(outer, refused);
+	outer_headers(skb, outer, IPV4_HLEN, 0, refused, &wrong);
 	if (wrong)
 		return refuse(skb, wrong);
 	inner.overhead = outer->length;
@@ -457,7 +429,7 @@ static __always_inline int decapsulate_ipip(
 		return refuse(skb, wrong);
 
 	/* ingress.rules.from-exits */
-	if (in_ends_exits__at_address(outer->saddr)) {
+	if (has_address(&ends_exits__at_address, outer->saddr)) {
 		decapsulated = &counters->ingress_rule_from_exits;
 		goto accepted;
 	}

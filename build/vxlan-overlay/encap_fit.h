@@ -8,7 +8,7 @@
  *                     otherwise 0
  *   FIT_MATCHES       1 if the rules ask what an answer shows, 0 if each meets them
  *   PACKET_NEEDS      see encap_packet.h
- *   struct counters   with `ingress_mss_kept`, and counters_of_this_cpu()
+ *   struct counters   with `ingress`, and counters_of_this_cpu()
  * Behind it: overhead_of_answer().
  */
 #pragma once
@@ -56,7 +56,7 @@ static __always_inline void fit_answer(struct __sk_buff *skb, __u32 transport, b
 	barrier(); /* the rules read the packet from the map, see encap_packet.h */
 	overhead = overhead_of_answer(packet);
 	if (counters && overhead && clamp_mss(skb, transport, is_ipv4, overhead, mtu))
-		count(&counters->ingress_mss_kept, skb);
+		count(&counters->ingress.mss_kept, skb);
 }
 
 /*

@@ -3,11 +3,14 @@
  * VLAN tags of inner frames: IEEE 802.1Q, 9.6. A tag of VLAN 0 names no VLAN and carries a
  * priority alone. Linux accepts such a frame as if it had no tag, and so does a program where it
  * decapsulates.
+ *
+ * Its functions validate as those of encap_decapsulate.h do, and need the same before the include.
  */
 #pragma once
 
 #include "encap_bpf.h"
 #include "encap_counters.h"
+#include "encap_decapsulate.h"
 
 #define ETH_P_8021Q 0x8100
 #define ETH_P_8021AD 0x88A8
@@ -21,8 +24,7 @@ struct vlan_tag {
 /*
  * The tag that may stand `overhead` bytes behind the Ethernet header, where a frame's
  * EtherType was found to be `type`: if it names no VLAN, `type` becomes what follows, and the
- * tag is one of the headers to be pulled (IEEE 802.1Q, 6.9.1). Returns where the counter of
- * what is wrong stands, or 0, as the functions of encap_decapsulate.h do.
+ * tag is one of the headers to be pulled (IEEE 802.1Q, 6.9.1).
  */
 static __always_inline __u32 skip_priority_tag(
 	const struct __sk_buff *skb, __be16 *type, __u32 *overhead, __u32 refused)
@@ -38,4 +40,16 @@ static __always_inline __u32 skip_priority_tag(
 	*type = tag->type;
 	*overhead += sizeof(*tag);
 	return 0;
+}
+
+/* validate_inner() of a frame, whose last header names the packet by its EtherType, `type`. */
+static __always_inline __u32 validate_inner_frame(struct __sk_buff *skb, const struct outer *outer,
+	__u32 lengths_differ, __be16 type, struct inner *inner, __u32 refused)
+{
+	__u32 wrong = skip_priority_tag(skb, &type, &inner->overhead, refused);
+
+	if (wrong)
+		return wrong;
+	return validate_inner(
+		skb, outer, lengths_differ, bpf_ntohs(type), ETH_P_IP, ETH_P_IPV6, inner, refused);
 }

@@ -111,12 +111,9 @@ struct counters {
 	struct counter egress_rule_sites; /* rule sites: encapsulated (egress.rules.sites) */
 	/* rule sites: no row in sites, dropped (egress.rules.sites) */
 	struct counter egress_miss_sites;
-	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
+	struct counter egress_default; /* no rule: passed unencapsulated (egress.default) */
 	struct egress_outcomes egress;
-	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter egress_mss_kept;
-	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_mss_kept;
+	struct ingress_outcomes ingress;
 	struct counter ingress_rule_peers; /* rule peers: decapsulated (ingress.rules.peers) */
 	struct refusals refused_vxlan;
 	struct counter refused_vxlan__vxlan_flags; /* vxlan: wrong vxlan flags: dropped */
@@ -134,24 +131,12 @@ struct counters {
 #include "encap_fragments.h"
 #include "encap_link_local.h"
 
-/* Whether an address is in ends_sites__at_address. */
-static __always_inline bool in_ends_sites__at_address(struct ip_address address)
-{
-	return is_there(bpf_map_lookup_elem(&ends_sites__at_address, &address));
-}
-
 /* The row of sites for a packet, or NULL. */
 static __always_inline const struct row_sites *find_in_sites(const struct packet *packet)
 {
 	struct key_sites key = {.prefixlen = 128, .destination = packet->daddr};
 
 	return bpf_map_lookup_elem(&table_sites, &key);
-}
-
-/* Whether a packet goes to an end of our tunnels. */
-static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
-{
-	return in_ends_sites__at_address(packet->daddr);
 }
 
 /*
@@ -163,7 +148,8 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if (packet->protocol == IPPROTO_UDP &&
 		packet->destination_port == bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT))
-		return is_own_address(packet->saddr) && goes_to_tunnel_end(packet);
+		return is_own_address(packet->saddr) &&
+			has_address(&ends_sites__at_address, packet->daddr);
 	return false;
 }
 
@@ -224,6 +210,7 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 #include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
 #include "encap_vlan.h"
+#include "encap_packet_mss.h"
 
 /* encapsulations.vxlan, with the values of a row of sites. */
 static __always_inline int encapsulate_sites__vxlan(struct __sk_buff *skb,
@@ -236,9 +223,7 @@ static __always_inline int encapsulate_sites__vxlan(struct __sk_buff *skb,
 	struct headers_vxlan *headers;
 	void *outer;
 
-	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, OVERHEAD_SITES, host.mtu))
-		count(&counters->egress_mss_kept, skb);
+	clamp_packet(skb, packet, OVERHEAD_SITES, host.mtu, &counters->egress.mss_kept);
 	outer = push_headers(skb, packet, fixed, 0, over_ipv4, ENCAP_VXLAN__ROOM, counters);
 	if (!outer)
 		return TC_ACT_SHOT;
@@ -318,12 +303,6 @@ encapsulate_sites:
 	return encapsulate_sites(skb, packet, row_sites, counters);
 }
 
-/* Link-local traffic, and what keeps the link alive, is not for the rules. */
-static __always_inline bool stays_on_link(const struct __sk_buff *skb, const struct packet *packet)
-{
-	return is_discovery(skb, packet);
-}
-
 SEC("tc")
 int vxlan_overlay__egress(struct __sk_buff *skb)
 {
@@ -333,15 +312,15 @@ int vxlan_overlay__egress(struct __sk_buff *skb)
 
 	if (!counters || !packet)
 		return TC_ACT_SHOT;
-	if (fit_arrivals(skb, host.mtu))
-		count(&counters->egress_mss_kept, skb);
+	fit_leaving(skb, host.mtu, counters);
 	if (!parse_leaving(skb, true, true, counters, &verdict))
 		return verdict;
 	if (packet->fragment && !follow_first_fragment(skb, true))
 		count(&counters->egress.no_first_fragment, skb);
 	if (carries_own_stack(packet))
 		return pass(skb, &counters->egress.own_stack);
-	if (stays_on_link(skb, packet))
+	/* Link-local traffic, and what keeps the link alive, is not for the rules. */
+	if (is_discovery(skb, packet))
 		return pass(skb, &counters->egress.link_local);
 	return apply_rules(skb, packet, counters);
 }
@@ -355,14 +334,11 @@ static __always_inline int decapsulate_vxlan(
 	struct counter *decapsulated;
 	__u32 wrong;
 	struct inner inner = {.in_udp = true};
-	__be16 type;
 	const struct row_vnis *row_vnis;
 	__u32 mark = skb->mark;
 
-	headers = outer_headers(skb, outer, ENCAP_VXLAN__HEADERS, sizeof(struct vlan_tag));
-	if (!headers)
-		return refuse(skb, COUNTER(refused_vxlan.truncated));
-	wrong = validate_outer(outer, refused);
+	headers = outer_headers(
+		skb, outer, ENCAP_VXLAN__HEADERS, sizeof(struct vlan_tag), refused, &wrong);
 	if (wrong)
 		return refuse(skb, wrong);
 	if ((headers->vxlan.flags & bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_COMPARED)) !=
@@ -372,18 +348,14 @@ static __always_inline int decapsulate_vxlan(
 		!same_mac(&headers->ethernet.destination, &host.value_vtep_mac))
 		return refuse(skb, COUNTER(refused_vxlan__ethernet_destination));
 	inner.overhead = outer->length + ENCAP_VXLAN__HEADERS;
-	type = headers->ethernet.type;
-	wrong = skip_priority_tag(skb, &type, &inner.overhead, refused);
-	if (wrong)
-		return refuse(skb, wrong);
-	wrong = validate_inner(skb, outer,
-		outer->datagram - outer->length - bpf_ntohs(headers->udp.length), bpf_ntohs(type),
-		ETH_P_IP, ETH_P_IPV6, &inner, refused);
+	wrong = validate_inner_frame(skb, outer,
+		outer->datagram - outer->length - bpf_ntohs(headers->udp.length),
+		headers->ethernet.type, &inner, refused);
 	if (wrong)
 		return refuse(skb, wrong);
 
 	/* ingress.rules.peers */
-	if (in_ends_sites__at_address(outer->saddr)) {
+	if (has_address(&ends_sites__at_address, outer->saddr)) {
 		decapsulated = &counters->ingress_rule_peers;
 		row_vnis = find_in_vnis(bpf_ntohl(headers->vxlan.vni) >> 8);
 		if (!row_vnis)

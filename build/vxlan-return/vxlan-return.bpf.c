@@ -75,12 +75,9 @@ struct counters {
 	struct counter egress_rule_replies;
 	/* rule vip-unlearned: dropped (egress.rules.vip-unlearned) */
 	struct counter egress_rule_vip_unlearned;
-	struct counter egress_default; /* no rule: passed in the clear (egress.default) */
+	struct counter egress_default; /* no rule: passed unencapsulated (egress.default) */
 	struct egress_outcomes egress;
-	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter egress_mss_kept;
-	/* a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered */
-	struct counter ingress_mss_kept;
+	struct ingress_outcomes ingress;
 	/* rule from-lb: decapsulated (ingress.rules.from-lb) */
 	struct counter ingress_rule_from_lb;
 	struct flow_outcomes flows;
@@ -119,8 +116,6 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 	return false;
 }
 
-#include "encap_mss.h"
-
 /* What a packet that came in leaves for the packets that answer it. */
 struct learned {
 	__u32 rule; /* the ingress rule that took it */
@@ -135,6 +130,7 @@ struct learned {
 #include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
 #include "encap_vlan.h"
+#include "encap_packet_mss.h"
 #include "encap_learned.h"
 
 /* ingress.rules.from-lb.learn */
@@ -143,9 +139,8 @@ static __always_inline void learn_rule_from_lb(struct __sk_buff *skb, const stru
 {
 	bool learned = learn_headers(skb, packet, flow, FOR_REPLIES, IDLE_LEARN_FROM_LB, counters);
 
-	if (learned && packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, overhead, host.mtu))
-		count(&counters->ingress_mss_kept, skb);
+	if (learned)
+		clamp_packet(skb, packet, overhead, host.mtu, &counters->ingress.mss_kept);
 }
 
 /* encapsulations.vxlan, with the values that came in. */
@@ -159,9 +154,7 @@ static __always_inline int reflect_replies__vxlan(struct __sk_buff *skb,
 	struct headers_vxlan *headers;
 	void *outer;
 
-	if (packet->protocol == IPPROTO_TCP && is_syn(skb, packet->transport) &&
-		clamp_mss(skb, packet->transport, packet->is_ipv4, fixed, host.mtu))
-		count(&counters->egress_mss_kept, skb);
+	clamp_packet(skb, packet, fixed, host.mtu, &counters->egress.mss_kept);
 	outer = push_headers(skb, packet, fixed, 0, over_ipv4, ENCAP_VXLAN__ROOM, counters);
 	if (!outer)
 		return TC_ACT_SHOT;
@@ -232,13 +225,6 @@ reflect_replies:
 	return reflect_replies(skb, packet, &flow->learned, counters);
 }
 
-/* Link-local traffic, and what keeps the link alive, is not for the rules. */
-static __always_inline bool stays_on_link(const struct __sk_buff *skb, const struct packet *packet)
-{
-	return is_discovery(skb, packet) || is_link_local_ipv4(packet) ||
-		is_link_local_ipv6(packet);
-}
-
 SEC("tc")
 int vxlan_return__egress(struct __sk_buff *skb)
 {
@@ -252,7 +238,8 @@ int vxlan_return__egress(struct __sk_buff *skb)
 		return verdict;
 	if (carries_own_stack(packet))
 		return pass(skb, &counters->egress.own_stack);
-	if (stays_on_link(skb, packet))
+	/* Link-local traffic, and what keeps the link alive, is not for the rules. */
+	if (is_discovery(skb, packet) || is_link_local_ipv4(packet) || is_link_local_ipv6(packet))
 		return pass(skb, &counters->egress.link_local);
 	return apply_rules(skb, packet, counters);
 }
@@ -274,7 +261,6 @@ static __always_inline int decapsulate_vxlan(
 	struct counter *decapsulated;
 	__u32 wrong;
 	struct inner inner = {.in_udp = true};
-	__be16 type;
 	struct packet *packet;
 	struct flow *flow = current_flow();
 	bool listed = false;
@@ -282,10 +268,8 @@ static __always_inline int decapsulate_vxlan(
 	if (!flow)
 		return TC_ACT_SHOT;
 	flow->learned.rule = 0;
-	headers = outer_headers(skb, outer, ENCAP_VXLAN__HEADERS, sizeof(struct vlan_tag));
-	if (!headers)
-		return refuse(skb, COUNTER(refused_vxlan.truncated));
-	wrong = validate_outer(outer, refused);
+	headers = outer_headers(
+		skb, outer, ENCAP_VXLAN__HEADERS, sizeof(struct vlan_tag), refused, &wrong);
 	if (wrong)
 		return refuse(skb, wrong);
 	if ((headers->vxlan.flags & bpf_htonl(ENCAP_VXLAN__VXLAN_FLAGS_COMPARED)) !=
@@ -295,13 +279,9 @@ static __always_inline int decapsulate_vxlan(
 		!same_mac(&headers->ethernet.destination, &host.value_vtep_mac))
 		return refuse(skb, COUNTER(refused_vxlan__ethernet_destination));
 	inner.overhead = outer->length + ENCAP_VXLAN__HEADERS;
-	type = headers->ethernet.type;
-	wrong = skip_priority_tag(skb, &type, &inner.overhead, refused);
-	if (wrong)
-		return refuse(skb, wrong);
-	wrong = validate_inner(skb, outer,
-		outer->datagram - outer->length - bpf_ntohs(headers->udp.length), bpf_ntohs(type),
-		ETH_P_IP, ETH_P_IPV6, &inner, refused);
+	wrong = validate_inner_frame(skb, outer,
+		outer->datagram - outer->length - bpf_ntohs(headers->udp.length),
+		headers->ethernet.type, &inner, refused);
 	if (wrong)
 		return refuse(skb, wrong);
 	packet = current_packet();

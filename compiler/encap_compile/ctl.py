@@ -1,16 +1,16 @@
 """`encapctl`: what a bundle would change on this machine, doing it, watching it, undoing it.
 
-Results go to stdout, diagnostics to stderr. The verbs are in `commands/`.
+Results go to stdout, diagnostics to stderr. The verbs are in `run/commands/`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import command_line
-from .commands.context import PROGRAM, Context
-from .commands.group import cli
-from .standard_streams import Streams
+from .common import command_line
+from .common.standard_streams import Streams
+from .run.commands.context import PROGRAM, Context
+from .run.commands.group import cli
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def run(arguments: Sequence[str], streams: Streams | None = None) -> int:
 
 
 def _of_the_kernel(error: Exception) -> command_line.Ending | None:
-    from .api.kernel_errors import diagnosis
+    from .run.api.kernel_errors import diagnosis
 
     known = diagnosis(error)
     return (known.diagnostics, known.exit_code) if known else None

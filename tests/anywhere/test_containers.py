@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.kernel.machine import kernel_version
+from encap_compile.run.kernel.system import kernel_version
 from tests.support import cli, kernel_vxlan
 from tests.support.cgroups import Tree, mount
 from tests.support.exits import APPLICATION, ARRIVES, CHOOSE, FAMILY, PORT, SERVICE, Exits, ask, level
@@ -56,7 +56,7 @@ class Container:
         cli.apply(namespace, bundle, "--rows", f"exits={rows}", **own)
 
     def _behind(self, topology: Topology, role: str) -> None:
-        """The exit's end of the tunnel: a network of this tenant's."""
+        """The exit's tunnel endpoint: a network of this tenant's."""
         exit_ = topology.namespaces[role]
         device, mac = f"vx{TENANT[role]}", mac_of(self.namespace, "eth0")
         address = UNDERLAY[role][4].partition("/")[0]

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.kernel.machine import kernel_version
+from encap_compile.run.kernel.system import kernel_version
 from tests.support.cgroups import Tree
 from tests.support.exits import (
     APPLICATION,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.kernel.machine import kernel_version
+from encap_compile.run.kernel.system import kernel_version
 from tests.support import cli
 from tests.support.cgroups import Tree
 from tests.support.exits import APPLICATION, ARRIVES, FAMILY, PORT, SERVICE, WHO, Exits, ask, ask_datagram

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network
 from random import Random
 
-from encap_compile import ir
-from encap_compile.model import Facts, Rows
+from encap_compile.compile import ir
+from encap_compile.compile.model import Facts, Rows
 
 from .inner import Inner
 from .near import Near

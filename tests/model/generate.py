@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
-from encap_compile import ir
-from encap_compile.model import Facts, Frame
+from encap_compile.compile import ir
+from encap_compile.compile.model import Facts, Frame
 
 from .aims import egress_aims, ingress_aims
 from .inner import Inner, Inners, checksum

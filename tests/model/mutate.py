@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from typing import Any, NamedTuple
 
-from encap_compile import ir
+from encap_compile.compile import ir
 
 ACTIONS = {"pass": "drop", "drop": "pass"}
 OVERHEADS = ("OVERHEAD_",)

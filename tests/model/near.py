@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network
 from random import Random
 
-from encap_compile import ir
-from encap_compile.model import Facts
+from encap_compile.compile import ir
+from encap_compile.compile.model import Facts
 
 Network = IPv4Network | IPv6Network
 SIZES = {"ipv4": 4, "ipv6": 16}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from random import Random
 
-from encap_compile import ir
-from encap_compile.headers.catalogue import headers
-from encap_compile.headers.encode import FieldValue, encode
-from encap_compile.headers.model import FromSpec, NextProtocol, Receive
-from encap_compile.model import Facts
+from encap_compile.compile import ir
+from encap_compile.compile.headers.catalogue import headers
+from encap_compile.compile.headers.encode import FieldValue, encode
+from encap_compile.compile.headers.model import FromSpec, NextProtocol, Receive
+from encap_compile.compile.model import Facts
 
 from .near import SIZES, Near
 

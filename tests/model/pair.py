@@ -8,14 +8,14 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from encap_compile import ir
-from encap_compile.diagnostics import Findings
-from encap_compile.inline_rows import check_inline_rows
-from encap_compile.loader.compose import NO_CGROUPS, Context
-from encap_compile.model import Facts, Frame, Machine, Socket, facts_of, host_values
-from encap_compile.pipeline import check_spec, compile_spec
-from encap_compile.rows import read_prefixes
-from encap_compile.spec import Spec
+from encap_compile.common.diagnostics import Findings
+from encap_compile.common.rows import read_prefixes
+from encap_compile.compile import ir
+from encap_compile.compile.inline_rows import check_inline_rows
+from encap_compile.compile.model import Facts, Frame, Machine, Socket, facts_of, host_values
+from encap_compile.compile.pipeline import check_spec, compile_spec
+from encap_compile.compile.spec import Spec
+from encap_compile.run.loader.compose import NO_CGROUPS, Context
 
 from ..packets.datapath import MAC, Datapath
 from ..packets.datapath import Outcome as Ran

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.diagnostics import DiagnosedError
-from encap_compile.frontend.load import load_spec
-from encap_compile.pipeline import check_spec
+from encap_compile.common.diagnostics import DiagnosedError
+from encap_compile.compile.frontend.load import load_spec
+from encap_compile.compile.pipeline import check_spec
 
 from ..property.spec_generator import generate, settings_for
 from ..property.test_every_spec_loads import text_of

@@ -15,9 +15,9 @@ from random import Random
 
 import pytest
 
-from encap_compile.kernel.maps import Packed
-from encap_compile.loader.compose import Context
-from encap_compile.model import Socket
+from encap_compile.compile.model import Socket
+from encap_compile.run.kernel.maps import Packed
+from encap_compile.run.loader.compose import Context
 
 from ..support.cgroups import Tree, mount
 from .pair import Pair, load_pair

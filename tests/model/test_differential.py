@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.model import Frame, Machine
+from encap_compile.compile.model import Frame, Machine
 
 from ..packets.datapath import Outcome as Ran
 from .generate import Generator

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from encap_compile import manifest_io
-from encap_compile.manifest import (
+from encap_compile.common import manifest_io
+from encap_compile.common.manifest import (
     FORMAT_VERSION,
     Counter,
     Hooked,

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from encap_compile.kernel.constants import TC_CLSACT_INGRESS
-from encap_compile.kernel.links import programs_on
-from encap_compile.kernel.machine import kernel_version
-from encap_compile.kernel.netlink import add_clsact, replace_filter
-from encap_compile.kernel.objects import BpfObject
+from encap_compile.run.kernel.links import programs_on
+from encap_compile.run.kernel.netlink import add_clsact, replace_filter
+from encap_compile.run.kernel.objects import BpfObject
+from encap_compile.run.kernel.system import kernel_version
+from encap_compile.run.kernel.uapi import TC_CLSACT_INGRESS
 from tests.netns.loader_bundle import compiled
 from tests.support.documents import judge_output
 from tests.support.netns import STATE, Namespace

@@ -19,10 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from encap_compile import manifest_io
-from encap_compile.kernel.machine import kernel_version
-from encap_compile.loader.desired import Request
-from encap_compile.manifest import (
+from encap_compile.common import manifest_io
+from encap_compile.common.manifest import (
     FORMAT_VERSION,
     Cgroup,
     Counter,
@@ -39,6 +37,8 @@ from encap_compile.manifest import (
     Table,
     Toolchain,
 )
+from encap_compile.run.kernel.system import kernel_version
+from encap_compile.run.loader.desired import Request
 from tests.netns.loader_bundle import compiled
 from tests.netns.loader_net import Wire, wire
 from tests.support.cgroups import Tree

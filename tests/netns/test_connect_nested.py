@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.kernel.machine import kernel_version
+from encap_compile.run.kernel.system import kernel_version
 from tests.netns.loader_net import Wire, wire
 from tests.support.cgroups import Tree
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.kernel.constants import BPF_TCX_EGRESS, TC_CLSACT_EGRESS
-from encap_compile.kernel.links import Link
-from encap_compile.kernel.netlink import replace_filter
-from encap_compile.kernel.objects import BpfObject
-from encap_compile.loader import ahead
-from encap_compile.status import status
+from encap_compile.run.kernel.links import Link
+from encap_compile.run.kernel.netlink import replace_filter
+from encap_compile.run.kernel.objects import BpfObject
+from encap_compile.run.kernel.uapi import BPF_TCX_EGRESS, TC_CLSACT_EGRESS
+from encap_compile.run.loader import ahead
+from encap_compile.run.status import status
 from tests.netns.loader_bundle import compiled, write
 from tests.netns.loader_net import ATTACH, COUNTING, HAS_TCX, Wire, wire
 from tests.support.netns import CommandError

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.kernel.constants import BPF_TCX_EGRESS
-from encap_compile.kernel.links import Link
-from encap_compile.kernel.objects import BpfObject
+from encap_compile.run.kernel.links import Link
+from encap_compile.run.kernel.objects import BpfObject
+from encap_compile.run.kernel.uapi import BPF_TCX_EGRESS
 from tests.netns.loader_bundle import compiled, csv, write
 from tests.netns.loader_net import ATTACH, COUNTING, Wire, wire
 
@@ -162,8 +162,8 @@ def test_other_programs_run_before_and_after_ours(net: Wire, tmp_path: Path, att
 
 
 def _add_filter(net: Wire, fd: int, priority: int, name: str) -> None:
-    from encap_compile.kernel.constants import TC_CLSACT_EGRESS
-    from encap_compile.kernel.netlink import add_clsact, replace_filter
+    from encap_compile.run.kernel.netlink import add_clsact, replace_filter
+    from encap_compile.run.kernel.uapi import TC_CLSACT_EGRESS
 
     with net.ours.entered():
         if priority == 1:
@@ -172,9 +172,9 @@ def _add_filter(net: Wire, fd: int, priority: int, name: str) -> None:
 
 
 def test_a_foreign_filter_in_our_place_is_not_touched(net: Wire, tmp_path: Path) -> None:
-    from encap_compile.kernel.constants import TC_CLSACT_EGRESS
-    from encap_compile.kernel.hooks.clsact import PRIORITY, handle_of
-    from encap_compile.kernel.netlink import add_clsact, replace_filter
+    from encap_compile.run.kernel.hooks.clsact import PRIORITY, handle_of
+    from encap_compile.run.kernel.netlink import add_clsact, replace_filter
+    from encap_compile.run.kernel.uapi import TC_CLSACT_EGRESS
 
     with BpfObject(compiled(COUNTING.replace("@VERDICT@", "-1").lstrip()), "foreign") as foreign:
         foreign.load()

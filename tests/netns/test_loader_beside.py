@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.manifest_io import load
+from encap_compile.common.manifest_io import load
 from tests.netns.loader_net import ATTACH, Wire, wire
 from tests.support import cli
 
@@ -204,9 +204,9 @@ def test_devices_above_each_other(tmp_path: Path) -> None:
 
 def test_a_thousand_rules(tmp_path: Path) -> None:
     """Rules are compared by where they begin, not each with each."""
-    from encap_compile.loader.beside import Rule
-    from encap_compile.loader.boxes import Box, prefixes
-    from encap_compile.loader.overlaps import _meeting
+    from encap_compile.run.loader.beside import Rule
+    from encap_compile.run.loader.boxes import Box, prefixes
+    from encap_compile.run.loader.overlaps import _meeting
 
     def rules(first: int) -> list[Rule]:
         found = [

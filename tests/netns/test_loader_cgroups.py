@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.apply import apply
-from encap_compile.kernel.pins import open_link
+from encap_compile.run.apply import apply
+from encap_compile.run.kernel.pins import open_link
 from tests.netns.loader_net import ATTACH, HAS_TCX
 from tests.netns.loader_sockets import HAS_COOKIE, Sockets, csv, named, sockets, tenant, write
 from tests.support.cgroups import mount
@@ -292,7 +292,7 @@ def test_what_the_programs_are_told(on: Sockets, tmp_path: Path) -> None:
         told = inside.ask(inside.socket())
         assert (told["mtu"], told["level"], told["levels"]) == (1400, 1, 0b1010)
         with on.net.here():
-            from encap_compile.kernel.netns import namespace_cookie
+            from encap_compile.run.kernel.netns import namespace_cookie
 
             assert told["cookie"] == (namespace_cookie() if HAS_COOKIE else 0)
             assert told["cookie"] or not HAS_COOKIE

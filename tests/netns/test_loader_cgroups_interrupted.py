@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile import apply as apply_module
-from encap_compile.apply import apply
-from encap_compile.kernel import maps
-from encap_compile.kernel.hooks.cgroup import Cgroup
-from encap_compile.kernel.hooks.tcx import Tcx
+from encap_compile.run import apply as apply_module
+from encap_compile.run.apply import apply
+from encap_compile.run.kernel import maps
+from encap_compile.run.kernel.hooks.cgroup import Cgroup
+from encap_compile.run.kernel.hooks.tcx import Tcx
 from tests.netns.loader_sockets import named, sockets, tenant, write
 
 pytestmark = pytest.mark.kernel

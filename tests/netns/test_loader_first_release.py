@@ -9,11 +9,11 @@ from unittest import mock
 
 import pytest
 
-from encap_compile.apply import apply
-from encap_compile.kernel import netns
-from encap_compile.kernel.machine import kernel_version
-from encap_compile.kernel.netns import this_namespace
-from encap_compile.loader.desired import Request
+from encap_compile.run.apply import apply
+from encap_compile.run.kernel import netns
+from encap_compile.run.kernel.netns import this_namespace
+from encap_compile.run.kernel.system import kernel_version
+from encap_compile.run.loader.desired import Request
 from tests.netns.loader_bundle import write
 from tests.netns.loader_net import ATTACH, Wire, patient_backlog, wire
 from tests.support.netns import STATE, Namespace

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.kernel.machine import kernel_version
-from encap_compile.kernel.netns import this_namespace
+from encap_compile.run.kernel.netns import this_namespace
+from encap_compile.run.kernel.system import kernel_version
 from tests.netns.loader_bundle import write
 from tests.netns.loader_net import ATTACH, Wire, wire
 from tests.support.netns import STATE
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.kernel
 DRIVER = """
 import os, sys
 from encap_compile.ctl import main
-import encap_compile.apply, encap_compile.remove, encap_compile.kernel.netlink, pyroute2
+import encap_compile.run.apply, encap_compile.run.remove, encap_compile.run.kernel.netlink, pyroute2
 last, seen = int(sys.argv[1]), 0
 WATCHED = {"os.remove", "os.rmdir", "os.mkdir", "os.rename", "os.chmod", "shutil.rmtree"}
 def watch(event, arguments):

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from encap_compile.kernel import maps
-from encap_compile.kernel.errors import FullError, NotFoundError, NotSupportedError
-from encap_compile.kernel.libbpf import libbpf
-from encap_compile.kernel.maps import Map, Packed
-from encap_compile.kernel.objects import BpfObject
-from encap_compile.loader.rowdiff import difference
+from encap_compile.run.kernel import maps
+from encap_compile.run.kernel.errors import FullError, NotFoundError, NotSupportedError
+from encap_compile.run.kernel.libbpf import libbpf
+from encap_compile.run.kernel.maps import Map, Packed
+from encap_compile.run.kernel.objects import BpfObject
+from encap_compile.run.loader.rowdiff import difference
 from tests.netns.loader_bundle import compiled
 
 pytestmark = pytest.mark.kernel

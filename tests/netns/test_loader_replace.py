@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.apply import apply
-from encap_compile.loader.desired import Request
+from encap_compile.run.apply import apply
+from encap_compile.run.loader.desired import Request
 from tests.netns.loader_bundle import write
 from tests.netns.loader_net import ATTACH, HAS_TCX, patient_backlog, wire
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile import apply as applying
-from encap_compile.apply import apply
-from encap_compile.diagnostics import DiagnosedError, Exit
-from encap_compile.kernel.pins import open_link
-from encap_compile.loader.desired import Request
+from encap_compile.common.diagnostics import DiagnosedError, Exit
+from encap_compile.run import apply as applying
+from encap_compile.run.apply import apply
+from encap_compile.run.kernel.pins import open_link
+from encap_compile.run.loader.desired import Request
 from tests.netns.loader_bundle import write
 from tests.netns.loader_net import ATTACH, HAS_TCX, Wire, wire
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from encap_compile.kernel.machine import kernel_version
+from encap_compile.run.kernel.system import kernel_version
 from tests.netns.loader_sockets import Sockets, named, sockets, write
 from tests.support.netns import NAMED, STATE, Namespace
 

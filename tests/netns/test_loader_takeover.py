@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.apply import apply
-from encap_compile.kernel.machine import kernel_version
-from encap_compile.loader.desired import Request
+from encap_compile.run.apply import apply
+from encap_compile.run.kernel.system import kernel_version
+from encap_compile.run.loader.desired import Request
 from tests.netns.loader_bundle import write
 from tests.netns.loader_net import ATTACH, HAS_TCX, Wire, patient_backlog, wire
 from tests.netns.loader_sockets import named, sockets, tenant

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from encap_compile.kernel.pins import open_map
+from encap_compile.run.kernel.pins import open_map
 from tests.netns.loader_bundle import csv, write
 from tests.netns.loader_net import Wire, wire
 

@@ -11,9 +11,9 @@ from unittest import mock
 
 import pytest
 
-from encap_compile import apply as apply_module
-from encap_compile.loader.desired import Request
-from encap_compile.loader.state import State
+from encap_compile.run import apply as apply_module
+from encap_compile.run.loader.desired import Request
+from encap_compile.run.loader.state import State
 from tests.netns.loader_bundle import write
 from tests.netns.loader_net import ATTACH, Wire, wire
 from tests.support.netns import STATE

@@ -223,7 +223,7 @@ def test_a_host_file_that_changes(tmp_path: Path) -> None:
 
 def test_messages_that_are_dropped(tmp_path: Path) -> None:
     """More changes than the netlink socket holds: everything is looked at, nothing is missed."""
-    slow = "import encap_compile.kernel.changes as c; real = c.socket.socket.recv\n"
+    slow = "import encap_compile.run.kernel.changes as c; real = c.socket.socket.recv\n"
     with wire() as net, watching(net, write(tmp_path / "one"), before=slow) as watch:
         watch.until("2 programs changed.")
         watch.process.send_signal(signal.SIGSTOP)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile import manifest_io
+from encap_compile.common import manifest_io
 from tests.netns.loader_bundle import write
 from tests.netns.loader_net import Wire, wire
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from encap_compile.kernel.devices import devices
-from encap_compile.kernel.routes import Kind
-from encap_compile.loader.routing.attached import Attachment
-from encap_compile.loader.routing.network import Network
-from encap_compile.loader.routing.table import RoutingTable, routing_table
+from encap_compile.run.kernel.devices import devices
+from encap_compile.run.kernel.routes import Kind
+from encap_compile.run.loader.routing.device_states import Attachment
+from encap_compile.run.loader.routing.network import Network
+from encap_compile.run.loader.routing.table import RoutingTable, routing_table
 from tests.support.netns import Namespace
 
 pytestmark = pytest.mark.kernel

@@ -17,10 +17,10 @@ import pytest
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
-from encap_compile.apply import apply
-from encap_compile.loader import first_release
-from encap_compile.loader.desired import Request
-from encap_compile.manifest_io import identity_of_document
+from encap_compile.common.manifest_io import identity_of_document
+from encap_compile.run.apply import apply
+from encap_compile.run.loader import first_release
+from encap_compile.run.loader.desired import Request
 from tests.netns.loader_net import ATTACH, Wire, wire
 from tests.releases import NAME, SPEC, Release, releases
 from tests.support.cli import compile_spec

@@ -11,8 +11,8 @@ from unittest import mock
 
 import pytest
 
-from encap_compile import bundle, pipeline
-from encap_compile.lower import counters
+from encap_compile.compile import artifacts, pipeline
+from encap_compile.compile.lower import counters
 from tests.netns.loader_net import ATTACH, Wire, wire
 
 pytestmark = pytest.mark.kernel
@@ -53,7 +53,7 @@ def another_release() -> Iterator[None]:
         return tuple(c._replace(text=f"{c.text.upper()}, in other words") for c in lowered(*args))
 
     with ExitStack() as stack:
-        for module in (pipeline, bundle):
+        for module in (pipeline, artifacts):
             stack.enter_context(mock.patch.object(module, "__version__", "9.9.9"))
         stack.enter_context(mock.patch.object(counters, "lower_counters", reworded))
         yield

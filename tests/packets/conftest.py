@@ -40,7 +40,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compile:
 @pytest.fixture(scope="session")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Every example's bundle, as this compiler writes it."""
-    from encap_compile.pipeline import compile_spec
+    from encap_compile.compile.pipeline import compile_spec
 
     out = tmp_path_factory.mktemp("examples")
     for name in EXAMPLES:

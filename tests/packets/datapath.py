@@ -12,17 +12,17 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
-from encap_compile.diagnostics import Findings
-from encap_compile.kernel.devices import Address, Device
-from encap_compile.kernel.maps import Map, Packed
-from encap_compile.kernel.objects import BpfObject
-from encap_compile.kernel.programs import Program
-from encap_compile.loader.bundle import Bundle, open_bundle
-from encap_compile.loader.compose import NO_CGROUPS, Context, compose
-from encap_compile.loader.contents import wanted_contents
-from encap_compile.loader.hostfile import read_settings
-from encap_compile.machine import resolve
-from encap_compile.manifest import Manifest
+from encap_compile.common.diagnostics import Findings
+from encap_compile.common.manifest import Manifest
+from encap_compile.run.host_values import resolve
+from encap_compile.run.kernel.devices import Address, Device
+from encap_compile.run.kernel.maps import Map, Packed
+from encap_compile.run.kernel.objects import BpfObject
+from encap_compile.run.kernel.programs import Program
+from encap_compile.run.loader.bundle import Bundle, open_bundle
+from encap_compile.run.loader.compose import NO_CGROUPS, Context, compose
+from encap_compile.run.loader.contents import wanted_contents
+from encap_compile.run.loader.hostfile import read_settings
 
 from .running import Ran, run
 

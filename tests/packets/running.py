@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from encap_compile.kernel.libbpf import libbpf
-from encap_compile.kernel.programs import Program
+from encap_compile.run.kernel.libbpf import libbpf
+from encap_compile.run.kernel.programs import Program
 
 UNSPEC = 0xFFFFFFFF  # TC_ACT_UNSPEC, -1: the next program on the hook decides
 SHOT = 2

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from encap_compile.pipeline import compile_spec
+from encap_compile.compile.pipeline import compile_spec
 
 
 class Compile(Protocol):

@@ -12,8 +12,8 @@ from scapy.layers.l2 import GRE, Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Raw
 
-from encap_compile.headers.catalogue import FAMILIES, headers
-from encap_compile.headers.encode import FieldValue, encode
+from encap_compile.compile.headers.catalogue import FAMILIES, headers
+from encap_compile.compile.headers.encode import FieldValue, encode
 
 from .datapath import OWN
 from .inner import packet

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.kernel.maps import Packed
+from encap_compile.run.kernel.maps import Packed
 
 from . import test_egress_rules
 from .arriving import OVERLAY, arriving

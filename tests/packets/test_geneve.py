@@ -12,7 +12,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
-from encap_compile.headers.encode import encode
+from encap_compile.compile.headers.encode import encode
 
 from .datapath import MAC, OWN, Datapath
 from .inner import frame

@@ -14,7 +14,7 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
 from scapy.packet import Raw
 
-from encap_compile.headers.encode import encode
+from encap_compile.compile.headers.encode import encode
 
 from .datapath import OWN, Datapath, Outcome
 from .inner import frame

@@ -11,12 +11,12 @@ from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.packet import Raw
 
-from encap_compile.diagnostics import Findings
-from encap_compile.loader.bundle import open_bundle
-from encap_compile.loader.compose import compose
-from encap_compile.loader.contents import check_stacks, wanted_contents
-from encap_compile.loader.hostfile import read_settings
-from encap_compile.machine import resolve
+from encap_compile.common.diagnostics import Findings
+from encap_compile.run.host_values import resolve
+from encap_compile.run.loader.bundle import open_bundle
+from encap_compile.run.loader.compose import compose
+from encap_compile.run.loader.contents import check_stacks, wanted_contents
+from encap_compile.run.loader.hostfile import read_settings
 
 from .datapath import OWN, Datapath, Outcome, device
 from .inner import frame

@@ -8,7 +8,7 @@ import pytest
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 
-from encap_compile.headers.encode import encode
+from encap_compile.compile.headers.encode import encode
 
 from .datapath import OWN, Datapath, Outcome
 from .inner import frame

@@ -6,9 +6,9 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from scapy.layers.inet import IP, UDP
 
-from encap_compile.kernel.errors import NotPermittedError
-from encap_compile.kernel.maps import Packed
-from encap_compile.loader.compose import WORDS
+from encap_compile.run.kernel.errors import NotPermittedError
+from encap_compile.run.kernel.maps import Packed
+from encap_compile.run.loader.compose import WORDS
 
 from .datapath import Datapath
 from .inner import frame

@@ -1,4 +1,4 @@
-"""The MSS of TCP flows that a rule encapsulates leaves room for the headers, in SYN and SYN-ACK, both ways."""
+"""The MSS of TCP flows that a rule encapsulates leaves headroom for the headers, in SYN and SYN-ACK, both ways."""
 
 from __future__ import annotations
 
@@ -237,7 +237,7 @@ egress:
 
 
 def test_flows_that_may_take_several_rules(compiled: Compile) -> None:
-    """A flow whose packets may have another DSCP leaves room for the rows of both tables."""
+    """A flow whose packets may have another DSCP leaves headroom for the rows of both tables."""
     with Datapath(compiled(HEAD + TABLES)) as datapath:
         for destination, port, overhead, rows in (
             ("10.1.0.1", 80, 20, 28),

@@ -63,11 +63,12 @@ HEADER = Header(
     ),
 )
 '''
-RUN = "import sys; from encap_compile.headers import protocols; protocols.__path__.append(sys.argv.pop(1)); "
+RUN = "import sys; from encap_compile.compile.headers import protocols; protocols.__path__.append(sys.argv.pop(1)); "
 MAIN = RUN + "from encap_compile.cli import main; main()"
 REFERENCE = RUN + (
-    "from encap_compile.headers.catalogue import headers; from encap_compile.headers.encode import encode; "
-    "from encap_compile.headers.diagram import diagram; [diagram(headers()[n]) for n in ('toy', 'tube')]; "
+    "from encap_compile.compile.headers.catalogue import headers; "
+    "from encap_compile.compile.headers.encode import encode; "
+    "from encap_compile.compile.headers.diagram import diagram; [diagram(headers()[n]) for n in ('toy', 'tube')]; "
     "h = [('ipv4', {'source': '192.0.2.77', 'destination': '192.0.2.1'}), ('udp', {'source_port': 0}), "
     "('toy', {'tenant': 0xabcdef})]; print(encode(h, bytes.fromhex(sys.argv.pop(1))).hex())"
 )

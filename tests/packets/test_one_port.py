@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.diagnostics import DiagnosedError
-from encap_compile.headers.encode import FieldValue, encode
-from encap_compile.pipeline import check_spec
+from encap_compile.common.diagnostics import DiagnosedError
+from encap_compile.compile.headers.encode import FieldValue, encode
+from encap_compile.compile.pipeline import check_spec
 
 from .arriving import limited
 from .datapath import OWN, Datapath

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.pipeline import compile_spec
-from encap_compile.toolchain.clang import OLDEST
+from encap_compile.compile.pipeline import compile_spec
+from encap_compile.compile.toolchain.clang import OLDEST
 
 from .arriving import OVERLAY, arriving, decapsulated_counter
 from .datapath import Datapath

@@ -11,7 +11,7 @@ from scapy.layers.l2 import Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Raw
 
-from encap_compile.frontend.preset_words import PRESETS
+from encap_compile.compile.frontend.preset_words import PRESETS
 
 from .datapath import MAC, OWN, Datapath, Outcome
 from .inner import frame

@@ -300,7 +300,7 @@ def test_a_full_table_says_what_it_gives_up(compiled: Compile) -> None:
 @pytest.mark.parametrize(("inner", "outer"), FAMILIES)
 @pytest.mark.parametrize("before", [[], [("NOP", None)], [("NOP", None), ("NOP", None)], [("WScale", 7)]])
 def test_segments_are_made_to_fit(back: Datapath, inner: int, outer: int, before: list[tuple[str, Any]]) -> None:
-    """In a SYN that comes in and a SYN-ACK that goes out, the MSS leaves room for the headers; it is not raised."""
+    """In a SYN that comes in and a SYN-ACK that goes out, the MSS leaves headroom for the headers; it is not raised."""
     fits = 1500 - {4: 50, 6: 70}[outer] - {4: 40, 6: 60}[inner]
     for given, expected in ((1460, fits), (fits, fits), (536, 536)):
         options = [*before, ("MSS", given), ("SAckOK", b"")]

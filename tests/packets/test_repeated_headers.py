@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from encap_compile.headers.encode import FieldValue, encode
+from encap_compile.compile.headers.encode import FieldValue, encode
 
 from .datapath import OWN, Datapath
 from .inner import frame, packet

@@ -12,7 +12,7 @@ from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
 from scapy.packet import Raw
 
-from encap_compile.diagnostics import DiagnosedError
+from encap_compile.common.diagnostics import DiagnosedError
 
 from .datapath import Datapath
 from .inner import frame

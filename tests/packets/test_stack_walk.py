@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.diagnostics import DiagnosedError, Severity
-from encap_compile.headers.catalogue import headers
-from encap_compile.pipeline import check_spec
+from encap_compile.common.diagnostics import DiagnosedError, Severity
+from encap_compile.compile.headers.catalogue import headers
+from encap_compile.compile.pipeline import check_spec
 
 from .datapath import Datapath
 from .inner import frame

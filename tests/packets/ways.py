@@ -13,7 +13,7 @@ from scapy.layers.l2 import GRE, Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Raw
 
-from encap_compile.headers.encode import encode
+from encap_compile.compile.headers.encode import encode
 
 from .datapath import MAC, OWN
 from .inner import SHAPES, SOURCES, packet, sized

@@ -11,11 +11,11 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from encap_compile.checks.references import fitting
-from encap_compile.frontend.schema_document import annotated_schema
-from encap_compile.frontend.schema_parts import KEY_WORDS
-from encap_compile.headers.catalogue import headers, resolve, settable
-from encap_compile.headers.model import Field, FromSpec, NextProtocol, Opaque, Options, Space
+from encap_compile.compile.checks.references import fitting
+from encap_compile.compile.frontend.schema_document import annotated_schema
+from encap_compile.compile.frontend.schema_parts import KEY_WORDS
+from encap_compile.compile.headers.catalogue import headers, resolve, settable
+from encap_compile.compile.headers.model import Field, FromSpec, NextProtocol, Opaque, Options, Space
 
 T = TypeVar("T")
 NAMES = ["a", "b", "c", "default", "license", "packet", "stack", "int", "a-b", "x_y", "too-big", "flow"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from encap_compile.frontend.schema_document import annotated_schema
-from encap_compile.frontend.schema_parts import KEY_WORDS
+from encap_compile.compile.frontend.schema_document import annotated_schema
+from encap_compile.compile.frontend.schema_parts import KEY_WORDS
 
 Schema = Mapping[str, Any]
 # Words that are not keys of the schema, but values that it describes in text: what they may be, by where they stand.

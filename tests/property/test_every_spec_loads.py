@@ -19,11 +19,11 @@ import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from encap_compile import checks
-from encap_compile.diagnostics import DiagnosedError
-from encap_compile.frontend.load import parse_spec
-from encap_compile.kernel.errors import LoadRefusedError
-from encap_compile.pipeline import compile_spec
+from encap_compile.common.diagnostics import DiagnosedError
+from encap_compile.compile import checks
+from encap_compile.compile.frontend.load import parse_spec
+from encap_compile.compile.pipeline import compile_spec
+from encap_compile.run.kernel.errors import LoadRefusedError
 from tests.packets.datapath import load_programs
 
 from .spec_generator import generate, settings_for

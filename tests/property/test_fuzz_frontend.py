@@ -13,16 +13,16 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from encap_compile import checks
-from encap_compile.codes import CODES
-from encap_compile.diagnostics import DiagnosedError, Diagnostic, Exit, Findings
-from encap_compile.documents.nodes import Node
-from encap_compile.documents.reader import read_yaml
-from encap_compile.frontend.load import parse_spec
-from encap_compile.frontend.schema_document import schema_document
-from encap_compile.frontend.validation import validate
-from encap_compile.reporting import report
-from encap_compile.spec import Spec
+from encap_compile.common.codes import CODES
+from encap_compile.common.diagnostics import DiagnosedError, Diagnostic, Exit, Findings
+from encap_compile.common.documents.nodes import Node
+from encap_compile.common.documents.reader import read_yaml
+from encap_compile.common.reporting import report
+from encap_compile.compile import checks
+from encap_compile.compile.frontend.load import parse_spec
+from encap_compile.compile.frontend.schema_document import schema_document
+from encap_compile.compile.frontend.validation import validate
+from encap_compile.compile.spec import Spec
 
 CASES = Path(__file__).parents[1] / "cases"
 PUBLISHED = json.loads((CASES.parents[1] / "schemas" / "encap.schema.json").read_text(encoding="utf-8"))
@@ -106,7 +106,7 @@ trees = st.recursive(
 
 def _node(value: object) -> Node:
     kinds = {type(None): "null", bool: "boolean", int: "integer", float: "number", str: "string"}
-    from encap_compile.diagnostics import Place
+    from encap_compile.common.diagnostics import Place
 
     place = Place(ROWS, 1, 1)
     if isinstance(value, dict):

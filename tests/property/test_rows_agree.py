@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from encap_compile import values
-from encap_compile.checks.coverage import Coverage
-from encap_compile.diagnostics import Findings
-from encap_compile.rows.columns import convert, convert_prefixes
-from encap_compile.rows.text import parse_sheet, read_text
-from encap_compile.spec import Addresses, Match, Range
-from encap_compile.values import ValueProblem
+from encap_compile.common import values
+from encap_compile.common.diagnostics import Findings
+from encap_compile.common.rows.columns import convert, convert_prefixes
+from encap_compile.common.rows.csv_text import parse_sheet, read_text
+from encap_compile.common.values import ValueProblem
+from encap_compile.compile.checks.coverage import Coverage
+from encap_compile.compile.spec import Addresses, Match, Range
 
 TYPES = ["ip", "ipv4", "ipv6", "mac", "u8", "u16", "u24", "u32", "port", "dscp", "protocol"]
 WRONG = (ValueProblem, OSError, ValueError, LookupError)

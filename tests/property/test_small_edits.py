@@ -20,7 +20,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from encap_compile.diagnostics import DiagnosedError
+from encap_compile.common.diagnostics import DiagnosedError
 from tests.support.artifacts import EXAMPLES, artifacts, beside_examples
 
 from .spec_generator import generate

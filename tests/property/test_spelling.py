@@ -15,8 +15,8 @@ import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from encap_compile.diagnostics import DiagnosedError
-from encap_compile.pipeline import compile_spec
+from encap_compile.common.diagnostics import DiagnosedError
+from encap_compile.compile.pipeline import compile_spec
 from tests.support.artifacts import EXAMPLES, artifacts, beside_examples
 
 from .spec_generator import generate

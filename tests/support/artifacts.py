@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from encap_compile import manifest_io, pipeline
+from encap_compile.common import manifest_io
+from encap_compile.compile import pipeline
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from encap_compile.kernel.links import programs_on
-from encap_compile.kernel.programs import describe_program
+from encap_compile.run.kernel.links import programs_on
+from encap_compile.run.kernel.programs import describe_program
 
 PREFIX = "encap-"
 _serial = itertools.count(1)

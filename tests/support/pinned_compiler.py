@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from encap_compile.toolchain.process import environment
+from encap_compile.compile.toolchain.process import environment
 
 from .netns import CommandError
 

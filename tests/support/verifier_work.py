@@ -9,13 +9,13 @@ from ctypes import c_char_p, c_int, c_size_t, c_uint32, c_void_p
 from dataclasses import dataclass
 from pathlib import Path
 
-from encap_compile.diagnostics import Findings
-from encap_compile.kernel.libbpf import ProgramHandle, libbpf
-from encap_compile.kernel.objects import BpfObject
-from encap_compile.loader.bundle import open_bundle
-from encap_compile.loader.compose import compose
-from encap_compile.loader.hostfile import read_settings
-from encap_compile.machine import resolve
+from encap_compile.common.diagnostics import Findings
+from encap_compile.run.host_values import resolve
+from encap_compile.run.kernel.libbpf import ProgramHandle, libbpf
+from encap_compile.run.kernel.objects import BpfObject
+from encap_compile.run.loader.bundle import open_bundle
+from encap_compile.run.loader.compose import compose
+from encap_compile.run.loader.hostfile import read_settings
 from tests.packets.datapath import MAC, OWN, device
 
 _STATISTICS = 4  # BPF_LOG_STATS

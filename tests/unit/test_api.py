@@ -15,7 +15,7 @@ from tests.support.examples_of_docs import run
 
 import encap_compile
 from encap_compile import api
-from encap_compile.cli import cli
+from encap_compile.compile.cli import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAY = str(ROOT / "examples" / "vxlan-overlay.yaml")
@@ -65,22 +65,27 @@ def test_records_are_frozen() -> None:
 def test_importing_it_imports_nothing_else() -> None:
     code = "import sys; from encap_compile import api; print(*sorted(m for m in sys.modules if 'encap_compile' in m))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["encap_compile", "encap_compile.api", "encap_compile.diagnostics"]
+    assert done.stdout.split() == [
+        "encap_compile",
+        "encap_compile.api",
+        "encap_compile.common",
+        "encap_compile.common.diagnostics",
+    ]
 
 
 def test_where_nothing_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a node the distribution `encapctl` has the package without what compiles."""
-    monkeypatch.setitem(sys.modules, "encap_compile.api.compiling", None)
+    monkeypatch.setitem(sys.modules, "encap_compile.compile.api.compiling", None)
     with pytest.raises(ImportError, match="`compile` is of the distribution encap-compile, and encapctl alone is here"):
         _ = api.compile
-    assert api.plan is import_module("encap_compile.api.applying").plan
+    assert api.plan is import_module("encap_compile.run.api.applying").plan
 
 
 def test_what_the_system_refuses_is_diagnosed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("encap_compile.pipeline.compile_spec", full)
+    monkeypatch.setattr("encap_compile.compile.pipeline.compile_spec", full)
     with pytest.raises(api.DiagnosedError) as raised:
         api.build(OVERLAY, tmp_path)
     assert raised.value.exit_code == api.Exit.MACHINE
@@ -88,7 +93,7 @@ def test_what_the_system_refuses_is_diagnosed(tmp_path: Path, monkeypatch: pytes
 
 
 def test_what_the_kernel_refuses_is_diagnosed(monkeypatch: pytest.MonkeyPatch) -> None:
-    from encap_compile.kernel.errors import KernelError, NotPermittedError
+    from encap_compile.run.kernel.errors import KernelError, NotPermittedError
 
     for error, code, ends in (
         (NotPermittedError(1, "bpf"), "H101", api.Exit.MACHINE),
@@ -98,7 +103,7 @@ def test_what_the_kernel_refuses_is_diagnosed(monkeypatch: pytest.MonkeyPatch) -
         def refuse(*_: object, error: Exception = error) -> None:
             raise error
 
-        monkeypatch.setattr("encap_compile.status.status", refuse)
+        monkeypatch.setattr("encap_compile.run.status.status", refuse)
         with pytest.raises(api.DiagnosedError) as raised:
             api.status("overlay")
         assert raised.value.exit_code == ends
@@ -113,7 +118,7 @@ def test_the_error_says_all_of_it() -> None:
 
 
 def test_a_bug_of_ours_is_no_diagnosed_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("encap_compile.status.status", lambda *_: 1 // 0)
+    monkeypatch.setattr("encap_compile.run.status.status", lambda *_: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         api.status("overlay")
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from encap_compile.apply import _sets_first
-from encap_compile.loader.contents import Content
-from encap_compile.loader.rowdiff import NOTHING, whole
-from encap_compile.plan import MapChange
+from encap_compile.run.apply import _sets_first
+from encap_compile.run.loader.contents import Content
+from encap_compile.run.loader.rowdiff import NOTHING, whole
+from encap_compile.run.plan import MapChange
 
 
 def change(name: str, kind: str) -> MapChange:

@@ -17,10 +17,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from encap_compile import __version__
-from encap_compile.bundle import write
-from encap_compile.cli import cli
-from encap_compile.data_hashes import DATA_HASHES, read_data_hashes
-from encap_compile.diagnostics import DiagnosedError
+from encap_compile.common.data_hashes import DATA_HASHES, read_data_hashes
+from encap_compile.common.diagnostics import DiagnosedError
+from encap_compile.compile.artifacts import write
+from encap_compile.compile.cli import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "encap_compile.cli"]
@@ -285,7 +285,7 @@ def test_writing_stops_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_no_traceback_reaches_a_user(work: Path) -> None:
     """A bug of ours has its own exit code; --debug asks for the traceback, wherever it stands."""
-    code = "import encap_compile.pipeline as p; p.compile_spec = lambda *a, **k: 1 / 0; "
+    code = "import encap_compile.compile.pipeline as p; p.compile_spec = lambda *a, **k: 1 / 0; "
     code += "from encap_compile.cli import main; main()"
     for words in (["x.yaml"], ["--debug", "x.yaml"], ["x.yaml", "--debug"], ["compile", "--debug", "x.yaml"]):
         done = subprocess.run([sys.executable, "-c", code, *words], cwd=work, capture_output=True, text=True)

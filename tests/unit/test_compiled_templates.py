@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.render import compiled_templates
-from encap_compile.render.compiled_templates import beside_the_code
+from encap_compile.compile.render import compiled_templates
+from encap_compile.compile.render.compiled_templates import beside_the_code
 
 
 def test_only_a_folder_that_nobody_else_can_write(tmp_path: Path) -> None:

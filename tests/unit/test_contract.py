@@ -23,12 +23,12 @@ from typing import Any
 import pytest
 from tests.support.pinned_compiler import CC, CXX
 
-from encap_compile import ir
-from encap_compile.lower.contract import lower_contract, row_constants
-from encap_compile.lower.owners import socket_level
-from encap_compile.pipeline import check_spec
-from encap_compile.render.templates import TEMPLATES, render_contract
-from encap_compile.toolchain.clang_format import format_c
+from encap_compile.compile import ir
+from encap_compile.compile.lower.contract import lower_contract, row_constants
+from encap_compile.compile.lower.owners import socket_level
+from encap_compile.compile.pipeline import check_spec
+from encap_compile.compile.render.templates import TEMPLATES, render_contract
+from encap_compile.compile.toolchain.clang_format import format_c
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES = ROOT / "tests" / "cases" / "contract"

@@ -11,14 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.metrics import Samples, samples
 
-from encap_compile import ir, manifest_io
-from encap_compile.loader.counters import total
-from encap_compile.lower.counters import LIBRARY, NO_ROW, counter_name
-from encap_compile.manifest import Counter, Manifest
-from encap_compile.pipeline import check_spec
-from encap_compile.render.templates import TEMPLATES
-from encap_compile.status import Status
-from encap_compile.views.prometheus import prometheus
+from encap_compile.common import manifest_io
+from encap_compile.common.manifest import Counter, Manifest
+from encap_compile.compile import ir
+from encap_compile.compile.lower.counters import LIBRARY, NO_ROW, counter_name
+from encap_compile.compile.pipeline import check_spec
+from encap_compile.compile.render.templates import TEMPLATES
+from encap_compile.run.loader.counters import total
+from encap_compile.run.status import Status
+from encap_compile.run.views.prometheus import prometheus
 
 BUILT = Path(__file__).resolve().parents[2] / "build"
 

@@ -18,10 +18,10 @@ import yaml
 from tests.listings.page import files
 from tests.listings.pages import HEADER_PAGE, SESSIONS, compiler_with_listings
 
-from encap_compile.cli import cli as compile_cli
-from encap_compile.codes import CODES
+from encap_compile.common.codes import CODES
+from encap_compile.common.diagnostics import Exit
+from encap_compile.compile.cli import cli as compile_cli
 from encap_compile.ctl import cli as ctl_cli
-from encap_compile.diagnostics import Exit
 
 ROOT = Path(__file__).resolve().parents[2]
 GENERATED = {"spec.md", "presets.md", "kernels.md"}  # those have tests of their own
@@ -187,7 +187,7 @@ def test_every_exit_code_is_explained() -> None:
 
 @EVERY_PAGE
 def test_yaml(page: Path, tmp_path: Path) -> None:
-    from encap_compile.pipeline import check_spec
+    from encap_compile.compile.pipeline import check_spec
 
     for number, body in enumerate(blocks(page, "yaml")):
         assert yaml.safe_load(body)
@@ -207,7 +207,7 @@ def test_a_header_is_one_file(tmp_path: Path) -> None:
 
 
 def test_the_newest_kernel_tested_is_that_of_the_matrix() -> None:
-    from encap_compile.checks.kernel import NEWEST_TESTED
+    from encap_compile.compile.checks.kernel_version import NEWEST_TESTED
 
     shown = re.findall(r"Linux (\d+)\.(\d+)", (ROOT / "docs/kernels.md").read_text())
     assert max((int(major), int(minor)) for major, minor in shown) == NEWEST_TESTED

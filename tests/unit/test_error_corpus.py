@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.codes import CODES
-from encap_compile.diagnostics import DiagnosedError, Diagnostic
-from encap_compile.pipeline import check_spec
-from encap_compile.reporting import report
+from encap_compile.common.codes import CODES
+from encap_compile.common.diagnostics import DiagnosedError, Diagnostic
+from encap_compile.common.reporting import report
+from encap_compile.compile.pipeline import check_spec
 
 CORPUS = Path(__file__).parents[1] / "cases" / "errors"
 CASES = sorted(path.stem for path in CORPUS.glob("*.yaml"))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.codes import CODES, document
-from encap_compile.explain import explain_spec, spec_document
-from encap_compile.pipeline import check_spec
+from encap_compile.common.codes import CODES, document
+from encap_compile.compile.explain import explain_spec, spec_document
+from encap_compile.compile.pipeline import check_spec
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from encap_compile import checks
-from encap_compile.checks.rule_count import INLINE_PREFIXES
-from encap_compile.diagnostics import Findings
-from encap_compile.frontend.load import parse_spec
-from encap_compile.lower import conditions
-from encap_compile.rows import EncodedRows
-from encap_compile.rows.text import parse_sheet
-from encap_compile.rows.typed import TypedRows
+from encap_compile.common.diagnostics import Findings
+from encap_compile.common.rows import EncodedRows
+from encap_compile.common.rows.csv_text import parse_sheet
+from encap_compile.common.rows.typed import TypedRows
+from encap_compile.compile import checks
+from encap_compile.compile.checks.rule_count import INLINE_PREFIXES
+from encap_compile.compile.frontend.load import parse_spec
+from encap_compile.compile.lower import conditions
 
 BASE = """
 apiVersion: encap/v1alpha1

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from encap_compile.diagnostics import DiagnosedError, Diagnostic, Findings
-from encap_compile.documents import reader
-from encap_compile.frontend import load_spec
-from encap_compile.frontend.load import MOST_BYTES, parse_spec
+from encap_compile.common.diagnostics import DiagnosedError, Diagnostic, Findings
+from encap_compile.common.documents import reader
+from encap_compile.compile.frontend import load_spec
+from encap_compile.compile.frontend.load import MOST_BYTES, parse_spec
 
 CASES = Path(__file__).parents[1] / "cases"
 SPECS = sorted((*CASES.glob("errors/*.yaml"), *CASES.glob("ok/*.yaml")))

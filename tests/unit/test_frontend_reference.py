@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from encap_compile.frontend.reference import spec_reference
-from encap_compile.frontend.schema_document import schema_document
-from encap_compile.headers.catalogue import headers
+from encap_compile.compile.frontend.reference import spec_reference
+from encap_compile.compile.frontend.schema_document import schema_document
+from encap_compile.compile.headers.catalogue import headers
 
 
 def test_every_key_and_field() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from encap_compile.documents.scalars import resolve
+from encap_compile.common.documents.scalars import resolve
 
 
 @pytest.mark.parametrize(

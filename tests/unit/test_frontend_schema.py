@@ -9,12 +9,12 @@ from typing import Any
 import jsonschema
 import pytest
 
-from encap_compile.diagnostics import Findings
-from encap_compile.documents.reader import read_yaml
-from encap_compile.frontend.schema_document import annotated_schema, schema_document, schema_text
-from encap_compile.frontend.schema_errors import WORDS
-from encap_compile.frontend.validation import validate
-from encap_compile.headers.catalogue import headers
+from encap_compile.common.diagnostics import Findings
+from encap_compile.common.documents.reader import read_yaml
+from encap_compile.compile.frontend.schema_document import annotated_schema, schema_document, schema_text
+from encap_compile.compile.frontend.schema_errors import WORDS
+from encap_compile.compile.frontend.validation import validate
+from encap_compile.compile.headers.catalogue import headers
 
 ROOT = Path(__file__).parents[2]
 CASES = ROOT / "tests" / "cases"
@@ -43,7 +43,9 @@ def nodes(schema: Any) -> Iterator[dict[str, Any]]:
 
 def test_committed() -> None:
     committed = (ROOT / "schemas" / "encap.schema.json").read_text(encoding="utf-8")
-    assert committed == schema_text(), "python -m encap_compile.frontend.schema_document > schemas/encap.schema.json"
+    assert committed == schema_text(), (
+        "python -m encap_compile.compile.frontend.schema_document > schemas/encap.schema.json"
+    )
 
 
 def test_is_draft_2020_12() -> None:

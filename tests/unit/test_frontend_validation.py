@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from encap_compile.cli import cli
-from encap_compile.diagnostics import DiagnosedError, Exit, Findings
-from encap_compile.documents.reader import read_yaml
-from encap_compile.frontend import validation
-from encap_compile.frontend.schema_document import annotated_schema
+from encap_compile.common.diagnostics import DiagnosedError, Exit, Findings
+from encap_compile.common.documents.reader import read_yaml
+from encap_compile.compile.cli import cli
+from encap_compile.compile.frontend import validation
+from encap_compile.compile.frontend.schema_document import annotated_schema
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SPEC = """\

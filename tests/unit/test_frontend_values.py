@@ -6,8 +6,8 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from encap_compile import values
-from encap_compile.values import ValueProblem
+from encap_compile.common import values
+from encap_compile.common.values import ValueProblem
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from encap_compile.headers.catalogue import headers
-from encap_compile.headers.diagram import diagram
-from encap_compile.headers.model import Constant, Field, Header, Word
+from encap_compile.compile.headers.catalogue import headers
+from encap_compile.compile.headers.diagram import diagram
+from encap_compile.compile.headers.model import Constant, Field, Header, Word
 
 IPV4 = """\
  0                   1                   2                   3

@@ -15,9 +15,9 @@ from scapy.layers.l2 import GRE, Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Raw
 
-from encap_compile.headers.catalogue import headers
-from encap_compile.headers.encode import checksum, encode, family, read
-from encap_compile.headers.model import Constant, Length, NextProtocol
+from encap_compile.compile.headers.catalogue import headers
+from encap_compile.compile.headers.encode import checksum, encode, family, read
+from encap_compile.compile.headers.model import Constant, Length, NextProtocol
 
 INNER = {
     4: bytes(IP(src="10.0.0.1", dst="10.0.0.2", tos=46 << 2 | 2, ttl=7) / UDP() / Raw(b"odd")),

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from encap_compile.headers.catalogue import headers
-from encap_compile.headers.mistakes import mistakes, mistakes_together
-from encap_compile.headers.model import (
+from encap_compile.compile.headers.catalogue import headers
+from encap_compile.compile.headers.mistakes import mistakes, mistakes_together
+from encap_compile.compile.headers.model import (
     Constant,
     Critical,
     Ecn,
@@ -215,13 +215,13 @@ def test_the_compiler_says_it(tmp_path: Path) -> None:
     folder = tmp_path / "protocols"
     folder.mkdir()
     (folder / "toy.py").write_text(
-        "from encap_compile.headers.model import *\n"
+        "from encap_compile.compile.headers.model import *\n"
         "HEADER = Header('toy', 'Toy', 'none', announced_as={Space.UDP_PORT: 7}, words=(\n"
         "    Word('one', (Field('level', 3, FromSpec('u8'), 'x'), Field('rest', 13, Reserved(), 'x'))),\n"
         "    Word('next', (Field('next', 16, NextProtocol(Space.ETHERTYPE), 'x'),))))\n"
     )
     run = (
-        "import sys; from encap_compile.headers import protocols; protocols.__path__.append(sys.argv.pop(1)); "
+        "import sys; from encap_compile.compile.headers import protocols; protocols.__path__.append(sys.argv.pop(1)); "
         "from encap_compile.cli import main; main()"
     )
     spec = Path(__file__).parents[2] / "examples" / "ipip-sites.yaml"

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from tests.netns.loader_bundle import write
 
-from encap_compile import manifest_io
-from encap_compile.diagnostics import DiagnosedError
-from encap_compile.loader import state_files as states
-from encap_compile.loader.bundle import open_bundle
-from encap_compile.loader.state import Filled, State
+from encap_compile.common import manifest_io
+from encap_compile.common.diagnostics import DiagnosedError
+from encap_compile.run.loader import state_files as states
+from encap_compile.run.loader.bundle import open_bundle
+from encap_compile.run.loader.state import Filled, State
 
 ODD: list[Any] = [
     None,

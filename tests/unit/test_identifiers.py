@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encap_compile import lower
-from encap_compile.identifiers import PREFIXES, SUFFIXES, c_name, member_name
-from encap_compile.lower import names
-from encap_compile.pipeline import check_spec
-from encap_compile.render.templates import included, render
-from encap_compile.toolchain.clang import FLAGS, find_clang
+from encap_compile.compile import lower
+from encap_compile.compile.identifiers import PREFIXES, SUFFIXES, c_name, member_name
+from encap_compile.compile.lower import c_names
+from encap_compile.compile.pipeline import check_spec
+from encap_compile.compile.render.templates import included, render
+from encap_compile.compile.toolchain.clang import FLAGS, find_clang
 
 ROOT = Path(__file__).parents[2]
 SPECS = sorted([*(ROOT / "examples").glob("*.yaml"), *(ROOT / "tests" / "cases" / "ok").glob("*.yaml")])
@@ -41,7 +41,7 @@ def is_derived(identifier: str) -> bool:
 def test_derived_and_constant_identifiers_are_told_apart_by_their_form(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual = names.identifier
+    usual = c_names.identifier
     for module in NAMING:
         for function, marked in (
             ("c_name", lambda name: name if name.startswith(MARK) else MARK + c_name(name)),

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.kernel import cgroups
-from encap_compile.kernel.cgroups import Hierarchy, hierarchy
+from encap_compile.run.kernel import cgroups
+from encap_compile.run.kernel.cgroups import Hierarchy, hierarchy
 
 WHOLE = "41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw"
 VERSION_1 = "32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime shared:3 - cgroup cgroup rw,cpu"

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import encap_compile
-from encap_compile.codes import all_codes
+from encap_compile.common.codes import all_codes
 
 SOURCES = Path(encap_compile.__file__ or "").parent
 CODES = {code: explained for code, explained in all_codes().items() if code[0] in "HKB"}

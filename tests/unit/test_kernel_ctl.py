@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile import ctl, plan
-from encap_compile.diagnostics import Exit
-from encap_compile.kernel.errors import KernelError, NotPermittedError
+from encap_compile import ctl
+from encap_compile.common.diagnostics import Exit
+from encap_compile.run import plan
+from encap_compile.run.kernel.errors import KernelError, NotPermittedError
 
 
 def failing(error: Exception) -> object:

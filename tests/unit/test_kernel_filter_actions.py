@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pyroute2.netlink.rtnl.tcmsg import tcmsg
 
-from encap_compile.kernel.filter_actions import ends_with
-from encap_compile.kernel.rtnetlink import attributes
+from encap_compile.run.kernel.filter_actions import ends_with
+from encap_compile.run.kernel.rtnetlink import attributes
 
 IP, ARP = 0x0800, 0x0806
 OK, RECLASSIFY, SHOT, PIPE, STOLEN, TRAP, UNSPEC = 0, 1, 2, 3, 4, 8, -1

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from tests.netns import loader_bundle
 
-from encap_compile.diagnostics import DiagnosedError, Findings
-from encap_compile.kernel.devices import Address, Device
-from encap_compile.loader.compose import compose, decode, identity_of
-from encap_compile.loader.hostfile import read_host_file, read_settings
-from encap_compile.loader.removals import Limits
-from encap_compile.machine import Machine, resolve
-from encap_compile.manifest import HostDeclaration, Manifest
-from encap_compile.manifest_io import load
+from encap_compile.common.diagnostics import DiagnosedError, Findings
+from encap_compile.common.manifest import HostDeclaration, Manifest
+from encap_compile.common.manifest_io import load
+from encap_compile.run.host_values import Machine, resolve
+from encap_compile.run.kernel.devices import Address, Device
+from encap_compile.run.loader.compose import compose, decode, identity_of
+from encap_compile.run.loader.hostfile import read_host_file, read_settings
+from encap_compile.run.loader.removals import Limits
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from tests.support.pinned_compiler import compile_c
 
-from encap_compile.diagnostics import DiagnosedError
-from encap_compile.kernel import libbpf
-from encap_compile.kernel.errors import FullError, KernelError, LoadRefusedError, NotFoundError, kernel_error
-from encap_compile.kernel.machine import version_of
-from encap_compile.kernel.objects import BpfObject
+from encap_compile.common.diagnostics import DiagnosedError
+from encap_compile.run.kernel import libbpf
+from encap_compile.run.kernel.errors import FullError, KernelError, LoadRefusedError, NotFoundError, kernel_error
+from encap_compile.run.kernel.objects import BpfObject
+from encap_compile.run.kernel.system import version_of
 
 
 def test_version() -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from tests.netns import loader_bundle
 
-import encap_compile.manifest
-from encap_compile.diagnostics import DiagnosedError
-from encap_compile.manifest_io import dump, load, loads
+import encap_compile.common.manifest
+from encap_compile.common.diagnostics import DiagnosedError
+from encap_compile.common.manifest_io import dump, load, loads
 
 Document = dict[str, Any]
 
@@ -105,6 +105,6 @@ def test_what_the_first_release_wrote_keeps_its_identity(name: str) -> None:
         if word[0].isupper():
             break
         known.add(word)
-    members = dataclasses.fields(getattr(encap_compile.manifest, name))
+    members = dataclasses.fields(getattr(encap_compile.common.manifest, name))
     assert known <= {m.name for m in members}
     assert [m.name for m in members if m.name not in known and "later" not in m.metadata] == []

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from encap_compile.kernel.stacking import Link, hands_down, passing_through
+from encap_compile.run.kernel.stacking import Link, hands_down, passing_through
 
 PLAIN = Link("", 0, 0)
 KNOWN = {

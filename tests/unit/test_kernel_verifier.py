@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from encap_compile.kernel.verifier import function_at, rejection, spec_path
+from encap_compile.run.kernel.verifier import function_at, rejection, spec_path
 
 C_TEXT = """\
 /* encapsulations.vxlan: ipv4 / udp */

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.render.line_length import COLUMNS
-from encap_compile.render.templates import TEMPLATES, included
-from encap_compile.render.wire import wire_header
-from encap_compile.toolchain.clang import FLAGS, find_clang
-from encap_compile.toolchain.clang_format import format_c
+from encap_compile.compile.render.line_length import COLUMNS
+from encap_compile.compile.render.templates import TEMPLATES, included
+from encap_compile.compile.render.wire import wire_header
+from encap_compile.compile.toolchain.clang import FLAGS, find_clang
+from encap_compile.compile.toolchain.clang_format import format_c
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADERS = sorted((TEMPLATES / "include").glob("*.h"))
@@ -34,6 +34,8 @@ CONTRACTS: dict[str, dict[str, str]] = {
     "encap_decapsulate.h": {**KERNEL, "REFUSED": "TC_ACT_SHOT"},
     "encap_fragments.h": PACKET,
     "encap_link_local.h": PACKET,
+    "encap_packet_mss.h": PACKET,
+    "encap_vlan.h": {**KERNEL, "REFUSED": "TC_ACT_SHOT"},
     "encap_packet.h": {**OF_SOCKETS, **FACTS},
     "encap_flows.h": FLOWS,
     "encap_learned.h": {**PACKET, **FLOWS},
@@ -63,9 +65,10 @@ const volatile struct host host SEC(".rodata.host") = {};
     "struct learned": "struct learned {\n\t__u32 rule;\n\t__u32 stack;\n};\n",
     "struct counters": """
 struct counters {
-	struct counter egress_default, egress_unattached, ingress_mss_kept;
+	struct counter egress_default, egress_unattached;
 	struct egress_outcomes egress;
 	struct flow_outcomes flows;
+	struct ingress_outcomes ingress;
 };
 """,
     "counters_of_this_cpu()": """
@@ -148,18 +151,18 @@ def test_a_bundle_has_the_headers_that_its_c_includes() -> None:
 
 # Lines of the C of each example: no more than these. They fall with everything that the library takes over.
 MOST_LINES = {
-    "gre-tenants": 374,
-    "gue-dsr": 191,
-    "gue-edge": 416,
-    "gwlb": 486,
-    "ipip-sites": 287,
-    "teams": 674,
-    "tenants-by-cgroup": 311,
-    "two-by-row": 496,
-    "vxlan-overlay": 424,
-    "vxlan-return": 358,
+    "gre-tenants": 349,
+    "gue-dsr": 185,
+    "gue-edge": 400,
+    "gwlb": 470,
+    "ipip-sites": 264,
+    "teams": 647,
+    "tenants-by-cgroup": 289,
+    "two-by-row": 468,
+    "vxlan-overlay": 396,
+    "vxlan-return": 338,
 }
-MOST_LINES_TOGETHER = 4017
+MOST_LINES_TOGETHER = 3806
 
 
 def lines_of(name: str) -> list[str]:

@@ -7,12 +7,12 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from encap_compile.kernel.devices import Device
-from encap_compile.kernel.routes import Hop, Kind, Route
-from encap_compile.loader.routing import table as routing
-from encap_compile.loader.routing.attached import Attachment
-from encap_compile.loader.routing.network import Network
-from encap_compile.loader.routing.report import RouteReport
+from encap_compile.run.kernel.devices import Device
+from encap_compile.run.kernel.routes import Hop, Kind, Route
+from encap_compile.run.loader.routing import table as routing
+from encap_compile.run.loader.routing.device_states import Attachment
+from encap_compile.run.loader.routing.network import Network
+from encap_compile.run.loader.routing.report import RouteReport
 
 ETH0 = Device("eth0", 2, bytes(6), 1500, True, True)
 ETH1 = replace(ETH0, name="eth1", index=3)

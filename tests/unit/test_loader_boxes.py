@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from encap_compile.loader.boxes import Box, box_of, prefixes
-from encap_compile.manifest import RuleSummary
+from encap_compile.common.manifest import RuleSummary
+from encap_compile.run.loader.boxes import Box, box_of, prefixes
 
 
 def box(*destinations: str, cgroup: str = "/all", **match: str) -> Box:

@@ -10,27 +10,27 @@ import pytest
 from tests.netns import loader_sockets
 from tests.netns.loader_sockets import named
 
-from encap_compile.apply import _in_order
-from encap_compile.diagnostics import DiagnosedError, Findings
-from encap_compile.kernel.cgroups import Cgroup as Found
-from encap_compile.kernel.cgroups import Hierarchy
-from encap_compile.kernel.devices import Device
-from encap_compile.kernel.hooks.base import CGROUP_POINTS, DEVICE_POINTS, Hook, Point
-from encap_compile.kernel.hooks.choose import KINDS, choose, kind_of
-from encap_compile.kernel.objects import MapDefinition
-from encap_compile.loader.bundle import open_bundle
-from encap_compile.loader.cgroup_contents import OF_ROW, with_cgroups
-from encap_compile.loader.cgroups import FORMER, Cgroups, attached_path, below, depth, mask
-from encap_compile.loader.compose import Context, compose, compose_cgroup, decode
-from encap_compile.loader.contents import wanted_contents
-from encap_compile.loader.hostfile import read_settings
-from encap_compile.loader.layouts import layout_hashes
-from encap_compile.loader.state import State, target_name
-from encap_compile.loader.state_files import load, save
-from encap_compile.machine import Machine, resolve
-from encap_compile.manifest import Manifest
-from encap_compile.manifest_io import load as load_manifest
-from encap_compile.plan import ATTACH, DETACH, KEEP, REPLACE, HookChange
+from encap_compile.common.diagnostics import DiagnosedError, Findings
+from encap_compile.common.manifest import Manifest
+from encap_compile.common.manifest_io import load as load_manifest
+from encap_compile.run.apply import _in_order
+from encap_compile.run.host_values import Machine, resolve
+from encap_compile.run.kernel.cgroups import Cgroup as Found
+from encap_compile.run.kernel.cgroups import Hierarchy
+from encap_compile.run.kernel.devices import Device
+from encap_compile.run.kernel.hooks.base import CGROUP_POINTS, DEVICE_POINTS, Hook, Point
+from encap_compile.run.kernel.hooks.choose import KINDS, choose, kind_of
+from encap_compile.run.kernel.objects import MapDefinition
+from encap_compile.run.loader.bundle import open_bundle
+from encap_compile.run.loader.cgroup_contents import OF_ROW, with_cgroups
+from encap_compile.run.loader.cgroups import FORMER, Cgroups, attached_path, below, depth, mask
+from encap_compile.run.loader.compose import Context, compose, compose_cgroup, decode
+from encap_compile.run.loader.contents import wanted_contents
+from encap_compile.run.loader.hostfile import read_settings
+from encap_compile.run.loader.layout_ids import layout_hashes
+from encap_compile.run.loader.state import State, target_name
+from encap_compile.run.loader.state_files import load, save
+from encap_compile.run.plan import ATTACH, DETACH, KEEP, REPLACE, HookChange
 
 HERE = Hierarchy(Path("/cg"), "")
 ATTACHED = Found("/t", 5, 1)

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from tests.netns.loader_bundle import _manifest
 
-from encap_compile.loader.closing import closable, left_open
-from encap_compile.manifest import RuleSummary
+from encap_compile.common.manifest import RuleSummary
+from encap_compile.run.loader.closing import closable, left_open
 
 RULES = (
     RuleSummary("to", "egress", "", "s:1", ("10.1.0.0/16", "2001:db8::/32"), "sites", action="encapsulate"),

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from tests.netns import loader_bundle
 
-from encap_compile.diagnostics import DiagnosedError, Findings
-from encap_compile.loader.bundle import open_bundle
-from encap_compile.loader.contents import wanted_contents
-from encap_compile.machine import Machine
+from encap_compile.common.diagnostics import DiagnosedError, Findings
+from encap_compile.run.host_values import Machine
+from encap_compile.run.loader.bundle import open_bundle
+from encap_compile.run.loader.contents import wanted_contents
 
 
 @pytest.mark.parametrize(

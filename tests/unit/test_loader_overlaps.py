@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from tests.netns.loader_bundle import _manifest
 
-from encap_compile.loader.beside import Beside
-from encap_compile.loader.overlaps import Pair, _chosen, _outer
-from encap_compile.manifest import RuleSummary
+from encap_compile.common.manifest import RuleSummary
+from encap_compile.run.loader.beside import Beside
+from encap_compile.run.loader.overlaps import Pair, _chosen, _outer
 
 WEB = RuleSummary("web", "egress", "t1", "s:1", ("10.1.0.0/16",), "sites", action="encapsulate", on_miss="drop")
 PASS = RuleSummary("default", "egress", "pass", "s:9", action="pass")

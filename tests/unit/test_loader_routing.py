@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from encap_compile.diagnostics import Findings, Severity
-from encap_compile.kernel.devices import Device
-from encap_compile.kernel.neighbours import neighbours
-from encap_compile.kernel.routes import Hop, IPAddress, Kind, Route
-from encap_compile.loader import routing
-from encap_compile.manifest import KeyColumn, Layout, Member, RuleSummary, Table
-from encap_compile.rows import read_rows
+from encap_compile.common.diagnostics import Findings, Severity
+from encap_compile.common.manifest import KeyColumn, Layout, Member, RuleSummary, Table
+from encap_compile.common.rows import read_rows
+from encap_compile.run.kernel.devices import Device
+from encap_compile.run.kernel.neighbours import neighbours
+from encap_compile.run.kernel.routes import Hop, IPAddress, Kind, Route
+from encap_compile.run.loader import routing
 
 DEVICE = Device("up0", 2, bytes(6), 1500, True, True)
 ROUTER, OTHER = b"\2\0\0\0\0\1", b"\2\0\0\0\0\2"
@@ -78,11 +78,11 @@ def checked(
         manifest=manifest, machine=SimpleNamespace(attached=(DEVICE,)), wanted=SimpleNamespace(rows={"sites": rows})
     )
     monkeypatch.setattr(routing, "devices", lambda: {"up0": DEVICE})
-    monkeypatch.setattr("encap_compile.loader.routing.table.destinations", lambda _: [ip_network(p) for p in VIA])
-    monkeypatch.setattr("encap_compile.loader.routing.table.rules", lambda _: [])
-    monkeypatch.setattr("encap_compile.loader.routing.table.lookup", lookup)
+    monkeypatch.setattr("encap_compile.run.loader.routing.table.destinations", lambda _: [ip_network(p) for p in VIA])
+    monkeypatch.setattr("encap_compile.run.loader.routing.table.rules", lambda _: [])
+    monkeypatch.setattr("encap_compile.run.loader.routing.table.lookup", lookup)
     macs = {(2, ip_address(a)): mac for a, mac in known.items()}
-    monkeypatch.setattr("encap_compile.loader.routing.nexthop.neighbours", lambda: macs)
+    monkeypatch.setattr("encap_compile.run.loader.routing.nexthop.neighbours", lambda: macs)
     return routing.check_routes(desired)
 
 

@@ -9,14 +9,14 @@ import pytest
 from tests.netns import loader_sockets
 from tests.netns.loader_sockets import named
 
-from encap_compile.diagnostics import Findings
-from encap_compile.kernel.cgroups import Cgroup as Found
-from encap_compile.kernel.cgroups import Hierarchy
-from encap_compile.loader import scope
-from encap_compile.loader.cgroups import Cgroups
-from encap_compile.loader.compose import SOCKET_NETNS
-from encap_compile.manifest import Manifest
-from encap_compile.manifest_io import load
+from encap_compile.common.diagnostics import Findings
+from encap_compile.common.manifest import Manifest
+from encap_compile.common.manifest_io import load
+from encap_compile.run.kernel.cgroups import Cgroup as Found
+from encap_compile.run.kernel.cgroups import Hierarchy
+from encap_compile.run.loader import scope
+from encap_compile.run.loader.cgroups import Cgroups
+from encap_compile.run.loader.compose import SOCKET_NETNS
 
 NOWHERE = Cgroups(Hierarchy(Path("/nowhere"), ""), Found("/t", 5, 1), {"a": 7})
 

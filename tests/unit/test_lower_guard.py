@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from encap_compile.frontend.load import parse_spec
-from encap_compile.lower.program import lower
+from encap_compile.compile.frontend.load import parse_spec
+from encap_compile.compile.lower.program import lower
 
 SPEC = """
 apiVersion: encap/v1alpha1

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile import ir, pipeline
-from encap_compile.headers.encode import checksum, encode
-from encap_compile.lower import Lowered
-from encap_compile.manifest import Layout
-from encap_compile.spec import Spec
+from encap_compile.common.manifest import Layout
+from encap_compile.compile import ir, pipeline
+from encap_compile.compile.headers.encode import checksum, encode
+from encap_compile.compile.lower import Lowered
+from encap_compile.compile.spec import Spec
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted(p.stem for p in (ROOT / "examples").glob("*.yaml"))

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from tests.netns import loader_bundle
 
-from encap_compile import manifest_io
-from encap_compile.diagnostics import DiagnosedError, Diagnostic, Exit
-from encap_compile.loader.bundle import open_bundle
-from encap_compile.requirements import FEATURES, required
+from encap_compile.common import manifest_io
+from encap_compile.common.diagnostics import DiagnosedError, Diagnostic, Exit
+from encap_compile.common.requirements import FEATURES, required
+from encap_compile.run.loader.bundle import open_bundle
 
 Document = dict[str, Any]
 

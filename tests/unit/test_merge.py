@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.pipeline import compile_spec
-from encap_compile.stale import stale_files
+from encap_compile.compile.pipeline import compile_spec
+from encap_compile.compile.stale import stale_files
 
 SPEC = """\
 apiVersion: encap/v1alpha1

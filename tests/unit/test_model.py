@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from tests.model.inner import Inner
 
-from encap_compile.diagnostics import Findings
-from encap_compile.inline_rows import check_inline_rows
-from encap_compile.model import Did, Frame, Gso, Machine, Outcome, Socket, Verdict, facts_of
-from encap_compile.model.facts import Value
-from encap_compile.pipeline import check_spec, rows_path
-from encap_compile.rows import read_rows
+from encap_compile.common.diagnostics import Findings
+from encap_compile.common.rows import read_rows
+from encap_compile.compile.inline_rows import check_inline_rows
+from encap_compile.compile.model import Did, Frame, Gso, Machine, Outcome, Socket, Verdict, facts_of
+from encap_compile.compile.model.facts import Value
+from encap_compile.compile.pipeline import check_spec, rows_path
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 OWN = {"ipv4": ip_address("192.0.2.77").packed, "ipv6": ip_address("2001:db8::77").packed}

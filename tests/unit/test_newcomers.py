@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile import command_line, ctl
-from encap_compile.cli import cli
-from encap_compile.diagnostics import DiagnosedError, Exit
-from encap_compile.loader.hostfile import read_settings
-from encap_compile.pipeline import check_spec
-from encap_compile.summary import summary
+from encap_compile import ctl
+from encap_compile.common import command_line
+from encap_compile.common.diagnostics import DiagnosedError, Exit
+from encap_compile.compile.cli import cli
+from encap_compile.compile.pipeline import check_spec
+from encap_compile.compile.summary import summary
+from encap_compile.run.loader.hostfile import read_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = {"encap-compile": "cli", "encapctl": "ctl"}

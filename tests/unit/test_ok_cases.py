@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from tests.support import cli
 
-from encap_compile.frontend import load_spec
-from encap_compile.pipeline import check_spec
-from encap_compile.spec import AnySource, Range, Reference, Scalar
+from encap_compile.compile.frontend import load_spec
+from encap_compile.compile.pipeline import check_spec
+from encap_compile.compile.spec import AnySource, Range, Reference, Scalar
 
 CASES = Path(__file__).parents[1] / "cases" / "ok"
 # A group of receivers is odd, and right where the receiver takes it.

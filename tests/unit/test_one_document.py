@@ -15,9 +15,12 @@ from typing import Any
 import pytest
 from tests.support.documents import judge_output
 
-from encap_compile import cli, command_line, ctl, pipeline, plan
-from encap_compile.commands.group import cli as ctl_group
-from encap_compile.diagnostics import Exit
+from encap_compile import ctl
+from encap_compile.common import command_line
+from encap_compile.common.diagnostics import Exit
+from encap_compile.compile import cli, pipeline
+from encap_compile.run import plan
+from encap_compile.run.commands.group import cli as ctl_group
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = "ipip-sites"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile import bundle
+from encap_compile.compile import artifacts
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "compiler" / "encap_compile"
@@ -117,11 +117,11 @@ def test_the_compiler_is_known_by_its_templates_too(monkeypatch: pytest.MonkeyPa
     """A changed template, preset or constant header makes a bundle stale; another place of the same files does not."""
     for name in ("templates", "schemas"):
         shutil.copytree(ROOT / name, tmp_path / name)
-    here = bundle.compiler_inputs.__wrapped__()
-    monkeypatch.setattr(bundle, "SHIPPED", tmp_path)
-    assert bundle.compiler_inputs.__wrapped__() == here
+    here = artifacts.compiler_inputs.__wrapped__()
+    monkeypatch.setattr(artifacts, "SHIPPED", tmp_path)
+    assert artifacts.compiler_inputs.__wrapped__() == here
     for name in ("templates/bpf/program.bpf.c.j2", "templates/bpf/include/encap_ecn.h", "schemas/presets/gue-dsr.yaml"):
         text = (tmp_path / name).read_text()
         (tmp_path / name).write_text(text + "\n")
-        assert bundle.compiler_inputs.__wrapped__() != here, name
+        assert artifacts.compiler_inputs.__wrapped__() != here, name
         (tmp_path / name).write_text(text)

@@ -73,7 +73,7 @@ def test_every_call_of_zig_names_a_target() -> None:
         if re.search(r"""["']ziglang["']""", path.read_text(encoding="utf-8"))
     ]
     assert sorted(map(str, callers)) == [
-        "compiler/encap_compile/toolchain/clang.py",  # FLAGS name it, and others are refused there
+        "compiler/encap_compile/compile/toolchain/clang.py",  # FLAGS name it, and others are refused there
         "tests/support/pinned_compiler.py",
     ]
 

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 import yaml
 
-from encap_compile.diagnostics import DiagnosedError, Findings
-from encap_compile.documents.reader import read_yaml
-from encap_compile.explain import explain_spec, spec_document
-from encap_compile.frontend.load import parse_spec
-from encap_compile.frontend.preset_reference import preset_reference
-from encap_compile.frontend.preset_words import PRESETS
-from encap_compile.frontend.presets import FOLDER, expand, preset_path
-from encap_compile.pipeline import check_spec, render_code
-from encap_compile.spec import Spec
+from encap_compile.common.diagnostics import DiagnosedError, Findings
+from encap_compile.common.documents.reader import read_yaml
+from encap_compile.compile.explain import explain_spec, spec_document
+from encap_compile.compile.frontend.load import parse_spec
+from encap_compile.compile.frontend.preset_reference import preset_reference
+from encap_compile.compile.frontend.preset_words import PRESETS
+from encap_compile.compile.frontend.presets import FOLDER, expand, preset_path
+from encap_compile.compile.pipeline import check_spec, render_code
+from encap_compile.compile.spec import Spec
 
 ROOT = Path(__file__).parents[2]
 NAMES = sorted(PRESETS)

@@ -10,14 +10,14 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from tests.support.artifacts import EXAMPLES
 
-from encap_compile.btf import map_definitions
-from encap_compile.elf import MalformedObjectError, read_elf
-from encap_compile.kernel.objects import BpfObject
-from encap_compile.manifest import Counter, Manifest
-from encap_compile.pipeline import compile_spec
-from encap_compile.program_hash import program_hash
-from encap_compile.toolchain.build import building
-from encap_compile.toolchain.clang import find_clang
+from encap_compile.common.manifest import Counter, Manifest
+from encap_compile.compile.btf import map_definitions
+from encap_compile.compile.elf import MalformedObjectError, read_elf
+from encap_compile.compile.pipeline import compile_spec
+from encap_compile.compile.program_hash import program_hash
+from encap_compile.compile.toolchain.build import building
+from encap_compile.compile.toolchain.clang import find_clang
+from encap_compile.run.kernel.objects import BpfObject
 
 NAMES = ("gwlb", "teams", "vxlan-overlay")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from encap_compile.record import Record
+from encap_compile.common.record import Record
 
 
 class Point(Record):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.regular_file import read_regular
+from encap_compile.common.regular_file import read_regular
 
 
 def test_a_regular_file_and_a_link_to_it(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from encap_compile.loader.removals import ALL, Limits, Removal, refused
+from encap_compile.run.loader.removals import ALL, Limits, Removal, refused
 
 
 @pytest.mark.parametrize(

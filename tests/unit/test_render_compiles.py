@@ -13,8 +13,8 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.relocation import RelocationSection
 from elftools.elf.sections import SymbolTableSection
 
-from encap_compile import manifest_io
-from encap_compile.toolchain.clang import FLAGS, OLDEST, find_clang
+from encap_compile.common import manifest_io
+from encap_compile.compile.toolchain.clang import FLAGS, OLDEST, find_clang
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted(p.stem for p in (ROOT / "examples").glob("*.yaml"))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile import pipeline
-from encap_compile.render.templates import TEMPLATES
-from encap_compile.toolchain.clang_format import format_c
+from encap_compile.compile import pipeline
+from encap_compile.compile.render.templates import TEMPLATES
+from encap_compile.compile.toolchain.clang_format import format_c
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted(p.stem for p in (ROOT / "examples").glob("*.yaml"))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.codes import CODES, explain
-from encap_compile.diagnostics import Diagnostic, Place, Severity
-from encap_compile.reporting import FORMATS, report
+from encap_compile.common.codes import CODES, explain
+from encap_compile.common.diagnostics import Diagnostic, Place, Severity
+from encap_compile.common.reporting import FORMATS, report
 
 SOURCES = {"s.yaml": "name: a\n\tkey: wert, größe: 東京 x\nlast"}
 ERROR = Diagnostic("E201", "no key `x`", Place("s.yaml", 1, 1, 5), "did you mean `y`?")

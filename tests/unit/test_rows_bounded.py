@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.diagnostics import DiagnosedError, Diagnostic
-from encap_compile.pipeline import check_spec
-from encap_compile.rows.text import BEYOND
+from encap_compile.common.diagnostics import DiagnosedError, Diagnostic
+from encap_compile.common.rows.csv_text import BEYOND
+from encap_compile.compile.pipeline import check_spec
 
 SPEC = """
 apiVersion: encap/v1alpha1

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from tests.unit.test_rows_codec import encode, table
 
-from encap_compile.codes import CODES
-from encap_compile.diagnostics import Findings
-from encap_compile.manifest import KeyColumn, Member
-from encap_compile.rows import EncodedRows, read_rows
-from encap_compile.values import DEEPEST_CGROUP, ValueProblem, cgroup
+from encap_compile.common.codes import CODES
+from encap_compile.common.diagnostics import Findings
+from encap_compile.common.manifest import KeyColumn, Member
+from encap_compile.common.rows import EncodedRows, read_rows
+from encap_compile.common.values import DEEPEST_CGROUP, ValueProblem, cgroup
 
 CGROUP = KeyColumn("cgroup", "cgroup")
 BY_CGROUP = table(columns=(CGROUP,), fields={"a": "ipv4"}, key=(Member("cgroup", "cgroup", 0, 8),))
@@ -60,7 +60,7 @@ def test_what_is_no_path(path: str, tmp_path: Path) -> None:
 
 
 def test_as_deep_as_programs_look() -> None:
-    header = (Path(__file__).parents[2] / "templates/bpf/include/encap_socket.h").read_text()
+    header = (Path(__file__).parents[2] / "templates/bpf/include/encap_cgroups.h").read_text()
     assert f"#define CGROUP_DEPTH {DEEPEST_CGROUP} " in header
 
 

@@ -7,12 +7,12 @@ import time
 from ipaddress import ip_address
 from pathlib import Path
 
-from encap_compile import manifest
-from encap_compile.diagnostics import Findings
-from encap_compile.fnv import fnv1a
-from encap_compile.manifest import KeyColumn, Layout, Member
-from encap_compile.rows import read_rows
-from encap_compile.values import MAPPED
+from encap_compile.common import manifest
+from encap_compile.common.diagnostics import Findings
+from encap_compile.common.fnv import fnv1a
+from encap_compile.common.manifest import KeyColumn, Layout, Member
+from encap_compile.common.rows import read_rows
+from encap_compile.common.values import MAPPED
 
 BOTH = ("ipv4", "ipv6")
 STACKS = (manifest.Stack(3, "vxlan_ipv4", "vxlan", "ipv4", 50), manifest.Stack(4, "vxlan_ipv6", "vxlan", "ipv6", 70))

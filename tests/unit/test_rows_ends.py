@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.diagnostics import DiagnosedError
-from encap_compile.pipeline import check_spec
-from encap_compile.rows.ends import outer, receiver
-from encap_compile.values import MAPPED
+from encap_compile.common.diagnostics import DiagnosedError
+from encap_compile.common.rows.ends import outer, receiver
+from encap_compile.common.values import MAPPED
+from encap_compile.compile.pipeline import check_spec
 
 SPEC = """
 apiVersion: encap/v1alpha1

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.codes import CODES
-from encap_compile.diagnostics import DiagnosedError, Findings
-from encap_compile.frontend.load import parse_spec
-from encap_compile.rows import read_prefixes
-from encap_compile.rows.short import ShortFindings, short_help, short_message
+from encap_compile.common.codes import CODES
+from encap_compile.common.diagnostics import DiagnosedError, Findings
+from encap_compile.common.rows import read_prefixes
+from encap_compile.common.rows.short import ShortFindings, short_help, short_message
+from encap_compile.compile.frontend.load import parse_spec
 
 NAME = "n" * 64
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from encap_compile.cli import cli
+from encap_compile.compile.cli import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = "vxlan-overlay.yaml"

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from tests.releases import NAME, Release, releases
 
-from encap_compile.loader.state import State
-from encap_compile.loader.state_files import NAME as APPLIED
-from encap_compile.loader.state_files import Unreadable, load, look, save
-from encap_compile.loader.state_of_0_1 import document_of_0_1
+from encap_compile.run.loader.state import State
+from encap_compile.run.loader.state_files import NAME as APPLIED
+from encap_compile.run.loader.state_files import Unreadable, load, look, save
+from encap_compile.run.loader.state_of_0_1 import document_of_0_1
 
 ALL = releases()
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from encap_compile.diagnostics import DiagnosedError
-from encap_compile.manifest_io import load
-from encap_compile.pipeline import compile_spec
-from encap_compile.toolchain.build import building
-from encap_compile.toolchain.clang import Clang, find_clang
-from encap_compile.toolchain.process import Process
-from encap_compile.toolchain.running import clang_version
+from encap_compile.common.diagnostics import DiagnosedError
+from encap_compile.common.manifest_io import load
+from encap_compile.compile.pipeline import compile_spec
+from encap_compile.compile.toolchain.build import building
+from encap_compile.compile.toolchain.clang import Clang, find_clang
+from encap_compile.compile.toolchain.process import Process
+from encap_compile.compile.toolchain.start import clang_version
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = {"x.bpf.c": b'#include "x.h"\nint x = X;\n', "x.h": b"#define X 1\n"}

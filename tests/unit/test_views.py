@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from encap_compile.kernel.hooks.base import Point
-from encap_compile.manifest import RuleSummary
-from encap_compile.remove import Detached, Removed, pass_now
-from encap_compile.views import counted
-from encap_compile.views.status_view import removed_document, removed_text
+from encap_compile.common.manifest import RuleSummary
+from encap_compile.run.kernel.hooks.base import Point
+from encap_compile.run.remove import Detached, Removed, pass_now
+from encap_compile.run.views import counted
+from encap_compile.run.views.status_view import removed_document, removed_text
 
 
 def rule(name: str, text: str, table: str = "") -> RuleSummary:

@@ -9,24 +9,19 @@ from unittest.mock import Mock
 import pytest
 from tests.support.documents import judge
 
-from encap_compile.apply import Applied
-from encap_compile.diagnostics import Diagnostic
-from encap_compile.kernel.hooks.base import Point
-from encap_compile.loader.state import State
-from encap_compile.plan import CgroupChange
-from encap_compile.remove import Detached, Removed
-from encap_compile.status import Status
-from encap_compile.sweep import Left
-from encap_compile.views.prometheus import prometheus
-from encap_compile.views.status_view import (
-    removed_document,
-    removed_text,
-    status_document,
-    status_text,
-)
-from encap_compile.views.sweep_view import swept_document, swept_text
-from encap_compile.views.watch_view import round_document, round_text
-from encap_compile.watch import Round
+from encap_compile.common.diagnostics import Diagnostic
+from encap_compile.run.apply import Applied
+from encap_compile.run.kernel.hooks.base import Point
+from encap_compile.run.loader.state import State
+from encap_compile.run.plan import CgroupChange
+from encap_compile.run.remove import Detached, Removed
+from encap_compile.run.status import Status
+from encap_compile.run.sweep import Left
+from encap_compile.run.views.prometheus import prometheus
+from encap_compile.run.views.status_view import removed_document, removed_text, status_document, status_text
+from encap_compile.run.views.sweep_view import swept_document, swept_text
+from encap_compile.run.views.watch_view import round_document, round_text
+from encap_compile.run.watch import Round
 
 NOTHING_FOUND = {"errors": 0, "warnings": 0, "diagnostics": []}  # as `write_json` adds it
 

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..diagnostics import DiagnosedError, Diagnostic, Exit, Place, Severity
+from ..common.diagnostics import DiagnosedError, Diagnostic, Exit, Place, Severity
 
 if TYPE_CHECKING:
-    from .applying import Applied, HookChange, Planned, RowsChange, RuleChange, apply, plan
-    from .compiling import (
+    from ..compile.api.compiling import (
         Built,
         Checked,
         Compiled,
@@ -30,19 +29,20 @@ if TYPE_CHECKING:
         explain,
         render,
     )
-    from .looking import CounterTotal, HookState, Overview, Removed, Status, overview, remove, status
-    from .options import Options
-    from .testing import PacketExplained, Tested, explain_packet, test
+    from ..compile.api.testing import PacketExplained, Tested, explain_packet, test
+    from ..run.api.applying import Applied, HookChange, Planned, RowsChange, RuleChange, apply, plan
+    from ..run.api.looking import CounterTotal, HookState, Overview, Removed, Status, overview, remove, status
+    from ..run.api.options import Options
 
 _NAMES = {
-    "applying": ("Applied", "HookChange", "Planned", "RowsChange", "RuleChange", "apply", "plan"),
-    "compiling": (
+    "run.api.applying": ("Applied", "HookChange", "Planned", "RowsChange", "RuleChange", "apply", "plan"),
+    "compile.api.compiling": (
         *("Built", "Checked", "Compiled", "Explained", "FileChange", "Rendered", "Stale"),
         *("build", "check", "compile", "explain", "render"),
     ),
-    "looking": ("CounterTotal", "HookState", "Overview", "Removed", "Status", "overview", "remove", "status"),
-    "options": ("Options",),
-    "testing": ("PacketExplained", "Tested", "explain_packet", "test"),
+    "run.api.looking": ("CounterTotal", "HookState", "Overview", "Removed", "Status", "overview", "remove", "status"),
+    "run.api.options": ("Options",),
+    "compile.api.testing": ("PacketExplained", "Tested", "explain_packet", "test"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
@@ -94,9 +94,9 @@ def __getattr__(name: str) -> Any:
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        return getattr(import_module(f"{__name__}.{home}"), name)
+        return getattr(import_module(f"..{home}", __name__), name)
     except ModuleNotFoundError as error:
-        if home in ("compiling", "testing") and (error.name or "").partition(".")[0] == __name__.partition(".")[0]:
+        if home.startswith("compile.") and (error.name or "").partition(".")[0] == __name__.partition(".")[0]:
             raise ImportError(f"`{name}` is of the distribution encap-compile, and encapctl alone is here") from None
         raise
 

@@ -11,7 +11,7 @@
  *   CLAMPS_MSS: 1 if the MSS is lowered, see clamp_mss(), else 0
  *   CLAMPS_EVERY_SOCKET: 1 if a cgroup alone has packets encapsulated, else 0. Which cgroups a
  *   socket is in can only be asked for packets that leave: what comes to any socket is then clamped
- *   struct host: `mtu`; struct counters: `ingress_mss_kept`; both with CLAMPS_MSS
+ *   struct host: `mtu`; struct counters: `ingress`; both with CLAMPS_MSS
  */
 #pragma once
 
@@ -27,7 +27,7 @@ static __always_inline void clamp_received(struct __sk_buff *skb, const struct p
 
 	if (clamp_mss(skb, packet->transport, packet->is_ipv4, SOCKETS_OVERHEAD, host.mtu) &&
 		counters)
-		count(&counters->ingress_mss_kept, skb);
+		count(&counters->ingress.mss_kept, skb);
 }
 
 #endif

@@ -1,0 +1,1 @@
+"""What compiling and running share: the manifest, rows, values, documents, diagnostics."""

@@ -1,0 +1,98 @@
+"""What a spec means: one rule a module, each `check(spec, findings)`, run all together.
+
+A module may rely on what the frontend guarantees (types, required keys), and on nothing that another module checks:
+it passes over references that another one reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ...common.diagnostics import Findings
+from ...common.rows import EncodedRows
+from ...common.rows.short import ShortFindings
+from ..spec import Spec
+from . import (
+    boot,
+    contract,
+    covering,
+    directions,
+    ends,
+    families,
+    files,
+    header_options,
+    host_values,
+    indistinct,
+    ingress_lookup,
+    ingress_source,
+    inline_rows,
+    kernel_version,
+    least_values,
+    literals,
+    marks,
+    names,
+    outer_fields,
+    owners,
+    ports,
+    references,
+    reflection,
+    rule_count,
+    shadowed,
+    stacks,
+    table_keys,
+    table_sizes,
+    targets,
+    unused,
+)
+
+CHECKS = (
+    names.check,
+    files.check,
+    host_values.check,
+    stacks.check,
+    header_options.check,
+    literals.check,
+    ends.check,
+    references.check,
+    table_keys.check,
+    table_sizes.check,
+    inline_rows.check,
+    targets.check,
+    ports.check,
+    families.check,
+    outer_fields.check,
+    covering.check,
+    rule_count.check,
+    boot.check,
+    shadowed.check,
+    ingress_source.check,
+    ingress_lookup.check,
+    reflection.check,
+    marks.check,
+    owners.check,
+    contract.check,
+    indistinct.check,
+)
+# What is only worth a warning, and would be noise beside an error that may be its cause.
+LAST = (directions.check, unused.check, kernel_version.check)
+
+
+def run(spec: Spec) -> Findings:
+    """Every check on the spec alone. The caller stops on errors: `run(spec).stop_on_errors()`."""
+    findings = ShortFindings()
+    findings.extend(spec.warnings)
+    for check in CHECKS:
+        check(spec, findings)
+    for check in () if findings.errors else LAST:
+        check(spec, findings)
+    findings.all.sort(key=lambda d: (d.place, d.code))
+    return findings
+
+
+def run_with_rows(spec: Spec, rows: Mapping[str, EncodedRows], findings: Findings) -> None:
+    """What needs the rows of files to be checked, by table name: that the rows which rules name are there, and that
+    the addresses in them can be reached."""
+    targets.check_rows(spec, rows, findings)
+    ends.check_rows(spec, rows, findings)
+    least_values.check_rows(spec, rows, findings)
+    marks.check_rows(spec, rows, findings)

@@ -1,0 +1,102 @@
+"""From a match to the conditions a packet must meet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network
+from types import MappingProxyType
+
+from .. import ir
+from ..checks.common import INLINE_PREFIXES
+from ..spec import Addresses, Match, Prefix, Range
+from .c_names import c_name
+
+FAMILIES = ("ipv4", "ipv6")
+NO_CGROUPS: Mapping[str, str] = MappingProxyType({})
+PORT_WORDS = ("source_port", "destination_port")
+LINK_LOCAL: dict[str, tuple[Prefix, ...]] = {
+    # RFC 3927; link-scope multicast (RFC 5771, section 4); limited broadcast (RFC 919)
+    "ipv4": (IPv4Network("169.254.0.0/16"), IPv4Network("224.0.0.0/24"), IPv4Network("255.255.255.255/32")),
+    # RFC 4291, sections 2.5.6 and 2.7: link-local unicast, interface-local and link-local multicast
+    "ipv6": (IPv6Network("fe80::/10"), IPv6Network("ff01::/16"), IPv6Network("ff02::/16")),
+}
+
+
+def families_of(match: Match) -> tuple[str, ...]:
+    """The families of the packets that can meet a match."""
+    found = set(FAMILIES)
+    for addresses in (match.destination, match.source):
+        if addresses is not None:
+            found &= {f"ipv{p.version}" for p in addresses.prefixes}
+    return tuple(f for f in FAMILIES if f in found)
+
+
+def catches(match: Match, family: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+    """Whether a packet of `family` to one of `networks` could meet the match."""
+    if family not in families_of(match):
+        return False
+    if match.destination is None:
+        return True
+    return any(p.version == n.version and p.overlaps(n) for p in match.destination.prefixes for n in networks)
+
+
+def _merged(ranges: Sequence[Range]) -> tuple[tuple[int, int], ...]:
+    """The same numbers in as few ranges as there can be, ascending: neighbours would make the C say `always true`."""
+    found: list[tuple[int, int]] = []
+    for first, last in sorted((r.first, r.last) for r in ranges):
+        if found and first <= found[-1][1] + 1:
+            found[-1] = found[-1][0], max(found[-1][1], last)
+        else:
+            found.append((first, last))
+    return tuple(found)
+
+
+def hidden_by_fragments(conditions: Sequence[ir.Condition], families: Sequence[str]) -> bool:
+    """Whether any of the conditions asks for what later fragments do not show: ports, and in IPv6 the protocol too."""
+    words = {*PORT_WORDS, *(("protocol",) if "ipv6" in families else ())}
+    return any(isinstance(c, ir.InRanges) and c.member in words for c in conditions)
+
+
+class Conditions:
+    """Turns matches into conditions; remembers the long prefix lists that need a map."""
+
+    def __init__(self, families: tuple[str, ...], cgroups: Mapping[str, str] = NO_CGROUPS) -> None:
+        """`cgroups`: the constants of those that rules name, by path."""
+        self.families = families  # that the program looks at
+        self.cgroups = cgroups
+        self.prefix_maps: dict[str, Addresses] = {}
+
+    def of(self, match: Match, unseen: bool) -> tuple[ir.Condition, ...]:
+        """`unseen`: whether a packet that hides its protocol or ports is taken to have the right ones."""
+        found: list[ir.Condition] = []
+        families = families_of(match)
+        if len(families) < len(self.families) and not (match.destination or match.source):
+            found.append(ir.IsFamily(families[0]))
+        for member, addresses in (("destination", match.destination), ("source", match.source)):
+            if addresses is not None:
+                found.append(self._addresses(member, addresses, families))
+        if match.protocol:
+            found.append(ir.InRanges("protocol", tuple((p, p) for p in match.protocol), unseen))
+        for member, ranges in (("destination_port", match.destination_port), ("source_port", match.source_port)):
+            if ranges:
+                found.append(ir.InRanges(member, _merged(ranges), unseen))
+        if match.dscp:
+            found.append(ir.InRanges("dscp", tuple((d, d) for d in match.dscp)))
+        if match.mark:
+            found.append(ir.InRanges("mark", _merged(match.mark)))
+        if match.cgroup:
+            found.append(ir.InCgroups(tuple(self.cgroups[path] for path in match.cgroup)))
+        return tuple(found)
+
+    def _addresses(self, member: str, addresses: Addresses, families: tuple[str, ...]) -> ir.Condition:
+        prefixes = tuple(p for p in addresses.prefixes if f"ipv{p.version}" in families)
+        if len(prefixes) <= INLINE_PREFIXES:
+            return ir.InPrefixes(member, prefixes, addresses.sets)
+        return ir.InPrefixMap(member, self.long_list(addresses, f"{member}_{len(self.prefix_maps) + 1}"))
+
+    def long_list(self, addresses: Addresses, otherwise: str) -> str:
+        """The name of the map that holds a long prefix list."""
+        sets = "__and_".join(c_name(s) for s in addresses.sets)
+        name = f"set_{sets}" if sets else f"list_{otherwise}"
+        self.prefix_maps[name] = addresses
+        return name

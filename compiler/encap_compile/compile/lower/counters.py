@@ -1,0 +1,307 @@
+"""Every outcome has a counter with a name: `struct counters`, in the order a packet can meet them.
+
+What the C library counts by itself stands in structs of the library, which are the same in all programs (`LIBRARY`). A
+program may have a use for some of their members only; the others have no name outside, and stay zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from .. import ir
+from .c_names import c_name, member_name
+
+EGRESS, INGRESS = ir.Direction.EGRESS, ir.Direction.INGRESS
+NO_ROW = "no_row"  # the reason where a rule's table has no row for a packet
+SIZE = 16  # bytes of a counter: packets and bytes, two u64
+LIBRARY = {
+    # encap_counters.h
+    "egress_outcomes": (
+        "other", "malformed", "no_first_fragment", "own_stack", "link_local", "too_big", "gso", "no_room",
+        "unknown_stack", "mss_kept",
+    ),
+    "ingress_outcomes": ("mss_kept",),
+    "refusals": (
+        "truncated", "options", "fragment", "version", "header_checksum", "length", "vlan", "payload", "source",
+        "match", "ecn", "gso", "room",
+    ),
+    "flow_outcomes": ("learned", "changed", "disbelieved", "evicted"),
+}  # fmt: skip
+
+
+class CounterLayout(NamedTuple):
+    """The counters and their places, the members of `struct counters`, and its size in bytes."""
+
+    counters: tuple[ir.CounterMember, ...]
+    slots: tuple[ir.CounterSlot, ...]
+    size: int
+
+
+def lower_counters(
+    egress: ir.EgressProgram,
+    ingress: ir.IngressProgram | None,
+    learns: bool,
+    owners: ir.Owners | None,
+    clamps: bool,
+    fit: ir.Fit | None,
+    tables: Iterable[str],
+) -> tuple[ir.CounterMember, ...]:
+    """`tables` are those of the spec, as it calls them."""
+    found: dict[str, ir.CounterMember] = {}
+
+    def add(counts: ir.Counted, text: str, place: str = "") -> None:
+        name = counter_name(counts)
+        member = _member(counts, name)
+        found.setdefault(name, ir.CounterMember(name, _kind(counts), counts, text, place, _first_name(counts), member))
+
+    def noted(direction: ir.Direction, reason: str, text: str) -> None:
+        add(ir.Counted(direction, ir.Outcome.NOTED, reason=reason), text)
+
+    encapsulates = bool(egress.encapsulators)
+    if egress.needed:
+        _egress(egress, encapsulates, {c_name(name): name for name in tables}, add)
+        if owners and owners.levels:
+            words = "of a closed connection, remembered by a version with other cgroups: dropped"
+            add(ir.Counted(EGRESS, ir.Outcome.DROPPED, reason="renamed"), words)
+    if owners and owners.guard:
+        words = "a rule encapsulates it, and its route leaves by a device that is not attached: dropped"
+        add(ir.Counted(EGRESS, ir.Outcome.DROPPED, reason="unattached"), words)
+    if clamps and (encapsulates or egress.fits):
+        noted(EGRESS, "mss_kept", MSS_KEPT)
+    if clamps and ingress and (ingress.clamps or learns or (fit and fit.answers)):
+        noted(INGRESS, "mss_kept", MSS_KEPT)
+    for connect in owners.connects if owners else ():
+        words = f"{connect.chosen} was chosen" if connect.chosen else "nothing was chosen"
+        outcome = ir.Outcome.SELECTED if connect.chosen else ir.Outcome.UNSELECTED
+        counts = ir.Counted(ir.Direction.CONNECT, outcome, connect.name)
+        add(counts, f"rule {connect.name}: sockets for which {words}", connect.place)
+    decapsulators = ingress.decapsulators if ingress else ()
+    for decapsulator in decapsulators:
+        for rule in decapsulator.rules:
+            removed = (d.stack.encapsulation for d in decapsulators if rule.name in {r.name for r in d.rules})
+            counts = ir.Counted(INGRESS, ir.Outcome.DECAPSULATED, rule.name, rule.lookup, encapsulation=_only(removed))
+            add(counts, f"rule {rule.name}: decapsulated", rule.place)
+    for flow, text in FLOWS.items() if learns else REMEMBERED.items() if owners else ():
+        add(ir.Counted(ir.Direction.FLOWS, flow), text)
+    if ingress is None:
+        return _told_apart(found)
+    refused = "dropped" if ingress.refuse == "drop" else "left as it is"
+    outcome = ir.Outcome.DROPPED if ingress.refuse == "drop" else ir.Outcome.PASSED
+    for decapsulator in decapsulators:
+        encapsulation = decapsulator.stack.encapsulation
+        for reason, text in refusals(decapsulator):
+            counts = ir.Counted(INGRESS, outcome, encapsulation=encapsulation, reason=reason)
+            add(counts, f"{encapsulation}: {text}: {refused}")
+    return _told_apart(found)
+
+
+def counter_name(counts: ir.Counted) -> str:
+    """What it is called in the C, the manifest and by `encapctl stats`. No two have the same: a name of the spec within
+    it has no `__` and no `_` at the end (`c_name`), and stands behind words that no reason begins with."""
+    if counts.direction == ir.Direction.FLOWS:
+        return f"flows_{counts.outcome}"
+    if counts.rule:
+        return f"{counts.direction}_{'miss' if counts.reason == NO_ROW else 'rule'}_{c_name(counts.rule)}"
+    if counts.encapsulation:
+        return f"refused_{c_name(counts.encapsulation)}__{counts.reason}"
+    return f"{counts.direction}_{counts.reason}"
+
+
+def _kind(counts: ir.Counted) -> str:
+    """The kinds of the first release, which tell fewer outcomes apart."""
+    if counts.direction == ir.Direction.INGRESS and counts.reason and counts.outcome != ir.Outcome.NOTED:
+        return "refused"
+    if counts.direction in (ir.Direction.FLOWS, ir.Direction.CONNECT):
+        return counts.direction.value
+    return {ir.Outcome.ENCAPSULATED: "chosen", ir.Outcome.CONTINUED: "passed"}.get(counts.outcome, counts.outcome.value)
+
+
+def _member(counts: ir.Counted, name: str) -> str:
+    """Where in `struct counters` it stands: within a struct of the library, if that counts it."""
+    if counts.direction == ir.Direction.FLOWS:
+        return f"flows.{counts.outcome}"
+    if counts.encapsulation and not counts.rule:
+        return refusal_member(counts.encapsulation, counts.reason)
+    if counts.direction == EGRESS and not counts.rule and counts.reason in LIBRARY["egress_outcomes"]:
+        return f"egress.{counts.reason}"
+    if counts.direction == INGRESS and not counts.rule and counts.reason in LIBRARY["ingress_outcomes"]:
+        return f"ingress.{counts.reason}"
+    return name
+
+
+def _first_name(counts: ir.Counted) -> str:
+    """What the first release called it, if that is another name."""
+    if counts.rule:
+        was = f"{counts.direction}_{member_name(counts.rule)}"
+        return f"{was}_no_row" if counts.reason == NO_ROW else was
+    if counts.encapsulation:
+        within = member_name(counts.encapsulation)
+        return f"refused_{within}_{counts.reason.removeprefix(f'{within}_')}"
+    return ""
+
+
+def _only(names: Iterable[str]) -> str:
+    """The name, if there is one alone."""
+    found = set(names)
+    return found.pop() if len(found) == 1 else ""
+
+
+def _told_apart(found: dict[str, ir.CounterMember]) -> tuple[ir.CounterMember, ...]:
+    """What the first release called a counter, where that says which: two could have one name, and count together."""
+    claimed = set(found)
+    counters = []
+    for counter in found.values():
+        counters.append(counter._replace(formerly="") if counter.formerly in claimed else counter)
+        claimed.add(counter.formerly)
+    return tuple(counters)
+
+
+def lay_out(counters: Sequence[ir.CounterMember]) -> CounterLayout:
+    """Place each counter in `struct counters`; a struct of the library stands where its first counter would."""
+    slots: dict[str, ir.CounterSlot] = {}
+    offsets: dict[str, int] = {}
+    size = 0
+    placed = []
+    for counter in counters:
+        slot, _, within = counter.member.partition(".")
+        type_ = _struct(slot) if within else "counter"
+        if slot not in slots:
+            where = f" ({counter.place})" if counter.place else ""
+            slots[slot] = ir.CounterSlot(type_, slot, "" if within else f"{counter.text}{where}")
+            offsets[slot] = size
+            size += SIZE * (len(LIBRARY[type_]) if within else 1)
+        position = LIBRARY[type_].index(within) if within else 0
+        placed.append(counter._replace(offset=offsets[slot] + SIZE * position))
+    return CounterLayout(tuple(placed), tuple(slots.values()), size)
+
+
+def _struct(slot: str) -> str:
+    """Which struct of the library a member of `struct counters` is."""
+    return {"egress": "egress_outcomes", "ingress": "ingress_outcomes", "flows": "flow_outcomes"}.get(slot, "refusals")
+
+
+DONE = {
+    "encapsulate": (ir.Outcome.ENCAPSULATED, "encapsulated"),
+    "socket": (ir.Outcome.ENCAPSULATED, "encapsulated as its socket chose"),
+    "reflect": (ir.Outcome.ENCAPSULATED, "encapsulated as it came in"),
+    "pass": (ir.Outcome.PASSED, "passed unencapsulated"),
+    "drop": (ir.Outcome.DROPPED, "dropped"),
+}
+MISSED = {
+    "drop": (ir.Outcome.DROPPED, "dropped"),
+    "pass": (ir.Outcome.PASSED, "passed unencapsulated"),
+    "next": (ir.Outcome.CONTINUED, "went to the next rule"),
+}
+FLOWS = {
+    ir.Outcome.LEARNED: "a flow that was not known: learned",
+    ir.Outcome.CHANGED: "a known flow that came in with other headers: learned anew",
+    ir.Outcome.DISBELIEVED: "other headers, by a TCP segment that does not fit its connection: not learned",
+    ir.Outcome.EVICTED: "a flow that was not idle yet gave way to another",
+}
+MSS_KEPT = "a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered"
+REMEMBERED = {
+    ir.Outcome.LEARNED: "a connection of which it was not known whose it is: remembered",
+    ir.Outcome.CHANGED: "a connection that became another socket's, or whose socket chose anew: remembered anew",
+    ir.Outcome.EVICTED: "a connection that was not idle yet gave way to another",
+}
+
+
+def _egress(egress: ir.EgressProgram, encapsulates: bool, names: Mapping[str, str], add: Callable[..., None]) -> None:
+    passed, dropped, noted = ir.Outcome.PASSED, ir.Outcome.DROPPED, ir.Outcome.NOTED
+
+    def outcome(reason: str, outcome: ir.Outcome, text: str) -> None:
+        add(ir.Counted(EGRESS, outcome, reason=reason), text)
+
+    for rule in egress.rules:
+        done, words = DONE[rule.action]
+        tables = [rule.table] if rule.table else [c.table for c in rule.choices]
+        functions = {f"{ir.verb(rule.action)}_{c_name(table)}" for table in tables}
+        sent = (e.stack.encapsulation for d in egress.dispatches if d.function in functions for e in d.encapsulators)
+        # A rule that reflects looks up no table.
+        table = "" if rule.action == "reflect" else _only(names[c_name(table)] for table in tables)
+        counts = ir.Counted(EGRESS, done, rule.name, table, _only(sent))
+        add(counts, f"rule {rule.name}: {words}", rule.place)
+        if rule.action in ("encapsulate", "socket"):
+            missed, words = MISSED[rule.on_miss]
+            counts = ir.Counted(EGRESS, missed, rule.name, table, reason=NO_ROW)
+            add(counts, f"rule {rule.name}: no row in {' or '.join(tables)}, {words}", rule.place)
+    otherwise, words = DONE[egress.default]
+    add(ir.Counted(EGRESS, otherwise, reason="default"), f"no rule: {words}", egress.default_place)
+    families = "IPv4 nor IPv6" if len(egress.families) == 2 else "IPv4" if egress.families == ("ipv4",) else "IPv6"
+    words = f"neither {families}" if len(egress.families) == 2 else f"not {families}"
+    outcome("other", passed, f"{words} by its frame, as ARP and tags within the frame: passed")
+    outcome("malformed", dropped, "an IP header that cannot be read: dropped")
+    if egress.fragments:
+        outcome(
+            "no_first_fragment",
+            noted,
+            "a later fragment whose first one was not seen: rules by port follow on_miss, none lets it pass",
+        )
+    if egress.signatures:
+        outcome("own_stack", passed, "already encapsulated by this host: passed")
+    if egress.link_local or egress.discovery:
+        outcome("link_local", passed, "link-local, link-scope multicast or neighbour discovery: passed")
+    if encapsulates:
+        outcome("too_big", dropped, "encapsulated it would be longer than the device's MTU: dropped")
+        if any(e.stack.per_segment for e in egress.encapsulators):
+            words = "a GSO packet for headers that the kernel cannot write in each segment: dropped"
+            outcome("gso", dropped, words)
+        outcome("no_room", dropped, "the kernel could not make room for the headers: dropped")
+    if any(d.by_row for d in egress.dispatches):
+        outcome("unknown_stack", dropped, "a row of a kind that this program does not know: dropped")
+
+
+def refusals_member(encapsulation: str) -> str:
+    """Where in `struct counters` the library's reasons stand for which packets of an encapsulation are refused."""
+    return f"refused_{c_name(encapsulation)}"
+
+
+def refusal_member(encapsulation: str, reason: str) -> str:
+    """The same of one reason, the library's or one of the encapsulation's own."""
+    refused = refusals_member(encapsulation)
+    return f"{refused}.{reason}" if reason in LIBRARY["refusals"] else f"{refused}__{reason}"
+
+
+WORDS = {
+    "options": "IPv4 options in the outer header",
+    "fragment": "a fragment of an outer packet",
+    "header_checksum": "a wrong outer header checksum",
+    "version": "a wrong outer IP version",
+}
+
+
+def _options(stack: ir.Stack) -> list[tuple[str, str]]:
+    if stack.tail is None or stack.tail.options is None:
+        return []
+    header, listed = stack.tail.layer, stack.tail.options.options
+    found = [
+        (f"{header}_options", "options longer than there is room, twice, or of another length than expected"),
+        (f"{header}_options_critical", "a critical option that the spec does not list"),
+    ]
+    if listed:
+        found.append((f"{header}_options_missing", "not all options that the spec lists"))
+    fixed = [o for o in listed if not isinstance(o.source, ir.FromRow)]
+    return found + [(o.reason, f"another value of option {o.name}") for o in fixed]
+
+
+def refusals(decapsulator: ir.Decapsulator) -> Sequence[tuple[str, str]]:
+    """(reason, words) in the order the program judges."""
+    found = [("truncated", "shorter than its headers")]
+    found += [(c.reason, WORDS.get(c.reason, f"wrong {c.reason.replace('_', ' ')}")) for c in decapsulator.checks]
+    found += _options(decapsulator.stack)
+    if decapsulator.checksum_layer:
+        found.append(("header_checksum", WORDS["header_checksum"]))
+    found.append(("length", "lengths that contradict the packet"))
+    if decapsulator.tagged:
+        found.append(("vlan", "a VLAN tag in the inner frame, other than of VLAN 0"))
+    found.append(("payload", "what is inside is no IPv4 or IPv6 packet"))
+    if any(r.source_kind != "any" for r in decapsulator.rules):
+        found.append(("source", "an outer source that no rule lists"))
+    if all(r.match for r in decapsulator.rules):
+        found.append(("match", "an inner packet that no rule matches"))
+    found += [(i.reason, f"{i.reason.replace('_', ' ')} not in {i.table}") for i in decapsulator.identifiers]
+    found.append(("ecn", "congestion marked on a packet that cannot say so (RFC 6040)"))
+    found.append(("gso", "a super-packet of several outer packets"))
+    found.append(("room", "the kernel could not take the headers off"))
+    return found

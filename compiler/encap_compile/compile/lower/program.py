@@ -1,0 +1,312 @@
+"""Puts the parts together: a checked `Spec` becomes the templates' `Program` and the loader's `Manifest`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import PurePath
+from typing import NamedTuple
+
+from ...common import manifest
+from ...common.requirements import required
+from .. import ir
+from ..checks.common import needed_fields, owner_rules
+from ..program_types import HOOKS
+from ..spec import Reference, Spec, TableField
+from . import counters as counting
+from .address_maps import OWN_ADDRESSES, address_maps, address_sets
+from .c_names import c_name
+from .conditions import FAMILIES, Conditions, families_of
+from .contract import lower_contract
+from .description import features, rule_summaries, stack_signatures
+from .egress import dispatches, lower_egress, lower_rules, packet_needs
+from .fit import fit_constants, lower_fit
+from .fixed import fixed_rows
+from .host import HostValues
+from .ingress import lower_ingress, signature
+from .layouts import constant_groups
+from .owners import CGROUP_MAP, SOCKET_MAP, attached_cgroup, cgroup_list, lower_owners, named_cgroups, owner_constants
+from .reflection import flow_constants, flow_table, learning
+from .rooms import rooms, switches
+from .stacks import family_field
+from .tables import LoweredTable, lower_table, manifest_stack
+from .used_stacks import described_replies, lower_stacks, replies, table_families
+
+CGROUP_HOOKS = {  # how the function is called
+    "cgroup_listen": "listener",
+    "cgroup_create": "create",
+    "cgroup_unattached": "unattached",
+    "cgroup_setsockopt": "setsockopt",
+    "cgroup_getsockopt": "getsockopt",
+    "cgroup_connect4": "connect4",
+    "cgroup_connect6": "connect6",
+}
+
+
+class Lowered(NamedTuple):
+    """`prefix_files` are the bundle's files for long prefix lists: name -> text."""
+
+    program: ir.Program
+    manifest: manifest.Manifest
+    prefix_files: dict[str, str]
+    contract: ir.SocketContract | None
+
+
+def lower(spec: Spec, compiler: str) -> Lowered:
+    """Decide everything. `spec` has passed the checks. The manifest still lacks identity, toolchain, inputs, files."""
+    families_of_tables = table_families(spec)
+    visible = _visible_families(spec)
+    cgroups = {path: named.constant for path, named in named_cgroups(spec).items()}
+    encapsulating, stacks = lower_stacks(spec, families_of_tables)
+    wanted = {r.decapsulate for r in spec.ingress.rules}
+    in_use = [s for s in stacks if s.encapsulation in wanted or s.name in encapsulating]
+    conditions = Conditions(visible, cgroups)
+    rules = lower_rules(spec, conditions)
+    found_dispatches = dispatches(spec, in_use)
+    owners = lower_owners(spec, in_use, conditions)
+    clamps = owners is not None and owners.encapsulates
+    fit = lower_fit(spec, in_use, rules)
+    ingress = lower_ingress(spec, in_use, conditions, replies(spec, in_use), clamps, bool(fit and fit.answers))
+    learns = bool(learning(spec))
+    remembers = learns or owners is not None
+    signatures = tuple(dict.fromkeys(signature(s) for s in stacks if s.name in encapsulating))
+    tables = {
+        t.name: lower_table(
+            t,
+            families_of_tables.get(t.name) or FAMILIES,
+            [s for s in stacks if s.name in encapsulating],
+            {e: family_field(spec.encapsulations[e]) for e in t.encapsulations},
+            needed_fields(spec, t),
+            spec,
+        )
+        for t in spec.endpoints.values()
+        if t.name in _used_tables(spec)
+    }
+    found_in = {t.table for r in spec.egress.rules for t in r.targets} | {r.lookup for r in spec.ingress.rules}
+    tables = {name: _with_fixed_rows(spec, name, t) if name in found_in else t for name, t in tables.items()}
+    keys = {t.name: t.key for t in spec.endpoints.values() if t.name in families_of_tables}
+    key_words = [word for words in keys.values() for word in words]
+    egress = lower_egress(spec, in_use, signatures, conditions, rules, bool(fit and fit.remembers), key_words)
+    ends = address_sets(spec, egress)
+    for source in ends.values():  # the loader fills the set from the rows, compiled in or not
+        table = tables[source.table]
+        rows_file = replace(table.manifest, file=f"{source.table}.csv")
+        tables[source.table] = table._replace(manifest=rows_file)
+    matches = [c for r in (owners.connects if owners else ()) for c in r.conditions]
+    matches += [c for d in (ingress.decapsulators if ingress else ()) for r in d.rules for c in r.match]
+    packet = packet_needs(
+        visible,
+        rules,
+        matches,
+        keys,
+        [e.stack for d in found_dispatches for e in d.encapsulators],
+        egress,
+        any(d.fragments for d in (ingress.decapsulators if ingress else ())),
+        learns,
+    )
+    host = HostValues(spec)
+    if egress.encapsulators or fit or learns or owners:
+        host.device_mtu()
+    for stack in in_use:
+        for position, use in enumerate(spec.encapsulations[stack.encapsulation].headers):
+            given = [*use.values.items(), *((option.name, option.value) for option in use.options)]
+            for word, value in given:
+                if isinstance(value, Reference) and value.root == "host":
+                    own = position == 0 and word == "source"
+                    host.add(value, stack.outer_family, stack.name, own)
+    for rule in spec.ingress.rules:
+        if isinstance(rule.set_mark, Reference) and rule.set_mark.root == "host":
+            host.add(rule.set_mark, "ipv4", "")
+    if remembers:
+        host.flow_seed()
+    if owners and owners.levels:
+        host.cgroup_level()
+    if owners and owners.rows_by_cgroup:
+        host.cgroup_levels()
+    if owners and (owners.rules or owners.connects):
+        host.cgroups()
+        host.netns_cookie()
+    if owners and owners.guard:
+        host.guard(owners.marks)
+    host_members, host_layout, host_described = host.lower()
+    clamps_mss = spec.mtu.clamp_mss and bool(egress.encapsulators or fit)
+    counters = counting.lay_out(
+        counting.lower_counters(egress, ingress, learns, owners, clamps_mss, fit, spec.endpoints)
+    )
+    described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, ends)
+    includes = ["encap_wire.h", "encap_counters.h", "encap_match.h"]  # and what these include
+    if egress.signatures:
+        includes.append("encap_own_addresses.h")
+    learned_by = (r for rs in replies(spec, in_use).values() for r in rs)
+    flows = flow_table(ingress, learned_by) if remembers else None
+    fitting = fit_constants(spec, in_use, fit)
+    decapsulators = ingress.decapsulators if ingress else ()
+    program = ir.Program(
+        name=spec.name,
+        c_name=c_name(spec.name),
+        titles=_titles(in_use),
+        spec_file=PurePath(spec.path).name,
+        kernel=".".join(map(str, spec.kernel)),
+        compiler=compiler,
+        includes=tuple(includes),
+        rooms=rooms(flows, owners, egress, ingress, clamps_mss),
+        constants=(
+            *constant_groups(in_use, frozenset(encapsulating), decapsulators, _compared(egress, decapsulators, owners)),
+            *_capacities(spec, tables.values(), described_maps),
+            *([fitting] if fitting else []),
+            *([owner_constants(spec, owners, in_use)] if owners else []),
+            *switches(spec, flows, owners, egress, ingress, visible),
+            *([flow_constants(spec)] if remembers else []),
+        ),
+        sets=tuple(ir.PrefixSet(name, c_name(name), s.prefixes) for name, s in spec.sets.items()),
+        stacks=tuple(in_use),
+        host=host_members,
+        tables=tuple(t.ir for t in tables.values() if t.ir.kind != "fixed" or t.manifest.name in found_in),
+        address_maps=described_maps,
+        counters=counters.counters,
+        counter_slots=counters.slots,
+        packet=packet,
+        egress=egress,
+        ingress=ingress,
+        flows=flows,
+        owners=owners,
+        clamps=clamps_mss,
+        fit=fit,
+    )
+    contract = lower_contract(spec, compiler, program.titles)
+    described = manifest.Manifest(
+        format_version=manifest.FORMAT_VERSION,
+        name=spec.name,
+        summary=", ".join(program.titles),
+        identity="",
+        kernel=program.kernel,
+        features=features(spec, program),
+        next_hop=spec.egress.next_hop,
+        host=tuple(
+            manifest.HostDeclaration(h.name, h.type, ".".join(h.default) if h.default else "")
+            for h in spec.host.values()
+        ),
+        attach=tuple(r.path[0] for r in spec.attach),
+        host_layout=host_layout,
+        host_members=host_described,
+        tables=tuple(t.manifest for t in tables.values()),
+        source_sets=sets,
+        prefix_sets=prefix_sets,
+        flows=_flows(program),
+        replies=described_replies(spec, in_use),
+        own_addresses=OWN_ADDRESSES if egress.signatures else "",
+        counters_size=counters.size,
+        counters=tuple(
+            manifest.Counter(
+                c.name,
+                c.offset,
+                c.kind,
+                c.text,
+                c.place,
+                c.formerly,
+                direction=c.counts.direction.value,
+                rule=c.counts.rule,
+                table=c.counts.table,
+                encapsulation=c.counts.encapsulation,
+                outcome=c.counts.outcome.value,
+                reason=c.counts.reason,
+            )
+            for c in counters.counters
+        ),
+        stacks=tuple(manifest_stack(s) for s in in_use),
+        rules=tuple(rule_summaries(spec, in_use)),
+        signatures=stack_signatures(in_use),
+        boot="closed" if spec.egress.boot == "closed" else "",
+        programs=tuple(
+            manifest.Hooked(program.function, name, HOOKS[name].section)
+            for name, program in (("tc_egress", egress), ("tc_ingress", ingress))
+            if program is not None and (program is ingress or egress.needed or egress.fits)
+        )
+        + tuple(
+            manifest.Hooked(f"{c_name(spec.name)}__{CGROUP_HOOKS[name]}", name, HOOKS[name].section)
+            for name in CGROUP_HOOKS
+            if owners and any(name in c.hooks for c in owners.cgroups)
+        ),
+        cgroup=attached_cgroup(spec),
+        cgroups=cgroup_list(owners),
+        cgroup_map=CGROUP_MAP if owners and owners.levels else "",
+        contract=(f"{contract.name}.h", f"{contract.c_name}.py") if contract else (),
+        sockets=SOCKET_MAP if owners else "",
+        max_overhead=max((s.most_overhead for s in in_use), default=0),
+        toolchain=manifest.Toolchain("", "", "", ()),
+        inputs=manifest.Inputs("", "", ""),
+    )
+    requires, release = required(described)
+    return Lowered(program, replace(described, requires=requires, needs_release=release), prefix_files, contract)
+
+
+def _compared(
+    egress: ir.EgressProgram, decapsulators: Iterable[ir.Decapsulator], owners: ir.Owners | None
+) -> frozenset[str]:
+    """The overheads that are named: where the larger of two counts, and where a socket is told of its choice."""
+    learns = [rule.learn for d in decapsulators for rule in d.rules if rule.learn]
+    found = {e.larger for e in egress.encapsulators} | {name for x in learns for name in (x.larger, x.otherwise)}
+    return frozenset(found | {name for t in (owners.tables if owners else ()) for _, name in t.overheads})
+
+
+def _capacities(
+    spec: Spec, tables: Iterable[LoweredTable], maps: Iterable[ir.AddressMap]
+) -> Iterator[ir.ConstantGroup]:
+    """How many rows the maps of each table hold."""
+    sized = {t.ir.name for t in tables if t.ir.kind != "fixed"} | {m.table for m in maps if m.table}
+    found = [
+        ir.NamedConstant(f"CAPACITY_{name}".upper(), str(table.capacity), f"{table.path}.capacity")
+        for name, table in ((c_name(t.name), t) for t in spec.endpoints.values())
+        if name in sized
+    ]
+    if found:
+        yield ir.ConstantGroup("How many rows there can be.", tuple(found))
+
+
+def _flows(program: ir.Program) -> tuple[str, ...]:
+    """What entries of the table of flows mean: their members, and the stacks that they name by number."""
+    if program.flows is None:
+        return ()
+    owners = _owner_members(program.owners) if program.owners else ()
+    stacks = [d.stack for d in (program.ingress.decapsulators if program.ingress else ()) if d.learns]
+    return (
+        # As the first release called them: a table of flows outlives the program.
+        *(f"{m.ctype} {m.name.removeprefix('option_').replace('__', '_')}" for m in program.flows.members),
+        *(f"stack {s.name}" for s in stacks),
+        *owners,
+    )
+
+
+def _owner_members(owners: ir.Owners) -> tuple[str, ...]:
+    found = {"cgroups": owners.levels, "cgroup": owners.rows_by_cgroup, "choice": bool(owners.rules)}
+    return tuple(f"owner {name}" for name, there in found.items() if there)
+
+
+def _titles(stacks: list[ir.Stack]) -> tuple[str, ...]:
+    """`vxlan over ipv4 or ipv6`, `gre over ipv4`."""
+    families: dict[str, list[str]] = {}
+    for stack in stacks:
+        families.setdefault(stack.encapsulation, []).append(stack.outer_family)
+    return tuple(f"{name} over {' or '.join(found)}" for name, found in families.items()) or ("no encapsulation",)
+
+
+def _visible_families(spec: Spec) -> tuple[str, ...]:
+    """The families whose packets the program must look into."""
+    if spec.egress.default == "drop" or spec.connect or (owner_rules(spec) and spec.ingress.rules):
+        return FAMILIES
+    if any(r.match != type(r.match)() or r.learn for r in spec.ingress.rules):
+        return FAMILIES
+    found = {f for rule in spec.egress.rules for f in families_of(rule.match)}
+    return tuple(f for f in FAMILIES if f in found) or ("ipv4",)
+
+
+def _used_tables(spec: Spec) -> set[str]:
+    used = {target.table for r in spec.egress.rules for target in r.targets}
+    used |= {r.lookup for r in spec.ingress.rules if r.lookup}
+    return used | {r.source.table for r in spec.ingress.rules if isinstance(r.source, TableField)}
+
+
+def _with_fixed_rows(spec: Spec, name: str, table: LoweredTable) -> LoweredTable:
+    if table.manifest.kind != "fixed":
+        return table
+    return table._replace(ir=table.ir._replace(rows=fixed_rows(spec.endpoints[name], table.manifest, spec)))

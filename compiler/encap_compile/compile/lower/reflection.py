@@ -1,0 +1,232 @@
+"""Reflection: what an ingress rule keeps of the headers that came in, and the stacks that put it on the replies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from .. import ir
+from ..checks.common import owner_rules
+from ..headers import catalogue
+from ..headers.model import Header, Receive
+from ..spec import EgressRule, Encapsulation, IngressRule, Spec
+from .c_names import c_name
+from .stacks import received_value
+from .tables import VALUE_TYPES, row_id
+from .tails import option_of, received_option, word_count, words
+
+WAYS = 16  # flows of a bucket, as in encap_flows.h
+OPENING = 60_000_000_000  # ns: longer than between two SYN-ACKs (RFC 6298, section 5), as long as the shortest `idle`
+LOAD = 8  # of them when the table holds its capacity: then 4 of 1000 buckets have more flows than ways (Poisson)
+DIRECTIONS = {"replies": ("replies",), "forwarded": ("forwarded",), "both": ("replies", "forwarded")}
+
+
+def learning(spec: Spec) -> dict[str, IngressRule]:
+    """The ingress rules that keep what came in."""
+    return {rule.name: rule for rule in spec.ingress.rules if rule.learn}
+
+
+def reply_encapsulation(spec: Spec, rule: EgressRule) -> Encapsulation:
+    """The encapsulation of the packets that a rule reflects: the one that `with` names, or what came in."""
+    assert rule.reflect is not None
+    return spec.encapsulations[rule.reflect.encapsulation or spec.ingress_rule(rule.reflect.rule).decapsulate]
+
+
+class Reply(NamedTuple):
+    """What answers a packet that came in `arriving`: the first of the `stacks` whose own addresses the host has."""
+
+    arriving: ir.Stack
+    stacks: tuple[ir.Stack, ...]
+
+
+def reply_stacks(spec: Spec, rule: EgressRule, stacks: Sequence[ir.Stack]) -> list[Reply]:
+    """For each stack in which a packet can come in, those of the reply: of the same family where there is one.
+
+    Where the host says the destination, a host that has no address of that family takes the other one.
+    """
+    assert rule.reflect is not None
+    arriving = [s for s in stacks if s.encapsulation == spec.ingress_rule(rule.reflect.rule).decapsulate]
+    wanted = reply_encapsulation(spec, rule).name
+    replies = [mirrored(s) for s in stacks if s.encapsulation == wanted]
+    found = []
+    for came in arriving:
+        first = next((r for r in replies if r.outer_family == came.outer_family), replies[0])
+        others = tuple(r for r in replies if r is not first) if to_host_value(first) else ()
+        found.append(Reply(came, (first, *others)))
+    return found
+
+
+def to_host_value(stack: ir.Stack) -> bool:
+    """Whether the outer destination is a host value's."""
+    parts = [p for w in stack.layers[0].words for p in w.parts]
+    return any(p.name == "destination" and isinstance(p.source, ir.FromHost) for p in parts)
+
+
+def mirrored(stack: ir.Stack) -> ir.Stack:
+    """A stack as an answer to itself: what a row gave comes from what was received in its place."""
+    layers = []
+    for layer in stack.layers:
+        header = catalogue.headers()[layer.header]
+        words = []
+        for word in layer.words:
+            parts = tuple(
+                part._replace(source=_answer(layer.member, header, part.name, part.source, stack.outer_family))
+                for part in word.parts
+            )
+            words.append(word._replace(parts=parts))
+        layers.append(layer._replace(words=tuple(words)))
+    return stack._replace(layers=tuple(layers), tail=_mirrored_tail(stack.tail))
+
+
+def _mirrored_tail(tail: ir.Tail | None) -> ir.Tail | None:
+    if tail is None or tail.options is None:
+        return tail
+    options = tuple(
+        o._replace(source=received_option(tail.layer, o.name, o.words)) if isinstance(o.source, ir.FromRow) else o
+        for o in tail.options.options
+    )
+    return tail._replace(options=tail.options._replace(options=options))
+
+
+def _answer(member: str, header: Header, field: str, source: ir.Source, family: str) -> ir.Source:
+    if not isinstance(source, ir.FromRow) or source.received:
+        return source
+    if header.name in catalogue.FAMILIES:
+        own = counterpart(header, field)
+        word = next((word for word, names in catalogue.IP_FIELDS.items() if names[header.name] == own), own)
+        return received_value("ip", header, word, family)
+    return received_value(member, header, counterpart(header, field), family)
+
+
+def counterpart(header: Header, field: str) -> str:
+    """The field of a received header whose value an answer has in `field`: source and destination change places."""
+    for f in header.fields():
+        if f.receive is Receive.EXCHANGE and f.name == field:
+            return f.peer
+        if f.receive is Receive.EXCHANGE and f.peer == field:
+            return f.name
+    return field
+
+
+def kept(stacks: Iterable[ir.Stack]) -> dict[str, tuple[str, str]]:
+    """What the replies need: member -> (type, HEADER.FIELD of what is received)."""
+    found = {}
+    for stack in stacks:
+        for layer in stack.layers:
+            for word in layer.words:
+                for part in word.parts:
+                    if isinstance(part.source, ir.FromRow) and part.source.received:
+                        found[part.source.member] = part.source.type, part.source.received
+        if stack.tail is not None and stack.tail.options is None:
+            found[stack.tail.member] = words(stack.tail.most // 4), stack.tail.received
+        for option in stack.tail.options.options if stack.tail and stack.tail.options else ():
+            if isinstance(option.source, ir.FromRow) and option.source.received:
+                found[option.source.member] = option.source.type, option.source.received
+    return found
+
+
+def learn(rule: IngressRule, arriving: ir.Stack, replies: Sequence[ir.Stack]) -> ir.Learn:
+    """What `rule` keeps of a packet that came in `arriving`, for all that reflect it."""
+    assert rule.learn is not None
+    fields = []
+    options = []
+    tail = None
+    for member, (type_, received) in kept(replies).items():
+        header, field = received.split(".")
+        if word_count(type_):
+            option = option_of(arriving, header, field)
+            if option is not None:
+                options.append(ir.LearnedOption(member, option))
+            elif arriving.tail is not None and arriving.tail.options is None:
+                tail = arriving.tail
+            continue
+        layer = arriving.layers[0] if header == "ip" else _layer(arriving, header)
+        if layer is None:
+            continue
+        if header == "ip":
+            field = catalogue.IP_FIELDS.get(field, {}).get(layer.header, field)
+        word = next((w for w in layer.words if any(p.name == field for p in w.parts)), None)
+        if word is None:  # only the other family has such a field
+            continue
+        part = next(p for p in word.parts if p.name == field)
+        fields.append(ir.LearnedField(member, type_, layer.member, word.name, word.bits, part.shift, part.bits))
+    own = [r for r in replies if r.outer_family == arriving.outer_family] or replies
+    guarded = {r.c_name for r in own if to_host_value(r) and any(_of_other_family(r, other) for other in replies)}
+    usual, otherwise = _largest(own, arriving), _largest(replies, arriving)
+    return ir.Learn(
+        constant(rule.name),
+        DIRECTIONS[rule.learn.direction],
+        tuple(fields),
+        tuple(options),
+        tail,
+        usual,
+        tuple(sorted(guarded)) if otherwise != usual else (),
+        otherwise if guarded else "",
+    )
+
+
+def _of_other_family(one: ir.Stack, other: ir.Stack) -> bool:
+    return one.encapsulation == other.encapsulation and one.outer_family != other.outer_family
+
+
+def _largest(replies: Sequence[ir.Stack], arriving: ir.Stack) -> str:
+    return larger(max(replies, key=lambda r: r.overhead, default=arriving), arriving)
+
+
+def larger(one: ir.Stack, other: ir.Stack) -> str:
+    """The constant of `one`'s overhead, if that is more than the other's. A tail that is kept stands in both."""
+    return one.overhead_constant if one.overhead > other.overhead else ""
+
+
+def _layer(stack: ir.Stack, member: str) -> ir.Layer | None:
+    return next((layer for layer in stack.layers if layer.member == member), None)
+
+
+def constant(rule: str) -> str:
+    return f"LEARN_{c_name(rule)}".upper()
+
+
+def flow_table(ingress: ir.IngressProgram | None, replies: Iterable[ir.Stack]) -> ir.FlowTable:
+    """What the ingress rules keep for all replies together."""
+    rules = {r.name: r for d in (ingress.decapsulators if ingress else ()) for r in d.rules if r.learn}.values()
+    members = [
+        ir.StructMember(member, "__be32", f"received.{received}", array=word_count(type_))
+        if word_count(type_)
+        else ir.StructMember(member, VALUE_TYPES[type_].ctype, f"received.{received}")
+        for member, (type_, received) in kept(replies).items()
+    ]
+    members.sort(key=lambda m: ALIGNMENT.get(m.ctype, 0), reverse=True)
+    return ir.FlowTable(tuple(padded(members)), tuple(rules), WAYS, OPENING)
+
+
+ALIGNMENT = {t.ctype: t.align for t in VALUE_TYPES.values()}
+SIZES = {t.ctype: t.size for t in VALUE_TYPES.values()}
+
+
+def padded(members: Sequence[ir.StructMember]) -> list[ir.StructMember]:
+    """Padding to whole words by name: flows are compared word by word."""
+    size = sum(SIZES[m.ctype] * (m.array or 1) for m in members)
+    rest = -size % 4
+    return [*members, *([ir.StructMember("pad", "__u8", array=rest)] if rest else [])]
+
+
+def flow_constants(spec: Spec) -> ir.ConstantGroup:
+    """The table's size, and per rule its number and its timeout."""
+    rules = learning(spec).values()
+    capacity = sum(r.learn.capacity * len(DIRECTIONS[r.learn.direction]) for r in rules if r.learn)
+    if owner_rules(spec):
+        assert spec.egress.remember is not None
+        capacity += spec.egress.remember.capacity
+    buckets = -(-capacity // LOAD)
+    found = [
+        ir.NamedConstant("FLOW_BUCKETS", str(buckets), f"for {capacity} flows"),
+    ]
+    for rule in rules:
+        assert rule.learn is not None
+        name, place = constant(rule.name), f"{rule.path}.learn"
+        found.append(ir.NamedConstant(name, f"{row_id(rule.name):#010x}", f"FNV-1a of the rule's name, {place}"))
+        found.append(
+            ir.NamedConstant(f"IDLE_{name}", f"{rule.learn.idle}ULL", f"ns: {rule.learn.idle / 1e9:g} s, {place}")
+        )
+    title = "What is learned, how much of it, and for how long." if rules else "How many connections are remembered."
+    return ir.ConstantGroup(title, tuple(found))

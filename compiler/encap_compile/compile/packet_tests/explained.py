@@ -1,0 +1,164 @@
+"""`encap-compile explain SPEC --packet`: what becomes of one packet, and why, byte by byte."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from ...common.diagnostics import DiagnosedError, Diagnostic, Exit
+from ..headers.catalogue import headers
+from ..lower import Lowered
+from ..model import Frame, Machine, Outcome, Sent, Verdict
+from ..pipeline import check_spec
+from ..positions import line_of, positions
+from ..spec import Spec
+from ..spec_tests import TestPacket, Word
+from .capture import frame_of
+from .frames import Frames, address_type
+from .invented import machine_facts
+
+ETHER = 14
+WORDS = (
+    *("source", "destination", "protocol", "source_port", "destination_port", "dscp", "ecn", "ttl", "mark", "length"),
+    *("fragment", "cgroup", "chose"),
+)
+_CAPTURED = re.compile(r"(?P<file>.+\.p?cap):(?P<number>[0-9]+)")
+_USE = "words are separated by spaces: source=10.0.0.5 destination=10.1.0.9 protocol=tcp destination_port=443"
+
+
+class Labelled(NamedTuple):
+    """A field of the outer headers: `offset` is that of its first byte, its word's bytes in hexadecimal."""
+
+    offset: int
+    bytes: str
+    name: str
+    value: str
+
+
+class PacketExplained(NamedTuple):
+    text: str
+    document: dict[str, Any]
+
+
+def explain_packet(path: str, packet: str, arrives: bool) -> PacketExplained:
+    """`packet` is words, or FILE.pcap:N. Raises DiagnosedError."""
+    spec, lowered, _, findings = check_spec(path)
+    facts = machine_facts(spec, lowered, findings)
+    captured = _CAPTURED.fullmatch(packet)
+    if captured:
+        frame: Frame | None = Frame(frame_of(captured["file"], int(captured["number"])))
+    else:
+        given = _given(packet)
+        arrives = arrives or given.encapsulation is not None
+        frame = Frames(spec, lowered, facts, findings).frame(given)
+    findings.stop_on_errors()
+    assert frame is not None
+    machine = Machine(lowered.program, facts)
+    outcome = machine.ingress(frame) if arrives else machine.egress(frame)
+    mtu = facts.host.get("mtu")
+    return PacketExplained(
+        _text(spec, frame, outcome, arrives, mtu if isinstance(mtu, int) else 0),
+        _document(spec, lowered, frame, outcome, arrives),
+    )
+
+
+def _given(text: str) -> TestPacket:
+    words: dict[str, Word] = {}
+    received: dict[str, Word] = {}
+    encapsulation = None
+    for part in text.split():
+        key, equals, value = part.partition("=")
+        word = Word(int(value) if value.isdecimal() and len(value) < 20 else value)
+        if not equals or not value or not (key in WORDS or "." in key or key == "encapsulation"):
+            raise _usage(f"--packet: `{part}` is no word of a packet", _USE)
+        if key == "encapsulation":
+            encapsulation = word
+        elif "." in key:
+            received[key] = word
+        else:
+            words[key] = word
+    if not {"source", "destination"} <= set(words):
+        raise _usage("--packet: a packet has a source and a destination", _USE)
+    for key in ("source_port", "destination_port", "ecn", "ttl", "length"):
+        if key in words and not isinstance(words[key].value, int):
+            raise _usage(f"--packet: {key}={words[key].value} is no number", _USE)
+    return TestPacket(MappingProxyType(words), encapsulation, MappingProxyType(received))
+
+
+def _usage(words: str, help: str) -> DiagnosedError:
+    return DiagnosedError([Diagnostic("T131", words, help=help)], Exit.USAGE)
+
+
+def labelled(sent: Sent) -> list[Labelled]:
+    """Every field of the headers that were sent, in their order."""
+    found, at = [], 0
+    for layer in sent.stack.layers:
+        described = headers()[layer.header]
+        at = layer.offset
+        for word in layer.words:
+            size = word.bits // 8
+            raw = sent.outer[at : at + size]
+            number = int.from_bytes(raw, "big")
+            for part in word.parts:
+                value = number >> part.shift & (1 << part.bits) - 1
+                kind = address_type(described.field(part.name))
+                shown = _shown(value.to_bytes(part.bits // 8, "big"), kind) if kind else str(value)
+                found.append(Labelled(at, raw.hex(), f"{layer.member}.{part.name}", shown))
+            at += size
+    return found
+
+
+def _shown(raw: bytes, kind: str) -> str:
+    from ...common.values import format_value
+
+    return format_value(kind, raw)
+
+
+def _verdict(outcome: Outcome, arrives: bool) -> str:
+    if outcome.verdict is Verdict.DROP:
+        return "dropped"
+    if outcome.sent:
+        return f"encapsulated in {outcome.sent.stack.title}"
+    return "decapsulated" if arrives and outcome.rule else "passed as it is"
+
+
+def _steps(spec: Spec, outcome: Outcome) -> list[str]:
+    where = positions(spec)
+    return [str(step._replace(place=line_of(step.place, where) if step.place else "")) for step in outcome.steps]
+
+
+def _text(spec: Spec, frame: Frame, outcome: Outcome, arrives: bool, mtu: int) -> str:
+    size, now = len(frame.data) - ETHER, len(outcome.data) - ETHER
+    by = f" by {outcome.rule}" if outcome.rule else ""
+    lines = [f"A packet of {size} bytes {'arrives' if arrives else 'leaves'}: {_verdict(outcome, arrives)}{by}", ""]
+    lines += [f"  {step}" for step in _steps(spec, outcome)]
+    if outcome.sent:
+        lines += ["", "Outer bytes:"]
+        rows = labelled(outcome.sent)
+        width = max(len(row.name) for row in rows)
+        word = max(len(row.bytes) for row in rows)
+        last = -1
+        for row in rows:
+            at, raw = (f"{row.offset:4d}", row.bytes) if row.offset != last else ("    ", "")
+            last = row.offset
+            lines.append(f"  {at}  {raw:<{word}}  {row.name:<{width}}  {row.value}")
+        lines += ["", f"On the wire {now} bytes of IP; the device takes {mtu}: {mtu - now} bytes are left."]
+    return "\n".join(lines) + "\n"
+
+
+def _document(spec: Spec, lowered: Lowered, frame: Frame, outcome: Outcome, arrives: bool) -> dict[str, Any]:
+    counted: Mapping[str, tuple[int, int]] = outcome.counted
+    return {
+        "name": lowered.program.name,
+        "direction": "ingress" if arrives else "egress",
+        "verdict": _verdict(outcome, arrives).partition(" ")[0],
+        "rule": outcome.rule,
+        "mark": outcome.mark,
+        "steps": _steps(spec, outcome),
+        "counters": {name: {"packets": p, "bytes": b} for name, (p, b) in counted.items()},
+        "outer": [row._asdict() for row in labelled(outcome.sent)] if outcome.sent else [],
+        "frame_in": frame.data.hex(),
+        "frame_out": outcome.data.hex(),
+    }

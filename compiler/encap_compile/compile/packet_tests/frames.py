@@ -1,0 +1,229 @@
+"""A test's packet as a frame on the attached device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ...common.diagnostics import Findings
+from ...common.suggest import did_you_mean
+from ...common.values import ValueProblem, dscp, integer, parse, protocol
+from .. import ir
+from ..headers.catalogue import headers
+from ..headers.encode import FieldValue, encode
+from ..headers.model import Field, FromSpec, NextProtocol, Receive
+from ..lower import Lowered
+from ..model import Facts, Frame, Socket
+from ..spec import Spec
+from ..spec_tests import TestPacket, Word
+from .build import TCP, WITH_PORTS, Inner, packet, shortest
+
+ETHER = {4: b"\x08\x00", 16: b"\x86\xdd"}
+MACS = bytes.fromhex("020000000077020000000001")
+ADDRESSES = ("ipv4", "ipv6", "mac")
+FLOW = 0x12345678  # the hash of the flow in the other end's headers
+
+
+class Frames:
+    """Builds frames; what is wrong with a test's words goes to `findings` (T131, E4)."""
+
+    def __init__(self, spec: Spec, lowered: Lowered, facts: Facts, findings: Findings) -> None:
+        self.spec, self.program, self.facts, self.findings = spec, lowered.program, facts, findings
+
+    def frame(self, packet_: TestPacket) -> Frame | None:
+        """None after an error."""
+        before = len(self.findings.errors)
+        inner = self._inner(packet_)
+        if inner is None:
+            return None
+        mark = self._word(packet_, "mark", lambda v: integer(v, 0, 0xFFFFFFFF, "mark"), 0)
+        socket = self._socket(packet_)
+        try:
+            data = packet(inner)
+        except ValueError as error:
+            help = f"leave `length` out, or ask for {shortest(inner)} or more"
+            self.findings.error("T131", str(error), packet_.words["length"].place, help)
+            return None
+        if packet_.encapsulation is not None:
+            data = self._encapsulated(packet_, packet_.encapsulation, data)
+        elif packet_.received:
+            help = "say in which: `encapsulation: NAME`"
+            self.findings.error("T131", "it comes in without headers", _first(packet_.received).place, help)
+        if len(self.findings.errors) > before or not data:
+            return None
+        kind = 4 if data[0] >> 4 == 4 else 16
+        return Frame(MACS + ETHER[kind] + data, mark=mark, socket=socket)
+
+    def _word(self, packet_: TestPacket, key: str, parser: Callable[[int | str], Any], otherwise: Any) -> Any:
+        word = packet_.words.get(key)
+        if word is None:
+            return otherwise
+        try:
+            return parser(word.value)
+        except ValueProblem as problem:
+            self.findings.error(problem.code, problem.message, word.place, problem.help)
+            return otherwise
+
+    def _inner(self, packet_: TestPacket) -> Inner | None:
+        def address(key: str) -> bytes:
+            found: bytes = self._word(packet_, key, lambda v: parse("ip", v), b"")
+            mapped = found.startswith(bytes(10) + b"\xff\xff")
+            return found[12:] if mapped else found
+
+        source, destination = address("source"), address("destination")
+        if not source or not destination:
+            return None
+        if len(source) != len(destination):
+            place = packet_.words["destination"].place
+            self.findings.error("T131", "source and destination are of different families", place)
+            return None
+        ports = [key for key in ("source_port", "destination_port") if key in packet_.words]
+        number = self._word(packet_, "protocol", protocol, TCP if ports else 17)
+        if ports and number not in WITH_PORTS:
+            place, help = packet_.words[ports[0]].place, "tcp, udp and sctp have ports"
+            self.findings.error("T131", "the packet's protocol has no ports", place, help)
+            return None
+        plain = {key: packet_.words[key].value for key in ("source_port", "destination_port", "ecn", "ttl", "length")
+                 if key in packet_.words}  # fmt: skip
+        code = self._word(packet_, "dscp", dscp, 0)
+        fragment = str(packet_.words["fragment"].value) if "fragment" in packet_.words else ""
+        return Inner(source, destination, number, dscp=code, fragment=fragment, **plain)  # type: ignore[arg-type]
+
+    def _socket(self, packet_: TestPacket) -> Socket | None:
+        cgroup, chose = packet_.words.get("cgroup"), packet_.words.get("chose")
+        if cgroup is None and chose is None:
+            return None
+        parts = str(cgroup.value).strip("/").split("/") if cgroup else []
+        paths = tuple("/".join(parts[: i + 1]) for i in range(len(parts)))
+        if chose is None:
+            return Socket(paths)
+        table, _, row = str(chose.value).partition("/")
+        if table not in self.facts.tables or not row:
+            tables = [t.name for t in self.program.tables]
+            help = did_you_mean(table, tables, "write `TABLE/ROW`") if row else "write `TABLE/ROW`"
+            self.findings.error("T131", f"`{chose.value}` names no row of a table", chose.place, help)
+        return Socket(paths, (table, row))
+
+    # ---- the headers that it comes in --------------------------------------------------------------------------------
+
+    def _encapsulated(self, packet_: TestPacket, word: Word, inner: bytes) -> bytes:
+        decapsulators = self.program.ingress.decapsulators if self.program.ingress else ()
+        names = sorted({d.stack.encapsulation for d in decapsulators})
+        if word.value not in names:
+            help = did_you_mean(str(word.value), names, "ingress rules name what may come in")
+            words = f"no ingress rule decapsulates `{word.value}`"
+            self.findings.error("T131", words, word.place, help)
+            return b""
+        source = packet_.received.get("ip.source")
+        if source is None:
+            help = "write `received: {ip.source: ADDRESS}`"
+            self.findings.error("T131", "nothing says which address it comes from", word.place, help)
+            return b""
+        family = "ipv6" if ":" in str(source.value) else "ipv4"
+        for decapsulator in decapsulators:
+            stack = decapsulator.stack
+            if stack.encapsulation == word.value and stack.outer_family == family:
+                return self._encode(packet_, stack, inner)
+        words = f"`{word.value}` does not come in over {family.replace('ip', 'IP')}"
+        self.findings.error("T131", words, source.place)
+        return b""
+
+    def _encode(self, packet_: TestPacket, stack: ir.Stack, inner: bytes) -> bytes:
+        given = {layer.member: self._as_sent(stack, layer) for layer in stack.layers}
+        for path, word in packet_.received.items():
+            self._set(stack, given, path, word)
+        try:
+            return encode([(layer.header, given[layer.member]) for layer in stack.layers], inner, FLOW)
+        except (ValueError, OverflowError) as error:
+            self.findings.error("T131", f"no such packet can be made: {error}", packet_.place)
+            return b""
+
+    def _as_sent(self, stack: ir.Stack, layer: ir.Layer) -> dict[str, FieldValue]:
+        """What this spec would send, with the two ends exchanged."""
+        header = headers()[layer.header]
+        sources = {part.name: part.source for word in layer.words for part in word.parts}
+        found: dict[str, FieldValue] = {}
+        for name, source in sources.items():
+            field = header.field(name)
+            if field.receive is Receive.EXCHANGE and field.peer in sources:
+                source = sources[field.peer]
+            role = field.role
+            settable = isinstance(role, FromSpec) or (isinstance(role, NextProtocol) and role.settable)
+            if not settable:
+                continue
+            if isinstance(source, ir.Literal):
+                found[name] = source.value
+            elif isinstance(source, ir.FromHost):
+                found[name] = self.facts.host[source.member]
+            elif not isinstance(source, ir.FromInner):
+                found[name] = bytes(field.bits // 8) if address_type(field) else 0
+        tail = stack.tail
+        if tail is not None and tail.layer == layer.member and tail.options is not None and header.tail is not None:
+            found[header.tail.name] = [(o.head >> 16, o.head >> 8 & 0xFF, self._data(o)) for o in tail.options.options]
+        return found
+
+    @staticmethod
+    def _data(option: ir.Option) -> bytes:
+        value = option.source.value if isinstance(option.source, ir.Literal) else 0
+        return value.to_bytes(4 * option.words, "big")
+
+    def _set(self, stack: ir.Stack, given: Mapping[str, dict[str, FieldValue]], path: str, word: Word) -> None:
+        member = member_of(stack, path.partition(".")[0])
+        name = path.partition(".")[2]
+        if member is None:
+            known = [layer.member for layer in stack.layers]
+            help = did_you_mean(path.partition(".")[0], known, f"it has {', '.join(known)}")
+            self.findings.error("T131", f"`{stack.encapsulation}` has no header for `{path}`", word.place, help)
+            return
+        header = headers()[member.header]
+        option = _option(stack, member, name)
+        if option is not None and header.tail is not None:
+            self._set_option(given[member.member], header.tail.name, option, path, word)
+            return
+        field = next((f for f in header.fields() if f.name == name), None)
+        if field is None:
+            help = did_you_mean(name, [f.name for f in header.fields()])
+            self.findings.error("T131", f"{member.header} has no field `{name}`", word.place, help)
+            return
+        try:
+            kind = address_type(field)
+            given[member.member][name] = (
+                parse(kind, word.value) if kind else integer(word.value, 0, (1 << field.bits) - 1, f"{path}")
+            )
+        except ValueProblem as problem:
+            self.findings.error(problem.code, problem.message, word.place, problem.help)
+
+    def _set_option(self, given: dict[str, FieldValue], tail: str, option: ir.Option, path: str, word: Word) -> None:
+        size = 4 * option.words
+        try:
+            data = integer(word.value, 0, (1 << 8 * size) - 1, path).to_bytes(size, "big")
+        except ValueProblem as problem:
+            self.findings.error(problem.code, problem.message, word.place, problem.help)
+            return
+        head = option.head >> 16, option.head >> 8 & 0xFF
+        sent = given[tail]
+        assert not isinstance(sent, (int, str, bytes))
+        given[tail] = [(*head, data) if o[:2] == head else o for o in sent]
+
+
+def address_type(field: Field) -> str:
+    """ipv4, ipv6 or mac; empty for a field that holds a number."""
+    return field.role.type if isinstance(field.role, FromSpec) and field.role.type in ADDRESSES else ""
+
+
+def _option(stack: ir.Stack, layer: ir.Layer, name: str) -> ir.Option | None:
+    tail = stack.tail
+    if tail is None or tail.layer != layer.member or tail.options is None:
+        return None
+    return next((o for o in tail.options.options if o.name == name), None)
+
+
+def member_of(stack: ir.Stack, header: str) -> ir.Layer | None:
+    """The layer that `HEADER` of `HEADER.FIELD` names; `ip` is the outer one of either family."""
+    if header == "ip":
+        return stack.layers[0]
+    return next((layer for layer in stack.layers if header in (layer.member, layer.header)), None)
+
+
+def _first(words: Mapping[str, Word]) -> Word:
+    return next(iter(words.values()))

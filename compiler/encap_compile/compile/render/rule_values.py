@@ -1,0 +1,103 @@
+"""The values of rules as named constants, so that another value is another line and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from .. import ir
+from .conditions import Prefix, constant_name, is_whole, numbered, prefix_arguments, prefix_names, range_arguments
+
+BOTH = ("ipv4", "ipv6")
+
+
+def egress_base(rule: ir.EgressRule) -> str:
+    """How the constants of a rule begin."""
+    return f"EGRESS_RULE_{rule.c_name}".upper()
+
+
+def ingress_base(rule: ir.IngressRule) -> str:
+    return f"INGRESS_RULE_{rule.c_name}".upper()
+
+
+def connect_base(rule: ir.ConnectRule) -> str:
+    return f"CONNECT_RULE_{rule.c_name}".upper()
+
+
+def sender_constants(rule: ir.IngressRule, program: ir.Program) -> dict[Prefix, str]:
+    """The constants of all prefixes that a rule's `from` lists; an encapsulation over one family knows only its own."""
+    ingress = program.ingress
+    same = [r for d in (ingress.decapsulators if ingress else ()) for r in d.rules if r.name == rule.name]
+    prefixes = list(dict.fromkeys(p for r in same for p in r.source_prefixes))
+    names = prefix_names(prefixes, rule.source_sets, constant_name(ingress_base(rule), "from"), program)
+    return dict(zip(prefixes, names, strict=True))
+
+
+def tunnel_end_constants(program: ir.Program, prefixes: Sequence[Prefix]) -> list[str]:
+    """The constants of prefixes that are ends of our tunnels because an ingress rule takes packets from there."""
+    ingress = program.ingress
+    rules = [r for d in (ingress.decapsulators if ingress else ()) for r in d.rules]
+    known = (sender_constants(r, program) for r in rules)
+    names = next((found for found in known if set(found) == set(prefixes)), {})
+    return [names[p] for p in prefixes if p in names]
+
+
+def set_mark_constant(rule: ir.IngressRule) -> str:
+    return constant_name(ingress_base(rule), "set_mark")
+
+
+def rule_values(program: ir.Program) -> list[ir.ConstantGroup]:
+    """Those of sets that rules name, and those of each rule that has any, in the order of the spec."""
+    groups: dict[str, dict[str, str]] = {f"sets.{s.name}": {} for s in program.sets}
+    for egress in program.egress.rules:
+        groups[egress.place] = _conditions(egress_base(egress), egress.conditions, program)
+    ingress = program.ingress.decapsulators if program.ingress else ()
+    for rule in {rule.name: rule for d in ingress for rule in d.rules}.values():
+        found: dict[str, str] = {}
+        if rule.source_kind == "prefixes":
+            names = sender_constants(rule, program)
+            found |= _prefixes(list(names), list(names.values()), BOTH)
+        groups[rule.place] = found | _conditions(ingress_base(rule), rule.match, program)
+        if rule.mark[:1].isdigit():
+            groups[rule.place][set_mark_constant(rule)] = f"{int(rule.mark, 0):#x}"
+    for connect in program.owners.connects if program.owners else ():
+        groups[connect.place] = _conditions(connect_base(connect), connect.conditions, program)
+    return [group for group in _with_sets(groups, program) if group.constants]
+
+
+def _with_sets(groups: dict[str, dict[str, str]], program: ir.Program) -> Iterator[ir.ConstantGroup]:
+    """The groups, with what is a set's in the set's: once, however many rules name it."""
+    for s in program.sets:
+        begin = f"SET_{s.c_name}".upper()
+        names = [numbered(begin, i) for i in range(len(s.prefixes))]
+        everywhere = {name: value for group in groups.values() for name, value in group.items()}
+        own = {name: everywhere[name] for name in names if name in everywhere}
+        for group in groups.values():
+            for name in own:
+                group.pop(name, None)
+        groups[f"sets.{s.name}"] = own
+    for title, group in groups.items():
+        yield ir.ConstantGroup(title, tuple(ir.NamedConstant(name, value, "") for name, value in group.items()))
+
+
+def _conditions(base: str, conditions: Sequence[ir.Condition], program: ir.Program) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for condition in conditions:
+        if isinstance(condition, ir.InPrefixes):
+            names = prefix_names(condition.prefixes, condition.sets, constant_name(base, condition.member), program)
+            found |= _prefixes(condition.prefixes, names, program.packet.families)
+        elif isinstance(condition, ir.InRanges):
+            if any(is_whole(condition.member, *numbers) for numbers in condition.ranges):
+                continue
+            name = constant_name(base, condition.member)
+            for i, numbers in enumerate(condition.ranges):
+                found[numbered(name, i)] = range_arguments(condition.member, *numbers)
+    return found
+
+
+def _prefixes(prefixes: Sequence[Prefix], names: Sequence[str], families: Sequence[str]) -> dict[str, str]:
+    whole = {p.version for p in prefixes if p.prefixlen == 0}  # of that family, none is compared
+    return {
+        name: prefix_arguments(prefix)
+        for name, prefix in zip(names, prefixes, strict=True)
+        if prefix.version not in whole and f"ipv{prefix.version}" in families
+    }

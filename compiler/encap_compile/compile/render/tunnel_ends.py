@@ -1,0 +1,56 @@
+"""How egress tells what this host has encapsulated: does it go to an end of the spec's tunnels?"""
+
+from __future__ import annotations
+
+from .. import ir
+from .conditions import in_map, in_prefixes
+from .rule_values import tunnel_end_constants
+
+
+def set_key(map_: ir.AddressMap) -> str:
+    """`address`, which may be of either family, as a key of a map that knows one."""
+    return "address.word[3]" if map_.ctype == "__be32" else "to_ipv6(&address)"
+
+
+def tunnel_end_condition(program: ir.Program) -> str:
+    """Whether the packet's destination is one of the ends, as C."""
+    terms = list(dict.fromkeys(_term(end, program) for end in program.egress.tunnel_ends))
+    if "true" in terms:
+        return "true"
+    return " || ".join(f"({t})" if "&&" in t and len(terms) > 1 else t for t in terms)
+
+
+def only_tunnel_end(program: ir.Program) -> str:
+    """The condition, if it is a single lookup: no function is needed for it."""
+    ends = program.egress.tunnel_ends
+    condition = tunnel_end_condition(program)
+    return condition if all(end.map for end in ends) and "&&" not in condition and "||" not in condition else ""
+
+
+def tells_tunnel_ends(program: ir.Program) -> bool:
+    """Whether the destination says anything: what is taken from anyone may be answered to anyone."""
+    return tunnel_end_condition(program) != "true"
+
+
+def compares_ipv6(program: ir.Program) -> bool:
+    """Whether the destination is needed as an IPv6 address where the packet's may be of either family."""
+    return any(e.value and e.family == "ipv6" for e in program.egress.tunnel_ends)
+
+
+def _term(end: ir.TunnelEnd, program: ir.Program) -> str:
+    both = program.packet.both
+    if end.prefixes:
+        names = tunnel_end_constants(program, end.prefixes)
+        return in_prefixes("packet->daddr", end.prefixes, program.packet, names, nested=False)
+    if not end.map and not end.value:
+        return "true"
+    if end.map:
+        test = in_map(end.map, "packet->daddr", program)
+    elif end.family == "ipv4":
+        value = end.value if end.value.startswith("host.") else f"bpf_htonl({end.value})"
+        test = f"packet->daddr.word[3] == {value}"
+    else:
+        test = f"same_ipv6(&ipv6, &{end.value})"
+    if not both or not end.family:
+        return test
+    return f"{'packet->is_ipv4' if end.family == 'ipv4' else '!packet->is_ipv4'} && {test}"

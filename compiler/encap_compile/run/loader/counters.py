@@ -1,0 +1,70 @@
+"""Counters by name, over every map that still counts and those that are gone."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Mapping
+
+from ...common.manifest import Counter
+from ..kernel.errors import KernelError
+from ..kernel.maps import Map
+from ..kernel.pins import open_map
+from .layout_ids import COUNTERS
+from .observe import Observed, PinnedMap
+from .state import Totals
+
+_PAIR = struct.Struct("=QQ")  # packets, bytes
+
+
+def read(counters: Map, layout: Mapping[str, int]) -> Totals:
+    """The sum over all CPUs of each counter; `layout` says its offset in bytes. Raises KernelError."""
+    size = (counters.info.value_size + 7) // 8 * 8
+    raw = counters.lookup(bytes(4))
+    cpus = [raw[at : at + size] for at in range(0, len(raw), size)]
+    totals = {}
+    for name, offset in layout.items():
+        if offset + _PAIR.size > size:  # a layout of another map
+            continue
+        pairs = [_PAIR.unpack_from(cpu, offset) for cpu in cpus]
+        totals[name] = (sum(p for p, _ in pairs), sum(b for _, b in pairs))
+    return totals
+
+
+def read_pinned(pinned: PinnedMap, layouts: Mapping[str, Mapping[str, int]]) -> Totals:
+    """The totals of one pinned counters map; nothing if its layout is not known. Raises KernelError."""
+    layout = layouts.get(pinned.layout)
+    if layout is None:
+        return {}
+    with open_map(pinned.path) as counters:
+        return read(counters, layout)
+
+
+def totals(observed: Observed) -> Totals:
+    """All counters since the first apply: what pinned maps count now, and what others had counted."""
+    if observed.state is None:
+        return {}
+    parts: dict[str, Totals] = dict(observed.state.carried)
+    for pinned in observed.pins:
+        if pinned.map == COUNTERS:
+            try:
+                parts[str(pinned.id)] = read_pinned(pinned, observed.state.counter_layouts)
+            except KernelError:
+                continue  # unpinned by an apply that runs right now: its carried totals take over
+    return add(parts.values())
+
+
+def total(totals: Totals, counter: Counter) -> tuple[int, int]:
+    """Packets and bytes of a counter, with what a program of the first release counted under the name of then."""
+    packets, size = totals.get(counter.name, (0, 0))
+    before = totals.get(counter.formerly, (0, 0)) if counter.formerly else (0, 0)
+    return packets + before[0], size + before[1]
+
+
+def add(parts: Iterable[Totals]) -> Totals:
+    """Sum totals by counter name."""
+    summed: Totals = {}
+    for part in parts:
+        for name, (packets, size) in part.items():
+            before = summed.get(name, (0, 0))
+            summed[name] = (before[0] + packets, before[1] + size)
+    return summed

@@ -1,0 +1,144 @@
+"""Where the state of a bundle is kept: `state.json`, in the form that release 0.1.0 reads, and `applied.json`.
+
+The second has all that this release knows, and a hash of the first. Where the first is another one, release 0.1.0 has
+run since, or this run was killed between the two: then the first alone is what was applied last. Each is written to a
+temporary name and renamed, so that a reader sees the old or the new one, never half.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from ... import __version__
+from ...common import format_version
+from ...common.diagnostics import Diagnostic, Severity
+from ...common.folders import PUBLIC, PUBLIC_FILE, make_folders, write_file
+from ...common.manifest_bounds import MOST_COUNTERS, check_bounds
+from ...common.record import Record
+from ...common.regular_file import read_regular
+from ...common.structured import MalformedError, structured
+from .state import State
+from .state_of_0_1 import FORMAT_VERSION as FORMAT_OF_0_1
+from .state_of_0_1 import document_of_0_1
+
+FORMAT_VERSION = "1.1"
+NAME, NAME_OF_0_1 = "applied.json", "state.json"
+MOST_SECONDS = 1 << 36  # since the epoch, of a time that a calendar has
+MOST_BYTES = 256 << 20  # of a state: it holds the manifest, and the number of every cgroup that rows name
+
+
+class Unreadable(Record):
+    """A state that is there and cannot be read. `later` says that another major version wrote it, `release` which."""
+
+    file: Path
+    why: str
+    later: bool = False
+    release: str = ""
+
+    def diagnostic(self, bundle: str) -> Diagnostic:
+        """H152, an error, or H153, a warning."""
+        if self.later:
+            words = f"what was applied of {bundle} was written by another release: {self.file}: {self.why}"
+            named = f"encapctl {self.release}" if self.release else "the encapctl that applied it"
+            return Diagnostic("H152", words, help=f"use {named}, or a newer one")
+        words = f"what was applied of {bundle} cannot be read: {self.file}: {self.why}"
+        fix = "`apply` goes on from what the kernel runs, and writes it anew; what earlier maps had counted is lost"
+        return Diagnostic("H153", words, help=fix, severity=Severity.WARNING)
+
+
+def load(directory: Path) -> State | None:
+    """The state in a directory; None if there is none or it cannot be read: `look` tells the two apart."""
+    found = look(directory)
+    return found if isinstance(found, State) else None
+
+
+def look(directory: Path) -> State | Unreadable | None:
+    """The state in a directory, None if there is none."""
+    content = _content(directory / NAME_OF_0_1)
+    if not isinstance(content, bytes):
+        return content
+    ours = _parsed(_content(directory / NAME), directory / NAME, content)
+    if isinstance(ours, State) or (isinstance(ours, Unreadable) and ours.later):
+        return ours
+    return _parsed(content, directory / NAME_OF_0_1)
+
+
+def save(directory: Path, state: State) -> None:
+    """Write it atomically and durably enough for a killed process. Raises OSError."""
+    make_folders(directory, PUBLIC)
+    other = _bytes({"format_version": FORMAT_OF_0_1, **document_of_0_1(state)})
+    document = {"format_version": FORMAT_VERSION, "release": __version__, "beside": sha256(other).hexdigest()}
+    write_file(directory / NAME_OF_0_1, other, PUBLIC_FILE)
+    write_file(directory / NAME, _bytes({**document, **asdict(state)}), PUBLIC_FILE)
+
+
+def forget(directory: Path) -> None:
+    """Remove all state of a bundle."""
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _bytes(document: object) -> bytes:
+    return f"{json.dumps(document, indent=1)}\n".encode()
+
+
+def _content(path: Path) -> bytes | Unreadable | None:
+    try:
+        return read_regular(path, MOST_BYTES)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return Unreadable(path, error.strerror or str(error))
+
+
+def _parsed(content: bytes | Unreadable | None, path: Path, other: bytes = b"") -> State | Unreadable | None:
+    """The state in a file; None if there is none, or it does not belong to the `other` file's content."""
+    if not isinstance(content, bytes):
+        return content
+    try:
+        document = json.loads(content)
+        if not isinstance(document, dict):
+            raise MalformedError("state: an object is expected")
+        if other and document.get("beside") != sha256(other).hexdigest():
+            return None
+        return _state(document, path)
+    except (ValueError, TypeError, RecursionError) as error:
+        return Unreadable(path, str(error) or type(error).__name__)
+
+
+def _state(document: dict[str, Any], path: Path) -> State | Unreadable:
+    """Raises MalformedError."""
+    version = format_version.read(document.get("format_version"), "state")
+    major = format_version.read(FORMAT_VERSION, "state")[0]
+    if version[0] != major:
+        release = document.get("release")
+        known = release if isinstance(release, str) and release.isascii() and release.isprintable() else ""
+        return Unreadable(path, f"format {format_version.text(version)}, not {major}.x", True, known[:32])
+    manifest = document.get("manifest")
+    if isinstance(manifest, dict):
+        written = format_version.text(format_version.read(manifest.get("format_version"), "state.manifest"))
+        document = {**document, "manifest": {**manifest, "format_version": written}}
+    state: State = structured(State, document, "state")
+    _check(state)
+    return state
+
+
+def _check(state: State) -> None:
+    """Numbers and names must be such as we write. Raises MalformedError."""
+    if state.manifest is not None:
+        check_bounds(state.manifest)
+    offsets = (offset for layout in state.counter_layouts.values() for offset in layout.values())
+    names = (*state.pins.values(), state.replaces)
+    for what, right in (
+        ("applied_at", 0 <= state.applied_at < MOST_SECONDS),
+        ("devices", all(0 < index < 1 << 31 for index in state.devices.values())),
+        ("cgroups", all(number >= 0 for number in state.cgroups.values())),
+        ("counter_layouts", all(0 <= offset < MOST_COUNTERS for offset in offsets)),
+        ("pins, replaces", not any("/" in name or name in (".", "..") for name in names)),
+    ):
+        if not right:
+            raise MalformedError(f"state.{what}: a number or a name that encapctl does not write")

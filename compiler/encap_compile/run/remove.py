@@ -1,0 +1,93 @@
+"""Removing a bundle from the machine: nothing of it stays, and what then leaves unencapsulated is named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..common.diagnostics import DiagnosedError, Diagnostic, Exit
+from ..common.manifest import Manifest, RuleSummary
+from ..common.record import Record
+from .kernel.hooks.base import Point
+from .kernel.hooks.choose import KINDS
+from .kernel.pins import remove_empty
+from .loader.adopt import attached
+from .loader.closing import lift
+from .loader.desired import require_privilege
+from .loader.erase import erase
+from .loader.first_release import held
+from .loader.kept import forget_kept
+from .loader.lock import FOR_EVER, Patience
+from .loader.observe import observe
+from .loader.paths import Paths
+from .loader.pins_elsewhere import require_pins
+from .loader.state import target_name
+
+
+class Detached(Record):
+    """A hook that our program was detached from. `on` is the device or cgroup, a number where the name is not known."""
+
+    on: str
+    point: Point
+    kind: str
+
+
+class Removed(Record):
+    """`in_clear` are the rules whose packets are now sent as they are, `undropped` those whose packets were dropped and
+    pass now; both are empty if no egress program ran, or nothing is known of its rules (`rules_known`)."""
+
+    name: str
+    hooks: tuple[Detached, ...]
+    maps: int
+    in_clear: tuple[RuleSummary, ...]
+    undropped: tuple[RuleSummary, ...] = ()
+    opened: bool = False
+    forgotten: tuple[Path, ...] = ()
+    rules_known: bool = True
+
+
+def remove(name: str, manifest: Manifest | None = None, bpffs: str = "", patience: Patience = FOR_EVER) -> Removed:
+    """Detach and unpin everything of a bundle. Raises DiagnosedError (H101, H110 if there is nothing, H152)."""
+    require_privilege()
+    here = Paths.of(name, bpffs)
+    require_pins(here)
+    with held(here, patience) as paths:
+        observed = observe(paths)
+        if observed.unreadable is not None and observed.unreadable.later:  # it may have pinned what is not looked for
+            raise DiagnosedError([observed.unreadable.diagnostic(name)], Exit.MACHINE)
+        opened, forgotten = lift(name), forget_kept(name)
+        there = not observed.empty or paths.pins.exists() or paths.state.exists()
+        if not there and not opened and not forgotten:
+            remove_empty(paths.pins.parent, paths.bpffs)  # an earlier run was killed right before it had done this
+            words = f"nothing of {name} is on this machine, in this network namespace"
+            raise DiagnosedError([Diagnostic("H110", words)], Exit.MACHINE)
+        hooks = []
+        # Choosing ends before what is chosen is followed no more. Egress is detached before ingress: while that still
+        # decapsulates, answers to what was sent encapsulated are understood.
+        for hook, kind in sorted(attached(paths), key=lambda found: -found[0].point.rank):
+            kind.detach(paths.owner, hook)
+            hooks.append(Detached(target_name(observed.state, hook, str(hook.target)), hook.point, kind.name))
+        for kind in KINDS.values():
+            kind.tidy(paths.owner)
+        maps = erase(paths)
+    applied = observed.state.manifest if observed.state and observed.state.manifest else manifest
+    # Without both nothing was ever encapsulated: the first apply did not come so far.
+    ran = any(h.point == Point.EGRESS for h in hooks) or bool(observed.state and observed.state.manifest)
+    return Removed(
+        name,
+        tuple(hooks),
+        maps,
+        *pass_now(applied.rules if applied and ran else ()),
+        opened,
+        tuple(forgotten),
+        applied is not None or not ran,
+    )
+
+
+def pass_now(rules: Sequence[RuleSummary]) -> tuple[tuple[RuleSummary, ...], tuple[RuleSummary, ...]]:
+    """Of a removed bundle's rules, those that encapsulated and those that dropped."""
+    egress = [r for r in rules if r.direction == "egress"]
+    return (
+        tuple(r for r in egress if r.table),
+        tuple(r for r in egress if not r.table and r.text.rpartition(": ")[2] == "drop"),
+    )
