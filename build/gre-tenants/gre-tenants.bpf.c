@@ -23,7 +23,7 @@
 #define CAPACITY_KEYS 1000 /* endpoints.keys.capacity */
 #define CAPACITY_TENANTS 20000 /* endpoints.tenants.capacity */
 
-/* What TCP segments leave room for. */
+/* What TCP segments leave headroom for. */
 #define OVERHEAD_TENANTS 48 /* bytes, of rows of tenants */
 
 /* What the library is built for. */
@@ -96,7 +96,7 @@ struct counters {
 	struct counter egress_rule_tenants; /* rule tenants: encapsulated (egress.rules.tenants) */
 	/* rule tenants: no row in tenants, dropped (egress.rules.tenants) */
 	struct counter egress_miss_tenants;
-	struct counter egress_default; /* no rule: passed unencapsulated (egress.default) */
+	struct counter egress_default; /* no rule matched: passed unencapsulated (egress.default) */
 	struct egress_outcomes egress;
 	struct ingress_outcomes ingress;
 	/* rule gateways: decapsulated (ingress.rules.gateways) */

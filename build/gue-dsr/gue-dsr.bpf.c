@@ -58,7 +58,7 @@ const volatile struct host host SEC(".rodata.host") = {};
 struct counters {
 	/* rule vip-inside: dropped (egress.rules.vip-inside) */
 	struct counter egress_rule_vip_inside;
-	struct counter egress_default; /* no rule: passed unencapsulated (egress.default) */
+	struct counter egress_default; /* no rule matched: passed unencapsulated (egress.default) */
 	struct egress_outcomes egress;
 	/* rule from-lb: decapsulated (ingress.rules.from-lb) */
 	struct counter ingress_rule_from_lb;

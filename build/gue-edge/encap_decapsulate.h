@@ -10,7 +10,7 @@
  *
  * Before the include:
  *   struct counters, counters_of_this_cpu()
- *   OLDEST_KERNEL: see encap_bpf.h; since 6.3 flags of bpf_skb_adjust_room tell the family of the
+ *   OLDEST_KERNEL: see encap_bpf.h; since 6.3 flags of bpf_skb_adjust_room give the family of the
  *     inner packet
  *   REFUSED: the verdict on what looks like our encapsulation and is wrong. TC_ACT_SHOT drops it,
  *     TC_ACT_UNSPEC leaves it as it is
@@ -91,7 +91,7 @@ static __always_inline void *outer_headers(struct __sk_buff *skb, const struct o
 /*
  * The lengths, and the inner packet behind `inner->overhead` bytes of headers. The last of
  * these names it by `number`, which is `of_ipv4` or `of_ipv6`. `lengths_differ` is not zero if
- * headers between tell another length than the outer one. No condition is an argument: it
+ * headers between state another length than the outer one. No condition is an argument: it
  * would be decided before, and the verifier would walk the function once for each outcome.
  */
 static __always_inline __u32 validate_inner(struct __sk_buff *skb, const struct outer *outer,
@@ -227,7 +227,7 @@ static __always_inline int deliver(
 		return TC_ACT_UNSPEC;
 	/*
 	 * Before 6.3 no helper changes skb->protocol of every GSO packet on the way in.
-	 * Receiving the frame once more does: the kernel reads its type anew. It meets this
+	 * Receiving the frame once more does: the kernel reads its type again. It meets this
 	 * hook again, as a plain packet.
 	 */
 	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);

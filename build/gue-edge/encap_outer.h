@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The outer IP header of a packet that comes in: what tells whether the packet carries a stack of
+ * The outer IP header of a packet that comes in: what shows whether the packet carries a stack of
  * this spec and comes to this tunnel endpoint. IPv4 and IPv6 look the same to whoever asks.
  */
 #pragma once
@@ -123,7 +123,7 @@ static __always_inline bool read_outer(struct __sk_buff *skb, __u32 seen, struct
 	default:
 		return false;
 	}
-	/* An address that may be one of two is a number to the verifier: read anew. */
+	/* An address that may be one of two is a number to the verifier: read it again. */
 	barrier();
 	forget_value(outer->frag_off);
 	for (int i = 0; i < 3; i++)

@@ -76,7 +76,7 @@ struct counters {
 	struct counter egress_rule_replies;
 	/* rule vip-unlearned: dropped (egress.rules.vip-unlearned) */
 	struct counter egress_rule_vip_unlearned;
-	struct counter egress_default; /* no rule: passed unencapsulated (egress.default) */
+	struct counter egress_default; /* no rule matched: passed unencapsulated (egress.default) */
 	struct egress_outcomes egress;
 	struct ingress_outcomes ingress;
 	/* rule from-lb: decapsulated (ingress.rules.from-lb) */
@@ -95,7 +95,7 @@ struct counters {
 #include "encap_packet.h"
 #include "encap_link_local.h"
 
-/* Whether a packet goes to an end of our tunnels. */
+/* Whether a packet goes to an endpoint of our tunnels. */
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
 	struct ipv6_address ipv6 = to_ipv6(&packet->daddr);

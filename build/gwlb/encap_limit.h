@@ -2,7 +2,7 @@
 /*
  * The tunnel encapsulation limit: RFC 2473, section 4.1.1. Linux' ip6tnl and ip6gre put it behind
  * the outer IPv6 header unless they are made with `encaplimit none`. It speaks to whoever would
- * encapsulate the packet once more: where the tunnel ends, it has done its work.
+ * encapsulate the packet once more: at the end of the path it has done its work.
  */
 #pragma once
 

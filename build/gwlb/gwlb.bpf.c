@@ -105,7 +105,7 @@ struct counters {
 	/* rule back: encapsulated as it came in (egress.rules.back) */
 	struct counter egress_rule_back;
 	struct counter egress_rule_lost; /* rule lost: dropped (egress.rules.lost) */
-	struct counter egress_default; /* no rule: passed unencapsulated (egress.default) */
+	struct counter egress_default; /* no rule matched: passed unencapsulated (egress.default) */
 	struct egress_outcomes egress;
 	struct ingress_outcomes ingress;
 	/* rule inspect: decapsulated (ingress.rules.inspect) */
@@ -114,10 +114,7 @@ struct counters {
 	struct refusals refused_gwlb;
 	struct counter refused_gwlb__geneve_version; /* gwlb: wrong geneve version: dropped */
 	struct counter refused_gwlb__geneve_control; /* gwlb: wrong geneve control: dropped */
-	/*
-	 * gwlb: options longer than there is room, twice, or of another length than expected:
-	 * dropped
-	 */
+	/* gwlb: options that are too long, repeated, or of another length than expected: dropped */
 	struct counter refused_gwlb__geneve_options;
 	/* gwlb: a critical option that the spec does not list: dropped */
 	struct counter refused_gwlb__geneve_options_critical;
@@ -135,7 +132,7 @@ struct counters {
 #include "encap_packet.h"
 #include "encap_link_local.h"
 
-/* Whether a packet goes to an end of our tunnels. */
+/* Whether a packet goes to an endpoint of our tunnels. */
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
 	return packet->is_ipv4 && in_ipv4(&packet->daddr, SET_GWLB);

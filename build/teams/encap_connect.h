@@ -67,7 +67,7 @@ static __always_inline bool decided_within(
 }
 
 /*
- * Record what the rules decide for a socket that connects. Each connect() is decided anew. If a
+ * Record what the rules decide for a socket that connects. Each connect() is decided again. If a
  * decision cannot be recorded, the socket must not connect: it would send unencapsulated.
  */
 static __always_inline int record_decision(

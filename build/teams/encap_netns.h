@@ -2,7 +2,7 @@
 /*
  * The sockets of our network namespace, the one that the attached devices are in. A cgroup may hold
  * sockets of others, whose packets never reach our devices, and whose devices have the same numbers
- * as ours. Before 6.13 a packet does not tell its namespace: there sockets are marked when they are
+ * as ours. Before 6.13 a packet does not show its namespace: there sockets are marked when they are
  * made.
  *
  * Gives mark_socket(), the whole program of its hook, is_own_netns() for a socket's cookie, and

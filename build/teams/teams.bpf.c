@@ -31,10 +31,10 @@
 #define CAPACITY_EXITS 1000 /* endpoints.exits.capacity */
 #define CAPACITY_KEYS 16 /* endpoints.keys.capacity */
 
-/* What TCP segments leave room for. */
+/* What TCP segments leave headroom for. */
 #define OVERHEAD_EXITS 48 /* bytes, of rows of exits */
 
-/* Whose packets are whose: cgroups, and what sockets may choose. */
+/* Attribution to sockets: cgroups, and what sockets may choose. */
 #define CGROUP_BIT_TEAM_A_SLICE (1ULL << 0) /* team-a.slice, egress.rules.chosen-a */
 #define CGROUP_BIT_TEAM_B_SLICE (1ULL << 1) /* team-b.slice, egress.rules.chosen-b */
 #define CGROUP_NAMES 0xfb3dcac8 /* FNV-1a of the list: which bit is which */
@@ -157,9 +157,9 @@ struct counters {
 	struct counter egress_rule_standard;
 	/* rule standard: no row in exits, dropped (egress.rules.standard) */
 	struct counter egress_miss_standard;
-	struct counter egress_default; /* no rule: passed unencapsulated (egress.default) */
+	struct counter egress_default; /* no rule matched: passed unencapsulated (egress.default) */
 	struct egress_outcomes egress;
-	/* of a closed connection, remembered by a version with other cgroups: dropped */
+	/* of a closed connection, recorded by a version with other cgroups: dropped */
 	struct counter egress_renamed;
 	/* a rule encapsulates it, and its route leaves by a device that is not attached: dropped */
 	struct counter egress_unattached;

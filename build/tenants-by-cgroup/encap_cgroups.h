@@ -9,7 +9,7 @@
  *   SOCKET_FACTS: see encap_socket_facts.h, with FACT_CGROUPS
  *   CGROUPS_MAX: entries of the map of cgroups
  *   CGROUP_LEVELS: bit n is set if rules name a cgroup n levels below the attached one
- *   CGROUP_NAMES: tells the spec's list of cgroups from others: which bit is which
+ *   CGROUP_NAMES: identifies the spec's list of cgroups: which bit is which
  *   struct host: `cgroup_level` of the attached cgroup, 0 is the hierarchy's root; with FACT_CGROUP
  *   `cgroup_levels`, as CGROUP_LEVELS, of the cgroups that rows are found by
  */

@@ -12,7 +12,7 @@
  *   what encap_attribution.h does
  *   struct host: `attached`, ifindexes of the devices whose packets come to our programs, ended by
  *   0 where there are fewer
- *   than ATTACHED_MAX; `packet_netns_cookie` of our network namespace, 0 if packets do not tell it
+ *   than ATTACHED_MAX; `packet_netns_cookie` of our network namespace, 0 if packets do not show it
  *   (before 6.13)
  *   struct counters: `egress_unattached`
  * and after it passes_before_rules() and rules_encapsulate().

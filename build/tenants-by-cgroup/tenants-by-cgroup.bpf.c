@@ -21,10 +21,10 @@
 /* How many rows there can be. */
 #define CAPACITY_TENANTS 1000 /* endpoints.tenants.capacity */
 
-/* What TCP segments leave room for. */
+/* What TCP segments leave headroom for. */
 #define OVERHEAD_TENANTS 48 /* bytes, of rows of tenants */
 
-/* Whose packets are whose: cgroups, and what sockets may choose. */
+/* Attribution to sockets: cgroups, and what sockets may choose. */
 #define CGROUP_BIT_TENANTS_SLICE (1ULL << 0) /* tenants.slice, egress.rules.tenants */
 #define CGROUP_NAMES 0xeaa8549e /* FNV-1a of the list: which bit is which */
 #define CGROUP_LEVELS 0x2 /* bit n: rules name a cgroup n levels below */
@@ -102,9 +102,9 @@ struct counters {
 	struct counter egress_rule_tenants; /* rule tenants: encapsulated (egress.rules.tenants) */
 	/* rule tenants: no row in tenants, dropped (egress.rules.tenants) */
 	struct counter egress_miss_tenants;
-	struct counter egress_default; /* no rule: passed unencapsulated (egress.default) */
+	struct counter egress_default; /* no rule matched: passed unencapsulated (egress.default) */
 	struct egress_outcomes egress;
-	/* of a closed connection, remembered by a version with other cgroups: dropped */
+	/* of a closed connection, recorded by a version with other cgroups: dropped */
 	struct counter egress_renamed;
 	/* a rule encapsulates it, and its route leaves by a device that is not attached: dropped */
 	struct counter egress_unattached;

@@ -27,7 +27,7 @@
 #define CAPACITY_EXITS 16 /* endpoints.exits.capacity */
 #define CAPACITY_KEYS 16 /* endpoints.keys.capacity */
 
-/* What TCP segments leave room for. */
+/* What TCP segments leave headroom for. */
 #define OVERHEAD_EXITS 48 /* bytes, of rows of exits */
 
 /* What the library is built for. */
@@ -118,7 +118,7 @@ struct counters {
 	struct counter egress_miss_bulk;
 	struct counter egress_rule_lab; /* rule lab: encapsulated (egress.rules.lab) */
 	struct counter egress_miss_lab; /* rule lab: no row in exits, dropped (egress.rules.lab) */
-	struct counter egress_default; /* no rule: passed unencapsulated (egress.default) */
+	struct counter egress_default; /* no rule matched: passed unencapsulated (egress.default) */
 	struct egress_outcomes egress;
 	struct ingress_outcomes ingress;
 	/* rule from-gre: decapsulated (ingress.rules.from-gre) */
@@ -311,7 +311,7 @@ static __always_inline int apply_rules(
 		}
 		count(&counters->egress_miss_bulk, skb);
 		/*
-		 * Taken to match because it hides what would tell: not a reason to let it leave
+		 * Taken to match because it hides what decides: not a reason to let it leave
 		 * unencapsulated.
 		 */
 		if (!(packet->ports_unseen))

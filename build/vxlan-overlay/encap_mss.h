@@ -9,7 +9,7 @@
 #include "encap_syn.h"
 
 /*
- * How far from one TCP option to the next; 0: that cannot be told. No branch, or the verifier would
+ * How far from one TCP option to the next; 0: not known. No branch, or the verifier would
  * follow both ways.
  */
 static __always_inline __u32 tcp_option_length(const __u8 *option)

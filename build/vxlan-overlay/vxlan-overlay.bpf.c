@@ -24,7 +24,7 @@
 #define CAPACITY_SITES 100000 /* endpoints.sites.capacity */
 #define CAPACITY_VNIS 4096 /* endpoints.vnis.capacity */
 
-/* What TCP segments leave room for. */
+/* What TCP segments leave headroom for. */
 #define OVERHEAD_SITES 70 /* bytes, of rows of sites */
 
 /* What the library is built for. */
@@ -111,7 +111,7 @@ struct counters {
 	struct counter egress_rule_sites; /* rule sites: encapsulated (egress.rules.sites) */
 	/* rule sites: no row in sites, dropped (egress.rules.sites) */
 	struct counter egress_miss_sites;
-	struct counter egress_default; /* no rule: passed unencapsulated (egress.default) */
+	struct counter egress_default; /* no rule matched: passed unencapsulated (egress.default) */
 	struct egress_outcomes egress;
 	struct ingress_outcomes ingress;
 	struct counter ingress_rule_peers; /* rule peers: decapsulated (ingress.rules.peers) */

@@ -75,7 +75,7 @@ struct counters {
 	struct counter egress_rule_replies;
 	/* rule vip-unlearned: dropped (egress.rules.vip-unlearned) */
 	struct counter egress_rule_vip_unlearned;
-	struct counter egress_default; /* no rule: passed unencapsulated (egress.default) */
+	struct counter egress_default; /* no rule matched: passed unencapsulated (egress.default) */
 	struct egress_outcomes egress;
 	struct ingress_outcomes ingress;
 	/* rule from-lb: decapsulated (ingress.rules.from-lb) */
@@ -94,7 +94,7 @@ struct counters {
 #include "encap_packet.h"
 #include "encap_link_local.h"
 
-/* Whether a packet goes to an end of our tunnels. */
+/* Whether a packet goes to an endpoint of our tunnels. */
 static __always_inline bool goes_to_tunnel_end(const struct packet *packet)
 {
 	return (packet->is_ipv4 && in_ipv4(&packet->daddr, SET_BALANCERS)) ||

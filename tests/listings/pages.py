@@ -77,7 +77,7 @@ class Session:
         return list(zip(blocks, printed[len(before) :], strict=True))
 
 
-README = Session(ROOT / "README.md", "## A first spec", "## What it is not yet", _empty_folder)
+README = Session(ROOT / "README.md", "## A first spec", "## Not in this release", _empty_folder)
 OPERATIONS = Session(
     ROOT / "docs" / "operations.md",
     "## Exit codes",

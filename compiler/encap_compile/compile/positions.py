@@ -1,7 +1,7 @@
 """On which line of the spec its parts are.
 
 Artifacts name a part by its path (`egress.rules.web`), so that a comment in the spec changes none of them. Whoever has
-the spec itself at hand shows a person the line.
+the spec itself at its disposal shows a person the line.
 """
 
 from __future__ import annotations

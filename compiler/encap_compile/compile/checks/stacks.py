@@ -11,7 +11,7 @@ from .common import IP_HEADERS, families, resolved, tables_of
 
 
 def check(spec: Spec, findings: Findings) -> None:
-    """E403, E405 to E407 what can follow what; E408, E409 the ends of the tunnel; E560 per segment; N921 two IPs."""
+    """E403, E405 to E407 what can follow what; E408, E409 the tunnel endpoints; E560 per segment; N921 two IPs."""
     for encapsulation in spec.encapsulations.values():
         first = encapsulation.headers[0]
         if first.name not in IP_HEADERS:

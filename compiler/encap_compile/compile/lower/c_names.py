@@ -12,7 +12,7 @@ _PLAIN_ROW = pattern(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 def row_name_constant(table: str, row: str) -> str:
-    """The constant for a row that a rule names. A name that no identifier can hold is told apart by its hash."""
+    """The constant for a row that a rule names. A name that no identifier can hold is identified by its hash."""
     plain = f"ROW_{c_name(table).upper()}__{identifier(row)}"
     return plain if _PLAIN_ROW.fullmatch(row) else f"{plain}__{fnv1a(row):08X}"
 

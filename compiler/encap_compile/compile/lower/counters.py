@@ -62,7 +62,7 @@ def lower_counters(
     if egress.needed:
         _egress(egress, encapsulates, {c_name(name): name for name in tables}, add)
         if owners and owners.levels:
-            words = "of a closed connection, remembered by a version with other cgroups: dropped"
+            words = "of a closed connection, recorded by a version with other cgroups: dropped"
             add(ir.Counted(EGRESS, ir.Outcome.DROPPED, reason="renamed"), words)
     if owners and owners.guard:
         words = "a rule encapsulates it, and its route leaves by a device that is not attached: dropped"
@@ -85,7 +85,7 @@ def lower_counters(
     for flow, text in FLOWS.items() if learns else REMEMBERED.items() if owners else ():
         add(ir.Counted(ir.Direction.FLOWS, flow), text)
     if ingress is None:
-        return _told_apart(found)
+        return _distinct(found)
     refused = "dropped" if ingress.refuse == "drop" else "left as it is"
     outcome = ir.Outcome.DROPPED if ingress.refuse == "drop" else ir.Outcome.PASSED
     for decapsulator in decapsulators:
@@ -93,7 +93,7 @@ def lower_counters(
         for reason, text in refusals(decapsulator):
             counts = ir.Counted(INGRESS, outcome, encapsulation=encapsulation, reason=reason)
             add(counts, f"{encapsulation}: {text}: {refused}")
-    return _told_apart(found)
+    return _distinct(found)
 
 
 def counter_name(counts: ir.Counted) -> str:
@@ -109,7 +109,7 @@ def counter_name(counts: ir.Counted) -> str:
 
 
 def _kind(counts: ir.Counted) -> str:
-    """The kinds of the first release, which tell fewer outcomes apart."""
+    """The kinds of the first release, which distinguish fewer outcomes."""
     if counts.direction == ir.Direction.INGRESS and counts.reason and counts.outcome != ir.Outcome.NOTED:
         return "refused"
     if counts.direction in (ir.Direction.FLOWS, ir.Direction.CONNECT):
@@ -147,7 +147,7 @@ def _only(names: Iterable[str]) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
-def _told_apart(found: dict[str, ir.CounterMember]) -> tuple[ir.CounterMember, ...]:
+def _distinct(found: dict[str, ir.CounterMember]) -> tuple[ir.CounterMember, ...]:
     """What the first release called a counter, where that says which: two could have one name, and count together."""
     claimed = set(found)
     counters = []
@@ -195,14 +195,14 @@ MISSED = {
 }
 FLOWS = {
     ir.Outcome.LEARNED: "a flow that was not known: learned",
-    ir.Outcome.CHANGED: "a known flow that came in with other headers: learned anew",
+    ir.Outcome.CHANGED: "a known flow that came in with other headers: learned again",
     ir.Outcome.DISBELIEVED: "other headers, by a TCP segment that does not fit its connection: not learned",
     ir.Outcome.EVICTED: "a flow that was not idle yet gave way to another",
 }
 MSS_KEPT = "a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered"
 REMEMBERED = {
-    ir.Outcome.LEARNED: "a connection of which it was not known whose it is: remembered",
-    ir.Outcome.CHANGED: "a connection that became another socket's, or whose socket chose anew: remembered anew",
+    ir.Outcome.LEARNED: "a connection whose socket was not known: recorded",
+    ir.Outcome.CHANGED: "a connection of another socket now, or whose socket chose again: recorded again",
     ir.Outcome.EVICTED: "a connection that was not idle yet gave way to another",
 }
 
@@ -227,7 +227,7 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, names: Mapping[str, st
             counts = ir.Counted(EGRESS, missed, rule.name, table, reason=NO_ROW)
             add(counts, f"rule {rule.name}: no row in {' or '.join(tables)}, {words}", rule.place)
     otherwise, words = DONE[egress.default]
-    add(ir.Counted(EGRESS, otherwise, reason="default"), f"no rule: {words}", egress.default_place)
+    add(ir.Counted(EGRESS, otherwise, reason="default"), f"no rule matched: {words}", egress.default_place)
     families = "IPv4 nor IPv6" if len(egress.families) == 2 else "IPv4" if egress.families == ("ipv4",) else "IPv6"
     words = f"neither {families}" if len(egress.families) == 2 else f"not {families}"
     outcome("other", passed, f"{words} by its frame, as ARP and tags within the frame: passed")
@@ -247,7 +247,7 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, names: Mapping[str, st
         if any(e.stack.per_segment for e in egress.encapsulators):
             words = "a GSO packet for headers that the kernel cannot write in each segment: dropped"
             outcome("gso", dropped, words)
-        outcome("no_room", dropped, "the kernel could not make room for the headers: dropped")
+        outcome("no_room", dropped, "the kernel could not add headroom for the headers: dropped")
     if any(d.by_row for d in egress.dispatches):
         outcome("unknown_stack", dropped, "a row of a kind that this program does not know: dropped")
 
@@ -276,7 +276,7 @@ def _options(stack: ir.Stack) -> list[tuple[str, str]]:
         return []
     header, listed = stack.tail.layer, stack.tail.options.options
     found = [
-        (f"{header}_options", "options longer than there is room, twice, or of another length than expected"),
+        (f"{header}_options", "options that are too long, repeated, or of another length than expected"),
         (f"{header}_options_critical", "a critical option that the spec does not list"),
     ]
     if listed:
@@ -286,7 +286,7 @@ def _options(stack: ir.Stack) -> list[tuple[str, str]]:
 
 
 def refusals(decapsulator: ir.Decapsulator) -> Sequence[tuple[str, str]]:
-    """(reason, words) in the order the program judges."""
+    """(reason, words) in the order the program checks."""
     found = [("truncated", "shorter than its headers")]
     found += [(c.reason, WORDS.get(c.reason, f"wrong {c.reason.replace('_', ' ')}")) for c in decapsulator.checks]
     found += _options(decapsulator.stack)
@@ -302,6 +302,6 @@ def refusals(decapsulator: ir.Decapsulator) -> Sequence[tuple[str, str]]:
         found.append(("match", "an inner packet that no rule matches"))
     found += [(i.reason, f"{i.reason.replace('_', ' ')} not in {i.table}") for i in decapsulator.identifiers]
     found.append(("ecn", "congestion marked on a packet that cannot say so (RFC 6040)"))
-    found.append(("gso", "a super-packet of several outer packets"))
-    found.append(("room", "the kernel could not take the headers off"))
+    found.append(("gso", "a GSO packet that holds several tunnel datagrams"))
+    found.append(("room", "the kernel could not remove the headers"))
     return found

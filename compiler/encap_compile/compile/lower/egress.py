@@ -128,7 +128,7 @@ def lower_egress(
     families = conditions.families
     found = dispatches(spec, stacks)
     encapsulators = tuple(e for d in found for e in d.encapsulators)
-    told_apart = tuple(s for s in signatures if s.family in families)
+    distinct = tuple(s for s in signatures if s.family in families)
     return ir.EgressProgram(
         function=f"{c_name(spec.name)}__egress",
         families=tuple(families),
@@ -138,8 +138,8 @@ def lower_egress(
         next_hop=spec.egress.next_hop,
         encapsulators=encapsulators,
         dispatches=found,
-        signatures=told_apart,
-        tunnel_ends=tunnel_ends(spec, encapsulators, conditions) if told_apart else (),
+        signatures=distinct,
+        tunnel_ends=tunnel_ends(spec, encapsulators, conditions) if distinct else (),
         fits=fits,
         fragments=any(hidden_by_fragments(r.conditions, families) for r in rules) or bool({*keys} & {*PORT_WORDS}),
         link_local=link_local_families(spec, families),

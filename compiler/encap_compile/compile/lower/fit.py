@@ -1,4 +1,4 @@
-"""What TCP segments must leave room for: which flows a rule encapsulates, and by how much their packets can grow."""
+"""What TCP segments must leave headroom for: which flows a rule encapsulates, and by how much packets can grow."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def fit_constants(spec: Spec, stacks: Sequence[ir.Stack], fit: ir.Fit | None) ->
         )
         for table in tables
     ]
-    return ir.ConstantGroup("What TCP segments leave room for.", tuple(found)) if found else None
+    return ir.ConstantGroup("What TCP segments leave headroom for.", tuple(found)) if found else None
 
 
 def lower_fit(spec: Spec, stacks: Sequence[ir.Stack], rules: Sequence[ir.EgressRule]) -> ir.Fit | None:
@@ -97,7 +97,7 @@ def lower_fit(spec: Spec, stacks: Sequence[ir.Stack], rules: Sequence[ir.EgressR
 def _answers(spec: Spec, rules: Sequence[ir.EgressRule]) -> tuple[ir.Answer, ...]:
     """The rules that an answer may meet, up to the last that encapsulates.
 
-    What only the answer shows (DSCP, mark) counts as matching. Rules that reflect, or that ask whose a packet is, find
+    What only the answer shows (DSCP, mark) counts as matching. Rules that reflect, or attribute packets, find
     out otherwise what must fit.
     """
     found = []

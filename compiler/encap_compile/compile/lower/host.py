@@ -59,7 +59,7 @@ class HostValues:
         self._add(NETNS_COOKIE, "u64", NETNS_COOKIE, "", "")
 
     def guard(self, marks: bool) -> None:
-        """What tells whether a packet of a cgroup's socket leaves by a device without our program."""
+        """What says whether a packet of a cgroup's socket leaves by a device without our program."""
         self._add(ATTACHED, f"u32x{MOST_ATTACHED}", ATTACHED, "", "")
         self._add(PACKET_NETNS, "u64", PACKET_NETNS, "", "")
         if marks:

@@ -24,7 +24,7 @@ IP_VERSIONS = ir.ByInnerFamily(4, 6)
 
 
 def signature(stack: ir.Stack) -> ir.Signature:
-    """How the stack is told from others: by its outer protocol, and its UDP destination port."""
+    """How the stack is distinguished from others: by its outer protocol, and its UDP destination port."""
     first, rest = stack.layers[0], stack.layers[1:]
     number = _next_source(first)
     protocols = (number.value,) if isinstance(number, ir.Literal) else tuple(sorted(_announced(Space.IP_PROTOCOL)))
@@ -121,7 +121,7 @@ def _decapsulator(
 
 
 def _marks(spec: Spec, stack: ir.Stack, later: Sequence[ir.Stack]) -> tuple[ir.Mark, ...]:
-    """What tells a stack from those that look the same to its signature and come after it."""
+    """What distinguishes a stack from those that look the same to its signature and come after it."""
     mine, own = signature(stack), _own_address(stack)
     found: dict[ir.Mark, None] = {}
     for other in later:
@@ -131,7 +131,7 @@ def _marks(spec: Spec, stack: ir.Stack, later: Sequence[ir.Stack]) -> tuple[ir.M
             continue
         known = [known_bits(spec.encapsulations[s.encapsulation], s.outer_family) for s in (stack, other)]
         bits = difference(*known)
-        assert bits is not None, "checks.indistinct refuses two that nothing tells apart"
+        assert bits is not None, "checks.indistinct refuses two that nothing distinguishes"
         found[_mark(bits)] = None
     return tuple(found)
 

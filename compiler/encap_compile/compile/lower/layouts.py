@@ -128,7 +128,7 @@ def _is_port(stack: ir.Stack, layer: ir.Layer, word: ir.WordLayout) -> bool:
 
 
 def _constant(word: ir.WordLayout) -> ir.NamedConstant:
-    """What the spec says is told apart from what the protocol fixes, so that its value stands in one place."""
+    """What the spec says is separate from what the protocol fixes, so that its value stands in one place."""
     value = fixed = 0
     said = []
     from_spec = []

@@ -1,4 +1,4 @@
-"""Whose packets are whose: the cgroups that rules match by, and what sockets may choose."""
+"""Attribution of packets to sockets: the cgroups that rules match by, and what sockets may choose."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _connect(rule: ConnectRule, conditions: Conditions) -> ir.ConnectRule:
 
 
 def lower_owners(spec: Spec, stacks: Sequence[ir.Stack], conditions: Conditions) -> ir.Owners | None:
-    """None if no rule asks whose packets are."""
+    """None if no rule attributes packets to sockets."""
     asking = owner_rules(spec)
     if not asking:
         return None
@@ -169,12 +169,12 @@ def most_overhead(spec: Spec, stacks: Sequence[ir.Stack]) -> int:
 
 
 def owner_tables(spec: Spec) -> set[str]:
-    """Tables, by their names in C, that rules lead to which ask whose packets are."""
+    """Tables, by their names in C, that rules lead to which attribute packets to sockets."""
     return {c_name(t.table) for rule in owner_rules(spec) for t in rule.targets}
 
 
 def owner_constants(spec: Spec, owners: ir.Owners, stacks: Sequence[ir.Stack]) -> ir.ConstantGroup:
-    """The bits of cgroups, the numbers of tables, how long it is remembered whose a connection is."""
+    """The bits of cgroups, the numbers of tables, how long the socket of a connection is recorded."""
     remember = spec.egress.remember
     assert remember is not None
     matches = [rule.match for rule in owner_rules(spec)] + [rule.match for rule in spec.connect]
@@ -209,7 +209,7 @@ def owner_constants(spec: Spec, owners: ir.Owners, stacks: Sequence[ir.Stack]) -
     found.append(
         ir.NamedConstant("SOCKETS_IDLE", f"{remember.idle}ULL", f"ns: {remember.idle / 1e9:g} s, egress.remember")
     )
-    return ir.ConstantGroup("Whose packets are whose: cgroups, and what sockets may choose.", tuple(found))
+    return ir.ConstantGroup("Attribution to sockets: cgroups, and what sockets may choose.", tuple(found))
 
 
 def socket_level(name: str) -> int:

@@ -1,4 +1,4 @@
-"""Where a spec's outer packets may go: what tells them from others of the same protocol and port."""
+"""Where a spec's outer packets may go: what distinguishes them from others of the same protocol and port."""
 
 from __future__ import annotations
 

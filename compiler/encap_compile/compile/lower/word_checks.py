@@ -23,7 +23,7 @@ def word_checks(stack: ir.Stack, names_inner: str) -> list[ir.WordCheck]:
             again = layer.member.removeprefix(layer.header)  # `_2` of a second header of one name
             for refusal in dict.fromkeys(field.refusal for _, field, _ in judged):
                 parts = [j for j in judged if j[1].refusal == refusal]
-                # A word that is judged in several steps names its constants by the fields.
+                # A word that is checked in several steps names its constants by the fields.
                 name = parts[0][1].name if refusal else word.name
                 reason = (refusal or described.refusal or f"{layer.header}_{word.name}") + again
                 found += _checks(stack, layer, word, parts, name, reason)

@@ -51,7 +51,7 @@ class Pushed(NamedTuple):
 
     @property
     def larger(self) -> str:
-        """The overhead that segments leave room for: one name, or `larger` if the caller says it."""
+        """The overhead that segments leave headroom for: one name, or `larger` if the caller says it."""
         found = {e.larger for e in self.encapsulators}
         return found.pop() if len(found) == 1 else "larger"
 
@@ -193,7 +193,7 @@ def declares_sum(body: Pushed) -> bool:
 
 
 def segment_overhead(body: Pushed) -> str:
-    """The overhead that TCP's segments leave room for."""
+    """The overhead that TCP's segments leave headroom for."""
     return f"{body.larger or 'fixed'}{TAIL if body.tail else ''}"
 
 

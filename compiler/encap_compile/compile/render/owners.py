@@ -1,4 +1,4 @@
-"""Whose packets are whose, as C: what sockets chose, and what they may."""
+"""Attribution of packets to sockets, as C: what sockets chose, and what they may."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def _is_ours(d: ir.Decapsulator) -> str:
 
 
 def marked(ingress: ir.IngressProgram) -> list[ir.Decapsulator]:
-    """Those that need a function to be told from others."""
+    """Those that need a function to be distinguished from others."""
     return [d for b in bodies(ingress) for _, d in recognised(b) if d.marks]
 
 
@@ -141,7 +141,7 @@ def one_family(ingress: ir.IngressProgram) -> str:
 
 
 def seen_bytes(ingress: ir.IngressProgram) -> str:
-    """How many bytes behind the outer header are looked at to tell stacks apart."""
+    """How many bytes behind the outer header are looked at to distinguish stacks."""
     udp = any(d.signature.port >= 0 for d in ingress.decapsulators)
     most = max((m.offset + m.bits // 8 for d in ingress.decapsulators for m in d.marks), default=0)
     return str(most) if most > 8 or not udp else "UDP_HLEN"
@@ -244,7 +244,7 @@ def _part(value: str, mask: int, bits: int) -> str:
 
 
 def lengths_differ(body: Body) -> str:
-    """Not zero if the lengths that headers behind the outer one tell are not those of the datagram."""
+    """Not zero if the lengths that headers behind the outer one state are not those of the datagram."""
     terms = []
     for check in body.first.lengths[1:]:
         layer = _at(check.layer, body.first)

@@ -23,7 +23,7 @@ class SharedMatch(NamedTuple):
 
 
 def shared_matches(program: ir.Program) -> dict[str, SharedMatch]:
-    """By the rules' names. Of a rule that answers are judged by, what an answer shows of the packet that it answers."""
+    """By the rules' names. Of a rule that checks answers, what an answer shows of the packet that it answers."""
     shown = {a.name: a.conditions for a in program.fit.answers} if program.fit else {}
     guard = program.owners is not None and program.owners.guard
     found = {}

@@ -204,7 +204,7 @@ def behind_kept(egress: ir.EgressProgram, program: ir.Program) -> list[int]:
 
 
 def looked_up(program: ir.Program) -> list[ir.AddressMap]:
-    """The maps that a match looks into, the `from` of a rule, or what tells our own packets; but those that the library
+    """Maps that a match looks into, the `from` of a rule, or what identifies our packets; but those that the library
     looks into by itself."""
     ingress = [r.match for d in (program.ingress.decapsulators if program.ingress else ()) for r in d.rules]
     found = [c for r in program.egress.rules for c in r.conditions] + [c for m in ingress for c in m]

@@ -1,4 +1,4 @@
-"""How egress tells what this host has encapsulated: does it go to an end of the spec's tunnels?"""
+"""How egress recognises what this host has encapsulated: does it go to an endpoint of the spec's tunnels?"""
 
 from __future__ import annotations
 
