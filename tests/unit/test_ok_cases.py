@@ -61,7 +61,7 @@ def test_block_style_and_defaults() -> None:
     (header,) = spec.encapsulations["six-in-six"].headers
     assert header.values["flow_label"] == Scalar("flow")
     assert header.values["source"] == Reference("host", ("vtep",))
-    assert spec.endpoints["sites"].capacity == 2
+    assert spec.endpoints["sites"].capacity == 16  # two rows, and room for more without another map
     assert isinstance(spec.ingress.rules[0].source, AnySource)
     assert spec.ingress.refuse == "pass" and spec.egress.next_hop == "route"
 
