@@ -452,6 +452,12 @@ class SpecGenerator:
     def egress_rule_with(self) -> str:
         return self.one(sorted(self.reflecting))
 
+    def egress_rule_was(self) -> str:
+        self.names += 1
+        return f"former-{self.names}"
+
+    connect_rule_was = ingress_rule_was = egress_rule_was
+
     def spec_ingress(self) -> dict[str, Any] | None:
         self._tidy()
         return self.ingress

@@ -178,6 +178,7 @@ class Counter(Record):
     text: str  # what happened, for people
     place: str  # part of the spec that asks for it, as `egress.rules.web`, or empty
     formerly: str = later("")  # what the first release called it: what was counted by that name is this counter's
+    was: tuple[str, ...] = later_of(tuple)  # what it was called before its rule was renamed: the same
     # What it counts, by its parts. Bundles of earlier releases do not say it: all are empty then.
     direction: str = later("")  # egress, ingress, connect (sockets), flows (records of flows)
     rule: str = later("")  # empty: of no one rule
@@ -222,6 +223,7 @@ class RuleSummary(Record):
     on_miss: str = later("")  # egress: drop, next, pass; ingress: drop, pass, for what fits no rule
     more_tables: tuple[str, ...] = later_of(tuple)  # whose rows a socket may choose, besides `table`
     fits_tcp: bool = later(False)  # the MSS of its TCP connections is lowered, so that their segments fit
+    was: str = later("")  # its name before, whose totals it continues
 
 
 class Toolchain(Record):

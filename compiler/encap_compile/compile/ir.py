@@ -448,6 +448,7 @@ class CounterMember(NamedTuple):
     text: str
     place: str
     formerly: str = ""  # what the first release called it
+    was: tuple[str, ...] = ()  # names of the counters of the rule's former name, this release's and the first's
     member: str = ""
     offset: int = 0
 

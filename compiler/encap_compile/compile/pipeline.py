@@ -48,6 +48,9 @@ def check_spec(path: str) -> tuple[Spec, Lowered, dict[str, bytes], Findings]:
     findings.stop_on_errors()
     spec = in_order(spec)
     lowered = lower(spec, __version__)
+    described = lowered.manifest
+    checks.run_lowered(spec, len(described.counters), described.counters_size, findings)
+    findings.stop_on_errors()
     data = {name: text.encode() for name, text in lowered.prefix_files.items()}
     data |= _rows(spec, lowered, findings)
     findings.stop_on_errors()

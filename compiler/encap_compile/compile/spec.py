@@ -144,6 +144,13 @@ class Reflect(Record):
     with_place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
+class FormerName(Record):
+    """What a rule was called before, whose totals it continues."""
+
+    name: str
+    place: Place = dataclasses.field(compare=False)
+
+
 class EgressRule(Record):
     """Exactly one of `to`, `socket`, `reflect` and `action` (pass, drop). `socket` are the rows a socket may choose."""
 
@@ -156,6 +163,7 @@ class EgressRule(Record):
     text: str = dataclasses.field(default="", compare=False)  # the rule in one line, for comments and `explain`
     reflect: Reflect | None = None
     socket: tuple[RowTarget, ...] = ()
+    was: FormerName | None = None
 
     @property
     def path(self) -> str:
@@ -175,6 +183,7 @@ class ConnectRule(Record):
     choose: RowTarget | None
     place: Place = dataclasses.field(compare=False)
     text: str = dataclasses.field(default="", compare=False)
+    was: FormerName | None = None
 
     @property
     def path(self) -> str:
@@ -244,6 +253,7 @@ class IngressRule(Record):
     places: Mapping[str, Place] = dataclasses.field(compare=False)  # of the values, by key
     text: str = dataclasses.field(default="", compare=False)
     learn: Learn | None = None
+    was: FormerName | None = None
 
     @property
     def path(self) -> str:
@@ -332,6 +342,11 @@ class Spec(Record):
     preset: Preset | None = dataclasses.field(default=None, compare=False)  # everything else has it in it
     warnings: tuple[Diagnostic, ...] = dataclasses.field(default=(), compare=False)  # of the frontend, see `checks.run`
     tests: Tests | None = dataclasses.field(default=None, compare=False)  # they reach no artifact
+
+    @property
+    def rules(self) -> tuple[EgressRule | ConnectRule | IngressRule, ...]:
+        """Of all directions; their names are unique."""
+        return (*self.egress.rules, *self.connect, *self.ingress.rules)
 
     def ingress_rule(self, name: str) -> IngressRule:
         """Raises StopIteration if there is none."""

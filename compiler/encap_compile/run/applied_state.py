@@ -7,6 +7,7 @@ from dataclasses import replace
 from .kernel.mounts import instance_of
 from .kernel.netns import never_reused
 from .kernel.system import boot_id
+from .loader import counters
 from .loader.contents import Content
 from .loader.digests import entries_digest
 from .loader.layout_ids import COUNTERS
@@ -15,7 +16,7 @@ from .plan import MapChange, Plan
 
 
 def applied_state(planned: Plan, state: State, pins: dict[str, str]) -> State:
-    """The state once the plan is carried out, with the totals and the time of the one before."""
+    """The state once the plan is carried out, with the time of the one before, and its totals under present names."""
     desired = planned.desired
     current = desired.layouts.get(COUNTERS, "")
     applied = replace(
@@ -27,6 +28,7 @@ def applied_state(planned: Plan, state: State, pins: dict[str, str]) -> State:
         host_file=desired.host_file,
         settings=dict(desired.settings),
         devices={d.name: d.index for d in desired.machine.attached},
+        carried={n: counters.renamed(t, desired.manifest.counters) for n, t in state.carried.items()},
         counter_layouts={k: v for k, v in state.counter_layouts.items() if k == current},
         cgroup="",
         cgroups={},

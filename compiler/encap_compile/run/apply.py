@@ -232,7 +232,8 @@ def _carry_counters(planned: Plan, state: State, pins: dict[str, str]) -> State:
     desired, carried = planned.desired, dict(state.carried)
     for old in (p for p in planned.leftovers if p.map == COUNTERS):
         carried[str(old.id)] = counters.read_pinned(old, state.counter_layouts)
-    applied = replace(applied_state(planned, state, pins), applied_at=time.time(), carried=carried)
+    applied = applied_state(planned, replace(state, carried=carried), pins)
+    applied = replace(applied, applied_at=time.time())
     # In this order a kill loses nothing: with the pin still there, its live totals count instead of the carried ones.
     save(desired.paths.state, replace(applied, counter_layouts=state.counter_layouts))
     return applied

@@ -6,6 +6,7 @@ Rows are written again from their files, so they do not count here; nor does wha
 from __future__ import annotations
 
 from ..common.diagnostics import Diagnostic, Severity
+from ..common.record import Record
 from .kernel.uapi import BPF_MAP_TYPE_PERCPU_ARRAY
 from .loader import counters
 from .loader.layout_ids import COUNTERS
@@ -32,10 +33,37 @@ def _uncounted(plan: Plan) -> bool:
     return any(p.map == COUNTERS and p.layout not in known for p in plan.leftovers)
 
 
+class RuleTotals(Record):
+    """What becomes of what rules counted. A rule that goes on under its name is in none of these."""
+
+    carried: tuple[tuple[str, str], ...] = ()  # (rule, its name before)
+    begins: tuple[str, ...] = ()
+    ends: tuple[str, ...] = ()
+
+
+def totals_of_rules(plan: Plan) -> RuleTotals:
+    """Which rules continue the totals of another name, begin at 0, or have gone; nothing before the first apply."""
+    state, manifest = plan.observed.state, plan.desired.manifest
+    if state is None or state.manifest is None:
+        return RuleTotals()
+    layouts = (state.counter_layouts.get(p.layout, {}) for p in plan.observed.pins if p.map == COUNTERS)
+    before = {name for counted in state.carried.values() for name in counted}
+    before |= {name for layout in layouts for name in layout}
+    carried, begins = [], []
+    for rule in manifest.rules:
+        own = [c for c in manifest.counters if c.rule == rule.name]
+        if any(former in before for c in own for former in c.was):
+            carried.append((rule.name, rule.was))
+        elif own and not any(name in before for c in own for name in counters.names(c)):
+            begins.append(rule.name)
+    there = {rule.name for rule in manifest.rules} | {former for _, former in carried}
+    return RuleTotals(tuple(carried), tuple(begins), tuple(r.name for r in state.manifest.rules if r.name not in there))
+
+
 def lost(plan: Plan, before: Totals, seen: Observed) -> Diagnostic | None:
     """H154, if a counter is lower once the plan is carried out than it was before, by a look of its own."""
     after = counters.totals(seen)
-    known = {c.formerly or c.name: c for c in plan.desired.manifest.counters}
+    known = {name: c for c in plan.desired.manifest.counters for name in counters.names(c)}
     gone = [
         f"{name} {packets}"
         for name, (packets, _) in before.items()

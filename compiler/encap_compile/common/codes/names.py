@@ -79,6 +79,20 @@ those of the key, and `from: any` is everybody.""",
 written beside it is added to them. Two of one name would hide which one rules mean. The preset's can be
 used by its name: `match: {destination: vips}`.""",
     ),
+    "E313": Explained(
+        "a former name that a rule has",
+        """`was` names what a rule was called in the version of the spec before, so that its counters go on where
+those of that name stopped. A rule that is still there counts for itself:
+
+    - {name: offices, was: sites, match: {destination: 10.1.0.0/16}, to: sites}
+
+To let two rules change names, rename one to a third name first, apply that, and then the other.""",
+    ),
+    "E314": Explained(
+        "a former name that two rules claim",
+        """`was` names what a rule was called before, and its totals go on in one rule alone. Where a rule was
+split in two, one of them continues its totals and the other begins at 0.""",
+    ),
     "E320": Explained(
         "a file outside the spec's folder",
         """A spec and the files that it names are reviewed, copied and compiled together, and the result is the

@@ -15,6 +15,7 @@ from ..spec import Spec
 from . import (
     boot,
     contract,
+    counter_space,
     covering,
     directions,
     ends,
@@ -87,6 +88,11 @@ def run(spec: Spec) -> Findings:
         check(spec, findings)
     findings.all.sort(key=lambda d: (d.place, d.code))
     return findings
+
+
+def run_lowered(spec: Spec, counters: int, size: int, findings: Findings) -> None:
+    """What lowering has to have decided: how many counters there are, and how many bytes they take."""
+    counter_space.check(spec, counters, size, findings)
 
 
 def run_with_rows(spec: Spec, rows: Mapping[str, EncodedRows], findings: Findings) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ...common.diagnostics import Findings, Place
 from ...common.fnv import fnv1a
@@ -11,7 +11,8 @@ from ..spec import Spec
 
 
 def check(spec: Spec, findings: Findings) -> None:
-    """E308 two rules of one name, E309 names that differ in `-` and `_` only, E580 names of one hash."""
+    """E308 two rules of one name, E309 names that differ in `-` and `_` only, E313 and E314 what rules were called
+    before, E580 names of one hash."""
     rules = [(rule.name, rule.place) for rule in spec.egress.rules]
     rules += [(rule.name, rule.place) for rule in spec.connect]
     rules += [(rule.name, rule.place) for rule in spec.ingress.rules]
@@ -23,6 +24,7 @@ def check(spec: Spec, findings: Findings) -> None:
             findings.error("E308", words, place, "rename one: counters carry the rule's name", related=related)
         seen.setdefault(name, place)
     _judge("rules", seen.items(), findings)
+    _former(spec, seen, findings)
     _judge("host values", ((h.name, h.place) for h in spec.host.values()), findings)
     _judge("sets", ((s.name, s.place) for s in spec.sets.values()), findings)
     _judge("encapsulations", ((e.name, e.place) for e in spec.encapsulations.values()), findings)
@@ -37,6 +39,24 @@ def check(spec: Spec, findings: Findings) -> None:
         _judge(f"options of {header}", ((o.name, o.place) for o in options), findings)
     for table in spec.endpoints.values():
         _judge(f"fields of {table.name}", ((f, table.places[f"fields.{f}"]) for f in table.fields), findings)
+
+
+def _former(spec: Spec, present: Mapping[str, Place], findings: Findings) -> None:
+    """Totals are known by names of counters, where `-` and `_` are one."""
+    counted = {c_name(name): (name, place) for name, place in present.items()}
+    claimed: dict[str, Place] = {}
+    for was in (rule.was for rule in spec.rules if rule.was):
+        identifier = c_name(was.name)
+        if identifier in counted:
+            name, place = counted[identifier]
+            words = f"`was: {was.name}` is the name of a rule that is there: it keeps its totals itself"
+            fix = f"leave `was` out, or rename the rule {name}"
+            findings.error("E313", words, was.place, fix, related=((place, "this rule"),))
+        elif identifier in claimed:
+            words = f"two rules continue the totals of {was.name}"
+            fix = "leave `was` out of one: it begins at 0"
+            findings.error("E314", words, was.place, fix, related=((claimed[identifier], "the first"),))
+        claimed.setdefault(identifier, was.place)
 
 
 def _told_apart_by_hash(what: str, named: Iterable[tuple[str, Place]], findings: Findings) -> None:

@@ -230,6 +230,7 @@ def _rules() -> Schema:
     }
     egress_rule = {
         "name": described("egress_rule.name", **reference("name")),
+        "was": described("egress_rule.was", **reference("name")),
         "match": described("egress_rule.match", **reference("match")),
         "to": described("egress_rule.to", type="string", examples=["sites", "exits/fra"]),
         "socket": described("egress_rule.socket", **_one_or_many(["string"]), examples=["exits", ["exits/fra"]]),
@@ -240,6 +241,7 @@ def _rules() -> Schema:
     }
     ingress_rule = {
         "name": described("ingress_rule.name", **reference("name")),
+        "was": described("ingress_rule.was", **reference("name")),
         "decapsulate": described("ingress_rule.decapsulate", type="string", examples=["vxlan"]),
         "from": described(
             "ingress_rule.from", **_one_or_many(["string"]), examples=["sites.address", ["192.0.2.0/24"], "any"]
@@ -293,6 +295,7 @@ def _rules() -> Schema:
             "connect_rule",
             {
                 "name": described("connect_rule.name", **reference("name")),
+                "was": described("connect_rule.was", **reference("name")),
                 "match": described("connect_rule.match", **reference("match")),
                 "choose": described("connect_rule.choose", type="string", examples=["exits/fra"]),
                 "action": described("connect_rule.action", enum=["pass"]),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+WAS = (
+    "What the rule was called before: its counters go on where those of that name stopped. It may be left out again "
+    "once every machine has applied it."
+)
 TEXT: dict[str, str] = {
     "spec": "Packet encapsulation for one kind of machine: one spec is one reviewed file, and becomes one bundle.",
     "apiVersion": "The version of the language. `v1alpha1` may still change between releases.",
@@ -77,6 +81,7 @@ TEXT: dict[str, str] = {
     "connect.rules": "The first rule that matches decides; if none does, nothing is chosen.",
     "connect_rule": "A rule for sockets that connect: exactly one of `choose` and `action`.",
     "connect_rule.name": "Unique among all rules; counters carry it.",
+    "connect_rule.was": WAS,
     "connect_rule.match": (
         "What is known at connect: `destination`, `protocol`, `destination_port`, `mark` and `cgroup`; everything, if "
         "it is left out."
@@ -119,6 +124,7 @@ TEXT: dict[str, str] = {
     ),
     "egress_rule": "A rule for packets that leave: exactly one of `to`, `socket`, `reflect` and `action`.",
     "egress_rule.name": "Unique among all rules; counters carry it.",
+    "egress_rule.was": WAS,
     "egress_rule.match": "What the packet must be; everything, if it is left out.",
     "egress_rule.to": "`TABLE`, whose row the packet's key finds, or `TABLE/ROW` of a table without a key.",
     "egress_rule.socket": (
@@ -152,6 +158,7 @@ TEXT: dict[str, str] = {
     "ingress.refuse": "What happens to a packet that looks like our encapsulation, is sent to us, and fits no rule.",
     "ingress_rule": "A rule for packets that arrive.",
     "ingress_rule.name": "Unique among all rules; counters carry it.",
+    "ingress_rule.was": WAS,
     "ingress_rule.decapsulate": "The encapsulation to decapsulate.",
     "ingress_rule.from": (
         "Who may send it, by outer source address: prefixes, set names, a field of a table as `TABLE.FIELD`, or `any`."

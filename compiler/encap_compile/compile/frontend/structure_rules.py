@@ -16,6 +16,7 @@ from ..spec import (
     AnySource,
     ConnectRule,
     EgressRule,
+    FormerName,
     IngressRule,
     Learn,
     Reflect,
@@ -45,7 +46,7 @@ def egress_rules(
         miss = on_miss.value if on_miss else "drop"
         text = egress_text(match, target, rows, reflected, word, miss)
         name = node.value["name"]
-        found.append(EgressRule(name.value, match, target, word, miss, name.place, text, reflected, rows))
+        found.append(EgressRule(name.value, match, target, word, miss, name.place, text, reflected, rows, _was(node)))
     return tuple(found)
 
 
@@ -59,7 +60,7 @@ def connect_rules(
         choose = node.get("choose")
         target = _target(choose, findings) if choose else None
         name = node.value["name"]
-        found.append(ConnectRule(name.value, match, target, name.place, connect_text(match, target)))
+        found.append(ConnectRule(name.value, match, target, name.place, connect_text(match, target), _was(node)))
     return tuple(found)
 
 
@@ -89,9 +90,15 @@ def ingress_rules(
                 places=MappingProxyType(places),
                 text=ingress_text(encapsulation, source, match, lookup.value if lookup else None, value, learn),
                 learn=learn,
+                was=_was(node),
             )
         )
     return tuple(found)
+
+
+def _was(node: Node) -> FormerName | None:
+    name = node.get("was")
+    return FormerName(name.value, name.place) if name else None
 
 
 def _reflect(node: Node) -> Reflect | None:

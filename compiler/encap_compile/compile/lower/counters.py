@@ -46,14 +46,17 @@ def lower_counters(
     clamps: bool,
     fit: ir.Fit | None,
     tables: Iterable[str],
+    renamed: Mapping[str, str],
 ) -> tuple[ir.CounterMember, ...]:
-    """`tables` are those of the spec, as it calls them."""
+    """`tables` are those of the spec, as it calls them; `renamed` has former names of rules, by the present ones."""
     found: dict[str, ir.CounterMember] = {}
 
     def add(counts: ir.Counted, text: str, place: str = "") -> None:
         name = counter_name(counts)
-        member = _member(counts, name)
-        found.setdefault(name, ir.CounterMember(name, _kind(counts), counts, text, place, _first_name(counts), member))
+        old = counts._replace(rule=renamed[counts.rule]) if counts.rule in renamed else None
+        was = (counter_name(old), _first_name(old)) if old else ()
+        first, member = _first_name(counts), _member(counts, name)
+        found.setdefault(name, ir.CounterMember(name, _kind(counts), counts, text, place, first, was, member))
 
     def noted(direction: ir.Direction, reason: str, text: str) -> None:
         add(ir.Counted(direction, ir.Outcome.NOTED, reason=reason), text)
@@ -154,6 +157,9 @@ def _distinct(found: dict[str, ir.CounterMember]) -> tuple[ir.CounterMember, ...
     for counter in found.values():
         counters.append(counter._replace(formerly="") if counter.formerly in claimed else counter)
         claimed.add(counter.formerly)
+    for n, counter in enumerate(counters):
+        counters[n] = counter._replace(was=tuple(name for name in counter.was if name not in claimed))
+        claimed.update(counter.was)
     return tuple(counters)
 
 

@@ -63,6 +63,7 @@ def rule_summaries(spec: Spec, stacks: Sequence[ir.Stack]) -> list[manifest.Rule
                 rule.on_miss if rule.to else "",
                 tuple(dict.fromkeys(target.table for target in rule.targets))[1:],
                 spec.mtu.clamp_mss and bool(rule.targets or rule.reflect),
+                rule.was.name if rule.was else "",
             )
         )
     found.append(
@@ -84,6 +85,7 @@ def rule_summaries(spec: Spec, stacks: Sequence[ir.Stack]) -> list[manifest.Rule
             digest=_digest(r.text),
             action="choose" if r.choose else "pass",
             match=_match(r.match, False),
+            was=r.was.name if r.was else "",
         )
         for r in spec.connect
     ]
@@ -97,6 +99,7 @@ def rule_summaries(spec: Spec, stacks: Sequence[ir.Stack]) -> list[manifest.Rule
             action="decapsulate",
             match={"received": tuple(known_by[s.name] for s in stacks if s.encapsulation == r.decapsulate)},
             on_miss=spec.ingress.refuse,
+            was=r.was.name if r.was else "",
         )
         for r in spec.ingress.rules
     ]

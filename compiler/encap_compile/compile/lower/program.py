@@ -131,7 +131,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     host_members, host_layout, host_described = host.lower()
     clamps_mss = spec.mtu.clamp_mss and bool(egress.encapsulators or fit)
     counters = counting.lay_out(
-        counting.lower_counters(egress, ingress, learns, owners, clamps_mss, fit, spec.endpoints)
+        counting.lower_counters(egress, ingress, learns, owners, clamps_mss, fit, spec.endpoints, _renamed(spec))
     )
     described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, ends)
     includes = ["encap_wire.h", "encap_counters.h", "encap_match.h"]  # and what these include
@@ -204,6 +204,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
                 c.text,
                 c.place,
                 c.formerly,
+                was=c.was,
                 direction=c.counts.direction.value,
                 rule=c.counts.rule,
                 table=c.counts.table,
@@ -238,6 +239,11 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     )
     requires, release = required(described)
     return Lowered(program, replace(described, requires=requires, needs_release=release), prefix_files, contract)
+
+
+def _renamed(spec: Spec) -> dict[str, str]:
+    """What rules were called before, by their names."""
+    return {rule.name: rule.was.name for rule in spec.rules if rule.was}
 
 
 def _compared(

@@ -54,10 +54,20 @@ def totals(observed: Observed) -> Totals:
 
 
 def total(totals: Totals, counter: Counter) -> tuple[int, int]:
-    """Packets and bytes of a counter, with what a program of the first release counted under the name of then."""
-    packets, size = totals.get(counter.name, (0, 0))
-    before = totals.get(counter.formerly, (0, 0)) if counter.formerly else (0, 0)
-    return packets + before[0], size + before[1]
+    """Packets and bytes of a counter, with what was counted under the names that it had before."""
+    counted = [totals[name] for name in names(counter) if name in totals]
+    return sum(packets for packets, _ in counted), sum(size for _, size in counted)
+
+
+def names(counter: Counter) -> tuple[str, ...]:
+    """What a counter is called, what the first release called it, and both before its rule was renamed."""
+    return (counter.name, *([counter.formerly] if counter.formerly else []), *counter.was)
+
+
+def renamed(totals: Totals, counters: Iterable[Counter]) -> Totals:
+    """Totals of renamed rules under the new names: the old ones are free again, and `was` may be left out later."""
+    now = {former: counter.name for counter in counters for former in counter.was}
+    return add({now.get(name, name): counted} for name, counted in totals.items())
 
 
 def add(parts: Iterable[Totals]) -> Totals:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...common.diagnostics import Diagnostic
 from ...common.reporting.json import document as of_diagnostics
-from ..continuity import begins_anew
+from ..continuity import begins_anew, totals_of_rules
 from ..kernel.hooks.base import DEVICE_POINTS, OnHook
 from ..kernel.system import kernel_release
 from ..loader.cgroups import needed_points
@@ -54,6 +54,7 @@ def plan_text(plan: Plan, routes: RouteReport | None = None, done: bool = False,
     anew = begins_anew(plan)
     lines += [_hook_line(h, anew) for h in plan.hooks if h.action != KEEP or not done]
     lines += [_anew_line(name) for name in anew]
+    lines += _totals_lines(plan)
     lines += _cgroup_lines(plan)
     lines += _boot_lines(plan) if not done else []
     if plan.scope is not None and not done:
@@ -82,7 +83,7 @@ def _route_lines(routes: RouteReport, done: bool) -> list[str]:
 
 def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diagnostic]) -> dict[str, Any]:
     """The plan for programs."""
-    desired, state = plan.desired, plan.observed.state
+    desired, state, totals = plan.desired, plan.observed.state, totals_of_rules(plan)
     return {
         **of_diagnostics(diagnostics),
         "name": desired.manifest.name,
@@ -95,6 +96,11 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
         "attach": desired.attach.name,
         "changed": plan.changed,
         "begins_anew": list(begins_anew(plan)),
+        "totals": {
+            "carried": [{"rule": name, "was": was} for name, was in totals.carried],
+            "begin": list(totals.begins),
+            "end": list(totals.ends),
+        },
         "replaces": plan.desired.paths.former if plan.observed.former_left else None,
         "host": [
             {"name": n, "type": v.declaration.type, "value": v.text(), "origin": v.origin}
@@ -171,6 +177,19 @@ def _anew_line(name: str) -> str:
     if name == COUNTERS:
         return "  - counters start at 0: the layout of the present ones is not known"
     return f"  - map {name} begins empty: the one that is there has another layout or size"
+
+
+def _totals_lines(plan: Plan) -> list[str]:
+    """Which totals renamed rules continue, and which rules begin at 0 or are no longer shown."""
+    totals = totals_of_rules(plan)
+    lines = []
+    if totals.carried:
+        lines.append(f"    totals  carried: {_some([f'{was} -> {name}' for name, was in totals.carried])}")
+    if totals.begins:
+        lines.append(f"    totals  begin at 0: {_some(list(totals.begins))}")
+    if totals.ends:
+        lines.append(f"    totals  no longer shown: {_some(list(totals.ends))}")
+    return lines
 
 
 def _arrow(before: str, after: str) -> str:
