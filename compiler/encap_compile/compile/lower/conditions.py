@@ -95,8 +95,12 @@ class Conditions:
         return ir.InPrefixMap(member, self.long_list(addresses, f"{member}_{len(self.prefix_maps) + 1}"))
 
     def long_list(self, addresses: Addresses, otherwise: str) -> str:
-        """The name of the map that holds a long prefix list."""
+        """The name of the map that holds a long prefix list: one for each list, however many rules have it."""
+        for name, known in self.prefix_maps.items():
+            if known.sets == addresses.sets and known.prefixes == addresses.prefixes:
+                return name
         sets = "__and_".join(c_name(s) for s in addresses.sets)
-        name = f"set_{sets}" if sets else f"list_{otherwise}"
+        alone = set(addresses.written) <= set(addresses.sets)  # without prefixes beside them, which are the rule's own
+        name = f"set_{sets}" if sets and alone else f"list_{otherwise}"
         self.prefix_maps[name] = addresses
         return name

@@ -1,0 +1,55 @@
+"""Long prefix lists are maps: each rule has its own list, also where two name the same set."""
+
+from __future__ import annotations
+
+import pytest
+
+from .datapath import Datapath
+from .inner import frame, packet
+from .specs import HEAD, Compile
+
+LONG = f"[{', '.join(f'10.{i}.0.0/16' for i in range(1, 10))}]"  # more than rules compare one by one
+SPEC = f"""
+sets: {{long: {LONG}}}
+egress:
+  rules:
+    - {{name: wide, match: {{destination: [long, 172.16.0.0/12]}}, action: drop}}
+    - {{name: narrow, match: {{source: long}}, action: drop}}
+    - {{name: same, match: {{destination: 192.0.2.0/24, source: [long, 172.16.0.0/12]}}, action: drop}}
+  default: pass
+"""
+INGRESS = f"""
+encapsulations:
+  ipip: [{{ip: {{source: host.address, destination: endpoint.address}}}}]
+endpoints:
+  ends: {{fields: {{address: ip}}, encapsulation: ipip, rows: [{{name: a, address: 192.0.2.1}}]}}
+egress:
+  rules: [{{name: all, match: {{destination: 198.51.100.0/24}}, to: ends/a}}]
+  default: pass
+ingress:
+  rules: [{{name: back, decapsulate: ipip, from: any, match: {{destination: {LONG}}}}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "rule"),
+    [
+        ("192.0.2.9", "10.3.0.1", "wide"),
+        ("192.0.2.9", "172.16.0.1", "wide"),  # beside the set, in this rule alone
+        ("10.3.0.1", "198.51.100.1", "narrow"),
+        ("172.16.0.1", "198.51.100.1", ""),
+        ("172.16.0.1", "192.0.2.1", "same"),
+        ("192.0.2.9", "10.10.0.1", ""),
+    ],
+)
+def test_prefixes_beside_a_set_are_the_rules_own(compiled: Compile, source: str, destination: str, rule: str) -> None:
+    with Datapath(compiled(HEAD + SPEC)) as datapath:
+        outcome = datapath.egress(frame(packet("tcp", source, destination)))
+    assert outcome.verdict == ("drop" if rule else "pass")
+    assert list(outcome.counted) == [f"egress_rule_{rule}" if rule else "egress_default"]
+
+
+def test_one_list_is_one_map(compiled: Compile) -> None:
+    """Both families decapsulate by one body: a second map would be filled and never read."""
+    with Datapath(compiled(HEAD + INGRESS)) as datapath:
+        assert [name for name in datapath.map_names if name.startswith("list_")] == ["list_destination_1"]
