@@ -82,7 +82,7 @@ def test_stopped_after_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             chosen, by_row = choosing.socket(), other.socket()
             assert choosing.choose(chosen, PEER) == 0
             seen = set()
-            for allowed in range(40):
+            for allowed in range(80):
                 steps = Steps(monkeypatch, allowed)
                 try:
                     with on.net.here():
