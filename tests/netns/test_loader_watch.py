@@ -37,7 +37,8 @@ class Watching:
 
     def __init__(self, on: Sockets, bundle: Path, *words: str, before: str = "") -> None:
         program = (
-            f"from encap_compile import ctl, watch; from encap_compile.run.kernel import inotify\n{before}\nctl.main()"
+            "from encap_compile import ctl; from encap_compile.run import watch\n"
+            f"from encap_compile.run.kernel import inotify\n{before}\nctl.main()"
         )
         command = [sys.executable, "-c", program, "watch", str(bundle), *on.values, *words]
         self.process = on.net.ours.popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

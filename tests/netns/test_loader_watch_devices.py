@@ -33,7 +33,7 @@ class Watching:
         self.told.bind(str(path))
         self.told.settimeout(PATIENCE)
         os.environ["NOTIFY_SOCKET"] = str(path)
-        program = f"from encap_compile import ctl, watch\n{before}\nctl.main()"
+        program = f"from encap_compile import ctl; from encap_compile.run import watch\n{before}\nctl.main()"
         command = [sys.executable, "-c", program, "watch", str(bundle), "--set", "uplink=eth0", *words]
         self.process = net.ours.popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         del os.environ["NOTIFY_SOCKET"]
