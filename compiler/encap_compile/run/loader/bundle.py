@@ -156,9 +156,7 @@ def _named(manifest: Manifest, path: Path) -> Manifest:
     return manifest
 
 
-def _check(
-    directory: Path, name: str, expected: str, source: str, contents: dict[str, bytes]
-) -> list[Diagnostic]:
+def _check(directory: Path, name: str, expected: str, source: str, contents: dict[str, bytes]) -> list[Diagnostic]:
     """Read a file of the bundle into `contents`; `source` is the file that its hash is from."""
     path = directory / name
     if Path(name).is_absolute() or ".." in Path(name).parts:
