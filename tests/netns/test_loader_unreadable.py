@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,49 @@ def test_of_another_major_version_nothing_is_changed(net: Wire, tmp_path: Path, 
     assert net.left() == before and net.send() == (20, 0)
     edited(name, format_version="1.0")(net)
     assert "not known" not in net.ctl("remove", "hand", check=0).stdout
+    assert net.left() == []
+
+
+def requires(manifest: dict[str, Any]) -> None:
+    manifest["requires"] = ["xdp"]
+
+
+def program(manifest: dict[str, Any]) -> None:
+    manifest["programs"].append({"program": "x__xdp", "hook": "xdp", "section": "xdp"})
+
+
+def cgroup(manifest: dict[str, Any]) -> None:
+    manifest["cgroups"] = [{"path": "a.slice", "bit": 0, "hooks": ["cgroup_bind4"], "place": ""}]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (requires, "requires what this encapctl does not know: xdp"),
+        (program, "knows no hook xdp"),
+        (cgroup, "knows no hook cgroup_bind4"),
+        (lambda manifest: manifest.update(format_version="2.0"), "manifest of format 2.0, not 1.x"),
+    ],
+)
+def test_what_a_later_minor_release_added_and_this_one_must_know(
+    net: Wire, tmp_path: Path, change: Callable[[dict[str, Any]], None], why: str
+) -> None:
+    net.apply(write(tmp_path / "one"))
+    whole = json.loads((folder(net) / "applied.json").read_text())
+    manifest = {**deepcopy(whole["manifest"]), "format_version": "1.2"}
+    change(manifest)
+    edited("applied.json", format_version="1.2", release="0.4.0", manifest=manifest)(net)
+    before = net.left()
+    other = write(tmp_path / "two", counters=("web", "seen", "more"))
+    for words in (["plan", other, *SET], ["apply", other, *SET], ["remove", "hand"]):
+        done = net.ctl(*words, check=6)
+        assert "error[H152]" in done.stderr and why in done.stderr and "use encapctl 0.4.0" in done.stderr
+    for words in ([], ["hand"], [other]):
+        assert why in net.ctl("status", *words, check=3).stdout
+    assert "error[H152]" in net.ctl("stats", "hand", check=3).stderr
+    assert net.left() == before and net.send() == (20, 0)
+    edited("applied.json", **whole)(net)
+    net.ctl("remove", "hand", check=0)
     assert net.left() == []
 
 

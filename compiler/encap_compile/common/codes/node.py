@@ -116,9 +116,9 @@ CODES: dict[str, Explained] = {
     "H152": Explained(
         "the state is of another release",
         "What was applied is written below /run/encap in a form that has a version. A release with another major\n"
-        "version has written it, and this encapctl would take what runs for something else. Nothing was changed, and\n"
-        "what runs, runs on. Use the release that is named, or a newer one; to go back, let that release remove the\n"
-        "bundle first.",
+        "version has written it, or a later one whose bundle requires what this encapctl does not know, and it would\n"
+        "take what runs for something else. Nothing was changed, and what runs, runs on. Use the release that is\n"
+        "named, or a newer one; to go back, let that release remove the bundle first.",
     ),
     "H153": Explained(
         "the state cannot be read",

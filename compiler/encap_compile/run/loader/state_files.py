@@ -15,13 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from ... import __version__
-from ...common import format_version
+from ...common import format_version, requirements
 from ...common.diagnostics import Diagnostic, Severity
 from ...common.folders import PUBLIC, PUBLIC_FILE, make_folders, write_file
+from ...common.manifest import FORMAT_VERSION as FORMAT_OF_MANIFEST
+from ...common.manifest import Cgroup, Hooked
 from ...common.manifest_bounds import MOST_COUNTERS, check_bounds
 from ...common.record import Record
 from ...common.regular_file import read_regular
 from ...common.structured import MalformedError, structured
+from ..kernel.hooks.base import Point
 from .state import State
 from .state_of_0_1 import FORMAT_VERSION as FORMAT_OF_0_1
 from .state_of_0_1 import document_of_0_1
@@ -33,7 +36,10 @@ MOST_BYTES = 256 << 20  # of a state: it holds the manifest, and the number of e
 
 
 class Unreadable(Record):
-    """A state that is there and cannot be read. `later` says that another major version wrote it, `release` which."""
+    """A state that is there and cannot be read.
+
+    `later` says that it has what only another release understands, `release` which one wrote it.
+    """
 
     file: Path
     why: str
@@ -112,19 +118,45 @@ def _parsed(content: bytes | Unreadable | None, path: Path, other: bytes = b"") 
 
 def _state(document: dict[str, Any], path: Path) -> State | Unreadable:
     """Raises MalformedError."""
-    version = format_version.read(document.get("format_version"), "state")
-    major = format_version.read(FORMAT_VERSION, "state")[0]
-    if version[0] != major:
+    manifest = document.get("manifest")
+    later = _another_major(document, FORMAT_VERSION, "state")
+    if not later and isinstance(manifest, dict):
+        later = _another_major(manifest, FORMAT_OF_MANIFEST, "state.manifest") or _not_known(manifest)
+    if later:
         release = document.get("release")
         known = release if isinstance(release, str) and release.isascii() and release.isprintable() else ""
-        return Unreadable(path, f"format {format_version.text(version)}, not {major}.x", True, known[:32])
-    manifest = document.get("manifest")
+        return Unreadable(path, later, True, known[:32])
     if isinstance(manifest, dict):
         written = format_version.text(format_version.read(manifest.get("format_version"), "state.manifest"))
         document = {**document, "manifest": {**manifest, "format_version": written}}
     state: State = structured(State, document, "state")
     _check(state)
     return state
+
+
+def _another_major(document: dict[str, Any], ours: str, where: str) -> str:
+    """What is said of a document of another major version; empty if it is of ours. Raises MalformedError."""
+    version, major = format_version.read(document.get("format_version"), where), format_version.read(ours, where)[0]
+    what = "format" if where == "state" else "manifest of format"
+    return f"{what} {format_version.text(version)}, not {major}.x" if version[0] != major else ""
+
+
+def _not_known(manifest: dict[str, Any]) -> str:
+    """What is said of a manifest that a later minor version wrote, and that needs what this release has not.
+
+    Such a bundle is refused when it is to be applied, and what runs of it must not be taken for something else.
+    Raises MalformedError.
+    """
+    requires = structured(tuple[str, ...], manifest.get("requires", []), "state.manifest.requires")
+    if missing := requirements.unknown(requires):
+        return f"it requires what this encapctl does not know: {', '.join(missing)}"
+    programs: tuple[Hooked, ...] = structured(
+        tuple[Hooked, ...], manifest.get("programs", []), "state.manifest.programs"
+    )
+    cgroups: tuple[Cgroup, ...] = structured(tuple[Cgroup, ...], manifest.get("cgroups", []), "state.manifest.cgroups")
+    hooks = (*(p.hook for p in programs), *(hook for c in cgroups for hook in c.hooks))
+    strange = sorted({*hooks} - {*Point})
+    return f"this encapctl knows no hook {', '.join(strange)}" if strange else ""
 
 
 def _check(state: State) -> None:
