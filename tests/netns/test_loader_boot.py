@@ -93,6 +93,26 @@ def test_closed_then_applied_then_lifted(tmp_path: Path) -> None:
         net.ctl("remove", "closed", check=0)
 
 
+def test_closed_whatever_became_of_the_hashes_of_its_data(tmp_path: Path) -> None:
+    """Neither closing nor removing asks for rows; only what reads or compares them refuses the file."""
+    planned = bundle(tmp_path)
+    hashes = planned / "data.sha256"
+    whole = hashes.read_bytes()
+    with wire() as net:
+        hashes.write_bytes(whole[:60])
+        assert "error[B302]" in net.ctl("watch", planned, "--set", "uplink=eth0", "--once", check=1).stderr
+        assert rules(net) and "No route to host" in to(net, "10.1.0.1")
+        assert "routes that were closed until apply" in net.ctl("remove", planned, check=0).stdout
+        assert rules(net) == ""
+        hashes.write_bytes(whole)
+        net.apply(planned)
+        hashes.write_bytes(whole[:60])
+        assert "error[B302]" in net.ctl("status", planned, check=1).stderr
+        net.ctl("status", "closed", check=0)
+        net.ctl("remove", planned, check=0)
+        assert net.left() == []
+
+
 def test_killed_while_it_is_closed(tmp_path: Path) -> None:
     """Whatever is killed, it stays closed until the programs are in force."""
     planned = bundle(tmp_path)

@@ -201,16 +201,95 @@ def test_a_wrong_capture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     ):
         assert run("explain", str(OVERLAY), "--packet", f"{path}:1") == 1
         assert said in capsys.readouterr().err
+    short = capture(tmp_path / "short.pcap", frame[:9])
+    assert run("explain", str(OVERLAY), "--packet", f"{short}:1") == 1
+    assert "shorter than an Ethernet header" in capsys.readouterr().err
     (tmp_path / "text.pcap").write_text("no capture")
     assert run("explain", str(OVERLAY), "--packet", f"{tmp_path / 'text.pcap'}:1") == 1
     assert "is no pcap file" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", ["", " ", "source=10.0.0.1", "colour=red", "source=10.0.0.1 destination=", "x"])
+ENDS = "source=10.0.0.5 destination=10.1.2.3"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("", " ", "source=10.0.0.1", "colour=red", "source=10.0.0.1 destination=", "x"),
+        *(f"{ENDS} {more}" for more in ("ttl=300", "destination_port=70000", "length=9001", "ecn=9", "fragment=last")),
+        *(f"{ENDS} {more}" for more in ("source=10.0.0.6", "ttl=x", "ttl=-1", "encapsulation=vxlan cgroup=a.slice")),
+    ],
+)
 def test_words_that_are_none(capsys: pytest.CaptureFixture[str], words: str) -> None:
-    assert run("explain", str(OVERLAY), "--packet", words) == (2 if words else 0)
-    shown = capsys.readouterr()
-    assert ("error[T131]" in shown.err) is bool(words)
+    assert run("explain", str(OVERLAY), "--packet", words) == 2
+    assert "error[T131]: --packet: " in capsys.readouterr().err
+
+
+def test_options_that_have_no_meaning(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("explain", str(OVERLAY), "--arrives") == 2
+    assert run("explain", "E101", "--packet", ENDS) == 2
+    assert run("explain", str(OVERLAY), "--packet", ENDS, "--arrives") == 0
+    assert "none of this spec's stacks" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("spec", "old", "new", "said"),
+    [
+        ("teams", "cgroup: team-a.slice, chose: exits/fra", "cgroup: team-a.slice, chose: exits/faa", "no row that a"),
+        ("teams", "chose: exits/fra", "chose: keys/fra", "`keys/fra` is no row that a socket may choose"),
+        ("teams", "cgroup: system.slice", "cgroup: a/../system.slice", "is no path of a cgroup"),
+        ("ipip-sites", "10.1.2.3, dscp: ef", "10.1.2.3, cgroup: a.slice", "no rule of this spec asks"),
+        (
+            "ipip-sites",
+            "tests:\n",
+            "tests:\n  host: {tunnel: [192.0.2.1, 192.0.2.2, 192.0.2.3]}\n",
+            "more than 2 values",
+        ),
+    ],
+)
+def test_what_a_socket_or_a_host_cannot_be(
+    work: Path, capsys: pytest.CaptureFixture[str], spec: str, old: str, new: str, said: str
+) -> None:
+    path = work / f"{spec}.yaml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    assert run("test", path.name) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_one_family_of_a_host_value_leaves_the_other_invented(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = work / "ipip-sites.yaml"
+    path.write_text(
+        path.read_text()
+        .replace("tests:\n", "tests:\n  host: {tunnel: 192.0.2.1}\n")
+        .replace(
+            '{ip.destination: "2001:db8::20"}',
+            '{ip.destination: "2001:db8::20", ip.source: "2001:db8::77", ip.ttl: 64}',
+        )
+        .replace("ip.dscp: 46", "ip.dscp: ef, ip.source: 192.0.2.1")
+    )
+    assert run("test", path.name) == 0, capsys.readouterr().out
+
+
+def test_a_mark_on_a_drop_is_none(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = edited(work, "{verdict: drop, rule: lab}", "{verdict: drop, rule: lab, mark: 0}")
+    assert run("test", name) == 1
+    assert "mark: 0 expected, none found" in capsys.readouterr().out
+
+
+def test_a_row_without_a_name_is_its_line(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = work / "gre-tenants.yaml"
+    line = next(n for n, text in enumerate(path.read_text().splitlines(), 1) if "key: 1001}" in text)
+    path.write_text(path.read_text().replace("rule: tenants, sent", f"rule: tenants, row: '{line}', sent", 1))
+    assert run("test", path.name) == 0, capsys.readouterr().out
+
+
+def test_junit_shows_specs_that_cannot_be_tested(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = edited(work, "rule: lab}", "rule: lap}")
+    assert run("test", name, "gre-tenants.yaml", "--format", "junit") == 1
+    suites = ElementTree.fromstring(capsys.readouterr().out.partition("\n")[2])
+    assert [(s.get("name"), s.get("errors")) for s in suites] == [("gre-tenants", None), ("encap-compile", "1")]
 
 
 # ---- packets, as scapy makes them ------------------------------------------------------------------------------------

@@ -200,13 +200,13 @@ def test_(specs: tuple[str, ...], require_coverage: bool, format_: str) -> None:
     for path in specs:
         outcome.run(partial(one, path))
     if format_ == "junit":
-        click.echo(junit(suites))
+        click.echo(junit(suites, [d for d in outcome.diagnostics if d.severity is Severity.ERROR]))
     outcome.finish()
 
 
 @cli.command("explain")
 @click.argument("what")
-@click.option("--packet", default="", metavar="WORDS", help="What becomes of this packet: words, or FILE.pcap:N.")
+@click.option("--packet", default=None, metavar="WORDS", help="What becomes of this packet: words, or FILE.pcap:N.")
 @click.option("--arrives", is_flag=True, help="The packet comes in; without it, it leaves.")
 @click.option(
     "--format",
@@ -216,7 +216,7 @@ def test_(specs: tuple[str, ...], require_coverage: bool, format_: str) -> None:
     show_default=True,
     help="Form of results.",
 )
-def explain_(what: str, packet: str, arrives: bool, format_: str) -> None:
+def explain_(what: str, packet: str | None, arrives: bool, format_: str) -> None:
     """Say more about a diagnostic CODE, or what a SPEC does: asked and unasked, or with one packet.
 
     \b
@@ -226,6 +226,10 @@ def explain_(what: str, packet: str, arrives: bool, format_: str) -> None:
     """
     import re
 
+    if arrives and packet is None:
+        raise click.UsageError("--arrives says which way --packet goes: give both")
+    if packet is not None and re.fullmatch(r"[A-Za-z]\d{3}", what):
+        raise click.UsageError(f"--packet goes with a spec, and {what} is a code")
     outcome = Outcome(format_)
     if re.fullmatch(r"[A-Za-z]\d{3}", what):
         from ..common.codes import all_codes, document, explain
@@ -241,7 +245,7 @@ def explain_(what: str, packet: str, arrives: bool, format_: str) -> None:
         outcome.finish()
 
     def one() -> None:
-        if packet:
+        if packet is not None:
             from .api.testing import explain_packet
 
             found = explain_packet(what, packet, arrives)

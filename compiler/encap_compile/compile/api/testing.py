@@ -68,8 +68,9 @@ def explain_packet(spec: str | PathLike[str], packet: str, arrives: bool = False
     return PacketExplained(*explained.explain_packet(fspath(spec), packet, arrives))
 
 
-def junit(tested: Sequence[Tested]) -> str:
-    """The same as JUnit XML, which CI systems show: a suite for each spec, a case for each test."""
+def junit(tested: Sequence[Tested], errors: Sequence[Diagnostic] = ()) -> str:
+    """The same as JUnit XML, which CI systems show: a suite for each spec, a case for each test, and one for each of
+    the `errors` that kept a spec from being tested or that are asked for beside its tests."""
     from xml.etree import ElementTree
 
     root = ElementTree.Element("testsuites")
@@ -83,8 +84,17 @@ def junit(tested: Sequence[Tested]) -> str:
                 suite, "testcase", {"classname": one.name, "name": found["name"], "file": one.spec, "line": line}
             )
             if found["differences"]:
-                words = "; ".join(f"{d['what']}: {d['expected']} expected, {d['found']}" for d in found["differences"])
+                words = "; ".join(
+                    f"{d['what']}: {d['expected']} expected, {d['found']} found" for d in found["differences"]
+                )
                 failure = ElementTree.SubElement(case, "failure", {"message": words})
                 failure.text = "\n".join(found["steps"])
+    if errors:
+        counts = {"tests": str(len(errors)), "errors": str(len(errors))}
+        suite = ElementTree.SubElement(root, "testsuite", {"name": "encap-compile", **counts})
+        for error in errors:
+            names = {"classname": error.place.file or "encap-compile", "name": f"{error.code} {error.message}"}
+            case = ElementTree.SubElement(suite, "testcase", {**names, "line": str(error.place.line)})
+            ElementTree.SubElement(case, "error", {"message": error.message}).text = error.help
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode")

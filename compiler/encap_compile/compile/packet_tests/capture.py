@@ -10,6 +10,7 @@ from ...common.regular_file import read_regular
 
 MAGIC = {b"\xd4\xc3\xb2\xa1": "<", b"\x4d\x3c\xb2\xa1": "<", b"\xa1\xb2\xc3\xd4": ">", b"\xa1\xb2\x3c\x4d": ">"}
 ETHERNET = 1
+ETHER = 14  # bytes of its header
 _HEAD, _RECORD = 24, 16
 
 
@@ -33,6 +34,8 @@ def frame_of(path: str, number: int) -> bytes:
         if seen == number:
             if size != whole or at + size > len(data):
                 raise _wrong(path, f"frame {number} of {path} was cut off", "capture whole frames: tcpdump -s 0")
+            if size < ETHER:
+                raise _wrong(path, f"frame {number} of {path} is shorter than an Ethernet header", "take another one")
             return data[at : at + size]
         at += size
     raise _wrong(path, f"{path} has {seen} frames, and number {number} is asked for", "the first has number 1")

@@ -24,6 +24,13 @@ WORDS = (
     *("source", "destination", "protocol", "source_port", "destination_port", "dscp", "ecn", "ttl", "mark", "length"),
     *("fragment", "cgroup", "chose"),
 )
+NUMBERS = {
+    "source_port": (0, 65535),
+    "destination_port": (0, 65535),
+    "ecn": (0, 3),
+    "ttl": (0, 255),
+    "length": (20, 9000),
+}
 _CAPTURED = re.compile(r"(?P<file>.+\.p?cap):(?P<number>[0-9]+)")
 _USE = "words are separated by spaces: source=10.0.0.5 destination=10.1.0.9 protocol=tcp destination_port=443"
 
@@ -73,6 +80,8 @@ def _given(text: str) -> TestPacket:
         word = Word(int(value) if value.isdecimal() and len(value) < 20 else value)
         if not equals or not value or not (key in WORDS or "." in key or key == "encapsulation"):
             raise _usage(f"--packet: `{part}` is no word of a packet", _USE)
+        if key in words or key in received or (key == "encapsulation" and encapsulation):
+            raise _usage(f"--packet: `{key}` is given twice", "say it once")
         if key == "encapsulation":
             encapsulation = word
         elif "." in key:
@@ -81,9 +90,14 @@ def _given(text: str) -> TestPacket:
             words[key] = word
     if not {"source", "destination"} <= set(words):
         raise _usage("--packet: a packet has a source and a destination", _USE)
-    for key in ("source_port", "destination_port", "ecn", "ttl", "length"):
-        if key in words and not isinstance(words[key].value, int):
-            raise _usage(f"--packet: {key}={words[key].value} is no number", _USE)
+    for key, (least, most) in NUMBERS.items():
+        number = words[key].value if key in words else least
+        if not isinstance(number, int) or not least <= number <= most:
+            raise _usage(f"--packet: {key}={number} is no number from {least} to {most}", _USE)
+    if "fragment" in words and words["fragment"].value not in ("first", "later"):
+        raise _usage(f"--packet: fragment={words['fragment'].value}", "a fragment is `first` or `later`")
+    if encapsulation and {"cgroup", "chose"} & set(words):
+        raise _usage("--packet: a packet that arrives has no socket yet", "leave `cgroup` and `chose` out")
     return TestPacket(MappingProxyType(words), encapsulation, MappingProxyType(received))
 
 
@@ -134,6 +148,8 @@ def _text(spec: Spec, frame: Frame, outcome: Outcome, arrives: bool, mtu: int) -
     by = f" by {outcome.rule}" if outcome.rule else ""
     lines = [f"A packet of {size} bytes {'arrives' if arrives else 'leaves'}: {_verdict(outcome, arrives)}{by}", ""]
     lines += [f"  {step}" for step in _steps(spec, outcome)]
+    if arrives and not outcome.steps:
+        lines.append("  it carries none of this spec's stacks, or does not come to an address of this host")
     if outcome.sent:
         lines += ["", "Outer bytes:"]
         rows = labelled(outcome.sent)

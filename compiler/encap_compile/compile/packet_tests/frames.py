@@ -9,9 +9,10 @@ from ...common.diagnostics import Findings
 from ...common.suggest import did_you_mean
 from ...common.values import ValueProblem, dscp, integer, parse, protocol
 from .. import ir
-from ..headers.catalogue import headers
+from ..headers.catalogue import IP_FIELDS, headers
 from ..headers.encode import FieldValue, encode
 from ..headers.model import Field, FromSpec, NextProtocol, Receive
+from ..identifiers import c_name
 from ..lower import Lowered
 from ..model import Facts, Frame, Socket
 from ..spec import Spec
@@ -93,15 +94,28 @@ class Frames:
         cgroup, chose = packet_.words.get("cgroup"), packet_.words.get("chose")
         if cgroup is None and chose is None:
             return None
+        if self.program.attribution is None:
+            word = cgroup or chose
+            assert word is not None
+            help = "leave it out, or attach to a cgroup and let a rule ask for it"
+            self.findings.error("T131", "no rule of this spec asks what a packet's socket is", word.place, help)
         parts = str(cgroup.value).strip("/").split("/") if cgroup else []
+        if cgroup is not None and (str(cgroup.value).startswith("/") or {"", ".", ".."} & set(parts)):
+            help = "a path below the attached cgroup, like team-a.slice/web"
+            self.findings.error("T131", f"`{cgroup.value}` is no path of a cgroup", cgroup.place, help)
         paths = tuple("/".join(parts[: i + 1]) for i in range(len(parts)))
         if chose is None:
             return Socket(paths)
         table, _, row = str(chose.value).partition("/")
-        if table not in self.facts.tables or not row:
-            tables = [t.name for t in self.program.tables]
-            help = did_you_mean(table, tables, "write `TABLE/ROW`") if row else "write `TABLE/ROW`"
-            self.findings.error("T131", f"`{chose.value}` names no row of a table", chose.place, help)
+        tables = {c.table for rule in self.program.egress.rules for c in rule.choices}
+        rows = self.facts.tables[c_name(table)].by_name if c_name(table) in tables else {}
+        if row not in rows:
+            help = (
+                did_you_mean(row, rows, "write `TABLE/ROW`")
+                if rows
+                else "a rule with `socket: TABLE` says what may be chosen"
+            )
+            self.findings.error("T131", f"`{chose.value}` is no row that a socket may choose", chose.place, help)
         return Socket(paths, (table, row))
 
     # ---- the headers that it comes in --------------------------------------------------------------------------------
@@ -168,8 +182,7 @@ class Frames:
         return value.to_bytes(4 * option.words, "big")
 
     def _set(self, stack: ir.Stack, given: Mapping[str, dict[str, FieldValue]], path: str, word: Word) -> None:
-        member = member_of(stack, path.partition(".")[0])
-        name = path.partition(".")[2]
+        member, name = field_of(stack, path)
         if member is None:
             known = [layer.member for layer in stack.layers]
             help = did_you_mean(path.partition(".")[0], known, f"it has {', '.join(known)}")
@@ -216,6 +229,14 @@ def _option(stack: ir.Stack, layer: ir.Layer, name: str) -> ir.Option | None:
     if tail is None or tail.layer != layer.member or tail.options is None:
         return None
     return next((o for o in tail.options.options if o.name == name), None)
+
+
+def field_of(stack: ir.Stack, path: str) -> tuple[ir.Layer | None, str]:
+    """The layer and the field that HEADER.FIELD names: `ip.ttl` is the hop limit of an IPv6 header."""
+    header, _, name = path.partition(".")
+    if header == "ip" and name in IP_FIELDS:
+        name = IP_FIELDS[name][stack.layers[0].header]
+    return member_of(stack, header), name
 
 
 def member_of(stack: ir.Stack, header: str) -> ir.Layer | None:

@@ -51,6 +51,10 @@ def _given(spec: Spec, findings: Findings) -> Mapping[str, tuple[Value, ...]]:
             findings.error("T131", f"there is no host value `{name}`", words[0].place, help)
             continue
         kind = "u32" if attribute else declared.type
+        most = 2 if kind == "ip" else 1
+        if len(words) > most:
+            help = "one of each family" if kind == "ip" else "write one"
+            findings.error("T131", f"`{name}` has more than {most} values", words[most].place, help)
         found[name] = tuple(v for word in words if (v := _parsed(kind, word, findings)) is not None)
     return found
 
@@ -88,7 +92,7 @@ def _value(member: HostMember, spec: Spec, given: Mapping[str, tuple[Value, ...]
     if kind in NUMBERS:
         return 1
     family = member.family or ("ipv6" if kind == "ipv6" else "ipv4")
-    return b"" if name in given else parse(family, ADDRESSES[family])
+    return parse(family, ADDRESSES[family])
 
 
 def _loaders(member: HostMember) -> Value:

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 from ...common.diagnostics import Findings
 from ...common.suggest import did_you_mean
-from ...common.values import ValueProblem, integer, parse
-from ..headers.catalogue import headers
+from ...common.values import ValueProblem, dscp, integer, parse
+from ..headers.catalogue import IP_FIELDS, headers
 from ..lower import Lowered
 from ..model import Did, Outcome, Verdict
 from ..spec import Spec
 from ..spec_tests import PacketTest, Word
-from .frames import address_type, member_of
+from .frames import address_type, field_of
 
 
 class Difference(NamedTuple):
@@ -33,7 +33,7 @@ def verdict(test: PacketTest, outcome: Outcome) -> str:
 
 def row(outcome: Outcome) -> str:
     found = [step.detail for step in outcome.steps if step.did is Did.FOUND]
-    return found[-1] if found else ""
+    return found[-1].removeprefix("row ") if found else ""
 
 
 def differences(test: PacketTest, outcome: Outcome) -> list[Difference]:
@@ -42,7 +42,7 @@ def differences(test: PacketTest, outcome: Outcome) -> list[Difference]:
         "verdict": verdict(test, outcome),
         "rule": outcome.rule,
         "row": row(outcome),
-        "mark": str(outcome.mark),
+        "mark": "" if outcome.verdict is Verdict.DROP else str(outcome.mark),
         "counter": "",
     }
     different = []
@@ -67,8 +67,7 @@ def _sent(outcome: Outcome, path: str) -> int | bytes | None:
     """A field of the headers that were sent, read from their bytes."""
     if outcome.sent is None:
         return None
-    header, _, name = path.partition(".")
-    layer = member_of(outcome.sent.stack, header)
+    layer, name = field_of(outcome.sent.stack, path)
     if layer is None:
         return None
     whole = int.from_bytes(outcome.sent.outer, "big")
@@ -89,9 +88,17 @@ def _same(value: int | bytes, word: Word) -> bool:
     try:
         if isinstance(value, bytes):
             return parse({4: "ipv4", 6: "mac", 16: "ipv6"}[len(value)], word.value) == value
-        return integer(word.value, 0, (1 << 64) - 1, "a field") == value
+        return _number(word) == value
     except ValueProblem:
         return False
+
+
+def _number(word: Word) -> int:
+    """A number, or the name of a DSCP. Raises ValueProblem."""
+    try:
+        return integer(word.value, 0, (1 << 64) - 1, "a field")
+    except ValueProblem:
+        return dscp(word.value)
 
 
 def _shown(value: int | bytes | None) -> str:
@@ -131,8 +138,10 @@ def check_expectation(test: PacketTest, spec: Spec, lowered: Lowered, findings: 
 
 def _check_field(path: str, word: Word, lowered: Lowered, findings: Findings) -> None:
     header, _, name = path.partition(".")
-    layers = [layer for stack in lowered.program.stacks if (layer := member_of(stack, header)) is not None]
+    layers = [layer for stack in lowered.program.stacks if (layer := field_of(stack, path)[0]) is not None]
     fields = {f.name for layer in layers for f in headers()[layer.header].fields()}
+    if header == "ip":
+        fields |= set(IP_FIELDS)
     if name not in fields:
         known = sorted({layer.member for stack in lowered.program.stacks for layer in stack.layers})
         help = did_you_mean(name, fields) if layers else did_you_mean(header, known, f"headers: {', '.join(known)}")

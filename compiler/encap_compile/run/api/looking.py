@@ -171,9 +171,12 @@ def status(bundle: Bundle, bpffs: str = "", deep: bool = False) -> Status:
 
     Changes nothing. Raises DiagnosedError, with H110 where the bundle is not applied.
     """
+    from ..loader.bundle import with_data
     from ..status import status as look
 
-    return _status(look(*named(bundle), bpffs, deep))
+    name, manifest = named(bundle)
+    compared = with_data(manifest, Path(bundle)) if manifest is not None else None
+    return _status(look(name, compared, bpffs, deep))
 
 
 @on_this_machine

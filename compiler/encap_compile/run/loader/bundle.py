@@ -66,7 +66,8 @@ def open_bundle(directory: Path, rows: Mapping[str, Path] | None = None) -> Bund
     """Read a bundle. Raises DiagnosedError: B301 to B303, B312 for the manifest, B304 to B307 for its promises."""
     rows = rows or {}
     manifest_path = directory / "manifest.json"
-    manifest, document = _load(directory)
+    described, document = _load(directory)
+    manifest = with_data(described, directory)
     place = Place(str(manifest_path))
     found: list[Diagnostic] = []
     hooks = (p.hook for p in manifest.programs), (hook for c in manifest.cgroups for hook in c.hooks)
@@ -76,7 +77,8 @@ def open_bundle(directory: Path, rows: Mapping[str, Path] | None = None) -> Bund
             found.append(Diagnostic("B303", f"this encapctl knows no hook {hook}", place, fix))
     contents: dict[str, bytes] = {}
     for name, expected in manifest.files.items():
-        found += _check(directory, name, expected, contents)
+        source = "the manifest" if name in described.files else DATA_HASHES
+        found += _check(directory, name, expected, source, contents)
     if not found and manifest.identity != identity_of_document(document, code(manifest, contents)):
         found.append(
             Diagnostic("B305", "changed since the bundle was built: its identity does not fit", place, _REBUILD)
@@ -101,7 +103,10 @@ def open_bundle(directory: Path, rows: Mapping[str, Path] | None = None) -> Bund
 
 
 def load_manifest(directory: Path) -> Manifest:
-    """Raises DiagnosedError: B301 to B303, B312."""
+    """The manifest alone, which says what to close or remove whatever became of the data.
+
+    Raises DiagnosedError: B301 to B303, B312.
+    """
     return _load(directory)[0]
 
 
@@ -112,7 +117,7 @@ def _load(directory: Path) -> tuple[Manifest, dict[str, Any]]:
         there, is_folder = os.path.lexists(directory), directory.is_dir()
         if path.exists() or (there and not is_folder):
             manifest, document = load_document(path)
-            return _with_data(_named(manifest, path), directory), document
+            return _named(manifest, path), document
     except (OSError, ValueError) as error:  # a name that no file can have
         reason = error.strerror if isinstance(error, OSError) else "no file can have this name"
         raise DiagnosedError([Diagnostic("B301", f"no bundle can be there: {reason}", Place(str(directory)))]) from None
@@ -130,7 +135,7 @@ def _load(directory: Path) -> tuple[Manifest, dict[str, Any]]:
     raise DiagnosedError([Diagnostic("B301", words, Place(str(directory)), fix)], Exit.SPEC)
 
 
-def _with_data(manifest: Manifest, directory: Path) -> Manifest:
+def with_data(manifest: Manifest, directory: Path) -> Manifest:
     """The same with the hashes of its data among those of its files. Raises DiagnosedError (B302)."""
     try:
         data = read_data_hashes(directory)
@@ -151,7 +156,8 @@ def _named(manifest: Manifest, path: Path) -> Manifest:
     return manifest
 
 
-def _check(directory: Path, name: str, expected: str, contents: dict[str, bytes]) -> list[Diagnostic]:
+def _check(directory: Path, name: str, expected: str, source: str, contents: dict[str, bytes]) -> list[Diagnostic]:
+    """Read a file of the bundle into `contents`; `source` is the file that its hash is from."""
     path = directory / name
     if Path(name).is_absolute() or ".." in Path(name).parts:
         return [Diagnostic("B302", f"malformed: {name} is outside of the bundle", Place(str(path)), _REBUILD)]
@@ -163,6 +169,6 @@ def _check(directory: Path, name: str, expected: str, contents: dict[str, bytes]
         ]
     actual = hashlib.sha256(contents[name]).hexdigest()
     if actual != expected:
-        words = f"changed since the bundle was built: sha256 {actual[:8]}, the manifest says {expected[:8]}"
+        words = f"changed since the bundle was built: sha256 {actual[:8]}, {source} says {expected[:8]}"
         return [Diagnostic("B305", words, Place(str(path)), _REBUILD)]
     return []
