@@ -11,6 +11,8 @@
  *   CLAMPS_MSS: 1 if the MSS is lowered, see clamp_mss(), else 0
  *   CLAMPS_EVERY_SOCKET: 1 if a cgroup alone has packets encapsulated, else 0. Which cgroups a
  *   socket is in can only be asked for packets that leave: what comes to any socket is then clamped
+ *   SEES_IPV4, SEES_IPV6: 1 if the rules see packets of the family, else 0: none of the other
+ *   family is encapsulated because of a socket
  *   struct host: `mtu`; struct counters: `ingress`; both with CLAMPS_MSS
  */
 #pragma once
@@ -81,13 +83,15 @@ static __always_inline void fit_unencapsulated(struct __sk_buff *skb)
 		return;
 	switch (skb->protocol) {
 	case bpf_htons(ETH_P_IP):
-		if ((void *)(ipv4 + 1) <= packet_end(skb) && ipv4->protocol == IPPROTO_TCP) {
+		if (SEES_IPV4 && (void *)(ipv4 + 1) <= packet_end(skb) &&
+			ipv4->protocol == IPPROTO_TCP) {
 			linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
 			parsed = parse_packet(skb, ETH_HLEN, true);
 		}
 		break;
 	case bpf_htons(ETH_P_IPV6):
-		if ((void *)(ipv6 + 1) <= packet_end(skb) && ipv6->next_header == IPPROTO_TCP) {
+		if (SEES_IPV6 && (void *)(ipv6 + 1) <= packet_end(skb) &&
+			ipv6->next_header == IPPROTO_TCP) {
 			linearize(skb, ETH_HLEN + INNER_HEADERS_MAX);
 			parsed = parse_packet(skb, ETH_HLEN, false);
 		}

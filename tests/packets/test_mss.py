@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment
 from scapy.packet import Raw
 
-from .datapath import OWN, Datapath
+from .datapath import MTU, OWN, Datapath
 from .inner import frame
 from .specs import HEAD, Compile
 
@@ -252,6 +253,40 @@ def test_flows_that_may_take_several_rules(compiled: Compile) -> None:
         assert sent(datapath, packet).hex() == lowered(packet, 1440).hex()
         answer = IP(src="10.2.0.1", dst="192.0.2.77") / TCP(sport=443, dport=5, flags="SA", options=[MSS])
         assert arrives(datapath, answer).hex() == lowered(answer, 1432).hex()
+
+
+# No rule on ingress and `default: pass`: the rules see only the families of their destinations.
+CGROUP = (
+    HEAD.replace("5.10", "5.19").replace("[host.uplink]}", "[host.uplink], cgroup: /}")
+    + """
+encapsulations:
+  ipip: [{ipv4: {source: host.address, destination: endpoint.to}}]
+endpoints:
+  exits: {fields: {to: ipv4}, encapsulation: ipip, rows: [{name: a, to: 192.0.2.1}]}
+egress:
+  rules: [{name: sites, match: {cgroup: a.slice, destination: DESTINATIONS}, to: exits/a}]
+  default: pass
+"""
+)
+LOOPBACK = {4: "127.0.0.1", 6: "::1"}
+
+
+@pytest.mark.parametrize(
+    ("destinations", "versions"), [("10.0.0.0/8", {4}), ('"fd00::/8"', {6}), ('[10.0.0.0/8, "fd00::/8"]', {4, 6})]
+)
+@pytest.mark.parametrize("version", LOOPBACK)
+def test_sockets_of_families_that_rules_see(
+    compiled: Compile, destinations: str, versions: set[int], version: int
+) -> None:
+    """What comes to a socket is made to fit only if its family may be encapsulated because of one."""
+    kind = socket.AF_INET if version == 4 else socket.AF_INET6
+    text = CGROUP.replace("DESTINATIONS", destinations)
+    with socket.create_server((LOOPBACK[version], 0), family=kind) as listener, Datapath(compiled(text)) as datapath:
+        port = listener.getsockname()[1]
+        packet = syn(LOOPBACK[version], LOOPBACK[version], port=port, options=[("MSS", 1440)])
+        most = {4: MTU - 20 - 40, 6: MTU - 20 - 60}[version]
+        expected = lowered(packet, most) if version in versions else bytes(packet)
+        assert arrives(datapath, packet).hex() == expected.hex()
 
 
 DIRECT = (

@@ -27,6 +27,8 @@ CGROUPS = {**FACTS, "CGROUPS_MAX": "1024", "CGROUP_LEVELS": "0x6", "CGROUP_NAMES
 CONNECTIONS = {**OF_SOCKETS, **FLOWS, "SOCKETS_IDLE": "1000ULL", "CGROUP_NAMES": "0x1"}
 ATTRIBUTION = {**CONNECTIONS, **CGROUPS, **KERNEL, "CHOOSING_CGROUPS": "(1ULL << 1)"}
 MARKS = {"MARKS_SOCKETS": "1"}
+SEES = {"SEES_IPV4": "1", "SEES_IPV6": "1"}
+CLAMPS = {"SOCKETS_OVERHEAD": "50", "CLAMPS_MSS": "1", "CLAMPS_EVERY_SOCKET": "1"}
 CONTRACTS: dict[str, dict[str, str]] = {
     "encap_egress.h": PACKET,
     "encap_encapsulate.h": {**PACKET, "NEXT_HOP_ROUTE": "0"},
@@ -45,9 +47,9 @@ CONTRACTS: dict[str, dict[str, str]] = {
     "encap_cgroups.h": {**CGROUPS, **KERNEL},
     "encap_connections.h": CONNECTIONS,
     "encap_attribution.h": ATTRIBUTION,
-    "encap_socket_mss.h": {**ATTRIBUTION, "SOCKETS_OVERHEAD": "50", "CLAMPS_MSS": "1", "CLAMPS_EVERY_SOCKET": "1"},
+    "encap_socket_mss.h": {**ATTRIBUTION, **SEES, **CLAMPS},
     "encap_netns.h": KERNEL,
-    "encap_unattached.h": {**ATTRIBUTION, **MARKS, "SEES_IPV4": "1", "SEES_IPV6": "1"},
+    "encap_unattached.h": {**ATTRIBUTION, **MARKS, **SEES},
     "encap_socket_options.h": {**KERNEL, "SOCKET_LEVEL": "0x40000000"},
     "encap_connect.h": {**KERNEL, **OF_SOCKETS, **FACTS, **MARKS, "CONNECT_NESTED": "1"},
 }

@@ -79,7 +79,7 @@ def _sockets(
         yield _switch("CLAMPS_EVERY_SOCKET", attribution.clamps_all)
     if attribution.guard or attribution.connects:
         yield _switch("MARKS_SOCKETS", attribution.guard and attribution.marks)
-    if attribution.guard:
+    if attribution.guard or fits:
         yield _switch("SEES_IPV4", "ipv4" in families)
         yield _switch("SEES_IPV6", "ipv6" in families)
     if attribution.connects:
