@@ -288,7 +288,7 @@ static __always_inline bool may_send_gateways(const struct outer *outer)
 static __always_inline int decapsulate_gre(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
-	const __u32 refused = COUNTER(refused_gre); /* not 0 */
+	const __u32 refused = REFUSALS(refused_gre);
 	const struct headers_gre *headers;
 	struct counter *decapsulated;
 	__u32 wrong;

@@ -312,7 +312,7 @@ static __always_inline bool may_send_from_lb(const struct outer *outer)
 static __always_inline int decapsulate_gue(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
-	const __u32 refused = COUNTER(refused_gue); /* not 0 */
+	const __u32 refused = REFUSALS(refused_gue);
 	const struct headers_gue *headers;
 	struct counter *decapsulated;
 	__u32 wrong, tail;

@@ -372,7 +372,7 @@ static __always_inline bool may_send_inspect(const struct outer *outer)
 static __always_inline int decapsulate_gwlb(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
-	const __u32 refused = COUNTER(refused_gwlb); /* not 0 */
+	const __u32 refused = REFUSALS(refused_gwlb);
 	const struct headers_gwlb *headers;
 	struct counter *decapsulated;
 	__u32 wrong, tail;

@@ -24,6 +24,13 @@
 #include "encap_outer.h"
 #include "encap_wire.h"
 
+/* Where the struct refusals of an encapsulation stands: `refused` of what validates. */
+#define REFUSALS(member)                                                                           \
+	({                                                                                         \
+		_Static_assert(COUNTER(member) != 0, "0 means that nothing is wrong");             \
+		COUNTER(member);                                                                   \
+	})
+
 /* The inner packet. */
 struct inner {
 	struct ipv4_header *ipv4; /* the same place as `ipv6` */

@@ -409,7 +409,7 @@ int teams__egress(struct __sk_buff *skb)
 static __always_inline int decapsulate_gre(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
-	const __u32 refused = COUNTER(refused_gre); /* not 0 */
+	const __u32 refused = REFUSALS(refused_gre);
 	const struct headers_gre *headers;
 	struct counter *decapsulated;
 	__u32 wrong;
@@ -457,7 +457,7 @@ accepted:
 static __always_inline int decapsulate_ipip(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
-	const __u32 refused = COUNTER(refused_ipip); /* not 0 */
+	const __u32 refused = REFUSALS(refused_ipip);
 	struct counter *decapsulated;
 	__u32 wrong;
 	struct inner inner = {};

@@ -256,7 +256,7 @@ static __always_inline bool may_send_from_lb(const struct outer *outer)
 static __always_inline int decapsulate_vxlan(
 	struct __sk_buff *skb, const struct outer *outer, struct counters *counters)
 {
-	const __u32 refused = COUNTER(refused_vxlan); /* not 0 */
+	const __u32 refused = REFUSALS(refused_vxlan);
 	const struct headers_vxlan *headers;
 	struct counter *decapsulated;
 	__u32 wrong;
