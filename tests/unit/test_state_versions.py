@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from unittest import mock
 
 import pytest
 from tests.releases import NAME, Release, releases
 
+from encap_compile.common.folders import write_file
+from encap_compile.run.loader import state_files
 from encap_compile.run.loader.state import State
 from encap_compile.run.loader.state_files import NAME as APPLIED
 from encap_compile.run.loader.state_files import Unreadable, load, look, save
@@ -80,6 +85,35 @@ def test_which_of_the_two_files_counts(tmp_path: Path) -> None:
     assert isinstance(found, State) and found.settings == {"a": "2"}
     (tmp_path / "state.json").unlink()
     assert look(tmp_path) is None
+
+
+def test_a_reader_between_the_two_writes_waits_for_the_second(tmp_path: Path) -> None:
+    """Alone, the first file has not all that the state has: what is in force would look like another program."""
+    before = state_of(ALL[-1])
+    assert before.manifest is not None
+    now = replace(before, applied_at=1.5, manifest=replace(before.manifest, program="5" * 64))
+    save(tmp_path, before)
+    found: list[object] = []
+    reader = Thread(target=lambda: found.append(look(tmp_path)))
+
+    def slowly(path: Path, content: bytes, mode: int) -> None:
+        if path.name == APPLIED:
+            reader.start()
+            reader.join(0.02)
+        write_file(path, content, mode)
+
+    with mock.patch.object(state_files, "write_file", slowly):
+        save(tmp_path, now)
+    reader.join()
+    assert found == [now]
+
+
+def test_nothing_is_written_before_all_that_is_to_be_written_is_known(tmp_path: Path) -> None:
+    state = state_of(ALL[-1])
+    save(tmp_path, state)
+    with mock.patch.object(state_files, "asdict", side_effect=MemoryError), pytest.raises(MemoryError):
+        save(tmp_path, replace(state, settings={"uplink": "eth1"}))
+    assert look(tmp_path) == state
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import shutil
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 from ... import __version__
@@ -31,6 +32,7 @@ from .state_of_0_1 import document_of_0_1
 
 FORMAT_VERSION = "1.1"
 NAME, NAME_OF_0_1 = "applied.json", "state.json"
+READINGS, BETWEEN_READINGS = 6, 0.01  # seconds: of two files that do not fit, which a writer may be between
 MOST_SECONDS = 1 << 36  # since the epoch, of a time that a calendar has
 MOST_BYTES = 256 << 20  # of a state: it holds the manifest, and the number of every cgroup that rows name
 
@@ -65,12 +67,18 @@ def load(directory: Path) -> State | None:
 
 def look(directory: Path) -> State | Unreadable | None:
     """The state in a directory, None if there is none."""
-    content = _content(directory / NAME_OF_0_1)
-    if not isinstance(content, bytes):
-        return content
-    ours = _parsed(_content(directory / NAME), directory / NAME, content)
-    if isinstance(ours, State) or (isinstance(ours, Unreadable) and ours.later):
-        return ours
+    for reading in range(READINGS):
+        if reading:
+            sleep(BETWEEN_READINGS)
+        content = _content(directory / NAME_OF_0_1)
+        if not isinstance(content, bytes):
+            return content
+        ours = _content(directory / NAME)
+        found = _parsed(ours, directory / NAME, content)
+        if isinstance(found, State) or (isinstance(found, Unreadable) and found.later):
+            return found
+        if ours is None or found is not None:
+            break
     return _parsed(content, directory / NAME_OF_0_1)
 
 
@@ -79,8 +87,9 @@ def save(directory: Path, state: State) -> None:
     make_folders(directory, PUBLIC)
     other = _bytes({"format_version": FORMAT_OF_0_1, **document_of_0_1(state)})
     document = {"format_version": FORMAT_VERSION, "release": __version__, "beside": sha256(other).hexdigest()}
+    ours = _bytes({**document, **asdict(state)})  # before the first is written: between the two, they do not fit
     write_file(directory / NAME_OF_0_1, other, PUBLIC_FILE)
-    write_file(directory / NAME, _bytes({**document, **asdict(state)}), PUBLIC_FILE)
+    write_file(directory / NAME, ours, PUBLIC_FILE)
 
 
 def forget(directory: Path) -> None:
