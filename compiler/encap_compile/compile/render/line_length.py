@@ -10,6 +10,7 @@ COLUMNS = 100  # ColumnLimit of clang-format.yaml
 TAB = 8
 
 _ALONE = re.compile(r"(\t*)/\* (.*) \*/")
+_MEANING = re.compile(r" +[A-Z]+ {2,}")  # a word, and in a column of its own what it means
 _BEHIND_CODE = re.compile(r"(\t*)(\S.*?) /\* (.*) \*/")
 
 
@@ -43,18 +44,23 @@ def _too_long(line: str) -> bool:
 
 
 def _block(lines: list[str]) -> Iterator[str]:
-    """A comment of several lines again, filled where a line is too long: its paragraphs and its lists are kept."""
+    """A comment of several lines again, filled where a line is too long.
+
+    Its paragraphs stay, and what is indented: examples behind a tab as they are, lists, and words with what they mean,
+    which may go on below their meaning.
+    """
     indent = lines[0].removesuffix("/*")
     paragraphs: list[str] = []
     filled = False  # whether the next line goes on with the last paragraph
     for line in lines[1:-1]:
         content = line.strip().removeprefix("*").removeprefix(" ")
-        listed = not content or content.startswith((" ", "- "))
-        if filled and not listed:
-            paragraphs[-1] += f" {content}"
+        meaning = _MEANING.match(paragraphs[-1]) if paragraphs else None
+        listed = not content or content.startswith((" ", "\t", "- "))
+        if (filled and not listed) or (meaning and content.startswith(" " * len(meaning[0]))):
+            paragraphs[-1] += f" {content.strip()}"
         else:
             paragraphs.append(content)
-        filled = not listed
+            filled = not listed
     yield from _comment(indent, paragraphs)
 
 
@@ -65,14 +71,19 @@ def _comment(indent: str, paragraphs: list[str]) -> Iterator[str]:
         return
     yield f"{indent}/*"
     for paragraph in paragraphs:
-        margin = " " * (len(paragraph) - len(paragraph.lstrip()))
-        found = wrap(
-            paragraph.strip(),
-            width,
-            initial_indent=margin,
-            subsequent_indent=margin,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        yield from (f"{indent} * {line}" for line in found) if found else [f"{indent} *"]
+        yield from (f"{indent} *{line}" for line in _filled(paragraph, width))
     yield f"{indent} */"
+
+
+def _filled(paragraph: str, width: int) -> list[str]:
+    """The lines of a paragraph, each with what stands between it and the asterisk."""
+    if not paragraph or paragraph.startswith("\t"):
+        return [paragraph]
+    meaning = _MEANING.match(paragraph)
+    margin = " " * (len(paragraph) - len(paragraph.lstrip()))
+    first, rest = (meaning[0], paragraph[meaning.end() :]) if meaning else (margin, paragraph.strip())
+    below = " " * len(first)
+    found = wrap(
+        rest, width, initial_indent=first, subsequent_indent=below, break_long_words=False, break_on_hyphens=False
+    )
+    return [f" {line}" for line in found]
