@@ -149,6 +149,19 @@ def test_files_of_others_stay(work: Path) -> None:
     assert mine.read_text() == "mine"
 
 
+@pytest.mark.parametrize("hashes", ["", "half of a li"])
+def test_hashes_of_data_that_is_no_more_go(tmp_path: Path, hashes: str) -> None:
+    """Also where they are malformed: such a bundle could be built again and again, and never be applied."""
+    source = Path(__file__).resolve().parents[2] / "build" / "vxlan-overlay"
+    manifest = (source / "manifest.json").read_bytes()
+    files = {**dict.fromkeys(json.loads(manifest)["files"], b"code"), "manifest.json": manifest}
+    write(tmp_path, files)
+    (tmp_path / DATA_HASHES).write_text(hashes)
+    assert [c.file for c in write(tmp_path, files)] == [DATA_HASHES]
+    assert not (tmp_path / DATA_HASHES).exists()
+    assert write(tmp_path, files) == []
+
+
 def test_only_what_changed_is_written(work: Path) -> None:
     run(work, f"{IPIP}.yaml")
     bundle = work / "build" / IPIP

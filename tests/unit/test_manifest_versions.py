@@ -83,6 +83,27 @@ def test_another_major_version_is_refused_before_its_members_are_read(tmp_path: 
     assert found.code == "B303" and found.help.startswith("use encapctl 5.0.1, with whose encap-compile it was built")
 
 
+@pytest.mark.parametrize("value", ["zz", "A" * 64, "0" * 63, "0" * 65, "0" * 64 + "\n"])
+def test_a_hash_that_is_none_is_refused(tmp_path: Path, value: str) -> None:
+    """The loader writes it into programs, byte by byte."""
+    found = refused(rewritten(tmp_path, lambda document: document.update(program=value)))
+    assert (found.code, found.message) == ("B302", "malformed: manifest.program: 64 hexadecimal digits are expected")
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "program": "", "identity": value}))
+    found = refused(tmp_path)
+    assert (found.code, found.message) == ("B302", "malformed: manifest.identity: 64 hexadecimal digits are expected")
+
+
+def test_a_changed_file_is_held_against_the_file_that_has_its_hash(tmp_path: Path) -> None:
+    bundle = rewritten(tmp_path, lambda document: document["files"].pop("sites.csv"))
+    (bundle / "data.sha256").write_text(f"{'0' * 64}  sites.csv\n")
+    found = refused(bundle)
+    assert found.code == "B305" and found.message.endswith("data.sha256 says 00000000")
+    (bundle / "data.sha256").unlink()
+    rewritten(bundle, lambda document: document["files"].update({"sites.csv": "0" * 64}))
+    assert refused(bundle).message.endswith("the manifest says 00000000")
+
+
 def test_the_compiler_lists_what_a_bundle_uses_of_what_the_loader_knows() -> None:
     """Each feature is required by an example or a spec of the tests, and by no bundle that does not use it."""
     root = Path(__file__).resolve().parents[2]

@@ -1,6 +1,11 @@
-"""What the numbers of a manifest may be: a loader that believed others would hang, or read what is not there."""
+"""What the numbers and hashes of a manifest may be.
+
+A loader that believed others would hang, end in the middle, or read what is not there.
+"""
 
 from __future__ import annotations
+
+import re
 
 from .manifest import Layout, Manifest, Member
 from .structured import MalformedError
@@ -11,10 +16,14 @@ MOST_ENTRIES = (1 << 32) - 1  # max_entries of a map is a u32
 MOST_OVERHEAD = 0xFFF  # bytes that bpf_skb_adjust_room() makes room for
 COUNTER = 16  # bytes: packets and bytes, two u64
 BITS = 64
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def check_bounds(manifest: Manifest) -> None:
-    """Raises MalformedError with the path of the first number that is out of bounds."""
+    """Raises MalformedError with the path of the first number that is out of bounds, or hash that is none."""
+    for name, value in (("identity", manifest.identity), ("program", manifest.program or manifest.identity)):
+        if not _SHA256.fullmatch(value):
+            raise MalformedError(f"manifest.{name}: 64 hexadecimal digits are expected")
     _layout(manifest.host_layout, "manifest.host_layout")
     for i, host in enumerate(manifest.host_members):
         _member(host.member, manifest.host_layout.size, f"manifest.host_members[{i}].member")

@@ -85,7 +85,7 @@ def write(directory: Path, files: dict[str, bytes]) -> list[Change]:
 
 
 def _listed(directory: Path) -> set[str]:
-    """The files that the manifest in a directory speaks of, plain names only."""
+    """The files of the bundle in a directory but its manifest, plain names only."""
     try:
         old = manifest_io.load(directory / MANIFEST)
     except DiagnosedError:
@@ -94,7 +94,8 @@ def _listed(directory: Path) -> set[str]:
         data = read_data_hashes(directory)
     except MalformedError:
         data = {}
-    return {name for name in (*old.files, *data, *([DATA_HASHES] if data else [])) if Path(name).name == name}
+    hashes = [DATA_HASHES] if (directory / DATA_HASHES).is_file() else []  # malformed, or of no data, too
+    return {name for name in (*old.files, *data, *hashes) if Path(name).name == name}
 
 
 def _sweep(directory: Path) -> None:
