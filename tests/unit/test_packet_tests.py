@@ -76,6 +76,9 @@ def test_a_difference_fails(work: Path, capsys: pytest.CaptureFixture[str], old:
         ("rule: lab}", "rule: lap}", "there is no rule `lap`"),
         ("counter: egress_too_big", "counter: too_big", "there is no counter `too_big`"),
         ("vxlan.vni: 43}", "vxlan.vnu: 43}", "vxlan has no field `vnu`"),
+        ("vxlan.vni: 42}}\n    - name: beside", "vxlan.vni: 16777216}}\n    - name: beside", "out of range"),
+        ("vxlan.vni: 42}}\n    - name: beside", "vxlan.vni: ef}}\n    - name: beside", "`ef` is not a number"),
+        ("{ip.destination: 192.0.2.10,", "{ip.destination: 192.0.2.0/24,", "`192.0.2.0/24`"),
         ("vxlan.vni: 43}", "gre.key: 43}", "has no header for `gre.key`"),
         (
             "sent: {ip.destination: 192.0.2.10, vxlan.vni",
@@ -290,6 +293,13 @@ def test_junit_shows_specs_that_cannot_be_tested(work: Path, capsys: pytest.Capt
     assert run("test", name, "gre-tenants.yaml", "--format", "junit") == 1
     suites = ElementTree.fromstring(capsys.readouterr().out.partition("\n")[2])
     assert [(s.get("name"), s.get("errors")) for s in suites] == [("gre-tenants", None), ("encap-compile", "1")]
+
+
+def test_steps_say_cgroups_as_the_spec_does(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "source=10.0.0.5 destination=198.51.100.7 cgroup=system.slice"
+    assert run("explain", str(ROOT / "examples/teams.yaml"), "--packet", words) == 0
+    out = capsys.readouterr().out
+    assert "tried chosen-a: not cgroup team-a.slice" in out and "CGROUP" not in out
 
 
 # ---- packets, as scapy makes them ------------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ UNASKED = """\
 Unasked, in this order:
   - rules see {families}; ARP and everything else passes
   - what already carries one of these stacks from an address of this host passes as it is
-  - link-local traffic, IPv6 neighbour discovery and link-scope multicast pass before the rules
+  - IPv6 neighbour discovery, and packets to link-local and link-scope multicast addresses that a rule could match,
+    pass before the rules
   - a later fragment follows what the rules decided on the first one. Where that was not seen, it has no row by a rule
     that asks for its ports: `on_miss` decides, but never lets it pass
   - a packet whose headers cannot be read shows no ports: a rule that encapsulates or drops takes it by its addresses

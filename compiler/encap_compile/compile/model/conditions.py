@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from .. import ir
@@ -59,8 +59,8 @@ def contains(address: bytes, prefixes: Sequence[Network]) -> bool:
     return in_prefixes(address, "ipv4" if len(plain(address)) == 4 else "ipv6", prefixes)
 
 
-def text(condition: ir.Condition) -> str:
-    """A condition for people."""
+def text(condition: ir.Condition, cgroups: Mapping[str, str]) -> str:
+    """A condition for people. `cgroups` are paths by the constants of their bits."""
     if isinstance(condition, ir.IsFamily):
         return condition.family
     if isinstance(condition, ir.InPrefixes):
@@ -68,6 +68,6 @@ def text(condition: ir.Condition) -> str:
     if isinstance(condition, ir.InPrefixMap):
         return f"{condition.member} in {condition.map}"
     if isinstance(condition, ir.InCgroups):
-        return f"cgroup {' or '.join(condition.names)}"
+        return f"cgroup {' or '.join(cgroups[name] for name in condition.names)}"
     found = (str(first) if first == last else f"{first}-{last}" for first, last in condition.ranges)
     return f"{condition.member} in {', '.join(found)}"

@@ -110,7 +110,7 @@ class _Rules:
                 rule.conditions, self.packet, self.program.packet, self.machine.facts, self.machine.constants.cgroups
             )
             if unmet is not None:
-                self.run.step(Did.TRIED, rule.name, f"not {text(unmet)}", rule.place)
+                self.run.step(Did.TRIED, rule.name, f"not {text(unmet, self.machine.cgroup_paths)}", rule.place)
                 continue
             self.run.step(Did.MATCHED, rule.name, rule.text, rule.place)
             verdict = self._take(rule)

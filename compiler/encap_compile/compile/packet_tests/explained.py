@@ -8,16 +8,16 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ...common.diagnostics import DiagnosedError, Diagnostic, Exit
-from ..headers.catalogue import headers
 from ..lower import Lowered
-from ..model import Frame, Machine, Outcome, Sent, Verdict
+from ..model import Frame, Machine, Outcome, Verdict
 from ..pipeline import check_spec
 from ..positions import line_of, positions
 from ..spec import Spec
 from ..spec_tests import TestPacket, Word
 from .capture import frame_of
-from .frames import Frames, address_type
+from .frames import Frames
 from .invented import machine_facts
+from .sent import sent_fields
 
 ETHER = 14
 WORDS = (
@@ -33,15 +33,6 @@ NUMBERS = {
 }
 _CAPTURED = re.compile(r"(?P<file>.+\.p?cap):(?P<number>[0-9]+)")
 _USE = "words are separated by spaces: source=10.0.0.5 destination=10.1.0.9 protocol=tcp destination_port=443"
-
-
-class Labelled(NamedTuple):
-    """A field of the outer headers: `offset` is that of its first byte, its word's bytes in hexadecimal."""
-
-    offset: int
-    bytes: str
-    name: str
-    value: str
 
 
 class PacketExplained(NamedTuple):
@@ -105,31 +96,6 @@ def _usage(words: str, help: str) -> DiagnosedError:
     return DiagnosedError([Diagnostic("T131", words, help=help)], Exit.USAGE)
 
 
-def labelled(sent: Sent) -> list[Labelled]:
-    """Every field of the headers that were sent, in their order."""
-    found, at = [], 0
-    for layer in sent.stack.layers:
-        described = headers()[layer.header]
-        at = layer.offset
-        for word in layer.words:
-            size = word.bits // 8
-            raw = sent.outer[at : at + size]
-            number = int.from_bytes(raw, "big")
-            for part in word.parts:
-                value = number >> part.shift & (1 << part.bits) - 1
-                kind = address_type(described.field(part.name))
-                shown = _shown(value.to_bytes(part.bits // 8, "big"), kind) if kind else str(value)
-                found.append(Labelled(at, raw.hex(), f"{layer.member}.{part.name}", shown))
-            at += size
-    return found
-
-
-def _shown(raw: bytes, kind: str) -> str:
-    from ...common.values import format_value
-
-    return format_value(kind, raw)
-
-
 def _verdict(outcome: Outcome, arrives: bool) -> str:
     if outcome.verdict is Verdict.DROP:
         return "dropped"
@@ -152,14 +118,13 @@ def _text(spec: Spec, frame: Frame, outcome: Outcome, arrives: bool, mtu: int) -
         lines.append("  it carries none of this spec's stacks, or does not come to an address of this host")
     if outcome.sent:
         lines += ["", "Outer bytes:"]
-        rows = labelled(outcome.sent)
-        width = max(len(row.name) for row in rows)
-        word = max(len(row.bytes) for row in rows)
+        rows = [(f.offset, f.raw.hex(), f"{f.header}.{f.name}", f.text) for f in sent_fields(outcome.sent)]
+        word, name = max(len(row[1]) for row in rows), max(len(row[2]) for row in rows)
         last = -1
-        for row in rows:
-            at, raw = (f"{row.offset:4d}", row.bytes) if row.offset != last else ("    ", "")
-            last = row.offset
-            lines.append(f"  {at}  {raw:<{word}}  {row.name:<{width}}  {row.value}")
+        for offset, raw, field, value in rows:
+            shown = (f"{offset:4d}", raw) if offset != last else ("    ", "")
+            last = offset
+            lines.append(f"  {shown[0]}  {shown[1]:<{word}}  {field:<{name}}  {value}")
         lines += ["", f"On the wire {now} bytes of IP; the device takes {mtu}: {mtu - now} bytes are left."]
     return "\n".join(lines) + "\n"
 
@@ -174,7 +139,10 @@ def _document(spec: Spec, lowered: Lowered, frame: Frame, outcome: Outcome, arri
         "mark": outcome.mark,
         "steps": _steps(spec, outcome),
         "counters": {name: {"packets": p, "bytes": b} for name, (p, b) in counted.items()},
-        "outer": [row._asdict() for row in labelled(outcome.sent)] if outcome.sent else [],
+        "outer": [
+            {"offset": f.offset, "bytes": f.raw.hex(), "name": f"{f.header}.{f.name}", "value": f.text}
+            for f in (sent_fields(outcome.sent) if outcome.sent else ())
+        ],
         "frame_in": frame.data.hex(),
         "frame_out": outcome.data.hex(),
     }

@@ -11,13 +11,14 @@ from ...common.values import ValueProblem, dscp, integer, parse, protocol
 from .. import ir
 from ..headers.catalogue import IP_FIELDS, headers
 from ..headers.encode import FieldValue, encode
-from ..headers.model import Field, FromSpec, NextProtocol, Receive
+from ..headers.model import FromSpec, NextProtocol, Receive
 from ..identifiers import c_name
 from ..lower import Lowered
 from ..model import Facts, Frame, Socket
 from ..spec import Spec
 from ..spec_tests import TestPacket, Word
 from .build import TCP, WITH_PORTS, Inner, packet, shortest
+from .sent import field_type
 
 ETHER = {4: b"\x08\x00", 16: b"\x86\xdd"}
 MACS = bytes.fromhex("020000000077020000000001")
@@ -170,7 +171,7 @@ class Frames:
             elif isinstance(source, ir.FromHost):
                 found[name] = self.facts.host[source.member]
             elif not isinstance(source, ir.FromInner):
-                found[name] = bytes(field.bits // 8) if address_type(field) else 0
+                found[name] = bytes(field.bits // 8) if field_type(field) in ADDRESSES else 0
         tail = stack.tail
         if tail is not None and tail.layer == layer.member and tail.options is not None and header.tail is not None:
             found[header.tail.name] = [(o.head >> 16, o.head >> 8 & 0xFF, self._data(o)) for o in tail.options.options]
@@ -199,10 +200,7 @@ class Frames:
             self.findings.error("T131", f"{member.header} has no field `{name}`", word.place, help)
             return
         try:
-            kind = address_type(field)
-            given[member.member][name] = (
-                parse(kind, word.value) if kind else integer(word.value, 0, (1 << field.bits) - 1, f"{path}")
-            )
+            given[member.member][name] = parse(field_type(field), word.value)
         except ValueProblem as problem:
             self.findings.error(problem.code, problem.message, word.place, problem.help)
 
@@ -217,11 +215,6 @@ class Frames:
         sent = given[tail]
         assert not isinstance(sent, (int, str, bytes))
         given[tail] = [(*head, data) if o[:2] == head else o for o in sent]
-
-
-def address_type(field: Field) -> str:
-    """ipv4, ipv6 or mac; empty for a field that holds a number."""
-    return field.role.type if isinstance(field.role, FromSpec) and field.role.type in ADDRESSES else ""
 
 
 def _option(stack: ir.Stack, layer: ir.Layer, name: str) -> ir.Option | None:

@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 from ...common.diagnostics import Findings
 from ...common.suggest import did_you_mean
-from ...common.values import ValueProblem, dscp, integer, parse
+from ...common.values import ValueProblem, integer, parse
 from ..headers.catalogue import IP_FIELDS, headers
 from ..lower import Lowered
 from ..model import Did, Outcome, Verdict
 from ..spec import Spec
 from ..spec_tests import PacketTest, Word
-from .frames import address_type, field_of
+from .frames import field_of
+from .sent import SentField, field_type, sent_fields
 
 
 class Difference(NamedTuple):
@@ -53,9 +54,9 @@ def differences(test: PacketTest, outcome: Outcome) -> list[Difference]:
         elif _text(what, word) != found[what]:
             different.append(Difference(what, str(word.value), found[what] or "none"))
     for path, word in test.sent.items():
-        value = _sent(outcome, path)
-        if value is None or not _same(value, word):
-            different.append(Difference(f"sent.{path}", str(word.value), _shown(value)))
+        field = _sent(outcome, path)
+        if field is None or not _same(field, word):
+            different.append(Difference(f"sent.{path}", str(word.value), field.text if field else "no such field"))
     return different
 
 
@@ -63,52 +64,19 @@ def _text(what: str, word: Word) -> str:
     return str(integer(word.value, 0, 0xFFFFFFFF, "mark")) if what == "mark" else str(word.value)
 
 
-def _sent(outcome: Outcome, path: str) -> int | bytes | None:
-    """A field of the headers that were sent, read from their bytes."""
+def _sent(outcome: Outcome, path: str) -> SentField | None:
     if outcome.sent is None:
         return None
     layer, name = field_of(outcome.sent.stack, path)
-    if layer is None:
-        return None
-    whole = int.from_bytes(outcome.sent.outer, "big")
-    end = (
-        len(outcome.sent.outer) - layer.offset
-    ) * 8  # bits from the header's beginning to the last of the outer bytes
-    for word in layer.words:
-        end -= word.bits
-        for part in word.parts:
-            if part.name == name:
-                value = whole >> (end + part.shift) & (1 << part.bits) - 1
-                kind = address_type(headers()[layer.header].field(name))
-                return value.to_bytes(part.bits // 8, "big") if kind else value
-    return None
+    fields = (f for f in sent_fields(outcome.sent) if layer is not None and (f.header, f.name) == (layer.member, name))
+    return next(fields, None)
 
 
-def _same(value: int | bytes, word: Word) -> bool:
+def _same(field: SentField, word: Word) -> bool:
     try:
-        if isinstance(value, bytes):
-            return parse({4: "ipv4", 6: "mac", 16: "ipv6"}[len(value)], word.value) == value
-        return _number(word) == value
-    except ValueProblem:
+        return parse(field.type, word.value) == field.value
+    except ValueProblem:  # of the other family
         return False
-
-
-def _number(word: Word) -> int:
-    """A number, or the name of a DSCP. Raises ValueProblem."""
-    try:
-        return integer(word.value, 0, (1 << 64) - 1, "a field")
-    except ValueProblem:
-        return dscp(word.value)
-
-
-def _shown(value: int | bytes | None) -> str:
-    if value is None:
-        return "no such field"
-    if isinstance(value, int):
-        return str(value)
-    from ...common.values import format_value
-
-    return format_value({4: "ipv4", 6: "mac", 16: "ipv6"}[len(value)], value)
 
 
 def check_expectation(test: PacketTest, spec: Spec, lowered: Lowered, findings: Findings) -> None:
@@ -138,11 +106,23 @@ def check_expectation(test: PacketTest, spec: Spec, lowered: Lowered, findings: 
 
 def _check_field(path: str, word: Word, lowered: Lowered, findings: Findings) -> None:
     header, _, name = path.partition(".")
-    layers = [layer for stack in lowered.program.stacks if (layer := field_of(stack, path)[0]) is not None]
-    fields = {f.name for layer in layers for f in headers()[layer.header].fields()}
-    if header == "ip":
-        fields |= set(IP_FIELDS)
-    if name not in fields:
+    found = [field_of(stack, path) for stack in lowered.program.stacks]
+    layers = [(layer, field) for layer, field in found if layer is not None]
+    fields = [f for layer, field in layers for f in headers()[layer.header].fields() if f.name == field]
+    if not fields:
         known = sorted({layer.member for stack in lowered.program.stacks for layer in stack.layers})
-        help = did_you_mean(name, fields) if layers else did_you_mean(header, known, f"headers: {', '.join(known)}")
+        names = {f.name for layer, _ in layers for f in headers()[layer.header].fields()} | set(IP_FIELDS)
+        help = did_you_mean(name, names) if layers else did_you_mean(header, known, f"headers: {', '.join(known)}")
         findings.error("T131", f"no encapsulation sends `{path}`", word.place, help)
+        return
+    problems = [problem for f in fields if (problem := _problem(field_type(f), word)) is not None]
+    if len(problems) == len(fields):  # an address may be of either family
+        findings.error(problems[0].code, problems[0].message, word.place, problems[0].help)
+
+
+def _problem(type_: str, word: Word) -> ValueProblem | None:
+    try:
+        parse(type_, word.value)
+    except ValueProblem as problem:
+        return problem
+    return None
