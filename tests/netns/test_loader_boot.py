@@ -94,7 +94,7 @@ def test_closed_then_applied_then_lifted(tmp_path: Path) -> None:
 
 
 def test_closed_whatever_became_of_the_hashes_of_its_data(tmp_path: Path) -> None:
-    """Neither closing nor removing asks for rows; only what reads or compares them refuses the file."""
+    """Neither closing nor removing asks for rows; only what applies them refuses the file."""
     planned = bundle(tmp_path)
     hashes = planned / "data.sha256"
     whole = hashes.read_bytes()
@@ -107,7 +107,7 @@ def test_closed_whatever_became_of_the_hashes_of_its_data(tmp_path: Path) -> Non
         hashes.write_bytes(whole)
         net.apply(planned)
         hashes.write_bytes(whole[:60])
-        assert "error[B302]" in net.ctl("status", planned, check=1).stderr
+        net.ctl("status", planned, check=0)  # it reads the data themselves
         net.ctl("status", "closed", check=0)
         net.ctl("remove", planned, check=0)
         assert net.left() == []

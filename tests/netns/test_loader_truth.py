@@ -114,6 +114,18 @@ def test_settings_that_change_nothing_else_are_remembered(net: Wire, tmp_path: P
     net.ctl("remove", "hand", check=0)
 
 
+def test_a_row_that_came_without_a_build_is_drift_of_the_bundle(net: Wire, tmp_path: Path) -> None:
+    """A checkout that pulls a row has the hashes of the last build, or none: what stands in the file counts."""
+    bundle = write(tmp_path / "one", rows=ROWS)
+    net.apply(bundle)
+    net.ctl("status", bundle, check=0)
+    (bundle / "sites.csv").write_bytes(csv({"10.1.0.1": "192.0.2.2", "10.1.0.99": "192.0.2.2"}))
+    assert "not those of the bundle's sites.csv" in net.ctl("status", bundle, check=3).stdout
+    (bundle / "data.sha256").unlink(missing_ok=True)
+    assert "not those of the bundle's sites.csv" in net.ctl("status", bundle, check=3).stdout
+    net.ctl("remove", "hand", check=0)
+
+
 def test_rows_of_another_file_are_remembered_and_followed(net: Wire, tmp_path: Path) -> None:
     bundle, rows = write(tmp_path / "one", rows=ROWS), tmp_path / "rows.csv"
     rows.write_bytes(csv({"10.1.0.1": "192.0.2.2", "10.1.0.77": "192.0.2.2"}))

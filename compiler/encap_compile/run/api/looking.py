@@ -171,11 +171,11 @@ def status(bundle: Bundle, bpffs: str = "", deep: bool = False) -> Status:
 
     Changes nothing. Raises DiagnosedError, with H110 where the bundle is not applied.
     """
-    from ..loader.bundle import with_data
+    from ..loader.bundle import with_data_as_found
     from ..status import status as look
 
     name, manifest = named(bundle)
-    compared = with_data(manifest, Path(bundle)) if manifest is not None else None
+    compared = with_data_as_found(manifest, Path(bundle)) if manifest is not None else None
     return _status(look(name, compared, bpffs, deep))
 
 

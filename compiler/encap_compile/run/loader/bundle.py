@@ -19,6 +19,7 @@ from ...common.record import Record
 from ...common.regular_file import MOST_BYTES_OF_ROWS, read_regular
 from ...common.structured import MalformedError
 from ..kernel.hooks.base import Point
+from .digests import file_sha256
 from .hostfile import RowsEntry
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")  # also a file name in bpffs, which refuses dots
@@ -67,7 +68,7 @@ def open_bundle(directory: Path, rows: Mapping[str, Path] | None = None) -> Bund
     rows = rows or {}
     manifest_path = directory / "manifest.json"
     described, document = _load(directory)
-    manifest = with_data(described, directory)
+    manifest = _with_data(described, directory)
     place = Place(str(manifest_path))
     found: list[Diagnostic] = []
     hooks = (p.hook for p in manifest.programs), (hook for c in manifest.cgroups for hook in c.hooks)
@@ -135,7 +136,7 @@ def _load(directory: Path) -> tuple[Manifest, dict[str, Any]]:
     raise DiagnosedError([Diagnostic("B301", words, Place(str(directory)), fix)], Exit.SPEC)
 
 
-def with_data(manifest: Manifest, directory: Path) -> Manifest:
+def _with_data(manifest: Manifest, directory: Path) -> Manifest:
     """The same with the hashes of its data among those of its files. Raises DiagnosedError (B302)."""
     try:
         data = read_data_hashes(directory)
@@ -143,6 +144,12 @@ def with_data(manifest: Manifest, directory: Path) -> Manifest:
         words = f"malformed: {error}"
         raise DiagnosedError([Diagnostic("B302", words, Place(str(directory / DATA_HASHES)), _REBUILD)]) from None
     return replace(manifest, files={**data, **manifest.files})
+
+
+def with_data_as_found(manifest: Manifest, directory: Path) -> Manifest:
+    """The same with the hashes that its data have now, so that a row which came since is seen without a build."""
+    data = [*(t.file for t in manifest.tables), *(s.file for s in manifest.prefix_sets)]
+    return replace(manifest, files={**manifest.files, **{f: file_sha256(directory / f) for f in data if f}})
 
 
 def _named(manifest: Manifest, path: Path) -> Manifest:
