@@ -229,5 +229,5 @@ __noinline int parse_packet(struct __sk_buff *skb, __u32 offset, bool is_ipv4)
 {
 	struct packet *packet = current_packet();
 
-	return packet && parse_packet_to(skb, offset & TRANSPORT_MASK, is_ipv4, packet);
+	return packet && parse_packet_to(skb, packet_offset(offset), is_ipv4, packet);
 }

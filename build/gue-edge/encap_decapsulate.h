@@ -107,7 +107,7 @@ static __always_inline __u32 validate_inner(struct __sk_buff *skb, const struct 
 {
 	const struct ipv4_header *ip = packet_data(skb) + ETH_HLEN;
 
-	inner->ipv4 = packet_data(skb) + ETH_HLEN + (inner->overhead & TRANSPORT_MASK);
+	inner->ipv4 = packet_data(skb) + ETH_HLEN + packet_offset(inner->overhead);
 	inner->ipv6 = (void *)inner->ipv4;
 	if ((void *)(inner->ipv4 + 1) > packet_end(skb))
 		return refused + offsetof(struct refusals, truncated);

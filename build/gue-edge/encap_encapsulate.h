@@ -55,7 +55,7 @@ static __always_inline __u32 flow_hash(const struct __sk_buff *skb, const struct
 static __always_inline bool mtu_allows(
 	const struct __sk_buff *skb, const struct packet *packet, __u32 overhead, __u64 *flags)
 {
-	__u32 transport = packet->transport & TRANSPORT_MASK;
+	__u32 transport = packet_offset(packet->transport);
 	const __u8 *data_offset = packet_data(skb) + transport + TCP_DATA_OFFSET;
 	__u32 headers = transport - ETH_HLEN;
 

@@ -78,7 +78,7 @@ __noinline int find_key(struct __sk_buff *skb, bool quoted)
 
 	if (!packet || !flow)
 		return false;
-	transport = packet->transport & TRANSPORT_MASK;
+	transport = packet_offset(packet->transport);
 	key = &flow->key;
 	*key = (struct flow_key){
 		.mark = skb->mark,
@@ -154,7 +154,7 @@ __noinline int fits_connection(struct __sk_buff *skb)
 	if (!packet || !flow)
 		return false;
 	key = &flow->key;
-	sequence = packet_data(skb) + (packet->transport & TRANSPORT_MASK) + TCP_SEQUENCE;
+	sequence = packet_data(skb) + packet_offset(packet->transport) + TCP_SEQUENCE;
 	if ((void *)(sequence + 2) > packet_end(skb))
 		return false;
 	received = bpf_ntohl(sequence[0]);

@@ -14,7 +14,7 @@
  */
 static __always_inline bool is_syn(const struct __sk_buff *skb, __u32 transport)
 {
-	const __u8 *flags = packet_data(skb) + (transport & TRANSPORT_MASK) + TCP_FLAGS;
+	const __u8 *flags = packet_data(skb) + packet_offset(transport) + TCP_FLAGS;
 
 	return transport && (void *)(flags + 1) <= packet_end(skb) && *flags & TCP_FLAG_SYN;
 }

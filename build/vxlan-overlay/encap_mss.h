@@ -69,7 +69,7 @@ __noinline int clamp_mss(
 	__be16 old, new;
 	__u32 at;
 
-	transport &= TRANSPORT_MASK;
+	transport = packet_offset(transport);
 	if (headers >= mtu)
 		return false;
 	at = find_tcp_option(skb, transport, TCPOPT_MSS, TCPOLEN_MSS);
