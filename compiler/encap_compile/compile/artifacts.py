@@ -130,8 +130,10 @@ def _change(name: str, before: bytes, after: bytes) -> Change:
 # What decides the bytes of a bundle; the rest of the package (reports, loader) may change without making one stale.
 GENERATOR = (
     "common/documents",
+    "compile/checks",
     "compile/frontend",
     "compile/headers",
+    "compile/ir",
     "compile/lower",
     "compile/render",
     "common/rows",
@@ -146,7 +148,6 @@ GENERATOR_FILES = (
     "common/fnv.py",
     "compile/in_order.py",
     "compile/inline_rows.py",
-    "compile/ir.py",
     "common/manifest.py",
     "common/manifest_io.py",
     "common/map_meanings.py",

@@ -1,0 +1,27 @@
+"""What must be known of an inner packet."""
+
+from typing import NamedTuple
+
+
+class PacketNeeds(NamedTuple):
+    """What the rules want to know of the inner packet; the parser looks for nothing else.
+
+    `families` are those that any rule can see. A member of `struct packet` exists only if its need is true.
+    """
+
+    families: tuple[str, ...]
+    protocol: bool
+    ports: bool
+    dscp: bool
+    ttl: bool
+    mark: bool
+    hash: bool
+    length: bool  # of the inner packet, and where its transport header begins: to encapsulate
+    flow: bool  # what tells its flow from others
+    fragments: bool  # later fragments show what the first one did
+    owner: bool  # what its socket says: cgroups, and what was chosen for it
+    discovery: bool  # whether an IPv6 packet is neighbour discovery
+
+    @property
+    def both(self) -> bool:
+        return len(self.families) == 2

@@ -1,0 +1,40 @@
+"""The whole program."""
+
+from typing import NamedTuple
+
+from .attribution import Attribution
+from .conditions import PrefixSet
+from .constants import ConstantGroup
+from .counters import CounterMember, CounterSlot
+from .egress import EgressProgram
+from .fit import Fit
+from .ingress import FlowTable, IngressProgram
+from .layouts import Stack
+from .maps import AddressMap, HostMember, TableMap
+from .packet import PacketNeeds
+
+
+class Program(NamedTuple):
+    name: str
+    c_name: str
+    titles: tuple[str, ...]  # a line for each encapsulation
+    spec_file: str
+    kernel: str
+    compiler: str
+    includes: tuple[str, ...]
+    library: tuple[str, ...]  # headers of the library that read what the spec defines before them
+    constants: tuple[ConstantGroup, ...]
+    sets: tuple[PrefixSet, ...]
+    stacks: tuple[Stack, ...]
+    host: tuple[HostMember, ...]
+    tables: tuple[TableMap, ...]
+    address_maps: tuple[AddressMap, ...]
+    counters: tuple[CounterMember, ...]
+    counter_slots: tuple[CounterSlot, ...]
+    packet: PacketNeeds
+    egress: EgressProgram
+    ingress: IngressProgram | None
+    flows: FlowTable | None
+    attribution: Attribution | None
+    clamps: bool  # the MSS of the flows that are encapsulated
+    fit: Fit | None
