@@ -1,4 +1,4 @@
-"""What comes in: how a stack is recognised, validated and taken off."""
+"""What comes in: how a stack is recognised and validated, and by which rule it is decapsulated."""
 
 from ipaddress import IPv4Network, IPv6Network
 from typing import NamedTuple
