@@ -19,7 +19,7 @@ def check(spec: Spec, findings: Findings) -> None:
             help = "the outermost header is `ip`, `ipv4` or `ipv6`: add one before it"
             findings.error("E406", words, first.place, help)
         else:
-            _ends(first, bool(tables_of(spec, encapsulation.name)), findings)
+            _outermost(first, bool(tables_of(spec, encapsulation.name)), findings)
         wrong = len(findings.all)
         _order(encapsulation, findings)
         in_order = len(findings.all) == wrong
@@ -108,7 +108,7 @@ def _may_follow(name: str) -> str:
     return f"what {name} can carry: {', '.join(names)}" if names else f"nothing is known that {name} can carry"
 
 
-def _ends(first: HeaderUse, has_rows: bool, findings: Findings) -> None:
+def _outermost(first: HeaderUse, has_rows: bool, findings: Findings) -> None:
     """`has_rows`: a table's rows take the encapsulation."""
     source, destination = first.values.get("source"), first.values.get("destination")
     if source is not None and not (isinstance(source, Reference) and source.root == "host"):
