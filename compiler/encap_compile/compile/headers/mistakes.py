@@ -19,7 +19,17 @@ WIDE = {48: "mac", 128: "ipv6"}  # bits of words that are one value -> its type
 # Bytes: eight headers with the longest tails are less than one call of the helper adds (BPF_SKB_MAX_LEN_DIFF, 0xfff).
 LONGEST = 256
 SPACES = {Space.ETHERTYPE: 16, Space.IP_PROTOCOL: 8, Space.UDP_PORT: 16}
-TAKEN = {"truncated", "length", "payload", "source", "match", "ecn", "gso", "room", "vlan"}  # refusals of no header
+TAKEN = {
+    "truncated",
+    "length",
+    "payload",
+    "source",
+    "match",
+    "ecn",
+    "gso",
+    "pull_failed",
+    "vlan",
+}  # refusals of no header
 _C_WORDS = """auto bool break case char const continue default do double else enum extern float for goto if inline int
 long register restrict return short signed sizeof static struct switch typedef typeof union unsigned void volatile
 while asm"""
