@@ -128,7 +128,7 @@ def needed_fields(spec: Spec, table: Table) -> dict[str, tuple[str, ...]]:
 
 
 def needs_attribution(rule: EgressRule, spec: Spec) -> bool:
-    """Whether the rule wants to know whose a packet is."""
+    """Whether the rule needs the packet's socket."""
     return bool(rule.socket or rule.match.cgroup) or finds_by_cgroup(rule, spec)
 
 
@@ -137,6 +137,6 @@ def finds_by_cgroup(rule: EgressRule, spec: Spec) -> bool:
     return any("cgroup" in spec.endpoints[t.table].key for t in rule.targets if t.table in spec.endpoints)
 
 
-def owner_rules(spec: Spec) -> list[EgressRule]:
-    """The rules that want to know whose packets are."""
+def attributed_rules(spec: Spec) -> list[EgressRule]:
+    """The rules that need the packet's socket."""
     return [rule for rule in spec.egress.rules if needs_attribution(rule, spec)]

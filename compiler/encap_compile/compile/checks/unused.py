@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ...common.diagnostics import Findings, Place
 from ..spec import Addresses, Reference, Spec, TableField
-from .common import endpoint_fields, matches, owner_rules, uses
+from .common import attributed_rules, endpoint_fields, matches, uses
 
 
 def check(spec: Spec, findings: Findings) -> None:
@@ -15,7 +15,7 @@ def check(spec: Spec, findings: Findings) -> None:
     for value in spec.host.values():
         if value.name not in host:
             _say("W311", f"host value {value.name}", value.place, findings)
-    if spec.cgroup is not None and not owner_rules(spec):
+    if spec.cgroup is not None and not attributed_rules(spec):
         words = "no rule asks for sockets or cgroups, so nothing is attached to a cgroup"
         findings.warning("W515", words, spec.cgroup.place, "leave `cgroup` out, or write a rule with `socket`")
     taken = {name for t in spec.endpoints.values() for name in t.encapsulations}

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ...common import manifest
 from ...common.requirements import required
 from .. import ir
-from ..checks.common import needed_fields, owner_rules
+from ..checks.common import attributed_rules, needed_fields
 from ..program_types import HOOKS
 from ..spec import Reference, Spec, TableField
 from . import counters as counting
@@ -295,6 +295,7 @@ def _flows(program: ir.Program) -> tuple[str, ...]:
 
 def _attribution_members(attribution: ir.Attribution) -> tuple[str, ...]:
     found = {"cgroups": attribution.levels, "cgroup": attribution.rows_by_cgroup, "choice": bool(attribution.rules)}
+    # `owner`: as the first release called it, see `_flows`.
     return tuple(f"owner {name}" for name, there in found.items() if there)
 
 
@@ -308,7 +309,7 @@ def _titles(stacks: list[ir.Stack]) -> tuple[str, ...]:
 
 def _visible_families(spec: Spec) -> tuple[str, ...]:
     """The families whose packets the program must look into."""
-    if spec.egress.default == "drop" or spec.connect or (owner_rules(spec) and spec.ingress.rules):
+    if spec.egress.default == "drop" or spec.connect or (attributed_rules(spec) and spec.ingress.rules):
         return FAMILIES
     if any(r.match != type(r.match)() or r.learn for r in spec.ingress.rules):
         return FAMILIES

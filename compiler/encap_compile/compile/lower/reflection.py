@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from .. import ir
-from ..checks.common import owner_rules
+from ..checks.common import attributed_rules
 from ..headers import catalogue
 from ..headers.model import Header, Receive
 from ..spec import EgressRule, Encapsulation, IngressRule, Spec
@@ -214,7 +214,7 @@ def flow_constants(spec: Spec) -> ir.ConstantGroup:
     """The table's size, and per rule its number and its timeout."""
     rules = learning(spec).values()
     capacity = sum(r.learn.capacity * len(DIRECTIONS[r.learn.direction]) for r in rules if r.learn)
-    if owner_rules(spec):
+    if attributed_rules(spec):
         assert spec.egress.remember is not None
         capacity += spec.egress.remember.capacity
     buckets = -(-capacity // LOAD)
