@@ -79,8 +79,8 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
     keys = {t.name: t.key for t in resolved.tables.values() if t.led_to}
     key_words = [word for words in keys.values() for word in words]
     egress = lower_egress(spec, stacks, signatures, conditions, rules, bool(fit and fit.remembers), key_words)
-    ends = address_sets(spec, egress)
-    for source in ends.values():  # the loader fills the set from the rows, compiled in or not
+    addressed = address_sets(spec, egress)
+    for source in addressed.values():  # the loader fills the set from the rows, compiled in or not
         table = tables[source.table]
         rows_file = replace(table.manifest, file=f"{source.table}.csv")
         tables[source.table] = table._replace(manifest=rows_file)
@@ -122,7 +122,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
     counters = counting.lay_out(
         counting.lower_counters(egress, ingress, learns, attribution, clamps_mss, fit, resolved.tables, renamed)
     )
-    described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, ends)
+    described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, addressed)
     includes = ["encap_wire.h", "encap_counters.h", "encap_match.h"]  # and what these include
     if egress.signatures:
         includes.append("encap_own_addresses.h")
@@ -271,6 +271,7 @@ def _flows(program: ir.Program) -> tuple[str, ...]:
 
 def _attribution_members(attribution: ir.Attribution) -> tuple[str, ...]:
     found = {"cgroups": attribution.levels, "cgroup": attribution.rows_by_cgroup, "choice": bool(attribution.rules)}
+    # `owner`: as the first release called it, see `_flows`.
     return tuple(f"owner {name}" for name, there in found.items() if there)
 
 
