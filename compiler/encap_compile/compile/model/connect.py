@@ -8,7 +8,7 @@ from .. import ir
 from .conditions import first_unmet, text
 from .facts import FAMILY_OF_SIZE, any_address
 from .frame import Connecting, Did, Outcome, Step, Verdict
-from .packet import Owner, Packet
+from .packet import Packet, SocketRecord
 
 if TYPE_CHECKING:
     from .machine import Machine
@@ -74,7 +74,7 @@ def _first(
         length=0,
         protocol=socket.protocol,
         destination_port=socket.destination_port,
-        owner=Owner(cgroups),
+        socket=SocketRecord(cgroups),
     )
     for rule in attribution.connects:
         constants, needs = machine.constants.cgroups, machine.program.packet
