@@ -449,7 +449,7 @@ accepted:
 	if (packet->transport)
 		packet->transport -= inner.overhead;
 	fit_segments(skb);
-	remember_arrival(skb, inner_ether_type(&inner), inner.overhead);
+	record_arrival(skb, inner_ether_type(&inner), inner.overhead);
 	return deliver(skb, outer, &inner);
 }
 
@@ -488,7 +488,7 @@ accepted:
 	if (packet->transport)
 		packet->transport -= inner.overhead;
 	fit_segments(skb);
-	remember_arrival(skb, inner_ether_type(&inner), inner.overhead);
+	record_arrival(skb, inner_ether_type(&inner), inner.overhead);
 	return deliver(skb, outer, &inner);
 }
 
