@@ -47,12 +47,15 @@ from .ingress import IngressRule as IngressRule
 from .ingress import LengthCheck as LengthCheck
 from .ingress import Mark as Mark
 from .ingress import WordCheck as WordCheck
+from .layouts import BoundedSegment as BoundedSegment
+from .layouts import FixedSegment as FixedSegment
 from .layouts import Layer as Layer
+from .layouts import LengthField as LengthField
 from .layouts import Option as Option
 from .layouts import Options as Options
 from .layouts import Part as Part
+from .layouts import Segment as Segment
 from .layouts import Stack as Stack
-from .layouts import Tail as Tail
 from .layouts import WordLayout as WordLayout
 from .learning import Learn as Learn
 from .learning import LearnedField as LearnedField

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from .layouts import Option, Tail
+from .layouts import BoundedSegment, Option
 
 
 class LearnedField(NamedTuple):
@@ -36,7 +36,7 @@ class Learn(NamedTuple):
     directions: tuple[str, ...]
     fields: tuple[LearnedField, ...]
     options: tuple[LearnedOption, ...]
-    tail: Tail | None  # which is kept too
+    variable: BoundedSegment | None  # the opaque part, which is kept too
     larger: str
     guards: tuple[str, ...] = ()
     otherwise: str = ""

@@ -288,10 +288,13 @@ WORDS = {
 }
 
 
+WRONG_LENGTH = "a wrong length of {}"
+
+
 def _options(stack: ir.Stack) -> list[tuple[str, str]]:
-    if stack.tail is None or stack.tail.options is None:
+    if stack.variable is None or stack.variable.options is None:
         return []
-    header, listed = stack.tail.layer, stack.tail.options.options
+    header, listed = stack.variable.layer, stack.variable.options.options
     found = [
         (f"{header}_options", "options that are too long, repeated, or of another length than expected"),
         (f"{header}_options_critical", "a critical option that the spec does not list"),
@@ -306,6 +309,8 @@ def refusals(decapsulator: ir.Decapsulator) -> Sequence[tuple[str, str]]:
     """(reason, words) in the order the program checks."""
     found = [("truncated", "shorter than its headers")]
     found += [(c.reason, WORDS.get(c.reason, f"wrong {c.reason.replace('_', ' ')}")) for c in decapsulator.checks]
+    part = decapsulator.stack.variable
+    found += [(part.reason, WRONG_LENGTH.format(part.received))] if part and part.reason else []
     found += _options(decapsulator.stack)
     if decapsulator.checksum_layer:
         found.append(("header_checksum", WORDS["header_checksum"]))

@@ -15,8 +15,8 @@ from .c_names import c_name
 from .conditions import Conditions, hidden_by_fragments
 from .reflection import learn
 from .stacks import host_value
-from .tails import option_of
 from .tunnel_endpoints import address_map_name
+from .variable_parts import option_of
 from .word_checks import port_layer, word_checks
 
 FAMILIES = catalogue.FAMILIES

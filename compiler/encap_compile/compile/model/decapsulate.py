@@ -58,15 +58,15 @@ class Decapsulation:
             raise _Refused("truncated")
 
     def _check_headers(self) -> None:
-        tail = self.stack.tail
-        if tail is None and not self.d.tagged:
+        variable = self.stack.variable
+        if variable is None and not self.d.tagged:
             self._there(self.overhead + IPV4_LEAST)
             self._check_words(behind=False)
         else:
             self._there(self.overhead)
             self._check_words(behind=False)
-            if tail is not None:
-                self._check_tail(tail)
+            if variable is not None:
+                self._check_variable(variable)
             if self.d.tagged:
                 self._skip_tag()
             self._there(self.overhead + IPV4_LEAST)
@@ -78,9 +78,8 @@ class Decapsulation:
                 raise _Refused("header_checksum")
 
     def _check_words(self, behind: bool) -> None:
-        tail = self.stack.tail
         for check in self.d.checks:
-            if behind == bool(tail and check.layer in tail.behind) and self._differs(check):
+            if behind == self.stack.is_behind(check.layer) and self._differs(check):
                 raise _Refused(check.reason)
 
     def _differs(self, check: ir.WordCheck) -> bool:
@@ -98,16 +97,20 @@ class Decapsulation:
             return False
         return int.from_bytes(raw, "big") & check.mask != check.expected.value
 
-    def _check_tail(self, tail: ir.Tail) -> None:
-        self.received.tail = 4 * self.received.number(tail.layer, tail.word, tail.shift, tail.bits)
-        if tail.options is not None:
-            reason = read_options(self.received, tail, ETHER + self.overhead, self.machine.facts)
+    def _check_variable(self, variable: ir.BoundedSegment) -> None:
+        length = variable.length
+        number = self.received.number(length.layer, length.word, length.shift, length.bits)
+        size = number * length.unit - length.besides
+        if variable.reason and (not 0 <= size <= variable.most or size % 4):
+            raise _Refused(variable.reason)
+        self.received.variable = size
+        if variable.options is not None:
+            reason = read_options(self.received, variable, ETHER + self.overhead, self.machine.facts)
             if reason:
                 raise _Refused(reason)
-        self.overhead += self.received.tail
-        behind = [layer for layer in self.stack.layers if layer.member in tail.behind]
-        if behind:
-            size = sum(layer.size for layer in behind)
+        self.overhead += self.received.variable
+        if self.stack.behind:
+            size = sum(layer.size for layer in self.stack.behind)
             self._there(self.overhead + size)
             self._check_words(behind=True)
             self.overhead += size
@@ -240,8 +243,8 @@ class Decapsulation:
 
     def _accept(self, rule: ir.IngressRule, row: Row | None) -> Verdict:
         run = self.run
-        if rule.learn is not None and rule.learn.tail is not None:
-            self._there(self.received.fixed + self.received.extension + self.received.tail)
+        if rule.learn is not None and rule.learn.variable is not None:
+            self._there(self.received.fixed + self.received.extension + self.received.variable)
         kept = learn.values(rule, self.received) if rule.learn is not None else None
         self._combine_congestion()
         if run.helper_refuses() or not self._leaves_enough():

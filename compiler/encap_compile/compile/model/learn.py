@@ -28,9 +28,9 @@ def values(rule: ir.IngressRule, received: Received) -> dict[str, Value]:
             found[field.member] = received.number(field.layer, field.word, field.shift, field.bits)
     for learned in rule.learn.options:
         found[learned.member] = received.options[learned.option.member]
-    if rule.learn.tail is not None:
+    if rule.learn.variable is not None:
         at = ETHER + received.fixed + received.extension
-        found[rule.learn.tail.member] = bytes(received.data[at : at + received.tail])
+        found[rule.learn.variable.member] = bytes(received.data[at : at + received.variable])
     return found
 
 
@@ -67,6 +67,5 @@ def _overhead(run: Run, learn: ir.Learn, stack: ir.Stack, received: Received) ->
         stacks = {e.stack.c_name: e.stack for e in run.machine.program.egress.encapsulators}
         larger = larger if all(has_addresses(run, stacks[name]) for name in learn.guards) else learn.otherwise
     if larger:
-        return run.machine.constants.number(larger) + (received.tail if learn.tail else 0)
-    behind = [x.size for x in stack.layers if stack.tail and x.member in stack.tail.behind]
-    return received.fixed + received.tail + sum(behind)
+        return run.machine.constants.number(larger) + (received.variable if learn.variable else 0)
+    return received.fixed + received.variable + sum(x.size for x in stack.behind)

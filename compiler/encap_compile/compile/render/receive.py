@@ -10,6 +10,7 @@ from ..lower.counters import refusal_member, refusals_member
 from .assignments import next_name
 from .conditions import PROTOCOLS, in_map, in_prefix
 from .rule_values import sender_constants, set_mark_constant
+from .variable_parts import in_bytes
 
 
 class Body(NamedTuple):
@@ -32,8 +33,7 @@ class Body(NamedTuple):
     @property
     def behind(self) -> tuple[ir.Layer, ...]:
         """The headers behind a variable-length part."""
-        tail = self.stack.tail
-        return tuple(layer for layer in self.stack.layers if tail and layer.member in tail.behind)
+        return self.stack.behind
 
     @property
     def has_headers(self) -> bool:
@@ -171,13 +171,13 @@ def mark_condition(mark: ir.Mark) -> str:
 
 def _at(layer: str, d: ir.Decapsulator) -> str:
     """A header behind the outer one: what follows a variable-length part is reached through a pointer of its own."""
-    return f"{layer}->" if d.stack.tail and layer in d.stack.tail.behind else f"headers->{layer}."
+    return f"{layer}->" if d.stack.is_behind(layer) else f"headers->{layer}."
 
 
 def read_at_once(body: Body) -> tuple[str, str]:
     """(bytes that must be there behind the outer header, bytes that may follow) before any header is validated."""
     constant = body.stack.fixed_constant if body.has_headers else ""
-    more = [f"{body.stack.tail.member}_MAX".upper()] if body.stack.tail else []
+    more = [f"{body.stack.variable.member}_MAX".upper()] if body.stack.variable else []
     more += [f"sizeof(*{layer.member})" for layer in body.behind] + (
         ["sizeof(struct vlan_tag)"] if body.first.tagged else []
     )
@@ -187,12 +187,11 @@ def read_at_once(body: Body) -> tuple[str, str]:
 
 
 def word_checks(body: Body, behind: bool = False) -> list[str]:
-    """Every word that must have a certain value, but those of the outer header; up to a tail, or `behind` it."""
+    """Every word that must have a value, but the outer header's; up to a variable-length part, or `behind` it."""
     lines = []
     d = body.first
-    tail = body.stack.tail
     for check in d.checks:
-        if check.layer == body.stack.layers[0].member or behind != bool(tail and check.layer in tail.behind):
+        if check.layer == body.stack.layers[0].member or behind != d.stack.is_behind(check.layer):
             continue
         counter = counted(body, check.reason)
         lines += [f"if ({_differs(check, d)})", f"\treturn refuse(skb, {counter});"]
@@ -306,7 +305,7 @@ def lookup_call(rule: ir.IngressRule, body: Body) -> str:
     return f"find_in_{rule.lookup}({_number(_identifier(rule, body.first), body.first)})"
 
 
-def _number(field: ir.Identifier | ir.LearnedField | ir.Tail, d: ir.Decapsulator) -> str:
+def _number(field: ir.Identifier | ir.LearnedField | ir.LengthField, d: ir.Decapsulator) -> str:
     """A field of a received header, in host order."""
     if isinstance(field, ir.Identifier) and not field.layer:
         high = f"(__u64)bpf_ntohl(options->{field.word}[0]) << 32 | "
@@ -319,10 +318,19 @@ def _number(field: ir.Identifier | ir.LearnedField | ir.Tail, d: ir.Decapsulator
     return value
 
 
-def tail_length(body: Body) -> str:
-    """Bytes of a received tail."""
-    assert body.stack.tail is not None
-    return f"({_number(body.stack.tail, body.first)}) * 4"
+def variable_length(body: Body) -> str:
+    """Bytes of a received variable-length part."""
+    assert body.stack.variable is not None
+    length = body.stack.variable.length
+    return in_bytes(f"({_number(length, body.first)})", length, body.stack)
+
+
+def wrong_length(body: Body) -> str:
+    """What no variable-length part may have as its length, by which the field that counts it is wrong."""
+    part = body.stack.variable
+    assert part is not None
+    unaligned = " || variable % sizeof(__be32)" if part.length.unit % 4 else ""
+    return f"variable > {part.member}_MAX".upper().replace("VARIABLE >", "variable >") + unaligned
 
 
 OUTER = {
@@ -376,9 +384,9 @@ def learned_overhead(rule: ir.IngressRule, body: Body) -> str:
 def _overhead(larger: str, learn: ir.Learn, body: Body) -> str:
     """`larger` names a reply's overhead; empty is that of what came in, without what only came in."""
     if larger:
-        return f"{larger}{' + tail' if learn.tail else ''}"
+        return f"{larger}{' + variable' if learn.variable else ''}"
     terms = ["outer->length - outer->extension", body.stack.fixed_constant if body.has_headers else ""]
-    terms += ["tail"] if body.stack.tail else []
+    terms += ["variable"] if body.stack.variable else []
     terms += [f"sizeof(struct {layer.struct})" for layer in body.behind]
     return " + ".join(term for term in terms if term)
 
@@ -471,7 +479,8 @@ RECEIVE_FILTERS: dict[str, Callable[..., Any]] = {
         learned_fields,
         learned_stack,
         learned_overhead,
-        tail_length,
+        variable_length,
+        wrong_length,
         lookup_reason,
         received_tables,
         mark_value,

@@ -15,7 +15,6 @@ from .encapsulate import ENCAPSULATE_FILTERS
 from .receive import RECEIVE_FILTERS
 from .rule_values import connect_base, egress_base, ingress_base, rule_values
 from .shared_matches import rule_condition, shared_matches
-from .tails import TAIL_FILTERS
 from .tunnel_endpoints import (
     compares_ipv6,
     only_tunnel_endpoint,
@@ -23,6 +22,7 @@ from .tunnel_endpoints import (
     set_key,
     tunnel_endpoint_condition,
 )
+from .variable_parts import VARIABLE_PART_FILTERS
 
 FAMILIES = ("ipv4", "ipv6")
 
@@ -349,7 +349,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "answer_condition": answer_condition,
     **ENCAPSULATE_FILTERS,
     **RECEIVE_FILTERS,
-    **TAIL_FILTERS,
+    **VARIABLE_PART_FILTERS,
     **OWNER_FILTERS,
     "needs": needs,
     "section": lambda hook: HOOKS[hook].section,
