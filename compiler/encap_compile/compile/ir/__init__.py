@@ -76,6 +76,9 @@ from .learning import LearnedOption as LearnedOption
 from .learning import LearnedOuterField as LearnedOuterField
 from .learning import LearnFor as LearnFor
 from .learning import OuterWord as OuterWord
+from .levels import Level as Level
+from .levels import level as level
+from .levels import levels as levels
 from .maps import AddressMap as AddressMap
 from .maps import FixedRow as FixedRow
 from .maps import HostMember as HostMember

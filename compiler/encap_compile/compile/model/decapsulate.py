@@ -302,7 +302,7 @@ class Decapsulation:
         again = self._received_again(change)
         least = HEADER[self.stack.outer_family if again else self.inner]  # bpf_skb_adjust_room leaves at least that
         if run.helper_refuses() or len(run.data) - ETHER - self.overhead < least:
-            raise _Refused("room")
+            raise _Refused("pull_failed")
         type_ = ETHER_TYPE[self.inner].to_bytes(2, "big")
         run.data[:] = bytes(run.data[:12]) + type_ + bytes(run.data[ETHER + self.overhead :])
         run.add(rule.counter, self.inner_length)
