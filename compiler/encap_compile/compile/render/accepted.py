@@ -247,10 +247,12 @@ def _record(d: ir.Decapsulation, program: ir.Program) -> Iterator[str]:
     for rule in d.rules:
         if rule.learn is None:
             continue
+        more = f", {learned_overhead(rule.learn, d)}" if program.clamps else ""
+        call = f"learn_rule_{rule.c_name}(skb, packet, flow{more}, counters);"
         if len(d.rules) > 1:
             yield f"if (flow->learned.rule == {rule.learn.constant})"
-        more = f", {learned_overhead(rule.learn, d)}" if program.clamps else ""
-        yield f"\tlearn_rule_{rule.c_name}(skb, packet, flow{more}, counters);"
+            call = f"\t{call}"
+        yield call
 
 
 def directions(names: Sequence[ir.LearnFor]) -> str:
