@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from .. import ir
-from ..checks.common import INLINE_PREFIXES
 from ..headers import catalogue
+from ..resolved.matches import INLINE_PREFIXES
 from ..spec import AnySource, IngressRule, Reference, Scalar, Spec, TableField
 from .c_names import c_name
 from .conditions import Conditions, hidden_by_fragments

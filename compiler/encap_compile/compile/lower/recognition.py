@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import ir
-from ..checks.known_bits import Known, difference, known_bits, unit
 from ..headers import catalogue
 from ..headers.model import Space
+from ..resolved.known_bits import Known, difference, known_bits, unit
 from ..spec import Spec
 from .word_checks import port_layer
 
