@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from .received import ReceivedField
 from .sources import Source
 
 
@@ -71,16 +72,12 @@ class Options(NamedTuple):
 
 
 class LengthField(NamedTuple):
-    """The field of `layer` that says how long a variable-length part is: in units of `unit` bytes, `besides` included.
+    """The field that says how long a variable-length part is, in units of `unit` bytes.
 
-    `besides`: bytes that it counts and that are none of the part: the header's own words.
+    It counts `besides` bytes that are none of the part: the header's own words.
     """
 
-    layer: str
-    word: str
-    word_bits: int
-    shift: int
-    bits: int
+    field: ReceivedField
     unit: int
     besides: int
 
@@ -115,7 +112,7 @@ class BoundedSegment(NamedTuple):
     @property
     def layer(self) -> str:
         """The header that it belongs to."""
-        return self.length.layer
+        return self.length.field.layer
 
 
 Segment = FixedSegment | BoundedSegment

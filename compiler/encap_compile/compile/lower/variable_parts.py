@@ -59,7 +59,9 @@ def lower_variable_part(
     reason = field.refusal or word.refusal or f"{header.name}_{word.name}"
     return ir.BoundedSegment(
         length=ir.LengthField(
-            layer.member, word.name, word.bits, word.shift(field.name), field.bits, length.unit, besides
+            ir.ReceivedField(layer.member, word.name, word.bits, word.shift(field.name), field.bits),
+            length.unit,
+            besides,
         ),
         most=role.most,
         member=f"{layer.member}_{header.variable.name}",

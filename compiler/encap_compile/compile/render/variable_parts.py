@@ -1,4 +1,4 @@
-"""Tails as C: opaque bytes that are kept and put back, and options that are read and written."""
+"""Variable-length parts as C: opaque bytes that are kept and put back, and options that are read and written."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def reflected_parts(program: ir.Program) -> list[ir.BoundedSegment]:
     return list({s.variable.member: s.variable for s in stacks if s.variable and sends_opaque_part(s)}.values())
 
 
-def option_readers(program: ir.Program) -> list[ir.Decapsulator]:
-    """One decapsulator of each encapsulation that may come with options: what it reads is the same in all families."""
-    found: dict[str, ir.Decapsulator] = {}
-    for decapsulator in program.ingress.decapsulators if program.ingress else ():
-        variable = decapsulator.stack.variable
+def option_readers(program: ir.Program) -> list[ir.Decapsulation]:
+    """One decapsulation of each encapsulation that may come with options."""
+    found: dict[str, ir.Decapsulation] = {}
+    for decapsulation in program.decapsulations:
+        variable = decapsulation.stack.variable
         if variable and variable.options:
-            found.setdefault(variable.options.struct, decapsulator)
+            found.setdefault(variable.options.struct, decapsulation)
     return list(found.values())
 
 
@@ -36,10 +36,10 @@ def options_struct(program: ir.Program) -> list[ir.Stack]:
 def variable_counter(stack: ir.Stack) -> str:
     """The member that says how long the opaque part is that is sent back."""
     assert stack.variable is not None
-    length = stack.variable.length
-    words = [w for layer in stack.layers if layer.member == length.layer for w in layer.words]
-    parts = next(w.parts for w in words if w.name == length.word)
-    source = next(p.source for p in parts if p.shift == length.shift)
+    field = stack.variable.length.field
+    words = [w for layer in stack.layers if layer.member == field.layer for w in layer.words]
+    parts = next(w.parts for w in words if w.name == field.word)
+    source = next(p.source for p in parts if p.shift == field.shift)
     assert isinstance(source, ir.FromRow)
     return source.member
 
@@ -47,7 +47,7 @@ def variable_counter(stack: ir.Stack) -> str:
 def in_bytes(number: str, length: ir.LengthField, stack: ir.Stack) -> str:
     """The bytes of a variable-length part, of the number in the field that counts it."""
     text = f"{number} * {length.unit}" if length.unit > 1 else number
-    struct = next(layer.struct for layer in stack.layers if layer.member == length.layer)
+    struct = next(layer.struct for layer in stack.layers if layer.member == length.field.layer)
     return f"{text} - sizeof(struct {struct})" if length.besides else text
 
 
@@ -77,25 +77,25 @@ def _data(option: ir.Option) -> list[str]:
     return [high, f"bpf_htonl({value})"][-option.words :]
 
 
-def expected_options(decapsulator: ir.Decapsulator) -> list[tuple[str, str]]:
+def expected_options(d: ir.Decapsulation) -> list[tuple[str, str]]:
     """(condition for being another, counter) of the options whose data are known."""
-    variable = decapsulator.stack.variable
+    variable = d.stack.variable
     found = []
     for option in variable.options.options if variable and variable.options else ():
         if not isinstance(option.source, ir.FromRow):
             wrong = " || ".join(f"options->{option.member}[{i}] != {value}" for i, value in enumerate(_data(option)))
-            found.append((wrong, refusal_member(decapsulator.stack.encapsulation, option.reason)))
+            found.append((wrong, refusal_member(d.encapsulation, option.reason)))
     return found
 
 
-def truncated(decapsulator: ir.Decapsulator) -> str:
-    return refusal_member(decapsulator.stack.encapsulation, "truncated")
+def truncated(d: ir.Decapsulation) -> str:
+    return refusal_member(d.encapsulation, "truncated")
 
 
-def wrong_options(decapsulator: ir.Decapsulator, how: str = "") -> str:
+def wrong_options(d: ir.Decapsulation, how: str = "") -> str:
     """The counter of options that are wrong, or wrong in a certain way."""
-    assert decapsulator.stack.variable is not None
-    return refusal_member(decapsulator.stack.encapsulation, f"{decapsulator.stack.variable.layer}_options{how}")
+    assert d.stack.variable is not None
+    return refusal_member(d.encapsulation, f"{d.stack.variable.layer}_options{how}")
 
 
 VARIABLE_PART_FILTERS: dict[str, Callable[..., Any]] = {
