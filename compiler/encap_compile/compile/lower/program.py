@@ -32,9 +32,10 @@ from .egress import dispatches, lower_egress, lower_rules, packet_needs
 from .fit import fit_constants, lower_fit
 from .fixed import fixed_rows
 from .host import HostValues
-from .ingress import lower_ingress, signature
+from .ingress import lower_ingress
 from .layouts import constant_groups
 from .library import library_headers, switches
+from .recognition import signature
 from .reflection import flow_constants, flow_table
 from .tables import LoweredTable, lower_table, manifest_stack
 from .used_stacks import described_replies, lower_stacks, replies
@@ -70,7 +71,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
     attribution = lower_attribution(spec, stacks, conditions)
     clamps = attribution is not None and attribution.encapsulates
     fit = lower_fit(spec, stacks, rules)
-    ingress = lower_ingress(spec, stacks, conditions, replies(spec, stacks), clamps, bool(fit and fit.answers))
+    ingress = lower_ingress(spec, stacks, conditions, replies(spec, stacks), clamps, fit)
     learns = bool(resolved.learning)
     remembers = learns or attribution is not None
     signatures = tuple(dict.fromkeys(signature(s) for s in stacks if s.name in encapsulating))
@@ -85,7 +86,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         rows_file = replace(table.manifest, file=f"{source.table}.csv")
         tables[source.table] = table._replace(manifest=rows_file)
     matches = [c for r in (attribution.connects if attribution else ()) for c in r.conditions]
-    matches += [c for d in (ingress.decapsulators if ingress else ()) for r in d.rules for c in r.match]
+    matches += [c for r in (ingress.rules if ingress else ()) for c in r.match]
     packet = packet_needs(
         visible,
         rules,
@@ -93,7 +94,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         keys,
         [e.stack for d in found_dispatches for e in d.encapsulators],
         egress,
-        any(d.fragments for d in (ingress.decapsulators if ingress else ())),
+        any(d.follows is not ir.Follows.NOBODY for d in (ingress.decapsulations if ingress else ())),
         learns,
     )
     host = HostValues(spec)
@@ -129,7 +130,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
     learned_by = (r for rs in replies(spec, stacks).values() for r in rs)
     flows = flow_table(ingress, learned_by) if remembers else None
     fitting = fit_constants(spec, stacks, fit)
-    decapsulators = ingress.decapsulators if ingress else ()
+    decapsulations = ingress.decapsulations if ingress else ()
     program = ir.Program(
         name=spec.name,
         c_name=c_name(spec.name),
@@ -141,7 +142,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         library=library_headers(flows, attribution, egress, ingress, clamps_mss),
         constants=(
             *constant_groups(
-                stacks, frozenset(encapsulating), decapsulators, _compared(egress, decapsulators, attribution)
+                stacks, frozenset(encapsulating), decapsulations, _compared(egress, decapsulations, attribution)
             ),
             *_capacities(resolved, tables.values(), described_maps),
             *([fitting] if fitting else []),
@@ -233,11 +234,12 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
 
 
 def _compared(
-    egress: ir.EgressProgram, decapsulators: Iterable[ir.Decapsulator], attribution: ir.Attribution | None
+    egress: ir.EgressProgram, decapsulations: Iterable[ir.Decapsulation], attribution: ir.Attribution | None
 ) -> frozenset[str]:
     """The overheads that are named: where the larger of two counts, and where a socket is told of its choice."""
-    learns = [rule.learn for d in decapsulators for rule in d.rules if rule.learn]
-    found = {e.larger for e in egress.encapsulators} | {name for x in learns for name in (x.larger, x.otherwise)}
+    learns = [rule.learn for d in decapsulations for rule in d.rules if rule.learn]
+    grows = [growth for x in learns for g in x.grows for growth in (g.usual, g.otherwise)]
+    found = {e.larger for e in egress.encapsulators} | {g.constant for g in grows if isinstance(g, ir.ByOverhead)}
     return frozenset(found | {name for t in (attribution.tables if attribution else ()) for _, name in t.overheads})
 
 
@@ -260,7 +262,7 @@ def _flows(program: ir.Program) -> tuple[str, ...]:
     if program.flows is None:
         return ()
     attribution = _attribution_members(program.attribution) if program.attribution else ()
-    stacks = [d.stack for d in (program.ingress.decapsulators if program.ingress else ()) if d.learns]
+    stacks = [outer.stack for d in program.decapsulations if d.learns for outer in d.outers]
     return (
         # As the first release called them: a table of flows outlives the program.
         *(f"{m.ctype} {m.name.removeprefix('option_').replace('__', '_')}" for m in program.flows.members),

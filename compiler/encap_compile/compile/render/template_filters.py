@@ -10,12 +10,13 @@ from ..lower.c_names import row_name_constant
 from ..lower.tables import row_id
 from ..program_types import HOOKS
 from . import conditions
+from .accepted import ACCEPTED_FILTERS
 from .attribution import OWNER_FILTERS
 from .encapsulate import ENCAPSULATE_FILTERS
-from .receive import RECEIVE_FILTERS
-from .rule_values import connect_base, egress_base, ingress_base, rule_values
+from .received import RECEIVED_FILTERS
+from .recognised import RECOGNISED_FILTERS
+from .rule_values import connect_base, egress_base, rule_values
 from .shared_matches import rule_condition, shared_matches
-from .tails import TAIL_FILTERS
 from .tunnel_endpoints import (
     compares_ipv6,
     only_tunnel_endpoint,
@@ -23,6 +24,7 @@ from .tunnel_endpoints import (
     set_key,
     tunnel_endpoint_condition,
 )
+from .variable_parts import VARIABLE_PART_FILTERS
 
 FAMILIES = ("ipv4", "ipv6")
 
@@ -42,7 +44,7 @@ def named_rows(program: ir.Program) -> list[tuple[str, int]]:
 def stacks_by_row(program: ir.Program) -> list[ir.Stack]:
     found = {e.stack.name: e.stack for d in program.egress.dispatches if d.by_row for e in d.encapsulators}
     if program.flows:
-        arriving = [d.stack for d in (program.ingress.decapsulators if program.ingress else ()) if d.learns]
+        arriving = [outer.stack for d in program.decapsulations if d.learns for outer in d.outers]
         found.update({s.name: s for s in arriving})
     return list(found.values())
 
@@ -159,7 +161,7 @@ def _cut(word: str, bits: int, width: int) -> str:
 
 def ingress_matches(program: ir.Program) -> bool:
     """Whether an ingress rule looks into the inner packet."""
-    return any(d.any_match for d in (program.ingress.decapsulators if program.ingress else ()))
+    return any(d.parses for d in program.decapsulations)
 
 
 HIDDEN_WORDS = ("source_port", "destination_port", "protocol")  # what a fragment or an odd header chain may not show
@@ -212,12 +214,11 @@ def behind_kept(egress: ir.EgressProgram, program: ir.Program) -> list[int]:
 def looked_up(program: ir.Program) -> list[ir.AddressMap]:
     """Maps that a match looks into, the `from` of a rule, or what identifies our packets; but those that the library
     looks into by itself."""
-    ingress = [r.match for d in (program.ingress.decapsulators if program.ingress else ()) for r in d.rules]
+    ingress = [r.match for r in program.ingress_rules]
     found = [c for r in program.egress.rules for c in r.conditions] + [c for m in ingress for c in m]
     found += [c for r in (program.attribution.connects if program.attribution else ()) for c in r.conditions]
     ends = {e.map for e in program.egress.tunnel_endpoints} if recognises_tunnel_endpoints(program) else set()
-    received = [r for d in (program.ingress.decapsulators if program.ingress else ()) for r in d.rules]
-    ends |= {r.source_map for r in received if r.source_map}
+    ends |= {r.senders.map for r in program.ingress_rules if isinstance(r.senders, ir.SourceMap)}
     names = {c.map for c in found if isinstance(c, ir.InPrefixMap)} | ends
     return [m for m in program.address_maps if m.name in names and not conditions.is_of_addresses(m)]
 
@@ -295,18 +296,9 @@ def condition(found: Sequence[ir.Condition], program: ir.Program) -> str:
     return conditions.all_of(found, program)
 
 
-def inner_condition(rule: ir.IngressRule, program: ir.Program) -> str:
-    return conditions.all_of(rule.match, program, ingress_base(rule))
-
-
 def connect_condition(rule: ir.ConnectRule, program: ir.Program) -> str:
     """The same for a socket that connects: its cgroups are those that the program is attached in."""
     return conditions.all_of(rule.conditions, program, connect_base(rule), cgroups="host.cgroups")
-
-
-def directions(names: Sequence[str]) -> str:
-    """For which packets headers are learned, as flags."""
-    return " | ".join(f"FOR_{name.upper()}" for name in names)
 
 
 def reflecting(rules: Sequence[ir.EgressRule]) -> bool:
@@ -348,8 +340,10 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "ends_open": ends_open,
     "answer_condition": answer_condition,
     **ENCAPSULATE_FILTERS,
-    **RECEIVE_FILTERS,
-    **TAIL_FILTERS,
+    **RECOGNISED_FILTERS,
+    **RECEIVED_FILTERS,
+    **ACCEPTED_FILTERS,
+    **VARIABLE_PART_FILTERS,
     **OWNER_FILTERS,
     "needs": needs,
     "section": lambda hook: HOOKS[hook].section,
@@ -384,7 +378,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "recognises_tunnel_endpoints": recognises_tunnel_endpoints,
     "set_key": set_key,
     "compares_ipv6": compares_ipv6,
-    "directions": directions,
     "row_argument": row_argument,
     "guarded_stacks": guarded_stacks,
     "cases": cases,
@@ -392,7 +385,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "has_addresses": has_addresses,
     "on_link": on_link,
     "condition": condition,
-    "inner_condition": inner_condition,
     "rule_values": rule_values,
     "connect_condition": connect_condition,
 }
