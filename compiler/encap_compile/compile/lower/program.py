@@ -28,9 +28,11 @@ from .c_names import c_name
 from .conditions import FAMILIES, Conditions, families_of
 from .contract import lower_contract
 from .description import features, rule_summaries, stack_signatures
-from .egress import dispatches, lower_egress, lower_rules, packet_needs
+from .egress import dispatches, follows_fragments, lower_egress, packet_needs, passed_before
+from .egress_rules import rule_conditions
 from .fit import fit_constants, lower_fit
 from .fixed import fixed_rows
+from .guard import lower_guard
 from .host import HostValues
 from .ingress import lower_ingress, signature
 from .layouts import constant_groups
@@ -69,15 +71,16 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     wanted = {r.decapsulate for r in spec.ingress.rules}
     in_use = [s for s in stacks if s.encapsulation in wanted or s.name in encapsulating]
     conditions = Conditions(visible, cgroups)
-    rules = lower_rules(spec, conditions)
+    matches = rule_conditions(spec, conditions)
     found_dispatches = dispatches(spec, in_use)
     attribution = lower_attribution(spec, in_use, conditions)
     clamps = attribution is not None and attribution.encapsulates
-    fit = lower_fit(spec, in_use, rules)
+    fit = lower_fit(spec, in_use, matches)
     ingress = lower_ingress(spec, in_use, conditions, replies(spec, in_use), clamps, bool(fit and fit.answers))
     learns = bool(learning(spec))
     remembers = learns or attribution is not None
-    signatures = tuple(dict.fromkeys(signature(s) for s in stacks if s.name in encapsulating))
+    found = (signature(s) for s in stacks if s.name in encapsulating and s.outer_family in visible)
+    signatures = tuple(dict.fromkeys(found))
     tables = {
         t.name: lower_table(
             t,
@@ -94,24 +97,38 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     tables = {name: _with_fixed_rows(spec, name, t) if name in found_in else t for name, t in tables.items()}
     keys = {t.name: t.key for t in spec.endpoints.values() if t.name in families_of_tables}
     key_words = [word for words in keys.values() for word in words]
-    egress = lower_egress(spec, in_use, signatures, conditions, rules, bool(fit and fit.remembers), key_words)
+    before = passed_before(spec, visible, signatures)
+    decapsulators = ingress.decapsulators if ingress else ()
+    connects = attribution.connects if attribution else ()
+    follows = follows_fragments(matches.values(), visible, key_words)
+    asked = [*matches.values(), *(r.conditions for r in connects), *(r.match for d in decapsulators for r in d.rules)]
+    packet = packet_needs(
+        spec,
+        visible,
+        [condition for match in asked for condition in match],
+        key_words,
+        [e.stack for d in found_dispatches for e in d.encapsulators],
+        signatures,
+        before,
+        follows or any(d.fragments for d in decapsulators),
+        learns,
+    )
+    egress = lower_egress(
+        spec,
+        found_dispatches,
+        signatures,
+        before,
+        conditions,
+        matches,
+        packet,
+        follows,
+        bool(fit and fit.remembers),
+    )
     ends = address_sets(spec, egress)
     for source in ends.values():  # the loader fills the set from the rows, compiled in or not
         table = tables[source.table]
         rows_file = replace(table.manifest, file=f"{source.table}.csv")
         tables[source.table] = table._replace(manifest=rows_file)
-    matches = [c for r in (attribution.connects if attribution else ()) for c in r.conditions]
-    matches += [c for d in (ingress.decapsulators if ingress else ()) for r in d.rules for c in r.match]
-    packet = packet_needs(
-        visible,
-        rules,
-        matches,
-        keys,
-        [e.stack for d in found_dispatches for e in d.encapsulators],
-        egress,
-        any(d.fragments for d in (ingress.decapsulators if ingress else ())),
-        learns,
-    )
     host = HostValues(spec)
     if egress.encapsulators or fit or learns or attribution:
         host.device_mtu()
@@ -148,7 +165,6 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     learned_by = (r for rs in replies(spec, in_use).values() for r in rs)
     flows = flow_table(ingress, learned_by) if remembers else None
     fitting = fit_constants(spec, in_use, fit)
-    decapsulators = ingress.decapsulators if ingress else ()
     program = ir.Program(
         name=spec.name,
         c_name=c_name(spec.name),
@@ -177,6 +193,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         counter_slots=counters.slots,
         packet=packet,
         egress=egress,
+        guard=lower_guard(egress.rules) if attribution and attribution.guard else None,
         ingress=ingress,
         flows=flows,
         attribution=attribution,
