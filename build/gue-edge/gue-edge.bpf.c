@@ -226,7 +226,7 @@ static __always_inline int reflect_replies__gue(struct __sk_buff *skb, const str
 	headers->gue.flags = 0;
 
 	if (!put_gue_private(skb, ETH_HLEN + fixed, tail, row))
-		return drop(skb, &counters->egress.no_room);
+		return drop(skb, &counters->egress.no_headroom);
 
 	count_chosen(counters, packet, segments);
 	return transmit(skb);

@@ -95,12 +95,12 @@ static __always_inline void *push_headers(struct __sk_buff *skb, const struct pa
 	}
 	flags |= is_ipv4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
 	if (bpf_skb_adjust_room(skb, fixed + variable, BPF_ADJ_ROOM_MAC, flags | segments)) {
-		count(&counters->egress.no_room, skb);
+		count(&counters->egress.no_headroom, skb);
 		return NULL;
 	}
 	outer = packet_data(skb) + ETH_HLEN;
 	if (outer + fixed > packet_end(skb)) {
-		count(&counters->egress.no_room, skb);
+		count(&counters->egress.no_headroom, skb);
 		return NULL;
 	}
 	/*

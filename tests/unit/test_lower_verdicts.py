@@ -8,6 +8,7 @@ from encap_compile.compile import ir
 from encap_compile.compile.frontend.load import parse_spec
 from encap_compile.compile.lower.guard import lower_guard
 from encap_compile.compile.lower.program import lower
+from encap_compile.compile.resolved import resolve
 
 SPEC = """
 apiVersion: encap/v1alpha1
@@ -32,7 +33,7 @@ PASS, KEPT, DROP, NEXT = ir.Verdict.PASS, ir.Verdict.PASS_UNLESS_KEPT, ir.Verdic
 def program(*rules: str, default: str = "pass") -> ir.Program:
     lines = "\n".join(f"    - {{name: r{i}, {rule}}}" for i, rule in enumerate(rules))
     text = SPEC.replace("RULES", lines).replace("DEFAULT", default)
-    return lower(parse_spec(text.encode(), "verdicts.yaml"), "0").program
+    return lower(resolve(parse_spec(text.encode(), "verdicts.yaml")), "0").program
 
 
 def look_up(rule: ir.EgressRule) -> ir.LookUp:

@@ -155,7 +155,7 @@ def packet_needs(
     sources = [p.source for s in stacks for layer in s.layers for w in layer.words for p in w.parts]
     inner = {s.what for s in sources if isinstance(s, ir.FromInner)}
     encapsulates = any(rule.targets or rule.reflect for rule in spec.egress.rules)
-    owner = any(rule.socket or rule.match.cgroup for rule in spec.egress.rules) or "cgroup" in wanted
+    socket = any(rule.socket or rule.match.cgroup for rule in spec.egress.rules) or "cgroup" in wanted
     reflects = learns or any(rule.reflect for rule in spec.egress.rules)
     uses_hash = encapsulates and any(s.uses_hash for s in stacks)
     ports = (
@@ -164,7 +164,7 @@ def packet_needs(
         or any(s.port >= 0 for s in signatures)
         or uses_hash
         or reflects
-        or owner
+        or socket
     )
     protocol = "protocol" in wanted or bool(signatures) or ports or encapsulates
     return ir.PacketNeeds(
@@ -175,10 +175,10 @@ def packet_needs(
         ttl=encapsulates and "ttl" in inner,
         mark="mark" in wanted or "mark" in inner,
         hash=uses_hash,
-        length=encapsulates or owner or learns,
+        length=encapsulates or socket or learns,
         flow=reflects,
         fragments=fragments,
-        owner=owner,
+        socket=socket,
         hides=_hides(families, protocol, ports),
         discovery=any(ir.Aside.DISCOVERY in passed.kinds for passed in before),
     )

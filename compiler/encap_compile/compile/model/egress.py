@@ -10,7 +10,7 @@ from ...common.fnv import fnv1a
 from ...common.values import address_text
 from .. import ir
 from . import fit
-from .attribution import find_owner
+from .attribution import attribute_packet
 from .conditions import contains, first_unmet, in_prefixes, text
 from .encapsulate import dispatch
 from .facts import Network, Row, Rows, Value, any_address, plain
@@ -55,7 +55,7 @@ def leave(run: Run) -> Verdict:
             run.count(before.counter)
             return Verdict.PASS
     if program.attribution is not None:
-        find_owner(run, packet)
+        attribute_packet(run, packet)
     return _Rules(run, packet).apply()
 
 
@@ -178,7 +178,7 @@ class _Rules:
             case ir.ByChoice():
                 if not self._chose(find):
                     return None
-                number = self.packet.owner.choice[1]
+                number = self.packet.socket.choice[1]
                 row = next((r for name, r in self._rows(find.table).by_name.items() if fnv1a(name) == number), None)
             case _:
                 assert_never(find)
@@ -189,7 +189,7 @@ class _Rules:
         return self._send(step, case, row.fields)
 
     def _chose(self, find: ir.ByChoice) -> bool:
-        table, number = self.packet.owner.choice
+        table, number = self.packet.socket.choice
         ids = {row.id for row in find.rows}
         return table == self.machine.constants.number(find.constant) and (not ids or number in ids)
 
@@ -236,7 +236,7 @@ class _Rules:
             "source_port": packet.source_port,
             "dscp": packet.dscp,
             "mark": packet.mark,
-            "cgroup": packet.owner.cgroup.encode() if packet.owner.cgroup is not None else None,
+            "cgroup": packet.socket.cgroup.encode() if packet.socket.cgroup is not None else None,
         }
         exact = [values[name] for name in rows.exact]
         address = values[rows.prefix] if rows.prefix else b""

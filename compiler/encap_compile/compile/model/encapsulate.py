@@ -62,7 +62,7 @@ def _encapsulate(run: Run, packet: Packet, way: ir.Encapsulator, values: Mapping
         run.count("egress_too_big")
         return Verdict.DROP
     if run.helper_refuses():
-        run.count("egress_no_room")
+        run.count("egress_no_headroom")
         return Verdict.DROP
     given = [(layer.header, _given(run, packet, layer, stack, values)) for layer in stack.layers]
     inner = bytes(run.data[ETHER:])
