@@ -105,6 +105,5 @@ def ingress_aims(program: ir.Program, facts: Facts) -> list[RuleAim]:
 
 
 def _ingress(program: ir.Program, facts: Facts) -> Iterator[RuleAim]:
-    for decapsulator in program.ingress.decapsulators if program.ingress else ():
-        for rule in decapsulator.rules:
-            yield RuleAim(rule.match, facts)
+    for rule in program.ingress_rules:
+        yield RuleAim(rule.match, facts)

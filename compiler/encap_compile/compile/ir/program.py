@@ -9,7 +9,7 @@ from .counters import CounterMember, CounterSlot
 from .egress import EgressProgram
 from .fit import Fit
 from .guard import Guard
-from .ingress import FlowTable, IngressProgram
+from .ingress import Decapsulation, FlowTable, IngressProgram, IngressRule
 from .layouts import Stack
 from .maps import AddressMap, HostMember, TableMap
 from .packet import PacketNeeds
@@ -40,3 +40,11 @@ class Program(NamedTuple):
     attribution: Attribution | None
     clamps: bool  # the MSS of the flows that are encapsulated
     fit: Fit | None
+
+    @property
+    def decapsulations(self) -> tuple[Decapsulation, ...]:
+        return self.ingress.decapsulations if self.ingress else ()
+
+    @property
+    def ingress_rules(self) -> tuple[IngressRule, ...]:
+        return self.ingress.rules if self.ingress else ()

@@ -75,28 +75,31 @@ def lower_counters(
         add(ir.Counted(EGRESS, ir.Outcome.DROPPED, reason="unattached"), words)
     if clamps and (encapsulates or egress.fits):
         noted(EGRESS, "mss_kept", MSS_KEPT)
-    if clamps and ingress and (ingress.clamps or learns or (fit and fit.answers)):
+    if clamps and ingress and (learns or ingress.before):
         noted(INGRESS, "mss_kept", MSS_KEPT)
     for connect in attribution.connects if attribution else ():
         words = f"{connect.chosen} was chosen" if connect.chosen else "nothing was chosen"
         outcome = ir.Outcome.SELECTED if connect.chosen else ir.Outcome.UNSELECTED
         counts = ir.Counted(ir.Direction.CONNECT, outcome, connect.name)
         add(counts, f"rule {connect.name}: sockets for which {words}", connect.place)
-    decapsulators = ingress.decapsulators if ingress else ()
-    for decapsulator in decapsulators:
-        for rule in decapsulator.rules:
-            removed = (d.stack.encapsulation for d in decapsulators if rule.name in {r.name for r in d.rules})
-            counts = ir.Counted(INGRESS, ir.Outcome.DECAPSULATED, rule.name, rule.lookup, encapsulation=_only(removed))
+    decapsulations = ingress.decapsulations if ingress else ()
+    for decapsulation in decapsulations:
+        for rule in decapsulation.rules:
+            table = rule.lookup.table if rule.lookup else ""
+            counts = ir.Counted(
+                INGRESS, ir.Outcome.DECAPSULATED, rule.name, table, encapsulation=decapsulation.encapsulation
+            )
             add(counts, f"rule {rule.name}: decapsulated", rule.place)
     for flow, text in FLOWS.items() if learns else REMEMBERED.items() if attribution else ():
         add(ir.Counted(ir.Direction.FLOWS, flow), text)
     if ingress is None:
         return _distinct(found)
-    refused = "dropped" if ingress.refuse == "drop" else "left as it is"
-    outcome = ir.Outcome.DROPPED if ingress.refuse == "drop" else ir.Outcome.PASSED
-    for decapsulator in decapsulators:
-        encapsulation = decapsulator.stack.encapsulation
-        for reason, text in refusals(decapsulator):
+    dropped = ingress.refuse is ir.OnRefusal.DROP
+    refused = "dropped" if dropped else "left as it is"
+    outcome = ir.Outcome.DROPPED if dropped else ir.Outcome.PASSED
+    for decapsulation in decapsulations:
+        encapsulation = decapsulation.encapsulation
+        for reason, text in (r for outer in decapsulation.outers for r in refusals(decapsulation, outer)):
             counts = ir.Counted(INGRESS, outcome, encapsulation=encapsulation, reason=reason)
             add(counts, f"{encapsulation}: {text}: {refused}")
     return _distinct(found)
@@ -326,23 +329,38 @@ def _options(stack: ir.Stack) -> list[tuple[str, str]]:
     return found + [(o.reason, f"another value of option {o.name}") for o in fixed]
 
 
-def refusals(decapsulator: ir.Decapsulator) -> Sequence[tuple[str, str]]:
-    """(reason, words) in the order the program checks."""
+def refusals(decapsulation: ir.Decapsulation, outer: ir.OuterHeader) -> Sequence[tuple[str, str]]:
+    """(reason, words) over one outer family, in the order the program checks."""
     found = [("truncated", "shorter than its headers")]
-    found += [(c.reason, WORDS.get(c.reason, f"wrong {c.reason.replace('_', ' ')}")) for c in decapsulator.checks]
-    found += _options(decapsulator.stack)
-    if decapsulator.checksum_layer:
+    checks = (*outer.checks, *decapsulation.checks)
+    found += [(c.reason, WORDS.get(c.reason, f"wrong {c.reason.replace('_', ' ')}")) for c in checks]
+    found += _options(outer.stack)
+    if outer.checksum or decapsulation.checksums:
         found.append(("header_checksum", WORDS["header_checksum"]))
     found.append(("length", "lengths that contradict the packet"))
-    if decapsulator.tagged:
+    if isinstance(decapsulation.inner, ir.NamedByField) and decapsulation.inner.tagged:
         found.append(("vlan", "a VLAN tag in the inner frame, other than of VLAN 0"))
     found.append(("payload", "what is inside is no IPv4 or IPv6 packet"))
-    if any(r.source_kind != "any" for r in decapsulator.rules):
-        found.append(("source", "an outer source that no rule lists"))
-    if all(r.match for r in decapsulator.rules):
-        found.append(("match", "an inner packet that no rule matches"))
-    found += [(i.reason, f"{i.reason.replace('_', ' ')} not in {i.table}") for i in decapsulator.identifiers]
+    found += [(reason, UNTAKEN[reason]) for reason in _untaken(decapsulation.otherwise)]
+    lookups = [rule.lookup for rule in decapsulation.rules if rule.lookup]
+    found += [(found_by.miss, f"{found_by.miss.replace('_', ' ')} not in {found_by.table}") for found_by in lookups]
     found.append(("ecn", "congestion marked on a packet that cannot say so (RFC 6040)"))
     found.append(("gso", "a GSO packet that holds several tunnel datagrams"))
     found.append(("pull_failed", "the kernel could not remove the headers"))
     return found
+
+
+UNTAKEN = {"source": "an outer source that no rule lists", "match": "an inner packet that no rule matches"}
+
+
+def _untaken(otherwise: ir.Otherwise | None) -> tuple[str, ...]:
+    """The reasons for which a packet is refused that no rule takes."""
+    match otherwise:
+        case None:
+            return ()
+        case ir.Refuse(reason):
+            return (reason,)
+        case ir.RefuseBySource(unlisted, unmatched):
+            return unlisted, unmatched
+        case _:
+            assert_never(otherwise)

@@ -12,14 +12,14 @@ from .word_checks import port_layer
 def constant_groups(
     stacks: Sequence[ir.Stack],
     encapsulating: frozenset[str],
-    decapsulators: Sequence[ir.Decapsulator],
+    decapsulations: Sequence[ir.Decapsulation],
     compared: frozenset[str],
 ) -> tuple[ir.ConstantGroup, ...]:
     """Per encapsulation: its overhead, its flags, every word that is fixed, and what is compared on receive.
 
     `compared`: overheads of stacks that are only received, but with which those of others are compared.
     """
-    received = {d.stack.name: d for d in decapsulators}
+    received = {outer.stack.name: d for d in decapsulations for outer in d.outers}
     together: dict[str, list[ir.Stack]] = {}
     for stack in stacks:
         together.setdefault(stack.shared_name, []).append(stack)
@@ -41,7 +41,7 @@ def _title(stacks: Sequence[ir.Stack]) -> str:
 
 
 def _constants(
-    stack: ir.Stack, encapsulates: bool, received: ir.Decapsulator | None, compared: frozenset[str]
+    stack: ir.Stack, encapsulates: bool, received: ir.Decapsulation | None, compared: frozenset[str]
 ) -> list[ir.NamedConstant]:
     constants = []
     if stack.overhead_constant in compared:
@@ -66,8 +66,6 @@ def _constants(
         if layer.checksum_base and encapsulates and layer is not stack.layers[0]:
             constants.append(_checksum_base(layer))
     for check in received.checks if received else ():
-        if check.layer == stack.layers[0].member:
-            continue  # validated by the library
         digits = check.bits // 4 + 2
         if check.mask_constant:
             constants.append(

@@ -34,9 +34,10 @@ from .fit import fit_constants, lower_fit
 from .fixed import fixed_rows
 from .guard import lower_guard
 from .host import HostValues
-from .ingress import lower_ingress, signature
+from .ingress import lower_ingress
 from .layouts import constant_groups
 from .library import library_headers, switches
+from .recognition import signature
 from .reflection import flow_constants, flow_table
 from .tables import LoweredTable, lower_table, manifest_stack
 from .used_stacks import described_replies, lower_stacks, replies
@@ -72,7 +73,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
     attribution = lower_attribution(spec, stacks, conditions)
     clamps = attribution is not None and attribution.encapsulates
     fit = lower_fit(spec, stacks, matches)
-    ingress = lower_ingress(spec, stacks, conditions, replies(spec, stacks), clamps, bool(fit and fit.answers))
+    ingress = lower_ingress(spec, stacks, conditions, replies(spec, stacks), clamps, fit)
     learns = bool(resolved.learning)
     remembers = learns or attribution is not None
     sent = [s for s in stacks if s.name in encapsulating]
@@ -80,10 +81,15 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
     tables = {t.name: _with_fixed_rows(t, lower_table(t, sent)) for t in resolved.tables.values()}
     key_words = [word for t in resolved.tables.values() if t.led_to for word in t.key]
     before = passed_before(spec, visible, signatures)
-    decapsulators = ingress.decapsulators if ingress else ()
+    decapsulations = ingress.decapsulations if ingress else ()
     connects = attribution.connects if attribution else ()
+    received = ingress.rules if ingress else ()
     follows = follows_fragments(matches.values(), visible, key_words)
-    asked = [*matches.values(), *(r.conditions for r in connects), *(r.match for d in decapsulators for r in d.rules)]
+    asked = [
+        *matches.values(),
+        *(r.conditions for r in connects),
+        *(r.match for r in (ingress.rules if ingress else ())),
+    ]
     packet = packet_needs(
         spec,
         visible,
@@ -92,7 +98,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         [e.stack for d in found_dispatches for e in d.encapsulators],
         signatures,
         before,
-        follows or any(d.fragments for d in decapsulators),
+        follows or any(d.follows is not ir.Follows.NOBODY for d in decapsulations),
         learns,
     )
     egress = lower_egress(
@@ -155,7 +161,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         library=library_headers(flows, attribution, egress, ingress, clamps_mss),
         constants=(
             *constant_groups(
-                stacks, frozenset(encapsulating), decapsulators, _compared(egress, decapsulators, attribution)
+                stacks, frozenset(encapsulating), decapsulations, _compared(egress, decapsulations, attribution)
             ),
             *_capacities(resolved, tables.values(), described_maps),
             *([fitting] if fitting else []),
@@ -248,11 +254,12 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
 
 
 def _compared(
-    egress: ir.EgressProgram, decapsulators: Iterable[ir.Decapsulator], attribution: ir.Attribution | None
+    egress: ir.EgressProgram, decapsulations: Iterable[ir.Decapsulation], attribution: ir.Attribution | None
 ) -> frozenset[str]:
     """The overheads that are named: where the larger of two counts, and where a socket is told of its choice."""
-    learns = [rule.learn for d in decapsulators for rule in d.rules if rule.learn]
-    found = {e.larger for e in egress.encapsulators} | {name for x in learns for name in (x.larger, x.otherwise)}
+    learns = [rule.learn for d in decapsulations for rule in d.rules if rule.learn]
+    grows = [growth for x in learns for g in x.grows for growth in (g.usual, g.otherwise)]
+    found = {e.larger for e in egress.encapsulators} | {g.constant for g in grows if isinstance(g, ir.ByOverhead)}
     return frozenset(found | {name for t in (attribution.tables if attribution else ()) for _, name in t.overheads})
 
 
@@ -275,7 +282,7 @@ def _flows(program: ir.Program) -> tuple[str, ...]:
     if program.flows is None:
         return ()
     attribution = _attribution_members(program.attribution) if program.attribution else ()
-    stacks = [d.stack for d in (program.ingress.decapsulators if program.ingress else ()) if d.learns]
+    stacks = [outer.stack for d in program.decapsulations if d.learns for outer in d.outers]
     return (
         # As the first release called them: a table of flows outlives the program.
         *(f"{m.ctype} {m.name.removeprefix('option_').replace('__', '_')}" for m in program.flows.members),

@@ -11,6 +11,7 @@ from ..headers.model import Header, Receive
 from ..resolved.attributing import attributing_rules
 from ..spec import EgressRule, Encapsulation, IngressRule, Spec
 from .c_names import c_name
+from .received import received_field
 from .stacks import received_value
 from .tables import VALUE_TYPES, row_id
 from .tails import option_of, received_option, word_count, words
@@ -125,52 +126,78 @@ def kept(stacks: Iterable[ir.Stack]) -> dict[str, tuple[str, str]]:
     return found
 
 
-def learn(rule: IngressRule, arriving: ir.Stack, replies: Sequence[ir.Stack]) -> ir.Learn:
-    """What `rule` keeps of a packet that came in `arriving`, for all that reflect it."""
+def learn(rule: IngressRule, arriving: Sequence[ir.Stack], replies: Sequence[ir.Stack]) -> ir.Learn:
+    """What `rule` keeps of a packet that came in any of `arriving`, for all that reflect it.
+
+    These are of one encapsulation, and differ in the outer header alone.
+    """
     assert rule.learn is not None
-    fields = []
+    fields: dict[str, ir.LearnedField | ir.LearnedOuterField] = {}
+    for stack in arriving:
+        for member, (type_, received) in kept(replies).items():
+            header, name = received.split(".")
+            if word_count(type_):
+                continue
+            if header == "ip":
+                _add_outer(fields, member, type_, name, stack)
+                continue
+            layer = _layer(stack, header)
+            if layer is not None and any(p.name == name for w in layer.words for p in w.parts):
+                fields.setdefault(member, ir.LearnedField(member, type_, received_field(layer, name)))
+    options, tail = _variable(arriving[0], replies)
+    return ir.Learn(
+        constant(rule.name),
+        tuple(ir.LearnFor(direction) for direction in DIRECTIONS[rule.learn.direction]),
+        tuple(fields.values()),
+        options,
+        tail,
+        tuple(_grows(stack, replies) for stack in arriving),
+    )
+
+
+def _add_outer(
+    fields: dict[str, ir.LearnedField | ir.LearnedOuterField], member: str, type_: str, name: str, stack: ir.Stack
+) -> None:
+    layer = stack.layers[0]
+    own = catalogue.IP_FIELDS.get(name, {}).get(layer.header, name)
+    if not any(p.name == own for w in layer.words for p in w.parts):
+        return  # only the other family has such a field
+    known = fields.get(member)
+    by_family = known.fields if isinstance(known, ir.LearnedOuterField) else ()
+    by_family = (*by_family, (stack.outer_family, received_field(layer, own)))
+    fields[member] = ir.LearnedOuterField(member, type_, ir.OuterWord(name), by_family)
+
+
+def _variable(arriving: ir.Stack, replies: Sequence[ir.Stack]) -> tuple[tuple[ir.LearnedOption, ...], ir.Tail | None]:
+    """What is kept of a header's variable-length part."""
     options = []
     tail = None
     for member, (type_, received) in kept(replies).items():
-        header, field = received.split(".")
-        if word_count(type_):
-            option = option_of(arriving, header, field)
-            if option is not None:
-                options.append(ir.LearnedOption(member, option))
-            elif arriving.tail is not None and arriving.tail.options is None:
-                tail = arriving.tail
+        if not word_count(type_):
             continue
-        layer = arriving.layers[0] if header == "ip" else _layer(arriving, header)
-        if layer is None:
-            continue
-        if header == "ip":
-            field = catalogue.IP_FIELDS.get(field, {}).get(layer.header, field)
-        word = next((w for w in layer.words if any(p.name == field for p in w.parts)), None)
-        if word is None:  # only the other family has such a field
-            continue
-        part = next(p for p in word.parts if p.name == field)
-        fields.append(ir.LearnedField(member, type_, layer.member, word.name, word.bits, part.shift, part.bits))
+        option = option_of(arriving, *received.split("."))
+        if option is not None:
+            options.append(ir.LearnedOption(member, option))
+        elif arriving.tail is not None and arriving.tail.options is None:
+            tail = arriving.tail
+    return tuple(options), tail
+
+
+def _grows(arriving: ir.Stack, replies: Sequence[ir.Stack]) -> ir.Grows:
     own = [r for r in replies if r.outer_family == arriving.outer_family] or replies
     guarded = {r.c_name for r in own if to_host_value(r) and any(_of_other_family(r, other) for other in replies)}
     usual, otherwise = _largest(own, arriving), _largest(replies, arriving)
-    return ir.Learn(
-        constant(rule.name),
-        DIRECTIONS[rule.learn.direction],
-        tuple(fields),
-        tuple(options),
-        tail,
-        usual,
-        tuple(sorted(guarded)) if otherwise != usual else (),
-        otherwise if guarded else "",
-    )
+    guards = tuple(sorted(guarded)) if otherwise != usual else ()
+    return ir.Grows(arriving.outer_family, usual, guards, otherwise if guards else usual)
 
 
 def _of_other_family(one: ir.Stack, other: ir.Stack) -> bool:
     return one.encapsulation == other.encapsulation and one.outer_family != other.outer_family
 
 
-def _largest(replies: Sequence[ir.Stack], arriving: ir.Stack) -> str:
-    return larger(max(replies, key=lambda r: r.overhead, default=arriving), arriving)
+def _largest(replies: Sequence[ir.Stack], arriving: ir.Stack) -> ir.Growth:
+    name = larger(max(replies, key=lambda r: r.overhead, default=arriving), arriving)
+    return ir.ByOverhead(name) if name else ir.AsReceived()
 
 
 def larger(one: ir.Stack, other: ir.Stack) -> str:
@@ -188,7 +215,7 @@ def constant(rule: str) -> str:
 
 def flow_table(ingress: ir.IngressProgram | None, replies: Iterable[ir.Stack]) -> ir.FlowTable:
     """What the ingress rules keep for all replies together."""
-    rules = {r.name: r for d in (ingress.decapsulators if ingress else ()) for r in d.rules if r.learn}.values()
+    rules = {r.name: r for r in (ingress.rules if ingress else ()) if r.learn}.values()
     members = [
         ir.StructMember(member, "__be32", f"received.{received}", array=word_count(type_))
         if word_count(type_)

@@ -50,5 +50,14 @@ class Received:
         at, size = self.where(member, word)
         return bytes(self.data[at : at + size])
 
-    def number(self, member: str, word: str, shift: int = 0, bits: int = 128) -> int:
-        return int.from_bytes(self.raw(member, word), "big") >> shift & (1 << bits) - 1
+    @property
+    def family(self) -> str:
+        """Of the outermost header."""
+        return self.stack.outer_family
+
+    def number(self, field: ir.ReceivedField | ir.Tail) -> int:
+        return self.whole(field.layer, field.word) >> field.shift & (1 << field.bits) - 1
+
+    def whole(self, member: str, word: str) -> int:
+        """A word as a number."""
+        return int.from_bytes(self.raw(member, word), "big")

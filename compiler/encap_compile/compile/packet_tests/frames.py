@@ -142,8 +142,8 @@ class Frames:
     # ---- the headers that it comes in --------------------------------------------------------------------------------
 
     def _encapsulated(self, packet_: TestPacket, word: Word, inner: bytes) -> bytes:
-        decapsulators = self.program.ingress.decapsulators if self.program.ingress else ()
-        names = sorted({d.stack.encapsulation for d in decapsulators})
+        arriving = self.program.ingress.stacks if self.program.ingress else ()
+        names = sorted({stack.encapsulation for stack in arriving})
         if word.value not in names:
             help = did_you_mean(str(word.value), names, "ingress rules name what may come in")
             words = f"no ingress rule decapsulates `{word.value}`"
@@ -155,8 +155,7 @@ class Frames:
             self.findings.error("T131", "nothing says which address it comes from", word.place, help)
             return b""
         family = "ipv6" if ":" in str(source.value) else "ipv4"
-        for decapsulator in decapsulators:
-            stack = decapsulator.stack
+        for stack in arriving:
             if stack.encapsulation == word.value and stack.outer_family == family:
                 return self._encode(packet_, stack, inner)
         words = f"`{word.value}` does not come in over {family.replace('ip', 'IP')}"

@@ -78,12 +78,11 @@ def _cut(word: str, bits: int, width: int) -> str:
 def looked_up(program: ir.Program) -> list[ir.AddressMap]:
     """Maps that a match looks into, the `from` of a rule, or what identifies our packets; but those that the library
     looks into by itself."""
-    ingress = [r.match for d in (program.ingress.decapsulators if program.ingress else ()) for r in d.rules]
+    ingress = [r.match for r in program.ingress_rules]
     found = [c for r in program.egress.rules for c in r.conditions] + [c for m in ingress for c in m]
     found += [c for r in (program.attribution.connects if program.attribution else ()) for c in r.conditions]
     ends = {e.map for e in program.egress.tunnel_endpoints} if recognises_tunnel_endpoints(program) else set()
-    received = [r for d in (program.ingress.decapsulators if program.ingress else ()) for r in d.rules]
-    ends |= {r.source_map for r in received if r.source_map}
+    ends |= {r.senders.map for r in program.ingress_rules if isinstance(r.senders, ir.SourceMap)}
     names = {c.map for c in found if isinstance(c, ir.InPrefixMap)} | ends
     return [m for m in program.address_maps if m.name in names and not conditions.is_of_addresses(m)]
 

@@ -17,13 +17,13 @@ def reflected_tails(program: ir.Program) -> list[ir.Tail]:
     return list({s.tail.member: s.tail for s in stacks if s.tail and sends_opaque_tail(s)}.values())
 
 
-def option_readers(program: ir.Program) -> list[ir.Decapsulator]:
-    """One decapsulator of each encapsulation that may come with options: what it reads is the same in all families."""
-    found: dict[str, ir.Decapsulator] = {}
-    for decapsulator in program.ingress.decapsulators if program.ingress else ():
-        tail = decapsulator.stack.tail
+def option_readers(program: ir.Program) -> list[ir.Decapsulation]:
+    """One decapsulation of each encapsulation that may come with options."""
+    found: dict[str, ir.Decapsulation] = {}
+    for decapsulation in program.decapsulations:
+        tail = decapsulation.stack.tail
         if tail and tail.options:
-            found.setdefault(tail.options.struct, decapsulator)
+            found.setdefault(tail.options.struct, decapsulation)
     return list(found.values())
 
 
@@ -69,25 +69,25 @@ def _data(option: ir.Option) -> list[str]:
     return [high, f"bpf_htonl({value})"][-option.words :]
 
 
-def expected_options(decapsulator: ir.Decapsulator) -> list[tuple[str, str]]:
+def expected_options(d: ir.Decapsulation) -> list[tuple[str, str]]:
     """(condition for being another, counter) of the options whose data are known."""
-    tail = decapsulator.stack.tail
+    tail = d.stack.tail
     found = []
     for option in tail.options.options if tail and tail.options else ():
         if not isinstance(option.source, ir.FromRow):
             wrong = " || ".join(f"options->{option.member}[{i}] != {value}" for i, value in enumerate(_data(option)))
-            found.append((wrong, refusal_member(decapsulator.stack.encapsulation, option.reason)))
+            found.append((wrong, refusal_member(d.encapsulation, option.reason)))
     return found
 
 
-def truncated(decapsulator: ir.Decapsulator) -> str:
-    return refusal_member(decapsulator.stack.encapsulation, "truncated")
+def truncated(d: ir.Decapsulation) -> str:
+    return refusal_member(d.encapsulation, "truncated")
 
 
-def wrong_options(decapsulator: ir.Decapsulator, how: str = "") -> str:
+def wrong_options(d: ir.Decapsulation, how: str = "") -> str:
     """The counter of options that are wrong, or wrong in a certain way."""
-    assert decapsulator.stack.tail is not None
-    return refusal_member(decapsulator.stack.encapsulation, f"{decapsulator.stack.tail.layer}_options{how}")
+    assert d.stack.tail is not None
+    return refusal_member(d.encapsulation, f"{d.stack.tail.layer}_options{how}")
 
 
 TAIL_FILTERS: dict[str, Callable[..., Any]] = {

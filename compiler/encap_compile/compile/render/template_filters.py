@@ -10,6 +10,7 @@ from ..lower.c_names import row_name_constant
 from ..lower.tables import row_id
 from ..program_types import HOOKS
 from . import conditions
+from .accepted import ACCEPTED_FILTERS
 from .attribution import OWNER_FILTERS
 from .egress import EGRESS_FILTERS
 from .encapsulate import ENCAPSULATE_FILTERS
@@ -17,8 +18,9 @@ from .fit import FIT_FILTERS
 from .guard import GUARD_FILTERS
 from .lookups import LOOKUP_FILTERS
 from .packet import PACKET_FILTERS
-from .receive import RECEIVE_FILTERS
-from .rule_values import connect_base, ingress_base, rule_values
+from .received import RECEIVED_FILTERS
+from .recognised import RECOGNISED_FILTERS
+from .rule_values import connect_base, rule_values
 from .shared_matches import rule_condition, shared_matches
 from .tails import TAIL_FILTERS
 from .tunnel_endpoints import TUNNEL_ENDPOINT_FILTERS
@@ -44,7 +46,7 @@ def named_rows(program: ir.Program) -> list[tuple[str, int]]:
 def stacks_by_row(program: ir.Program) -> list[ir.Stack]:
     found = {e.stack.name: e.stack for d in program.egress.dispatches if d.by_row for e in d.encapsulators}
     if program.flows:
-        arriving = [d.stack for d in (program.ingress.decapsulators if program.ingress else ()) if d.learns]
+        arriving = [outer.stack for d in program.decapsulations if d.learns for outer in d.outers]
         found.update({s.name: s for s in arriving})
     return list(found.values())
 
@@ -55,7 +57,7 @@ def struct_member(member: ir.StructMember) -> str:
 
 def ingress_matches(program: ir.Program) -> bool:
     """Whether an ingress rule looks into the inner packet."""
-    return any(d.any_match for d in (program.ingress.decapsulators if program.ingress else ()))
+    return any(d.parses for d in program.decapsulations)
 
 
 def condition(found: Sequence[ir.Condition], program: ir.Program) -> str:
@@ -63,18 +65,9 @@ def condition(found: Sequence[ir.Condition], program: ir.Program) -> str:
     return conditions.all_of(found, program)
 
 
-def inner_condition(rule: ir.IngressRule, program: ir.Program) -> str:
-    return conditions.all_of(rule.match, program, ingress_base(rule))
-
-
 def connect_condition(rule: ir.ConnectRule, program: ir.Program) -> str:
     """The same for a socket that connects: its cgroups are those that the program is attached in."""
     return conditions.all_of(rule.conditions, program, connect_base(rule), cgroups="host.cgroups")
-
-
-def directions(names: Sequence[str]) -> str:
-    """For which packets headers are learned, as flags."""
-    return " | ".join(f"FOR_{name.upper()}" for name in names)
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
@@ -88,7 +81,9 @@ FILTERS: dict[str, Callable[..., Any]] = {
     **PACKET_FILTERS,
     **TUNNEL_ENDPOINT_FILTERS,
     **WAY_FILTERS,
-    **RECEIVE_FILTERS,
+    **RECOGNISED_FILTERS,
+    **RECEIVED_FILTERS,
+    **ACCEPTED_FILTERS,
     **TAIL_FILTERS,
     **OWNER_FILTERS,
     "section": lambda hook: HOOKS[hook].section,
@@ -96,9 +91,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "stacks_by_row": stacks_by_row,
     "struct_member": struct_member,
     "ingress_matches": ingress_matches,
-    "directions": directions,
     "condition": condition,
-    "inner_condition": inner_condition,
     "rule_values": rule_values,
     "connect_condition": connect_condition,
 }
