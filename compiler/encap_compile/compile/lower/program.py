@@ -88,7 +88,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
     asked = [
         *matches.values(),
         *(r.conditions for r in connects),
-        *(r.match for r in (ingress.rules if ingress else ())),
+        *(r.match for r in received),
     ]
     packet = packet_needs(
         spec,

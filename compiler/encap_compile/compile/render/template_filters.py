@@ -22,8 +22,8 @@ from .received import RECEIVED_FILTERS
 from .recognised import RECOGNISED_FILTERS
 from .rule_values import connect_base, rule_values
 from .shared_matches import rule_condition, shared_matches
-from .tails import TAIL_FILTERS
 from .tunnel_endpoints import TUNNEL_ENDPOINT_FILTERS
+from .variable_parts import VARIABLE_PART_FILTERS
 from .ways import WAY_FILTERS
 
 
@@ -84,7 +84,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     **RECOGNISED_FILTERS,
     **RECEIVED_FILTERS,
     **ACCEPTED_FILTERS,
-    **TAIL_FILTERS,
+    **VARIABLE_PART_FILTERS,
     **OWNER_FILTERS,
     "section": lambda hook: HOOKS[hook].section,
     "named_rows": named_rows,
