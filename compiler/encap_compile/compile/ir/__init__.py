@@ -57,6 +57,7 @@ from .layouts import WordLayout as WordLayout
 from .learning import Learn as Learn
 from .learning import LearnedField as LearnedField
 from .learning import LearnedOption as LearnedOption
+from .learning import Reply as Reply
 from .levels import Level as Level
 from .levels import level as level
 from .levels import levels as levels

@@ -5,6 +5,13 @@ from typing import NamedTuple
 from .layouts import Option, Tail
 
 
+class Reply(NamedTuple):
+    """What came in by the stack `arriving` is answered by the first of `stacks` whose own addresses the host has."""
+
+    arriving: str
+    stacks: tuple[str, ...]
+
+
 class LearnedField(NamedTuple):
     """A field of a received header that is kept in a member of `struct learned`."""
 

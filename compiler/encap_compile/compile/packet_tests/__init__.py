@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ...common.diagnostics import Findings
 from ...common.record import Record
 from ...common.suggest import did_you_mean
-from ..lower import Lowered
+from ..description import Described
 from ..model import Facts, Frame, Machine, Outcome
 from ..pipeline import check_spec
 from ..spec import Spec
@@ -30,7 +30,7 @@ class Report(Record):
     """All tests of a spec in their order, and the rules that none of them met, as paths in the spec."""
 
     spec: Spec
-    lowered: Lowered
+    lowered: Described
     results: tuple[Result, ...]
     rules: tuple[str, ...]
     unmet: tuple[str, ...]

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from ...common.diagnostics import Findings
 from ...common.suggest import did_you_mean
 from ...common.values import ValueProblem, integer, parse
+from ..description import Described
 from ..headers.catalogue import IP_FIELDS, headers
-from ..lower import Lowered
 from ..model import Did, Outcome, Verdict
 from ..spec import Spec
 from ..spec_tests import PacketTest, Word
@@ -79,7 +79,7 @@ def _same(field: SentField, word: Word) -> bool:
         return False
 
 
-def check_expectation(test: PacketTest, spec: Spec, lowered: Lowered, findings: Findings) -> None:
+def check_expectation(test: PacketTest, spec: Spec, lowered: Described, findings: Findings) -> None:
     """What is expected must exist (T131): else a wrong name would be a failure that never ends."""
     rules = [r.name for r in (spec.egress.rules if test.leaves else spec.ingress.rules)]
     known = {"rule": [*rules, "default"], "counter": [c.name for c in lowered.program.counters]}
@@ -104,7 +104,7 @@ def check_expectation(test: PacketTest, spec: Spec, lowered: Lowered, findings: 
         _check_field(path, word, lowered, findings)
 
 
-def _check_field(path: str, word: Word, lowered: Lowered, findings: Findings) -> None:
+def _check_field(path: str, word: Word, lowered: Described, findings: Findings) -> None:
     header, _, name = path.partition(".")
     found = [field_of(stack, path) for stack in lowered.program.stacks]
     layers = [(layer, field) for layer, field in found if layer is not None]
