@@ -66,7 +66,7 @@ class Outers:
                     found[part.name] = self._other(found.get(part.name, 0), part.bits)
         if self.random.random() < 0.2 and layer is stack.layers[0]:
             found["ecn"] = self.random.getrandbits(2)
-        self._tail(found, stack, layer)
+        self._variable(found, stack, layer)
         return found
 
     def _other(self, value: FieldValue, bits: int) -> FieldValue:
@@ -114,18 +114,18 @@ class Outers:
     def _keys(self, found: ir.IdentifierLookUp) -> list[int]:
         return [key[0] for key in self.facts.tables[found.table].by_key if isinstance(key[0], int)]
 
-    def _tail(self, found: dict[str, FieldValue], stack: ir.Stack, layer: ir.Layer) -> None:
-        tail, random = headers()[layer.header].tail, self.random
-        if tail is None or (random.random() < 0.2 and stack.tail is None):
+    def _variable(self, found: dict[str, FieldValue], stack: ir.Stack, layer: ir.Layer) -> None:
+        variable, random = headers()[layer.header].variable, self.random
+        if variable is None or (random.random() < 0.2 and stack.variable is None):
             return
-        if stack.tail is None or stack.tail.layer != layer.member or stack.tail.options is None:
-            if stack.tail is not None or random.random() < 0.1:
+        if stack.variable is None or stack.variable.layer != layer.member or stack.variable.options is None:
+            if stack.variable is not None or random.random() < 0.1:
                 try:
-                    found[tail.name] = random.randbytes(4 * random.choice((0, 0, 1, 2, 3, 8, 31)))
+                    found[variable.name] = random.randbytes(4 * random.choice((0, 0, 1, 2, 3, 8, 31)))
                 except ValueError:
                     return
             return
-        options = [(o.head >> 16, o.head >> 8 & 0xFF, self._option(stack, o)) for o in stack.tail.options.options]
+        options = [(o.head >> 16, o.head >> 8 & 0xFF, self._option(stack, o)) for o in stack.variable.options.options]
         random.shuffle(options)
         if random.random() < 0.3:
             options.insert(
@@ -138,7 +138,7 @@ class Outers:
             options.append((class_ ^ random.choice((0, 1)), type_ ^ random.choice((0, 0x80)), data + bytes(4)))
         if random.random() < 0.05 and options:
             options.append(random.choice(options))
-        found[tail.name] = options
+        found[variable.name] = options
 
     def _option(self, stack: ir.Stack, option: ir.Option) -> bytes:
         size, random = 4 * option.words, self.random

@@ -59,12 +59,15 @@ from .ingress import Senders as Senders
 from .ingress import SetMark as SetMark
 from .ingress import SourceMap as SourceMap
 from .ingress import SourcePrefixes as SourcePrefixes
+from .layouts import BoundedSegment as BoundedSegment
+from .layouts import FixedSegment as FixedSegment
 from .layouts import Layer as Layer
+from .layouts import LengthField as LengthField
 from .layouts import Option as Option
 from .layouts import Options as Options
 from .layouts import Part as Part
+from .layouts import Segment as Segment
 from .layouts import Stack as Stack
-from .layouts import Tail as Tail
 from .layouts import WordLayout as WordLayout
 from .learning import AsReceived as AsReceived
 from .learning import ByOverhead as ByOverhead

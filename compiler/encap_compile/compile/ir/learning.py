@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import NamedTuple
 
-from .layouts import Option, Tail
+from .layouts import BoundedSegment, Option
 from .received import ReceivedField
 
 
@@ -82,5 +82,5 @@ class Learn(NamedTuple):
     directions: tuple[LearnFor, ...]
     fields: tuple[LearnedField | LearnedOuterField, ...]
     options: tuple[LearnedOption, ...]
-    tail: Tail | None  # which is kept too
+    variable: BoundedSegment | None  # which is kept too
     grows: tuple[Grows, ...]

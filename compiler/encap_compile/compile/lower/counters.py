@@ -290,10 +290,13 @@ WORDS = {
 }
 
 
+WRONG_LENGTH = "a wrong length of {}"
+
+
 def _options(stack: ir.Stack) -> list[tuple[str, str]]:
-    if stack.tail is None or stack.tail.options is None:
+    if stack.variable is None or stack.variable.options is None:
         return []
-    header, listed = stack.tail.layer, stack.tail.options.options
+    header, listed = stack.variable.layer, stack.variable.options.options
     found = [
         (f"{header}_options", "options that are too long, repeated, or of another length than expected"),
         (f"{header}_options_critical", "a critical option that the spec does not list"),
@@ -309,6 +312,8 @@ def refusals(decapsulation: ir.Decapsulation, outer: ir.OuterHeader) -> Sequence
     found = [("truncated", "shorter than its headers")]
     checks = (*outer.checks, *decapsulation.checks)
     found += [(c.reason, WORDS.get(c.reason, f"wrong {c.reason.replace('_', ' ')}")) for c in checks]
+    part = outer.stack.variable
+    found += [(part.reason, WRONG_LENGTH.format(part.received))] if part and part.reason else []
     found += _options(outer.stack)
     if outer.checksum or decapsulation.checksums:
         found.append(("header_checksum", WORDS["header_checksum"]))

@@ -14,8 +14,8 @@ from .received import inner_name, received_field, validated
 from .recognition import recognitions
 from .reflection import learn
 from .stacks import host_value
-from .tails import option_of
 from .tunnel_endpoints import address_map_name
+from .variable_parts import option_of
 
 UDP_HEADER = 8  # bytes, which show the port
 
@@ -87,7 +87,7 @@ def _decapsulation(
         checks=known[0].checks,
         lengths=known[0].lengths,
         checksums=known[0].checksums,
-        inner_fixed=stack.tail is None and not (isinstance(inner, ir.NamedByField) and inner.tagged),
+        inner_fixed=stack.variable is None and not (isinstance(inner, ir.NamedByField) and inner.tagged),
         inner=inner,
         parses=any(rule.match for rule in rules) or learns or clamps,
         follows=_follows(rules, conditions),

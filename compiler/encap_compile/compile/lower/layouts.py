@@ -49,11 +49,11 @@ def _constants(
     if stack.layers[1:]:
         size, behind = stack.overhead - stack.outer_size, "bytes behind the outer IP header"
         constants.append(ir.NamedConstant(stack.headers_constant, str(size), behind))
-    if stack.tail and received:
-        size, behind = stack.tail.fixed - stack.outer_size, f"bytes of these up to {stack.tail.received}"
+    if stack.variable and received:
+        size, behind = stack.before - stack.outer_size, f"bytes of these up to {stack.variable.received}"
         constants.append(ir.NamedConstant(stack.fixed_constant, str(size), behind))
-    if stack.tail is not None and (received or stack.tail.options is None):
-        constants.append(ir.NamedConstant(f"{stack.tail.member}_MAX".upper(), str(stack.tail.most), "bytes"))
+    if stack.variable is not None and (received or stack.variable.options is None):
+        constants.append(ir.NamedConstant(f"{stack.variable.member}_MAX".upper(), str(stack.variable.most), "bytes"))
     constants += _options(stack, received is not None)
     if encapsulates and stack.tc_flags[1:]:
         flags = " | ".join(stack.tc_flags[1:])
@@ -92,16 +92,16 @@ def _outer(stack: ir.Stack) -> list[ir.NamedConstant]:
 
 
 def _options(stack: ir.Stack, received: bool) -> list[ir.NamedConstant]:
-    if stack.tail is None or stack.tail.options is None:
+    if stack.variable is None or stack.variable.options is None:
         return []
     constants = []
     if received:
-        options = stack.tail.options
+        options = stack.variable.options
         said = "in an option's head: how many words follow it"
         constants.append(ir.NamedConstant(f"{options.constant}_LENGTH", f"{options.length:#x}", said))
         said = "in an option's head: who does not know it must refuse it"
         constants.append(ir.NamedConstant(f"{options.constant}_CRITICAL", f"{options.critical:#06x}", said))
-    for option in stack.tail.options.options:
+    for option in stack.variable.options.options:
         said = f"class, type, words: {option.place}"
         constants.append(ir.NamedConstant(option.constant, f"{option.head:#010x}", said))
         for name, value in option_words(option):

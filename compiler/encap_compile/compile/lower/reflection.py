@@ -14,7 +14,7 @@ from .c_names import c_name
 from .received import received_field
 from .stacks import received_value
 from .tables import VALUE_TYPES, row_id
-from .tails import option_of, received_option, word_count, words
+from .variable_parts import option_of, received_option, word_count, words
 
 WAYS = 16  # flows of a bucket, as in encap_flows.h
 OPENING = 60_000_000_000  # ns: longer than between two SYN-ACKs (RFC 6298, section 5), as long as the shortest `idle`
@@ -65,28 +65,30 @@ def to_host_value(stack: ir.Stack) -> bool:
 
 def mirrored(stack: ir.Stack) -> ir.Stack:
     """A stack as an answer to itself: what a row gave comes from what was received in its place."""
-    layers = []
-    for layer in stack.layers:
-        header = catalogue.headers()[layer.header]
-        words = []
-        for word in layer.words:
-            parts = tuple(
-                part._replace(source=_answer(layer.member, header, part.name, part.source, stack.outer_family))
-                for part in word.parts
-            )
-            words.append(word._replace(parts=parts))
-        layers.append(layer._replace(words=tuple(words)))
-    return stack._replace(layers=tuple(layers), tail=_mirrored_tail(stack.tail))
+    return stack._replace(segments=tuple(_mirrored(segment, stack.outer_family) for segment in stack.segments))
 
 
-def _mirrored_tail(tail: ir.Tail | None) -> ir.Tail | None:
-    if tail is None or tail.options is None:
-        return tail
+def _mirrored(segment: ir.Segment, family: str) -> ir.Segment:
+    if isinstance(segment, ir.FixedSegment):
+        return segment._replace(layers=tuple(_mirrored_layer(layer, family) for layer in segment.layers))
+    if segment.options is None:
+        return segment
     options = tuple(
-        o._replace(source=received_option(tail.layer, o.name, o.words)) if isinstance(o.source, ir.FromRow) else o
-        for o in tail.options.options
+        o._replace(source=received_option(segment.layer, o.name, o.words)) if isinstance(o.source, ir.FromRow) else o
+        for o in segment.options.options
     )
-    return tail._replace(options=tail.options._replace(options=options))
+    return segment._replace(options=segment.options._replace(options=options))
+
+
+def _mirrored_layer(layer: ir.Layer, family: str) -> ir.Layer:
+    header = catalogue.headers()[layer.header]
+    words = []
+    for word in layer.words:
+        parts = tuple(
+            part._replace(source=_answer(layer.member, header, part.name, part.source, family)) for part in word.parts
+        )
+        words.append(word._replace(parts=parts))
+    return layer._replace(words=tuple(words))
 
 
 def _answer(member: str, header: Header, field: str, source: ir.Source, family: str) -> ir.Source:
@@ -118,9 +120,9 @@ def kept(stacks: Iterable[ir.Stack]) -> dict[str, tuple[str, str]]:
                 for part in word.parts:
                     if isinstance(part.source, ir.FromRow) and part.source.received:
                         found[part.source.member] = part.source.type, part.source.received
-        if stack.tail is not None and stack.tail.options is None:
-            found[stack.tail.member] = words(stack.tail.most // 4), stack.tail.received
-        for option in stack.tail.options.options if stack.tail and stack.tail.options else ():
+        if stack.variable is not None and stack.variable.options is None:
+            found[stack.variable.member] = words(stack.variable.most // 4), stack.variable.received
+        for option in stack.variable.options.options if stack.variable and stack.variable.options else ():
             if isinstance(option.source, ir.FromRow) and option.source.received:
                 found[option.source.member] = option.source.type, option.source.received
     return found
@@ -144,13 +146,13 @@ def learn(rule: IngressRule, arriving: Sequence[ir.Stack], replies: Sequence[ir.
             layer = _layer(stack, header)
             if layer is not None and any(p.name == name for w in layer.words for p in w.parts):
                 fields.setdefault(member, ir.LearnedField(member, type_, received_field(layer, name)))
-    options, tail = _variable(arriving[0], replies)
+    options, variable = _variable(arriving[0], replies)
     return ir.Learn(
         constant(rule.name),
         tuple(ir.LearnFor(direction) for direction in DIRECTIONS[rule.learn.direction]),
         tuple(fields.values()),
         options,
-        tail,
+        variable,
         tuple(_grows(stack, replies) for stack in arriving),
     )
 
@@ -168,19 +170,21 @@ def _add_outer(
     fields[member] = ir.LearnedOuterField(member, type_, ir.OuterWord(name), by_family)
 
 
-def _variable(arriving: ir.Stack, replies: Sequence[ir.Stack]) -> tuple[tuple[ir.LearnedOption, ...], ir.Tail | None]:
+def _variable(
+    arriving: ir.Stack, replies: Sequence[ir.Stack]
+) -> tuple[tuple[ir.LearnedOption, ...], ir.BoundedSegment | None]:
     """What is kept of a header's variable-length part."""
     options = []
-    tail = None
+    variable = None
     for member, (type_, received) in kept(replies).items():
         if not word_count(type_):
             continue
         option = option_of(arriving, *received.split("."))
         if option is not None:
             options.append(ir.LearnedOption(member, option))
-        elif arriving.tail is not None and arriving.tail.options is None:
-            tail = arriving.tail
-    return tuple(options), tail
+        elif arriving.variable is not None and arriving.variable.options is None:
+            variable = arriving.variable
+    return tuple(options), variable
 
 
 def _grows(arriving: ir.Stack, replies: Sequence[ir.Stack]) -> ir.Grows:
@@ -201,7 +205,7 @@ def _largest(replies: Sequence[ir.Stack], arriving: ir.Stack) -> ir.Growth:
 
 
 def larger(one: ir.Stack, other: ir.Stack) -> str:
-    """The constant of `one`'s overhead, if that is more than the other's. A tail that is kept stands in both."""
+    """The constant of `one`'s overhead, if that is more than the other's. What is kept stands in both."""
     return one.overhead_constant if one.overhead > other.overhead else ""
 
 

@@ -79,8 +79,8 @@ class Decapsulation:
         for check in self.outer.checks:
             self._check(check)
         self._check_words(behind=False)
-        if self.stack.tail is not None:
-            self._check_tail(self.stack.tail)
+        if self.stack.variable is not None:
+            self._check_variable(self.stack.variable)
         for layer in self.d.checksums:
             self._check_sum(layer)
         if isinstance(self.d.inner, ir.NamedByField) and self.d.inner.tagged:
@@ -90,9 +90,8 @@ class Decapsulation:
             self._check_sum(self.stack.layers[0].member)
 
     def _check_words(self, behind: bool) -> None:
-        tail = self.stack.tail
         for check in self.d.checks:
-            if behind == bool(tail and check.layer in tail.behind):
+            if behind == self.stack.is_behind(check.layer):
                 self._check(check)
 
     def _check(self, check: ir.WordCheck) -> None:
@@ -121,16 +120,19 @@ class Decapsulation:
             return False
         return int.from_bytes(raw, "big") & check.mask != check.expected.value
 
-    def _check_tail(self, tail: ir.Tail) -> None:
-        self.received.tail = 4 * self.received.number(tail)
-        if tail.options is not None:
-            reason = read_options(self.received, tail, ETHER + self.overhead, self.machine.facts)
+    def _check_variable(self, variable: ir.BoundedSegment) -> None:
+        length = variable.length
+        size = self.received.number(length.field) * length.unit - length.besides
+        if variable.reason and (not 0 <= size <= variable.most or size % 4):
+            raise _Refused(variable.reason)
+        self.received.variable = size
+        if variable.options is not None:
+            reason = read_options(self.received, variable, ETHER + self.overhead, self.machine.facts)
             if reason:
                 raise _Refused(reason)
-        self.overhead += self.received.tail
-        behind = [layer for layer in self.stack.layers if layer.member in tail.behind]
-        if behind:
-            size = sum(layer.size for layer in behind)
+        self.overhead += self.received.variable
+        if self.stack.behind:
+            size = sum(layer.size for layer in self.stack.behind)
             self._there(self.overhead + size)
             self._check_words(behind=True)
             self.overhead += size
@@ -277,8 +279,8 @@ class Decapsulation:
                 case ir.SetMark():
                     self.mark = self._mark(step)
                 case ir.Learn():
-                    if step.tail is not None:
-                        self._there(self.received.fixed + self.received.extension + self.received.tail)
+                    if step.variable is not None:
+                        self._there(self.received.fixed + self.received.extension + self.received.variable)
                     self.learned = learn.values(step, self.received)
                 case _:
                     assert_never(step)

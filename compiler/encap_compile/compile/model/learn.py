@@ -25,9 +25,9 @@ def values(learn: ir.Learn, received: Received) -> dict[str, Value]:
             found[learned.member] = _value(learned.type, field, received)
     for option in learn.options:
         found[option.member] = received.options[option.option.member]
-    if learn.tail is not None:
+    if learn.variable is not None:
         at = ETHER + received.fixed + received.extension
-        found[learn.tail.member] = bytes(received.data[at : at + received.tail])
+        found[learn.variable.member] = bytes(received.data[at : at + received.variable])
     return found
 
 
@@ -71,9 +71,8 @@ def _overhead(run: Run, learn: ir.Learn, stack: ir.Stack, received: Received) ->
     growth = grows.usual if all(has_addresses(run, stacks[name]) for name in grows.guards) else grows.otherwise
     match growth:
         case ir.ByOverhead(constant):
-            return run.machine.constants.number(constant) + (received.tail if learn.tail else 0)
+            return run.machine.constants.number(constant) + (received.variable if learn.variable else 0)
         case ir.AsReceived():
-            behind = [x.size for x in stack.layers if stack.tail and x.member in stack.tail.behind]
-            return received.fixed + received.tail + sum(behind)
+            return received.fixed + received.variable + sum(x.size for x in stack.behind)
         case _:
             assert_never(growth)

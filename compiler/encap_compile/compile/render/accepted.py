@@ -7,7 +7,7 @@ from typing import Any, assert_never
 
 from .. import ir
 from .conditions import all_of, in_map, in_prefix
-from .received import counted, has_headers, header, headers_behind, number
+from .received import counted, has_headers, header, number
 from .rule_values import ingress_base, sender_constants, set_mark_constant
 
 
@@ -177,9 +177,9 @@ def _learn(learn: ir.Learn, d: ir.Decapsulation) -> Iterator[str]:
     for option in learn.options:
         kept, came = f"flow->learned.{option.member}", f"options->{option.option.member}"
         yield f"__builtin_memcpy({kept}, {came}, sizeof({came}));"
-    if learn.tail:
+    if learn.variable:
         where = f"ETH_HLEN + outer->length + {d.stack.fixed_constant}"
-        yield f"if (!keep_{learn.tail.member}(skb, {where}, tail, &flow->learned))"
+        yield f"if (!keep_{learn.variable.member}(skb, {where}, variable, &flow->learned))"
         yield f"\treturn refuse(skb, {counted(d, 'truncated')});"
 
 
@@ -205,10 +205,10 @@ def learned_overhead(learn: ir.Learn, d: ir.Decapsulation) -> str:
 
 def _growth(growth: ir.Growth, learn: ir.Learn, d: ir.Decapsulation) -> str:
     if isinstance(growth, ir.ByOverhead):
-        return f"{growth.constant}{' + tail' if learn.tail else ''}"
+        return f"{growth.constant}{' + variable' if learn.variable else ''}"
     terms = ["outer->length - outer->extension", *([d.stack.fixed_constant] if has_headers(d) else [])]
-    terms += ["tail"] if d.stack.tail else []
-    return " + ".join([*terms, *(f"sizeof(struct {layer.struct})" for layer in headers_behind(d))])
+    terms += ["variable"] if d.stack.variable else []
+    return " + ".join([*terms, *(f"sizeof(struct {layer.struct})" for layer in d.stack.behind)])
 
 
 # ---- afterwards ------------------------------------------------------------------------------------------------------

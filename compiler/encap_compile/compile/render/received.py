@@ -8,6 +8,7 @@ from typing import Any, assert_never
 from .. import ir
 from ..lower.counters import refusal_member, refusals_member
 from .assignments import next_name
+from .variable_parts import in_bytes
 
 SWAPS = {8: "", 16: "bpf_htons", 32: "bpf_htonl"}
 
@@ -19,16 +20,7 @@ def counted(d: ir.Decapsulation, reason: str) -> str:
 
 def header(layer: str, d: ir.Decapsulation) -> str:
     """A header behind the outer one: what follows a variable-length part is reached through a pointer of its own."""
-    return f"{layer}->" if layer in _behind_tail(d) else f"headers->{layer}."
-
-
-def headers_behind(d: ir.Decapsulation) -> list[ir.Layer]:
-    """The headers behind a variable-length part."""
-    return [layer for layer in d.stack.layers if layer.member in _behind_tail(d)]
-
-
-def _behind_tail(d: ir.Decapsulation) -> tuple[str, ...]:
-    return d.stack.tail.behind if d.stack.tail else ()
+    return f"{layer}->" if d.stack.is_behind(layer) else f"headers->{layer}."
 
 
 def has_headers(d: ir.Decapsulation) -> bool:
@@ -42,8 +34,8 @@ def may_be_tagged(d: ir.Decapsulation) -> bool:
 def read_at_once(d: ir.Decapsulation) -> tuple[str, str]:
     """(bytes that must be there behind the outer header, bytes that may follow) before any header is validated."""
     there = [d.stack.fixed_constant] if has_headers(d) else []
-    more = [f"{d.stack.tail.member}_MAX".upper()] if d.stack.tail else []
-    more += [f"sizeof(*{layer.member})" for layer in headers_behind(d)]
+    more = [f"{d.stack.variable.member}_MAX".upper()] if d.stack.variable else []
+    more += [f"sizeof(*{layer.member})" for layer in d.stack.behind]
     more += ["sizeof(struct vlan_tag)"] if may_be_tagged(d) else []
     there += ["IPV4_HLEN"] if d.inner_fixed else []
     return " + ".join(there), " + ".join(more) or "0"
@@ -53,7 +45,7 @@ def word_checks(d: ir.Decapsulation, behind: bool = False) -> list[str]:
     """Every word that must have a certain value, up to a variable-length part, or `behind` it."""
     lines = []
     for check in d.checks:
-        if behind == (check.layer in _behind_tail(d)):
+        if behind == d.stack.is_behind(check.layer):
             lines += [f"if ({_differs(check, d)})", f"\treturn refuse(skb, {counted(d, check.reason)});"]
     return lines
 
@@ -102,7 +94,7 @@ def _host_order(word: str, bits: int) -> str:
     return f"{swap}({word})" if swap else word
 
 
-def number(field: ir.ReceivedField | ir.Tail, d: ir.Decapsulation) -> str:
+def number(field: ir.ReceivedField, d: ir.Decapsulation) -> str:
     """A field of a received header, in host order."""
     value = _host_order(f"{header(field.layer, d)}{field.word}", field.word_bits)
     if field.shift:
@@ -112,10 +104,19 @@ def number(field: ir.ReceivedField | ir.Tail, d: ir.Decapsulation) -> str:
     return value
 
 
-def tail_length(d: ir.Decapsulation) -> str:
+def variable_length(d: ir.Decapsulation) -> str:
     """Bytes of a received variable-length part."""
-    assert d.stack.tail is not None
-    return f"({number(d.stack.tail, d)}) * 4"
+    assert d.stack.variable is not None
+    length = d.stack.variable.length
+    return in_bytes(f"({number(length.field, d)})", length, d.stack)
+
+
+def wrong_length(d: ir.Decapsulation) -> str:
+    """What no variable-length part can have as its length: then the field that counts it is wrong."""
+    part = d.stack.variable
+    assert part is not None
+    unaligned = " || variable % sizeof(__be32)" if part.length.unit % 4 else ""
+    return f"variable > {part.member.upper()}_MAX{unaligned}"
 
 
 def lengths_differ(d: ir.Decapsulation) -> str:
@@ -161,11 +162,11 @@ RECEIVED_FILTERS: dict[str, Callable[..., Any]] = {
     f.__name__: f
     for f in (
         counted,
-        headers_behind,
         has_headers,
         read_at_once,
         word_checks,
-        tail_length,
+        variable_length,
+        wrong_length,
         checksummed,
         inner_validated,
         refusals_member,

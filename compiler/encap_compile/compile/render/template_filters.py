@@ -17,7 +17,6 @@ from .received import RECEIVED_FILTERS
 from .recognised import RECOGNISED_FILTERS
 from .rule_values import connect_base, egress_base, rule_values
 from .shared_matches import rule_condition, shared_matches
-from .tails import TAIL_FILTERS
 from .tunnel_endpoints import (
     compares_ipv6,
     only_tunnel_endpoint,
@@ -25,6 +24,7 @@ from .tunnel_endpoints import (
     set_key,
     tunnel_endpoint_condition,
 )
+from .variable_parts import VARIABLE_PART_FILTERS
 
 FAMILIES = ("ipv4", "ipv6")
 
@@ -343,7 +343,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     **RECOGNISED_FILTERS,
     **RECEIVED_FILTERS,
     **ACCEPTED_FILTERS,
-    **TAIL_FILTERS,
+    **VARIABLE_PART_FILTERS,
     **OWNER_FILTERS,
     "needs": needs,
     "section": lambda hook: HOOKS[hook].section,

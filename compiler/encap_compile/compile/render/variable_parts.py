@@ -1,4 +1,4 @@
-"""Tails as C: opaque bytes that are kept and put back, and options that are read and written."""
+"""Variable-length parts as C: opaque bytes that are kept and put back, and options that are read and written."""
 
 from __future__ import annotations
 
@@ -8,39 +8,47 @@ from typing import Any
 from .. import ir
 from ..lower.counters import refusal_member
 from ..lower.layouts import option_words
-from .assignments import sends_opaque_tail
+from .assignments import sends_opaque_part
 
 
-def reflected_tails(program: ir.Program) -> list[ir.Tail]:
-    """The opaque tails that are kept and put back, each once."""
+def reflected_parts(program: ir.Program) -> list[ir.BoundedSegment]:
+    """The opaque parts that are kept and put back, each once."""
     stacks = [e.stack for e in program.egress.encapsulators]
-    return list({s.tail.member: s.tail for s in stacks if s.tail and sends_opaque_tail(s)}.values())
+    return list({s.variable.member: s.variable for s in stacks if s.variable and sends_opaque_part(s)}.values())
 
 
 def option_readers(program: ir.Program) -> list[ir.Decapsulation]:
     """One decapsulation of each encapsulation that may come with options."""
     found: dict[str, ir.Decapsulation] = {}
     for decapsulation in program.decapsulations:
-        tail = decapsulation.stack.tail
-        if tail and tail.options:
-            found.setdefault(tail.options.struct, decapsulation)
+        variable = decapsulation.stack.variable
+        if variable and variable.options:
+            found.setdefault(variable.options.struct, decapsulation)
     return list(found.values())
 
 
 def options_struct(program: ir.Program) -> list[ir.Stack]:
     """One stack of each encapsulation that sends options."""
-    sent = [s for s in program.stacks if s.tail and s.tail.options and s.tail.options.options]
-    return list({s.tail.options.struct: s for s in sent if s.tail and s.tail.options}.values())
+    sent = [s for s in program.stacks if s.variable and s.variable.options and s.variable.options.options]
+    return list({s.variable.options.struct: s for s in sent if s.variable and s.variable.options}.values())
 
 
-def tail_counter(stack: ir.Stack) -> str:
-    """The member that says of how many words a tail is that is put back."""
-    assert stack.tail is not None
-    words = [w for layer in stack.layers if layer.member == stack.tail.layer for w in layer.words]
-    parts = next(w.parts for w in words if w.name == stack.tail.word)
-    source = next(p.source for p in parts if p.shift == stack.tail.shift)
+def variable_counter(stack: ir.Stack) -> str:
+    """The member that says how long the opaque part is that is sent back."""
+    assert stack.variable is not None
+    field = stack.variable.length.field
+    words = [w for layer in stack.layers if layer.member == field.layer for w in layer.words]
+    parts = next(w.parts for w in words if w.name == field.word)
+    source = next(p.source for p in parts if p.shift == field.shift)
     assert isinstance(source, ir.FromRow)
     return source.member
+
+
+def in_bytes(number: str, length: ir.LengthField, stack: ir.Stack) -> str:
+    """The bytes of a variable-length part, of the number in the field that counts it."""
+    text = f"{number} * {length.unit}" if length.unit > 1 else number
+    struct = next(layer.struct for layer in stack.layers if layer.member == length.field.layer)
+    return f"{text} - sizeof(struct {struct})" if length.besides else text
 
 
 def header_stacks(program: ir.Program) -> list[ir.Stack]:
@@ -50,7 +58,7 @@ def header_stacks(program: ir.Program) -> list[ir.Stack]:
 
 def option_assignments(stack: ir.Stack) -> Iterator[str]:
     """Every word of the options that are sent."""
-    for option in stack.tail.options.options if stack.tail and stack.tail.options else ():
+    for option in stack.variable.options.options if stack.variable and stack.variable.options else ():
         target = f"headers->options.{option.member}"
         yield f"{target}__head = bpf_htonl({option.constant});"
         for i, value in enumerate(_data(option)):
@@ -71,9 +79,9 @@ def _data(option: ir.Option) -> list[str]:
 
 def expected_options(d: ir.Decapsulation) -> list[tuple[str, str]]:
     """(condition for being another, counter) of the options whose data are known."""
-    tail = d.stack.tail
+    variable = d.stack.variable
     found = []
-    for option in tail.options.options if tail and tail.options else ():
+    for option in variable.options.options if variable and variable.options else ():
         if not isinstance(option.source, ir.FromRow):
             wrong = " || ".join(f"options->{option.member}[{i}] != {value}" for i, value in enumerate(_data(option)))
             found.append((wrong, refusal_member(d.encapsulation, option.reason)))
@@ -86,17 +94,17 @@ def truncated(d: ir.Decapsulation) -> str:
 
 def wrong_options(d: ir.Decapsulation, how: str = "") -> str:
     """The counter of options that are wrong, or wrong in a certain way."""
-    assert d.stack.tail is not None
-    return refusal_member(d.encapsulation, f"{d.stack.tail.layer}_options{how}")
+    assert d.stack.variable is not None
+    return refusal_member(d.encapsulation, f"{d.stack.variable.layer}_options{how}")
 
 
-TAIL_FILTERS: dict[str, Callable[..., Any]] = {
+VARIABLE_PART_FILTERS: dict[str, Callable[..., Any]] = {
     f.__name__: f
     for f in (
-        reflected_tails,
+        reflected_parts,
         option_readers,
         options_struct,
-        tail_counter,
+        variable_counter,
         header_stacks,
         truncated,
         wrong_options,
