@@ -50,7 +50,7 @@ def flows(program: ir.Program) -> tuple[str, ...]:
     if program.flows is None:
         return ()
     attribution = _attribution_members(program.attribution) if program.attribution else ()
-    stacks = [d.stack for d in (program.ingress.decapsulators if program.ingress else ()) if d.learns]
+    stacks = [outer.stack for d in program.decapsulations if d.learns for outer in d.outers]
     return (
         # As the first release called them: a table of flows outlives the program.
         *(f"{m.ctype} {m.name.removeprefix('option_').replace('__', '_')}" for m in program.flows.members),
@@ -62,4 +62,5 @@ def flows(program: ir.Program) -> tuple[str, ...]:
 def _attribution_members(attribution: ir.Attribution) -> tuple[str, ...]:
     found = {"cgroups": attribution.levels, "cgroup": attribution.rows_by_cgroup, "choice": bool(attribution.rules)}
     # `owner`: as the first release called it, see `_flows`.
+    # `owner`: as the first release called it, see `flows`.
     return tuple(f"owner {name}" for name, there in found.items() if there)

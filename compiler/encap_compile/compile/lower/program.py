@@ -15,13 +15,16 @@ from .attribution import attribution_constants, lower_attribution, named_cgroups
 from .c_names import c_name
 from .conditions import Conditions
 from .contract import lower_contract
-from .egress import dispatches, lower_egress, lower_rules, packet_needs
+from .egress import dispatches, follows_fragments, lower_egress, packet_needs, passed_before
+from .egress_rules import rule_conditions
 from .fit import fit_constants, lower_fit
 from .fixed import with_rows
+from .guard import lower_guard
 from .host import HostValues
-from .ingress import lower_ingress, signature
+from .ingress import lower_ingress
 from .layouts import constant_groups
 from .library import library_headers, switches
+from .recognition import signature
 from .reflection import flow_constants, flow_table
 from .tables import lower_table
 from .used_stacks import lower_stacks
@@ -39,33 +42,51 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
     used = lower_stacks(resolved)
     stacks, reflecting = used.all, used.reflecting(resolved)
     conditions = Conditions(visible, cgroups)
-    rules = lower_rules(spec, conditions)
+    matches = rule_conditions(spec, conditions)
     found_dispatches = dispatches(resolved, used)
     attribution = lower_attribution(spec, stacks, conditions)
     clamps = attribution is not None and attribution.encapsulates
-    fit = lower_fit(spec, stacks, rules)
-    ingress = lower_ingress(spec, stacks, conditions, reflecting, clamps, bool(fit and fit.answers))
+    fit = lower_fit(spec, stacks, matches)
+    ingress = lower_ingress(spec, stacks, conditions, reflecting, clamps, fit)
     learns = bool(resolved.learning)
     remembers = learns or attribution is not None
     signatures = tuple(signature(s) for s in stacks)
-    sent_signatures = [known for s, known in zip(stacks, signatures, strict=True) if s in used.sent]
-    tables = {t.name: _table(t, used.of(t)) for t in resolved.tables.values()}
-    keys = {t.name: t.key for t in resolved.tables.values() if t.led_to}
-    key_words = [word for words in keys.values() for word in words]
-    egress = lower_egress(
-        spec, found_dispatches, sent_signatures, conditions, rules, bool(fit and fit.remembers), key_words
+    sent = tuple(
+        known for s, known in zip(stacks, signatures, strict=True) if s in used.sent and s.outer_family in visible
     )
-    matches = [c for r in (attribution.connects if attribution else ()) for c in r.conditions]
-    matches += [c for d in (ingress.decapsulators if ingress else ()) for r in d.rules for c in r.match]
+    tables = {t.name: _table(t, used.of(t)) for t in resolved.tables.values()}
+    key_words = [word for t in resolved.tables.values() if t.led_to for word in t.key]
+    before = passed_before(spec, visible, sent)
+    decapsulations = ingress.decapsulations if ingress else ()
+    connects = attribution.connects if attribution else ()
+    received = ingress.rules if ingress else ()
+    follows = follows_fragments(matches.values(), visible, key_words)
+    asked = [
+        *matches.values(),
+        *(r.conditions for r in connects),
+        *(r.match for r in received),
+    ]
     packet = packet_needs(
+        spec,
         visible,
-        rules,
-        matches,
-        keys,
+        [condition for match in asked for condition in match],
+        key_words,
         [e.stack for d in found_dispatches for e in d.encapsulators],
-        egress,
-        any(d.fragments for d in (ingress.decapsulators if ingress else ())),
+        sent,
+        before,
+        follows or any(d.follows is not ir.Follows.NOBODY for d in decapsulations),
         learns,
+    )
+    egress = lower_egress(
+        spec,
+        found_dispatches,
+        sent,
+        before,
+        conditions,
+        matches,
+        packet,
+        follows,
+        bool(fit and fit.remembers),
     )
     host = HostValues(spec)
     if egress.encapsulators or fit or learns or attribution:
@@ -99,7 +120,6 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
     learned_by = (stack for found in reflecting.values() for stack in found)
     flows = flow_table(ingress, learned_by) if remembers else None
     fitting = fit_constants(spec, stacks, fit)
-    decapsulators = ingress.decapsulators if ingress else ()
     program = ir.Program(
         name=spec.name,
         c_name=c_name(spec.name),
@@ -113,8 +133,8 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
             *constant_groups(
                 stacks,
                 frozenset(s.name for s in used.sent),
-                decapsulators,
-                _compared(egress, decapsulators, attribution),
+                decapsulations,
+                _compared(egress, decapsulations, attribution),
             ),
             *_capacities(resolved, tables.values(), maps),
             *([fitting] if fitting else []),
@@ -135,6 +155,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         counters_size=counters.size,
         packet=packet,
         egress=egress,
+        guard=lower_guard(egress.rules) if attribution and attribution.guard else None,
         ingress=ingress,
         flows=flows,
         attribution=attribution,
@@ -145,11 +166,12 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
 
 
 def _compared(
-    egress: ir.EgressProgram, decapsulators: Iterable[ir.Decapsulator], attribution: ir.Attribution | None
+    egress: ir.EgressProgram, decapsulations: Iterable[ir.Decapsulation], attribution: ir.Attribution | None
 ) -> frozenset[str]:
     """The overheads that are named: where the larger of two counts, and where a socket is told of its choice."""
-    learns = [rule.learn for d in decapsulators for rule in d.rules if rule.learn]
-    found = {e.larger for e in egress.encapsulators} | {name for x in learns for name in (x.larger, x.otherwise)}
+    learns = [rule.learn for d in decapsulations for rule in d.rules if rule.learn]
+    grows = [growth for x in learns for g in x.grows for growth in (g.usual, g.otherwise)]
+    found = {e.larger for e in egress.encapsulators} | {g.constant for g in grows if isinstance(g, ir.ByOverhead)}
     return frozenset(found | {name for t in (attribution.tables if attribution else ()) for _, name in t.overheads})
 
 
