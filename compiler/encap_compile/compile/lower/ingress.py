@@ -220,7 +220,7 @@ def _rule(
     elif isinstance(rule.source, Addresses):
         kind = "prefixes" if len(rule.source.prefixes) <= INLINE_PREFIXES else "set"
         if kind == "set":
-            map_ = conditions.long_list(rule.source, f"from_{c_name(rule.name)}")
+            map_ = conditions.long_list(rule.source, f"ingress_{c_name(rule.name)}__from")
         prefixes = tuple(p for p in rule.source.prefixes if f"ipv{p.version}" == stack.outer_family)
     else:
         assert isinstance(rule.source, AnySource)
@@ -239,7 +239,7 @@ def _rule(
         source_kind=kind,
         source_prefixes=prefixes,
         source_map=map_,
-        match=conditions.of(rule.match, unseen=False),
+        match=conditions.of(rule.match, False, f"ingress_{c_name(rule.name)}"),
         lookup=c_name(rule.lookup) if rule.lookup else "",
         mark=mark,
         mark_place=f"{rule.path}.set_mark" if rule.set_mark is not None else "",
