@@ -42,8 +42,8 @@ def test_layers_follow_without_a_gap(example: tuple[Spec, Lowered]) -> None:
             assert layer.offset == offset
             assert layer.size == sum(w.bits for w in layer.words) // 8
             offset += layer.size
-            if stack.tail and stack.tail.options and stack.tail.layer == layer.member:
-                offset += sum(4 + 4 * option.words for option in stack.tail.options.options)
+            if stack.variable and stack.variable.options and stack.variable.layer == layer.member:
+                offset += sum(4 + 4 * option.words for option in stack.variable.options.options)
         assert offset == stack.overhead
 
 
@@ -157,7 +157,7 @@ ingress: {rules: [{name: in, decapsulate: e, from: all.to}]}
 
 def test_newer_kernels_get_newer_flags(tmp_path: Path) -> None:
     old, new = lowered(tmp_path, VXLAN, "5.10"), lowered(tmp_path, VXLAN, "6.6")
-    flags = [{f for s in p.program.stacks for f in s.room_flags} for p in (old, new)]
+    flags = [{f for s in p.program.stacks for f in s.tc_flags} for p in (old, new)]
     assert "BPF_F_ADJ_ROOM_ENCAP_L2_ETH" in flags[1] - flags[0]
     assert old.program.ingress and new.program.ingress
     assert new.program.ingress.family_change == "flags" != old.program.ingress.family_change
