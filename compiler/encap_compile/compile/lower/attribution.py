@@ -101,7 +101,7 @@ def _connect(rule: ConnectRule, conditions: Conditions) -> ir.ConnectRule:
         chosen = f"{rule.choose.table}/{rule.choose.row}"
         table = table_constant(rule.choose.table)
         row = row_name_constant(rule.choose.table, rule.choose.row)
-    met = conditions.of(rule.match, unseen=False)
+    met = conditions.of(rule.match, False, f"connect_{c_name(rule.name)}")
     return ir.ConnectRule(
         rule.name,
         c_name(rule.name),

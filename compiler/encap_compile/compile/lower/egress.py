@@ -110,6 +110,7 @@ def follows_fragments(matches: Iterable[Sequence[ir.Condition]], families: Seque
 
 def lower_egress(
     spec: Spec,
+    stacks: Sequence[ir.Stack],
     dispatches: tuple[ir.Dispatch, ...],
     signatures: tuple[ir.Signature, ...],
     before: tuple[ir.PassedBefore, ...],
@@ -131,7 +132,7 @@ def lower_egress(
         encapsulators=encapsulators,
         dispatches=dispatches,
         signatures=signatures,
-        tunnel_endpoints=tunnel_endpoints(spec, encapsulators, conditions) if signatures else (),
+        tunnel_endpoints=tunnel_endpoints(spec, stacks, encapsulators, conditions) if signatures else (),
         fits=fits,
         fragments=follows,
     )

@@ -79,6 +79,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
     )
     egress = lower_egress(
         spec,
+        stacks,
         found_dispatches,
         sent,
         before,
