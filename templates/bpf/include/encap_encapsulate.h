@@ -19,8 +19,9 @@
 #include "encap_flow.h"
 #include "encap_packet.h"
 #include "encap_wire.h"
-
-#define IPV4_DF 0x4000
+#if ANSWERS_TOO_BIG
+#include "encap_too_big.h"
+#endif
 
 /*
  * A hash of the inner flow, so that routers can spread flows over paths. The kernel's own is mixed
@@ -83,14 +84,20 @@ static __always_inline bool mtu_allows(
  * header begins, or NULL: then the packet was counted and is to be dropped.
  */
 static __always_inline void *push_headers(struct __sk_buff *skb, const struct packet *packet,
-	__u32 fixed, __u32 variable, bool is_ipv4, __u64 flags, struct counters *counters)
+	__u32 fixed, __u32 variable, bool is_ipv4, __u64 flags, struct counters *counters,
+	int *verdict)
 {
 	__be16 *ether_type;
 	__u64 segments;
 	void *outer;
 
+	*verdict = TC_ACT_SHOT;
 	if (!mtu_allows(skb, packet, fixed + variable, &segments)) {
+#if ANSWERS_TOO_BIG
+		*verdict = answer_too_big(skb, host.mtu - fixed - variable);
+#else
 		count(&counters->egress.too_big, skb);
+#endif
 		return NULL;
 	}
 	flags |= is_ipv4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;

@@ -40,7 +40,7 @@ KEYS: dict[str, dict[str, Later]] = {
         "segmentation": SEGMENTATION,
     },
     "host_value": {},
-    "mtu": {"too_big": MTU, "path": MTU},
+    "mtu": {"path": MTU},
     "table": {"members": POOLS, "segmentation": SEGMENTATION},
     "egress": {"mtu": MTU},
     "row": {"priority": POOLS, "weight": POOLS, "state": POOLS},

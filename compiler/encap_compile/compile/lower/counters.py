@@ -18,8 +18,8 @@ SIZE = 16  # bytes of a counter: packets and bytes, two u64
 LIBRARY = {
     # encap_counters.h
     "egress_outcomes": (
-        "other", "malformed", "no_first_fragment", "own_stack", "link_local", "too_big", "gso", "no_room",
-        "unknown_stack", "mss_kept",
+        "other", "malformed", "no_first_fragment", "own_stack", "link_local", "too_big", "answered",
+        "answers_limited", "gso", "no_room", "unknown_stack", "mss_kept",
     ),
     "ingress_outcomes": ("mss_kept",),
     "refusals": (
@@ -250,6 +250,8 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, names: Mapping[str, st
         outcome("link_local", passed, "link-local, link-scope multicast or neighbour discovery: passed")
     if encapsulates:
         outcome("too_big", dropped, "encapsulated it would be longer than the device's MTU: dropped")
+        outcome("answered", noted, "too big: its sender was told what fits")
+        outcome("answers_limited", noted, "too big: its sender was told often enough already")
         if any(e.stack.per_segment for e in egress.encapsulators):
             words = "a GSO packet for headers that the kernel cannot write in each segment: dropped"
             outcome("gso", dropped, words)
