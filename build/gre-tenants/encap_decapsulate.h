@@ -174,7 +174,7 @@ static __always_inline __u32 carry_ecn(
 		ecn_write_ipv4((__be16 *)inner->ipv4, &inner->ipv4->checksum, ecn);
 	else if (ecn_write_ipv6(
 			 skb, ETH_HLEN + inner->overhead, inner->ipv6->version_class_label, ecn))
-		return refused + offsetof(struct refusals, room);
+		return refused + offsetof(struct refusals, pull_failed);
 	return 0;
 }
 
@@ -203,11 +203,11 @@ static __always_inline __u32 pull_headers(struct __sk_buff *skb, const struct ou
 		 */
 		if (bpf_skb_change_proto(
 			    skb, inner->is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), 0))
-			return refused + offsetof(struct refusals, room);
+			return refused + offsetof(struct refusals, pull_failed);
 		length += inner->is_ipv4 ? IPV4_HLEN - IPV6_HLEN : IPV6_HLEN - IPV4_HLEN;
 	}
 	if (bpf_skb_adjust_room(skb, -length, BPF_ADJ_ROOM_MAC, flags))
-		return refused + offsetof(struct refusals, room);
+		return refused + offsetof(struct refusals, pull_failed);
 	decapsulated->packets += segments;
 	decapsulated->bytes += inner->length;
 	return 0;

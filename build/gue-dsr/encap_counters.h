@@ -21,8 +21,10 @@ struct egress_outcomes {
 	struct counter own_stack; /* passed: encapsulated by this host already */
 	struct counter link_local; /* passed: what keeps the link alive */
 	struct counter too_big; /* dropped: encapsulated, it would not fit the device's MTU */
+	struct counter answered; /* beside too_big: its sender was told what fits */
+	struct counter answers_limited; /* beside too_big: its sender was told too often */
 	struct counter gso; /* dropped: the kernel cannot write these headers in each segment */
-	struct counter no_room; /* dropped: the kernel has no headroom for the headers */
+	struct counter no_headroom; /* dropped: the kernel has no headroom for the headers */
 	struct counter unknown_stack; /* dropped: a row of a kind that the program does not know */
 	/* beside the others: a SYN that TCP-AO authenticates with its MSS, which stays */
 	struct counter mss_kept;
@@ -47,7 +49,7 @@ struct refusals {
 	struct counter match;
 	struct counter ecn;
 	struct counter gso;
-	struct counter room;
+	struct counter pull_failed;
 };
 
 /* What becomes of the record of a flow. */

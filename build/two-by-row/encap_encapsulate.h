@@ -7,6 +7,7 @@
  *   struct counters: egress
  *   struct host: mtu
  *   PACKET_NEEDS: see encap_packet.h
+ *   ANSWERS_TOO_BIG: 1 if the sender of what does not fit is told so, see encap_too_big.h
  *   NEXT_HOP_ROUTE: 1 if the packet goes to the outer destination's own neighbour, 0 if it keeps
  *     the inner packet's
  */
@@ -19,8 +20,9 @@
 #include "encap_flow.h"
 #include "encap_packet.h"
 #include "encap_wire.h"
-
-#define IPV4_DF 0x4000
+#if ANSWERS_TOO_BIG
+#include "encap_too_big.h"
+#endif
 
 /*
  * A hash of the inner flow, so that routers can spread flows over paths. The kernel's own is mixed
@@ -80,27 +82,33 @@ static __always_inline bool mtu_allows(
  * Make headroom for `fixed` bytes of headers behind the Ethernet header and for a variable-length
  * part of `variable` bytes behind them, and say in the frame's type of which family they are.
  * `flags`: of bpf_skb_adjust_room, what these headers are to the kernel. Returns where the outer IP
- * header begins, or NULL: then the packet was counted and is to be dropped.
+ * header begins, or NULL: then the packet was counted, and `packet->verdict` is what becomes of
+ * it.
  */
-static __always_inline void *push_headers(struct __sk_buff *skb, const struct packet *packet,
-	__u32 fixed, __u32 variable, bool is_ipv4, __u64 flags, struct counters *counters)
+static __always_inline void *push_headers(struct __sk_buff *skb, struct packet *packet, __u32 fixed,
+	__u32 variable, bool is_ipv4, __u64 flags, struct counters *counters)
 {
 	__be16 *ether_type;
 	__u64 segments;
 	void *outer;
 
+	packet->verdict = TC_ACT_SHOT;
 	if (!mtu_allows(skb, packet, fixed + variable, &segments)) {
+#if ANSWERS_TOO_BIG
+		packet->verdict = answer_too_big(skb, host.mtu - fixed - variable);
+#else
 		count(&counters->egress.too_big, skb);
+#endif
 		return NULL;
 	}
 	flags |= is_ipv4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
 	if (bpf_skb_adjust_room(skb, fixed + variable, BPF_ADJ_ROOM_MAC, flags | segments)) {
-		count(&counters->egress.no_room, skb);
+		count(&counters->egress.no_headroom, skb);
 		return NULL;
 	}
 	outer = packet_data(skb) + ETH_HLEN;
 	if (outer + fixed > packet_end(skb)) {
-		count(&counters->egress.no_room, skb);
+		count(&counters->egress.no_headroom, skb);
 		return NULL;
 	}
 	/*

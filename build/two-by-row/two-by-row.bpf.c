@@ -33,6 +33,7 @@
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(6, 6) /* kernel */
 #define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
+#define ANSWERS_TOO_BIG 1 /* mtu.too_big: icmp */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
 
 /* egress.rules.voice */
@@ -105,8 +106,8 @@ struct row_keys {
 
 DEFINE_MAP(table_keys, BPF_MAP_TYPE_HASH, CAPACITY_KEYS, struct key_keys, struct row_keys);
 
-/* ends_exits__at_address: ends of tunnels: exits.address */
-DEFINE_MAP(ends_exits__at_address, BPF_MAP_TYPE_HASH, CAPACITY_EXITS, struct ip_address, __u32);
+/* peer_exits__at_address: tunnel endpoints: exits.address */
+DEFINE_MAP(peer_exits__at_address, BPF_MAP_TYPE_HASH, CAPACITY_EXITS, struct ip_address, __u32);
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
@@ -157,10 +158,10 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if (packet->protocol == IPPROTO_GRE)
 		return is_own_address(packet->saddr) &&
-			has_address(&ends_exits__at_address, packet->daddr);
+			has_address(&peer_exits__at_address, packet->daddr);
 	if ((packet->protocol == IPPROTO_IPIP || packet->protocol == IPPROTO_IPV6))
 		return is_own_address(packet->saddr) &&
-			has_address(&ends_exits__at_address, packet->daddr);
+			has_address(&peer_exits__at_address, packet->daddr);
 	return false;
 }
 
@@ -206,9 +207,8 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 #include "encap_packet_mss.h"
 
 /* encapsulations.gre, with the values of a row of exits. */
-static __always_inline int encapsulate_exits__gre(struct __sk_buff *skb,
-	const struct packet *packet, const struct row_exits *row, bool over_ipv4,
-	struct counters *counters)
+static __always_inline int encapsulate_exits__gre(struct __sk_buff *skb, struct packet *packet,
+	const struct row_exits *row, bool over_ipv4, struct counters *counters)
 {
 	const __u32 fixed = (over_ipv4 ? IPV4_HLEN : IPV6_HLEN) + ENCAP_GRE__HEADERS;
 	__u32 segments = segments_of(skb);
@@ -218,7 +218,7 @@ static __always_inline int encapsulate_exits__gre(struct __sk_buff *skb,
 	clamp_packet(skb, packet, OVERHEAD_EXITS, host.mtu, &counters->egress.mss_kept);
 	outer = push_headers(skb, packet, fixed, 0, over_ipv4, ENCAP_GRE__ROOM, counters);
 	if (!outer)
-		return TC_ACT_SHOT;
+		return packet->verdict;
 	if (over_ipv4)
 		headers = write_ipv4(outer, packet->ecn, packet->length + fixed, ENCAP_GRE__IP_TTL,
 			IPPROTO_GRE, host.value_address__ipv4, row->field_address.word[3]);
@@ -236,9 +236,8 @@ static __always_inline int encapsulate_exits__gre(struct __sk_buff *skb,
 }
 
 /* encapsulations.ipip, with the values of a row of exits. */
-static __always_inline int encapsulate_exits__ipip(struct __sk_buff *skb,
-	const struct packet *packet, const struct row_exits *row, bool over_ipv4,
-	struct counters *counters)
+static __always_inline int encapsulate_exits__ipip(struct __sk_buff *skb, struct packet *packet,
+	const struct row_exits *row, bool over_ipv4, struct counters *counters)
 {
 	const __u32 fixed = (over_ipv4 ? IPV4_HLEN : IPV6_HLEN);
 	__u32 segments = segments_of(skb);
@@ -247,7 +246,7 @@ static __always_inline int encapsulate_exits__ipip(struct __sk_buff *skb,
 	clamp_packet(skb, packet, OVERHEAD_EXITS, host.mtu, &counters->egress.mss_kept);
 	outer = push_headers(skb, packet, fixed, 0, over_ipv4, 0, counters);
 	if (!outer)
-		return TC_ACT_SHOT;
+		return packet->verdict;
 	if (over_ipv4)
 		write_ipv4(outer, packet->ecn, packet->length + fixed, ENCAP_IPIP__IP_TTL,
 			packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6, host.value_address__ipv4,
@@ -262,7 +261,7 @@ static __always_inline int encapsulate_exits__ipip(struct __sk_buff *skb,
 }
 
 /* Each row says which layout it takes. */
-static __always_inline int encapsulate_exits(struct __sk_buff *skb, const struct packet *packet,
+static __always_inline int encapsulate_exits(struct __sk_buff *skb, struct packet *packet,
 	const struct row_exits *row, struct counters *counters)
 {
 	switch (row->stack) {
@@ -388,7 +387,7 @@ static __always_inline int decapsulate_gre(
 		return refuse(skb, COUNTER(refused_gre.payload));
 
 	/* ingress.rules.from-gre */
-	if (has_address(&ends_exits__at_address, outer->saddr)) {
+	if (has_address(&peer_exits__at_address, outer->saddr)) {
 		listed = true;
 		if (packet->is_ipv4 &&
 			in_ipv4(&packet->daddr, INGRESS_RULE_FROM_GRE__DESTINATION)) {
@@ -429,7 +428,7 @@ static __always_inline int decapsulate_ipip(
 		return refuse(skb, wrong);
 
 	/* ingress.rules.from-exits */
-	if (has_address(&ends_exits__at_address, outer->saddr)) {
+	if (has_address(&peer_exits__at_address, outer->saddr)) {
 		decapsulated = &counters->ingress_rule_from_exits;
 		goto accepted;
 	}

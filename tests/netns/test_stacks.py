@@ -82,7 +82,7 @@ def test_segments_are_right(tmp_path: Path, names: tuple[str, ...], outer: int, 
         assert report.accepted > 40
         counted = _counted(topology, bundle)
         assert not [name for name, packets in counted.items() if packets and name.startswith("refused_")]
-        assert counted["egress_no_room"] == 0
+        assert counted["egress_no_headroom"] == 0
 
 
 @pytest.mark.parametrize("outer", [4, 6])

@@ -149,4 +149,3 @@ def _icmp_errors(host: Host, inner: int) -> int:
         return sum(int(line.split()[1]) for line in said.splitlines() if line.startswith("Icmp6InCsumErrors"))
     names, values = [line.split() for line in said.splitlines() if line.startswith("Icmp:")]
     return int(values[names.index("InCsumErrors")])
-

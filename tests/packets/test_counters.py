@@ -128,14 +128,14 @@ def test_segments_are_counted(loaded: Callable[[str], Datapath]) -> None:
     """A GSO packet counts as the packets it becomes; this one has no type, so the kernel makes no room in it."""
     sent = frame(WAYS[0].sized(1400))
     outcome = loaded("vxlan-overlay").egress(sent, gso_size=100, gso_segs=14)
-    assert outcome.counted == {"egress_no_room": (14, 1400)}
+    assert outcome.counted == {"egress_no_headroom": (14, 1400)}
     assert (outcome.verdict, outcome.frame) == ("drop", sent)
 
 
 def test_datagrams_of_a_super_packet_keep_their_size(loaded: Callable[[str], Datapath]) -> None:
     way = WAYS[0]
     for gso_size, counter in (
-        (1500 - way.overhead - 28, "egress_no_room"),
+        (1500 - way.overhead - 28, "egress_no_headroom"),
         (1500 - way.overhead - 27, "egress_too_big"),
     ):
         outcome = loaded(way.example).egress(frame(way.sized(1600)), gso_size=gso_size, gso_segs=2)

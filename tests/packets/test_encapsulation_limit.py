@@ -81,7 +81,7 @@ def test_super_packets(loaded: Load, way: Way) -> None:
     given = limited(arriving(way, inner))
     several = given + given[14:]
     refused(loaded, way, several, "gso", gso_size=len(given) - 14, gso_segs=2)
-    refused(loaded, way, given, "gso" if way.kind == "vxlan" else "room", gso_size=500, gso_segs=3)
+    refused(loaded, way, given, "gso" if way.kind == "vxlan" else "pull_failed", gso_size=500, gso_segs=3)
 
 
 @EVERY_WAY

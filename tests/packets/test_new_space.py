@@ -242,6 +242,6 @@ def test_what_is_too_wide(tmp_path: Path, old: str, new_: str, code: str) -> Non
 
 def test_gso_packets(new: Datapath) -> None:
     """Dropped where a length would be wrong in each segment, and nowhere else."""
-    for destination, expected in (("10.4.0.1", "egress_gso"), ("10.3.0.1", "egress_no_room")):
+    for destination, expected in (("10.4.0.1", "egress_gso"), ("10.3.0.1", "egress_no_headroom")):
         out = new.egress(frame(packet("tcp-odd", "10.0.0.1", destination)), gso_size=50)
         assert list(out.counted) == [expected]  # the kernel takes no GSO packet of BPF_PROG_TEST_RUN

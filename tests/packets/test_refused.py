@@ -53,9 +53,9 @@ def test_super_packets(loaded: Load, way: Way) -> None:
     given = arriving(way, inner)
     several = arriving(way, inner, lambda datagram: datagram / Raw(bytes(datagram)))
     refused(loaded, way, several, "gso", gso_size=len(given) - 14, gso_segs=2)
-    refused(loaded, way, given, "gso" if way.kind == "vxlan" else "room", gso_size=500, gso_segs=3)
+    refused(loaded, way, given, "gso" if way.kind == "vxlan" else "pull_failed", gso_size=500, gso_segs=3)
     segments = arriving(way, packet("tcp", *OVERLAY[way.inner]))
-    refused(loaded, way, segments, "room", gso_size=500, gso_segs=3)
+    refused(loaded, way, segments, "pull_failed", gso_size=500, gso_segs=3)
 
 
 def test_gre_that_no_rule_matches(loaded: Load) -> None:

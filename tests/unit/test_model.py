@@ -96,7 +96,7 @@ def test_what_is_no_packet(data: bytes, verdict: Verdict, counter: str) -> None:
 
 def test_gso_packets_by_what_the_kernel_knows_of_them() -> None:
     machine, inner = machine_of("ipip-sites"), packet("10.0.0.1", "10.1.2.3", payload=bytes(3000))
-    assert list(machine.egress(frame(inner, gso_size=1400)).counted) == ["egress_no_room"]
+    assert list(machine.egress(frame(inner, gso_size=1400)).counted) == ["egress_no_headroom"]
     assert machine.egress(frame(inner, gso_size=1400, gso=Gso.TCP)).rule == "sites"
     assert list(machine.egress(frame(inner, gso_size=1480, gso=Gso.TCP)).counted) == ["egress_too_big"]
 

@@ -56,7 +56,7 @@ def test_every_rule_of_the_examples_has_a_test_that_passes(path: Path, capsys: p
         ("vxlan.vni: 42}}", "vxlan.vni: 41}}", "sent.vxlan.vni: 41 expected, 42 found"),
         ("row: fra", "row: ams", "row: ams expected, fra found"),
         ("{verdict: drop, rule: lab}", "{verdict: pass, rule: lab}", "verdict: pass expected, drop found"),
-        ("counter: egress_too_big", "counter: egress_no_room", "counter: egress_no_room expected"),
+        ("counter: egress_too_big", "counter: egress_no_headroom", "counter: egress_no_headroom expected"),
         ("ip.destination: 192.0.2.10", "ip.destination: 192.0.2.20", "192.0.2.20 expected, 192.0.2.10 found"),
         ("rule: peers, mark: 0", "rule: peers, mark: 1", "mark: 1 expected, 0 found"),
         ("443, 8000-8999]", "443, 8000-9000]", "rule: sites expected, web found"),  # the spec itself changes

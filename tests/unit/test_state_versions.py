@@ -51,6 +51,36 @@ def test_the_same_is_written_for_the_release_before(release: Release, tmp_path: 
             assert written[name] == value, name
 
 
+def test_counters_have_the_names_that_the_release_before_knows(tmp_path: Path) -> None:
+    """Going back to it loses no total, and coming up again finds what it has counted in the meantime."""
+    earlier = state_of(ALL[-1])
+    assert earlier.manifest is not None
+    renamed = {"egress_no_room": "egress_no_headroom", "refused_ipip__room": "refused_ipip__pull_failed"}
+    counters = tuple(replace(c, name=renamed.get(c.name, c.name)) for c in earlier.manifest.counters)
+    assert len({c.name for c in counters} - {c.name for c in earlier.manifest.counters}) == 2
+    carried = {"7": {"egress_no_room": (1, 10), "egress_no_headroom": (2, 20), "refused_ipip__pull_failed": (3, 30)}}
+    now = replace(earlier, manifest=replace(earlier.manifest, counters=counters), carried=carried)
+    save(tmp_path, now.with_counters("layout", counters))
+    written = json.loads((tmp_path / "state.json").read_text())
+    assert written["carried"] == {"7": {"egress_no_room": [3, 30], "refused_ipip__room": [3, 30]}}
+    before = {c.name: c.offset for c in earlier.manifest.counters}
+    assert written["counter_layouts"]["layout"] == before
+    assert {c["name"]: c["offset"] for c in written["manifest"]["counters"]} == before
+    assert load(tmp_path) == now.with_counters("layout", counters)
+
+
+def test_a_former_name_that_is_the_name_again_is_counted_once(tmp_path: Path) -> None:
+    """0.1.0 adds up what a counter has under its name and its former one."""
+    earlier = state_of(ALL[-1])
+    assert earlier.manifest is not None
+    counters = tuple(
+        replace(c, name="egress_no_headroom", formerly="egress_no_room") if c.name == "egress_no_room" else c
+        for c in earlier.manifest.counters
+    )
+    document = document_of_0_1(replace(earlier, manifest=replace(earlier.manifest, counters=counters)))
+    assert [c["formerly"] for c in document["manifest"]["counters"] if c["name"] == "egress_no_room"] == [""]
+
+
 def contains(now: Any, before: Any) -> bool:
     """Whether a document has all of another one."""
     if isinstance(before, dict):

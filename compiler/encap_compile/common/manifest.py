@@ -178,7 +178,7 @@ class Counter(Record):
     text: str  # what happened, for people
     place: str  # part of the spec that asks for it, as `egress.rules.web`, or empty
     formerly: str = later("")  # what the first release called it: what was counted by that name is this counter's
-    was: tuple[str, ...] = later_of(tuple)  # what it was called before its rule was renamed: the same
+    was: tuple[str, ...] = later_of(tuple)  # its other earlier names, as of a rule before it was renamed: the same
     # What it counts, by its parts. Bundles of earlier releases do not say it: all are empty then.
     direction: str = later("")  # egress, ingress, connect (sockets), flows (records of flows)
     rule: str = later("")  # empty: of no one rule

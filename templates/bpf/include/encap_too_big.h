@@ -5,17 +5,18 @@
  * left by. So the kernel delivers or forwards it to the sender like one that a router sent.
  *
  * Before the include:
- *   struct counters: egress
- *   PACKET_NEEDS: NEED_PROTOCOL, NEED_LENGTH and NEED_FRAGMENT among them
+ *   struct counters: egress, and counters_of_this_cpu()
+ *   PACKET_NEEDS: see encap_packet.h; NEED_PROTOCOL and NEED_LENGTH are among them
  */
 #pragma once
 
+#include "encap_address.h"
 #include "encap_checksum.h"
-#include "encap_counters_map.h"
+#include "encap_counters.h"
 #include "encap_packet.h"
 
 #define ICMP_HLEN 8
-/* As much of the packet as an answer may have: RFC 1812, section 4.3.2.3, and RFC 4443, section 3.2. */
+/* As much of the packet as an answer may have: RFC 1812, 4.3.2.3, and RFC 4443, 3.2. */
 #define QUOTE_IPV4 (576 - IPV4_HLEN - ICMP_HLEN)
 #define QUOTE_IPV6 (1280 - IPV6_HLEN - ICMP_HLEN)
 #define IPV6_MIN_MTU 1280
@@ -23,11 +24,12 @@
 #define ICMP_DEST_UNREACH 3
 #define ICMP_FRAG_NEEDED 4
 #define ICMPV6_PKT_TOOBIG 2
-#define ICMP_ERRORS (1U << 3 | 1U << 4 | 1U << 5 | 1U << 11 | 1U << 12) /* RFC 1122, section 3.2.2 */
-#define ICMPV6_INFORMATIONAL 128 /* the first type that is no error: RFC 4443, section 2.1 */
+/* Types: RFC 1122, section 3.2.2 */
+#define ICMP_ERRORS (1U << 3 | 1U << 4 | 1U << 5 | 1U << 11 | 1U << 12)
+#define ICMPV6_INFORMATIONAL 128 /* the first type that is no error: RFC 4443, 2.1 */
 #define UDP_CHECKSUM 6 /* where a UDP header has its checksum */
 #define ANSWER_TTL 64
-#define ANSWER_TOS 0xc0 /* internetwork control, as the kernel's own errors: RFC 1812, section 4.3.2.5 */
+#define ANSWER_TOS 0xc0 /* internetwork control, as the kernel's own: RFC 1812, 4.3.2.5 */
 
 /*
  * Each sender is told 100 times a second at most, after a pause 100 times at once, whatever others
@@ -42,7 +44,7 @@ struct answered_key {
 	__u32 mark; /* tenants may have the same addresses */
 };
 
-/* When a sender may be told next, if it had always been told as often as it may: ns, CLOCK_MONOTONIC. */
+/* When a sender may be told next, had it been told as often as it may: ns, CLOCK_MONOTONIC. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, ANSWERED_MAX);
@@ -82,8 +84,9 @@ static __always_inline bool is_one_host(const struct ip_address *address, bool i
 
 	if (is_ipv4)
 		return first != 0 && first != 127 && first < 224;
-	return first != 0xff && (address->word[0] | address->word[1] | address->word[2] |
-					(address->word[3] & bpf_htonl(~1U)));
+	return first != 0xff &&
+		(address->word[0] | address->word[1] | address->word[2] |
+			(address->word[3] & bpf_htonl(~1U)));
 }
 
 /* Whether what a packet carries is itself an error, or cannot be told from one. */
@@ -139,16 +142,17 @@ static __always_inline __u32 sum_of(const void *data, __u32 size)
 	__u64 sum = 0;
 
 	for (__u32 at = 0; at < size; at += SUM_MAX)
-		sum += sum_folded(bpf_csum_diff(NULL, 0, (void *)data + at,
-			size - at < SUM_MAX ? size - at : SUM_MAX, 0));
+		sum += sum_folded(bpf_csum_diff(
+			NULL, 0, (void *)data + at, size - at < SUM_MAX ? size - at : SUM_MAX, 0));
 	return sum_folded(sum);
 }
 
 /*
- * The sum of a quote, once its transport checksum cannot make the answer's wrong. Where the packet's
- * was still to be filled in (CHECKSUM_PARTIAL), the kernel may do so on the way to the sender, within
- * the quote: it then stores ~(R + f), f being what stands there and R the sum of all else behind the
- * network headers. With f = -R / 2 that is f again. No program is shown whether it will happen.
+ * The sum of a quote, once its transport checksum cannot make the answer's wrong. Where the
+ * packet's was still to be filled in (CHECKSUM_PARTIAL), the kernel may do so on the way to the
+ * sender, within the quote: it then stores ~(R + f), f being what stands there and R the sum of all
+ * else behind the network headers. With f = -R / 2 that is f again. No program is shown whether it
+ * will happen.
  */
 static __always_inline __u32 settled_sum(
 	const struct __sk_buff *skb, const struct packet *packet, void *quote, __u32 size)
@@ -161,12 +165,13 @@ static __always_inline __u32 settled_sum(
 	if (headers > QUOTED_HEADERS_MAX)
 		return sum;
 	headers &= QUOTED_HEADERS_MAX; /* for the verifier: whole words */
-	checksum = quote + headers + (packet->protocol == IPPROTO_TCP ? TCP_CHECKSUM : UDP_CHECKSUM);
+	checksum =
+		quote + headers + (packet->protocol == IPPROTO_TCP ? TCP_CHECKSUM : UDP_CHECKSUM);
 	if (packet->protocol != IPPROTO_TCP && packet->protocol != IPPROTO_UDP)
 		return sum;
 	if ((void *)(checksum + 1) > packet_end(skb) || !*checksum)
 		return sum;
-	sum = sum_folded((__u64)sum + (__u16)~*checksum);
+	sum = sum_folded((__u64)sum + (__u16) ~*checksum);
 	rest = sum_folded(bpf_csum_diff(NULL, 0, quote, headers, 0));
 	rest = sum_folded(sum + (~rest & 0xffff));
 	settled = (rest & 1 ? rest + 0xffff : rest) >> 1;
@@ -186,7 +191,7 @@ static __always_inline void write_icmp_error(
 	error->checksum = ~sum_folded(sum);
 }
 
-/* Cut a packet to `quote` bytes, and bring `headers` bytes before them: false if the kernel does not. */
+/* Cut a packet to `quote` bytes, with headroom for `headers`: false if the kernel does not. */
 static __always_inline bool quote_packet(struct __sk_buff *skb, __u32 headers, __u32 quote)
 {
 	if (bpf_skb_change_tail(skb, ETH_HLEN + quote, 0) ||
@@ -246,18 +251,19 @@ static __always_inline bool write_answer_ipv6(
 		.daddr = to_ipv6(&packet->saddr),
 	};
 	/* The pseudo-header: RFC 8200, section 8.1. */
-	sum = sum_of(&ip->saddr, 2 * sizeof(ip->saddr)) + bpf_htons(length) + bpf_htons(IPPROTO_ICMPV6);
+	sum = sum_of(&ip->saddr, 2 * sizeof(ip->saddr)) + bpf_htons(length) +
+		bpf_htons(IPPROTO_ICMPV6);
 	sum += settled_sum(skb, packet, error + 1, QUOTE_IPV6);
 	write_icmp_error(error, ICMPV6_PKT_TOOBIG, 0, mtu, sum);
 	return true;
 }
 
 /*
- * Tell the sender of the current packet, which is counted as too big, that packets of `mtu` bytes fit.
- * Returns the verdict: where no answer may be sent the packet is dropped. It comes as from its
- * destination: an address of this host would be refused as one that cannot arrive, and where sources
- * are validated (rp_filter) that one is right for the device. A global function: the verifier checks
- * it once.
+ * Count the current packet as too big, and tell its sender that packets of `mtu` bytes fit. Returns
+ * the verdict: where no answer may be sent the packet is dropped. The answer's source is the
+ * packet's destination: an address of this host would be refused as one that cannot arrive, and
+ * where sources are validated (rp_filter) that one is right for the device. A global function, so
+ * that the verifier checks it once.
  */
 __noinline int answer_too_big(struct __sk_buff *skb, __u32 mtu)
 {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ...common.diagnostics import Findings
-from ..headers.catalogue import FAMILIES, headers, resolve
-from ..headers.headroom import instance_names, per_segment
+from ..headers.catalogue import FAMILIES, headers, instance_names, resolve
+from ..headers.gso import Laid, segmentation
+from ..headers.levels import per_segment
 from ..headers.model import FromSpec, Opaque
 from ..spec import Encapsulation, HeaderUse, Reference, Scalar, Spec
 from .common import IP_HEADERS, families, resolved, tables_of
@@ -19,14 +20,14 @@ def check(spec: Spec, findings: Findings) -> None:
             help = "the outermost header is `ip`, `ipv4` or `ipv6`: add one before it"
             findings.error("E406", words, first.place, help)
         else:
-            _ends(first, bool(tables_of(spec, encapsulation.name)), findings)
+            _outermost(first, bool(tables_of(spec, encapsulation.name)), findings)
         wrong = len(findings.all)
         _order(encapsulation, findings)
         in_order = len(findings.all) == wrong
         for use in encapsulation.headers:
             _bare(use, findings)
         if in_order and spec.egress.segmentation and _is_sent(spec, encapsulation):
-            _segments(encapsulation, findings)
+            _segments(encapsulation, spec.kernel, findings)
 
 
 def _order(encapsulation: Encapsulation, findings: Findings) -> None:
@@ -84,15 +85,20 @@ def _is_sent(spec: Spec, encapsulation: Encapsulation) -> bool:
     return bool(tables_of(spec, encapsulation.name)) or encapsulation.name in replies
 
 
-def _segments(encapsulation: Encapsulation, findings: Findings) -> None:
+def _segments(encapsulation: Encapsulation, kernel: tuple[int, int], findings: Findings) -> None:
     """A field that the kernel does not write in each segment is wrong in all but one of a GSO packet."""
     for family in families(encapsulation):
         chain = [resolve(use.name, family) for use in encapsulation.headers]
-        laid = [(h, h.layout(_written(use))) for h, use in zip(chain, encapsulation.headers, strict=True)]
-        found = per_segment(laid)
+        names = instance_names([h.name for h in chain])
+        laid = [
+            Laid(name, header, per_segment(present))
+            for name, header, use in zip(names, chain, encapsulation.headers, strict=True)
+            if (present := header.layout(_written(use)))
+        ]
+        found = segmentation(laid, kernel).per_segment
         if found:
             instance, _, field = found.partition(".")
-            use = encapsulation.headers[instance_names([h.name for h in chain]).index(instance)]
+            use = encapsulation.headers[names.index(instance)]
             what = f"`{field}` of this {use.name}" if field else f"what stands behind {use.name}"
             words = f"{encapsulation.name}: the kernel does not write {what} in each segment of a GSO packet"
             help = (
@@ -108,7 +114,7 @@ def _may_follow(name: str) -> str:
     return f"what {name} can carry: {', '.join(names)}" if names else f"nothing is known that {name} can carry"
 
 
-def _ends(first: HeaderUse, has_rows: bool, findings: Findings) -> None:
+def _outermost(first: HeaderUse, has_rows: bool, findings: Findings) -> None:
     """`has_rows`: a table's rows take the encapsulation."""
     source, destination = first.values.get("source"), first.values.get("destination")
     if source is not None and not (isinstance(source, Reference) and source.root == "host"):

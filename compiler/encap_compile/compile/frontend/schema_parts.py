@@ -319,7 +319,7 @@ def _rules() -> Schema:
             "mtu",
             {
                 "clamp_mss": described("mtu.clamp_mss", type="boolean", default=True),
-                "too_big": described("mtu.too_big", enum=["answer", "drop"], default="answer"),
+                "too_big": described("mtu.too_big", enum=["icmp", "drop"], default="icmp"),
             },
             [],
         ),

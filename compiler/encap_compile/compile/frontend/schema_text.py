@@ -116,8 +116,8 @@ TEXT: dict[str, str] = {
         "one."
     ),
     "mtu.too_big": (
-        "What happens to a packet that would not fit the device with its headers. `answer`: it is dropped, and its "
-        "sender is told what fits, by ICMP \"fragmentation needed\" or ICMPv6 \"packet too big\"; an IPv4 packet that "
+        "What happens to a packet that would not fit the device with its headers. `icmp`: it is dropped, and its "
+        'sender is told what fits, by ICMP "fragmentation needed" or ICMPv6 "packet too big"; an IPv4 packet that '
         "may be fragmented (without DF) is dropped alone. `drop`: it is dropped. Both are counted."
     ),
     "remember.capacity": "For how many connections it is made; some more are kept. Its memory is taken at load.",

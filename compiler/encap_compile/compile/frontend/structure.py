@@ -218,7 +218,7 @@ def _mtu(root: Node) -> Mtu:
     clamp = node.get("clamp_mss") if node else None
     too_big = node.get("too_big") if node else None
     return Mtu(
-        clamp is None or clamp.value, too_big.value if too_big else "answer", root.keys["mtu"] if node else NOWHERE
+        clamp is None or clamp.value, too_big.value if too_big else "icmp", root.keys["mtu"] if node else NOWHERE
     )
 
 

@@ -56,7 +56,7 @@ class CounterMember(NamedTuple):
     text: str
     place: str
     formerly: str = ""  # what the first release called it
-    was: tuple[str, ...] = ()  # names of the counters of the rule's former name, this release's and the first's
+    was: tuple[str, ...] = ()  # other earlier names: of the rule's former name, or of an earlier release
     member: str = ""
     offset: int = 0
 

@@ -19,15 +19,18 @@ LIBRARY = {
     # encap_counters.h
     "egress_outcomes": (
         "other", "malformed", "no_first_fragment", "own_stack", "link_local", "too_big", "answered",
-        "answers_limited", "gso", "no_room", "unknown_stack", "mss_kept",
+        "answers_limited", "gso", "no_headroom", "unknown_stack", "mss_kept",
     ),
     "ingress_outcomes": ("mss_kept",),
     "refusals": (
         "truncated", "options", "fragment", "version", "header_checksum", "length", "vlan", "payload", "source",
-        "match", "ecn", "gso", "room",
+        "match", "ecn", "gso", "pull_failed",
     ),
     "flow_outcomes": ("learned", "changed", "disbelieved", "evicted"),
 }  # fmt: skip
+
+
+REASONS_OF_0_1 = {"no_headroom": "no_room", "pull_failed": "room"}  # what 0.1.0 called these reasons
 
 
 class CounterLayout(NamedTuple):
@@ -54,7 +57,7 @@ def lower_counters(
     def add(counts: ir.Counted, text: str, place: str = "") -> None:
         name = counter_name(counts)
         old = counts._replace(rule=renamed[counts.rule]) if counts.rule in renamed else None
-        was = (counter_name(old), _first_name(old)) if old else ()
+        was = (counter_name(old), _first_name(old)) if old else _previous_names(counts)
         first, member = _first_name(counts), _member(counts, name)
         found.setdefault(name, ir.CounterMember(name, _kind(counts), counts, text, place, first, was, member))
 
@@ -138,10 +141,18 @@ def _first_name(counts: ir.Counted) -> str:
     if counts.rule:
         was = f"{counts.direction}_{member_name(counts.rule)}"
         return f"{was}_no_row" if counts.reason == NO_ROW else was
+    reason = REASONS_OF_0_1.get(counts.reason, counts.reason)
     if counts.encapsulation:
         within = member_name(counts.encapsulation)
-        return f"refused_{within}_{counts.reason.removeprefix(f'{within}_')}"
-    return ""
+        return f"refused_{within}_{reason.removeprefix(f'{within}_')}"
+    return f"{counts.direction}_{reason}" if reason != counts.reason else ""
+
+
+def _previous_names(counts: ir.Counted) -> tuple[str, ...]:
+    """What the last builds of 0.1.0 called it, if that is another name than today's and the first build's."""
+    if not counts.encapsulation or counts.reason not in REASONS_OF_0_1:
+        return ()
+    return (counter_name(counts._replace(reason=REASONS_OF_0_1[counts.reason])),)
 
 
 def _only(names: Iterable[str]) -> str:
@@ -255,7 +266,7 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, names: Mapping[str, st
         if any(e.stack.per_segment for e in egress.encapsulators):
             words = "a GSO packet for headers that the kernel cannot write in each segment: dropped"
             outcome("gso", dropped, words)
-        outcome("no_room", dropped, "the kernel could not add headroom for the headers: dropped")
+        outcome("no_headroom", dropped, "the kernel could not add headroom for the headers: dropped")
     if any(d.by_row for d in egress.dispatches):
         outcome("unknown_stack", dropped, "a row of a kind that this program does not know: dropped")
 
@@ -311,5 +322,5 @@ def refusals(decapsulator: ir.Decapsulator) -> Sequence[tuple[str, str]]:
     found += [(i.reason, f"{i.reason.replace('_', ' ')} not in {i.table}") for i in decapsulator.identifiers]
     found.append(("ecn", "congestion marked on a packet that cannot say so (RFC 6040)"))
     found.append(("gso", "a GSO packet that holds several tunnel datagrams"))
-    found.append(("room", "the kernel could not remove the headers"))
+    found.append(("pull_failed", "the kernel could not remove the headers"))
     return found

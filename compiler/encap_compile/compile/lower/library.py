@@ -53,7 +53,7 @@ def switches(
         found.append(ir.NamedConstant("OLDEST_KERNEL", f"KERNEL({major}, {minor})", "kernel"))
     if egress.encapsulators:
         found.append(_switch("NEXT_HOP_ROUTE", egress.next_hop == "route", f"egress.next_hop: {egress.next_hop}"))
-        answers = spec.mtu.too_big == "answer"
+        answers = spec.mtu.too_big == "icmp"
         found.append(_switch("ANSWERS_TOO_BIG", answers, f"mtu.too_big: {spec.mtu.too_big}"))
     if ingress and ingress.decapsulators:
         verdict = {"drop": "TC_ACT_SHOT", "pass": "TC_ACT_UNSPEC"}[ingress.refuse]

@@ -95,8 +95,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     keys = {t.name: t.key for t in spec.endpoints.values() if t.name in families_of_tables}
     key_words = [word for words in keys.values() for word in words]
     egress = lower_egress(spec, in_use, signatures, conditions, rules, bool(fit and fit.remembers), key_words)
-    ends = address_sets(spec, egress)
-    for source in ends.values():  # the loader fills the set from the rows, compiled in or not
+    addressed = address_sets(spec, egress)
+    for source in addressed.values():  # the loader fills the set from the rows, compiled in or not
         table = tables[source.table]
         rows_file = replace(table.manifest, file=f"{source.table}.csv")
         tables[source.table] = table._replace(manifest=rows_file)
@@ -141,7 +141,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     counters = counting.lay_out(
         counting.lower_counters(egress, ingress, learns, attribution, clamps_mss, fit, spec.endpoints, _renamed(spec))
     )
-    described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, ends)
+    described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, addressed)
     includes = ["encap_wire.h", "encap_counters.h", "encap_match.h"]  # and what these include
     if egress.signatures:
         includes.append("encap_own_addresses.h")

@@ -9,7 +9,7 @@ from ...common.values import parse
 from .. import ir
 from ..checks.common import option_field
 from ..headers import catalogue
-from ..headers.headroom import instance_names, per_segment, room_flags
+from ..headers.catalogue import instance_names
 from ..headers.model import (
     DYNAMIC_PORTS,
     Constant,
@@ -27,6 +27,7 @@ from ..headers.model import (
 )
 from ..spec import Encapsulation, HeaderUse, OptionUse, Reference, Scalar, Spec, Value
 from .c_names import c_name, member_name
+from .gso import stack_segmentation
 from .tails import has_critical_option, has_tail, lower_tail, received_option, tail_length
 
 OPTION_HEAD = 4  # bytes
@@ -113,6 +114,7 @@ def lower_stack(
         layers.append(lowered.layer(member, path, use, header, words, following, offset, sizes[position]))
         packed = packed or offset % max(ALIGNED[w.bits] for w in words) != 0
         offset += sizes[position] + behind[position]
+    segmented = stack_segmentation(layers, spec.kernel)
     return ir.Stack(
         id=number,
         name=f"{member_name(encapsulation.name)}_{family}",
@@ -121,8 +123,8 @@ def lower_stack(
         outer_family=family,
         overhead=overhead,
         layers=tuple(layers),
-        room_flags=room_flags(laid, spec.kernel),
-        per_segment=per_segment(laid),
+        tc_flags=segmented.flags,
+        per_segment=segmented.per_segment,
         inner_families=inner_families,
         title=" / ".join(h.name if words else f"bare {h.name}" for h, words in laid),
         place=encapsulation.path,

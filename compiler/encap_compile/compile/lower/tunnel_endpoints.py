@@ -14,7 +14,7 @@ ADDRESS_TYPES = {"ip": "struct ip_address", "ipv4": "__be32", "ipv6": "struct ip
 
 
 def address_map_name(source: TableField) -> str:
-    return f"ends_{c_name(source.table)}__at_{c_name(source.field)}"
+    return f"peer_{c_name(source.table)}__at_{c_name(source.field)}"
 
 
 def _senders(spec: Spec, rule: IngressRule, conditions: Conditions) -> ir.TunnelEndpoint:

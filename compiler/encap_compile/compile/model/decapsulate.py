@@ -245,7 +245,7 @@ class Decapsulation:
         kept = learn.values(rule, self.received) if rule.learn is not None else None
         self._combine_congestion()
         if run.helper_refuses() or not self._leaves_enough():
-            raise _Refused("room")
+            raise _Refused("pull_failed")
         mark = self._mark(rule, row)
         type_ = ETHER_TYPE[self.inner].to_bytes(2, "big")
         run.data[:] = bytes(run.data[:12]) + type_ + bytes(run.data[ETHER + self.overhead :])

@@ -64,7 +64,7 @@ def _encapsulate(run: Run, packet: Packet, way: ir.Encapsulator, values: Mapping
         answers = run.machine.constants.number("ANSWERS_TOO_BIG")
         return too_big.answer(run, packet, run.mtu - overhead) if answers else Verdict.DROP
     if run.helper_refuses():
-        run.count("egress_no_room")
+        run.count("egress_no_headroom")
         return Verdict.DROP
     given = [(layer.header, _given(run, packet, layer, stack, values)) for layer in stack.layers]
     inner = bytes(run.data[ETHER:])

@@ -60,12 +60,12 @@ def total(totals: Totals, counter: Counter) -> tuple[int, int]:
 
 
 def names(counter: Counter) -> tuple[str, ...]:
-    """What a counter is called, what the first release called it, and both before its rule was renamed."""
+    """The name of a counter, that in the first release, and other names that it had before."""
     return (counter.name, *([counter.formerly] if counter.formerly else []), *counter.was)
 
 
 def renamed(totals: Totals, counters: Iterable[Counter]) -> Totals:
-    """Totals of renamed rules under the new names: the old ones are free again, and `was` may be left out later."""
+    """Totals of renamed counters under their new names: the old ones are free again, `was` may be left out later."""
     now = {former: counter.name for counter in counters for former in counter.was}
     return add({now.get(name, name): counted} for name, counted in totals.items())
 

@@ -1,7 +1,8 @@
 """The state as release 0.1.0 reads it, so that going back to it keeps counters, rows and hooks.
 
 That release refuses a state with a member that it does not know, or without one that it needs, takes it for none, and
-counts anew. So its members are listed here, and those that a manifest of today has no more are empty.
+counts anew. So its members are listed here, those that a manifest of today no longer has are empty, and counters have
+the names that it knows.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from .state import State
+from .state import State, Totals
 
 FORMAT_VERSION = 1
 _STATE = """
@@ -44,6 +45,8 @@ _RECORDS = {
     "Reply": "arriving stacks",
 }
 _EMPTY: dict[str, Any] = {"place": ""}
+_NO_HEADROOM, _NO_HEADROOM_OF_0_1 = "egress_no_headroom", "egress_no_room"
+_PULL_FAILED, _PULL_FAILED_OF_0_1 = "__pull_failed", "__room"  # behind `refused_ENCAPSULATION`
 
 
 def document_of_0_1(state: State) -> dict[str, Any]:
@@ -51,17 +54,42 @@ def document_of_0_1(state: State) -> dict[str, Any]:
     now = asdict(state)
     found = {name: now[name] for name in _STATE.split()}
     found["filled"] = {name: {m: filled[m] for m in _FILLED.split()} for name, filled in now["filled"].items()}
+    found["carried"] = {number: _totals(totals) for number, totals in now["carried"].items()}
+    found["counter_layouts"] = {
+        layout: {_counter_name(name): offset for name, offset in offsets.items()}
+        for layout, offsets in now["counter_layouts"].items()
+    }
     if state.manifest is not None:
         found["manifest"] = {**_record("Manifest", now["manifest"]), "format_version": FORMAT_VERSION}
     return found
 
 
+def _counter_name(name: str) -> str:
+    if name == _NO_HEADROOM:
+        return _NO_HEADROOM_OF_0_1
+    if name.startswith("refused_") and name.endswith(_PULL_FAILED):
+        return f"{name.removesuffix(_PULL_FAILED)}{_PULL_FAILED_OF_0_1}"
+    return name
+
+
+def _totals(totals: Totals) -> Totals:
+    """Under the names of 0.1.0. What was counted before an upgrade may still be under them, and is added."""
+    found: Totals = {}
+    for name, (packets, size) in totals.items():
+        before = found.get(_counter_name(name), (0, 0))
+        found[_counter_name(name)] = (before[0] + packets, before[1] + size)
+    return found
+
+
 def _record(kind: str, now: Mapping[str, Any]) -> dict[str, Any]:
-    found = {}
+    found: dict[str, Any] = {}
     for word in _RECORDS[kind].split():
         name, _, inner = word.partition(":")
         value = now[name] if name in now else _EMPTY[name]
         found[name] = _inner(inner, value) if inner else value
+    if kind == "Counter":
+        found["name"] = _counter_name(found["name"])
+        found["formerly"] = found["formerly"] if found["formerly"] != found["name"] else ""
     return found
 
 
