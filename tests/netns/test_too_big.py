@@ -1,6 +1,6 @@
 """A packet that does not fit with its headers is answered: its sender learns what fits, as from a router.
 
-Offloads are off, so that each segment is a packet of its own, and the checksum of what passes a device is written there.
+Offloads are off: each segment is a packet of its own, and the checksum of what passes a device is written there.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def test_forwarded(network: Overlay, inner: int, strict: bool) -> None:
 
 @pytest.mark.parametrize("inner", [4, 6])
 def test_forwarded_datagrams_with_their_checksum_to_be_written(network: Overlay, inner: int) -> None:
-    """The sender's device leaves the checksum to whoever needs it: within the answer, on the way back, it is written."""
+    """The sender's device leaves the checksum to whoever needs it: on the way back, within the answer."""
     far = network.topology.host("far", inner)
     level, discover, mtu = DISCOVER[inner]
     with _pod(network, inner) as inside:
@@ -137,7 +137,7 @@ def test_forwarded_datagrams_with_their_checksum_to_be_written(network: Overlay,
                 try:
                     sender.send(bytes(range(250)) * 5 + bytes(LINK - HEADERS[inner] - 1250))
                 except OSError as error:
-                    assert error.errno == errno.EMSGSIZE  # noqa: PT017 - what the answer says
+                    assert error.errno == errno.EMSGSIZE
             assert sender.getsockopt(level, mtu) == LINK - kernel_vxlan.OVERHEAD[network.outer]
             assert _icmp_errors(inside, inner) == before
 

@@ -36,7 +36,7 @@ def provoke(datapath: Datapath, example: str) -> list[Outcome]:
         sent = frame(way.packet("udp-long" if not way.protocols else "tcp"))
         outcomes.append(datapath.egress(sent, mark=way.mark))
         outcomes.append(datapath.egress(sent, mark=way.mark, gso_size=100, gso_segs=3))
-        outcomes.append(datapath.egress(frame(way.sized(1600)), mark=way.mark))
+        outcomes += [datapath.egress(too_big(way), mark=way.mark) for _ in range(110)]  # answered, 100 times
         inner = packet("udp-long", *OVERLAY[way.inner])
         given = arriving(way, inner)
         outcomes.append(datapath.ingress(given))
@@ -62,6 +62,14 @@ def provoke(datapath: Datapath, example: str) -> list[Outcome]:
         sent = frame(way.packet("udp-long" if not way.protocols else "tcp"))
         outcomes.append(datapath.egress(sent, mark=way.mark))
     return outcomes
+
+
+def too_big(way: Way) -> bytes:
+    """A packet that may not be fragmented."""
+    inner = bytearray(way.sized(1600))
+    if way.inner == 4:
+        inner[6] |= 0x40  # DF
+    return frame(bytes(inner))
 
 
 def packet_to_web() -> bytes:

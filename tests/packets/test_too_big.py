@@ -1,4 +1,4 @@
-"""What does not fit is answered as a router answers it: scapy reads the answer, and what must not be answered is not."""
+"""What does not fit is answered as a router answers it: scapy reads the answer. What must not be answered is not."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ UNANSWERED = {
     "a later fragment": big(4, Raw(bytes(8)), flags="DF", frag=9, proto=17),
     "a later fragment of IPv6": big(6, IPv6ExtHdrFragment(offset=9, id=3, nh=17)),
     "from a group": big(4, UDP(sport=1000, dport=9000), src="224.0.0.9"),
-    "from this network": big(4, UDP(sport=1000, dport=9000), src="0.0.0.0"),  # noqa: S104
+    "from this network": big(4, UDP(sport=1000, dport=9000), src="0.0.0.0"),
     "from the loopback": big(4, UDP(sport=1000, dport=9000), src="127.0.0.1"),
     "from nowhere": big(6, UDP(sport=1000, dport=9000), src="::"),
     "from a group of IPv6": big(6, UDP(sport=1000, dport=9000), src="ff0e::1"),

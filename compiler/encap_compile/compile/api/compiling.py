@@ -116,23 +116,31 @@ class Built(Record):
 
 @diagnosed
 def check(spec: Spec) -> Checked:
-    """Check a spec and the rows that it names; build nothing. Raises DiagnosedError with everything that is wrong."""
+    """Check a spec, the rows that it names and its tests; build and run nothing.
+
+    Raises DiagnosedError with everything that is wrong.
+    """
     from .. import pipeline
 
-    found, _, _, findings = pipeline.check_spec(fspath(spec))
+    found, lowered, _, findings = pipeline.check_spec(fspath(spec))
+    if found.tests is not None:
+        from ..packet_tests.prepared import prepare
+
+        prepare(found, lowered, findings)
+        findings.stop_on_errors()
     return Checked(found.name, fspath(spec), tuple(findings.warnings))
 
 
 @diagnosed
-def build(spec: Spec, out: Spec = "build", *, clang: str = "", anew: bool = False) -> Built:
+def build(spec: Spec, out: Spec = "build", *, clang: str = "", rebuild: bool = False) -> Built:
     """Compile a spec in memory, for `out/NAME`. Raises DiagnosedError.
 
-    `anew` builds also what is up to date by its hashes: who can edit a file can edit its hash, too.
+    `rebuild` also builds what is up to date by its hashes: whoever can edit a file can edit its hash, too.
     """
     from .. import pipeline
 
     begun = time.perf_counter()
-    made = pipeline.compile_spec(fspath(spec), Path(out), clang, write=False, anew=anew)
+    made = pipeline.compile_spec(fspath(spec), Path(out), clang, write=False, rebuild=rebuild)
     name, seconds = made.manifest.name, time.perf_counter() - begun
     directory, identity = Path(out) / name, made.manifest.identity
     return Built(name, fspath(spec), directory, identity, made.files, made.warnings, made.unchanged, seconds, made)

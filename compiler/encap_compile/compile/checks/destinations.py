@@ -9,8 +9,8 @@ from ...common.rows import EncodedRows
 from ...common.rows.destinations import outer, receiver, validate_outer, validate_receiver
 from ...common.values import ValueProblem, parse
 from ..headers.catalogue import FAMILIES
+from ..resolved.values import uses
 from ..spec import Encapsulation, Reference, Scalar, Spec, Value
-from .common import uses
 
 OUTER, RECEIVER = "outer", "receiver"
 

@@ -1,4 +1,4 @@
-"""Puts the parts together: a checked `Spec` becomes the templates' `Program` and the loader's `Manifest`."""
+"""Puts the parts together: a resolved spec becomes the templates' `Program` and the loader's `Manifest`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import NamedTuple
 from ...common import manifest
 from ...common.requirements import required
 from .. import ir
-from ..checks.common import needed_fields, owner_rules
 from ..program_types import HOOKS
-from ..spec import Reference, Spec, TableField
+from ..resolved import Resolved, Table
+from ..spec import Reference
 from . import counters as counting
 from .address_maps import OWN_ADDRESSES, address_maps, address_sets
 from .attribution import (
@@ -25,20 +25,22 @@ from .attribution import (
     named_cgroups,
 )
 from .c_names import c_name
-from .conditions import FAMILIES, Conditions, families_of
+from .conditions import Conditions
 from .contract import lower_contract
 from .description import features, rule_summaries, stack_signatures
-from .egress import dispatches, lower_egress, lower_rules, packet_needs
+from .egress import dispatches, follows_fragments, lower_egress, packet_needs, passed_before
+from .egress_rules import rule_conditions
 from .fit import fit_constants, lower_fit
 from .fixed import fixed_rows
+from .guard import lower_guard
 from .host import HostValues
-from .ingress import lower_ingress, signature
+from .ingress import lower_ingress
 from .layouts import constant_groups
 from .library import library_headers, switches
-from .reflection import flow_constants, flow_table, learning
-from .stacks import family_field
+from .recognition import signature
+from .reflection import flow_constants, flow_table
 from .tables import LoweredTable, lower_table, manifest_stack
-from .used_stacks import described_replies, lower_stacks, replies, table_families
+from .used_stacks import described_replies, lower_stacks, replies
 
 CGROUP_HOOKS = {  # how the function is called
     "cgroup_listen": "listener",
@@ -60,68 +62,67 @@ class Lowered(NamedTuple):
     contract: ir.SocketContract | None
 
 
-def lower(spec: Spec, compiler: str) -> Lowered:
-    """Decide everything. `spec` has passed the checks. The manifest still lacks identity, toolchain, inputs, files."""
-    families_of_tables = table_families(spec)
-    visible = _visible_families(spec)
+def lower(resolved: Resolved, compiler: str) -> Lowered:
+    """Decide everything. The manifest still lacks identity, toolchain, inputs, files."""
+    spec, visible = resolved.spec, resolved.families
     cgroups = {path: named.constant for path, named in named_cgroups(spec).items()}
-    encapsulating, stacks = lower_stacks(spec, families_of_tables)
-    wanted = {r.decapsulate for r in spec.ingress.rules}
-    in_use = [s for s in stacks if s.encapsulation in wanted or s.name in encapsulating]
+    encapsulating, stacks = lower_stacks(resolved)
     conditions = Conditions(visible, cgroups)
-    rules = lower_rules(spec, conditions)
-    found_dispatches = dispatches(spec, in_use)
-    attribution = lower_attribution(spec, in_use, conditions)
+    matches = rule_conditions(spec, conditions)
+    found_dispatches = dispatches(spec, stacks)
+    attribution = lower_attribution(spec, stacks, conditions)
     clamps = attribution is not None and attribution.encapsulates
-    fit = lower_fit(spec, in_use, rules)
-    ingress = lower_ingress(spec, in_use, conditions, replies(spec, in_use), clamps, bool(fit and fit.answers))
-    learns = bool(learning(spec))
+    fit = lower_fit(spec, stacks, matches)
+    ingress = lower_ingress(spec, stacks, conditions, replies(spec, stacks), clamps, fit)
+    learns = bool(resolved.learning)
     remembers = learns or attribution is not None
-    signatures = tuple(dict.fromkeys(signature(s) for s in stacks if s.name in encapsulating))
-    tables = {
-        t.name: lower_table(
-            t,
-            families_of_tables.get(t.name) or FAMILIES,
-            [s for s in stacks if s.name in encapsulating],
-            {e: family_field(spec.encapsulations[e]) for e in t.encapsulations},
-            needed_fields(spec, t),
-            spec,
-        )
-        for t in spec.endpoints.values()
-        if t.name in _used_tables(spec)
-    }
-    found_in = {t.table for r in spec.egress.rules for t in r.targets} | {r.lookup for r in spec.ingress.rules}
-    tables = {name: _with_fixed_rows(spec, name, t) if name in found_in else t for name, t in tables.items()}
-    keys = {t.name: t.key for t in spec.endpoints.values() if t.name in families_of_tables}
-    key_words = [word for words in keys.values() for word in words]
-    egress = lower_egress(spec, in_use, signatures, conditions, rules, bool(fit and fit.remembers), key_words)
+    sent = [s for s in stacks if s.name in encapsulating]
+    signatures = tuple(dict.fromkeys(signature(s) for s in sent if s.outer_family in visible))
+    tables = {t.name: _with_fixed_rows(t, lower_table(t, sent)) for t in resolved.tables.values()}
+    key_words = [word for t in resolved.tables.values() if t.led_to for word in t.key]
+    before = passed_before(spec, visible, signatures)
+    decapsulations = ingress.decapsulations if ingress else ()
+    connects = attribution.connects if attribution else ()
+    received = ingress.rules if ingress else ()
+    follows = follows_fragments(matches.values(), visible, key_words)
+    asked = [
+        *matches.values(),
+        *(r.conditions for r in connects),
+        *(r.match for r in received),
+    ]
+    packet = packet_needs(
+        spec,
+        visible,
+        [condition for match in asked for condition in match],
+        key_words,
+        [e.stack for d in found_dispatches for e in d.encapsulators],
+        signatures,
+        before,
+        follows or any(d.follows is not ir.Follows.NOBODY for d in decapsulations),
+        learns,
+    )
+    egress = lower_egress(
+        spec,
+        found_dispatches,
+        signatures,
+        before,
+        conditions,
+        matches,
+        packet,
+        follows,
+        bool(fit and fit.remembers),
+    )
     addressed = address_sets(spec, egress)
     for source in addressed.values():  # the loader fills the set from the rows, compiled in or not
         table = tables[source.table]
         rows_file = replace(table.manifest, file=f"{source.table}.csv")
         tables[source.table] = table._replace(manifest=rows_file)
-    matches = [c for r in (attribution.connects if attribution else ()) for c in r.conditions]
-    matches += [c for d in (ingress.decapsulators if ingress else ()) for r in d.rules for c in r.match]
-    packet = packet_needs(
-        visible,
-        rules,
-        matches,
-        keys,
-        [e.stack for d in found_dispatches for e in d.encapsulators],
-        egress,
-        any(d.fragments for d in (ingress.decapsulators if ingress else ())),
-        learns,
-    )
     host = HostValues(spec)
     if egress.encapsulators or fit or learns or attribution:
         host.device_mtu()
-    for stack in in_use:
-        for position, use in enumerate(spec.encapsulations[stack.encapsulation].headers):
-            given = [*use.values.items(), *((option.name, option.value) for option in use.options)]
-            for word, value in given:
-                if isinstance(value, Reference) and value.root == "host":
-                    own = position == 0 and word == "source"
-                    host.add(value, stack.outer_family, stack.name, own)
+    for stack in stacks:
+        for use in resolved.encapsulations[stack.encapsulation].host:
+            host.add(use.reference, stack.outer_family, stack.name, use.own)
     for rule in spec.ingress.rules:
         if isinstance(rule.set_mark, Reference) and rule.set_mark.root == "host":
             host.add(rule.set_mark, "ipv4", "")
@@ -138,21 +139,21 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         host.guard(attribution.marks)
     host_members, host_layout, host_described = host.lower()
     clamps_mss = spec.mtu.clamp_mss and bool(egress.encapsulators or fit)
+    renamed = {rule.name: rule.was for rule in resolved.rules if rule.was}
     counters = counting.lay_out(
-        counting.lower_counters(egress, ingress, learns, attribution, clamps_mss, fit, spec.endpoints, _renamed(spec))
+        counting.lower_counters(egress, ingress, learns, attribution, clamps_mss, fit, resolved.tables, renamed)
     )
     described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, addressed)
     includes = ["encap_wire.h", "encap_counters.h", "encap_match.h"]  # and what these include
     if egress.signatures:
         includes.append("encap_own_addresses.h")
-    learned_by = (r for rs in replies(spec, in_use).values() for r in rs)
+    learned_by = (r for rs in replies(spec, stacks).values() for r in rs)
     flows = flow_table(ingress, learned_by) if remembers else None
-    fitting = fit_constants(spec, in_use, fit)
-    decapsulators = ingress.decapsulators if ingress else ()
+    fitting = fit_constants(spec, stacks, fit)
     program = ir.Program(
         name=spec.name,
         c_name=c_name(spec.name),
-        titles=_titles(in_use),
+        titles=_titles(stacks),
         spec_file=PurePath(spec.path).name,
         kernel=".".join(map(str, spec.kernel)),
         compiler=compiler,
@@ -160,23 +161,24 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         library=library_headers(flows, attribution, egress, ingress, clamps_mss),
         constants=(
             *constant_groups(
-                in_use, frozenset(encapsulating), decapsulators, _compared(egress, decapsulators, attribution)
+                stacks, frozenset(encapsulating), decapsulations, _compared(egress, decapsulations, attribution)
             ),
-            *_capacities(spec, tables.values(), described_maps),
+            *_capacities(resolved, tables.values(), described_maps),
             *([fitting] if fitting else []),
-            *([attribution_constants(spec, attribution, in_use)] if attribution else []),
+            *([attribution_constants(spec, attribution, stacks)] if attribution else []),
             *switches(spec, flows, attribution, egress, ingress, visible),
             *([flow_constants(spec)] if remembers else []),
         ),
         sets=tuple(ir.PrefixSet(name, c_name(name), s.prefixes) for name, s in spec.sets.items()),
-        stacks=tuple(in_use),
+        stacks=tuple(stacks),
         host=host_members,
-        tables=tuple(t.ir for t in tables.values() if t.ir.kind != "fixed" or t.manifest.name in found_in),
+        tables=tuple(t.ir for t in tables.values() if t.ir.kind != "fixed" or resolved.tables[t.manifest.name].found),
         address_maps=described_maps,
         counters=counters.counters,
         counter_slots=counters.slots,
         packet=packet,
         egress=egress,
+        guard=lower_guard(egress.rules) if attribution and attribution.guard else None,
         ingress=ingress,
         flows=flows,
         attribution=attribution,
@@ -203,7 +205,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         source_sets=sets,
         prefix_sets=prefix_sets,
         flows=_flows(program),
-        replies=described_replies(spec, in_use),
+        replies=described_replies(spec, stacks),
         own_addresses=OWN_ADDRESSES if egress.signatures else "",
         counters_size=counters.size,
         counters=tuple(
@@ -224,9 +226,9 @@ def lower(spec: Spec, compiler: str) -> Lowered:
             )
             for c in counters.counters
         ),
-        stacks=tuple(manifest_stack(s) for s in in_use),
-        rules=tuple(rule_summaries(spec, in_use)),
-        signatures=stack_signatures(in_use),
+        stacks=tuple(manifest_stack(s) for s in stacks),
+        rules=tuple(rule_summaries(spec, stacks)),
+        signatures=stack_signatures(stacks),
         boot="closed" if spec.egress.boot == "closed" else "",
         programs=tuple(
             manifest.Hooked(program.function, name, HOOKS[name].section)
@@ -243,7 +245,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         cgroup_map=CGROUP_MAP if attribution and attribution.levels else "",
         contract=(f"{contract.name}.h", f"{contract.c_name}.py") if contract else (),
         sockets=SOCKET_MAP if attribution else "",
-        max_overhead=max((s.most_overhead for s in in_use), default=0),
+        max_overhead=max((s.most_overhead for s in stacks), default=0),
         toolchain=manifest.Toolchain("", "", "", ()),
         inputs=manifest.Inputs("", "", ""),
     )
@@ -251,28 +253,24 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     return Lowered(program, replace(described, requires=requires, needs_release=release), prefix_files, contract)
 
 
-def _renamed(spec: Spec) -> dict[str, str]:
-    """What rules were called before, by their names."""
-    return {rule.name: rule.was.name for rule in spec.rules if rule.was}
-
-
 def _compared(
-    egress: ir.EgressProgram, decapsulators: Iterable[ir.Decapsulator], attribution: ir.Attribution | None
+    egress: ir.EgressProgram, decapsulations: Iterable[ir.Decapsulation], attribution: ir.Attribution | None
 ) -> frozenset[str]:
     """The overheads that are named: where the larger of two counts, and where a socket is told of its choice."""
-    learns = [rule.learn for d in decapsulators for rule in d.rules if rule.learn]
-    found = {e.larger for e in egress.encapsulators} | {name for x in learns for name in (x.larger, x.otherwise)}
+    learns = [rule.learn for d in decapsulations for rule in d.rules if rule.learn]
+    grows = [growth for x in learns for g in x.grows for growth in (g.usual, g.otherwise)]
+    found = {e.larger for e in egress.encapsulators} | {g.constant for g in grows if isinstance(g, ir.ByOverhead)}
     return frozenset(found | {name for t in (attribution.tables if attribution else ()) for _, name in t.overheads})
 
 
 def _capacities(
-    spec: Spec, tables: Iterable[LoweredTable], maps: Iterable[ir.AddressMap]
+    resolved: Resolved, tables: Iterable[LoweredTable], maps: Iterable[ir.AddressMap]
 ) -> Iterator[ir.ConstantGroup]:
     """How many rows the maps of each table hold."""
     sized = {t.ir.name for t in tables if t.ir.kind != "fixed"} | {m.table for m in maps if m.table}
     found = [
         ir.NamedConstant(f"CAPACITY_{name}".upper(), str(table.capacity), f"{table.path}.capacity")
-        for name, table in ((c_name(t.name), t) for t in spec.endpoints.values())
+        for name, table in ((c_name(t.name), t) for t in resolved.tables.values())
         if name in sized
     ]
     if found:
@@ -284,7 +282,7 @@ def _flows(program: ir.Program) -> tuple[str, ...]:
     if program.flows is None:
         return ()
     attribution = _attribution_members(program.attribution) if program.attribution else ()
-    stacks = [d.stack for d in (program.ingress.decapsulators if program.ingress else ()) if d.learns]
+    stacks = [outer.stack for d in program.decapsulations if d.learns for outer in d.outers]
     return (
         # As the first release called them: a table of flows outlives the program.
         *(f"{m.ctype} {m.name.removeprefix('option_').replace('__', '_')}" for m in program.flows.members),
@@ -295,6 +293,7 @@ def _flows(program: ir.Program) -> tuple[str, ...]:
 
 def _attribution_members(attribution: ir.Attribution) -> tuple[str, ...]:
     found = {"cgroups": attribution.levels, "cgroup": attribution.rows_by_cgroup, "choice": bool(attribution.rules)}
+    # `owner`: as the first release called it, see `_flows`.
     return tuple(f"owner {name}" for name, there in found.items() if there)
 
 
@@ -306,23 +305,7 @@ def _titles(stacks: list[ir.Stack]) -> tuple[str, ...]:
     return tuple(f"{name} over {' or '.join(found)}" for name, found in families.items()) or ("no encapsulation",)
 
 
-def _visible_families(spec: Spec) -> tuple[str, ...]:
-    """The families whose packets the program must look into."""
-    if spec.egress.default == "drop" or spec.connect or (owner_rules(spec) and spec.ingress.rules):
-        return FAMILIES
-    if any(r.match != type(r.match)() or r.learn for r in spec.ingress.rules):
-        return FAMILIES
-    found = {f for rule in spec.egress.rules for f in families_of(rule.match)}
-    return tuple(f for f in FAMILIES if f in found) or ("ipv4",)
-
-
-def _used_tables(spec: Spec) -> set[str]:
-    used = {target.table for r in spec.egress.rules for target in r.targets}
-    used |= {r.lookup for r in spec.ingress.rules if r.lookup}
-    return used | {r.source.table for r in spec.ingress.rules if isinstance(r.source, TableField)}
-
-
-def _with_fixed_rows(spec: Spec, name: str, table: LoweredTable) -> LoweredTable:
-    if table.manifest.kind != "fixed":
-        return table
-    return table._replace(ir=table.ir._replace(rows=fixed_rows(spec.endpoints[name], table.manifest, spec)))
+def _with_fixed_rows(table: Table, lowered: LoweredTable) -> LoweredTable:
+    if not table.fixed or not table.found:
+        return lowered
+    return lowered._replace(ir=lowered.ir._replace(rows=fixed_rows(table, lowered.manifest)))

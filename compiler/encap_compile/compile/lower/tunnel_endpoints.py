@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from .. import ir
-from ..checks.common import INLINE_PREFIXES
+from ..resolved.matches import INLINE_PREFIXES
 from ..spec import Addresses, IngressRule, Reference, Spec, TableField
 from .c_names import c_name
 from .conditions import Conditions

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import assert_never
 
-from ..ir import PacketNeeds
+from ..ir import Hides, PacketNeeds
 from .facts import any_address
 
 ETHER = 14  # bytes of an Ethernet header
@@ -19,8 +20,8 @@ TRANSPORT_MOST = 0x3FFF
 
 
 @dataclass
-class Owner:
-    """What a packet's socket says, or what is remembered of its connection.
+class SocketRecord:
+    """What the packet's socket reports, or what is recorded of it for the connection.
 
     `cgroups` are paths that the spec names, `cgroup` is the path by which a row is found.
     """
@@ -59,13 +60,19 @@ class Packet:
     tcp_flags: int = 0
     transport: int = 0
     discovery: bool = False
-    owner: Owner = field(default_factory=Owner)
+    socket: SocketRecord = field(default_factory=SocketRecord)
 
-    def hides(self, needs: PacketNeeds) -> bool:
-        """Whether it does not show its ports or its protocol, where these are asked for."""
-        if needs.ports:
-            return self.ports_unseen
-        return needs.protocol and "ipv6" in needs.families and self.protocol == UNSEEN
+    def hides(self, what: Hides) -> bool:
+        """Whether it does not show what rules may ask for."""
+        match what:
+            case Hides.PORTS:
+                return self.ports_unseen
+            case Hides.PROTOCOL:
+                return self.protocol == UNSEEN
+            case Hides.NOTHING:
+                return False
+            case _:
+                assert_never(what)
 
 
 def parse(data: bytes | bytearray, offset: int, family: str, mark: int, needs: PacketNeeds) -> Packet | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address
 
 from .frame import Did, Verdict
-from .packet import ETHER, HEADER, ICMP, ICMPV6, TCP, TRANSPORT_MOST, UDP, UNSEEN, Packet
+from .packet import ETHER, ICMP, ICMPV6, TCP, TRANSPORT_MOST, UDP, UNSEEN, Packet
 from .run import Run
 
 ICMP_HEADER = 8

@@ -14,7 +14,7 @@ from ..headers.encode import FieldValue, encode
 from ..headers.model import FromSpec, NextProtocol, Receive
 from ..identifiers import c_name
 from ..lower import Lowered
-from ..model import Facts, Frame, Socket
+from ..model import Connecting, Facts, Frame, Socket
 from ..spec import Spec
 from ..spec_tests import TestPacket, Word
 from .build import TCP, WITH_PORTS, Inner, packet, shortest
@@ -23,6 +23,7 @@ from .sent import field_type
 ETHER = {4: b"\x08\x00", 16: b"\x86\xdd"}
 MACS = bytes.fromhex("020000000077020000000001")
 ADDRESSES = ("ipv4", "ipv6", "mac")
+DISCARD = 9  # RFC 863: the destination port, where none is said
 FLOW = 0x12345678  # the hash of the flow in the other end's headers
 
 
@@ -56,6 +57,21 @@ class Frames:
         kind = 4 if data[0] >> 4 == 4 else 16
         return Frame(MACS + ETHER[kind] + data, mark=mark, socket=socket)
 
+    def connecting(self, socket: TestPacket) -> Connecting | None:
+        """A socket that connects; None after an error."""
+        before = len(self.findings.errors)
+        destination = self._address(socket, "destination")
+        number = self._word(socket, "protocol", protocol, TCP)
+        port = socket.words.get("destination_port")
+        mark = self._word(socket, "mark", lambda v: integer(v, 0, 0xFFFFFFFF, "mark"), 0)
+        cgroups = self._cgroups(socket.words.get("cgroup"))
+        if self.program.attribution is None or not self.program.attribution.connects:
+            help = "write `connect:`, or test packets that leave"
+            self.findings.error("T131", "this spec has no connect rules", socket.place, help)
+        if len(self.findings.errors) > before:
+            return None
+        return Connecting(destination, number, int(port.value) if port else DISCARD, mark, cgroups)
+
     def _word(self, packet_: TestPacket, key: str, parser: Callable[[int | str], Any], otherwise: Any) -> Any:
         word = packet_.words.get(key)
         if word is None:
@@ -66,13 +82,13 @@ class Frames:
             self.findings.error(problem.code, problem.message, word.place, problem.help)
             return otherwise
 
-    def _inner(self, packet_: TestPacket) -> Inner | None:
-        def address(key: str) -> bytes:
-            found: bytes = self._word(packet_, key, lambda v: parse("ip", v), b"")
-            mapped = found.startswith(bytes(10) + b"\xff\xff")
-            return found[12:] if mapped else found
+    def _address(self, packet_: TestPacket, key: str) -> bytes:
+        found: bytes = self._word(packet_, key, lambda v: parse("ip", v), b"")
+        mapped = found.startswith(bytes(10) + b"\xff\xff")
+        return found[12:] if mapped else found
 
-        source, destination = address("source"), address("destination")
+    def _inner(self, packet_: TestPacket) -> Inner | None:
+        source, destination = self._address(packet_, "source"), self._address(packet_, "destination")
         if not source or not destination:
             return None
         if len(source) != len(destination):
@@ -100,15 +116,11 @@ class Frames:
             assert word is not None
             help = "leave it out, or attach to a cgroup and let a rule ask for it"
             self.findings.error("T131", "no rule of this spec asks what a packet's socket is", word.place, help)
-        parts = str(cgroup.value).strip("/").split("/") if cgroup else []
-        if cgroup is not None and (str(cgroup.value).startswith("/") or {"", ".", ".."} & set(parts)):
-            help = "a path below the attached cgroup, like team-a.slice/web"
-            self.findings.error("T131", f"`{cgroup.value}` is no path of a cgroup", cgroup.place, help)
-        paths = tuple("/".join(parts[: i + 1]) for i in range(len(parts)))
+        paths = self._cgroups(cgroup)
         if chose is None:
             return Socket(paths)
         table, _, row = str(chose.value).partition("/")
-        tables = {c.table for rule in self.program.egress.rules for c in rule.choices}
+        tables = {table.name for table in self.program.attribution.tables} if self.program.attribution else set()
         rows = self.facts.tables[c_name(table)].by_name if c_name(table) in tables else {}
         if row not in rows:
             help = (
@@ -119,11 +131,19 @@ class Frames:
             self.findings.error("T131", f"`{chose.value}` is no row that a socket may choose", chose.place, help)
         return Socket(paths, (table, row))
 
+    def _cgroups(self, word: Word | None) -> tuple[str, ...]:
+        """The paths of a cgroup and of those that it lies in."""
+        parts = str(word.value).strip("/").split("/") if word else []
+        if word is not None and (str(word.value).startswith("/") or {"", ".", ".."} & set(parts)):
+            help = "a path below the attached cgroup, like team-a.slice/web"
+            self.findings.error("T131", f"`{word.value}` is no path of a cgroup", word.place, help)
+        return tuple("/".join(parts[: i + 1]) for i in range(len(parts)))
+
     # ---- the headers that it comes in --------------------------------------------------------------------------------
 
     def _encapsulated(self, packet_: TestPacket, word: Word, inner: bytes) -> bytes:
-        decapsulators = self.program.ingress.decapsulators if self.program.ingress else ()
-        names = sorted({d.stack.encapsulation for d in decapsulators})
+        arriving = self.program.ingress.stacks if self.program.ingress else ()
+        names = sorted({stack.encapsulation for stack in arriving})
         if word.value not in names:
             help = did_you_mean(str(word.value), names, "ingress rules name what may come in")
             words = f"no ingress rule decapsulates `{word.value}`"
@@ -135,8 +155,7 @@ class Frames:
             self.findings.error("T131", "nothing says which address it comes from", word.place, help)
             return b""
         family = "ipv6" if ":" in str(source.value) else "ipv4"
-        for decapsulator in decapsulators:
-            stack = decapsulator.stack
+        for stack in arriving:
             if stack.encapsulation == word.value and stack.outer_family == family:
                 return self._encode(packet_, stack, inner)
         words = f"`{word.value}` does not come in over {family.replace('ip', 'IP')}"
@@ -172,9 +191,16 @@ class Frames:
                 found[name] = self.facts.host[source.member]
             elif not isinstance(source, ir.FromInner):
                 found[name] = bytes(field.bits // 8) if field_type(field) in ADDRESSES else 0
-        tail = stack.tail
-        if tail is not None and tail.layer == layer.member and tail.options is not None and header.tail is not None:
-            found[header.tail.name] = [(o.head >> 16, o.head >> 8 & 0xFF, self._data(o)) for o in tail.options.options]
+        variable = stack.variable
+        if (
+            variable is not None
+            and variable.layer == layer.member
+            and variable.options is not None
+            and header.variable is not None
+        ):
+            found[header.variable.name] = [
+                (o.head >> 16, o.head >> 8 & 0xFF, self._data(o)) for o in variable.options.options
+            ]
         return found
 
     @staticmethod
@@ -191,8 +217,8 @@ class Frames:
             return
         header = headers()[member.header]
         option = _option(stack, member, name)
-        if option is not None and header.tail is not None:
-            self._set_option(given[member.member], header.tail.name, option, path, word)
+        if option is not None and header.variable is not None:
+            self._set_option(given[member.member], header.variable.name, option, path, word)
             return
         field = next((f for f in header.fields() if f.name == name), None)
         if field is None:
@@ -204,7 +230,9 @@ class Frames:
         except ValueProblem as problem:
             self.findings.error(problem.code, problem.message, word.place, problem.help)
 
-    def _set_option(self, given: dict[str, FieldValue], tail: str, option: ir.Option, path: str, word: Word) -> None:
+    def _set_option(
+        self, given: dict[str, FieldValue], variable: str, option: ir.Option, path: str, word: Word
+    ) -> None:
         size = 4 * option.words
         try:
             data = integer(word.value, 0, (1 << 8 * size) - 1, path).to_bytes(size, "big")
@@ -212,16 +240,16 @@ class Frames:
             self.findings.error(problem.code, problem.message, word.place, problem.help)
             return
         head = option.head >> 16, option.head >> 8 & 0xFF
-        sent = given[tail]
+        sent = given[variable]
         assert not isinstance(sent, (int, str, bytes))
-        given[tail] = [(*head, data) if o[:2] == head else o for o in sent]
+        given[variable] = [(*head, data) if o[:2] == head else o for o in sent]
 
 
 def _option(stack: ir.Stack, layer: ir.Layer, name: str) -> ir.Option | None:
-    tail = stack.tail
-    if tail is None or tail.layer != layer.member or tail.options is None:
+    variable = stack.variable
+    if variable is None or variable.layer != layer.member or variable.options is None:
         return None
-    return next((o for o in tail.options.options if o.name == name), None)
+    return next((o for o in variable.options.options if o.name == name), None)
 
 
 def field_of(stack: ir.Stack, path: str) -> tuple[ir.Layer | None, str]:
