@@ -155,10 +155,10 @@ def test_to_a_group_of_stations(loaded: Load) -> None:
 def test_each_sender_has_a_limit_of_its_own(loaded: Load) -> None:
     datapath = loaded(EXAMPLE)
     first, second = (frame(big(4, UDP(sport=1, dport=9000), src=f"10.0.9.{n}")) for n in (1, 2))
-    outcomes = [datapath.egress(first) for _ in range(300)]
+    outcomes = [datapath.egress(first) for _ in range(600)]
     answered = [o.verdict for o in outcomes].count("redirect")
     limited = sum(o.counted.get("egress_answers_limited", (0, 0))[0] for o in outcomes)
-    assert 100 <= answered < 300, "100 at once, and 100 a second"
-    assert answered + limited == 300
+    assert 100 <= answered < 600, "100 at once, and 100 a second"
+    assert answered + limited == 600
     assert datapath.egress(second).verdict == "redirect", "another sender"
     assert datapath.egress(first, mark=9).verdict == "redirect", "another tenant's"
