@@ -71,10 +71,10 @@ def _constants(
             constants.append(
                 ir.NamedConstant(check.mask_constant, f"{check.mask:#0{digits}x}", f"on receive: {check.fields}")
             )
-        own = next(w for x in stack.layers if x.member == check.layer for w in x.words if w.name == check.word)
-        if check.constant == own.constant and check.constant and not encapsulates:
-            constants.append(_constant(own))
-        elif check.constant and check.bits <= 32 and isinstance(check.expected, ir.Literal):
+        sent = next((w for x in stack.layers for w in x.words if w.constant and w.constant == check.constant), None)
+        if sent is not None:
+            constants += [] if encapsulates else [_constant(sent)]
+        elif check.constant and isinstance(check.expected, ir.Literal):
             said = "" if check.mask_constant else f"on receive: {check.fields}"
             constants.append(ir.NamedConstant(check.constant, f"{check.expected.value:#0{digits}x}", said))
     return constants

@@ -52,27 +52,15 @@ def word_checks(d: ir.Decapsulation, behind: bool = False) -> list[str]:
 
 def _differs(check: ir.WordCheck, d: ir.Decapsulation) -> str:
     word = f"{header(check.layer, d)}{check.word}"
+    host = f"host.{check.expected.member}" if isinstance(check.expected, ir.FromHost) else ""
+    if check.bits == 48:
+        return f"!is_group_mac(&{word}) && !same_mac(&{word}, &{host or check.constant or '(struct mac_address){}'})"
+    if check.bits == 128:
+        return f"!same_ipv6(&{word}, &{host or check.constant or '(struct ipv6_address){}'})"
     if isinstance(check.expected, ir.FromHost):
-        host = f"host.{check.expected.member}"
-        if check.bits == 48:
-            return f"!is_group_mac(&{word}) && !same_mac(&{word}, &{host})"
-        if check.bits == 128:
-            return f"!same_ipv6(&{word}, &{host})"
         if check.expected.type == "ipv4":
             return f"{word} != {host}"
         return f"{_part(_host_order(word, check.bits), check.mask, check.bits)} != {host}"
-    assert isinstance(check.expected, ir.Literal)
-    if check.bits == 48:
-        halves = check.expected.value.to_bytes(6, "big")
-        differs = " || ".join(
-            f"{word}.half[{i}] != bpf_htons({int.from_bytes(halves[2 * i : 2 * i + 2], 'big'):#06x})" for i in range(3)
-        )
-        return f"!is_group_mac(&{word}) && ({differs})"
-    if check.bits == 128:
-        words = check.expected.value.to_bytes(16, "big")
-        return " || ".join(
-            f"{word}.word[{i}] != bpf_htonl({int.from_bytes(words[4 * i : 4 * i + 4], 'big'):#010x})" for i in range(4)
-        )
     swap = SWAPS[check.bits]
     expected = (f"{swap}({check.constant})" if swap else check.constant) if check.constant else "0"
     if not check.mask_constant:
