@@ -213,4 +213,4 @@ def test_a_value_that_is_sent_and_expected_stands_in_one_line(tmp_path: Path, se
     differs = [line for line, changed in zip(one, other, strict=True) if line != changed]
     assert len(differs) == 1
     assert differs[0].startswith("#define ENCAP_VXLAN__ETHERNET_SOURCE ")
-    assert sum("same_mac(&headers->ethernet.destination, &ENCAP_VXLAN__ETHERNET_SOURCE)" in line for line in one) == 1
+    assert sum("is_mac(&headers->ethernet.destination, ENCAP_VXLAN__ETHERNET_SOURCE)" in line for line in one) == 1

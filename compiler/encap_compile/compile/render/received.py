@@ -52,15 +52,20 @@ def word_checks(d: ir.Decapsulation, behind: bool = False) -> list[str]:
 
 def _differs(check: ir.WordCheck, d: ir.Decapsulation) -> str:
     word = f"{header(check.layer, d)}{check.word}"
-    host = f"host.{check.expected.member}" if isinstance(check.expected, ir.FromHost) else ""
-    if check.bits == 48:
-        return f"!is_group_mac(&{word}) && !same_mac(&{word}, &{host or check.constant or '(struct mac_address){}'})"
-    if check.bits == 128:
-        return f"!same_ipv6(&{word}, &{host or check.constant or '(struct ipv6_address){}'})"
     if isinstance(check.expected, ir.FromHost):
+        host = f"host.{check.expected.member}"
+        if check.bits == 48:
+            return f"!is_group_mac(&{word}) && !same_mac(&{word}, &{host})"
+        if check.bits == 128:
+            return f"!same_ipv6(&{word}, &{host})"
         if check.expected.type == "ipv4":
             return f"{word} != {host}"
         return f"{_part(_host_order(word, check.bits), check.mask, check.bits)} != {host}"
+    assert isinstance(check.expected, ir.Literal)
+    if check.bits == 48:
+        return f"!is_group_mac(&{word}) && !is_mac(&{word}, {check.constant or 'MAC(0, 0, 0, 0, 0, 0)'})"
+    if check.bits == 128:
+        return f"!is_ipv6(&{word}, {check.constant or '(struct ipv6_address){}'})"
     swap = SWAPS[check.bits]
     expected = (f"{swap}({check.constant})" if swap else check.constant) if check.constant else "0"
     if not check.mask_constant:
