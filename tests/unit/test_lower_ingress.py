@@ -27,7 +27,13 @@ endpoints:
     key: destination
     fields: {{to: ip, four: ipv4, vni: u24, mac: mac}}
     encapsulation: [vxlan, ipip]
-    rows: [{{encapsulation: vxlan, destination: 10.1.0.0/16, to: 192.0.2.1, four: 192.0.2.1, vni: 7, mac: "02:00:00:00:00:01"}}]
+    rows:
+      - encapsulation: vxlan
+        destination: 10.1.0.0/16
+        to: 192.0.2.1
+        four: 192.0.2.1
+        vni: 7
+        mac: "02:00:00:00:00:01"
   tenants: {{key: received.vxlan.vni, fields: {{zone: u32}}, rows: [{{received.vxlan.vni: 7, zone: 1}}]}}
 egress: {{rules: [{{name: out, match: {{destination: 10.0.0.0/8}}, to: far-sites}}{more}], default: pass}}
 ingress: {{rules: [{rules}]}}
