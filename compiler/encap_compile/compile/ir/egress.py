@@ -26,7 +26,7 @@ class Signature(NamedTuple):
 class TunnelEndpoint(NamedTuple):
     """Where outer packets go: addresses in a map, one address as C, prefixes, or anywhere (none of them).
 
-    `family` is empty where both occur.
+    `family` is empty where both occur. The prefixes are those of an ingress rule's `from`: `rule` is its name.
     """
 
     family: str
@@ -34,6 +34,7 @@ class TunnelEndpoint(NamedTuple):
     ctype: str = ""  # of the map's key
     value: str = ""  # host.MEMBER or a constant
     prefixes: tuple[IPv4Network | IPv6Network, ...] = ()
+    rule: str = ""
 
 
 class Aside(Enum):
