@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..compile.lower import Lowered
+from ..compile.description import Described
 from ..compile.model import Outcome, Sent, Verdict
 from ..compile.packet_tests.result import Disagreement
 from ..compile.packet_tests.validate import Difference, differences
@@ -38,7 +38,7 @@ def _counted(count: tuple[int, int]) -> str:
 
 
 def program_differences(
-    test: PacketTest, given: bytes, outcome: Outcome, ran: Ran, lowered: Lowered
+    test: PacketTest, given: bytes, outcome: Outcome, ran: Ran, lowered: Described
 ) -> list[Difference]:
     """What is not as expected of the program. It names no rule and no row: these are taken from the model's `outcome`,
     with which it agrees or is told to differ."""
@@ -57,7 +57,7 @@ def program_differences(
     return differences(test, found)
 
 
-def _sent(outcome: Outcome, ran: Ran, grown: int, lowered: Lowered) -> Sent | None:
+def _sent(outcome: Outcome, ran: Ran, grown: int, lowered: Described) -> Sent | None:
     """The headers in front of the packet, as those that the model sends or as the first stack of their length."""
     if grown <= 0:
         return None

@@ -18,8 +18,8 @@ SIZE = 16  # bytes of a counter: packets and bytes, two u64
 LIBRARY = {
     # encap_counters.h
     "egress_outcomes": (
-        "other", "malformed", "no_first_fragment", "own_stack", "link_local", "too_big", "gso", "no_headroom",
-        "unknown_stack", "mss_kept",
+        "other", "malformed", "no_first_fragment", "own_stack", "link_local", "too_big", "answered",
+        "answers_limited", "gso", "no_headroom", "unknown_stack", "mss_kept",
     ),
     "ingress_outcomes": ("mss_kept",),
     "refusals": (
@@ -65,8 +65,9 @@ def lower_counters(
         add(ir.Counted(direction, ir.Outcome.NOTED, reason=reason), text)
 
     encapsulates = bool(egress.encapsulators)
+    names = {c_name(name): name for name in tables}
     if egress.needed:
-        _egress(egress, encapsulates, {c_name(name): name for name in tables}, add)
+        _egress(egress, encapsulates, names, add)
         if attribution and attribution.levels:
             words = "of a closed connection, recorded by a version with other cgroups: dropped"
             add(ir.Counted(EGRESS, ir.Outcome.DROPPED, reason="renamed"), words)
@@ -85,10 +86,8 @@ def lower_counters(
     decapsulations = ingress.decapsulations if ingress else ()
     for decapsulation in decapsulations:
         for rule in decapsulation.rules:
-            table = rule.lookup.table if rule.lookup else ""
-            counts = ir.Counted(
-                INGRESS, ir.Outcome.DECAPSULATED, rule.name, table, encapsulation=decapsulation.encapsulation
-            )
+            table = names[rule.lookup.table] if rule.lookup else ""
+            counts = ir.Counted(INGRESS, ir.Outcome.DECAPSULATED, rule.name, table, decapsulation.encapsulation)
             add(counts, f"rule {rule.name}: decapsulated", rule.place)
     for flow, text in FLOWS.items() if learns else REMEMBERED.items() if attribution else ():
         add(ir.Counted(ir.Direction.FLOWS, flow), text)
@@ -271,6 +270,9 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, names: Mapping[str, st
             outcome(reason, passed, f"{words}: passed")
     if encapsulates:
         outcome("too_big", dropped, "encapsulated it would be longer than the device's MTU: dropped")
+        if egress.too_big is ir.TooBig.ICMP:
+            outcome("answered", noted, "too big: its sender was told what fits")
+            outcome("answers_limited", noted, "too big: its sender is told too often already")
         if any(e.stack.per_segment for e in egress.encapsulators):
             words = "a GSO packet for headers that the kernel cannot write in each segment: dropped"
             outcome("gso", dropped, words)

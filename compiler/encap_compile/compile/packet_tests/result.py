@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ...common.diagnostics import Findings
 from ...common.record import Record
-from ..lower import Lowered
+from ..description import Described
 from ..model import Outcome
 from ..spec import Spec
 from ..spec_tests import PacketTest
@@ -65,7 +65,7 @@ class Report(Record):
     """
 
     spec: Spec
-    lowered: Lowered
+    lowered: Described
     results: tuple[Result, ...]
     rules: tuple[str, ...]
     unmet: tuple[str, ...]
