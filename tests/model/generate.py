@@ -33,7 +33,7 @@ class Generator:
         self.program = program
         self.leaving, self.arriving = egress_aims(program, facts), ingress_aims(program, facts)
         self.arrived: Inner
-        self.reflects = any(r.action == "reflect" for r in program.egress.rules)
+        self.reflects = any(isinstance(s, ir.Recall) for r in program.egress.rules for s in r.steps)
 
     def draw(self) -> tuple[str, Frame]:
         if self.outers.arriving and self.random.random() < 0.5:

@@ -57,8 +57,12 @@ def _one_more(value: Any) -> Any:
     return value + 1
 
 
-def _on_miss(value: Any) -> Any:
-    return {"drop": "next", "next": "drop", "pass": "drop"}.get(value, value)
+def _missed(value: Any) -> Any:
+    return ir.Verdict.NEXT if value is ir.Verdict.DROP else ir.Verdict.DROP
+
+
+def _ended(value: Any) -> Any:
+    return {ir.Verdict.DROP: ir.Verdict.PASS, ir.Verdict.NEXT: ir.Verdict.NEXT}.get(value, ir.Verdict.DROP)
 
 
 def _none(value: Any) -> Any:
@@ -70,16 +74,18 @@ MUTATORS: dict[tuple[type, str], tuple[Callable[[Any], Any], ...]] = {
     (ir.InPrefixes, "prefixes"): (_shorter, _without_first),
     (ir.InRanges, "ranges"): (_wider, _later),
     (ir.InRanges, "unseen"): (_flipped,),
-    (ir.EgressRule, "on_miss"): (_on_miss,),
-    (ir.EgressRule, "action"): (lambda action: ACTIONS.get(action, action),),
+    (ir.Miss, "shown"): (_missed,),
+    (ir.Miss, "hidden"): (_missed,),
+    (ir.Miss, "keeps"): (_flipped,),
+    (ir.LookUp, "skips_lost"): (_flipped,),
+    (ir.Ending, "verdict"): (_ended,),
     (ir.EgressRule, "conditions"): (_without_first,),
     (ir.EgressProgram, "rules"): (_without_first, _turned),
-    (ir.EgressProgram, "default"): (lambda default: ACTIONS[default],),
     (ir.EgressProgram, "next_hop"): (lambda hop: "keep" if hop == "route" else "route",),
     (ir.EgressProgram, "signatures"): (_none,),
     (ir.EgressProgram, "tunnel_endpoints"): (_none,),
-    (ir.EgressProgram, "link_local"): (_none,),
-    (ir.EgressProgram, "discovery"): (_flipped,),
+    (ir.EgressProgram, "before"): (_none, _without_first),
+    (ir.PassedBefore, "kinds"): (_without_first,),
     (ir.EgressProgram, "fragments"): (_none,),
     (ir.Signature, "port"): (lambda port: port + 1 if port >= 0 else port,),
     (ir.Encapsulator, "clamp"): (_flipped,),
@@ -94,7 +100,6 @@ MUTATORS: dict[tuple[type, str], tuple[Callable[[Any], Any], ...]] = {
     (ir.Port, "number"): (_one_more,),
     (ir.OuterHeader, "checks"): (_without_first,),
     (ir.OuterHeader, "checksum"): (_flipped,),
-    (ir.OuterHeader, "limit"): (_flipped,),
     (ir.Decapsulation, "checks"): (_without_first, lambda checks: checks[:-1]),
     (ir.Decapsulation, "lengths"): (_none,),
     (ir.Decapsulation, "follows"): (lambda _: ir.Follows.NOBODY,),

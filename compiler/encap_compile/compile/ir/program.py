@@ -8,6 +8,7 @@ from .constants import ConstantGroup
 from .counters import CounterMember, CounterSlot
 from .egress import EgressProgram
 from .fit import Fit
+from .guard import Guard
 from .ingress import Decapsulation, FlowTable, IngressProgram, IngressRule
 from .layouts import Stack
 from .maps import AddressMap, HostMember, TableMap
@@ -33,6 +34,7 @@ class Program(NamedTuple):
     counter_slots: tuple[CounterSlot, ...]
     packet: PacketNeeds
     egress: EgressProgram
+    guard: Guard | None  # for other devices
     ingress: IngressProgram | None
     flows: FlowTable | None
     attribution: Attribution | None

@@ -65,8 +65,9 @@ def lower_counters(
         add(ir.Counted(direction, ir.Outcome.NOTED, reason=reason), text)
 
     encapsulates = bool(egress.encapsulators)
+    names = {c_name(name): name for name in tables}
     if egress.needed:
-        _egress(egress, encapsulates, {c_name(name): name for name in tables}, add)
+        _egress(egress, encapsulates, names, add)
         if attribution and attribution.levels:
             words = "of a closed connection, recorded by a version with other cgroups: dropped"
             add(ir.Counted(EGRESS, ir.Outcome.DROPPED, reason="renamed"), words)
@@ -85,10 +86,8 @@ def lower_counters(
     decapsulations = ingress.decapsulations if ingress else ()
     for decapsulation in decapsulations:
         for rule in decapsulation.rules:
-            table = rule.lookup.table if rule.lookup else ""
-            counts = ir.Counted(
-                INGRESS, ir.Outcome.DECAPSULATED, rule.name, table, encapsulation=decapsulation.encapsulation
-            )
+            table = names[rule.lookup.table] if rule.lookup else ""
+            counts = ir.Counted(INGRESS, ir.Outcome.DECAPSULATED, rule.name, table, decapsulation.encapsulation)
             add(counts, f"rule {rule.name}: decapsulated", rule.place)
     for flow, text in FLOWS.items() if learns else REMEMBERED.items() if attribution else ():
         add(ir.Counted(ir.Direction.FLOWS, flow), text)
@@ -115,6 +114,16 @@ def counter_name(counts: ir.Counted) -> str:
     if counts.encapsulation:
         return f"refused_{c_name(counts.encapsulation)}__{counts.reason}"
     return f"{counts.direction}_{counts.reason}"
+
+
+def egress_counter(reason: str) -> str:
+    """The counter of what is not decided by a rule."""
+    return counter_name(ir.Counted(EGRESS, ir.Outcome.NOTED, reason=reason))
+
+
+def rule_counter(rule: str, missed: bool = False) -> str:
+    """The counter of what an egress rule decides, or of the packets that it finds no row for."""
+    return counter_name(ir.Counted(EGRESS, ir.Outcome.NOTED, rule, reason=NO_ROW if missed else ""))
 
 
 def _kind(counts: ir.Counted) -> str:
@@ -201,17 +210,15 @@ def _struct(slot: str) -> str:
     return {"egress": "egress_outcomes", "ingress": "ingress_outcomes", "flows": "flow_outcomes"}.get(slot, "refusals")
 
 
-DONE = {
-    "encapsulate": (ir.Outcome.ENCAPSULATED, "encapsulated"),
-    "socket": (ir.Outcome.ENCAPSULATED, "encapsulated as its socket chose"),
-    "reflect": (ir.Outcome.ENCAPSULATED, "encapsulated as it came in"),
-    "pass": (ir.Outcome.PASSED, "passed unencapsulated"),
-    "drop": (ir.Outcome.DROPPED, "dropped"),
+ENDED = {
+    ir.Verdict.PASS: (ir.Outcome.PASSED, "passed unencapsulated"),
+    ir.Verdict.PASS_UNLESS_KEPT: (ir.Outcome.PASSED, "passed unencapsulated"),
+    ir.Verdict.DROP: (ir.Outcome.DROPPED, "dropped"),
+    ir.Verdict.NEXT: (ir.Outcome.CONTINUED, "went to the next rule"),
 }
-MISSED = {
-    "drop": (ir.Outcome.DROPPED, "dropped"),
-    "pass": (ir.Outcome.PASSED, "passed unencapsulated"),
-    "next": (ir.Outcome.CONTINUED, "went to the next rule"),
+BEFORE = {
+    "own_stack": "already encapsulated by this host",
+    "link_local": "link-local, link-scope multicast or neighbour discovery",
 }
 FLOWS = {
     ir.Outcome.LEARNED: "a flow that was not known: learned",
@@ -234,20 +241,20 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, names: Mapping[str, st
         add(ir.Counted(EGRESS, outcome, reason=reason), text)
 
     for rule in egress.rules:
-        done, words = DONE[rule.action]
-        tables = [rule.table] if rule.table else [c.table for c in rule.choices]
-        functions = {f"{ir.verb(rule.action)}_{c_name(table)}" for table in tables}
+        done, words = _done(rule)
+        functions = {step.send for step in rule.steps}
         sent = (e.stack.encapsulation for d in egress.dispatches if d.function in functions for e in d.encapsulators)
-        # A rule that reflects looks up no table.
-        table = "" if rule.action == "reflect" else _only(names[c_name(table)] for table in tables)
+        look_ups = [step for step in rule.steps if isinstance(step, ir.LookUp)]
+        tables = [step.find.table for step in look_ups]
+        table = _only(names[table] for table in tables)
         counts = ir.Counted(EGRESS, done, rule.name, table, _only(sent))
         add(counts, f"rule {rule.name}: {words}", rule.place)
-        if rule.action in ("encapsulate", "socket"):
-            missed, words = MISSED[rule.on_miss]
+        if look_ups:
+            missed, words = ENDED[look_ups[0].miss.shown]
             counts = ir.Counted(EGRESS, missed, rule.name, table, reason=NO_ROW)
             add(counts, f"rule {rule.name}: no row in {' or '.join(tables)}, {words}", rule.place)
-    otherwise, words = DONE[egress.default]
-    add(ir.Counted(EGRESS, otherwise, reason="default"), f"no rule matched: {words}", egress.default_place)
+    otherwise, words = ENDED[egress.default.ending.verdict]
+    add(ir.Counted(EGRESS, otherwise, reason="default"), f"no rule matched: {words}", egress.default.place)
     families = "IPv4 nor IPv6" if len(egress.families) == 2 else "IPv4" if egress.families == ("ipv4",) else "IPv6"
     words = f"neither {families}" if len(egress.families) == 2 else f"not {families}"
     outcome("other", passed, f"{words} by its frame, as ARP and tags within the frame: passed")
@@ -258,10 +265,9 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, names: Mapping[str, st
             noted,
             "a later fragment whose first one was not seen: rules by port follow on_miss, none lets it pass",
         )
-    if egress.signatures:
-        outcome("own_stack", passed, "already encapsulated by this host: passed")
-    if egress.link_local or egress.discovery:
-        outcome("link_local", passed, "link-local, link-scope multicast or neighbour discovery: passed")
+    for reason, words in BEFORE.items():
+        if any(before.counter == egress_counter(reason) for before in egress.before):
+            outcome(reason, passed, f"{words}: passed")
     if encapsulates:
         outcome("too_big", dropped, "encapsulated it would be longer than the device's MTU: dropped")
         if any(e.stack.per_segment for e in egress.encapsulators):
@@ -270,6 +276,23 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, names: Mapping[str, st
         outcome("no_headroom", dropped, "the kernel could not add headroom for the headers: dropped")
     if any(d.by_row for d in egress.dispatches):
         outcome("unknown_stack", dropped, "a row of a kind that this program does not know: dropped")
+
+
+def _done(rule: ir.EgressRule) -> tuple[ir.Outcome, str]:
+    """What becomes of the packets that a rule decides."""
+    if not rule.steps:
+        return ENDED[rule.ending.verdict]
+    step = rule.steps[0]
+    match step:
+        case ir.LookUp(find=ir.ByChoice()):
+            words = "encapsulated as its socket chose"
+        case ir.LookUp():
+            words = "encapsulated"
+        case ir.Recall():
+            words = "encapsulated as it came in"
+        case _:
+            assert_never(step)
+    return ir.Outcome.ENCAPSULATED, words
 
 
 def refusals_member(encapsulation: str) -> str:

@@ -28,9 +28,11 @@ from .c_names import c_name
 from .conditions import Conditions
 from .contract import lower_contract
 from .description import features, rule_summaries, stack_signatures
-from .egress import dispatches, lower_egress, lower_rules, packet_needs
+from .egress import dispatches, follows_fragments, lower_egress, packet_needs, passed_before
+from .egress_rules import rule_conditions
 from .fit import fit_constants, lower_fit
 from .fixed import fixed_rows
+from .guard import lower_guard
 from .host import HostValues
 from .ingress import lower_ingress
 from .layouts import constant_groups
@@ -66,37 +68,56 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
     cgroups = {path: named.constant for path, named in named_cgroups(spec).items()}
     encapsulating, stacks = lower_stacks(resolved)
     conditions = Conditions(visible, cgroups)
-    rules = lower_rules(spec, conditions)
+    matches = rule_conditions(spec, conditions)
     found_dispatches = dispatches(spec, stacks)
     attribution = lower_attribution(spec, stacks, conditions)
     clamps = attribution is not None and attribution.encapsulates
-    fit = lower_fit(spec, stacks, rules)
+    fit = lower_fit(spec, stacks, matches)
     ingress = lower_ingress(spec, stacks, conditions, replies(spec, stacks), clamps, fit)
     learns = bool(resolved.learning)
     remembers = learns or attribution is not None
-    signatures = tuple(dict.fromkeys(signature(s) for s in stacks if s.name in encapsulating))
     sent = [s for s in stacks if s.name in encapsulating]
+    signatures = tuple(dict.fromkeys(signature(s) for s in sent if s.outer_family in visible))
     tables = {t.name: _with_fixed_rows(t, lower_table(t, sent)) for t in resolved.tables.values()}
-    keys = {t.name: t.key for t in resolved.tables.values() if t.led_to}
-    key_words = [word for words in keys.values() for word in words]
-    egress = lower_egress(spec, stacks, signatures, conditions, rules, bool(fit and fit.remembers), key_words)
+    key_words = [word for t in resolved.tables.values() if t.led_to for word in t.key]
+    before = passed_before(spec, visible, signatures)
+    decapsulations = ingress.decapsulations if ingress else ()
+    connects = attribution.connects if attribution else ()
+    received = ingress.rules if ingress else ()
+    follows = follows_fragments(matches.values(), visible, key_words)
+    asked = [
+        *matches.values(),
+        *(r.conditions for r in connects),
+        *(r.match for r in received),
+    ]
+    packet = packet_needs(
+        spec,
+        visible,
+        [condition for match in asked for condition in match],
+        key_words,
+        [e.stack for d in found_dispatches for e in d.encapsulators],
+        signatures,
+        before,
+        follows or any(d.follows is not ir.Follows.NOBODY for d in decapsulations),
+        learns,
+    )
+    egress = lower_egress(
+        spec,
+        stacks,
+        found_dispatches,
+        signatures,
+        before,
+        conditions,
+        matches,
+        packet,
+        follows,
+        bool(fit and fit.remembers),
+    )
     addressed = address_sets(spec, egress)
     for source in addressed.values():  # the loader fills the set from the rows, compiled in or not
         table = tables[source.table]
         rows_file = replace(table.manifest, file=f"{source.table}.csv")
         tables[source.table] = table._replace(manifest=rows_file)
-    matches = [c for r in (attribution.connects if attribution else ()) for c in r.conditions]
-    matches += [c for r in (ingress.rules if ingress else ()) for c in r.match]
-    packet = packet_needs(
-        visible,
-        rules,
-        matches,
-        keys,
-        [e.stack for d in found_dispatches for e in d.encapsulators],
-        egress,
-        any(d.follows is not ir.Follows.NOBODY for d in (ingress.decapsulations if ingress else ())),
-        learns,
-    )
     host = HostValues(spec)
     if egress.encapsulators or fit or learns or attribution:
         host.device_mtu()
@@ -130,7 +151,6 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
     learned_by = (r for rs in replies(spec, stacks).values() for r in rs)
     flows = flow_table(ingress, learned_by) if remembers else None
     fitting = fit_constants(spec, stacks, fit)
-    decapsulations = ingress.decapsulations if ingress else ()
     program = ir.Program(
         name=spec.name,
         c_name=c_name(spec.name),
@@ -159,6 +179,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         counter_slots=counters.slots,
         packet=packet,
         egress=egress,
+        guard=lower_guard(egress.rules) if attribution and attribution.guard else None,
         ingress=ingress,
         flows=flows,
         attribution=attribution,

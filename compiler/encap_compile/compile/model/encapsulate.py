@@ -76,7 +76,7 @@ def _encapsulate(run: Run, packet: Packet, way: ir.Encapsulator, values: Mapping
     shown = {layer.member: fields for layer, (_, fields) in zip(stack.layers, given, strict=True)}
     run.sent = Sent(stack, shown, outer)
     run.step(Did.SENT, stack.title, f"{overhead} bytes", stack.place)
-    run.add(f"egress_rule_{run.machine.c_names[run.rule]}", packet.length)
+    run.add(run.chosen, packet.length)
     return Verdict.REDIRECT if run.machine.program.egress.next_hop == "route" else Verdict.PASS
 
 

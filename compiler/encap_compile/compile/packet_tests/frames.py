@@ -120,7 +120,7 @@ class Frames:
         if chose is None:
             return Socket(paths)
         table, _, row = str(chose.value).partition("/")
-        tables = {c.table for rule in self.program.egress.rules for c in rule.choices}
+        tables = {table.name for table in self.program.attribution.tables} if self.program.attribution else set()
         rows = self.facts.tables[c_name(table)].by_name if c_name(table) in tables else {}
         if row not in rows:
             help = (
