@@ -46,6 +46,7 @@ from .egress import PassedBefore as PassedBefore
 from .egress import Recall as Recall
 from .egress import Signature as Signature
 from .egress import Step as Step
+from .egress import TooBig as TooBig
 from .egress import TunnelEndpoint as TunnelEndpoint
 from .fit import Answer as Answer
 from .fit import Fit as Fit
@@ -92,6 +93,7 @@ from .learning import LearnedOption as LearnedOption
 from .learning import LearnedOuterField as LearnedOuterField
 from .learning import LearnFor as LearnFor
 from .learning import OuterWord as OuterWord
+from .learning import Reply as Reply
 from .levels import Level as Level
 from .levels import level as level
 from .levels import levels as levels

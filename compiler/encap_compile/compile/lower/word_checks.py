@@ -85,10 +85,9 @@ def _checks(
             f"all but {', '.join(ignored)}" if ignored and len(ignored) < len(compared) else ", ".join(compared),
             reason,
         )
-    for part, _, source in reversed(validated):
+    for part, _, source in validated:
         if isinstance(source, ir.FromHost):
             yield ir.WordCheck(layer.member, word.name, word.bits, _mask(part), source, "", "", "", reason)
-            break
 
 
 def _peer(layer: ir.Layer, validated: Sequence[Validated]) -> str:
