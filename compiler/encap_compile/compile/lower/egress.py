@@ -133,6 +133,7 @@ def lower_egress(
         dispatches=dispatches,
         signatures=signatures,
         tunnel_endpoints=tunnel_endpoints(spec, stacks, encapsulators, conditions) if signatures else (),
+        too_big=ir.TooBig(spec.mtu.too_big),
         fits=fits,
         fragments=follows,
     )
