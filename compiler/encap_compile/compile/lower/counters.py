@@ -18,8 +18,8 @@ SIZE = 16  # bytes of a counter: packets and bytes, two u64
 LIBRARY = {
     # encap_counters.h
     "egress_outcomes": (
-        "other", "malformed", "no_first_fragment", "own_stack", "link_local", "too_big", "gso", "no_headroom",
-        "unknown_stack", "mss_kept",
+        "other", "malformed", "no_first_fragment", "own_stack", "link_local", "too_big", "answered",
+        "answers_limited", "gso", "no_headroom", "unknown_stack", "mss_kept",
     ),
     "ingress_outcomes": ("mss_kept",),
     "refusals": (
@@ -270,6 +270,9 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, names: Mapping[str, st
             outcome(reason, passed, f"{words}: passed")
     if encapsulates:
         outcome("too_big", dropped, "encapsulated it would be longer than the device's MTU: dropped")
+        if egress.too_big is ir.TooBig.ICMP:
+            outcome("answered", noted, "too big: its sender was told what fits")
+            outcome("answers_limited", noted, "too big: its sender is told too often already")
         if any(e.stack.per_segment for e in egress.encapsulators):
             words = "a GSO packet for headers that the kernel cannot write in each segment: dropped"
             outcome("gso", dropped, words)
@@ -339,7 +342,8 @@ def refusals(decapsulation: ir.Decapsulation, outer: ir.OuterHeader) -> Sequence
     part = outer.stack.variable
     found += [(part.reason, WRONG_LENGTH.format(part.received))] if part and part.reason else []
     found += _options(outer.stack)
-    if outer.checksum or decapsulation.checksums:
+    found += [(check.reason, f"a wrong checksum of {check.layer}") for check in decapsulation.checksums]
+    if outer.checksum:
         found.append(("header_checksum", WORDS["header_checksum"]))
     found.append(("length", "lengths that contradict the packet"))
     if isinstance(decapsulation.inner, ir.NamedByField) and decapsulation.inner.tagged:

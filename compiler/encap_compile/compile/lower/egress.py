@@ -128,6 +128,7 @@ def lower_egress(
         dispatches=dispatches,
         signatures=signatures,
         tunnel_endpoints=tunnel_endpoints(resolved, encapsulators, conditions) if signatures else (),
+        too_big=ir.TooBig(resolved.spec.mtu.too_big),
         fits=fits,
         fragments=follows,
     )
