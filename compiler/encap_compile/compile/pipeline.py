@@ -49,7 +49,8 @@ def check_spec(path: str) -> tuple[Spec, Lowered, dict[str, bytes], Findings]:
     spec = in_order(spec)
     lowered = lower(spec, __version__)
     described = lowered.manifest
-    checks.run_lowered(spec, len(described.counters), described.counters_size, findings)
+    of_counters = described.counters_size * max(described.counters_entries, 1)
+    checks.run_lowered(spec, len(described.counters), of_counters, findings)
     findings.stop_on_errors()
     data = {name: text.encode() for name, text in lowered.prefix_files.items()}
     data |= _rows(spec, lowered, findings)

@@ -31,6 +31,7 @@ class Program(NamedTuple):
     address_maps: tuple[AddressMap, ...]
     counters: tuple[CounterMember, ...]
     counter_slots: tuple[CounterSlot, ...]
+    counter_entries: int  # of their map; in more than one, a rule's counter is found by its place
     packet: PacketNeeds
     egress: EgressProgram
     ingress: IngressProgram | None

@@ -13,7 +13,6 @@ from .. import ir
 from ..checks.common import needed_fields, owner_rules
 from ..program_types import HOOKS
 from ..spec import Reference, Spec, TableField
-from . import counters as counting
 from .address_maps import OWN_ADDRESSES, address_maps, address_sets
 from .attribution import (
     CGROUP_MAP,
@@ -27,6 +26,8 @@ from .attribution import (
 from .c_names import c_name
 from .conditions import FAMILIES, Conditions, families_of
 from .contract import lower_contract
+from .counter_layout import lay_out
+from .counters import lower_counters
 from .description import features, rule_summaries, stack_signatures
 from .egress import dispatches, lower_egress, lower_rules, packet_needs
 from .fit import fit_constants, lower_fit
@@ -138,8 +139,8 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         host.guard(attribution.marks)
     host_members, host_layout, host_described = host.lower()
     clamps_mss = spec.mtu.clamp_mss and bool(egress.encapsulators or fit)
-    counters = counting.lay_out(
-        counting.lower_counters(egress, ingress, learns, attribution, clamps_mss, fit, spec.endpoints, _renamed(spec))
+    counters = lay_out(
+        lower_counters(egress, ingress, learns, attribution, clamps_mss, fit, spec.endpoints, _renamed(spec))
     )
     described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, ends)
     includes = ["encap_wire.h", "encap_counters.h", "encap_match.h"]  # and what these include
@@ -175,6 +176,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         address_maps=described_maps,
         counters=counters.counters,
         counter_slots=counters.slots,
+        counter_entries=counters.entries,
         packet=packet,
         egress=egress,
         ingress=ingress,
@@ -206,6 +208,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         replies=described_replies(spec, in_use),
         own_addresses=OWN_ADDRESSES if egress.signatures else "",
         counters_size=counters.size,
+        counters_entries=counters.entries if counters.entries > 1 else 0,
         counters=tuple(
             manifest.Counter(
                 c.name,

@@ -11,6 +11,7 @@ from ..lower.tables import row_id
 from ..program_types import HOOKS
 from . import conditions
 from .attribution import OWNER_FILTERS
+from .counting import COUNTING_FILTERS
 from .encapsulate import ENCAPSULATE_FILTERS
 from .receive import RECEIVE_FILTERS
 from .rule_values import connect_base, egress_base, ingress_base, rule_values
@@ -347,6 +348,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "rule_condition": rule_condition,
     "ends_open": ends_open,
     "answer_condition": answer_condition,
+    **COUNTING_FILTERS,
     **ENCAPSULATE_FILTERS,
     **RECEIVE_FILTERS,
     **TAIL_FILTERS,
