@@ -60,8 +60,8 @@ struct row_sites {
 
 DEFINE_MAP(table_sites, BPF_MAP_TYPE_LPM_TRIE, CAPACITY_SITES, struct key_sites, struct row_sites);
 
-/* ends_sites__at_address: ends of tunnels: sites.address */
-DEFINE_MAP(ends_sites__at_address, BPF_MAP_TYPE_HASH, CAPACITY_SITES, struct ip_address, __u32);
+/* peer_sites__at_address: tunnel endpoints: sites.address */
+DEFINE_MAP(peer_sites__at_address, BPF_MAP_TYPE_HASH, CAPACITY_SITES, struct ip_address, __u32);
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
@@ -98,7 +98,7 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if ((packet->protocol == IPPROTO_IPIP || packet->protocol == IPPROTO_IPV6))
 		return is_own_address(packet->saddr) &&
-			has_address(&ends_sites__at_address, packet->daddr);
+			has_address(&peer_sites__at_address, packet->daddr);
 	return false;
 }
 
@@ -229,7 +229,7 @@ static __always_inline int decapsulate_ipip(
 		return refuse(skb, wrong);
 
 	/* ingress.rules.peers */
-	if (has_address(&ends_sites__at_address, outer->saddr)) {
+	if (has_address(&peer_sites__at_address, outer->saddr)) {
 		decapsulated = &counters->ingress_rule_peers;
 		goto accepted;
 	}

@@ -138,8 +138,8 @@ struct row_keys {
 
 DEFINE_MAP(table_keys, BPF_MAP_TYPE_HASH, CAPACITY_KEYS, struct key_keys, struct row_keys);
 
-/* ends_exits__at_address: ends of tunnels: exits.address */
-DEFINE_MAP(ends_exits__at_address, BPF_MAP_TYPE_HASH, CAPACITY_EXITS, struct ip_address, __u32);
+/* peer_exits__at_address: tunnel endpoints: exits.address */
+DEFINE_MAP(peer_exits__at_address, BPF_MAP_TYPE_HASH, CAPACITY_EXITS, struct ip_address, __u32);
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
@@ -201,10 +201,10 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if (packet->protocol == IPPROTO_GRE)
 		return is_own_address(packet->saddr) &&
-			has_address(&ends_exits__at_address, packet->daddr);
+			has_address(&peer_exits__at_address, packet->daddr);
 	if ((packet->protocol == IPPROTO_IPIP || packet->protocol == IPPROTO_IPV6))
 		return is_own_address(packet->saddr) &&
-			has_address(&ends_exits__at_address, packet->daddr);
+			has_address(&peer_exits__at_address, packet->daddr);
 	return false;
 }
 
@@ -433,7 +433,7 @@ static __always_inline int decapsulate_gre(
 		return refuse(skb, COUNTER(refused_gre.payload));
 
 	/* ingress.rules.back-gre */
-	if (has_address(&ends_exits__at_address, outer->saddr)) {
+	if (has_address(&peer_exits__at_address, outer->saddr)) {
 		decapsulated = &counters->ingress_rule_back_gre;
 		row_keys = find_in_keys(bpf_ntohl(headers->gre.key));
 		if (!row_keys)
@@ -475,7 +475,7 @@ static __always_inline int decapsulate_ipip(
 		return refuse(skb, COUNTER(refused_ipip.payload));
 
 	/* ingress.rules.back-ipip */
-	if (has_address(&ends_exits__at_address, outer->saddr)) {
+	if (has_address(&peer_exits__at_address, outer->saddr)) {
 		decapsulated = &counters->ingress_rule_back_ipip;
 		goto accepted;
 	}

@@ -94,8 +94,8 @@ struct row_tenants {
 DEFINE_MAP(
 	table_tenants, BPF_MAP_TYPE_HASH, CAPACITY_TENANTS, struct key_tenants, struct row_tenants);
 
-/* ends_tenants__at_gateway: ends of tunnels: tenants.gateway */
-DEFINE_MAP(ends_tenants__at_gateway, BPF_MAP_TYPE_HASH, CAPACITY_TENANTS, struct ip_address, __u32);
+/* peer_tenants__at_gateway: tunnel endpoints: tenants.gateway */
+DEFINE_MAP(peer_tenants__at_gateway, BPF_MAP_TYPE_HASH, CAPACITY_TENANTS, struct ip_address, __u32);
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
@@ -136,7 +136,7 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if (packet->protocol == IPPROTO_GRE)
 		return is_own_address(packet->saddr) &&
-			has_address(&ends_tenants__at_gateway, packet->daddr);
+			has_address(&peer_tenants__at_gateway, packet->daddr);
 	return false;
 }
 

@@ -105,8 +105,8 @@ struct row_keys {
 
 DEFINE_MAP(table_keys, BPF_MAP_TYPE_HASH, CAPACITY_KEYS, struct key_keys, struct row_keys);
 
-/* ends_exits__at_address: ends of tunnels: exits.address */
-DEFINE_MAP(ends_exits__at_address, BPF_MAP_TYPE_HASH, CAPACITY_EXITS, struct ip_address, __u32);
+/* peer_exits__at_address: tunnel endpoints: exits.address */
+DEFINE_MAP(peer_exits__at_address, BPF_MAP_TYPE_HASH, CAPACITY_EXITS, struct ip_address, __u32);
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
@@ -157,10 +157,10 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if (packet->protocol == IPPROTO_GRE)
 		return is_own_address(packet->saddr) &&
-			has_address(&ends_exits__at_address, packet->daddr);
+			has_address(&peer_exits__at_address, packet->daddr);
 	if ((packet->protocol == IPPROTO_IPIP || packet->protocol == IPPROTO_IPV6))
 		return is_own_address(packet->saddr) &&
-			has_address(&ends_exits__at_address, packet->daddr);
+			has_address(&peer_exits__at_address, packet->daddr);
 	return false;
 }
 
@@ -388,7 +388,7 @@ static __always_inline int decapsulate_gre(
 		return refuse(skb, COUNTER(refused_gre.payload));
 
 	/* ingress.rules.from-gre */
-	if (has_address(&ends_exits__at_address, outer->saddr)) {
+	if (has_address(&peer_exits__at_address, outer->saddr)) {
 		listed = true;
 		if (packet->is_ipv4 &&
 			in_ipv4(&packet->daddr, INGRESS_RULE_FROM_GRE__DESTINATION)) {
@@ -429,7 +429,7 @@ static __always_inline int decapsulate_ipip(
 		return refuse(skb, wrong);
 
 	/* ingress.rules.from-exits */
-	if (has_address(&ends_exits__at_address, outer->saddr)) {
+	if (has_address(&peer_exits__at_address, outer->saddr)) {
 		decapsulated = &counters->ingress_rule_from_exits;
 		goto accepted;
 	}

@@ -100,8 +100,8 @@ struct row_vnis {
 
 DEFINE_MAP(table_vnis, BPF_MAP_TYPE_HASH, CAPACITY_VNIS, struct key_vnis, struct row_vnis);
 
-/* ends_sites__at_address: ends of tunnels: sites.address */
-DEFINE_MAP(ends_sites__at_address, BPF_MAP_TYPE_HASH, CAPACITY_SITES, struct ip_address, __u32);
+/* peer_sites__at_address: tunnel endpoints: sites.address */
+DEFINE_MAP(peer_sites__at_address, BPF_MAP_TYPE_HASH, CAPACITY_SITES, struct ip_address, __u32);
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
@@ -149,7 +149,7 @@ static __always_inline bool carries_own_stack(const struct packet *packet)
 	if (packet->protocol == IPPROTO_UDP &&
 		packet->destination_port == bpf_htons(ENCAP_VXLAN__UDP_DESTINATION_PORT))
 		return is_own_address(packet->saddr) &&
-			has_address(&ends_sites__at_address, packet->daddr);
+			has_address(&peer_sites__at_address, packet->daddr);
 	return false;
 }
 
@@ -355,7 +355,7 @@ static __always_inline int decapsulate_vxlan(
 		return refuse(skb, wrong);
 
 	/* ingress.rules.peers */
-	if (has_address(&ends_sites__at_address, outer->saddr)) {
+	if (has_address(&peer_sites__at_address, outer->saddr)) {
 		decapsulated = &counters->ingress_rule_peers;
 		row_vnis = find_in_vnis(bpf_ntohl(headers->vxlan.vni) >> 8);
 		if (!row_vnis)

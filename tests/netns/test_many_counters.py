@@ -1,5 +1,5 @@
-"""From a program whose counters stand in one value of their map to one that needs several entries, and back: every total
-goes on, under traffic, and is shown whichever entry it stands in."""
+"""From a program whose counters stand in one value of their map to one that needs several entries, and back: every
+total goes on, under traffic, and is shown whichever entry it stands in."""
 
 from __future__ import annotations
 
@@ -79,7 +79,9 @@ def test_up_back_and_up_again(net: Wire, few: Path, more: Path, attach: str) -> 
     assert moved(net) == {INSIDE: (20, 1000)}
     assert (sent(net, 20), far(net, 5), moved(net)) == (20, 5, {INSIDE: (40, 2000), FAR: (5, 250)})
     text = net.ctl("stats", NAME, "--format", "prometheus", check=0).stdout
-    totals = {dict(labels)["rule"]: v for (name, labels), v in samples(text).items() if name == "encap_packets_total" and v}
+    totals = {
+        dict(labels)["rule"]: v for (name, labels), v in samples(text).items() if name == "encap_packets_total" and v
+    }
     assert totals.items() >= {"r250": 40, f"r{RULES - 1}": 5}.items()
     net.ctl("status", more, check=0)
     assert net.ctl("plan", more, *SET, check=0)

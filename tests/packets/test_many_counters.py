@@ -44,7 +44,9 @@ def send(datapath: Datapath, rule: int, segments: int = 0) -> Outcome:
 
 def arrive(datapath: Datapath, rule: int, key: int, **outer: int) -> Outcome:
     source = f"198.51.{rule // 250}.{rule % 250 + 1}"
-    return datapath.ingress(frame(IP(src=source, dst=OWN[4], **outer) / GRE(key_present=1, key=key) / inner("10.0.0.2")))
+    return datapath.ingress(
+        frame(IP(src=source, dst=OWN[4], **outer) / GRE(key_present=1, key=key) / inner("10.0.0.2"))
+    )
 
 
 @pytest.mark.parametrize("rule", [FIRST, MIDDLE, LAST])

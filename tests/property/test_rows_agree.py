@@ -14,7 +14,7 @@ from encap_compile.common.diagnostics import Findings
 from encap_compile.common.rows.columns import convert, convert_prefixes
 from encap_compile.common.rows.csv_text import parse_sheet, read_text
 from encap_compile.common.values import ValueProblem
-from encap_compile.compile.checks.coverage import Coverage
+from encap_compile.compile.resolved.coverage import Coverage
 from encap_compile.compile.spec import Addresses, Match, Range
 
 TYPES = ["ip", "ipv4", "ipv6", "mac", "u8", "u16", "u24", "u32", "port", "dscp", "protocol"]

@@ -20,14 +20,20 @@ attach: {devices: host.uplink}
 
 
 def many(rules: int = RULES, encapsulations: int = ENCAPSULATIONS) -> str:
-    """Rule `rN` encapsulates 10.(N / 250).(N % 250).0/24 by the row `to-eM` of `ends`, GRE with the key M + 1, where M is
-    N modulo `encapsulations`; `iN` decapsulates it from 198.51.(N / 250).(N % 250 + 1)."""
+    """Rule `rN` encapsulates 10.(N / 250).(N % 250).0/24 by the row `to-eM` of `ends`, GRE with the key M + 1, where M
+    is N modulo `encapsulations`; `iN` decapsulates it from 198.51.(N / 250).(N % 250 + 1)."""
     names = [f"e{n}" for n in range(encapsulations)]
     lines = ["encapsulations:"]
     for n, name in enumerate(names):
         key = f"{{gre: {{key: {n + 1}}}}}"
         lines.append(f"  {name}: [{{ipv4: {{source: host.vtep, destination: endpoint.address}}}}, {key}]")
-    lines += ["endpoints:", "  ends:", "    fields: {address: ipv4}", f"    encapsulation: [{', '.join(names)}]", "    rows:"]
+    lines += [
+        "endpoints:",
+        "  ends:",
+        "    fields: {address: ipv4}",
+        f"    encapsulation: [{', '.join(names)}]",
+        "    rows:",
+    ]
     lines += [f"      - {{name: to-{name}, address: 192.0.2.2, encapsulation: {name}}}" for name in names]
     lines += ["egress:", "  rules:"]
     for n in range(rules):

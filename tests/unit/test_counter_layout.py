@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import replace
 from difflib import unified_diff
@@ -10,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from tests.support.many_counters import RULES, many
 
 from encap_compile.common import manifest_io
 from encap_compile.common.diagnostics import DiagnosedError, Severity
@@ -23,7 +25,6 @@ from encap_compile.compile.pipeline import check_spec
 from encap_compile.compile.render.templates import TEMPLATES, render
 from encap_compile.run.loader.state import State
 from encap_compile.run.loader.state_of_0_1 import document_of_0_1
-from tests.support.many_counters import RULES, many
 
 FITS, MORE = 30, 42  # encapsulations beside the most rules
 BESIDE = ("egress_default", "egress_too_big", "egress_mss_kept", "ingress_mss_kept", "egress_own_stack")
@@ -54,7 +55,7 @@ def test_what_does_not_fit_stands_in_entries_of_equal_size() -> None:
     assert manifest.requires == ("counter-entries",) and manifest.needs_release == "0.2.0"
     places = sorted(c.offset for c in manifest.counters)
     assert all(at % ENTRY <= ENTRY - SIZE for at in places), "no counter crosses from one entry to the next"
-    assert all(after - before >= SIZE for before, after in zip(places, places[1:], strict=False)), "none overlaps"
+    assert all(after - before >= SIZE for before, after in itertools.pairwise(places)), "none overlaps"
     assert (manifest.counters_entries - 1) * ENTRY <= places[-1] < manifest.counters_entries * ENTRY
     assert {c.offset // ENTRY for c in manifest.counters if c.name in BESIDE} == {0}
     assert '#include "encap_counter_entries.h"' in code and "encap_counters_map.h" not in code

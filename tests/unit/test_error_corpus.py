@@ -15,7 +15,7 @@ import pytest
 from encap_compile.common.codes import CODES
 from encap_compile.common.diagnostics import DiagnosedError, Diagnostic
 from encap_compile.common.reporting import report
-from encap_compile.compile.pipeline import check_spec
+from encap_compile.compile.api.compiling import check
 
 CORPUS = Path(__file__).parents[1] / "cases" / "errors"
 CASES = sorted(path.stem for path in CORPUS.glob("*.yaml"))
@@ -27,7 +27,7 @@ ELSEWHERE = {"E101", "E102", "E103", "E522", "E570"}
 def diagnose(path: str) -> tuple[Diagnostic, ...]:
     """Everything that compiling would say, without compiling."""
     try:
-        return tuple(check_spec(path)[3].all)
+        return check(path).warnings
     except DiagnosedError as error:
         return error.diagnostics
 

@@ -114,7 +114,6 @@ WRONG: dict[str, tuple[Header, str]] = {
     "a length of nothing": (header(word(Length("all"), 16)), "there is no extent `all`"),
     "a length in words": (header(word(Length("payload", unit=4), 16)), "in bytes: make it one"),
     "a length that shares its word": (header(word(Length("datagram"), 12)), "a word of 16 bits of its own"),
-    "a length that the kernel does not repair": (header(word(Length("datagram", repaired=True), 16)), "repaired=False"),
     "a header length in a wrong unit": (header(word(Length("header", unit=8), 16)), "4 bytes are no whole number of 8"),
     "a length of no tail": (header(word(Length("tail", unit=4), 16)), "the header has no tail"),
     "a checksum of a header inside": (header(word(InternetChecksum(), 16)), "write Constant(0)"),
@@ -161,7 +160,6 @@ WRONG: dict[str, tuple[Header, str]] = {
     "announced by a number that is none": (header(PAD, announced_as={Space.IP_PROTOCOL: 300}), "300 is no number"),
     "carries nobody": (header(PAD, carries=("nsh",)), "there is no header `nsh`"),
     "carries what it cannot name": (header(PAD, carries=("vxlan",)), "vxlan has no number in ethertype"),
-    "a flag that the kernel has not": (header(PAD, room_flag="BPF_F_ADJ_ROOM_ENCAP_L4_SCTP"), "none of the kernel's"),
     "another's refusal": (header(Word("a", PAD.fields, refusal="vni")), "vni: vxlan has a refusal of that name"),
     "a tail that nothing counts": (header(PAD, tail=Field("rest", 992, Opaque(124), "")), "nothing counts it"),
     "a tail longer than its count": (

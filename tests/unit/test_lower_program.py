@@ -157,7 +157,7 @@ ingress: {rules: [{name: in, decapsulate: e, from: all.to}]}
 
 def test_newer_kernels_get_newer_flags(tmp_path: Path) -> None:
     old, new = lowered(tmp_path, VXLAN, "5.10"), lowered(tmp_path, VXLAN, "6.6")
-    flags = [{f for s in p.program.stacks for f in s.room_flags} for p in (old, new)]
+    flags = [{f for s in p.program.stacks for f in s.tc_flags} for p in (old, new)]
     assert "BPF_F_ADJ_ROOM_ENCAP_L2_ETH" in flags[1] - flags[0]
     assert old.program.ingress and new.program.ingress
     assert new.program.ingress.family_change == "flags" != old.program.ingress.family_change

@@ -14,6 +14,7 @@ from collections import Counter
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import grimp
 import pytest
 
 from encap_compile.compile import artifacts
@@ -125,3 +126,35 @@ def test_the_compiler_is_known_by_its_templates_too(monkeypatch: pytest.MonkeyPa
         (tmp_path / name).write_text(text + "\n")
         assert artifacts.compiler_inputs.__wrapped__() != here, name
         (tmp_path / name).write_text(text)
+
+
+PHASES = ("frontend", "checks", "lower", "render", "toolchain", "artifacts")
+# What the phases use to read, to refuse and to write: it changes no byte of what is written.
+DECIDES_NOTHING = {
+    "__init__.py",  # its version, which stands in the manifest beside the hash
+    "common/diagnostics.py",
+    "common/folders.py",
+    "common/format_version.py",
+    "common/manifest_bounds.py",
+    "common/regular_file.py",
+    "common/structured.py",
+    "common/suggest.py",
+    "common/system_refusals.py",
+    "compile/shipped.py",
+    "compile/spec_tests.py",
+}
+
+
+def test_whatever_the_phases_import_is_part_of_what_a_bundle_is_known_by() -> None:
+    """A bundle is stale when the code that decides its bytes changed: no folder of it can be forgotten."""
+    graph = grimp.build_graph("encap_compile", exclude_type_checking_imports=True)
+    used: set[str] = set()
+    for phase in PHASES:
+        module = f"encap_compile.compile.{phase}"
+        used |= {module} | graph.find_upstream_modules(module, as_package=bool(graph.find_children(module)))
+    files = {m.removeprefix("encap_compile").lstrip(".").replace(".", "/") for m in used}
+    files = {f"{f}.py" if (PACKAGE / f"{f}.py").is_file() else f"{f}/__init__.py".lstrip("/") for f in files}
+    assert all((PACKAGE / file).is_file() for file in files)
+    known = {*artifacts.GENERATOR_FILES, *artifacts.GENERATOR}
+    forgotten = {f for f in files if not any(f == k or f.startswith(f"{k}/") for k in known)}
+    assert forgotten == DECIDES_NOTHING

@@ -100,6 +100,14 @@ def test_a_difference_fails(work: Path, capsys: pytest.CaptureFixture[str], old:
         ("destination: 10.4.0.1}", "destination: 10.4.0.1, length: 20}", "20 bytes have no room for 28"),
         ("vxlan.vni: 43}", "vxlan.vni: 16777216}", "out of range"),
         ("{verdict: drop, rule: lab}", "{verdict: decapsulate}", "a packet that leaves is never decapsulated"),
+        ("{verdict: drop, rule: lab}", "{verdict: choose}", "a packet that leaves is never given a row"),
+        ("row: fra", "row: fro", "no table has a row `fro`"),
+        ("{verdict: drop, counter: refused", "{verdict: drop, sent: {ip.ttl: 1}, counter: refused", "is not sent in"),
+        (
+            "leaves: {source: 10.9.0.5, destination: 10.99.0.1}",
+            "connects: {destination: 10.99.0.1}",
+            "no connect rules",
+        ),
         ("    - name: lab\n", "    - name: web\n", "two tests are called `web`"),
         ("    - name: web\n", "    - name: web\n      after: lab\n", "there is no test `lab` above"),
         ("tests:     ", "tests:\n  host: {vtap: 192.0.2.1}\n  #", "there is no host value `vtap`"),
@@ -110,10 +118,12 @@ def test_a_difference_fails(work: Path, capsys: pytest.CaptureFixture[str], old:
 def test_a_wrong_test_is_an_error_with_its_place(
     work: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, said: str
 ) -> None:
-    assert run("test", edited(work, old, new)) == 1
-    shown = capsys.readouterr()
-    assert said in shown.err and f"--> {OVERLAY.name}:" in shown.err
-    assert shown.out == ""
+    name = edited(work, old, new)
+    for verb in ("test", "check"):
+        assert run(verb, name) == 1
+        shown = capsys.readouterr()
+        assert said in shown.err and f"--> {OVERLAY.name}:" in shown.err
+        assert shown.out == ""
 
 
 def test_tests_change_no_byte(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -137,6 +147,59 @@ def test_a_rule_without_a_test_is_an_error_if_asked(work: Path, capsys: pytest.C
     assert "without a test: egress.rules.lab" in capsys.readouterr().out
     assert run("test", "--require-coverage", OVERLAY.name) == 1
     assert "error[T134]: no test meets egress.rules.lab" in capsys.readouterr().err
+
+
+def test_the_default_is_to_be_tested_where_packets_come_to_it(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (work / OVERLAY.name).read_text()
+    at = text.index("    - name: internet\n")
+    without = text[:at] + text[text.index("    - name: ", at + 9) :]
+    (work / OVERLAY.name).write_text(without)
+    assert run("test", "--require-coverage", OVERLAY.name) == 1
+    shown = capsys.readouterr()
+    line = next(n for n, text in enumerate(without.splitlines(), 1) if text.startswith("  default: "))
+    assert "error[T134]: no test meets egress.default" in shown.err and f"--> {OVERLAY.name}:{line}:" in shown.err
+    everything = "    - {name: rest, match: {}, action: drop}\n  default: "
+    (work / OVERLAY.name).write_text(without.replace("  default: ", everything, 1))
+    assert run("test", "--require-coverage", OVERLAY.name) == 1
+    shown = capsys.readouterr().err
+    assert "no test meets egress.rules.rest" in shown and "egress.default" not in shown
+
+
+MAIL = "connects: {destination: 198.51.100.25, destination_port: 587, cgroup: team-b.slice/web}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("rule: mail-out, row: nyc", "rule: mail-out, row: lon", "row: lon expected, nyc found"),
+        (MAIL, MAIL.replace("587", "588"), "verdict: choose expected, pass found"),
+        (MAIL, MAIL.replace("587", "587, protocol: udp"), "verdict: choose expected, pass found"),
+        (MAIL, MAIL.replace("team-b.slice/web", "team-c.slice"), "verdict: choose expected, pass found"),
+        (MAIL, MAIL.replace("198.51.100.25", '"2001:db8::25"'), "row: nyc expected, lon found"),  # not of this socket
+        (
+            "after: mail\n      leaves: {source: 10.0.0.5, destination: 198.51.100.25",
+            None,
+            "row: nyc expected, lon found",
+        ),
+        ("destination_port: [25, 587]}, choose: exits/nyc", "destination_port: [25]}, choose: exits/nyc", "pass found"),
+        ("choose: exits/nyc}", "choose: exits/lon}", "row: nyc expected, lon found"),
+        ("expect: {verdict: choose, rule: mail-out", "expect: {verdict: drop, rule: mail-out", "is never dropped"),
+        (MAIL, MAIL.replace("team-b.slice/web", "/team-b.slice"), "is no path of a cgroup"),
+        (MAIL, MAIL.replace("587", "65536"), "E209"),
+        (MAIL, MAIL.replace("destination: 198.51.100.25, ", ""), "needs `destination`"),
+        ("rule: mail-out, row", "rule: management, row", "there is no rule `management`"),
+    ],
+)
+def test_a_socket_that_connects_otherwise_fails(
+    work: Path, capsys: pytest.CaptureFixture[str], old: str, new: str | None, said: str
+) -> None:
+    path = work / "teams.yaml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, old.replace("after: mail\n      ", "") if new is None else new, 1))
+    assert run("test", path.name) == 1
+    shown = capsys.readouterr()
+    assert said in shown.out + shown.err
 
 
 def test_documents(work: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,9 +10,9 @@ from encap_compile.common.diagnostics import Findings, Place
 from encap_compile.common.rows import read_prefixes
 from encap_compile.common.rows.csv_text import parse_sheet, read_text
 from encap_compile.compile import spec
-from encap_compile.compile.checks.common import key_columns, needed_fields
 from encap_compile.compile.frontend.load import parse_spec
 from encap_compile.compile.inline_rows import inline_sheet, rows_to_csv
+from encap_compile.compile.resolved.keys import key_columns, needed_fields
 
 
 def sheet(text: str):  # type: ignore[no-untyped-def]

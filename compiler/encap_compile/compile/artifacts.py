@@ -136,6 +136,7 @@ GENERATOR = (
     "compile/ir",
     "compile/lower",
     "compile/render",
+    "compile/resolved",
     "common/rows",
     "compile/toolchain",
 )
@@ -146,15 +147,18 @@ GENERATOR_FILES = (
     "common/data_hashes.py",
     "compile/elf.py",
     "common/fnv.py",
+    "compile/identifiers.py",
     "compile/in_order.py",
     "compile/inline_rows.py",
     "common/manifest.py",
     "common/manifest_io.py",
     "common/map_meanings.py",
     "compile/program_hash.py",
+    "compile/program_types.py",
     "common/record.py",
     "common/requirements.py",
     "compile/spec.py",
+    "common/value_names.py",
     "common/values.py",
 )
 

@@ -42,12 +42,13 @@ def check_spec(path: str) -> tuple[Spec, Lowered, dict[str, bytes], Findings]:
     from . import checks
     from .frontend.load import load_spec
     from .lower import lower
+    from .resolved import resolve
 
     spec = load_spec(path)
     findings = checks.run(spec)
     findings.stop_on_errors()
     spec = in_order(spec)
-    lowered = lower(spec, __version__)
+    lowered = lower(resolve(spec), __version__)
     described = lowered.manifest
     of_counters = described.counters_size * max(described.counters_entries, 1)
     checks.run_lowered(spec, len(described.counters), of_counters, findings)

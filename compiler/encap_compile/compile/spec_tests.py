@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from enum import StrEnum
 
 from ..common.diagnostics import NOWHERE, Place
 from ..common.record import Record
+
+
+class Way(StrEnum):
+    """Which programs a test is for: those of egress, those of ingress, or those of sockets that connect."""
+
+    LEAVES = "leaves"
+    ARRIVES = "arrives"
+    CONNECTS = "connects"
 
 
 class Word(Record):
@@ -17,7 +26,10 @@ class Word(Record):
 
 
 class TestPacket(Record):
-    """A packet by the words of a match. `received` are fields of the headers that it comes in, by HEADER.FIELD."""
+    """A packet, or a socket that connects, by the words of a match.
+
+    `received` are fields of the headers that a packet comes in, by HEADER.FIELD.
+    """
 
     __test__ = False  # for pytest, which takes names for what they begin with
 
@@ -28,14 +40,14 @@ class TestPacket(Record):
 
 
 class PacketTest(Record):
-    """`leaves`: the packet meets the egress program, else the ingress program.
+    """`way` says what `packet` is: one that leaves or arrives, or what a socket connects to.
 
     `expect` has the verdict, and where they are asked for the rule, row, mark and counter; `sent` are fields of the
     headers that the packet leaves in, by HEADER.FIELD. `after` are tests whose packets come before.
     """
 
     name: str
-    leaves: bool
+    way: Way
     packet: TestPacket
     expect: Mapping[str, Word]
     sent: Mapping[str, Word]

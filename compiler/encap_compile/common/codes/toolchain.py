@@ -159,7 +159,8 @@ there; mend the spec or the test.
     "T134": Explained(
         "a rule without a test",
         """
-No test of the spec has a packet that this rule decides on, and `--require-coverage` asks for one for each rule.
+No test of the spec has a packet, or a socket that connects, that this rule decides on, and `--require-coverage`
+asks for one for each rule. `egress.default` needs one too, unless a rule before it decides on everything.
 """,
     ),
 }

@@ -116,10 +116,18 @@ class Built(Record):
 
 @diagnosed
 def check(spec: Spec) -> Checked:
-    """Check a spec and the rows that it names; build nothing. Raises DiagnosedError with everything that is wrong."""
+    """Check a spec, the rows that it names and its tests; build and run nothing.
+
+    Raises DiagnosedError with everything that is wrong.
+    """
     from .. import pipeline
 
-    found, _, _, findings = pipeline.check_spec(fspath(spec))
+    found, lowered, _, findings = pipeline.check_spec(fspath(spec))
+    if found.tests is not None:
+        from ..packet_tests.prepared import prepare
+
+        prepare(found, lowered, findings)
+        findings.stop_on_errors()
     return Checked(found.name, fspath(spec), tuple(findings.warnings))
 
 

@@ -18,8 +18,8 @@ from . import (
     contract,
     counter_space,
     covering,
+    destinations,
     directions,
-    ends,
     families,
     files,
     header_options,
@@ -53,7 +53,7 @@ CHECKS = (
     stacks.check,
     header_options.check,
     literals.check,
-    ends.check,
+    destinations.check,
     references.check,
     table_keys.check,
     table_sizes.check,
@@ -99,6 +99,6 @@ def run_with_rows(spec: Spec, rows: Mapping[str, EncodedRows], findings: Finding
     """What needs the rows of files to be checked, by table name: that the rows which rules name are there, and that
     the addresses in them can be reached."""
     targets.check_rows(spec, rows, findings)
-    ends.check_rows(spec, rows, findings)
+    destinations.check_rows(spec, rows, findings)
     least_values.check_rows(spec, rows, findings)
     marks.check_rows(spec, rows, findings)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ...common.diagnostics import Findings
 from ...common.suggest import did_you_mean
+from ..resolved.attributing import attributing_rules
 from ..spec import EgressRule, Reference, RowTarget, Spec
-from .common import owner_rules
 from .targets import row_names, row_there
 
 MOST_CGROUPS = 63  # bits of a word, one of which tells rows
@@ -15,7 +15,7 @@ SHORTEST_MEMORY = 60_000_000_000  # ns: as long as a closed connection may have 
 def check(spec: Spec, findings: Findings) -> None:
     """E301 and E332 `attach: cgroup`; E303, E304, E507, E547, E548 `connect`; E541 to E546; W510, W516, W520."""
     _attached(spec, findings)
-    asking = owner_rules(spec)
+    asking = attributing_rules(spec)
     if asking and spec.cgroup is None:
         rule = asking[0]
         words = f"rule {rule.name} asks for sockets or cgroups, and `attach` names no cgroup"

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from ...common.diagnostics import Findings
 from ...common.rows.covering import covers_ipv4, problem
+from ..resolved.matches import INLINE_PREFIXES
 from ..spec import Addresses, Match, Spec
-from .common import INLINE_PREFIXES
 
 
 def check(spec: Spec, findings: Findings) -> None:

@@ -6,8 +6,8 @@ from ipaddress import IPv4Network, IPv6Network
 
 from ...common.diagnostics import Findings
 from ...common.value_names import PROTOCOL_NAMES, PROTOCOLS
+from ..resolved.matches import matches
 from ..spec import Addresses, Match, Spec
-from .common import matches
 
 ONLY = {PROTOCOLS["icmp"]: 4, PROTOCOLS["igmp"]: 4, PROTOCOLS["icmpv6"]: 6}
 INSTEAD = {PROTOCOLS["icmp"]: "icmpv6", PROTOCOLS["icmpv6"]: "icmp"}

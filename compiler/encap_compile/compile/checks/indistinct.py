@@ -14,9 +14,9 @@ from ...common.value_names import PROTOCOL_NAMES
 from ...common.values import ValueProblem, parse
 from ..headers.catalogue import FAMILIES
 from ..headers.model import Space
+from ..resolved.known_bits import difference, known_bits
+from ..resolved.values import IP_HEADERS, headers_called, possible_families
 from ..spec import Encapsulation, Scalar, Spec, Value
-from .common import IP_HEADERS, families, resolved
-from .known_bits import difference, known_bits
 
 
 class _Look(NamedTuple):
@@ -63,14 +63,14 @@ def _looks(encapsulation: Encapsulation) -> list[_Look]:
     first, *rest = encapsulation.headers
     if first.name not in IP_HEADERS or any(use.name in IP_HEADERS for use in rest):
         return []
-    protocols = [h.announced_as.get(Space.IP_PROTOCOL) for use in rest[:1] for h in resolved(use.name)]
+    protocols = [h.announced_as.get(Space.IP_PROTOCOL) for use in rest[:1] for h in headers_called(use.name)]
     if not rest:
-        protocols = [h.announced_as.get(Space.IP_PROTOCOL) for name in FAMILIES for h in resolved(name)]
+        protocols = [h.announced_as.get(Space.IP_PROTOCOL) for name in FAMILIES for h in headers_called(name)]
     port = _port(encapsulation) if rest and rest[0].name == "udp" else -1
     if None in protocols or port is None:
         return []
     known = frozenset(p for p in protocols if p is not None)
-    return [_Look(family, known, port, first.values.get("source")) for family in families(encapsulation)]
+    return [_Look(family, known, port, first.values.get("source")) for family in possible_families(encapsulation)]
 
 
 def _port(encapsulation: Encapsulation) -> int | None:
@@ -84,5 +84,5 @@ def _port(encapsulation: Encapsulation) -> int | None:
         return number if isinstance(number, int) else None
     if given is not None or len(encapsulation.headers) < 3:
         return None
-    (following,) = resolved(encapsulation.headers[2].name)
+    (following,) = headers_called(encapsulation.headers[2].name)
     return following.announced_as.get(Space.UDP_PORT)

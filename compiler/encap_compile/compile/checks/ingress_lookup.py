@@ -6,8 +6,9 @@ from ...common.diagnostics import Findings
 from ...common.suggest import did_you_mean
 from ...common.values import ValueProblem, parse
 from ..headers.model import FromSpec, Receive
+from ..resolved.keys import identifies
+from ..resolved.values import uses
 from ..spec import Encapsulation, IngressRule, Reference, Scalar, Spec, Table
-from .common import identifies, uses
 from .references import fits, host_type
 
 VARY = {"endpoint": "row", "packet": "packet"}  # roots of values that differ within one spec, and by what

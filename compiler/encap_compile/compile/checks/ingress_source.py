@@ -5,8 +5,8 @@ from __future__ import annotations
 from ...common.diagnostics import Findings
 from ...common.suggest import did_you_mean
 from ..headers.catalogue import FAMILIES
+from ..resolved.values import possible_families
 from ..spec import AnySource, IngressRule, Spec, TableField
-from .common import families
 
 
 def check(spec: Spec, findings: Findings) -> None:
@@ -42,7 +42,7 @@ def _field_families(spec: Spec, source: TableField, findings: Findings) -> set[s
 
 
 def _validate(spec: Spec, rule: IngressRule, given: set[str], findings: Findings) -> None:
-    outer = families(spec.encapsulations[rule.decapsulate])
+    outer = possible_families(spec.encapsulations[rule.decapsulate])
     if outer and not given & set(outer):
         names = {"ipv4": "IPv4", "ipv6": "IPv6"}
         words = (

@@ -7,8 +7,8 @@ from ...common.rows.problems import Problems
 from ...common.rows.typed import Columns, TypedRows, type_rows
 from ...common.values import ValueProblem
 from ..inline_rows import inline_sheet
+from ..resolved.keys import identifies, key_columns, needed_fields
 from ..spec import Spec, Table
-from .common import identifies, key_columns, needed_fields
 
 
 def check(spec: Spec, findings: Findings) -> None:

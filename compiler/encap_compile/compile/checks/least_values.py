@@ -9,8 +9,8 @@ from ...common.rows import EncodedRows
 from ...common.rows.problems import Problems
 from ...common.values import ValueProblem
 from ..headers.model import FromSpec
+from ..resolved.values import uses
 from ..spec import Reference, Spec
-from .common import uses
 
 
 def check_rows(spec: Spec, rows: Mapping[str, EncodedRows], findings: Findings) -> None:

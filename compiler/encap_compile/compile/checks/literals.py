@@ -5,8 +5,8 @@ from __future__ import annotations
 from ...common.diagnostics import Findings
 from ...common.values import ValueProblem, format_value, parse
 from ..headers.model import Field, FromSpec
+from ..resolved.values import uses
 from ..spec import Scalar, Spec
-from .common import uses
 
 
 def check(spec: Spec, findings: Findings) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ...common.diagnostics import Findings
 from ...common.value_names import PROTOCOL_NAMES, PROTOCOLS_WITH_PORTS
+from ..resolved.matches import matches
 from ..spec import Spec
-from .common import matches
 
 
 def check(spec: Spec, findings: Findings) -> None:

@@ -6,8 +6,9 @@ from ...common.diagnostics import Findings
 from ...common.suggest import did_you_mean
 from ...common.values import BITS
 from ..headers.catalogue import FAMILIES
+from ..resolved.encapsulations import tables_of
+from ..resolved.values import uses
 from ..spec import Encapsulation, Reference, Spec
-from .common import tables_of, uses
 from .host_values import ATTRIBUTES, DEVICES
 
 # Value type of a header field -> types that can be written into it without loss; and see `fitting`.

@@ -6,8 +6,9 @@ from ...common.diagnostics import Findings
 from ...common.suggest import did_you_mean
 from ..headers.catalogue import FAMILIES, IP_FIELDS, headers
 from ..headers.model import FromSpec
+from ..resolved.encapsulations import tables_of
+from ..resolved.values import IP_HEADERS, option_field, uses
 from ..spec import AnySource, EgressRule, Encapsulation, IngressRule, Reference, Spec, Table
-from .common import IP_HEADERS, option_field, tables_of, uses
 from .references import fits
 
 

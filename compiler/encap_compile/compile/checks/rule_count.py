@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...common.diagnostics import Findings, Place
+from ..resolved.matches import INLINE_PREFIXES
 from ..spec import Addresses, EgressRule, IngressRule, Match, Spec
-from .common import INLINE_PREFIXES
 
 # A program's jumps reach 32767 instructions, in the object and after the verifier has rewritten it. Measured on 6.18:
 # a rule takes 14 instructions to drop and 30 to 50 to encapsulate, a prefix up to 9, a port 3; with two outer families

@@ -7,8 +7,8 @@ from operator import itemgetter
 from typing import Generic, TypeVar
 
 from ...common.diagnostics import Findings
+from ..resolved.coverage import Coverage
 from ..spec import Addresses, AnySource, EgressRule, IngressRule, Spec, TableField
-from .coverage import Coverage
 from .rule_count import MOST_RULES
 
 LONG = 64  # prefixes: such a rule is compared with every later one, through its index

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from ...common.diagnostics import Findings
-from ..headers.catalogue import FAMILIES, headers, resolve
-from ..headers.headroom import instance_names, per_segment
+from ..headers.catalogue import FAMILIES, headers, instance_names, resolve
+from ..headers.gso import Laid, segmentation
+from ..headers.levels import per_segment
 from ..headers.model import FromSpec, Opaque
+from ..resolved.encapsulations import tables_of
+from ..resolved.values import IP_HEADERS, headers_called, possible_families
 from ..spec import Encapsulation, HeaderUse, Reference, Scalar, Spec
-from .common import IP_HEADERS, families, resolved, tables_of
 
 
 def check(spec: Spec, findings: Findings) -> None:
@@ -19,14 +21,14 @@ def check(spec: Spec, findings: Findings) -> None:
             help = "the outermost header is `ip`, `ipv4` or `ipv6`: add one before it"
             findings.error("E406", words, first.place, help)
         else:
-            _ends(first, bool(tables_of(spec, encapsulation.name)), findings)
+            _outermost(first, bool(tables_of(spec, encapsulation.name)), findings)
         wrong = len(findings.all)
         _order(encapsulation, findings)
         in_order = len(findings.all) == wrong
         for use in encapsulation.headers:
             _bare(use, findings)
         if in_order and spec.egress.segmentation and _is_sent(spec, encapsulation):
-            _segments(encapsulation, findings)
+            _segments(encapsulation, spec.kernel, findings)
 
 
 def _order(encapsulation: Encapsulation, findings: Findings) -> None:
@@ -38,23 +40,23 @@ def _order(encapsulation: Encapsulation, findings: Findings) -> None:
             words = f"`{below.name}` after another header: more than one outer IP header is not yet in this release"
             help = "the inner packet's own header is not part of the stack: end the stack before it"
             findings.error("N921", words, below.place, help)
-        elif any(a.is_bare(_written(above)) for a in resolved(above.name)):
+        elif any(a.is_bare(_written(above)) for a in headers_called(above.name)):
             words = f"{below.name} cannot follow {above.name} without its header"
             findings.error("E405", words, below.place, "end the stack before it: only the inner packet can follow")
         elif tail := _tail(above):
             words = f"{below.name} cannot follow {above.name} with its `{tail}`"
             findings.error("E405", words, below.place, "end the stack before it: only the inner packet can follow")
-        elif not any(a.may_precede(b) for a in resolved(above.name) for b in resolved(below.name)):
+        elif not any(a.may_precede(b) for a in headers_called(above.name) for b in headers_called(below.name)):
             findings.error("E405", f"{below.name} cannot follow {above.name}", below.place, _may_follow(above.name))
     last = encapsulation.headers[-1]
-    if not any(a.may_precede(headers()[family]) for a in resolved(last.name) for family in FAMILIES):
+    if not any(a.may_precede(headers()[family]) for a in headers_called(last.name) for family in FAMILIES):
         words = f"encapsulation {encapsulation.name} ends with {last.name}, which cannot carry an IP packet"
         findings.error("E407", words, last.place, _may_follow(last.name))
 
 
 def _bare(use: HeaderUse, findings: Findings) -> None:
     """E403: nothing can be written into a header that has no bytes."""
-    for header in resolved(use.name):
+    for header in headers_called(use.name):
         if not header.is_bare(_written(use)):
             continue
         for word, value in use.values.items():
@@ -66,7 +68,7 @@ def _bare(use: HeaderUse, findings: Findings) -> None:
 
 def _tail(use: HeaderUse) -> str:
     """The name of the opaque tail that a header has, or empty."""
-    tails = [h.tail for h in resolved(use.name) if h.tail and h.tail.name in use.values]
+    tails = [h.tail for h in headers_called(use.name) if h.tail and h.tail.name in use.values]
     return tails[0].name if tails and isinstance(tails[0].role, Opaque) else ""
 
 
@@ -84,15 +86,20 @@ def _is_sent(spec: Spec, encapsulation: Encapsulation) -> bool:
     return bool(tables_of(spec, encapsulation.name)) or encapsulation.name in replies
 
 
-def _segments(encapsulation: Encapsulation, findings: Findings) -> None:
+def _segments(encapsulation: Encapsulation, kernel: tuple[int, int], findings: Findings) -> None:
     """A field that the kernel does not write in each segment is wrong in all but one of a GSO packet."""
-    for family in families(encapsulation):
+    for family in possible_families(encapsulation):
         chain = [resolve(use.name, family) for use in encapsulation.headers]
-        laid = [(h, h.layout(_written(use))) for h, use in zip(chain, encapsulation.headers, strict=True)]
-        found = per_segment(laid)
+        names = instance_names([h.name for h in chain])
+        laid = [
+            Laid(name, header, per_segment(present))
+            for name, header, use in zip(names, chain, encapsulation.headers, strict=True)
+            if (present := header.layout(_written(use)))
+        ]
+        found = segmentation(laid, kernel).per_segment
         if found:
             instance, _, field = found.partition(".")
-            use = encapsulation.headers[instance_names([h.name for h in chain]).index(instance)]
+            use = encapsulation.headers[names.index(instance)]
             what = f"`{field}` of this {use.name}" if field else f"what stands behind {use.name}"
             words = f"{encapsulation.name}: the kernel does not write {what} in each segment of a GSO packet"
             help = (
@@ -104,11 +111,11 @@ def _segments(encapsulation: Encapsulation, findings: Findings) -> None:
 
 
 def _may_follow(name: str) -> str:
-    names = sorted({h.name for a in resolved(name) for h in headers().values() if a.may_precede(h)})
+    names = sorted({h.name for a in headers_called(name) for h in headers().values() if a.may_precede(h)})
     return f"what {name} can carry: {', '.join(names)}" if names else f"nothing is known that {name} can carry"
 
 
-def _ends(first: HeaderUse, has_rows: bool, findings: Findings) -> None:
+def _outermost(first: HeaderUse, has_rows: bool, findings: Findings) -> None:
     """`has_rows`: a table's rows take the encapsulation."""
     source, destination = first.values.get("source"), first.values.get("destination")
     if source is not None and not (isinstance(source, Reference) and source.root == "host"):

@@ -7,8 +7,8 @@ from ...common.suggest import did_you_mean
 from ..frontend.later import HEADER_NAMES, HEADERS, RECEIVED
 from ..headers.catalogue import headers
 from ..headers.model import FromSpec
+from ..resolved.keys import ADDRESS_WORDS, received_field
 from ..spec import Spec, Table
-from .common import ADDRESS_WORDS, received_field
 
 
 def check(spec: Spec, findings: Findings) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...common.diagnostics import Findings, Place
+from ..resolved.attributing import attributing_rules
+from ..resolved.matches import matches
+from ..resolved.values import row_fields, uses
 from ..spec import Addresses, Reference, Spec, TableField
-from .common import endpoint_fields, matches, owner_rules, uses
 
 
 def check(spec: Spec, findings: Findings) -> None:
@@ -15,7 +17,7 @@ def check(spec: Spec, findings: Findings) -> None:
     for value in spec.host.values():
         if value.name not in host:
             _say("W311", f"host value {value.name}", value.place, findings)
-    if spec.cgroup is not None and not owner_rules(spec):
+    if spec.cgroup is not None and not attributing_rules(spec):
         words = "no rule asks for sockets or cgroups, so nothing is attached to a cgroup"
         findings.warning("W515", words, spec.cgroup.place, "leave `cgroup` out, or write a rule with `socket`")
     taken = {name for t in spec.endpoints.values() for name in t.encapsulations}
@@ -72,7 +74,7 @@ def _tables(spec: Spec, findings: Findings) -> None:
         used: set[str] = set()
         for name in table.encapsulations:
             if name in spec.encapsulations:
-                used |= endpoint_fields(spec.encapsulations[name]).keys()
+                used |= row_fields(spec.encapsulations[name]).keys()
         for field in table.fields if len(table.fields) > 1 else ():  # the only one cannot be left out
             if field not in used and not {(table.name, field)} & (sources | marks):
                 _say("W315", f"field {field} of table {table.name}", table.places[f"fields.{field}"], findings)

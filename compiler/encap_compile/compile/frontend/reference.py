@@ -54,6 +54,7 @@ SECTIONS = (
     ("A test", "test", "- {name: ..., ...}"),
     ("A packet that leaves", "leaving", "leaves: {...}"),
     ("A packet that arrives", "arriving", "arrives: {...}"),
+    ("A socket that connects", "connecting", "connects: {...}"),
     ("What is expected", "expectation", "expect: {...}"),
 )
 ROWS = """\

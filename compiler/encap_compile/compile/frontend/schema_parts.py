@@ -55,7 +55,7 @@ def either(first: str, second: str, code: str, help: str) -> Schema:
     }
 
 
-def _one_of(keys: tuple[str, ...], code: str, help: str) -> list[Schema]:
+def one_of(keys: tuple[str, ...], code: str, help: str) -> list[Schema]:
     """Exactly one of several keys."""
     found: list[Schema] = []
     for i, first in enumerate(keys):
@@ -263,7 +263,7 @@ def _rules() -> Schema:
             egress_rule,
             ["name"],
             allOf=[
-                *_one_of(
+                *one_of(
                     ("to", "socket", "reflect", "action"),
                     "E206",
                     "a rule encapsulates (`to`), lets sockets choose (`socket`), reflects what came in (`reflect`), or "

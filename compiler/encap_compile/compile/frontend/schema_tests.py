@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .schema_parts import closed, described, either
+from .schema_parts import closed, described, one_of
 
 Schema = dict[str, Any]
-VERDICTS = ["encapsulate", "decapsulate", "pass", "drop"]
+VERDICTS = ["encapsulate", "decapsulate", "pass", "drop", "choose"]
+WAYS = ("leaves", "arrives", "connects")
 _FIELD = r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_-]*$"
 
 
@@ -37,6 +38,13 @@ def test_definitions() -> Schema:
         "cgroup": described("packet.cgroup", type="string", examples=["team-a.slice"]),
         "chose": described("packet.chose", type="string", examples=["exits/fra"]),
     }
+    connecting: Schema = {
+        "destination": described("connecting.destination", type="string", examples=["198.51.100.25"]),
+        "protocol": described("connecting.protocol", type=number, examples=["tcp"]),
+        "destination_port": packet["destination_port"],
+        "mark": described("connecting.mark", type=number, default=0),
+        "cgroup": socket["cgroup"],
+    }
     outer: Schema = {
         "encapsulation": described("packet.encapsulation", type="string", examples=["vxlan"]),
         "received": described("packet.received", **fields, examples=[{"ip.source": "192.0.2.9", "vxlan.vni": 42}]),
@@ -65,6 +73,7 @@ def test_definitions() -> Schema:
                 "name": described("test.name", **{"$ref": "#/$defs/name"}),
                 "leaves": described("test.leaves", **{"$ref": "#/$defs/leaving"}),
                 "arrives": described("test.arrives", **{"$ref": "#/$defs/arriving"}),
+                "connects": described("test.connects", **{"$ref": "#/$defs/connecting"}),
                 "after": described(
                     "test.after",
                     **{"type": ["string", "array"], "if": {"type": "array"}},
@@ -74,10 +83,13 @@ def test_definitions() -> Schema:
                 "expect": described("test.expect", **{"$ref": "#/$defs/expectation"}),
             },
             ["name", "expect"],
-            allOf=[either("leaves", "arrives", "E206", "a packet leaves this machine, or arrives from the network")],
+            allOf=one_of(
+                WAYS, "E206", "a packet leaves this machine or arrives from the network, or a socket connects"
+            ),
         ),
         "leaving": closed("leaving", {**packet, **socket}, ["source", "destination"]),
         "arriving": closed("arriving", {**packet, **outer}, ["source", "destination"]),
+        "connecting": closed("connecting", connecting, ["destination"]),
         "expectation": closed(
             "expectation",
             {

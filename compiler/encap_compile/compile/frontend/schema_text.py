@@ -184,15 +184,23 @@ TEXT: dict[str, str] = {
         "Host values of the machine that the tests run on, by their names, and `DEVICE.mtu`. Others are invented: "
         "192.0.2.77 and 2001:db8::77, 02:00:00:00:00:77, an MTU of 1500, 1 for numbers."
     ),
-    "tests.packets": "The tests, each with one packet.",
-    "test": "One packet and what is expected of it. Each test begins on a machine that has seen no packet.",
+    "tests.packets": "The tests, each with one packet or one socket that connects.",
+    "test": "A packet or a socket, and what is expected of it. Each test begins on a machine that has seen no packet.",
     "test.name": "A name of its own, for reports.",
     "test.leaves": "The packet leaves this machine by an attached device: it meets the egress rules.",
     "test.arrives": "The packet comes in by an attached device: it meets the ingress rules.",
-    "test.after": "Tests above it whose packets the machine meets first: what it learns from them counts.",
+    "test.connects": "A socket connects: it meets the connect rules.",
+    "test.after": (
+        "Tests above it whose packets the machine meets first: what it learns from them counts. After a test that "
+        "`connects`, what leaves from that cgroup to that destination, protocol and port is sent by its socket."
+    ),
     "test.expect": "What must become of it. What is not written is not compared.",
     "leaving": "An IP packet by the words of a match, and what its socket says.",
     "arriving": "An IP packet by the words of a match, and the headers that it comes in.",
+    "connecting": "A socket at connect(), by the words of a match.",
+    "connecting.destination": "The address that it connects to.",
+    "connecting.protocol": "A name or a number. Without it: `tcp`.",
+    "connecting.mark": "The mark of the socket.",
     "packet.source": "Its address: one, not a prefix. The family of the packet follows from it.",
     "packet.destination": "Its address, of the same family.",
     "packet.protocol": "A name or a number. Without it: `tcp` where ports are written, else `udp`.",
@@ -214,7 +222,8 @@ TEXT: dict[str, str] = {
     "expectation": "The verdict, and what else must be so.",
     "expect.verdict": (
         "`encapsulate` and `decapsulate` say that it goes on with headers or without them; `pass` that it goes on as "
-        "it is, `drop` that it does not."
+        "it is, `drop` that it does not. Of a socket that connects: `choose` says that a row is chosen for it, `pass` "
+        "that none is."
     ),
     "expect.rule": "The rule that decided; `default` where none did.",
     "expect.row": "The row that was found: its name, or without names its line in the file.",

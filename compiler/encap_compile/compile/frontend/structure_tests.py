@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ...common.documents.nodes import Node
-from ..spec_tests import PacketTest, TestPacket, Tests, Word
+from ..spec_tests import PacketTest, TestPacket, Tests, Way, Word
 
 
 def build_tests(node: Node | None) -> Tests | None:
@@ -19,13 +19,13 @@ def build_tests(node: Node | None) -> Tests | None:
 
 
 def _test(node: Node) -> PacketTest:
-    leaves, expect = node.get("leaves"), node.value["expect"]
+    way, expect = next(way for way in Way if way in node.value), node.value["expect"]
     name = node.value["name"]
-    packet = _packet(leaves or node.value["arrives"])
+    packet = _packet(node.value[way])
     after = node.get("after")
     before = tuple(map(_word, after.each())) if after else ()
     sent = _words(expect.get("sent"))
-    return PacketTest(name.value, leaves is not None, packet, _words(expect), sent, before, name.place)
+    return PacketTest(name.value, way, packet, _words(expect), sent, before, name.place)
 
 
 def _packet(node: Node) -> TestPacket:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
@@ -83,3 +83,13 @@ def settable(name: str) -> dict[str, Field]:
     if name != "ip":
         return headers()[name].settable()
     return {word: headers()["ipv4"].field(names["ipv4"]) for word, names in IP_FIELDS.items()}
+
+
+def instance_names(names: Sequence[str]) -> list[str]:
+    """What headers of a stack are called where each needs a name of its own: `udp`, and the second one `udp_2`."""
+    seen: dict[str, int] = {}
+    found = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        found.append(f"{name}_{seen[name]}" if seen[name] > 1 else name)
+    return found

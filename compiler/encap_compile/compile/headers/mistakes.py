@@ -11,8 +11,7 @@ from itertools import chain, combinations
 from re import compile as pattern
 
 from .field_mistakes import field_mistakes, tail_mistakes
-from .headroom import L2, L3, L4
-from .model import FromSpec, Header, InternetChecksum, Length, NextProtocol, Space, Word
+from .model import FromSpec, Header, InternetChecksum, NextProtocol, Space, Word
 
 NAME = pattern(r"[a-z][a-z0-9]*(_[a-z0-9]*[a-z][a-z0-9]*)*")  # no `_2` at the end: that is a stack's second of a name
 ALIGNED = {8: 1, 16: 2, 32: 4, 48: 2, 128: 4}  # bits of a struct member -> its alignment in bytes
@@ -20,7 +19,6 @@ WIDE = {48: "mac", 128: "ipv6"}  # bits of words that are one value -> its type
 # Bytes: eight headers with the longest tails are less than one call of the helper adds (BPF_SKB_MAX_LEN_DIFF, 0xfff).
 LONGEST = 256
 SPACES = {Space.ETHERTYPE: 16, Space.IP_PROTOCOL: 8, Space.UDP_PORT: 16}
-ROOM_FLAGS = {"", f"{L3}_IPV4", f"{L3}_IPV6", f"{L4}_UDP", f"{L4}_GRE", f"{L2}(ETH_HLEN)"}
 TAKEN = {
     "truncated",
     "length",
@@ -126,17 +124,9 @@ def _neighbours(header: Header) -> Iterator[str]:
         yield 'carries: nothing names what follows: write a NextProtocol field, or carries=("ethernet",)'
     if not nexts and set(header.carries) & set(FAMILIES):
         yield "carries: an IP packet of either family may follow, and nothing names it: write a NextProtocol field"
-    if header.room_flag not in ROOM_FLAGS:
-        yield f"room_flag: `{header.room_flag}` is none of the kernel's: one of {', '.join(sorted(ROOM_FLAGS - {''}))}"
-    if header.room_flag.startswith(L3) != (header.name in FAMILIES):
-        yield f"room_flag: {L3}_... is for ipv4 and ipv6 alone: leave it out"
-    for word in header.words:
-        for field in word.fields:
-            role = field.role
-            if isinstance(role, InternetChecksum) and not header.room_flag.startswith(L3):
-                yield f"{field.name}: only an outermost header's checksum is written and checked: write Constant(0)"
-            if isinstance(role, Length) and role.repaired and not header.room_flag.startswith((L3, f"{L4}_UDP")):
-                yield f"{field.name}: the kernel repairs the lengths of IP and UDP alone: write repaired=False"
+    for field in header.fields():
+        if isinstance(field.role, InternetChecksum) and header.name not in FAMILIES:
+            yield f"{field.name}: only an outermost header's checksum is written and checked: write Constant(0)"
 
 
 def mistakes_together(known: Mapping[str, Header]) -> Iterator[tuple[str, str]]:

@@ -88,13 +88,12 @@ class Length(Record):
     """A length in `unit` bytes.
 
     `extent`: "header" (this header alone: a constant), "tail" (its tail alone), "datagram" (this header and all that
-    follows), "payload" (all that follows it). `repaired`: the kernel writes it anew for each segment when it splits a
-    GSO packet; one that is not repaired is right only with segmentation off.
+    follows), "payload" (all that follows it). The last two differ between the segments of a GSO packet: the kernel
+    writes those of IP and UDP, and another is right only with segmentation off (see `gso`).
     """
 
     extent: str
     unit: int = 1
-    repaired: bool = False
 
 
 class InternetChecksum(Record):
@@ -227,7 +226,6 @@ class Header(Record):
     `announced_as`: the number that names it in each space; the catalogue adds those of `NextProtocol.numbers`.
     `carries`: header names that may follow when no field names the next one; empty with a `NextProtocol` field:
     whatever its space can name, the inner IP packet included.
-    `room_flag` is its share of the bpf_skb_adjust_room flags: see `headroom`.
     `tail` stands behind the words, and has another length in every packet.
     """
 
@@ -237,7 +235,6 @@ class Header(Record):
     words: tuple[Word, ...]
     announced_as: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     carries: tuple[str, ...] = ()
-    room_flag: str = ""
     doc: str = ""
     tail: Field | None = None
 

@@ -57,6 +57,9 @@ from .layouts import WordLayout as WordLayout
 from .learning import Learn as Learn
 from .learning import LearnedField as LearnedField
 from .learning import LearnedOption as LearnedOption
+from .levels import Level as Level
+from .levels import level as level
+from .levels import levels as levels
 from .maps import AddressMap as AddressMap
 from .maps import FixedRow as FixedRow
 from .maps import HostMember as HostMember

@@ -100,7 +100,7 @@ class Stack(NamedTuple):
     outer_family: str
     overhead: int  # bytes
     layers: tuple[Layer, ...]
-    room_flags: tuple[str, ...]
+    tc_flags: tuple[str, ...]  # what bpf_skb_adjust_room is told of the headers
     per_segment: str  # what the kernel would write wrong in segments of a GSO packet, as udp_2.length; empty: nothing
     inner_families: tuple[str, ...]
     title: str  # "ipv4 / udp / vxlan / ethernet"

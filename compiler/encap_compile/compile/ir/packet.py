@@ -19,7 +19,7 @@ class PacketNeeds(NamedTuple):
     length: bool  # of the inner packet, and where its transport header begins: to encapsulate
     flow: bool  # what tells its flow from others
     fragments: bool  # later fragments show what the first one did
-    owner: bool  # what its socket says: cgroups, and what was chosen for it
+    socket: bool  # cgroups of its socket, or what was chosen for it
     discovery: bool  # whether an IPv6 packet is neighbour discovery
 
     @property

@@ -18,7 +18,7 @@ OWN_ADDRESSES = "own_addresses"  # encap_own_addresses.h
 
 def address_sets(spec: Spec, egress: ir.EgressProgram) -> dict[str, TableField]:
     """The fields whose values are kept as a set: who may send to us, and where our own packets go."""
-    wanted = {end.map for end in egress.tunnel_endpoints}
+    wanted = {endpoint.map for endpoint in egress.tunnel_endpoints}
     return {
         **source_sets(spec),
         **{name: field for name, field in tunnel_endpoint_fields(spec).items() if name in wanted},
@@ -33,7 +33,7 @@ def address_maps(
     for name, source in addresses.items():
         type_ = spec.endpoints[source.table].fields[source.field]
         capacity = spec.endpoints[source.table].capacity
-        comment = f"ends of tunnels: {source.table}.{source.field}"
+        comment = f"tunnel endpoints: {source.table}.{source.field}"
         maps.append(ir.AddressMap(name, "hash", ADDRESS_TYPES[type_], capacity, comment, c_name(source.table)))
         key = manifest_layout(place_members([("address", type_)]))
         sets.append(manifest.SourceSet(name, source.table, source.field, key, capacity))

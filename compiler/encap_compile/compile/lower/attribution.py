@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ...common import manifest
 from .. import ir
-from ..checks.common import finds_by_cgroup, owner_rules
+from ..resolved.attributing import attributing_rules, finds_by_cgroup
 from ..spec import ConnectRule, EgressRule, Scalar, Spec
 from .c_names import c_name, fnv1a, identifier, row_name_constant
 from .conditions import Conditions
@@ -55,13 +55,13 @@ def named_cgroups(spec: Spec) -> dict[str, ir.CgroupBit]:
 
 def guards(spec: Spec) -> bool:
     """Whether packets are dropped that a rule encapsulates and that leave by a device without our program."""
-    return spec.egress.unattached == "drop" and any(rule.targets or rule.reflect for rule in owner_rules(spec))
+    return spec.egress.unattached == "drop" and any(rule.targets or rule.reflect for rule in attributing_rules(spec))
 
 
 def _guarded(spec: Spec) -> dict[str, tuple[str, ...]]:
     """The cgroups whose sockets are looked at, by the rule's path: none within another, which would count twice."""
     named: dict[str, str] = {}
-    for rule in owner_rules(spec):
+    for rule in attributing_rules(spec):
         if rule.targets or rule.reflect:
             for path in rule.match.cgroup or ("",):
                 named.setdefault(path, rule.path)
@@ -122,7 +122,7 @@ def _connect(rule: ConnectRule, conditions: Conditions) -> ir.ConnectRule:
 
 def lower_attribution(spec: Spec, stacks: Sequence[ir.Stack], conditions: Conditions) -> ir.Attribution | None:
     """None if no rule attributes packets to sockets."""
-    asking = owner_rules(spec)
+    asking = attributing_rules(spec)
     if not asking:
         return None
     cgroups = named_cgroups(spec)
@@ -163,21 +163,21 @@ def _table(spec: Spec, name: str, stacks: Sequence[ir.Stack]) -> ir.SocketTable:
 
 def most_overhead(spec: Spec, stacks: Sequence[ir.Stack]) -> int:
     """Of all stacks that a packet can take because of its socket or its cgroup."""
-    tables = {t.table for rule in owner_rules(spec) for t in rule.targets}
+    tables = {t.table for rule in attributing_rules(spec) for t in rule.targets}
     names = {e for table in tables for e in spec.endpoints[table].encapsulations}
     return max((s.overhead for s in stacks if s.encapsulation in names), default=0)
 
 
 def attributing_tables(spec: Spec) -> set[str]:
     """Tables, by their names in C, that rules lead to which attribute packets to sockets."""
-    return {c_name(t.table) for rule in owner_rules(spec) for t in rule.targets}
+    return {c_name(t.table) for rule in attributing_rules(spec) for t in rule.targets}
 
 
 def attribution_constants(spec: Spec, attribution: ir.Attribution, stacks: Sequence[ir.Stack]) -> ir.ConstantGroup:
     """The bits of cgroups, the numbers of tables, how long the socket of a connection is recorded."""
     remember = spec.egress.remember
     assert remember is not None
-    matches = [rule.match for rule in owner_rules(spec)] + [rule.match for rule in spec.connect]
+    matches = [rule.match for rule in attributing_rules(spec)] + [rule.match for rule in spec.connect]
     matched = {path for match in matches for path in match.cgroup}
     found = [
         ir.NamedConstant(c.constant, f"(1ULL << {c.bit})", f"{c.path or 'the attached one'}, {c.place}")
@@ -221,7 +221,7 @@ def socket_level(name: str) -> int:
 
 def attached_cgroup(spec: Spec) -> str:
     """As the manifest has it: a path that begins with `/`, or host.NAME; empty where no rule asks for it."""
-    if spec.cgroup is None or not owner_rules(spec):
+    if spec.cgroup is None or not attributing_rules(spec):
         return ""
     return str(spec.cgroup.value) if isinstance(spec.cgroup, Scalar) else str(spec.cgroup)
 

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 
 from .. import ir
-from ..checks.common import INLINE_PREFIXES
+from ..resolved.matches import INLINE_PREFIXES
 from ..spec import Addresses, Match, Prefix, Range
 from .c_names import c_name
 

@@ -1,4 +1,4 @@
-"""Every outcome has a counter with a name, in the order a packet can meet them. `counter_layout` says where it stands."""
+"""Every outcome has a counter with a name, in the order a packet can meet them. `counter_layout` places them."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def features(spec: Spec, program: ir.Program) -> dict[str, str]:
         found["gso_size in __sk_buff"] = "5.7"
     if spec.egress.next_hop == "route":
         found["bpf_redirect_neigh"] = "5.10"
-    if any("BPF_F_ADJ_ROOM_ENCAP_L2_ETH" in s.room_flags for s in program.stacks):
+    if any("BPF_F_ADJ_ROOM_ENCAP_L2_ETH" in s.tc_flags for s in program.stacks):
         found["inner Ethernet in bpf_skb_adjust_room"] = "5.13"
     if program.ingress and program.ingress.family_change == "flags":
         found["BPF_F_ADJ_ROOM_DECAP_L3"] = "6.3"

@@ -176,8 +176,8 @@ def packet_needs(
     wanted = numbers | key_words
     discovery = egress.discovery
     encapsulates = any(r.action in ("encapsulate", "socket", "reflect") for r in rules)
-    owner = any(r.choices or any(isinstance(c, ir.InCgroups) for c in r.conditions) for r in rules)
-    owner = owner or "cgroup" in key_words
+    socket = any(r.choices or any(isinstance(c, ir.InCgroups) for c in r.conditions) for r in rules)
+    socket = socket or "cgroup" in key_words
     reflects = learns or any(r.action == "reflect" for r in rules)
     uses_hash = encapsulates and any(s.uses_hash for s in stacks)
     fragments = egress.fragments or follows
@@ -187,7 +187,7 @@ def packet_needs(
         or any(s.port >= 0 for s in egress.signatures)
         or uses_hash
         or reflects
-        or owner
+        or socket
     )
     return ir.PacketNeeds(
         families=families,
@@ -197,9 +197,9 @@ def packet_needs(
         ttl=encapsulates and "ttl" in inner,
         mark="mark" in wanted or "mark" in inner,
         hash=uses_hash,
-        length=encapsulates or owner or learns,
+        length=encapsulates or socket or learns,
         flow=reflects,
         fragments=fragments,
-        owner=owner,
+        socket=socket,
         discovery=discovery,
     )

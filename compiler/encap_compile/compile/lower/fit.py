@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import ir
-from ..checks.common import needs_attribution
-from ..checks.coverage import Coverage
+from ..resolved.attributing import attributes
+from ..resolved.coverage import Coverage
 from ..spec import Addresses, EgressRule, IngressRule, Match, Range, Spec
 from .attribution import attributing_tables
 from .attribution import most_overhead as most_by_attribution
@@ -102,7 +102,7 @@ def _answers(spec: Spec, rules: Sequence[ir.EgressRule]) -> tuple[ir.Answer, ...
     """
     found = []
     for rule, lowered in zip(spec.egress.rules, rules, strict=True):
-        if rule.reflect is not None or needs_attribution(rule, spec) or not takes_tcp(rule.match):
+        if rule.reflect is not None or attributes(rule, spec) or not takes_tcp(rule.match):
             continue
         if rule.to is None and varies(rule):
             continue  # it may take the answer, or not

@@ -5,32 +5,32 @@ from __future__ import annotations
 from ...common import manifest
 from ...common.values import MAPPED, parse, prefix
 from .. import ir
-from ..spec import Row, Spec, Table
+from ..resolved import Table
+from ..spec import Row
 from .c_names import c_name, member_name
 from .conditions import FAMILIES
-from .tables import LPM_WORDS, key_type, row_id
+from .tables import row_id
 
 
-def fixed_rows(table: Table, described: manifest.Table, spec: Spec) -> tuple[ir.FixedRow, ...]:
+def fixed_rows(table: Table, described: manifest.Table) -> tuple[ir.FixedRow, ...]:
     """The rows in the order they are tried: a longer prefix before a shorter one, else as written."""
-    words = [w for w in table.key if w in LPM_WORDS]
 
     def length(row: Row) -> int:
-        return -prefix(row.cells[words[-1]].value).prefixlen if words else 0
+        return -prefix(row.cells[table.prefix_word].value).prefixlen if table.prefix_word else 0
 
-    return tuple(_row(table, described, row, spec) for row in sorted(table.rows, key=length))
+    return tuple(_row(table, described, row) for row in sorted(table.rows, key=length))
 
 
-def _row(table: Table, described: manifest.Table, row: Row, spec: Spec) -> ir.FixedRow:
+def _row(table: Table, described: manifest.Table, row: Row) -> ir.FixedRow:
     conditions: list[ir.Condition] = []
-    for word in table.key:
-        value = row.cells[word].value
-        if word in LPM_WORDS:
-            conditions.append(ir.InPrefixes(word, (prefix(value),)))
+    for column in table.columns:
+        value = row.cells[column.name].value
+        if column.type in ("prefix", "address"):
+            conditions.append(ir.InPrefixes(column.name, (prefix(value),)))
         else:
-            number = parse(key_type(word, spec), value)
+            number = parse(column.type, value)
             assert isinstance(number, int)
-            conditions.append(ir.InRanges(word, ((number, number),)))
+            conditions.append(ir.InRanges(column.name, ((number, number),)))
     name = str(row.cells["name"].value) if "name" in row.cells else ""
     values = []
     for member in described.value.members:
@@ -48,7 +48,7 @@ def _row(table: Table, described: manifest.Table, row: Row, spec: Spec) -> ir.Fi
                     )
                 )
     return ir.FixedRow(
-        table.row_path(row) if "name" in row.cells else f"{table.path}.rows",
+        table.written.row_path(row) if "name" in row.cells else f"{table.path}.rows",
         row_id(name) if not table.key else 0,
         name,
         tuple(conditions),

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .. import ir
-from ..checks.common import INLINE_PREFIXES
-from ..checks.known_bits import Known, difference, known_bits, unit
 from ..headers import catalogue
 from ..headers.model import Field, Header, NextProtocol, Space
+from ..resolved.known_bits import Known, difference, known_bits, unit
+from ..resolved.matches import INLINE_PREFIXES
 from ..spec import Addresses, AnySource, IngressRule, Prefix, Reference, Scalar, Spec, TableField
 from .c_names import c_name
 from .conditions import Conditions, hidden_by_fragments

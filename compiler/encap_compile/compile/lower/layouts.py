@@ -55,8 +55,8 @@ def _constants(
     if stack.tail is not None and (received or stack.tail.options is None):
         constants.append(ir.NamedConstant(f"{stack.tail.member}_MAX".upper(), str(stack.tail.most), "bytes"))
     constants += _options(stack, received is not None)
-    if encapsulates and stack.room_flags[1:]:
-        flags = " | ".join(stack.room_flags[1:])
+    if encapsulates and stack.tc_flags[1:]:
+        flags = " | ".join(stack.tc_flags[1:])
         constants.append(ir.NamedConstant(f"{stack.shared_constant}__ROOM", f"({flags})", ""))
     constants += _outer(stack) if encapsulates else []
     for layer in stack.layers:

@@ -1,4 +1,4 @@
-"""Puts the parts together: a checked `Spec` becomes the templates' `Program` and the loader's `Manifest`."""
+"""Puts the parts together: a resolved spec becomes the templates' `Program` and the loader's `Manifest`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import NamedTuple
 from ...common import manifest
 from ...common.requirements import required
 from .. import ir
-from ..checks.common import needed_fields, owner_rules
 from ..program_types import HOOKS
-from ..spec import Reference, Spec, TableField
+from ..resolved import Resolved, Table
+from ..spec import Reference
 from .address_maps import OWN_ADDRESSES, address_maps, address_sets
 from .attribution import (
     CGROUP_MAP,
@@ -24,7 +24,7 @@ from .attribution import (
     named_cgroups,
 )
 from .c_names import c_name
-from .conditions import FAMILIES, Conditions, families_of
+from .conditions import Conditions
 from .contract import lower_contract
 from .counter_layout import lay_out
 from .counters import lower_counters
@@ -36,10 +36,9 @@ from .host import HostValues
 from .ingress import lower_ingress, signature
 from .layouts import constant_groups
 from .library import library_headers, switches
-from .reflection import flow_constants, flow_table, learning
-from .stacks import family_field
+from .reflection import flow_constants, flow_table
 from .tables import LoweredTable, lower_table, manifest_stack
-from .used_stacks import described_replies, lower_stacks, replies, table_families
+from .used_stacks import described_replies, lower_stacks, replies
 
 CGROUP_HOOKS = {  # how the function is called
     "cgroup_listen": "listener",
@@ -61,43 +60,28 @@ class Lowered(NamedTuple):
     contract: ir.SocketContract | None
 
 
-def lower(spec: Spec, compiler: str) -> Lowered:
-    """Decide everything. `spec` has passed the checks. The manifest still lacks identity, toolchain, inputs, files."""
-    families_of_tables = table_families(spec)
-    visible = _visible_families(spec)
+def lower(resolved: Resolved, compiler: str) -> Lowered:
+    """Decide everything. The manifest still lacks identity, toolchain, inputs, files."""
+    spec, visible = resolved.spec, resolved.families
     cgroups = {path: named.constant for path, named in named_cgroups(spec).items()}
-    encapsulating, stacks = lower_stacks(spec, families_of_tables)
-    wanted = {r.decapsulate for r in spec.ingress.rules}
-    in_use = [s for s in stacks if s.encapsulation in wanted or s.name in encapsulating]
+    encapsulating, stacks = lower_stacks(resolved)
     conditions = Conditions(visible, cgroups)
     rules = lower_rules(spec, conditions)
-    found_dispatches = dispatches(spec, in_use)
-    attribution = lower_attribution(spec, in_use, conditions)
+    found_dispatches = dispatches(spec, stacks)
+    attribution = lower_attribution(spec, stacks, conditions)
     clamps = attribution is not None and attribution.encapsulates
-    fit = lower_fit(spec, in_use, rules)
-    ingress = lower_ingress(spec, in_use, conditions, replies(spec, in_use), clamps, bool(fit and fit.answers))
-    learns = bool(learning(spec))
+    fit = lower_fit(spec, stacks, rules)
+    ingress = lower_ingress(spec, stacks, conditions, replies(spec, stacks), clamps, bool(fit and fit.answers))
+    learns = bool(resolved.learning)
     remembers = learns or attribution is not None
     signatures = tuple(dict.fromkeys(signature(s) for s in stacks if s.name in encapsulating))
-    tables = {
-        t.name: lower_table(
-            t,
-            families_of_tables.get(t.name) or FAMILIES,
-            [s for s in stacks if s.name in encapsulating],
-            {e: family_field(spec.encapsulations[e]) for e in t.encapsulations},
-            needed_fields(spec, t),
-            spec,
-        )
-        for t in spec.endpoints.values()
-        if t.name in _used_tables(spec)
-    }
-    found_in = {t.table for r in spec.egress.rules for t in r.targets} | {r.lookup for r in spec.ingress.rules}
-    tables = {name: _with_fixed_rows(spec, name, t) if name in found_in else t for name, t in tables.items()}
-    keys = {t.name: t.key for t in spec.endpoints.values() if t.name in families_of_tables}
+    sent = [s for s in stacks if s.name in encapsulating]
+    tables = {t.name: _with_fixed_rows(t, lower_table(t, sent)) for t in resolved.tables.values()}
+    keys = {t.name: t.key for t in resolved.tables.values() if t.led_to}
     key_words = [word for words in keys.values() for word in words]
-    egress = lower_egress(spec, in_use, signatures, conditions, rules, bool(fit and fit.remembers), key_words)
-    ends = address_sets(spec, egress)
-    for source in ends.values():  # the loader fills the set from the rows, compiled in or not
+    egress = lower_egress(spec, stacks, signatures, conditions, rules, bool(fit and fit.remembers), key_words)
+    addressed = address_sets(spec, egress)
+    for source in addressed.values():  # the loader fills the set from the rows, compiled in or not
         table = tables[source.table]
         rows_file = replace(table.manifest, file=f"{source.table}.csv")
         tables[source.table] = table._replace(manifest=rows_file)
@@ -116,13 +100,9 @@ def lower(spec: Spec, compiler: str) -> Lowered:
     host = HostValues(spec)
     if egress.encapsulators or fit or learns or attribution:
         host.device_mtu()
-    for stack in in_use:
-        for position, use in enumerate(spec.encapsulations[stack.encapsulation].headers):
-            given = [*use.values.items(), *((option.name, option.value) for option in use.options)]
-            for word, value in given:
-                if isinstance(value, Reference) and value.root == "host":
-                    own = position == 0 and word == "source"
-                    host.add(value, stack.outer_family, stack.name, own)
+    for stack in stacks:
+        for use in resolved.encapsulations[stack.encapsulation].host:
+            host.add(use.reference, stack.outer_family, stack.name, use.own)
     for rule in spec.ingress.rules:
         if isinstance(rule.set_mark, Reference) and rule.set_mark.root == "host":
             host.add(rule.set_mark, "ipv4", "")
@@ -139,21 +119,20 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         host.guard(attribution.marks)
     host_members, host_layout, host_described = host.lower()
     clamps_mss = spec.mtu.clamp_mss and bool(egress.encapsulators or fit)
-    counters = lay_out(
-        lower_counters(egress, ingress, learns, attribution, clamps_mss, fit, spec.endpoints, _renamed(spec))
-    )
-    described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, ends)
+    renamed = {rule.name: rule.was for rule in resolved.rules if rule.was}
+    counters = lay_out(lower_counters(egress, ingress, learns, attribution, clamps_mss, fit, resolved.tables, renamed))
+    described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, addressed)
     includes = ["encap_wire.h", "encap_counters.h", "encap_match.h"]  # and what these include
     if egress.signatures:
         includes.append("encap_own_addresses.h")
-    learned_by = (r for rs in replies(spec, in_use).values() for r in rs)
+    learned_by = (r for rs in replies(spec, stacks).values() for r in rs)
     flows = flow_table(ingress, learned_by) if remembers else None
-    fitting = fit_constants(spec, in_use, fit)
+    fitting = fit_constants(spec, stacks, fit)
     decapsulators = ingress.decapsulators if ingress else ()
     program = ir.Program(
         name=spec.name,
         c_name=c_name(spec.name),
-        titles=_titles(in_use),
+        titles=_titles(stacks),
         spec_file=PurePath(spec.path).name,
         kernel=".".join(map(str, spec.kernel)),
         compiler=compiler,
@@ -161,18 +140,18 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         library=library_headers(flows, attribution, egress, ingress, clamps_mss),
         constants=(
             *constant_groups(
-                in_use, frozenset(encapsulating), decapsulators, _compared(egress, decapsulators, attribution)
+                stacks, frozenset(encapsulating), decapsulators, _compared(egress, decapsulators, attribution)
             ),
-            *_capacities(spec, tables.values(), described_maps),
+            *_capacities(resolved, tables.values(), described_maps),
             *([fitting] if fitting else []),
-            *([attribution_constants(spec, attribution, in_use)] if attribution else []),
+            *([attribution_constants(spec, attribution, stacks)] if attribution else []),
             *switches(spec, flows, attribution, egress, ingress, visible),
             *([flow_constants(spec)] if remembers else []),
         ),
         sets=tuple(ir.PrefixSet(name, c_name(name), s.prefixes) for name, s in spec.sets.items()),
-        stacks=tuple(in_use),
+        stacks=tuple(stacks),
         host=host_members,
-        tables=tuple(t.ir for t in tables.values() if t.ir.kind != "fixed" or t.manifest.name in found_in),
+        tables=tuple(t.ir for t in tables.values() if t.ir.kind != "fixed" or resolved.tables[t.manifest.name].found),
         address_maps=described_maps,
         counters=counters.counters,
         counter_slots=counters.slots,
@@ -205,7 +184,7 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         source_sets=sets,
         prefix_sets=prefix_sets,
         flows=_flows(program),
-        replies=described_replies(spec, in_use),
+        replies=described_replies(spec, stacks),
         own_addresses=OWN_ADDRESSES if egress.signatures else "",
         counters_size=counters.size,
         counters_entries=counters.entries if counters.entries > 1 else 0,
@@ -227,9 +206,9 @@ def lower(spec: Spec, compiler: str) -> Lowered:
             )
             for c in counters.counters
         ),
-        stacks=tuple(manifest_stack(s) for s in in_use),
-        rules=tuple(rule_summaries(spec, in_use)),
-        signatures=stack_signatures(in_use),
+        stacks=tuple(manifest_stack(s) for s in stacks),
+        rules=tuple(rule_summaries(spec, stacks)),
+        signatures=stack_signatures(stacks),
         boot="closed" if spec.egress.boot == "closed" else "",
         programs=tuple(
             manifest.Hooked(program.function, name, HOOKS[name].section)
@@ -246,17 +225,12 @@ def lower(spec: Spec, compiler: str) -> Lowered:
         cgroup_map=CGROUP_MAP if attribution and attribution.levels else "",
         contract=(f"{contract.name}.h", f"{contract.c_name}.py") if contract else (),
         sockets=SOCKET_MAP if attribution else "",
-        max_overhead=max((s.most_overhead for s in in_use), default=0),
+        max_overhead=max((s.most_overhead for s in stacks), default=0),
         toolchain=manifest.Toolchain("", "", "", ()),
         inputs=manifest.Inputs("", "", ""),
     )
     requires, release = required(described)
     return Lowered(program, replace(described, requires=requires, needs_release=release), prefix_files, contract)
-
-
-def _renamed(spec: Spec) -> dict[str, str]:
-    """What rules were called before, by their names."""
-    return {rule.name: rule.was.name for rule in spec.rules if rule.was}
 
 
 def _compared(
@@ -269,13 +243,13 @@ def _compared(
 
 
 def _capacities(
-    spec: Spec, tables: Iterable[LoweredTable], maps: Iterable[ir.AddressMap]
+    resolved: Resolved, tables: Iterable[LoweredTable], maps: Iterable[ir.AddressMap]
 ) -> Iterator[ir.ConstantGroup]:
     """How many rows the maps of each table hold."""
     sized = {t.ir.name for t in tables if t.ir.kind != "fixed"} | {m.table for m in maps if m.table}
     found = [
         ir.NamedConstant(f"CAPACITY_{name}".upper(), str(table.capacity), f"{table.path}.capacity")
-        for name, table in ((c_name(t.name), t) for t in spec.endpoints.values())
+        for name, table in ((c_name(t.name), t) for t in resolved.tables.values())
         if name in sized
     ]
     if found:
@@ -298,6 +272,7 @@ def _flows(program: ir.Program) -> tuple[str, ...]:
 
 def _attribution_members(attribution: ir.Attribution) -> tuple[str, ...]:
     found = {"cgroups": attribution.levels, "cgroup": attribution.rows_by_cgroup, "choice": bool(attribution.rules)}
+    # `owner`: as the first release called it, see `_flows`.
     return tuple(f"owner {name}" for name, there in found.items() if there)
 
 
@@ -309,23 +284,7 @@ def _titles(stacks: list[ir.Stack]) -> tuple[str, ...]:
     return tuple(f"{name} over {' or '.join(found)}" for name, found in families.items()) or ("no encapsulation",)
 
 
-def _visible_families(spec: Spec) -> tuple[str, ...]:
-    """The families whose packets the program must look into."""
-    if spec.egress.default == "drop" or spec.connect or (owner_rules(spec) and spec.ingress.rules):
-        return FAMILIES
-    if any(r.match != type(r.match)() or r.learn for r in spec.ingress.rules):
-        return FAMILIES
-    found = {f for rule in spec.egress.rules for f in families_of(rule.match)}
-    return tuple(f for f in FAMILIES if f in found) or ("ipv4",)
-
-
-def _used_tables(spec: Spec) -> set[str]:
-    used = {target.table for r in spec.egress.rules for target in r.targets}
-    used |= {r.lookup for r in spec.ingress.rules if r.lookup}
-    return used | {r.source.table for r in spec.ingress.rules if isinstance(r.source, TableField)}
-
-
-def _with_fixed_rows(spec: Spec, name: str, table: LoweredTable) -> LoweredTable:
-    if table.manifest.kind != "fixed":
-        return table
-    return table._replace(ir=table.ir._replace(rows=fixed_rows(spec.endpoints[name], table.manifest, spec)))
+def _with_fixed_rows(table: Table, lowered: LoweredTable) -> LoweredTable:
+    if not table.fixed or not table.found:
+        return lowered
+    return lowered._replace(ir=lowered.ir._replace(rows=fixed_rows(table, lowered.manifest)))

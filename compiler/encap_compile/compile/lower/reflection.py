@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from .. import ir
-from ..checks.common import owner_rules
 from ..headers import catalogue
 from ..headers.model import Header, Receive
+from ..resolved.attributing import attributing_rules
 from ..spec import EgressRule, Encapsulation, IngressRule, Spec
 from .c_names import c_name
 from .stacks import received_value
@@ -214,7 +214,7 @@ def flow_constants(spec: Spec) -> ir.ConstantGroup:
     """The table's size, and per rule its number and its timeout."""
     rules = learning(spec).values()
     capacity = sum(r.learn.capacity * len(DIRECTIONS[r.learn.direction]) for r in rules if r.learn)
-    if owner_rules(spec):
+    if attributing_rules(spec):
         assert spec.egress.remember is not None
         capacity += spec.egress.remember.capacity
     buckets = -(-capacity // LOAD)

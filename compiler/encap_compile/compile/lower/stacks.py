@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ...common.values import parse
 from .. import ir
-from ..checks.common import option_field
 from ..headers import catalogue
-from ..headers.headroom import instance_names, per_segment, room_flags
+from ..headers.catalogue import instance_names
 from ..headers.model import (
     DYNAMIC_PORTS,
     Constant,
@@ -25,44 +24,15 @@ from ..headers.model import (
     Reserved,
     Word,
 )
-from ..spec import Encapsulation, HeaderUse, OptionUse, Reference, Scalar, Spec, Value
+from ..resolved import Encapsulation
+from ..resolved.values import option_field
+from ..spec import HeaderUse, OptionUse, Reference, Scalar, Spec, Value
 from .c_names import c_name, member_name
+from .gso import stack_segmentation
 from .tails import has_critical_option, has_tail, lower_tail, received_option, tail_length
 
 OPTION_HEAD = 4  # bytes
 ALIGNED = {8: 1, 16: 2, 32: 4, 48: 2, 128: 4}  # bits of a struct member -> its alignment in bytes
-
-
-def outer_families(encapsulation: Encapsulation, row: Mapping[str, str], spec: Spec) -> tuple[str, ...]:
-    """The families the outermost header can have, given the types of the row's fields."""
-    first = encapsulation.headers[0]
-    if first.name != "ip":
-        return (first.name,)
-    for word in ("destination", "source"):
-        value = first.values.get(word)
-        kind = _address_type(value, row, spec)
-        if kind in catalogue.FAMILIES:
-            return (kind,)
-    return catalogue.FAMILIES
-
-
-def family_field(encapsulation: Encapsulation) -> str:
-    """The row's field that is the outer destination, or empty."""
-    value = encapsulation.headers[0].values.get("destination")
-    return value.path[0] if isinstance(value, Reference) and value.root == "endpoint" else ""
-
-
-def _address_type(value: Value | None, row: Mapping[str, str], spec: Spec) -> str:
-    if isinstance(value, Reference):
-        if value.root == "endpoint":
-            return row.get(value.path[0], "")
-        if value.root == "host":
-            return spec.host[value.path[0]].type
-        if value.root == "received":
-            return value.path[0]
-    if isinstance(value, Scalar):
-        return "ipv6" if ":" in str(value.value) else "ipv4"
-    return ""
 
 
 def given_fields(use: HeaderUse, header: Header) -> dict[str, Value]:
@@ -87,8 +57,6 @@ def lower_stack(
     number: int,
     encapsulation: Encapsulation,
     family: str,
-    inner_families: tuple[str, ...],
-    row: Mapping[str, str],
     spec: Spec,
 ) -> ir.Stack:
     """Decide every word of a stack. The spec has been checked: nothing here can fail on a user's mistake."""
@@ -98,7 +66,7 @@ def lower_stack(
     sizes = [sum(word.size for word in words) for words in layouts]
     behind = [sum(OPTION_HEAD + option.length for option in use.options) for use in uses]
     overhead = sum(sizes) + sum(behind)
-    lowered = _Stack(encapsulation, family, inner_families, row, spec)
+    lowered = _Stack(encapsulation, family, spec)
     laid = list(zip(chain, layouts, strict=True))
     members = instance_names([header.name for header in chain])
     paths = [f"{encapsulation.path}.{name}" for name in instance_names([use.name for use in uses])]
@@ -113,6 +81,7 @@ def lower_stack(
         layers.append(lowered.layer(member, path, use, header, words, following, offset, sizes[position]))
         packed = packed or offset % max(ALIGNED[w.bits] for w in words) != 0
         offset += sizes[position] + behind[position]
+    segmented = stack_segmentation(layers, spec.kernel)
     return ir.Stack(
         id=number,
         name=f"{member_name(encapsulation.name)}_{family}",
@@ -121,9 +90,9 @@ def lower_stack(
         outer_family=family,
         overhead=overhead,
         layers=tuple(layers),
-        room_flags=room_flags(laid, spec.kernel),
-        per_segment=per_segment(laid),
-        inner_families=inner_families,
+        tc_flags=segmented.flags,
+        per_segment=segmented.per_segment,
+        inner_families=encapsulation.inner_families,
         title=" / ".join(h.name if words else f"bare {h.name}" for h, words in laid),
         place=encapsulation.path,
         packed=packed,
@@ -141,11 +110,10 @@ OUTER_WORDS = {"saddr": "SOURCE", "daddr": "DESTINATION", "ttl": "TTL", "hop_lim
 class _Stack:
     """What all words of one stack share."""
 
-    def __init__(
-        self, encapsulation: Encapsulation, family: str, inner: tuple[str, ...], row: Mapping[str, str], spec: Spec
-    ) -> None:
+    def __init__(self, encapsulation: Encapsulation, family: str, spec: Spec) -> None:
         self.encapsulation = c_name(encapsulation.name)
-        self.family, self.inner, self.row, self.spec = family, inner, row, spec
+        self.inner, self.row = encapsulation.inner_families, encapsulation.row_types
+        self.family, self.spec = family, spec
 
     def layer(
         self,

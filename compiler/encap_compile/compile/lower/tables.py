@@ -7,11 +7,9 @@ from typing import NamedTuple
 
 from ...common import manifest
 from .. import ir
-from ..checks import common
-from ..spec import Spec, Table
+from ..resolved import Table
 from .c_names import c_name, fnv1a, member_name
 
-LPM_WORDS = ("destination", "source")
 FAMILY_BITS = {"ipv4": 32, "ipv6": 128}
 MAPPED_BITS = 96  # what ::ffff:0:0/96 puts in front of an IPv4 address
 
@@ -43,14 +41,6 @@ KEY_TYPES = {
     "protocol": _Type("__u8", "u8", 1, 1),
     "cgroup": _Type("__u64", "cgroup", 8, 8),
 }
-WORD_TYPES = {
-    "protocol": "protocol",
-    "destination_port": "port",
-    "source_port": "port",
-    "dscp": "dscp",
-    "mark": "u32",
-    "cgroup": "cgroup",
-}
 
 
 class LoweredTable(NamedTuple):
@@ -61,29 +51,19 @@ class LoweredTable(NamedTuple):
 row_id = fnv1a
 
 
-def lower_table(
-    table: Table,
-    families: tuple[str, ...],
-    stacks: Iterable[ir.Stack],
-    encapsulations: dict[str, str],
-    needs: dict[str, tuple[str, ...]],
-    spec: Spec,
-) -> LoweredTable:
-    """`families` are those of the packets that rules bring here; `encapsulations` maps each to its family field;
-    `needs` each to the fields that its rows must fill."""
-    own = [s for s in stacks if s.encapsulation in table.encapsulations]
-    columns = tuple(_column(word, families, table, spec) for word in table.key)
-    prefix_word = next((w for w in reversed(table.key) if w in LPM_WORDS), "")
-    lengths = table.shape.prefix_lengths
+def lower_table(table: Table, stacks: Iterable[ir.Stack]) -> LoweredTable:
+    """`stacks` are those that packets leave with."""
+    encapsulations = tuple(e.name for e in table.encapsulations)
+    own = [s for s in stacks if s.encapsulation in encapsulations]
+    prefix_word, lengths = table.prefix_word, table.prefix_lengths
     kind = "fixed" if table.fixed else "lpm" if prefix_word and not lengths else "hash"
-    key = _key(table, columns, prefix_word, with_length=bool(prefix_word) and kind != "fixed")
+    key = _key(table, with_length=bool(prefix_word) and kind != "fixed")
     value = _layout(
         ([("stack", "u32", "which layout of headers")] if len(own) > 1 else [])
         + [(name, type_, "") for name, type_ in table.fields.items()]
     )
     before_prefix = 8 * sum(m.size for _, m in key if m.type != "prefixlen" and m.name != member_name(prefix_word))
     name = c_name(table.name)
-    fields = {family_field for e, family_field in encapsulations.items() if e in table.encapsulations and family_field}
     lowered = ir.TableMap(
         name=name,
         kind=kind,
@@ -92,9 +72,9 @@ def lower_table(
         capacity=table.capacity,
         key=tuple(_c_member(t, m) for t, m in key),
         row=tuple(_field(t, m, table.fields) for t, m in value),
-        prefix_lengths=_lengths(families, lengths) if kind == "hash" else (),
+        prefix_lengths=_lengths(table.families, lengths) if kind == "hash" else (),
         prefix_member=member_name(prefix_word),
-        mapped=len(families) == 2,
+        mapped=len(table.families) == 2,
         exact_bits=before_prefix,
         key_bits=8 * sum(m.size for _, m in key if m.type != "prefixlen"),
         rows=(),
@@ -106,14 +86,14 @@ def lower_table(
         map="" if kind == "fixed" else lowered.map,
         kind=kind,
         capacity=table.capacity,
-        columns=columns,
+        columns=table.columns,
         fields=dict(table.fields),
-        encapsulations=table.encapsulations,
-        family_field=min(fields, key=lambda field: (table.fields[field] != "ip", field), default=""),
+        encapsulations=encapsulations,
+        family_field=table.family_field,
         stacks=tuple(manifest_stack(s) for s in own),
         key=_manifest_layout(key),
         value=_manifest_layout(value),
-        needs=needs,
+        needs=dict(table.needs),
         file="" if kind == "fixed" else f"{table.name}.csv",
     )
     return LoweredTable(lowered, described)
@@ -124,36 +104,21 @@ def manifest_stack(stack: ir.Stack) -> manifest.Stack:
     return manifest.Stack(stack.id, stack.name, stack.encapsulation, stack.outer_family, overhead, stack.per_segment)
 
 
-def _column(word: str, families: tuple[str, ...], table: Table, spec: Spec) -> manifest.KeyColumn:
-    if word in LPM_WORDS:
-        last = [w for w in table.key if w in LPM_WORDS][-1]
-        if word == last:
-            return manifest.KeyColumn(word, "prefix", families, table.shape.prefix_lengths)
-        return manifest.KeyColumn(word, "address", families)
-    return manifest.KeyColumn(word, key_type(word, spec))
-
-
-def key_type(word: str, spec: Spec) -> str:
-    """The value type of a key word that is not an address."""
-    field = common.received_field(spec, word)
-    return common.key_type(field) if field else WORD_TYPES[word]
-
-
 _Members = list[tuple[_Type, manifest.Member]]
 
 
-def _key(table: Table, columns: tuple[manifest.KeyColumn, ...], prefix_word: str, with_length: bool) -> _Members:
+def _key(table: Table, with_length: bool) -> _Members:
     """Exact members first, widest alignment first; the prefix last, as an LPM trie wants it."""
     if not table.key:
         return [(_Type("__u32", "rowid", 4, 4), manifest.Member("row", "rowid", 0, 4))]
     entries = []
-    for column in columns:
+    for column in table.columns:
         if column.type in ("prefix", "address"):
             type_ = KEY_TYPES["ip" if len(column.families) == 2 else column.families[0]]
         else:
             type_ = KEY_TYPES[column.type]
         entries.append((column.name, type_))
-    entries.sort(key=lambda e: (e[0] == prefix_word, -e[1].align))
+    entries.sort(key=lambda e: (e[0] == table.prefix_word, -e[1].align))
     if with_length:
         entries.insert(0, ("prefixlen", _Type("__u32", "prefixlen", 4, 4)))
     return _place(entries)
@@ -242,7 +207,7 @@ def _comment(table: Table, kind: str) -> str:
     found_by = ", ".join(table.key) if table.key else "the row's name"
     how = {
         "lpm": "longest prefix first",
-        "hash": "exact" if not table.shape.prefix_lengths else "exact, for each promised prefix length",
+        "hash": "exact" if not table.prefix_lengths else "exact, for each promised prefix length",
         "fixed": "compiled in",
     }[kind]
     return f"found by {found_by}, {how}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from .. import ir
-from ..checks.common import INLINE_PREFIXES
+from ..resolved.matches import INLINE_PREFIXES
 from ..spec import Addresses, IngressRule, Reference, Spec, TableField
 from .c_names import c_name
 from .conditions import Conditions
@@ -14,7 +14,7 @@ ADDRESS_TYPES = {"ip": "struct ip_address", "ipv4": "__be32", "ipv6": "struct ip
 
 
 def address_map_name(source: TableField) -> str:
-    return f"ends_{c_name(source.table)}__at_{c_name(source.field)}"
+    return f"peer_{c_name(source.table)}__at_{c_name(source.field)}"
 
 
 def _senders(spec: Spec, rule: IngressRule, conditions: Conditions) -> ir.TunnelEndpoint:

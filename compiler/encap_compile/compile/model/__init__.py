@@ -10,10 +10,11 @@ of the catalogue's reference encoder (`compile/headers/encode.py`).
 """
 
 from .facts import Facts, Row, Rows, facts_of, host_values
-from .frame import Did, Frame, Gso, Outcome, Sent, Socket, Step, Verdict
+from .frame import Connecting, Did, Frame, Gso, Outcome, Sent, Socket, Step, Verdict
 from .machine import Machine
 
 __all__ = [
+    "Connecting",
     "Did",
     "Facts",
     "Frame",

@@ -1,55 +1,55 @@
-"""Which socket a packet is attributed to: the cgroups that it was made in, and what was chosen for it.
+"""Attribute a packet to a socket: the cgroups that the socket was created in, and the choice made for it.
 
-The frame's socket says it, where there is one. Others are attributed by what is remembered of their connection: resets,
-and what answers for a socket that is gone.
+A frame with a socket reports both. Frames without one are attributed by the record of their connection: resets, and
+what the kernel answers for a closed socket.
 """
 
 from __future__ import annotations
 
 from ...common.fnv import fnv1a
 from .. import ir
-from .flows import OWNER, Flow, Key
+from .flows import OF_SOCKET, Flow, Key
 from .frame import Did, Socket
-from .packet import TCP, Owner, Packet
+from .packet import TCP, Packet, SocketRecord
 from .run import Run
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
-NO_MARK = 0  # what answers for a socket that is gone does not carry its mark
+NO_MARK = 0  # the kernel's answers for a closed socket do not carry its mark
 
 
-def find_owner(run: Run, packet: Packet) -> None:
-    """Attribute a packet to a socket, and record that where its connection begins or ends."""
+def attribute_packet(run: Run, packet: Packet) -> None:
+    """Attribute the packet to a socket. Record that at the start and the end of a connection."""
     socket, attribution = run.frame.socket, run.machine.program.attribution
     assert attribution is not None
     if socket is None:
         _without_socket(run, packet)
         return
-    packet.owner = _said(run, socket, attribution)
-    run.step(Did.READ, "socket", _text(packet.owner))
+    packet.socket = _reported(run, socket, attribution)
+    run.step(Did.READ, "socket", _text(packet.socket))
     if packet.protocol != TCP or packet.ports_unseen:
         return
     begins = packet.tcp_flags & SYN
-    if socket.shared and not any(packet.owner.choice) and not (packet.owner.cgroups and begins):
+    if socket.shared and not any(packet.socket.choice) and not (packet.socket.cgroups and begins):
         _without_socket(run, packet)
         return
     if (
-        not any(packet.owner.choice)
+        not any(packet.socket.choice)
         and not begins
         and attribution.mptcp
-        and _may_choose(packet.owner, run, attribution)
+        and _may_choose(packet.socket, run, attribution)
     ):
-        # What an MPTCP listener accepts without MPTCP inherits nothing: the SYN-ACK was remembered.
-        known = _recalled(run, packet)
+        # A socket that an MPTCP listener accepts without MPTCP inherits nothing: the SYN-ACK was recorded.
+        known = _recorded(run, packet)
         if known is not None:
-            packet.owner.choice = known.choice
-    if packet.owner:
-        _remember(run, packet, packet.owner)
+            packet.socket.choice = known.choice
+    if packet.socket:
+        _record(run, packet, packet.socket)
     elif begins:
         _forget(run, packet)
 
 
-def _said(run: Run, socket: Socket, attribution: ir.Attribution) -> Owner:
-    """What a socket says: of its cgroups, those that the spec or a row names."""
+def _reported(run: Run, socket: Socket, attribution: ir.Attribution) -> SocketRecord:
+    """What a socket reports; of its cgroups, those that the spec or a row names."""
     keyed = {
         key[0].decode()
         for rows in run.machine.facts.tables.values()
@@ -61,7 +61,7 @@ def _said(run: Run, socket: Socket, attribution: ir.Attribution) -> Owner:
     levels = {*attribution.named_levels, *(map(_level, keyed) if attribution.rows_by_cgroup else ())}
     named = {c.path for c in attribution.cgroups if c.level in levels} & set(socket.cgroups)
     table, row = socket.choice if socket.choice is not None and attribution.rules else ("", "")
-    return Owner(
+    return SocketRecord(
         cgroups=frozenset(named) if attribution.levels else frozenset(),
         cgroup=max(rows_of, key=_level, default=None),
         choice=(fnv1a(table), fnv1a(row)) if table else (0, 0),
@@ -73,28 +73,28 @@ def _level(path: str) -> int:
     return path.count("/") + 1 if path else 0
 
 
-def _text(owner: Owner) -> str:
-    return ", ".join(sorted(owner.cgroups)) or "no cgroup that the spec names"
+def _text(record: SocketRecord) -> str:
+    return ", ".join(sorted(record.cgroups)) or "no cgroup that the spec names"
 
 
-def _may_choose(owner: Owner, run: Run, attribution: ir.Attribution) -> bool:
-    """Whether rules let such sockets choose."""
+def _may_choose(record: SocketRecord, run: Run, attribution: ir.Attribution) -> bool:
+    """Whether the rules let this socket choose."""
     if not attribution.rules:
         return False
     paths = {run.machine.constants.cgroups[name] for rule in attribution.rules for name in rule.cgroups}
-    return not all(rule.cgroups for rule in attribution.rules) or bool(paths & owner.cgroups)
+    return not all(rule.cgroups for rule in attribution.rules) or bool(paths & record.cgroups)
 
 
 def _without_socket(run: Run, packet: Packet) -> None:
     if packet.protocol != TCP or packet.ports_unseen:
         return
     begins = packet.tcp_flags & SYN and not packet.tcp_flags & ACK
-    if not begins:  # a SYN-ACK too: no listener of the model's knows it
-        known = _recalled(run, packet)
+    if not begins:  # a SYN-ACK too: the model has no listeners
+        known = _recorded(run, packet)
         if known is not None:
-            packet.owner = known
-    elif packet.owner:
-        _remember(run, packet, packet.owner)
+            packet.socket = known
+    elif packet.socket:
+        _record(run, packet, packet.socket)
     else:
         _forget(run, packet)
 
@@ -104,33 +104,33 @@ def _without_socket(run: Run, packet: Packet) -> None:
 
 def _key(packet: Packet) -> Key:
     source_port, destination_port = packet.source_port.to_bytes(2, "big"), packet.destination_port.to_bytes(2, "big")
-    return Key(NO_MARK, packet.source, packet.destination, source_port, destination_port, packet.protocol | OWNER)
+    return Key(NO_MARK, packet.source, packet.destination, source_port, destination_port, packet.protocol | OF_SOCKET)
 
 
-def _recalled(run: Run, packet: Packet) -> Owner | None:
+def _recorded(run: Run, packet: Packet) -> SocketRecord | None:
     machine = run.machine
     assert machine.flows is not None
     found = machine.flows.find(_key(packet), "", machine.constants.number("SOCKETS_IDLE"), machine.now)
     if found is None:
         return None
-    run.step(Did.FOUND, "connection", _text(found.owner))
-    return Owner(found.owner.cgroups, found.owner.cgroup, found.owner.choice)
+    run.step(Did.FOUND, "connection", _text(found.socket))
+    return SocketRecord(found.socket.cgroups, found.socket.cgroup, found.socket.choice)
 
 
-def _remember(run: Run, packet: Packet, owner: Owner) -> None:
+def _record(run: Run, packet: Packet, record: SocketRecord) -> None:
     machine = run.machine
     assert machine.flows is not None
     opening = machine.flows.opening
     idle = opening if packet.tcp_flags & SYN else machine.constants.number("SOCKETS_IDLE")
-    kept = Owner(owner.cgroups, owner.cgroup, owner.choice)
+    kept = SocketRecord(record.cgroups, record.cgroup, record.choice)
     machine.flows.learn(run, Flow(_key(packet), 0, None, kept), idle, may_change=True)
 
 
 def _forget(run: Run, packet: Packet) -> None:
-    """A connection begins that is nobody's: an earlier one between the same ends has left something."""
-    if _recalled(run, packet) is not None:
-        packet.owner = Owner()
-        _remember(run, packet, packet.owner)
+    """Clear the record of an earlier connection of the same addresses and ports: no rule names this one's socket."""
+    if _recorded(run, packet) is not None:
+        packet.socket = SocketRecord()
+        _record(run, packet, packet.socket)
 
 
 # ---- segments that fit -----------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ def _holds(
     if isinstance(condition, ir.InPrefixMap):
         return contains(getattr(packet, condition.member), facts.prefixes[condition.map])
     if isinstance(condition, ir.InCgroups):
-        return any(cgroups[name] in packet.owner.cgroups for name in condition.names)
+        return any(cgroups[name] in packet.socket.cgroups for name in condition.names)
     return _in_ranges(condition, packet, needs)
 
 

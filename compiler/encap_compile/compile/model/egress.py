@@ -9,7 +9,7 @@ from ...common.fnv import fnv1a
 from ...common.values import address_text
 from .. import ir
 from . import fit
-from .attribution import find_owner
+from .attribution import attribute_packet
 from .conditions import contains, first_unmet, in_prefixes, text
 from .encapsulate import dispatch
 from .facts import Network, Row, Value, any_address, plain
@@ -52,7 +52,7 @@ def leave(run: Run) -> Verdict:
         run.count("egress_link_local")
         return Verdict.PASS
     if program.attribution is not None:
-        find_owner(run, packet)
+        attribute_packet(run, packet)
     return _Rules(run, packet).apply()
 
 
@@ -149,7 +149,7 @@ class _Rules:
         return verdict
 
     def _chosen(self, rule: ir.EgressRule) -> Verdict | None:
-        table, number = self.packet.owner.choice
+        table, number = self.packet.socket.choice
         for choice in rule.choices:
             if table != self.machine.constants.number(choice.constant) or (choice.ids and number not in choice.ids):
                 continue
@@ -186,7 +186,7 @@ class _Rules:
             "source_port": packet.source_port,
             "dscp": packet.dscp,
             "mark": packet.mark,
-            "cgroup": packet.owner.cgroup.encode() if packet.owner.cgroup is not None else None,
+            "cgroup": packet.socket.cgroup.encode() if packet.socket.cgroup is not None else None,
         }
         exact = [values[name] for name in rows.exact]
         address = values[rows.prefix] if rows.prefix else b""

@@ -9,11 +9,11 @@ from typing import NamedTuple
 from .entropy import hash_add, native, words_of
 from .facts import Value, any_address
 from .frame import Did
-from .packet import HEADER, ICMP, ICMPV6, SCTP, TCP, TRANSPORT_MOST, UDP, Owner, Packet
+from .packet import HEADER, ICMP, ICMPV6, SCTP, TCP, TRANSPORT_MOST, UDP, Packet, SocketRecord
 from .run import Run
 
 FRAGMENT = 0x100  # in `protocol`: the ports are a fragment's identification
-OWNER = 0x200  # not what came in, but whose the connection is
+OF_SOCKET = 0x200  # the entry is the record of a connection's socket, not of headers that came in
 FRAGMENT_IDLE = 60_000_000_000  # ns
 ECHO = {ICMP: (0, 8), ICMPV6: (128, 129)}
 ERRORS = {ICMP: (3, 11, 12), ICMPV6: tuple(range(1, 128))}  # which quote the packet they are about
@@ -57,7 +57,7 @@ class Flow:
     key: Key
     expires: int
     learned: Learned | None
-    owner: Owner
+    socket: SocketRecord
 
 
 def _port(number: int) -> bytes:
@@ -154,7 +154,7 @@ class FlowTable:
         if known is None and len(bucket) >= self.ways:
             old = min(bucket, key=lambda f: f.expires)
         was_idle = old is None or old.expires <= now
-        same = old is not None and old.learned == flow.learned and old.owner == flow.owner
+        same = old is not None and old.learned == flow.learned and old.socket == flow.socket
         if known is not None and not was_idle and not same and not may_change:
             return False
         if old is None:
@@ -162,7 +162,7 @@ class FlowTable:
         else:
             bucket[next(i for i, f in enumerate(bucket) if f is old)] = flow
         flow.expires = now + idle
-        run.step(Did.KEPT, "flow", str(flow.learned.stack if flow.learned else flow.owner))
+        run.step(Did.KEPT, "flow", str(flow.learned.stack if flow.learned else flow.socket))
         if was_idle:
             run.count("flows_learned")
         elif known is None:
@@ -183,6 +183,6 @@ def find_learned(run: Run, packet: Packet, rule: str) -> Learned | None:
     if found is None or found.learned is None:
         return None
     if packet.fragment and packet.transport:  # those that follow show no ports, but this
-        flow = Flow(_fragment(key, packet), 0, found.learned, found.owner)
+        flow = Flow(_fragment(key, packet), 0, found.learned, found.socket)
         machine.flows.learn(run, flow, FRAGMENT_IDLE, may_change=True)
     return found.learned

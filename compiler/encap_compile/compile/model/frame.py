@@ -57,6 +57,16 @@ class Frame(Record):
     socket: Socket | None = None
 
 
+class Connecting(Record):
+    """A socket at connect(). `destination` has 4 or 16 bytes, `cgroups` are as in `Socket`."""
+
+    destination: bytes
+    protocol: int
+    destination_port: int
+    mark: int = 0
+    cgroups: tuple[str, ...] = ()
+
+
 class Did(StrEnum):
     """The kinds of steps."""
 
@@ -95,7 +105,10 @@ class Sent(NamedTuple):
 
 
 class Outcome(Record):
-    """`counted` holds the counters that moved: name -> (packets, bytes). `rule` is the rule that decided."""
+    """`counted` holds the counters that moved: name -> (packets, bytes). `rule` is the rule that decided.
+
+    `chosen` is the row that connect rules chose for a socket, (table, row) by their names.
+    """
 
     verdict: Verdict
     data: bytes
@@ -104,3 +117,4 @@ class Outcome(Record):
     steps: tuple[Step, ...]
     rule: str = ""
     sent: Sent | None = None
+    chosen: tuple[str, str] | None = None

@@ -7,7 +7,7 @@ from .encapsulate import has_addresses
 from .facts import Value, any_address
 from .flows import FRAGMENT_IDLE, Flow, Learned, find_key
 from .mss import clamp, is_syn
-from .packet import ETHER, TCP, Owner, Packet
+from .packet import ETHER, TCP, Packet, SocketRecord
 from .received import Received
 from .run import Run
 
@@ -45,10 +45,10 @@ def record(
     idle = machine.constants.number(f"IDLE_{learn.constant}")
     learned = Learned(learn.constant, stack.constant, kept)
     if "forwarded" in learn.directions:
-        flow = Flow(key, 0, learned, Owner())
+        flow = Flow(key, 0, learned, SocketRecord())
         machine.flows.learn(run, flow, idle if packet.transport else FRAGMENT_IDLE, may_change=True)
     if "replies" in learn.directions and packet.transport:  # what answers a fragment is no fragment of it
-        flow = Flow(key.turned(), 0, learned, Owner())
+        flow = Flow(key.turned(), 0, learned, SocketRecord())
         if not machine.flows.learn(run, flow, idle, may_change=packet.protocol != TCP):
             if (packet.transport & 0x3FFF) + SEQUENCE_END <= len(run.data):  # and no connection here says otherwise
                 machine.flows.learn(run, flow, idle, may_change=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from .. import ir
 from ..identifiers import c_name
+from .connect import connect
 from .constants import Constants
 from .egress import leave
 from .facts import Facts
 from .fit import Ends
 from .flows import FlowTable
 from .fragments import Key, Shown
-from .frame import Frame, Outcome
+from .frame import Connecting, Frame, Outcome
 from .ingress import receive
 from .run import Run
 
@@ -55,3 +56,7 @@ class Machine:
         """A frame that came in by the device."""
         run = Run.of(self, frame)
         return run.end(receive(run))
+
+    def connect(self, socket: Connecting) -> Outcome:
+        """A socket that connects."""
+        return connect(self, socket)

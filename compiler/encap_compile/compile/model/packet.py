@@ -19,8 +19,8 @@ TRANSPORT_MOST = 0x3FFF
 
 
 @dataclass
-class Owner:
-    """What a packet's socket says, or what is remembered of its connection.
+class SocketRecord:
+    """What the packet's socket reports, or what is recorded of it for the connection.
 
     `cgroups` are paths that the spec names, `cgroup` is the path by which a row is found.
     """
@@ -59,10 +59,10 @@ class Packet:
     tcp_flags: int = 0
     transport: int = 0
     discovery: bool = False
-    owner: Owner = field(default_factory=Owner)
+    socket: SocketRecord = field(default_factory=SocketRecord)
 
     def hides(self, needs: PacketNeeds) -> bool:
-        """Whether it does not show its ports or its protocol, where these are asked for."""
+        """Whether it hides its ports or its protocol, where the program needs them."""
         if needs.ports:
             return self.ports_unseen
         return needs.protocol and "ipv6" in needs.families and self.protocol == UNSEEN

@@ -49,6 +49,17 @@ def packet(inner: Inner) -> bytes:
     return _ipv4(inner, length) if len(inner.source) == 4 else _ipv6(inner, length)
 
 
+def destination_of(made: bytes) -> tuple[bytes, int, int]:
+    """Address, protocol and port that a packet made here goes to; no port where it shows none."""
+    if made[0] >> 4 == 4:
+        later = int.from_bytes(made[6:8], "big") & 0x1FFF
+        address, number, behind = made[16:20], made[9], b"" if later else made[20:]
+    else:
+        address, number, behind = made[24:40], made[6], made[40:]
+    port = int.from_bytes(behind[2:4], "big") if number in WITH_PORTS else 0
+    return address, number, port
+
+
 def _ipv4(inner: Inner, length: int) -> bytes:
     fragment = {"first": _MORE, "later": _LATER}.get(inner.fragment, 0)
     tos = inner.dscp << 2 | inner.ecn

@@ -14,7 +14,7 @@ from ..headers.encode import FieldValue, encode
 from ..headers.model import FromSpec, NextProtocol, Receive
 from ..identifiers import c_name
 from ..lower import Lowered
-from ..model import Facts, Frame, Socket
+from ..model import Connecting, Facts, Frame, Socket
 from ..spec import Spec
 from ..spec_tests import TestPacket, Word
 from .build import TCP, WITH_PORTS, Inner, packet, shortest
@@ -23,6 +23,7 @@ from .sent import field_type
 ETHER = {4: b"\x08\x00", 16: b"\x86\xdd"}
 MACS = bytes.fromhex("020000000077020000000001")
 ADDRESSES = ("ipv4", "ipv6", "mac")
+DISCARD = 9  # RFC 863: the destination port, where none is said
 FLOW = 0x12345678  # the hash of the flow in the other end's headers
 
 
@@ -56,6 +57,21 @@ class Frames:
         kind = 4 if data[0] >> 4 == 4 else 16
         return Frame(MACS + ETHER[kind] + data, mark=mark, socket=socket)
 
+    def connecting(self, socket: TestPacket) -> Connecting | None:
+        """A socket that connects; None after an error."""
+        before = len(self.findings.errors)
+        destination = self._address(socket, "destination")
+        number = self._word(socket, "protocol", protocol, TCP)
+        port = socket.words.get("destination_port")
+        mark = self._word(socket, "mark", lambda v: integer(v, 0, 0xFFFFFFFF, "mark"), 0)
+        cgroups = self._cgroups(socket.words.get("cgroup"))
+        if self.program.attribution is None or not self.program.attribution.connects:
+            help = "write `connect:`, or test packets that leave"
+            self.findings.error("T131", "this spec has no connect rules", socket.place, help)
+        if len(self.findings.errors) > before:
+            return None
+        return Connecting(destination, number, int(port.value) if port else DISCARD, mark, cgroups)
+
     def _word(self, packet_: TestPacket, key: str, parser: Callable[[int | str], Any], otherwise: Any) -> Any:
         word = packet_.words.get(key)
         if word is None:
@@ -66,13 +82,13 @@ class Frames:
             self.findings.error(problem.code, problem.message, word.place, problem.help)
             return otherwise
 
-    def _inner(self, packet_: TestPacket) -> Inner | None:
-        def address(key: str) -> bytes:
-            found: bytes = self._word(packet_, key, lambda v: parse("ip", v), b"")
-            mapped = found.startswith(bytes(10) + b"\xff\xff")
-            return found[12:] if mapped else found
+    def _address(self, packet_: TestPacket, key: str) -> bytes:
+        found: bytes = self._word(packet_, key, lambda v: parse("ip", v), b"")
+        mapped = found.startswith(bytes(10) + b"\xff\xff")
+        return found[12:] if mapped else found
 
-        source, destination = address("source"), address("destination")
+    def _inner(self, packet_: TestPacket) -> Inner | None:
+        source, destination = self._address(packet_, "source"), self._address(packet_, "destination")
         if not source or not destination:
             return None
         if len(source) != len(destination):
@@ -100,11 +116,7 @@ class Frames:
             assert word is not None
             help = "leave it out, or attach to a cgroup and let a rule ask for it"
             self.findings.error("T131", "no rule of this spec asks what a packet's socket is", word.place, help)
-        parts = str(cgroup.value).strip("/").split("/") if cgroup else []
-        if cgroup is not None and (str(cgroup.value).startswith("/") or {"", ".", ".."} & set(parts)):
-            help = "a path below the attached cgroup, like team-a.slice/web"
-            self.findings.error("T131", f"`{cgroup.value}` is no path of a cgroup", cgroup.place, help)
-        paths = tuple("/".join(parts[: i + 1]) for i in range(len(parts)))
+        paths = self._cgroups(cgroup)
         if chose is None:
             return Socket(paths)
         table, _, row = str(chose.value).partition("/")
@@ -118,6 +130,14 @@ class Frames:
             )
             self.findings.error("T131", f"`{chose.value}` is no row that a socket may choose", chose.place, help)
         return Socket(paths, (table, row))
+
+    def _cgroups(self, word: Word | None) -> tuple[str, ...]:
+        """The paths of a cgroup and of those that it lies in."""
+        parts = str(word.value).strip("/").split("/") if word else []
+        if word is not None and (str(word.value).startswith("/") or {"", ".", ".."} & set(parts)):
+            help = "a path below the attached cgroup, like team-a.slice/web"
+            self.findings.error("T131", f"`{word.value}` is no path of a cgroup", word.place, help)
+        return tuple("/".join(parts[: i + 1]) for i in range(len(parts)))
 
     # ---- the headers that it comes in --------------------------------------------------------------------------------
 

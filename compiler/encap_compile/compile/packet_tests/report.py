@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...common.diagnostics import Diagnostic, Place
 from ..positions import line_of, positions
+from .coverage import EGRESS_DEFAULT
 
 if TYPE_CHECKING:
     from . import Report, Result
@@ -64,8 +65,8 @@ def failures(report: Report) -> tuple[Diagnostic, ...]:
 
 def uncovered(report: Report) -> tuple[Diagnostic, ...]:
     """Each rule that no test meets as an error with its place."""
-    rules = {r.path: r.place for r in report.spec.egress.rules}
-    rules |= {r.path: r.place for r in report.spec.ingress.rules}
+    rules = {r.path: r.place for r in report.spec.rules}
+    rules[EGRESS_DEFAULT] = report.spec.egress.default_place
     return tuple(
         Diagnostic("T134", f"no test meets {path}", rules[path], "add a test whose packet this rule decides on")
         for path in report.unmet

@@ -127,7 +127,7 @@ def fixed_overhead(body: Pushed) -> str:
 
 def outer_flags(body: Pushed) -> str:
     """What the headers behind the outer one are to bpf_skb_adjust_room."""
-    return f"{body.stack.shared_constant}__ROOM" if len(body.stack.room_flags) > 1 else "0"
+    return f"{body.stack.shared_constant}__ROOM" if len(body.stack.tc_flags) > 1 else "0"
 
 
 def outer_header(body: Pushed) -> list[str]:

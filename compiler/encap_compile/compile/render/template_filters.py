@@ -98,7 +98,7 @@ def needs(packet: ir.PacketNeeds) -> list[str]:
         "FRAGMENT": packet.hash or packet.flow or packet.fragments,
         "FIRST_FRAGMENT": packet.fragments,
         "DISCOVERY": packet.discovery,
-        "SOCKET": packet.owner,
+        "SOCKET": packet.socket,
     }
     return [f"NEED_{name}" for name, there in wanted.items() if there]
 

@@ -66,7 +66,7 @@ class Beside:
         return [r for rule in self.manifest.rules if rule.direction == "connect" for r in self._rule(rule)]
 
     @cached_property
-    def ends(self) -> Ranges | None:
+    def endpoints(self) -> Ranges | None:
         """The outer destinations of all rows; None if they are not known."""
         found: list[IPv4Address | IPv6Address] = []
         for table in self.manifest.tables:

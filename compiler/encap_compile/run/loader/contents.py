@@ -64,7 +64,7 @@ def wanted_contents(bundle: Bundle, machine: Machine, findings: Findings, host_f
     `host_file` is the path of the host file that may have named files of rows.
     """
     from ...common.rows import read_rows
-    from ...common.rows.ends import validate_outer
+    from ...common.rows.destinations import validate_outer
 
     manifest, wanted = bundle.manifest, Wanted()
     for table in manifest.tables:

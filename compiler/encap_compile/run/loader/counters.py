@@ -18,7 +18,7 @@ _PAIR = struct.Struct("=QQ")  # packets, bytes
 
 
 def read(counters: Map, layout: Mapping[str, int]) -> Totals:
-    """The sum over all CPUs of each counter; `layout` says its offset in bytes, over all entries. Raises KernelError."""
+    """The sum over all CPUs of each counter; `layout` has its offset in bytes, over all entries. Raises KernelError."""
     size = (counters.info.value_size + 7) // 8 * 8  # of a CPU, in what the kernel hands out
     entries: dict[int, list[tuple[str, int]]] = {}
     for name, offset in layout.items():

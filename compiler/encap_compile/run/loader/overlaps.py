@@ -191,9 +191,11 @@ def _outer_of(sender: Beside, other: Beside, pair: Pair) -> Iterator[_Finding]:
         family, protocols, _, port = _parts(signature)
         if _known_as_own(sender, other, signature):
             continue
-        ends = sender.ends
+        endpoints = sender.endpoints
         whole = prefixes([_WHOLE[family]])
-        outer = Box({"destination": whole}).narrowed(ends) if ends is not None else Box({"destination": whole})
+        outer = (
+            Box({"destination": whole}).narrowed(endpoints) if endpoints is not None else Box({"destination": whole})
+        )
         if outer is None:
             continue  # no row of that family
         outer = only(outer, "protocol", _carried(sender, protocols))
@@ -205,7 +207,7 @@ def _outer_of(sender: Beside, other: Beside, pair: Pair) -> Iterator[_Finding]:
             if both is None:
                 continue
             whole_of_it = rule.box.covers(outer)
-            if rule.action in CAPTURES and (whole_of_it or ends is not None):
+            if rule.action in CAPTURES and (whole_of_it or endpoints is not None):
                 fate = "dropped" if rule.action == "drop" else "encapsulated once more"
                 words = (
                     f"on {pair.where}, what {sender.name} has encapsulated ({signature_words(signature)}) is {fate} by "
@@ -232,9 +234,9 @@ def _known_as_own(sender: Beside, other: Beside, signature: str) -> bool:
         return False
     mine = frozenset[str]().union(*sender.own.values())
     theirs = frozenset[str]().union(*other.own.values())
-    if not mine <= theirs or sender.ends is None or other.ends is None:
+    if not mine <= theirs or sender.endpoints is None or other.endpoints is None:
         return False
-    return Box({"destination": other.ends}).covers(Box({"destination": sender.ends}))
+    return Box({"destination": other.endpoints}).covers(Box({"destination": sender.endpoints}))
 
 
 def _sources(sender: Beside, family: str) -> Ranges:

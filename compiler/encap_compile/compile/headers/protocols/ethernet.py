@@ -7,7 +7,6 @@ HEADER = Header(
     title="Ethernet II",
     reference="IEEE 802.3; RFC 894, RFC 2464",
     announced_as={Space.ETHERTYPE: 0x6558},  # Transparent Ethernet Bridging, RFC 1701
-    room_flag="BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN)",
     words=(
         Word(
             "destination",

@@ -7,7 +7,6 @@ HEADER = Header(
     title="Generic Routing Encapsulation",
     reference="RFC 2784, RFC 2890",
     announced_as={Space.IP_PROTOCOL: 47},
-    room_flag="BPF_F_ADJ_ROOM_ENCAP_L4_GRE",
     doc="Without checksum and sequence number: neither survives segmentation offload.",
     words=(
         Word(

@@ -7,7 +7,6 @@ HEADER = Header(
     title="Internet Protocol, version 4",
     reference="RFC 791",
     announced_as={Space.ETHERTYPE: 0x0800, Space.IP_PROTOCOL: 4},
-    room_flag="BPF_F_ADJ_ROOM_ENCAP_L3_IPV4",
     words=(
         Word(
             "version_ihl",
@@ -38,7 +37,7 @@ HEADER = Header(
                 Field(
                     "total_length",
                     16,
-                    Length("datagram", repaired=True),
+                    Length("datagram"),
                     "bytes of this header and all that follows",
                     Receive.VERIFY,
                 ),

@@ -7,7 +7,6 @@ HEADER = Header(
     title="Internet Protocol, version 6",
     reference="RFC 8200, section 3",
     announced_as={Space.ETHERTYPE: 0x86DD, Space.IP_PROTOCOL: 41},
-    room_flag="BPF_F_ADJ_ROOM_ENCAP_L3_IPV6",
     words=(
         Word(
             "version_class_label",
@@ -39,7 +38,7 @@ HEADER = Header(
                 Field(
                     "payload_length",
                     16,
-                    Length("payload", repaired=True),
+                    Length("payload"),
                     "bytes that follow this header",
                     Receive.VERIFY,
                 ),

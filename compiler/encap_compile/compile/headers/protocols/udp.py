@@ -7,7 +7,6 @@ HEADER = Header(
     title="User Datagram Protocol",
     reference="RFC 768",
     announced_as={Space.IP_PROTOCOL: 17},
-    room_flag="BPF_F_ADJ_ROOM_ENCAP_L4_UDP",
     words=(
         Word(
             "source_port",
@@ -39,7 +38,7 @@ HEADER = Header(
                 Field(
                     "length",
                     16,
-                    Length("datagram", repaired=True),
+                    Length("datagram"),
                     "bytes of this header and all that follows",
                     Receive.VERIFY,
                 ),

@@ -21,7 +21,7 @@ from .reach import VERSIONS, targets
 from .reachability import Reachability
 from .report import RouteReport, listed
 from .table import MOST_INTERVALS, routing_table
-from .tunnel_endpoints import Ends
+from .tunnel_endpoints import TunnelEndpoints
 
 __all__ = ["RouteReport", "check_routes", "routes_after"]
 
@@ -50,11 +50,11 @@ def check_routes(desired: Desired) -> RouteReport:
     reachability.check({r.name: r for t in reached for r in t.rules}.values())
     for target in reached:
         placed: list[Placed] = place(target, network.tables) if target.by_destination else []
-        column = target.ends()
-        ends = Ends(column, network.tables) if column is not None else None
-        if column is not None and ends is not None:
-            next_hops.check(target, placed, column, ends)
-        fits.check(target, placed, ends)
+        column = target.endpoints()
+        endpoints = TunnelEndpoints(column, network.tables) if column is not None else None
+        if column is not None and endpoints is not None:
+            next_hops.check(target, placed, column, endpoints)
+        fits.check(target, placed, endpoints)
         reachability.check_rows(target, placed)
     reachability.finish()
     fits.finish()

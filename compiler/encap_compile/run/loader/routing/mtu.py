@@ -16,7 +16,7 @@ from .network import Network, Way
 from .pairs import Placed
 from .reach import VERSIONS, Target, destinations_of
 from .report import RouteReport, listed
-from .tunnel_endpoints import Ends
+from .tunnel_endpoints import TunnelEndpoints
 
 _TCP = "6"
 _ALL, _NOT_TCP = "larger packets are lost", "larger packets are lost, but for TCP, whose MSS is lowered"
@@ -39,10 +39,10 @@ class Fits:
         self.network, self.manifest, self.report = network, manifest, report
         self.cases: dict[_Case, dict[Way, dict[Interval, None]]] = {}
 
-    def check(self, target: Target, placed: Iterable[Placed], ends: Ends | None) -> None:
+    def check(self, target: Target, placed: Iterable[Placed], endpoints: TunnelEndpoints | None) -> None:
         """Look at every way that packets of a target's rules take."""
         hit = {p.version: p.hit() for p in placed}
-        overhead = self._overhead(target, ends)
+        overhead = self._overhead(target, endpoints)
         for lost in (_ALL, _NOT_TCP):
             rules = [r for r in target.rules if _loses(r) == lost]
             for version in VERSIONS if rules else ():
@@ -96,7 +96,7 @@ class Fits:
         case = _Case(device.name, device.mtu, overhead, way.route.mtu, lost)
         self.cases.setdefault(case, {}).setdefault(way, {})[part] = None
 
-    def _overhead(self, target: Target, ends: Ends | None) -> int:
+    def _overhead(self, target: Target, endpoints: TunnelEndpoints | None) -> int:
         """The most bytes that are added, in any of the stacks that rows take: by their encapsulation and family."""
         if target.table is None:
             answers = {name for reply in self.manifest.replies for name in reply.stacks}
@@ -104,8 +104,8 @@ class Fits:
                 (s.overhead for s in self.manifest.stacks if s.name in answers), default=self.manifest.max_overhead
             )
         stacks = list(target.table.stacks)
-        if ends is not None and target.table.family_field:
-            families = {f"ipv{v}" for v in ends.versions()}
+        if endpoints is not None and target.table.family_field:
+            families = {f"ipv{v}" for v in endpoints.versions()}
             stacks = [s for s in stacks if s.outer_family in families] or stacks
         if target.rows is not None and any(target.rows.encapsulations):
             taken = set(target.rows.encapsulations)

@@ -22,7 +22,7 @@ from .network import Network, Way
 from .pairs import OUTSIDE, Placed
 from .reach import Target, family_of, named
 from .report import SHOWN, RouteReport, listed
-from .tunnel_endpoints import Ends, Lies, of_interval
+from .tunnel_endpoints import Location, TunnelEndpoints, of_interval
 
 MOST_WAYS = 64  # of the packets of a table that is not keyed by destination
 
@@ -48,15 +48,17 @@ class NextHops:
         self._own: dict[str, None] = {}
         self._on_link: tuple[dict[str, RuleSummary], dict[str, None]] = {}, {}  # rules, links
 
-    def check(self, target: Target, placed: Sequence[Placed], ends: Sequence[bytes], known: Ends) -> None:
+    def check(
+        self, target: Target, placed: Sequence[Placed], endpoints: Sequence[bytes], known: TunnelEndpoints
+    ) -> None:
         """Compare all rows of a table, each once."""
         for version in self.network.tables:
             self.network.find(version, known.intervals(version))
         if target.by_destination:
             for rows in placed:
-                self._check_placed(target, rows, ends, known)
+                self._check_placed(target, rows, endpoints, known)
         else:
-            self._check_any(target, ends, known)
+            self._check_any(target, endpoints, known)
 
     def finish(self) -> None:
         """Say what was found."""
@@ -77,11 +79,11 @@ class NextHops:
                 fix = "route the inner prefix over the endpoint's device: the packet leaves by the device it came to"
             report.warn("H113", words, fix)
 
-    def _check_placed(self, target: Target, placed: Placed, ends: Sequence[bytes], known: Ends) -> None:
+    def _check_placed(self, target: Target, placed: Placed, endpoints: Sequence[bytes], known: TunnelEndpoints) -> None:
         """Rows that are found by the packet's destination."""
         self.network.find(placed.version, placed.hit())
         at = placed.at if not placed.crossing else placed.only()
-        chosen = ends if len(placed.rows) == len(ends) else [ends[i] for i in placed.rows]
+        chosen = endpoints if len(placed.rows) == len(endpoints) else [endpoints[i] for i in placed.rows]
         indices = dict.fromkeys(at)
         for index in (i for i in indices if i != OUTSIDE):
             way = self.network.way(placed.version, index)
@@ -90,39 +92,39 @@ class NextHops:
                 continue
             mine = of_interval(chosen, at, index, len(indices) == 1)
             shown = self._check_way(way, mine, known)
-            for end in shown if way is not None else ():
+            for endpoint in shown if way is not None else ():
                 position = next(
-                    p for p, (here, one) in enumerate(zip(at, chosen, strict=True)) if here == index and one == end
+                    p for p, (here, one) in enumerate(zip(at, chosen, strict=True)) if here == index and one == endpoint
                 )
-                self._show(way, end, placed.inner(position))  # type: ignore[arg-type]
+                self._show(way, endpoint, placed.inner(position))  # type: ignore[arg-type]
         for position, several in placed.crossing.items():
             found = self._beyond_link(target, self._ways_of(placed.version, several))
             if several:
                 self._check_ways(found, [chosen[position]], known, by_route=True)
 
     def _check_on_link(
-        self, way: Way, placed: Placed, positions: Sequence[int], ends: Sequence[bytes], known: Ends
+        self, way: Way, placed: Placed, positions: Sequence[int], endpoints: Sequence[bytes], known: TunnelEndpoints
     ) -> None:
         """Rows whose destinations are next hops of their own: right if the tunnel endpoint is the same neighbour."""
         near = {int(a) for _, a in self._neighbours if a.version == placed.version}
         first, size = placed.first, 4 if placed.version == 4 else 16
-        apart = [p for p in positions if first[p] in near or first[p] == int.from_bytes(ends[p][-size:], "big")]
+        apart = [p for p in positions if first[p] in near or first[p] == int.from_bytes(endpoints[p][-size:], "big")]
         for position in apart:
-            self._check_ways({way: placed.inner(position)}, [ends[position]], known)
+            self._check_ways({way: placed.inner(position)}, [endpoints[position]], known)
         singly = set(apart)
         others = [p for p in positions if p not in singly]
         if others:
-            self._check_ways({way: placed.inner(others[0])}, [ends[p] for p in others], known)
+            self._check_ways({way: placed.inner(others[0])}, [endpoints[p] for p in others], known)
 
-    def _check_any(self, target: Target, ends: Sequence[bytes], known: Ends) -> None:
-        """Rows that any packet of the rules may take: each end must be right for every way that such a packet takes."""
+    def _check_any(self, target: Target, endpoints: Sequence[bytes], known: TunnelEndpoints) -> None:
+        """Rows that any packet of the rules may take: each endpoint must be right for every way of such a packet."""
         ways: dict[Way, IPAddress] = {}
         for version, table in self.network.tables.items():
             indices = [i for low, high in target.intervals(version) for i in table.within(low, high)]
             self.network.find(version, indices)
             ways.update(self._ways_of(version, indices))
         ways = self._beyond_link(target, {w: i for w, i in ways.items() if w.route.kind is Kind.UNICAST})
-        self._check_ways(ways, ends if not target.row else _of_row(target, ends), known, by_route=True)
+        self._check_ways(ways, endpoints if not target.row else _of_row(target, endpoints), known, by_route=True)
 
     def _ways_of(self, version: int, indices: Iterable[int]) -> dict[Way, IPAddress]:
         """The ways that meet a program, each with an address of an interval that takes it."""
@@ -147,44 +149,47 @@ class NextHops:
         return {way: inner for way, inner in ways.items() if not way.on_link}
 
     def _check_ways(
-        self, ways: dict[Way, IPAddress], ends: Sequence[bytes], known: Ends, by_route: bool = False
+        self, ways: dict[Way, IPAddress], endpoints: Sequence[bytes], known: TunnelEndpoints, by_route: bool = False
     ) -> None:
         """Tunnel endpoints for packets that may take any of some ways: the worst counts. `by_route` names them."""
         if len(ways) <= 1:
             way, inner = next(iter(ways.items()), (None, None))
-            shown = self._check_way(way, ends, known, inner)
-            for end in shown if way is not None and inner is not None else ():
-                self._show(way, end, inner, way.destination if by_route else "")  # type: ignore[union-attr,arg-type]
+            shown = self._check_way(way, endpoints, known, inner)
+            for endpoint in shown if way is not None and inner is not None else ():
+                self._show(way, endpoint, inner, way.destination if by_route else "")  # type: ignore[union-attr,arg-type]
             return
-        for end, count in Counter(ends).items():
-            verdicts = [(self._validate(way, end, known.lies[end], inner), way, inner) for way, inner in ways.items()]
+        for endpoint, count in Counter(endpoints).items():
+            verdicts = [
+                (self._validate(way, endpoint, known.locations[endpoint], inner), way, inner)
+                for way, inner in ways.items()
+            ]
             worst = max((v for v, _, _ in verdicts), key=lambda v: v.value)
             self._count(worst, count)
             for verdict, way, inner in verdicts:
                 if verdict is worst is Verdict.WRONG:
-                    self._show(way, end, inner, way.destination if by_route else "")
+                    self._show(way, endpoint, inner, way.destination if by_route else "")
                     break
 
     def _check_way(
-        self, way: Way | None, ends: Sequence[bytes], known: Ends, inner: IPAddress | None = None
+        self, way: Way | None, endpoints: Sequence[bytes], known: TunnelEndpoints, inner: IPAddress | None = None
     ) -> list[bytes]:
-        """Tunnel endpoints for packets that take one way; the first of the wrong ones.
+        """Check the endpoints for packets that take one way; return the first wrong ones.
 
-        Ends behind one route are checked together. On the link they differ, but only from those whose next hop could be
-        the inner packets' too: their gateways, and what the neighbour table knows.
+        Endpoints behind one route are checked together. On the link each is its own next hop, but only those are
+        checked one by one that could be the inner packets' next hop too: their gateways, and known neighbours.
         """
         apart = self._apart(way, inner)
-        alone = Counter(filter(apart.__contains__, ends))
+        alone = Counter(filter(apart.__contains__, endpoints))
         wrong: list[bytes] = []
-        for end, count in alone.items():
-            verdict = self._validate(way, end, known.lies[end], inner)
+        for endpoint, count in alone.items():
+            verdict = self._validate(way, endpoint, known.locations[endpoint], inner)
             self._count(verdict, count)
-            wrong += [end] if verdict is Verdict.WRONG else []
-        together = known.count(ends)
+            wrong += [endpoint] if verdict is Verdict.WRONG else []
+        together = known.count(endpoints)
         together.subtract(known.count(alone.elements()))
         for where, count in together.items():
             if count:
-                shown = known.some(ends, where, apart, SHOWN)
+                shown = known.some(endpoints, where, apart, SHOWN)
                 verdict = self._validate(way, shown[0], where, inner)
                 self._count(verdict, count)
                 wrong += shown if verdict is Verdict.WRONG else []
@@ -219,15 +224,15 @@ class NextHops:
         report.this_host += count * (verdict is Verdict.OWN)
         self.wrong_count += count * (verdict is Verdict.WRONG)
 
-    def _route(self, where: Lies, way: Way | None) -> Route | None:
+    def _route(self, where: Location, way: Way | None) -> Route | None:
         version, index = where
         return self.network.tables[version].route(index, way.vrf if way else self.network.attachment.vrfs[0])
 
-    def _validate(self, way: Way | None, raw: bytes, where: Lies, inner: IPAddress | None = None) -> Verdict:
+    def _validate(self, way: Way | None, raw: bytes, where: Location, inner: IPAddress | None = None) -> Verdict:
         """A tunnel endpoint for packets that take a way. `inner` is their destination, which matters on the link."""
-        end, other = address(*family_of(raw)), self._route(where, way)
+        endpoint, other = address(*family_of(raw)), self._route(where, way)
         if other is not None and other.own:
-            self._own[str(end)] = None
+            self._own[str(endpoint)] = None
             return Verdict.OWN
         if way is None or not way.reached or other is None:
             return Verdict.UNREACHED
@@ -236,21 +241,21 @@ class NextHops:
                 return Verdict.UNREACHED
             return Verdict.WRONG
         hops = (hop for hop in way.route.hops if hop not in way.missed)
-        return max((self._compare(hop, other, end, inner, way.route.kind) for hop in hops), key=lambda v: v.value)
+        return max((self._compare(hop, other, endpoint, inner, way.route.kind) for hop in hops), key=lambda v: v.value)
 
     def _show(self, way: Way, raw: bytes, inner: IPAddress, label: str = "") -> None:
         """Say what is wrong of a tunnel endpoint, for the first few."""
-        end = address(*family_of(raw))
-        other = self._route((end.version, self.network.tables[end.version].at(int(end))), way)
+        endpoint = address(*family_of(raw))
+        other = self._route((endpoint.version, self.network.tables[endpoint.version].at(int(endpoint))), way)
         if other is None or len(self.wrong) >= SHOWN:
             return
         if other.kind is Kind.UNICAST:
-            self.wrong[self._differ(label or str(inner), inner, way.route, end, other)] = None
+            self.wrong[self._differ(label or str(inner), inner, way.route, endpoint, other)] = None
         else:
             why = "has no route" if other.kind is Kind.NONE else f"has a route of type {other.kind}"
-            self.wrong[f"{end} {why}"] = None
+            self.wrong[f"{endpoint} {why}"] = None
 
-    def _compare(self, hop: Hop, other: Route, end: IPAddress, inner: IPAddress | None, kind: Kind) -> Verdict:
+    def _compare(self, hop: Hop, other: Route, endpoint: IPAddress, inner: IPAddress | None, kind: Kind) -> Verdict:
         """One way out of the inner packet's route: some way to the tunnel endpoint must be the same."""
         same = [o for o in other.hops if o.ifindex == hop.ifindex]
         if not same:
@@ -262,7 +267,7 @@ class NextHops:
         one = hop.gateway or inner
         if one is None:
             return Verdict.WRONG
-        found = [self._same(hop.ifindex, one, o.gateway or end) for o in same]
+        found = [self._same(hop.ifindex, one, o.gateway or endpoint) for o in same]
         verdict, missing = min(found, key=lambda f: f[0].value)
         if missing is not None:
             self.unknown.setdefault(missing, hop.ifindex)
@@ -287,14 +292,13 @@ class NextHops:
         """Of a next hop, empty if it is not known."""
         return self._neighbours.get((ifindex, next_hop), b"")
 
-    def _differ(self, label: str, inner: IPAddress, one: Route, end: IPAddress, other: Route) -> str:
-        macs = [self._macs(one, inner), self._macs(other, end)]
+    def _differ(self, label: str, inner: IPAddress, one: Route, endpoint: IPAddress, other: Route) -> str:
+        macs = [self._macs(one, inner), self._macs(other, endpoint)]
         first, second = macs if all(macs) and self.keep else ("", "")
         if one.kind is Kind.MULTICAST:
             first, second = " (its frame has the MAC address of the multicast group)", ""
-        return (
-            f"{label} goes to {self._hops(one, inner)}{first}, its endpoint {end} to {self._hops(other, end)}{second}"
-        )
+        there = self._hops(other, endpoint)
+        return f"{label} goes to {self._hops(one, inner)}{first}, its endpoint {endpoint} to {there}{second}"
 
     def _hops(self, route: Route, destination: IPAddress) -> str:
         name = self.network.attachment.name
@@ -327,6 +331,8 @@ def _endpoints(count: int) -> str:
     return f"{count} endpoint{'' if count == 1 else 's'}"
 
 
-def _of_row(target: Target, ends: Sequence[bytes]) -> list[bytes]:
+def _of_row(target: Target, endpoints: Sequence[bytes]) -> list[bytes]:
     rows = target.rows
-    return [end for name, end in zip(rows.names, ends, strict=True) if name == target.row] if rows else []
+    return (
+        [endpoint for name, endpoint in zip(rows.names, endpoints, strict=True) if name == target.row] if rows else []
+    )

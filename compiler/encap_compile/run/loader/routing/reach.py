@@ -40,7 +40,7 @@ class Target(Record):
         """Whether a row is found by the packet's destination."""
         return self.table is not None and not self.row and any(c.name == "destination" for c in self.table.columns)
 
-    def ends(self) -> Sequence[bytes] | None:
+    def endpoints(self) -> Sequence[bytes] | None:
         """The outer destination of every row: 4 or 16 bytes, IPv4 mapped where both occur. None if no row says it."""
         member = outer_member(self.table) if self.table is not None else None
         if self.rows is None or member is None:

@@ -1,4 +1,4 @@
-"""The tunnel endpoints of a table's rows, by the intervals of the routing table that they are in: a million/s."""
+"""The tunnel endpoints of a table's rows, by the interval of the routing table that contains them: a million/s."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from operator import not_
 from ....common.values import MAPPED
 from .table import RoutingTable
 
-Lies = tuple[int, int]  # version and interval
+Location = tuple[int, int]  # version and interval
 _MAPPED_FIRST = int.from_bytes(MAPPED + bytes(4))
 
 
-class Ends:
-    """`lies` says of each distinct end where it lies."""
+class TunnelEndpoints:
+    """`locations` has the location of each distinct endpoint."""
 
     def __init__(self, column: Iterable[bytes], tables: dict[int, RoutingTable]) -> None:
         distinct = list(dict.fromkeys(column))  # in their order, which is that in memory
@@ -26,39 +26,39 @@ class Ends:
             mapped = list(map(bytes.startswith, distinct, repeat(MAPPED)))
             if not all(mapped):
                 four, six = list(compress(distinct, mapped)), list(compress(distinct, map(not_, mapped)))
-        self.lies: dict[bytes, Lies] = {}
+        self.locations: dict[bytes, Location] = {}
         for version, raws, first in ((4, four, base), (6, six, 0)):
             table = tables[version]
             starts = [first + start for start in table.starts]
-            places: list[Lies] = [(version, n - 1) for n in range(len(starts) + 1)]
+            places: list[Location] = [(version, n - 1) for n in range(len(starts) + 1)]
             found = map(bisect_right, repeat(starts), map(int.from_bytes, raws))
-            self.lies.update(zip(raws, map(places.__getitem__, found), strict=True))
+            self.locations.update(zip(raws, map(places.__getitem__, found), strict=True))
 
     def intervals(self, version: int) -> set[int]:
-        """The intervals of a family in which there is an end."""
-        return {interval for family, interval in set(self.lies.values()) if family == version}
+        """The intervals of a family that contain an endpoint."""
+        return {interval for family, interval in set(self.locations.values()) if family == version}
 
     def versions(self) -> set[int]:
-        """The families that occur."""
-        return {version for version, _ in set(self.lies.values())}
+        """The IP versions of the endpoints."""
+        return {version for version, _ in set(self.locations.values())}
 
-    def count(self, chosen: Iterable[bytes]) -> Counter[Lies]:
-        """How many of some ends lie in each interval."""
-        return Counter(map(self.lies.__getitem__, chosen))
+    def count(self, chosen: Iterable[bytes]) -> Counter[Location]:
+        """Count the chosen endpoints by interval."""
+        return Counter(map(self.locations.__getitem__, chosen))
 
-    def some(self, chosen: Iterable[bytes], where: Lies, but: frozenset[bytes], most: int) -> list[bytes]:
-        """The first ends that lie in an interval and are none of `but`, each once."""
+    def some(self, chosen: Iterable[bytes], where: Location, but: frozenset[bytes], most: int) -> list[bytes]:
+        """Return at most `most` distinct endpoints of an interval, in order, without those in `but`."""
 
         def found() -> Iterator[bytes]:
             seen: set[bytes] = set()
             for raw in chosen:
-                if raw not in seen and self.lies[raw] == where and raw not in but:
+                if raw not in seen and self.locations[raw] == where and raw not in but:
                     seen.add(raw)
                     yield raw
 
         return list(islice(found(), most))
 
 
-def of_interval(ends: Sequence[bytes], at: Sequence[int], index: int, alone: bool) -> Sequence[bytes]:
-    """The ends of the rows that lie in an interval; `alone` if all rows do."""
-    return ends if alone else list(compress(ends, map(index.__eq__, at)))
+def of_interval(endpoints: Sequence[bytes], at: Sequence[int], index: int, alone: bool) -> Sequence[bytes]:
+    """Return the endpoints of the rows in an interval; `alone`: every row is in it."""
+    return endpoints if alone else list(compress(endpoints, map(index.__eq__, at)))

@@ -13,7 +13,7 @@ from ..values import MAPPED, ValueProblem, address_text
 from .codec import EncodedRows
 from .problems import Problems
 
-Judge = Callable[[bytes], "ValueProblem | None"]
+AddressCheck = Callable[[bytes], "ValueProblem | None"]
 _LOOPBACK6 = bytes(15) + b"\1"
 _BYTES = frozenset(range(256))
 # First bytes with which an address is right, whatever follows: IPv4 but loopback, link-local (169.254.0.0/16) and
@@ -82,7 +82,7 @@ def _validate(
     rows: EncodedRows,
     field: str,
     column: Sequence[bytes],
-    validate: Judge,
+    validate: AddressCheck,
     takes: Collection[str],
     findings: Findings,
     warn: bool,

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 
 from ...common.diagnostics import Findings
 from ...common.rows import EncodedRows
-from ...common.rows.ends import outer, receiver, validate_outer, validate_receiver
+from ...common.rows.destinations import outer, receiver, validate_outer, validate_receiver
 from ...common.values import ValueProblem, parse
 from ..headers.catalogue import FAMILIES
+from ..resolved.values import uses
 from ..spec import Encapsulation, Reference, Scalar, Spec, Value
-from .common import uses
 
 OUTER, RECEIVER = "outer", "receiver"
 
@@ -18,7 +18,7 @@ OUTER, RECEIVER = "outer", "receiver"
 def check(spec: Spec, findings: Findings) -> None:
     """E418, E420, E421, W426 and W427 for literals in encapsulations."""
     for encapsulation in spec.encapsulations.values():
-        for role, kind, name, value in _ends(encapsulation):
+        for role, kind, name, value in _destinations(encapsulation):
             if not isinstance(value, Scalar):
                 continue
             try:
@@ -37,7 +37,7 @@ def check_rows(spec: Spec, rows: Mapping[str, EncodedRows], findings: Findings) 
     for table in spec.endpoints.values():
         taken: dict[tuple[str, str], list[str]] = {}
         for name in table.encapsulations:
-            for role, _, _, value in _ends(spec.encapsulations[name]):
+            for role, _, _, value in _destinations(spec.encapsulations[name]):
                 if isinstance(value, Reference) and value.root == "endpoint":
                     taken.setdefault((role, value.path[0]), []).append(name)
         for (role, field), names in taken.items():
@@ -46,7 +46,7 @@ def check_rows(spec: Spec, rows: Mapping[str, EncodedRows], findings: Findings) 
                 validate(rows[table.name], field, names, findings)
 
 
-def _ends(encapsulation: Encapsulation) -> Iterator[tuple[str, str, str, Value]]:
+def _destinations(encapsulation: Encapsulation) -> Iterator[tuple[str, str, str, Value]]:
     """(role, value type, HEADER.FIELD, value) of every destination that a receiver must have."""
     for header, word, _, kind, value in uses(encapsulation):
         if word != "destination":

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from encap_compile.common.diagnostics import DiagnosedError
-from encap_compile.common.rows.ends import outer, receiver
+from encap_compile.common.rows.destinations import outer, receiver
 from encap_compile.common.values import MAPPED
 from encap_compile.compile.pipeline import check_spec
 

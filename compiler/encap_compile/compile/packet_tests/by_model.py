@@ -1,0 +1,49 @@
+"""A test in the model: on a machine that has seen no packet but those of the tests before it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..model import Connecting, Frame, Machine, Outcome, Socket
+from ..spec_tests import Way
+from .build import destination_of
+from .prepared import Prepared, Ready
+
+ETHER = 14  # bytes of its header
+Destination = tuple[tuple[str, ...], bytes, int, int]  # cgroups, address, protocol, port
+
+
+class ModelRun:
+    """A machine of the model, and the sockets that connected on it."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self.machine = Machine(prepared.lowered.program, prepared.facts)
+        self.chosen: dict[Destination, tuple[str, str]] = {}
+
+    def run(self, ready: Ready) -> Outcome:
+        if isinstance(ready.given, Connecting):
+            outcome = self.machine.connect(ready.given)
+            to = ready.given.cgroups, ready.given.destination, ready.given.protocol, ready.given.destination_port
+            self.chosen.pop(to, None)
+            if outcome.chosen is not None:
+                self.chosen[to] = outcome.chosen
+            return outcome
+        if ready.test.way is Way.LEAVES:
+            return self.machine.egress(self.with_choice(ready.given))
+        return self.machine.ingress(ready.given)
+
+    def with_choice(self, frame: Frame) -> Frame:
+        """The frame, from the socket that connected to its destination: what its application chose takes precedence."""
+        socket = frame.socket or Socket()
+        choice = self.chosen.get((socket.cgroups, *destination_of(frame.data[ETHER:])))
+        if choice is None or socket.choice is not None:
+            return frame
+        return replace(frame, socket=replace(socket, choice=choice))
+
+
+def run_ready(prepared: Prepared, ready: Ready) -> Outcome:
+    """What becomes of a test's packet."""
+    run = ModelRun(prepared)
+    for earlier in ready.before:
+        run.run(earlier)
+    return run.run(ready)

@@ -1,0 +1,132 @@
+"""An encapsulation, who uses it, and which families it can have inside and outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ...common.record import Record
+from ..headers.catalogue import FAMILIES
+from ..spec import Encapsulation as Written
+from ..spec import HeaderUse, IngressRule, Reference, Scalar, Spec, Table, Value
+from .matches import families_of
+from .values import uses
+
+
+class HostUse(Record):
+    """A host value that a stack refers to. `own`: it is the outer source, an address of ours."""
+
+    reference: Reference
+    own: bool
+
+
+class Encapsulation(Record):
+    """A stack of headers as sent, outermost first. A packet carries it where a row says so, or because it answers."""
+
+    name: str
+    path: str
+    headers: tuple[HeaderUse, ...]
+    tables: tuple[str, ...]  # whose rows take it, if a rule leads to them
+    replies: tuple[str, ...]  # egress rules whose replies carry it
+    receivers: tuple[str, ...]  # ingress rules that decapsulate it
+    row_types: Mapping[str, str]  # of the fields of rows that it refers to, and of their other fields
+    outer_families: tuple[str, ...]
+    inner_families: tuple[str, ...]  # of the packets that it is put around; both where none is
+    family_field: str  # the row's field that is the outer destination, or empty
+    host: tuple[HostUse, ...]
+    written: Written
+
+    @property
+    def sent(self) -> bool:
+        return bool(self.tables or self.replies)
+
+    @property
+    def used(self) -> bool:
+        return bool(self.sent or self.receivers)
+
+
+def tables_of(spec: Spec, encapsulation: str) -> list[Table]:
+    """Tables whose rows may take an encapsulation."""
+    return [t for t in spec.endpoints.values() if encapsulation in t.encapsulations]
+
+
+def resolve_encapsulations(
+    spec: Spec, families_of_tables: Mapping[str, tuple[str, ...]], ingress: Mapping[str, IngressRule]
+) -> dict[str, Encapsulation]:
+    """`families_of_tables`: of the packets that rules bring to each table that they lead to."""
+    replies: dict[str, dict[str, tuple[str, ...]]] = {}  # encapsulation -> rule -> families of what it reflects
+    for rule in spec.egress.rules:
+        if rule.reflect is not None:
+            reply = rule.reflect.encapsulation or ingress[rule.reflect.rule].decapsulate
+            replies.setdefault(reply, {})[rule.name] = families_of(rule.match)
+    receivers: dict[str, list[str]] = {}
+    for received in spec.ingress.rules:
+        receivers.setdefault(received.decapsulate, []).append(received.name)
+    found = {}
+    for written in spec.encapsulations.values():
+        able = tables_of(spec, written.name)
+        led_to = [t for t in able if t.name in families_of_tables]
+        row = {name: type_ for t in led_to or able for name, type_ in t.fields.items()} or _implied(written)
+        own = replies.get(written.name, {})
+        inner = {f for t in led_to for f in families_of_tables[t.name]} | {f for fs in own.values() for f in fs}
+        found[written.name] = Encapsulation(
+            written.name,
+            written.path,
+            written.headers,
+            tuple(t.name for t in led_to),
+            tuple(own),
+            tuple(receivers.get(written.name, ())),
+            row,
+            _outer_families(written, row, spec),
+            tuple(f for f in FAMILIES if f in inner) or FAMILIES,
+            _family_field(written),
+            tuple(_host_uses(written)),
+            written,
+        )
+    return found
+
+
+def _implied(encapsulation: Written) -> dict[str, str]:
+    """The types of fields that no table has, because packets only come in: those of the headers' own fields."""
+    return {
+        value.path[0]: kind
+        for _, _, _, kind, value in uses(encapsulation)
+        if isinstance(value, Reference) and value.root == "endpoint"
+    }
+
+
+def _outer_families(encapsulation: Written, row: Mapping[str, str], spec: Spec) -> tuple[str, ...]:
+    """The families the outermost header can have, given the types of the row's fields."""
+    first = encapsulation.headers[0]
+    if first.name != "ip":
+        return (first.name,)
+    for word in ("destination", "source"):
+        kind = _address_type(first.values.get(word), row, spec)
+        if kind in FAMILIES:
+            return (kind,)
+    return FAMILIES
+
+
+def _address_type(value: Value | None, row: Mapping[str, str], spec: Spec) -> str:
+    if isinstance(value, Reference):
+        if value.root == "endpoint":
+            return row.get(value.path[0], "")
+        if value.root == "host":
+            return spec.host[value.path[0]].type
+        if value.root == "received":
+            return value.path[0]
+    if isinstance(value, Scalar):
+        return "ipv6" if ":" in str(value.value) else "ipv4"
+    return ""
+
+
+def _family_field(encapsulation: Written) -> str:
+    value = encapsulation.headers[0].values.get("destination")
+    return value.path[0] if isinstance(value, Reference) and value.root == "endpoint" else ""
+
+
+def _host_uses(encapsulation: Written) -> Iterator[HostUse]:
+    for position, use in enumerate(encapsulation.headers):
+        given = [*use.values.items(), *((option.name, option.value) for option in use.options)]
+        for word, value in given:
+            if isinstance(value, Reference) and value.root == "host":
+                yield HostUse(value, position == 0 and word == "source")
