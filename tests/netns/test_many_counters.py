@@ -87,7 +87,7 @@ def test_up_back_and_up_again(net: Wire, few: Path, more: Path, attach: str) -> 
     assert net.ctl("plan", more, *SET, check=0)
 
     with net.flood(1000) as flooded:
-        done = net.apply(few)
+        done = net.apply(few, "--allow-removals", "40")
     assert "counters kept" in done.stdout and "H154" not in done.stdout + done.stderr
     assert moved(net) == {INSIDE: (40 + flooded["sent"], 50 * (40 + flooded["sent"]))}
     assert far(net, 5) == 0, "the rule is no more"
