@@ -28,7 +28,7 @@ FETCHES = 25
 ADDED = 50  # bytes of VXLAN over IPv4
 
 
-def tell(screen: Screen, folder: Path) -> None:
+def show(screen: Screen, folder: Path) -> None:
     screen.title("encap-compile", "answers return through the load balancer that their question came from")
 
     screen.step("Compile the spec")
@@ -87,9 +87,9 @@ def without_program(screen: Screen, server: Server) -> None:
     kernel_vxlan.vxlan_device(ours, "vx0", mac, VNIS["near"], PLAN["ours"].underlay[4], [])
     for device in ("all", "vx0"):
         ours.sysctl(f"net/ipv4/conf/{device}/rp_filter", 0)
-    before = server.wire()["clear"]
+    before = server.wire()["unencapsulated"]
     result = ping(server.client("near", 4), server.vip(4), count=3, timeout=0.3)
-    leaked = server.wire()["clear"] - before
+    leaked = server.wire()["unencapsulated"] - before
     words = f"{leaked} of {result.sent} answers unencapsulated, {result.good} reached the client"
     screen.check(leaked == result.sent and not result.good, "as expected", words)
     ours.ip("link del vx0")
@@ -126,9 +126,9 @@ def both_at_once(screen: Screen, server: Server) -> None:
         words = f"{right} of {len(mine)} answers to {PLAN[role].underlay[4]}, VNI {VNIS[role]}"
         whole = good[role] == 2 * (FETCHES + 3 + 4)
         screen.check(whole and right == len(mine) > 0, f"{role}: {good[role]} requests", words, width=24)
-    clear = server.wire()["clear"]
+    unencapsulated = server.wire()["unencapsulated"]
     before = 3  # without the program
-    screen.check(clear == before, "unencapsulated", f"{clear - before} packets", width=24)
+    screen.check(unencapsulated == before, "unencapsulated", f"{unencapsulated - before} packets", width=24)
 
 
 def failover(screen: Screen, server: Server) -> None:
@@ -157,9 +157,9 @@ def past_the_balancers(screen: Screen, server: Server) -> None:
     topology.router.ip(f"route add {VIP[4]} via {PLAN['ours'].underlay[4]}")
     stranger = topology.underlay_host("far", 4)
     topology.far.ip(f"route replace {VIP[4]} via {PLAN['far'].gateway[4]}")
-    before = server.wire()["clear"], server.counters()["egress_rule_vip_unlearned"]
+    before = server.wire()["unencapsulated"], server.counters()["egress_rule_vip_unlearned"]
     result = ping(stranger, server.vip(4), timeout=0.3)
-    leaked = server.wire()["clear"] - before[0]
+    leaked = server.wire()["unencapsulated"] - before[0]
     dropped = server.counters()["egress_rule_vip_unlearned"] - before[1]
     words = f"{dropped} of {result.sent} answers dropped and counted, {leaked} unencapsulated"
     screen.check(dropped == result.sent and not leaked and not result.good, "a VIP reached past the balancers", words)

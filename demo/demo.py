@@ -43,7 +43,7 @@ def main(words: Sequence[str] = ()) -> int:
     story = import_module(f"{__package__}.{name}")
     try:
         with tempfile.TemporaryDirectory(prefix="encap-demo-") as folder:
-            story.tell(screen, Path(folder))
+            story.show(screen, Path(folder))
     except (CommandError, TimeoutError) as error:
         screen.check(False, "the demo could not go on", str(error))
     return 0 if screen.verdict() else 1

@@ -20,7 +20,7 @@ SEGMENTATION = {
 }
 
 
-def tell(screen: Screen, folder: Path) -> None:
+def show(screen: Screen, folder: Path) -> None:
     screen.title("encap-compile", "one reviewed spec becomes a BPF program that carries real traffic")
 
     screen.step("Compile the spec")

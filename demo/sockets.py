@@ -74,7 +74,7 @@ class Watched:
         return self.capture.first(lambda f: not f.outgoing and flag in _flags(f), f"a packet with {flag}", timeout)
 
 
-def tell(screen: Screen, folder: Path) -> None:
+def show(screen: Screen, folder: Path) -> None:
     screen.title("encap-compile", "an application picks the exit of each of its connections, by setsockopt and a name")
 
     screen.step("Compile the spec, and an application in C against the header that came out of it")
@@ -122,7 +122,7 @@ def play(stage: Stage) -> None:
     )
     screen.output(said.replace(exits.tree.path, "/..."))
 
-    begin = exits.wire()["clear"]
+    begin = exits.wire()["unencapsulated"]
     screen.step("team-a: the same application in Python chooses far, near, nothing")
     visit(stage, TEAM_A, PYTHON, 4, "exits/far", "far", picture=True)
     visit(stage, TEAM_A, PYTHON, 4, "exits/near", "near")
@@ -142,9 +142,9 @@ def play(stage: Stage) -> None:
     after_the_end(stage)
 
     screen.step("What left unencapsulated, all in all, counted at the wire")
-    clear = exits.wire()["clear"] - begin
-    words = f"{clear} packets, {stage.meant} of them of who chose nothing, or to the management"
-    screen.check(clear == stage.meant > 0, "unencapsulated", words, WIDTH)
+    unencapsulated = exits.wire()["unencapsulated"] - begin
+    words = f"{unencapsulated} packets, {stage.meant} of them of who chose nothing, or to the management"
+    screen.check(unencapsulated == stage.meant > 0, "unencapsulated", words, WIDTH)
 
     screen.step("What the program counted")
     started = time.monotonic()
@@ -183,9 +183,9 @@ def visit(
         syn = watched.first("SYN")
     if picture:
         stage.screen.picture("its first packet, on the wire", dissect(syn.data), ADDED if is_vxlan(syn) else 0)
-    way = "clear" if expected == CLEAR else expected
+    way = "unencapsulated" if expected == CLEAR else expected
     if expected == CLEAR:
-        stage.meant += total["clear"]
+        stage.meant += total["unencapsulated"]
     right = said == f"answered by {expected}" and set(total) == {way} and _header(syn) == _wanted(expected)
     # The kernel's status and the router's nftables have counted the same packets.
     agree = packets(status) == (0 if expected == CLEAR else counted[way]) and (name or "nothing chosen") in status
@@ -271,7 +271,7 @@ def without_its_row(stage: Stage) -> None:
     words_ = f"{dropped} dropped and counted, {sent} sent"
     stage.screen.check("gone exits/far" in status and dropped > 0 == sent, "its FIN, without the row", words_, WIDTH)
     right = _header(fin) == _wanted("far") and set(total) == {"far"}
-    words_ = f"{_header(fin)}; {total['clear']} packets unencapsulated"
+    words_ = f"{_header(fin)}; {total['unencapsulated']} packets unencapsulated"
     stage.screen.check(right, "its FIN again, with the row", words_, WIDTH)
 
 
@@ -301,7 +301,8 @@ def after_the_end(stage: Stage) -> None:
                     total = watched.counted()
                 resets = watched.capture.frames(lambda f: not f.outgoing and "RST" in _flags(f))
             headers = {_header(f) for f in resets}
-            words = f"{len(resets)} RST {' and '.join(sorted(headers))}; {total['clear']} packets unencapsulated"
+            leaked = total["unencapsulated"]
+            words = f"{len(resets)} RST {' and '.join(sorted(headers))}; {leaked} packets unencapsulated"
             right = headers == {_wanted("far")} and set(total) == {"far"}
             stage.screen.check(right, what, words, WIDTH)
 

@@ -119,7 +119,7 @@ static __always_inline int decapsulate_gue(
 	const __u32 refused = REFUSALS(refused_gue);
 	const struct headers_gue *headers;
 	struct counter *decapsulated;
-	__u32 wrong, tail;
+	__u32 wrong, variable;
 	struct inner inner = {.in_udp = true};
 	struct packet *packet;
 	bool listed = false;
@@ -134,8 +134,8 @@ static __always_inline int decapsulate_gue(
 	if (headers->gue.flags != 0)
 		return refuse(skb, COUNTER(refused_gue__gue_flags));
 	inner.overhead = outer->length + ENCAP_GUE__FIXED;
-	tail = ((headers->gue.version_length) & 0x1f) * 4; /* gue.private */
-	inner.overhead += tail;
+	variable = ((headers->gue.version_length) & 0x1f) * 4; /* gue.private */
+	inner.overhead += variable;
 	wrong = validate_inner(skb, outer,
 		outer->datagram - outer->length - bpf_ntohs(headers->udp.length),
 		headers->gue.protocol, IPPROTO_IPIP, IPPROTO_IPV6, &inner, refused);
@@ -160,7 +160,7 @@ accepted:
 	wrong = pull_headers(skb, outer, &inner, decapsulated, refused);
 	if (wrong)
 		return refuse(skb, wrong);
-	remember_arrival(skb, inner_ether_type(&inner), inner.overhead);
+	record_arrival(skb, inner_ether_type(&inner), inner.overhead);
 	return deliver(skb, outer, &inner);
 }
 

@@ -198,34 +198,34 @@ static __always_inline int reflect_replies__gue(struct __sk_buff *skb, const str
 {
 	const __u32 fixed = (over_ipv4 ? IPV4_HLEN : IPV6_HLEN) + ENCAP_GUE__HEADERS;
 	__u32 segments = segments_of(skb);
-	__u32 tail = row->gue_hlen * 4;
+	__u32 variable = row->gue_hlen * 4;
 	__u32 hash = flow_hash(skb, packet);
 	struct headers_gue *headers;
 	void *outer;
 
-	clamp_packet(skb, packet, larger + tail, host.mtu, &counters->egress.mss_kept);
-	outer = push_headers(skb, packet, fixed, tail, over_ipv4, ENCAP_GUE__ROOM, counters);
+	clamp_packet(skb, packet, larger + variable, host.mtu, &counters->egress.mss_kept);
+	outer = push_headers(skb, packet, fixed, variable, over_ipv4, ENCAP_GUE__ROOM, counters);
 	if (!outer)
 		return TC_ACT_SHOT;
 	if (over_ipv4)
 		headers = write_ipv4(outer, packet->dscp << IPV4_DSCP_SHIFT | packet->ecn,
-			packet->length + fixed + tail, ENCAP_GUE__IP_TTL, IPPROTO_UDP,
+			packet->length + fixed + variable, ENCAP_GUE__IP_TTL, IPPROTO_UDP,
 			host.value_address__ipv4, host.value_gateway__ipv4);
 	else
 		headers = write_ipv6(outer, packet->dscp << IPV4_DSCP_SHIFT | packet->ecn, 0,
-			packet->length + fixed + tail, ENCAP_GUE__IP_TTL, IPPROTO_UDP,
+			packet->length + fixed + variable, ENCAP_GUE__IP_TTL, IPPROTO_UDP,
 			host_ipv6(&host.value_address__ipv6), host_ipv6(&host.value_gateway__ipv6));
 
 	headers->udp.source_port = flow_port(hash);
 	headers->udp.destination_port = bpf_htons(ENCAP_GUE__UDP_DESTINATION_PORT);
-	headers->udp.length = length_field(packet->length + ENCAP_GUE__HEADERS + tail);
+	headers->udp.length = length_field(packet->length + ENCAP_GUE__HEADERS + variable);
 	headers->udp.checksum = 0;
 
 	headers->gue.version_length = row->gue_hlen;
 	headers->gue.protocol = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 	headers->gue.flags = 0;
 
-	if (!put_gue_private(skb, ETH_HLEN + fixed, tail, row))
+	if (!put_gue_private(skb, ETH_HLEN + fixed, variable, row))
 		return drop(skb, &counters->egress.no_headroom);
 
 	count_chosen(counters, packet, segments);
@@ -315,7 +315,7 @@ static __always_inline int decapsulate_gue(
 	const __u32 refused = REFUSALS(refused_gue);
 	const struct headers_gue *headers;
 	struct counter *decapsulated;
-	__u32 wrong, tail;
+	__u32 wrong, variable;
 	struct inner inner = {.in_udp = true};
 	struct packet *packet;
 	struct flow *flow = current_flow();
@@ -334,8 +334,8 @@ static __always_inline int decapsulate_gue(
 	if (headers->gue.flags != 0)
 		return refuse(skb, COUNTER(refused_gue__gue_flags));
 	inner.overhead = outer->length + ENCAP_GUE__FIXED;
-	tail = ((headers->gue.version_length) & 0x1f) * 4; /* gue.private */
-	inner.overhead += tail;
+	variable = ((headers->gue.version_length) & 0x1f) * 4; /* gue.private */
+	inner.overhead += variable;
 	wrong = validate_inner(skb, outer,
 		outer->datagram - outer->length - bpf_ntohs(headers->udp.length),
 		headers->gue.protocol, IPPROTO_IPIP, IPPROTO_IPV6, &inner, refused);
@@ -357,7 +357,7 @@ static __always_inline int decapsulate_gue(
 				.gue_hlen = (headers->gue.version_length) & 0x1f,
 			};
 			if (!keep_gue_private(skb, ETH_HLEN + outer->length + ENCAP_GUE__FIXED,
-				    tail, &flow->learned))
+				    variable, &flow->learned))
 				return refuse(skb, COUNTER(refused_gue.truncated));
 			goto accepted;
 		}
@@ -372,9 +372,9 @@ accepted:
 		packet->transport -= inner.overhead;
 	learn_rule_from_lb(skb, packet, flow,
 		outer->is_ipv4 ? (has_addresses_of_gue_ipv4() ? outer->length - outer->extension +
-							 ENCAP_GUE__FIXED + tail
-							      : STACK_GUE_IPV6__OVERHEAD + tail)
-			       : outer->length - outer->extension + ENCAP_GUE__FIXED + tail,
+							 ENCAP_GUE__FIXED + variable
+							      : STACK_GUE_IPV6__OVERHEAD + variable)
+			       : outer->length - outer->extension + ENCAP_GUE__FIXED + variable,
 		counters);
 	return deliver(skb, outer, &inner);
 }

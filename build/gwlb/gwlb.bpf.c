@@ -375,7 +375,7 @@ static __always_inline int decapsulate_gwlb(
 	const __u32 refused = REFUSALS(refused_gwlb);
 	const struct headers_gwlb *headers;
 	struct counter *decapsulated;
-	__u32 wrong, tail;
+	__u32 wrong, variable;
 	struct inner inner = {.in_udp = true};
 	struct options_gwlb__received *options = options_gwlb__at_hand();
 	struct packet *packet;
@@ -396,11 +396,11 @@ static __always_inline int decapsulate_gwlb(
 	if (headers->geneve.flags & ENCAP_GWLB__GENEVE_CONTROL_COMPARED)
 		return refuse(skb, COUNTER(refused_gwlb__geneve_control));
 	inner.overhead = outer->length + ENCAP_GWLB__FIXED;
-	tail = ((headers->geneve.version_length) & 0x3f) * 4; /* geneve.options */
-	wrong = options_gwlb__read(skb, ETH_HLEN + inner.overhead, tail, options);
+	variable = ((headers->geneve.version_length) & 0x3f) * 4; /* geneve.options */
+	wrong = options_gwlb__read(skb, ETH_HLEN + inner.overhead, variable, options);
 	if (wrong)
 		return refuse(skb, wrong);
-	inner.overhead += tail;
+	inner.overhead += variable;
 	wrong = validate_inner(skb, outer,
 		outer->datagram - outer->length - bpf_ntohs(headers->udp.length),
 		bpf_ntohs(headers->geneve.protocol), ETH_P_IP, ETH_P_IPV6, &inner, refused);
@@ -443,7 +443,7 @@ accepted:
 	if (packet->transport)
 		packet->transport -= inner.overhead;
 	learn_rule_inspect(skb, packet, flow,
-		outer->length - outer->extension + ENCAP_GWLB__FIXED + tail, counters);
+		outer->length - outer->extension + ENCAP_GWLB__FIXED + variable, counters);
 	return deliver(skb, outer, &inner);
 }
 

@@ -356,12 +356,11 @@ static __always_inline int apply_rules(struct __sk_buff *skb, struct packet *pac
 			((__u32)packet->socket.choice == ROW_EXITS__LON ||
 				(__u32)packet->socket.choice == ROW_EXITS__NYC)) {
 			row_exits = find_in_exits((__u32)packet->socket.choice);
-			if (row_exits) {
-				packet->chosen = COUNTER(egress_rule_chosen_b);
-				counted = choice;
-				goto encapsulate_exits;
-			}
-			return drop(skb, &counters->egress_miss_chosen_b);
+			if (!row_exits)
+				return drop(skb, &counters->egress_miss_chosen_b);
+			packet->chosen = COUNTER(egress_rule_chosen_b);
+			counted = choice;
+			goto encapsulate_exits;
 		}
 	}
 
@@ -449,7 +448,7 @@ accepted:
 	if (packet->transport)
 		packet->transport -= inner.overhead;
 	fit_segments(skb);
-	remember_arrival(skb, inner_ether_type(&inner), inner.overhead);
+	record_arrival(skb, inner_ether_type(&inner), inner.overhead);
 	return deliver(skb, outer, &inner);
 }
 
@@ -488,7 +487,7 @@ accepted:
 	if (packet->transport)
 		packet->transport -= inner.overhead;
 	fit_segments(skb);
-	remember_arrival(skb, inner_ether_type(&inner), inner.overhead);
+	record_arrival(skb, inner_ether_type(&inner), inner.overhead);
 	return deliver(skb, outer, &inner);
 }
 

@@ -2,7 +2,7 @@
 /*
  * The counters of a program, which status reads and adds up over the CPUs.
  *
- * Before the include:
+ * Requires before the include:
  *   struct counters
  */
 #pragma once

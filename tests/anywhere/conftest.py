@@ -42,10 +42,10 @@ def _would_be_seen(server: Server) -> None:
     The router has no way to answer a VIP. A balancer would, by its tunnel, learn that there is no end of it yet, and
     fail what it sends next (IPTUNNEL_ERR_TIMEO in if_tunnel.h).
     """
-    before = server.wire()["clear"]
+    before = server.wire()["unencapsulated"]
     for version in (4, 6):
         send_datagrams(server.vip(version), str(PLAN["ours"].gateway[version]), 1)
-    assert server.wire()["clear"] == before + 2
+    assert server.wire()["unencapsulated"] == before + 2
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def server(network: Server) -> Iterator[Server]:
     before, unlearned = network.wire(), network.counters()["egress_rule_vip_unlearned"]
     yield network
     after = network.wire()
-    assert after["clear"] == before["clear"]
+    assert after["unencapsulated"] == before["unencapsulated"]
     assert sum(after[role] - before[role] for role in BALANCERS) > 0
     assert network.counters()["egress_rule_vip_unlearned"] == unlearned
 

@@ -82,8 +82,8 @@ def left(exits: Exits, by: str, sender: socket.socket, *to: tuple[str, int]) -> 
     else:
         sender.send(b"to nobody")
     after = exits.wire()
-    assert {name: after[name] - before[name] for name in ("clear", "far", "near")} == {
-        "clear": 0,
+    assert {name: after[name] - before[name] for name in ("unencapsulated", "far", "near")} == {
+        "unencapsulated": 0,
         "far": 0,
         "near": 0,
         by: 1,
@@ -104,7 +104,7 @@ def test_connected_again(exits: Exits, inner: int) -> None:
             assert ask(client) == "near"
             client.connect((SERVICE[inner], OTHER))
             assert whose(exits, client) == NOTHING
-            left(exits, "clear", client)
+            left(exits, "unencapsulated", client)
 
 
 @INNER
@@ -115,7 +115,7 @@ def test_dissolved(exits: Exits, inner: int) -> None:
         left(exits, "near", client)
         dissolve(client)
         assert whose(exits, client) == NOTHING
-        left(exits, "clear", client, (SERVICE[inner], SILENT))
+        left(exits, "unencapsulated", client, (SERVICE[inner], SILENT))
         client.connect((SERVICE[inner], SILENT))
         left(exits, "near", client)
 
@@ -135,7 +135,7 @@ def test_failed(exits: Exits, inner: int) -> None:
         with pytest.raises(OSError):
             client.connect((UNREACHABLE[inner], SILENT))
         assert whose(exits, client) == NOTHING
-        left(exits, "clear", client)
+        left(exits, "unencapsulated", client)
 
 
 @INNER
@@ -157,7 +157,7 @@ def test_by_the_application(exits: Exits, inner: int) -> None:
         left(exits, "far", client)
         exits.choose(client, "")
         assert whose(exits, client) == NOTHING
-        left(exits, "clear", client)
+        left(exits, "unencapsulated", client)
         client.connect((SERVICE[inner], SILENT))
         assert whose(exits, client) == CHOSEN
         left(exits, "near", client)
@@ -196,7 +196,7 @@ def test_mapped(exits: Exits) -> None:
         left(exits, "near", client)
         client.connect((f"::ffff:{SERVICE[4]}", OTHER))
         assert whose(exits, client) == NOTHING
-        left(exits, "clear", client)
+        left(exits, "unencapsulated", client)
 
 
 @INNER
@@ -212,7 +212,7 @@ def test_tcp_again(exits: Exits, inner: int) -> None:
         with pytest.raises(ConnectionRefusedError):
             client.connect((SERVICE[inner], OTHER))
         assert exits.wire()["near"] == wire["near"]
-        assert exits.wire()["clear"] > wire["clear"]
+        assert exits.wire()["unencapsulated"] > wire["unencapsulated"]
         dissolve(client)
         client.connect((SERVICE[inner], RULE))
         assert ask(client) == "near"
@@ -237,12 +237,12 @@ def test_mptcp(exits: Exits, inner: int) -> None:
     if not (NEWER and Path("/proc/sys/net/mptcp/enabled").exists()):
         return  # as in the tests of socket options
     with exits.socket("c", inner, protocol=MPTCP) as client:
-        clear = exits.wire()["clear"]
+        unencapsulated = exits.wire()["unencapsulated"]
         client.connect((SERVICE[inner], RULE))
         client.sendall(WHO)
         assert client.recv(64) == b"near"
         assert whose(exits, client) == CHOSEN
-        assert exits.wire()["clear"] == clear
+        assert exits.wire()["unencapsulated"] == unencapsulated
 
 
 def test_sizes_of_the_status(exits: Exits) -> None:

@@ -294,7 +294,7 @@ def test_a_row_that_goes(only_choosing: Exits, inner: int, tmp_path: Path) -> No
         exits.choose(client, "exits/near")
         assert ask_datagram(client, inner) == "near"
         exits.apply(exits.bundle, "--rows", f"exits={fewer}")
-        status, clear = exits.status(client), exits.wire()["clear"]
+        status, unencapsulated = exits.status(client), exits.wire()["unencapsulated"]
         assert (status.state, status.overhead, status.name) == (2, 0, "exits/near")
         client.settimeout(0.2)
         with pytest.raises(TimeoutError):
@@ -303,7 +303,7 @@ def test_a_row_that_goes(only_choosing: Exits, inner: int, tmp_path: Path) -> No
         exits.apply(exits.bundle)
         client.settimeout(ARRIVES)
         assert ask_datagram(client, inner) == "near"
-        assert exits.wire()["clear"] == clear
+        assert exits.wire()["unencapsulated"] == unencapsulated
         assert exits.status(client).state == 1
 
 
@@ -357,7 +357,7 @@ def test_opened_only(only_choosing: Exits, folder: Path, inner: int) -> None:
         wire = exits.wire()
         peer.sendall(b"too late")
         until(lambda: exits.wire()["far"] > wire["far"], "an answer", ARRIVES)
-        assert exits.wire()["clear"] == wire["clear"]
+        assert exits.wire()["unencapsulated"] == wire["unencapsulated"]
 
 
 @INNER
@@ -375,7 +375,7 @@ def test_other_cgroups(only_choosing: Exits, folder: Path, inner: int) -> None:
                 until(lambda dropped=dropped: exits.counters()["egress_renamed"] > dropped, "a drop", ARRIVES)
             else:
                 until(lambda wire=wire: exits.wire()["far"] > wire["far"], "an answer", ARRIVES)
-            assert exits.wire()["clear"] == wire["clear"]
+            assert exits.wire()["unencapsulated"] == wire["unencapsulated"]
 
 
 def _mptcp_here() -> bool:
@@ -398,7 +398,7 @@ def test_mptcp(exits: Exits, inner: int) -> None:
         with pytest.raises(OSError):
             exits.topology.far.socket(FAMILY[inner], STREAM, MPTCP)
         return
-    clear = exits.settled()["clear"]
+    unencapsulated = exits.settled()["unencapsulated"]
     with exits.socket("a", inner, protocol=MPTCP) as client:
         if not NEWER:
             with refused(errno.EOPNOTSUPP):
@@ -429,7 +429,7 @@ def test_mptcp(exits: Exits, inner: int) -> None:
                     sender.join()
                     assert received == data
                     assert exits.status(accepted).overhead == 50
-    assert exits.wire()["clear"] == clear
+    assert exits.wire()["unencapsulated"] == unencapsulated
 
 
 @pytest.mark.usefixtures("cookies")
@@ -439,7 +439,7 @@ def test_mptcp_closed_at_once(exits: Exits, inner: int, aborts: bool) -> None:
     """Where MPTCP can choose: the first packet of what it accepted from a client without is its last"""
     if not (_mptcp_here() and NEWER):
         return  # nothing of the kind can choose: see the test of MPTCP
-    clear = exits.settled()["clear"]
+    unencapsulated = exits.settled()["unencapsulated"]
     with exits.socket("a", inner, protocol=MPTCP) as listener:
         exits.choose(listener, "exits/far")
         listener.bind((APPLICATION[inner], 0))
@@ -454,4 +454,4 @@ def test_mptcp_closed_at_once(exits: Exits, inner: int, aborts: bool) -> None:
             accepted.close()
             with refused(errno.ECONNRESET) if aborts else nullcontext():
                 assert peer.recv(1) == b""
-    assert exits.wire()["clear"] == clear
+    assert exits.wire()["unencapsulated"] == unencapsulated

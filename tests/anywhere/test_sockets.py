@@ -55,7 +55,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exits]:
         with found.socket("a", 4) as before:  # what the tests count can be seen
             before.connect((SERVICE[4], PORT))
             assert ask(before) == "router"
-        assert found.wire()["clear"] > 3
+        assert found.wire()["unencapsulated"] > 3
         found.apply(bundle(spec, tmp_path_factory.mktemp("exits")))
         yield found
         found.close()
@@ -64,9 +64,9 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exits]:
 @pytest.fixture
 def exits(network: Exits) -> Iterator[Exits]:
     """The network for a test of which no packet may leave unencapsulated."""
-    before = network.settled()["clear"]
+    before = network.settled()["unencapsulated"]
     yield network
-    assert network.wire()["clear"] == before
+    assert network.wire()["unencapsulated"] == before
 
 
 def refusal(number: int) -> int:

@@ -63,10 +63,10 @@ class Ways:
     @contextmanager
     def nothing_leaves(self) -> Iterator[None]:
         """Within the block nothing leaves by `eth1`, or unencapsulated; what does not, is counted."""
-        before = self.second(), self.exits.settled()["clear"]
+        before = self.second(), self.exits.settled()["unencapsulated"]
         dropped = self.exits.counters()["egress_unattached"]
         yield
-        assert (self.second(), self.exits.wire()["clear"]) == before
+        assert (self.second(), self.exits.wire()["unencapsulated"]) == before
         assert self.exits.counters()["egress_unattached"] > dropped
 
 

@@ -162,7 +162,7 @@ def node_ways(made: Made) -> dict[str, Path]:
     return {"node: wheel": made.wheel, "node: wheel from sdist": made.again, "node: sdist": made.sdist}
 
 
-def tell(way: str, started: float) -> None:
+def report(way: str, started: float) -> None:
     sys.stdout.write(f"ok    {way:<60} {time.monotonic() - started:5.1f} s\n")
     sys.stdout.flush()
 
@@ -180,13 +180,13 @@ def main() -> int:
                 started = time.monotonic()
                 use(install(work / f"env-{number}"), work / f"use-{number}")
                 shutil.rmtree(work / f"env-{number}")
-                tell(way, started)
+                report(way, started)
             for number, (way, distribution) in enumerate(node_ways(made["encapctl"]).items()):
                 started = time.monotonic()
                 environment = Environment(work / f"node-{number}")
                 environment.pip("install", distribution)
                 found = node.use(environment, work / "use-0" / "build" / "mine", work / f"use-node-{number}")
-                tell(f"{way}, {found}", started)
+                report(f"{way}, {found}", started)
             if options.keep:
                 options.keep.mkdir(parents=True, exist_ok=True)
                 for file in (file for one in made.values() for file in (one.sdist, one.wheel)):

@@ -71,7 +71,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         say("interrupted; the virtual machines are stopped")
         return 130
-    _tell(columns, logs, options.slowest)
+    _report(columns, logs, options.slowest)
     if options.write_docs and not (options.baseline or options.kernel or options.scenario):
         say(f"{DOCUMENT.name}: {'written' if report.write(columns, DOCUMENT) else 'unchanged'}")
     say(f"{time.monotonic() - started:.0f} s")
@@ -92,7 +92,7 @@ def _list(wanted: Sequence[str], encapsulations: Sequence[str], devices: Sequenc
     return 0
 
 
-def _tell(columns: Sequence[matrix.Column], logs: Path, slowest: int) -> None:
+def _report(columns: Sequence[matrix.Column], logs: Path, slowest: int) -> None:
     for column in columns:
         if column.missing:
             say(f"FAILED {column.title}: {column.missing}")

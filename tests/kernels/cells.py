@@ -92,7 +92,7 @@ def traffic(kind: Kind) -> Iterator[Cell]:
         for direction in ("out", "in"):
             for offload in CHECKS:
                 yield from one_way(kind, inner, direction, offload)
-        yield Cell("clear", clear_row(kind, inner))
+        yield Cell("unencapsulated", unencapsulated_row(kind, inner))
 
 
 def one_way(kind: Kind, inner: str, direction: str, offload: str) -> Iterator[Cell]:
@@ -101,7 +101,7 @@ def one_way(kind: Kind, inner: str, direction: str, offload: str) -> Iterator[Ce
         yield Cell("traffic", row, f"{what}, {offload} segmentation")
 
 
-def clear_row(kind: Kind, inner: str) -> str:
+def unencapsulated_row(kind: Kind, inner: str) -> str:
     return f"{kind.encapsulation} over {kind.outer}, {inner} inside, {kind.name}: nothing left unencapsulated"
 
 

@@ -73,7 +73,7 @@ SECTIONS = {
         "balancer that the question came by, and none is on the wire unencapsulated. Kernels differ in who owns such a "
         "packet when it leaves.",
     ),
-    "clear": (
+    "unencapsulated": (
         "Nothing unencapsulated",
         "During all of that traffic, the router saw no packet with an inner address outside a tunnel.",
     ),

@@ -91,9 +91,12 @@ def _family(conditions: Sequence[ir.Condition], random: Random, near: Near, inne
 
 def egress_aims(program: ir.Program, facts: Facts) -> list[RuleAim]:
     tables = {t.name for t in program.tables if not t.by_name and not t.received}
-    return [
-        RuleAim(r.conditions, facts, facts.tables[r.table] if r.table in tables else None) for r in program.egress.rules
-    ]
+    found = []
+    for rule in program.egress.rules:
+        found_by_key = (s.find.table for s in rule.steps if isinstance(s, ir.LookUp) and isinstance(s.find, ir.ByKey))
+        rows = next((facts.tables[table] for table in found_by_key if table in tables), None)
+        found.append(RuleAim(rule.conditions, facts, rows))
+    return found
 
 
 def ingress_aims(program: ir.Program, facts: Facts) -> list[RuleAim]:
@@ -102,6 +105,5 @@ def ingress_aims(program: ir.Program, facts: Facts) -> list[RuleAim]:
 
 
 def _ingress(program: ir.Program, facts: Facts) -> Iterator[RuleAim]:
-    for decapsulator in program.ingress.decapsulators if program.ingress else ():
-        for rule in decapsulator.rules:
-            yield RuleAim(rule.match, facts)
+    for rule in program.ingress_rules:
+        yield RuleAim(rule.match, facts)

@@ -33,10 +33,10 @@ class Generator:
         self.program = program
         self.leaving, self.arriving = egress_aims(program, facts), ingress_aims(program, facts)
         self.arrived: Inner
-        self.reflects = any(r.action == "reflect" for r in program.egress.rules)
+        self.reflects = any(isinstance(s, ir.Recall) for r in program.egress.rules for s in r.steps)
 
     def draw(self) -> tuple[str, Frame]:
-        if self.outers.decapsulators and self.random.random() < 0.5:
+        if self.outers.arriving and self.random.random() < 0.5:
             return "ingress", self._arriving()
         if self.program.ingress is not None and self.random.random() < 0.15:  # not by a tunnel
             return "ingress", self._leaving(answered=True)
@@ -50,7 +50,7 @@ class Generator:
         inner = self.inners.draw(0.5 if self.reflects else 0.15, self.leaving)
         inner = inner.answered() if answered and self.random.random() < 0.7 else inner
         data, family, mark = inner.bytes(), inner.family, inner.mark
-        if self.outers.decapsulators and self.random.random() < 0.05:  # what looks like ours already
+        if self.outers.arriving and self.random.random() < 0.05:  # what looks like ours already
             family, data = self.outers.wrap(data)
             data = self._exchanged(family, data)
         return self._frame(family, data, mark, rate=0.1)

@@ -57,8 +57,12 @@ def _one_more(value: Any) -> Any:
     return value + 1
 
 
-def _on_miss(value: Any) -> Any:
-    return {"drop": "next", "next": "drop", "pass": "drop"}.get(value, value)
+def _missed(value: Any) -> Any:
+    return ir.Verdict.NEXT if value is ir.Verdict.DROP else ir.Verdict.DROP
+
+
+def _ended(value: Any) -> Any:
+    return {ir.Verdict.DROP: ir.Verdict.PASS, ir.Verdict.NEXT: ir.Verdict.NEXT}.get(value, ir.Verdict.DROP)
 
 
 def _none(value: Any) -> Any:
@@ -70,43 +74,60 @@ MUTATORS: dict[tuple[type, str], tuple[Callable[[Any], Any], ...]] = {
     (ir.InPrefixes, "prefixes"): (_shorter, _without_first),
     (ir.InRanges, "ranges"): (_wider, _later),
     (ir.InRanges, "unseen"): (_flipped,),
-    (ir.EgressRule, "on_miss"): (_on_miss,),
-    (ir.EgressRule, "action"): (lambda action: ACTIONS.get(action, action),),
+    (ir.Miss, "shown"): (_missed,),
+    (ir.Miss, "hidden"): (_missed,),
+    (ir.Miss, "keeps"): (_flipped,),
+    (ir.LookUp, "skips_lost"): (_flipped,),
+    (ir.Ending, "verdict"): (_ended,),
     (ir.EgressRule, "conditions"): (_without_first,),
     (ir.EgressProgram, "rules"): (_without_first, _turned),
-    (ir.EgressProgram, "default"): (lambda default: ACTIONS[default],),
     (ir.EgressProgram, "next_hop"): (lambda hop: "keep" if hop == "route" else "route",),
     (ir.EgressProgram, "signatures"): (_none,),
     (ir.EgressProgram, "tunnel_endpoints"): (_none,),
-    (ir.EgressProgram, "link_local"): (_none,),
-    (ir.EgressProgram, "discovery"): (_flipped,),
+    (ir.EgressProgram, "before"): (_none, _without_first),
+    (ir.PassedBefore, "kinds"): (_without_first,),
     (ir.EgressProgram, "fragments"): (_none,),
     (ir.Signature, "port"): (lambda port: port + 1 if port >= 0 else port,),
     (ir.Encapsulator, "clamp"): (_flipped,),
     (ir.Encapsulator, "case"): (lambda case: f"{case}_",),
     (ir.FromFlow, "first"): (lambda first: first + 1 if first else first,),
-    (ir.Decapsulator, "checks"): (_without_first, lambda checks: checks[:-1]),
-    (ir.Decapsulator, "checksum_layer"): (_none,),
-    (ir.Decapsulator, "encapsulation_limit"): (_flipped,),
-    (ir.Decapsulator, "lengths"): (lambda lengths: lengths[:1],),
-    (ir.Decapsulator, "rules"): (_none,),
-    (ir.Decapsulator, "marks"): (_none,),
+    (ir.IngressProgram, "refuse"): (lambda refuse: ir.OnRefusal(ACTIONS[refuse]),),
+    (ir.IngressProgram, "families"): (_without_first,),
+    (ir.IngressProgram, "before"): (_none,),
+    (ir.Recognition, "protocols"): (lambda protocols: (protocols[0] + 1, *protocols[1:]),),
+    (ir.Recognition, "own"): (_without_first,),
+    (ir.Recognition, "marks"): (_none,),
+    (ir.Port, "number"): (_one_more,),
+    (ir.OuterHeader, "checks"): (_without_first,),
+    (ir.OuterHeader, "checksum"): (_flipped,),
+    (ir.OuterHeader, "limit"): (_flipped,),
+    (ir.Decapsulation, "checks"): (_without_first, lambda checks: checks[:-1]),
+    (ir.Decapsulation, "lengths"): (_none,),
+    (ir.Decapsulation, "follows"): (lambda _: ir.Follows.NOBODY,),
+    (ir.Decapsulation, "rules"): (_without_first,),
+    (ir.Decapsulation, "then"): (_without_first, lambda then: then[:-1]),
+    (ir.Refuse, "reason"): (lambda _: "length",),
+    (ir.RefuseBySource, "unlisted"): (lambda _: "match",),
+    (ir.RefuseBySource, "unmatched"): (lambda _: "source",),
+    (ir.NamedByOuter, "numbers"): (lambda n: n._replace(ipv4=n.ipv6, ipv6=n.ipv4),),
+    (ir.NamedByField, "numbers"): (lambda n: n._replace(ipv4=n.ipv6, ipv6=n.ipv4),),
+    (ir.NamedByField, "tagged"): (_flipped,),
     (ir.WordCheck, "mask"): (_none,),
     (ir.WordCheck, "reason"): (lambda _: "length",),
-    (ir.Identifier, "shift"): (_one_more,),
-    (ir.IngressRule, "source_prefixes"): (_without_first,),
+    (ir.ReceivedField, "shift"): (_one_more,),
+    (ir.SourcePrefixes, "prefixes"): (_without_first,),
+    (ir.SourceMap, "family"): (_none,),
     (ir.IngressRule, "match"): (_none,),
-    (ir.IngressRule, "lookup"): (_none,),
-    (ir.IngressRule, "mark"): (lambda mark: "5" if mark else mark,),
-    (ir.IngressRule, "learn"): (lambda _: None,),
-    (ir.IngressProgram, "refuse"): (lambda refuse: ACTIONS[refuse],),
+    (ir.IngressRule, "steps"): (_without_first, _none),
+    (ir.SetMark, "value"): (lambda _: ir.Literal(5),),
     (ir.Learn, "fields"): (_without_first,),
-    (ir.Learn, "directions"): (lambda found: ("forwarded",) if found == ("replies",) else ("replies",),),
+    (ir.Learn, "directions"): (
+        lambda found: (ir.LearnFor.FORWARDED if found == (ir.LearnFor.REPLIES,) else ir.LearnFor.REPLIES,),
+    ),
     (ir.Fit, "answers"): (_none,),
     (ir.Fit, "remembers"): (_flipped,),
     (ir.Answer, "conditions"): (_without_first,),
     (ir.Option, "head"): (lambda head: head ^ 1 << 8,),
-    (ir.Decapsulator, "next_numbers"): (lambda numbers: numbers._replace(ipv4=numbers.ipv6, ipv6=numbers.ipv4),),
 }
 
 
@@ -133,7 +154,7 @@ def mutations(program: ir.Program) -> Iterator[Mutation]:
 def _changed(record: Any, path: str) -> Iterator[tuple[str, Any]]:
     """Every record that differs in one thing, with where it does."""
     for member in record._fields:
-        if (type(record), member) in ((ir.EgressProgram, "encapsulators"), (ir.Decapsulator, "stack")):
+        if (type(record), member) in ((ir.EgressProgram, "encapsulators"), (ir.OuterHeader, "stack")):
             continue  # the same again as in the dispatches; what is received is compared as `checks` say
         value = getattr(record, member)
         for number, mutate in enumerate(MUTATORS.get((type(record), member), ()) if value else ()):

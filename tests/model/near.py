@@ -82,9 +82,8 @@ def _conditions(program: ir.Program) -> Iterator[ir.Condition]:
     for table in program.tables:
         for row in table.rows:
             yield from row.conditions
-    for decapsulator in program.ingress.decapsulators if program.ingress else ():
-        for received in decapsulator.rules:
-            yield from received.match
+    for received in program.ingress_rules:
+        yield from received.match
 
 
 def _of(conditions: Iterable[ir.Condition], member: str) -> Iterator[Network]:

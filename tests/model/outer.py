@@ -16,19 +16,22 @@ from .near import SIZES, Near
 LIMIT = bytes.fromhex("0004010401 0100".replace(" ", ""))  # what follows the next header of an encapsulation limit
 
 
+def _lookups(decapsulation: ir.Decapsulation) -> list[ir.IdentifierLookUp]:
+    return [rule.lookup for rule in decapsulation.rules if rule.lookup]
+
+
 class Outers:
-    """Draws outer headers for a decapsulator."""
+    """Draws outer headers for what may come in."""
 
     def __init__(self, random: Random, near: Near, program: ir.Program, facts: Facts) -> None:
         self.random, self.near, self.facts = random, near, facts
         self.program = program
-        self.decapsulators = program.ingress.decapsulators if program.ingress else ()
+        self.arriving = [(d, outer.stack) for d in program.decapsulations for outer in d.outers]
 
     def wrap(self, inner: bytes) -> tuple[str, bytes]:
         """(outer family, datagram)."""
-        decapsulator = self.random.choice(self.decapsulators)
-        stack = decapsulator.stack
-        given = [(layer.header, self._given(decapsulator, layer)) for layer in stack.layers]
+        decapsulation, stack = self.random.choice(self.arriving)
+        given = [(layer.header, self._given(decapsulation, stack, layer)) for layer in stack.layers]
         if self.random.random() < 0.1:  # a header is missing, twice, or in another place
             given = self._disordered(given)
         try:
@@ -37,12 +40,13 @@ class Outers:
             datagram = self.random.randbytes(64)
         if stack.outer_family == "ipv6" and self.random.random() < 0.15:
             datagram = self._limited(datagram)
-        if decapsulator.tagged and self.random.random() < 0.1:
+        tagged = isinstance(decapsulation.inner, ir.NamedByField) and decapsulation.inner.tagged
+        if tagged and self.random.random() < 0.1:
             datagram = self._tagged(datagram, stack)
         return stack.outer_family, datagram
 
-    def _given(self, decapsulator: ir.Decapsulator, layer: ir.Layer) -> dict[str, FieldValue]:
-        header, stack = headers()[layer.header], decapsulator.stack
+    def _given(self, decapsulation: ir.Decapsulation, stack: ir.Stack, layer: ir.Layer) -> dict[str, FieldValue]:
+        header = headers()[layer.header]
         found: dict[str, FieldValue] = {}
         sources = {p.name: p.source for w in layer.words for p in w.parts}
         for word in layer.words:
@@ -53,31 +57,31 @@ class Outers:
                     isinstance(field.role, NextProtocol) and field.role.settable
                 )
                 if layer is stack.layers[0] and part.name == "source":
-                    found[part.name] = self._sender(decapsulator)
+                    found[part.name] = self._sender(decapsulation, stack.outer_family)
                 elif settable:
-                    value = self._value(decapsulator, layer, word, part, source)
+                    value = self._value(decapsulation, layer, word, part, source)
                     if value is not None:
                         found[part.name] = value
                 if self.random.random() < 0.012:
                     found[part.name] = self._other(found.get(part.name, 0), part.bits)
         if self.random.random() < 0.2 and layer is stack.layers[0]:
             found["ecn"] = self.random.getrandbits(2)
-        self._tail(found, stack, layer)
+        self._variable(found, stack, layer)
         return found
 
     def _other(self, value: FieldValue, bits: int) -> FieldValue:
         number = int.from_bytes(value, "big") if isinstance(value, bytes) else value if isinstance(value, int) else 0
         return self.random.choice((number ^ 1 << self.random.randrange(bits), self.random.getrandbits(bits)))
 
-    def _sender(self, decapsulator: ir.Decapsulator) -> bytes:
-        family = decapsulator.stack.outer_family
-        rule = self.random.choice(decapsulator.rules)
-        if self.random.random() < 0.08:
+    def _sender(self, decapsulation: ir.Decapsulation, family: str) -> bytes:
+        senders = self.random.choice(decapsulation.rules).senders
+        if self.random.random() < 0.08 or isinstance(senders, ir.AnySource):
             return self.near.address(family)
-        if rule.source_kind == "prefixes" and rule.source_prefixes:
-            return self.near.within(self.random.choice(rule.source_prefixes))
-        known = [a[-SIZES[family] :] for a in self.facts.sets.get(rule.source_map, ()) if self._is(a, family)]
-        prefixes = [p for p in self.facts.prefixes.get(rule.source_map, ()) if f"ipv{p.version}" == family]
+        if isinstance(senders, ir.SourcePrefixes):
+            prefixes = [p for p in senders.prefixes if f"ipv{p.version}" == family]
+            return self.near.within(self.random.choice(prefixes)) if prefixes else self.near.address(family)
+        known = [a[-SIZES[family] :] for a in self.facts.sets.get(senders.map, ()) if self._is(a, family)]
+        prefixes = [p for p in self.facts.prefixes.get(senders.map, ()) if f"ipv{p.version}" == family]
         if prefixes:
             return self.near.within(self.random.choice(prefixes))
         return self.random.choice(known) if known else self.near.address(family)
@@ -87,12 +91,14 @@ class Outers:
         return address.startswith(bytes(10) + b"\xff\xff") == (family == "ipv4")
 
     def _value(
-        self, decapsulator: ir.Decapsulator, layer: ir.Layer, word: ir.WordLayout, part: ir.Part, source: ir.Source
+        self, decapsulation: ir.Decapsulation, layer: ir.Layer, word: ir.WordLayout, part: ir.Part, source: ir.Source
     ) -> FieldValue | None:
         random = self.random
-        for found in decapsulator.identifiers:
-            if (found.layer, found.word, found.shift) == (layer.member, word.name, part.shift):
-                keys = [key[0] for key in self.facts.tables[found.table].by_key if isinstance(key[0], int)]
+        for found in _lookups(decapsulation):
+            if not isinstance(found.key, ir.ReceivedField):
+                continue
+            if (found.key.layer, found.key.word, found.key.shift) == (layer.member, word.name, part.shift):
+                keys = self._keys(found)
                 number = random.choice(keys) + random.choice((0, 0, 0, 0, 0, 1, -1)) if keys else 0
                 return number & (1 << part.bits) - 1
         if isinstance(source, ir.Literal):
@@ -105,18 +111,21 @@ class Outers:
             return random.getrandbits(part.bits)
         return None
 
-    def _tail(self, found: dict[str, FieldValue], stack: ir.Stack, layer: ir.Layer) -> None:
-        tail, random = headers()[layer.header].tail, self.random
-        if tail is None or (random.random() < 0.2 and stack.tail is None):
+    def _keys(self, found: ir.IdentifierLookUp) -> list[int]:
+        return [key[0] for key in self.facts.tables[found.table].by_key if isinstance(key[0], int)]
+
+    def _variable(self, found: dict[str, FieldValue], stack: ir.Stack, layer: ir.Layer) -> None:
+        variable, random = headers()[layer.header].variable, self.random
+        if variable is None or (random.random() < 0.2 and stack.variable is None):
             return
-        if stack.tail is None or stack.tail.layer != layer.member or stack.tail.options is None:
-            if stack.tail is not None or random.random() < 0.1:
+        if stack.variable is None or stack.variable.layer != layer.member or stack.variable.options is None:
+            if stack.variable is not None or random.random() < 0.1:
                 try:
-                    found[tail.name] = random.randbytes(4 * random.choice((0, 0, 1, 2, 3, 8, 31)))
+                    found[variable.name] = random.randbytes(4 * random.choice((0, 0, 1, 2, 3, 8, 31)))
                 except ValueError:
                     return
             return
-        options = [(o.head >> 16, o.head >> 8 & 0xFF, self._option(stack, o)) for o in stack.tail.options.options]
+        options = [(o.head >> 16, o.head >> 8 & 0xFF, self._option(stack, o)) for o in stack.variable.options.options]
         random.shuffle(options)
         if random.random() < 0.3:
             options.insert(
@@ -129,14 +138,14 @@ class Outers:
             options.append((class_ ^ random.choice((0, 1)), type_ ^ random.choice((0, 0x80)), data + bytes(4)))
         if random.random() < 0.05 and options:
             options.append(random.choice(options))
-        found[tail.name] = options
+        found[variable.name] = options
 
     def _option(self, stack: ir.Stack, option: ir.Option) -> bytes:
         size, random = 4 * option.words, self.random
-        for decapsulator in self.decapsulators:
-            for found in decapsulator.identifiers:
-                if not found.layer and found.word == option.member:
-                    keys = [key[0] for key in self.facts.tables[found.table].by_key if isinstance(key[0], int)]
+        for decapsulation, _ in self.arriving:
+            for found in _lookups(decapsulation):
+                if isinstance(found.key, ir.ReceivedOption) and found.key.member == option.member:
+                    keys = self._keys(found)
                     if keys and random.random() < 0.9:
                         return random.choice(keys).to_bytes(size, "big")
         if isinstance(option.source, ir.Literal) and random.random() < 0.9:

@@ -15,6 +15,7 @@ from random import Random
 
 import pytest
 
+from encap_compile.compile import ir
 from encap_compile.compile.model import Socket
 from encap_compile.run.kernel.maps import Packed
 from encap_compile.run.loader.compose import Context
@@ -84,5 +85,6 @@ def test_no_difference(tmp_path: Path, example: str) -> None:
             found.sit(random.choice(["..", "", *found.paths]))
             different = differences(pair, 1000 * SEED + turn, FRAMES, counted=counted)
             assert not different, f"in {pair.socket.cgroups}: " + "\n".join(different)
-    rules = {f"egress_rule_{rule.c_name}" for rule in pair.program.egress.rules if rule.action == "encapsulate"}
+    look_ups = [s for rule in pair.program.egress.rules for s in rule.steps if isinstance(s, ir.LookUp)]
+    rules = {step.counter for step in look_ups if not isinstance(step.find, ir.ByChoice)}
     assert rules <= counted and "flows_learned" in counted

@@ -48,7 +48,7 @@ SAME = {
         "refuse",
     ),  # likewise
     "two-by-row": (
-        "on_miss",  # rows that rules name are there
+        ".miss.",  # rows that rules name are there
         "gre_ipv6",  # no row takes it
         "fit",  # one overhead for all answers
     ),

@@ -54,7 +54,7 @@ def inspecting(bundle: Path) -> Iterator[Network]:
     with Network() as network:
         network.apply(bundle)
         yield network
-        assert network.wire()["clear"] == 0
+        assert network.wire()["unencapsulated"] == 0
 
 
 def from_appliance(frame: Frame) -> bool:
@@ -192,10 +192,10 @@ def test_what_was_not_learned_does_not_leave(bundle: Path, version: int) -> None
             for _ in range(3):
                 sender.sendto(b"lost", (SERVER[version], 53))
             until(lambda: network.counters()["egress_rule_lost"] == 3, "they are dropped")
-            assert network.wire() == {"clear": 0, "tunnel": 0}
+            assert network.wire() == {"unencapsulated": 0, "tunnel": 0}
             sender.setsockopt(socket.SOL_SOCKET, SO_MARK, 0)
             sender.sendto(b"our own", (SERVER[version], 53))
-            until(lambda: network.wire()["clear"] == 1, "what has no mark leaves as it is")
+            until(lambda: network.wire()["unencapsulated"] == 1, "what has no mark leaves as it is")
 
 
 def test_a_flow_of_the_other_endpoint_is_not_its_own(bundle: Path) -> None:
@@ -221,4 +221,4 @@ def test_without_the_program_nothing_of_this_holds() -> None:
         assert not ping(network.client("a", 4), network.server("a", 4), count=1, timeout=0.5)
         assert sum(balancer.stop().delivered.values()) == 0
         assert not ping(type(network.client("a", 4))(network.appliance, APPLIANCE), network.server("a", 4), 1, 56, 0.3)
-        assert network.wire()["clear"] > 0
+        assert network.wire()["unencapsulated"] > 0

@@ -38,7 +38,7 @@ def serving(bundle: Path, gateway: int = 4) -> Iterator[Edge]:
             assert report.refused == []
             assert report.accepted > 0
             wire = edge.wire()
-            assert (wire["clear"], wire["balancer"]) == (0, 0) and wire["gateway"] >= report.accepted
+            assert (wire["unencapsulated"], wire["balancer"]) == (0, 0) and wire["gateway"] >= report.accepted
         finally:
             edge.close()
 
@@ -114,6 +114,6 @@ def test_without_the_program_it_answers_in_the_clear() -> None:
             topology.router.ip(f"route add {VIP[4]} via {PLAN['ours'].underlay[4]}")
             topology.far.ip(f"route add {VIP[4]} via {PLAN['far'].gateway[4]}")
             assert ping(topology.underlay_host("far", 4), edge.vip(4), count=2, timeout=0.5)
-            assert edge.wire()["clear"] == 2
+            assert edge.wire()["unencapsulated"] == 2
         finally:
             edge.close()

@@ -29,10 +29,10 @@ def test_fifty_replaces_lose_nothing(tmp_path: Path, attach: str, record_propert
             for i in range(REPLACES):
                 applied = apply(requests[(i + 1) % 2])
                 assert {h.action for h in applied.plan.hooks} == {"replace"}
-        encapsulated, clear = (after - b for after, b in zip(net.arrived(), before, strict=True))
+        encapsulated, unencapsulated = (after - b for after, b in zip(net.arrived(), before, strict=True))
     rate = flood["sent"] / flood["seconds"]
     record_property("packets_per_second", int(rate))
-    assert clear == 0
+    assert unencapsulated == 0
     assert encapsulated == flood["sent"]
     if rate < 0.9 * RATE:
         warnings.warn(f"only {rate:.0f} packets a second: this machine is busy", stacklevel=1)
@@ -49,5 +49,5 @@ def test_switching_the_attach_kind_loses_nothing(tmp_path: Path) -> None:
         with net.flood(20_000) as flood:
             for kind in ("clsact", "tcx") * 4:
                 apply(Request(bundle, settings=("uplink=eth0",), attach=kind))
-        encapsulated, clear = (after - b for after, b in zip(net.arrived(), before, strict=True))
-        assert (encapsulated, clear) == (flood["sent"], 0)
+        encapsulated, unencapsulated = (after - b for after, b in zip(net.arrived(), before, strict=True))
+        assert (encapsulated, unencapsulated) == (flood["sent"], 0)

@@ -191,5 +191,5 @@ def test_a_counter_that_went_backwards_is_said_afterwards(net: Wire, tmp_path: P
         with mock.patch.object(apply_module, "save", forgetful):
             applied = apply_module.apply(Request(two, settings=SET[1:]))
         (found,) = applied.plan.findings.warnings
-        assert found.code == "H154" and "had counted packets: web 20" in found.message
+        assert found.code == "H154" and "totals were lost: web 20" in found.message
         assert apply_module.apply(Request(one, settings=SET[1:])).plan.findings.warnings == []

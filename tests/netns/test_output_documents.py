@@ -76,14 +76,14 @@ def test_a_bundles_life(net: Wire, tmp_path: Path) -> None:
     removed = document(net, "remove", "hand")
     assert not removed["rules_known"] and len(removed["hooks"]) == 2
     net.apply(one)
-    assert [r["rule"] for r in document(net, "remove", one)["in_clear"]]
+    assert [r["rule"] for r in document(net, "remove", one)["unencapsulated"]]
     for words, code in ((("remove", "hand"), 6), (("status", "hand"), 3), (("apply", tmp_path / "none"), 1)):
         assert document(net, *words, check=code)["errors"] == 1
     assert document(net, "sweep")["left"] == []
     assert document(net, "explain", "H152")["code"] == "H152"
 
 
-def test_what_begins_anew(net: Wire, tmp_path: Path) -> None:
+def test_what_starts_empty(net: Wire, tmp_path: Path) -> None:
     """A table of flows of another size is a new one: it is said, and not called kept."""
     net.ours.ip(f"addr add {VIP}/32 dev lo", "route add 10.9.0.0/16 via 192.0.2.2 mtu 1400")
     bundles = []
@@ -96,11 +96,12 @@ def test_what_begins_anew(net: Wire, tmp_path: Path) -> None:
     learn(net)
     net.send()
     found = document(net, "plan", bundles[1], *SET, check=3)
-    assert found["begins_anew"] == ["flow_table"]
+    assert found["starts_empty"] == ["flow_table"]
     for verb, code in (("plan", 3), ("apply", 0)):
         said = net.ctl(verb, bundles[1], *SET, check=code).stdout
-        assert "map flow_table begins empty" in said and "replaced in place; counters kept, anew: flow_table" in said
+        assert "map flow_table starts empty" in said
+        assert "replaced in place; counters kept, starting empty: flow_table" in said
         assert "maps, counters kept" not in said
-    assert document(net, "plan", bundles[1], *SET)["begins_anew"] == []
+    assert document(net, "plan", bundles[1], *SET)["starts_empty"] == []
     counted = {c["name"]: c["packets"] for c in document(net, "stats", "skew")["counters"]}
     assert counted["egress_rule_web"] == 20

@@ -33,10 +33,10 @@ def test_fragmented_inner_packets_go_through(network: Overlay, inner: int) -> No
     with Capture(topology.router, "to-ours") as wire:
         assert udp_echo(topology.host("ours", inner), topology.host("far", inner), sizes=(3000, 9000), port=8080)
         assert udp_echo(topology.host("far", inner), topology.host("ours", inner), sizes=(3000,))
-        clear = topology.host("far", inner)
+        unencapsulated = topology.host("far", inner)
         outgoing = [frame.data for frame in wire.frames() if not frame.outgoing]
     in_the_clear = {4: b"\x08\x00", 6: b"\x86\xdd"}[inner]
-    address = _packed(clear.address)
+    address = _packed(unencapsulated.address)
     offset = 30 if inner == 4 else 38
     leaked = [
         data for data in outgoing if data[12:14] == in_the_clear and data[offset : offset + len(address)] == address

@@ -39,7 +39,7 @@ def serving(bundle: Path, outer: int = 4, offloads: str = "off") -> Iterator[Ser
         server.apply(bundle)
         yield server
         wire = server.wire()
-        assert wire["clear"] == 0
+        assert wire["unencapsulated"] == 0
         assert wire["near"] > 0
         assert wire["far"] > 0
 
@@ -83,7 +83,7 @@ def test_without_the_program_it_is_in_the_clear() -> None:
         topology.ours.sysctl("net.ipv4.conf.all.rp_filter", 0)
         topology.ours.sysctl("net.ipv4.conf.vx0.rp_filter", 0)
         assert not ping(server.client("near", 4), server.vip(4), count=2, timeout=0.5)
-        assert server.wire()["clear"] == 2
+        assert server.wire()["unencapsulated"] == 2
 
 
 @pytest.mark.parametrize("outer", [4, 6])

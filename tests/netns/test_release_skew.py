@@ -199,7 +199,7 @@ def test_back_to_the_first_release_and_up_again(net: Wire, bundle: Path, attach:
 
 
 @pytest.mark.parametrize("attach", ATTACH)
-@pytest.mark.parametrize("step", ["save", "take_off", "make_folders", "erase"])
+@pytest.mark.parametrize("step", ["save", "detach", "make_folders", "erase"])
 def test_killed_while_the_two_are_joined(net: Wire, bundle: Path, step: str, attach: str) -> None:
     net.apply(bundle, "--attach", attach)
     net.send()
@@ -207,7 +207,7 @@ def test_killed_while_the_two_are_joined(net: Wire, bundle: Path, step: str, att
     net.send()
     request = Request(bundle, settings=SET[1:])
     with net.here(), mock.patch.object(first_release, step, side_effect=KeyboardInterrupt):
-        if (step, attach) == ("take_off", "clsact"):
+        if (step, attach) == ("detach", "clsact"):
             apply(request)  # no links, and so nothing to detach
         else:
             with pytest.raises(KeyboardInterrupt):
@@ -215,7 +215,7 @@ def test_killed_while_the_two_are_joined(net: Wire, bundle: Path, step: str, att
             assert net.send() == (20, 0)
     net.apply(bundle)
     net.ctl("status", bundle, check=0)
-    sent = 40 if (step, attach) == ("take_off", "clsact") else 60
+    sent = 40 if (step, attach) == ("detach", "clsact") else 60
     assert counters(net.ctl("stats", NAME, "--format", "json"))["web"][0] == sent
     net.ctl("remove", NAME, check=0)
     assert net.left() == []

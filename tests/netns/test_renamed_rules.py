@@ -1,4 +1,4 @@
-"""A renamed rule that says `was` keeps its totals over upgrades under traffic; others begin at 0. `plan` says which."""
+"""A renamed rule that says `was` keeps its totals over upgrades under traffic; others start at 0. `plan` says which."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_totals_go_on_under_the_new_name(net: Wire, tmp_path: Path, attach: str)
     net.apply(build(tmp_path / "later", "front"), "--attach", attach)
     assert counted(net) == {"front": seen}
     again = build(tmp_path / "again", "web")
-    assert "totals  begin at 0: web\n" in net.ctl("plan", again, *SET, check=3).stdout
+    assert "totals  start at 0: web\n" in net.ctl("plan", again, *SET, check=3).stdout
     net.apply(again, "--attach", attach)
     assert counted(net) == {"web": 0}
 
@@ -91,7 +91,7 @@ def test_without_was_a_renamed_rule_begins_at_0(net: Wire, tmp_path: Path) -> No
     assert net.send() == (20, 0)
     new = build(tmp_path / "new", "front")
     said = net.ctl("plan", new, *SET, check=3).stdout
-    assert "totals  begin at 0: front\n" in said and "totals  no longer shown: web\n" in said
+    assert "totals  start at 0: front\n" in said and "totals  no longer shown: web\n" in said
     net.apply(new)
     assert counted(net) == {"front": 0}
     # Said a version later, it finds what was kept.

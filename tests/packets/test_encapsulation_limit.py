@@ -166,7 +166,7 @@ def _protocol(datagram: object, number: int) -> None:
 @pytest.mark.parametrize("kernel", ["5.10", "6.3"])
 @pytest.mark.parametrize("names", sorted(set(accepted(4))), ids="-".join)
 def test_before_every_stack(compiled: Compile, names: tuple[str, ...], kernel: str) -> None:
-    """Whatever follows: a header with a tail too, and headers behind that."""
+    """Whatever follows: a header with a variable-length part too, and headers behind that."""
     stack = Stack("ipv6", names, kernel)
     with Datapath(compiled(stack.spec())) as loaded:
         for family in (4, 6):

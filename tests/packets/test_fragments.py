@@ -186,6 +186,34 @@ def test_on_miss(compiled: Compile, on_miss: str, there: bool, version: int) -> 
             assert outcome.frame[30:34] == bytes((192, 0, 2, 3))
 
 
+KEPT = """
+encapsulations: {{e: [{{ip: {{source: host.address, destination: endpoint.address}}}}]}}
+endpoints:
+  exits: {{fields: {{address: ip}}, encapsulation: e, rows: [{{name: dns, address: 192.0.2.2}}]}}
+  rest: {{key: destination, fields: {{address: ip}}, encapsulation: e, rows: [{{destination: 172.16.0.0/12,
+    address: 192.0.2.3}}]}}
+egress:
+  rules:
+    - {{name: dns, match: {{protocol: udp, destination_port: 53}}, to: exits/dns, on_miss: next}}
+    - {{name: rest, match: {{}}, to: rest, on_miss: {miss}}}
+  default: {default}
+"""
+
+
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize(("miss", "default"), [("pass", "drop"), ("next", "pass"), ("pass", "pass")])
+def test_no_missing_row_lets_it_pass(compiled: Compile, miss: str, default: str, version: int) -> None:
+    """What an earlier rule may encapsulate does not pass because a later rule, whose `on_miss` says so, has no row."""
+    with Datapath(compiled(HEAD + KEPT.format(miss=miss, default=default))) as datapath:
+        lost = datapath.egress(frame(_later(version, 17)))
+        assert lost.verdict == "drop"
+        assert set(lost.counted) == {"egress_no_first_fragment", "egress_miss_dns", "egress_miss_rest"}
+        # One that is not of the first rule passes as written.
+        other = datapath.egress(frame(_first(version, 17, _ports(54))))
+        assert other.verdict == "pass" and "egress_miss_rest" in other.counted
+        assert datapath.egress(frame(_later(version, 17))).verdict == "pass"
+
+
 @pytest.mark.parametrize("version", [4, 6])
 def test_fragments_that_come_in(compiled: Compile, version: int) -> None:
     """A rule that looks at inner ports takes the later fragments of what it takes."""

@@ -196,9 +196,9 @@ class SpecGenerator:
             value = self.field(encapsulation, name, word, field, outermost, reflecting)
             if value is not None:
                 made[word] = value
-        tail = headers()[name].tail if name != "ip" else None
-        if tail is not None and isinstance(tail.role, Options) and self.maybe():
-            made[tail.name] = [self.option(encapsulation, i, reflecting) for i in range(self.pick.randint(1, 3))]
+        variable = headers()[name].variable if name != "ip" else None
+        if variable is not None and isinstance(variable.role, Options) and self.maybe():
+            made[variable.name] = [self.option(encapsulation, i, reflecting) for i in range(self.pick.randint(1, 3))]
         return made
 
     def field(self, encapsulation: str, header: str, word: str, field: Field, outermost: bool, reflecting: bool) -> Any:

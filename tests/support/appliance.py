@@ -139,17 +139,17 @@ class Network:
         """Counters of nftables, where the appliance's packets come onto the wire."""
         rules = [
             f"ip saddr {APPLIANCE} ip daddr {BALANCER} udp dport {PORT} counter name tunnel return",
-            "ip saddr 0.0.0.0/0 counter name clear",
+            "ip saddr 0.0.0.0/0 counter name unencapsulated",
             "ip6 saddr fe80::/10 return",
             "ip6 saddr :: return",
-            "ip6 saddr ::/0 counter name clear",
+            "ip6 saddr ::/0 counter name unencapsulated",
         ]
         chain = "\n".join(["type filter hook ingress device to-appliance priority 0;", *rules])
-        text = f"table netdev watch {{\ncounter clear {{}}\ncounter tunnel {{}}\nchain out {{\n{chain}\n}}\n}}"
+        text = f"table netdev watch {{\ncounter unencapsulated {{}}\ncounter tunnel {{}}\nchain out {{\n{chain}\n}}\n}}"
         self.namespaces["wire"].run(["nft", text])
 
     def wire(self) -> Counter[str]:
-        """Packets of the appliance on the wire: `tunnel` to the balancer in Geneve, `clear` all others."""
+        """Packets of the appliance on the wire: `tunnel` to the balancer in Geneve, `unencapsulated` all others."""
         said = self.namespaces["wire"].run(["nft", "-j", "list", "counters", "table", "netdev", "watch"]).stdout
         found = [entry["counter"] for entry in json.loads(said)["nftables"] if "counter" in entry]
         return Counter({counter["name"]: counter["packets"] for counter in found})

@@ -136,16 +136,16 @@ class Server:
 
     def _watch(self) -> None:
         """Counters of nftables, where the server's packets come onto the wire."""
-        rules = [f"ip saddr {VIPS[4]} counter name clear", f"ip6 saddr {VIPS[6]} counter name clear"]
+        rules = [f"ip saddr {VIPS[4]} counter name unencapsulated", f"ip6 saddr {VIPS[6]} counter name unencapsulated"]
         word, what = "ip" if self.outer == 4 else "ip6", self._encapsulation.wire[self.outer]
         for role in BALANCERS:
             rules.append(f"{word} daddr {PLAN[role].underlay[self.outer]} {what} counter name {role}")
-        names = "".join(f"counter {name} {{}}\n" for name in ("clear", *BALANCERS))
+        names = "".join(f"counter {name} {{}}\n" for name in ("unencapsulated", *BALANCERS))
         chain = "\n".join(["type filter hook ingress device to-ours priority 0;", *rules])
         self.topology.router.run(["nft", f"table netdev wire {{\n{names}chain server {{\n{chain}\n}}\n}}"])
 
     def wire(self) -> Counter[str]:
-        """Packets on the wire: `clear` with a VIP as their outer source, and those that go to each balancer."""
+        """Packets on the wire: `unencapsulated` from a VIP, and those that go to each balancer."""
         said = self.topology.router.run(["nft", "-j", "list", "counters", "table", "netdev", "wire"]).stdout
         found = [entry["counter"] for entry in json.loads(said)["nftables"] if "counter" in entry]
         return Counter({counter["name"]: counter["packets"] for counter in found})

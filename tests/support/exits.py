@@ -101,10 +101,10 @@ class Exits:
 
     def _watch(self) -> None:
         """Counters of nftables, where the application's packets come onto the wire."""
-        rules = [f"ip saddr {{ {PLAN['ours'].prefix[4]}, {OTHER_SOURCE[4]} }} counter name clear"]
-        rules.append(f"ip6 saddr {{ {PLAN['ours'].prefix[6]}, {OTHER_SOURCE[6]} }} counter name clear")
+        rules = [f"ip saddr {{ {PLAN['ours'].prefix[4]}, {OTHER_SOURCE[4]} }} counter name unencapsulated"]
+        rules.append(f"ip6 saddr {{ {PLAN['ours'].prefix[6]}, {OTHER_SOURCE[6]} }} counter name unencapsulated")
         rules += [f"ip daddr {PLAN[role].underlay[4]} udp dport 4789 counter name {role}" for role in EXITS]
-        names = "".join(f"counter {name} {{}}\n" for name in ("clear", *EXITS))
+        names = "".join(f"counter {name} {{}}\n" for name in ("unencapsulated", *EXITS))
         chain = "\n".join(["type filter hook ingress device to-ours priority 0;", *rules])
         self.topology.router.run(["nft", f"table netdev wire {{\n{names}chain application {{\n{chain}\n}}\n}}"])
 

@@ -103,17 +103,17 @@ class Edge:
     def _watch(self) -> None:
         """Counters of nftables, where the server's packets come onto the wire."""
         rules = [
-            f"ip saddr {VIP[4]} counter name clear",
-            f"ip6 saddr {VIP[6]} counter name clear",
+            f"ip saddr {VIP[4]} counter name unencapsulated",
+            f"ip6 saddr {VIP[6]} counter name unencapsulated",
             f"{'ip' if self.gateway == 4 else 'ip6'} daddr {PLAN['near'].underlay[self.gateway]} counter name gateway",
             f"ip daddr {PLAN['far'].underlay[4]} udp dport {PORT} counter name balancer",
         ]
         chain = "\n".join(["type filter hook ingress device to-ours priority 0;", *rules])
-        names = "".join(f"counter {name} {{}}\n" for name in ("clear", "gateway", "balancer"))
+        names = "".join(f"counter {name} {{}}\n" for name in ("unencapsulated", "gateway", "balancer"))
         self.topology.router.run(["nft", f"table netdev watch {{\n{names}chain server {{\n{chain}\n}}\n}}"])
 
     def wire(self) -> Counter[str]:
-        """Packets of the server: `clear` from a VIP, in GUE to the `gateway`, in GUE to the `balancer`."""
+        """Packets of the server: `unencapsulated` from a VIP, in GUE to the `gateway`, in GUE to the `balancer`."""
         said = self.topology.router.run(["nft", "-j", "list", "counters", "table", "netdev", "watch"]).stdout
         found = [entry["counter"] for entry in json.loads(said)["nftables"] if "counter" in entry]
         return Counter({counter["name"]: counter["packets"] for counter in found})

@@ -74,8 +74,8 @@ def test_every_keyword_that_can_fail_has_words() -> None:
 def test_every_header_of_the_catalogue() -> None:
     definitions = schema_document()["$defs"]
     for name, header in headers().items():
-        tail = {header.tail.name} if header.tail else set()
-        assert set(definitions[f"header_{name}"]["properties"]) == set(header.settable()) | tail
+        variable = {header.variable.name} if header.variable else set()
+        assert set(definitions[f"header_{name}"]["properties"]) == set(header.settable()) | variable
         assert name in definitions["header"]["properties"]
 
 

@@ -54,10 +54,10 @@ def test_every_header(header: Any) -> None:
     text = diagram(header)
     picture, _, legend = text.partition("\n\n")
     lines = picture.splitlines()
-    rows = (sum(w.bits for w in header.words) + 31) // 32 + bool(header.tail)
+    rows = (sum(w.bits for w in header.words) + 31) // 32 + bool(header.variable)
     assert len(lines) == 2 + 1 + 2 * rows
     assert all(len(line) <= 65 and line == line.rstrip() for line in lines)
-    edges = ("||", "++", "~~") if header.tail else ("||", "++")
+    edges = ("||", "++", "~~") if header.variable else ("||", "++")
     assert all(line[0] + line[-1] in edges for line in lines[2:])
     for field in header.everything():
         assert field.name in picture or f": {field.name}" in legend, field.name

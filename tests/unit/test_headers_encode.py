@@ -136,8 +136,8 @@ def test_descriptions_hold_together(header: Any) -> None:
         if isinstance(field.role, Constant):
             assert 0 <= field.role.value < 1 << field.bits
         if isinstance(field.role, Length):
-            assert field.role.extent in ("header", "tail", "datagram", "payload")
-            assert field.role.extent != "tail" or header.tail
+            assert field.role.extent in ("header", "variable", "datagram", "payload")
+            assert field.role.extent != "variable" or header.variable
         if field.peer:
             assert header.field(field.peer).bits == field.bits
     for number in header.announced_as.values():

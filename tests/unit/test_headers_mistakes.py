@@ -115,7 +115,7 @@ WRONG: dict[str, tuple[Header, str]] = {
     "a length in words": (header(word(Length("payload", unit=4), 16)), "in bytes: make it one"),
     "a length that shares its word": (header(word(Length("datagram"), 12)), "a word of 16 bits of its own"),
     "a header length in a wrong unit": (header(word(Length("header", unit=8), 16)), "4 bytes are no whole number of 8"),
-    "a length of no tail": (header(word(Length("tail", unit=4), 16)), "the header has no tail"),
+    "a length of no part": (header(word(Length("variable", unit=4), 16)), "the header has no variable-length part"),
     "a checksum of a header inside": (header(word(InternetChecksum(), 16)), "write Constant(0)"),
     "ECN of one bit": (header(word(Ecn(), 1), OCTET), "ECN has two bits"),
     "an exchange with nobody": (header(word(FromSpec("u16"), 16, receive=Receive.EXCHANGE, peer="x")), "no field `x`"),
@@ -161,18 +161,18 @@ WRONG: dict[str, tuple[Header, str]] = {
     "carries nobody": (header(PAD, carries=("nsh",)), "there is no header `nsh`"),
     "carries what it cannot name": (header(PAD, carries=("vxlan",)), "vxlan has no number in ethertype"),
     "another's refusal": (header(Word("a", PAD.fields, refusal="vni")), "vni: vxlan has a refusal of that name"),
-    "a tail that nothing counts": (header(PAD, tail=Field("rest", 992, Opaque(124), "")), "nothing counts it"),
-    "a tail longer than its count": (
+    "a part that nothing counts": (header(PAD, variable=Field("rest", 992, Opaque(124), "")), "nothing counts it"),
+    "a part longer than its count": (
         header(
-            Word("one", (Field("n", 5, Length("tail", unit=4), ""), Field("rest", 11, Reserved(), ""))),
-            tail=Field("data", 2016, Opaque(252), ""),
+            Word("one", (Field("n", 5, Length("variable", unit=4), ""), Field("rest", 11, Reserved(), ""))),
+            variable=Field("data", 2016, Opaque(252), ""),
         ),
         "252 bytes at most, and n can count 124",
     ),
     "an option's head of another form": (
         header(
-            Word("one", (Field("n", 6, Length("tail", unit=4), ""), Field("rest", 10, Reserved(), ""))),
-            tail=Field("data", 2016, Options(252, Word("head", (Field("type", 32, FromSpec("u32"), ""),)), 0x80), ""),
+            Word("one", (Field("n", 6, Length("variable", unit=4), ""), Field("rest", 10, Reserved(), ""))),
+            variable=Field("data", 2016, Options(252, word(FromSpec("u32"), 32, "type"), 0x80), ""),
         ),
         "an option's head is class 16, type 8",
     ),

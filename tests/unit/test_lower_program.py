@@ -42,8 +42,8 @@ def test_layers_follow_without_a_gap(example: tuple[Spec, Lowered]) -> None:
             assert layer.offset == offset
             assert layer.size == sum(w.bits for w in layer.words) // 8
             offset += layer.size
-            if stack.tail and stack.tail.options and stack.tail.layer == layer.member:
-                offset += sum(4 + 4 * option.words for option in stack.tail.options.options)
+            if stack.variable and stack.variable.options and stack.variable.layer == layer.member:
+                offset += sum(4 + 4 * option.words for option in stack.variable.options.options)
         assert offset == stack.overhead
 
 

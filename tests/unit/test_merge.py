@@ -85,7 +85,7 @@ class Repository:
         return self.git("diff", "--name-only", "--diff-filter=U").stdout if done.returncode else ""
 
     def stale(self) -> list[str]:
-        made = compile_spec(str(self.folder / "merged.yaml"), self.folder / "build", write=False, anew=True)
+        made = compile_spec(str(self.folder / "merged.yaml"), self.folder / "build", write=False, rebuild=True)
         return [s.path for s in stale_files(made, self.folder / "build" / "merged") if not s.path.endswith(".o")]
 
 

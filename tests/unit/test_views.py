@@ -38,7 +38,7 @@ def test_many_rules_are_counted() -> None:
     assert len(lines) == 2 + 20 + 1
     assert lines[-1] == "  now unencapsulated: what 280 more rules matched"
     assert removed_text(Removed("s", (HOOK,), 4, many[:21])).endswith("what 1 more rule matched\n")
-    assert len(removed_document(Removed("s", (HOOK,), 4, many))["in_clear"]) == 300
+    assert len(removed_document(Removed("s", (HOOK,), 4, many))["unencapsulated"]) == 300
 
 
 def test_which_rules_pass_now() -> None:
@@ -49,7 +49,7 @@ def test_which_rules_pass_now() -> None:
 
 def test_document() -> None:
     document = removed_document(Removed("s", (HOOK,), 1, (WEB,), (LAB,)))
-    assert [r["rule"] for r in document["in_clear"]] == ["web"]
+    assert [r["rule"] for r in document["unencapsulated"]] == ["web"]
     assert [r["rule"] for r in document["no_longer_dropped"]] == ["lab"]
 
 

@@ -97,7 +97,7 @@ def compile_(specs: tuple[str, ...], out: Path, check: bool, clang: str, format_
 def _one(path: str, out: Path, check: bool, clang: str, outcome: Outcome, names: dict[str, str]) -> None:
     from .api.compiling import build
 
-    built = build(path, out, clang=clang, anew=check)
+    built = build(path, out, clang=clang, rebuild=check)
     outcome.diagnostics += built.warnings
     name = built.name
     if names.setdefault(name, path) != path:

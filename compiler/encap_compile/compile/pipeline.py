@@ -120,12 +120,13 @@ def _contract(lowered: Lowered) -> dict[str, bytes]:
     return {n: (format_c(text, style) if n.endswith(".h") else text).encode() for n, text in files.items()}
 
 
-def compile_spec(path: str, out: Path, clang: str = "", write: bool = True, anew: bool = False) -> Compiled:
+def compile_spec(path: str, out: Path, clang: str = "", write: bool = True, rebuild: bool = False) -> Compiled:
     """Compile one spec into OUT/NAME. Raises DiagnosedError.
 
-    What is up to date by its hashes is not built again, except `anew`: who can edit a file can edit its hash, too.
+    A bundle that is up to date by its hashes is built again only with `rebuild`: whoever can edit a file can edit its
+    hash.
     """
-    up_to_date = None if anew else _up_to_date(path, out, clang)
+    up_to_date = None if rebuild else _up_to_date(path, out, clang)
     if up_to_date is not None:
         return up_to_date
     with _inputs_stay():

@@ -1,6 +1,6 @@
-"""What of an earlier apply outlives the next one: whether maps that packets write, and counters, go on or begin anew.
+"""What an apply keeps and what starts empty: maps that packets write, and the totals of counters.
 
-Rows are written again from their files, so they do not count here; nor does what a program keeps for one packet.
+Maps of rows do not count here, because they are filled from files; nor do per-packet scratch maps.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from .loader.state import Totals
 from .plan import Plan
 
 
-def begins_anew(plan: Plan) -> tuple[str, ...]:
-    """The maps that will be empty, although there is one of the name: its layout or its size is another."""
+def starts_empty(plan: Plan) -> tuple[str, ...]:
+    """The maps that will start empty although one of the name exists, because its layout or size differs."""
     there = {p.map for p in plan.observed.pins}
     made = [m.map for m in plan.maps if m.existing is None and m.content is None and m.map in there]
     kept = [name for name in made if name != COUNTERS and _remembers(plan, name)]
@@ -71,6 +71,6 @@ def lost(plan: Plan, before: Totals, seen: Observed) -> Diagnostic | None:
     ]
     if not gone:
         return None
-    words = f"counters begin anew that had counted packets: {', '.join(gone)}"
+    words = f"totals were lost: {', '.join(gone)}"
     fix = "add what `encapctl stats` showed before to what it shows from now on"
     return Diagnostic("H154", words, help=fix, severity=Severity.WARNING)

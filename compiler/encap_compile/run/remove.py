@@ -33,13 +33,13 @@ class Detached(Record):
 
 
 class Removed(Record):
-    """`in_clear` are the rules whose packets are now sent as they are, `undropped` those whose packets were dropped and
-    pass now; both are empty if no egress program ran, or nothing is known of its rules (`rules_known`)."""
+    """`unencapsulated`: rules whose packets now leave unencapsulated; `undropped`: rules whose packets are no longer
+    dropped. Both are empty if no egress program ran, or if its rules are not known (`rules_known`)."""
 
     name: str
     hooks: tuple[Detached, ...]
     maps: int
-    in_clear: tuple[RuleSummary, ...]
+    unencapsulated: tuple[RuleSummary, ...]
     undropped: tuple[RuleSummary, ...] = ()
     opened: bool = False
     forgotten: tuple[Path, ...] = ()

@@ -11,7 +11,7 @@ from dataclasses import replace
 from ..common.diagnostics import DiagnosedError, Diagnostic, Exit
 from ..common.record import Record
 from .kernel.hooks.base import DEVICE_POINTS, Point
-from .kernel.hooks.pinned import is_on, pinned_hooks, take_off
+from .kernel.hooks.pinned import detach, is_on, pinned_hooks
 from .kernel.namespaces import living
 from .kernel.netns import NetworkNamespace, cookie_within
 from .kernel.system import in_first_pid_namespace
@@ -122,7 +122,7 @@ def _left(here: Paths, alive: _Alive) -> list[Left]:
 def _taken_away(here: Paths, left: Left) -> Left:
     paths = replace(here, bundle=left.bundle)
     for hook in sorted(pinned_hooks(paths.owner, Point), key=lambda hook: -hook.point.rank):
-        take_off(paths.owner, hook)
+        detach(paths.owner, hook)
     erase(paths)
     return left
 

@@ -4,7 +4,7 @@
  * 32 KiB (PCPU_MIN_UNIT_SIZE). They stand in the values of several entries, one behind the other; a
  * place is an offset over all of them. None crosses from one to the next.
  *
- * In place of encap_counters_map.h. Before the include:
+ * In place of encap_counters_map.h. Requires before the include:
  *   struct counters, whose `egress`, `ingress` and `flows` stand in the first entry
  */
 #pragma once

@@ -55,6 +55,6 @@ class _Reporter:
         if not report.passed:
             self._problems.append(f"{report.when}: {report.longreprtext[-1500:]}")
         if report.when == "teardown":
-            self._results.tell(anywhere.cell_of(item), "\n".join(self._problems), self._seconds)
+            self._results.report(anywhere.cell_of(item), "\n".join(self._problems), self._seconds)
             self._problems, self._seconds = [], 0.0
         return report

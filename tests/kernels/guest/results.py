@@ -34,7 +34,7 @@ class Results:
         """Record a cell that could not be tried."""
         self._write(cell, detail, 0.0)
 
-    def tell(self, cell: Cell, detail: str, seconds: float) -> None:
+    def report(self, cell: Cell, detail: str, seconds: float) -> None:
         """Record a check that ran elsewhere; without a detail it passed."""
         self._write(cell, detail, seconds)
 

@@ -26,10 +26,10 @@ _CLEAR = (
 )
 
 
-def _packet_socket(namespace: str, device: str, clear_only: bool) -> socket.socket:
+def _packet_socket(namespace: str, device: str, unencapsulated_only: bool) -> socket.socket:
     with inside(namespace):
         made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-    if clear_only:
+    if unencapsulated_only:
         code = b"".join(struct.pack("HBBI", *line) for line in _CLEAR)
         buffer = ctypes.create_string_buffer(code)
         program = struct.pack("HP", len(_CLEAR), ctypes.addressof(buffer))
@@ -41,10 +41,10 @@ def _packet_socket(namespace: str, device: str, clear_only: bool) -> socket.sock
 
 
 class Watch:
-    """Frames on a device while the block runs. `clear_only` keeps those that carry inner addresses outside."""
+    """Frames on a device while the block runs. `unencapsulated_only` keeps those that carry inner addresses outside."""
 
-    def __init__(self, namespace: str, device: str, clear_only: bool = False) -> None:
-        self._socket = _packet_socket(namespace, device, clear_only)
+    def __init__(self, namespace: str, device: str, unencapsulated_only: bool = False) -> None:
+        self._socket = _packet_socket(namespace, device, unencapsulated_only)
 
     def __enter__(self) -> Watch:
         return self

@@ -30,8 +30,8 @@ packet. A wrong value would break the packet, so a spec cannot give one. Leave i
     ),
     "E405": Explained(
         "headers in an order that cannot be",
-        """The upper header has no number that names the lower one. For example VXLAN runs over UDP, not
-directly over IP:
+        """The upper header has no number that names the lower one, or both have a variable-length part, of
+which a stack has one at most. For example VXLAN runs over UDP, not directly over IP:
 
     - ip: {source: host.vtep, destination: endpoint.address}
     - udp: {checksum: zero}

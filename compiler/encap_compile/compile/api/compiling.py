@@ -132,15 +132,15 @@ def check(spec: Spec) -> Checked:
 
 
 @diagnosed
-def build(spec: Spec, out: Spec = "build", *, clang: str = "", anew: bool = False) -> Built:
+def build(spec: Spec, out: Spec = "build", *, clang: str = "", rebuild: bool = False) -> Built:
     """Compile a spec in memory, for `out/NAME`. Raises DiagnosedError.
 
-    `anew` builds also what is up to date by its hashes: who can edit a file can edit its hash, too.
+    `rebuild` also builds what is up to date by its hashes: whoever can edit a file can edit its hash, too.
     """
     from .. import pipeline
 
     begun = time.perf_counter()
-    made = pipeline.compile_spec(fspath(spec), Path(out), clang, write=False, anew=anew)
+    made = pipeline.compile_spec(fspath(spec), Path(out), clang, write=False, rebuild=rebuild)
     name, seconds = made.manifest.name, time.perf_counter() - begun
     directory, identity = Path(out) / name, made.manifest.identity
     return Built(name, fspath(spec), directory, identity, made.files, made.warnings, made.unchanged, seconds, made)

@@ -43,8 +43,8 @@ def _together(use: HeaderUse, findings: Findings) -> None:
             findings.error("E427", words, option.place, "keep one of them", related=((kinds[kind], "the first"),))
         names.setdefault(option.name, option.place)
         kinds.setdefault(kind, option.place)
-    tail = headers()[use.name].tail if use.options else None
-    most = tail.role.most if tail is not None and isinstance(tail.role, Options) else size
+    variable = headers()[use.name].variable if use.options else None
+    most = variable.role.most if variable is not None and isinstance(variable.role, Options) else size
     if size > most:
         words = f"the options are {size} bytes long, with {HEAD} for the head of each"
         findings.error("E427", words, use.options[-1].place, f"{most} is the most that the header can count")

@@ -7,6 +7,7 @@ from ..headers.catalogue import FAMILIES, headers, instance_names, resolve
 from ..headers.gso import Laid, segmentation
 from ..headers.levels import per_segment
 from ..headers.model import FromSpec, Opaque
+from ..headers.variable import has_variable_part
 from ..resolved.encapsulations import tables_of
 from ..resolved.values import IP_HEADERS, headers_called, possible_families
 from ..spec import Encapsulation, HeaderUse, Reference, Scalar, Spec
@@ -24,6 +25,7 @@ def check(spec: Spec, findings: Findings) -> None:
             _outermost(first, bool(tables_of(spec, encapsulation.name)), findings)
         wrong = len(findings.all)
         _order(encapsulation, findings)
+        _one_variable_part(encapsulation, findings)
         in_order = len(findings.all) == wrong
         for use in encapsulation.headers:
             _bare(use, findings)
@@ -43,8 +45,8 @@ def _order(encapsulation: Encapsulation, findings: Findings) -> None:
         elif any(a.is_bare(_written(above)) for a in headers_called(above.name)):
             words = f"{below.name} cannot follow {above.name} without its header"
             findings.error("E405", words, below.place, "end the stack before it: only the inner packet can follow")
-        elif tail := _tail(above):
-            words = f"{below.name} cannot follow {above.name} with its `{tail}`"
+        elif opaque := _opaque_part(above):
+            words = f"{below.name} cannot follow {above.name} with its `{opaque}`"
             findings.error("E405", words, below.place, "end the stack before it: only the inner packet can follow")
         elif not any(a.may_precede(b) for a in headers_called(above.name) for b in headers_called(below.name)):
             findings.error("E405", f"{below.name} cannot follow {above.name}", below.place, _may_follow(above.name))
@@ -52,6 +54,15 @@ def _order(encapsulation: Encapsulation, findings: Findings) -> None:
     if not any(a.may_precede(headers()[family]) for a in headers_called(last.name) for family in FAMILIES):
         words = f"encapsulation {encapsulation.name} ends with {last.name}, which cannot carry an IP packet"
         findings.error("E407", words, last.place, _may_follow(last.name))
+
+
+def _one_variable_part(encapsulation: Encapsulation, findings: Findings) -> None:
+    """E405: the program keeps one length that differs by packet."""
+    found = [u for u in encapsulation.headers if any(has_variable_part(u.values, h) for h in headers_called(u.name))]
+    for use in found[1:]:
+        words = f"{use.name} cannot follow {found[0].name}: each of them has a variable-length part"
+        help = "a stack has one variable-length part at most in this release: leave one of the two headers out"
+        findings.error("E405", words, use.place, help)
 
 
 def _bare(use: HeaderUse, findings: Findings) -> None:
@@ -66,10 +77,10 @@ def _bare(use: HeaderUse, findings: Findings) -> None:
                 findings.error("E403", words, value.place, "leave it out, or what says so")
 
 
-def _tail(use: HeaderUse) -> str:
-    """The name of the opaque tail that a header has, or empty."""
-    tails = [h.tail for h in headers_called(use.name) if h.tail and h.tail.name in use.values]
-    return tails[0].name if tails and isinstance(tails[0].role, Opaque) else ""
+def _opaque_part(use: HeaderUse) -> str:
+    """The name of the opaque variable-length part that a header has, or empty."""
+    parts = [h.variable for h in headers_called(use.name) if h.variable and h.variable.name in use.values]
+    return parts[0].name if parts and isinstance(parts[0].role, Opaque) else ""
 
 
 def _written(use: HeaderUse) -> dict[str, object]:

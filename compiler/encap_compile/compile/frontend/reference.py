@@ -140,10 +140,10 @@ def _header(header: Header, document: Schema) -> Iterator[str]:
     yield "| Field | Bits | Set by | Default | What it is |\n|---|---|---|---|---|"
     for field in header.everything():
         who = f"the spec: {_values(header, field)}" if _given(field) else "the compiler"
-        bits = f"0 to {field.bits}" if field is header.tail else str(field.bits)
+        bits = f"0 to {field.bits}" if field is header.variable else str(field.bits)
         yield f"| `{field.name}` | {bits} | {who} | {_default(field)} | {_cell(field.doc)} |"
     yield ""
-    if header.tail is not None and isinstance(header.tail.role, Options):
+    if header.variable is not None and isinstance(header.variable.role, Options):
         yield from _section(f"An option of `{header.name}`", document["$defs"][f"option_{header.name}"], "", document)
 
 

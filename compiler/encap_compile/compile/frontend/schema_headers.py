@@ -60,11 +60,11 @@ def header_definitions() -> Schema:
     for name in names:
         fields = settable(name)
         properties = {field: _field(name, f) for field, f in fields.items()}
-        tail = headers()[name].tail if name != "ip" else None
-        if tail is not None and isinstance(tail.role, Options):
-            made[f"option_{name}"] = _option(name, tail.role.head)
-            properties[tail.name] = {
-                "description": f"{tail.doc[:1].upper()}{tail.doc[1:]}. On receive they may be in any order.",
+        variable = headers()[name].variable if name != "ip" else None
+        if variable is not None and isinstance(variable.role, Options):
+            made[f"option_{name}"] = _option(name, variable.role.head)
+            properties[variable.name] = {
+                "description": f"{variable.doc[:1].upper()}{variable.doc[1:]}. On receive they may be in any order.",
                 "type": "array",
                 "items": {"$ref": f"#/$defs/option_{name}"},
                 "minItems": 1,

@@ -159,7 +159,7 @@ def _prefixes(node: Node, findings: Findings) -> tuple[Prefix, ...]:
 def _header(node: Node, findings: Findings) -> HeaderUse:
     ((name, fields),) = node.items()
     values = {key: build_value(value, findings) for key, value in fields.items() if value.kind != "array"}
-    options = fields.get("options")
+    options = next((value for _, value in fields.items() if value.kind == "array"), None)  # whatever its name
     return HeaderUse(
         name,
         MappingProxyType(values),

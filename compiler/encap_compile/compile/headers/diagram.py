@@ -23,7 +23,7 @@ class _Piece(Record):
 def diagram(header: Header) -> str:
     """The picture: a ruler, the rows, and below them what letters stand for where a name does not fit its field.
 
-    Optional words are drawn; they are marked with `?` behind the name. A tail, as long as it may be, has wavy edges.
+    Optional words are drawn; they are marked with `?` behind the name. A variable-length part has wavy edges.
     """
     fields = list(header.fields())
     optional = {f.name for w in header.words if w.optional_field for f in w.fields}
@@ -36,8 +36,8 @@ def diagram(header: Header) -> str:
         cells = [_cell(labels[p.field] if (number, p.field) in drawn else "", p.bits) for p in row]
         lines.append("|" + "|".join(cells) + "|")
         lines.append(_border(row, rows[number + 1] if number + 1 < len(rows) else []))
-    if header.tail is not None:
-        lines += [f"~{_cell(header.tail.name, ROW)}~", _border([_Piece(0, 0, ROW)], [])]
+    if header.variable is not None:
+        lines += [f"~{_cell(header.variable.name, ROW)}~", _border([_Piece(0, 0, ROW)], [])]
     return "\n".join([*lines, "", *legend] if legend else lines) + "\n"
 
 

@@ -81,13 +81,13 @@ def read(packet: bytes, header: Header, name: str) -> int:
     raise KeyError(f"{header.name}.{name}")
 
 
-def _tail(header: Header, given: Mapping[str, FieldValue]) -> bytes:
-    found = given.get(header.tail.name, b"") if header.tail is not None else b""
+def _variable(header: Header, given: Mapping[str, FieldValue]) -> bytes:
+    found = given.get(header.variable.name, b"") if header.variable is not None else b""
     if isinstance(found, bytes):  # options too, so that wrong ones can be made
         return found
-    if isinstance(found, (int, str)) or header.tail is None or not isinstance(header.tail.role, Options):
-        raise ValueError(f"{header.name}: not a tail")
-    head = Header(header.name, "", "", (header.tail.role.head,), tail=Field("data", 0, Opaque(124), ""))
+    if isinstance(found, (int, str)) or header.variable is None or not isinstance(header.variable.role, Options):
+        raise ValueError(f"{header.name}: no such variable-length part")
+    head = Header(header.name, "", "", (header.variable.role.head,), variable=Field("data", 0, Opaque(124), ""))
     return b"".join(
         _Encoder(head, {"class": class_, "type": type_, "data": data}, "", b"", b"", 0).header()
         for class_, type_, data in found
@@ -100,8 +100,8 @@ class _Encoder:
     ) -> None:
         self.given, self.following, self.inner, self.flow = given, following, inner, flow
         self.described = header
-        self.tail = _tail(header, given)
-        self.payload = self.tail + payload
+        self.variable = _variable(header, given)
+        self.payload = self.variable + payload
         self.name = header.name
         self.words: tuple[Word, ...] = header.layout(given)
         self.size = sum(word.size for word in self.words)
@@ -110,7 +110,7 @@ class _Encoder:
         encoded = b"".join(self.word(word, 0) for word in self.words)
         if any(isinstance(f.role, InternetChecksum) for word in self.words for f in word.fields):
             encoded = b"".join(self.word(word, checksum(encoded)) for word in self.words)
-        return encoded + self.tail
+        return encoded + self.variable
 
     def word(self, word: Word, sum_: int) -> bytes:
         number = 0
@@ -136,8 +136,8 @@ class _Encoder:
         if isinstance(role, Ecn):
             return self.from_inner(Ecn)
         if isinstance(role, Length):
-            sizes = {"header": self.size, "payload": len(self.payload), "tail": len(self.tail)}
-            sizes["datagram"] = sizes["header"] + sizes["payload"]
+            sizes = {"header": self.size + len(self.variable), "variable": len(self.variable)}
+            sizes |= {"payload": len(self.payload), "datagram": self.size + len(self.payload)}
             return sizes[role.extent] // role.unit
         if isinstance(role, NextProtocol):
             following = headers()[self.following] if self.following else family(self.inner)
@@ -152,11 +152,11 @@ class _Encoder:
         return 0  # reserved
 
     def has_critical_option(self) -> bool:
-        tail = self.described.tail
-        found = self.given.get(tail.name, b"") if tail else b""
-        if tail is None or not isinstance(tail.role, Options) or isinstance(found, (int, str, bytes)):
+        variable = self.described.variable
+        found = self.given.get(variable.name, b"") if variable else b""
+        if variable is None or not isinstance(variable.role, Options) or isinstance(found, (int, str, bytes)):
             return False
-        return any(type_ & tail.role.critical for _, type_, _ in found)
+        return any(type_ & variable.role.critical for _, type_, _ in found)
 
     def of(self, field: Field, value: FieldValue) -> int:
         """A value as it was given, or a keyword of the field."""

@@ -1,4 +1,4 @@
-"""What is wrong with a field of a header's description, by its role, or with the header's tail."""
+"""What is wrong with a field of a header's description, by its role, or with its variable-length part."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ from .model import (
 EXACT = ("ipv4", "ipv6", "mac", "port")  # types that are exactly as wide as their field
 KEYWORDS = ("flow", "inherit", "zero")
 INHERITED = ("dscp", "ttl", "hop_limit")
-EXTENTS = ("header", "tail", "datagram", "payload")
-UNIT = 4  # bytes by which tails are counted
-LONGEST_TAIL = 252  # bytes: see `mistakes.LONGEST`
+EXTENTS = ("header", "variable", "datagram", "payload")
+WORD = 4  # bytes: variable-length parts are made of whole words
+UNITS = (1, 2, 4, 8)  # bytes by which they are counted
+LONGEST_PART = 252  # bytes: see `mistakes.LONGEST`
 VERIFIED = (Length, InternetChecksum, Ecn)
 
 
@@ -58,7 +59,7 @@ def _of_role(header: Header, word: Word, field: Field) -> Iterator[str]:
         if field.bits != 1:
             yield "a flag has one bit: write Field(..., 1, Presence(...))"
     elif isinstance(role, Critical):
-        if header.tail is None or not isinstance(header.tail.role, Options):
+        if header.variable is None or not isinstance(header.variable.role, Options):
             yield "the header has no options that could be critical: write Reserved()"
         if field.bits != 1:
             yield "a flag has one bit: write Field(..., 1, Critical())"
@@ -69,7 +70,7 @@ def _of_role(header: Header, word: Word, field: Field) -> Iterator[str]:
     elif isinstance(role, Ecn) and field.bits != 2:
         yield "ECN has two bits: write Field(..., 2, Ecn())"
     elif isinstance(role, Opaque | Options):
-        yield "a tail stands behind the words: write it as the header's `tail`"
+        yield "a variable-length part stands behind the words: write it as the header's `variable`"
 
 
 def _from_spec(word: Word, field: Field, role: FromSpec, most: int) -> Iterator[str]:
@@ -107,11 +108,11 @@ def _from_spec(word: Word, field: Field, role: FromSpec, most: int) -> Iterator[
 def _length(header: Header, word: Word, field: Field, role: Length, most: int) -> Iterator[str]:
     if role.extent not in EXTENTS:
         yield f"there is no extent `{role.extent}`: one of {', '.join(EXTENTS)}"
-    elif role.extent == "tail":
-        if role.unit != UNIT:
-            yield f"tails are counted in units of {UNIT} bytes: write unit={UNIT}"
-        if header.tail is None:
-            yield "the header has no tail: write Constant(0), or the `tail`"
+    elif role.extent == "variable":
+        if role.unit not in UNITS:
+            yield f"a variable-length part is counted in units of 1, 2, 4 or 8 bytes: write unit={WORD}"
+        if header.variable is None:
+            yield "the header has no variable-length part: write Constant(0), or the `variable`"
     elif role.extent == "header":
         size = sum(w.size for w in header.words)
         if role.unit < 1 or size % role.unit or size // role.unit > most:
@@ -133,26 +134,39 @@ def _on_receive(header: Header, field: Field) -> Iterator[str]:
         yield "only lengths, checksums and ECN can be right in themselves: write Receive.MATCH or Receive.IGNORE"
 
 
-def tail_mistakes(header: Header) -> Iterator[str]:
-    """What is wrong with a header's tail."""
-    tail = header.tail
-    assert tail is not None
-    if not isinstance(tail.role, Opaque | Options):
-        yield f"{tail.name}: a tail is of role Opaque or Options: write one of them"
+def variable_mistakes(header: Header) -> Iterator[str]:
+    """What is wrong with a header's variable-length part."""
+    part = header.variable
+    assert part is not None
+    if not isinstance(part.role, Opaque | Options):
+        yield f"{part.name}: a variable-length part is of role Opaque or Options: write one of them"
         return
-    counted = header.tail_length()
-    if counted is None:
-        yield f'{tail.name}: nothing counts it: write a field with Length("tail", unit={UNIT})'
-        return
-    _, field = counted
-    most = min(((1 << field.bits) - 1) * UNIT, LONGEST_TAIL)
-    if not 0 < tail.role.most <= most or tail.role.most % UNIT:
-        yield f"{tail.name}: {tail.role.most} bytes at most, and {field.name} can count {most}: write most={most}"
-    elif tail.bits != 8 * tail.role.most:
-        yield f"{tail.name}: {tail.bits} bits, and {tail.role.most} bytes at most: write {8 * tail.role.most} bits"
-    if isinstance(tail.role, Options):
-        head = tail.role.head
+    yield from _counted(header, part, part.role)
+    if isinstance(part.role, Options):
+        head = part.role.head
         shape = [(f.name, f.bits) for f in head.fields if isinstance(f.role, FromSpec)]
         last = head.fields[-1].role
         if head.bits != 32 or shape != [("class", 16), ("type", 8)] or not isinstance(last, Length):
-            yield f"{tail.name}: an option's head is class 16, type 8, and at the end a Length: write it so"
+            yield f"{part.name}: an option's head is class 16, type 8, and at the end a Length: write it so"
+
+
+def _counted(header: Header, part: Field, role: Opaque | Options) -> Iterator[str]:
+    """The field that says how long the part is, and how much it can say."""
+    counted = header.variable_length()
+    if counted is None:
+        yield f'{part.name}: nothing counts it: write a field with Length("variable", unit=4)'
+        return
+    length = counted[1].role
+    assert isinstance(length, Length)
+    if length.unit not in UNITS:
+        return  # said of the field itself
+    besides = sum(w.size for w in header.words) if length.extent == "header" else 0
+    step = max(length.unit, WORD)
+    countable = ((1 << counted[1].bits) - 1) * length.unit - besides
+    most = (min(countable, LONGEST_PART) + besides) // step * step - besides
+    if not 0 < role.most <= most or role.most % WORD or (role.most + besides) % length.unit:
+        yield f"{part.name}: {role.most} bytes at most, and {counted[1].name} can count {most}: write most={most}"
+    elif isinstance(role, Options) and length.unit > WORD:
+        yield f"{part.name}: options are of whole words of 4 bytes, and {counted[1].name} counts 8: write unit=4"
+    elif part.bits != 8 * role.most:
+        yield f"{part.name}: {part.bits} bits, and {role.most} bytes at most: write {8 * role.most} bits"

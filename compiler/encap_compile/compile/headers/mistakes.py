@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping
 from itertools import chain, combinations
 from re import compile as pattern
 
-from .field_mistakes import field_mistakes, tail_mistakes
+from .field_mistakes import field_mistakes, variable_mistakes
 from .model import FromSpec, Header, InternetChecksum, NextProtocol, Space, Word
 
 NAME = pattern(r"[a-z][a-z0-9]*(_[a-z0-9]*[a-z][a-z0-9]*)*")  # no `_2` at the end: that is a stack's second of a name
 ALIGNED = {8: 1, 16: 2, 32: 4, 48: 2, 128: 4}  # bits of a struct member -> its alignment in bytes
 WIDE = {48: "mac", 128: "ipv6"}  # bits of words that are one value -> its type
-# Bytes: eight headers with the longest tails are less than one call of the helper adds (BPF_SKB_MAX_LEN_DIFF, 0xfff).
+# Bytes: eight headers with the longest parts are less than one call of the helper adds (BPF_SKB_MAX_LEN_DIFF, 0xfff).
 LONGEST = 256
 SPACES = {Space.ETHERTYPE: 16, Space.IP_PROTOCOL: 8, Space.UDP_PORT: 16}
 TAKEN = {
@@ -45,8 +45,8 @@ def mistakes(header: Header) -> Iterator[str]:
     for word in header.words:
         yield from _word(header, word)
     yield from _layout(header)
-    if header.tail is not None:
-        yield from tail_mistakes(header)
+    if header.variable is not None:
+        yield from variable_mistakes(header)
     yield from _neighbours(header)
 
 

@@ -87,9 +87,9 @@ class Presence(Record):
 class Length(Record):
     """A length in `unit` bytes.
 
-    `extent`: "header" (this header alone: a constant), "tail" (its tail alone), "datagram" (this header and all that
-    follows), "payload" (all that follows it). The last two differ between the segments of a GSO packet: the kernel
-    writes those of IP and UDP, and another is right only with segmentation off (see `gso`).
+    `extent`: "header" (this header, with its variable-length part if it has one), "variable" (that part alone),
+    "datagram" (this header and all that follows), "payload" (all that follows it). The last two differ between the
+    segments of a GSO packet: the kernel writes those of IP and UDP, and another is right only with segmentation off.
     """
 
     extent: str
@@ -105,7 +105,7 @@ class Ecn(Record):
 
 
 class Opaque(Record):
-    """A tail of whole 32-bit words, `most` bytes at most, that means something to the ends alone.
+    """A variable-length part of whole 32-bit words, `most` bytes at most, that means something to the ends alone.
 
     A spec can let it come back as it came; one that does not name it has none, and refuses packets that have.
     """
@@ -114,11 +114,11 @@ class Opaque(Record):
 
 
 class Options(Record):
-    """A tail of options, `most` bytes of them: each a head of 32 bits, then data of whole 32-bit words.
+    """A variable-length part of options, `most` bytes of them: each a head of 32 bits, then data of whole 32-bit words.
 
-    `head` describes a head: `class` and `type`, which say what the option is, and at the end a Length of extent "tail".
-    Who does not know an option whose type has the bit `critical` must refuse the packet; others are passed over. A spec
-    lists those that it sends, and without which it takes nothing.
+    `head` describes a head: `class` and `type`, which say what the option is, and at the end a Length of what follows
+    it. Who does not know an option whose type has the bit `critical` must refuse the packet; others are passed over.
+    A spec lists those that it sends, and without which it takes nothing.
     """
 
     most: int
@@ -127,7 +127,7 @@ class Options(Record):
 
 
 class Critical(Record):
-    """A flag bit: one if an option in the tail is critical."""
+    """A flag bit: one if an option of the variable-length part is critical."""
 
 
 Role = (
@@ -226,7 +226,7 @@ class Header(Record):
     `announced_as`: the number that names it in each space; the catalogue adds those of `NextProtocol.numbers`.
     `carries`: header names that may follow when no field names the next one; empty with a `NextProtocol` field:
     whatever its space can name, the inner IP packet included.
-    `tail` stands behind the words, and has another length in every packet.
+    `variable` is its variable-length part, behind the words: how long it is differs by packet.
     """
 
     name: str
@@ -236,17 +236,17 @@ class Header(Record):
     announced_as: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     carries: tuple[str, ...] = ()
     doc: str = ""
-    tail: Field | None = None
+    variable: Field | None = None
 
     def fields(self) -> Iterator[Field]:
         for word in self.words:
             yield from word.fields
 
     def everything(self) -> Iterator[Field]:
-        """The fields of the words, and the tail."""
+        """The fields of the words, and the variable-length part."""
         yield from self.fields()
-        if self.tail is not None:
-            yield self.tail
+        if self.variable is not None:
+            yield self.variable
 
     def field(self, name: str) -> Field:
         for f in self.everything():
@@ -258,10 +258,11 @@ class Header(Record):
         """The fields that a spec may set, in wire order."""
         return {f.name: f for f in self.everything() if f.settable}
 
-    def tail_length(self) -> tuple[Word, Field] | None:
-        """The field that tells how long the tail is, and its word."""
-        found = ((w, f) for w in self.words for f in w.fields if isinstance(f.role, Length) and f.role.extent == "tail")
-        return next(found, None)
+    def variable_length(self) -> tuple[Word, Field] | None:
+        """The field that says how long the variable-length part is, and its word."""
+        extents = ("variable", "header") if self.variable is not None else ()
+        counting = ((w, f) for w in self.words for f in w.fields if isinstance(f.role, Length))
+        return next(((w, f) for w, f in counting if isinstance(f.role, Length) and f.role.extent in extents), None)
 
     def next_protocol(self) -> Field | None:
         """The field that names what follows."""

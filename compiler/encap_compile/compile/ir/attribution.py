@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from .conditions import Condition
-from .egress import Choice
+from .egress import ByChoice
 
 
 class CgroupBit(NamedTuple):
@@ -32,7 +32,7 @@ class SocketRule(NamedTuple):
     text: str
     place: str
     cgroups: tuple[str, ...]
-    choices: tuple[Choice, ...]
+    choices: tuple[ByChoice, ...]
 
 
 class ConnectRule(NamedTuple):

@@ -1,10 +1,12 @@
 """What leaves: rules, and the stacks that they put in front of a packet."""
 
+from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
 from typing import NamedTuple
 
 from .conditions import Condition
 from .layouts import Stack
+from .verdicts import Verdict
 
 
 class Signature(NamedTuple):
@@ -34,39 +36,114 @@ class TunnelEndpoint(NamedTuple):
     prefixes: tuple[IPv4Network | IPv6Network, ...] = ()
 
 
-class Choice(NamedTuple):
-    """Rows of a table that a socket may choose: those whose constants are in `rows`, or with none all of them."""
+class Aside(Enum):
+    """What is none for the rules."""
+
+    OWN_STACK = "own stack"  # what this host has encapsulated already
+    DISCOVERY = "neighbour discovery"
+    LINK_LOCAL_IPV4 = "link-local IPv4"
+    LINK_LOCAL_IPV6 = "link-local IPv6"
+
+
+class PassedBefore(NamedTuple):
+    """What passes before the rules see it: any of the kinds."""
+
+    kinds: tuple[Aside, ...]
+    counter: str
+
+
+class NamedRow(NamedTuple):
+    """A row that the spec names: in the C by a constant, in the map by the FNV-1a hash of its name."""
+
+    name: str
+    constant: str
+    id: int
+
+
+class ByKey(NamedTuple):
+    """The row that the packet's own key finds."""
 
     table: str
-    constant: str  # of the table's number
-    rows: tuple[str, ...]
-    ids: tuple[int, ...]  # their values
+
+
+class ByName(NamedTuple):
+    """The row that the rule names."""
+
+    table: str
+    row: NamedRow
+
+
+class ByChoice(NamedTuple):
+    """The row that the packet's socket chose: one of `rows`, or with none any of the table. Nothing else is looked up.
+
+    `constant` names the table's number.
+    """
+
+    table: str
+    constant: str
+    rows: tuple[NamedRow, ...]
+
+
+Find = ByKey | ByName | ByChoice
+
+
+class Miss(NamedTuple):
+    """What becomes of a packet for which a look-up finds no row.
+
+    `shown`: of one that shows all that the match and the key ask for. `hidden`: of one that does not, and may be one
+    that is encapsulated. `keeps`: of those, a fragment whose first one was not seen is kept from leaving
+    unencapsulated by a rule behind.
+    """
+
+    counter: str
+    shown: Verdict
+    hidden: Verdict
+    keeps: bool
+
+
+class LookUp(NamedTuple):
+    """A step that finds a row. The dispatch `send` encapsulates with it; the packet is counted when it is sent.
+
+    `skips_lost`: a fragment whose first one was not seen finds nothing, as it may be another rule's.
+    """
+
+    find: Find
+    send: str
+    counter: str
+    skips_lost: bool
+    miss: Miss
+
+
+class Recall(NamedTuple):
+    """A step that encapsulates with what an ingress rule learned of the packet's flow; if that is nothing, the next
+    step decides. `rule` and `idle` are the constants of its number and its timeout."""
+
+    rule: str
+    idle: str
+    send: str
+    counter: str
+
+
+Step = LookUp | Recall
+
+
+class Ending(NamedTuple):
+    """What becomes of a packet that no step of a rule has decided; the counter is empty if it is the next rule's."""
+
+    verdict: Verdict
+    counter: str
 
 
 class EgressRule(NamedTuple):
-    """`action`: encapsulate, socket, reflect, pass or drop. `row_name` is set when the rule names its row.
-
-    `choices` are what a socket may have chosen for the rule to take the packet.
-    `learned` begins the names of the constants of the ingress rule that `reflect` names; `table` is then what
-    dispatches to the stacks of the reply.
-    """
+    """A packet that meets all conditions goes through the steps in order; the first that decides ends it."""
 
     name: str
     c_name: str
     text: str
     place: str
     conditions: tuple[Condition, ...]
-    action: str
-    table: str
-    row_name: str
-    on_miss: str
-    learned: str = ""
-    choices: tuple[Choice, ...] = ()
-
-
-def verb(action: str) -> str:
-    """How functions for what a rule sends begin. A rule that reflects may be called like a table."""
-    return "reflect" if action == "reflect" else "encapsulate"
+    steps: tuple[Step, ...]
+    ending: Ending
 
 
 class Encapsulator(NamedTuple):
@@ -97,13 +174,13 @@ class Dispatch(NamedTuple):
 
 
 class EgressProgram(NamedTuple):
-    """`link_local`: the families whose link-local traffic a rule could catch, and which passes before the rules."""
+    """What leaves: what passes before the rules, the rules in order, the default."""
 
     function: str
     families: tuple[str, ...]  # that the rules can see
+    before: tuple[PassedBefore, ...]
     rules: tuple[EgressRule, ...]
-    default: str
-    default_place: str
+    default: EgressRule  # the last rule, which every packet meets
     next_hop: str
     encapsulators: tuple[Encapsulator, ...]
     dispatches: tuple[Dispatch, ...]
@@ -111,10 +188,8 @@ class EgressProgram(NamedTuple):
     tunnel_endpoints: tuple[TunnelEndpoint, ...]
     fits: bool  # answers to what came in by a tunnel
     fragments: bool  # a rule or a key asks for what later fragments do not show
-    link_local: tuple[str, ...]
-    discovery: bool  # the rules could catch IPv6 neighbour discovery, which passes before them
 
     @property
     def needed(self) -> bool:
         """Whether it does anything: without rules, letting everything pass needs no program."""
-        return bool(self.rules) or self.default == "drop"
+        return bool(self.rules) or self.default.ending.verdict is Verdict.DROP

@@ -1,61 +1,90 @@
-"""What comes in: how a stack is recognised and validated, and by which rule it is decapsulated."""
+"""What comes in: by which rule it is decapsulated, and what is done with it afterwards."""
 
+from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import NamedTuple
 
 from .conditions import Condition
-from .egress import Signature
 from .layouts import Stack
 from .learning import Learn
 from .maps import StructMember
-from .sources import ByInnerFamily, Source
+from .received import InnerName, LengthCheck, ReceivedField, ReceivedOption, WordCheck
+from .recognition import Recognition
+from .sources import FromHost, FromRow, Literal
 
 
-class WordCheck(NamedTuple):
-    """A word of a received header that must have a value. `mask` leaves out ignored bits (host order).
+class AnySource(NamedTuple):
+    """Anybody may send."""
 
-    `constant` and `mask_constant` are their names in the C; `mask_constant` is empty when every bit counts, `constant`
-    when zero is expected. `fields` says which fields are compared, for people.
+
+class SourcePrefixes(NamedTuple):
+    """Who has an address in one of the prefixes, IPv4's first; with none of a family, nobody of it.
+
+    `sets` are where some came from.
     """
 
-    layer: str
-    word: str
-    bits: int
-    mask: int
-    expected: Source
-    constant: str
-    mask_constant: str
-    fields: str
-    reason: str
+    prefixes: tuple[IPv4Network | IPv6Network, ...]
+    sets: tuple[str, ...] = ()
 
 
-class LengthCheck(NamedTuple):
-    """A received length, which must agree with the datagram's.
+class SourceMap(NamedTuple):
+    """Whose address is in a map. `family` is the only one that the map has, where packets come over both."""
 
-    It counts from the beginning of `layer`, or with `payload` from behind it.
-    """
+    map: str
+    family: str
 
-    layer: str
-    word: str
-    payload: bool
+
+Senders = AnySource | SourcePrefixes | SourceMap
+
+
+class IdentifierLookUp(NamedTuple):
+    """The row of `table` for an identifier in the received headers. Without one, the packet is refused for `miss`."""
+
+    table: str
+    key: ReceivedField | ReceivedOption
+    miss: str
+
+
+class SetMark(NamedTuple):
+    """The packet gets a mark: of the spec, of the row that was found, or of the machine."""
+
+    value: Literal | FromRow | FromHost
+
+
+IngressStep = IdentifierLookUp | SetMark | Learn
+
+
+class IngressVerdict(StrEnum):
+    """How a rule ends."""
+
+    DECAPSULATE = "decapsulate"
 
 
 class IngressRule(NamedTuple):
-    """`source_kind`: any, prefixes or map. `mark`: a number, `row.FIELD`, `host.MEMBER`, or empty."""
+    """Takes packets of the `senders` that meet `match`, does the `steps` in order, and ends in `verdict`, which is
+    counted as `counter`."""
 
     name: str
     c_name: str
     text: str
     place: str
-    source_kind: str
-    source_prefixes: tuple[IPv4Network | IPv6Network, ...]
-    source_map: str
+    senders: Senders
     match: tuple[Condition, ...]
-    lookup: str
-    mark: str
-    mark_place: str
-    learn: Learn | None = None
-    source_sets: tuple[str, ...] = ()
+    steps: tuple[IngressStep, ...]
+    verdict: IngressVerdict
+    counter: str
+
+    @property
+    def lookup(self) -> IdentifierLookUp | None:
+        return next((step for step in self.steps if isinstance(step, IdentifierLookUp)), None)
+
+    @property
+    def mark(self) -> SetMark | None:
+        return next((step for step in self.steps if isinstance(step, SetMark)), None)
+
+    @property
+    def learn(self) -> Learn | None:
+        return next((step for step in self.steps if isinstance(step, Learn)), None)
 
 
 class FlowTable(NamedTuple):
@@ -70,71 +99,125 @@ class FlowTable(NamedTuple):
     opening: int
 
 
-class Identifier(NamedTuple):
-    """The field of a received header that a lookup in `table` reads; without a `layer`, the option called `word`."""
+class Refuse(NamedTuple):
+    """No rule takes the packet: it is refused for `reason`."""
 
-    table: str
-    layer: str
-    word: str
-    word_bits: int
-    shift: int
-    bits: int
     reason: str
 
 
-class Mark(NamedTuple):
-    """Bits of a received packet by which a stack is told from others of the same protocol and port.
+class RefuseBySource(NamedTuple):
+    """It is refused for another reason if no rule lists its source than if none matches what it holds."""
 
-    `offset` bytes behind the outermost header stands a word of `bits`, which has one of `values` under `mask`, both in
-    host order.
+    unlisted: str
+    unmatched: str
+
+
+Otherwise = Refuse | RefuseBySource
+
+
+class Follows(StrEnum):
+    """Whose later fragments are given what the first one showed, for rules that match ports."""
+
+    NOBODY = "nobody"  # no rule asks
+    ANYBODY = "anybody"
+    LISTED = "listed"  # of sources that a rule lists
+
+
+class Arrival(StrEnum):
+    """What is done with a packet that has come in, whatever rule took it."""
+
+    MOVE_TRANSPORT = "move transport"  # the parsed packet's transport header has moved
+    FIT_SOCKETS = "fit sockets"  # the answers to what sockets and cgroups send encapsulated
+    LEARN = "learn"  # what its rule keeps of it
+    FIT_ANSWERS = "fit answers"  # those that a rule encapsulates
+    REMEMBER_ARRIVAL = "remember arrival"  # how long the headers were, for answers that leave unencapsulated
+
+
+class OuterHeader(NamedTuple):
+    """What an encapsulation has to itself over one outer family: the outer header of `stack`, and its checks.
+
+    `limit`: a tunnel encapsulation limit of RFC 2473 may stand behind it.
     """
 
-    offset: int
-    bits: int
-    mask: int
-    values: tuple[int, ...]
-    what: str
-
-
-class Decapsulator(NamedTuple):
-    """A function that checks a packet of a stack and takes the stack off.
-
-    `marks` all hold for its packets, and for none of the stacks that are looked for after it.
-    `next` names the inner packet: a number for each family. Without `next_layer` it is the inner packet's own version.
-    `encapsulation_limit`: a destination option of RFC 2473 may stand behind the outer IPv6 header.
-    `tagged`: a priority tag may stand between the last header and the inner packet.
-    """
-
-    function: str
     stack: Stack
-    signature: Signature
-    own_address: Source
+    checks: tuple[WordCheck, ...]
+    length: LengthCheck
+    checksum: bool
+    limit: bool
+
+    @property
+    def family(self) -> str:
+        return self.stack.outer_family
+
+
+class Decapsulation(NamedTuple):
+    """How packets of an encapsulation are validated, taken by a rule, and decapsulated: over all its outer families,
+    which have the same headers behind the outer one.
+
+    `checks`, `lengths` and `checksums` (layers) are those of the headers behind the outer one. `inner_fixed`: the inner
+    packet is at one place in all packets, so its header is there or the packet is too short, before anything else is
+    asked. `otherwise` is for packets that no rule takes, None where a rule takes all. `then` is done in this order.
+    """
+
+    encapsulation: str
+    function: str
+    place: str
+    outers: tuple[OuterHeader, ...]
+    recognitions: tuple[Recognition, ...]
+    in_udp: bool
     checks: tuple[WordCheck, ...]
     lengths: tuple[LengthCheck, ...]
-    checksum_layer: str
-    identifiers: tuple[Identifier, ...]
+    checksums: tuple[str, ...]
+    inner_fixed: bool
+    inner: InnerName
+    parses: bool  # the inner packet
+    follows: Follows
     rules: tuple[IngressRule, ...]
-    next_layer: str
-    next_word: str
-    next_word_bits: int
-    next_shift: int
-    next_bits: int
-    next_numbers: ByInnerFamily
-    ecn_layer: str
-    any_match: bool
-    encapsulation_limit: bool
-    tagged: bool
-    marks: tuple[Mark, ...]
-    learns: bool
-    fragments: bool  # a match asks for what later fragments do not show
+    otherwise: Otherwise | None
+    then: tuple[Arrival, ...]
+
+    @property
+    def stack(self) -> Stack:
+        """One of the stacks: what is behind the outer header is in all of them."""
+        return self.outers[0].stack
+
+    @property
+    def learns(self) -> bool:
+        return Arrival.LEARN in self.then
+
+
+class OnRefusal(StrEnum):
+    """What becomes of packets that are refused."""
+
+    DROP = "drop"
+    PASS = "pass"
+
+
+class FamilyChange(StrEnum):
+    """How a packet is made one of another family."""
+
+    FLAGS = "flags"  # of bpf_skb_adjust_room (6.3)
+    RECEIVE_AGAIN = "receive again"  # by header translation, and a GSO packet by receiving its frame once more
 
 
 class IngressProgram(NamedTuple):
-    """`family_change`: how a packet changes its family: `flags` of adjust_room (6.3) or `reinject`."""
+    """`before` is done with every packet. Then the outer header is read, of one of `families` with `seen` bytes behind
+    it, and the first decapsulation that recognises the packet takes it."""
 
     function: str
-    refuse: str
-    decapsulators: tuple[Decapsulator, ...]
-    family_change: str
-    clamps: bool = False  # the answers to what sockets and cgroups send encapsulated
-    fits_plain: bool = False  # the answers that a rule encapsulates
+    refuse: OnRefusal
+    before: tuple[Arrival, ...]
+    families: tuple[str, ...]
+    seen: int
+    decapsulations: tuple[Decapsulation, ...]
+    family_change: FamilyChange
+
+    @property
+    def stacks(self) -> tuple[Stack, ...]:
+        """Every stack that may come in."""
+        return tuple(outer.stack for d in self.decapsulations for outer in d.outers)
+
+    @property
+    def rules(self) -> tuple[IngressRule, ...]:
+        """Those of all decapsulations; a rule of an encapsulation whose families have different headers is in two."""
+        return tuple(rule for d in self.decapsulations for rule in d.rules)

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from .received import ReceivedField
 from .sources import Source
 
 
@@ -39,7 +40,7 @@ class Layer(NamedTuple):
 
 
 class Option(NamedTuple):
-    """An option in a tail, by its `name` in the spec; `member` holds its data, `words` of 32 bits.
+    """An option of a header, by its `name` in the spec; `member` holds its data, `words` of 32 bits.
 
     The `constant` is its `head`: class, type and length.
 
@@ -70,36 +71,65 @@ class Options(NamedTuple):
     critical: int
 
 
-class Tail(NamedTuple):
-    """What stands behind the words of `layer` in a length that differs by packet.
+class LengthField(NamedTuple):
+    """The field that says how long a variable-length part is, in units of `unit` bytes.
 
-    The layer's field at `shift` of `word` counts it in 32-bit words. `member` is its name in the C. Without `options`
-    it is kept there as it is `received`. `behind` are the layers that follow it.
+    It counts `besides` bytes that are none of the part: the header's own words.
     """
 
-    layer: str
-    word: str
-    word_bits: int
-    shift: int
-    bits: int
-    most: int  # bytes
+    field: ReceivedField
+    unit: int
+    besides: int
+
+
+class FixedSegment(NamedTuple):
+    """Headers that follow each other without a gap: every word stands at a fixed place behind where they begin."""
+
+    layers: tuple[Layer, ...]
+
+    @property
+    def sent(self) -> int:
+        """Bytes."""
+        return sum(layer.size for layer in self.layers)
+
+
+class BoundedSegment(NamedTuple):
+    """The variable-length part of the header before it, at most `most` bytes in what is received.
+
+    `member` is its name in the C. Options are `sent` as the spec lists them. Without `options` the part means nothing
+    to us, is kept as it is `received`, and sent back so. A `reason` is what packets are refused for whose length field
+    says more than `most`, or less than there must be; empty if it cannot.
+    """
+
+    length: LengthField
+    most: int
     member: str
     received: str
-    behind: tuple[str, ...]
-    fixed: int  # bytes before it
+    sent: int = 0  # bytes; what is kept comes on top
     options: Options | None = None
+    reason: str = ""
+
+    @property
+    def layer(self) -> str:
+        """The header that it belongs to."""
+        return self.length.field.layer
+
+
+Segment = FixedSegment | BoundedSegment
 
 
 class Stack(NamedTuple):
-    """An encapsulation with its outer family decided: one fixed layout. `name` is what the manifest calls it."""
+    """An encapsulation with its outer family decided. `name` is what the manifest calls it.
+
+    Its `segments`, outermost first, are headers at fixed offsets and variable-length parts between and behind them.
+    """
 
     id: int
     name: str  # vxlan_ipv4
     c_name: str
     encapsulation: str
     outer_family: str
-    overhead: int  # bytes
-    layers: tuple[Layer, ...]
+    segments: tuple[Segment, ...]
     tc_flags: tuple[str, ...]  # what bpf_skb_adjust_room is told of the headers
     per_segment: str  # what the kernel would write wrong in segments of a GSO packet, as udp_2.length; empty: nothing
     inner_families: tuple[str, ...]
@@ -108,8 +138,41 @@ class Stack(NamedTuple):
     packed: bool  # a header stands where its members would not be aligned
     bare: bool  # nothing names the inner packet: its own version tells
     uses_hash: bool
-    tail: Tail | None = None
     apart: bool = False  # the families of the encapsulation differ in what stands behind the outer header
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """All headers, outermost first."""
+        return tuple(layer for s in self.segments if isinstance(s, FixedSegment) for layer in s.layers)
+
+    @property
+    def variable(self) -> BoundedSegment | None:
+        """The variable-length part; checks see to it that there is one at most."""
+        return next((s for s in self.segments if isinstance(s, BoundedSegment)), None)
+
+    @property
+    def before(self) -> int:
+        """Bytes of the headers before a variable-length part, or of all."""
+        return self.segments[0].sent
+
+    @property
+    def behind(self) -> tuple[Layer, ...]:
+        """The headers that follow a variable-length part."""
+        return tuple(x for s in self.segments[1:] if isinstance(s, FixedSegment) for x in s.layers)
+
+    def is_behind(self, member: str) -> bool:
+        """Whether a header follows a variable-length part: then it has no fixed offset in what is received."""
+        return any(layer.member == member for layer in self.behind)
+
+    @property
+    def overhead(self) -> int:
+        """Bytes of what is sent, without what is kept of a variable-length part."""
+        return sum(segment.sent for segment in self.segments)
+
+    @property
+    def most_overhead(self) -> int:
+        """Bytes of what is sent, with the longest variable-length part that can be kept."""
+        return sum(s.sent if isinstance(s, FixedSegment) or s.options else s.most for s in self.segments)
 
     @property
     def outer_size(self) -> int:
@@ -143,7 +206,7 @@ class Stack(NamedTuple):
     @property
     def fixed_constant(self) -> str:
         """How many of them there are at least: up to a variable-length part."""
-        return self.headers_constant.replace("__HEADERS", "__FIXED") if self.tail else self.headers_constant
+        return self.headers_constant.replace("__HEADERS", "__FIXED") if self.variable else self.headers_constant
 
     @property
     def constant(self) -> str:
@@ -153,8 +216,3 @@ class Stack(NamedTuple):
     @property
     def overhead_constant(self) -> str:
         return f"{self.constant}__OVERHEAD"
-
-    @property
-    def most_overhead(self) -> int:
-        """With the longest tail."""
-        return self.overhead + (self.tail.most if self.tail and not self.tail.options else 0)

@@ -1,6 +1,15 @@
 """What must be known of an inner packet."""
 
+from enum import Enum
 from typing import NamedTuple
+
+
+class Hides(Enum):
+    """What a packet may not show of all that is asked for: a later fragment, or an odd chain of headers."""
+
+    NOTHING = "nothing"
+    PROTOCOL = "protocol"
+    PORTS = "ports"
 
 
 class PacketNeeds(NamedTuple):
@@ -20,6 +29,7 @@ class PacketNeeds(NamedTuple):
     flow: bool  # what tells its flow from others
     fragments: bool  # later fragments show what the first one did
     socket: bool  # cgroups of its socket, or what was chosen for it
+    hides: Hides
     discovery: bool  # whether an IPv6 packet is neighbour discovery
 
     @property

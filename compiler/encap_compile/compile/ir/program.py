@@ -8,7 +8,8 @@ from .constants import ConstantGroup
 from .counters import CounterMember, CounterSlot
 from .egress import EgressProgram
 from .fit import Fit
-from .ingress import FlowTable, IngressProgram
+from .guard import Guard
+from .ingress import Decapsulation, FlowTable, IngressProgram, IngressRule
 from .layouts import Stack
 from .maps import AddressMap, HostMember, TableMap
 from .packet import PacketNeeds
@@ -34,8 +35,17 @@ class Program(NamedTuple):
     counter_entries: int  # of their map; in more than one, a rule's counter is found by its place
     packet: PacketNeeds
     egress: EgressProgram
+    guard: Guard | None  # for other devices
     ingress: IngressProgram | None
     flows: FlowTable | None
     attribution: Attribution | None
     clamps: bool  # the MSS of the flows that are encapsulated
     fit: Fit | None
+
+    @property
+    def decapsulations(self) -> tuple[Decapsulation, ...]:
+        return self.ingress.decapsulations if self.ingress else ()
+
+    @property
+    def ingress_rules(self) -> tuple[IngressRule, ...]:
+        return self.ingress.rules if self.ingress else ()

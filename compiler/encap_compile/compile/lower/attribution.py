@@ -8,7 +8,7 @@ from ...common import manifest
 from .. import ir
 from ..resolved.attributing import attributing_rules, finds_by_cgroup
 from ..spec import ConnectRule, EgressRule, Scalar, Spec
-from .c_names import c_name, fnv1a, identifier, row_name_constant
+from .c_names import c_name, fnv1a, identifier, named_row, row_name_constant
 from .conditions import Conditions
 
 LEAST_CGROUPS = 1024  # entries: cgroups that come and go are in the map for a moment together
@@ -84,17 +84,16 @@ def connect_rule_constant(name: str) -> str:
     return f"CONNECT_RULE_{identifier(name)}"
 
 
-def choices(rule: EgressRule) -> tuple[ir.Choice, ...]:
+def choices(rule: EgressRule) -> tuple[ir.ByChoice, ...]:
     """What a socket may choose, one for each table."""
-    found: dict[str, dict[str, int] | None] = {}
+    found: dict[str, list[ir.NamedRow]] = {}
     for target in rule.socket:
-        rows = found.setdefault(target.table, {})
-        if target.row is None:
-            found[target.table] = None
-        elif rows is not None:
-            rows[row_name_constant(target.table, target.row)] = fnv1a(target.row)
+        rows = found.setdefault(target.table, [])
+        if target.row is not None:
+            rows.append(named_row(target.table, target.row))
+    whole = {target.table for target in rule.socket if target.row is None}
     return tuple(
-        ir.Choice(c_name(table), table_constant(table), tuple(rows or ()), tuple((rows or {}).values()))
+        ir.ByChoice(c_name(table), table_constant(table), () if table in whole else tuple(dict.fromkeys(rows)))
         for table, rows in found.items()
     )
 

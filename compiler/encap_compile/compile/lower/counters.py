@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import assert_never
 
 from .. import ir
 from .c_names import c_name, member_name
@@ -47,28 +48,31 @@ def lower_counters(
         add(ir.Counted(EGRESS, ir.Outcome.DROPPED, reason="unattached"), words)
     if clamps and (encapsulates or egress.fits):
         noted(EGRESS, "mss_kept", MSS_KEPT)
-    if clamps and ingress and (ingress.clamps or learns or (fit and fit.answers)):
+    if clamps and ingress and (learns or ingress.before):
         noted(INGRESS, "mss_kept", MSS_KEPT)
     for connect in attribution.connects if attribution else ():
         words = f"{connect.chosen} was chosen" if connect.chosen else "nothing was chosen"
         outcome = ir.Outcome.SELECTED if connect.chosen else ir.Outcome.UNSELECTED
         counts = ir.Counted(ir.Direction.CONNECT, outcome, connect.name)
         add(counts, f"rule {connect.name}: sockets for which {words}", connect.place)
-    decapsulators = ingress.decapsulators if ingress else ()
-    for decapsulator in decapsulators:
-        for rule in decapsulator.rules:
-            removed = (d.stack.encapsulation for d in decapsulators if rule.name in {r.name for r in d.rules})
-            counts = ir.Counted(INGRESS, ir.Outcome.DECAPSULATED, rule.name, rule.lookup, encapsulation=_only(removed))
+    decapsulations = ingress.decapsulations if ingress else ()
+    for decapsulation in decapsulations:
+        for rule in decapsulation.rules:
+            table = rule.lookup.table if rule.lookup else ""
+            counts = ir.Counted(
+                INGRESS, ir.Outcome.DECAPSULATED, rule.name, table, encapsulation=decapsulation.encapsulation
+            )
             add(counts, f"rule {rule.name}: decapsulated", rule.place)
     for flow, text in FLOWS.items() if learns else REMEMBERED.items() if attribution else ():
         add(ir.Counted(ir.Direction.FLOWS, flow), text)
     if ingress is None:
         return _distinct(found)
-    refused = "dropped" if ingress.refuse == "drop" else "left as it is"
-    outcome = ir.Outcome.DROPPED if ingress.refuse == "drop" else ir.Outcome.PASSED
-    for decapsulator in decapsulators:
-        encapsulation = decapsulator.stack.encapsulation
-        for reason, text in refusals(decapsulator):
+    dropped = ingress.refuse is ir.OnRefusal.DROP
+    refused = "dropped" if dropped else "left as it is"
+    outcome = ir.Outcome.DROPPED if dropped else ir.Outcome.PASSED
+    for decapsulation in decapsulations:
+        encapsulation = decapsulation.encapsulation
+        for reason, text in (r for outer in decapsulation.outers for r in refusals(decapsulation, outer)):
             counts = ir.Counted(INGRESS, outcome, encapsulation=encapsulation, reason=reason)
             add(counts, f"{encapsulation}: {text}: {refused}")
     return _distinct(found)
@@ -84,6 +88,16 @@ def counter_name(counts: ir.Counted) -> str:
     if counts.encapsulation:
         return f"refused_{c_name(counts.encapsulation)}__{counts.reason}"
     return f"{counts.direction}_{counts.reason}"
+
+
+def egress_counter(reason: str) -> str:
+    """The counter of what is not decided by a rule."""
+    return counter_name(ir.Counted(EGRESS, ir.Outcome.NOTED, reason=reason))
+
+
+def rule_counter(rule: str, missed: bool = False) -> str:
+    """The counter of what an egress rule decides, or of the packets that it finds no row for."""
+    return counter_name(ir.Counted(EGRESS, ir.Outcome.NOTED, rule, reason=NO_ROW if missed else ""))
 
 
 def _kind(counts: ir.Counted) -> str:
@@ -146,17 +160,15 @@ def _distinct(found: dict[str, ir.CounterMember]) -> tuple[ir.CounterMember, ...
     return tuple(counters)
 
 
-DONE = {
-    "encapsulate": (ir.Outcome.ENCAPSULATED, "encapsulated"),
-    "socket": (ir.Outcome.ENCAPSULATED, "encapsulated as its socket chose"),
-    "reflect": (ir.Outcome.ENCAPSULATED, "encapsulated as it came in"),
-    "pass": (ir.Outcome.PASSED, "passed unencapsulated"),
-    "drop": (ir.Outcome.DROPPED, "dropped"),
+ENDED = {
+    ir.Verdict.PASS: (ir.Outcome.PASSED, "passed unencapsulated"),
+    ir.Verdict.PASS_UNLESS_KEPT: (ir.Outcome.PASSED, "passed unencapsulated"),
+    ir.Verdict.DROP: (ir.Outcome.DROPPED, "dropped"),
+    ir.Verdict.NEXT: (ir.Outcome.CONTINUED, "went to the next rule"),
 }
-MISSED = {
-    "drop": (ir.Outcome.DROPPED, "dropped"),
-    "pass": (ir.Outcome.PASSED, "passed unencapsulated"),
-    "next": (ir.Outcome.CONTINUED, "went to the next rule"),
+BEFORE = {
+    "own_stack": "already encapsulated by this host",
+    "link_local": "link-local, link-scope multicast or neighbour discovery",
 }
 FLOWS = {
     ir.Outcome.LEARNED: "a flow that was not known: learned",
@@ -179,20 +191,20 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, names: Mapping[str, st
         add(ir.Counted(EGRESS, outcome, reason=reason), text)
 
     for rule in egress.rules:
-        done, words = DONE[rule.action]
-        tables = [rule.table] if rule.table else [c.table for c in rule.choices]
-        functions = {f"{ir.verb(rule.action)}_{c_name(table)}" for table in tables}
+        done, words = _done(rule)
+        functions = {step.send for step in rule.steps}
         sent = (e.stack.encapsulation for d in egress.dispatches if d.function in functions for e in d.encapsulators)
-        # A rule that reflects looks up no table.
-        table = "" if rule.action == "reflect" else _only(names[c_name(table)] for table in tables)
+        look_ups = [step for step in rule.steps if isinstance(step, ir.LookUp)]
+        tables = [step.find.table for step in look_ups]
+        table = _only(names[table] for table in tables)
         counts = ir.Counted(EGRESS, done, rule.name, table, _only(sent))
         add(counts, f"rule {rule.name}: {words}", rule.place)
-        if rule.action in ("encapsulate", "socket"):
-            missed, words = MISSED[rule.on_miss]
+        if look_ups:
+            missed, words = ENDED[look_ups[0].miss.shown]
             counts = ir.Counted(EGRESS, missed, rule.name, table, reason=NO_ROW)
             add(counts, f"rule {rule.name}: no row in {' or '.join(tables)}, {words}", rule.place)
-    otherwise, words = DONE[egress.default]
-    add(ir.Counted(EGRESS, otherwise, reason="default"), f"no rule matched: {words}", egress.default_place)
+    otherwise, words = ENDED[egress.default.ending.verdict]
+    add(ir.Counted(EGRESS, otherwise, reason="default"), f"no rule matched: {words}", egress.default.place)
     families = "IPv4 nor IPv6" if len(egress.families) == 2 else "IPv4" if egress.families == ("ipv4",) else "IPv6"
     words = f"neither {families}" if len(egress.families) == 2 else f"not {families}"
     outcome("other", passed, f"{words} by its frame, as ARP and tags within the frame: passed")
@@ -203,10 +215,9 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, names: Mapping[str, st
             noted,
             "a later fragment whose first one was not seen: rules by port follow on_miss, none lets it pass",
         )
-    if egress.signatures:
-        outcome("own_stack", passed, "already encapsulated by this host: passed")
-    if egress.link_local or egress.discovery:
-        outcome("link_local", passed, "link-local, link-scope multicast or neighbour discovery: passed")
+    for reason, words in BEFORE.items():
+        if any(before.counter == egress_counter(reason) for before in egress.before):
+            outcome(reason, passed, f"{words}: passed")
     if encapsulates:
         outcome("too_big", dropped, "encapsulated it would be longer than the device's MTU: dropped")
         if any(e.stack.per_segment for e in egress.encapsulators):
@@ -215,6 +226,23 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, names: Mapping[str, st
         outcome("no_headroom", dropped, "the kernel could not add headroom for the headers: dropped")
     if any(d.by_row for d in egress.dispatches):
         outcome("unknown_stack", dropped, "a row of a kind that this program does not know: dropped")
+
+
+def _done(rule: ir.EgressRule) -> tuple[ir.Outcome, str]:
+    """What becomes of the packets that a rule decides."""
+    if not rule.steps:
+        return ENDED[rule.ending.verdict]
+    step = rule.steps[0]
+    match step:
+        case ir.LookUp(find=ir.ByChoice()):
+            words = "encapsulated as its socket chose"
+        case ir.LookUp():
+            words = "encapsulated"
+        case ir.Recall():
+            words = "encapsulated as it came in"
+        case _:
+            assert_never(step)
+    return ir.Outcome.ENCAPSULATED, words
 
 
 def refusals_member(encapsulation: str) -> str:
@@ -236,10 +264,13 @@ WORDS = {
 }
 
 
+WRONG_LENGTH = "a wrong length of {}"
+
+
 def _options(stack: ir.Stack) -> list[tuple[str, str]]:
-    if stack.tail is None or stack.tail.options is None:
+    if stack.variable is None or stack.variable.options is None:
         return []
-    header, listed = stack.tail.layer, stack.tail.options.options
+    header, listed = stack.variable.layer, stack.variable.options.options
     found = [
         (f"{header}_options", "options that are too long, repeated, or of another length than expected"),
         (f"{header}_options_critical", "a critical option that the spec does not list"),
@@ -250,23 +281,40 @@ def _options(stack: ir.Stack) -> list[tuple[str, str]]:
     return found + [(o.reason, f"another value of option {o.name}") for o in fixed]
 
 
-def refusals(decapsulator: ir.Decapsulator) -> Sequence[tuple[str, str]]:
-    """(reason, words) in the order the program checks."""
+def refusals(decapsulation: ir.Decapsulation, outer: ir.OuterHeader) -> Sequence[tuple[str, str]]:
+    """(reason, words) over one outer family, in the order the program checks."""
     found = [("truncated", "shorter than its headers")]
-    found += [(c.reason, WORDS.get(c.reason, f"wrong {c.reason.replace('_', ' ')}")) for c in decapsulator.checks]
-    found += _options(decapsulator.stack)
-    if decapsulator.checksum_layer:
+    checks = (*outer.checks, *decapsulation.checks)
+    found += [(c.reason, WORDS.get(c.reason, f"wrong {c.reason.replace('_', ' ')}")) for c in checks]
+    part = outer.stack.variable
+    found += [(part.reason, WRONG_LENGTH.format(part.received))] if part and part.reason else []
+    found += _options(outer.stack)
+    if outer.checksum or decapsulation.checksums:
         found.append(("header_checksum", WORDS["header_checksum"]))
     found.append(("length", "lengths that contradict the packet"))
-    if decapsulator.tagged:
+    if isinstance(decapsulation.inner, ir.NamedByField) and decapsulation.inner.tagged:
         found.append(("vlan", "a VLAN tag in the inner frame, other than of VLAN 0"))
     found.append(("payload", "what is inside is no IPv4 or IPv6 packet"))
-    if any(r.source_kind != "any" for r in decapsulator.rules):
-        found.append(("source", "an outer source that no rule lists"))
-    if all(r.match for r in decapsulator.rules):
-        found.append(("match", "an inner packet that no rule matches"))
-    found += [(i.reason, f"{i.reason.replace('_', ' ')} not in {i.table}") for i in decapsulator.identifiers]
+    found += [(reason, UNTAKEN[reason]) for reason in _untaken(decapsulation.otherwise)]
+    lookups = [rule.lookup for rule in decapsulation.rules if rule.lookup]
+    found += [(found_by.miss, f"{found_by.miss.replace('_', ' ')} not in {found_by.table}") for found_by in lookups]
     found.append(("ecn", "congestion marked on a packet that cannot say so (RFC 6040)"))
     found.append(("gso", "a GSO packet that holds several tunnel datagrams"))
     found.append(("pull_failed", "the kernel could not remove the headers"))
     return found
+
+
+UNTAKEN = {"source": "an outer source that no rule lists", "match": "an inner packet that no rule matches"}
+
+
+def _untaken(otherwise: ir.Otherwise | None) -> tuple[str, ...]:
+    """The reasons for which a packet is refused that no rule takes."""
+    match otherwise:
+        case None:
+            return ()
+        case ir.Refuse(reason):
+            return (reason,)
+        case ir.RefuseBySource(unlisted, unmatched):
+            return unlisted, unmatched
+        case _:
+            assert_never(otherwise)

@@ -8,7 +8,7 @@ from hashlib import sha256
 from ...common import manifest
 from .. import ir
 from ..spec import EgressRule, Match, Spec
-from .ingress import signature
+from .recognition import signature
 
 
 def features(spec: Spec, program: ir.Program) -> dict[str, str]:
@@ -22,7 +22,7 @@ def features(spec: Spec, program: ir.Program) -> dict[str, str]:
         found["bpf_redirect_neigh"] = "5.10"
     if any("BPF_F_ADJ_ROOM_ENCAP_L2_ETH" in s.tc_flags for s in program.stacks):
         found["inner Ethernet in bpf_skb_adjust_room"] = "5.13"
-    if program.ingress and program.ingress.family_change == "flags":
+    if program.ingress and program.ingress.family_change is ir.FamilyChange.FLAGS:
         found["BPF_F_ADJ_ROOM_DECAP_L3"] = "6.3"
     if program.attribution:
         found["socket storage in TC programs"] = "5.2"

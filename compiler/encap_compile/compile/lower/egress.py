@@ -1,4 +1,4 @@
-"""From the egress rules to the egress program: conditions, lookups and encapsulators, in the order written."""
+"""The egress program: what passes before its rules, what they lead to, and what they want to know of a packet."""
 
 from __future__ import annotations
 
@@ -6,47 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from .. import ir
 from ..spec import EgressRule, Match, Spec
-from .attribution import choices
 from .c_names import c_name
 from .conditions import LINK_LOCAL, PORT_WORDS, Conditions, catches, families_of, hidden_by_fragments
+from .counters import egress_counter
+from .egress_rules import chooses, lower_rules
 from .fit import overhead_constant
-from .reflection import constant as learned_constant
 from .reflection import larger, reply_stacks
 from .tunnel_endpoints import tunnel_endpoints
 
-
-def chooses(rule: EgressRule) -> bool:
-    """Whether the rule keeps packets from leaving as they are."""
-    return rule.action != "pass"
-
-
-def lower_rules(spec: Spec, conditions: Conditions) -> tuple[ir.EgressRule, ...]:
-    rules = []
-    for rule in spec.egress.rules:
-        # A later fragment shows no ports. Where the rule would let it leave unencapsulated it is not taken to match,
-        # where the rule chooses it is: what belongs to a chosen packet must not leave unencapsulated.
-        rules.append(
-            ir.EgressRule(
-                name=rule.name,
-                c_name=c_name(rule.name),
-                text=rule.text,
-                place=rule.path,
-                conditions=conditions.of(rule.match, unseen=chooses(rule)),
-                action=_action(rule),
-                table=c_name(rule.to.table) if rule.to else c_name(rule.name) if rule.reflect else "",
-                row_name=rule.to.row or "" if rule.to else "",
-                on_miss=rule.on_miss if rule.targets else "",
-                learned=learned_constant(rule.reflect.rule) if rule.reflect else "",
-                choices=choices(rule),
-            )
-        )
-    return tuple(rules)
-
-
-def _action(rule: EgressRule) -> str:
-    if rule.to:
-        return "encapsulate"
-    return "socket" if rule.socket else "reflect" if rule.reflect else rule.action or "pass"
+LINK_LOCAL_ASIDE = {"ipv4": ir.Aside.LINK_LOCAL_IPV4, "ipv6": ir.Aside.LINK_LOCAL_IPV6}
 
 
 def dispatches(spec: Spec, stacks: Sequence[ir.Stack]) -> tuple[ir.Dispatch, ...]:
@@ -108,43 +76,22 @@ def reflection(spec: Spec, rule: EgressRule, stacks: Sequence[ir.Stack]) -> ir.D
     )
 
 
-def link_local_families(spec: Spec, families: Sequence[str]) -> tuple[str, ...]:
+def passed_before(
+    spec: Spec, families: Sequence[str], signatures: Sequence[ir.Signature]
+) -> tuple[ir.PassedBefore, ...]:
+    """What is none for the rules: our own packets, and what keeps a link alive, where a rule could meet it."""
+    kinds = [ir.Aside.DISCOVERY] if "ipv6" in families and _catches_discovery(spec) else []
+    kinds += [LINK_LOCAL_ASIDE[family] for family in _link_local_families(spec, families)]
+    found = {"own_stack": [ir.Aside.OWN_STACK] if signatures else [], "link_local": kinds}
+    return tuple(ir.PassedBefore(tuple(kinds), egress_counter(reason)) for reason, kinds in found.items() if kinds)
+
+
+def _link_local_families(spec: Spec, families: Sequence[str]) -> tuple[str, ...]:
     """Families of which link-local packets could meet a rule that does not let them pass."""
     catching = [r.match for r in spec.egress.rules if chooses(r)]
     if spec.egress.default == "drop":
         catching.append(Match())
     return tuple(f for f in families if any(catches(m, f, LINK_LOCAL[f]) for m in catching))
-
-
-def lower_egress(
-    spec: Spec,
-    stacks: Sequence[ir.Stack],
-    signatures: Sequence[ir.Signature],
-    conditions: Conditions,
-    rules: tuple[ir.EgressRule, ...],
-    fits: bool,
-    keys: Iterable[str],
-) -> ir.EgressProgram:
-    families = conditions.families
-    found = dispatches(spec, stacks)
-    encapsulators = tuple(e for d in found for e in d.encapsulators)
-    distinct = tuple(s for s in signatures if s.family in families)
-    return ir.EgressProgram(
-        function=f"{c_name(spec.name)}__egress",
-        families=tuple(families),
-        rules=rules,
-        default=spec.egress.default,
-        default_place="egress.default",
-        next_hop=spec.egress.next_hop,
-        encapsulators=encapsulators,
-        dispatches=found,
-        signatures=distinct,
-        tunnel_endpoints=tunnel_endpoints(spec, encapsulators, conditions) if distinct else (),
-        fits=fits,
-        fragments=any(hidden_by_fragments(r.conditions, families) for r in rules) or bool({*keys} & {*PORT_WORDS}),
-        link_local=link_local_families(spec, families),
-        discovery="ipv6" in families and _catches_discovery(spec),
-    )
 
 
 def _catches_discovery(spec: Spec) -> bool:
@@ -154,44 +101,75 @@ def _catches_discovery(spec: Spec) -> bool:
     )
 
 
-def packet_needs(
-    families: tuple[str, ...],
-    rules: Sequence[ir.EgressRule],
-    ingress_match: Sequence[ir.Condition],
-    keys: Mapping[str, Sequence[str]],
-    stacks: Sequence[ir.Stack],
-    egress: ir.EgressProgram,
+def follows_fragments(matches: Iterable[Sequence[ir.Condition]], families: Sequence[str], keys: Iterable[str]) -> bool:
+    """Whether a rule or a key asks for what later fragments do not show."""
+    return any(hidden_by_fragments(match, families) for match in matches) or bool({*keys} & {*PORT_WORDS})
+
+
+def lower_egress(
+    spec: Spec,
+    dispatches: tuple[ir.Dispatch, ...],
+    signatures: tuple[ir.Signature, ...],
+    before: tuple[ir.PassedBefore, ...],
+    conditions: Conditions,
+    matches: Mapping[str, tuple[ir.Condition, ...]],
+    needs: ir.PacketNeeds,
     follows: bool,
+    fits: bool,
+) -> ir.EgressProgram:
+    encapsulators = tuple(e for d in dispatches for e in d.encapsulators)
+    rules, default = lower_rules(spec, matches, needs, follows)
+    return ir.EgressProgram(
+        function=f"{c_name(spec.name)}__egress",
+        families=conditions.families,
+        before=before,
+        rules=rules,
+        default=default,
+        next_hop=spec.egress.next_hop,
+        encapsulators=encapsulators,
+        dispatches=dispatches,
+        signatures=signatures,
+        tunnel_endpoints=tunnel_endpoints(spec, encapsulators, conditions) if signatures else (),
+        fits=fits,
+        fragments=follows,
+    )
+
+
+def packet_needs(
+    spec: Spec,
+    families: tuple[str, ...],
+    conditions: Sequence[ir.Condition],
+    keys: Iterable[str],
+    stacks: Sequence[ir.Stack],
+    signatures: Sequence[ir.Signature],
+    before: Sequence[ir.PassedBefore],
+    fragments: bool,
     learns: bool,
 ) -> ir.PacketNeeds:
     """What the rules, the keys and the stacks want to know; nothing else is parsed.
 
-    `follows`: ingress asks for what fragments hide.
+    `conditions` are those of all rules, `keys` the words of all tables' keys. `fragments`: some of them ask for what
+    later fragments do not show.
     """
-    conditions = [c for r in rules for c in r.conditions] + list(ingress_match)
-    numbers = {c.member for c in conditions if isinstance(c, ir.InRanges)}
-    key_words = {w for words in keys.values() for w in words}
+    wanted = {c.member for c in conditions if isinstance(c, ir.InRanges)} | {*keys}
     sources = [p.source for s in stacks for layer in s.layers for w in layer.words for p in w.parts]
     inner = {s.what for s in sources if isinstance(s, ir.FromInner)}
-    wanted = numbers | key_words
-    discovery = egress.discovery
-    encapsulates = any(r.action in ("encapsulate", "socket", "reflect") for r in rules)
-    socket = any(r.choices or any(isinstance(c, ir.InCgroups) for c in r.conditions) for r in rules)
-    socket = socket or "cgroup" in key_words
-    reflects = learns or any(r.action == "reflect" for r in rules)
+    encapsulates = any(rule.targets or rule.reflect for rule in spec.egress.rules)
+    socket = any(rule.socket or rule.match.cgroup for rule in spec.egress.rules) or "cgroup" in wanted
+    reflects = learns or any(rule.reflect for rule in spec.egress.rules)
     uses_hash = encapsulates and any(s.uses_hash for s in stacks)
-    fragments = egress.fragments or follows
     ports = (
         fragments
         or bool(wanted & {"source_port", "destination_port"})
-        or any(s.port >= 0 for s in egress.signatures)
+        or any(s.port >= 0 for s in signatures)
         or uses_hash
         or reflects
         or socket
     )
+    protocol = "protocol" in wanted or bool(signatures) or ports or encapsulates
     return ir.PacketNeeds(
         families=families,
-        protocol="protocol" in wanted or bool(egress.signatures) or ports or encapsulates,
+        protocol=protocol,
         ports=ports,
         dscp="dscp" in wanted or encapsulates or bool(inner & {"dscp", "ecn"}),
         ttl=encapsulates and "ttl" in inner,
@@ -201,5 +179,13 @@ def packet_needs(
         flow=reflects,
         fragments=fragments,
         socket=socket,
-        discovery=discovery,
+        hides=_hides(families, protocol, ports),
+        discovery=any(ir.Aside.DISCOVERY in passed.kinds for passed in before),
     )
+
+
+def _hides(families: Sequence[str], protocol: bool, ports: bool) -> ir.Hides:
+    """A packet that hides its protocol, by an odd chain of IPv6 headers, hides its ports too."""
+    if ports:
+        return ir.Hides.PORTS
+    return ir.Hides.PROTOCOL if protocol and "ipv6" in families else ir.Hides.NOTHING

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .. import ir
 from ..resolved.attributing import attributes
@@ -86,27 +86,27 @@ def fit_constants(spec: Spec, stacks: Sequence[ir.Stack], fit: ir.Fit | None) ->
     return ir.ConstantGroup("What TCP segments leave headroom for.", tuple(found)) if found else None
 
 
-def lower_fit(spec: Spec, stacks: Sequence[ir.Stack], rules: Sequence[ir.EgressRule]) -> ir.Fit | None:
-    """None where nothing is made to fit. `rules` are the egress rules as lowered."""
+def lower_fit(spec: Spec, stacks: Sequence[ir.Stack], matches: Mapping[str, tuple[ir.Condition, ...]]) -> ir.Fit | None:
+    """None where nothing is made to fit. `matches` are the conditions of the egress rules."""
     if not spec.mtu.clamp_mss:
         return None
-    found = ir.Fit(_answers(spec, rules), not all(_answered(spec, rule, stacks) for rule in spec.ingress.rules))
+    found = ir.Fit(_answers(spec, matches), not all(_answered(spec, rule, stacks) for rule in spec.ingress.rules))
     return found if found.answers or found.remembers else None
 
 
-def _answers(spec: Spec, rules: Sequence[ir.EgressRule]) -> tuple[ir.Answer, ...]:
+def _answers(spec: Spec, matches: Mapping[str, tuple[ir.Condition, ...]]) -> tuple[ir.Answer, ...]:
     """The rules that an answer may meet, up to the last that encapsulates.
 
     What only the answer shows (DSCP, mark) counts as matching. Rules that reflect, or attribute packets, find
     out otherwise what must fit.
     """
     found = []
-    for rule, lowered in zip(spec.egress.rules, rules, strict=True):
+    for rule in spec.egress.rules:
         if rule.reflect is not None or attributes(rule, spec) or not takes_tcp(rule.match):
             continue
         if rule.to is None and varies(rule):
             continue  # it may take the answer, or not
-        shown = tuple(c for c in lowered.conditions if not isinstance(c, ir.InRanges) or c.member in PORT_WORDS)
+        shown = tuple(c for c in matches[rule.name] if not isinstance(c, ir.InRanges) or c.member in PORT_WORDS)
         overhead = overhead_constant(rule.to.table) if rule.to else ""
         found.append(ir.Answer(rule.name, shown, overhead, not varies(rule)))
         if not shown and not varies(rule):

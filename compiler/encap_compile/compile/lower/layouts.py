@@ -12,14 +12,14 @@ from .word_checks import port_layer
 def constant_groups(
     stacks: Sequence[ir.Stack],
     encapsulating: frozenset[str],
-    decapsulators: Sequence[ir.Decapsulator],
+    decapsulations: Sequence[ir.Decapsulation],
     compared: frozenset[str],
 ) -> tuple[ir.ConstantGroup, ...]:
     """Per encapsulation: its overhead, its flags, every word that is fixed, and what is compared on receive.
 
     `compared`: overheads of stacks that are only received, but with which those of others are compared.
     """
-    received = {d.stack.name: d for d in decapsulators}
+    received = {outer.stack.name: d for d in decapsulations for outer in d.outers}
     together: dict[str, list[ir.Stack]] = {}
     for stack in stacks:
         together.setdefault(stack.shared_name, []).append(stack)
@@ -41,7 +41,7 @@ def _title(stacks: Sequence[ir.Stack]) -> str:
 
 
 def _constants(
-    stack: ir.Stack, encapsulates: bool, received: ir.Decapsulator | None, compared: frozenset[str]
+    stack: ir.Stack, encapsulates: bool, received: ir.Decapsulation | None, compared: frozenset[str]
 ) -> list[ir.NamedConstant]:
     constants = []
     if stack.overhead_constant in compared:
@@ -49,11 +49,11 @@ def _constants(
     if stack.layers[1:]:
         size, behind = stack.overhead - stack.outer_size, "bytes behind the outer IP header"
         constants.append(ir.NamedConstant(stack.headers_constant, str(size), behind))
-    if stack.tail and received:
-        size, behind = stack.tail.fixed - stack.outer_size, f"bytes of these up to {stack.tail.received}"
+    if stack.variable and received:
+        size, behind = stack.before - stack.outer_size, f"bytes of these up to {stack.variable.received}"
         constants.append(ir.NamedConstant(stack.fixed_constant, str(size), behind))
-    if stack.tail is not None and (received or stack.tail.options is None):
-        constants.append(ir.NamedConstant(f"{stack.tail.member}_MAX".upper(), str(stack.tail.most), "bytes"))
+    if stack.variable is not None and (received or stack.variable.options is None):
+        constants.append(ir.NamedConstant(f"{stack.variable.member}_MAX".upper(), str(stack.variable.most), "bytes"))
     constants += _options(stack, received is not None)
     if encapsulates and stack.tc_flags[1:]:
         flags = " | ".join(stack.tc_flags[1:])
@@ -66,8 +66,6 @@ def _constants(
         if layer.checksum_base and encapsulates and layer is not stack.layers[0]:
             constants.append(_checksum_base(layer))
     for check in received.checks if received else ():
-        if check.layer == stack.layers[0].member:
-            continue  # validated by the library
         digits = check.bits // 4 + 2
         if check.mask_constant:
             constants.append(
@@ -94,16 +92,16 @@ def _outer(stack: ir.Stack) -> list[ir.NamedConstant]:
 
 
 def _options(stack: ir.Stack, received: bool) -> list[ir.NamedConstant]:
-    if stack.tail is None or stack.tail.options is None:
+    if stack.variable is None or stack.variable.options is None:
         return []
     constants = []
     if received:
-        options = stack.tail.options
+        options = stack.variable.options
         said = "in an option's head: how many words follow it"
         constants.append(ir.NamedConstant(f"{options.constant}_LENGTH", f"{options.length:#x}", said))
         said = "in an option's head: who does not know it must refuse it"
         constants.append(ir.NamedConstant(f"{options.constant}_CRITICAL", f"{options.critical:#06x}", said))
-    for option in stack.tail.options.options:
+    for option in stack.variable.options.options:
         said = f"class, type, words: {option.place}"
         constants.append(ir.NamedConstant(option.constant, f"{option.head:#010x}", said))
         for name, value in option_words(option):

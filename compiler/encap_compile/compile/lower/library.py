@@ -7,7 +7,12 @@ from collections.abc import Iterable, Sequence
 from .. import ir
 from ..spec import Spec
 
-DIRECTIONS = {"replies": "FOR_REPLIES", "forwarded": "FOR_FORWARDED"}
+DIRECTIONS = {ir.LearnFor.REPLIES: "FOR_REPLIES", ir.LearnFor.FORWARDED: "FOR_FORWARDED"}
+
+
+def fits_sockets(ingress: ir.IngressProgram | None) -> bool:
+    """Whether the answers to what sockets send encapsulated are made to fit."""
+    return ingress is not None and ir.Arrival.FIT_SOCKETS in ingress.before
 
 
 def library_headers(
@@ -18,19 +23,20 @@ def library_headers(
     clamps: bool,
 ) -> tuple[str, ...]:
     """In the order of the C; each includes what it needs of the library itself."""
-    decapsulators = ingress.decapsulators if ingress else ()
+    decapsulations = ingress.decapsulations if ingress else ()
+    tagged = any(isinstance(d.inner, ir.NamedByField) and d.inner.tagged for d in decapsulations)
     found = {
         "encap_egress.h": egress.needed,
         "encap_encapsulate.h": bool(egress.encapsulators),
-        "encap_decapsulate.h": bool(decapsulators),
-        "encap_vlan.h": any(d.tagged for d in decapsulators),
+        "encap_decapsulate.h": bool(decapsulations),
+        "encap_vlan.h": tagged,
         "encap_packet_mss.h": clamps and bool(egress.encapsulators or (flows and flows.rules)),
         "encap_learned.h": flows is not None and bool(flows.rules),
     }
     if attribution is not None:
         found |= {
             "encap_attribution.h": True,
-            "encap_socket_mss.h": bool(ingress and ingress.clamps),
+            "encap_socket_mss.h": fits_sockets(ingress),
             "encap_unattached.h": attribution.guard,
             "encap_socket_options.h": bool(attribution.rules),
             "encap_connect.h": bool(attribution.connects),
@@ -49,19 +55,19 @@ def switches(
     """What of the headers the program needs. `families`: of the packets that the rules see."""
     major, minor = spec.kernel
     found = []
-    if attribution or (ingress and ingress.decapsulators):
+    if attribution or (ingress and ingress.decapsulations):
         found.append(ir.NamedConstant("OLDEST_KERNEL", f"KERNEL({major}, {minor})", "kernel"))
     if egress.encapsulators:
         found.append(_switch("NEXT_HOP_ROUTE", egress.next_hop == "route", f"egress.next_hop: {egress.next_hop}"))
-    if ingress and ingress.decapsulators:
-        verdict = {"drop": "TC_ACT_SHOT", "pass": "TC_ACT_UNSPEC"}[ingress.refuse]
+    if ingress and ingress.decapsulations:
+        verdict = {ir.OnRefusal.DROP: "TC_ACT_SHOT", ir.OnRefusal.PASS: "TC_ACT_UNSPEC"}[ingress.refuse]
         found.append(ir.NamedConstant("REFUSED", verdict, "ingress.refuse"))
     if flows is not None:
         directions = {d for rule in flows.rules if rule.learn for d in rule.learn.directions}
         found.append(_flags("SOCKET_FACTS", _facts(attribution)))
         found.append(_flags("FLOWS_LEARN", (flag for name, flag in DIRECTIONS.items() if name in directions)))
     if attribution is not None:
-        found += _sockets(spec, attribution, bool(ingress and ingress.clamps), families)
+        found += _sockets(spec, attribution, fits_sockets(ingress), families)
     return (ir.ConstantGroup("What the library is built for.", tuple(found)),) if found else ()
 
 

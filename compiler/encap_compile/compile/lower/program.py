@@ -29,13 +29,16 @@ from .contract import lower_contract
 from .counter_layout import lay_out
 from .counters import lower_counters
 from .description import features, rule_summaries, stack_signatures
-from .egress import dispatches, lower_egress, lower_rules, packet_needs
+from .egress import dispatches, follows_fragments, lower_egress, packet_needs, passed_before
+from .egress_rules import rule_conditions
 from .fit import fit_constants, lower_fit
 from .fixed import fixed_rows
+from .guard import lower_guard
 from .host import HostValues
-from .ingress import lower_ingress, signature
+from .ingress import lower_ingress
 from .layouts import constant_groups
 from .library import library_headers, switches
+from .recognition import signature
 from .reflection import flow_constants, flow_table
 from .tables import LoweredTable, lower_table, manifest_stack
 from .used_stacks import described_replies, lower_stacks, replies
@@ -66,37 +69,55 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
     cgroups = {path: named.constant for path, named in named_cgroups(spec).items()}
     encapsulating, stacks = lower_stacks(resolved)
     conditions = Conditions(visible, cgroups)
-    rules = lower_rules(spec, conditions)
+    matches = rule_conditions(spec, conditions)
     found_dispatches = dispatches(spec, stacks)
     attribution = lower_attribution(spec, stacks, conditions)
     clamps = attribution is not None and attribution.encapsulates
-    fit = lower_fit(spec, stacks, rules)
-    ingress = lower_ingress(spec, stacks, conditions, replies(spec, stacks), clamps, bool(fit and fit.answers))
+    fit = lower_fit(spec, stacks, matches)
+    ingress = lower_ingress(spec, stacks, conditions, replies(spec, stacks), clamps, fit)
     learns = bool(resolved.learning)
     remembers = learns or attribution is not None
-    signatures = tuple(dict.fromkeys(signature(s) for s in stacks if s.name in encapsulating))
     sent = [s for s in stacks if s.name in encapsulating]
+    signatures = tuple(dict.fromkeys(signature(s) for s in sent if s.outer_family in visible))
     tables = {t.name: _with_fixed_rows(t, lower_table(t, sent)) for t in resolved.tables.values()}
-    keys = {t.name: t.key for t in resolved.tables.values() if t.led_to}
-    key_words = [word for words in keys.values() for word in words]
-    egress = lower_egress(spec, stacks, signatures, conditions, rules, bool(fit and fit.remembers), key_words)
+    key_words = [word for t in resolved.tables.values() if t.led_to for word in t.key]
+    before = passed_before(spec, visible, signatures)
+    decapsulations = ingress.decapsulations if ingress else ()
+    connects = attribution.connects if attribution else ()
+    received = ingress.rules if ingress else ()
+    follows = follows_fragments(matches.values(), visible, key_words)
+    asked = [
+        *matches.values(),
+        *(r.conditions for r in connects),
+        *(r.match for r in received),
+    ]
+    packet = packet_needs(
+        spec,
+        visible,
+        [condition for match in asked for condition in match],
+        key_words,
+        [e.stack for d in found_dispatches for e in d.encapsulators],
+        signatures,
+        before,
+        follows or any(d.follows is not ir.Follows.NOBODY for d in decapsulations),
+        learns,
+    )
+    egress = lower_egress(
+        spec,
+        found_dispatches,
+        signatures,
+        before,
+        conditions,
+        matches,
+        packet,
+        follows,
+        bool(fit and fit.remembers),
+    )
     addressed = address_sets(spec, egress)
     for source in addressed.values():  # the loader fills the set from the rows, compiled in or not
         table = tables[source.table]
         rows_file = replace(table.manifest, file=f"{source.table}.csv")
         tables[source.table] = table._replace(manifest=rows_file)
-    matches = [c for r in (attribution.connects if attribution else ()) for c in r.conditions]
-    matches += [c for d in (ingress.decapsulators if ingress else ()) for r in d.rules for c in r.match]
-    packet = packet_needs(
-        visible,
-        rules,
-        matches,
-        keys,
-        [e.stack for d in found_dispatches for e in d.encapsulators],
-        egress,
-        any(d.fragments for d in (ingress.decapsulators if ingress else ())),
-        learns,
-    )
     host = HostValues(spec)
     if egress.encapsulators or fit or learns or attribution:
         host.device_mtu()
@@ -128,7 +149,6 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
     learned_by = (r for rs in replies(spec, stacks).values() for r in rs)
     flows = flow_table(ingress, learned_by) if remembers else None
     fitting = fit_constants(spec, stacks, fit)
-    decapsulators = ingress.decapsulators if ingress else ()
     program = ir.Program(
         name=spec.name,
         c_name=c_name(spec.name),
@@ -140,7 +160,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         library=library_headers(flows, attribution, egress, ingress, clamps_mss),
         constants=(
             *constant_groups(
-                stacks, frozenset(encapsulating), decapsulators, _compared(egress, decapsulators, attribution)
+                stacks, frozenset(encapsulating), decapsulations, _compared(egress, decapsulations, attribution)
             ),
             *_capacities(resolved, tables.values(), described_maps),
             *([fitting] if fitting else []),
@@ -158,6 +178,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         counter_entries=counters.entries,
         packet=packet,
         egress=egress,
+        guard=lower_guard(egress.rules) if attribution and attribution.guard else None,
         ingress=ingress,
         flows=flows,
         attribution=attribution,
@@ -234,11 +255,12 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
 
 
 def _compared(
-    egress: ir.EgressProgram, decapsulators: Iterable[ir.Decapsulator], attribution: ir.Attribution | None
+    egress: ir.EgressProgram, decapsulations: Iterable[ir.Decapsulation], attribution: ir.Attribution | None
 ) -> frozenset[str]:
     """The overheads that are named: where the larger of two counts, and where a socket is told of its choice."""
-    learns = [rule.learn for d in decapsulators for rule in d.rules if rule.learn]
-    found = {e.larger for e in egress.encapsulators} | {name for x in learns for name in (x.larger, x.otherwise)}
+    learns = [rule.learn for d in decapsulations for rule in d.rules if rule.learn]
+    grows = [growth for x in learns for g in x.grows for growth in (g.usual, g.otherwise)]
+    found = {e.larger for e in egress.encapsulators} | {g.constant for g in grows if isinstance(g, ir.ByOverhead)}
     return frozenset(found | {name for t in (attribution.tables if attribution else ()) for _, name in t.overheads})
 
 
@@ -261,7 +283,7 @@ def _flows(program: ir.Program) -> tuple[str, ...]:
     if program.flows is None:
         return ()
     attribution = _attribution_members(program.attribution) if program.attribution else ()
-    stacks = [d.stack for d in (program.ingress.decapsulators if program.ingress else ()) if d.learns]
+    stacks = [outer.stack for d in program.decapsulations if d.learns for outer in d.outers]
     return (
         # As the first release called them: a table of flows outlives the program.
         *(f"{m.ctype} {m.name.removeprefix('option_').replace('__', '_')}" for m in program.flows.members),

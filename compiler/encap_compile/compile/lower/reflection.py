@@ -11,9 +11,10 @@ from ..headers.model import Header, Receive
 from ..resolved.attributing import attributing_rules
 from ..spec import EgressRule, Encapsulation, IngressRule, Spec
 from .c_names import c_name
+from .received import received_field
 from .stacks import received_value
 from .tables import VALUE_TYPES, row_id
-from .tails import option_of, received_option, word_count, words
+from .variable_parts import option_of, received_option, word_count, words
 
 WAYS = 16  # flows of a bucket, as in encap_flows.h
 OPENING = 60_000_000_000  # ns: longer than between two SYN-ACKs (RFC 6298, section 5), as long as the shortest `idle`
@@ -64,28 +65,30 @@ def to_host_value(stack: ir.Stack) -> bool:
 
 def mirrored(stack: ir.Stack) -> ir.Stack:
     """A stack as an answer to itself: what a row gave comes from what was received in its place."""
-    layers = []
-    for layer in stack.layers:
-        header = catalogue.headers()[layer.header]
-        words = []
-        for word in layer.words:
-            parts = tuple(
-                part._replace(source=_answer(layer.member, header, part.name, part.source, stack.outer_family))
-                for part in word.parts
-            )
-            words.append(word._replace(parts=parts))
-        layers.append(layer._replace(words=tuple(words)))
-    return stack._replace(layers=tuple(layers), tail=_mirrored_tail(stack.tail))
+    return stack._replace(segments=tuple(_mirrored(segment, stack.outer_family) for segment in stack.segments))
 
 
-def _mirrored_tail(tail: ir.Tail | None) -> ir.Tail | None:
-    if tail is None or tail.options is None:
-        return tail
+def _mirrored(segment: ir.Segment, family: str) -> ir.Segment:
+    if isinstance(segment, ir.FixedSegment):
+        return segment._replace(layers=tuple(_mirrored_layer(layer, family) for layer in segment.layers))
+    if segment.options is None:
+        return segment
     options = tuple(
-        o._replace(source=received_option(tail.layer, o.name, o.words)) if isinstance(o.source, ir.FromRow) else o
-        for o in tail.options.options
+        o._replace(source=received_option(segment.layer, o.name, o.words)) if isinstance(o.source, ir.FromRow) else o
+        for o in segment.options.options
     )
-    return tail._replace(options=tail.options._replace(options=options))
+    return segment._replace(options=segment.options._replace(options=options))
+
+
+def _mirrored_layer(layer: ir.Layer, family: str) -> ir.Layer:
+    header = catalogue.headers()[layer.header]
+    words = []
+    for word in layer.words:
+        parts = tuple(
+            part._replace(source=_answer(layer.member, header, part.name, part.source, family)) for part in word.parts
+        )
+        words.append(word._replace(parts=parts))
+    return layer._replace(words=tuple(words))
 
 
 def _answer(member: str, header: Header, field: str, source: ir.Source, family: str) -> ir.Source:
@@ -117,64 +120,92 @@ def kept(stacks: Iterable[ir.Stack]) -> dict[str, tuple[str, str]]:
                 for part in word.parts:
                     if isinstance(part.source, ir.FromRow) and part.source.received:
                         found[part.source.member] = part.source.type, part.source.received
-        if stack.tail is not None and stack.tail.options is None:
-            found[stack.tail.member] = words(stack.tail.most // 4), stack.tail.received
-        for option in stack.tail.options.options if stack.tail and stack.tail.options else ():
+        if stack.variable is not None and stack.variable.options is None:
+            found[stack.variable.member] = words(stack.variable.most // 4), stack.variable.received
+        for option in stack.variable.options.options if stack.variable and stack.variable.options else ():
             if isinstance(option.source, ir.FromRow) and option.source.received:
                 found[option.source.member] = option.source.type, option.source.received
     return found
 
 
-def learn(rule: IngressRule, arriving: ir.Stack, replies: Sequence[ir.Stack]) -> ir.Learn:
-    """What `rule` keeps of a packet that came in `arriving`, for all that reflect it."""
+def learn(rule: IngressRule, arriving: Sequence[ir.Stack], replies: Sequence[ir.Stack]) -> ir.Learn:
+    """What `rule` keeps of a packet that came in any of `arriving`, for all that reflect it.
+
+    These are of one encapsulation, and differ in the outer header alone.
+    """
     assert rule.learn is not None
-    fields = []
+    fields: dict[str, ir.LearnedField | ir.LearnedOuterField] = {}
+    for stack in arriving:
+        for member, (type_, received) in kept(replies).items():
+            header, name = received.split(".")
+            if word_count(type_):
+                continue
+            if header == "ip":
+                _add_outer(fields, member, type_, name, stack)
+                continue
+            layer = _layer(stack, header)
+            if layer is not None and any(p.name == name for w in layer.words for p in w.parts):
+                fields.setdefault(member, ir.LearnedField(member, type_, received_field(layer, name)))
+    options, variable = _variable(arriving[0], replies)
+    return ir.Learn(
+        constant(rule.name),
+        tuple(ir.LearnFor(direction) for direction in DIRECTIONS[rule.learn.direction]),
+        tuple(fields.values()),
+        options,
+        variable,
+        tuple(_grows(stack, replies) for stack in arriving),
+    )
+
+
+def _add_outer(
+    fields: dict[str, ir.LearnedField | ir.LearnedOuterField], member: str, type_: str, name: str, stack: ir.Stack
+) -> None:
+    layer = stack.layers[0]
+    own = catalogue.IP_FIELDS.get(name, {}).get(layer.header, name)
+    if not any(p.name == own for w in layer.words for p in w.parts):
+        return  # only the other family has such a field
+    known = fields.get(member)
+    by_family = known.fields if isinstance(known, ir.LearnedOuterField) else ()
+    by_family = (*by_family, (stack.outer_family, received_field(layer, own)))
+    fields[member] = ir.LearnedOuterField(member, type_, ir.OuterWord(name), by_family)
+
+
+def _variable(
+    arriving: ir.Stack, replies: Sequence[ir.Stack]
+) -> tuple[tuple[ir.LearnedOption, ...], ir.BoundedSegment | None]:
+    """What is kept of a header's variable-length part."""
     options = []
-    tail = None
+    variable = None
     for member, (type_, received) in kept(replies).items():
-        header, field = received.split(".")
-        if word_count(type_):
-            option = option_of(arriving, header, field)
-            if option is not None:
-                options.append(ir.LearnedOption(member, option))
-            elif arriving.tail is not None and arriving.tail.options is None:
-                tail = arriving.tail
+        if not word_count(type_):
             continue
-        layer = arriving.layers[0] if header == "ip" else _layer(arriving, header)
-        if layer is None:
-            continue
-        if header == "ip":
-            field = catalogue.IP_FIELDS.get(field, {}).get(layer.header, field)
-        word = next((w for w in layer.words if any(p.name == field for p in w.parts)), None)
-        if word is None:  # only the other family has such a field
-            continue
-        part = next(p for p in word.parts if p.name == field)
-        fields.append(ir.LearnedField(member, type_, layer.member, word.name, word.bits, part.shift, part.bits))
+        option = option_of(arriving, *received.split("."))
+        if option is not None:
+            options.append(ir.LearnedOption(member, option))
+        elif arriving.variable is not None and arriving.variable.options is None:
+            variable = arriving.variable
+    return tuple(options), variable
+
+
+def _grows(arriving: ir.Stack, replies: Sequence[ir.Stack]) -> ir.Grows:
     own = [r for r in replies if r.outer_family == arriving.outer_family] or replies
     guarded = {r.c_name for r in own if to_host_value(r) and any(_of_other_family(r, other) for other in replies)}
     usual, otherwise = _largest(own, arriving), _largest(replies, arriving)
-    return ir.Learn(
-        constant(rule.name),
-        DIRECTIONS[rule.learn.direction],
-        tuple(fields),
-        tuple(options),
-        tail,
-        usual,
-        tuple(sorted(guarded)) if otherwise != usual else (),
-        otherwise if guarded else "",
-    )
+    guards = tuple(sorted(guarded)) if otherwise != usual else ()
+    return ir.Grows(arriving.outer_family, usual, guards, otherwise if guards else usual)
 
 
 def _of_other_family(one: ir.Stack, other: ir.Stack) -> bool:
     return one.encapsulation == other.encapsulation and one.outer_family != other.outer_family
 
 
-def _largest(replies: Sequence[ir.Stack], arriving: ir.Stack) -> str:
-    return larger(max(replies, key=lambda r: r.overhead, default=arriving), arriving)
+def _largest(replies: Sequence[ir.Stack], arriving: ir.Stack) -> ir.Growth:
+    name = larger(max(replies, key=lambda r: r.overhead, default=arriving), arriving)
+    return ir.ByOverhead(name) if name else ir.AsReceived()
 
 
 def larger(one: ir.Stack, other: ir.Stack) -> str:
-    """The constant of `one`'s overhead, if that is more than the other's. A tail that is kept stands in both."""
+    """The constant of `one`'s overhead, if that is more than the other's. What is kept stands in both."""
     return one.overhead_constant if one.overhead > other.overhead else ""
 
 
@@ -188,7 +219,7 @@ def constant(rule: str) -> str:
 
 def flow_table(ingress: ir.IngressProgram | None, replies: Iterable[ir.Stack]) -> ir.FlowTable:
     """What the ingress rules keep for all replies together."""
-    rules = {r.name: r for d in (ingress.decapsulators if ingress else ()) for r in d.rules if r.learn}.values()
+    rules = {r.name: r for r in (ingress.rules if ingress else ()) if r.learn}.values()
     members = [
         ir.StructMember(member, "__be32", f"received.{received}", array=word_count(type_))
         if word_count(type_)

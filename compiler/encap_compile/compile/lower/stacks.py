@@ -1,8 +1,7 @@
-"""From an encapsulation as written to its fixed layouts: one stack for each outer family it can have."""
+"""From an encapsulation as written to its segments: one stack for each outer family it can have."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from ...common.values import parse
@@ -24,14 +23,19 @@ from ..headers.model import (
     Reserved,
     Word,
 )
+from ..headers.variable import has_variable_part
 from ..resolved import Encapsulation
 from ..resolved.values import option_field
 from ..spec import HeaderUse, OptionUse, Reference, Scalar, Spec, Value
 from .c_names import c_name, member_name
 from .gso import stack_segmentation
-from .tails import has_critical_option, has_tail, lower_tail, received_option, tail_length
+from .variable_parts import (
+    has_critical_option,
+    length_sent,
+    lower_variable_part,
+    received_option,
+)
 
-OPTION_HEAD = 4  # bytes
 ALIGNED = {8: 1, 16: 2, 32: 4, 48: 2, 128: 4}  # bits of a struct member -> its alignment in bytes
 
 
@@ -63,14 +67,12 @@ def lower_stack(
     uses = encapsulation.headers
     chain = [catalogue.resolve(use.name, family) for use in uses]
     layouts = [header.layout(written(u, header)) for u, header in zip(uses, chain, strict=True)]
-    sizes = [sum(word.size for word in words) for words in layouts]
-    behind = [sum(OPTION_HEAD + option.length for option in use.options) for use in uses]
-    overhead = sum(sizes) + sum(behind)
     lowered = _Stack(encapsulation, family, spec)
     laid = list(zip(chain, layouts, strict=True))
     members = instance_names([header.name for header in chain])
     paths = [f"{encapsulation.path}.{name}" for name in instance_names([use.name for use in uses])]
-    layers = []
+    segments: list[ir.Segment] = []
+    layers: list[ir.Layer] = []  # of the segment that is not ended yet
     offset = 0
     packed = False
     for position, (use, (header, words)) in enumerate(zip(uses, laid, strict=True)):
@@ -78,18 +80,24 @@ def lower_stack(
             continue
         following = chain[position + 1] if position + 1 < len(chain) else None
         member, path = members[position], paths[position]
-        layers.append(lowered.layer(member, path, use, header, words, following, offset, sizes[position]))
+        layers.append(lowered.layer(member, path, use, header, words, following, offset))
         packed = packed or offset % max(ALIGNED[w.bits] for w in words) != 0
-        offset += sizes[position] + behind[position]
-    segmented = stack_segmentation(layers, spec.kernel)
+        offset += layers[-1].size
+        if has_variable_part(use.values, header):
+            part = lowered.variable_part(use, header, layers[-1], path)
+            segments += [ir.FixedSegment(tuple(layers)), part]
+            layers = []
+            offset += part.sent
+    segments += [ir.FixedSegment(tuple(layers))] if layers else []
+    flat = [layer for segment in segments if isinstance(segment, ir.FixedSegment) for layer in segment.layers]
+    segmented = stack_segmentation(flat, spec.kernel)
     return ir.Stack(
         id=number,
         name=f"{member_name(encapsulation.name)}_{family}",
         c_name=f"{lowered.encapsulation}_{family}",
         encapsulation=encapsulation.name,
         outer_family=family,
-        overhead=overhead,
-        layers=tuple(layers),
+        segments=tuple(segments),
         tc_flags=segmented.flags,
         per_segment=segmented.per_segment,
         inner_families=encapsulation.inner_families,
@@ -97,9 +105,8 @@ def lower_stack(
         place=encapsulation.path,
         packed=packed,
         bare=not layouts[-1],
-        tail=lowered.tail(uses, chain, members, paths, layers),
         apart=uses[0].name == "ip" and any(use.name in ("ip", *catalogue.FAMILIES) for use in uses[1:]),
-        uses_hash=any(isinstance(p.source, ir.FromFlow) for layer in layers for w in layer.words for p in w.parts),
+        uses_hash=any(isinstance(p.source, ir.FromFlow) for layer in flat for w in layer.words for p in w.parts),
     )
 
 
@@ -124,8 +131,8 @@ class _Stack:
         words: tuple[Word, ...],
         following: Header | None,
         offset: int,
-        size: int,
     ) -> ir.Layer:
+        size = sum(word.size for word in words)
         lowered = []
         for word in words:
             parts = tuple(
@@ -178,10 +185,8 @@ class _Stack:
         if isinstance(role, Critical):
             return ir.Literal(int(has_critical_option(use, header)))
         if isinstance(role, Length):
-            if role.extent == "header":
-                return ir.Literal(size // role.unit)
-            if role.extent == "tail":
-                return tail_length(field, member, use, header)
+            if role.extent in ("header", "variable"):
+                return length_sent(field, role, member, use, header, size)
             return ir.LengthFrom(member, role.extent == "payload")
         value = given.get(field.name)
         if isinstance(role, NextProtocol):
@@ -217,27 +222,22 @@ class _Stack:
         type_ = self.row[member]
         return ir.FromRow(f"field_{c_name(member)}", type_, mapped=type_ == "ip" and self.family == "ipv4")
 
-    def tail(
-        self,
-        uses: Sequence[HeaderUse],
-        chain: Sequence[Header],
-        members: Sequence[str],
-        paths: Sequence[str],
-        layers: Sequence[ir.Layer],
-    ) -> ir.Tail | None:
-        """The tail of the header that has one."""
-        used = zip(uses, chain, members, paths, strict=True)
-        use, member, path = next(((u, m, p) for u, h, m, p in used if has_tail(u, h)), (None, "", ""))
-        if use is None:
-            return None
-        return lower_tail(use, member, layers, self.encapsulation, path, lambda option: self.option(use, path, option))
+    def variable_part(self, use: HeaderUse, header: Header, layer: ir.Layer, path: str) -> ir.BoundedSegment:
+        """The variable-length part of a header. `path` is the header's in the spec."""
+        assert header.variable is not None
+        place = f"{path}.{header.variable.name}"
 
-    def option(self, use: HeaderUse, path: str, option: OptionUse) -> ir.Source:
+        def source(option: OptionUse) -> ir.Source:
+            return self.option(option, f"{place}.{option.name}")
+
+        return lower_variable_part(use, header, layer, self.encapsulation, place, source)
+
+    def option(self, option: OptionUse, path: str) -> ir.Source:
         """Where the data of an option come from."""
         if isinstance(option.value, Reference) and option.value.root == "received":
             header, name = option.value.path
             return received_option(header, name, option.length // 4)
-        return self.from_spec(option_field(option), option.value, f"{path}.options.{option.name}")
+        return self.from_spec(option_field(option), option.value, path)
 
     def keyword_or_literal(self, field: Field, value: int | str | bool | None, place: str) -> ir.Source:
         if value in field.keywords:

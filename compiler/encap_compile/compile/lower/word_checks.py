@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from .. import ir
 from ..headers import catalogue
-from ..headers.model import Field, InternetChecksum, Length, NextProtocol, Receive
+from ..headers.model import Field, Header, InternetChecksum, Length, NextProtocol, Options, Receive
 from .c_names import c_name
 
 Validated = tuple[ir.Part, Field, ir.Source]  # and what is expected
@@ -41,7 +41,7 @@ def _validated(stack: ir.Stack, layer: ir.Layer, word: ir.WordLayout, names_inne
     ports = port_layer(stack)
     for part in word.parts:
         field = header.field(part.name)
-        if _not_compared(field) or (layer is stack.layers[-1] and part.name == names_inner):
+        if _not_compared(header, field) or (layer is stack.layers[-1] and part.name == names_inner):
             continue
         if layer is stack.layers[0] and isinstance(field.role, NextProtocol):
             continue  # it is how the stack was recognised
@@ -89,7 +89,11 @@ def _mask(part: ir.Part) -> int:
     return ((1 << part.bits) - 1) << part.shift
 
 
-def _not_compared(field: Field) -> bool:
+def _not_compared(header: Header, field: Field) -> bool:
+    counting = header.variable_length()
+    if counting is not None and header.variable is not None and field is counting[1]:
+        # Options may be of any length. Opaque bytes that the spec does not name must not be there.
+        return isinstance(header.variable.role, Options)
     if field.receive in (Receive.IGNORE, Receive.VERIFY):
         # A header length that is constant is compared all the same.
         return not (isinstance(field.role, Length) and field.role.extent == "header")

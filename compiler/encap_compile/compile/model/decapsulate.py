@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from .. import ir
 from . import checksum, ecn, fit, learn
 from .attribution import fit_segments
@@ -25,30 +27,45 @@ class _Refused(Exception):  # noqa: N818 - not an error: a packet's end
 
 
 class Decapsulation:
-    """One packet of a stack. `protocol` is what the outermost header says that follows."""
+    """One packet of an encapsulation, over `outer`. `protocol` is what the outermost header says that follows."""
 
-    def __init__(self, run: Run, decapsulator: ir.Decapsulator, extension: int, protocol: int) -> None:
-        self.run, self.d, self.stack, self.protocol = run, decapsulator, decapsulator.stack, protocol
+    def __init__(
+        self, run: Run, decapsulation: ir.Decapsulation, outer: ir.OuterHeader, extension: int, protocol: int
+    ) -> None:
+        self.run, self.d, self.outer, self.stack, self.protocol = run, decapsulation, outer, outer.stack, protocol
         self.machine = run.machine
         self.received = Received(self.stack, run.data, extension)
         self.overhead = self.received.fixed + extension
         self.inner = ""  # its family
         self.inner_length = 0
         self.packet: Packet | None = None
+        self.row: Row | None = None  # for the received identifier
+        self.mark = run.mark
+        self.learned: dict[str, Value] = {}
 
-    def verdict(self) -> Verdict:
+    def verdict(self, ingress: ir.IngressProgram) -> Verdict:
         try:
             self._check_headers()
             datagram = self._datagram()
             self._find_inner(datagram)
-            rule, row = self._rule()
-            return self._accept(rule, row)
+            rule = self._rule()
+            self._take(rule)
+            match rule.verdict:
+                case ir.IngressVerdict.DECAPSULATE:
+                    return self._decapsulate(rule, ingress.family_change)
+                case _:
+                    assert_never(rule.verdict)
         except _Refused as refused:
             reason = str(refused)
             self.run.step(Did.CHECKED, self.stack.name, reason, self.stack.place)
-            self.run.count(self.machine.refusal(self.stack.encapsulation, reason))
-            ingress = self.machine.program.ingress
-            return Verdict.DROP if ingress is None or ingress.refuse == "drop" else Verdict.PASS
+            self.run.count(self.machine.refusal(self.d.encapsulation, reason))
+            match ingress.refuse:
+                case ir.OnRefusal.DROP:
+                    return Verdict.DROP
+                case ir.OnRefusal.PASS:
+                    return Verdict.PASS
+                case _:
+                    assert_never(ingress.refuse)
 
     # ---- headers ----------------------------------------------------------------------------------------------------
 
@@ -58,30 +75,35 @@ class Decapsulation:
             raise _Refused("truncated")
 
     def _check_headers(self) -> None:
-        tail = self.stack.tail
-        if tail is None and not self.d.tagged:
-            self._there(self.overhead + IPV4_LEAST)
-            self._check_words(behind=False)
-        else:
-            self._there(self.overhead)
-            self._check_words(behind=False)
-            if tail is not None:
-                self._check_tail(tail)
-            if self.d.tagged:
-                self._skip_tag()
-            self._there(self.overhead + IPV4_LEAST)
-        if self.d.checksum_layer:
-            at = self.received.begins(self.d.checksum_layer)
-            words = self.run.data[at : at + 20]
-            total = sum(int.from_bytes(words[i : i + 2], "big") for i in range(0, 20, 2))
-            if total % 0xFFFF or not total:
-                raise _Refused("header_checksum")
+        self._there(self.overhead + (IPV4_LEAST if self.d.inner_fixed else 0))
+        for check in self.outer.checks:
+            self._check(check)
+        self._check_words(behind=False)
+        if self.stack.variable is not None:
+            self._check_variable(self.stack.variable)
+        for layer in self.d.checksums:
+            self._check_sum(layer)
+        if isinstance(self.d.inner, ir.NamedByField) and self.d.inner.tagged:
+            self._skip_tag(self.d.inner.field)
+        self._there(self.overhead + IPV4_LEAST)
+        if self.outer.checksum:
+            self._check_sum(self.stack.layers[0].member)
 
     def _check_words(self, behind: bool) -> None:
-        tail = self.stack.tail
         for check in self.d.checks:
-            if behind == bool(tail and check.layer in tail.behind) and self._differs(check):
-                raise _Refused(check.reason)
+            if behind == self.stack.is_behind(check.layer):
+                self._check(check)
+
+    def _check(self, check: ir.WordCheck) -> None:
+        if self._differs(check):
+            raise _Refused(check.reason)
+
+    def _check_sum(self, layer: str) -> None:
+        at = self.received.begins(layer)
+        words = self.run.data[at : at + IPV4_LEAST]
+        total = sum(int.from_bytes(words[i : i + 2], "big") for i in range(0, IPV4_LEAST, 2))
+        if total % 0xFFFF or not total:
+            raise _Refused("header_checksum")
 
     def _differs(self, check: ir.WordCheck) -> bool:
         raw = self.received.raw(check.layer, check.word)
@@ -98,23 +120,26 @@ class Decapsulation:
             return False
         return int.from_bytes(raw, "big") & check.mask != check.expected.value
 
-    def _check_tail(self, tail: ir.Tail) -> None:
-        self.received.tail = 4 * self.received.number(tail.layer, tail.word, tail.shift, tail.bits)
-        if tail.options is not None:
-            reason = read_options(self.received, tail, ETHER + self.overhead, self.machine.facts)
+    def _check_variable(self, variable: ir.BoundedSegment) -> None:
+        length = variable.length
+        size = self.received.number(length.field) * length.unit - length.besides
+        if variable.reason and (not 0 <= size <= variable.most or size % 4):
+            raise _Refused(variable.reason)
+        self.received.variable = size
+        if variable.options is not None:
+            reason = read_options(self.received, variable, ETHER + self.overhead, self.machine.facts)
             if reason:
                 raise _Refused(reason)
-        self.overhead += self.received.tail
-        behind = [layer for layer in self.stack.layers if layer.member in tail.behind]
-        if behind:
-            size = sum(layer.size for layer in behind)
+        self.overhead += self.received.variable
+        if self.stack.behind:
+            size = sum(layer.size for layer in self.stack.behind)
             self._there(self.overhead + size)
             self._check_words(behind=True)
             self.overhead += size
 
-    def _skip_tag(self) -> None:
+    def _skip_tag(self, field: ir.ReceivedField) -> None:
         """A tag of VLAN 0 names no VLAN and carries a priority alone (IEEE 802.1Q, 6.9.1)."""
-        self.next = self.received.number(self.d.next_layer, self.d.next_word)
+        self.next = self.received.number(field)
         if self.next not in TAGS:
             return
         self._there(self.overhead + 4)
@@ -128,31 +153,32 @@ class Decapsulation:
 
     def _datagram(self) -> int:
         """The length of the outer datagram, with which all others must agree; the frame may be longer."""
-        first, *rest = self.d.lengths
-        datagram = self.received.number(first.layer, first.word) + (40 if first.payload else 0)
+        length = self.outer.length
+        datagram = self.received.whole(length.layer, length.word) + (40 if length.payload else 0)
         if datagram > len(self.run.data) - ETHER or datagram < self.overhead + IPV4_LEAST:
             raise _Refused("length")
-        for check in rest:
+        for check in self.d.lengths:
             layer = next(x for x in self.stack.layers if x.member == check.layer)
             before = layer.offset + (layer.size if check.payload else 0)
-            if self.received.number(check.layer, check.word) != datagram - self.received.extension - before:
+            if self.received.whole(check.layer, check.word) != datagram - self.received.extension - before:
                 raise _Refused("length")
         return datagram
 
     def _named(self) -> int:
-        """What the last header says is inside."""
-        d = self.d
-        if not d.next_layer:
-            return self.run.data[ETHER + self.overhead] >> 4
-        if d.encapsulation_limit and d.next_layer == self.stack.layers[0].member:
-            return self.protocol
-        if d.tagged:
-            return self.next
-        return self.received.number(d.next_layer, d.next_word, d.next_shift, d.next_bits)
+        """The number that names what is inside."""
+        match self.d.inner:
+            case ir.NamedByItself():
+                return self.run.data[ETHER + self.overhead] >> 4
+            case ir.NamedByOuter():
+                return self.protocol
+            case ir.NamedByField(field=field, tagged=tagged):
+                return self.next if tagged else self.received.number(field)
+            case _:
+                assert_never(self.d.inner)
 
     def _find_inner(self, datagram: int) -> None:
-        named, numbers = self._named(), self.d.next_numbers
-        self.inner = {numbers.ipv4: "ipv4", numbers.ipv6: "ipv6"}.get(named, "")
+        numbers = self.d.inner.numbers
+        self.inner = {numbers.ipv4: "ipv4", numbers.ipv6: "ipv6"}.get(self._named(), "")
         at = ETHER + self.overhead
         if not self.inner:
             raise _Refused("payload")
@@ -168,16 +194,27 @@ class Decapsulation:
             # One outer header stands for all of it, or there are others in its payload.
             protocol = head[9] if self.inner == "ipv4" else head[6]
             whole = self.inner_length == len(self.run.data) - at
-            if not whole or (self.d.signature.port >= 0 and protocol == UDP):
+            if not whole or (self.d.in_udp and protocol == UDP):
                 raise _Refused("gso")
         if self.inner_length > datagram - self.overhead:
             raise _Refused("length")
-        if self.d.any_match:
+        if self.d.parses:
             self.packet = parse(self.run.data, at, self.inner, self.run.mark, self.machine.program.packet)
             if self.packet is None:
                 raise _Refused("payload")
-            if self.d.fragments and self.packet.fragment and any(self._may_send(r) for r in self.d.rules):
+            if self.packet.fragment and self._follows():
                 follow_first(self.run, self.packet, leaves=False)
+
+    def _follows(self) -> bool:
+        match self.d.follows:
+            case ir.Follows.NOBODY:
+                return False
+            case ir.Follows.ANYBODY:
+                return True
+            case ir.Follows.LISTED:
+                return any(self._may_send(rule) for rule in self.d.rules)
+            case _:
+                assert_never(self.d.follows)
 
     # ---- rules ------------------------------------------------------------------------------------------------------
 
@@ -187,18 +224,23 @@ class Decapsulation:
         return any_address(self.received.raw(first.member, word))
 
     def _may_send(self, rule: ir.IngressRule) -> bool:
-        if rule.source_kind == "any":
-            return True
-        if rule.source_kind == "prefixes":
-            return in_prefixes(self._source(), self.stack.outer_family, rule.source_prefixes)
-        known = self.machine.facts.sets.get(rule.source_map)
-        return (
-            self._source() in known
-            if known is not None
-            else contains(self._source(), self.machine.facts.prefixes[rule.source_map])
-        )
+        match rule.senders:
+            case ir.AnySource():
+                return True
+            case ir.SourcePrefixes(prefixes=prefixes):
+                return in_prefixes(self._source(), self.stack.outer_family, prefixes)
+            case ir.SourceMap(map=name, family=only):
+                if only not in ("", self.stack.outer_family):
+                    return False
+                known = self.machine.facts.sets.get(name)
+                if known is not None:
+                    return self._source() in known
+                return contains(self._source(), self.machine.facts.prefixes[name])
+            case _:
+                assert_never(rule.senders)
 
-    def _rule(self) -> tuple[ir.IngressRule, Row | None]:
+    def _rule(self) -> ir.IngressRule:
+        """The first that takes the packet."""
         listed = False
         for rule in self.d.rules:
             if not self._may_send(rule):
@@ -209,19 +251,16 @@ class Decapsulation:
                 continue
             self.run.step(Did.MATCHED, rule.name, rule.text, rule.place)
             self.run.rule = rule.name
-            if not rule.lookup:
-                return rule, None
-            found = next(i for i in self.d.identifiers if i.table == rule.lookup)
-            number = self._identifier(found)
-            row = self.machine.facts.tables[rule.lookup].find((number,))
-            if row is None:
-                self.run.step(Did.MISSED, rule.lookup, f"{number:#x}", rule.place)
-                raise _Refused(found.reason)
-            self.run.step(Did.FOUND, rule.lookup, row.name or f"row {row.line}")
-            return rule, row
-        every = all(r.match for r in self.d.rules)
-        told = every and all(r.source_kind != "any" for r in self.d.rules)
-        raise _Refused("match" if every and (listed or not told) else "source")
+            return rule
+        match self.d.otherwise:
+            case ir.Refuse(reason):
+                raise _Refused(reason)
+            case ir.RefuseBySource(unlisted, unmatched):
+                raise _Refused(unmatched if listed else unlisted)
+            case None:
+                raise AssertionError("no rule takes a packet, though one takes all")
+            case _:
+                assert_never(self.d.otherwise)
 
     def _meets(self, rule: ir.IngressRule) -> bool:
         assert self.packet is not None
@@ -231,58 +270,86 @@ class Decapsulation:
             self.run.step(Did.TRIED, rule.name, "the inner packet does not match", rule.place)
         return unmet is None
 
-    def _identifier(self, found: ir.Identifier) -> int:
-        if found.layer:
-            return self.received.number(found.layer, found.word, found.shift, found.bits)
-        return int.from_bytes(self.received.options[found.word], "big")
+    def _take(self, rule: ir.IngressRule) -> None:
+        """What the rule does with a packet, before it is decapsulated."""
+        for step in rule.steps:
+            match step:
+                case ir.IdentifierLookUp():
+                    self._look_up(step, rule)
+                case ir.SetMark():
+                    self.mark = self._mark(step)
+                case ir.Learn():
+                    if step.variable is not None:
+                        self._there(self.received.fixed + self.received.extension + self.received.variable)
+                    self.learned = learn.values(step, self.received)
+                case _:
+                    assert_never(step)
+
+    def _look_up(self, step: ir.IdentifierLookUp, rule: ir.IngressRule) -> None:
+        if isinstance(step.key, ir.ReceivedOption):
+            number = int.from_bytes(self.received.options[step.key.member], "big")
+        else:
+            number = self.received.number(step.key)
+        self.row = self.machine.facts.tables[step.table].find((number,))
+        if self.row is None:
+            self.run.step(Did.MISSED, step.table, f"{number:#x}", rule.place)
+            raise _Refused(step.miss)
+        self.run.step(Did.FOUND, step.table, self.row.name or f"row {self.row.line}")
 
     # ---- decapsulation ----------------------------------------------------------------------------------------------
 
-    def _accept(self, rule: ir.IngressRule, row: Row | None) -> Verdict:
+    def _decapsulate(self, rule: ir.IngressRule, change: ir.FamilyChange) -> Verdict:
         run = self.run
-        if rule.learn is not None and rule.learn.tail is not None:
-            self._there(self.received.fixed + self.received.extension + self.received.tail)
-        kept = learn.values(rule, self.received) if rule.learn is not None else None
         self._combine_congestion()
-        if run.helper_refuses() or not self._leaves_enough():
+        again = self._received_again(change)
+        least = HEADER[self.stack.outer_family if again else self.inner]  # bpf_skb_adjust_room leaves at least that
+        if run.helper_refuses() or len(run.data) - ETHER - self.overhead < least:
             raise _Refused("pull_failed")
-        mark = self._mark(rule, row)
         type_ = ETHER_TYPE[self.inner].to_bytes(2, "big")
         run.data[:] = bytes(run.data[:12]) + type_ + bytes(run.data[ETHER + self.overhead :])
-        run.add(f"ingress_rule_{rule.c_name}", self.inner_length)
-        run.mark = mark
-        if self.packet is not None and self.packet.transport:
-            self.packet.transport -= self.overhead
-        if self.machine.program.ingress is not None and self.machine.program.ingress.clamps:
-            fit_segments(run, self.packet)
-        if rule.learn is not None and kept is not None:
-            assert self.packet is not None
-            learn.record(run, self.packet, rule, self.stack, kept, self.received)
-        if self.machine.program.fit is not None:
-            fit.arrives(run, self.inner, self.overhead)
-        changed = self.inner != self.stack.outer_family
-        ingress = self.machine.program.ingress
-        if changed and ingress is not None and ingress.family_change != "flags" and run.frame.gso_size:
-            return Verdict.REDIRECT  # received once more: the kernel reads the frame's type anew
-        return Verdict.PASS
+        run.add(rule.counter, self.inner_length)
+        run.mark = self.mark
+        for arrival in self.d.then:
+            self._arrive(arrival, rule)
+        return Verdict.REDIRECT if again else Verdict.PASS
 
-    def _leaves_enough(self) -> bool:
-        """bpf_skb_adjust_room leaves at least a header of the packet's family."""
-        ingress = self.machine.program.ingress
-        translated = ingress is not None and (ingress.family_change == "flags" or not self.run.frame.gso_size)
-        family = self.inner if translated else self.stack.outer_family
-        return len(self.run.data) - ETHER - self.overhead >= HEADER[family]
+    def _received_again(self, change: ir.FamilyChange) -> bool:
+        """Whether the frame is received once more, so that the kernel reads its type anew."""
+        match change:
+            case ir.FamilyChange.FLAGS:
+                return False
+            case ir.FamilyChange.RECEIVE_AGAIN:
+                return self.inner != self.stack.outer_family and bool(self.run.frame.gso_size)
+            case _:
+                assert_never(change)
 
-    def _mark(self, rule: ir.IngressRule, row: Row | None) -> int:
-        if not rule.mark:
-            return self.run.mark
+    def _arrive(self, arrival: ir.Arrival, rule: ir.IngressRule) -> None:
+        match arrival:
+            case ir.Arrival.MOVE_TRANSPORT:
+                if self.packet is not None and self.packet.transport:
+                    self.packet.transport -= self.overhead
+            case ir.Arrival.FIT_SOCKETS:
+                fit_segments(self.run, self.packet)
+            case ir.Arrival.LEARN:
+                if rule.learn is not None:
+                    assert self.packet is not None
+                    learn.record(self.run, self.packet, rule.learn, self.stack, self.learned, self.received)
+            case ir.Arrival.FIT_ANSWERS | ir.Arrival.REMEMBER_ARRIVAL:
+                fit.arrives(self.run, self.inner, self.overhead)
+            case _:
+                assert_never(arrival)
+
+    def _mark(self, step: ir.SetMark) -> int:
         value: Value
-        if rule.mark.startswith("row."):
-            value = row.fields.get(rule.mark.removeprefix("row."), 0) if row is not None else 0
-        elif rule.mark.startswith("host."):
-            value = self.machine.facts.host[rule.mark.removeprefix("host.")]
-        else:
-            value = int(rule.mark, 0)
+        match step.value:
+            case ir.Literal(value=value):
+                pass
+            case ir.FromRow(member=member):
+                value = self.row.fields.get(member, 0) if self.row is not None else 0
+            case ir.FromHost(member=member):
+                value = self.machine.facts.host[member]
+            case _:
+                assert_never(step.value)
         assert isinstance(value, int)
         return value
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
+from typing import assert_never
 
 from ...common.fnv import fnv1a
 from ...common.values import address_text
@@ -12,7 +13,7 @@ from . import fit
 from .attribution import attribute_packet
 from .conditions import contains, first_unmet, in_prefixes, text
 from .encapsulate import dispatch
-from .facts import Network, Row, Value, any_address, plain
+from .facts import Network, Row, Rows, Value, any_address, plain
 from .flows import find_learned
 from .fragments import follow_first
 from .frame import Did, Verdict
@@ -24,8 +25,12 @@ LINK_LOCAL: Mapping[str, tuple[Network, ...]] = {
     "ipv4": (IPv4Network("169.254.0.0/16"), IPv4Network("224.0.0.0/24"), IPv4Network("255.255.255.255/32")),
     "ipv6": (IPv6Network("fe80::/10"), IPv6Network("ff01::/16"), IPv6Network("ff02::/16")),
 }
-HIDDEN = ("source_port", "destination_port", "protocol")  # what a fragment or an odd header chain may not show
-ACTIONS = {"pass": Verdict.PASS, "drop": Verdict.DROP}
+WORDS = {  # as the spec says it
+    ir.Verdict.PASS: "pass",
+    ir.Verdict.PASS_UNLESS_KEPT: "pass",
+    ir.Verdict.DROP: "drop",
+    ir.Verdict.NEXT: "next",
+}
 
 
 def leave(run: Run) -> Verdict:
@@ -45,15 +50,26 @@ def leave(run: Run) -> Verdict:
     run.step(Did.READ, packet.family, f"{address_text(packet.source)} to {address_text(packet.destination)}")
     if egress.fragments and packet.fragment and not follow_first(run, packet, leaves=True):
         run.count("egress_no_first_fragment")
-    if _carries_own_stack(run, packet):
-        run.count("egress_own_stack")
-        return Verdict.PASS
-    if _stays_on_link(egress, packet):
-        run.count("egress_link_local")
-        return Verdict.PASS
+    for before in egress.before:
+        if any(_is_aside(run, packet, kind) for kind in before.kinds):
+            run.count(before.counter)
+            return Verdict.PASS
     if program.attribution is not None:
         attribute_packet(run, packet)
     return _Rules(run, packet).apply()
+
+
+def _is_aside(run: Run, packet: Packet, kind: ir.Aside) -> bool:
+    match kind:
+        case ir.Aside.OWN_STACK:
+            return _carries_own_stack(run, packet)
+        case ir.Aside.DISCOVERY:
+            return packet.discovery
+        case ir.Aside.LINK_LOCAL_IPV4 | ir.Aside.LINK_LOCAL_IPV6:
+            family = "ipv4" if kind is ir.Aside.LINK_LOCAL_IPV4 else "ipv6"
+            return packet.family == family and in_prefixes(packet.destination, family, LINK_LOCAL[family])
+        case _:
+            assert_never(kind)
 
 
 def _carries_own_stack(run: Run, packet: Packet) -> bool:
@@ -85,97 +101,131 @@ def _is_end(run: Run, packet: Packet, end: ir.TunnelEndpoint) -> bool:
     return True
 
 
-def _stays_on_link(egress: ir.EgressProgram, packet: Packet) -> bool:
-    if egress.discovery and packet.discovery:
-        return True
-    return packet.family in egress.link_local and in_prefixes(
-        packet.destination, packet.family, LINK_LOCAL[packet.family]
-    )
-
-
 class _Rules:
     """One packet and the rules. `kept`: a rule may have encapsulated it, so that it must not leave unencapsulated."""
 
     def __init__(self, run: Run, packet: Packet) -> None:
         self.run, self.packet, self.machine = run, packet, run.machine
         self.program = run.machine.program
-        self.hides = packet.hides(self.program.packet)
+        self.hides = packet.hides(self.program.packet.hides)
         self.lost = packet.fragment and packet.ports_unseen  # its first fragment was not seen: it may be any rule's
         self.kept = False
 
     def apply(self) -> Verdict:
         egress = self.program.egress
-        for rule in egress.rules:
+        for rule in (*egress.rules, egress.default):
             unmet = first_unmet(
                 rule.conditions, self.packet, self.program.packet, self.machine.facts, self.machine.constants.cgroups
             )
             if unmet is not None:
                 self.run.step(Did.TRIED, rule.name, f"not {text(unmet, self.machine.cgroup_paths)}", rule.place)
                 continue
-            self.run.step(Did.MATCHED, rule.name, rule.text, rule.place)
+            if rule is not egress.default:
+                self.run.step(Did.MATCHED, rule.name, rule.text, rule.place)
             verdict = self._take(rule)
             if verdict is not None:
                 return verdict
-        if egress.default == "pass" and self.kept:
-            return Verdict.DROP
-        self.run.rule = "default"
-        self.run.count("egress_default")
-        return ACTIONS[egress.default]
+        raise AssertionError("the default decides")
 
     def _take(self, rule: ir.EgressRule) -> Verdict | None:
         """None: the next rule decides."""
-        if rule.action == "encapsulate":
-            return self._encapsulate(rule)
-        if rule.action == "socket":
-            return self._chosen(rule)
-        if rule.action == "reflect":
-            return self._reflect(rule)
-        if rule.action == "pass" and self.kept:
+        for step in rule.steps:
+            verdict = self._step(rule, step)
+            if verdict is not None:
+                return verdict
+        if rule.ending.verdict is ir.Verdict.PASS_UNLESS_KEPT and self.kept:
             return Verdict.DROP
+        verdict = self._end(rule.ending.verdict)
+        if verdict is not None:
+            self.run.rule = rule.name
+            self.run.count(rule.ending.counter)
+        return verdict
+
+    # ---- verdicts ---------------------------------------------------------------------------------------------------
+
+    def _end(self, verdict: ir.Verdict) -> Verdict | None:
+        """None: the next step or rule decides."""
+        match verdict:
+            case ir.Verdict.PASS:
+                return Verdict.PASS
+            case ir.Verdict.PASS_UNLESS_KEPT:
+                return Verdict.DROP if self.kept else Verdict.PASS
+            case ir.Verdict.DROP:
+                return Verdict.DROP
+            case ir.Verdict.NEXT:
+                return None
+            case _:
+                assert_never(verdict)
+
+    # ---- steps ------------------------------------------------------------------------------------------------------
+
+    def _step(self, rule: ir.EgressRule, step: ir.Step) -> Verdict | None:
+        match step:
+            case ir.LookUp():
+                return self._look_up(rule, step)
+            case ir.Recall():
+                return self._recall(rule, step)
+            case _:
+                assert_never(step)
+
+    def _look_up(self, rule: ir.EgressRule, step: ir.LookUp) -> Verdict | None:
+        find = step.find
+        match find:
+            case ir.ByKey():
+                row = self._row(find.table)
+            case ir.ByName():
+                row = self._rows(find.table).by_name.get(find.row.name)
+            case ir.ByChoice():
+                if not self._chose(find):
+                    return None
+                number = self.packet.socket.choice[1]
+                row = next((r for name, r in self._rows(find.table).by_name.items() if fnv1a(name) == number), None)
+            case _:
+                assert_never(find)
+        if row is None or (step.skips_lost and self.lost):
+            return self._miss(rule, find.table, step.miss)
+        self._found(rule, step, find.table, row.name or f"row {row.line}")
+        case = self.machine.stacks[row.stack].constant if row.stack else ""
+        return self._send(step, case, row.fields)
+
+    def _chose(self, find: ir.ByChoice) -> bool:
+        table, number = self.packet.socket.choice
+        ids = {row.id for row in find.rows}
+        return table == self.machine.constants.number(find.constant) and (not ids or number in ids)
+
+    def _recall(self, rule: ir.EgressRule, step: ir.Recall) -> Verdict | None:
+        learned = find_learned(self.run, self.packet, step.rule)
+        if learned is None:
+            self.run.step(Did.MISSED, rule.name, "nothing learned", rule.place)
+            return None
+        self._found(rule, step, rule.name, f"learned from {learned.stack}")
+        return self._send(step, learned.stack, learned.values)
+
+    def _found(self, rule: ir.EgressRule, step: ir.Step, where: str, what: str) -> None:
+        self.run.rule, self.run.chosen = rule.name, step.counter
+        self.run.step(Did.FOUND, where, what)
+
+    def _send(self, step: ir.Step, case: str, values: Mapping[str, Value]) -> Verdict:
+        function = next(d for d in self.program.egress.dispatches if d.function == step.send)
+        return dispatch(self.run, self.packet, function, case, values)
+
+    def _miss(self, rule: ir.EgressRule, table: str, miss: ir.Miss) -> Verdict | None:
+        verdict = miss.hidden if self.hides else miss.shown
         self.run.rule = rule.name
-        self.run.count(f"egress_rule_{rule.c_name}")
-        return ACTIONS[rule.action]
+        self.run.step(Did.MISSED, table, f"no row: {WORDS[miss.shown]}", rule.place)
+        self.run.count(miss.counter)
+        ended = self._end(verdict)
+        self.kept |= miss.keeps and self.lost
+        return ended
 
     # ---- rows -------------------------------------------------------------------------------------------------------
 
-    def _encapsulate(self, rule: ir.EgressRule) -> Verdict | None:
-        loses = self._loses_fragments(rule)
-        row = None if loses and self.lost else self._row(rule)
-        if row is not None:
-            return self._send(rule, rule.table, row)
-        verdict = self._miss(rule, rule.table)
-        if loses and rule.on_miss != "drop" and not self._key_may_hide(rule):
-            self.kept |= self.lost
-        return verdict
+    def _rows(self, table: str) -> Rows:
+        return self.machine.facts.tables[table]
 
-    def _chosen(self, rule: ir.EgressRule) -> Verdict | None:
-        table, number = self.packet.socket.choice
-        for choice in rule.choices:
-            if table != self.machine.constants.number(choice.constant) or (choice.ids and number not in choice.ids):
-                continue
-            rows = self.machine.facts.tables[choice.table]
-            row = next((r for name, r in rows.by_name.items() if fnv1a(name) == number), None)
-            if row is not None:
-                return self._send(rule, choice.table, row)
-            return self._miss(rule, choice.table)
-        return None
-
-    def _miss(self, rule: ir.EgressRule, table: str) -> Verdict | None:
-        self.run.rule = rule.name
-        self.run.step(Did.MISSED, table, f"no row: {rule.on_miss}", rule.place)
-        self.run.count(f"egress_miss_{rule.c_name}")
-        if rule.on_miss == "drop":
-            return Verdict.DROP
-        if self._key_may_hide(rule) and self.hides:  # what tells its row is hidden: it may belong to one that has one
-            return Verdict.DROP
-        if rule.on_miss == "pass" and not (self._match_may_hide(rule) and self.hides):
-            return Verdict.PASS
-        return None
-
-    def _row(self, rule: ir.EgressRule) -> Row | None:
-        rows = self.machine.facts.tables[rule.table]
-        if rule.row_name:
-            return rows.by_name.get(rule.row_name)
+    def _row(self, table: str) -> Row | None:
+        """The row that the packet's key finds."""
+        rows = self._rows(table)
         packet = self.packet
         values: dict[str, Value | None] = {
             # An IPv6 packet to a mapped address (RFC 4291, section 2.5.5.2) counts as one to what it is mapped from.
@@ -193,39 +243,3 @@ class _Rules:
         if None in exact or not isinstance(address, bytes):
             return None
         return rows.find(tuple(v for v in exact if v is not None), address)
-
-    def _send(self, rule: ir.EgressRule, table: str, row: Row) -> Verdict:
-        self.run.rule = rule.name
-        self.run.step(Did.FOUND, table, row.name or f"row {row.line}")
-        function = next(d for d in self.program.egress.dispatches if d.function == f"encapsulate_{table}")
-        case = self.machine.stacks[row.stack].constant if row.stack else ""
-        return dispatch(self.run, self.packet, function, case, row.fields)
-
-    def _reflect(self, rule: ir.EgressRule) -> Verdict | None:
-        learned = find_learned(self.run, self.packet, rule.learned)
-        if learned is None:
-            self.run.step(Did.MISSED, rule.name, "nothing learned", rule.place)
-            return None
-        self.run.rule = rule.name
-        self.run.step(Did.FOUND, rule.name, f"learned from {learned.stack}")
-        function = next(d for d in self.program.egress.dispatches if d.function == f"reflect_{rule.table}")
-        return dispatch(self.run, self.packet, function, learned.stack, learned.values)
-
-    # ---- what is hidden ---------------------------------------------------------------------------------------------
-
-    def _asked(self) -> bool:
-        needs = self.program.packet
-        return needs.ports or (needs.protocol and "ipv6" in needs.families)
-
-    def _match_may_hide(self, rule: ir.EgressRule) -> bool:
-        """Whether the rule takes packets for matching that do not show what it asks for."""
-        return self._asked() and any(isinstance(c, ir.InRanges) and c.unseen for c in rule.conditions)
-
-    def _key_may_hide(self, rule: ir.EgressRule) -> bool:
-        if rule.action != "encapsulate":
-            return False
-        rows = self.machine.facts.tables[rule.table]
-        return self._asked() and any(name in HIDDEN for name in rows.exact)
-
-    def _loses_fragments(self, rule: ir.EgressRule) -> bool:
-        return self.program.egress.fragments and (self._match_may_hide(rule) or self._key_may_hide(rule))

@@ -45,7 +45,7 @@ def _bytes(value: Value) -> bytes:
 
 def _encapsulate(run: Run, packet: Packet, way: ir.Encapsulator, values: Mapping[str, Value]) -> Verdict:
     stack = way.stack
-    opaque = stack.tail if stack.tail is not None and stack.tail.options is None else None
+    opaque = stack.variable if stack.variable is not None and stack.variable.options is None else None
     kept = values.get(opaque.member, b"") if opaque else b""
     assert isinstance(kept, bytes)
     overhead = stack.overhead + len(kept)
@@ -76,7 +76,7 @@ def _encapsulate(run: Run, packet: Packet, way: ir.Encapsulator, values: Mapping
     shown = {layer.member: fields for layer, (_, fields) in zip(stack.layers, given, strict=True)}
     run.sent = Sent(stack, shown, outer)
     run.step(Did.SENT, stack.title, f"{overhead} bytes", stack.place)
-    run.add(f"egress_rule_{run.machine.c_names[run.rule]}", packet.length)
+    run.add(run.chosen, packet.length)
     return Verdict.REDIRECT if run.machine.program.egress.next_hop == "route" else Verdict.PASS
 
 
@@ -113,13 +113,13 @@ def _given(
                 found[part.name] = 0
             if isinstance(field.role, FromSpec) or (isinstance(field.role, NextProtocol) and field.role.settable):
                 found[part.name] = _value(run, packet, part, values)
-    if stack.tail is not None and stack.tail.layer == layer.member and header.tail is not None:
-        if stack.tail.options is None:
-            kept = values.get(stack.tail.member, b"")
+    if stack.variable is not None and stack.variable.layer == layer.member and header.variable is not None:
+        if stack.variable.options is None:
+            kept = values.get(stack.variable.member, b"")
             assert isinstance(kept, bytes)
-            found[header.tail.name] = kept
+            found[header.variable.name] = kept
         else:
-            found[header.tail.name] = [_option(run, o, values) for o in stack.tail.options.options]
+            found[header.variable.name] = [_option(run, o, values) for o in stack.variable.options.options]
     return found
 
 

@@ -9,33 +9,33 @@ from .received import Received
 HEAD = 4  # bytes
 
 
-def read_options(received: Received, tail: ir.Tail, begins: int, facts: Facts) -> str:
+def read_options(received: Received, variable: ir.BoundedSegment, begins: int, facts: Facts) -> str:
     """Keep the data of the listed options. What is wrong, as the last part of a counter's name; empty: nothing."""
-    assert tail.options is not None
-    listed = {o.head >> 8: o for o in tail.options.options}
-    data, at, length = received.data, 0, received.tail
+    assert variable.options is not None
+    listed = {o.head >> 8: o for o in variable.options.options}
+    data, at, length = received.data, 0, received.variable
     while at < length:
         head = int.from_bytes(data[begins + at : begins + at + HEAD], "big")
         if begins + at + HEAD > len(data):
             return "truncated"
-        size = 4 * (head & tail.options.length)
+        size = 4 * (head & variable.options.length)
         if at + HEAD + size > length:
-            return f"{tail.layer}_options"
+            return f"{variable.layer}_options"
         option = listed.get(head >> 8)
         if option is None:
-            if head & tail.options.critical:
-                return f"{tail.layer}_options_critical"
+            if head & variable.options.critical:
+                return f"{variable.layer}_options_critical"
         else:
             if size != 4 * option.words or option.member in received.options:
-                return f"{tail.layer}_options"
+                return f"{variable.layer}_options"
             first = begins + at + HEAD
             if first + size > len(data):
                 return "truncated"
             received.options[option.member] = bytes(data[first : first + size])
         at += HEAD + size
     if len(received.options) != len(listed):
-        return f"{tail.layer}_options_missing"
-    for option in tail.options.options:
+        return f"{variable.layer}_options_missing"
+    for option in variable.options.options:
         expected = _expected(option, facts)
         if expected is not None and received.options[option.member] != expected:
             return option.reason

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from .. import ir
 from . import fit
@@ -17,26 +17,25 @@ UDP_HEADER = 8
 
 
 def receive(run: Run) -> Verdict:
-    program = run.machine.program
-    if program.ingress is None:
+    ingress = run.machine.program.ingress
+    if ingress is None:
         return Verdict.PASS
-    if program.ingress.clamps:
-        fit_plain(run)
-    if program.ingress.fits_plain:
-        fit.arrives(run, run.family, 0)
-    outer = _outer(run)
+    for arrival in ingress.before:
+        match arrival:
+            case ir.Arrival.FIT_SOCKETS:
+                fit_plain(run)
+            case ir.Arrival.FIT_ANSWERS:
+                fit.arrives(run, run.family, 0)
+            case _:
+                raise AssertionError(f"{arrival}: nothing has been decapsulated yet")
+    outer = _outer(run, ingress)
     if outer is None:
         return Verdict.PASS
-    for decapsulator in program.ingress.decapsulators:
-        if not _looks_like(run, decapsulator, outer):
-            continue
-        if decapsulator.signature.port >= 0 and outer.later_fragment:
-            return Verdict.PASS  # it shows no port; without the first, which is refused, it is nothing
-        if not _has_marks(run, decapsulator, outer):
-            continue
-        stack = decapsulator.stack
-        run.step(Did.RECEIVED, stack.title, stack.name, stack.place)
-        return Decapsulation(run, decapsulator, outer.extension, outer.protocol).verdict()
+    for decapsulation in ingress.decapsulations:
+        if any(_looks_like(run, asked, outer) for asked in decapsulation.recognitions):
+            header = next(o for o in decapsulation.outers if o.family == outer.family)
+            run.step(Did.RECEIVED, header.stack.title, header.stack.name, header.stack.place)
+            return Decapsulation(run, decapsulation, header, outer.extension, outer.protocol).verdict(ingress)
     return Verdict.PASS
 
 
@@ -51,20 +50,18 @@ class _Outer(NamedTuple):
     behind: int
 
 
-def _outer(run: Run) -> _Outer | None:
+def _outer(run: Run, ingress: ir.IngressProgram) -> _Outer | None:
     """None: it has none, or options that make the packet somebody else's."""
-    family, ingress = run.family, run.machine.program.ingress
+    family = run.family
     head = bytes(run.data[ETHER : ETHER + HEADER.get(family, 0)])
-    if not family or len(head) < HEADER[family] or ingress is None:
-        return None
-    if not any(d.stack.outer_family == family for d in ingress.decapsulators):
+    if family not in ingress.families or len(head) < HEADER[family]:
         return None
     if family == "ipv4":
         later = bool(int.from_bytes(head[6:8], "big") & 0x1FFF)
         return _Outer(family, head[16:20], head[9], later, 0, ETHER + (head[0] & 15) * 4)
     protocol, extension = head[6], 0
     if protocol == DESTINATION_OPTIONS and any(
-        d.encapsulation_limit for d in ingress.decapsulators if d.stack.outer_family == family
+        outer.limit for d in ingress.decapsulations for outer in d.outers if outer.family == family
     ):
         limit = bytes(run.data[ETHER + 40 : ETHER + 40 + LIMIT])
         # RFC 2473, section 4.1.1: the limit, padded by PadN (RFC 8200, section 4.2)
@@ -74,27 +71,31 @@ def _outer(run: Run) -> _Outer | None:
     return _Outer(family, head[24:40], protocol, False, extension, ETHER + 40 + extension)
 
 
-def _looks_like(run: Run, decapsulator: ir.Decapsulator, outer: _Outer) -> bool:
-    """By the outer protocol, and our own address."""
-    if decapsulator.stack.outer_family != outer.family or outer.protocol not in decapsulator.signature.protocols:
+def _looks_like(run: Run, asked: ir.Recognition, outer: _Outer) -> bool:
+    """By the outer protocol, the UDP port, our own address, and the bits that tell stacks of one port apart."""
+    if outer.protocol not in asked.protocols or not any(_is_ours(run, own, outer) for own in asked.own):
         return False
-    own = decapsulator.own_address
-    if isinstance(own, ir.FromHost):
-        return outer.destination == run.machine.facts.host[own.member]
-    assert isinstance(own, ir.Literal)
-    return int.from_bytes(outer.destination, "big") == own.value
-
-
-def _has_marks(run: Run, decapsulator: ir.Decapsulator, outer: _Outer) -> bool:
-    """By the UDP port, and the bits that tell stacks of one protocol and port apart."""
-    port = decapsulator.signature.port
-    if port >= 0:
+    if asked.port is not None:
         udp = run.data[outer.behind : outer.behind + UDP_HEADER]
-        if len(udp) < UDP_HEADER or int.from_bytes(udp[2:4], "big") != port:
+        # A later fragment shows no port. Without the first, which is refused, it is nothing.
+        if outer.later_fragment or len(udp) < UDP_HEADER or int.from_bytes(udp[2:4], "big") != asked.port.number:
             return False
-    for mark in decapsulator.marks:
-        at, size = outer.behind + mark.offset, mark.bits // 8
-        word = run.data[at : at + size]
-        if len(word) < size or int.from_bytes(word, "big") & mark.mask not in mark.values:
-            return False
-    return True
+    return all(_has(run, mark, outer) for mark in asked.marks)
+
+
+def _is_ours(run: Run, own: ir.OwnAddress, outer: _Outer) -> bool:
+    if own.family != outer.family:
+        return False
+    match own.source:
+        case ir.FromHost(member=member):
+            return outer.destination == run.machine.facts.host[member]
+        case ir.Literal(value=value):
+            return int.from_bytes(outer.destination, "big") == value
+        case _:
+            assert_never(own.source)
+
+
+def _has(run: Run, mark: ir.Mark, outer: _Outer) -> bool:
+    at, size = outer.behind + mark.offset, mark.bits // 8
+    word = run.data[at : at + size]
+    return len(word) == size and int.from_bytes(word, "big") & mark.mask in mark.values

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from .. import ir
 from .encapsulate import has_addresses
 from .facts import Value, any_address
@@ -14,40 +16,42 @@ from .run import Run
 SEQUENCE_END = 12  # bytes of a TCP header up to the acknowledgement's end
 
 
-def values(rule: ir.IngressRule, received: Received) -> dict[str, Value]:
+def values(learn: ir.Learn, received: Received) -> dict[str, Value]:
     """By the members that hold them."""
-    assert rule.learn is not None
     found: dict[str, Value] = {}
-    for field in rule.learn.fields:
-        raw = received.raw(field.layer, field.word)
-        if field.type == "ip":
-            found[field.member] = any_address(raw)
-        elif field.type in ("mac", "ipv4", "ipv6"):
-            found[field.member] = raw
-        else:
-            found[field.member] = received.number(field.layer, field.word, field.shift, field.bits)
-    for learned in rule.learn.options:
-        found[learned.member] = received.options[learned.option.member]
-    if rule.learn.tail is not None:
+    for learned in learn.fields:
+        field = learned.field if isinstance(learned, ir.LearnedField) else dict(learned.fields).get(received.family)
+        if field is not None:  # else this family has none
+            found[learned.member] = _value(learned.type, field, received)
+    for option in learn.options:
+        found[option.member] = received.options[option.option.member]
+    if learn.variable is not None:
         at = ETHER + received.fixed + received.extension
-        found[rule.learn.tail.member] = bytes(received.data[at : at + received.tail])
+        found[learn.variable.member] = bytes(received.data[at : at + received.variable])
     return found
 
 
+def _value(type_: str, field: ir.ReceivedField, received: Received) -> Value:
+    raw = received.raw(field.layer, field.word)
+    if type_ == "ip":
+        return any_address(raw)
+    return raw if type_ in ("mac", "ipv4", "ipv6") else received.number(field)
+
+
 def record(
-    run: Run, packet: Packet, rule: ir.IngressRule, stack: ir.Stack, kept: dict[str, Value], received: Received
+    run: Run, packet: Packet, learn: ir.Learn, stack: ir.Stack, kept: dict[str, Value], received: Received
 ) -> None:
     """Keep them for the packets that answer, or for the packet itself as it goes on; and let both fit."""
-    learn, machine = rule.learn, run.machine
+    machine = run.machine
     key = find_key(run, packet, quoted=False)
-    if learn is None or machine.flows is None or key is None:
+    if machine.flows is None or key is None:
         return
     idle = machine.constants.number(f"IDLE_{learn.constant}")
     learned = Learned(learn.constant, stack.constant, kept)
-    if "forwarded" in learn.directions:
+    if ir.LearnFor.FORWARDED in learn.directions:
         flow = Flow(key, 0, learned, SocketRecord())
         machine.flows.learn(run, flow, idle if packet.transport else FRAGMENT_IDLE, may_change=True)
-    if "replies" in learn.directions and packet.transport:  # what answers a fragment is no fragment of it
+    if ir.LearnFor.REPLIES in learn.directions and packet.transport:  # what answers a fragment is no fragment of it
         flow = Flow(key.turned(), 0, learned, SocketRecord())
         if not machine.flows.learn(run, flow, idle, may_change=packet.protocol != TCP):
             if (packet.transport & 0x3FFF) + SEQUENCE_END <= len(run.data):  # and no connection here says otherwise
@@ -62,11 +66,13 @@ def record(
 
 def _overhead(run: Run, learn: ir.Learn, stack: ir.Stack, received: Received) -> int:
     """By how much a packet of the flow grows, the way that adds more."""
-    larger = learn.larger
-    if learn.guards:
-        stacks = {e.stack.c_name: e.stack for e in run.machine.program.egress.encapsulators}
-        larger = larger if all(has_addresses(run, stacks[name]) for name in learn.guards) else learn.otherwise
-    if larger:
-        return run.machine.constants.number(larger) + (received.tail if learn.tail else 0)
-    behind = [x.size for x in stack.layers if stack.tail and x.member in stack.tail.behind]
-    return received.fixed + received.tail + sum(behind)
+    grows = next(g for g in learn.grows if g.family == stack.outer_family)
+    stacks = {e.stack.c_name: e.stack for e in run.machine.program.egress.encapsulators}
+    growth = grows.usual if all(has_addresses(run, stacks[name]) for name in grows.guards) else grows.otherwise
+    match growth:
+        case ir.ByOverhead(constant):
+            return run.machine.constants.number(constant) + (received.variable if learn.variable else 0)
+        case ir.AsReceived():
+            return received.fixed + received.variable + sum(x.size for x in stack.behind)
+        case _:
+            assert_never(growth)

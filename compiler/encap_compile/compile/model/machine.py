@@ -27,7 +27,6 @@ class Machine:
         self.program, self.facts, self.now = program, facts, now
         self.constants = Constants(program)
         self.counters = {c.name: (c.place, c.text) for c in program.counters}
-        self.c_names = {rule.name: rule.c_name for rule in program.egress.rules}
         self.stacks = {stack.name: stack for stack in program.stacks}
         self.fragments: dict[Key, Shown] = {}
         self.arrivals: dict[Ends, int] = {}

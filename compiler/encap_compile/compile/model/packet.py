@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import assert_never
 
-from ..ir import PacketNeeds
+from ..ir import Hides, PacketNeeds
 from .facts import any_address
 
 ETHER = 14  # bytes of an Ethernet header
@@ -61,11 +62,17 @@ class Packet:
     discovery: bool = False
     socket: SocketRecord = field(default_factory=SocketRecord)
 
-    def hides(self, needs: PacketNeeds) -> bool:
-        """Whether it hides its ports or its protocol, where the program needs them."""
-        if needs.ports:
-            return self.ports_unseen
-        return needs.protocol and "ipv6" in needs.families and self.protocol == UNSEEN
+    def hides(self, what: Hides) -> bool:
+        """Whether it does not show what rules may ask for."""
+        match what:
+            case Hides.PORTS:
+                return self.ports_unseen
+            case Hides.PROTOCOL:
+                return self.protocol == UNSEEN
+            case Hides.NOTHING:
+                return False
+            case _:
+                assert_never(what)
 
 
 def parse(data: bytes | bytearray, offset: int, family: str, mark: int, needs: PacketNeeds) -> Packet | None:

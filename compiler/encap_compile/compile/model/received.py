@@ -10,7 +10,8 @@ from .packet import ETHER
 
 @dataclass
 class Received:
-    """A stack as it came in. `extension`: bytes of options behind the outermost header; `tail`: of the variable part.
+    """A stack as it came in. `extension`: bytes of options behind the outermost header; `variable`: of the
+    variable-length part.
 
     `options` are the data of the listed options that were found, by the members that hold them.
     """
@@ -18,23 +19,22 @@ class Received:
     stack: ir.Stack
     data: bytearray
     extension: int = 0
-    tail: int = 0
+    variable: int = 0
     options: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def fixed(self) -> int:
-        """The bytes before a tail, or of all headers."""
-        return self.stack.tail.fixed if self.stack.tail is not None else self.stack.overhead
+        """The bytes before a variable-length part, or of all headers."""
+        return self.stack.before
 
     def begins(self, member: str) -> int:
         """Where a header begins in the frame."""
-        layers, tail = self.stack.layers, self.stack.tail
+        layers, behind = self.stack.layers, self.stack.behind
         layer = next(x for x in layers if x.member == member)
         at = ETHER + (0 if layer is layers[0] else self.extension)
-        if tail is None or member not in tail.behind:
+        if layer not in behind:
             return at + layer.offset
-        before = [x for x in layers if x.member in tail.behind and x.offset < layer.offset]
-        return at + tail.fixed + self.tail + sum(x.size for x in before)
+        return at + self.fixed + self.variable + sum(x.size for x in behind if x.offset < layer.offset)
 
     def where(self, member: str, word: str) -> tuple[int, int]:
         """(first byte in the frame, size) of a word."""
@@ -50,5 +50,14 @@ class Received:
         at, size = self.where(member, word)
         return bytes(self.data[at : at + size])
 
-    def number(self, member: str, word: str, shift: int = 0, bits: int = 128) -> int:
-        return int.from_bytes(self.raw(member, word), "big") >> shift & (1 << bits) - 1
+    @property
+    def family(self) -> str:
+        """Of the outermost header."""
+        return self.stack.outer_family
+
+    def number(self, field: ir.ReceivedField) -> int:
+        return self.whole(field.layer, field.word) >> field.shift & (1 << field.bits) - 1
+
+    def whole(self, member: str, word: str) -> int:
+        """A word as a number."""
+        return int.from_bytes(self.raw(member, word), "big")

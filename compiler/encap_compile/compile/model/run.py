@@ -21,6 +21,7 @@ class Run:
     counted: dict[str, tuple[int, int]] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     rule: str = ""
+    chosen: str = ""  # the counter of the rule, which counts what is sent
     sent: Sent | None = None
 
     @classmethod

@@ -120,7 +120,7 @@ class Frames:
         if chose is None:
             return Socket(paths)
         table, _, row = str(chose.value).partition("/")
-        tables = {c.table for rule in self.program.egress.rules for c in rule.choices}
+        tables = {table.name for table in self.program.attribution.tables} if self.program.attribution else set()
         rows = self.facts.tables[c_name(table)].by_name if c_name(table) in tables else {}
         if row not in rows:
             help = (
@@ -142,8 +142,8 @@ class Frames:
     # ---- the headers that it comes in --------------------------------------------------------------------------------
 
     def _encapsulated(self, packet_: TestPacket, word: Word, inner: bytes) -> bytes:
-        decapsulators = self.program.ingress.decapsulators if self.program.ingress else ()
-        names = sorted({d.stack.encapsulation for d in decapsulators})
+        arriving = self.program.ingress.stacks if self.program.ingress else ()
+        names = sorted({stack.encapsulation for stack in arriving})
         if word.value not in names:
             help = did_you_mean(str(word.value), names, "ingress rules name what may come in")
             words = f"no ingress rule decapsulates `{word.value}`"
@@ -155,8 +155,7 @@ class Frames:
             self.findings.error("T131", "nothing says which address it comes from", word.place, help)
             return b""
         family = "ipv6" if ":" in str(source.value) else "ipv4"
-        for decapsulator in decapsulators:
-            stack = decapsulator.stack
+        for stack in arriving:
             if stack.encapsulation == word.value and stack.outer_family == family:
                 return self._encode(packet_, stack, inner)
         words = f"`{word.value}` does not come in over {family.replace('ip', 'IP')}"
@@ -192,9 +191,16 @@ class Frames:
                 found[name] = self.facts.host[source.member]
             elif not isinstance(source, ir.FromInner):
                 found[name] = bytes(field.bits // 8) if field_type(field) in ADDRESSES else 0
-        tail = stack.tail
-        if tail is not None and tail.layer == layer.member and tail.options is not None and header.tail is not None:
-            found[header.tail.name] = [(o.head >> 16, o.head >> 8 & 0xFF, self._data(o)) for o in tail.options.options]
+        variable = stack.variable
+        if (
+            variable is not None
+            and variable.layer == layer.member
+            and variable.options is not None
+            and header.variable is not None
+        ):
+            found[header.variable.name] = [
+                (o.head >> 16, o.head >> 8 & 0xFF, self._data(o)) for o in variable.options.options
+            ]
         return found
 
     @staticmethod
@@ -211,8 +217,8 @@ class Frames:
             return
         header = headers()[member.header]
         option = _option(stack, member, name)
-        if option is not None and header.tail is not None:
-            self._set_option(given[member.member], header.tail.name, option, path, word)
+        if option is not None and header.variable is not None:
+            self._set_option(given[member.member], header.variable.name, option, path, word)
             return
         field = next((f for f in header.fields() if f.name == name), None)
         if field is None:
@@ -224,7 +230,9 @@ class Frames:
         except ValueProblem as problem:
             self.findings.error(problem.code, problem.message, word.place, problem.help)
 
-    def _set_option(self, given: dict[str, FieldValue], tail: str, option: ir.Option, path: str, word: Word) -> None:
+    def _set_option(
+        self, given: dict[str, FieldValue], variable: str, option: ir.Option, path: str, word: Word
+    ) -> None:
         size = 4 * option.words
         try:
             data = integer(word.value, 0, (1 << 8 * size) - 1, path).to_bytes(size, "big")
@@ -232,16 +240,16 @@ class Frames:
             self.findings.error(problem.code, problem.message, word.place, problem.help)
             return
         head = option.head >> 16, option.head >> 8 & 0xFF
-        sent = given[tail]
+        sent = given[variable]
         assert not isinstance(sent, (int, str, bytes))
-        given[tail] = [(*head, data) if o[:2] == head else o for o in sent]
+        given[variable] = [(*head, data) if o[:2] == head else o for o in sent]
 
 
 def _option(stack: ir.Stack, layer: ir.Layer, name: str) -> ir.Option | None:
-    tail = stack.tail
-    if tail is None or tail.layer != layer.member or tail.options is None:
+    variable = stack.variable
+    if variable is None or variable.layer != layer.member or variable.options is None:
         return None
-    return next((o for o in tail.options.options if o.name == name), None)
+    return next((o for o in variable.options.options if o.name == name), None)
 
 
 def field_of(stack: ir.Stack, path: str) -> tuple[ir.Layer | None, str]:

@@ -7,11 +7,11 @@ from .. import ir
 from ..headers.model import Space
 from .conditions import PROTOCOLS
 
-TAIL = " + tail"  # the bytes of a variable-length part
+VARIABLE = " + variable"  # the bytes of a variable-length part
 
 
-def sends_opaque_tail(stack: ir.Stack) -> bool:
-    return stack.tail is not None and stack.tail.options is None
+def sends_opaque_part(stack: ir.Stack) -> bool:
+    return stack.variable is not None and stack.variable.options is None
 
 
 def assignments(layer: ir.Layer, stack: ir.Stack) -> list[str]:
@@ -78,8 +78,8 @@ def _length(source: ir.LengthFrom, stack: ir.Stack) -> str:
     """Bytes from a layer on: the inner packet, and what stands between."""
     before = f" - offsetof(struct {stack.headers}, {source.layer})" if source.layer != stack.layers[1].member else ""
     itself = f" - sizeof(headers->{source.layer})" if source.payload else ""
-    tail = TAIL if sends_opaque_tail(stack) else ""
-    return f"packet->length + {stack.headers_constant}{tail}{before}{itself}"
+    variable = VARIABLE if sends_opaque_part(stack) else ""
+    return f"packet->length + {stack.headers_constant}{variable}{before}{itself}"
 
 
 def expression(part: ir.Part, stack: ir.Stack) -> str:

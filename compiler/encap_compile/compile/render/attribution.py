@@ -14,7 +14,7 @@ def any_bit(set_: str, names: Sequence[str]) -> str:
     return f"{set_} & {names[0]}" if len(names) == 1 else f"{set_} & ({' | '.join(names)})"
 
 
-def chose(choice: ir.Choice) -> str:
+def chose(choice: ir.ByChoice) -> str:
     """Whether the packet's socket chose one of the rows."""
     table = f"packet->socket.choice >> 32 == {choice.constant}"
     return _one_of(table, choice.rows, "(__u32)packet->socket.choice")
@@ -29,10 +29,10 @@ def permits(rule: ir.SocketRule) -> str:
     return " && ".join([*cgroups, terms[0]])
 
 
-def _one_of(table: str, rows: Sequence[str], row: str) -> str:
+def _one_of(table: str, rows: Sequence[ir.NamedRow], row: str) -> str:
     if not rows:
         return table
-    terms = " || ".join(f"{row} == {name}" for name in rows)
+    terms = " || ".join(f"{row} == {named.constant}" for named in rows)
     return f"{table} && ({terms})" if len(rows) > 1 else f"{table} && {terms}"
 
 

@@ -1,32 +1,22 @@
-"""How the C reaches the counter of a rule: by a pointer, or by its place where their map has several entries."""
+"""How the C reaches a counter: by a pointer into the first entry of their map, or by its place in any of `entries`."""
 
 from __future__ import annotations
 
-from .. import ir
 
-
-def count_as(program: ir.Program, function: str, member: str) -> str:
-    """The call that counts a packet: `function` is what is done with it, or `count`."""
-    if program.counter_entries > 1:
+def count_as(function: str, member: str, entries: int) -> str:
+    """The call that counts a packet; `function` is what is done with it: `pass`, `drop`, or `count`."""
+    counter = f"&counters->{member}"
+    if entries > 1:
         function, counter = f"{function}_at", f"COUNTER({member})"
-    else:
-        counter = f"&counters->{member}"
     arguments = f"{counter}, skb" if function.startswith("count") else f"skb, {counter}"
     return f"{function}({arguments})"
 
 
-def count_socket(program: ir.Program, member: str) -> str:
+def count_socket(member: str, entries: int) -> str:
     """The statement that counts a socket, which has no bytes."""
-    if program.counter_entries > 1:
-        return f"add_at(COUNTER({member}), 1, 0)"
-    return f"counters->{member}.packets++"
+    return f"add_at(COUNTER({member}), 1, 0);" if entries > 1 else f"counters->{member}.packets++;"
 
 
-def keep_counter(program: ir.Program, member: str) -> str:
-    """The statement that keeps which counter is to count a packet that is decapsulated."""
-    if program.counter_entries > 1:
-        return f"place = COUNTER({member})"
-    return f"decapsulated = &counters->{member}"
-
-
-COUNTING_FILTERS = {f.__name__: f for f in (count_as, count_socket, keep_counter)}
+def keep_counter(member: str, entries: int) -> str:
+    """The statement that keeps which counter is to count a packet once it is decapsulated."""
+    return f"place = COUNTER({member});" if entries > 1 else f"decapsulated = &counters->{member};"

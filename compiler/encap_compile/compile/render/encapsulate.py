@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from .. import ir
 from ..headers.model import Space
-from .assignments import TAIL, assignments, expression, next_name, sends_opaque_tail
-from .tails import option_assignments, tail_counter
+from .assignments import VARIABLE, assignments, expression, next_name, sends_opaque_part
+from .variable_parts import in_bytes, option_assignments, variable_counter
 
 
 class Pushed(NamedTuple):
@@ -46,8 +46,8 @@ class Pushed(NamedTuple):
         return len(self.stack.layers) > 1
 
     @property
-    def tail(self) -> bool:
-        return sends_opaque_tail(self.stack)
+    def variable(self) -> bool:
+        return sends_opaque_part(self.stack)
 
     @property
     def larger(self) -> str:
@@ -107,7 +107,7 @@ def reads_values(body: Pushed) -> bool:
 
 
 def _reads_row(stack: ir.Stack) -> bool:
-    options = stack.tail.options.options if stack.tail and stack.tail.options else ()
+    options = stack.variable.options.options if stack.variable and stack.variable.options else ()
     sources = [p.source for layer in stack.layers for w in layer.words for p in w.parts] + [o.source for o in options]
     return any(isinstance(source, ir.FromRow) for source in sources)
 
@@ -142,7 +142,7 @@ def outer_header(body: Pushed) -> list[str]:
 
 def _write(stack: ir.Stack, body: Pushed) -> str:
     parts = {p.name: p for w in stack.layers[0].words for p in w.parts}
-    length = f"packet->length + fixed{TAIL if body.tail else ''}"
+    length = f"packet->length + fixed{VARIABLE if body.variable else ''}"
     tos = f"{_dscp(parts['dscp'], stack)}packet->ecn"
     saddr, daddr = _address(parts["source"], stack), _address(parts["destination"], stack)
     ttl = parts["ttl" if stack.outer_family == "ipv4" else "hop_limit"]
@@ -184,7 +184,7 @@ def headers_written(body: Pushed) -> Iterator[str]:
     for layer in body.stack.layers[1:]:
         yield ""
         yield from assignments(layer, body.stack)
-        if body.stack.tail and body.stack.tail.layer == layer.member:
+        if body.stack.variable and body.stack.variable.layer == layer.member:
             yield from option_assignments(body.stack)
 
 
@@ -194,12 +194,15 @@ def declares_sum(body: Pushed) -> bool:
 
 def segment_overhead(body: Pushed) -> str:
     """The overhead that TCP's segments leave headroom for."""
-    return f"{body.larger or 'fixed'}{TAIL if body.tail else ''}"
+    return f"{body.larger or 'fixed'}{VARIABLE if body.variable else ''}"
 
 
 def variable(body: Pushed) -> str:
     """Bytes of the variable-length part that is put back."""
-    return f"row->{tail_counter(body.stack)} * 4" if body.tail else ""
+    part = body.stack.variable
+    if part is None or not body.variable:
+        return ""
+    return in_bytes(f"row->{variable_counter(body.stack)}", part.length, body.stack)
 
 
 ENCAPSULATE_FILTERS: dict[str, Callable[..., Any]] = {

@@ -24,19 +24,19 @@ def connect_base(rule: ir.ConnectRule) -> str:
 
 
 def sender_constants(rule: ir.IngressRule, program: ir.Program) -> dict[Prefix, str]:
-    """The constants of all prefixes that a rule's `from` lists; an encapsulation over one family knows only its own."""
-    ingress = program.ingress
-    same = [r for d in (ingress.decapsulators if ingress else ()) for r in d.rules if r.name == rule.name]
-    prefixes = list(dict.fromkeys(p for r in same for p in r.source_prefixes))
-    names = prefix_names(prefixes, rule.source_sets, constant_name(ingress_base(rule), "from"), program)
+    """The constants of all prefixes that a rule's `from` lists; a decapsulation over one family knows only its own."""
+    senders = [r.senders for r in program.ingress_rules if r.name == rule.name]
+    compared = [found for found in senders if isinstance(found, ir.SourcePrefixes)]
+    if not compared:
+        return {}
+    prefixes = list(dict.fromkeys(p for found in compared for p in found.prefixes))
+    names = prefix_names(prefixes, compared[0].sets, constant_name(ingress_base(rule), "from"), program)
     return dict(zip(prefixes, names, strict=True))
 
 
 def tunnel_endpoint_constants(program: ir.Program, prefixes: Sequence[Prefix]) -> list[str]:
     """The constants of prefixes that are ends of our tunnels because an ingress rule takes packets from there."""
-    ingress = program.ingress
-    rules = [r for d in (ingress.decapsulators if ingress else ()) for r in d.rules]
-    known = (sender_constants(r, program) for r in rules)
+    known = (sender_constants(r, program) for r in program.ingress_rules)
     names = next((found for found in known if set(found) == set(prefixes)), {})
     return [names[p] for p in prefixes if p in names]
 
@@ -50,15 +50,12 @@ def rule_values(program: ir.Program) -> list[ir.ConstantGroup]:
     groups: dict[str, dict[str, str]] = {f"sets.{s.name}": {} for s in program.sets}
     for egress in program.egress.rules:
         groups[egress.place] = _conditions(egress_base(egress), egress.conditions, program)
-    ingress = program.ingress.decapsulators if program.ingress else ()
-    for rule in {rule.name: rule for d in ingress for rule in d.rules}.values():
-        found: dict[str, str] = {}
-        if rule.source_kind == "prefixes":
-            names = sender_constants(rule, program)
-            found |= _prefixes(list(names), list(names.values()), BOTH)
+    for rule in {rule.name: rule for rule in program.ingress_rules}.values():
+        names = sender_constants(rule, program)
+        found = _prefixes(list(names), list(names.values()), BOTH)
         groups[rule.place] = found | _conditions(ingress_base(rule), rule.match, program)
-        if rule.mark[:1].isdigit():
-            groups[rule.place][set_mark_constant(rule)] = f"{int(rule.mark, 0):#x}"
+        if rule.mark and isinstance(rule.mark.value, ir.Literal):
+            groups[rule.place][set_mark_constant(rule)] = f"{rule.mark.value.value:#x}"
     for connect in program.attribution.connects if program.attribution else ():
         groups[connect.place] = _conditions(connect_base(connect), connect.conditions, program)
     return [group for group in _with_sets(groups, program) if group.constants]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from .. import ir
-from .conditions import in_map, in_prefixes
+from .conditions import PROTOCOLS, in_map, in_prefixes
 from .rule_values import tunnel_endpoint_constants
 
 
@@ -54,3 +57,38 @@ def _term(end: ir.TunnelEndpoint, program: ir.Program) -> str:
     if not both or not end.family:
         return test
     return f"{'packet->is_ipv4' if end.family == 'ipv4' else '!packet->is_ipv4'} && {test}"
+
+
+def merged_signatures(signatures: Sequence[ir.Signature]) -> list[ir.Signature]:
+    """One for each family and protocol, however many encapsulations share it."""
+    found: dict[object, ir.Signature] = {}
+    for s in signatures:
+        known = found.setdefault((s.protocols, s.port), s)
+        if known.family != s.family:
+            found[(s.protocols, s.port)] = known._replace(family="")
+    return list(found.values())
+
+
+def signature_condition(signature: ir.Signature, program: ir.Program) -> str:
+    terms = []
+    if program.packet.both and signature.family:
+        terms.append("packet->is_ipv4" if signature.family == "ipv4" else "!packet->is_ipv4")
+    protocols = " || ".join(f"packet->protocol == {PROTOCOLS.get(p, str(p))}" for p in signature.protocols)
+    terms.append(f"({protocols})" if len(signature.protocols) > 1 else protocols)
+    if signature.port >= 0:
+        terms.append(f"packet->destination_port == bpf_htons({signature.port_constant})")
+    return " && ".join(terms)
+
+
+TUNNEL_ENDPOINT_FILTERS: dict[str, Callable[..., Any]] = {
+    f.__name__: f
+    for f in (
+        compares_ipv6,
+        merged_signatures,
+        only_tunnel_endpoint,
+        recognises_tunnel_endpoints,
+        set_key,
+        signature_condition,
+        tunnel_endpoint_condition,
+    )
+}

@@ -19,11 +19,11 @@ from ..headers.model import (
     Header,
     Length,
     NextProtocol,
-    Options,
     Presence,
     Receive,
     Reserved,
 )
+from ..headers.variable import has_variable_part
 from ..spec import Encapsulation, HeaderUse, Scalar
 
 UNITS = (8, 16, 32)  # bits that a program loads at once
@@ -89,7 +89,7 @@ def known_bits(encapsulation: Encapsulation, family: str) -> list[Known]:
                     first = at + word.bits - word.shift(field.name) - field.bits
                     found.append(Known(first, field.bits, values, f"{header.name}.{field.name}"))
             at += word.bits
-        if header.tail is not None and (isinstance(header.tail.role, Options) or header.tail.name in use.values):
+        if has_variable_part(use.values, header):
             return found  # what follows is elsewhere in every packet
     if not chain or not chain[-1].next_protocol() or not _may_be_tagged(chain[-1]):
         versions = frozenset((4, 6))
@@ -105,6 +105,9 @@ def _may_be_tagged(header: Header) -> bool:
 def _values(field: Field, use: HeaderUse, header: Header, following: Header | None) -> frozenset[int] | None:
     """The values that a received field can have, or None if nothing is known of it."""
     role = field.role
+    counting = header.variable_length()
+    if isinstance(role, Length) and counting is not None and field is counting[1]:
+        return _without_part(role, use, header)
     if isinstance(role, NextProtocol) and field.name not in use.values:
         return frozenset(_numbers(role, following))
     if field.receive is Receive.EXCHANGE:
@@ -119,15 +122,17 @@ def _values(field: Field, use: HeaderUse, header: Header, following: Header | No
         value = 0
     elif isinstance(role, Presence):
         value = int(role.of in use.values)
-    elif (
-        isinstance(role, Length)
-        and role.extent == "tail"
-        and (header.tail is None or header.tail.name not in use.values)
-    ):
-        value = 0
     elif isinstance(role, FromSpec | NextProtocol):
         value = _literal(field, use)
     return None if value is None else frozenset((value,))
+
+
+def _without_part(role: Length, use: HeaderUse, header: Header) -> frozenset[int] | None:
+    """What counts the variable-length part of a header that must have none."""
+    if has_variable_part(use.values, header):
+        return None
+    size = sum(word.size for word in header.layout(use.values)) if role.extent == "header" else 0
+    return frozenset((size // role.unit,))
 
 
 def _numbers(role: NextProtocol, following: Header | None) -> Iterator[int]:

@@ -134,7 +134,7 @@ class Overview(Record):
 
 
 class Removed(Record):
-    """What was removed. Packets of the rules `unencapsulated` leave as they are now, those of `undropped` pass."""
+    """What was removed. Packets of `unencapsulated` rules now leave unencapsulated, those of `undropped` rules pass."""
 
     name: str
     hooks: tuple[HookState, ...]
@@ -196,16 +196,16 @@ def remove(
     lock_timeout: float | None = None,
     waiting: Callable[[Diagnostic], None] = nobody,
 ) -> Removed:
-    """Take a bundle off this machine, by its folder or its name. Raises DiagnosedError, H110 if nothing is there.
+    """Remove a bundle from this machine, by its folder or its name. Raises DiagnosedError, H110 if nothing is there.
 
     `lock_timeout` and `waiting` are as in `Options`.
     """
     from ..loader.lock import Patience
-    from ..remove import remove as take_off
+    from ..remove import remove as run
 
-    done = take_off(*named(bundle), bpffs, Patience(lock_timeout, waiting))
+    done = run(*named(bundle), bpffs, Patience(lock_timeout, waiting))
     hooks = tuple(HookState(h.on, h.point.word, h.kind, None, None) for h in done.hooks)
-    names = tuple(r.name for r in done.in_clear), tuple(r.name for r in done.undropped)
+    names = tuple(r.name for r in done.unencapsulated), tuple(r.name for r in done.undropped)
     return Removed(done.name, hooks, done.maps, *names, done)
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from ...common.folders import PRIVATE, PUBLIC, make_folders
 from ..kernel.hooks.base import Point
-from ..kernel.hooks.pinned import is_on, pinned_hooks, take_off
+from ..kernel.hooks.pinned import detach, is_on, pinned_hooks
 from ..kernel.pins import pins_in, remove_empty
 from .erase import erase
 from .lock import Patience, locked
@@ -63,7 +63,7 @@ def _join(here: Paths, first: Paths) -> None:
     ours = {hook for hook in pinned_hooks(here.owner, Point) if is_on(here.owner, hook)}
     for hook in pinned_hooks(first.owner, Point):
         if hook in ours:
-            take_off(first.owner, hook)
+            detach(first.owner, hook)
     for source, target in ((first.maps, here.maps), (first.links, here.links)):
         for pinned in list(pins_in(source)):
             make_folders(target, PRIVATE)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...common.diagnostics import Diagnostic
 from ...common.reporting.json import document as of_diagnostics
-from ..continuity import begins_anew, totals_of_rules
+from ..continuity import starts_empty, totals_of_rules
 from ..kernel.hooks.base import DEVICE_POINTS, OnHook
 from ..kernel.system import kernel_release
 from ..loader.cgroups import needed_points
@@ -51,9 +51,9 @@ def plan_text(plan: Plan, routes: RouteReport | None = None, done: bool = False,
     width = max((len(c.rule.name) for c in plan.rules), default=0)
     lines += [f"  {c.sign} rule {c.rule.name:<{max(width, 12)}} {_arrow(c.before, c.rule.text)}" for c in plan.rules]
     lines += [text for m in plan.maps if (text := _map_line(m))]
-    anew = begins_anew(plan)
-    lines += [_hook_line(h, anew) for h in plan.hooks if h.action != KEEP or not done]
-    lines += [_anew_line(name) for name in anew]
+    empty = starts_empty(plan)
+    lines += [_hook_line(h, empty) for h in plan.hooks if h.action != KEEP or not done]
+    lines += [_empty_line(name) for name in empty]
     lines += _totals_lines(plan)
     lines += _cgroup_lines(plan)
     lines += _boot_lines(plan) if not done else []
@@ -95,7 +95,7 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
         "network_namespace_cookie": desired.paths.namespace.cookie or None,
         "attach": desired.attach.name,
         "changed": plan.changed,
-        "begins_anew": list(begins_anew(plan)),
+        "starts_empty": list(starts_empty(plan)),
         "totals": {
             "carried": [{"rule": name, "was": was} for name, was in totals.carried],
             "begin": list(totals.begins),
@@ -173,20 +173,20 @@ def _heading(plan: Plan, done: bool) -> str:
     return f"{where}: {now}; {'applied' if done else 'plan'}: {new.identity[:8]}"
 
 
-def _anew_line(name: str) -> str:
+def _empty_line(name: str) -> str:
     if name == COUNTERS:
-        return "  - counters start at 0: the layout of the present ones is not known"
-    return f"  - map {name} begins empty: the one that is there has another layout or size"
+        return "  - counters start at 0: the layout of the current ones is not known"
+    return f"  - map {name} starts empty: the current one has another layout or size"
 
 
 def _totals_lines(plan: Plan) -> list[str]:
-    """Which totals renamed rules continue, and which rules begin at 0 or are no longer shown."""
+    """Which totals renamed rules continue, and which rules start at 0 or are no longer shown."""
     totals = totals_of_rules(plan)
     lines = []
     if totals.carried:
         lines.append(f"    totals  carried: {_some([f'{was} -> {name}' for name, was in totals.carried])}")
     if totals.begins:
-        lines.append(f"    totals  begin at 0: {_some(list(totals.begins))}")
+        lines.append(f"    totals  start at 0: {_some(list(totals.begins))}")
     if totals.ends:
         lines.append(f"    totals  no longer shown: {_some(list(totals.ends))}")
     return lines
@@ -213,16 +213,16 @@ def _program(program: OnHook) -> str:
     return f"[{name}]" if program.ours else name
 
 
-def _kept(anew: Sequence[str]) -> str:
+def _kept(empty: Sequence[str]) -> str:
     """What a replaced program goes on with."""
-    words = ["counters kept"] if COUNTERS not in anew else []
-    return ", ".join(["maps", *words] if not anew else [*words, f"anew: {' '.join(anew)}"])
+    words = ["counters kept"] if COUNTERS not in empty else []
+    return ", ".join(["maps", *words] if not empty else [*words, f"starting empty: {' '.join(empty)}"])
 
 
-def _hook_line(change: HookChange, anew: Sequence[str]) -> str:
+def _hook_line(change: HookChange, empty: Sequence[str]) -> str:
     programs = ", ".join(_program(p) for p in change.programs) or "empty"
     why = f"; {change.why}" if change.why else ""
-    words = _WORDS[change.action] + (f"; {_kept(anew)}" if change.action == REPLACE else "")
+    words = _WORDS[change.action] + (f"; {_kept(empty)}" if change.action == REPLACE else "")
     where = hook_place(change.on, change.kind, change.hook.point)
     return f"  {_SIGNS[change.action]} hook {where}: {programs} ({words}{why})"
 

@@ -126,7 +126,7 @@ def removed_text(removed: Removed) -> str:
     programs, maps = counted(len(removed.hooks), "program"), counted(removed.maps, "map")
     lines = [f"removed `{removed.name}`: {programs} detached, {maps} unpinned"]
     lines += [f"  - hook {hook_place(h.on, h.kind, h.point)}" for h in removed.hooks]
-    lines += _rules("now unencapsulated", removed.in_clear)
+    lines += _rules("now unencapsulated", removed.unencapsulated)
     lines += _rules("no longer dropped", removed.undropped)
     lines += ["  - routes that were closed until apply"] if removed.opened else []
     lines += [f"  - {path}" for path in removed.forgotten]
@@ -156,7 +156,7 @@ def removed_document(removed: Removed) -> dict[str, Any]:
         "name": removed.name,
         "hooks": [{**hook_words(h.on, h.point), "kind": h.kind} for h in removed.hooks],
         "maps": removed.maps,
-        "in_clear": [_rule(r) for r in removed.in_clear],
+        "unencapsulated": [_rule(r) for r in removed.unencapsulated],
         "opened": removed.opened,
         "files": [str(path) for path in removed.forgotten],
         "no_longer_dropped": [_rule(r) for r in removed.undropped],

@@ -21,7 +21,7 @@ OPTION = Word(
         Field("class", 16, FromSpec("u16"), "who defines the type (IANA Geneve option classes)"),
         Field("type", 8, FromSpec("u8"), "what the data are; with the bit 0x80 a receiver must know it"),
         Field("reserved", 3, Reserved(), "zero, ignored on receive", Receive.IGNORE),
-        Field("length", 5, Length("tail", unit=4), "of the data, in 32-bit words"),
+        Field("length", 5, Length("variable", unit=4), "of the data, in 32-bit words"),
     ),
 )
 
@@ -36,7 +36,9 @@ HEADER = Header(
             "version_length",
             (
                 Field("version", 2, Constant(0), "always 0", refusal="geneve_version"),
-                Field("option_length", 6, Length("tail", unit=4), "of all options, in 32-bit words", Receive.VERIFY),
+                Field(
+                    "option_length", 6, Length("variable", unit=4), "of all options, in 32-bit words", Receive.VERIFY
+                ),
             ),
         ),
         Word(
@@ -57,5 +59,5 @@ HEADER = Header(
             ),
         ),
     ),
-    tail=Field("options", 2016, Options(most=252, head=OPTION, critical=0x80), "options, in the order written"),
+    variable=Field("options", 2016, Options(most=252, head=OPTION, critical=0x80), "options, in the order written"),
 )

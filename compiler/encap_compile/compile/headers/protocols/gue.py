@@ -23,7 +23,7 @@ HEADER = Header(
                 Field(
                     "hlen",
                     5,
-                    Length("tail", unit=4),
+                    Length("variable", unit=4),
                     "length of what stands behind this header, in 32-bit words",
                     refusal="gue_private",
                 ),
@@ -32,5 +32,5 @@ HEADER = Header(
         Word("protocol", (Field("protocol", 8, NextProtocol(Space.IP_PROTOCOL), "what follows"),)),
         Word("flags", (Field("flags", 16, Reserved(), "no optional field is there; a receiver must know all flags"),)),
     ),
-    tail=Field("private", 992, Opaque(most=124), "private data, which the ends have agreed on"),
+    variable=Field("private", 992, Opaque(most=124), "private data, which the ends have agreed on"),
 )

@@ -20,7 +20,7 @@ from ..uapi import (
     BPF_CGROUP_SETSOCKOPT,
 )
 from .base import CGROUP_POINTS, Hook, OnHook, Owner, Point
-from .pinned import keep, listed, live_link, pinned_hooks, take_off
+from .pinned import detach, keep, listed, live_link, pinned_hooks
 
 _TYPES = {
     Point.LISTEN: BPF_CGROUP_INET_INGRESS,
@@ -58,7 +58,7 @@ class Cgroup:
                 keep(owner, hook, link)
 
     def detach(self, owner: Owner, hook: Hook) -> None:
-        take_off(owner, hook)
+        detach(owner, hook)
 
     def tidy(self, owner: Owner) -> None:
         return

@@ -39,7 +39,7 @@ def keep(owner: Owner, hook: Hook, link: Link) -> None:
     pin(link.fd, _path(owner, hook))
 
 
-def take_off(owner: Owner, hook: Hook) -> None:
+def detach(owner: Owner, hook: Hook) -> None:
     """Detach the pinned link and remove the pin. Nothing happens if there is none."""
     path = _path(owner, hook)
     link = open_link(path)

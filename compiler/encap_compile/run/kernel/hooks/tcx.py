@@ -6,7 +6,7 @@ from ..errors import KernelError
 from ..links import Link, programs_on
 from ..uapi import BPF_TCX_EGRESS, BPF_TCX_INGRESS
 from .base import DEVICE_POINTS, Hook, OnHook, Owner, Point
-from .pinned import keep, listed, live_link, pinned_hooks, take_off
+from .pinned import detach, keep, listed, live_link, pinned_hooks
 
 _TYPES = {Point.INGRESS: BPF_TCX_INGRESS, Point.EGRESS: BPF_TCX_EGRESS}
 
@@ -36,7 +36,7 @@ class Tcx:
             keep(owner, hook, link)
 
     def detach(self, owner: Owner, hook: Hook) -> None:
-        take_off(owner, hook)
+        detach(owner, hook)
 
     def tidy(self, owner: Owner) -> None:
         return

@@ -1,0 +1,92 @@
+"""Tables and maps of addresses as C: the key of a packet, and the order in which a table is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .. import ir
+from . import conditions
+from .tunnel_endpoints import recognises_tunnel_endpoints
+
+FAMILIES = ("ipv4", "ipv6")
+
+
+def row_constant(row: ir.FixedRow, table: ir.TableMap) -> str:
+    return f"{row.row_id:#010x}"
+
+
+def _from_packet(member: str) -> str:
+    return "packet->socket.cgroup" if member == "cgroup" else f"packet->{conditions.MEMBERS.get(member, member)}"
+
+
+def key_initialisers(table: ir.TableMap, exact: bool = False, p: ir.Program | None = None) -> str:
+    """Designated initialisers of a key from the packet; `exact` leaves the prefix out."""
+    parts = []
+    for member in table.key:
+        if member.name == "prefixlen" or (member.name.startswith("pad") and member.array):
+            continue
+        if exact and member.name == table.prefix_member:
+            continue
+        source = _from_packet(member.name)
+        if p is not None and member.name in ("source", "destination"):
+            source = _narrowed(source, member.ctype)
+        parts.append(f".{member.name} = {source}")
+    return ", ".join(parts)
+
+
+def _narrowed(source: str, ctype: str) -> str:
+    """An address of the packet as the key's type: a table may know one family only."""
+    if ctype == "struct ip_address":
+        return source
+    if ctype == "__be32":
+        return f"{source}.word[3]"
+    words = ", ".join(f"{source}.word[{i}]" for i in range(4))
+    return f"{{{{{words}}}}}"
+
+
+def lengths_by_family(table: ir.TableMap) -> list[tuple[str, list[int]]]:
+    return [
+        (family, [length for f, length in table.prefix_lengths if f == family])
+        for family in FAMILIES
+        if any(f == family for f, _ in table.prefix_lengths)
+    ]
+
+
+def masked_assignment(table: ir.TableMap, family: str, length: int, program: ir.Program) -> str:
+    """Put the packet's address into the key, cut to a prefix length."""
+    member = next(m for m in table.key if m.name == table.prefix_member)
+    source = _from_packet(member.name)
+    if member.ctype == "__be32":
+        return f"key.{member.name} = {_cut(f'{source}.word[3]', length, 32)};"
+    first = 96 if family == "ipv4" else 0
+    lines = []
+    for i in range(4):
+        bits = min(max(first + length - 32 * i, 0), 32)
+        lines.append(f"key.{member.name}.word[{i}] = {_cut(f'{source}.word[{i}]', bits, 32)};")
+    return "\n".join(lines)
+
+
+def _cut(word: str, bits: int, width: int) -> str:
+    if bits == 0:
+        return "0"
+    if bits == width:
+        return word
+    return f"{word} & bpf_htonl({(0xFFFFFFFF << (32 - bits)) & 0xFFFFFFFF:#010x})"
+
+
+def looked_up(program: ir.Program) -> list[ir.AddressMap]:
+    """Maps that a match looks into, the `from` of a rule, or what identifies our packets; but those that the library
+    looks into by itself."""
+    ingress = [r.match for r in program.ingress_rules]
+    found = [c for r in program.egress.rules for c in r.conditions] + [c for m in ingress for c in m]
+    found += [c for r in (program.attribution.connects if program.attribution else ()) for c in r.conditions]
+    ends = {e.map for e in program.egress.tunnel_endpoints} if recognises_tunnel_endpoints(program) else set()
+    ends |= {r.senders.map for r in program.ingress_rules if isinstance(r.senders, ir.SourceMap)}
+    names = {c.map for c in found if isinstance(c, ir.InPrefixMap)} | ends
+    return [m for m in program.address_maps if m.name in names and not conditions.is_of_addresses(m)]
+
+
+LOOKUP_FILTERS: dict[str, Callable[..., Any]] = {
+    f.__name__: f for f in (row_constant, key_initialisers, lengths_by_family, masked_assignment, looked_up)
+}
