@@ -26,6 +26,7 @@
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
 #define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
+#define ANSWERS_TOO_BIG 1 /* mtu.too_big: icmp */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
 #define SOCKET_FACTS 0
 #define FLOWS_LEARN (FOR_REPLIES)
@@ -37,11 +38,11 @@
 
 /* sets.balancers */
 #define SET_BALANCERS IPV4(192, 0, 2, 0), 28
-#define SET_BALANCERS_2 IPV6(0x2001, 0xdb8, 0x1, 0, 0, 0, 0, 0), 64
+#define SET_BALANCERS__2 IPV6(0x2001, 0xdb8, 0x1, 0, 0, 0, 0, 0), 64
 
 /* sets.vips */
 #define SET_VIPS IPV4(203, 0, 113, 0), 24
-#define SET_VIPS_2 IPV6(0x2001, 0xdb8, 0xff, 0, 0, 0, 0, 0), 48
+#define SET_VIPS__2 IPV6(0x2001, 0xdb8, 0xff, 0, 0, 0, 0, 0), 48
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_GUE_IPV4 0x1796c23a
@@ -101,7 +102,7 @@ static __always_inline bool goes_to_tunnel_endpoint(const struct packet *packet)
 	struct ipv6_address ipv6 = to_ipv6(&packet->daddr);
 
 	return ((packet->is_ipv4 && in_ipv4(&packet->daddr, SET_BALANCERS)) ||
-		       (!packet->is_ipv4 && in_ipv6(&packet->daddr, SET_BALANCERS_2))) ||
+		       (!packet->is_ipv4 && in_ipv6(&packet->daddr, SET_BALANCERS__2))) ||
 		(packet->is_ipv4 && packet->daddr.word[3] == host.value_gateway__ipv4) ||
 		(!packet->is_ipv4 && same_ipv6(&ipv6, &host.value_gateway__ipv6));
 }
@@ -193,7 +194,7 @@ static __always_inline bool has_addresses_of_gue_ipv6(void)
 }
 
 /* encapsulations.gue, with the values that came in. */
-static __always_inline int reflect_replies__gue(struct __sk_buff *skb, const struct packet *packet,
+static __always_inline int reflect_replies__gue(struct __sk_buff *skb, struct packet *packet,
 	const struct learned *row, bool over_ipv4, __u32 larger, struct counters *counters)
 {
 	const __u32 fixed = (over_ipv4 ? IPV4_HLEN : IPV6_HLEN) + ENCAP_GUE__HEADERS;
@@ -206,7 +207,7 @@ static __always_inline int reflect_replies__gue(struct __sk_buff *skb, const str
 	clamp_packet(skb, packet, larger + variable, host.mtu, &counters->egress.mss_kept);
 	outer = push_headers(skb, packet, fixed, variable, over_ipv4, ENCAP_GUE__ROOM, counters);
 	if (!outer)
-		return TC_ACT_SHOT;
+		return packet->verdict;
 	if (over_ipv4)
 		headers = write_ipv4(outer, packet->dscp << IPV4_DSCP_SHIFT | packet->ecn,
 			packet->length + fixed + variable, ENCAP_GUE__IP_TTL, IPPROTO_UDP,
@@ -233,7 +234,7 @@ static __always_inline int reflect_replies__gue(struct __sk_buff *skb, const str
 }
 
 /* What was learned says in which layout it came. */
-static __always_inline int reflect_replies(struct __sk_buff *skb, const struct packet *packet,
+static __always_inline int reflect_replies(struct __sk_buff *skb, struct packet *packet,
 	const struct learned *row, struct counters *counters)
 {
 	switch (row->stack) {
@@ -264,7 +265,7 @@ static __always_inline int apply_rules(
 
 	/* egress.rules.replies */
 	if ((packet->is_ipv4 && in_ipv4(&packet->saddr, SET_VIPS)) ||
-		(!packet->is_ipv4 && in_ipv6(&packet->saddr, SET_VIPS_2))) {
+		(!packet->is_ipv4 && in_ipv6(&packet->saddr, SET_VIPS__2))) {
 		if (find_learned(skb, packet, LEARN_FROM_LB, IDLE_LEARN_FROM_LB, flow)) {
 			packet->chosen = COUNTER(egress_rule_replies);
 			goto reflect_replies;
@@ -273,7 +274,7 @@ static __always_inline int apply_rules(
 
 	/* egress.rules.vip-unlearned */
 	if ((packet->is_ipv4 && in_ipv4(&packet->saddr, SET_VIPS)) ||
-		(!packet->is_ipv4 && in_ipv6(&packet->saddr, SET_VIPS_2)))
+		(!packet->is_ipv4 && in_ipv6(&packet->saddr, SET_VIPS__2)))
 		return drop(skb, &counters->egress_rule_vip_unlearned);
 
 	return pass(skb, &counters->egress_default); /* egress.default */
@@ -305,7 +306,7 @@ int gue_edge__egress(struct __sk_buff *skb)
 static __always_inline bool may_send_from_lb(const struct outer *outer)
 {
 	return outer->is_ipv4 ? in_ipv4(&outer->saddr, SET_BALANCERS)
-			      : in_ipv6(&outer->saddr, SET_BALANCERS_2);
+			      : in_ipv6(&outer->saddr, SET_BALANCERS__2);
 }
 
 /* encapsulations.gue: validate the headers from the outside in, then decapsulate. */
@@ -349,7 +350,7 @@ static __always_inline int decapsulate_gue(
 	if (may_send_from_lb(outer)) {
 		listed = true;
 		if ((packet->is_ipv4 && in_ipv4(&packet->daddr, SET_VIPS)) ||
-			(!packet->is_ipv4 && in_ipv6(&packet->daddr, SET_VIPS_2))) {
+			(!packet->is_ipv4 && in_ipv6(&packet->daddr, SET_VIPS__2))) {
 			decapsulated = &counters->ingress_rule_from_lb;
 			flow->learned = (struct learned){
 				.rule = LEARN_FROM_LB,

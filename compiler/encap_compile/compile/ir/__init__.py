@@ -46,6 +46,7 @@ from .egress import PassedBefore as PassedBefore
 from .egress import Recall as Recall
 from .egress import Signature as Signature
 from .egress import Step as Step
+from .egress import TooBig as TooBig
 from .egress import TunnelEndpoint as TunnelEndpoint
 from .fit import Answer as Answer
 from .fit import Fit as Fit
@@ -92,6 +93,7 @@ from .learning import LearnedOption as LearnedOption
 from .learning import LearnedOuterField as LearnedOuterField
 from .learning import LearnFor as LearnFor
 from .learning import OuterWord as OuterWord
+from .learning import Reply as Reply
 from .levels import Level as Level
 from .levels import level as level
 from .levels import levels as levels
@@ -103,6 +105,7 @@ from .maps import TableMap as TableMap
 from .packet import Hides as Hides
 from .packet import PacketNeeds as PacketNeeds
 from .program import Program as Program
+from .received import ChecksumCheck as ChecksumCheck
 from .received import InnerName as InnerName
 from .received import LengthCheck as LengthCheck
 from .received import NamedByField as NamedByField
@@ -116,11 +119,12 @@ from .recognition import OwnAddress as OwnAddress
 from .recognition import Port as Port
 from .recognition import Recognition as Recognition
 from .sources import ByInnerFamily as ByInnerFamily
+from .sources import Checksum as Checksum
+from .sources import ChecksumScope as ChecksumScope
 from .sources import FromFlow as FromFlow
 from .sources import FromHost as FromHost
 from .sources import FromInner as FromInner
 from .sources import FromRow as FromRow
-from .sources import HeaderChecksum as HeaderChecksum
 from .sources import LengthFrom as LengthFrom
 from .sources import Literal as Literal
 from .sources import Source as Source

@@ -1,6 +1,6 @@
 """What leaves: rules, and the stacks that they put in front of a packet."""
 
-from enum import Enum
+from enum import Enum, StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import NamedTuple
 
@@ -26,7 +26,7 @@ class Signature(NamedTuple):
 class TunnelEndpoint(NamedTuple):
     """Where outer packets go: addresses in a map, one address as C, prefixes, or anywhere (none of them).
 
-    `family` is empty where both occur.
+    `family` is empty where both occur. The prefixes are those of an ingress rule's `from`: `rule` is its name.
     """
 
     family: str
@@ -34,6 +34,7 @@ class TunnelEndpoint(NamedTuple):
     ctype: str = ""  # of the map's key
     value: str = ""  # host.MEMBER or a constant
     prefixes: tuple[IPv4Network | IPv6Network, ...] = ()
+    rule: str = ""
 
 
 class Aside(Enum):
@@ -173,6 +174,13 @@ class Dispatch(NamedTuple):
     encapsulators: tuple[Encapsulator, ...]
 
 
+class TooBig(StrEnum):
+    """What becomes of a packet that does not fit with its headers. It is dropped, and:"""
+
+    ICMP = "icmp"  # its sender is told what fits
+    DROP = "drop"  # nothing
+
+
 class EgressProgram(NamedTuple):
     """What leaves: what passes before the rules, the rules in order, the default."""
 
@@ -186,6 +194,7 @@ class EgressProgram(NamedTuple):
     dispatches: tuple[Dispatch, ...]
     signatures: tuple[Signature, ...]
     tunnel_endpoints: tuple[TunnelEndpoint, ...]
+    too_big: TooBig
     fits: bool  # answers to what came in by a tunnel
     fragments: bool  # a rule or a key asks for what later fragments do not show
 

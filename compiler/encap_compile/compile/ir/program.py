@@ -6,11 +6,12 @@ from .attribution import Attribution
 from .conditions import PrefixSet
 from .constants import ConstantGroup
 from .counters import CounterMember, CounterSlot
-from .egress import EgressProgram
+from .egress import EgressProgram, Signature
 from .fit import Fit
 from .guard import Guard
 from .ingress import Decapsulation, FlowTable, IngressProgram, IngressRule
 from .layouts import Stack
+from .learning import Reply
 from .maps import AddressMap, HostMember, TableMap
 from .packet import PacketNeeds
 
@@ -27,12 +28,16 @@ class Program(NamedTuple):
     constants: tuple[ConstantGroup, ...]
     sets: tuple[PrefixSet, ...]
     stacks: tuple[Stack, ...]
+    signatures: tuple[Signature, ...]  # of the stacks, one for each
+    replies: tuple[Reply, ...]
     host: tuple[HostMember, ...]
     tables: tuple[TableMap, ...]
+    unread_tables: tuple[TableMap, ...]  # compiled in and looked up by nothing: sets of addresses are taken from them
     address_maps: tuple[AddressMap, ...]
     counters: tuple[CounterMember, ...]
     counter_slots: tuple[CounterSlot, ...]
-    counter_entries: int  # of their map; in more than one, a rule's counter is found by its place
+    counters_size: int  # bytes of each value of their map
+    counter_entries: int  # of this map; in more than one, a rule's counter is found by its place
     packet: PacketNeeds
     egress: EgressProgram
     guard: Guard | None  # for other devices

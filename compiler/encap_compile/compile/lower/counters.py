@@ -38,8 +38,9 @@ def lower_counters(
         add(ir.Counted(direction, ir.Outcome.NOTED, reason=reason), text)
 
     encapsulates = bool(egress.encapsulators)
+    names = {c_name(name): name for name in tables}
     if egress.needed:
-        _egress(egress, encapsulates, {c_name(name): name for name in tables}, add)
+        _egress(egress, encapsulates, names, add)
         if attribution and attribution.levels:
             words = "of a closed connection, recorded by a version with other cgroups: dropped"
             add(ir.Counted(EGRESS, ir.Outcome.DROPPED, reason="renamed"), words)
@@ -58,10 +59,8 @@ def lower_counters(
     decapsulations = ingress.decapsulations if ingress else ()
     for decapsulation in decapsulations:
         for rule in decapsulation.rules:
-            table = rule.lookup.table if rule.lookup else ""
-            counts = ir.Counted(
-                INGRESS, ir.Outcome.DECAPSULATED, rule.name, table, encapsulation=decapsulation.encapsulation
-            )
+            table = names[rule.lookup.table] if rule.lookup else ""
+            counts = ir.Counted(INGRESS, ir.Outcome.DECAPSULATED, rule.name, table, decapsulation.encapsulation)
             add(counts, f"rule {rule.name}: decapsulated", rule.place)
     for flow, text in FLOWS.items() if learns else REMEMBERED.items() if attribution else ():
         add(ir.Counted(ir.Direction.FLOWS, flow), text)
@@ -220,6 +219,9 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, names: Mapping[str, st
             outcome(reason, passed, f"{words}: passed")
     if encapsulates:
         outcome("too_big", dropped, "encapsulated it would be longer than the device's MTU: dropped")
+        if egress.too_big is ir.TooBig.ICMP:
+            outcome("answered", noted, "too big: its sender was told what fits")
+            outcome("answers_limited", noted, "too big: its sender is told too often already")
         if any(e.stack.per_segment for e in egress.encapsulators):
             words = "a GSO packet for headers that the kernel cannot write in each segment: dropped"
             outcome("gso", dropped, words)
@@ -289,7 +291,8 @@ def refusals(decapsulation: ir.Decapsulation, outer: ir.OuterHeader) -> Sequence
     part = outer.stack.variable
     found += [(part.reason, WRONG_LENGTH.format(part.received))] if part and part.reason else []
     found += _options(outer.stack)
-    if outer.checksum or decapsulation.checksums:
+    found += [(check.reason, f"a wrong checksum of {check.layer}") for check in decapsulation.checksums]
+    if outer.checksum:
         found.append(("header_checksum", WORDS["header_checksum"]))
     found.append(("length", "lengths that contradict the packet"))
     if isinstance(decapsulation.inner, ir.NamedByField) and decapsulation.inner.tagged:

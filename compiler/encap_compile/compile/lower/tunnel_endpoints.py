@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from .. import ir
 from ..resolved.matches import INLINE_PREFIXES
@@ -17,15 +17,17 @@ def address_map_name(source: TableField) -> str:
     return f"peer_{c_name(source.table)}__at_{c_name(source.field)}"
 
 
-def _senders(spec: Spec, rule: IngressRule, conditions: Conditions) -> ir.TunnelEndpoint:
+def _senders(spec: Spec, rule: IngressRule, stacks: Sequence[ir.Stack], conditions: Conditions) -> ir.TunnelEndpoint:
     if isinstance(rule.source, TableField):
         type_ = spec.endpoints[rule.source.table].fields[rule.source.field]
         return ir.TunnelEndpoint("" if type_ == "ip" else type_, address_map_name(rule.source), ADDRESS_TYPES[type_])
     if isinstance(rule.source, Addresses):
         if len(rule.source.prefixes) > INLINE_PREFIXES:
-            name = conditions.long_list(rule.source, f"from_{c_name(rule.name)}")
+            name = conditions.long_list(rule.source, f"ingress_{c_name(rule.name)}__from")
             return ir.TunnelEndpoint("", name, ADDRESS_TYPES["ip"])
-        return ir.TunnelEndpoint("", prefixes=rule.source.prefixes)
+        families = {s.outer_family for s in stacks if s.encapsulation == rule.decapsulate}
+        prefixes = tuple(p for p in rule.source.prefixes if f"ipv{p.version}" in families)
+        return ir.TunnelEndpoint("", prefixes=prefixes, rule=rule.name)
     return ir.TunnelEndpoint("")
 
 
@@ -44,14 +46,16 @@ def tunnel_endpoint_fields(spec: Spec) -> Mapping[str, TableField]:
 
 
 def tunnel_endpoints(
-    spec: Spec, encapsulators: Iterable[ir.Encapsulator], conditions: Conditions
+    spec: Spec, stacks: Sequence[ir.Stack], encapsulators: Iterable[ir.Encapsulator], conditions: Conditions
 ) -> tuple[ir.TunnelEndpoint, ...]:
     """Every outer destination of a family that the rules see: sets first, then single addresses."""
     visible = conditions.families
     found: dict[ir.TunnelEndpoint, None] = {}
     for rule in spec.egress.rules:
         if rule.reflect is not None:  # replies go to whom packets were taken from
-            found[_senders(spec, spec.ingress_rule(rule.reflect.rule), conditions)] = None
+            end = _senders(spec, spec.ingress_rule(rule.reflect.rule), stacks, conditions)
+            if end.prefixes or not end.rule:  # else what it lists is of no family that comes in
+                found[end] = None
     for name, source in tunnel_endpoint_fields(spec).items():
         type_ = spec.endpoints[source.table].fields[source.field]
         family = "" if type_ == "ip" else type_

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from .. import ir
 from ..headers import catalogue
-from ..headers.model import Field, Header, InternetChecksum, Length, NextProtocol, Options, Receive
+from ..headers.model import Field, Header, InternetChecksum, Length, NextProtocol, Options, Receive, Word
 from .c_names import c_name
 
 Validated = tuple[ir.Part, Field, ir.Source]  # and what is expected
@@ -20,14 +20,19 @@ def word_checks(stack: ir.Stack, names_inner: str) -> list[ir.WordCheck]:
         for word in layer.words:
             described = next(w for w in header.words if w.name == word.name)
             validated = list(_validated(stack, layer, word, names_inner))
-            again = layer.member.removeprefix(layer.header)  # `_2` of a second header of one name
             for refusal in dict.fromkeys(field.refusal for _, field, _ in validated):
                 parts = [j for j in validated if j[1].refusal == refusal]
                 # A word that is checked in several steps names its constants by the fields.
                 name = parts[0][1].name if refusal else word.name
-                reason = (refusal or described.refusal or f"{layer.header}_{word.name}") + again
+                reason = refusal_of(layer, described, refusal)
                 found += _checks(stack, layer, word, parts, name, reason)
     return found
+
+
+def refusal_of(layer: ir.Layer, word: Word, of_field: str) -> str:
+    """What a packet is refused for in which a word, or a field of it with a refusal of its own, is wrong."""
+    again = layer.member.removeprefix(layer.header)  # `_2` of a second header of one name
+    return (of_field or word.refusal or f"{layer.header}_{word.name}") + again
 
 
 def port_layer(stack: ir.Stack) -> ir.Layer | None:
@@ -61,6 +66,7 @@ def _checks(
     mask = sum(_mask(part) for part, _ in literal)
     value = sum(number << part.shift for part, number in literal)
     sent = sum(p.source.value << p.shift for p in word.parts if isinstance(p.source, ir.Literal))
+    exchanged = _peer(layer, validated)
     if mask:
         prefix = stack.constant if layer is stack.layers[0] else f"ENCAP_{c_name(stack.encapsulation)}"
         constant = f"{prefix}__{layer.member}_{name}".upper()
@@ -74,15 +80,23 @@ def _checks(
             word.bits,
             mask,
             ir.Literal(value),
-            (word.constant if value == sent else f"{constant}_EXPECTED") if value else "",
+            exchanged or (word.constant if value == sent else f"{constant}_EXPECTED" if value else ""),
             f"{constant}_COMPARED" if mask != (1 << word.bits) - 1 else "",
             f"all but {', '.join(ignored)}" if ignored and len(ignored) < len(compared) else ", ".join(compared),
             reason,
         )
-    for part, _, source in reversed(validated):
+    for part, _, source in validated:
         if isinstance(source, ir.FromHost):
             yield ir.WordCheck(layer.member, word.name, word.bits, _mask(part), source, "", "", "", reason)
-            break
+
+
+def _peer(layer: ir.Layer, validated: Sequence[Validated]) -> str:
+    """The constant of the word that has what is expected, where a field is exchanged with another: empty otherwise."""
+    (_, field, _), *others = validated
+    if others or field.receive is not Receive.EXCHANGE:
+        return ""
+    words = (w for w in layer.words for p in w.parts if p.name == field.peer and len(w.parts) == 1)
+    return next((w.constant for w in words), "")
 
 
 def _mask(part: ir.Part) -> int:

@@ -63,16 +63,9 @@ def _differs(check: ir.WordCheck, d: ir.Decapsulation) -> str:
         return f"{_part(_host_order(word, check.bits), check.mask, check.bits)} != {host}"
     assert isinstance(check.expected, ir.Literal)
     if check.bits == 48:
-        halves = check.expected.value.to_bytes(6, "big")
-        differs = " || ".join(
-            f"{word}.half[{i}] != bpf_htons({int.from_bytes(halves[2 * i : 2 * i + 2], 'big'):#06x})" for i in range(3)
-        )
-        return f"!is_group_mac(&{word}) && ({differs})"
+        return f"!is_group_mac(&{word}) && !is_mac(&{word}, {check.constant or 'MAC(0, 0, 0, 0, 0, 0)'})"
     if check.bits == 128:
-        words = check.expected.value.to_bytes(16, "big")
-        return " || ".join(
-            f"{word}.word[{i}] != bpf_htonl({int.from_bytes(words[4 * i : 4 * i + 4], 'big'):#010x})" for i in range(4)
-        )
+        return f"!is_ipv6(&{word}, {check.constant or '(struct ipv6_address){}'})"
     swap = SWAPS[check.bits]
     expected = (f"{swap}({check.constant})" if swap else check.constant) if check.constant else "0"
     if not check.mask_constant:
@@ -133,9 +126,14 @@ def lengths_differ(d: ir.Decapsulation) -> str:
     return terms[0] if len(terms) == 1 else " | ".join(f"({term})" for term in terms) or "0"
 
 
-def checksummed(d: ir.Decapsulation) -> list[str]:
-    """The headers that have a checksum."""
-    return [header(layer, d).rstrip(".") for layer in d.checksums]
+def checksummed(d: ir.Decapsulation) -> list[tuple[str, str, str]]:
+    """(pointer to a header that has a checksum, its struct, where the counter of wrong ones stands)."""
+    structs = {layer.member: layer.struct for layer in d.stack.layers}
+    return [(_pointer(check.layer, d), structs[check.layer], counted(d, check.reason)) for check in d.checksums]
+
+
+def _pointer(layer: str, d: ir.Decapsulation) -> str:
+    return layer if d.stack.is_behind(layer) else f"&headers->{layer}"
 
 
 def inner_validated(d: ir.Decapsulation) -> str:

@@ -43,7 +43,7 @@ def compares_ipv6(program: ir.Program) -> bool:
 def _term(end: ir.TunnelEndpoint, program: ir.Program) -> str:
     both = program.packet.both
     if end.prefixes:
-        names = tunnel_endpoint_constants(program, end.prefixes)
+        names = tunnel_endpoint_constants(end, program)
         return in_prefixes("packet->daddr", end.prefixes, program.packet, names, nested=False)
     if not end.map and not end.value:
         return "true"
@@ -53,7 +53,7 @@ def _term(end: ir.TunnelEndpoint, program: ir.Program) -> str:
         value = end.value if end.value.startswith("host.") else f"bpf_htonl({end.value})"
         test = f"packet->daddr.word[3] == {value}"
     else:
-        test = f"same_ipv6(&ipv6, &{end.value})"
+        test = f"same_ipv6(&ipv6, &{end.value})" if end.value.startswith("host.") else f"is_ipv6(&ipv6, {end.value})"
     if not both or not end.family:
         return test
     return f"{'packet->is_ipv4' if end.family == 'ipv4' else '!packet->is_ipv4'} && {test}"
