@@ -111,7 +111,7 @@ def stack_signatures(stacks: Iterable[ir.Stack]) -> dict[str, str]:
     found = {}
     for stack in stacks:
         known = signature(stack)
-        port = f" {known.port}" if known.port >= 0 else ""
+        port = f" {known.port.number}" if known.port else ""
         found[stack.name] = f"{known.family} {','.join(map(str, known.protocols))}{port}"
     return found
 

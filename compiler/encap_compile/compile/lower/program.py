@@ -37,9 +37,9 @@ from .host import HostValues
 from .ingress import lower_ingress
 from .layouts import constant_groups
 from .library import library_headers, switches
-from .recognition import signature
 from .reflection import flow_constants, flow_table
 from .tables import LoweredTable, lower_table, manifest_stack
+from .tunnel_endpoints import own_stacks
 from .used_stacks import described_replies, lower_stacks, replies
 
 CGROUP_HOOKS = {  # how the function is called
@@ -77,10 +77,10 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
     learns = bool(resolved.learning)
     remembers = learns or attribution is not None
     sent = [s for s in stacks if s.name in encapsulating]
-    signatures = tuple(dict.fromkeys(signature(s) for s in sent if s.outer_family in visible))
+    own = own_stacks(spec, sent, (e for d in found_dispatches for e in d.encapsulators), conditions)
     tables = {t.name: _with_fixed_rows(t, lower_table(t, sent)) for t in resolved.tables.values()}
     key_words = [word for t in resolved.tables.values() if t.led_to for word in t.key]
-    before = passed_before(spec, visible, signatures)
+    before = passed_before(spec, visible, own)
     decapsulations = ingress.decapsulations if ingress else ()
     connects = attribution.connects if attribution else ()
     received = ingress.rules if ingress else ()
@@ -96,7 +96,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         [condition for match in asked for condition in match],
         key_words,
         [e.stack for d in found_dispatches for e in d.encapsulators],
-        signatures,
+        own,
         before,
         follows or any(d.follows is not ir.Follows.NOBODY for d in decapsulations),
         learns,
@@ -104,9 +104,9 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
     egress = lower_egress(
         spec,
         found_dispatches,
-        signatures,
+        own,
         before,
-        conditions,
+        visible,
         matches,
         packet,
         follows,
@@ -145,7 +145,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
     )
     described_maps, sets, prefix_sets, prefix_files = address_maps(spec, conditions, addressed)
     includes = ["encap_wire.h", "encap_counters.h", "encap_match.h"]  # and what these include
-    if egress.signatures:
+    if egress.own:
         includes.append("encap_own_addresses.h")
     learned_by = (r for rs in replies(spec, stacks).values() for r in rs)
     flows = flow_table(ingress, learned_by) if remembers else None
@@ -206,7 +206,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         prefix_sets=prefix_sets,
         flows=_flows(program),
         replies=described_replies(spec, stacks),
-        own_addresses=OWN_ADDRESSES if egress.signatures else "",
+        own_addresses=OWN_ADDRESSES if egress.own else "",
         counters_size=counters.size,
         counters=tuple(
             manifest.Counter(

@@ -34,13 +34,6 @@ def sender_constants(rule: ir.IngressRule, program: ir.Program) -> dict[Prefix, 
     return dict(zip(prefixes, names, strict=True))
 
 
-def tunnel_endpoint_constants(program: ir.Program, prefixes: Sequence[Prefix]) -> list[str]:
-    """The constants of prefixes that are ends of our tunnels because an ingress rule takes packets from there."""
-    known = (sender_constants(r, program) for r in program.ingress_rules)
-    names = next((found for found in known if set(found) == set(prefixes)), {})
-    return [names[p] for p in prefixes if p in names]
-
-
 def set_mark_constant(rule: ir.IngressRule) -> str:
     return constant_name(ingress_base(rule), "set_mark")
 
