@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * SYN and SYN-ACK segments of TCP: the only ones that say how long segments may be (RFC 9293,
- * section 3.7.1).
+ * TCP's SYN and SYN-ACK segments, the only ones that carry the MSS (RFC 9293, section 3.7.1).
  */
 #pragma once
 
@@ -9,7 +8,7 @@
 #include "encap_bpf.h"
 
 /*
- * Whether the TCP header at `transport` is that of a SYN or SYN-ACK; 0: the packet shows no
+ * Return whether the TCP header at `transport` is that of a SYN or SYN-ACK; 0: there is no
  * transport header.
  */
 static __always_inline bool is_syn(const struct __sk_buff *skb, __u32 transport)
@@ -19,7 +18,7 @@ static __always_inline bool is_syn(const struct __sk_buff *skb, __u32 transport)
 	return transport && (void *)(flags + 1) <= packet_end(skb) && *flags & TCP_FLAG_SYN;
 }
 
-/* A connection's ends, as one of its packets shows them. */
+/* A connection's addresses and ports, as in one of its packets. */
 struct connection {
 	struct ip_address saddr;
 	struct ip_address daddr;
@@ -27,7 +26,7 @@ struct connection {
 	__be16 destination_port;
 };
 
-/* The same, as the packets show them that answer. */
+/* The same as in the packets that answer. */
 static __always_inline void turn_connection(
 	const struct connection *came, struct connection *answer)
 {
@@ -38,9 +37,9 @@ static __always_inline void turn_connection(
 }
 
 /*
- * Where the TCP header of a SYN or SYN-ACK begins; 0: it is none. The ends are written to `found`,
- * if it is one. Behind IPv6 extension headers, with which hardly any stack sends TCP, none is
- * found.
+ * Return the offset of the TCP header of a SYN or SYN-ACK, and write its connection to `found`; 0:
+ * it is no such packet. IPv6 extension headers, with which hardly any stack sends TCP, are not
+ * skipped.
  */
 static __always_inline __u32 find_syn(
 	struct __sk_buff *skb, __be16 ether_type, struct connection *found)

@@ -160,7 +160,7 @@ accepted:
 	wrong = pull_headers(skb, outer, &inner, decapsulated, refused);
 	if (wrong)
 		return refuse(skb, wrong);
-	remember_arrival(skb, inner_ether_type(&inner), inner.overhead);
+	record_arrival(skb, inner_ether_type(&inner), inner.overhead);
 	return deliver(skb, outer, &inner);
 }
 

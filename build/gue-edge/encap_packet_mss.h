@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The MSS of the current packet, once it is parsed.
+ * Clamp the MSS of the current packet, after it is parsed.
  *
- * Before the include:
+ * Requires before the include:
  *   PACKET_NEEDS: see encap_packet.h
  */
 #pragma once
@@ -12,8 +12,8 @@
 #include "encap_packet.h"
 
 /*
- * If the packet is a SYN or SYN-ACK, let the segments that answer it fit into `mtu` with `overhead`
- * bytes of headers before them. `kept` counts it if it is authenticated, see clamp_mss().
+ * Clamp the MSS of a SYN or SYN-ACK, so that the segments that answer it fit into `mtu` with
+ * `overhead` bytes of headers. `kept` counts an authenticated one, see clamp_mss().
  */
 static __always_inline void clamp_packet(struct __sk_buff *skb, const struct packet *packet,
 	__u32 overhead, __u32 mtu, struct counter *kept)

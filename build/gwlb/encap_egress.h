@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A packet that leaves, before the rules see it.
+ * Parse an outgoing packet before the egress rules.
  *
- * Before the include:
+ * Requires before the include:
  *   struct counters: egress
  *   PACKET_NEEDS: see encap_packet.h
  */
@@ -13,8 +13,8 @@
 #include "encap_packet.h"
 
 /*
- * Parse a packet of a family that the rules see. False: it is of another, or its headers cannot be
- * read; then it is counted, and `verdict` is what is done with it.
+ * Parse a packet of a family that the rules see. Return false if it is of another family, or its
+ * headers are unreadable: then it is counted, and `verdict` is set.
  */
 static __always_inline bool parse_leaving(struct __sk_buff *skb, bool sees_ipv4, bool sees_ipv6,
 	struct counters *counters, int *verdict)

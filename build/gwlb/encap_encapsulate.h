@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Encapsulating: see that a packet fits with more headers, make headroom for them, and write the
- * outer IP header. What stands behind it is the spec's.
+ * Encapsulation: check that the packet fits with the added headers, make headroom for them, and
+ * write the outer IP header. The C of the spec writes the headers behind it.
  *
- * Before the include:
+ * Requires before the include:
  *   struct counters: egress
  *   struct host: mtu
  *   PACKET_NEEDS: see encap_packet.h
- *   NEXT_HOP_ROUTE: 1 if the packet goes to the outer destination's own neighbour, 0 if it keeps
- *     the inner packet's
+ *   NEXT_HOP_ROUTE: 1 if the packet goes to the outer destination's neighbour, 0 if it keeps the
+ *     inner packet's next hop
  */
 #pragma once
 
@@ -23,8 +23,8 @@
 #define IPV4_DF 0x4000
 
 /*
- * A hash of the inner flow, so that routers can spread flows over paths. The kernel's own is mixed
- * in where there is one: TCP changes it when a path seems dead.
+ * Return a hash of the inner flow, so that routers can spread flows over paths. It includes the
+ * kernel's hash, if there is one: TCP changes that when a path seems dead.
  */
 static __always_inline __u32 flow_hash(const struct __sk_buff *skb, const struct packet *packet)
 {
@@ -40,7 +40,7 @@ static __always_inline __u32 flow_hash(const struct __sk_buff *skb, const struct
 		}
 	}
 	hash = flow_hash_add(hash, packet->protocol);
-	/* Only the first fragment shows the ports; all shall take one path. */
+	/* Only the first fragment has the ports, and all must take the same path. */
 	if (!packet->fragment)
 		hash = flow_hash_add(
 			hash, (__u32)packet->source_port << 16 | packet->destination_port);
@@ -48,9 +48,9 @@ static __always_inline __u32 flow_hash(const struct __sk_buff *skb, const struct
 }
 
 /*
- * How a packet that is `overhead` bytes longer fits the device, as flags of bpf_skb_adjust_room.
- * False: it does not. FIXED_GSO keeps the size of segments. TCP's are cut smaller if they would not
- * fit; datagrams keep their boundaries.
+ * Return whether a packet that grows by `overhead` bytes fits the device's MTU, and with which
+ * flags of bpf_skb_adjust_room. FIXED_GSO keeps the size of segments. TCP segments that would not
+ * fit are made smaller; datagrams keep their boundaries.
  */
 static __always_inline bool mtu_allows(
 	const struct __sk_buff *skb, const struct packet *packet, __u32 overhead, __u64 *flags)
@@ -70,7 +70,7 @@ static __always_inline bool mtu_allows(
 		return false;
 	headers += (*data_offset >> 4) * 4;
 	if (headers + skb->gso_size > host.mtu)
-		return false; /* shrinking by the overhead would not do */
+		return false; /* smaller by the overhead, they still would not fit */
 	if (headers + skb->gso_size + overhead > host.mtu)
 		*flags = 0;
 	return true;
@@ -78,9 +78,9 @@ static __always_inline bool mtu_allows(
 
 /*
  * Make headroom for `fixed` bytes of headers behind the Ethernet header and for a variable-length
- * part of `variable` bytes behind them, and say in the frame's type of which family they are.
- * `flags`: of bpf_skb_adjust_room, what these headers are to the kernel. Returns where the outer IP
- * header begins, or NULL: then the packet was counted and is to be dropped.
+ * part of `variable` bytes behind them, and write their family into the frame's type. `flags`, of
+ * bpf_skb_adjust_room, describe the headers to the kernel. Return the outer IP header, or NULL:
+ * then the packet was counted and must be dropped.
  */
 static __always_inline void *push_headers(struct __sk_buff *skb, const struct packet *packet,
 	__u32 fixed, __u32 variable, bool is_ipv4, __u64 flags, struct counters *counters)
@@ -109,15 +109,15 @@ static __always_inline void *push_headers(struct __sk_buff *skb, const struct pa
 	 */
 	if (NEXT_HOP_ROUTE)
 		*(__u8 *)(outer - ETH_HLEN) &= ~MAC_GROUP;
-	/* bpf_skb_adjust_room changes skb->protocol, and leaves the frame's own to us. */
+	/* bpf_skb_adjust_room changes skb->protocol, but not the frame's type. */
 	ether_type = outer - sizeof(*ether_type);
 	*ether_type = is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
 	return outer;
 }
 
 /*
- * A 16-bit length of what may be longer before segmentation: then zero, as the kernel writes it
- * (BIG TCP, 5.19).
+ * Return a 16-bit length field. A GSO packet may be longer before segmentation: then it is zero, as
+ * the kernel writes it (BIG TCP, 5.19).
  */
 static __always_inline __be16 length_field(__u32 length)
 {
@@ -125,9 +125,9 @@ static __always_inline __be16 length_field(__u32 length)
 }
 
 /*
- * Write an IPv4 header without options, and return where it ends. DF is set: a tunnel endpoint
- * must not be made to reassemble, and the ID has no meaning (RFC 6864). What is constant of the
- * checksum, clang sums up.
+ * Write an IPv4 header without options, and return its end. DF is set: a tunnel endpoint must not
+ * have to reassemble, and the ID has no meaning then (RFC 6864). clang sums up the constant words
+ * of the checksum.
  */
 static __always_inline void *write_ipv4(struct ipv4_header *ip, __u8 tos, __u32 length, __u8 ttl,
 	__u8 protocol, __be32 saddr, __be32 daddr)
@@ -150,7 +150,7 @@ static __always_inline void *write_ipv4(struct ipv4_header *ip, __u8 tos, __u32 
 	return ip + 1;
 }
 
-/* Write an IPv6 header, of a packet of `length` bytes, and return where it ends. */
+/* Write an IPv6 header of a packet of `length` bytes, and return its end. */
 static __always_inline void *write_ipv6(struct ipv6_header *ip, __u8 tos, __u32 flow_label,
 	__u32 length, __u8 hop_limit, __u8 next_header, struct ipv6_address saddr,
 	struct ipv6_address daddr)
@@ -179,15 +179,15 @@ static __always_inline void count_chosen(
 }
 
 /*
- * Let an encapsulated packet leave. To the outer destination's own neighbour it meets this hook
- * again, and passes as ours.
+ * Transmit an encapsulated packet. One redirected to the outer destination's neighbour passes this
+ * hook again, which recognises it as encapsulated.
  */
 static __always_inline int transmit(const struct __sk_buff *skb)
 {
 	return NEXT_HOP_ROUTE ? bpf_redirect_neigh(skb->ifindex, NULL, 0, 0) : TC_ACT_UNSPEC;
 }
 
-/* Whether the loader had an address to write here. */
+/* Return whether the loader had an address to write here. */
 static __always_inline bool is_given(const volatile struct ipv6_address *address)
 {
 	return address->word[0] | address->word[1] | address->word[2] | address->word[3];

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The table of flows: what is recorded of a flow for its later packets. Headers that came in, for
- * the replies; and the facts of sockets, for packets that have none.
+ * The flow table: what is recorded of a flow for its later packets. Replies need the headers that
+ * arrived; packets without a socket need the facts of the connection's socket.
  *
- * Gives find_flow() and record_flow() for the current flow of the CPU, current_flow().
+ * Provides find_flow() and record_flow() for the current flow of this CPU, current_flow().
  *
- * Needs before the include:
+ * Requires before the include:
  *   FLOW_BUCKETS: the size of the table, in buckets of FLOW_WAYS flows
- *   FLOWS_LEARN: of the FOR_ flags below, for which packets ingress rules learn headers; 0: none do
+ *   FLOWS_LEARN: of the FOR_ flags below, for which packets ingress rules learn headers; 0: for
+ *     none
  *   SOCKET_FACTS: see encap_socket_facts.h; 0 if the facts of sockets are not recorded
- *   struct host: `flow_seed`, secret, the same until the next boot
+ *   struct host: `flow_seed`, secret, constant until the next boot
  *   struct counters: `flows`, and counters_of_this_cpu()
  *   struct learned: its `rule` comes first; with FLOWS_LEARN
  */
@@ -19,11 +20,11 @@
 #include "encap_flow_key.h"
 #include "encap_socket_facts.h"
 
-#define FOR_REPLIES (1 << 0) /* what answers the packet that came in */
+#define FOR_REPLIES (1 << 0) /* the replies to the packet that arrived */
 #define FOR_FORWARDED (1 << 1) /* the packet itself, on its way out */
 
 #define FLOW_WAYS 16 /* flows of a bucket */
-#define FLOW_OPENING 60000000000ULL /* ns: a connection, from a SYN until more is sent */
+#define FLOW_OPENING 60000000000ULL /* ns: a half-open connection, from its SYN */
 
 struct flow {
 	__u64 expires; /* CLOCK_MONOTONIC, ns; 0: never used */
@@ -32,17 +33,18 @@ struct flow {
 	struct learned learned;
 #endif
 #if SOCKET_FACTS
-	struct socket_facts socket; /* in an entry of its own, see FLOW_OWNER */
+	struct socket_facts socket; /* in an entry of its own, see FLOW_SOCKET */
 #endif
 };
 
 /*
  * A bucket of flows. `tag` distinguishes most of them without reading them. A hash map of the
- * kernel would not do: a full one refuses, and the LRU kind evicts flows in use without an event.
+ * kernel does not fit: a full one refuses entries, and the LRU kind evicts flows in use without an
+ * event.
  */
 struct flow_bucket {
 	struct bpf_spin_lock lock;
-	/* Scratch of who holds the lock: the verifier does not follow what is in a map. */
+	/* Scratch of the lock's holder: the verifier does not track values in a map. */
 	__u32 way;
 	__u32 tag[FLOW_WAYS];
 	struct flow flow[FLOW_WAYS];
@@ -62,7 +64,7 @@ static __always_inline struct flow_bucket *flow_bucket(__u32 hash)
 	return bpf_map_lookup_elem(&flow_table, &index);
 }
 
-/* The flow of the current packet. It is put together here because it is too large for the stack. */
+/* The flow of the current packet. It is too large for the stack. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -77,7 +79,7 @@ static __always_inline struct flow *current_flow(void)
 	return bpf_map_lookup_elem(&flow_scratch, &only);
 }
 
-/* Return whether a bucket has a flow, and set `way` to its place. The caller holds the lock. */
+/* Return whether a bucket has a flow, and set `way` to its index. The caller holds the lock. */
 static __always_inline bool has_flow(
 	struct flow_bucket *bucket, __u32 tag, const struct flow_key *key)
 {
@@ -101,7 +103,7 @@ static __always_inline void find_oldest(struct flow_bucket *bucket)
 	}
 }
 
-/* Return whether the same is recorded of two flows. */
+/* Return whether two flows have the same record. */
 static __always_inline bool same_record(const struct flow *one, const struct flow *other)
 {
 #if FLOWS_LEARN
@@ -136,8 +138,8 @@ static __always_inline bool is_recorded_by(const struct flow *flow __maybe_unuse
 }
 
 /*
- * Fill in what `rule` recorded of the current flow, or with 0 a socket. Return false if there is no
- * such record, or its flow is idle. Finding a flow keeps it from becoming idle for `idle` ns.
+ * Fill in the record of the current flow that `rule` made, or with 0 that of a socket. Return false
+ * if there is none, or its flow is idle. Finding a flow keeps it from becoming idle for `idle` ns.
  *
  * A global function, as those that follow, so that the verifier checks it once and not per call
  * site (5.6). It is passed no pointer but the context, so it finds packet and flow for itself.
@@ -162,9 +164,7 @@ __noinline int find_flow(__u32 rule, __u64 idle)
 		flow = &bucket->flow[bucket->way % FLOW_WAYS];
 		found = flow->expires > now && is_recorded_by(flow, rule);
 		copy_record(wanted, flow);
-		/*
-		 * A connection that is only being opened is not kept by a segment that fits none.
-		 */
+		/* A segment that fits no connection does not keep a half-open one. */
 		if (found && (SOCKET_FACTS == 0 || rule || flow->expires - now > FLOW_OPENING))
 			flow->expires = now + idle;
 	}

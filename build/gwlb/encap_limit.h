@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The tunnel encapsulation limit: RFC 2473, section 4.1.1. Linux' ip6tnl and ip6gre put it behind
- * the outer IPv6 header unless they are made with `encaplimit none`. It speaks to whoever would
- * encapsulate the packet once more: at the end of the path it has done its work.
+ * The tunnel encapsulation limit: RFC 2473, section 4.1.1. ip6tnl and ip6gre devices of Linux
+ * write it behind the outer IPv6 header unless they are created with `encaplimit none`. It
+ * addresses nodes that would encapsulate the packet again; the tunnel endpoint can ignore it.
  */
 #pragma once
 
@@ -17,7 +17,7 @@ struct encapsulation_limit {
 	__u8 length; /* in 8 bytes, the first 8 not counted: 0 */
 	__u8 option;
 	__u8 data_length; /* 1 */
-	__u8 limit; /* any: how many further encapsulations are allowed */
+	__u8 limit; /* any value: how many further encapsulations are allowed */
 	__u8 padding;
 	__u8 padding_length; /* 1 */
 	__u8 zero;

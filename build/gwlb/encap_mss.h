@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The maximum segment size in TCP's SYN: how both ends of a connection learn of the headers that
- * are put before their segments (RFC 9293, section 3.7.1).
+ * The maximum segment size in TCP's SYN, by which both peers of a connection learn how much the
+ * headers added to their segments take (RFC 9293, section 3.7.1).
  */
 #pragma once
 
@@ -9,8 +9,8 @@
 #include "encap_syn.h"
 
 /*
- * How far from one TCP option to the next; 0: not known. No branch, or the verifier would
- * follow both ways.
+ * Return the length of a TCP option; 0: unknown. Without a branch, or the verifier would follow
+ * both sides.
  */
 static __always_inline __u32 tcp_option_length(const __u8 *option)
 {
@@ -22,10 +22,7 @@ static __always_inline __u32 tcp_option_length(const __u8 *option)
 	return nop + (1 - nop) * option[1];
 }
 
-/*
- * Where in a SYN's header an option of `kind` begins, which has at least `length` bytes; 0:
- * nowhere.
- */
+/* Return the offset of a SYN's option of `kind` with at least `length` bytes; 0: there is none. */
 static __always_inline __u32 find_tcp_option(
 	const struct __sk_buff *skb, __u32 transport, __u8 kind, __u32 length)
 {
@@ -52,13 +49,13 @@ static __always_inline __u32 find_tcp_option(
 }
 
 /*
- * Let segments fit into `mtu` with `overhead` bytes of headers before them: the maximum segment
- * size in the SYN whose TCP header begins at `transport` is lowered, never raised. Without that
- * option a sender stays below 536 or 1220 bytes.
+ * Clamp the MSS in the SYN whose TCP header begins at `transport`, so that segments fit into `mtu`
+ * with `overhead` bytes of headers. The MSS is lowered, never raised. Without the option a sender
+ * stays below 536 or 1220 bytes.
  *
- * True: the segment is authenticated with its options (TCP-AO, RFC 5925, section 5.1) and is left
- * as it is, for the other end would refuse it. The MD5 signature does not cover options (RFC 2385,
- * section 2.0).
+ * Return true if the segment is authenticated with its options (TCP-AO, RFC 5925, section 5.1): it
+ * is left unchanged, because the peer would refuse it. The MD5 signature does not cover options
+ * (RFC 2385, section 2.0).
  *
  * A global function, so that the verifier checks it once instead of per call site.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The outer sources of this host, on every device. An instance knows the address of its own device;
- * what another device's instance encapsulated has another.
+ * The outer sources of this host, on every device. An instance knows only the address of its own
+ * device, and packets that another device's instance encapsulated have another source.
  */
 #pragma once
 

@@ -2,8 +2,9 @@
 /*
  * An IP packet as rules, look-ups and headers see it, and how it is parsed.
  *
- * Defined before: PACKET_NEEDS, of the NEED_ flags below, what the program asks of a packet. Other
- * members are not written. With NEED_SOCKET also SOCKET_FACTS, see encap_socket_facts.h.
+ * Requires before the include:
+ *   PACKET_NEEDS: of the NEED_ flags below, what the program needs of a packet. Other members are
+ *     not written. With NEED_SOCKET also SOCKET_FACTS, see encap_socket_facts.h
  */
 #pragma once
 
@@ -11,17 +12,17 @@
 #include "encap_bpf.h"
 #include "encap_wire.h"
 
-#define NEED_PROTOCOL (1 << 0) /* and where the transport header begins */
+#define NEED_PROTOCOL (1 << 0) /* and the offset of the transport header */
 #define NEED_PORTS (1 << 1)
 #define NEED_DSCP (1 << 2) /* and ECN */
 #define NEED_TTL (1 << 3)
 #define NEED_MARK (1 << 4)
 #define NEED_LENGTH (1 << 5)
-#define NEED_FRAGMENT (1 << 6) /* whether it is one, and of which packet */
-/* Later fragments show what the first one did, see encap_fragments.h. */
+#define NEED_FRAGMENT (1 << 6) /* whether it is a fragment, and of which packet */
+/* Later fragments have the first one's ports and protocol, see encap_fragments.h. */
 #define NEED_FIRST_FRAGMENT (1 << 7)
 #define NEED_DISCOVERY (1 << 8) /* whether it is neighbour discovery, see encap_link_local.h */
-#define NEED_SOCKET (1 << 9) /* what its socket says, and TCP's flags */
+#define NEED_SOCKET (1 << 9) /* facts of its socket, and TCP's flags */
 
 #if PACKET_NEEDS & NEED_SOCKET
 #include "encap_socket_facts.h"
@@ -34,8 +35,8 @@ struct packet {
 	__u8 ecn;
 	__u8 ttl; /* or hop limit */
 	__u8 tcp_flags;
-	bool ports_unseen; /* a later fragment, or unreadable headers: it may be of any port */
-	bool fragment; /* the first one or a later one */
+	bool ports_unseen; /* a later fragment, or unreadable headers: any port is possible */
+	bool fragment; /* the first or a later one */
 	bool later_fragment;
 	__be16 source_port;
 	__be16 destination_port;
@@ -44,7 +45,7 @@ struct packet {
 	struct ip_address daddr;
 	__u32 mark;
 	__u32 length; /* bytes, from the IP header on */
-	__u32 transport; /* where the transport header begins in the packet's data; 0: not seen */
+	__u32 transport; /* offset of the transport header in the packet's data; 0: unknown */
 	__u32 chosen; /* the counter of the rule that chose the packet: offset in struct counters */
 #if PACKET_NEEDS & NEED_SOCKET
 	struct socket_facts socket;
@@ -52,9 +53,9 @@ struct packet {
 };
 
 /*
- * The packet is parsed into a map and read from there. On the stack the verifier would remember
- * every value that each way through the headers can leave, and walk all rules once for each; what
- * comes out of a map may be anything.
+ * The packet is parsed into a map and read from there. On the stack, the verifier would remember
+ * each value that a path through the headers can leave, and walk all rules once for each. A value
+ * read from a map may be anything.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -63,7 +64,7 @@ struct {
 	__type(value, struct packet);
 } scratch SEC(".maps");
 
-/* The packet that this CPU works on, as it was parsed. */
+/* Return the packet that this CPU works on, as it was parsed. */
 static __always_inline struct packet *current_packet(void)
 {
 	__u32 only = 0;
@@ -91,7 +92,7 @@ static __always_inline void parse_ports(
 		packet->tcp_flags = ((const __u8 *)ports)[TCP_FLAGS];
 }
 
-/* Parse an IPv4 header. Returns where the transport header begins; 0: that is not seen. */
+/* Parse an IPv4 header. Return the offset of the transport header; 0: unknown. */
 static __always_inline __u32 parse_ipv4(
 	const struct ipv4_header *ip, __u32 offset, struct packet *packet)
 {
@@ -117,13 +118,16 @@ static __always_inline __u32 parse_ipv4(
 
 /*
  * Find the transport header behind the extension headers (RFC 8200, section 4). A chain that is
- * longer than any in use, or cut off, leaves the protocol unseen: it may be any. Returns where it
- * begins; 0: that is not seen.
+ * longer than any in use, or truncated, leaves the protocol unknown: any is possible. Return the
+ * offset of the transport header; 0: unknown.
  */
 static __always_inline __u32 parse_ipv6_chain(
 	const struct __sk_buff *skb, __u32 offset, struct packet *packet)
 {
-	/* A loop to the verifier too (5.3): unrolled, it would be a third of the program. */
+	/*
+	 * Not unrolled, as that would be a third of the program. The verifier takes loops since
+	 * 5.3.
+	 */
 #pragma clang loop unroll(disable)
 	for (int i = 0; i <= IPV6_EXTENSIONS_MAX; i++) {
 		const struct ipv6_extension *extension = packet_data(skb) + offset;
@@ -149,7 +153,7 @@ static __always_inline __u32 parse_ipv6_chain(
 				packet->later_fragment = true;
 				if (PACKET_NEEDS & NEED_FIRST_FRAGMENT)
 					packet->protocol =
-						PROTOCOL_UNSEEN; /* the first one's counts */
+						PROTOCOL_UNSEEN; /* the first fragment's counts */
 				return 0;
 			}
 			offset += sizeof(*extension);
@@ -163,7 +167,7 @@ unseen:
 	return 0;
 }
 
-/* Parse an IPv6 header and its extensions. Returns as parse_ipv4 does. */
+/* Parse an IPv6 header and its extension headers. Return as parse_ipv4() does. */
 static __always_inline __u32 parse_ipv6(const struct __sk_buff *skb, const struct ipv6_header *ip,
 	__u32 offset, struct packet *packet)
 {
@@ -183,7 +187,7 @@ static __always_inline __u32 parse_ipv6(const struct __sk_buff *skb, const struc
 	return parse_ipv6_chain(skb, offset + sizeof(*ip), packet);
 }
 
-/* Parse the IP packet at `offset` into `packet`. False: its header cannot be read. */
+/* Parse the IP packet at `offset` into `packet`. Return false if its header is unreadable. */
 static __always_inline bool parse_packet_to(
 	const struct __sk_buff *skb, __u32 offset, bool is_ipv4, struct packet *packet)
 {
@@ -221,9 +225,9 @@ static __always_inline bool parse_packet_to(
 }
 
 /*
- * Parse the IP packet at `offset` as the current one. False: its header cannot be read. A global
- * function, so that the verifier checks it once, and walks what follows once, whichever way led
- * through the headers.
+ * Parse the IP packet at `offset` as the current one. Return false if its header is unreadable. A
+ * global function, so that the verifier checks it once, and walks the code after it once instead of
+ * for each path through the headers.
  */
 __noinline int parse_packet(struct __sk_buff *skb, __u32 offset, bool is_ipv4)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What programs about sockets and cgroups need of the kernel's interface, beside encap_bpf.h:
- * contexts, verdicts, helpers.
+ * The part of the kernel's interface that programs on sockets and cgroups use, besides
+ * encap_bpf.h: contexts, verdicts, helpers.
  */
 #pragma once
 
@@ -12,7 +12,7 @@
 #define SOCK_STREAM 1
 #define SOCK_RAW 3
 #define IPPROTO_MPTCP 262
-#define TCP_ESTABLISHED 1 /* also the state of a datagram socket that is connected */
+#define TCP_ESTABLISHED 1 /* also of a connected datagram socket */
 #define TCP_SYN_SENT 2
 #define TCP_CLOSE 7
 #define TCP_FLAG_FIN 0x01
@@ -56,16 +56,16 @@ struct bpf_sock_addr {
 /* Verdicts. */
 #define CONNECT_REFUSE 0 /* EPERM */
 #define CONNECT_GO_ON 1
-#define CGROUP_GO_ON 1 /* the packet goes to its socket, or leaves */
-#define CGROUP_DROP 0 /* EPERM to who sends */
+#define CGROUP_GO_ON 1 /* the packet reaches its socket, or leaves */
+#define CGROUP_DROP 0 /* the sender gets EPERM */
 #define CREATE_REFUSE 0 /* no socket: EPERM */
 #define CREATE_GO_ON 1
 #define LOOPBACK_IFINDEX 1
 #define ATTACHED_MAX 64 /* devices */
 #define SOCKOPT_REFUSE 0
 #define SOCKOPT_GO_ON 1
-#define SOCKOPT_DONE (-1) /* as optlen of setsockopt: the kernel has nothing left to do */
-/* bytes of a value that programs see; of a longer one the kernel wants to hear nothing */
+#define SOCKOPT_DONE (-1) /* as optlen of setsockopt: the kernel does nothing more */
+/* bytes of a value that programs see; if it is longer, the kernel accepts no change to it */
 #define SOCKOPT_SEEN 4096
 
 enum {

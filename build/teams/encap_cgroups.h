@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Cgroups: which of those that the spec names a packet's socket was made in.
+ * Cgroups: record in which of the cgroups that the spec names a packet's socket was created.
  *
- * Gives record_cgroups(), and record_listener(), the whole program of the hook for packets that a
- * cgroup receives.
+ * Provides record_cgroups(), and record_listener(), which is the whole program of the hook for
+ * packets that a cgroup receives.
  *
- * Needs before the include:
+ * Requires before the include:
  *   SOCKET_FACTS: see encap_socket_facts.h, with FACT_CGROUPS
  *   CGROUPS_MAX: entries of the map of cgroups
  *   CGROUP_LEVELS: bit n is set if rules name a cgroup n levels below the attached one
- *   CGROUP_NAMES: identifies the spec's list of cgroups: which bit is which
- *   struct host: `cgroup_level` of the attached cgroup, 0 is the hierarchy's root; with FACT_CGROUP
- *   `cgroup_levels`, as CGROUP_LEVELS, of the cgroups that rows are found by
+ *   CGROUP_NAMES: identifies the spec's list of cgroups, and so the meaning of each bit
+ *   struct host: `cgroup_level` of the attached cgroup, 0 is the hierarchy's root; with
+ *     FACT_CGROUP `cgroup_levels`, as CGROUP_LEVELS, of the cgroups that rows are found by
  */
 #pragma once
 
 #include "encap_socket.h"
 #include "encap_socket_facts.h"
 
-#define CGROUP_DEPTH 8 /* levels below the attached cgroup, as far as a spec may name one */
-#define CGROUP_OF_ROW (1ULL << 63) /* among the bits of cgroups: rows are found by it */
+#define CGROUP_DEPTH 8 /* levels below the attached cgroup that a spec may name */
+#define CGROUP_OF_ROW (1ULL << 63) /* among the bits of a cgroup: rows are found by it */
 
 /* The cgroups that the spec and its rows name, by the kernel's ID, with their bits. */
 struct {
@@ -30,8 +30,8 @@ struct {
 	__type(value, __u64);
 } cgroups SEC(".maps");
 
-/* Return the levels whose cgroups rules or rows name, as CGROUP_LEVELS. */
-static __always_inline __u32 asked_levels(void)
+/* Return the levels of the cgroups that rules or rows name, as CGROUP_LEVELS. */
+static __always_inline __u32 required_levels(void)
 {
 #if SOCKET_FACTS & FACT_CGROUP
 	return CGROUP_LEVELS | host.cgroup_levels;
@@ -49,7 +49,7 @@ static __always_inline void record_cgroups(struct __sk_buff *skb, struct socket_
 	for (__u32 level = 1; level <= CGROUP_DEPTH; level++) {
 		__u64 cgroup, *bit;
 
-		if (!(asked_levels() >> level & 1))
+		if (!(required_levels() >> level & 1))
 			continue;
 		cgroup = bpf_skb_ancestor_cgroup_id(skb, host.cgroup_level + level);
 		bit = bpf_map_lookup_elem(&cgroups, &cgroup);
@@ -64,8 +64,9 @@ static __always_inline void record_cgroups(struct __sk_buff *skb, struct socket_
 }
 
 /*
- * A packet comes to a listener. If it answers with a SYN cookie, the answer has no socket, and only
- * a packet's own socket can be asked for its cgroups: so they are recorded with the listener.
+ * Record a listener's cgroups with the listener when a packet reaches it. If the listener answers
+ * with a SYN cookie, the answer has no socket, and the kernel only reports cgroups of a packet's
+ * own socket.
  */
 static __always_inline int record_listener(struct __sk_buff *skb)
 {

@@ -448,7 +448,7 @@ accepted:
 	if (packet->transport)
 		packet->transport -= inner.overhead;
 	fit_segments(skb);
-	remember_arrival(skb, inner_ether_type(&inner), inner.overhead);
+	record_arrival(skb, inner_ether_type(&inner), inner.overhead);
 	return deliver(skb, outer, &inner);
 }
 
@@ -487,7 +487,7 @@ accepted:
 	if (packet->transport)
 		packet->transport -= inner.overhead;
 	fit_segments(skb);
-	remember_arrival(skb, inner_ether_type(&inner), inner.overhead);
+	record_arrival(skb, inner_ether_type(&inner), inner.overhead);
 	return deliver(skb, outer, &inner);
 }
 

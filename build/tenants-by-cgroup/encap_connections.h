@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Which socket owns a connection, in the table of flows: for the packets that have none any more.
+ * The sockets of connections, recorded in the flow table for packets that no longer have a socket.
  *
- * Gives record_connection(), recall_socket() and clear_connection() for the current packet.
+ * Provides record_connection(), recall_socket() and clear_connection() for the current packet.
  *
- * Needs before the include, beside what encap_flows.h does:
+ * Requires before the include, besides what encap_flows.h requires:
  *   SOCKETS_IDLE: ns; how long the facts of a socket are kept after the last packet
  *   CGROUP_NAMES: see encap_cgroups.h; with FACT_CGROUPS
  */
@@ -24,7 +24,7 @@ static __always_inline void connection_key(const struct packet *packet, struct f
 		.daddr = packet->daddr,
 		.source_port = packet->source_port,
 		.destination_port = packet->destination_port,
-		.protocol = packet->protocol | FLOW_OWNER,
+		.protocol = packet->protocol | FLOW_SOCKET,
 	};
 }
 
@@ -43,8 +43,8 @@ static __always_inline bool recall_socket(struct packet *packet)
 }
 
 /*
- * Record which socket owns the connection. Half-open connections are evicted first, because a peer
- * can create them without limit.
+ * Record the socket of the connection. Half-open connections are evicted first, because a peer can
+ * create them without limit.
  */
 static __always_inline void record_connection(struct __sk_buff *skb, const struct packet *packet)
 {
@@ -63,7 +63,7 @@ static __always_inline void record_connection(struct __sk_buff *skb, const struc
 	record_flow(skb, packet->tcp_flags & TCP_FLAG_SYN ? FLOW_OPENING : SOCKETS_IDLE, true);
 }
 
-/* Clear what is recorded of an earlier connection between the same ends. */
+/* Clear the record of an earlier connection with the same addresses and ports. */
 static __always_inline void clear_connection(struct __sk_buff *skb, struct packet *packet)
 {
 	if (!recall_socket(packet))

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The guard for other devices: a packet of a socket in one of the cgroups leaves by a device
- * without our program. If the egress rules would encapsulate it, it is dropped.
+ * The guard for devices without our program: a packet of a socket in one of the cgroups is dropped
+ * if it leaves by such a device and the egress rules would encapsulate it.
  *
- * Gives drop_unattached(), the whole program of its hook. It runs in a task, too, and a packet that
- * a softirq sends may come in between: so nothing is kept in maps of the CPU.
+ * Provides drop_unattached(), the whole program of its hook. It also runs in task context, where a
+ * softirq may send another packet meanwhile, so it keeps nothing in per-CPU maps.
  *
- * Needs before the include:
+ * Requires before the include:
  *   MARKS_SOCKETS: 1 if sockets are marked, see encap_netns.h, else 0
  *   SEES_IPV4, SEES_IPV6: 1 if the rules see packets of the family, else 0
  *   what encap_attribution.h does
- *   struct host: `attached`, ifindexes of the devices whose packets come to our programs, ended by
- *   0 where there are fewer
- *   than ATTACHED_MAX; `packet_netns_cookie` of our network namespace, 0 if packets do not show it
- *   (before 6.13)
+ *   struct host: `attached`, ifindexes of the devices whose packets reach our programs, terminated
+ *     by 0 if there are fewer than ATTACHED_MAX; `packet_netns_cookie` of our network namespace, 0
+ *     if packets do not carry it (before 6.13)
  *   struct counters: `egress_unattached`
  * and after it passes_before_rules() and rules_encapsulate().
  */
@@ -25,13 +24,13 @@
 #include "encap_netns.h"
 #endif
 
-/* Return whether a packet is none for the rules: link-local, or encapsulated by this host. */
+/* Return whether a packet passes before the rules: link-local, or encapsulated by this host. */
 static bool passes_before_rules(struct __sk_buff *skb, const struct packet *packet);
 
-/* Return whether the egress rules encapsulate a packet, or drop it because its row is missing. */
+/* Return whether the egress rules encapsulate a packet, or drop it for a missing row. */
 static bool rules_encapsulate(struct __sk_buff *skb, const struct packet *packet);
 
-/* Return whether packets that leave by a device come to one of our programs. */
+/* Return whether packets that leave by a device pass one of our programs. */
 static __always_inline bool is_attached(__u32 ifindex)
 {
 #pragma clang loop unroll(disable)
@@ -43,9 +42,9 @@ static __always_inline bool is_attached(__u32 ifindex)
 }
 
 /*
- * Return whether the packet's socket belongs to our network namespace. The cgroup may hold sockets
- * of others, whose devices have the same numbers as ours. Sockets that have chosen do: no others
- * may.
+ * Return whether the packet's socket belongs to our network namespace. The cgroup may contain
+ * sockets of others, whose devices may have the same ifindexes. A socket with a choice belongs to
+ * ours, because no other may choose.
  */
 static __always_inline bool is_own_socket(struct __sk_buff *skb,
 	const struct bpf_sock *socket __maybe_unused,
@@ -66,8 +65,8 @@ static __always_inline bool is_own_socket(struct __sk_buff *skb,
 #if FLOWS_LEARN
 
 /*
- * Return whether `rule` has learned the flow of a packet that leaves. ICMP is left out: its replies
- * are the kernel's own.
+ * Return whether `rule` has learned the flow of an outgoing packet. Not for ICMP, whose replies the
+ * kernel sends itself.
  */
 static __always_inline bool was_learned(
 	const struct __sk_buff *skb, const struct packet *packet, __u32 rule)

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Decapsulating: validate what stands around an inner packet, from the outside in, and pull
- * the headers. What a stack has between the outer IP header and the inner packet, and which
- * packets a rule accepts, is the spec's.
+ * Decapsulation: validate the headers from the outside in, then pull them. The C of the spec
+ * contains the headers between the outer IP header and the inner packet, and which packets a rule
+ * accepts.
  *
- * A function that validates returns where the counter of what is wrong stands in struct
- * counters, or 0. `refused` is where the struct refusals of the encapsulation stands there,
- * which is never 0.
+ * A validate_ function returns the offset in struct counters of the counter of the mistake it
+ * found, or 0. `refused` is the offset there of the encapsulation's struct refusals, which is
+ * never 0.
  *
- * Before the include:
+ * Requires before the include:
  *   struct counters, counters_of_this_cpu()
  *   OLDEST_KERNEL: see encap_bpf.h; since 6.3 flags of bpf_skb_adjust_room give the family of the
  *     inner packet
- *   REFUSED: the verdict on what looks like our encapsulation and is wrong. TC_ACT_SHOT drops it,
- *     TC_ACT_UNSPEC leaves it as it is
+ *   REFUSED: the verdict on a malformed or unauthorized tunnel packet: TC_ACT_SHOT drops it,
+ *     TC_ACT_UNSPEC leaves it unchanged
  */
 #pragma once
 
@@ -24,7 +24,7 @@
 #include "encap_outer.h"
 #include "encap_wire.h"
 
-/* Where the struct refusals of an encapsulation stands: `refused` of what validates. */
+/* The offset of an encapsulation's struct refusals: `refused` of the functions below. */
 #define REFUSALS(member)                                                                           \
 	({                                                                                         \
 		_Static_assert(COUNTER(member) != 0, "0 means that nothing is wrong");             \
@@ -33,24 +33,24 @@
 
 /* The inner packet. */
 struct inner {
-	struct ipv4_header *ipv4; /* the same place as `ipv6` */
+	struct ipv4_header *ipv4; /* the same address as `ipv6` */
 	struct ipv6_header *ipv6;
-	bool in_udp; /* it is in a UDP datagram; the headers between do not matter */
-	__u32 overhead; /* bytes of all headers before it, without Ethernet */
-	__u32 length; /* as its header says */
+	bool in_udp; /* it is in a UDP datagram, below whatever headers */
+	__u32 overhead; /* bytes of all headers before it, without Ethernet's */
+	__u32 length; /* as in its header */
 	bool is_ipv4;
 };
 
-/* For validate_inner: no header names the inner packet, which says its version itself. */
+/* For validate_inner(): no header names the inner packet, its own version decides. */
 #define ITS_OWN_VERSION 0x10000 /* no number that a header can hold */
 #define NAMED_BY_ITSELF ITS_OWN_VERSION, 4, 6
-/* The outer IP header does, by its protocol. */
+/* The outer IP header names it, by its protocol. */
 #define OUTER_PROTOCOL 0x20000
 #define NAMED_BY_OUTER OUTER_PROTOCOL, IPPROTO_IPIP, IPPROTO_IPV6
 
 /*
- * Count a packet that looks like our encapsulation and comes to us, but is wrong. Global, so that
- * the verifier walks it once, not for every reason.
+ * Drop a malformed or unauthorized tunnel packet, or leave it unchanged, and count the reason. A
+ * global function, so that the verifier checks it once instead of for every reason.
  */
 __noinline int refuse(struct __sk_buff *skb, __u32 reason)
 {
@@ -62,7 +62,7 @@ __noinline int refuse(struct __sk_buff *skb, __u32 reason)
 	return REFUSED;
 }
 
-/* The outer IP header, but for its lengths and its checksum. */
+/* Validate the outer IP header, except its lengths and its checksum. */
 static __always_inline __u32 validate_outer(const struct outer *outer, __u32 refused)
 {
 	if (!outer->is_ipv4)
@@ -76,8 +76,8 @@ static __always_inline __u32 validate_outer(const struct outer *outer, __u32 ref
 }
 
 /*
- * What stands behind the outer IP header: `length` bytes that are there, and `more` that may
- * follow. `wrong` is 0 if they are there, and the outer header is right.
+ * Return the headers behind the outer IP header: `length` bytes, and `more` that may follow.
+ * `wrong` is 0 if the packet has these bytes and its outer header is valid.
  */
 static __always_inline void *outer_headers(struct __sk_buff *skb, const struct outer *outer,
 	__u32 length, __u32 more, __u32 refused, __u32 *wrong)
@@ -85,7 +85,7 @@ static __always_inline void *outer_headers(struct __sk_buff *skb, const struct o
 	void *headers;
 
 	linearize(skb, ETH_HLEN + outer->length + length + more + INNER_HEADERS_MAX);
-	/* The packet may have moved: to the verifier, an address from before is a number. */
+	/* The packet may have moved: to the verifier, an earlier pointer is a number. */
 	barrier();
 	headers = packet_data(skb) + ETH_HLEN + outer->length;
 	if (headers + length > packet_end(skb))
@@ -96,10 +96,10 @@ static __always_inline void *outer_headers(struct __sk_buff *skb, const struct o
 }
 
 /*
- * The lengths, and the inner packet behind `inner->overhead` bytes of headers. The last of
- * these names it by `number`, which is `of_ipv4` or `of_ipv6`. `lengths_differ` is not zero if
- * headers between state another length than the outer one. No condition is an argument: it
- * would be decided before, and the verifier would walk the function once for each outcome.
+ * Validate the lengths, and the inner packet behind `inner->overhead` bytes of headers. The last of
+ * these names it by `number`, which is `of_ipv4` or `of_ipv6`. `lengths_differ` is not zero if a
+ * header in between has another length than the outer one. No argument is a condition: it would be
+ * evaluated before the call, and the verifier would walk the function once for each outcome.
  */
 static __always_inline __u32 validate_inner(struct __sk_buff *skb, const struct outer *outer,
 	__u32 lengths_differ, __u32 number, __u32 of_ipv4, __u32 of_ipv6, struct inner *inner,
@@ -137,15 +137,14 @@ static __always_inline __u32 validate_inner(struct __sk_buff *skb, const struct 
 		return refused + offsetof(struct refusals, payload);
 	}
 	/*
-	 * A GSO packet made of several outer packets has one outer header here, and the
-	 * headers of the others between its payload: only one that carries a single inner
-	 * packet can be decapsulated.
+	 * A GSO packet of several tunnel datagrams has one outer header here, and the other outer
+	 * headers within its payload. Only one with a single inner packet can be decapsulated.
 	 */
 	if (skb->gso_size && inner->length != skb->len - ETH_HLEN - inner->overhead)
 		return refused + offsetof(struct refusals, gso);
 	/*
-	 * Datagrams to be split (UDP_SEGMENT): the kernel takes the outer UDP header's GSO bit
-	 * for theirs, and loses them.
+	 * Inner datagrams with UDP_SEGMENT: the kernel mistakes the outer UDP header's GSO bit for
+	 * theirs, and loses them.
 	 */
 	if (skb->gso_size && inner->in_udp &&
 		(inner->is_ipv4 ? inner->ipv4->protocol : inner->ipv6->next_header) == IPPROTO_UDP)
@@ -155,10 +154,7 @@ static __always_inline __u32 validate_inner(struct __sk_buff *skb, const struct 
 	return 0;
 }
 
-/*
- * Congestion seen on the way (RFC 6040) goes into the inner header, which is still where it
- * was.
- */
+/* Write congestion marked in the tunnel (RFC 6040) into the inner header, before it is moved. */
 static __always_inline __u32 carry_ecn(
 	struct __sk_buff *skb, const struct outer *outer, const struct inner *inner, __u32 refused)
 {
@@ -198,8 +194,8 @@ static __always_inline __u32 pull_headers(struct __sk_buff *skb, const struct ou
 					: BPF_F_ADJ_ROOM_DECAP_L3_IPV6;
 	} else if (changes_family && !skb->gso_size) {
 		/*
-		 * The helper that translates headers changes skb->protocol. It also adds or
-		 * takes the bytes by which an IPv6 header is longer.
+		 * The helper that translates headers changes skb->protocol. It also adds or removes
+		 * the bytes by which an IPv6 header is longer.
 		 */
 		if (bpf_skb_change_proto(
 			    skb, inner->is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), 0))
@@ -219,7 +215,7 @@ static __always_inline __be16 inner_ether_type(const struct inner *inner)
 	return inner->is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
 }
 
-/* Let a decapsulated packet go on to the stack: its frame says of which family it is. */
+/* Pass a decapsulated packet on to the network stack: the frame has the inner family's type. */
 static __always_inline int deliver(
 	struct __sk_buff *skb, const struct outer *outer, const struct inner *inner)
 {
@@ -233,9 +229,9 @@ static __always_inline int deliver(
 	if (OLDEST_KERNEL >= KERNEL(6, 3) || !skb->gso_size)
 		return TC_ACT_UNSPEC;
 	/*
-	 * Before 6.3 no helper changes skb->protocol of every GSO packet on the way in.
-	 * Receiving the frame once more does: the kernel reads its type again. It meets this
-	 * hook again, as a plain packet.
+	 * Before 6.3 no helper changes skb->protocol of every incoming GSO packet. Redirecting the
+	 * frame to ingress does: the kernel reads its type again. It passes this hook again, as a
+	 * plain packet.
 	 */
 	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }

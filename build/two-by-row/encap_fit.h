@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What a packet that came in, by a tunnel or not, says of the segments that answer it: where a rule
- * may encapsulate those, they must fit.
+ * Clamp the MSS of an incoming SYN, encapsulated or not: the segments that answer it must fit when
+ * a rule encapsulates them.
  *
- * Defined before:
- *   FIT_ARRIVALS      1 if answers may leave unencapsulated too, so that arrivals are remembered,
- *                     otherwise 0
- *   FIT_MATCHES       1 if the rules ask what an answer shows, 0 if each meets them
- *   PACKET_NEEDS      see encap_packet.h
- *   struct counters   with `ingress`, and counters_of_this_cpu()
- * Behind it: overhead_of_answer().
+ * Requires before the include:
+ *   FIT_ARRIVALS: 1 if answers may also leave unencapsulated, so that arrivals are recorded, else
+ *     0
+ *   FIT_MATCHES: 1 if the rules compare what the answer shows, 0 if each applies to every answer
+ *   PACKET_NEEDS: see encap_packet.h
+ *   struct counters: ingress; counters_of_this_cpu()
+ * and after it overhead_of_answer().
  */
 #pragma once
 
@@ -26,16 +26,16 @@ static __always_inline __u32 larger(__u32 one, __u32 other)
 }
 
 /*
- * By how much an answer can grow, by the rules that it may meet. The packet shows what the answer
- * will, of its addresses and ports; what only the answer itself shows, its DSCP or mark, counts as
- * matching. Without FIT_MATCHES there is no packet.
+ * Return by how many bytes the rules can make an answer grow. The packet has the answer's addresses
+ * and ports; what only the answer has, its DSCP and mark, counts as matching. Without FIT_MATCHES,
+ * `packet` is NULL.
  *
- * Barriers stand between the rules, so that each reads the packet again: of values that are kept,
- * the verifier would remember what the rules before have found, and walk on once for each.
+ * Barriers between the rules make each read the packet again. Otherwise the verifier would remember
+ * what earlier rules found in the values, and walk on once for each.
  */
 static __u32 overhead_of_answer(const struct packet *packet);
 
-/* Lower what a SYN says of the segments that its sender takes, to what the answers leave. */
+/* Lower the MSS in a SYN by what the rules add to the segments that answer it. */
 static __always_inline void fit_answer(struct __sk_buff *skb, __u32 transport, bool is_ipv4,
 	const struct connection *answer, __u32 mtu)
 {
@@ -60,8 +60,8 @@ static __always_inline void fit_answer(struct __sk_buff *skb, __u32 transport, b
 }
 
 /*
- * A packet came in, in `arrived` bytes of headers, or without any. A global function, so that the
- * verifier checks it once.
+ * Clamp the MSS of an incoming packet that arrived in `arrived` bytes of headers, 0 if
+ * unencapsulated. A global function, so that the verifier checks it once.
  */
 __noinline int fit_answers(struct __sk_buff *skb, __u32 ether_type, __u32 arrived, __u32 mtu)
 {
@@ -75,7 +75,7 @@ __noinline int fit_answers(struct __sk_buff *skb, __u32 ether_type, __u32 arrive
 	if (arrived)
 		bpf_map_update_elem(&arrivals, &answer, &arrived, BPF_ANY);
 #else
-	/* clang would not pass what nobody reads, and the verifier wants it */
+	/* clang would not pass an unused argument, and the verifier requires it */
 	barrier_var(arrived);
 #endif
 	fit_answer(skb, transport, ether_type == bpf_htons(ETH_P_IP), &answer, mtu);

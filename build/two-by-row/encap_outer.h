@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The outer IP header of a packet that comes in: what shows whether the packet carries a stack of
- * this spec and comes to this tunnel endpoint. IPv4 and IPv6 look the same to whoever asks.
+ * The outer IP header of an incoming packet: whether the packet carries one of the spec's stacks
+ * and is addressed to this tunnel endpoint. Callers see IPv4 and IPv6 alike.
  */
 #pragma once
 
@@ -13,21 +13,21 @@
 struct outer {
 	bool is_ipv4;
 	__u8 version_ihl; /* of IPv6, the version in the upper half */
-	__u8 protocol; /* of what follows, also behind a tunnel encapsulation limit */
+	__u8 protocol; /* of the next header, also behind a tunnel encapsulation limit */
 	__u8 tos; /* or the traffic class */
 	__u8 ttl; /* or the hop limit */
 	__be16 frag_off; /* of IPv4 */
-	__be16 dport; /* of UDP; 0: not UDP, or a fragment that does not show its ports */
+	__be16 dport; /* of UDP; 0: not UDP, or a fragment without ports */
 	__u32 flow_label;
 	__u32 length; /* bytes: of IPv4 without options, of IPv6 with `extension` */
 	__u32 extension; /* bytes of the tunnel encapsulation limit */
-	__u32 end; /* where the next header begins: bytes behind the Ethernet header */
-	__u32 datagram; /* bytes of the packet, as the header says */
+	__u32 end; /* offset of the next header from the end of the Ethernet header */
+	__u32 datagram; /* bytes of the packet, as in its header */
 	struct ip_address saddr;
 	struct ip_address daddr;
 };
 
-/* The destination port of the UDP header `offset` bytes behind the Ethernet header, or 0. */
+/* Return the destination port of the UDP header `offset` bytes behind the Ethernet header, or 0. */
 static __always_inline __be16 udp_port_at(const struct __sk_buff *skb, __u32 offset)
 {
 	const struct udp_header *udp = packet_data(skb) + ETH_HLEN + offset;
@@ -36,9 +36,9 @@ static __always_inline __be16 udp_port_at(const struct __sk_buff *skb, __u32 off
 }
 
 /*
- * Read an outer IPv4 header, and make `seen` bytes behind it readable. False: there is none. A
- * later fragment does not show its port. It is left alone: without the first, which is
- * refused, it is nothing.
+ * Read an outer IPv4 header, and make `seen` bytes behind it readable. Return false if there is
+ * none. A later fragment has no port and is left alone: it is useless without the first one, which
+ * is refused.
  */
 static __always_inline bool read_outer_ipv4(struct __sk_buff *skb, __u32 seen, struct outer *outer)
 {
@@ -67,8 +67,8 @@ static __always_inline bool read_outer_ipv4(struct __sk_buff *skb, __u32 seen, s
 }
 
 /*
- * Read an outer IPv6 header. False: there is none, or it has extension headers other than a
- * tunnel encapsulation limit: such a packet is somebody else's.
+ * Read an outer IPv6 header. Return false if there is none, or if it has extension headers other
+ * than a tunnel encapsulation limit: such a packet is not of this spec.
  */
 static __always_inline bool read_outer_ipv6(struct __sk_buff *skb, __u32 seen, struct outer *outer)
 {
@@ -105,9 +105,9 @@ static __always_inline bool read_outer_ipv6(struct __sk_buff *skb, __u32 seen, s
 }
 
 /*
- * Read the outer header of a packet of either family. False: there is none. Of what only one
- * family has, clang would decide all that is asked later here, and the verifier would walk on
- * once for each answer: so it is kept from knowing these values.
+ * Read the outer header of a packet of either family. Return false if there is none. clang must not
+ * know the values that only one family has, or it would evaluate later conditions here, and the
+ * verifier would walk on once for each outcome.
  */
 static __always_inline bool read_outer(struct __sk_buff *skb, __u32 seen, struct outer *outer)
 {
@@ -123,7 +123,7 @@ static __always_inline bool read_outer(struct __sk_buff *skb, __u32 seen, struct
 	default:
 		return false;
 	}
-	/* An address that may be one of two is a number to the verifier: read it again. */
+	/* A pointer that is one of two is a number to the verifier: read it again. */
 	barrier();
 	forget_value(outer->frag_off);
 	for (int i = 0; i < 3; i++)
@@ -132,7 +132,7 @@ static __always_inline bool read_outer(struct __sk_buff *skb, __u32 seen, struct
 }
 
 /*
- * Whether a protocol number says that an IP packet of either version follows. In one test, or the
+ * Return whether a protocol number is that of an IP packet of either version. In one test, or the
  * verifier would walk on once for each of the two.
  */
 static __always_inline bool is_ip_in_ip(__u8 protocol)
@@ -140,7 +140,7 @@ static __always_inline bool is_ip_in_ip(__u8 protocol)
 	return protocol < 64 && (1ULL << IPPROTO_IPIP | 1ULL << IPPROTO_IPV6) >> protocol & 1;
 }
 
-/* Whether the packet comes to an IPv4 address of this tunnel endpoint. */
+/* Return whether the packet is addressed to an IPv4 address of this tunnel endpoint. */
 static __always_inline bool comes_to_ipv4(const struct outer *outer, __be32 address)
 {
 	return outer->is_ipv4 && outer->daddr.word[3] == address;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What a packet's socket says of it: facts that rules and look-ups ask for. They are recorded in
- * the table of flows for packets whose socket is gone.
+ * Facts of a packet's socket that rules and look-ups use. The flow table keeps them for packets
+ * whose socket is gone.
  *
- * Needs before the include:
- *   SOCKET_FACTS: of the FACT_ flags below, the facts that the program asks for
+ * Requires before the include:
+ *   SOCKET_FACTS: of the FACT_ flags below, the facts that the program uses
  */
 #pragma once
 
@@ -18,7 +18,7 @@
 
 struct socket_facts {
 #if SOCKET_FACTS & FACT_CGROUPS
-	__u64 cgroups; /* bits of those that the spec names: where the socket was made, or above */
+	__u64 cgroups; /* bits of those of the spec in which the socket was created, or above */
 #endif
 #if SOCKET_FACTS & FACT_CGROUP
 	__u64 cgroup; /* the innermost of those that rows are found by, its kernel ID; 0: none */
@@ -27,14 +27,14 @@ struct socket_facts {
 	__u64 choice; /* see struct socket_choice; 0: nothing chosen */
 #endif
 #if SOCKET_FACTS & FACT_CGROUPS
-	__u32 names; /* which bit of `cgroups` is which, by the version that wrote it */
+	__u32 names; /* meaning of the bits of `cgroups`, by the version that wrote them */
 	__u32 pad;
 #endif
 };
 
 #define SOCKET_FACTS_WORDS (sizeof(struct socket_facts) / sizeof(__u32))
 
-/* Return whether a socket is known, and rules may ask for it. */
+/* Return whether there are facts that rules may use. */
 static __always_inline bool has_facts(const struct socket_facts *facts)
 {
 #if SOCKET_FACTS & FACT_CGROUPS

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Connections that came in by a tunnel, and whose answers leave unencapsulated: what follows the
- * answer comes in as many headers again, and must fit.
+ * Connections whose SYN arrived through a tunnel while the SYN-ACK leaves unencapsulated. The
+ * peer's next packets arrive with the same headers, so the SYN-ACK must advertise an MSS that
+ * leaves headroom for them.
  *
- * Before the include:
+ * Requires before the include:
  *   struct counters: egress
  */
 #pragma once
@@ -11,11 +12,11 @@
 #include "encap_counters.h"
 #include "encap_mss.h"
 
-#define ARRIVALS_MAX 8192 /* connections that came in and wait for their answer */
+#define ARRIVALS_MAX 8192 /* connections whose SYN-ACK is awaited */
 
 /*
- * How long the headers were that a connection's SYN came in, under its ends as the answer shows
- * them. That follows within moments, so the least recently used may go.
+ * The length of the headers in which a connection's SYN arrived, by the addresses and ports of its
+ * SYN-ACK. That follows within moments, so the least recently used entry can be evicted.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -25,10 +26,10 @@ struct {
 } arrivals SEC(".maps");
 
 /*
- * A packet came in, in `arrived` bytes of headers: if it is a SYN or SYN-ACK, keep that. A global
- * function, so that the verifier checks it once.
+ * If an incoming packet is a SYN or SYN-ACK, record `arrived`, the bytes of headers it arrived in.
+ * A global function, so that the verifier checks it once.
  */
-__noinline int remember_arrival(struct __sk_buff *skb, __u32 ether_type, __u32 arrived)
+__noinline int record_arrival(struct __sk_buff *skb, __u32 ether_type, __u32 arrived)
 {
 	struct connection came, answer;
 
@@ -40,9 +41,9 @@ __noinline int remember_arrival(struct __sk_buff *skb, __u32 ether_type, __u32 a
 }
 
 /*
- * A packet leaves. If it is the SYN-ACK to a SYN that came in by a tunnel, let what follows that
- * one fit. True: it is authenticated, see clamp_mss. A global function, so that the verifier checks
- * it once.
+ * If an outgoing packet is the SYN-ACK to a SYN that arrived through a tunnel, clamp its MSS.
+ * Return true if it is authenticated, see clamp_mss(). A global function, so that the verifier
+ * checks it once.
  */
 __noinline int fit_arrivals(struct __sk_buff *skb, __u32 mtu)
 {
@@ -59,7 +60,7 @@ __noinline int fit_arrivals(struct __sk_buff *skb, __u32 mtu)
 	return clamp_mss(skb, transport, ether_type == bpf_htons(ETH_P_IP), *overhead, mtu);
 }
 
-/* The same, counted. */
+/* Call fit_arrivals() and count an authenticated SYN-ACK. */
 static __always_inline void fit_leaving(struct __sk_buff *skb, __u32 mtu, struct counters *counters)
 {
 	if (fit_arrivals(skb, mtu))

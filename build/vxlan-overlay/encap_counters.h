@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Counters: of each outcome, the packets and their bytes. They stand in a per-CPU map, so nothing
- * is atomic.
+ * Counters: packets and bytes for each outcome. They are in a per-CPU map, so updates are not
+ * atomic.
  */
 #pragma once
 
@@ -9,31 +9,31 @@
 
 struct counter {
 	__u64 packets; /* segments on the wire */
-	__u64 bytes; /* of IP packets, without Ethernet */
+	__u64 bytes; /* of IP packets, without Ethernet headers */
 };
 
-/* What becomes of a packet that leaves, whatever the rules are. */
+/* Outcomes of outgoing packets that do not depend on a rule. */
 struct egress_outcomes {
-	struct counter other; /* passed: of no family that the rules see, by its frame */
-	struct counter malformed; /* dropped: an IP header that cannot be read */
-	/* a later fragment whose first was not seen: rules by port follow on_miss */
+	struct counter other; /* passed: by its frame of no family that the rules see */
+	struct counter malformed; /* dropped: an unreadable IP header */
+	/* also counted: a later fragment whose first was not seen; rules by port follow on_miss */
 	struct counter no_first_fragment;
-	struct counter own_stack; /* passed: encapsulated by this host already */
-	struct counter link_local; /* passed: what keeps the link alive */
-	struct counter too_big; /* dropped: encapsulated, it would not fit the device's MTU */
+	struct counter own_stack; /* passed: already encapsulated by this host */
+	struct counter link_local; /* passed: link-local and neighbour discovery */
+	struct counter too_big; /* dropped: longer than the device's MTU when encapsulated */
 	struct counter gso; /* dropped: the kernel cannot write these headers in each segment */
-	struct counter no_headroom; /* dropped: the kernel has no headroom for the headers */
-	struct counter unknown_stack; /* dropped: a row of a kind that the program does not know */
-	/* beside the others: a SYN that TCP-AO authenticates with its MSS, which stays */
+	struct counter no_headroom; /* dropped: the kernel could not add headroom */
+	struct counter unknown_stack; /* dropped: the row's stack is not known to the program */
+	/* also counted: a SYN whose options TCP-AO authenticates, so its MSS is not lowered */
 	struct counter mss_kept;
 };
 
-/* What becomes of a packet that comes in, whatever the rules are. */
+/* Outcomes of incoming packets that do not depend on a rule. */
 struct ingress_outcomes {
-	struct counter mss_kept; /* as of one that leaves */
+	struct counter mss_kept; /* as for outgoing packets */
 };
 
-/* Why a packet of an encapsulation is refused, in the order in which it is validated. */
+/* Why a packet of an encapsulation is refused, in the order of validation. */
 struct refusals {
 	struct counter truncated;
 	struct counter options;
@@ -50,18 +50,16 @@ struct refusals {
 	struct counter pull_failed;
 };
 
-/* What becomes of the record of a flow. */
+/* Changes of flow records. */
 struct flow_outcomes {
-	struct counter learned; /* it was not known */
-	struct counter changed; /* something else was recorded */
-	/* other headers, by a segment that does not fit its connection */
+	struct counter learned; /* a new flow */
+	struct counter changed; /* the record differed */
+	/* not changed: a segment with other headers does not fit its connection */
 	struct counter disbelieved;
-	struct counter evicted; /* it was in use, and gave way to another */
+	struct counter evicted; /* evicted while in use */
 };
 
-/*
- * Where a counter stands, in bytes: what is handed to global functions, which take no pointers.
- */
+/* A counter's offset in bytes, for global functions, which take no pointers. */
 #define COUNTER(member) offsetof(struct counters, member)
 
 static __always_inline __u32 segments_of(const struct __sk_buff *skb)
@@ -75,7 +73,7 @@ static __always_inline void count(struct counter *counter, const struct __sk_buf
 	counter->bytes += skb->len - ETH_HLEN;
 }
 
-/* Let a packet go on to the next program. */
+/* Pass a packet on to the next program. */
 static __always_inline int pass(const struct __sk_buff *skb, struct counter *outcome)
 {
 	count(outcome, skb);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What keeps a link alive, and never leaves it: it passes before the rules, whatever they say. What
- * encap_packet.h wants defined before is wanted here, with NEED_DISCOVERY where is_discovery is
- * called.
+ * Link-local traffic, which keeps a link working and never leaves it: it passes before the rules.
+ * Requires what encap_packet.h does; is_discovery() needs NEED_DISCOVERY.
  */
 #pragma once
 
@@ -44,8 +43,8 @@ static __always_inline bool is_link_local_ipv6(const struct packet *packet)
 }
 
 /*
- * Neighbour discovery (RFC 4861). A router would have lowered the hop limit: only what cannot have
- * come from afar is believed.
+ * Return whether the packet is neighbour discovery (RFC 4861). A router would have decremented the
+ * hop limit, so a spoofed packet from beyond the link is not.
  */
 static __always_inline bool is_discovery(const struct __sk_buff *skb, const struct packet *packet)
 {

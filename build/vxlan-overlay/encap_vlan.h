@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * VLAN tags of inner frames: IEEE 802.1Q, 9.6. A tag of VLAN 0 names no VLAN and carries a
- * priority alone. Linux accepts such a frame as if it had no tag, and so does a program where it
+ * VLAN tags of inner frames: IEEE 802.1Q, 9.6. A tag of VLAN 0 names no VLAN and carries only a
+ * priority. Linux accepts such a frame as if it were untagged, and so does a program that
  * decapsulates.
  *
- * Its functions validate as those of encap_decapsulate.h do, and need the same before the include.
+ * Its functions return what those of encap_decapsulate.h do, and require the same before the
+ * include.
  */
 #pragma once
 
@@ -18,13 +19,13 @@
 
 struct vlan_tag {
 	__be16 control; /* priority 3, drop eligible 1, VLAN 12 */
-	__be16 type; /* what follows */
+	__be16 type; /* of what follows the tag */
 };
 
 /*
- * The tag that may stand `overhead` bytes behind the Ethernet header, where a frame's
- * EtherType was found to be `type`: if it names no VLAN, `type` becomes what follows, and the
- * tag is one of the headers to be pulled (IEEE 802.1Q, 6.9.1).
+ * Skip the tag `overhead` bytes behind the Ethernet header, if `type`, the frame's EtherType, is
+ * that of one. If it names no VLAN, `type` becomes that of what follows, and the tag is pulled with
+ * the headers (IEEE 802.1Q, 6.9.1).
  */
 static __always_inline __u32 skip_priority_tag(
 	const struct __sk_buff *skb, __be16 *type, __u32 *overhead, __u32 refused)
@@ -42,7 +43,7 @@ static __always_inline __u32 skip_priority_tag(
 	return 0;
 }
 
-/* validate_inner() of a frame, whose last header names the packet by its EtherType, `type`. */
+/* validate_inner() of a frame whose header names the packet by its EtherType, `type`. */
 static __always_inline __u32 validate_inner_frame(struct __sk_buff *skb, const struct outer *outer,
 	__u32 lengths_differ, __be16 type, struct inner *inner, __u32 refused)
 {

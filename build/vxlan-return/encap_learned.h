@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Reflection: what ingress rules learn of the headers that came in, and how egress finds it for the
- * reply, or for the packet itself on its way out.
+ * Reflection: ingress rules learn the headers that arrived, and egress finds them for the reply,
+ * or for the same packet on its way out.
  *
- * Gives learn_headers() for ingress and find_learned() for egress. The current flow holds what is
- * learned, and what is found.
+ * Provides learn_headers() for ingress and find_learned() for egress. The current flow contains
+ * the headers to learn, and those that were found.
  *
- * Needs before the include what encap_flows.h does, with FLOWS_LEARN.
+ * Requires before the include what encap_flows.h does, with FLOWS_LEARN.
  */
 #pragma once
 
@@ -14,8 +14,8 @@
 #include "encap_packet.h"
 
 /*
- * Read the flow of the packet that an ICMP error quotes, as its replies would show it. Return false
- * if it cannot be read.
+ * Read the flow of the packet that an ICMP error quotes, as the key of its replies. Return false if
+ * it is unreadable.
  */
 static __always_inline bool quoted_flow(
 	const struct __sk_buff *skb, __u32 offset, bool is_ipv4, struct flow_key *key)
@@ -65,8 +65,8 @@ static __always_inline bool quoted_flow(
 }
 
 /*
- * Set the key of the current flow: that of the packet, or with `quoted` for an ICMP error that of
- * the packet which it quotes. Return false if the packet does not show it.
+ * Set the key of the current flow to that of the packet, or with `quoted` for an ICMP error to that
+ * of the quoted packet. Return false if the packet does not have all of it.
  */
 __noinline int find_key(struct __sk_buff *skb, bool quoted)
 {
@@ -93,7 +93,7 @@ __noinline int find_key(struct __sk_buff *skb, bool quoted)
 			return false;
 		key->source_port = packet->fragment_id;
 		key->destination_port = packet->fragment_id >> 16;
-		key->protocol = FLOW_FRAGMENT; /* only the first fragment is sure of the protocol */
+		key->protocol = FLOW_FRAGMENT; /* only the first fragment has the right protocol */
 		return true;
 	}
 	if (packet->protocol != IPPROTO_ICMP && packet->protocol != IPPROTO_ICMPV6)
@@ -112,8 +112,8 @@ __noinline int find_key(struct __sk_buff *skb, bool quoted)
 }
 
 /*
- * Find what `rule` has learned for the flow of a packet that leaves. It is kept for another `idle`
- * ns.
+ * Find the headers that `rule` learned for the flow of an outgoing packet, and keep them for
+ * another `idle` ns.
  */
 static __always_inline bool find_learned(struct __sk_buff *skb, const struct packet *packet,
 	__u32 rule, __u64 idle, struct flow *flow)
@@ -121,7 +121,7 @@ static __always_inline bool find_learned(struct __sk_buff *skb, const struct pac
 	if (!find_key(skb, true) || !find_flow(rule, packet->transport ? idle : FLOW_FRAGMENT_IDLE))
 		return false;
 	if (packet->fragment && packet->transport) {
-		/* The fragments that follow show no ports, but they will show this. */
+		/* The fragments that follow have no ports, but they have this ID. */
 		flow->key.source_port = packet->fragment_id;
 		flow->key.destination_port = packet->fragment_id >> 16;
 		flow->key.protocol = FLOW_FRAGMENT;
@@ -133,10 +133,9 @@ static __always_inline bool find_learned(struct __sk_buff *skb, const struct pac
 #if FLOWS_LEARN & FOR_REPLIES
 
 /*
- * Return whether a TCP segment that came in fits the connection here that it claims to belong to
- * (RFC 5961, section 5). Only then is it believed that the peer is now behind another encapsulator.
- * The key of the current flow is that of the replies. Without an established connection there is
- * nothing to steal.
+ * Return whether an incoming TCP segment fits its connection on this host (RFC 5961, section 5).
+ * Only then can it move the flow to another encapsulator. The key of the current flow is that of
+ * the replies. Without an established connection there is nothing to hijack.
  */
 __noinline int fits_connection(struct __sk_buff *skb)
 {
@@ -176,7 +175,7 @@ __noinline int fits_connection(struct __sk_buff *skb)
 	socket = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 	if (!socket)
 		return true;
-	/* Beside a listener, or one whose handshake is not done, there is no connection. */
+	/* A listener, or a socket in the handshake, is no connection. */
 	connection = socket->state == TCP_LISTEN ? NULL : bpf_tcp_sock(socket);
 	if (connection)
 		fits = connection->rcv_nxt - received + TCP_WINDOW < 2 * TCP_WINDOW &&
@@ -188,8 +187,8 @@ __noinline int fits_connection(struct __sk_buff *skb)
 #endif
 
 /*
- * Learn the headers of the packet that came in, which `flow` holds, the current one, in the
- * directions that the rule says. Return false if the packet shows no flow.
+ * Learn the headers of the incoming packet, which the current flow `flow` contains, in the rule's
+ * directions. Return false if the packet has no flow key.
  */
 static __always_inline bool learn_headers(struct __sk_buff *skb, const struct packet *packet,
 	struct flow *flow __maybe_unused, __u32 directions, __u64 idle,
@@ -200,7 +199,7 @@ static __always_inline bool learn_headers(struct __sk_buff *skb, const struct pa
 	if (directions & FOR_FORWARDED)
 		record_flow(skb, packet->transport ? idle : FLOW_FRAGMENT_IDLE, true);
 #if FLOWS_LEARN & FOR_REPLIES
-	/* What replies to a fragment is no fragment of it. */
+	/* A reply to a fragment has another ID. */
 	if (directions & FOR_REPLIES && packet->transport) {
 		flow_turn(&flow->key);
 		if (!record_flow(skb, idle, packet->protocol != IPPROTO_TCP)) {

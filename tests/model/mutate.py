@@ -99,7 +99,6 @@ MUTATORS: dict[tuple[type, str], tuple[Callable[[Any], Any], ...]] = {
     (ir.Port, "number"): (_one_more,),
     (ir.OuterHeader, "checks"): (_without_first,),
     (ir.OuterHeader, "checksum"): (_flipped,),
-    (ir.OuterHeader, "limit"): (_flipped,),
     (ir.Decapsulation, "checks"): (_without_first, lambda checks: checks[:-1]),
     (ir.Decapsulation, "lengths"): (_none,),
     (ir.Decapsulation, "follows"): (lambda _: ir.Follows.NOBODY,),

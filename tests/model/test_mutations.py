@@ -25,12 +25,12 @@ SAME = {
         "__by_ipv6",  # of two ways the first has its addresses
         "gue_ipv6__by_ipv4",
         "rules.replies.conditions",  # nothing is learned for others
-        "learn.fields",  # the encoder counts the variable-length part for itself
+        "steps.0.fields",  # the encoder counts the variable-length part for itself
     ),
     "gwlb": (
         "rules.back.conditions",  # nothing is learned for others
         "reflect_back__gwlb_ipv4.case",  # the only way is not asked for
-        "learn.options",  # by their members
+        "steps.2.options",  # by their members
     ),
     "ipip-sites": ("fit.remembers",),  # answers are made to fit by what leaves
     "teams": (
@@ -38,13 +38,16 @@ SAME = {
         "egress.dispatches",
         "egress.next_hop",
         "OVERHEAD_EXITS",
-        "encapsulation_limit",
+        "ingress.before",
+        "decapsulate_gre.then",
+        "decapsulate_ipip.then",
     ),  # by sockets
     "tenants-by-cgroup": (
         "egress.rules",
         "egress.dispatches",
         "egress.next_hop",
         "OVERHEAD_TENANTS",
+        "ingress.before",
         "refuse",
     ),  # likewise
     "two-by-row": (
@@ -52,8 +55,8 @@ SAME = {
         "gre_ipv6",  # no row takes it
         "fit",  # one overhead for all answers
     ),
-    "vxlan-overlay": ("checks.3.mask", "checks.2.mask", "fit.answers"),  # a MAC is compared whole
-    "vxlan-return": ("checks.3.mask", "checks.2.mask", "rules.replies.conditions"),
+    "vxlan-overlay": ("vxlan.checks.1.mask", "fit.answers"),  # a MAC is compared whole
+    "vxlan-return": ("vxlan.checks.1.mask", "rules.replies.conditions"),
 }
 
 

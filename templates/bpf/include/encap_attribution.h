@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Attribute a packet that leaves to a socket: which cgroups that was made in, and what was chosen
- * for it. A packet has its socket, or comes from a listener, or none is left: then the table of
- * flows has what was recorded of its connection.
+ * Attribute an outgoing packet to a socket: the cgroups in which the socket was created, and the
+ * choice made for it. The packet may have its own socket, or belong to a listener. A packet
+ * without either is attributed by the record of its connection in the flow table.
  *
- * Gives attribute_packet() for egress, record_socket() for other hooks.
+ * Provides attribute_packet() for egress and record_socket() for other hooks.
  *
- * Needs before the include, beside what the headers below do:
+ * Requires before the include, besides what the headers below require:
  *   OLDEST_KERNEL: see encap_socket.h
  *   CHOOSING_CGROUPS: bits of the cgroups whose sockets may choose, 0 for any; with FACT_CHOICE
  */
@@ -22,15 +22,15 @@
 #include "encap_socket.h"
 #endif
 
-/* Whether a TCP socket may have been chosen for at the MPTCP socket above it. */
+/* Whether the choice for a TCP socket may be recorded with its MPTCP socket. */
 #define MPTCP_CHOOSES (SOCKET_FACTS & FACT_CHOICE && OLDEST_KERNEL >= KERNEL(5, 19))
 
-/* Record what a packet's socket says, whose choice is `choice`. */
+/* Record the facts of the packet's socket, whose choice is `choice`. */
 static __always_inline void record_socket(struct __sk_buff *skb __maybe_unused,
 	const struct bpf_sock *socket __maybe_unused,
 	const struct socket_choice *choice __maybe_unused, struct socket_facts *facts)
 {
-	/* In this order: the verifier would look up the cgroups once for each way to a choice. */
+	/* In this order, or the verifier would walk the cgroups once for each path to a choice. */
 #if SOCKET_FACTS & FACT_CGROUPS
 	record_cgroups(skb, facts);
 #endif
@@ -94,7 +94,7 @@ static __always_inline bool attribute_to_listener(
 		packet->socket.choice = choice_in_force(listener, choice_of(listener));
 #endif
 #if SOCKET_FACTS & FACT_CGROUPS
-	/* Its own record, also with MPTCP: see record_listener(). */
+	/* The listener's own record, also with MPTCP: see record_listener(). */
 	own = listener ? bpf_sk_storage_get(&sockets, listener, NULL, 0) : NULL;
 	if (own && own->names == CGROUP_NAMES) {
 		packet->socket.cgroups = own->cgroups;
@@ -107,7 +107,7 @@ static __always_inline bool attribute_to_listener(
 	return listener;
 }
 
-/* Return whether a connection begins or ends with a segment. */
+/* Return whether a segment starts or ends a connection. */
 static __always_inline bool is_turning_point(const struct packet *packet)
 {
 	return packet->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST);
@@ -115,7 +115,7 @@ static __always_inline bool is_turning_point(const struct packet *packet)
 
 #if MPTCP_CHOOSES
 
-/* Return whether the packet's socket is one that may choose. */
+/* Return whether the packet's socket may choose. */
 static __always_inline bool may_have_chosen(const struct packet *packet)
 {
 #if SOCKET_FACTS & FACT_CGROUPS
@@ -126,9 +126,10 @@ static __always_inline bool may_have_chosen(const struct packet *packet)
 }
 
 /*
- * Find what was chosen for a connection that a listener of MPTCP accepted without MPTCP: nothing is
- * inherited, for the choice is with the MPTCP socket above the listener. The record of the SYN-ACK
- * says it, or else the listener, if it is still there. Looked up once. Return the socket's record.
+ * Find the choice for a connection that an MPTCP listener accepted without MPTCP. Nothing is
+ * inherited, because the choice is recorded with the MPTCP socket of the listener. The record of
+ * the SYN-ACK has it, or else the listener, if it still exists. Looked up once. Return the socket's
+ * record.
  */
 static __always_inline struct socket_choice *inherit_choice(
 	struct __sk_buff *skb, struct packet *packet, const struct bpf_sock *socket)
@@ -143,7 +144,7 @@ static __always_inline struct socket_choice *inherit_choice(
 	own = bpf_sk_storage_get(&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (own) {
 		own->listener_checked = true;
-		/* Nothing is not written: the socket may be choosing on another CPU. */
+		/* 0 is not written: the socket may be choosing on another CPU. */
 		if (facts.choice) {
 			own->choice = facts.choice;
 			own->fits = true;
@@ -170,8 +171,8 @@ __noinline int update_connection(struct __sk_buff *skb)
 		return 0;
 	if (socket->state == TCP_LISTEN) {
 		/*
-		 * A reset for what fits no connection (6.13). Nothing of one is recorded with the
-		 * listener, from which all that it accepts would inherit.
+		 * A reset for a segment that fits no connection (6.13). A listener must not record
+		 * facts of one connection: all that it accepts would inherit them.
 		 */
 		recall_socket(packet);
 		return 0;
@@ -182,14 +183,14 @@ __noinline int update_connection(struct __sk_buff *skb)
 		may_have_chosen(packet)) {
 		own = bpf_sk_storage_get(&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 		if (own)
-			own->listener_checked = true; /* it was not accepted: it has none */
+			own->listener_checked = true; /* not accepted, so there is no listener */
 	}
 	if (!packet->socket.choice && !(packet->tcp_flags & TCP_FLAG_SYN) &&
 		!(own && own->listener_checked) && may_have_chosen(packet))
 		own = inherit_choice(skb, packet, socket);
 #endif
 	if (!has_facts(&packet->socket)) {
-		/* Rules ask nothing of the socket, or it has taken back its choice. */
+		/* The rules use no fact of the socket, or it has cleared its choice. */
 		if (packet->tcp_flags & TCP_FLAG_SYN || (own && !own->last_recorded))
 			clear_connection(skb, packet);
 	} else {
@@ -198,16 +199,16 @@ __noinline int update_connection(struct __sk_buff *skb)
 				&sockets, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 		record_connection(skb, packet);
 	}
-	if (own) /* once more when it is established */
+	if (own) /* again when it is established */
 		own->last_recorded = packet->tcp_flags & TCP_FLAG_SYN ? 0 : now;
 	return 0;
 }
 
 /*
- * Attribute a packet that has no socket. A SYN-ACK is its listener's, which the kernel knows, or
- * which is looked up with a SYN cookie. Others take what is recorded of their connection: resets,
- * and what answers for a closed one (TIME_WAIT). Which packets have a socket differs between
- * kernels; the record makes up for it.
+ * Attribute a packet that has no socket. A SYN-ACK belongs to its listener, which the kernel
+ * reports, or which is looked up if it carries a SYN cookie. Resets and answers for a closed
+ * connection (TIME_WAIT) take the record of their connection. Which packets have a socket differs
+ * between kernels; the record makes up for it.
  */
 __noinline int attribute_without_socket(struct __sk_buff *skb)
 {
@@ -228,8 +229,8 @@ __noinline int attribute_without_socket(struct __sk_buff *skb)
 			begins = attribute_to_listener(skb, packet, false);
 	}
 	/*
-	 * With neither a socket nor a listener it is forwarded. NAT may have given it the ports of
-	 * a connection of ours.
+	 * Without a socket and a listener, the packet is forwarded. NAT may have given it the ports
+	 * of a local connection.
 	 */
 	if (!begins)
 		recall_socket(packet);
@@ -240,7 +241,7 @@ __noinline int attribute_without_socket(struct __sk_buff *skb)
 	return 0;
 }
 
-/* Return whether what a socket says that connections share is right for a packet of it. */
+/* Return whether the facts of a socket that several connections share hold for this packet. */
 static __always_inline bool holds_for_shared(const struct packet *packet)
 {
 #if SOCKET_FACTS & FACT_CHOICE
@@ -254,19 +255,19 @@ static __always_inline bool holds_for_shared(const struct packet *packet)
 	return false;
 }
 
-/* Return whether a packet whose socket has no record yet may make one necessary. */
+/* Return whether a packet needs a record, if its socket has none yet. */
 static __always_inline bool needs_record(const struct packet *packet)
 {
 #if MPTCP_CHOOSES
 	if (CHOOSING_CGROUPS == 0)
-		return true; /* its listener may have been chosen for */
+		return true; /* its listener may have a choice */
 #endif
 	return has_facts(&packet->socket) || packet->tcp_flags & TCP_FLAG_SYN;
 }
 
 /*
- * Attribute a packet to its socket, if it has one. Return the record in which packets are counted
- * that are sent as chosen, or NULL.
+ * Attribute a packet to its socket, or to that of its connection. Return the record that counts
+ * packets sent by a choice, or NULL.
  */
 static __always_inline struct socket_choice *attribute_packet(
 	struct __sk_buff *skb, struct packet *packet)
@@ -293,10 +294,10 @@ static __always_inline struct socket_choice *attribute_packet(
 	if (packet->protocol != IPPROTO_TCP || packet->ports_unseen)
 		return choice;
 	/*
-	 * IPv4's resets and acknowledgements from TIME_WAIT are sent through a raw socket that all
-	 * of them share. Before 5.18 its cgroup is that of who made the network namespace, a
-	 * container for one: what is recorded takes precedence. It does also over a listener, which
-	 * sends a reset for what fits no connection (6.13).
+	 * All of IPv4's resets and acknowledgements from TIME_WAIT are sent through one raw socket.
+	 * Before 5.18 its cgroup is that of the network namespace's creator, such as a container,
+	 * so the record takes precedence. It also takes precedence over a listener, which sends the
+	 * reset for a segment that fits no connection (6.13).
 	 */
 	if (shared && !holds_for_shared(packet)) {
 		attribute_without_socket(skb);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Which encapsulation is in force for a socket: the one that its application chose, or the one that
- * the connect rules decided. The application's choice takes precedence.
+ * The encapsulation in force for a socket: its application's choice or, without one, the decision
+ * of the connect rules.
  *
- * Gives choice_in_force() for programs that see packets, decision_in_force() for those that see
- * sockets.
+ * Provides choice_in_force() for programs that see packets, and decision_in_force() for those that
+ * see sockets.
  *
- * Needs before the include:
+ * Requires before the include:
  *   OLDEST_KERNEL: see encap_socket.h
  */
 #pragma once
@@ -14,8 +14,8 @@
 #include "encap_socket.h"
 
 /*
- * What connect rules decided, with each socket that connected. Accepted connections inherit nothing
- * of it.
+ * The connect rules' decisions for each socket that connected. Accepted connections do not inherit
+ * them.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
@@ -24,7 +24,7 @@ struct {
 	__type(value, struct connect_decisions);
 } connects SEC(".maps");
 
-/* Return whether a datagram socket is connected to the destination that a decision was made for. */
+/* Return whether a datagram socket is connected to the destination of a decision. */
 static __always_inline bool is_peer(
 	const struct bpf_sock *socket, const struct connect_decision *decision)
 {
@@ -39,10 +39,10 @@ static __always_inline bool is_peer(
 }
 
 /*
- * Return the decision in force for a socket, or NULL. A socket that listens, or a datagram socket
- * whose association was dissolved (connect() to AF_UNSPEC), has none. After a connect() that
- * failed, a datagram socket keeps its old peer and with it the old decision. If neither peer fits,
- * somebody has rewritten the address, and the latest holds.
+ * Return the decision in force for a socket, or NULL. A listening socket has none, nor has a
+ * datagram socket after connect() to AF_UNSPEC. After a failed connect(), a datagram socket keeps
+ * its old peer and the old decision. If neither decision's peer matches, another program rewrote
+ * the address, and the latest decision is in force.
  */
 static __always_inline const struct connect_decision *decision_in_force(
 	const struct bpf_sock *socket, const struct connect_decisions *decisions)
@@ -87,11 +87,11 @@ static __always_inline __u64 choice_in_force(const void *sk, const struct socket
 	return decision ? decision->choice : 0;
 }
 
-/* Count a packet that was sent as its socket chose. Threads share a socket. */
+/* Count a packet that was sent by its socket's choice. Threads share a socket. */
 static __always_inline void count_for_socket(
 	struct socket_choice *choice, __u32 segments, __u32 bytes)
 {
-	/* Relaxed: with any other order clang makes an instruction that 5.10 has not. */
+	/* Relaxed: for any other order clang emits an instruction that 5.10 does not have. */
 	__atomic_fetch_add(&choice->packets, segments, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&choice->bytes, bytes, __ATOMIC_RELAXED);
 }

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Connect rules: what is chosen for a socket when it connects, by the rules of the spec. The choice
- * of its application takes precedence, and stays in force until that is taken back.
+ * Connect rules: select an encapsulation for a socket when it connects. The application's choice
+ * takes precedence until the application clears it.
  *
- * Gives connect_ipv4() and connect_ipv6(), each the whole program of its hook, and choose_row() for
- * the rules.
+ * Provides connect_ipv4() and connect_ipv6(), each the whole program of its hook, and choose_row()
+ * for the rules.
  *
- * Needs before the include:
- *   CONNECT_NESTED: 1 if programs of the spec run in a cgroup and in another within it, else 0
+ * Requires before the include:
+ *   CONNECT_NESTED: 1 if programs of the spec run both in a cgroup and in one below it, else 0
  *   MARKS_SOCKETS: 1 if sockets are marked, see encap_netns.h, else 0
  *   OLDEST_KERNEL: see encap_socket.h
- *   struct host: `cgroups`, bits of those that this program's cgroup is, or lies in; `identity` of
- *   the spec; without
- *   MARKS_SOCKETS `netns_cookie`, 0 if it is not known
+ *   struct host: `cgroups`, bits of the cgroups that this program's cgroup is or is below;
+ *     `identity` of the spec; without MARKS_SOCKETS `netns_cookie`, 0 if it is not known
  *   PACKET_NEEDS: see encap_packet.h
  *   struct counters, counters_of_this_cpu()
  * and after it apply_connect_rules().
@@ -26,8 +25,8 @@
 #endif
 
 /*
- * Apply the rules in the order written: the first that matches the packet which the socket is about
- * to send fills in what it decides. Nothing is filled in where nothing is chosen.
+ * Apply the rules in the order written: the first that matches the packet the socket is about to
+ * send fills in its decision. A rule that chooses nothing fills in nothing.
  */
 static void apply_connect_rules(
 	const struct packet *packet, struct counters *counters, struct connect_decision *decided);
@@ -42,7 +41,7 @@ static __always_inline bool is_own_socket_address(struct bpf_sock_addr *address)
 #endif
 }
 
-/* Choose a row for the socket, by the numbers of table, row and rule. `name` is TABLE/ROW. */
+/* Choose a row for the socket, by the hashes of table, row and rule. `name` is TABLE/ROW. */
 static __always_inline void choose_row(struct connect_decision *decided, __u32 table, __u32 row,
 	__u32 rule, const char *name, __u32 size)
 {
@@ -52,8 +51,8 @@ static __always_inline void choose_row(struct connect_decision *decided, __u32 t
 }
 
 /*
- * Return whether a program of an inner cgroup has decided already. Those run first, and know all
- * cgroups of the socket: no rule of ours precedes the one that they applied.
+ * Return whether a program of an inner cgroup has already decided. Those run first and know all
+ * cgroups of the socket, so none of our rules comes before the one they applied.
  */
 static __always_inline bool decided_within(
 	const struct connect_decision *latest, const struct connect_decision *decided)
@@ -75,8 +74,7 @@ static __always_inline int record_decision(
 {
 	const struct bpf_sock *socket = (void *)address->sk;
 	/*
-	 * What connects is a subflow; the application chooses, or asks for the choice, at the MPTCP
-	 * socket.
+	 * The connecting socket is a subflow; the application uses the options of the MPTCP socket.
 	 */
 	void *mptcp = mptcp_socket(socket);
 	struct connect_decision *latest, *other, *written;
@@ -90,9 +88,8 @@ static __always_inline int record_decision(
 		choice = bpf_sk_storage_get(&sockets, socket, NULL, 0);
 	chosen = choice && choice->choice && !choice->by_rule;
 	/*
-	 * Where nothing was chosen before and nothing is now, there is nothing to record; but for
-	 * MPTCP, where a further subflow must not decide otherwise, and for the programs of outer
-	 * cgroups.
+	 * If nothing was chosen before and nothing is now, no record is needed, except with MPTCP,
+	 * where further subflows must not decide differently, and for programs of outer cgroups.
 	 */
 	if (!CONNECT_NESTED && !decided->choice && !mptcp && !(choice && choice->by_rule) &&
 		!chosen)
@@ -114,14 +111,14 @@ static __always_inline int record_decision(
 			return CONNECT_GO_ON;
 		decisions->subflow = subflow;
 	}
-	/* connect() may yet fail: the decision for the association in force must stay. */
+	/* connect() may still fail: the decision for the current association must stay. */
 	latest = &decisions->decision[decisions->latest & 1];
 	if (CONNECT_NESTED && decided_within(latest, decided))
 		return CONNECT_GO_ON;
 	other = &decisions->decision[~decisions->latest & 1];
 	written = !latest->made || (is_peer(socket, other) && !is_peer(socket, latest)) ? latest
 											: other;
-	written->made = false; /* packets are sent meanwhile */
+	written->made = false; /* packets are sent concurrently */
 	barrier();
 	*written = *decided;
 	barrier();
@@ -139,7 +136,7 @@ static __always_inline int record_decision(
 	choice->by_rule = true;
 	barrier();
 	__builtin_memcpy(choice->name, decided->name, sizeof(choice->name));
-	/* For programs of the first version, which know no decisions. */
+	/* For programs of the first version, which do not know decisions. */
 	WRITE_ONCE(choice->choice, decided->choice);
 	return CONNECT_GO_ON;
 }

@@ -1,33 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Fragments take the decision of their packet's first one, which alone shows ports and protocol. It
- * is kept for those that follow. What encap_packet.h wants defined before is wanted here.
+ * Later fragments take the decision of their packet's first one, which alone has ports and
+ * protocol: those are kept in a map. Requires what encap_packet.h does.
  */
 #pragma once
 
 #include "encap_packet.h"
 
-#define FRAGMENTS_MAX 4096 /* packets whose fragments are awaited */
+#define FRAGMENTS_MAX 4096 /* packets whose later fragments are awaited */
 /* ns: as long as Linux waits for missing fragments (net.ipv4.ipfrag_time) */
 #define FRAGMENTS_IDLE 30000000000ULL
 
-/* Beside the protocol: nobody who sends us fragments decides for those that leave. */
+/* Set beside the protocol: incoming fragments must not decide for outgoing ones. */
 #define FRAGMENT_LEAVES (1U << 8)
 
 /*
- * The packet that a fragment belongs to: RFC 791, section 3.2, and RFC 8200, section 4.5, within
- * its tenant's mark.
+ * The packet of a fragment: RFC 791, section 3.2, and RFC 8200, section 4.5, and its tenant's mark.
  */
 struct fragment_key {
 	struct ip_address saddr;
 	struct ip_address daddr;
 	__u32 mark;
 	__be32 id;
-	/* IPv4's, and FRAGMENT_LEAVES. In IPv6 only the first fragment's protocol counts. */
+	/* IPv4's, and FRAGMENT_LEAVES. Of IPv6 packets only the first fragment's counts. */
 	__u32 protocol;
 };
 
-/* What the first fragment of a packet shows. */
+/* The ports and the protocol of a packet's first fragment. */
 struct first_fragment {
 	__u64 expires; /* CLOCK_MONOTONIC, ns */
 	__be16 source_port;
@@ -36,8 +35,8 @@ struct first_fragment {
 };
 
 /*
- * The least recently used may go: the fragments of a packet follow each other, and one that has
- * lost its first is counted.
+ * The least recently used entry can be evicted: the fragments of a packet follow each other
+ * closely, and a later one without its first is counted.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -47,9 +46,9 @@ struct {
 } fragments SEC(".maps");
 
 /*
- * Let a later fragment, the current packet, show the ports and the protocol of the first one.
- * False: the first was not seen, or did not show them either. A global function, so that the
- * verifier checks it once instead of per call site.
+ * Give the current packet, a later fragment, the ports and the protocol of the first one. Return
+ * false if the first was not seen, or had none either. A global function, so that the verifier
+ * checks it once instead of per call site.
  */
 __noinline int follow_first_fragment(struct __sk_buff *skb, bool leaves)
 {
@@ -69,7 +68,7 @@ __noinline int follow_first_fragment(struct __sk_buff *skb, bool leaves)
 	if (leaves)
 		key.protocol |= FRAGMENT_LEAVES;
 	if (!packet->later_fragment && packet->ports_unseen) {
-		/* It hides its ports: an earlier packet of the same number is another one. */
+		/* It has no readable ports, and a record of the same ID is of an earlier packet. */
 		bpf_map_delete_elem(&fragments, &key);
 		return false;
 	}

@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The sockets of our network namespace, the one that the attached devices are in. A cgroup may hold
- * sockets of others, whose packets never reach our devices, and whose devices have the same numbers
- * as ours. Before 6.13 a packet does not show its namespace: there sockets are marked when they are
- * made.
+ * Sockets of our network namespace, which is that of the attached devices. A cgroup may contain
+ * sockets of other namespaces: their packets never reach our devices, and their devices may have
+ * the same ifindexes. Before 6.13 a packet does not carry its namespace, so sockets are marked
+ * when they are created.
  *
- * Gives mark_socket(), the whole program of its hook, is_own_netns() for a socket's cookie, and
+ * Provides mark_socket(), the whole program of its hook, is_own_netns() for a socket's cookie, and
  * is_marked().
  *
- * Needs before the include:
+ * Requires before the include:
  *   OLDEST_KERNEL: see encap_socket.h
- *   struct host: `socket_netns_cookie`, 0 where user space does not know it (before 5.14), and
- *   `initial_netns`, 1 for the
- *   machine's first network namespace
+ *   struct host: `socket_netns_cookie`, 0 where user space cannot read it (before 5.14), and
+ *     `initial_netns`, 1 for the machine's first network namespace
  */
 #pragma once
 
 #include "encap_socket.h"
 
-/* The marked sockets, by being there. Accepted connections and clones inherit the mark. */
+/* A socket is marked if it has an entry. Accepted connections and clones inherit the mark. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
@@ -28,8 +27,8 @@ struct {
 
 /*
  * Return whether a cookie is that of our network namespace. Before 5.14 the loader does not know
- * it, and a program can only tell the machine's first namespace from the others (5.7: without a
- * context, the cookie is that one's).
+ * it, and a program can only distinguish the machine's first namespace (5.7: without a context, the
+ * helper returns that one's cookie).
  */
 static __always_inline bool is_own_netns(__u64 cookie)
 {
@@ -39,8 +38,8 @@ static __always_inline bool is_own_netns(__u64 cookie)
 }
 
 /*
- * Mark a new socket of our network namespace. One that cannot be marked could send unencapsulated:
- * it is refused.
+ * Mark a new socket of our network namespace. A socket that cannot be marked is refused, because it
+ * could send unencapsulated.
  */
 static __always_inline int mark_socket(struct bpf_sock *socket)
 {
@@ -51,10 +50,7 @@ static __always_inline int mark_socket(struct bpf_sock *socket)
 		: CREATE_REFUSE;
 }
 
-/*
- * Return whether a socket is marked, or the MPTCP socket above it: subflows are made without asking
- * the hook.
- */
+/* Return whether a socket or its MPTCP socket is marked: the hook does not run for subflows. */
 static __always_inline bool is_marked(const struct bpf_sock *socket)
 {
 	void *mptcp;

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The MSS of the flows of sockets: let this host's segments fit that are encapsulated because of
- * their socket or its cgroup. The other end's SYN or SYN-ACK says how long they may be.
+ * The MSS of sockets' flows: a segment of this host that is encapsulated because of its socket or
+ * cgroup must fit, so the MSS in the peer's SYN or SYN-ACK is clamped.
  *
- * Gives fit_segments() for the current packet, one that comes in, and fit_unencapsulated() for one
- * that is not parsed yet.
+ * Provides fit_segments() for the current packet, an incoming one, and fit_unencapsulated() for
+ * one that is not parsed yet.
  *
- * Needs before the include, beside what encap_attribution.h does:
- *   SOCKETS_OVERHEAD: bytes; by how much packets may grow that a socket or a cgroup chooses for
+ * Requires before the include, besides what encap_attribution.h requires:
+ *   SOCKETS_OVERHEAD: bytes; the most that a socket's or a cgroup's encapsulation adds
  *   CLAMPS_MSS: 1 if the MSS is lowered, see clamp_mss(), else 0
- *   CLAMPS_EVERY_SOCKET: 1 if a cgroup alone has packets encapsulated, else 0. Which cgroups a
- *   socket is in can only be asked for packets that leave: what comes to any socket is then clamped
+ *   CLAMPS_EVERY_SOCKET: 1 if a cgroup alone selects the encapsulation, else 0. A socket's cgroups
+ *     are only known for outgoing packets, so the SYNs of every socket are clamped then
  *   SEES_IPV4, SEES_IPV6: 1 if the rules see packets of the family, else 0: none of the other
- *   family is encapsulated because of a socket
+ *     family is encapsulated because of a socket
  *   struct host: `mtu`; struct counters: `ingress`; both with CLAMPS_MSS
  */
 #pragma once
@@ -22,7 +22,7 @@
 #if CLAMPS_MSS
 #include "encap_mss.h"
 
-/* Lower the MSS of a packet that comes to a socket. */
+/* Clamp the MSS of a packet that a socket receives. */
 static __always_inline void clamp_received(struct __sk_buff *skb, const struct packet *packet)
 {
 	struct counters *counters = counters_of_this_cpu();
@@ -71,7 +71,7 @@ __noinline int fit_segments(struct __sk_buff *skb)
 	return 0;
 }
 
-/* Let the segments fit that answer a packet which is not encapsulated, if it is a SYN. */
+/* Clamp the MSS of an unencapsulated SYN, for the segments that answer it. */
 static __always_inline void fit_unencapsulated(struct __sk_buff *skb)
 {
 	const struct ipv4_header *ipv4 = packet_data(skb) + ETH_HLEN;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Socket options: an application selects the encapsulation for its own socket with setsockopt(),
- * and reads what is in force with getsockopt(). Options of another level than SOCKET_LEVEL are left
- * alone.
+ * and reads what is in force with getsockopt(). Options of a level other than SOCKET_LEVEL are
+ * left alone.
  *
- * Gives handle_setsockopt() and handle_getsockopt(), each the whole program of its hook.
+ * Provides handle_setsockopt() and handle_getsockopt(), each the whole program of its hook.
  *
- * Needs before the include:
+ * Requires before the include:
  *   SOCKET_LEVEL: the level of setsockopt() that belongs to the spec
- *   OLDEST_KERNEL: see encap_socket.h; before 5.18 errors have no numbers, before 5.19 MPTCP
- *   sockets cannot choose
+ *   OLDEST_KERNEL: see encap_socket.h; before 5.18 every error is EPERM, before 5.19 MPTCP sockets
+ *     cannot choose
  *   struct host: `mtu`, and `netns_cookie` of the sockets that are managed, 0 if it is not known
  * and after it check_choice() and choice_overhead().
  */
@@ -18,24 +18,23 @@
 #include "encap_choice.h"
 
 /*
- * Return 0 if a rule lets the sockets of this program's cgroup make the choice, EPERM if there is
- * such a table for other sockets, or ENOENT.
+ * Return 0 if a rule lets the sockets of this program's cgroup make this choice, EPERM if only
+ * other sockets may, or ENOENT.
  */
 static int check_choice(__u64 choice);
 
-/* Return by how many bytes the choice makes packets grow; 0: there is no such row. */
+/* Return how many bytes the chosen encapsulation adds; 0: there is no such row. */
 static __u32 choice_overhead(__u64 choice);
 
 /*
- * A request that is being read. Kept with the socket, which the kernel has locked, and not in a map
- * of the CPU: these programs run in a task, and on preemptible kernels another task may run them in
- * between.
+ * A request that is being parsed. It is in the storage of the socket, which the kernel has locked,
+ * and not in a per-CPU map: these programs run in task context, and on preemptible kernels another
+ * task may run them concurrently.
  */
 struct socket_request {
 	__u64 choice;
 	/*
-	 * The parser's state. In registers, the verifier would follow each of their values through
-	 * the loop.
+	 * The parser's state. In registers, the verifier would follow each value through the loop.
 	 */
 	__u32 length;
 	__u32 slashes;
@@ -61,7 +60,7 @@ static __always_inline int not_ours(struct bpf_sockopt *option)
 	return SOCKOPT_GO_ON;
 }
 
-/* Return whether the option is for this program, and the socket one that it manages. */
+/* Return whether the option is this program's, and the socket one that it manages. */
 static __always_inline bool is_ours(struct bpf_sockopt *option)
 {
 	const struct bpf_sock *socket = (void *)option->sk;
@@ -208,8 +207,8 @@ static __always_inline int choose(struct bpf_sockopt *option, struct socket_requ
 	if (!choice)
 		return 0;
 	/*
-	 * Without a choice of its own, the connect rules' applies again; an application cannot
-	 * clear theirs.
+	 * Without an application's choice, the connect rules' decision is in force again; an
+	 * application cannot clear that.
 	 */
 	if (!request->choice)
 		decision =
@@ -223,7 +222,7 @@ static __always_inline int choose(struct bpf_sockopt *option, struct socket_requ
 	choice->last_recorded = 0;
 	choice->listener_checked = true;
 	__builtin_memcpy(choice->name, request->name, sizeof(choice->name));
-	/* Table and row in one store: other CPUs send packets of the socket meanwhile. */
+	/* Table and row in one store: other CPUs send packets of the socket concurrently. */
 	WRITE_ONCE(choice->choice, decision ? decision->choice : request->choice);
 	WRITE_ONCE(choice->by_rule, decision != NULL);
 	return 0;
@@ -237,7 +236,7 @@ static __always_inline int handle_setsockopt(struct bpf_sockopt *option)
 
 	if (!is_ours(option))
 		return not_ours(option);
-	/* A program of ours on a cgroup below this one has answered. */
+	/* Our program of an inner cgroup has answered. */
 	if (option->optlen < 0)
 		return SOCKOPT_GO_ON;
 	request = bpf_sk_storage_get(&socket_request, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);
@@ -247,9 +246,7 @@ static __always_inline int handle_setsockopt(struct bpf_sockopt *option)
 	return error ? refuse_option(error) : SOCKOPT_GO_ON;
 }
 
-/*
- * Write the status of a socket: which choice is in force, who made it, and what was sent with it.
- */
+/* Write the status of a socket: the choice in force, who made it, and what was sent by it. */
 static __always_inline void write_status(
 	struct bpf_sockopt *option, struct socket_status *status, bool first_version)
 {
@@ -300,7 +297,8 @@ static __always_inline int handle_getsockopt(struct bpf_sockopt *option)
 	if (!is_ours(option))
 		return not_ours(option);
 	/*
-	 * The kernel knows no such option: without an error, a program of ours below has answered.
+	 * The kernel does not have the option: if there is no error, our program of an inner cgroup
+	 * has answered.
 	 */
 	if (!option->retval)
 		return SOCKOPT_GO_ON;

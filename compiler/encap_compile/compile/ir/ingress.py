@@ -134,16 +134,12 @@ class Arrival(StrEnum):
 
 
 class OuterHeader(NamedTuple):
-    """What an encapsulation has to itself over one outer family: the outer header of `stack`, and its checks.
-
-    `limit`: a tunnel encapsulation limit of RFC 2473 may stand behind it.
-    """
+    """What an encapsulation has to itself over one outer family: the outer header of `stack`, and its checks."""
 
     stack: Stack
     checks: tuple[WordCheck, ...]
     length: LengthCheck
     checksum: bool
-    limit: bool
 
     @property
     def family(self) -> str:

@@ -65,8 +65,9 @@ def lower_counters(
         add(ir.Counted(direction, ir.Outcome.NOTED, reason=reason), text)
 
     encapsulates = bool(egress.encapsulators)
+    names = {c_name(name): name for name in tables}
     if egress.needed:
-        _egress(egress, encapsulates, {c_name(name): name for name in tables}, add)
+        _egress(egress, encapsulates, names, add)
         if attribution and attribution.levels:
             words = "of a closed connection, recorded by a version with other cgroups: dropped"
             add(ir.Counted(EGRESS, ir.Outcome.DROPPED, reason="renamed"), words)
@@ -85,10 +86,8 @@ def lower_counters(
     decapsulations = ingress.decapsulations if ingress else ()
     for decapsulation in decapsulations:
         for rule in decapsulation.rules:
-            table = rule.lookup.table if rule.lookup else ""
-            counts = ir.Counted(
-                INGRESS, ir.Outcome.DECAPSULATED, rule.name, table, encapsulation=decapsulation.encapsulation
-            )
+            table = names[rule.lookup.table] if rule.lookup else ""
+            counts = ir.Counted(INGRESS, ir.Outcome.DECAPSULATED, rule.name, table, decapsulation.encapsulation)
             add(counts, f"rule {rule.name}: decapsulated", rule.place)
     for flow, text in FLOWS.items() if learns else REMEMBERED.items() if attribution else ():
         add(ir.Counted(ir.Direction.FLOWS, flow), text)

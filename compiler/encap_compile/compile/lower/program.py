@@ -77,7 +77,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
     learns = bool(resolved.learning)
     remembers = learns or attribution is not None
     sent = [s for s in stacks if s.name in encapsulating]
-    own = own_stacks(spec, sent, (e for d in found_dispatches for e in d.encapsulators), conditions)
+    own = own_stacks(spec, stacks, sent, (e for d in found_dispatches for e in d.encapsulators), conditions)
     tables = {t.name: _with_fixed_rows(t, lower_table(t, sent)) for t in resolved.tables.values()}
     key_words = [word for t in resolved.tables.values() if t.led_to for word in t.key]
     before = passed_before(spec, visible, own)

@@ -33,7 +33,6 @@ def validated(stack: ir.Stack) -> Validated:
             checks=tuple(check for check in checks if check.layer == first.member),
             length=length,
             checksum=bool(first.checksum_base),
-            limit=stack.outer_family == "ipv6",
         ),
         checks=tuple(check for check in checks if check.layer != first.member),
         lengths=tuple(lengths),

@@ -35,15 +35,16 @@ def tunnel_endpoint_fields(spec: Spec) -> Mapping[str, TableField]:
 
 def own_stacks(
     spec: Spec,
-    stacks: Iterable[ir.Stack],
+    stacks: Sequence[ir.Stack],
+    sent: Iterable[ir.Stack],
     encapsulators: Iterable[ir.Encapsulator],
     conditions: Conditions,
 ) -> ir.OwnStacks | None:
-    """How the `stacks` that are sent are recognised. None where no packet that the rules see can carry one."""
-    signatures = _signatures(stack for stack in stacks if stack.outer_family in conditions.families)
+    """How those of the `stacks` that are sent are recognised. None where no packet that the rules see can carry one."""
+    signatures = _signatures(stack for stack in sent if stack.outer_family in conditions.families)
     if not signatures:
         return None
-    endpoints = tuple(_endpoints(spec, encapsulators, conditions))
+    endpoints = tuple(_endpoints(spec, stacks, encapsulators, conditions))
     if ir.Anywhere() in endpoints:
         endpoints = (ir.Anywhere(),)
     return ir.OwnStacks(signatures, endpoints) if endpoints else None
@@ -61,12 +62,12 @@ def _signatures(stacks: Iterable[ir.Stack]) -> tuple[ir.Signature, ...]:
 
 
 def _endpoints(
-    spec: Spec, encapsulators: Iterable[ir.Encapsulator], conditions: Conditions
+    spec: Spec, stacks: Sequence[ir.Stack], encapsulators: Iterable[ir.Encapsulator], conditions: Conditions
 ) -> Iterator[ir.TunnelEndpoint]:
     """Every outer destination of a family that the rules see, once: sets first, then single addresses."""
     visible = conditions.families
     replied_to = dict.fromkeys(rule.reflect.rule for rule in spec.egress.rules if rule.reflect)
-    found = [_senders(spec, spec.ingress_rule(name), conditions) for name in replied_to]
+    found = [_senders(spec, spec.ingress_rule(name), stacks, conditions) for name in replied_to]
     for name, source in tunnel_endpoint_fields(spec).items():
         type_ = spec.endpoints[source.table].fields[source.field]
         found.append(ir.EndpointMap("" if type_ == "ip" else type_, name))
@@ -83,7 +84,7 @@ def _endpoints(
             yield endpoint
 
 
-def _senders(spec: Spec, rule: IngressRule, conditions: Conditions) -> ir.TunnelEndpoint:
+def _senders(spec: Spec, rule: IngressRule, stacks: Sequence[ir.Stack], conditions: Conditions) -> ir.TunnelEndpoint:
     """Replies go to whom packets were taken from."""
     if isinstance(rule.source, TableField):
         type_ = spec.endpoints[rule.source.table].fields[rule.source.field]
@@ -93,7 +94,10 @@ def _senders(spec: Spec, rule: IngressRule, conditions: Conditions) -> ir.Tunnel
     if len(rule.source.prefixes) > INLINE_PREFIXES:
         return ir.EndpointMap("", conditions.long_list(rule.source, f"from_{c_name(rule.name)}"))
     whole = {f"ipv{p.version}" for p in rule.source.prefixes if p.prefixlen == 0}
-    return ir.Anywhere() if whole >= {*conditions.families} else ir.EndpointPrefixes(rule.source.prefixes, rule.name)
+    if whole >= {*conditions.families}:
+        return ir.Anywhere()
+    received = {s.outer_family for s in stacks if s.encapsulation == rule.decapsulate}
+    return ir.EndpointPrefixes(tuple(p for p in rule.source.prefixes if f"ipv{p.version}" in received), rule.name)
 
 
 def _is_visible(endpoint: ir.TunnelEndpoint, families: Sequence[str]) -> bool:

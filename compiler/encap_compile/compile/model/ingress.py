@@ -60,9 +60,7 @@ def _outer(run: Run, ingress: ir.IngressProgram) -> _Outer | None:
         later = bool(int.from_bytes(head[6:8], "big") & 0x1FFF)
         return _Outer(family, head[16:20], head[9], later, 0, ETHER + (head[0] & 15) * 4)
     protocol, extension = head[6], 0
-    if protocol == DESTINATION_OPTIONS and any(
-        outer.limit for d in ingress.decapsulations for outer in d.outers if outer.family == family
-    ):
+    if protocol == DESTINATION_OPTIONS:
         limit = bytes(run.data[ETHER + 40 : ETHER + 40 + LIMIT])
         # RFC 2473, section 4.1.1: the limit, padded by PadN (RFC 8200, section 4.2)
         if len(limit) < LIMIT or limit[1:4] != b"\0\4\1" or limit[5:8] != b"\1\1\0":

@@ -237,7 +237,7 @@ def then(d: ir.Decapsulation, program: ir.Program) -> list[str]:
             case ir.Arrival.FIT_ANSWERS:
                 lines.append("fit_answers(skb, inner_ether_type(&inner), inner.overhead, host.mtu);")
             case ir.Arrival.REMEMBER_ARRIVAL:
-                lines.append("remember_arrival(skb, inner_ether_type(&inner), inner.overhead);")
+                lines.append("record_arrival(skb, inner_ether_type(&inner), inner.overhead);")
             case _:
                 assert_never(arrival)
     return lines
