@@ -33,7 +33,11 @@
 
 /* sets.gateways */
 #define SET_GATEWAYS IPV4(192, 0, 2, 0), 28
-#define SET_GATEWAYS_2 IPV6(0x2001, 0xdb8, 0x1, 0, 0, 0, 0, 0), 64
+#define SET_GATEWAYS__2 IPV6(0x2001, 0xdb8, 0x1, 0, 0, 0, 0, 0), 64
+
+/* endpoints.tenants.shape */
+#define PREFIX_LENGTH_TENANTS 64
+#define PREFIX_LENGTH_TENANTS__2 24
 
 /* egress.rules.tenants */
 #define EGRESS_RULE_TENANTS__MARK 0x1000, 0x1fff
@@ -119,32 +123,20 @@ static __always_inline const struct row_tenants *find_in_tenants(const struct pa
 	const struct row_tenants *row;
 
 	if (packet->is_ipv4) {
-		/* /24 */
-		key.prefixlen = 152;
-		key.destination.word[0] = packet->daddr.word[0];
-		key.destination.word[1] = packet->daddr.word[1];
-		key.destination.word[2] = packet->daddr.word[2];
-		key.destination.word[3] = packet->daddr.word[3] & bpf_htonl(0xffffff00);
+		key.prefixlen = 128 + PREFIX_LENGTH_TENANTS__2;
+		key.destination = first_bits_of_ip(packet->daddr, 96 + PREFIX_LENGTH_TENANTS__2);
 		row = bpf_map_lookup_elem(&table_tenants, &key);
 		if (row)
 			return row;
 	}
 	if (!packet->is_ipv4) {
-		/* /64 */
-		key.prefixlen = 96;
-		key.destination.word[0] = packet->daddr.word[0];
-		key.destination.word[1] = packet->daddr.word[1];
-		key.destination.word[2] = 0;
-		key.destination.word[3] = 0;
+		key.prefixlen = 32 + PREFIX_LENGTH_TENANTS;
+		key.destination = first_bits_of_ip(packet->daddr, PREFIX_LENGTH_TENANTS);
 		row = bpf_map_lookup_elem(&table_tenants, &key);
 		if (row)
 			return row;
-		/* /24 */
-		key.prefixlen = 56;
-		key.destination.word[0] = packet->daddr.word[0] & bpf_htonl(0xffffff00);
-		key.destination.word[1] = 0;
-		key.destination.word[2] = 0;
-		key.destination.word[3] = 0;
+		key.prefixlen = 32 + PREFIX_LENGTH_TENANTS__2;
+		key.destination = first_bits_of_ip(packet->daddr, PREFIX_LENGTH_TENANTS__2);
 		row = bpf_map_lookup_elem(&table_tenants, &key);
 		if (row)
 			return row;
@@ -281,7 +273,7 @@ int gre_tenants__egress(struct __sk_buff *skb)
 static __always_inline bool may_send_gateways(const struct outer *outer)
 {
 	return outer->is_ipv4 ? in_ipv4(&outer->saddr, SET_GATEWAYS)
-			      : in_ipv6(&outer->saddr, SET_GATEWAYS_2);
+			      : in_ipv6(&outer->saddr, SET_GATEWAYS__2);
 }
 
 /* encapsulations.gre: validate the headers from the outside in, then decapsulate. */

@@ -25,14 +25,14 @@
 
 /* sets.balancers */
 #define SET_BALANCERS IPV4(192, 0, 2, 0), 28
-#define SET_BALANCERS_2 IPV6(0x2001, 0xdb8, 0x1, 0, 0, 0, 0, 0), 64
+#define SET_BALANCERS__2 IPV6(0x2001, 0xdb8, 0x1, 0, 0, 0, 0, 0), 64
 
 /* sets.management */
 #define SET_MANAGEMENT IPV4(10, 0, 0, 0), 8
 
 /* sets.vips */
 #define SET_VIPS IPV4(203, 0, 113, 0), 24
-#define SET_VIPS_2 IPV6(0x2001, 0xdb8, 0xff, 0, 0, 0, 0, 0), 48
+#define SET_VIPS__2 IPV6(0x2001, 0xdb8, 0xff, 0, 0, 0, 0, 0), 48
 
 /* gue: what stands between the outer IP header and the inner packet */
 struct headers_gue {
@@ -109,7 +109,7 @@ int gue_dsr__egress(struct __sk_buff *skb)
 static __always_inline bool may_send_from_lb(const struct outer *outer)
 {
 	return outer->is_ipv4 ? in_ipv4(&outer->saddr, SET_BALANCERS)
-			      : in_ipv6(&outer->saddr, SET_BALANCERS_2);
+			      : in_ipv6(&outer->saddr, SET_BALANCERS__2);
 }
 
 /* encapsulations.gue: validate the headers from the outside in, then decapsulate. */
@@ -149,7 +149,7 @@ static __always_inline int decapsulate_gue(
 	if (may_send_from_lb(outer)) {
 		listed = true;
 		if ((packet->is_ipv4 && in_ipv4(&packet->daddr, SET_VIPS)) ||
-			(!packet->is_ipv4 && in_ipv6(&packet->daddr, SET_VIPS_2))) {
+			(!packet->is_ipv4 && in_ipv6(&packet->daddr, SET_VIPS__2))) {
 			decapsulated = &counters->ingress_rule_from_lb;
 			goto accepted;
 		}

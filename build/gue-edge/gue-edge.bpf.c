@@ -37,11 +37,11 @@
 
 /* sets.balancers */
 #define SET_BALANCERS IPV4(192, 0, 2, 0), 28
-#define SET_BALANCERS_2 IPV6(0x2001, 0xdb8, 0x1, 0, 0, 0, 0, 0), 64
+#define SET_BALANCERS__2 IPV6(0x2001, 0xdb8, 0x1, 0, 0, 0, 0, 0), 64
 
 /* sets.vips */
 #define SET_VIPS IPV4(203, 0, 113, 0), 24
-#define SET_VIPS_2 IPV6(0x2001, 0xdb8, 0xff, 0, 0, 0, 0, 0), 48
+#define SET_VIPS__2 IPV6(0x2001, 0xdb8, 0xff, 0, 0, 0, 0, 0), 48
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_GUE_IPV4 0x1796c23a
@@ -101,7 +101,7 @@ static __always_inline bool goes_to_tunnel_endpoint(const struct packet *packet)
 	struct ipv6_address ipv6 = to_ipv6(&packet->daddr);
 
 	return ((packet->is_ipv4 && in_ipv4(&packet->daddr, SET_BALANCERS)) ||
-		       (!packet->is_ipv4 && in_ipv6(&packet->daddr, SET_BALANCERS_2))) ||
+		       (!packet->is_ipv4 && in_ipv6(&packet->daddr, SET_BALANCERS__2))) ||
 		(packet->is_ipv4 && packet->daddr.word[3] == host.value_gateway__ipv4) ||
 		(!packet->is_ipv4 && same_ipv6(&ipv6, &host.value_gateway__ipv6));
 }
@@ -264,7 +264,7 @@ static __always_inline int apply_rules(
 
 	/* egress.rules.replies */
 	if ((packet->is_ipv4 && in_ipv4(&packet->saddr, SET_VIPS)) ||
-		(!packet->is_ipv4 && in_ipv6(&packet->saddr, SET_VIPS_2))) {
+		(!packet->is_ipv4 && in_ipv6(&packet->saddr, SET_VIPS__2))) {
 		if (find_learned(skb, packet, LEARN_FROM_LB, IDLE_LEARN_FROM_LB, flow)) {
 			packet->chosen = COUNTER(egress_rule_replies);
 			goto reflect_replies;
@@ -273,7 +273,7 @@ static __always_inline int apply_rules(
 
 	/* egress.rules.vip-unlearned */
 	if ((packet->is_ipv4 && in_ipv4(&packet->saddr, SET_VIPS)) ||
-		(!packet->is_ipv4 && in_ipv6(&packet->saddr, SET_VIPS_2)))
+		(!packet->is_ipv4 && in_ipv6(&packet->saddr, SET_VIPS__2)))
 		return drop(skb, &counters->egress_rule_vip_unlearned);
 
 	return pass(skb, &counters->egress_default); /* egress.default */
@@ -305,7 +305,7 @@ int gue_edge__egress(struct __sk_buff *skb)
 static __always_inline bool may_send_from_lb(const struct outer *outer)
 {
 	return outer->is_ipv4 ? in_ipv4(&outer->saddr, SET_BALANCERS)
-			      : in_ipv6(&outer->saddr, SET_BALANCERS_2);
+			      : in_ipv6(&outer->saddr, SET_BALANCERS__2);
 }
 
 /* encapsulations.gue: validate the headers from the outside in, then decapsulate. */
@@ -349,7 +349,7 @@ static __always_inline int decapsulate_gue(
 	if (may_send_from_lb(outer)) {
 		listed = true;
 		if ((packet->is_ipv4 && in_ipv4(&packet->daddr, SET_VIPS)) ||
-			(!packet->is_ipv4 && in_ipv6(&packet->daddr, SET_VIPS_2))) {
+			(!packet->is_ipv4 && in_ipv6(&packet->daddr, SET_VIPS__2))) {
 			decapsulated = &counters->ingress_rule_from_lb;
 			flow->learned = (struct learned){
 				.rule = LEARN_FROM_LB,

@@ -9,18 +9,38 @@
 #include "encap_address.h"
 #include "encap_bpf.h"
 
-/* Addresses as they are written, in words of 32 bits, host order. */
-#define IPV4(a, b, c, d) ((__u32)(a) << 24 | (b) << 16 | (c) << 8 | (d))
+/* An IPv6 prefix as it is written, in words of 32 bits, host order. */
 #define IPV6(a, b, c, d, e, f, g, h)                                                               \
 	IPV6_WORD(a, b), IPV6_WORD(c, d), IPV6_WORD(e, f), IPV6_WORD(g, h)
-#define IPV6_WORD(high, low) ((__u32)(high) << 16 | (low))
+
+/* The first `bits` of a word, the others zero. */
+static __always_inline __be32 first_bits(__be32 word, int bits)
+{
+	if (bits <= 0)
+		return 0;
+	return bits >= 32 ? word : word & bpf_htonl(~(~0U >> bits));
+}
+
+/* The same of an address that is mapped if it is IPv4: its own bits begin behind 96 others. */
+static __always_inline struct ip_address first_bits_of_ip(struct ip_address address, int bits)
+{
+	address.word[0] = first_bits(address.word[0], bits);
+	address.word[1] = first_bits(address.word[1], bits - 32);
+	address.word[2] = first_bits(address.word[2], bits - 64);
+	address.word[3] = first_bits(address.word[3], bits - 96);
+	return address;
+}
+
+static __always_inline struct ipv6_address first_bits_of_ipv6(struct ip_address address, int bits)
+{
+	address = first_bits_of_ip(address, bits);
+	return to_ipv6(&address);
+}
 
 /* Whether a word begins with the first `bits` of `prefix`. */
 static __always_inline bool begins_with(__be32 word, __u32 prefix, int bits)
 {
-	__u32 mask = bits >= 32 ? ~0U : ~(~0U >> bits);
-
-	return bits <= 0 || (word & bpf_htonl(mask)) == bpf_htonl(prefix);
+	return bits <= 0 || first_bits(word, bits) == bpf_htonl(prefix);
 }
 
 static __always_inline bool in_ipv4(const struct ip_address *address, __u32 prefix, int bits)

@@ -1,4 +1,4 @@
-"""Long prefix lists are maps: each rule has its own list, also where two name the same set."""
+"""Prefix lists: each rule has its own, also where two name the same set, and each set, whatever it is called."""
 
 from __future__ import annotations
 
@@ -52,4 +52,23 @@ def test_prefixes_beside_a_set_are_the_rules_own(compiled: Compile, source: str,
 def test_one_list_is_one_map(compiled: Compile) -> None:
     """Both families decapsulate by one body: a second map would be filled and never read."""
     with Datapath(compiled(HEAD + INGRESS)) as datapath:
-        assert [name for name in datapath.map_names if name.startswith("list_")] == ["list_destination_1"]
+        assert [name for name in datapath.map_names if name.startswith("list_")] == ["list_ingress_back__destination"]
+
+
+@pytest.mark.parametrize(
+    ("destination", "rule"),
+    [("10.0.0.1", "two"), ("10.0.1.1", "two"), ("10.0.9.1", "other"), ("10.0.2.1", "")],
+)
+def test_a_set_may_be_called_as_the_next_prefix_of_another(compiled: Compile, destination: str, rule: str) -> None:
+    """The second prefix of `a` is not the first of `a-2`."""
+    spec = """
+sets: {a: [10.0.0.0/24, 10.0.1.0/24], a-2: [10.0.9.0/24]}
+egress:
+  rules:
+    - {name: two, match: {destination: a}, action: drop}
+    - {name: other, match: {destination: a-2}, action: drop}
+  default: pass
+"""
+    with Datapath(compiled(HEAD + spec)) as datapath:
+        outcome = datapath.egress(frame(packet("tcp", "192.0.2.9", destination)))
+    assert list(outcome.counted) == [f"egress_rule_{rule}" if rule else "egress_default"]

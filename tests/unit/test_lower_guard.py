@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from encap_compile.compile.description import describe
 from encap_compile.compile.frontend.load import parse_spec
 from encap_compile.compile.lower.program import lower
 from encap_compile.compile.resolved import resolve
@@ -31,7 +32,8 @@ def hooked(rules: str, kernel: str = "5.10", unattached: str = "drop") -> dict[s
     """The hooks of this kind, by the cgroup's path."""
     lines = "\n".join(f"    - {{name: r{i}, {rule}}}" for i, rule in enumerate(rules.split(" | ")))
     text = SPEC.replace("RULES", lines).replace("KERNEL", kernel).replace("UNATTACHED", unattached)
-    found = lower(resolve(parse_spec(text.encode(), "guarded.yaml")), "0").manifest
+    resolved = resolve(parse_spec(text.encode(), "guarded.yaml"))
+    found = describe(resolved, lower(resolved, "0")).manifest
     ours = {"cgroup_create", "cgroup_unattached"}
     assert {p.hook for p in found.programs} & ours == {h for c in found.cgroups for h in c.hooks} & ours
     return {c.path: {h.partition("_")[2] for h in c.hooks if h in ours} for c in found.cgroups}

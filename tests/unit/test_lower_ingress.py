@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from encap_compile.compile import ir, pipeline
+from encap_compile.compile.render.templates import render
 
 SPEC = """\
 apiVersion: encap/v1alpha1
@@ -26,7 +27,13 @@ endpoints:
     key: destination
     fields: {{to: ip, four: ipv4, vni: u24, mac: mac}}
     encapsulation: [vxlan, ipip]
-    rows: [{{encapsulation: vxlan, destination: 10.1.0.0/16, to: 192.0.2.1, vni: 7, mac: "02:00:00:00:00:01"}}]
+    rows:
+      - encapsulation: vxlan
+        destination: 10.1.0.0/16
+        to: 192.0.2.1
+        four: 192.0.2.1
+        vni: 7
+        mac: "02:00:00:00:00:01"
   tenants: {{key: received.vxlan.vni, fields: {{zone: u32}}, rows: [{{received.vxlan.vni: 7, zone: 1}}]}}
 egress: {{rules: [{{name: out, match: {{destination: 10.0.0.0/8}}, to: far-sites}}{more}], default: pass}}
 ingress: {{rules: [{rules}]}}
@@ -192,3 +199,24 @@ def test_a_counter_names_its_table_as_the_spec_does(tmp_path: Path) -> None:
     path.write_text(written)
     counters = pipeline.check_spec(str(path))[1].program.counters
     assert [c.counts.table for c in counters if c.counts.rule == "r0"] == ["far-tenants"]
+
+
+@pytest.mark.parametrize("sends", [True, False])
+def test_a_value_that_is_sent_and_expected_stands_in_one_line(tmp_path: Path, sends: bool) -> None:
+    text = SPEC.replace("host.uplink.mac", '"02:00:00:00:00:{mac}"')
+    if not sends:
+        text = text.replace("encapsulation: [vxlan, ipip]", "encapsulation: [ipip]").replace(
+            "encapsulation: vxlan, ", ""
+        )
+        text = text.replace("vni: endpoint.vni", "vni: 7").replace("endpoint.mac", "host.uplink.mac")
+    rendered = []
+    for mac in ("01", "05"):
+        path = tmp_path / "made.yaml"
+        rules = "{name: r0, decapsulate: vxlan, from: any}" if not sends else f"{{name: r0, {VXLAN}, from: any}}"
+        path.write_text(text.format(kernel="5.10", rules=rules, more="", clamp="false", mac=mac))
+        rendered.append(render(pipeline.check_spec(str(path))[1].program).splitlines())
+    one, other = rendered
+    differs = [line for line, changed in zip(one, other, strict=True) if line != changed]
+    assert len(differs) == 1
+    assert differs[0].startswith("#define ENCAP_VXLAN__ETHERNET_SOURCE ")
+    assert sum("is_mac(&headers->ethernet.destination, ENCAP_VXLAN__ETHERNET_SOURCE)" in line for line in one) == 1

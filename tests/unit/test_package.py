@@ -128,7 +128,7 @@ def test_the_compiler_is_known_by_its_templates_too(monkeypatch: pytest.MonkeyPa
         (tmp_path / name).write_text(text)
 
 
-PHASES = ("frontend", "checks", "lower", "render", "toolchain", "artifacts")
+PHASES = ("frontend", "checks", "lower", "description", "render", "toolchain", "artifacts")
 # What the phases use to read, to refuse and to write: it changes no byte of what is written.
 DECIDES_NOTHING = {
     "__init__.py",  # its version, which stands in the manifest beside the hash

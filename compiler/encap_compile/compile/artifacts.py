@@ -131,6 +131,7 @@ def _change(name: str, before: bytes, after: bytes) -> Change:
 GENERATOR = (
     "common/documents",
     "compile/checks",
+    "compile/description",
     "compile/frontend",
     "compile/headers",
     "compile/ir",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from .positions import line_of, positions
 
 if TYPE_CHECKING:
+    from .description import Described
     from .ir import TableMap
-    from .lower import Lowered
     from .spec import Spec
 
 UNASKED = """\
@@ -49,32 +49,32 @@ On receive:
 """
 
 
-def explain_spec(spec: Spec, lowered: Lowered) -> str:
+def explain_spec(spec: Spec, described: Described) -> str:
     """Everything that happens to a packet, for a person who reviews the spec."""
     from .summary import summary
 
     lines = positions(spec)
     preset = _preset_text(spec) if spec.preset else []
-    families = " and ".join("IPv4" if f == "ipv4" else "IPv6" for f in lowered.program.packet.families)
+    families = " and ".join("IPv4" if f == "ipv4" else "IPv6" for f in described.program.packet.families)
     parts = [
-        summary(lowered.manifest, lines),
+        summary(described.manifest, lines),
         "",
         *preset,
-        UNASKED.format(families=families) + (CLAMPS if lowered.program.clamps else "") + _guard(lowered),
+        UNASKED.format(families=families) + (CLAMPS if described.program.clamps else "") + _guard(described),
     ]
-    if lowered.program.ingress:
+    if described.program.ingress:
         refuse = "dropped" if spec.ingress.refuse == "drop" else "left as it is"
         parts.append(RECEIVE.format(refuse=refuse))
     parts.append("Lookups:")
-    for table in lowered.program.tables:
+    for table in described.program.tables:
         parts.append(f"  {_table_text(table)}, capacity {table.capacity} rows")
     parts += ["", "Counters:"]
-    width = max(len(c.name) for c in lowered.program.counters)
+    width = max(len(c.name) for c in described.program.counters)
     parts += [
         f"  {c.name:<{width}}  {c.text}{f'  {line_of(c.place, lines)}' if c.place else ''}"
-        for c in lowered.program.counters
+        for c in described.program.counters
     ]
-    needs = ", ".join(f"{name} ({since})" for name, since in lowered.manifest.features.items())
+    needs = ", ".join(f"{name} ({since})" for name, since in described.manifest.features.items())
     parts += ["", f"Kernel features: {needs or 'none'}"]
     return "\n".join(parts) + "\n"
 
@@ -83,8 +83,8 @@ def _table_text(table: TableMap) -> str:
     return f"{table.place.partition('.')[2]}: {table.comment}"
 
 
-def _guard(lowered: Lowered) -> str:
-    attribution = lowered.program.attribution
+def _guard(described: Described) -> str:
+    attribution = described.program.attribution
     if attribution is None:
         return ""
     return GUARDS if attribution.guard else UNGUARDED
@@ -98,25 +98,26 @@ def _preset_text(spec: Spec) -> list[str]:
     return [f"With the preset {spec.preset.name} ({where}) written out, this spec is:", lines]
 
 
-def spec_document(spec: Spec, lowered: Lowered) -> dict[str, Any]:
+def spec_document(spec: Spec, described: Described) -> dict[str, Any]:
     """The same for programs: rules, lookups, counters and features one by one, and the whole of it as `text`."""
-    described, lines = lowered.manifest, positions(spec)
+    summarised, lines = described.manifest, positions(spec)
     return {
         "format_version": FORMAT_VERSION,
-        "name": described.name,
-        "kernel": described.kernel,
+        "name": summarised.name,
+        "kernel": summarised.kernel,
         "preset": spec.preset.name if spec.preset else None,
         "expansion": spec.preset.expansion if spec.preset else None,
-        "families": list(lowered.program.packet.families),
-        "refuse": spec.ingress.refuse if lowered.program.ingress else None,
+        "families": list(described.program.packet.families),
+        "refuse": spec.ingress.refuse if described.program.ingress else None,
         "rules": [
             {"name": r.name, "direction": r.direction, "text": r.text, "place": line_of(r.place, lines)}
-            for r in described.rules
+            for r in summarised.rules
         ],
-        "tables": [{"name": t.name, "text": _table_text(t), "capacity": t.capacity} for t in lowered.program.tables],
+        "tables": [{"name": t.name, "text": _table_text(t), "capacity": t.capacity} for t in described.program.tables],
         "counters": [
-            {"name": c.name, "text": c.text, "place": line_of(c.place, lines) or None} for c in lowered.program.counters
+            {"name": c.name, "text": c.text, "place": line_of(c.place, lines) or None}
+            for c in described.program.counters
         ],
-        "features": dict(described.features),
-        "text": explain_spec(spec, lowered),
+        "features": dict(summarised.features),
+        "text": explain_spec(spec, described),
     }

@@ -20,7 +20,7 @@ PREFIXES = (
     "field_", "option_", "received_", "value_",  # their members
     "connect_rule_", "egress_miss_", "egress_rule_", "ingress_rule_", "refused_",  # counters
     "CAPACITY_", "CGROUP_BIT_", "CONNECT_RULE_", "EGRESS_RULE_", "ENCAP_", "IDLE_LEARN_", "INGRESS_RULE_",
-    "LEARN_", "OVERHEAD_", "ROW_", "SET_", "STACK_", "TABLE_",  # constants
+    "LEARN_", "OVERHEAD_", "PREFIX_LENGTH_", "ROW_", "SET_", "STACK_", "TABLE_",  # constants
 )  # fmt: skip
 SUFFIXES = (
     "__connect4", "__connect6", "__create", "__egress", "__getsockopt", "__ingress", "__listener", "__setsockopt",

@@ -18,7 +18,7 @@ from .in_order import in_order
 from .positions import positions
 
 if TYPE_CHECKING:
-    from .lower import Lowered
+    from .description import Described
     from .spec import Spec
     from .toolchain.process import Process
 
@@ -34,12 +34,13 @@ class Compiled(NamedTuple):
     built: last_build.LastBuild = last_build.NOTHING
 
 
-def check_spec(path: str) -> tuple[Spec, Lowered, dict[str, bytes], Findings]:
-    """Read, check and lower a spec: (spec, lowered, its data files by bundle name, findings without errors).
+def check_spec(path: str) -> tuple[Spec, Described, dict[str, bytes], Findings]:
+    """Read, check and lower a spec: (spec, described, its data files by bundle name, findings without errors).
 
     Raises DiagnosedError with everything that the first bad phase found.
     """
     from . import checks
+    from .description import describe
     from .frontend.load import load_spec
     from .lower import lower
     from .resolved import resolve
@@ -48,17 +49,17 @@ def check_spec(path: str) -> tuple[Spec, Lowered, dict[str, bytes], Findings]:
     findings = checks.run(spec)
     findings.stop_on_errors()
     spec = in_order(spec)
-    lowered = lower(resolve(spec), __version__)
-    described = lowered.manifest
-    checks.run_lowered(spec, len(described.counters), described.counters_size, findings)
+    resolved = resolve(spec)
+    described = describe(resolved, lower(resolved, __version__))
+    checks.run_lowered(spec, len(described.program.counters), described.program.counters_size, findings)
     findings.stop_on_errors()
-    data = {name: text.encode() for name, text in lowered.prefix_files.items()}
-    data |= _rows(spec, lowered, findings)
+    data = {name: text.encode() for name, text in described.prefix_files.items()}
+    data |= _rows(spec, described, findings)
     findings.stop_on_errors()
-    return spec, lowered, data, findings
+    return spec, described, data, findings
 
 
-def _rows(spec: Spec, lowered: Lowered, findings: Findings) -> dict[str, bytes]:
+def _rows(spec: Spec, described: Described, findings: Findings) -> dict[str, bytes]:
     """Every table's rows, checked, as they go into the bundle."""
     from ..common.rows import read_rows
     from . import checks
@@ -66,7 +67,7 @@ def _rows(spec: Spec, lowered: Lowered, findings: Findings) -> dict[str, bytes]:
 
     found = {}
     encoded = {}
-    for table in lowered.manifest.tables:
+    for table in described.manifest.tables:
         written = spec.endpoints[table.name]
         if written.file is not None:
             path = rows_path(spec.path, written.file)
@@ -85,36 +86,36 @@ def rows_path(spec_path: str, file: str) -> Path:
     return Path(spec_path).parent / file
 
 
-def render_code(lowered: Lowered) -> dict[str, bytes]:
+def render_code(described: Described) -> dict[str, bytes]:
     """The C and the headers it includes, and what applications are told, by name."""
     from .toolchain.clang_format import formatted
 
-    with _start_rendering(lowered) as rendering:
-        return {**_code(lowered, formatted(rendering.done())), **_contract(lowered)}
+    with _start_rendering(described) as rendering:
+        return {**_code(described, formatted(rendering.done())), **_contract(described)}
 
 
-def _start_rendering(lowered: Lowered) -> Process:
+def _start_rendering(described: Described) -> Process:
     from .render.templates import TEMPLATES, render
     from .toolchain.clang_format import start_format
 
-    return start_format(render(lowered.program), TEMPLATES / "clang-format.yaml")
+    return start_format(render(described.program), TEMPLATES / "clang-format.yaml")
 
 
-def _code(lowered: Lowered, text: str) -> dict[str, bytes]:
+def _code(described: Described, text: str) -> dict[str, bytes]:
     from .render.templates import included
 
-    files = {f"{lowered.program.name}.bpf.c": text, **included(text)}
+    files = {f"{described.program.name}.bpf.c": text, **included(text)}
     return {name: content.encode() for name, content in files.items()}
 
 
-def _contract(lowered: Lowered) -> dict[str, bytes]:
+def _contract(described: Described) -> dict[str, bytes]:
     """The files for applications whose sockets may choose, by name."""
-    if lowered.contract is None:
+    if described.contract is None:
         return {}
     from .render.templates import TEMPLATES, render_contract
     from .toolchain.clang_format import format_c
 
-    files = render_contract(lowered.contract)
+    files = render_contract(described.contract)
     style = TEMPLATES / "clang-format.yaml"
     return {n: (format_c(text, style) if n.endswith(".h") else text).encode() for n, text in files.items()}
 
@@ -129,9 +130,9 @@ def compile_spec(path: str, out: Path, clang: str = "", write: bool = True, rebu
     if up_to_date is not None:
         return up_to_date
     with _inputs_stay():
-        spec, lowered, data, findings = check_spec(path)
+        spec, described, data, findings = check_spec(path)
         named = _named_files(spec)
-    complete, files = _build(spec, lowered, data, clang)
+    complete, files = _build(spec, described, data, clang)
     built = last_build.LastBuild(spec.sha256, named, _hashes(files), positions(spec))
     made = Compiled(complete, files, tuple(findings.warnings), False, (), built)
     return made._replace(changes=tuple(write_bundle(made, out / spec.name))) if write else made
@@ -145,22 +146,22 @@ def write_bundle(made: Compiled, directory: Path) -> list[artifacts.Change]:
 
 
 def _build(
-    spec: Spec, lowered: Lowered, data: dict[str, bytes], clang: str
+    spec: Spec, described: Described, data: dict[str, bytes], clang: str
 ) -> tuple[manifest.Manifest, dict[str, bytes]]:
     """The manifest, and every file. What needs neither clang-format's answer nor clang's is done while they work."""
-    with _start_rendering(lowered) as rendering:
+    with _start_rendering(described) as rendering:
         from .toolchain.build import building
         from .toolchain.clang import FLAGS, find_clang
         from .toolchain.clang_format import formatted
 
         found = find_clang(clang)
-        code = _code(lowered, formatted(rendering.done()))
-    with building(found, lowered.program.name, code) as build:
+        code = _code(described, formatted(rendering.done()))
+    with building(found, described.program.name, code) as build:
         toolchain = manifest.Toolchain("clang", build.version(), found.source, FLAGS)
         inputs = manifest.Inputs(Path(spec.path).name, *artifacts.compiler_inputs())
-        described = replace(lowered.manifest, toolchain=toolchain, inputs=inputs)
-        data = {**_contract(lowered), **data}
-        return artifacts.finish(described, code, build.built(), data)
+        known = replace(described.manifest, toolchain=toolchain, inputs=inputs)
+        data = {**_contract(described), **data}
+        return artifacts.finish(known, code, build.built(), data)
 
 
 @contextmanager

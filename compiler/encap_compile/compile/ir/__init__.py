@@ -90,6 +90,7 @@ from .learning import LearnedOption as LearnedOption
 from .learning import LearnedOuterField as LearnedOuterField
 from .learning import LearnFor as LearnFor
 from .learning import OuterWord as OuterWord
+from .learning import Reply as Reply
 from .levels import Level as Level
 from .levels import level as level
 from .levels import levels as levels

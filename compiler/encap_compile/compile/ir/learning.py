@@ -14,6 +14,13 @@ class LearnFor(StrEnum):
     FORWARDED = "forwarded"  # the packet itself, going on
 
 
+class Reply(NamedTuple):
+    """What came in by the stack `arriving` is answered by the first of `stacks` whose own addresses the host has."""
+
+    arriving: str
+    stacks: tuple[str, ...]
+
+
 class LearnedField(NamedTuple):
     """A field of a header behind the outermost one, kept in a member of `struct learned`."""
 

@@ -1,18 +1,25 @@
 """Maps, and the structs of their keys and values."""
 
+from ipaddress import IPv4Network, IPv6Network
 from typing import NamedTuple
 
 from .conditions import Condition
 
 
 class StructMember(NamedTuple):
-    """A member of a generated struct. `ctype` as in C; `source` is the packet's member for keys."""
+    """A member of a generated struct. `ctype` as in C, `array` how many of them if it is one.
+
+    Of what the loader writes, `type` is how, in the words of `manifest.Member`, and `label` what it is called there.
+    """
 
     name: str
     ctype: str
     comment: str = ""
-    source: str = ""
     array: int = 0
+    type: str = ""
+    label: str = ""
+    offset: int = 0
+    size: int = 0
 
 
 class FixedRow(NamedTuple):
@@ -55,20 +62,25 @@ class TableMap(NamedTuple):
 
 
 class AddressMap(NamedTuple):
-    """A map of addresses: tunnel endpoints, our own sources, or a long prefix list."""
+    """A map of addresses: those in a field of a table's rows, or a long prefix list."""
 
     name: str
     kind: str  # hash, lpm
     ctype: str  # of the address: __be32, struct ipv6_address, struct ip_address
     capacity: int
     comment: str
+    key: tuple[StructMember, ...]
     table: str = ""  # whose addresses these are, and whose capacity it has
+    field: str = ""  # as the spec calls it
+    prefixes: tuple[IPv4Network | IPv6Network, ...] = ()  # of the list
 
 
 class HostMember(NamedTuple):
-    """A member of `struct host`: C type, and where the value comes from for people."""
+    """A member of `struct host`, and where its value comes from: for people, and as `manifest.HostMember` has it."""
 
-    name: str
-    ctype: str
+    member: StructMember
     comment: str
-    array: int = 0
+    source: str  # empty: padding
+    family: str = ""  # of the address that is taken, if the value may have both
+    stacks: tuple[str, ...] = ()  # that need it
+    own: bool = False  # it is an outer source

@@ -11,7 +11,9 @@ from .fit import Fit
 from .guard import Guard
 from .ingress import Decapsulation, FlowTable, IngressProgram, IngressRule
 from .layouts import Stack
+from .learning import Reply
 from .maps import AddressMap, HostMember, TableMap
+from .own_stacks import Signature
 from .packet import PacketNeeds
 
 
@@ -27,11 +29,15 @@ class Program(NamedTuple):
     constants: tuple[ConstantGroup, ...]
     sets: tuple[PrefixSet, ...]
     stacks: tuple[Stack, ...]
+    signatures: tuple[Signature, ...]  # of the stacks, one for each
+    replies: tuple[Reply, ...]
     host: tuple[HostMember, ...]
     tables: tuple[TableMap, ...]
+    unread_tables: tuple[TableMap, ...]  # compiled in and looked up by nothing: sets of addresses are taken from them
     address_maps: tuple[AddressMap, ...]
     counters: tuple[CounterMember, ...]
     counter_slots: tuple[CounterSlot, ...]
+    counters_size: int  # bytes
     packet: PacketNeeds
     egress: EgressProgram
     guard: Guard | None  # for other devices

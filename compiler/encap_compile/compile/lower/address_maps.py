@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...common import manifest
 from .. import ir
-from ..spec import Spec, TableField
+from ..spec import Prefix, Spec, Table, TableField
 from .c_names import c_name
-from .conditions import FAMILIES, Conditions
+from .conditions import Conditions
 from .ingress import source_sets
-from .tables import manifest_layout, place_members
-from .tunnel_endpoints import ADDRESS_TYPES, tunnel_endpoint_fields
-
-OWN_ADDRESSES = "own_addresses"  # encap_own_addresses.h
+from .structs import PREFIX_LENGTH, VALUE_TYPES, Entry, place
+from .tunnel_endpoints import tunnel_endpoint_fields
 
 
 def address_sets(spec: Spec, egress: ir.EgressProgram) -> dict[str, TableField]:
@@ -26,27 +23,36 @@ def address_sets(spec: Spec, egress: ir.EgressProgram) -> dict[str, TableField]:
     }
 
 
-def address_maps(
-    spec: Spec, conditions: Conditions, addresses: Mapping[str, TableField]
-) -> tuple[tuple[ir.AddressMap, ...], tuple[manifest.SourceSet, ...], tuple[manifest.PrefixSet, ...], dict[str, str]]:
-    maps = []
-    sets = []
-    for name, source in addresses.items():
-        type_ = spec.endpoints[source.table].fields[source.field]
-        capacity = spec.endpoints[source.table].capacity
-        comment = f"tunnel endpoints: {source.table}.{source.field}"
-        maps.append(ir.AddressMap(name, "hash", ADDRESS_TYPES[type_], capacity, comment, c_name(source.table)))
-        key = manifest_layout(place_members([("address", type_)]))
-        sets.append(manifest.SourceSet(name, source.table, source.field, key, capacity))
-    prefix_sets = []
-    files = {}
-    for name, listed in conditions.prefix_maps.items():
-        capacity = max(1024, 2 * len(listed.prefixes))
-        maps.append(ir.AddressMap(name, "lpm", ADDRESS_TYPES["ip"], capacity, "a long prefix list"))
-        key = manifest.Layout(
-            20, (manifest.Member("prefixlen", "prefixlen", 0, 4), manifest.Member("address", "ip", 4, 16))
-        )
-        file = f"{name}.prefixes.csv"  # no table's rows: their names have no dot
-        prefix_sets.append(manifest.PrefixSet(name, name, file, FAMILIES, key, capacity))
-        files[file] = "".join(f"{p}\n" for p in listed.prefixes)
-    return tuple(maps), tuple(sets), tuple(prefix_sets), files
+def address_maps(spec: Spec, conditions: Conditions, addresses: Mapping[str, TableField]) -> tuple[ir.AddressMap, ...]:
+    """`addresses` are the fields whose values are kept as sets, by the names of these."""
+    return (
+        *(_set(name, source, spec.endpoints[source.table]) for name, source in addresses.items()),
+        *(_list(name, listed.prefixes) for name, listed in conditions.prefix_maps.items()),
+    )
+
+
+def _set(name: str, source: TableField, table: Table) -> ir.AddressMap:
+    kind = table.fields[source.field]
+    return ir.AddressMap(
+        name=name,
+        kind="hash",
+        ctype=VALUE_TYPES[kind].ctype,
+        capacity=table.capacity,
+        comment=f"tunnel endpoints: {source.table}.{source.field}",
+        key=place([Entry("address", VALUE_TYPES[kind])]),
+        table=c_name(source.table),
+        field=source.field,
+    )
+
+
+def _list(name: str, prefixes: tuple[Prefix, ...]) -> ir.AddressMap:
+    address = VALUE_TYPES["ip"]
+    return ir.AddressMap(
+        name=name,
+        kind="lpm",
+        ctype=address.ctype,
+        capacity=max(1024, 2 * len(prefixes)),
+        comment="a long prefix list",
+        key=place([Entry("prefixlen", PREFIX_LENGTH), Entry("address", address)]),
+        prefixes=prefixes,
+    )

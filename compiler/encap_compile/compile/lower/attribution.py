@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...common import manifest
 from .. import ir
 from ..resolved.attributing import attributing_rules, finds_by_cgroup
-from ..spec import ConnectRule, EgressRule, Scalar, Spec
+from ..spec import ConnectRule, EgressRule, Spec
 from .c_names import c_name, fnv1a, identifier, named_row, row_name_constant
 from .conditions import Conditions
 
 LEAST_CGROUPS = 1024  # entries: cgroups that come and go are in the map for a moment together
 OVERHEAD = "SOCKETS_OVERHEAD"  # constant: by how much packets may grow that sockets or cgroups choose for
-CGROUP_MAP = "cgroups"
-SOCKET_MAP = "sockets"
 MATCHED = ("cgroup_listen",)
 CONNECTS = ("cgroup_connect4", "cgroup_connect6")
 MANAGED = ("cgroup_setsockopt", "cgroup_getsockopt")
@@ -104,7 +101,7 @@ def _connect(rule: ConnectRule, conditions: Conditions) -> ir.ConnectRule:
         chosen = f"{rule.choose.table}/{rule.choose.row}"
         table = table_constant(rule.choose.table)
         row = row_name_constant(rule.choose.table, rule.choose.row)
-    met = conditions.of(rule.match, unseen=False)
+    met = conditions.of(rule.match, False, f"connect_{c_name(rule.name)}")
     return ir.ConnectRule(
         rule.name,
         c_name(rule.name),
@@ -216,14 +213,3 @@ def attribution_constants(spec: Spec, attribution: ir.Attribution, stacks: Seque
 def socket_level(name: str) -> int:
     """The level of setsockopt by which sockets choose: one for each spec, and none of the kernel's."""
     return 0x40000000 | (fnv1a(name) & 0x3FFFFFFF)
-
-
-def attached_cgroup(spec: Spec) -> str:
-    """As the manifest has it: a path that begins with `/`, or host.NAME; empty where no rule asks for it."""
-    if spec.cgroup is None or not attributing_rules(spec):
-        return ""
-    return str(spec.cgroup.value) if isinstance(spec.cgroup, Scalar) else str(spec.cgroup)
-
-
-def cgroup_list(attribution: ir.Attribution | None) -> tuple[manifest.Cgroup, ...]:
-    return tuple(manifest.Cgroup(c.path, c.bit, c.hooks, c.place) for c in attribution.cgroups) if attribution else ()

@@ -40,15 +40,9 @@ def catches(match: Match, family: str, networks: tuple[IPv4Network | IPv6Network
     return any(p.version == n.version and p.overlaps(n) for p in match.destination.prefixes for n in networks)
 
 
-def _merged(ranges: Sequence[Range]) -> tuple[tuple[int, int], ...]:
-    """The same numbers in as few ranges as there can be, ascending: neighbours would make the C say `always true`."""
-    found: list[tuple[int, int]] = []
-    for first, last in sorted((r.first, r.last) for r in ranges):
-        if found and first <= found[-1][1] + 1:
-            found[-1] = found[-1][0], max(found[-1][1], last)
-        else:
-            found.append((first, last))
-    return tuple(found)
+def _pairs(ranges: Sequence[Range]) -> tuple[tuple[int, int], ...]:
+    """As they are written, each with a constant of its own: another value of one is no other of its neighbours'."""
+    return tuple(dict.fromkeys((r.first, r.last) for r in ranges))
 
 
 def hidden_by_fragments(conditions: Sequence[ir.Condition], families: Sequence[str]) -> bool:
@@ -66,33 +60,36 @@ class Conditions:
         self.cgroups = cgroups
         self.prefix_maps: dict[str, Addresses] = {}
 
-    def of(self, match: Match, unseen: bool) -> tuple[ir.Condition, ...]:
-        """`unseen`: whether a packet that hides its protocol or ports is taken to have the right ones."""
+    def of(self, match: Match, unseen: bool, rule: str) -> tuple[ir.Condition, ...]:
+        """`unseen`: whether a packet that hides its protocol or ports is taken to have the right ones.
+
+        `rule` is within the names of maps that the rule alone needs.
+        """
         found: list[ir.Condition] = []
         families = families_of(match)
         if len(families) < len(self.families) and not (match.destination or match.source):
             found.append(ir.IsFamily(families[0]))
         for member, addresses in (("destination", match.destination), ("source", match.source)):
             if addresses is not None:
-                found.append(self._addresses(member, addresses, families))
+                found.append(self._addresses(member, addresses, families, rule))
         if match.protocol:
             found.append(ir.InRanges("protocol", tuple((p, p) for p in match.protocol), unseen))
         for member, ranges in (("destination_port", match.destination_port), ("source_port", match.source_port)):
             if ranges:
-                found.append(ir.InRanges(member, _merged(ranges), unseen))
+                found.append(ir.InRanges(member, _pairs(ranges), unseen))
         if match.dscp:
             found.append(ir.InRanges("dscp", tuple((d, d) for d in match.dscp)))
         if match.mark:
-            found.append(ir.InRanges("mark", _merged(match.mark)))
+            found.append(ir.InRanges("mark", _pairs(match.mark)))
         if match.cgroup:
             found.append(ir.InCgroups(tuple(self.cgroups[path] for path in match.cgroup)))
         return tuple(found)
 
-    def _addresses(self, member: str, addresses: Addresses, families: tuple[str, ...]) -> ir.Condition:
+    def _addresses(self, member: str, addresses: Addresses, families: tuple[str, ...], rule: str) -> ir.Condition:
         prefixes = tuple(p for p in addresses.prefixes if f"ipv{p.version}" in families)
         if len(prefixes) <= INLINE_PREFIXES:
             return ir.InPrefixes(member, prefixes, addresses.sets)
-        return ir.InPrefixMap(member, self.long_list(addresses, f"{member}_{len(self.prefix_maps) + 1}"))
+        return ir.InPrefixMap(member, self.long_list(addresses, f"{rule}__{member}"))
 
     def long_list(self, addresses: Addresses, otherwise: str) -> str:
         """The name of the map that holds a long prefix list: one for each list, however many rules have it."""

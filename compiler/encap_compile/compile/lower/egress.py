@@ -5,32 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from .. import ir
-from ..spec import EgressRule, Match, Spec
+from ..resolved import Resolved
+from ..spec import Match, Spec
 from .c_names import c_name
 from .conditions import LINK_LOCAL, PORT_WORDS, catches, families_of, hidden_by_fragments
 from .counters import egress_counter
 from .egress_rules import chooses, lower_rules
 from .fit import overhead_constant
-from .reflection import larger, reply_stacks
+from .reflection import Answers, larger
+from .used_stacks import UsedStacks
 
 LINK_LOCAL_ASIDE = {"ipv4": ir.Aside.LINK_LOCAL_IPV4, "ipv6": ir.Aside.LINK_LOCAL_IPV6}
 
 
-def dispatches(spec: Spec, stacks: Sequence[ir.Stack]) -> tuple[ir.Dispatch, ...]:
+def dispatches(resolved: Resolved, stacks: UsedStacks) -> tuple[ir.Dispatch, ...]:
     """One for each table that a rule leads to, and for each rule that reflects."""
     found: dict[str, ir.Dispatch] = {}
-    for rule in spec.egress.rules:
+    clamp = resolved.spec.mtu.clamp_mss
+    for rule in resolved.egress:
         if rule.reflect is not None:
-            found[f"reflect {rule.name}"] = reflection(spec, rule, stacks)
+            found[f"reflect {rule.name}"] = _reflection(rule.name, stacks.answers[rule.name], clamp)
         for target in rule.targets:
-            if target.table not in found:
-                found[target.table] = _dispatch(spec, target.table, stacks)
+            if target.table.name not in found:
+                found[target.table.name] = _dispatch(target.table.name, stacks.of(target.table), clamp)
     return tuple(found.values())
 
 
-def _dispatch(spec: Spec, table: str, stacks: Sequence[ir.Stack]) -> ir.Dispatch:
-    """The stacks that rows of a table may take."""
-    own = [s for s in stacks if s.encapsulation in spec.endpoints[table].encapsulations]
+def _dispatch(table: str, own: Sequence[ir.Stack], clamp: bool) -> ir.Dispatch:
+    """`own`: the stacks that rows of a table may take."""
     name = c_name(table)
     return ir.Dispatch(
         function=f"encapsulate_{name}",
@@ -43,7 +45,7 @@ def _dispatch(spec: Spec, table: str, stacks: Sequence[ir.Stack]) -> ir.Dispatch
                 s,
                 f"struct row_{name}",
                 s.constant,
-                clamp=spec.mtu.clamp_mss,
+                clamp=clamp,
                 larger=overhead_constant(table),
             )
             for s in own
@@ -51,10 +53,10 @@ def _dispatch(spec: Spec, table: str, stacks: Sequence[ir.Stack]) -> ir.Dispatch
     )
 
 
-def reflection(spec: Spec, rule: EgressRule, stacks: Sequence[ir.Stack]) -> ir.Dispatch:
+def _reflection(rule: str, answers: Sequence[Answers], clamp: bool) -> ir.Dispatch:
     """The stacks of a rule's replies. What was learned says in which stack the packet came in."""
-    name = c_name(rule.name)
-    ways = [(r.arriving, stack, r.stacks) for r in reply_stacks(spec, rule, stacks) for stack in r.stacks]
+    name = c_name(rule)
+    ways = [(answer.arriving, stack, answer.stacks) for answer in answers for stack in answer.stacks]
     return ir.Dispatch(
         function=f"reflect_{name}",
         table=name,
@@ -66,7 +68,7 @@ def reflection(spec: Spec, rule: EgressRule, stacks: Sequence[ir.Stack]) -> ir.D
                 stack,
                 "struct learned",
                 came.constant,
-                clamp=spec.mtu.clamp_mss,
+                clamp=clamp,
                 larger=larger(came, stack),
                 guarded=stack is not choice[-1],
             )

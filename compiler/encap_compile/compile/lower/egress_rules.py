@@ -26,7 +26,9 @@ def rule_conditions(spec: Spec, conditions: Conditions) -> dict[str, tuple[ir.Co
     A later fragment shows no ports. Where the rule would let it leave unencapsulated it is not taken to match, where
     the rule chooses it is: what belongs to a chosen packet must not leave unencapsulated.
     """
-    return {rule.name: conditions.of(rule.match, unseen=chooses(rule)) for rule in spec.egress.rules}
+    return {
+        rule.name: conditions.of(rule.match, chooses(rule), f"egress_{c_name(rule.name)}") for rule in spec.egress.rules
+    }
 
 
 def lower_rules(

@@ -2,75 +2,71 @@
 
 from __future__ import annotations
 
-from ...common import manifest
+from collections.abc import Iterator, Sequence
+
+from ...common.manifest import KeyColumn
 from ...common.values import MAPPED, parse, prefix
 from .. import ir
 from ..resolved import Table
 from ..spec import Row
-from .c_names import c_name, member_name
+from .c_names import c_name
 from .conditions import FAMILIES
 from .tables import row_id
 
 
-def fixed_rows(table: Table, described: manifest.Table) -> tuple[ir.FixedRow, ...]:
-    """The rows in the order they are tried: a longer prefix before a shorter one, else as written."""
+def with_rows(lowered: ir.TableMap, table: Table, own: Sequence[ir.Stack]) -> ir.TableMap:
+    """The table with its rows, in the order they are tried: a longer prefix before a shorter one, else as written."""
 
     def length(row: Row) -> int:
         return -prefix(row.cells[table.prefix_word].value).prefixlen if table.prefix_word else 0
 
-    return tuple(_row(table, described, row) for row in sorted(table.rows, key=length))
+    rows = sorted(table.rows, key=length)
+    return lowered._replace(rows=tuple(_row(row, table, lowered.row, own) for row in rows))
 
 
-def _row(table: Table, described: manifest.Table, row: Row) -> ir.FixedRow:
-    conditions: list[ir.Condition] = []
-    for column in table.columns:
-        value = row.cells[column.name].value
-        if column.type in ("prefix", "address"):
-            conditions.append(ir.InPrefixes(column.name, (prefix(value),)))
-        else:
-            number = parse(column.type, value)
-            assert isinstance(number, int)
-            conditions.append(ir.InRanges(column.name, ((number, number),)))
+def _row(row: Row, table: Table, members: Sequence[ir.StructMember], own: Sequence[ir.Stack]) -> ir.FixedRow:
     name = str(row.cells["name"].value) if "name" in row.cells else ""
-    values = []
-    for member in described.value.members:
-        if member.type == "pad":
-            continue
-        if member.type == "stack":
-            values.append((member.name, _stack_constant(_stack(described, row))))
-        else:
-            field = next(f for f in described.fields if member_name(f) == member.name)
-            if field in row.cells:
-                values.append(
-                    (
-                        f"field_{c_name(field)}",
-                        initialiser(described.fields[field], parse(described.fields[field], row.cells[field].value)),
-                    )
-                )
     return ir.FixedRow(
         table.written.row_path(row) if "name" in row.cells else f"{table.path}.rows",
         row_id(name) if not table.key else 0,
         name,
-        tuple(conditions),
-        tuple(values),
+        tuple(_condition(column, row) for column in table.columns),
+        tuple(_values(row, table, members, own)),
     )
 
 
-def _stack(described: manifest.Table, row: Row) -> manifest.Stack:
-    encapsulation = (
-        str(row.cells["encapsulation"].value) if "encapsulation" in row.cells else described.encapsulations[0]
-    )
+def _condition(column: KeyColumn, row: Row) -> ir.Condition:
+    value = row.cells[column.name].value
+    if column.type in ("prefix", "address"):
+        return ir.InPrefixes(column.name, (prefix(value),))
+    number = parse(column.type, value)
+    assert isinstance(number, int)
+    return ir.InRanges(column.name, ((number, number),))
+
+
+def _values(
+    row: Row, table: Table, members: Sequence[ir.StructMember], own: Sequence[ir.Stack]
+) -> Iterator[tuple[str, str]]:
+    fields = {f"field_{c_name(field)}": field for field in table.fields}
+    for member in members:
+        if member.type == "stack":
+            yield member.name, _stack(row, table, own).constant
+        elif member.name in fields and fields[member.name] in row.cells:
+            field = fields[member.name]
+            kind = table.fields[field]
+            yield member.name, initialiser(kind, parse(kind, row.cells[field].value))
+
+
+def _stack(row: Row, table: Table, own: Sequence[ir.Stack]) -> ir.Stack:
+    written = row.cells.get("encapsulation")
+    encapsulation = str(written.value) if written else table.encapsulations[0].name
     family = ""
-    if described.family_field and described.family_field in row.cells:
-        packed = parse(described.fields[described.family_field], row.cells[described.family_field].value)
+    if table.family_field and table.family_field in row.cells:
+        packed = parse(table.fields[table.family_field], row.cells[table.family_field].value)
         assert isinstance(packed, bytes)
         family = FAMILIES[len(packed) == 16 and not packed.startswith(MAPPED)]
-    candidates = [s for s in described.stacks if s.encapsulation == encapsulation]
+    candidates = [s for s in own if s.encapsulation == encapsulation]
     return next((s for s in candidates if s.outer_family == family), candidates[0])
-
-
-def _stack_constant(stack: manifest.Stack) -> str:
-    return f"STACK_{c_name(stack.encapsulation)}_{stack.outer_family}".upper()
 
 
 def initialiser(type_: str, value: int | bytes) -> str:

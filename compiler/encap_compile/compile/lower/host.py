@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from ...common import manifest
 from .. import ir
 from ..spec import Reference, Spec
 from .stacks import host_value
-from .tables import manifest_layout, place_members, value_type
+from .structs import Entry, place, value_type
 
 IDENTITY = "identity"
 FLOW_SEED = "flow_seed"
@@ -77,28 +76,18 @@ class HostValues:
         known = self._found.setdefault(member, (type_, source, family, set()))
         known[3].add(stack)
 
-    def lower(self) -> tuple[tuple[ir.HostMember, ...], manifest.Layout, tuple[manifest.HostMember, ...]]:
-        entries = [(name, type_) for name, (type_, *_) in self._found.items()]
-        entries.sort(key=lambda e: -value_type(e[1]).align)
-        placed = place_members([*entries, (IDENTITY, "bytes32")])
-        members = []
-        described = []
-        for type_, member in placed:
-            array = {"bytes": member.size, "pad": member.size, "u32s": member.size // 4}.get(member.type, 0)
-            comment = "which bundle this is: for `encapctl status`" if member.name == IDENTITY else ""
-            if member.name in self._found:
-                _, source, family, stacks = self._found[member.name]
-                comment = COMMENTS[source] if member.name in COMMENTS else f"host.{source}"
-                described.append(
-                    manifest.HostMember(
-                        member,
-                        source,
-                        family,
-                        tuple(f"stack:{s}" for s in sorted(stacks) if s),
-                        member.name in self._own,
-                    )
-                )
-            elif member.name == IDENTITY:
-                described.append(manifest.HostMember(member, IDENTITY))
-            members.append(ir.HostMember(member.name, type_.ctype, comment, array))
-        return tuple(members), manifest_layout(placed), tuple(described)
+    def lower(self) -> tuple[ir.HostMember, ...]:
+        """The widest alignment first, and which bundle this is at the end."""
+        entries = [Entry(name, value_type(type_)) for name, (type_, *_) in self._found.items()]
+        entries.sort(key=lambda e: -e.type.align)
+        return tuple(self._member(member) for member in place([*entries, Entry(IDENTITY, value_type("bytes32"))]))
+
+    def _member(self, member: ir.StructMember) -> ir.HostMember:
+        if member.name == IDENTITY:
+            return ir.HostMember(member, "which bundle this is: for `encapctl status`", IDENTITY)
+        if member.name not in self._found:
+            return ir.HostMember(member, "", "")
+        _, source, family, stacks = self._found[member.name]
+        comment = COMMENTS[source] if member.name in COMMENTS else f"host.{source}"
+        needed_by = tuple(sorted(stack for stack in stacks if stack))
+        return ir.HostMember(member, comment, source, family, needed_by, member.name in self._own)

@@ -136,7 +136,7 @@ def _rule(
         text=rule.text,
         place=rule.path,
         senders=_senders(spec, rule, [s.outer_family for s in stacks], conditions),
-        match=conditions.of(rule.match, unseen=False),
+        match=conditions.of(rule.match, False, f"ingress_{c_name(rule.name)}"),
         steps=tuple(_steps(spec, rule, stacks, replies)),
         verdict=ir.IngressVerdict.DECAPSULATE,
         counter=f"ingress_rule_{c_name(rule.name)}",
@@ -154,7 +154,7 @@ def _senders(spec: Spec, rule: IngressRule, families: Sequence[str], conditions:
             return ir.SourcePrefixes(())  # no row has an address of these families
         return ir.SourceMap(address_map_name(source), "" if type_ == "ip" or len(families) == 1 else type_)
     if len(source.prefixes) > INLINE_PREFIXES:
-        return ir.SourceMap(conditions.long_list(source, f"from_{c_name(rule.name)}"), "")
+        return ir.SourceMap(conditions.long_list(source, f"ingress_{c_name(rule.name)}__from"), "")
     prefixes = [p for family in families for p in source.prefixes if f"ipv{p.version}" == family]
     return ir.SourcePrefixes(tuple(prefixes), source.sets)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...common.values import address_text
 from .. import ir
 from .word_checks import port_layer
 
@@ -71,10 +70,11 @@ def _constants(
             constants.append(
                 ir.NamedConstant(check.mask_constant, f"{check.mask:#0{digits}x}", f"on receive: {check.fields}")
             )
-        own = next(w for x in stack.layers if x.member == check.layer for w in x.words if w.name == check.word)
-        if check.constant == own.constant and check.constant and not encapsulates:
-            constants.append(_constant(own))
-        elif check.constant and check.bits <= 32 and isinstance(check.expected, ir.Literal):
+        words = (w for x in stack.layers if x.member == check.layer for w in x.words)
+        sent = next((w for w in words if check.constant and w.constant == check.constant), None)
+        if sent is not None:
+            constants += [] if encapsulates else [_constant(sent)]
+        elif check.constant and isinstance(check.expected, ir.Literal):
             said = "" if check.mask_constant else f"on receive: {check.fields}"
             constants.append(ir.NamedConstant(check.constant, f"{check.expected.value:#0{digits}x}", said))
     return constants
@@ -86,7 +86,7 @@ def _outer(stack: ir.Stack) -> list[ir.NamedConstant]:
     found = []
     for name in ("dscp", "flow_label"):
         source = parts.get(name)
-        if isinstance(source, ir.Literal) and source.value:
+        if isinstance(source, ir.Literal) and (source.value or source.place):
             found.append(ir.NamedConstant(stack.outer_constant(name), str(source.value), source.place))
     return found
 
@@ -145,19 +145,21 @@ def _constant(word: ir.WordLayout) -> ir.NamedConstant:
         terms = [*([f"{fixed:#x}"] if fixed else []), *from_spec]
         text = terms[0] if len(terms) == 1 else f"({' | '.join(terms)})"
         return ir.NamedConstant(word.constant, text, ", ".join(said))
-    if word.bits == 128:
-        packed = value.to_bytes(16, "big")
-        words = ", ".join(f"bpf_htonl({int.from_bytes(packed[i : i + 4], 'big'):#x})" for i in range(0, 16, 4))
-        return ir.NamedConstant(word.constant, f"((struct ipv6_address){{{{{words}}}}})", ", ".join(said))
-    if word.bits == 48:
-        packed = value.to_bytes(6, "big")
-        halves = ", ".join(f"bpf_htons({int.from_bytes(packed[i : i + 2], 'big'):#x})" for i in range(0, 6, 2))
-        return ir.NamedConstant(word.constant, f"((struct mac_address){{{{{halves}}}}})", ", ".join(said))
+    if word.bits in (48, 128) or word.name in ("saddr", "daddr"):
+        return ir.NamedConstant(word.constant, _address(value, word.bits), ", ".join(said))
     if len(word.parts) > 1 or value > 0xFFFF:
-        if word.name in ("saddr", "daddr"):
-            said.insert(0, address_text(value.to_bytes(4, "big")))
         return ir.NamedConstant(word.constant, f"{value:#0{word.bits // 4 + 2}x}", ", ".join(said))
     return ir.NamedConstant(word.constant, str(value), ", ".join(said))
+
+
+def _address(value: int, bits: int) -> str:
+    """An address as the library's macros take it."""
+    width = 2 if bits == 128 else 1
+    packed = value.to_bytes(bits // 8, "big")
+    groups = [int.from_bytes(packed[i : i + width], "big") for i in range(0, len(packed), width)]
+    texts = [str(group) if bits == 32 or not group else f"{group:#x}" for group in groups]
+    macro = {32: "IPV4", 48: "MAC", 128: "IPV6_ADDRESS"}[bits]
+    return f"{macro}({', '.join(texts)})"
 
 
 def _checksum_base(layer: ir.Layer) -> ir.NamedConstant:

@@ -8,12 +8,13 @@ from typing import NamedTuple
 from .. import ir
 from ..headers import catalogue
 from ..headers.model import Header, Receive
-from ..resolved.attributing import attributing_rules
-from ..spec import EgressRule, Encapsulation, IngressRule, Spec
+from ..resolved import EgressRule, Resolved
+from ..spec import IngressRule
 from .c_names import c_name
 from .received import received_field
 from .stacks import received_value
-from .tables import VALUE_TYPES, row_id
+from .structs import VALUE_TYPES
+from .tables import row_id
 from .variable_parts import option_of, received_option, word_count, words
 
 WAYS = 16  # flows of a bucket, as in encap_flows.h
@@ -22,38 +23,26 @@ LOAD = 8  # of them when the table holds its capacity: then 4 of 1000 buckets ha
 DIRECTIONS = {"replies": ("replies",), "forwarded": ("forwarded",), "both": ("replies", "forwarded")}
 
 
-def learning(spec: Spec) -> dict[str, IngressRule]:
-    """The ingress rules that keep what came in."""
-    return {rule.name: rule for rule in spec.ingress.rules if rule.learn}
-
-
-def reply_encapsulation(spec: Spec, rule: EgressRule) -> Encapsulation:
-    """The encapsulation of the packets that a rule reflects: the one that `with` names, or what came in."""
-    assert rule.reflect is not None
-    return spec.encapsulations[rule.reflect.encapsulation or spec.ingress_rule(rule.reflect.rule).decapsulate]
-
-
-class Reply(NamedTuple):
+class Answers(NamedTuple):
     """What answers a packet that came in `arriving`: the first of the `stacks` whose own addresses the host has."""
 
     arriving: ir.Stack
     stacks: tuple[ir.Stack, ...]
 
 
-def reply_stacks(spec: Spec, rule: EgressRule, stacks: Sequence[ir.Stack]) -> list[Reply]:
+def answers(rule: EgressRule, stacks: Sequence[ir.Stack]) -> list[Answers]:
     """For each stack in which a packet can come in, those of the reply: of the same family where there is one.
 
     Where the host says the destination, a host that has no address of that family takes the other one.
     """
     assert rule.reflect is not None
-    arriving = [s for s in stacks if s.encapsulation == spec.ingress_rule(rule.reflect.rule).decapsulate]
-    wanted = reply_encapsulation(spec, rule).name
-    replies = [mirrored(s) for s in stacks if s.encapsulation == wanted]
+    arriving = [s for s in stacks if s.encapsulation == rule.reflect.rule.decapsulate.name]
+    replies = [mirrored(s) for s in stacks if s.encapsulation == rule.reflect.encapsulation.name]
     found = []
     for came in arriving:
         first = next((r for r in replies if r.outer_family == came.outer_family), replies[0])
         others = tuple(r for r in replies if r is not first) if to_host_value(first) else ()
-        found.append(Reply(came, (first, *others)))
+        found.append(Answers(came, (first, *others)))
     return found
 
 
@@ -241,13 +230,14 @@ def padded(members: Sequence[ir.StructMember]) -> list[ir.StructMember]:
     return [*members, *([ir.StructMember("pad", "__u8", array=rest)] if rest else [])]
 
 
-def flow_constants(spec: Spec) -> ir.ConstantGroup:
+def flow_constants(resolved: Resolved) -> ir.ConstantGroup:
     """The table's size, and per rule its number and its timeout."""
-    rules = learning(spec).values()
+    rules = resolved.learning
     capacity = sum(r.learn.capacity * len(DIRECTIONS[r.learn.direction]) for r in rules if r.learn)
-    if attributing_rules(spec):
-        assert spec.egress.remember is not None
-        capacity += spec.egress.remember.capacity
+    if resolved.attributing:
+        remember = resolved.spec.egress.remember
+        assert remember is not None
+        capacity += remember.capacity
     buckets = -(-capacity // LOAD)
     found = [
         ir.NamedConstant("FLOW_BUCKETS", str(buckets), f"for {capacity} flows"),

@@ -139,15 +139,11 @@ class _Stack:
                 ir.Part(f.name, f.bits, word.shift(f.name), self.source(f, member, path, use, header, following, size))
                 for f in word.fields
             )
-            fixed = all(isinstance(p.source, ir.Literal) for p in parts)
-            zero = fixed and all(p.source.value == 0 for p in parts)  # type: ignore[union-attr]
             constant = f"ENCAP_{self.encapsulation}__{member}_{word.name}".upper()
             if offset == 0:  # the library writes it; the families share what the spec says
                 known = OUTER_WORDS.get(word.name)
                 constant = f"ENCAP_{self.encapsulation}__IP_{known}".upper() if known else ""
-            lowered.append(
-                ir.WordLayout(word.name, word.bits, parts, "" if zero or not _has_literal(parts) else constant)
-            )
+            lowered.append(ir.WordLayout(word.name, word.bits, parts, constant if _has_literal(parts) else ""))
         checksum = any(isinstance(f.role, InternetChecksum) for w in words for f in w.fields)
         return ir.Layer(
             member=member,
@@ -245,7 +241,7 @@ class _Stack:
                 return ir.FromFlow(*DYNAMIC_PORTS) if field.type == "port" else ir.FromFlow(0, 0)
             if value == "inherit":
                 return ir.FromInner("dscp" if field.name == "dscp" else "ttl")
-            return ir.Literal(0, place)  # zero
+            return ir.Literal(0)  # zero: a word, and no number of the spec
         assert value is not None
         parsed = parse(field.type, value)
         return ir.Literal(int.from_bytes(parsed, "big") if isinstance(parsed, bytes) else parsed, place)
@@ -293,4 +289,5 @@ def struct_name(header: Header, words: tuple[Word, ...]) -> str:
 
 
 def _has_literal(parts: tuple[ir.Part, ...]) -> bool:
-    return any(isinstance(p.source, ir.Literal) and p.source.value for p in parts)
+    """Whether a part has a value that needs a name: what the spec says has one, zero too."""
+    return any(isinstance(p.source, ir.Literal) and (p.source.value or p.source.place) for p in parts)

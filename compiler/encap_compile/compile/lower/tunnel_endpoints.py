@@ -11,6 +11,7 @@ from ..spec import Addresses, IngressRule, Reference, Spec, TableField
 from .c_names import c_name
 from .conditions import Conditions
 from .recognition import signature
+from .used_stacks import UsedStacks
 
 ADDRESS_TYPES = {"ip": "struct ip_address", "ipv4": "__be32", "ipv6": "struct ipv6_address"}
 
@@ -35,16 +36,15 @@ def tunnel_endpoint_fields(spec: Spec) -> Mapping[str, TableField]:
 
 def own_stacks(
     spec: Spec,
-    stacks: Sequence[ir.Stack],
-    sent: Iterable[ir.Stack],
+    stacks: UsedStacks,
     encapsulators: Iterable[ir.Encapsulator],
     conditions: Conditions,
 ) -> ir.OwnStacks | None:
     """How those of the `stacks` that are sent are recognised. None where no packet that the rules see can carry one."""
-    signatures = _signatures(stack for stack in sent if stack.outer_family in conditions.families)
+    signatures = _signatures(stack for stack in stacks.sent if stack.outer_family in conditions.families)
     if not signatures:
         return None
-    endpoints = tuple(_endpoints(spec, stacks, encapsulators, conditions))
+    endpoints = tuple(_endpoints(spec, stacks.all, encapsulators, conditions))
     if ir.Anywhere() in endpoints:
         endpoints = (ir.Anywhere(),)
     return ir.OwnStacks(signatures, endpoints) if endpoints else None
@@ -92,7 +92,7 @@ def _senders(spec: Spec, rule: IngressRule, stacks: Sequence[ir.Stack], conditio
     if not isinstance(rule.source, Addresses):
         return ir.Anywhere()
     if len(rule.source.prefixes) > INLINE_PREFIXES:
-        return ir.EndpointMap("", conditions.long_list(rule.source, f"from_{c_name(rule.name)}"))
+        return ir.EndpointMap("", conditions.long_list(rule.source, f"ingress_{c_name(rule.name)}__from"))
     whole = {f"ipv{p.version}" for p in rule.source.prefixes if p.prefixlen == 0}
     if whole >= {*conditions.families}:
         return ir.Anywhere()

@@ -2,45 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from ...common import manifest
 from .. import ir
-from ..resolved import Resolved
-from ..spec import Spec
+from ..resolved import Resolved, Table
 from .c_names import member_name
-from .reflection import reply_stacks
+from .reflection import Answers, answers
 from .stacks import lower_stack
 from .tables import row_id
 
 
-def lower_stacks(resolved: Resolved) -> tuple[set[str], list[ir.Stack]]:
-    """Every stack that is used, and the names of those that egress sends."""
-    sending: set[str] = set()
-    stacks: list[ir.Stack] = []
+class UsedStacks(NamedTuple):
+    all: tuple[ir.Stack, ...]
+    sent: tuple[ir.Stack, ...]
+    answers: Mapping[str, Sequence[Answers]]  # by the name of the egress rule that reflects
+
+    def of(self, table: Table) -> list[ir.Stack]:
+        """Those that rows of a table may take."""
+        taken = {encapsulation.name for encapsulation in table.encapsulations}
+        return [stack for stack in self.sent if stack.encapsulation in taken]
+
+    def reflecting(self, resolved: Resolved) -> dict[str, list[ir.Stack]]:
+        """The stacks that reflect each ingress rule."""
+        found: dict[str, list[ir.Stack]] = {}
+        for rule in resolved.egress:
+            if rule.reflect is not None:
+                own = found.setdefault(rule.reflect.rule.name, [])
+                own += [stack for answer in self.answers[rule.name] for stack in answer.stacks]
+        return found
+
+    @property
+    def replies(self) -> tuple[ir.Reply, ...]:
+        """Each layout that comes in and is answered, with those that its replies may have."""
+        every = (answer for found in self.answers.values() for answer in found)
+        return tuple(dict.fromkeys(ir.Reply(a.arriving.name, tuple(s.name for s in a.stacks)) for a in every))
+
+
+def lower_stacks(resolved: Resolved) -> UsedStacks:
+    found: list[ir.Stack] = []
+    sent: list[ir.Stack] = []
     for encapsulation in resolved.encapsulations.values():
         for family in encapsulation.outer_families if encapsulation.used else ():
-            name = f"{member_name(encapsulation.name)}_{family}"
-            if encapsulation.sent:
-                sending.add(name)
-            stacks.append(lower_stack(row_id(name), encapsulation, family, resolved.spec))
-    return sending, stacks
-
-
-def replies(spec: Spec, stacks: Sequence[ir.Stack]) -> dict[str, list[ir.Stack]]:
-    """The stacks that reflect each ingress rule."""
-    found: dict[str, list[ir.Stack]] = {}
-    for rule in spec.egress.rules:
-        if rule.reflect is not None:
-            for reply in reply_stacks(spec, rule, stacks):
-                found.setdefault(rule.reflect.rule, []).extend(reply.stacks)
-    return found
-
-
-def described_replies(spec: Spec, stacks: Sequence[ir.Stack]) -> tuple[manifest.Reply, ...]:
-    """The same for the manifest: each layout that comes in, and those that its replies may have."""
-    found: dict[manifest.Reply, None] = {}
-    for rule in spec.egress.rules:
-        for reply in reply_stacks(spec, rule, stacks) if rule.reflect else ():
-            found[manifest.Reply(reply.arriving.name, tuple(s.name for s in reply.stacks))] = None
-    return tuple(found)
+            number = row_id(f"{member_name(encapsulation.name)}_{family}")
+            found.append(lower_stack(number, encapsulation, family, resolved.spec))
+            sent += found[-1:] if encapsulation.sent else []
+    reflecting = (rule for rule in resolved.egress if rule.reflect)
+    return UsedStacks(tuple(found), tuple(sent), {rule.name: answers(rule, found) for rule in reflecting})

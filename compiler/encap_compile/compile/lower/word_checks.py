@@ -61,6 +61,7 @@ def _checks(
     mask = sum(_mask(part) for part, _ in literal)
     value = sum(number << part.shift for part, number in literal)
     sent = sum(p.source.value << p.shift for p in word.parts if isinstance(p.source, ir.Literal))
+    exchanged = _peer(layer, validated)
     if mask:
         prefix = stack.constant if layer is stack.layers[0] else f"ENCAP_{c_name(stack.encapsulation)}"
         constant = f"{prefix}__{layer.member}_{name}".upper()
@@ -74,15 +75,23 @@ def _checks(
             word.bits,
             mask,
             ir.Literal(value),
-            (word.constant if value == sent else f"{constant}_EXPECTED") if value else "",
+            exchanged or (word.constant if value == sent else f"{constant}_EXPECTED" if value else ""),
             f"{constant}_COMPARED" if mask != (1 << word.bits) - 1 else "",
             f"all but {', '.join(ignored)}" if ignored and len(ignored) < len(compared) else ", ".join(compared),
             reason,
         )
-    for part, _, source in reversed(validated):
+    for part, _, source in validated:
         if isinstance(source, ir.FromHost):
             yield ir.WordCheck(layer.member, word.name, word.bits, _mask(part), source, "", "", "", reason)
-            break
+
+
+def _peer(layer: ir.Layer, validated: Sequence[Validated]) -> str:
+    """The constant of the word that has what is expected, where a field is exchanged with another: empty otherwise."""
+    (_, field, _), *others = validated
+    if others or field.receive is not Receive.EXCHANGE:
+        return ""
+    words = (w for w in layer.words for p in w.parts if p.name == field.peer and len(w.parts) == 1)
+    return next((w.constant for w in words), "")
 
 
 def _mask(part: ir.Part) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...common.diagnostics import Findings
 from ...common.record import Record
-from ..lower import Lowered
+from ..description import Described
 from ..model import Facts, Outcome
 from ..pipeline import check_spec
 from ..spec import Spec
@@ -28,7 +28,7 @@ class Report(Record):
     """All tests of a spec in their order, and the rules that none of them met, as paths in the spec."""
 
     spec: Spec
-    lowered: Lowered
+    lowered: Described
     results: tuple[Result, ...]
     rules: tuple[str, ...]
     unmet: tuple[str, ...]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from ...common.diagnostics import Findings
 from ...common.suggest import did_you_mean
 from ...common.values import ValueProblem, integer, parse
+from ..description import Described
 from ..headers.catalogue import IP_FIELDS, headers
-from ..lower import Lowered
 from ..model import Facts
 from ..spec import Spec
 from ..spec_tests import PacketTest, Way, Word
@@ -36,7 +36,7 @@ PARTICIPLES = {
 class Expected:
     """Looks up what the expectations of a spec's tests name."""
 
-    def __init__(self, spec: Spec, lowered: Lowered, facts: Facts, findings: Findings) -> None:
+    def __init__(self, spec: Spec, lowered: Described, facts: Facts, findings: Findings) -> None:
         self.stacks, self.facts, self.findings = lowered.program.stacks, facts, findings
         self.counters = [c.name for c in lowered.program.counters]
         self.rules = {

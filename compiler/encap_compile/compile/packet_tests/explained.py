@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ...common.diagnostics import DiagnosedError, Diagnostic, Exit
-from ..lower import Lowered
+from ..description import Described
 from ..model import Frame, Machine, Outcome, Verdict
 from ..pipeline import check_spec
 from ..positions import line_of, positions
@@ -129,7 +129,7 @@ def _text(spec: Spec, frame: Frame, outcome: Outcome, arrives: bool, mtu: int) -
     return "\n".join(lines) + "\n"
 
 
-def _document(spec: Spec, lowered: Lowered, frame: Frame, outcome: Outcome, arrives: bool) -> dict[str, Any]:
+def _document(spec: Spec, lowered: Described, frame: Frame, outcome: Outcome, arrives: bool) -> dict[str, Any]:
     counted: Mapping[str, tuple[int, int]] = outcome.counted
     return {
         "name": lowered.program.name,

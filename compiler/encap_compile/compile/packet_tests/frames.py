@@ -9,11 +9,11 @@ from ...common.diagnostics import Findings
 from ...common.suggest import did_you_mean
 from ...common.values import ValueProblem, dscp, integer, parse, protocol
 from .. import ir
+from ..description import Described
 from ..headers.catalogue import IP_FIELDS, headers
 from ..headers.encode import FieldValue, encode
 from ..headers.model import FromSpec, NextProtocol, Receive
 from ..identifiers import c_name
-from ..lower import Lowered
 from ..model import Connecting, Facts, Frame, Socket
 from ..spec import Spec
 from ..spec_tests import TestPacket, Word
@@ -30,7 +30,7 @@ FLOW = 0x12345678  # the hash of the flow in the other end's headers
 class Frames:
     """Builds frames; what is wrong with a test's words goes to `findings` (T131, E4)."""
 
-    def __init__(self, spec: Spec, lowered: Lowered, facts: Facts, findings: Findings) -> None:
+    def __init__(self, spec: Spec, lowered: Described, facts: Facts, findings: Findings) -> None:
         self.spec, self.program, self.facts, self.findings = spec, lowered.program, facts, findings
 
     def frame(self, packet_: TestPacket) -> Frame | None:

@@ -11,8 +11,8 @@ from ...common.manifest import HostMember
 from ...common.rows import read_rows
 from ...common.suggest import did_you_mean
 from ...common.values import ValueProblem, parse
+from ..description import Described
 from ..inline_rows import check_inline_rows
-from ..lower import Lowered
 from ..model import Facts, facts_of
 from ..pipeline import rows_path
 from ..spec import Spec
@@ -26,7 +26,7 @@ NUMBERS = ("u8", "u16", "u32", "u64")
 _SEED = fnv1a("the machine of tests")
 
 
-def machine_facts(spec: Spec, lowered: Lowered, findings: Findings) -> Facts:
+def machine_facts(spec: Spec, lowered: Described, findings: Findings) -> Facts:
     """What the programs know on this machine (T131 for what the tests say wrongly of it)."""
     given = _given(spec, findings)
     host = {m.member.name: _value(m, spec, given) for m in lowered.manifest.host_members}

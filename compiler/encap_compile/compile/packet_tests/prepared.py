@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ...common.diagnostics import Findings
 from ...common.record import Record
 from ...common.suggest import did_you_mean
-from ..lower import Lowered
+from ..description import Described
 from ..model import Connecting, Facts, Frame
 from ..spec import Spec
 from ..spec_tests import PacketTest, Way
@@ -28,12 +28,12 @@ class Prepared(Record):
     """The tests of a spec in their order, and what the programs know of the machine that they run on."""
 
     spec: Spec
-    lowered: Lowered
+    lowered: Described
     facts: Facts
     tests: tuple[Ready, ...]
 
 
-def prepare(spec: Spec, lowered: Lowered, findings: Findings) -> Prepared:
+def prepare(spec: Spec, lowered: Described, findings: Findings) -> Prepared:
     """What is wrong with the tests goes to `findings` (T131, E4); those that are right are among the result's."""
     facts = machine_facts(spec, lowered, findings)
     frames = Frames(spec, lowered, facts, findings)

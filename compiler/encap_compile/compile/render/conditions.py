@@ -69,8 +69,9 @@ def constant_name(base: str, word: str) -> str:
 
 
 def numbered(name: str, index: int) -> str:
-    """The constant of one of several values."""
-    return f"{name}_{index + 1}" if index else name
+    """The constant of one of several values: `__` keeps it apart from a name of the spec that ends with a number."""
+    between = "_" if "__" in name else "__"
+    return f"{name}{between}{index + 1}" if index else name
 
 
 def prefix_names(prefixes: Sequence[Prefix], sets: Sequence[str], name: str, program: ir.Program) -> list[str]:

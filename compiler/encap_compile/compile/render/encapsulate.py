@@ -161,7 +161,7 @@ def _dscp(part: ir.Part, stack: ir.Stack) -> str:
 
 def _value(part: ir.Part, stack: ir.Stack, name: str) -> str:
     if isinstance(part.source, ir.Literal):
-        return stack.outer_constant(name) if part.source.value else "0"
+        return stack.outer_constant(name) if part.source.value or part.source.place else "0"
     return expression(part, stack)
 
 

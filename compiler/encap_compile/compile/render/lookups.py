@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import ir
 from . import conditions
+from .rule_values import length_constants
 
 FAMILIES = ("ipv4", "ipv6")
 
@@ -52,26 +53,18 @@ def lengths_by_family(table: ir.TableMap) -> list[tuple[str, list[int]]]:
     ]
 
 
-def masked_assignment(table: ir.TableMap, family: str, length: int, program: ir.Program) -> str:
-    """Put the packet's address into the key, cut to a prefix length."""
+def cut_key(table: ir.TableMap, family: str, length: int) -> str:
+    """Put the packet's address into the key, cut to a prefix length, and the length of the whole."""
     member = next(m for m in table.key if m.name == table.prefix_member)
+    before = 96 if family == "ipv4" and table.mapped else 0
+    bits = length_constants(table)[length]
+    of_address, of_key = (f"{n} + {bits}" if n else bits for n in (before, before + table.exact_bits))
     source = _from_packet(member.name)
-    if member.ctype == "__be32":
-        return f"key.{member.name} = {_cut(f'{source}.word[3]', length, 32)};"
-    first = 96 if family == "ipv4" else 0
-    lines = []
-    for i in range(4):
-        bits = min(max(first + length - 32 * i, 0), 32)
-        lines.append(f"key.{member.name}.word[{i}] = {_cut(f'{source}.word[{i}]', bits, 32)};")
-    return "\n".join(lines)
-
-
-def _cut(word: str, bits: int, width: int) -> str:
-    if bits == 0:
-        return "0"
-    if bits == width:
-        return word
-    return f"{word} & bpf_htonl({(0xFFFFFFFF << (32 - bits)) & 0xFFFFFFFF:#010x})"
+    cut = {
+        "__be32": f"first_bits({source}.word[3], {of_address})",
+        "struct ipv6_address": f"first_bits_of_ipv6({source}, {of_address})",
+    }.get(member.ctype, f"first_bits_of_ip({source}, {of_address})")
+    return f"key.prefixlen = {of_key};\nkey.{member.name} = {cut};"
 
 
 def looked_up(program: ir.Program) -> list[ir.AddressMap]:
@@ -88,5 +81,5 @@ def looked_up(program: ir.Program) -> list[ir.AddressMap]:
 
 
 LOOKUP_FILTERS: dict[str, Callable[..., Any]] = {
-    f.__name__: f for f in (row_constant, key_initialisers, lengths_by_family, masked_assignment, looked_up)
+    f.__name__: f for f in (row_constant, key_initialisers, lengths_by_family, cut_key, looked_up)
 }

@@ -54,11 +54,16 @@ def _goes_to(endpoint: ir.TunnelEndpoint, program: ir.Program) -> str:
 
 
 def _is_address(endpoint: ir.EndpointAddress) -> str:
-    host = isinstance(endpoint.source, ir.FromHost)
-    value = f"host.{endpoint.source.member}" if isinstance(endpoint.source, ir.FromHost) else endpoint.constant
-    if endpoint.family == "ipv4":
-        return f"packet->daddr.word[3] == {value if host else f'bpf_htonl({value})'}"
-    return f"same_ipv6(&ipv6, &{value})"
+    ipv4, source = endpoint.family == "ipv4", endpoint.source
+    match source:
+        case ir.FromHost():
+            value = f"host.{source.member}"
+            return f"packet->daddr.word[3] == {value}" if ipv4 else f"same_ipv6(&ipv6, &{value})"
+        case ir.Literal():
+            value = endpoint.constant
+            return f"packet->daddr.word[3] == bpf_htonl({value})" if ipv4 else f"is_ipv6(&ipv6, {value})"
+        case _:
+            assert_never(source)
 
 
 def _of_family(family: str, test: str, program: ir.Program) -> str:

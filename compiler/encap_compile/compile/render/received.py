@@ -63,16 +63,9 @@ def _differs(check: ir.WordCheck, d: ir.Decapsulation) -> str:
         return f"{_part(_host_order(word, check.bits), check.mask, check.bits)} != {host}"
     assert isinstance(check.expected, ir.Literal)
     if check.bits == 48:
-        halves = check.expected.value.to_bytes(6, "big")
-        differs = " || ".join(
-            f"{word}.half[{i}] != bpf_htons({int.from_bytes(halves[2 * i : 2 * i + 2], 'big'):#06x})" for i in range(3)
-        )
-        return f"!is_group_mac(&{word}) && ({differs})"
+        return f"!is_group_mac(&{word}) && !is_mac(&{word}, {check.constant or 'MAC(0, 0, 0, 0, 0, 0)'})"
     if check.bits == 128:
-        words = check.expected.value.to_bytes(16, "big")
-        return " || ".join(
-            f"{word}.word[{i}] != bpf_htonl({int.from_bytes(words[4 * i : 4 * i + 4], 'big'):#010x})" for i in range(4)
-        )
+        return f"!is_ipv6(&{word}, {check.constant or '(struct ipv6_address){}'})"
     swap = SWAPS[check.bits]
     expected = (f"{swap}({check.constant})" if swap else check.constant) if check.constant else "0"
     if not check.mask_constant:

@@ -34,13 +34,23 @@ def sender_constants(rule: ir.IngressRule, program: ir.Program) -> dict[Prefix, 
     return dict(zip(prefixes, names, strict=True))
 
 
+def length_constants(table: ir.TableMap) -> dict[int, str]:
+    """The constants of the prefix lengths that a table promises, longest first as they are tried."""
+    lengths = sorted({length for _, length in table.prefix_lengths}, reverse=True)
+    return {length: numbered(f"PREFIX_LENGTH_{table.name}".upper(), i) for i, length in enumerate(lengths)}
+
+
 def set_mark_constant(rule: ir.IngressRule) -> str:
     return constant_name(ingress_base(rule), "set_mark")
 
 
 def rule_values(program: ir.Program) -> list[ir.ConstantGroup]:
-    """Those of sets that rules name, and those of each rule that has any, in the order of the spec."""
+    """Those of sets that rules name, of tables that rules look into, and of each rule that has any, as in the spec."""
     groups: dict[str, dict[str, str]] = {f"sets.{s.name}": {} for s in program.sets}
+    steps = (step for rule in program.egress.rules for step in rule.steps)
+    looked_up = {step.find.table for step in steps if isinstance(step, ir.LookUp)}
+    for table in (t for t in program.tables if t.name in looked_up):
+        groups[f"{table.place}.shape"] = {name: str(length) for length, name in length_constants(table).items()}
     for egress in program.egress.rules:
         groups[egress.place] = _conditions(egress_base(egress), egress.conditions, program)
     for rule in {rule.name: rule for rule in program.ingress_rules}.values():

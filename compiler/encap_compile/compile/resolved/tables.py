@@ -42,6 +42,11 @@ class Table(Record):
         """Whether packets find rows in it."""
         return self.led_to or self.looked_up
 
+    @property
+    def in_program(self) -> bool:
+        """Whether the program knows it: not where nothing is found in it, and its rows are in no map."""
+        return self.found or not self.fixed
+
 
 def families_of_tables(spec: Spec) -> dict[str, tuple[str, ...]]:
     """The families of the packets that rules bring to each table that they lead to."""
