@@ -26,6 +26,7 @@
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
 #define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
+#define ANSWERS_TOO_BIG 1 /* mtu.too_big: icmp */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
 #define SOCKET_FACTS 0
 #define FLOWS_LEARN (FOR_REPLIES)
@@ -193,7 +194,7 @@ static __always_inline bool has_addresses_of_gue_ipv6(void)
 }
 
 /* encapsulations.gue, with the values that came in. */
-static __always_inline int reflect_replies__gue(struct __sk_buff *skb, const struct packet *packet,
+static __always_inline int reflect_replies__gue(struct __sk_buff *skb, struct packet *packet,
 	const struct learned *row, bool over_ipv4, __u32 larger, struct counters *counters)
 {
 	const __u32 fixed = (over_ipv4 ? IPV4_HLEN : IPV6_HLEN) + ENCAP_GUE__HEADERS;
@@ -206,7 +207,7 @@ static __always_inline int reflect_replies__gue(struct __sk_buff *skb, const str
 	clamp_packet(skb, packet, larger + variable, host.mtu, &counters->egress.mss_kept);
 	outer = push_headers(skb, packet, fixed, variable, over_ipv4, ENCAP_GUE__ROOM, counters);
 	if (!outer)
-		return TC_ACT_SHOT;
+		return packet->verdict;
 	if (over_ipv4)
 		headers = write_ipv4(outer, packet->dscp << IPV4_DSCP_SHIFT | packet->ecn,
 			packet->length + fixed + variable, ENCAP_GUE__IP_TTL, IPPROTO_UDP,
@@ -233,7 +234,7 @@ static __always_inline int reflect_replies__gue(struct __sk_buff *skb, const str
 }
 
 /* What was learned says in which layout it came. */
-static __always_inline int reflect_replies(struct __sk_buff *skb, const struct packet *packet,
+static __always_inline int reflect_replies(struct __sk_buff *skb, struct packet *packet,
 	const struct learned *row, struct counters *counters)
 {
 	switch (row->stack) {

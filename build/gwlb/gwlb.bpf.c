@@ -37,6 +37,7 @@
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
 #define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
+#define ANSWERS_TOO_BIG 1 /* mtu.too_big: icmp */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
 #define SOCKET_FACTS 0
 #define FLOWS_LEARN (FOR_FORWARDED)
@@ -279,7 +280,7 @@ static __noinline __u32 options_gwlb__read(const struct __sk_buff *skb, __u32 of
 }
 
 /* encapsulations.gwlb, with the values that came in. */
-static __always_inline int reflect_back__gwlb(struct __sk_buff *skb, const struct packet *packet,
+static __always_inline int reflect_back__gwlb(struct __sk_buff *skb, struct packet *packet,
 	const struct learned *row, struct counters *counters)
 {
 	const __u32 fixed = IPV4_HLEN + ENCAP_GWLB__HEADERS;
@@ -290,7 +291,7 @@ static __always_inline int reflect_back__gwlb(struct __sk_buff *skb, const struc
 	clamp_packet(skb, packet, fixed, host.mtu, &counters->egress.mss_kept);
 	outer = push_headers(skb, packet, fixed, 0, true, ENCAP_GWLB__ROOM, counters);
 	if (!outer)
-		return TC_ACT_SHOT;
+		return packet->verdict;
 	headers = write_ipv4(outer, packet->ecn, packet->length + fixed, ENCAP_GWLB__IP_TTL,
 		IPPROTO_UDP, host.value_address, row->ip_source.word[3]);
 

@@ -24,6 +24,7 @@
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
 #define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
+#define ANSWERS_TOO_BIG 1 /* mtu.too_big: icmp */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
 
 /* egress.rules.sites */
@@ -130,9 +131,8 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 #include "encap_packet_mss.h"
 
 /* encapsulations.ipip, with the values of a row of sites. */
-static __always_inline int encapsulate_sites__ipip(struct __sk_buff *skb,
-	const struct packet *packet, const struct row_sites *row, bool over_ipv4,
-	struct counters *counters)
+static __always_inline int encapsulate_sites__ipip(struct __sk_buff *skb, struct packet *packet,
+	const struct row_sites *row, bool over_ipv4, struct counters *counters)
 {
 	const __u32 fixed = (over_ipv4 ? IPV4_HLEN : IPV6_HLEN);
 	__u32 segments = segments_of(skb);
@@ -141,7 +141,7 @@ static __always_inline int encapsulate_sites__ipip(struct __sk_buff *skb,
 	clamp_packet(skb, packet, OVERHEAD_SITES, host.mtu, &counters->egress.mss_kept);
 	outer = push_headers(skb, packet, fixed, 0, over_ipv4, 0, counters);
 	if (!outer)
-		return TC_ACT_SHOT;
+		return packet->verdict;
 	if (over_ipv4)
 		write_ipv4(outer, packet->dscp << IPV4_DSCP_SHIFT | packet->ecn,
 			packet->length + fixed, ENCAP_IPIP__IP_TTL,
@@ -158,7 +158,7 @@ static __always_inline int encapsulate_sites__ipip(struct __sk_buff *skb,
 }
 
 /* Each row says which layout it takes. */
-static __always_inline int encapsulate_sites(struct __sk_buff *skb, const struct packet *packet,
+static __always_inline int encapsulate_sites(struct __sk_buff *skb, struct packet *packet,
 	const struct row_sites *row, struct counters *counters)
 {
 	switch (row->stack) {

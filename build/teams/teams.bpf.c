@@ -50,6 +50,7 @@
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 19) /* kernel */
 #define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
+#define ANSWERS_TOO_BIG 1 /* mtu.too_big: icmp */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
 #define SOCKET_FACTS (FACT_CGROUPS | FACT_CHOICE)
 #define FLOWS_LEARN 0
@@ -250,9 +251,9 @@ static __always_inline bool matches_standard(const struct packet *packet)
 #include "encap_connect.h"
 
 /* encapsulations.gre, with the values of a row of exits. */
-static __always_inline int encapsulate_exits__gre(struct __sk_buff *skb,
-	const struct packet *packet, const struct row_exits *row, bool over_ipv4,
-	struct counters *counters, struct socket_choice *choice)
+static __always_inline int encapsulate_exits__gre(struct __sk_buff *skb, struct packet *packet,
+	const struct row_exits *row, bool over_ipv4, struct counters *counters,
+	struct socket_choice *choice)
 {
 	const __u32 fixed = (over_ipv4 ? IPV4_HLEN : IPV6_HLEN) + ENCAP_GRE__HEADERS;
 	__u32 segments = segments_of(skb);
@@ -262,7 +263,7 @@ static __always_inline int encapsulate_exits__gre(struct __sk_buff *skb,
 	clamp_packet(skb, packet, OVERHEAD_EXITS, host.mtu, &counters->egress.mss_kept);
 	outer = push_headers(skb, packet, fixed, 0, over_ipv4, ENCAP_GRE__ROOM, counters);
 	if (!outer)
-		return TC_ACT_SHOT;
+		return packet->verdict;
 	if (over_ipv4)
 		headers = write_ipv4(outer, packet->ecn, packet->length + fixed, ENCAP_GRE__IP_TTL,
 			IPPROTO_GRE, host.value_address__ipv4, row->field_address.word[3]);
@@ -282,9 +283,9 @@ static __always_inline int encapsulate_exits__gre(struct __sk_buff *skb,
 }
 
 /* encapsulations.ipip, with the values of a row of exits. */
-static __always_inline int encapsulate_exits__ipip(struct __sk_buff *skb,
-	const struct packet *packet, const struct row_exits *row, bool over_ipv4,
-	struct counters *counters, struct socket_choice *choice)
+static __always_inline int encapsulate_exits__ipip(struct __sk_buff *skb, struct packet *packet,
+	const struct row_exits *row, bool over_ipv4, struct counters *counters,
+	struct socket_choice *choice)
 {
 	const __u32 fixed = (over_ipv4 ? IPV4_HLEN : IPV6_HLEN);
 	__u32 segments = segments_of(skb);
@@ -293,7 +294,7 @@ static __always_inline int encapsulate_exits__ipip(struct __sk_buff *skb,
 	clamp_packet(skb, packet, OVERHEAD_EXITS, host.mtu, &counters->egress.mss_kept);
 	outer = push_headers(skb, packet, fixed, 0, over_ipv4, 0, counters);
 	if (!outer)
-		return TC_ACT_SHOT;
+		return packet->verdict;
 	if (over_ipv4)
 		write_ipv4(outer, packet->ecn, packet->length + fixed, ENCAP_IPIP__IP_TTL,
 			packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6, host.value_address__ipv4,
@@ -310,7 +311,7 @@ static __always_inline int encapsulate_exits__ipip(struct __sk_buff *skb,
 }
 
 /* Each row says which layout it takes. */
-static __always_inline int encapsulate_exits(struct __sk_buff *skb, const struct packet *packet,
+static __always_inline int encapsulate_exits(struct __sk_buff *skb, struct packet *packet,
 	const struct row_exits *row, struct counters *counters, struct socket_choice *choice)
 {
 	switch (row->stack) {

@@ -35,6 +35,7 @@
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
 #define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
+#define ANSWERS_TOO_BIG 1 /* mtu.too_big: icmp */
 #define SOCKET_FACTS (FACT_CGROUPS | FACT_CGROUP)
 #define FLOWS_LEARN 0
 #define CLAMPS_MSS 1
@@ -154,9 +155,8 @@ static __always_inline bool matches_tenants(const struct packet *packet)
 #include "encap_unattached.h"
 
 /* encapsulations.gre, with the values of a row of tenants. */
-static __always_inline int encapsulate_tenants__gre(struct __sk_buff *skb,
-	const struct packet *packet, const struct row_tenants *row, bool over_ipv4,
-	struct counters *counters)
+static __always_inline int encapsulate_tenants__gre(struct __sk_buff *skb, struct packet *packet,
+	const struct row_tenants *row, bool over_ipv4, struct counters *counters)
 {
 	const __u32 fixed = (over_ipv4 ? IPV4_HLEN : IPV6_HLEN) + ENCAP_GRE__HEADERS;
 	__u32 segments = segments_of(skb);
@@ -166,7 +166,7 @@ static __always_inline int encapsulate_tenants__gre(struct __sk_buff *skb,
 	clamp_packet(skb, packet, OVERHEAD_TENANTS, host.mtu, &counters->egress.mss_kept);
 	outer = push_headers(skb, packet, fixed, 0, over_ipv4, ENCAP_GRE__ROOM, counters);
 	if (!outer)
-		return TC_ACT_SHOT;
+		return packet->verdict;
 	if (over_ipv4)
 		headers = write_ipv4(outer, packet->ecn, packet->length + fixed, ENCAP_GRE__IP_TTL,
 			IPPROTO_GRE, host.value_address__ipv4, row->field_gateway.word[3]);
@@ -184,7 +184,7 @@ static __always_inline int encapsulate_tenants__gre(struct __sk_buff *skb,
 }
 
 /* Each row says which layout it takes. */
-static __always_inline int encapsulate_tenants(struct __sk_buff *skb, const struct packet *packet,
+static __always_inline int encapsulate_tenants(struct __sk_buff *skb, struct packet *packet,
 	const struct row_tenants *row, struct counters *counters)
 {
 	switch (row->stack) {

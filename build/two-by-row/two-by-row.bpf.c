@@ -33,6 +33,7 @@
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(6, 6) /* kernel */
 #define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
+#define ANSWERS_TOO_BIG 1 /* mtu.too_big: icmp */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
 
 /* egress.rules.voice */
@@ -206,9 +207,8 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 #include "encap_packet_mss.h"
 
 /* encapsulations.gre, with the values of a row of exits. */
-static __always_inline int encapsulate_exits__gre(struct __sk_buff *skb,
-	const struct packet *packet, const struct row_exits *row, bool over_ipv4,
-	struct counters *counters)
+static __always_inline int encapsulate_exits__gre(struct __sk_buff *skb, struct packet *packet,
+	const struct row_exits *row, bool over_ipv4, struct counters *counters)
 {
 	const __u32 fixed = (over_ipv4 ? IPV4_HLEN : IPV6_HLEN) + ENCAP_GRE__HEADERS;
 	__u32 segments = segments_of(skb);
@@ -218,7 +218,7 @@ static __always_inline int encapsulate_exits__gre(struct __sk_buff *skb,
 	clamp_packet(skb, packet, OVERHEAD_EXITS, host.mtu, &counters->egress.mss_kept);
 	outer = push_headers(skb, packet, fixed, 0, over_ipv4, ENCAP_GRE__ROOM, counters);
 	if (!outer)
-		return TC_ACT_SHOT;
+		return packet->verdict;
 	if (over_ipv4)
 		headers = write_ipv4(outer, packet->ecn, packet->length + fixed, ENCAP_GRE__IP_TTL,
 			IPPROTO_GRE, host.value_address__ipv4, row->field_address.word[3]);
@@ -236,9 +236,8 @@ static __always_inline int encapsulate_exits__gre(struct __sk_buff *skb,
 }
 
 /* encapsulations.ipip, with the values of a row of exits. */
-static __always_inline int encapsulate_exits__ipip(struct __sk_buff *skb,
-	const struct packet *packet, const struct row_exits *row, bool over_ipv4,
-	struct counters *counters)
+static __always_inline int encapsulate_exits__ipip(struct __sk_buff *skb, struct packet *packet,
+	const struct row_exits *row, bool over_ipv4, struct counters *counters)
 {
 	const __u32 fixed = (over_ipv4 ? IPV4_HLEN : IPV6_HLEN);
 	__u32 segments = segments_of(skb);
@@ -247,7 +246,7 @@ static __always_inline int encapsulate_exits__ipip(struct __sk_buff *skb,
 	clamp_packet(skb, packet, OVERHEAD_EXITS, host.mtu, &counters->egress.mss_kept);
 	outer = push_headers(skb, packet, fixed, 0, over_ipv4, 0, counters);
 	if (!outer)
-		return TC_ACT_SHOT;
+		return packet->verdict;
 	if (over_ipv4)
 		write_ipv4(outer, packet->ecn, packet->length + fixed, ENCAP_IPIP__IP_TTL,
 			packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6, host.value_address__ipv4,
@@ -262,7 +261,7 @@ static __always_inline int encapsulate_exits__ipip(struct __sk_buff *skb,
 }
 
 /* Each row says which layout it takes. */
-static __always_inline int encapsulate_exits(struct __sk_buff *skb, const struct packet *packet,
+static __always_inline int encapsulate_exits(struct __sk_buff *skb, struct packet *packet,
 	const struct row_exits *row, struct counters *counters)
 {
 	switch (row->stack) {

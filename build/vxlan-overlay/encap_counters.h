@@ -21,6 +21,8 @@ struct egress_outcomes {
 	struct counter own_stack; /* passed: already encapsulated by this host */
 	struct counter link_local; /* passed: link-local and neighbour discovery */
 	struct counter too_big; /* dropped: longer than the device's MTU when encapsulated */
+	struct counter answered; /* also counted, as too_big: its sender was told what fits */
+	struct counter answers_limited; /* also counted, as too_big: its sender is told too often */
 	struct counter gso; /* dropped: the kernel cannot write these headers in each segment */
 	struct counter no_headroom; /* dropped: the kernel could not add headroom */
 	struct counter unknown_stack; /* dropped: the row's stack is not known to the program */

@@ -7,6 +7,7 @@
  *   struct counters: egress
  *   struct host: mtu
  *   PACKET_NEEDS: see encap_packet.h
+ *   ANSWERS_TOO_BIG: 1 to answer a packet that does not fit, see encap_too_big.h
  *   NEXT_HOP_ROUTE: 1 if the packet goes to the outer destination's neighbour, 0 if it keeps the
  *     inner packet's next hop
  */
@@ -19,8 +20,9 @@
 #include "encap_flow.h"
 #include "encap_packet.h"
 #include "encap_wire.h"
-
-#define IPV4_DF 0x4000
+#if ANSWERS_TOO_BIG
+#include "encap_too_big.h"
+#endif
 
 /*
  * Return a hash of the inner flow, so that routers can spread flows over paths. It includes the
@@ -80,17 +82,22 @@ static __always_inline bool mtu_allows(
  * Make headroom for `fixed` bytes of headers behind the Ethernet header and for a variable-length
  * part of `variable` bytes behind them, and write their family into the frame's type. `flags`, of
  * bpf_skb_adjust_room, describe the headers to the kernel. Return the outer IP header, or NULL:
- * then the packet was counted and must be dropped.
+ * then the packet was counted, and `packet->verdict` is its verdict.
  */
-static __always_inline void *push_headers(struct __sk_buff *skb, const struct packet *packet,
-	__u32 fixed, __u32 variable, bool is_ipv4, __u64 flags, struct counters *counters)
+static __always_inline void *push_headers(struct __sk_buff *skb, struct packet *packet, __u32 fixed,
+	__u32 variable, bool is_ipv4, __u64 flags, struct counters *counters)
 {
 	__be16 *ether_type;
 	__u64 segments;
 	void *outer;
 
+	packet->verdict = TC_ACT_SHOT;
 	if (!mtu_allows(skb, packet, fixed + variable, &segments)) {
+#if ANSWERS_TOO_BIG
+		packet->verdict = answer_too_big(skb, host.mtu - fixed - variable);
+#else
 		count(&counters->egress.too_big, skb);
+#endif
 		return NULL;
 	}
 	flags |= is_ipv4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;

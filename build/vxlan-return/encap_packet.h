@@ -46,6 +46,7 @@ struct packet {
 	__u32 mark;
 	__u32 length; /* bytes, from the IP header on */
 	__u32 transport; /* offset of the transport header in the packet's data; 0: unknown */
+	int verdict; /* of a packet that got no headers, see encap_encapsulate.h */
 	__u32 chosen; /* the counter of the rule that chose the packet: offset in struct counters */
 #if PACKET_NEEDS & NEED_SOCKET
 	struct socket_facts socket;

@@ -23,6 +23,7 @@
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
 #define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
+#define ANSWERS_TOO_BIG 1 /* mtu.too_big: icmp */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
 #define SOCKET_FACTS 0
 #define FLOWS_LEARN (FOR_REPLIES)
@@ -144,9 +145,8 @@ static __always_inline void learn_rule_from_lb(struct __sk_buff *skb, const stru
 }
 
 /* encapsulations.vxlan, with the values that came in. */
-static __always_inline int reflect_replies__vxlan(struct __sk_buff *skb,
-	const struct packet *packet, const struct learned *row, bool over_ipv4,
-	struct counters *counters)
+static __always_inline int reflect_replies__vxlan(struct __sk_buff *skb, struct packet *packet,
+	const struct learned *row, bool over_ipv4, struct counters *counters)
 {
 	const __u32 fixed = (over_ipv4 ? IPV4_HLEN : IPV6_HLEN) + ENCAP_VXLAN__HEADERS;
 	__u32 segments = segments_of(skb);
@@ -157,7 +157,7 @@ static __always_inline int reflect_replies__vxlan(struct __sk_buff *skb,
 	clamp_packet(skb, packet, fixed, host.mtu, &counters->egress.mss_kept);
 	outer = push_headers(skb, packet, fixed, 0, over_ipv4, ENCAP_VXLAN__ROOM, counters);
 	if (!outer)
-		return TC_ACT_SHOT;
+		return packet->verdict;
 	if (over_ipv4)
 		headers =
 			write_ipv4(outer, packet->ecn, packet->length + fixed, ENCAP_VXLAN__IP_TTL,
@@ -184,7 +184,7 @@ static __always_inline int reflect_replies__vxlan(struct __sk_buff *skb,
 }
 
 /* What was learned says in which layout it came. */
-static __always_inline int reflect_replies(struct __sk_buff *skb, const struct packet *packet,
+static __always_inline int reflect_replies(struct __sk_buff *skb, struct packet *packet,
 	const struct learned *row, struct counters *counters)
 {
 	switch (row->stack) {

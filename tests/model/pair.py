@@ -20,7 +20,7 @@ from encap_compile.run.loader.compose import NO_CGROUPS, Context
 from ..packets.datapath import MAC, Datapath
 from ..packets.datapath import Outcome as Ran
 
-LRU_MAPS = ("fragments", "arrivals")  # where the kernel gives up entries before they are full
+LRU_MAPS = ("fragments", "arrivals", "answered")  # where the kernel gives up entries before they are full
 SETTINGS = {  # what each machine must say, beside its device
     "vxlan-overlay": (f"vtep_mac={MAC}",),
     "gue-edge": ("gateway=198.51.100.1,2001:db8:51::1",),
@@ -62,6 +62,7 @@ class Pair:
             if machine is not None:
                 machine.fragments.clear()
                 machine.arrivals.clear()
+                machine.answered.clear()
 
     def mutant(self, program: ir.Program) -> Machine:
         """A model of another program than the kernel has, which remembers what the model of the right one does."""

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.kernel
 
 LINK = 1500
 SEGMENTS = {4: LINK - 40, 6: LINK - 60}  # without a tunnel
-UNCLAMPED = ("egress:\n", "mtu: {clamp_mss: false}\negress:\n")
+UNCLAMPED = ("egress:\n", "mtu: {clamp_mss: false, too_big: drop}\negress:\n")
 STALLED = 2.0
 
 
@@ -110,7 +110,7 @@ def test_bulk_with_loss(network: Overlay, inner: int) -> None:
 
 @pytest.mark.parametrize("inner", [4, 6])
 def test_it_stalls_without(compiled: Compiled, inner: int) -> None:
-    """What `clamp_mss: false` asks for: the routes must have an mtu then."""
+    """What the spec asks for: the routes must have an mtu then."""
     outer = 4
     with Topology(offloads="off") as topology:
         overlay = _network(topology, outer)

@@ -58,8 +58,11 @@ def test_the_mtu_decides_what_is_too_big(loaded: Load, way: Way) -> None:
     check(loaded, way, way.sized(MTU - way.overhead))
     too_big = frame(way.sized(MTU - way.overhead + 1))
     outcome = loaded(way.example).egress(too_big, mark=way.mark)
-    assert (outcome.verdict, outcome.frame) == ("drop", too_big)
-    assert outcome.counted == {"egress_too_big": (1, len(too_big) - 14)}
+    assert outcome.counted["egress_too_big"] == (1, len(too_big) - 14)
+    if way.inner == 4:  # without DF: no router answers it
+        assert (outcome.verdict, outcome.frame) == ("drop", too_big)
+    else:
+        assert (outcome.verdict, len(outcome.frame)) == ("redirect", 14 + 1280)
 
 
 def test_a_flow_keeps_its_port_and_flows_spread(loaded: Load) -> None:

@@ -213,9 +213,13 @@ class Egress(Record):
 
 
 class Mtu(Record):
-    """How packets fit. `clamp_mss`: the MSS of TCP flows leaves headroom for the headers."""
+    """How packets fit. `clamp_mss`: the MSS of TCP flows leaves headroom for the headers.
+
+    `too_big`: icmp or drop, what becomes of a packet that does not fit.
+    """
 
     clamp_mss: bool = True
+    too_big: str = "icmp"
     place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 

@@ -16,9 +16,9 @@ CODES: dict[str, Explained] = {
     "N902": _later("private headers", "`headers` will declare headers of your own."),
     "N903": _later(
         "MTU handling",
-        "`mtu` will answer packets that are too big, and follow the path's own MTU. The MSS of TCP flows is lowered\n"
-        "already (`clamp_mss`). For others, set `mtu` on the routes of the inner prefixes; `encapctl plan` says how\n"
-        "much.",
+        "`mtu` will follow a path whose MTU is smaller than the device's. What the device itself does not take is\n"
+        "answered already (`too_big`), and the MSS of TCP flows lowered (`clamp_mss`). For such paths, set `mtu` on\n"
+        "the routes of the inner prefixes.",
     ),
     "N907": _later(
         "pools",

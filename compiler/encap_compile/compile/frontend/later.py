@@ -18,7 +18,7 @@ class Later(NamedTuple):
 
 PRIVATE_HEADERS = Later("N902", "private headers")
 MTU = Later(
-    "N903", "answers to packets that are too big", "until then, set `mtu` on the routes, as `encapctl plan` says"
+    "N903", "the MTU of paths behind the device", "until then, set `mtu` on the routes, as `encapctl plan` says"
 )
 POOLS = Later("N907", "pools of rows", "give each row a name of its own")
 ROW_REFERENCES = Later(
@@ -40,7 +40,7 @@ KEYS: dict[str, dict[str, Later]] = {
         "segmentation": SEGMENTATION,
     },
     "host_value": {},
-    "mtu": {"too_big": MTU, "path": MTU},
+    "mtu": {"path": MTU},
     "table": {"members": POOLS, "segmentation": SEGMENTATION},
     "egress": {"mtu": MTU},
     "row": {"priority": POOLS, "weight": POOLS, "state": POOLS},

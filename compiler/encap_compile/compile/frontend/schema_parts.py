@@ -315,7 +315,14 @@ def _rules() -> Schema:
             },
             [],
         ),
-        "mtu": closed("mtu", {"clamp_mss": described("mtu.clamp_mss", type="boolean", default=True)}, []),
+        "mtu": closed(
+            "mtu",
+            {
+                "clamp_mss": described("mtu.clamp_mss", type="boolean", default=True),
+                "too_big": described("mtu.too_big", enum=["icmp", "drop"], default="icmp"),
+            },
+            [],
+        ),
         "learn": closed("learn", learn, ["for", "capacity", "idle"]),
         "ingress_rule": closed("ingress_rule", ingress_rule, ["name", "decapsulate", "from"]),
         "ingress": closed(

@@ -113,7 +113,12 @@ TEXT: dict[str, str] = {
     "mtu.clamp_mss": (
         "Lower the maximum segment size in the SYN and SYN-ACK of every flow that a rule encapsulates, in both "
         "directions, by the most that a row can add; and of flows that come in by a tunnel and are answered without "
-        "one. Other protocols need an `mtu` on their route."
+        "one."
+    ),
+    "mtu.too_big": (
+        "What happens to a packet that would not fit the device with its headers. `icmp`: it is dropped, and its "
+        'sender is told what fits, by ICMP "fragmentation needed" or ICMPv6 "packet too big"; an IPv4 packet that '
+        "may be fragmented (without DF) is dropped alone. `drop`: it is dropped. Both are counted."
     ),
     "remember.capacity": "For how many connections it is made; some more are kept. Its memory is taken at load.",
     "remember.idle": "How long after a connection's last packet: a number with `s`, `m` or `h`.",

@@ -216,7 +216,10 @@ def _connect(root: Node, sets: Mapping[str, AddressSet], findings: Findings) -> 
 def _mtu(root: Node) -> Mtu:
     node = root.get("mtu")
     clamp = node.get("clamp_mss") if node else None
-    return Mtu(clamp is None or clamp.value, root.keys["mtu"] if node else NOWHERE)
+    too_big = node.get("too_big") if node else None
+    return Mtu(
+        clamp is None or clamp.value, too_big.value if too_big else "icmp", root.keys["mtu"] if node else NOWHERE
+    )
 
 
 def _ingress(root: Node, sets: Mapping[str, AddressSet], findings: Findings) -> Ingress:

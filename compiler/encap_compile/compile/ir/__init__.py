@@ -45,6 +45,7 @@ from .egress import NamedRow as NamedRow
 from .egress import PassedBefore as PassedBefore
 from .egress import Recall as Recall
 from .egress import Step as Step
+from .egress import TooBig as TooBig
 from .fit import Answer as Answer
 from .fit import Fit as Fit
 from .guard import Guard as Guard

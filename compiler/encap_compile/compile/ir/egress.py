@@ -1,6 +1,6 @@
 """What leaves: rules, and the stacks that they put in front of a packet."""
 
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import NamedTuple
 
 from .conditions import Condition
@@ -146,6 +146,13 @@ class Dispatch(NamedTuple):
     encapsulators: tuple[Encapsulator, ...]
 
 
+class TooBig(StrEnum):
+    """What becomes of a packet that does not fit with its headers. It is dropped, and:"""
+
+    ICMP = "icmp"  # its sender is told what fits
+    DROP = "drop"  # nothing
+
+
 class EgressProgram(NamedTuple):
     """What leaves: what passes before the rules, the rules in order, the default."""
 
@@ -158,6 +165,7 @@ class EgressProgram(NamedTuple):
     encapsulators: tuple[Encapsulator, ...]
     dispatches: tuple[Dispatch, ...]
     own: OwnStacks | None  # None: nothing is encapsulated, or nothing that rules see
+    too_big: TooBig
     fits: bool  # answers to what came in by a tunnel
     fragments: bool  # a rule or a key asks for what later fragments do not show
 

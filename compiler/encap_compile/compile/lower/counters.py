@@ -18,8 +18,8 @@ SIZE = 16  # bytes of a counter: packets and bytes, two u64
 LIBRARY = {
     # encap_counters.h
     "egress_outcomes": (
-        "other", "malformed", "no_first_fragment", "own_stack", "link_local", "too_big", "gso", "no_headroom",
-        "unknown_stack", "mss_kept",
+        "other", "malformed", "no_first_fragment", "own_stack", "link_local", "too_big", "answered",
+        "answers_limited", "gso", "no_headroom", "unknown_stack", "mss_kept",
     ),
     "ingress_outcomes": ("mss_kept",),
     "refusals": (
@@ -270,6 +270,9 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, names: Mapping[str, st
             outcome(reason, passed, f"{words}: passed")
     if encapsulates:
         outcome("too_big", dropped, "encapsulated it would be longer than the device's MTU: dropped")
+        if egress.too_big is ir.TooBig.ICMP:
+            outcome("answered", noted, "too big: its sender was told what fits")
+            outcome("answers_limited", noted, "too big: its sender is told too often already")
         if any(e.stack.per_segment for e in egress.encapsulators):
             words = "a GSO packet for headers that the kernel cannot write in each segment: dropped"
             outcome("gso", dropped, words)

@@ -127,6 +127,7 @@ def lower_egress(
         encapsulators=tuple(e for d in dispatches for e in d.encapsulators),
         dispatches=dispatches,
         own=own,
+        too_big=ir.TooBig(spec.mtu.too_big),
         fits=fits,
         fragments=follows,
     )

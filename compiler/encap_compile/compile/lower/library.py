@@ -59,6 +59,8 @@ def switches(
         found.append(ir.NamedConstant("OLDEST_KERNEL", f"KERNEL({major}, {minor})", "kernel"))
     if egress.encapsulators:
         found.append(_switch("NEXT_HOP_ROUTE", egress.next_hop == "route", f"egress.next_hop: {egress.next_hop}"))
+        answers = egress.too_big is ir.TooBig.ICMP
+        found.append(_switch("ANSWERS_TOO_BIG", answers, f"mtu.too_big: {egress.too_big}"))
     if ingress and ingress.decapsulations:
         verdict = {ir.OnRefusal.DROP: "TC_ACT_SHOT", ir.OnRefusal.PASS: "TC_ACT_UNSPEC"}[ingress.refuse]
         found.append(ir.NamedConstant("REFUSED", verdict, "ingress.refuse"))

@@ -8,6 +8,7 @@ from .. import ir
 from ..headers.catalogue import headers
 from ..headers.encode import FieldValue, encode
 from ..headers.model import FromSpec, NextProtocol
+from . import too_big
 from .entropy import flow_hash
 from .facts import Value
 from .frame import Did, Sent, Verdict
@@ -60,7 +61,9 @@ def _encapsulate(run: Run, packet: Packet, way: ir.Encapsulator, values: Mapping
     if not _fits(run, packet, overhead):
         run.step(Did.CHECKED, "mtu", f"{packet.length} + {overhead} bytes, and {run.mtu} is the most")
         run.count("egress_too_big")
-        return Verdict.DROP
+        if run.machine.program.egress.too_big is ir.TooBig.DROP:
+            return Verdict.DROP
+        return too_big.answer(run, packet, run.mtu - overhead)
     if run.helper_refuses():
         run.count("egress_no_headroom")
         return Verdict.DROP

@@ -30,6 +30,7 @@ class Machine:
         self.stacks = {stack.name: stack for stack in program.stacks}
         self.fragments: dict[Key, Shown] = {}
         self.arrivals: dict[Ends, int] = {}
+        self.answered: dict[tuple[bytes, int], int] = {}
         self.cgroup_paths = {c.constant: c.path for c in program.attribution.cgroups} if program.attribution else {}
         self.flows = self._flow_table()
 

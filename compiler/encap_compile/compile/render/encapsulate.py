@@ -92,7 +92,7 @@ def dispatch_call(function: str, program: ir.Program, row: str, choice: str) -> 
 
 
 def parameters(body: Pushed, program: ir.Program) -> str:
-    found = ["struct __sk_buff *skb", "const struct packet *packet"]
+    found = ["struct __sk_buff *skb", "struct packet *packet"]
     found += [f"const {body.first.row_type} *row"] if reads_values(body) else []
     found += ["bool over_ipv4"] if body.both else []
     found += ["__u32 larger"] if body.told_larger else []

@@ -1,0 +1,151 @@
+"""A packet that does not fit with its headers is answered: its sender learns what fits, as from a router.
+
+Offloads are off: each segment is a packet of its own, and the checksum of what passes a device is written there.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from ipaddress import ip_network
+
+import pytest
+
+from tests.support import ethtool, kernel_vxlan
+from tests.support.links import mac_of, neighbour, set_offloads, veth
+from tests.support.netns import Namespace
+from tests.support.overlay import Overlay
+from tests.support.topology import PLAN, Topology
+from tests.support.traffic import Host, bulk_tcp
+
+from .conftest import Compiled
+from .test_fit import LINK, _network, _segment_sizes, _write_arrives
+
+pytestmark = pytest.mark.kernel
+
+ANSWERED = ("egress:\n", "mtu: {clamp_mss: false}\negress:\n")
+# Values of IP_MTU_DISCOVER and IPV6_MTU_DISCOVER: include/uapi/linux/in.h
+WANT, DO, PROBE = 1, 2, 3
+DISCOVER = {4: (socket.IPPROTO_IP, 10, 14), 6: (socket.IPPROTO_IPV6, 23, 24)}  # level, MTU_DISCOVER, MTU
+HEADERS = {4: 28, 6: 48}  # of UDP
+
+
+@pytest.fixture(params=[4, 6], ids="outer{}".format)
+def network(request: pytest.FixtureRequest, compiled: Compiled) -> Iterator[Overlay]:
+    with Topology(offloads="off") as topology:
+        overlay = _network(topology, request.param)
+        overlay.apply(compiled(ANSWERED))
+        yield overlay
+
+
+@pytest.mark.parametrize("inner", [4, 6])
+def test_lone_segments_of_every_size(network: Overlay, inner: int) -> None:
+    """Without the MSS: `tests/netns/test_fit.py` shows that they stall where nothing is answered."""
+    ours, far = network.topology.host("ours", inner), network.topology.host("far", inner)
+    with network.counting() as counted:
+        for size in _segment_sizes(network.outer, inner):
+            assert _write_arrives(ours, far, size), f"{size} bytes"
+    assert counted["egress_too_big"] == counted["egress_answered"] == 1, "the route remembers it"
+
+
+@pytest.mark.parametrize("inner", [4, 6])
+def test_bulk_with_loss(network: Overlay, inner: int) -> None:
+    topology = network.topology
+    rule = "table inet loss { chain forward { type filter hook forward priority 0; numgen random mod 100 < 2 drop; }; }"
+    topology.router.run(["nft", rule])
+    assert bulk_tcp(topology.host("ours", inner), topology.host("far", inner), size=3_000_000, timeout=60)
+
+
+@pytest.mark.parametrize("inner", [4, 6])
+def test_datagrams(network: Overlay, inner: int) -> None:
+    """A socket that asks is told, and what the kernel may cut arrives from then on."""
+    ours, far = network.topology.host("ours", inner), network.topology.host("far", inner)
+    level, discover, mtu = DISCOVER[inner]
+    fits = LINK - kernel_vxlan.OVERHEAD[network.outer]
+    with (
+        far.namespace.socket(far.family, socket.SOCK_DGRAM) as receiver,
+        ours.namespace.socket(ours.family, socket.SOCK_DGRAM) as sender,
+    ):
+        receiver.bind((far.address, 7300))
+        receiver.settimeout(3)
+        sender.setsockopt(level, discover, DO)
+        sender.bind((ours.address, 0))
+        sender.connect((far.address, 7300))
+        sender.send(bytes(LINK - HEADERS[inner]))  # is lost, and answered
+        assert sender.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.EMSGSIZE
+        with pytest.raises(OSError, match="too long"):
+            sender.send(bytes(LINK - HEADERS[inner]))
+        assert sender.getsockopt(level, mtu) == fits
+        sender.send(bytes(fits - HEADERS[inner]))
+        assert len(receiver.recv(65536)) == fits - HEADERS[inner]
+        sender.setsockopt(level, discover, WANT)
+        sender.send(bytes(4000))
+        assert len(receiver.recv(65536)) == 4000
+
+
+@contextmanager
+def _pod(overlay: Overlay, inner: int) -> Iterator[Host]:
+    """A host behind ours, whose link takes as much as ours does. Ours writes the checksums of what goes to it."""
+    topology = overlay.topology
+    ours = topology.ours
+    address = str(ip_network(PLAN["ours"].prefix[inner])[200])
+    gateway = {4: "169.254.7.1", 6: "fe80::7"}[inner]
+    with Namespace("pod") as pod, ExitStack() as undo:
+        for end in veth(ours, "pod0", pod, "eth0", LINK):
+            set_offloads(end, "off")
+        undo.callback(ours.ip, "link del pod0")
+        ours.sysctl(f"net.ipv{inner}.conf.all.forwarding", 1)
+        width = {4: 32, 6: 128}[inner]
+        ours.ip(f"addr add {gateway}/{width} dev pod0 nodad", f"route add {address}/{width} dev pod0")
+        pod.ip(f"addr add {address}/{width} dev eth0 nodad", f"route add {gateway}/{width} dev eth0")
+        pod.ip(f"route add default via {gateway} dev eth0 src {address}")
+        neighbour(ours, "pod0", address, mac_of(pod, "eth0"))
+        neighbour(pod, "eth0", gateway, mac_of(ours, "pod0"))
+        neighbour(topology.far, kernel_vxlan.DEVICE, address, topology.mac("ours"))
+        yield Host(pod, address)
+
+
+@pytest.mark.parametrize("strict", [False, True], ids=["loose", "strict-rp_filter"])
+@pytest.mark.parametrize("inner", [4, 6])
+def test_forwarded(network: Overlay, inner: int, strict: bool) -> None:
+    far = network.topology.host("far", inner)
+    if strict:
+        network.topology.ours.sysctl("net.ipv4.conf.all.rp_filter", 1)
+        network.topology.ours.sysctl("net.ipv4.conf.eth0.rp_filter", 1)
+    with _pod(network, inner) as inside, network.counting() as counted:
+        for size in _segment_sizes(network.outer, inner):
+            assert _write_arrives(inside, far, size), f"{size} bytes from behind"
+    assert counted["egress_answered"] == 1
+
+
+@pytest.mark.parametrize("inner", [4, 6])
+def test_forwarded_datagrams_with_their_checksum_to_be_written(network: Overlay, inner: int) -> None:
+    """The sender's device leaves the checksum to whoever needs it: on the way back, within the answer."""
+    far = network.topology.host("far", inner)
+    level, discover, mtu = DISCOVER[inner]
+    with _pod(network, inner) as inside:
+        names = ethtool.feature_names(inside.namespace, "eth0")
+        ethtool.set_features(inside.namespace, "eth0", names, {"tx-checksum-ip-generic": True})
+        with inside.namespace.socket(inside.family, socket.SOCK_DGRAM) as sender:
+            sender.setsockopt(level, discover, PROBE if inner == 4 else DO)
+            sender.bind((inside.address, 0))
+            sender.connect((far.address, 7301))
+            before = _icmp_errors(inside, inner)
+            for _ in range(9):
+                try:
+                    sender.send(bytes(range(250)) * 5 + bytes(LINK - HEADERS[inner] - 1250))
+                except OSError as error:
+                    assert error.errno == errno.EMSGSIZE
+            assert sender.getsockopt(level, mtu) == LINK - kernel_vxlan.OVERHEAD[network.outer]
+            assert _icmp_errors(inside, inner) == before
+
+
+def _icmp_errors(host: Host, inner: int) -> int:
+    """Answers that the kernel refused for their checksum."""
+    said = host.namespace.run(["cat", "/proc/net/snmp" if inner == 4 else "/proc/net/snmp6"]).stdout
+    if inner == 6:
+        return sum(int(line.split()[1]) for line in said.splitlines() if line.startswith("Icmp6InCsumErrors"))
+    names, values = [line.split() for line in said.splitlines() if line.startswith("Icmp:")]
+    return int(values[names.index("InCsumErrors")])
