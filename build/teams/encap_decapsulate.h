@@ -111,7 +111,8 @@ static __always_inline __u32 validate_inner(struct __sk_buff *skb, const struct 
 	inner->ipv6 = (void *)inner->ipv4;
 	if ((void *)(inner->ipv4 + 1) > packet_end(skb))
 		return refused + offsetof(struct refusals, truncated);
-	if (outer->is_ipv4 && ((void *)(ip + 1) > packet_end(skb) || !checksum_is_right(ip)))
+	if (outer->is_ipv4 &&
+		((void *)(ip + 1) > packet_end(skb) || !checksum_is_right(ip, sizeof(*ip))))
 		return refused + offsetof(struct refusals, header_checksum);
 	/* The frame may be longer than the packet, padded to Ethernet's minimum. */
 	if (outer->datagram > skb->len - ETH_HLEN ||

@@ -22,8 +22,8 @@ from encap_compile.compile.headers.gso import (
     answer,
     segmentation,
 )
-from encap_compile.compile.headers.levels import per_segment
-from encap_compile.compile.headers.model import Header, Space
+from encap_compile.compile.headers.levels import PerSegment, per_segment
+from encap_compile.compile.headers.model import Field, Header, InternetChecksum, Scope, Space, Word
 
 KERNELS = [(5, 10), (5, 12), (5, 13), (6, 18)]
 EVERY = list(product(Outer, Transport, Inner, Gso, KERNELS))
@@ -121,16 +121,27 @@ def test_stacks(names: tuple[str, ...], flags: tuple[str, ...], wrong: str) -> N
 def test_a_header_is_known_by_its_number_alone() -> None:
     """The catalogue says nothing of TC: what the kernel can segment is by IP protocol and EtherType."""
     other = Header("other", "Other", "none", headers()["udp"].words, {Space.IP_PROTOCOL: 17})
-    found = segmentation([*laid("ipv4"), Laid("other", other, ("length",))], (5, 10))
+    found = segmentation([*laid("ipv4"), Laid("other", other, PerSegment(("length",)))], (5, 10))
     assert found == ((f"{L3}IPV4", f"{L4}UDP"), "")
+
+
+@pytest.mark.parametrize("scope", [Scope.PAYLOAD, Scope.PSEUDO_HEADER])
+def test_the_helper_asks_for_no_checksum_of_a_tunnel(scope: Scope) -> None:
+    """UDP's would be copied into each segment, though the kernel writes the length right beside it."""
+    udp = headers()["udp"]
+    words = (*udp.words[:3], Word("checksum", (Field("checksum", 16, InternetChecksum(scope), "over all"),)))
+    fields = per_segment(words)
+    assert fields == (("length",), ("checksum",))
+    found = segmentation([*laid("ipv4"), Laid("udp", udp, fields)], (5, 10))
+    assert found == ((f"{L3}IPV4", f"{L4}UDP"), "udp.checksum")
 
 
 def test_levels() -> None:
     """IPv4's length and the checksum that covers it differ by segment; a sum over what does not differ is the same."""
-    assert per_segment(headers()["ipv4"].words) == ("total_length", "checksum")
-    assert per_segment([w for w in headers()["ipv4"].words if w.name != "total_length"]) == ()
+    assert per_segment(headers()["ipv4"].words) == (("total_length",), ("checksum",))
+    assert per_segment([w for w in headers()["ipv4"].words if w.name != "total_length"]) == ((), ())
     literal = ir.Part("a", 16, 0, ir.Literal(1))
-    sums = ir.Part("sum", 16, 0, ir.HeaderChecksum())
+    sums = ir.Part("sum", 16, 0, ir.Checksum(ir.ChecksumScope.HEADER))
     length = ir.Part("length", 16, 0, ir.LengthFrom("h", payload=False))
     inner = ir.Part("inner", 16, 0, ir.FromInner("ttl"))
     for parts, level in (

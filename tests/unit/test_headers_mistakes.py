@@ -28,6 +28,7 @@ from encap_compile.compile.headers.model import (
     Receive,
     Reserved,
     Role,
+    Scope,
     Space,
     Word,
 )
@@ -116,7 +117,27 @@ WRONG: dict[str, tuple[Header, str]] = {
     "a length that shares its word": (header(word(Length("datagram"), 12)), "a word of 16 bits of its own"),
     "a header length in a wrong unit": (header(word(Length("header", unit=8), 16)), "4 bytes are no whole number of 8"),
     "a length of no part": (header(word(Length("variable", unit=4), 16)), "the header has no variable-length part"),
-    "a checksum of a header inside": (header(word(InternetChecksum(), 16)), "write Constant(0)"),
+    "a checksum over the payload": (header(word(InternetChecksum(Scope.PAYLOAD), 16)), "nor checked by the program"),
+    "a checksum over a pseudo-header": (
+        header(word(InternetChecksum(Scope.PSEUDO_HEADER, zero_is_none=True), 16)),
+        'where zero means none, write FromSpec("keyword", keywords=("zero",))',
+    ),
+    "a checksum over a variable-length part": (
+        header(
+            word(InternetChecksum(), 16),
+            Word("count", (Field("n", 16, Length("variable", unit=4), ""),)),
+            variable=Field("data", 64, Opaque(8), ""),
+        ),
+        "leave `variable` out",
+    ),
+    "a checksum that is compared": (header(word(InternetChecksum(), 16)), "write Receive.VERIFY, or Receive.IGNORE"),
+    "a checksum over an address": (
+        header(word(FromSpec("mac"), 48, "mac"), word(InternetChecksum(), 16)), "words of 48 or 128 bits"
+    ),
+    "a checksum over an odd byte": (
+        Header("toy", "Toy", "none", (word(InternetChecksum(), 16), word(NextProtocol(Space.IP_PROTOCOL), 8)), UDP),
+        "add 8 bits",
+    ),
     "ECN of one bit": (header(word(Ecn(), 1), OCTET), "ECN has two bits"),
     "an exchange with nobody": (header(word(FromSpec("u16"), 16, receive=Receive.EXCHANGE, peer="x")), "no field `x`"),
     "a peer without an exchange": (header(word(FromSpec("u16"), 16, peer="type")), "Receive.EXCHANGE alone"),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
+from struct import pack
+from typing import assert_never
 
 from .catalogue import FAMILIES, IP_FIELDS, headers
 from .model import (
@@ -24,14 +26,17 @@ from .model import (
     Opaque,
     Options,
     Presence,
+    Scope,
+    Space,
     Word,
 )
 
 Option = tuple[int, int, bytes]  # class, type, data
 FieldValue = int | str | bytes | Sequence[Option]
+Use = tuple[str, Mapping[str, FieldValue]]  # a header of a stack, and the values given to it
 
 
-def encode(stack: Sequence[tuple[str, Mapping[str, FieldValue]]], inner: bytes, flow: int = 0) -> bytes:
+def encode(stack: Sequence[Use], inner: bytes, flow: int = 0) -> bytes:
     """The headers of `stack`, outermost first, in front of `inner`, an IP packet.
 
     Fields that are not given follow from their roles; a given one stands as it is, also where a spec could not set it.
@@ -40,12 +45,13 @@ def encode(stack: Sequence[tuple[str, Mapping[str, FieldValue]]], inner: bytes, 
     """
     encoded = inner
     following = ""
-    for name, given in reversed(stack):
+    for position, (name, given) in reversed(list(enumerate(stack))):
         header = headers()[name]
         unknown = set(given) - {f.name for f in header.everything()}
         if unknown:
             raise KeyError(f"{name} has no field {', '.join(sorted(unknown))}")
-        encoded = _Encoder(header, given, following, inner, encoded, flow).header() + encoded
+        over = next((u for u in reversed(stack[:position]) if u[0] in FAMILIES), None)
+        encoded = _Encoder(header, given, following, inner, encoded, flow, over).header() + encoded
         following = name
     return encoded
 
@@ -96,8 +102,16 @@ def _variable(header: Header, given: Mapping[str, FieldValue]) -> bytes:
 
 class _Encoder:
     def __init__(
-        self, header: Header, given: Mapping[str, FieldValue], following: str, inner: bytes, payload: bytes, flow: int
+        self,
+        header: Header,
+        given: Mapping[str, FieldValue],
+        following: str,
+        inner: bytes,
+        payload: bytes,
+        flow: int,
+        over: Use | None = None,
     ) -> None:
+        self.over = over  # the IP header before it
         self.given, self.following, self.inner, self.flow = given, following, inner, flow
         self.described = header
         self.variable = _variable(header, given)
@@ -108,9 +122,34 @@ class _Encoder:
 
     def header(self) -> bytes:
         encoded = b"".join(self.word(word, 0) for word in self.words)
-        if any(isinstance(f.role, InternetChecksum) for word in self.words for f in word.fields):
-            encoded = b"".join(self.word(word, checksum(encoded)) for word in self.words)
+        role = next((f.role for w in self.words for f in w.fields if isinstance(f.role, InternetChecksum)), None)
+        if role is not None:
+            sum_ = checksum(self.covered(role.scope, encoded))
+            sum_ = 0xFFFF if role.zero_is_none and not sum_ else sum_
+            encoded = b"".join(self.word(word, sum_) for word in self.words)
         return encoded + self.variable
+
+    def covered(self, scope: Scope, encoded: bytes) -> bytes:
+        """The bytes that a checksum is over, whose own field is still zero."""
+        match scope:
+            case Scope.HEADER:
+                return encoded + self.variable
+            case Scope.PAYLOAD:
+                return encoded + self.payload
+            case Scope.PSEUDO_HEADER:
+                return self.pseudo_header(len(encoded + self.payload)) + encoded + self.payload
+            case _:
+                assert_never(scope)
+
+    def pseudo_header(self, length: int) -> bytes:
+        """RFC 768, RFC 8200 section 8.1."""
+        if self.over is None:
+            raise ValueError(f"{self.name}: no IP header is before it, of which a pseudo-header could be")
+        header, given = headers()[self.over[0]], self.over[1]
+        before = _Encoder(header, given, self.name, self.inner, b"", self.flow)
+        addresses = b"".join(before.word(word, 0) for word in header.words if word.name in ("saddr", "daddr"))
+        number = self.described.announced_as[Space.IP_PROTOCOL]
+        return addresses + (pack(">xBH", number, length) if header.name == "ipv4" else pack(">I3xB", length, number))
 
     def word(self, word: Word, sum_: int) -> bytes:
         number = 0

@@ -130,6 +130,8 @@ def _on_receive(header: Header, field: Field) -> Iterator[str]:
             yield f"{field.bits} bits, and its peer {peer.name} has {peer.bits}: both are of one width"
     elif field.peer:
         yield "a peer is for Receive.EXCHANGE alone: leave it out"
+    if isinstance(field.role, InternetChecksum) and field.receive is Receive.MATCH:
+        yield "a checksum is no value to compare with: write Receive.VERIFY, or Receive.IGNORE"
     if field.receive is Receive.VERIFY and not isinstance(field.role, VERIFIED):
         yield "only lengths, checksums and ECN can be right in themselves: write Receive.MATCH or Receive.IGNORE"
 

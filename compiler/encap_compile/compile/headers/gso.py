@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple, assert_never
 
+from .levels import PerSegment
 from .model import Header, Space
 
 KernelVersion = tuple[int, int]
@@ -148,7 +149,7 @@ class Laid(NamedTuple):
 
     name: str
     header: Header
-    per_segment: tuple[str, ...] = ()
+    per_segment: PerSegment = PerSegment()
 
 
 class Segmentation(NamedTuple):
@@ -179,9 +180,13 @@ def inner_of(stack: Sequence[Laid]) -> Inner:
     return Inner.ETHERNET if stack[-1].header.announced_as.get(Space.ETHERTYPE) == ETHERNET else Inner.IP
 
 
-def rewritten(position: int, transport: Transport) -> bool:
-    """Whether segmentation writes the lengths and the checksum of a stack's header anew in each segment."""
-    return position == 0 or (position == 1 and transport is Transport.UDP)
+def copied(position: int, transport: Transport, fields: PerSegment) -> tuple[str, ...]:
+    """Which fields of a stack's header segmentation copies from the GSO packet, though they differ by segment.
+
+    It writes the checksum of UDP only if the tunnel asks for one (SKB_GSO_UDP_TUNNEL_CSUM), which the helper cannot.
+    """
+    lengths = () if position == 0 or (position == 1 and transport is Transport.UDP) else fields.lengths
+    return (*lengths, *(() if position == 0 else fields.checksums))
 
 
 def _per_segment(stack: Sequence[Laid], segmented: Pushed | Refused) -> str:
@@ -190,6 +195,7 @@ def _per_segment(stack: Sequence[Laid], segmented: Pushed | Refused) -> str:
     if isinstance(segmented, Refused):
         return stack[min(1, len(stack) - 1)].name
     for position, laid in enumerate(stack):
-        if laid.per_segment and not rewritten(position, transport):
-            return f"{laid.name}.{laid.per_segment[0]}"
+        fields = copied(position, transport, laid.per_segment)
+        if fields:
+            return f"{laid.name}.{fields[0]}"
     return ""

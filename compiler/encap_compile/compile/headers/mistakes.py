@@ -11,7 +11,7 @@ from itertools import chain, combinations
 from re import compile as pattern
 
 from .field_mistakes import field_mistakes, variable_mistakes
-from .model import FromSpec, Header, InternetChecksum, NextProtocol, Space, Word
+from .model import Field, FromSpec, Header, InternetChecksum, NextProtocol, Scope, Space, Word
 
 NAME = pattern(r"[a-z][a-z0-9]*(_[a-z0-9]*[a-z][a-z0-9]*)*")  # no `_2` at the end: that is a stack's second of a name
 ALIGNED = {8: 1, 16: 2, 32: 4, 48: 2, 128: 4}  # bits of a struct member -> its alignment in bytes
@@ -125,8 +125,24 @@ def _neighbours(header: Header) -> Iterator[str]:
     if not nexts and set(header.carries) & set(FAMILIES):
         yield "carries: an IP packet of either family may follow, and nothing names it: write a NextProtocol field"
     for field in header.fields():
-        if isinstance(field.role, InternetChecksum) and header.name not in FAMILIES:
-            yield f"{field.name}: only an outermost header's checksum is written and checked: write Constant(0)"
+        if isinstance(field.role, InternetChecksum):
+            yield from _checksum(header, field, field.role)
+
+
+def _checksum(header: Header, field: Field, role: InternetChecksum) -> Iterator[str]:
+    """What the program cannot sum up yet."""
+    if role.scope is not Scope.HEADER:
+        over = "the payload" if role.scope is Scope.PAYLOAD else "the payload and a pseudo-header"
+        yield (
+            f"{field.name}: a checksum over {over} is neither sent nor checked by the program yet: "
+            'where zero means none, write FromSpec("keyword", keywords=("zero",)); else the header cannot be sent yet'
+        )
+    elif header.variable is not None:
+        yield f"{field.name}: a checksum over a variable-length part is not sent yet: leave `variable` out"
+    elif any(w.bits in WIDE for w in header.words):
+        yield f"{field.name}: a checksum over words of {' or '.join(map(str, WIDE))} bits is not sent yet: split them"
+    elif sum(w.size for w in header.words) % 2:
+        yield f"{field.name}: a checksum is over words of 16 bits: add 8 bits to the header"
 
 
 def mistakes_together(known: Mapping[str, Header]) -> Iterator[tuple[str, str]]:

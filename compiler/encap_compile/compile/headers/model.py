@@ -96,8 +96,20 @@ class Length(Record):
     unit: int = 1
 
 
+class Scope(StrEnum):
+    """What a checksum covers."""
+
+    HEADER = "header"  # this header alone: IPv4's
+    PAYLOAD = "payload"  # this header and all that follows: GRE's
+    PSEUDO_HEADER = "pseudo_header"  # the same, and of the IP header before it addresses, protocol and length: UDP's
+
+
 class InternetChecksum(Record):
-    """RFC 1071 over this header alone."""
+    """RFC 1071 over what `scope` says. `zero_is_none`: a sum of zero is sent as all ones, since zero says that there is
+    none (RFC 768)."""
+
+    scope: Scope = Scope.HEADER
+    zero_is_none: bool = False
 
 
 class Ecn(Record):

@@ -110,6 +110,7 @@ from .own_stacks import TunnelEndpoint as TunnelEndpoint
 from .packet import Hides as Hides
 from .packet import PacketNeeds as PacketNeeds
 from .program import Program as Program
+from .received import ChecksumCheck as ChecksumCheck
 from .received import InnerName as InnerName
 from .received import LengthCheck as LengthCheck
 from .received import NamedByField as NamedByField
@@ -123,11 +124,12 @@ from .recognition import OwnAddress as OwnAddress
 from .recognition import Port as Port
 from .recognition import Recognition as Recognition
 from .sources import ByInnerFamily as ByInnerFamily
+from .sources import Checksum as Checksum
+from .sources import ChecksumScope as ChecksumScope
 from .sources import FromFlow as FromFlow
 from .sources import FromHost as FromHost
 from .sources import FromInner as FromInner
 from .sources import FromRow as FromRow
-from .sources import HeaderChecksum as HeaderChecksum
 from .sources import LengthFrom as LengthFrom
 from .sources import Literal as Literal
 from .sources import Source as Source

@@ -8,7 +8,7 @@ from .conditions import Condition
 from .layouts import Stack
 from .learning import Learn
 from .maps import StructMember
-from .received import InnerName, LengthCheck, ReceivedField, ReceivedOption, WordCheck
+from .received import ChecksumCheck, InnerName, LengthCheck, ReceivedField, ReceivedOption, WordCheck
 from .recognition import Recognition
 from .sources import FromHost, FromRow, Literal
 
@@ -150,7 +150,7 @@ class Decapsulation(NamedTuple):
     """How packets of an encapsulation are validated, taken by a rule, and decapsulated: over all its outer families,
     which have the same headers behind the outer one.
 
-    `checks`, `lengths` and `checksums` (layers) are those of the headers behind the outer one. `inner_fixed`: the inner
+    `checks`, `lengths` and `checksums` are those of the headers behind the outer one. `inner_fixed`: the inner
     packet is at one place in all packets, so its header is there or the packet is too short, before anything else is
     asked. `otherwise` is for packets that no rule takes, None where a rule takes all. `then` is done in this order.
     """
@@ -163,7 +163,7 @@ class Decapsulation(NamedTuple):
     in_udp: bool
     checks: tuple[WordCheck, ...]
     lengths: tuple[LengthCheck, ...]
-    checksums: tuple[str, ...]
+    checksums: tuple[ChecksumCheck, ...]
     inner_fixed: bool
     inner: InnerName
     parses: bool  # the inner packet

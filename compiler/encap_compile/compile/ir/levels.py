@@ -6,11 +6,12 @@ from typing import assert_never
 from .layouts import Layer
 from .sources import (
     ByInnerFamily,
+    Checksum,
+    ChecksumScope,
     FromFlow,
     FromHost,
     FromInner,
     FromRow,
-    HeaderChecksum,
     LengthFrom,
     Literal,
     Source,
@@ -26,15 +27,15 @@ class Level(IntEnum):
 
 
 def level(source: Source) -> Level:
-    """Of a value by itself. A checksum is at the level of the words that it covers: see `levels`."""
+    """Of a value by itself. One over a header is at the level of the words there: see `levels`."""
     if isinstance(source, Literal | FromHost | FromRow):
         return Level.STACK
     if isinstance(source, FromInner | FromFlow | ByInnerFamily):
         return Level.PACKET
     if isinstance(source, LengthFrom):
         return Level.SEGMENT
-    if isinstance(source, HeaderChecksum):
-        return Level.STACK
+    if isinstance(source, Checksum):
+        return Level.STACK if source.scope is ChecksumScope.HEADER else Level.SEGMENT
     assert_never(source)
 
 
@@ -43,4 +44,4 @@ def levels(layer: Layer) -> dict[str, Level]:
     parts = [part for word in layer.words for part in word.parts]
     found = {part.name: level(part.source) for part in parts}
     highest = max(found.values())
-    return {p.name: highest if isinstance(p.source, HeaderChecksum) else found[p.name] for p in parts}
+    return {p.name: highest if isinstance(p.source, Checksum) else found[p.name] for p in parts}

@@ -51,6 +51,14 @@ class LengthCheck(NamedTuple):
     payload: bool
 
 
+class ChecksumCheck(NamedTuple):
+    """A checksum over a received header of `size` bytes, behind the outer one, that must be right."""
+
+    layer: str
+    size: int
+    reason: str
+
+
 class NamedByItself(NamedTuple):
     """No header names the inner packet: its own version does."""
 

@@ -1,5 +1,6 @@
 """Where the value of an outgoing field comes from."""
 
+from enum import StrEnum
 from typing import NamedTuple
 
 
@@ -57,8 +58,18 @@ class LengthFrom(NamedTuple):
     payload: bool
 
 
-class HeaderChecksum(NamedTuple):
-    """RFC 1071 over the header; the constant words are folded into a base when compiling."""
+class ChecksumScope(StrEnum):
+    """What a checksum covers."""
+
+    HEADER = "header"
+    PAYLOAD = "payload"  # the header and all that follows
+    PSEUDO_HEADER = "pseudo_header"  # the same, and the addresses, protocol and length of the IP header before it
 
 
-Source = Literal | FromHost | FromRow | FromFlow | FromInner | ByInnerFamily | LengthFrom | HeaderChecksum
+class Checksum(NamedTuple):
+    """RFC 1071. Over a header, the constant words are folded into a base when compiling."""
+
+    scope: ChecksumScope
+
+
+Source = Literal | FromHost | FromRow | FromFlow | FromInner | ByInnerFamily | LengthFrom | Checksum

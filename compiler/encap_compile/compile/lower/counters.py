@@ -342,7 +342,8 @@ def refusals(decapsulation: ir.Decapsulation, outer: ir.OuterHeader) -> Sequence
     part = outer.stack.variable
     found += [(part.reason, WRONG_LENGTH.format(part.received))] if part and part.reason else []
     found += _options(outer.stack)
-    if outer.checksum or decapsulation.checksums:
+    found += [(check.reason, f"a wrong checksum of {check.layer}") for check in decapsulation.checksums]
+    if outer.checksum:
         found.append(("header_checksum", WORDS["header_checksum"]))
     found.append(("length", "lengths that contradict the packet"))
     if isinstance(decapsulation.inner, ir.NamedByField) and decapsulation.inner.tagged:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from .. import ir
 from ..headers.catalogue import headers
 from ..headers.gso import KernelVersion, Laid, Segmentation, segmentation
+from ..headers.levels import PerSegment
 
 
 def stack_segmentation(layers: Iterable[ir.Layer], kernel: KernelVersion) -> Segmentation:
@@ -14,5 +15,8 @@ def stack_segmentation(layers: Iterable[ir.Layer], kernel: KernelVersion) -> Seg
     return segmentation([Laid(x.member, headers()[x.header], _per_segment(x)) for x in layers], kernel)
 
 
-def _per_segment(layer: ir.Layer) -> tuple[str, ...]:
-    return tuple(name for name, level in ir.levels(layer).items() if level is ir.Level.SEGMENT)
+def _per_segment(layer: ir.Layer) -> PerSegment:
+    levels = ir.levels(layer)
+    differ = [p for word in layer.words for p in word.parts if levels[p.name] is ir.Level.SEGMENT]
+    checksums = tuple(p.name for p in differ if isinstance(p.source, ir.Checksum))
+    return PerSegment(tuple(p.name for p in differ if p.name not in checksums), checksums)

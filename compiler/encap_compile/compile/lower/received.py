@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from .. import ir
 from ..headers import catalogue
-from ..headers.model import NextProtocol
+from ..headers.model import InternetChecksum, NextProtocol, Receive
 from .recognition import announced
-from .word_checks import word_checks
+from .word_checks import refusal_of, word_checks
 
 
 class Validated(NamedTuple):
@@ -17,7 +18,7 @@ class Validated(NamedTuple):
     outer: ir.OuterHeader
     checks: tuple[ir.WordCheck, ...]
     lengths: tuple[ir.LengthCheck, ...]
-    checksums: tuple[str, ...]
+    checksums: tuple[ir.ChecksumCheck, ...]
 
 
 def validated(stack: ir.Stack) -> Validated:
@@ -36,7 +37,7 @@ def validated(stack: ir.Stack) -> Validated:
         ),
         checks=tuple(check for check in checks if check.layer != first.member),
         lengths=tuple(lengths),
-        checksums=tuple(layer.member for layer in stack.layers[1:] if layer.checksum_base),
+        checksums=tuple(check for layer in stack.layers[1:] for check in _checksums(layer)),
     )
 
 
@@ -56,6 +57,14 @@ def inner_name(stack: ir.Stack) -> ir.InnerName:
 def received_field(layer: ir.Layer, name: str) -> ir.ReceivedField:
     word, part = next((w, p) for w in layer.words for p in w.parts if p.name == name)
     return ir.ReceivedField(layer.member, word.name, word.bits, part.shift, part.bits)
+
+
+def _checksums(layer: ir.Layer) -> Iterator[ir.ChecksumCheck]:
+    header = catalogue.headers()[layer.header]
+    for word in header.words:
+        for field in word.fields:
+            if isinstance(field.role, InternetChecksum) and field.receive is Receive.VERIFY:
+                yield ir.ChecksumCheck(layer.member, layer.size, refusal_of(layer, word, field.refusal))
 
 
 def _lengths(stack: ir.Stack) -> list[ir.LengthCheck]:

@@ -175,7 +175,7 @@ class _Stack:
         if isinstance(role, Presence):
             return ir.Literal(int(role.of in given))
         if isinstance(role, InternetChecksum):
-            return ir.HeaderChecksum()
+            return ir.Checksum(ir.ChecksumScope(role.scope))
         if isinstance(role, Ecn):
             return ir.FromInner("ecn")
         if isinstance(role, Critical):

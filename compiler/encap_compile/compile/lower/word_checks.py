@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from .. import ir
 from ..headers import catalogue
-from ..headers.model import Field, Header, InternetChecksum, Length, NextProtocol, Options, Receive
+from ..headers.model import Field, Header, InternetChecksum, Length, NextProtocol, Options, Receive, Word
 from .c_names import c_name
 
 Validated = tuple[ir.Part, Field, ir.Source]  # and what is expected
@@ -20,14 +20,19 @@ def word_checks(stack: ir.Stack, names_inner: str) -> list[ir.WordCheck]:
         for word in layer.words:
             described = next(w for w in header.words if w.name == word.name)
             validated = list(_validated(stack, layer, word, names_inner))
-            again = layer.member.removeprefix(layer.header)  # `_2` of a second header of one name
             for refusal in dict.fromkeys(field.refusal for _, field, _ in validated):
                 parts = [j for j in validated if j[1].refusal == refusal]
                 # A word that is checked in several steps names its constants by the fields.
                 name = parts[0][1].name if refusal else word.name
-                reason = (refusal or described.refusal or f"{layer.header}_{word.name}") + again
+                reason = refusal_of(layer, described, refusal)
                 found += _checks(stack, layer, word, parts, name, reason)
     return found
+
+
+def refusal_of(layer: ir.Layer, word: Word, of_field: str) -> str:
+    """What a packet is refused for in which a word, or a field of it with a refusal of its own, is wrong."""
+    again = layer.member.removeprefix(layer.header)  # `_2` of a second header of one name
+    return (of_field or word.refusal or f"{layer.header}_{word.name}") + again
 
 
 def port_layer(stack: ir.Stack) -> ir.Layer | None:

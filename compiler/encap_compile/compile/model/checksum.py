@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 
+def is_right(data: bytes) -> bool:
+    """Whether data that carry their own checksum sum up to all ones."""
+    total = sum(int.from_bytes(data[i : i + 2], "big") for i in range(0, len(data), 2))
+    return total != 0 and total % 0xFFFF == 0
+
+
 def changed(checksum: int, old: int, new: int) -> int:
     """RFC 1624, equation 3."""
     total = (~checksum & 0xFFFF) + (~old & 0xFFFF) + new

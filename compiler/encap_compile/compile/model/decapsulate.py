@@ -81,13 +81,13 @@ class Decapsulation:
         self._check_words(behind=False)
         if self.stack.variable is not None:
             self._check_variable(self.stack.variable)
-        for layer in self.d.checksums:
-            self._check_sum(layer)
+        for own in self.d.checksums:
+            self._check_sum(own)
         if isinstance(self.d.inner, ir.NamedByField) and self.d.inner.tagged:
             self._skip_tag(self.d.inner.field)
         self._there(self.overhead + IPV4_LEAST)
         if self.outer.checksum:
-            self._check_sum(self.stack.layers[0].member)
+            self._check_sum(ir.ChecksumCheck(self.stack.layers[0].member, IPV4_LEAST, "header_checksum"))
 
     def _check_words(self, behind: bool) -> None:
         for check in self.d.checks:
@@ -98,12 +98,10 @@ class Decapsulation:
         if self._differs(check):
             raise _Refused(check.reason)
 
-    def _check_sum(self, layer: str) -> None:
-        at = self.received.begins(layer)
-        words = self.run.data[at : at + IPV4_LEAST]
-        total = sum(int.from_bytes(words[i : i + 2], "big") for i in range(0, IPV4_LEAST, 2))
-        if total % 0xFFFF or not total:
-            raise _Refused("header_checksum")
+    def _check_sum(self, check: ir.ChecksumCheck) -> None:
+        at = self.received.begins(check.layer)
+        if not checksum.is_right(bytes(self.run.data[at : at + check.size])):
+            raise _Refused(check.reason)
 
     def _differs(self, check: ir.WordCheck) -> bool:
         raw = self.received.raw(check.layer, check.word)

@@ -20,7 +20,7 @@ def assignments(layer: ir.Layer, stack: ir.Stack) -> list[str]:
     late = []
     target = f"headers->{layer.member}"
     for word in layer.words:
-        if any(isinstance(p.source, ir.HeaderChecksum) for p in word.parts):
+        if any(isinstance(p.source, ir.Checksum) for p in word.parts):
             late = _checksum(layer, target, word)
         else:
             lines += _word(word, f"{target}.{word.name}", stack)
@@ -124,7 +124,8 @@ def _sum_word(word: ir.WordLayout, target: str, bit: int) -> list[str]:
     # The constant part of a mixed word is in the base already.
     take = f" - bpf_htons({word.constant})" if word.constant and word.bits == 16 else ""
     if word.bits == 32:
-        return [f"sum = checksum_add_be32(sum, {target});"]
+        rest = f"{target} & ~bpf_htonl({word.constant})" if word.constant else target
+        return [f"sum = checksum_add_be32(sum, {rest});"]
     if word.bits == 16:
         return [f"sum += {target}{take};"]
     # An 8-bit word is the upper or the lower half of its 16 bits; constants of a mixed one are masked out.

@@ -126,9 +126,14 @@ def lengths_differ(d: ir.Decapsulation) -> str:
     return terms[0] if len(terms) == 1 else " | ".join(f"({term})" for term in terms) or "0"
 
 
-def checksummed(d: ir.Decapsulation) -> list[str]:
-    """The headers that have a checksum."""
-    return [header(layer, d).rstrip(".") for layer in d.checksums]
+def checksummed(d: ir.Decapsulation) -> list[tuple[str, str, str]]:
+    """(pointer to a header that has a checksum, its struct, where the counter of wrong ones stands)."""
+    structs = {layer.member: layer.struct for layer in d.stack.layers}
+    return [(_pointer(check.layer, d), structs[check.layer], counted(d, check.reason)) for check in d.checksums]
+
+
+def _pointer(layer: str, d: ir.Decapsulation) -> str:
+    return layer if d.stack.is_behind(layer) else f"&headers->{layer}"
 
 
 def inner_validated(d: ir.Decapsulation) -> str:

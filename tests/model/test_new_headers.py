@@ -1,4 +1,4 @@
-"""Headers that only a test describes, with variable-length parts: model and program say the same of random frames."""
+"""Headers that only a test describes, and what is new in them: model and program say the same of random frames."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ..packets.test_new_variable_part import HEADERS, SPEC
+import pytest
+
+from ..packets import test_new_checksum, test_new_variable_part
 
 RUN = """
 import sys
@@ -23,11 +25,19 @@ sys.exit("\\n".join(found) or 0)
 """
 
 
-def test_new_headers(tmp_path: Path) -> None:
+MADE = {
+    "variable-length parts": (test_new_variable_part.HEADERS, test_new_variable_part.SPEC),
+    "a checksum": ({"sealed": test_new_checksum.SEALED}, test_new_checksum.SPEC),
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_new_headers(tmp_path: Path, name: str) -> None:
+    described, spec = MADE[name]
     (tmp_path / "protocols").mkdir()
-    for name, text in HEADERS.items():
-        (tmp_path / "protocols" / f"{name}.py").write_text(text)
-    (tmp_path / "made.yaml").write_text(SPEC)
+    for header, text in described.items():
+        (tmp_path / "protocols" / f"{header}.py").write_text(text)
+    (tmp_path / "made.yaml").write_text(spec)
     root = Path(__file__).resolve().parents[2]
     command = [sys.executable, "-c", RUN, str(tmp_path)]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
