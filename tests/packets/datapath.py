@@ -19,12 +19,11 @@ from encap_compile.run.kernel.devices import Address, Device
 from encap_compile.run.kernel.maps import Map, Packed
 from encap_compile.run.kernel.objects import BpfObject
 from encap_compile.run.kernel.programs import Program
+from encap_compile.run.kernel.test_run import run
 from encap_compile.run.loader.bundle import Bundle, open_bundle
 from encap_compile.run.loader.compose import NO_CGROUPS, Context, compose
 from encap_compile.run.loader.contents import wanted_contents
 from encap_compile.run.loader.hostfile import read_settings
-
-from .running import Ran, run
 
 OWN = {4: "192.0.2.77", 6: "2001:db8::77"}  # our outer addresses
 MAC = "02:00:00:00:00:77"  # our device's
@@ -35,9 +34,12 @@ Counts = dict[str, tuple[int, int]]
 
 
 @dataclass(frozen=True)
-class Outcome(Ran):
-    """`counted` holds the counters that moved: name -> (packets, bytes)."""
+class Outcome:
+    """`verdict` is pass, drop or redirect; `frame` the bytes behind the program; `counted` the counters that moved."""
 
+    verdict: str
+    frame: bytes
+    mark: int
     counted: Counts
 
 

@@ -14,8 +14,8 @@ from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrFragment
 from scapy.layers.l2 import Ether
 from tests.support.documents import validate_output
 
+from encap_compile import cli
 from encap_compile.common import command_line
-from encap_compile.compile import cli
 from encap_compile.compile.packet_tests.build import Inner, packet
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -163,4 +163,20 @@ No test of the spec has a packet, or a socket that connects, that this rule deci
 asks for one for each rule. `egress.default` needs one too, unless a rule before it decides on everything.
 """,
     ),
+    "T135": Explained(
+        "the model and the program differ",
+        """
+`encap-compile test --kernel` gave a test's packet to the model and to the loaded program, and they did different
+things with it. One of them is wrong, or the kernel is: not the spec. The exit code is 70. The program is what runs on
+machines. Please report it, with the spec and the message.
+""",
+    ),
+    "T136": Explained(
+        "a test that the program was not given",
+        """
+`encap-compile test --kernel` gives packets to the program by BPF_PROG_TEST_RUN, which knows no sockets that have
+chosen, no cgroup but that of encap-compile itself, no connect(), and no frames longer than a page. Such a test is run
+by the model alone, and this note says so; it is no failure.
+""",
+    ),
 }

@@ -6,13 +6,14 @@ from .attribution import Attribution
 from .conditions import PrefixSet
 from .constants import ConstantGroup
 from .counters import CounterMember, CounterSlot
-from .egress import EgressProgram, Signature
+from .egress import EgressProgram
 from .fit import Fit
 from .guard import Guard
 from .ingress import Decapsulation, FlowTable, IngressProgram, IngressRule
 from .layouts import Stack
 from .learning import Reply
 from .maps import AddressMap, HostMember, TableMap
+from .own_stacks import Signature
 from .packet import PacketNeeds
 
 

@@ -28,6 +28,7 @@ from .library import library_headers, switches
 from .recognition import signature
 from .reflection import flow_constants, flow_table
 from .tables import lower_table
+from .tunnel_endpoints import own_stacks
 from .used_stacks import lower_stacks
 
 
@@ -51,13 +52,10 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
     ingress = lower_ingress(spec, stacks, conditions, reflecting, clamps, fit)
     learns = bool(resolved.learning)
     remembers = learns or attribution is not None
-    signatures = tuple(signature(s) for s in stacks)
-    sent = tuple(
-        known for s, known in zip(stacks, signatures, strict=True) if s in used.sent and s.outer_family in visible
-    )
+    own = own_stacks(spec, used, (e for d in found_dispatches for e in d.encapsulators), conditions)
     tables = {t.name: _table(t, used.of(t)) for t in resolved.tables.values()}
     key_words = [word for t in resolved.tables.values() if t.led_to for word in t.key]
-    before = passed_before(spec, visible, sent)
+    before = passed_before(spec, visible, own)
     decapsulations = ingress.decapsulations if ingress else ()
     connects = attribution.connects if attribution else ()
     received = ingress.rules if ingress else ()
@@ -73,18 +71,17 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         [condition for match in asked for condition in match],
         key_words,
         [e.stack for d in found_dispatches for e in d.encapsulators],
-        sent,
+        own,
         before,
         follows or any(d.follows is not ir.Follows.NOBODY for d in decapsulations),
         learns,
     )
     egress = lower_egress(
         spec,
-        stacks,
         found_dispatches,
-        sent,
+        own,
         before,
-        conditions,
+        visible,
         matches,
         packet,
         follows,
@@ -115,7 +112,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
     counters = lay_out(lower_counters(egress, ingress, learns, attribution, clamps_mss, fit, resolved.tables, renamed))
     maps = address_maps(spec, conditions, address_sets(spec, egress))
     includes = ["encap_wire.h", "encap_counters.h", "encap_match.h"]  # and what these include
-    if egress.signatures:
+    if egress.own:
         includes.append("encap_own_addresses.h")
     learned_by = (stack for found in reflecting.values() for stack in found)
     flows = flow_table(ingress, learned_by) if remembers else None
@@ -144,7 +141,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         ),
         sets=tuple(ir.PrefixSet(name, c_name(name), s.prefixes) for name, s in spec.sets.items()),
         stacks=stacks,
-        signatures=signatures,
+        signatures=tuple(signature(s) for s in stacks),
         replies=used.replies,
         host=host.lower(),
         tables=tuple(t for name, t in tables.items() if resolved.tables[name].in_program),
