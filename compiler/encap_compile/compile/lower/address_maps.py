@@ -15,7 +15,8 @@ from .tunnel_endpoints import tunnel_endpoint_fields
 
 def address_sets(spec: Spec, egress: ir.EgressProgram) -> dict[str, TableField]:
     """The fields whose values are kept as a set: who may send to us, and where our own packets go."""
-    wanted = {endpoint.map for endpoint in egress.tunnel_endpoints}
+    endpoints = egress.own.endpoints if egress.own else ()
+    wanted = {endpoint.map for endpoint in endpoints if isinstance(endpoint, ir.EndpointMap)}
     return {
         **source_sets(spec),
         **{name: field for name, field in tunnel_endpoint_fields(spec).items() if name in wanted},

@@ -8,12 +8,11 @@ from .. import ir
 from ..resolved import Resolved
 from ..spec import Match, Spec
 from .c_names import c_name
-from .conditions import LINK_LOCAL, PORT_WORDS, Conditions, catches, families_of, hidden_by_fragments
+from .conditions import LINK_LOCAL, PORT_WORDS, catches, families_of, hidden_by_fragments
 from .counters import egress_counter
 from .egress_rules import chooses, lower_rules
 from .fit import overhead_constant
 from .reflection import Answers, larger
-from .tunnel_endpoints import tunnel_endpoints
 from .used_stacks import UsedStacks
 
 LINK_LOCAL_ASIDE = {"ipv4": ir.Aside.LINK_LOCAL_IPV4, "ipv6": ir.Aside.LINK_LOCAL_IPV6}
@@ -78,13 +77,11 @@ def _reflection(rule: str, answers: Sequence[Answers], clamp: bool) -> ir.Dispat
     )
 
 
-def passed_before(
-    spec: Spec, families: Sequence[str], signatures: Sequence[ir.Signature]
-) -> tuple[ir.PassedBefore, ...]:
+def passed_before(spec: Spec, families: Sequence[str], own: ir.OwnStacks | None) -> tuple[ir.PassedBefore, ...]:
     """What is none for the rules: our own packets, and what keeps a link alive, where a rule could meet it."""
     kinds = [ir.Aside.DISCOVERY] if "ipv6" in families and _catches_discovery(spec) else []
     kinds += [LINK_LOCAL_ASIDE[family] for family in _link_local_families(spec, families)]
-    found = {"own_stack": [ir.Aside.OWN_STACK] if signatures else [], "link_local": kinds}
+    found = {"own_stack": [ir.Aside.OWN_STACK] if own else [], "link_local": kinds}
     return tuple(ir.PassedBefore(tuple(kinds), egress_counter(reason)) for reason, kinds in found.items() if kinds)
 
 
@@ -110,29 +107,26 @@ def follows_fragments(matches: Iterable[Sequence[ir.Condition]], families: Seque
 
 def lower_egress(
     spec: Spec,
-    stacks: Sequence[ir.Stack],
     dispatches: tuple[ir.Dispatch, ...],
-    signatures: tuple[ir.Signature, ...],
+    own: ir.OwnStacks | None,
     before: tuple[ir.PassedBefore, ...],
-    conditions: Conditions,
+    families: tuple[str, ...],
     matches: Mapping[str, tuple[ir.Condition, ...]],
     needs: ir.PacketNeeds,
     follows: bool,
     fits: bool,
 ) -> ir.EgressProgram:
-    encapsulators = tuple(e for d in dispatches for e in d.encapsulators)
     rules, default = lower_rules(spec, matches, needs, follows)
     return ir.EgressProgram(
         function=f"{c_name(spec.name)}__egress",
-        families=conditions.families,
+        families=families,
         before=before,
         rules=rules,
         default=default,
         next_hop=spec.egress.next_hop,
-        encapsulators=encapsulators,
+        encapsulators=tuple(e for d in dispatches for e in d.encapsulators),
         dispatches=dispatches,
-        signatures=signatures,
-        tunnel_endpoints=tunnel_endpoints(spec, stacks, encapsulators, conditions) if signatures else (),
+        own=own,
         too_big=ir.TooBig(spec.mtu.too_big),
         fits=fits,
         fragments=follows,
@@ -145,7 +139,7 @@ def packet_needs(
     conditions: Sequence[ir.Condition],
     keys: Iterable[str],
     stacks: Sequence[ir.Stack],
-    signatures: Sequence[ir.Signature],
+    own: ir.OwnStacks | None,
     before: Sequence[ir.PassedBefore],
     fragments: bool,
     learns: bool,
@@ -165,12 +159,12 @@ def packet_needs(
     ports = (
         fragments
         or bool(wanted & {"source_port", "destination_port"})
-        or any(s.port >= 0 for s in signatures)
+        or any(s.port for s in (own.signatures if own else ()))
         or uses_hash
         or reflects
         or socket
     )
-    protocol = "protocol" in wanted or bool(signatures) or ports or encapsulates
+    protocol = "protocol" in wanted or bool(own) or ports or encapsulates
     return ir.PacketNeeds(
         families=families,
         protocol=protocol,
