@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from .. import ir
 from ..resolved import Resolved, RowField
 from ..spec import Prefix
@@ -13,11 +11,9 @@ from .structs import PREFIX_LENGTH, VALUE_TYPES, Entry, place
 from .tunnel_endpoints import address_map_name
 
 
-def address_maps(
-    resolved: Resolved, conditions: Conditions, endpoints: Iterable[ir.TunnelEndpoint]
-) -> tuple[ir.AddressMap, ...]:
-    """`endpoints`: where our own packets go, as far as the program asks."""
-    asked = {endpoint.map for endpoint in endpoints}
+def address_maps(resolved: Resolved, conditions: Conditions, own: ir.OwnStacks | None) -> tuple[ir.AddressMap, ...]:
+    """Who may send to us, and where our own packets go, as far as the program asks."""
+    asked = {end.map for end in (own.endpoints if own else ()) if isinstance(end, ir.EndpointMap)}
     sources = {address_map_name(field): field for field in resolved.sources}
     destinations = {address_map_name(field): field for field in resolved.destinations}
     sets = sources | {name: field for name, field in destinations.items() if name in asked}

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from .. import ir
 from ..resolved import Resolved
 from .c_names import c_name
-from .conditions import LINK_LOCAL, PORT_WORDS, Conditions, catches, hidden_by_fragments
+from .conditions import LINK_LOCAL, PORT_WORDS, catches, hidden_by_fragments
 from .counters import egress_counter
 from .egress_rules import lower_rules
 from .fit import overhead_constant
 from .reflection import Answers, larger
-from .tunnel_endpoints import tunnel_endpoints
 from .used_stacks import UsedStacks
 
 LINK_LOCAL_ASIDE = {"ipv4": ir.Aside.LINK_LOCAL_IPV4, "ipv6": ir.Aside.LINK_LOCAL_IPV6}
@@ -77,11 +76,11 @@ def _reflection(rule: str, answers: Sequence[Answers], clamp: bool) -> ir.Dispat
     )
 
 
-def passed_before(resolved: Resolved, signatures: Sequence[ir.Signature]) -> tuple[ir.PassedBefore, ...]:
+def passed_before(resolved: Resolved, own: ir.OwnStacks | None) -> tuple[ir.PassedBefore, ...]:
     """What is none for the rules: our own packets, and what keeps a link alive, where a rule could meet it."""
     kinds = [ir.Aside.DISCOVERY] if "ipv6" in resolved.families and _catches_discovery(resolved) else []
     kinds += [LINK_LOCAL_ASIDE[family] for family in resolved.families if _catches_link_local(resolved, family)]
-    found = {"own_stack": [ir.Aside.OWN_STACK] if signatures else [], "link_local": kinds}
+    found = {"own_stack": [ir.Aside.OWN_STACK] if own else [], "link_local": kinds}
     return tuple(ir.PassedBefore(tuple(kinds), egress_counter(reason)) for reason, kinds in found.items() if kinds)
 
 
@@ -107,28 +106,26 @@ def follows_fragments(matches: Iterable[Sequence[ir.Condition]], families: Seque
 def lower_egress(
     resolved: Resolved,
     dispatches: tuple[ir.Dispatch, ...],
-    signatures: tuple[ir.Signature, ...],
+    own: ir.OwnStacks | None,
     before: tuple[ir.PassedBefore, ...],
-    conditions: Conditions,
     matches: Mapping[str, tuple[ir.Condition, ...]],
     needs: ir.PacketNeeds,
     follows: bool,
     fits: bool,
 ) -> ir.EgressProgram:
-    encapsulators = tuple(e for d in dispatches for e in d.encapsulators)
+    spec = resolved.spec
     rules, default = lower_rules(resolved, matches, needs, follows)
     return ir.EgressProgram(
-        function=f"{c_name(resolved.spec.name)}__egress",
-        families=conditions.families,
+        function=f"{c_name(spec.name)}__egress",
+        families=resolved.families,
         before=before,
         rules=rules,
         default=default,
-        next_hop=resolved.spec.egress.next_hop,
-        encapsulators=encapsulators,
+        next_hop=spec.egress.next_hop,
+        encapsulators=tuple(e for d in dispatches for e in d.encapsulators),
         dispatches=dispatches,
-        signatures=signatures,
-        tunnel_endpoints=tunnel_endpoints(resolved, encapsulators, conditions) if signatures else (),
-        too_big=ir.TooBig(resolved.spec.mtu.too_big),
+        own=own,
+        too_big=ir.TooBig(spec.mtu.too_big),
         fits=fits,
         fragments=follows,
     )
@@ -139,7 +136,7 @@ def packet_needs(
     conditions: Sequence[ir.Condition],
     keys: Iterable[str],
     stacks: Sequence[ir.Stack],
-    signatures: Sequence[ir.Signature],
+    own: ir.OwnStacks | None,
     before: Sequence[ir.PassedBefore],
     fragments: bool,
 ) -> ir.PacketNeeds:
@@ -159,12 +156,12 @@ def packet_needs(
     ports = (
         fragments
         or bool(wanted & {"source_port", "destination_port"})
-        or any(s.port >= 0 for s in signatures)
+        or any(s.port for s in (own.signatures if own else ()))
         or uses_hash
         or reflects
         or socket
     )
-    protocol = "protocol" in wanted or bool(signatures) or ports or encapsulates
+    protocol = "protocol" in wanted or bool(own) or ports or encapsulates
     return ir.PacketNeeds(
         families=families,
         protocol=protocol,

@@ -9,12 +9,13 @@ from typing import NamedTuple
 from .. import ir
 from ..resolved import Resolved, Table
 from ..spec import Reference
-from . import counters as counting
 from .address_maps import address_maps
 from .attribution import attribution_constants, lower_attribution, named_cgroups
 from .c_names import c_name
 from .conditions import Conditions
 from .contract import lower_contract
+from .counter_layout import lay_out
+from .counters import lower_counters
 from .egress import dispatches, follows_fragments, lower_egress, packet_needs, passed_before
 from .egress_rules import rule_conditions
 from .fit import fit_constants, lower_fit, table_overheads
@@ -27,6 +28,7 @@ from .library import library_headers, switches
 from .recognition import signature
 from .reflection import flow_constants, flow_table
 from .tables import lower_table
+from .tunnel_endpoints import own_stacks
 from .used_stacks import lower_stacks
 
 
@@ -51,13 +53,10 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
     ingress = lower_ingress(resolved, stacks, conditions, reflecting, clamps, fit)
     learns = bool(resolved.learning)
     remembers = learns or attribution is not None
-    signatures = tuple(signature(s) for s in stacks)
-    sent = tuple(
-        known for s, known in zip(stacks, signatures, strict=True) if s in used.sent and s.outer_family in visible
-    )
+    own = own_stacks(resolved, used, (e for d in found_dispatches for e in d.encapsulators), conditions)
     tables = {t.name: _table(t, used.of(t)) for t in resolved.tables.values()}
     key_words = [word for t in resolved.tables.values() if t.led_to for word in t.key]
-    before = passed_before(resolved, sent)
+    before = passed_before(resolved, own)
     decapsulations = ingress.decapsulations if ingress else ()
     connects = attribution.connects if attribution else ()
     received = ingress.rules if ingress else ()
@@ -72,16 +71,15 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         [condition for match in asked for condition in match],
         key_words,
         [e.stack for d in found_dispatches for e in d.encapsulators],
-        sent,
+        own,
         before,
         follows or any(d.follows is not ir.Follows.NOBODY for d in decapsulations),
     )
     egress = lower_egress(
         resolved,
         found_dispatches,
-        sent,
+        own,
         before,
-        conditions,
         matches,
         packet,
         follows,
@@ -109,12 +107,10 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         host.guard(attribution.marks)
     clamps_mss = spec.mtu.clamp_mss and bool(egress.encapsulators or fit)
     renamed = {rule.name: rule.was for rule in resolved.rules if rule.was}
-    counters = counting.lay_out(
-        counting.lower_counters(egress, ingress, learns, attribution, clamps_mss, fit, resolved.tables, renamed)
-    )
-    maps = address_maps(resolved, conditions, egress.tunnel_endpoints)
+    counters = lay_out(lower_counters(egress, ingress, learns, attribution, clamps_mss, fit, resolved.tables, renamed))
+    maps = address_maps(resolved, conditions, own)
     includes = ["encap_wire.h", "encap_counters.h", "encap_match.h"]  # and what these include
-    if egress.signatures:
+    if egress.own:
         includes.append("encap_own_addresses.h")
     learned_by = (stack for found in reflecting.values() for stack in found)
     flows = flow_table(ingress, learned_by) if remembers else None
@@ -143,7 +139,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         ),
         sets=tuple(ir.PrefixSet(name, c_name(name), s.prefixes) for name, s in spec.sets.items()),
         stacks=stacks,
-        signatures=signatures,
+        signatures=tuple(signature(s) for s in stacks),
         replies=used.replies,
         host=host.lower(),
         tables=tuple(t for name, t in tables.items() if resolved.tables[name].in_program),
@@ -152,6 +148,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         counters=counters.counters,
         counter_slots=counters.slots,
         counters_size=counters.size,
+        counter_entries=counters.entries,
         packet=packet,
         egress=egress,
         guard=lower_guard(egress.rules) if attribution and attribution.guard else None,

@@ -14,9 +14,7 @@ from .word_checks import port_layer
 
 def signature(stack: ir.Stack) -> ir.Signature:
     """How the stack is distinguished from others: by its outer protocol, and its UDP destination port."""
-    port = _port(stack)
-    number, constant = (port.number, port.constant) if port else (-1, "")
-    return ir.Signature(stack.outer_family, _protocols(stack), number, constant, stack.encapsulation)
+    return ir.Signature(stack.outer_family, _protocols(stack), _port(stack))
 
 
 def recognitions(
@@ -72,6 +70,11 @@ def _port(stack: ir.Stack) -> ir.Port | None:
     return ir.Port(source.value, next(w.constant for w in transport.words if any(p.source is source for p in w.parts)))
 
 
+def _port_number(stack: ir.Stack) -> int | None:
+    port = _port(stack)
+    return port.number if port else None
+
+
 def _own_address(stack: ir.Stack) -> ir.OwnAddress:
     word = next(w for w in stack.layers[0].words for p in w.parts if p.name == "source")
     source = next(p.source for p in word.parts if p.name == "source")
@@ -93,7 +96,7 @@ def _marks(resolved: Resolved, stack: ir.Stack, later: Sequence[ir.Stack]) -> tu
 
 
 def _looks_like(one: ir.Stack, other: ir.Stack) -> bool:
-    mine, theirs = ((_own_address(s).source, s.outer_family, signature(s).port) for s in (one, other))
+    mine, theirs = ((_own_address(s).source, s.outer_family, _port_number(s)) for s in (one, other))
     return mine == theirs and bool(set(_protocols(one)) & set(_protocols(other)))
 
 
