@@ -20,13 +20,13 @@ from .egress import dispatches, follows_fragments, lower_egress, packet_needs, p
 from .egress_rules import rule_conditions
 from .fit import fit_constants, lower_fit, table_overheads
 from .fixed import with_rows
+from .flows import flow_constants, flow_table
 from .guard import lower_guard
 from .host import HostValues
 from .ingress import lower_ingress
 from .layouts import constant_groups
 from .library import library_headers, switches
 from .recognition import signature
-from .reflection import flow_constants, flow_table
 from .tables import lower_table
 from .tunnel_endpoints import own_stacks
 from .used_stacks import lower_stacks
