@@ -112,11 +112,12 @@ def lower_egress(
     before: tuple[ir.PassedBefore, ...],
     families: tuple[str, ...],
     matches: Mapping[str, tuple[ir.Condition, ...]],
+    shared: Mapping[str, tuple[ir.Condition, ...]],
     needs: ir.PacketNeeds,
     follows: bool,
     fits: bool,
 ) -> ir.EgressProgram:
-    rules, default = lower_rules(spec, matches, needs, follows)
+    rules, default = lower_rules(spec, matches, shared, needs, follows)
     return ir.EgressProgram(
         function=f"{c_name(spec.name)}__egress",
         families=families,

@@ -90,7 +90,13 @@ def lower_fit(spec: Spec, stacks: Sequence[ir.Stack], matches: Mapping[str, tupl
     """None where nothing is made to fit. `matches` are the conditions of the egress rules."""
     if not spec.mtu.clamp_mss:
         return None
-    found = ir.Fit(_answers(spec, matches), not all(_answered(spec, rule, stacks) for rule in spec.ingress.rules))
+    answers = _answers(spec, matches)
+    found = ir.Fit(
+        answers,
+        remembers=not all(_answered(spec, rule, stacks) for rule in spec.ingress.rules),
+        asks_packet=any(answer.conditions for answer in answers),
+        ends_open=not answers or not answers[-1].final or bool(answers[-1].conditions),
+    )
     return found if found.answers or found.remembers else None
 
 
@@ -108,7 +114,7 @@ def _answers(spec: Spec, matches: Mapping[str, tuple[ir.Condition, ...]]) -> tup
             continue  # it may take the answer, or not
         shown = tuple(c for c in matches[rule.name] if not isinstance(c, ir.InRanges) or c.member in PORT_WORDS)
         overhead = overhead_constant(rule.to.table) if rule.to else ""
-        found.append(ir.Answer(rule.name, shown, overhead, not varies(rule)))
+        found.append(ir.Answer(rule.name, c_name(rule.name), shown, overhead, not varies(rule)))
         if not shown and not varies(rule):
             break  # every answer meets it
     while found and not found[-1].overhead:

@@ -16,7 +16,7 @@ from .c_names import c_name
 from .conditions import Conditions
 from .contract import lower_contract
 from .egress import dispatches, follows_fragments, lower_egress, packet_needs, passed_before
-from .egress_rules import rule_conditions
+from .egress_rules import rule_conditions, shared_conditions
 from .fit import fit_constants, lower_fit
 from .fixed import with_rows
 from .guard import lower_guard
@@ -82,6 +82,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         before,
         visible,
         matches,
+        shared_conditions(matches, fit, bool(attribution and attribution.guard)),
         packet,
         follows,
         bool(fit and fit.remembers),
