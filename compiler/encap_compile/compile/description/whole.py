@@ -61,6 +61,7 @@ def _manifest(resolved: Resolved, program: ir.Program, contract: ir.SocketContra
         replies=tuple(manifest.Reply(reply.arriving, reply.stacks) for reply in program.replies),
         own_addresses=OWN_ADDRESSES if program.egress.own else "",
         counters_size=program.counters_size,
+        counters_entries=program.counter_entries if program.counter_entries > 1 else 0,
         counters=tuple(_counter(counter) for counter in program.counters),
         stacks=tuple(maps.described_stack(s) for s in program.stacks),
         rules=tuple(rule_summaries(resolved, program)),

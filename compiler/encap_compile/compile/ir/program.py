@@ -37,7 +37,8 @@ class Program(NamedTuple):
     address_maps: tuple[AddressMap, ...]
     counters: tuple[CounterMember, ...]
     counter_slots: tuple[CounterSlot, ...]
-    counters_size: int  # bytes
+    counters_size: int  # bytes of each value of their map
+    counter_entries: int  # of this map; in more than one, a rule's counter is found by its place
     packet: PacketNeeds
     egress: EgressProgram
     guard: Guard | None  # for other devices

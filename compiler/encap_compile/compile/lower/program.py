@@ -9,12 +9,13 @@ from typing import NamedTuple
 from .. import ir
 from ..resolved import Resolved, Table
 from ..spec import Reference
-from . import counters as counting
 from .address_maps import address_maps, address_sets
 from .attribution import attribution_constants, lower_attribution, named_cgroups
 from .c_names import c_name
 from .conditions import Conditions
 from .contract import lower_contract
+from .counter_layout import lay_out
+from .counters import lower_counters
 from .egress import dispatches, follows_fragments, lower_egress, packet_needs, passed_before
 from .egress_rules import rule_conditions, shared_conditions
 from .fit import fit_constants, lower_fit
@@ -109,9 +110,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         host.guard(attribution.marks)
     clamps_mss = spec.mtu.clamp_mss and bool(egress.encapsulators or fit)
     renamed = {rule.name: rule.was for rule in resolved.rules if rule.was}
-    counters = counting.lay_out(
-        counting.lower_counters(egress, ingress, learns, attribution, clamps_mss, fit, resolved.tables, renamed)
-    )
+    counters = lay_out(lower_counters(egress, ingress, learns, attribution, clamps_mss, fit, resolved.tables, renamed))
     maps = address_maps(spec, conditions, address_sets(spec, egress))
     includes = ["encap_wire.h", "encap_counters.h", "encap_match.h"]  # and what these include
     if egress.own:
@@ -152,6 +151,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         counters=counters.counters,
         counter_slots=counters.slots,
         counters_size=counters.size,
+        counter_entries=counters.entries,
         packet=packet,
         egress=egress,
         guard=lower_guard(egress.rules) if attribution and attribution.guard else None,

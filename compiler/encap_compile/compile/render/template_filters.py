@@ -11,6 +11,7 @@ from ..lower.tables import row_id
 from ..program_types import HOOKS
 from .accepted import ACCEPTED_FILTERS
 from .attribution import OWNER_FILTERS
+from .counting import count_socket
 from .egress import EGRESS_FILTERS
 from .encapsulate import ENCAPSULATE_FILTERS
 from .guard import GUARD_FILTERS
@@ -59,6 +60,7 @@ def ingress_matches(program: ir.Program) -> bool:
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
+    "count_socket": count_socket,
     **EGRESS_FILTERS,
     **ENCAPSULATE_FILTERS,
     **GUARD_FILTERS,
