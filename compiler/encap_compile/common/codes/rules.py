@@ -174,11 +174,11 @@ Compiling and loading take seconds then. Combine rules that differ only in their
 with a table or a set, as `encap-compile explain E520` shows.""",
     ),
     "E522": Explained(
-        "more counters than a map can hold",
-        """All counters of a program stand in one value of a per-CPU map, for which the kernel has 32768 bytes: about
-2000 counters. Each rule has one or two, and each encapsulation that is received has one for each reason to
-refuse a packet. Rules that differ in their destination alone are one rule and a table; encapsulations that
-differ in a value alone are one, which takes the value from the row.""",
+        "more counters than a map may hold",
+        """Counters are kept for each CPU, so that packets on different CPUs do not wait for each other. A program may
+take 1 MiB of each CPU's memory for them: 65536 counters. Each rule has one or two, and each encapsulation that is
+received has one for each reason to refuse a packet. Rules that differ in their destination alone are one rule and
+a table; encapsulations that differ in a value alone are one, which takes the value from the row.""",
     ),
     "E525": Explained(
         "sending to a table that is keyed by a received field",

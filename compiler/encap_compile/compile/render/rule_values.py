@@ -34,13 +34,6 @@ def sender_constants(rule: ir.IngressRule, program: ir.Program) -> dict[Prefix, 
     return dict(zip(prefixes, names, strict=True))
 
 
-def tunnel_endpoint_constants(end: ir.TunnelEndpoint, program: ir.Program) -> list[str]:
-    """The constants of prefixes that are ends of our tunnels because an ingress rule takes packets from there."""
-    rule = next(r for r in program.ingress_rules if r.name == end.rule)
-    names = sender_constants(rule, program)
-    return [names[p] for p in end.prefixes]
-
-
 def length_constants(table: ir.TableMap) -> dict[int, str]:
     """The constants of the prefix lengths that a table promises, longest first as they are tried."""
     lengths = sorted({length for _, length in table.prefix_lengths}, reverse=True)

@@ -12,17 +12,18 @@ from ..program_types import HOOKS
 from . import conditions
 from .accepted import ACCEPTED_FILTERS
 from .attribution import OWNER_FILTERS
+from .counting import count_socket
 from .egress import EGRESS_FILTERS
 from .encapsulate import ENCAPSULATE_FILTERS
 from .fit import FIT_FILTERS
 from .guard import GUARD_FILTERS
 from .lookups import LOOKUP_FILTERS
+from .own_stacks import OWN_STACK_FILTERS
 from .packet import PACKET_FILTERS
 from .received import RECEIVED_FILTERS
 from .recognised import RECOGNISED_FILTERS
 from .rule_values import connect_base, rule_values
 from .shared_matches import rule_condition, shared_matches
-from .tunnel_endpoints import TUNNEL_ENDPOINT_FILTERS
 from .variable_parts import VARIABLE_PART_FILTERS
 from .ways import WAY_FILTERS
 
@@ -73,13 +74,14 @@ def connect_condition(rule: ir.ConnectRule, program: ir.Program) -> str:
 FILTERS: dict[str, Callable[..., Any]] = {
     "shared_matches": shared_matches,
     "rule_condition": rule_condition,
+    "count_socket": count_socket,
     **EGRESS_FILTERS,
     **ENCAPSULATE_FILTERS,
     **FIT_FILTERS,
     **GUARD_FILTERS,
     **LOOKUP_FILTERS,
+    **OWN_STACK_FILTERS,
     **PACKET_FILTERS,
-    **TUNNEL_ENDPOINT_FILTERS,
     **WAY_FILTERS,
     **RECOGNISED_FILTERS,
     **RECEIVED_FILTERS,
