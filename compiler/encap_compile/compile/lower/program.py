@@ -17,7 +17,7 @@ from .contract import lower_contract
 from .counter_layout import lay_out
 from .counters import lower_counters
 from .egress import dispatches, follows_fragments, lower_egress, packet_needs, passed_before
-from .egress_rules import rule_conditions
+from .egress_rules import rule_conditions, shared_conditions
 from .fit import fit_constants, lower_fit, table_overheads
 from .fixed import with_rows
 from .flows import flow_constants, flow_table
@@ -81,6 +81,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         own,
         before,
         matches,
+        shared_conditions(matches, fit, bool(attribution and attribution.guard)),
         packet,
         follows,
         bool(fit and fit.remembers),
