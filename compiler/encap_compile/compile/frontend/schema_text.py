@@ -214,6 +214,7 @@ TEXT: dict[str, str] = {
     "packet.dscp": "A name or a number. Without it: 0.",
     "packet.ecn": "The two bits of RFC 3168.",
     "packet.ttl": "TTL or hop limit.",
+    "packet.df": 'The bit "don\'t fragment" of IPv4. One that is too big is answered only if it is set.',
     "packet.mark": "The mark of the socket buffer.",
     "packet.length": "Bytes from the IP header on. Without it: as short as its headers and 32 bytes of payload.",
     "packet.fragment": "It is a fragment: the `first` one of a packet, or a `later` one, which shows no ports.",
@@ -222,17 +223,21 @@ TEXT: dict[str, str] = {
     "packet.encapsulation": "The encapsulation that it comes in. Without it: none.",
     "packet.received": (
         "Fields of the headers that it comes in, by `HEADER.FIELD`. `ip.source` is needed. What is not written is as "
-        "this spec itself would send it, to an address of this host; fields that rows give are 0."
+        "this spec itself would send it, to an address of this host; fields that rows give are 0. Options go by their "
+        "names; a whole variable-length part, as `gue.private` or `geneve.options`, is quoted hexadecimal digits."
     ),
     "expectation": "The verdict, and what else must be so.",
     "expect.verdict": (
         "`encapsulate` and `decapsulate` say that it goes on with headers or without them; `pass` that it goes on as "
-        "it is, `drop` that it does not. Of a socket that connects: `choose` says that a row is chosen for it, `pass` "
-        "that none is."
+        "it is, `drop` that it does not, `answer` that its sender is told by ICMP what fits. Of a socket that "
+        "connects: `choose` says that a row is chosen for it, `pass` that none is."
     ),
     "expect.rule": "The rule that decided; `default` where none did.",
     "expect.row": "The row that was found: its name, or without names its line in the file.",
-    "expect.sent": "Fields of the headers that it leaves in, by `HEADER.FIELD`.",
+    "expect.sent": (
+        "Fields of the headers that it leaves in, by `HEADER.FIELD`: also options by their names, and a whole "
+        "variable-length part, as `gue.private`, as quoted hexadecimal digits."
+    ),
     "expect.mark": "The mark that it goes on with.",
     "expect.counter": "A counter that counts it.",
 }
