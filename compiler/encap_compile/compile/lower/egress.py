@@ -109,12 +109,13 @@ def lower_egress(
     own: ir.OwnStacks | None,
     before: tuple[ir.PassedBefore, ...],
     matches: Mapping[str, tuple[ir.Condition, ...]],
+    shared: Mapping[str, tuple[ir.Condition, ...]],
     needs: ir.PacketNeeds,
     follows: bool,
     fits: bool,
 ) -> ir.EgressProgram:
     spec = resolved.spec
-    rules, default = lower_rules(resolved, matches, needs, follows)
+    rules, default = lower_rules(resolved, matches, shared, needs, follows)
     return ir.EgressProgram(
         function=f"{c_name(spec.name)}__egress",
         families=resolved.families,

@@ -17,7 +17,7 @@ from .contract import lower_contract
 from .counter_layout import lay_out
 from .counters import lower_counters
 from .egress import dispatches, follows_fragments, lower_egress, passed_before
-from .egress_rules import rule_conditions
+from .egress_rules import rule_conditions, shared_conditions
 from .fit import lower_fit, table_overheads
 from .fixed import with_rows
 from .guard import lower_guard
@@ -68,7 +68,8 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         before,
         follows or any(d.follows is not ir.Follows.NOBODY for d in decapsulations),
     )
-    egress = lower_egress(resolved, led, own, before, matches, packet, follows, bool(fit and fit.remembers))
+    shared = shared_conditions(matches, fit, bool(attribution and attribution.guard))
+    egress = lower_egress(resolved, led, own, before, matches, shared, packet, follows, bool(fit and fit.remembers))
 
     flows = None
     if learns or attribution:
