@@ -9,9 +9,9 @@ from ..resolved import Resolved
 from .attribution import attribution_constants
 from .c_names import c_name
 from .fit import fit_constants
+from .flows import flow_constants
 from .layouts import constant_groups
 from .library import switches
-from .reflection import flow_constants
 from .used_stacks import UsedStacks
 
 

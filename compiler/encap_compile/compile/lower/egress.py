@@ -11,7 +11,8 @@ from .conditions import LINK_LOCAL, PORT_WORDS, catches, hidden_by_fragments
 from .counters import egress_counter
 from .egress_rules import lower_rules
 from .fit import overhead_constant
-from .reflection import Answers, larger
+from .learning import larger
+from .reflection import Answers
 from .used_stacks import UsedStacks
 
 LINK_LOCAL_ASIDE = {"ipv4": ir.Aside.LINK_LOCAL_IPV4, "ipv6": ir.Aside.LINK_LOCAL_IPV6}

@@ -11,9 +11,9 @@ from ..resolved.matches import is_long
 from ..spec import AnySource
 from .c_names import c_name
 from .conditions import Conditions, hidden_by_fragments
+from .learning import learn
 from .received import inner_name, received_field, validated
 from .recognition import recognitions
-from .reflection import learn
 from .stacks import host_value
 from .tunnel_endpoints import address_map_name
 from .variable_parts import option_of

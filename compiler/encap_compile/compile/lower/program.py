@@ -20,13 +20,13 @@ from .egress import dispatches, follows_fragments, lower_egress, passed_before
 from .egress_rules import rule_conditions, shared_conditions
 from .fit import lower_fit, table_overheads
 from .fixed import with_rows
+from .flows import flow_table
 from .guard import lower_guard
 from .host import lower_host
 from .ingress import lower_ingress
 from .library import library_headers
 from .packet import asked_of_packets, packet_needs
 from .recognition import signature
-from .reflection import flow_table
 from .tables import lower_table
 from .tunnel_endpoints import own_stacks
 from .used_stacks import lower_stacks
