@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from .. import ir
 from ..headers import catalogue
 from ..headers.model import Space
+from ..resolved import Resolved
 from ..resolved.known_bits import Known, difference, known_bits, unit
-from ..spec import Spec
 from .word_checks import port_layer
 
 
@@ -17,14 +17,16 @@ def signature(stack: ir.Stack) -> ir.Signature:
     return ir.Signature(stack.outer_family, _protocols(stack), _port(stack))
 
 
-def recognitions(spec: Spec, stacks: Sequence[ir.Stack], received: Sequence[ir.Stack]) -> tuple[ir.Recognition, ...]:
+def recognitions(
+    resolved: Resolved, stacks: Sequence[ir.Stack], received: Sequence[ir.Stack]
+) -> tuple[ir.Recognition, ...]:
     """Those of one encapsulation: one for both families, if what they ask differs in our own address alone.
 
     `received` are the stacks of all encapsulations that come in, in the order in which they are asked for.
     """
     found: dict[object, list[ir.Stack]] = {}
     for stack in stacks:
-        marks = _marks(spec, stack, received[received.index(stack) + 1 :])
+        marks = _marks(resolved, stack, received[received.index(stack) + 1 :])
         found.setdefault((_protocols(stack), marks), []).append(stack)
     return tuple(
         ir.Recognition(
@@ -32,7 +34,7 @@ def recognitions(spec: Spec, stacks: Sequence[ir.Stack], received: Sequence[ir.S
             protocols=_protocols(those[0]),
             port=_port(those[0]),
             own=tuple(_own_address(stack) for stack in those),
-            marks=_marks(spec, those[0], received[received.index(those[0]) + 1 :]),
+            marks=_marks(resolved, those[0], received[received.index(those[0]) + 1 :]),
         )
         for those in found.values()
     )
@@ -80,13 +82,13 @@ def _own_address(stack: ir.Stack) -> ir.OwnAddress:
     return ir.OwnAddress(stack.outer_family, source, word.constant)
 
 
-def _marks(spec: Spec, stack: ir.Stack, later: Sequence[ir.Stack]) -> tuple[ir.Mark, ...]:
+def _marks(resolved: Resolved, stack: ir.Stack, later: Sequence[ir.Stack]) -> tuple[ir.Mark, ...]:
     """What distinguishes a stack from those that otherwise look the same and come after it."""
     found: dict[ir.Mark, None] = {}
     for other in later:
         if not _looks_like(stack, other):
             continue
-        known = [known_bits(spec.encapsulations[s.encapsulation], s.outer_family) for s in (stack, other)]
+        known = [known_bits(resolved.encapsulations[s.encapsulation].written, s.outer_family) for s in (stack, other)]
         bits = difference(*known)
         assert bits is not None, "checks.indistinct refuses two that nothing distinguishes"
         found[_mark(bits)] = None
