@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ...common import manifest
+from ...common.manifest_bounds import COUNTER
 from ...common.requirements import required
 from .. import ir
 from ..lower import Lowered
+from ..lower.counters import LIBRARY
 from ..resolved import Resolved
 from . import attached, maps
 from .features import features
@@ -62,6 +64,7 @@ def _manifest(resolved: Resolved, program: ir.Program, contract: ir.SocketContra
         own_addresses=OWN_ADDRESSES if program.egress.signatures else "",
         counters_size=program.counters_size,
         counters=tuple(_counter(counter) for counter in program.counters),
+        counter_structs={s.name: COUNTER * len(LIBRARY[s.type]) for s in program.counter_slots if s.type in LIBRARY},
         stacks=tuple(maps.described_stack(s) for s in program.stacks),
         rules=tuple(rule_summaries(resolved, program)),
         signatures=signatures,
@@ -94,4 +97,5 @@ def _counter(counter: ir.CounterMember) -> manifest.Counter:
         encapsulation=counts.encapsulation,
         outcome=counts.outcome.value,
         reason=counts.reason,
+        struct=counter.member.partition(".")[0] if "." in counter.member else "",
     )
