@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from encap_compile.common.diagnostics import Findings
-from encap_compile.common.manifest import Manifest
+from encap_compile.common.manifest import Counter, Manifest
 from encap_compile.run.host_values import resolve
 from encap_compile.run.kernel.devices import Address, Device
 from encap_compile.run.kernel.maps import Map, Packed
@@ -100,7 +100,7 @@ class Datapath:
                 self.fill(content.map, content.entries)
         self._programs = {h.hook: self._object.program(h.program) for h in self.manifest.programs}
         self._counters = self._object.map("counters")
-        self._before = self._counters.lookup(bytes(4))
+        self._before = self._values()
 
     def fill(self, name: str, entries: Packed) -> None:
         with self.map(name) as map_:
@@ -133,22 +133,32 @@ class Datapath:
 
     def _moved(self) -> Counts:
         """What changed in the counters since the last run."""
-        after, before = self._counters.lookup(bytes(4)), self._before
+        after, before = self._values(), self._before
         self._before = after
         moved: Counts = {}
-        for cpu in range(0, len(after), self._stride):
-            for counter in (
-                self.manifest.counters if after[cpu:][: self._stride] != before[cpu:][: self._stride] else ()
-            ):
-                now, then = (_PAIR.unpack_from(b, cpu + counter.offset) for b in (after, before))
+        for value, (at, counters) in enumerate(self._places):
+            if after[value] == before[value]:
+                continue
+            for counter in counters:
+                now, then = (_PAIR.unpack_from(b[value], counter.offset - at) for b in (after, before))
                 if now != then:
                     packets, size = moved.get(counter.name, (0, 0))
                     moved[counter.name] = (packets + now[0] - then[0], size + now[1] - then[1])
         return moved
 
+    def _values(self) -> list[bytes]:
+        """What the counters' map holds, a value for each entry and CPU."""
+        stride, entries = (self.manifest.counters_size + 7) // 8 * 8, max(self.manifest.counters_entries, 1)
+        raw = (self._counters.lookup(struct.pack("=I", entry)) for entry in range(entries))
+        return [value[cpu : cpu + stride] for value in raw for cpu in range(0, len(value), stride)]
+
     @cached_property
-    def _stride(self) -> int:
-        return (self.manifest.counters_size + 7) // 8 * 8
+    def _places(self) -> list[tuple[int, list[Counter]]]:
+        """Where each of these values begins in `struct counters`, and the counters in it."""
+        size, entries = self.manifest.counters_size, max(self.manifest.counters_entries, 1)
+        within = [[c for c in self.manifest.counters if c.offset // size == entry] for entry in range(entries)]
+        cpus = len(self._before) // entries
+        return [(entry * size, within[entry]) for entry in range(entries) for _ in range(cpus)]
 
     def close(self) -> None:
         for handle in (*self._programs.values(), self._counters):

@@ -156,7 +156,7 @@ def test_what_cannot_be_shown_is_skipped_and_said(work: Path, capsys: pytest.Cap
         "ok      long: drop by sites (model; program skipped: BPF_PROG_TEST_RUN takes frames of up to 3400 bytes)"
         in out
     )
-    assert "9 run, 1 skipped" in out
+    assert "10 run, 1 skipped" in out
     assert run("teams.yaml", "--format", "sarif") == 0
     (sarif,) = json.loads(capsys.readouterr().out)["runs"]
     notes = [r["message"]["text"] for r in sarif["results"] if r["ruleId"] == "T136" and r["level"] == "note"]

@@ -10,7 +10,7 @@ from ...common.manifest_bounds import COUNTER
 from ...common.requirements import required
 from .. import ir
 from ..lower import Lowered
-from ..lower.counters import LIBRARY
+from ..lower.counter_layout import LIBRARY
 from ..resolved import Resolved
 from . import attached, maps
 from .features import features
@@ -61,8 +61,9 @@ def _manifest(resolved: Resolved, program: ir.Program, contract: ir.SocketContra
         prefix_sets=tuple(maps.prefix_sets(program)),
         flows=attached.flows(program),
         replies=tuple(manifest.Reply(reply.arriving, reply.stacks) for reply in program.replies),
-        own_addresses=OWN_ADDRESSES if program.egress.signatures else "",
+        own_addresses=OWN_ADDRESSES if program.egress.own else "",
         counters_size=program.counters_size,
+        counters_entries=program.counter_entries if program.counter_entries > 1 else 0,
         counters=tuple(_counter(counter) for counter in program.counters),
         counter_structs={s.name: COUNTER * len(LIBRARY[s.type]) for s in program.counter_slots if s.type in LIBRARY},
         stacks=tuple(maps.described_stack(s) for s in program.stacks),
