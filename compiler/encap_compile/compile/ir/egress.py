@@ -108,13 +108,17 @@ class Ending(NamedTuple):
 
 
 class EgressRule(NamedTuple):
-    """A packet that meets all conditions goes through the steps in order; the first that decides ends it."""
+    """A packet that meets all conditions goes through the steps in order; the first that decides ends it.
+
+    `shared` are those of the conditions that are asked elsewhere too: of answers to packets, or at other hooks.
+    """
 
     name: str
     c_name: str
     text: str
     place: str
     conditions: tuple[Condition, ...]
+    shared: tuple[Condition, ...]
     steps: tuple[Step, ...]
     ending: Ending
 

@@ -16,6 +16,7 @@ FAMILIES = ("ipv4", "ipv6")
 Rule = EgressRule | ConnectRule | IngressRule
 NO_CGROUPS: Mapping[str, str] = MappingProxyType({})
 PORT_WORDS = ("source_port", "destination_port")
+MOST = {**dict.fromkeys(PORT_WORDS, 0xFFFF), "mark": 0xFFFFFFFF}
 LINK_LOCAL: dict[str, tuple[Prefix, ...]] = {
     # RFC 3927; link-scope multicast (RFC 5771, section 4); limited broadcast (RFC 919)
     "ipv4": (IPv4Network("169.254.0.0/16"), IPv4Network("224.0.0.0/24"), IPv4Network("255.255.255.255/32")),
@@ -45,6 +46,15 @@ def hidden_by_fragments(conditions: Sequence[ir.Condition], families: Sequence[s
     return any(isinstance(c, ir.InRanges) and c.member in words for c in conditions)
 
 
+def _is_any_address(addresses: Addresses, families: Sequence[str]) -> bool:
+    """Whether all addresses of the families are among them."""
+    return {f"ipv{p.version}" for p in addresses.prefixes if p.prefixlen == 0} >= {*families}
+
+
+def _is_any_number(member: str, ranges: Sequence[Range]) -> bool:
+    return any(r.first == 0 and r.last == MOST[member] for r in ranges)
+
+
 class Conditions:
     """Turns matches into conditions; remembers the long prefix lists that need a map."""
 
@@ -55,25 +65,27 @@ class Conditions:
         self.prefix_maps: dict[str, Addresses] = {}
 
     def of(self, rule: Rule, unseen: bool, name: str) -> tuple[ir.Condition, ...]:
-        """`unseen`: whether a packet that hides its protocol or ports is taken to have the right ones.
+        """What every packet meets is no condition.
+
+        `unseen`: whether a packet that hides its protocol or ports is taken to have the right ones.
 
         `name` is within the names of maps that the rule alone needs.
         """
         found: list[ir.Condition] = []
         match, families = rule.match, rule.families
-        if len(families) < len(self.families) and not (match.destination or match.source):
-            found.append(ir.IsFamily(families[0]))
         for member, addresses in (("destination", match.destination), ("source", match.source)):
-            if addresses is not None:
+            if addresses is not None and not _is_any_address(addresses, families):
                 found.append(self._addresses(member, addresses, families, name))
+        if len(families) < len(self.families) and not found:
+            found.append(ir.IsFamily(families[0]))
         if match.protocol:
             found.append(ir.InRanges("protocol", tuple((p, p) for p in match.protocol), unseen))
         for member, ranges in (("destination_port", match.destination_port), ("source_port", match.source_port)):
-            if ranges:
+            if ranges and not _is_any_number(member, ranges):
                 found.append(ir.InRanges(member, _pairs(ranges), unseen))
         if match.dscp:
             found.append(ir.InRanges("dscp", tuple((d, d) for d in match.dscp)))
-        if match.mark:
+        if match.mark and not _is_any_number("mark", match.mark):
             found.append(ir.InRanges("mark", _pairs(match.mark)))
         if match.cgroup:
             found.append(ir.InCgroups(tuple(self.cgroups[path] for path in match.cgroup)))

@@ -10,7 +10,7 @@ from .attribution import choices
 from .c_names import c_name, named_row
 from .conditions import PORT_WORDS, Conditions
 from .counters import egress_counter, rule_counter
-from .reflection import constant as learned_constant
+from .learning import constant as learned_constant
 
 HIDDEN_WORDS = {*PORT_WORDS, "protocol"}  # what a later fragment or an odd chain of headers may not show
 
@@ -25,7 +25,11 @@ def rule_conditions(resolved: Resolved, conditions: Conditions) -> dict[str, tup
 
 
 def lower_rules(
-    resolved: Resolved, conditions: Mapping[str, tuple[ir.Condition, ...]], needs: ir.PacketNeeds, follows: bool
+    resolved: Resolved,
+    conditions: Mapping[str, tuple[ir.Condition, ...]],
+    shared: Mapping[str, tuple[ir.Condition, ...]],
+    needs: ir.PacketNeeds,
+    follows: bool,
 ) -> tuple[tuple[ir.EgressRule, ...], ir.EgressRule]:
     """The rules, and the default as the last of them. `follows`: later fragments are given what the first showed."""
     rules = [
@@ -35,15 +39,24 @@ def lower_rules(
             text=rule.text,
             place=rule.path,
             conditions=conditions[rule.name],
+            shared=shared.get(rule.name, ()),
             steps=tuple(_steps(rule, _Hiding(rule, conditions[rule.name], needs, follows))),
             ending=_ending(rule),
         )
         for rule in resolved.egress
     ]
     ending = ir.Ending(ir.Verdict(resolved.spec.egress.default), egress_counter("default"))
-    rules.append(ir.EgressRule("default", "default", "everything else", "egress.default", (), (), ending))
+    rules.append(ir.EgressRule("default", "default", "everything else", "egress.default", (), (), (), ending))
     *found, default = _kept_from_leaving(rules)
     return tuple(found), default
+
+
+def shared_conditions(
+    conditions: Mapping[str, tuple[ir.Condition, ...]], fit: ir.Fit | None, guard: bool
+) -> dict[str, tuple[ir.Condition, ...]]:
+    """What is asked in two places, by the rules' names: of a rule that answers may meet, what an answer shows."""
+    answers = {a.name: a.conditions for a in fit.answers if a.conditions} if fit else {}
+    return {**(conditions if guard else {}), **answers}
 
 
 class _Hiding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from .. import ir
 from ..resolved import IngressRule, Resolved, Table
@@ -26,13 +26,14 @@ def overhead_constant(table: str) -> str:
     return f"OVERHEAD_{c_name(table)}".upper()
 
 
-def fit_constants(overheads: Mapping[str, int]) -> ir.ConstantGroup | None:
-    """For every table that a rule leads to. None where nothing is made to fit."""
+def fit_constants(overheads: Mapping[str, int]) -> Iterator[ir.ConstantGroup]:
+    """For every table that a rule leads to."""
     found = [
         ir.NamedConstant(overhead_constant(table), str(most), f"bytes, of rows of {table}")
         for table, most in overheads.items()
     ]
-    return ir.ConstantGroup("What TCP segments leave headroom for.", tuple(found)) if found else None
+    if found:
+        yield ir.ConstantGroup("What TCP segments leave headroom for.", tuple(found))
 
 
 def table_overheads(resolved: Resolved, stacks: UsedStacks) -> dict[str, int]:
@@ -51,7 +52,13 @@ def lower_fit(
     if not resolved.spec.mtu.clamp_mss:
         return None
     answered = all(_answered(resolved, rule, stacks, overheads) for rule in resolved.ingress)
-    found = ir.Fit(_answers(resolved, matches), not answered)
+    answers = _answers(resolved, matches)
+    found = ir.Fit(
+        answers,
+        remembers=not answered,
+        asks_packet=any(answer.conditions for answer in answers),
+        ends_open=not answers or not answers[-1].final or bool(answers[-1].conditions),
+    )
     return found if found.answers or found.remembers else None
 
 
@@ -69,7 +76,7 @@ def _answers(resolved: Resolved, matches: Mapping[str, tuple[ir.Condition, ...]]
             continue  # it may take the answer, or not
         shown = tuple(c for c in matches[rule.name] if not isinstance(c, ir.InRanges) or c.member in PORT_WORDS)
         overhead = overhead_constant(rule.to.table.name) if rule.to else ""
-        found.append(ir.Answer(rule.name, shown, overhead, not rule.varies))
+        found.append(ir.Answer(rule.name, c_name(rule.name), shown, overhead, not rule.varies))
         if not shown and not rule.varies:
             break  # every answer meets it
     while found and not found[-1].overhead:

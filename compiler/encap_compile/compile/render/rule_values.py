@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from .. import ir
-from .conditions import Prefix, constant_name, is_whole, numbered, prefix_arguments, prefix_names, range_arguments
+from .conditions import Prefix, constant_name, numbered, prefix_arguments, prefix_names, range_arguments
 
 BOTH = ("ipv4", "ipv6")
 
@@ -86,8 +86,6 @@ def _conditions(base: str, conditions: Sequence[ir.Condition], program: ir.Progr
             names = prefix_names(condition.prefixes, condition.sets, constant_name(base, condition.member), program)
             found |= _prefixes(condition.prefixes, names, program.packet.families)
         elif isinstance(condition, ir.InRanges):
-            if any(is_whole(condition.member, *numbers) for numbers in condition.ranges):
-                continue
             name = constant_name(base, condition.member)
             for i, numbers in enumerate(condition.ranges):
                 found[numbered(name, i)] = range_arguments(condition.member, *numbers)
