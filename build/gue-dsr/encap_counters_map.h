@@ -2,12 +2,13 @@
 /*
  * The counters of a program, which status reads and adds up over the CPUs.
  *
- * Before the include:
+ * Requires before the include:
  *   struct counters
  */
 #pragma once
 
 #include "encap_bpf.h"
+#include "encap_counters.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -21,4 +22,12 @@ static __always_inline struct counters *counters_of_this_cpu(void)
 	__u32 only = 0;
 
 	return bpf_map_lookup_elem(&counters, &only);
+}
+
+/* The counter that stands at a place, or NULL. */
+static __always_inline struct counter *counter_at(struct counters *first, __u32 place)
+{
+	if (place > sizeof(*first) - sizeof(struct counter)) /* for the verifier */
+		return NULL;
+	return (void *)first + place;
 }

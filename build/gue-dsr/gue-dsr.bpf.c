@@ -134,7 +134,7 @@ static __always_inline int decapsulate_gue(
 	if (headers->gue.flags != 0)
 		return refuse(skb, COUNTER(refused_gue__gue_flags));
 	inner.overhead = outer->length + ENCAP_GUE__FIXED;
-	variable = ((headers->gue.version_length) & 0x1f) * 4; /* gue.private */
+	variable = (headers->gue.version_length & 0x1f) * 4; /* gue.private */
 	inner.overhead += variable;
 	wrong = validate_inner(skb, outer,
 		outer->datagram - outer->length - bpf_ntohs(headers->udp.length),

@@ -9,7 +9,7 @@
  * never 0.
  *
  * Requires before the include:
- *   struct counters, counters_of_this_cpu()
+ *   struct counters, counters_of_this_cpu(), counter_at()
  *   OLDEST_KERNEL: see encap_bpf.h; since 6.3 flags of bpf_skb_adjust_room give the family of the
  *     inner packet
  *   REFUSED: the verdict on a malformed or unauthorized tunnel packet: TC_ACT_SHOT drops it,
@@ -55,10 +55,11 @@ struct inner {
 __noinline int refuse(struct __sk_buff *skb, __u32 reason)
 {
 	struct counters *counters = counters_of_this_cpu();
+	struct counter *counter = counters ? counter_at(counters, reason) : NULL;
 
-	if (!counters || reason > sizeof(*counters) - sizeof(struct counter))
+	if (!counter)
 		return TC_ACT_SHOT;
-	count((void *)counters + reason, skb);
+	count(counter, skb);
 	return REFUSED;
 }
 

@@ -4,7 +4,7 @@
  * write the outer IP header. The C of the spec writes the headers behind it.
  *
  * Requires before the include:
- *   struct counters: egress
+ *   struct counters: egress; counter_at()
  *   struct host: mtu
  *   PACKET_NEEDS: see encap_packet.h
  *   ANSWERS_TOO_BIG: 1 to answer a packet that does not fit, see encap_too_big.h
@@ -175,12 +175,10 @@ static __always_inline void *write_ipv6(struct ipv6_header *ip, __u8 tos, __u32 
 static __always_inline void count_chosen(
 	struct counters *counters, const struct packet *packet, __u32 segments)
 {
-	__u32 offset = packet->chosen;
-	struct counter *counter;
+	struct counter *counter = counter_at(counters, packet->chosen);
 
-	if (offset > sizeof(*counters) - sizeof(*counter)) /* for the verifier */
+	if (!counter)
 		return;
-	counter = (void *)counters + offset;
 	counter->packets += segments;
 	counter->bytes += packet->length;
 }

@@ -32,7 +32,8 @@ class Near:
         self.sources = {f: [p for p in self.prefixes[f] if p in set(_of(conditions, "source"))] for f in SIZES}
         self.destinations = {f: [p for p in self.prefixes[f] if p not in self.sources[f]] for f in SIZES}
         self.numbers = {member: sorted(_edges(conditions, member, most)) for member, most in NUMBERS.items()}
-        self.numbers["destination_port"] += [s.port for s in program.egress.signatures if s.port >= 0]
+        own = program.egress.own
+        self.numbers["destination_port"] += [s.port.number for s in (own.signatures if own else ()) if s.port]
         self.numbers["mark"] += _marks(facts)
         self.senders = [*(a for s in facts.sets.values() for a in s)]
 
@@ -105,8 +106,9 @@ def _prefixes(program: ir.Program, facts: Facts, conditions: Iterable[ir.Conditi
         yield from prefixes
     for address in (*facts.own, *(a for s in facts.sets.values() for a in s)):
         yield _host(address)
-    for end in program.egress.tunnel_endpoints:
-        yield from end.prefixes
+    for endpoint in program.egress.own.endpoints if program.egress.own else ():
+        if isinstance(endpoint, ir.EndpointPrefixes):
+            yield from endpoint.prefixes
 
 
 def _host(address: bytes) -> Network:

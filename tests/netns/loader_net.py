@@ -37,7 +37,7 @@ struct { int (*type)[2]; __u32 *key; __u64 *value; int (*max_entries)[2]; } arri
 SEC("tc") int count(struct __sk_buff *skb)
 {
 	__u8 *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
-	if (data + 34 > end || data[12] != 8 || data[13] != 0 || (data[23] != 4 && data[23] != 17))
+	if (data + 34 > end || data[12] != 8 || data[13] != 0 || (data[23] != 4 && data[23] != 17 && data[23] != 47))
 		return -1;
 	__u32 clear = data[23] == 17;
 	__u64 *number = lookup(&arrived, &clear);

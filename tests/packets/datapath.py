@@ -13,18 +13,17 @@ from types import TracebackType
 from typing import Self
 
 from encap_compile.common.diagnostics import Findings
-from encap_compile.common.manifest import Manifest
+from encap_compile.common.manifest import Counter, Manifest
 from encap_compile.run.host_values import resolve
 from encap_compile.run.kernel.devices import Address, Device
 from encap_compile.run.kernel.maps import Map, Packed
 from encap_compile.run.kernel.objects import BpfObject
 from encap_compile.run.kernel.programs import Program
+from encap_compile.run.kernel.test_run import run
 from encap_compile.run.loader.bundle import Bundle, open_bundle
 from encap_compile.run.loader.compose import NO_CGROUPS, Context, compose
 from encap_compile.run.loader.contents import wanted_contents
 from encap_compile.run.loader.hostfile import read_settings
-
-from .running import Ran, run
 
 OWN = {4: "192.0.2.77", 6: "2001:db8::77"}  # our outer addresses
 MAC = "02:00:00:00:00:77"  # our device's
@@ -35,9 +34,12 @@ Counts = dict[str, tuple[int, int]]
 
 
 @dataclass(frozen=True)
-class Outcome(Ran):
-    """`counted` holds the counters that moved: name -> (packets, bytes)."""
+class Outcome:
+    """`verdict` is pass, drop or redirect; `frame` the bytes behind the program; `counted` the counters that moved."""
 
+    verdict: str
+    frame: bytes
+    mark: int
     counted: Counts
 
 
@@ -98,7 +100,7 @@ class Datapath:
                 self.fill(content.map, content.entries)
         self._programs = {h.hook: self._object.program(h.program) for h in self.manifest.programs}
         self._counters = self._object.map("counters")
-        self._before = self._counters.lookup(bytes(4))
+        self._before = self._values()
 
     def fill(self, name: str, entries: Packed) -> None:
         with self.map(name) as map_:
@@ -131,22 +133,32 @@ class Datapath:
 
     def _moved(self) -> Counts:
         """What changed in the counters since the last run."""
-        after, before = self._counters.lookup(bytes(4)), self._before
+        after, before = self._values(), self._before
         self._before = after
         moved: Counts = {}
-        for cpu in range(0, len(after), self._stride):
-            for counter in (
-                self.manifest.counters if after[cpu:][: self._stride] != before[cpu:][: self._stride] else ()
-            ):
-                now, then = (_PAIR.unpack_from(b, cpu + counter.offset) for b in (after, before))
+        for value, (at, counters) in enumerate(self._places):
+            if after[value] == before[value]:
+                continue
+            for counter in counters:
+                now, then = (_PAIR.unpack_from(b[value], counter.offset - at) for b in (after, before))
                 if now != then:
                     packets, size = moved.get(counter.name, (0, 0))
                     moved[counter.name] = (packets + now[0] - then[0], size + now[1] - then[1])
         return moved
 
+    def _values(self) -> list[bytes]:
+        """What the counters' map holds, a value for each entry and CPU."""
+        stride, entries = (self.manifest.counters_size + 7) // 8 * 8, max(self.manifest.counters_entries, 1)
+        raw = (self._counters.lookup(struct.pack("=I", entry)) for entry in range(entries))
+        return [value[cpu : cpu + stride] for value in raw for cpu in range(0, len(value), stride)]
+
     @cached_property
-    def _stride(self) -> int:
-        return (self.manifest.counters_size + 7) // 8 * 8
+    def _places(self) -> list[tuple[int, list[Counter]]]:
+        """Where each of these values begins in `struct counters`, and the counters in it."""
+        size, entries = self.manifest.counters_size, max(self.manifest.counters_entries, 1)
+        within = [[c for c in self.manifest.counters if c.offset // size == entry] for entry in range(entries)]
+        cpus = len(self._before) // entries
+        return [(entry * size, within[entry]) for entry in range(entries) for _ in range(cpus)]
 
     def close(self) -> None:
         for handle in (*self._programs.values(), self._counters):

@@ -15,7 +15,7 @@ from tests.support.examples_of_docs import run
 
 import encap_compile
 from encap_compile import api
-from encap_compile.compile.cli import cli
+from encap_compile.cli import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAY = str(ROOT / "examples" / "vxlan-overlay.yaml")

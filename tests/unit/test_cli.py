@@ -17,10 +17,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from encap_compile import __version__
+from encap_compile.cli import cli
 from encap_compile.common.data_hashes import DATA_HASHES, read_data_hashes
 from encap_compile.common.diagnostics import DiagnosedError
 from encap_compile.compile.artifacts import write
-from encap_compile.compile.cli import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "encap_compile.cli"]

@@ -12,12 +12,10 @@ from hypothesis import strategies as st
 from tests.support.metrics import Samples, samples
 
 from encap_compile.common import manifest_io
-from encap_compile.common.diagnostics import DiagnosedError, Severity
 from encap_compile.common.manifest import Counter, Manifest
-from encap_compile.common.manifest_bounds import MOST_COUNTERS, check_bounds
 from encap_compile.compile import ir
-from encap_compile.compile.checks.rule_count import MOST_RULES
-from encap_compile.compile.lower.counters import LIBRARY, NO_ROW, counter_name
+from encap_compile.compile.lower.counter_layout import LIBRARY
+from encap_compile.compile.lower.counters import NO_ROW, counter_name
 from encap_compile.compile.pipeline import check_spec
 from encap_compile.compile.render.templates import TEMPLATES
 from encap_compile.run.loader.counters import renamed, total
@@ -235,40 +233,3 @@ def test_a_bundle_of_an_earlier_release_keeps_its_labels() -> None:
     found = [dict(labels) for metric, labels in exposed(earlier) if metric == "encap_packets_total"]
     assert [(ls["counter"], ls["kind"]) for ls in found] == [(c.name, c.kind) for c in manifest.counters]
     assert all(ls.keys() == {"bundle", "netns", "counter", "kind"} for ls in found)
-
-
-def many(tmp_path: Path, encapsulations: int) -> str:
-    """A spec of the most rules, two counters each, and of encapsulations that are received."""
-    names = range(encapsulations)
-    stack = "[{ipv4: {source: host.vtep, destination: endpoint.to}}, {gre: {key: KEY}}]"
-    rows = "[{destination: 10.0.0.0/8, to: 192.0.2.1}]"
-    table = f"{{key: destination, fields: {{to: ipv4}}, encapsulation: NAME, rows: {rows}}}"
-    lines = ["apiVersion: encap/v1alpha1", "name: many", 'kernel: "5.10"']
-    lines += ["host: {uplink: device, vtep: {type: ipv4, default: uplink.address}}", "attach: {devices: host.uplink}"]
-    lines += ["encapsulations:", *(f"  e{n}: {stack.replace('KEY', str(n + 1))}" for n in names)]
-    lines += ["endpoints:", *(f"  t{n}: {table.replace('NAME', f'e{n}')}" for n in names), "egress:", "  rules:"]
-    match = "match: {destination: 10.NEAR.0/24}"
-    lines += [
-        f"  - {{name: r{n}, {match.replace('NEAR', f'{n // 250}.{n % 250}')}, to: t{n % encapsulations}}}"
-        for n in range(MOST_RULES)
-    ]
-    lines += ["  default: pass", "ingress:", "  rules:"]
-    lines += [
-        f"  - {{name: i{n}, decapsulate: e{n % encapsulations}, from: 198.51.{n // 250}.{n % 250 + 1}/32}}"
-        for n in range(MOST_RULES)
-    ]
-    path = tmp_path / "many.yaml"
-    path.write_text("\n".join(lines) + "\n")
-    return str(path)
-
-
-def test_the_most_counters_and_more(tmp_path: Path) -> None:
-    """What compiles loads: a value of a per-CPU map has so many bytes, and no more."""
-    manifest = check_spec(many(tmp_path, 30))[1].manifest
-    assert MOST_COUNTERS * 7 // 8 < manifest.counters_size <= MOST_COUNTERS
-    check_bounds(replace(manifest, identity="0" * 64))  # made when the files are
-    with pytest.raises(DiagnosedError) as caught:
-        check_spec(many(tmp_path, 40))
-    (found,) = [d for d in caught.value.diagnostics if d.severity == Severity.ERROR]
-    assert found.code == "E522" and found.place is not None and found.place.line == 2
-    assert re.match(r"\d+ counters take \d+ bytes, and the kernel gives a map of counters 32768 at most", found.message)

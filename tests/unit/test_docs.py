@@ -18,9 +18,9 @@ import yaml
 from tests.listings.page import files
 from tests.listings.pages import HEADER_PAGE, SESSIONS, compiler_with_listings
 
+from encap_compile.cli import cli as compile_cli
 from encap_compile.common.codes import CODES
 from encap_compile.common.diagnostics import Exit
-from encap_compile.compile.cli import cli as compile_cli
 from encap_compile.ctl import cli as ctl_cli
 
 ROOT = Path(__file__).resolve().parents[2]

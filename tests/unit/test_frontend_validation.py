@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from encap_compile.cli import cli
 from encap_compile.common.diagnostics import DiagnosedError, Exit, Findings
 from encap_compile.common.documents.reader import read_yaml
-from encap_compile.compile.cli import cli
 from encap_compile.compile.frontend import validation
 from encap_compile.compile.frontend.schema_document import annotated_schema
 

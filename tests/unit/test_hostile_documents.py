@@ -137,6 +137,8 @@ def test_texts_that_are_no_document(tmp_path: Path, text: str) -> None:
         (("tables", 0, "value", "members", 0, "offset"), 1 << 31),
         (("tables", 0, "capacity"), 1 << 40),
         (("counters_size",), 1 << 31),
+        (("counters_entries",), 1 << 31),
+        (("counters_entries",), -1),
         (("counters", 0, "offset"), 1 << 31),
         (("counters", 0, "offset"), -16),
         (("host_members", 1, "member", "offset"), 66),
@@ -145,6 +147,7 @@ def test_texts_that_are_no_document(tmp_path: Path, text: str) -> None:
 )
 def test_numbers_out_of_bounds_are_named(tmp_path: Path, path: tuple[Any, ...], value: int) -> None:
     document = json.loads((write(tmp_path / "one") / "manifest.json").read_text())
+    document.setdefault("counters_entries", 0)
     with pytest.raises(DiagnosedError) as caught:
         manifest_io.loads(with_value(document, path, value), "manifest.json")
     (found,) = caught.value.diagnostics

@@ -81,6 +81,12 @@ static __always_inline struct counters *counters_of_this_cpu(void)
 }
 """,
 }
+DECLARED["counter_at()"] = """
+static __always_inline struct counter *counter_at(struct counters *first, __u32 place)
+{
+	return (void *)first + place;
+}
+"""
 BEFORE = ("encap_bpf.h", "encap_address.h", "encap_counters.h")  # what a spec includes before it declares these
 
 # What the header declares and leaves to the spec.

@@ -206,7 +206,7 @@ def test_a_value_that_is_sent_and_expected_stands_in_one_line(tmp_path: Path, se
     text = SPEC.replace("host.uplink.mac", '"02:00:00:00:00:{mac}"')
     if not sends:
         text = text.replace("encapsulation: [vxlan, ipip]", "encapsulation: [ipip]").replace(
-            "encapsulation: vxlan, ", ""
+            "- encapsulation: vxlan\n        ", "- "
         )
         text = text.replace("vni: endpoint.vni", "vni: 7").replace("endpoint.mac", "host.uplink.mac")
     rendered = []

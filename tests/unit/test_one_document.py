@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from tests.support.documents import validate_output
 
-from encap_compile import ctl
+from encap_compile import cli, ctl
 from encap_compile.common import command_line
 from encap_compile.common.diagnostics import Exit
-from encap_compile.compile import cli, pipeline
+from encap_compile.compile import pipeline
 from encap_compile.run import plan
 from encap_compile.run.commands.group import cli as ctl_group
 

@@ -19,8 +19,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from tests.support.documents import kinds, schemas, validate
 
+from encap_compile import cli
 from encap_compile.common import command_line
-from encap_compile.compile import cli
 from encap_compile.run.commands.group import cli as ctl
 
 ROOT = Path(__file__).resolve().parents[2]

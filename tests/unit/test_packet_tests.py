@@ -14,8 +14,8 @@ from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrFragment
 from scapy.layers.l2 import Ether
 from tests.support.documents import validate_output
 
+from encap_compile import cli
 from encap_compile.common import command_line
-from encap_compile.compile import cli
 from encap_compile.compile.packet_tests.build import Inner, packet
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -202,6 +202,56 @@ def test_a_socket_that_connects_otherwise_fails(
     assert said in shown.out + shown.err
 
 
+PRIVATE = 'gue.private: "0a1b2c3d"'
+ENI = "geneve.eni: 0x0a1b2c3d4e5f6072"
+
+
+@pytest.mark.parametrize(
+    ("spec", "old", "new", "said"),
+    [
+        ("gwlb", f"6081, {ENI}", "6081, geneve.eni: 7", "sent.geneve.eni: 7 expected, 0x0a1b2c3d4e5f6072 found"),
+        ("gwlb", f"6081, {ENI}", "6081, geneve.enii: 7", "did you mean `eni`?"),
+        ("gwlb", f"6081, {ENI}", '6081, geneve.options: "00"', "sent.geneve.options: 00 expected, 010801020a1b"),
+        ("gwlb", f"10.0.1.5, {ENI}", "10.0.1.5, geneve.enii: 7", "geneve has no field `enii`"),
+        ("gwlb", f"10.0.1.5, {ENI}", "10.0.1.5, geneve.eni: 0x10000000000000000", "is out of range for an option of 8"),
+        (
+            "gwlb",
+            f"10.0.1.5, {ENI}",
+            '10.0.1.5, geneve.options: "01080302", ' + ENI,
+            "`options` and `eni` are both given",
+        ),
+        ("gwlb", '"0109e400"', '"0109"', "`geneve.options` has 2 bytes, and its length is counted in units of 4"),
+        ("gwlb", '"0109e400"', '"01096400"', "counter: refused_gwlb__geneve_options_critical expected"),  # not critical
+        ("gwlb", '"0109e400"', f'"{"01096400" * 64}"', "no such packet can be made"),
+        ("gue-edge", f"6080, {PRIVATE}", '6080, gue.private: ""', "sent.gue.private:  expected, 0a1b2c3d found"),
+        ("gue-edge", f"192.0.2.1, {PRIVATE}", "192.0.2.1", "sent.gue.private: 0a1b2c3d expected,"),
+        ("gue-edge", PRIVATE, "gue.private: 0x0a1b2c3d", "is no sequence of bytes"),
+        ("gue-edge", PRIVATE, 'gue.private: "0a1b2"', "is no sequence of bytes"),
+    ],
+)
+def test_variable_parts_that_differ_fail(
+    work: Path, capsys: pytest.CaptureFixture[str], spec: str, old: str, new: str, said: str
+) -> None:
+    path = work / f"{spec}.yaml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    assert run("test", path.name) == 1
+    shown = capsys.readouterr()
+    assert said in shown.out + shown.err
+
+
+def test_a_packet_that_is_too_big_is_answered_if_it_says_so(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = edited(work, "length: 1451, df: 1}", "length: 1451}")
+    assert run("test", name) == 1
+    assert "verdict: answer expected, drop found" in capsys.readouterr().out
+    edited(
+        work, "length: 1451}\n      expect: {verdict: answer", "length: 1450, df: 1}\n      expect: {verdict: answer"
+    )
+    assert run("test", name) == 1
+    assert "verdict: answer expected, encapsulate found" in capsys.readouterr().out
+
+
 def test_documents(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name = edited(work, "row: fra", "row: ams")
     assert run("test", name, "gre-tenants.yaml", "--format", "json") == 1
@@ -212,7 +262,7 @@ def test_documents(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [d["code"] for d in found["diagnostics"]] == ["T133"]
     assert run("test", name, "--format", "junit") == 1
     suite = ElementTree.fromstring(capsys.readouterr().out.partition("\n")[2])[0]
-    assert suite.get("tests") == "9" and suite.get("failures") == "1"
+    assert suite.get("tests") == "10" and suite.get("failures") == "1"
     assert [case.get("name") for case in suite if len(case)] == ["web"]
 
 
@@ -236,6 +286,57 @@ def test_one_packet_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     refused = "encapsulation=vxlan ip.source=192.0.2.10 vxlan.vni=43 source=10.1.2.3 destination=10.0.0.5"
     assert run("explain", str(OVERLAY), "--packet", refused) == 0
     assert "dropped by peers" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("spec", "words", "size", "labels"),
+    [
+        ("vxlan-overlay", "source=10.0.0.5 destination=10.1.2.3", 50, {"vxlan.vni": "42"}),
+        (
+            "gwlb",
+            "encapsulation=gwlb ip.source=10.0.1.5 geneve.eni=0x0a1b2c3d4e5f6072 geneve.cookie=5"
+            " source=192.168.0.1 destination=192.168.1.1",
+            68,
+            {
+                "geneve.eni": "0x0a1b2c3d4e5f6072",
+                "geneve.eni.class": "264",
+                "geneve.cookie": "0x00000005",
+                "geneve.cookie.length": "1",
+            },
+        ),
+        (
+            "gwlb",
+            "encapsulation=gwlb ip.source=10.0.1.5 geneve.options=0109640101020304010803010000000501080102"
+            "0a1b2c3d4e5f6072010802020000000000000000 source=192.168.0.1 destination=192.168.1.1",
+            76,
+            {"geneve.unlisted": "0x01020304", "geneve.cookie": "0x00000005", "geneve.eni": "0x0a1b2c3d4e5f6072"},
+        ),
+        (
+            "gue-edge",
+            f"encapsulation=gue ip.source=192.0.2.1 gue.private={'01020304' * 6} source=192.168.0.1"
+            " destination=203.0.113.9",
+            56,
+            {"gue.private": "01020304" * 6, "gue.hlen": "6"},
+        ),
+    ],
+)
+def test_every_outer_byte_is_labelled(
+    capsys: pytest.CaptureFixture[str], spec: str, words: str, size: int, labels: dict[str, str]
+) -> None:
+    command = ("explain", str(ROOT / "examples" / f"{spec}.yaml"), "--packet", words)
+    assert run(*command, "--format", "json") == 0
+    out = capsys.readouterr().out
+    validate_output(["explain"], out)
+    document = json.loads(out)
+    longer = bytes.fromhex(max(document["frame_in"], document["frame_out"], key=len))
+    shown = {row["offset"]: bytes.fromhex(row["bytes"]) for row in document["outer"]}
+    assert b"".join(shown[at] for at in sorted(shown)) == longer[14 : 14 + size]
+    assert list(shown) == [sum(len(shown[at]) for at in shown if at < offset) for offset in sorted(shown)]
+    values = {row["name"]: row["value"] for row in document["outer"]}
+    assert labels.items() <= values.items()
+    assert run(*command) == 0
+    text = capsys.readouterr().out
+    assert all(any(name in line.split() for line in text.splitlines()) for name in labels)
 
 
 def capture(path: Path, *frames: bytes, order: str = "<", link: int = 1, cut: int = 0) -> Path:

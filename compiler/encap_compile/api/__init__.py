@@ -5,7 +5,7 @@
 
 Everything that can go wrong outside of this package is a `DiagnosedError`, which carries the diagnostics that the
 command lines print and their exit code. Names are imported when they are first used, and a machine that has `encapctl`
-alone has all but those of `compiling`.
+alone has only what runs on a machine.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
         explain,
         render,
     )
-    from ..compile.api.testing import PacketExplained, Tested, explain_packet, test
+    from ..compile.api.testing import PacketExplained, Tested, explain_packet
+    from ..kernel_tests.api import test
     from ..run.api.applying import Applied, HookChange, Planned, RowsChange, RuleChange, apply, plan
     from ..run.api.looking import CounterTotal, HookState, Overview, Removed, Status, overview, remove, status
     from ..run.api.options import Options
@@ -42,7 +43,8 @@ _NAMES = {
     ),
     "run.api.looking": ("CounterTotal", "HookState", "Overview", "Removed", "Status", "overview", "remove", "status"),
     "run.api.options": ("Options",),
-    "compile.api.testing": ("PacketExplained", "Tested", "explain_packet", "test"),
+    "compile.api.testing": ("PacketExplained", "Tested", "explain_packet"),
+    "kernel_tests.api": ("test",),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
@@ -96,7 +98,10 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(import_module(f"..{home}", __name__), name)
     except ModuleNotFoundError as error:
-        if home.startswith("compile.") and (error.name or "").partition(".")[0] == __name__.partition(".")[0]:
+        if (
+            home.startswith(("compile.", "kernel_tests."))
+            and (error.name or "").partition(".")[0] == __name__.partition(".")[0]
+        ):
             raise ImportError(f"`{name}` is of the distribution encap-compile, and encapctl alone is here") from None
         raise
 

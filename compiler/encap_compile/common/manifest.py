@@ -19,7 +19,7 @@ FORMAT_VERSION = "1.1"  # with every new member the minor version goes up by one
 LATER = {"later": True}
 
 
-def later(default: str | bool) -> Any:
+def later(default: str | int) -> Any:
     """A member that the first release had not. With its default it is not written, so that old manifests keep their
     identity."""
     return field(default=default, metadata=LATER)
@@ -169,6 +169,7 @@ class Reply(Record):
 class Counter(Record):
     """A member of `struct counters` in the per-CPU array map `counters`: packets and bytes, two u64.
 
+    In a map of several entries `offset` is over all of them: the entry is `offset // Manifest.counters_size`.
     Packets are counted as segments on the wire; bytes are those of the inner IP packets.
     """
 
@@ -259,7 +260,7 @@ class Manifest(Record):
     source_sets: tuple[SourceSet, ...]
     prefix_sets: tuple[PrefixSet, ...]
     own_addresses: str  # map of every own outer source, key ip; empty when not needed
-    counters_size: int
+    counters_size: int  # bytes of each value of their map
     counters: tuple[Counter, ...]
     stacks: tuple[Stack, ...]
     rules: tuple[RuleSummary, ...]
@@ -288,3 +289,4 @@ class Manifest(Record):
 
     requires: tuple[str, ...] = later_of(tuple)  # what a loader must know: names of `requirements.FEATURES`
     needs_release: str = later("")  # the oldest release of encapctl that can apply it
+    counters_entries: int = later(0)  # of the map of counters, if it has several; 0: it has one

@@ -12,6 +12,7 @@ from .structured import MalformedError
 
 MOST_LAYOUT = 1 << 16  # bytes of a key, a value or the host values; the kernel's own bound for keys is 512
 MOST_COUNTERS = 32768  # bytes of a per-CPU value (PCPU_MIN_UNIT_SIZE)
+MOST_COUNTERS_OF_ALL = 1 << 20  # bytes of all entries, for each CPU of the machine
 MOST_ENTRIES = (1 << 32) - 1  # max_entries of a map is a u32
 MOST_OVERHEAD = 0xFFF  # bytes that bpf_skb_adjust_room() makes room for
 COUNTER = 16  # bytes: packets and bytes, two u64
@@ -46,8 +47,13 @@ def check_bounds(manifest: Manifest) -> None:
         if prefix_set.key.size not in (8, 20):
             raise MalformedError(f"manifest.prefix_sets[{i}].key.size: 8 or 20 is expected")
     _within(manifest.counters_size, 0, MOST_COUNTERS, "manifest.counters_size")
+    size, entries = manifest.counters_size, max(manifest.counters_entries, 1)
+    _within(manifest.counters_entries, 0, MOST_COUNTERS_OF_ALL // max(size, COUNTER), "manifest.counters_entries")
     for i, counter in enumerate(manifest.counters):
-        _within(counter.offset, 0, manifest.counters_size - COUNTER, f"manifest.counters[{i}].offset")
+        where = f"manifest.counters[{i}].offset"
+        _within(counter.offset, 0, entries * size - COUNTER, where)
+        if counter.offset % size > size - COUNTER:
+            raise MalformedError(f"{where}: {counter.offset} crosses from one entry to the next")
     for i, stack in enumerate(manifest.stacks):
         _within(stack.overhead, 0, MOST_OVERHEAD, f"manifest.stacks[{i}].overhead")
     _within(manifest.max_overhead, 0, MOST_OVERHEAD, "manifest.max_overhead")

@@ -26,6 +26,8 @@ FEATURES = {
     "boot-closed": Feature("0.1.0", lambda m: m.boot == "closed"),
     # Programs go to cgroups, whose numbers are looked up on the machine and follow them as they come and go.
     "cgroups": Feature("0.1.0", lambda m: bool(m.cgroup)),
+    # The counters stand in several entries of their map.
+    "counter-entries": Feature("0.2.0", lambda m: m.counters_entries > 1),
     # What sockets have chosen is in a map that outlives every version of the bundle.
     "sockets": Feature("0.1.0", lambda m: bool(m.sockets)),
 }

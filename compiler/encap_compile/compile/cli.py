@@ -12,7 +12,7 @@ import click
 
 from .. import __version__
 from ..common import command_line
-from ..common.diagnostics import DiagnosedError, Diagnostic, Exit, Place, Severity
+from ..common.diagnostics import DiagnosedError, Diagnostic, Exit, Place
 from .outcome import Outcome
 
 if TYPE_CHECKING:
@@ -62,12 +62,7 @@ def _format(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
-def _clang(function: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
-        "--clang", default="", metavar="PATH", help="Another clang than the pinned one (or $ENCAP_CLANG)."
-    )(function)
-
-
+CLANG = click.option("--clang", default="", metavar="PATH", help="Another clang than the pinned one (or $ENCAP_CLANG).")
 SPECS = click.argument("specs", nargs=-1, required=True, type=click.Path(), metavar="SPEC...")
 OUT = click.option(
     "-o",
@@ -83,7 +78,7 @@ OUT = click.option(
 @SPECS
 @OUT
 @click.option("--check", is_flag=True, help="Write nothing; exit 3 and say why if an artifact is stale.")
-@_clang
+@CLANG
 @_format
 def compile_(specs: tuple[str, ...], out: Path, check: bool, clang: str, format_: str) -> None:
     """Check, render and build SPECs into DIR/NAME/ (the default verb)."""
@@ -163,45 +158,6 @@ def render_(spec: str, format_: str) -> None:
         outcome.show(rendered.text)
 
     outcome.run(one)
-    outcome.finish()
-
-
-@cli.command("test")
-@SPECS
-@click.option("--require-coverage", is_flag=True, help="A rule that no test meets is an error.")
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice((*FORMATS, "junit")),
-    default="text",
-    show_default=True,
-    help="Form of results and diagnostics.",
-)
-def test_(specs: tuple[str, ...], require_coverage: bool, format_: str) -> None:
-    """Run the tests of SPECs by the model; exit 1 if one fails. It needs no privilege and builds nothing."""
-    from .api.testing import junit, test
-
-    outcome = Outcome("text" if format_ == "junit" else format_)
-    suites = []
-
-    def one(path: str) -> None:
-        tested = test(path)
-        suites.append(tested)
-        outcome.diagnostics += tested.warnings
-        if format_ != "junit":
-            outcome.say(tested.text)
-        outcome.results.setdefault("suites", []).append(tested.document)
-        if tested.failed or (require_coverage and tested.unmet):
-            outcome.exit = outcome.exit or Exit.SPEC
-        if format_ not in ("text", "junit"):
-            outcome.diagnostics += tested.failures
-        if require_coverage:
-            outcome.diagnostics += tested.uncovered
-
-    for path in specs:
-        outcome.run(partial(one, path))
-    if format_ == "junit":
-        click.echo(junit(suites, [d for d in outcome.diagnostics if d.severity is Severity.ERROR]))
     outcome.finish()
 
 
@@ -319,7 +275,7 @@ def init_(path: Path) -> None:
 
 
 @cli.command("doctor")
-@_clang
+@CLANG
 @_format
 def doctor_(clang: str, format_: str) -> None:
     """Say whether this machine can compile, and with what."""

@@ -51,7 +51,9 @@ def check_spec(path: str) -> tuple[Spec, Described, dict[str, bytes], Findings]:
     spec = in_order(spec)
     resolved = resolve(spec)
     described = describe(resolved, lower(resolved, __version__))
-    checks.run_lowered(spec, len(described.program.counters), described.program.counters_size, findings)
+    program = described.program
+    of_counters = program.counters_size * program.counter_entries
+    checks.run_lowered(spec, len(program.counters), of_counters, findings)
     findings.stop_on_errors()
     data = {name: text.encode() for name, text in described.prefix_files.items()}
     data |= _rows(spec, described, findings)

@@ -24,8 +24,8 @@ so an address is a host value of its own:
     ),
     "E304": Explained(
         "an unknown row",
-        """`to: TABLE/ROW` names a row that is not in the table's rows or file. The packets of the rule would
-all be dropped, so it is an error rather than a surprise.""",
+        """`to: TABLE/ROW` names a row that is not in the table's rows or file. All packets of the rule would be
+dropped, so this is an error.""",
     ),
     "E305": Explained(
         "an unknown encapsulation",
@@ -34,8 +34,8 @@ all be dropped, so it is an error rather than a surprise.""",
     ),
     "E306": Explained(
         "an unknown set",
-        """A word among prefixes is the name of a set, and there is none of that name. Host names are not
-resolved: a spec means the same everywhere and always.
+        """A word among prefixes is the name of a set, and there is no set of this name. Host names are not resolved,
+because a spec must mean the same everywhere.
 
     sets: {vips: [203.0.113.0/24]}
     ... match: {destination: vips}
@@ -44,45 +44,46 @@ In `from`, the addresses in a table's rows are written `TABLE.FIELD`, like `from
     ),
     "E307": Explained(
         "an unknown field of a table",
-        """`endpoint.NAME` is a field of the row that was found. Every table whose rows take the encapsulation
-must have it, and `from: TABLE.FIELD` and `set_mark` name fields too.
+        """`endpoint.NAME` is a field of the row that was found. Every table that uses the encapsulation must have the
+field. `from: TABLE.FIELD` and `set_mark` name fields too.
 
     sites: {key: destination, fields: {address: ip, vni: u24}, encapsulation: vxlan, ...}""",
     ),
     "E308": Explained(
-        "a name is there twice",
-        """Rules are told apart by name in counters, in `plan` and in dashboards, over both directions. In a
-list the same name twice has no meaning.""",
+        "a duplicate name",
+        """Counters, `plan` and dashboards identify rules by name, over both directions, so names must be unique. In a
+list, the same name twice has no meaning.""",
     ),
     "E309": Explained(
-        "two names are one in C",
-        """In the generated C and in counters `-` becomes `_`, so `web-1` and `web_1` would be one. Rename one
-of them.""",
+        "two names that are the same in C",
+        """In the generated C and in counters `-` becomes `_`, so `web-1` and `web_1` would be the same. Rename one of
+them.""",
     ),
     "E580": Explained(
-        "two names of one hash",
-        """Maps and sockets tell tables, rules and encapsulations apart by 32-bit hashes (FNV-1a) of their names,
-which stay the same when others come and go. These two have the same one, by rare chance: rename either.""",
+        "two names with the same hash",
+        """Maps and sockets identify tables, rules and encapsulations by 32-bit hashes (FNV-1a) of their names, which
+do not change when others are added or removed. These two names have the same hash, which is rare. Rename
+one of them.""",
     ),
     "E310": Explained(
         "a reserved name",
-        """The name already has a meaning where it would stand: rows have the columns `name`, `encapsulation` and
-those of the key, and `from: any` is everybody.""",
+        """The name already has a meaning in this place: rows have the columns `name`, `encapsulation` and those of the
+key, and `from: any` accepts every source.""",
     ),
     "E311": Explained(
         "an unknown ingress rule",
-        """`reflect` names a rule under `ingress: rules:`: the one whose packets are answered.""",
+        """`reflect` must name a rule under `ingress: rules:`, the one whose packets are answered.""",
     ),
     "E312": Explained(
-        "a name that the preset has",
-        """The preset of this spec stands for sets, encapsulations and tables with names of their own, and what is
-written beside it is added to them. Two of one name would hide which one rules mean. The preset's can be
-used by its name: `match: {destination: vips}`.""",
+        "a name that the preset uses",
+        """The preset expands to sets, encapsulations and tables with names, and the rest of the spec is added to them.
+With two of the same name it would be unclear which one a rule means. Choose another name. Rules can use the
+preset's by name: `match: {destination: vips}`.""",
     ),
     "E313": Explained(
-        "a former name that a rule has",
-        """`was` names what a rule was called in the version of the spec before, so that its counters go on where
-those of that name stopped. A rule that is still there counts for itself:
+        "a former name that is still in use",
+        """`was` is the name of a rule in the previous version of the spec, so that its counters continue the totals of
+that name. But a rule of this name still exists:
 
     - {name: offices, was: sites, match: {destination: 10.1.0.0/16}, to: sites}
 
@@ -90,72 +91,70 @@ To let two rules change names, rename one to a third name first, apply that, and
     ),
     "E314": Explained(
         "a former name that two rules claim",
-        """`was` names what a rule was called before, and its totals go on in one rule alone. Where a rule was
-split in two, one of them continues its totals and the other begins at 0.""",
+        """`was` is a rule's former name, and only one rule can continue the totals of that name. If a rule was split
+in two, one of them continues its totals and the other starts at 0.""",
     ),
     "E320": Explained(
         "a file outside the spec's folder",
-        """A spec and the files that it names are reviewed, copied and compiled together, and the result is the
-same on any machine. So a file is named relative to the spec, with `/`, and lies in its folder or
-below: no absolute names, no `..`.
+        """A spec and the files that it names are reviewed, copied and compiled together, and the result is the same on
+any machine. So a file is named relative to the spec, with `/`, and must be in its folder or below: no
+absolute names, no `..`.
 
     file: rows/sites.csv""",
     ),
     "E321": Explained(
         "a file that the spec names cannot be read",
-        """Files are named relative to the spec, not to the current folder. It must be a regular file that this
-user may read.""",
+        """Files are named relative to the spec, not to the current folder. The file must be a regular file that this
+user can read.""",
     ),
     "E322": Explained(
-        "two files of one name",
+        "two files with the same name",
         """The bundle keeps its files side by side, by the last part of their paths. Rename one of the two.""",
     ),
     "E330": Explained(
         "not a reference",
-        """A reference is one of the roots and what follows it: `host.NAME`, `host.DEVICE.mac`,
-`endpoint.FIELD`, `received.HEADER.FIELD`. `to` names `TABLE` or `TABLE/ROW`.""",
+        """A reference starts with one of these roots: `host.NAME`, `host.DEVICE.mac`, `endpoint.FIELD`,
+`received.HEADER.FIELD`. `to` names `TABLE` or `TABLE/ROW`.""",
     ),
     "E331": Explained(
-        "a reference that cannot stand here",
-        """`attach` takes host values (`host.uplink`), and a list of devices (`devices`) stands alone; `from`
-takes prefixes, sets, `any`, or one `TABLE.FIELD`; `match` takes prefixes and sets.""",
+        "a reference that is not allowed here",
+        """`attach` takes host values (`host.uplink`), and a value of type `devices` must be the only one; `from` takes
+prefixes, sets, `any`, or one `TABLE.FIELD`; `match` takes prefixes and sets.""",
     ),
     "E332": Explained(
         "the type does not fit",
-        """What the reference leads to cannot be written into this field without loss or guess: a `u32` into a
-24-bit VNI, an `ip` (which may be IPv6) into an `ipv4` header. `ip` fits the header `ip`, which
-follows the row's address. A host value of type `ip` has one address of each family, and fits all
-three.""",
+        """The value cannot be written into this field without loss: for example a `u32` into a 24-bit VNI, or an `ip`,
+which may be IPv6, into an `ipv4` header. A field of type `ip` fits the header `ip`, whose family is that of
+the row's address. A host value of type `ip` has an address of each family and fits all three.""",
     ),
     "W311": Explained(
         "a host value is never used",
-        """What is declared and never used is often the trace of a typing error or of a rule that was deleted
-in part. Use it or delete it.""",
+        """An unused declaration is often the result of a typing error or of a rule that was only partly deleted. Use
+it or delete it.""",
     ),
     "W312": Explained(
         "an encapsulation is never used",
-        """What is declared and never used is often the trace of a typing error or of a rule that was deleted
-in part. A table names it, or a rule decapsulates it.""",
+        """An unused declaration is often the result of a typing error or of a rule that was only partly deleted. Name
+it in a table, or decapsulate it in a rule.""",
     ),
     "W313": Explained(
         "a table is never used",
-        """What is declared and never used is often the trace of a typing error or of a rule that was deleted
-in part. Rules name tables in `to`, `from` and `lookup`.""",
+        """An unused declaration is often the result of a typing error or of a rule that was only partly deleted. Rules
+name tables in `to`, `from` and `lookup`.""",
     ),
     "W314": Explained(
         "a set is never used",
-        """What is declared and never used is often the trace of a typing error or of a rule that was deleted
-in part. Rules name sets in `destination`, `source` and `from`.""",
+        """An unused declaration is often the result of a typing error or of a rule that was only partly deleted. Rules
+name sets in `destination`, `source` and `from`.""",
     ),
     "W315": Explained(
         "a field is never used",
-        """What is declared and never used is often the trace of a typing error or of a rule that was deleted
-in part. Every row carries the field, in the file and in kernel memory; headers refer to it as
-`endpoint.NAME`.""",
+        """An unused declaration is often the result of a typing error or of a rule that was only partly deleted. Every
+row has the field, in the file and in kernel memory. Headers refer to it as `endpoint.NAME`.""",
     ),
     "E334": Explained(
-        "no path of a cgroup",
-        """A cgroup is named by its path below the one in `attach: cgroup`, as its directories are called, without a
-slash at the beginning or the end: `team-a.slice`, `system.slice/nginx.service`. To be below it is to be in it.""",
+        "not a cgroup's path",
+        """A cgroup is named by its path below the one in `attach: cgroup`, without a slash at the start or the end:
+`team-a.slice`, `system.slice/nginx.service`. A cgroup matches its descendants too.""",
     ),
 }

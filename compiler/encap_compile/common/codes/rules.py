@@ -7,22 +7,21 @@ from . import Explained
 CODES: dict[str, Explained] = {
     "E501": Explained(
         "the same condition twice",
-        """Two rules match exactly the same packets. The first always decides, so the second would never do
-what it says. A rule whose `on_miss` is `next` hands over, and may be followed by the same
-condition.""",
+        """Two rules match exactly the same packets. The first always decides, so the second would never apply. After a
+rule with `on_miss: next`, the same condition is allowed.""",
     ),
     "W502": Explained(
-        "a rule that never gets its turn",
-        """An earlier rule matches everything that this one matches, and the first match wins. Put the narrower
-rule first.
+        "a rule that never applies",
+        """An earlier rule matches everything that this one matches, and the first match wins. Put the narrower rule
+first.
 
     - {name: web, match: {destination: 10.1.0.0/16, protocol: tcp}, to: fast}
     - {name: all, match: {destination: 10.0.0.0/8}, to: sites}""",
     ),
     "E503": Explained(
-        "ports without a protocol that has them",
-        """Only tcp, udp and sctp packets have ports where this rule looks. Without `protocol` the rule would
-read bytes of other protocols as ports, or silently mean something narrower than it says.
+        "ports without a protocol that has ports",
+        """Only tcp, udp and sctp packets have ports. Without `protocol` the rule would read other protocols' bytes as
+ports, or silently match less than it says.
 
     match: {protocol: [tcp, udp], destination_port: 53}""",
     ),
@@ -37,42 +36,40 @@ family matches nothing.""",
     ),
     "E506": Explained(
         "a row of a table with a key",
-        """In a table with a key the packet's own fields choose the row. Name the table alone, or send to a
-table without a key, whose rows have names.
+        """In a table with a key, the packet's own fields select the row. Name only the table, or use a table without a
+key, whose rows have names.
 
     to: sites""",
     ),
     "E507": Explained(
-        "no key to find a row by",
-        """A table without a key finds rows by name only, so a rule that sends to it names the row; or the
-table gets a key.
+        "a table without a key, and no row named",
+        """Rows of a table without a key are found by name only. Name the row in the rule, or give the table a key.
 
     to: exits/fra
     sites: {key: destination, ...}""",
     ),
     "E508": Explained(
         "a table without an encapsulation",
-        """The row chooses the encapsulation: a table that rules send to names one, or several of which each
-row takes one.
+        """A row determines the encapsulation. A table that rules refer to by `to` names one encapsulation, or several
+of which each row selects one.
 
     sites: {key: destination, fields: {address: ip}, encapsulation: ipip, ...}""",
     ),
     "E509": Explained(
-        "`lookup` in a table of another kind",
-        """`lookup` finds a row by a field of the header that came in. The table's key is that field:
+        "`lookup` in a table with another key",
+        """`lookup` finds a row by a field of a received header, so the table's key must be that field:
 
     vnis: {key: received.vxlan.vni, fields: {mark: u32}, file: vnis.csv, capacity: 4096}""",
     ),
     "E510": Explained(
-        "`lookup` by a field that does not come in",
-        """The table is keyed by a field of a header that the decapsulated stack does not have, or does not
-set.""",
+        "`lookup` by a field that the stack does not have",
+        """The table's key is a field of a header that the decapsulated stack does not have, or does not set.""",
     ),
     "E511": Explained(
-        "a tenant's number that nobody checks",
-        """The stack's VNI or key comes from the row (`endpoint.vni`), so on receive any number would be taken,
-and every tenant could reach into every other. Name those that may come in: a table keyed by the
-received field, and its name in the rule.
+        "a tenant's number that is not checked",
+        """The stack's VNI or key comes from the row (`endpoint.vni`), so on receive any number would be accepted, and
+every tenant could reach every other. List the accepted numbers in a table keyed by the received field, and
+name that table in the rule.
 
     endpoints:
       vnis: {key: received.vxlan.vni, fields: {mark: u32}, file: vnis.csv, capacity: 4096}
@@ -89,18 +86,18 @@ If there is only one tenant, a literal is simpler: `vxlan: {vni: 1001}` needs no
     ),
     "E512": Explained(
         "a mark from a row that is not looked up",
-        """On receive `endpoint.` is the row that `lookup` found. Without `lookup` there is none: add it, or
-set a number.
+        """On receive, `endpoint.` is the row that `lookup` found, and this rule has no `lookup`. Add one, or set a
+number.
 
     - {name: peers, decapsulate: gre, from: any, lookup: keys, set_mark: endpoint.mark}""",
     ),
     "E513": Explained(
         "two encapsulations look the same on receive",
-        """A packet is taken for an encapsulation by its outer protocol, its UDP destination port and the address of
-ours that it comes to. Where these are the same for both, constants that always differ tell them apart: GUE's
-variant, what a header names as the next, a VNI or a key that the spec writes out. Here nothing does: the
-second would never get a packet. Give them different ports, source host values or constants, or use one
-encapsulation for both: a VNI or a key that varies is looked up.
+        """A received packet is matched to an encapsulation by its outer protocol, its UDP destination port and its
+destination, an address of this host. If these are the same for both, constants that always differ can
+distinguish them: GUE's variant, a next-header value, or a literal VNI or key. Here nothing distinguishes
+them, so the second encapsulation would never receive a packet. Give them different ports, source host
+values or constants, or use one encapsulation for both and look up the VNI or key.
 
     vxlan:
       - ...
@@ -110,88 +107,87 @@ encapsulation for both: a VNI or a key that varies is looked up.
     ),
     "E514": Explained(
         "an encapsulation that cannot be recognised",
-        """A field that names the next header, like the UDP destination port, varies by row. On receive there
-is no row yet, so nothing says which port is ours. Make it a literal, or decapsulate a stack of its
-own.""",
+        """A field that names the next header, such as the UDP destination port, varies by row. On receive the row is
+not known yet, so the port cannot be recognised. Use a literal, or decapsulate a separate encapsulation.""",
     ),
     "E515": Explained(
-        "`from` names a field that is no address",
-        """`from: TABLE.FIELD` lists the outer sources that may send to us, so the field is of type ip, ipv4 or
-ipv6.
+        "`from` names a field that is not an address",
+        """`from: TABLE.FIELD` lists the accepted outer sources, so the field's type must be ip, ipv4 or ipv6.
 
     from: sites.address""",
     ),
     "W510": Explained(
-        "twice in one list",
-        """The same value is in the list already. It does no harm, but one of the two was probably meant to be
-another.""",
+        "a value twice in one list",
+        """The value is in the list twice. This is harmless, but one of them was probably meant to be another value.""",
     ),
     "W511": Explained(
-        "packets that never come to the rules",
+        "packets that never reach the rules",
         """Link-local addresses and link-scope multicast (169.254.0.0/16, 224.0.0.0/24, fe80::/10, ff01::/16,
-ff02::/16) pass before the rules: neighbour discovery and routing protocols must not go into a
-tunnel.""",
+ff02::/16) pass before the rules, because neighbour discovery and routing protocols must not be
+encapsulated.""",
     ),
     "W512": Explained(
-        "packets without ports and a table keyed by ports",
-        """Only tcp, udp and sctp packets have ports, so for all others the table has no row, and `on_miss` decides:
-by default they are dropped, ICMP with them. Narrow the rule, and decide about the others in their own.
+        "a table keyed by ports, for packets without ports",
+        """Only tcp, udp and sctp packets have ports, so the table has no row for others, and `on_miss` applies: by
+default they are dropped, including ICMP. Restrict the rule to these protocols, and handle the others in a
+rule of their own.
 
     - {name: flows, match: {protocol: [tcp, udp]}, to: flows}""",
     ),
     "E519": Explained(
         "a spec without rules",
-        """Nothing is encapsulated, dropped or decapsulated: every packet passes as it is.""",
+        """Nothing is encapsulated, dropped or decapsulated: every packet passes unchanged.""",
     ),
     "E520": Explained(
         "more rules than a program can hold",
         """Each rule becomes code, and one program can have only so much of it: 500 rules in a direction, and 4000
-prefixes, ports and other values in them. What grows with the network belongs in a table: its rows live in
-a map, one lookup finds the row among 100 000, and they change without compiling. So rules that differ only in
-their destination are one rule:
+prefixes, ports and other values in them. Whatever grows with the network belongs in a table: its rows are
+in a map, one lookup finds a row among 100 000, and rows change without compiling. Write rules that differ
+only in their destination as one rule:
 
     sites: {key: destination, fields: {address: ip}, encapsulation: ipip, file: sites.csv, capacity: 100000}
     - {name: sites, match: {destination: 10.0.0.0/8}, to: sites}
 
-Other match words can be part of the key too: `key: [mark, destination]`. Prefixes to drop or pass are one
-rule with a set, which is one lookup however long it is:
+Other match words can be part of the key too: `key: [mark, destination]`. Prefixes to drop or pass need one
+rule with a set, which is one lookup however long the set is:
 
     sets: {blocked: {file: blocked.txt}}
     - {name: blocked, match: {destination: blocked}, action: drop}""",
     ),
     "W517": Explained(
         "a mark that no rule reflects",
-        """What comes in gets this mark and is learned, but every rule that reflects it looks for other marks. So it
-leaves by the rules that follow, mostly unencapsulated: to a gateway load balancer it would be lost, to others it
-would be seen. Give the row a mark of the rules' range, or the rules the row's.""",
+        """Packets that arrive get this mark and their headers are learned, but every rule that reflects them matches
+other marks. Later rules then decide, and the packets mostly leave unencapsulated: a gateway load balancer
+loses them, and others can read them. Give the row a mark that the rules match, or add the row's mark to the
+rules.""",
     ),
     "W530": Explained(
-        "a kernel that nobody has tested",
-        """`kernel` names the oldest kernel that the object must load on, and the compiler uses what that kernel has. Of
-one newer than those in docs/kernels.md nobody knows what the program does there. It may be a slip: write the oldest
-kernel of the fleet.""",
+        "an untested kernel",
+        """`kernel` is the oldest kernel on which the object must load, and the compiler uses that kernel's features.
+This one is newer than all kernels in docs/kernels.md, so the programs were not tested on it. If it is a
+mistake, write the oldest kernel of the fleet.""",
     ),
     "W521": Explained(
         "many rules",
         """500 rules in a direction are the most that a program can hold, and this spec has more than half of them.
-Compiling and loading take seconds then. Rules that differ only in their destination are better one rule with a
-table, or with a set, as `encap-compile explain E520` shows.""",
+Compiling and loading take seconds then. Combine rules that differ only in their destination into one rule
+with a table or a set, as `encap-compile explain E520` shows.""",
     ),
     "E522": Explained(
-        "more counters than a map can hold",
-        """All counters of a program stand in one value of a per-CPU map, for which the kernel has 32768 bytes: about
-2000 counters. Each rule has one or two, and each encapsulation that is received has one for each reason to
-refuse a packet. Rules that differ in their destination alone are one rule and a table; encapsulations that
-differ in a value alone are one, which takes the value from the row.""",
+        "more counters than a map may hold",
+        """Counters are kept for each CPU, so that packets on different CPUs do not wait for each other. A program may
+take 1 MiB of each CPU's memory for them: 65536 counters. Each rule has one or two, and each encapsulation that is
+received has one for each reason to refuse a packet. Rules that differ in their destination alone are one rule and
+a table; encapsulations that differ in a value alone are one, which takes the value from the row.""",
     ),
     "E525": Explained(
         "sending to a table that is keyed by a received field",
-        """A packet that leaves has no received header to look up. Such a table is for `lookup` in ingress
-rules.""",
+        """An outgoing packet has no received header to look up. Such a table is only for `lookup` in ingress rules.""",
     ),
     "E516": Explained(
         "reflecting a rule that learns nothing",
-        """A packet can be reflected if the headers of what it answers were kept. The ingress rule says so.
+        """A packet can only be reflected if an ingress rule learned the headers of the packet that it answers. Add
+`learn` to that rule.
 
     ingress:
       rules:
@@ -201,123 +197,124 @@ rules.""",
         - {name: replies, match: {source: vips}, reflect: from-lb}""",
     ),
     "E517": Explained(
-        "a value from a row, and there is no row",
-        """A rule with `reflect` looks into no table: the values of its encapsulation are constants, host values,
-`packet.` and `received.HEADER.FIELD`. The mirror of what came in (no `with`) may have `endpoint.` values:
-an answer gets what was received in their place, source and destination exchanged.""",
+        "a value from a row, but no row",
+        """A rule with `reflect` looks up no row, so the values of its encapsulation must be constants, host values,
+`packet.` or `received.HEADER.FIELD`. Only the mirrored encapsulation (without `with`) may have `endpoint.`
+values: a reply gets the received values in their place, with source and destination swapped.""",
     ),
     "E518": Explained(
-        "a received field that is not there",
+        "a received field that does not exist",
         """`received.HEADER.FIELD` names a header of the encapsulation that the reflected ingress rule decapsulates,
 and a field that a spec can set. `received.ip.source` is the outer source, of either family.""",
     ),
     "E527": Explained(
         "a received value in an encapsulation for rows",
-        """What a rule sends `to` a table answers nothing that came in. Give the table an encapsulation of its
-own, whose values are `endpoint.`, `host.` or constants.""",
+        """A packet that a rule sends `to` a table answers no received packet. Give the table an encapsulation of its
+own, with `endpoint.`, `host.` or constant values.""",
     ),
     "E528": Explained(
-        "a received value that nothing received",
-        """Only a packet that is reflected has something that came in before it: some egress rule must name the
-encapsulation, by `reflect` alone or with `with`.""",
+        "a received value in an encapsulation that reflects nothing",
+        """Only a reflected packet has received headers. An egress rule must use the encapsulation for them, with
+`reflect` alone or with `with`.""",
     ),
     "W513": Explained(
-        "learned for nothing",
-        """The ingress rule keeps what came in, which costs memory and time, and no egress rule reflects it.""",
+        "learned headers that no rule uses",
+        """The ingress rule learns headers, which costs memory and time, but no egress rule reflects them.""",
     ),
     "W514": Explained(
         "learning from anyone",
         """Replies go to whoever sent the last packet of a flow. With `from: any`, anyone who can guess a flow's
-addresses and ports can have its replies sent to himself. Name the load balancers or gateways that you trust,
-and filter spoofed sources at the edge.""",
+addresses and ports can redirect its replies. List the load balancers or gateways that you trust, and filter
+spoofed sources at the edge.""",
     ),
     "E526": Explained(
         "`from` has addresses of the other family only",
-        """The encapsulation's outer header is IPv4 and all sources that may send are IPv6, or the reverse: no
-packet can fit. The outer source is checked here, not the inner one.""",
+        """The encapsulation's outer header is IPv4 and all addresses in `from` are IPv6, or the reverse: no packet can
+match. The outer source is checked here, not the inner one.""",
     ),
     "E540": Explained(
         "a choice from a table with a key",
-        """A socket names the row that it wants: `TABLE/ROW`. In a table with a key the packet's own fields choose
-the row, and rows need no names. Let sockets choose from a table without `key`.
+        """A socket chooses a row by name: `TABLE/ROW`. In a table with a key, the packet's own fields select the row,
+and rows need no names. Let sockets choose from a table without `key`.
 
     exits: {fields: {address: ip}, encapsulation: ipip, rows: [{name: fra, address: 192.0.2.1}]}
     - {name: chosen, socket: [exits]}""",
     ),
     "E541": Explained(
-        "no cgroup to look in",
-        """Sockets choose by setsockopt, which programs see at a cgroup, and names of cgroups are paths below one.
-So the spec says which: `/` is the root of the hierarchy and means every socket of the machine, a path or a host
-value of type `cgroup` something smaller, like one container.
+        "no cgroup for the sockets that choose",
+        """Programs on a cgroup handle setsockopt() of sockets that choose, and rules name cgroups by their paths below
+it, so the spec must name that cgroup. `/` is the root of the hierarchy and means every socket of the
+machine; a path or a host value of type `cgroup` is smaller, for example one container.
 
     attach: {devices: [host.uplink], cgroup: /}""",
     ),
     "E542": Explained(
         "more cgroups than a program distinguishes",
-        """Which of the named cgroups a packet's socket belongs to is one bit each in a word. For many, match their
-parent and let the table find the row:
+        """Each named cgroup is one bit in a 64-bit word. For more cgroups, match their parent and find the row by a
+table:
 
     tenants: {key: cgroup, fields: {address: ip}, encapsulation: ipip, file: tenants.csv, capacity: 1000}
     - {name: tenants, match: {cgroup: tenants.slice}, to: tenants}""",
     ),
     "E543": Explained(
-        "a memory too short",
-        """A connection that is closed has no socket any more, and for a minute it may still have to answer
-(TIME_WAIT); a peer that does not know it is closed may send for longer, and is reset. Those packets take the
-decision that is remembered of their connection: forgotten too early, they would go to the rules as nobody's.
+        "records that are kept too briefly",
+        """A closed connection has no socket any more, but the kernel may still answer for it for a minute (TIME_WAIT),
+and reset a peer that keeps sending for longer. These packets are attributed by the record of their
+connection. If that expires too early, they belong to no socket, and rules by socket or cgroup do not match
+them.
 
     egress: {remember: {capacity: 65536, idle: 30m}, ...}""",
     ),
     "E544": Explained(
-        "a cgroup where no socket is known",
-        """Ingress rules check a packet before the kernel has found the socket that it is for. Match what is known of
-it: its destination, protocol and port.""",
+        "a cgroup where the socket is not known",
+        """Ingress rules apply before the kernel has found the packet's socket. Match its destination, protocol and
+port instead.""",
     ),
     "E545": Explained(
         "two tables keyed by cgroup",
-        """A packet carries one cgroup to the tables: the innermost that is in a row. With two tables it could be one
-that only the other has.""",
+        """Only one cgroup is recorded for a packet: the innermost that is in a row. With two tables, it could be one
+that only the other table has.""",
     ),
     "E546": Explained(
-        "cgroups compiled in",
-        """The kernel gives a new cgroup a new number. `encapctl` finds the numbers and writes them into the
-table's map; rows that are compiled in cannot follow.""",
+        "cgroups in compiled rows",
+        """The kernel gives each new cgroup a new ID. `encapctl` looks up the IDs and writes them into the table's map,
+which is not possible for compiled rows.""",
     ),
     "E547": Explained(
         "not known at connect",
-        """When a socket connects there is no packet yet: it has a destination, a protocol and a port, a mark, and the
-cgroup that it was made in. Its own address and port are chosen after that.""",
+        """When a socket connects, there is no packet yet. Known are the destination, the protocol and port, the mark,
+and the cgroup in which the socket was created. Its own address and port are chosen later.""",
     ),
     "E548": Explained(
-        "a choice that no rule takes up",
-        """A connect rule chooses for the socket, as the application could by itself. What comes of a choice is said by
-an egress rule with `socket`: it has its place among the others, and without one the choice is never looked at.
+        "a choice that no egress rule uses",
+        """A connect rule chooses a row for the socket, as its application could. An egress rule with `socket` applies
+the choice, at its place among the other rules. Without one, the choice has no effect.
 
     connect: {rules: [{name: web, match: {destination_port: 443, protocol: tcp}, choose: exits/fra}]}
     egress: {rules: [{name: chosen, socket: [exits]}], default: pass}""",
     ),
     "E549": Explained(
         "a name that applications cannot use",
-        """Where sockets choose, the bundle has a C header and a Python module for the applications, called after the
-spec. A name that the C library, Python or the bundle itself has already would hide the one from the other as soon as
-the bundle's folder is searched first.
+        """Where sockets choose, the bundle has a C header and a Python module for the applications, named after the
+spec. A name that the C library, Python or the bundle itself already uses would hide one of the two files as
+soon as the bundle's folder is searched first.
 
     name: exits      # exits.h and exits.py""",
     ),
     "W515": Explained(
-        "a cgroup for nothing",
-        """`attach: cgroup` says whose sockets may choose. No rule has `socket`, no match or key has `cgroup`: nothing
-will be attached there.""",
+        "an attached cgroup that nothing uses",
+        """`attach: cgroup` names the cgroup whose sockets may choose. No rule has `socket`, and no match or key has
+`cgroup`, so nothing is attached there.""",
     ),
     "W516": Explained(
-        "nothing to remember",
-        """`remember` is the size of the table in which the decisions of sockets and cgroups are kept for packets that
-have no socket. Flows that are learned have a size of their own, in `learn`.""",
+        "nothing to record",
+        """`remember` is the size of the table that records sockets and cgroups of connections, for packets without a
+socket. Learned flows have a size of their own, in `learn`.""",
     ),
     "W520": Explained(
-        "nothing that could leave unattached",
-        """`unattached` says what happens to packets of sockets and cgroups that rules encapsulate, when their route
-leaves by a device that is not attached. Only sockets are looked at there: a spec without `socket` and `cgroup` attaches
-nothing to cgroups, and what leaves by other devices is none of its business.""",
+        "`unattached` without sockets or cgroups",
+        """`unattached` decides about packets of sockets and cgroups that rules encapsulate, if their route leaves by a
+device that is not attached. A spec without `socket` and `cgroup` attaches no program to cgroups, so it
+cannot see packets on other devices.""",
     ),
 }

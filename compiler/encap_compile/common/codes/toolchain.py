@@ -6,12 +6,12 @@ CODES: dict[str, Explained] = {
     "T101": Explained(
         "the pinned clang is not installed",
         """
-encap-compile builds with the clang inside the `ziglang` wheel, so that the same C gives the same object on every
-machine. It is installed together with encap-compile. Install that again, from the checkout or the wheel:
+encap-compile builds with the clang inside the `ziglang` wheel, so that the same C gives the same object on
+every machine. It is installed together with encap-compile. Reinstall that, from the checkout or the wheel:
 
     pip install --force-reinstall ./packaging/encapctl .
 
-Where the wheel does not exist for a platform, name another clang:
+If there is no wheel for your platform, name another clang:
 
     encap-compile --clang /usr/bin/clang-19 spec.yaml
 """,
@@ -35,7 +35,7 @@ The path given with --clang or in ENCAP_CLANG does not exist or is not executabl
     "T104": Explained(
         "the chosen clang is too old",
         """
-Older releases lower the C to code that verifiers refuse. Use clang 14 or newer, or the pinned one:
+Older releases compile the C to code that verifiers refuse. Use clang 14 or newer, or the pinned one:
 
     env -u ENCAP_CLANG encap-compile spec.yaml
 """,
@@ -43,13 +43,13 @@ Older releases lower the C to code that verifiers refuse. Use clang 14 or newer,
     "T105": Explained(
         "clang refuses the generated C",
         """
-With the pinned clang that is a bug of encap-compile: please report it with the spec. With a chosen clang, see whether
-the pinned one takes it:
+With the pinned clang that is a bug of encap-compile: please report it with the spec. With a chosen clang,
+try the pinned one:
 
     env -u ENCAP_CLANG encap-compile spec.yaml
 
-If it says `Branch target out of insn range`, the rules make a program that is longer than BPF's jumps reach: fewer
-rules and shorter lists help, as `encap-compile explain E520` shows.
+If it says `Branch target out of insn range`, the program is longer than BPF jumps reach: use fewer rules
+and shorter lists, as `encap-compile explain E520` shows.
 """,
     ),
     "T106": Explained(
@@ -63,25 +63,26 @@ The C is formatted by the clang-format of the `clang-format` wheel, which comes 
     "T107": Explained(
         "a result cannot be written",
         """
-The output directory, or a file in it, cannot be written. Files are replaced one by one and the manifest last, so what
-was there before is still whole.
+The output directory, or a file in it, cannot be written. Files are replaced one by one, the manifest last,
+so the earlier bundle is still complete.
 
     encap-compile -o /tmp/build spec.yaml
 """,
     ),
     "T108": Explained(
-        "a file went away while it was read",
+        "a file disappeared while it was read",
         """
-A CSV file or a prefix list that the spec names could be read at first and was gone, or not to be read, a moment later:
-somebody else works in the folder. Nothing was written.
+A CSV file or a prefix list of the spec was readable at first, and missing or unreadable a moment later:
+another process changes the folder. Nothing was written. Run the command again.
 
     encap-compile spec.yaml
 """,
     ),
     "T109": Explained(
-        "two specs have one name",
+        "two specs have the same name",
         """
-Each spec's bundle is the folder of its `name`, so two specs of one name would overwrite each other.
+Each spec's bundle is a folder with its `name`, so two specs with the same name would overwrite each other.
+Rename one:
 
     name: overlay-east
 """,
@@ -89,16 +90,16 @@ Each spec's bundle is the folder of its `name`, so two specs of one name would o
     "T110": Explained(
         "the schema refuses the spec, and no message says why",
         """
-jsonschema validates every spec against the schema that `encap-compile schema` prints, and the compiler puts its errors
-into words. This one has none, so you see what jsonschema itself says. The spec is refused all the same. Please report
-it with the spec.
+jsonschema validates every spec against the schema that `encap-compile schema` prints, and the compiler
+explains its errors. There is no explanation for this one, so the message is jsonschema's own. The spec is
+still refused. Please report it with the spec.
 """,
     ),
     "T121": Explained(
-        "the command line is not understood",
+        "the command line is invalid",
         """
-An option that does not exist, one that is given without its value, or an argument that is missing. Programs that asked
-for a document (`--format json` or `sarif`) get it as one; people get the usage in words. The exit code is 2.
+An option does not exist or lacks its value, or an argument is missing. With `--format json` or `sarif` the
+error is in the document; otherwise the usage is printed. The exit code is 2.
 
     encap-compile --help
 """,
@@ -106,17 +107,17 @@ for a document (`--format json` or `sarif`) get it as one; people get the usage 
     "T122": Explained(
         "interrupted",
         """
-SIGINT came (Ctrl-C). Files are replaced one by one and each whole, and every step of encapctl may be interrupted: run
-the same command again to go on. The exit code is 130.
+The process received SIGINT (Ctrl-C). Each file is replaced as a whole, and every step of encapctl can be
+interrupted: run the same command again to continue. The exit code is 130.
 
     encap-compile spec.yaml
 """,
     ),
     "T123": Explained(
-        "a bug of ours",
+        "an internal error",
         """
-Something happened that the program did not expect. It is our mistake, whatever the spec says: please report it, with
-the output of the same command and `--debug`, which shows where it happened. The exit code is 70.
+The program reached an unexpected state. It is a bug of the program, whatever the spec says: please report
+it, with the output of the same command with `--debug`, which shows where it happened. The exit code is 70.
 
     encap-compile --debug spec.yaml
 """,
@@ -124,8 +125,9 @@ the output of the same command and `--debug`, which shows where it happened. The
     "T124": Explained(
         "an artifact is stale",
         """
-`--check` compared what the compiler would write with what is there, and this file differs: its spec or rows changed,
-another compiler wrote it, or somebody edited it. The exit code is 3. Compile, look at the difference, and commit it:
+`--check` compared what the compiler would write with the existing files, and this one differs: its spec or
+rows changed, another compiler wrote it, or it was edited. The exit code is 3. Compile, review the
+difference, and commit it:
 
     encap-compile -o build spec.yaml
 """,
@@ -133,14 +135,14 @@ another compiler wrote it, or somebody edited it. The exit code is 3. Compile, l
     "T131": Explained(
         "a test that cannot be run",
         """
-A test of the spec names what is not there (a rule, a row, a header's field, a host value), or describes a packet that
-cannot be made. docs/spec.md has the words of tests, docs/testing.md has examples.
+A test of the spec names something that does not exist (a rule, a row, a header's field, a host value), or
+describes an impossible packet. docs/spec.md has the words of tests, docs/testing.md has examples.
 """,
     ),
     "T132": Explained(
         "no tests",
         """
-`encap-compile test` was asked for the tests of a spec that has none. Write them under `tests:`:
+The spec has no tests to run. Write them under `tests:`:
 
     tests:
       packets:
@@ -152,15 +154,31 @@ cannot be made. docs/spec.md has the words of tests, docs/testing.md has example
     "T133": Explained(
         "a test failed",
         """
-The spec does something else with the packet than the test expects. `encap-compile test SPEC` shows which steps led
-there; mend the spec or the test.
+The spec does not do with the packet what the test expects. `encap-compile test SPEC` shows the steps that
+led to the result. Correct the spec or the test.
 """,
     ),
     "T134": Explained(
         "a rule without a test",
         """
-No test of the spec has a packet, or a socket that connects, that this rule decides on, and `--require-coverage`
-asks for one for each rule. `egress.default` needs one too, unless a rule before it decides on everything.
+No test has a packet or a connecting socket that this rule decides about, and `--require-coverage` requires
+one for each rule. `egress.default` needs one too, unless an earlier rule matches everything.
+""",
+    ),
+    "T135": Explained(
+        "the model and the program differ",
+        """
+`encap-compile test --kernel` ran a test's packet through the model and through the loaded program, with
+different results. One of them is wrong, or the kernel is, but not the spec. The exit code is 70. The
+program is what runs on machines. Please report it, with the spec and the message.
+""",
+    ),
+    "T136": Explained(
+        "a test that was not run on the program",
+        """
+`encap-compile test --kernel` gives packets to the program by BPF_PROG_TEST_RUN, which knows no sockets that
+have chosen, no cgroup but that of encap-compile itself, no connect(), and no frames longer than a page.
+Such a test is run by the model alone, and this note says so; it is no failure.
 """,
     ),
 }

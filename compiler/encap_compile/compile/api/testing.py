@@ -1,14 +1,19 @@
-"""The tests of a spec, run by the model. No function here needs privilege or looks at the machine."""
+"""The tests of a spec, run by the model, and what came of them. Nothing here looks at the machine."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...common.api_errors import diagnosed
 from ...common.diagnostics import Diagnostic
 from ...common.record import Record
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+    from ..packet_tests.result import Report
 
 
 class Tested(Record):
@@ -16,6 +21,8 @@ class Tested(Record):
 
     `text` is what the command line prints; `document` is its part of what `--format json` prints. `failures` are the
     failed tests as diagnostics (T133), `uncovered` the rules that no test meets (T134), by their paths in `unmet`.
+    Where the program was asked too, `disagreements` are the tests on which it differs from the model (T135), `skipped`
+    notes of those that it was not given, with the reasons (T136).
     """
 
     name: str
@@ -26,31 +33,42 @@ class Tested(Record):
     text: str
     document: Mapping[str, Any]
     failures: tuple[Diagnostic, ...]
+    disagreements: tuple[Diagnostic, ...]
+    skipped: tuple[Diagnostic, ...]
     uncovered: tuple[Diagnostic, ...]
     warnings: tuple[Diagnostic, ...]
 
 
-@diagnosed
-def test(spec: str | PathLike[str]) -> Tested:
-    """Run the tests that a spec has. Raises DiagnosedError (E2 to E6, T131, T132)."""
-    from ..packet_tests import run_tests
-    from ..packet_tests.report import document, failures, text, uncovered
+def tested(report: Report) -> Tested:
+    """A report as what the API answers with."""
+    from ..packet_tests import report as of
 
-    path = fspath(spec)
-    report = run_tests(path)
     failed = len(report.failed)
     return Tested(
         name=report.spec.name,
-        spec=path,
+        spec=report.spec.path,
         passed=len(report.results) - failed,
         failed=failed,
         unmet=report.unmet,
-        text=text(report),
-        document=document(report),
-        failures=failures(report),
-        uncovered=uncovered(report),
+        text=of.text(report),
+        document=of.document(report),
+        failures=of.failures(report),
+        disagreements=of.disagreements(report),
+        skipped=of.skipped(report),
+        uncovered=of.uncovered(report),
         warnings=tuple(report.findings.warnings),
     )
+
+
+@diagnosed
+def test_by_model(spec: str | PathLike[str]) -> Tested:
+    """Run the tests that a spec has by the model. Raises DiagnosedError (E2 to E6, T131, T132)."""
+    from ..packet_tests import run_tests
+
+    return tested(run_tests(fspath(spec)))
+
+
+test_by_model.__test__ = False  # type: ignore[attr-defined]  # for pytest
 
 
 class PacketExplained(Record):
@@ -75,20 +93,14 @@ def junit(tested: Sequence[Tested], errors: Sequence[Diagnostic] = ()) -> str:
 
     root = ElementTree.Element("testsuites")
     for one in tested:
-        cases = one.document["tests"]
-        counts = {"tests": str(len(cases)), "failures": str(one.failed)}
-        suite = ElementTree.SubElement(root, "testsuite", {"name": one.name, "file": one.spec, **counts})
-        for found in cases:
-            line = str(found["place"]["line"])
-            case = ElementTree.SubElement(
-                suite, "testcase", {"classname": one.name, "name": found["name"], "file": one.spec, "line": line}
-            )
-            if found["differences"]:
-                words = "; ".join(
-                    f"{d['what']}: {d['expected']} expected, {d['found']} found" for d in found["differences"]
-                )
-                failure = ElementTree.SubElement(case, "failure", {"message": words})
-                failure.text = "\n".join(found["steps"])
+        tests = one.document["tests"]
+        suite = ElementTree.SubElement(root, "testsuite", {"name": one.name, "file": one.spec})
+        for found in tests:
+            _case(suite, one, found, "model")
+            if one.document["kernel"]:
+                _case(suite, one, found, "program")
+        for what, tag in (("tests", "testcase"), ("failures", "failure"), ("skipped", "skipped")):
+            suite.set(what, str(sum(1 for _ in suite.iter(tag))))
     if errors:
         counts = {"tests": str(len(errors)), "errors": str(len(errors))}
         suite = ElementTree.SubElement(root, "testsuite", {"name": "encap-compile", **counts})
@@ -98,3 +110,22 @@ def junit(tested: Sequence[Tested], errors: Sequence[Diagnostic] = ()) -> str:
             ElementTree.SubElement(case, "error", {"message": error.message}).text = error.help
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode")
+
+
+def _case(suite: Element, tested: Tested, found: Mapping[str, Any], by: str) -> None:
+    """One test by the model or by the program: its class is the spec's name, for the program NAME.program."""
+    from xml.etree import ElementTree
+
+    called = tested.name if by == "model" else f"{tested.name}.program"
+    place = {"file": tested.spec, "line": str(found["place"]["line"])}
+    case = ElementTree.SubElement(suite, "testcase", {"classname": called, "name": found["name"], **place})
+    if by not in found["ran"]:
+        ElementTree.SubElement(case, "skipped", {"message": found["skipped"]})
+        return
+    differences = [d for d in found["differences"] if d["by"] == by]
+    words = [f"{d['what']}: {d['expected']} expected, {d['found']} found" for d in differences]
+    if by == "program":
+        words += [f"{d['what']}: {d['model']} by the model, {d['program']} found" for d in found["disagreements"]]
+    if words:
+        failure = ElementTree.SubElement(case, "failure", {"message": "; ".join(words)})
+        failure.text = "\n".join(found["steps"])

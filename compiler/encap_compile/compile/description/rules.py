@@ -15,8 +15,8 @@ def rule_summaries(resolved: Resolved, program: ir.Program) -> Iterator[manifest
     """Every rule in the order written, egress first, the default after the last of them."""
     spec = resolved.spec
     received: dict[str, list[str]] = {}  # encapsulation -> what its stacks are known by
-    for known in program.signatures:
-        received.setdefault(known.encapsulation, []).append(signature_text(known))
+    for stack, known in zip(program.stacks, program.signatures, strict=True):
+        received.setdefault(stack.encapsulation, []).append(signature_text(known))
     yield from (_egress(rule, spec.mtu.clamp_mss) for rule in resolved.egress)
     default = spec.egress.default
     yield manifest.RuleSummary("default", "egress", default, "egress.default", digest=_digest(default), action=default)
@@ -74,7 +74,7 @@ def _ingress(rule: IngressRule, refuse: str, received: Iterable[str]) -> manifes
 
 def signature_text(signature: ir.Signature) -> str:
     """What a stack is known by: outer family, IP protocols, and the UDP port if there is one."""
-    port = f" {signature.port}" if signature.port >= 0 else ""
+    port = f" {signature.port.number}" if signature.port else ""
     return f"{signature.family} {','.join(map(str, signature.protocols))}{port}"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from .schema_parts import closed, described, one_of
 
 Schema = dict[str, Any]
-VERDICTS = ["encapsulate", "decapsulate", "pass", "drop", "choose"]
+VERDICTS = ["encapsulate", "decapsulate", "pass", "drop", "answer", "choose"]
 WAYS = ("leaves", "arrives", "connects")
 _FIELD = r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_-]*$"
 
@@ -24,6 +24,7 @@ def test_definitions() -> Schema:
         "dscp": described("packet.dscp", type=number, examples=["ef"]),
         "ecn": described("packet.ecn", type="integer", minimum=0, maximum=3, default=0),
         "ttl": described("packet.ttl", type="integer", minimum=0, maximum=255, default=64),
+        "df": described("packet.df", type="integer", minimum=0, maximum=1, default=0),
         "mark": described("packet.mark", type=number, default=0),
         "length": described("packet.length", type="integer", minimum=20, maximum=9000),
         "fragment": described("packet.fragment", enum=["first", "later"]),

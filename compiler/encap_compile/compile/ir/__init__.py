@@ -44,10 +44,8 @@ from .egress import Miss as Miss
 from .egress import NamedRow as NamedRow
 from .egress import PassedBefore as PassedBefore
 from .egress import Recall as Recall
-from .egress import Signature as Signature
 from .egress import Step as Step
 from .egress import TooBig as TooBig
-from .egress import TunnelEndpoint as TunnelEndpoint
 from .fit import Answer as Answer
 from .fit import Fit as Fit
 from .guard import Guard as Guard
@@ -102,6 +100,13 @@ from .maps import FixedRow as FixedRow
 from .maps import HostMember as HostMember
 from .maps import StructMember as StructMember
 from .maps import TableMap as TableMap
+from .own_stacks import Anywhere as Anywhere
+from .own_stacks import EndpointAddress as EndpointAddress
+from .own_stacks import EndpointMap as EndpointMap
+from .own_stacks import EndpointPrefixes as EndpointPrefixes
+from .own_stacks import OwnStacks as OwnStacks
+from .own_stacks import Signature as Signature
+from .own_stacks import TunnelEndpoint as TunnelEndpoint
 from .packet import Hides as Hides
 from .packet import PacketNeeds as PacketNeeds
 from .program import Program as Program

@@ -47,7 +47,8 @@ class Counted(NamedTuple):
 class CounterMember(NamedTuple):
     """A counter. `text` says what happened, `place` which part of the spec asked for it.
 
-    `member` is where it stands in `struct counters`, as the C says it, `offset` the same in bytes.
+    `member` is where it stands in `struct counters`, as the C says it, `offset` the same in bytes, over all entries of
+    the map.
     """
 
     name: str

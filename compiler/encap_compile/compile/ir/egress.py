@@ -1,40 +1,12 @@
 """What leaves: rules, and the stacks that they put in front of a packet."""
 
 from enum import Enum, StrEnum
-from ipaddress import IPv4Network, IPv6Network
 from typing import NamedTuple
 
 from .conditions import Condition
 from .layouts import Stack
+from .own_stacks import OwnStacks
 from .verdicts import Verdict
-
-
-class Signature(NamedTuple):
-    """How a stack is told from other packets: the outer IP protocol, and for UDP the destination port.
-
-    `protocols` has one number, or two where the protocol names the inner family. `port` is -1 without UDP.
-    `own` is what our own outer source is.
-    """
-
-    family: str
-    protocols: tuple[int, ...]
-    port: int
-    port_constant: str
-    encapsulation: str
-
-
-class TunnelEndpoint(NamedTuple):
-    """Where outer packets go: addresses in a map, one address as C, prefixes, or anywhere (none of them).
-
-    `family` is empty where both occur. The prefixes are those of an ingress rule's `from`: `rule` is its name.
-    """
-
-    family: str
-    map: str = ""
-    ctype: str = ""  # of the map's key
-    value: str = ""  # host.MEMBER or a constant
-    prefixes: tuple[IPv4Network | IPv6Network, ...] = ()
-    rule: str = ""
 
 
 class Aside(Enum):
@@ -136,13 +108,17 @@ class Ending(NamedTuple):
 
 
 class EgressRule(NamedTuple):
-    """A packet that meets all conditions goes through the steps in order; the first that decides ends it."""
+    """A packet that meets all conditions goes through the steps in order; the first that decides ends it.
+
+    `shared` are those of the conditions that are asked elsewhere too: of answers to packets, or at other hooks.
+    """
 
     name: str
     c_name: str
     text: str
     place: str
     conditions: tuple[Condition, ...]
+    shared: tuple[Condition, ...]
     steps: tuple[Step, ...]
     ending: Ending
 
@@ -192,8 +168,7 @@ class EgressProgram(NamedTuple):
     next_hop: str
     encapsulators: tuple[Encapsulator, ...]
     dispatches: tuple[Dispatch, ...]
-    signatures: tuple[Signature, ...]
-    tunnel_endpoints: tuple[TunnelEndpoint, ...]
+    own: OwnStacks | None  # None: nothing is encapsulated, or nothing that rules see
     too_big: TooBig
     fits: bool  # answers to what came in by a tunnel
     fragments: bool  # a rule or a key asks for what later fragments do not show

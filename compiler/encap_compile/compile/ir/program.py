@@ -6,13 +6,14 @@ from .attribution import Attribution
 from .conditions import PrefixSet
 from .constants import ConstantGroup
 from .counters import CounterMember, CounterSlot
-from .egress import EgressProgram, Signature
+from .egress import EgressProgram
 from .fit import Fit
 from .guard import Guard
 from .ingress import Decapsulation, FlowTable, IngressProgram, IngressRule
 from .layouts import Stack
 from .learning import Reply
 from .maps import AddressMap, HostMember, TableMap
+from .own_stacks import Signature
 from .packet import PacketNeeds
 
 
@@ -36,7 +37,8 @@ class Program(NamedTuple):
     address_maps: tuple[AddressMap, ...]
     counters: tuple[CounterMember, ...]
     counter_slots: tuple[CounterSlot, ...]
-    counters_size: int  # bytes
+    counters_size: int  # bytes of each value of their map
+    counter_entries: int  # of this map; in more than one, a rule's counter is found by its place
     packet: PacketNeeds
     egress: EgressProgram
     guard: Guard | None  # for other devices

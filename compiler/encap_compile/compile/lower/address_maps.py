@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from .. import ir
-from ..spec import Prefix, Spec, Table, TableField
+from ..resolved import Resolved, RowField
+from ..spec import Prefix
 from .c_names import c_name
 from .conditions import Conditions
-from .ingress import source_sets
 from .structs import PREFIX_LENGTH, VALUE_TYPES, Entry, place
-from .tunnel_endpoints import tunnel_endpoint_fields
+from .tunnel_endpoints import address_map_name
 
 
-def address_sets(spec: Spec, egress: ir.EgressProgram) -> dict[str, TableField]:
-    """The fields whose values are kept as a set: who may send to us, and where our own packets go."""
-    wanted = {endpoint.map for endpoint in egress.tunnel_endpoints}
-    return {
-        **source_sets(spec),
-        **{name: field for name, field in tunnel_endpoint_fields(spec).items() if name in wanted},
-    }
-
-
-def address_maps(spec: Spec, conditions: Conditions, addresses: Mapping[str, TableField]) -> tuple[ir.AddressMap, ...]:
-    """`addresses` are the fields whose values are kept as sets, by the names of these."""
+def address_maps(resolved: Resolved, conditions: Conditions, own: ir.OwnStacks | None) -> tuple[ir.AddressMap, ...]:
+    """Who may send to us, and where our own packets go, as far as the program asks."""
+    asked = {end.map for end in (own.endpoints if own else ()) if isinstance(end, ir.EndpointMap)}
+    sources = {address_map_name(field): field for field in resolved.sources}
+    destinations = {address_map_name(field): field for field in resolved.destinations}
+    sets = sources | {name: field for name, field in destinations.items() if name in asked}
     return (
-        *(_set(name, source, spec.endpoints[source.table]) for name, source in addresses.items()),
+        *(_set(name, field) for name, field in sets.items()),
         *(_list(name, listed.prefixes) for name, listed in conditions.prefix_maps.items()),
     )
 
 
-def _set(name: str, source: TableField, table: Table) -> ir.AddressMap:
-    kind = table.fields[source.field]
+def _set(name: str, field: RowField) -> ir.AddressMap:
+    address = VALUE_TYPES[field.type]
     return ir.AddressMap(
         name=name,
         kind="hash",
-        ctype=VALUE_TYPES[kind].ctype,
-        capacity=table.capacity,
-        comment=f"tunnel endpoints: {source.table}.{source.field}",
-        key=place([Entry("address", VALUE_TYPES[kind])]),
-        table=c_name(source.table),
-        field=source.field,
+        ctype=address.ctype,
+        capacity=field.table.capacity,
+        comment=f"tunnel endpoints: {field.table.name}.{field.field}",
+        key=place([Entry("address", address)]),
+        table=c_name(field.table.name),
+        field=field.field,
     )
 
 

@@ -7,13 +7,16 @@ from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 
 from .. import ir
+from ..resolved import ConnectRule, EgressRule, IngressRule
 from ..resolved.matches import INLINE_PREFIXES
-from ..spec import Addresses, Match, Prefix, Range
+from ..spec import Addresses, Prefix, Range
 from .c_names import c_name
 
 FAMILIES = ("ipv4", "ipv6")
+Rule = EgressRule | ConnectRule | IngressRule
 NO_CGROUPS: Mapping[str, str] = MappingProxyType({})
 PORT_WORDS = ("source_port", "destination_port")
+MOST = {**dict.fromkeys(PORT_WORDS, 0xFFFF), "mark": 0xFFFFFFFF}
 LINK_LOCAL: dict[str, tuple[Prefix, ...]] = {
     # RFC 3927; link-scope multicast (RFC 5771, section 4); limited broadcast (RFC 919)
     "ipv4": (IPv4Network("169.254.0.0/16"), IPv4Network("224.0.0.0/24"), IPv4Network("255.255.255.255/32")),
@@ -22,22 +25,14 @@ LINK_LOCAL: dict[str, tuple[Prefix, ...]] = {
 }
 
 
-def families_of(match: Match) -> tuple[str, ...]:
-    """The families of the packets that can meet a match."""
-    found = set(FAMILIES)
-    for addresses in (match.destination, match.source):
-        if addresses is not None:
-            found &= {f"ipv{p.version}" for p in addresses.prefixes}
-    return tuple(f for f in FAMILIES if f in found)
-
-
-def catches(match: Match, family: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
-    """Whether a packet of `family` to one of `networks` could meet the match."""
-    if family not in families_of(match):
+def catches(rule: Rule, family: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+    """Whether a packet of `family` to one of `networks` could meet the rule's match."""
+    if family not in rule.families:
         return False
-    if match.destination is None:
-        return True
-    return any(p.version == n.version and p.overlaps(n) for p in match.destination.prefixes for n in networks)
+    destination = rule.match.destination
+    return destination is None or any(
+        p.version == n.version and p.overlaps(n) for p in destination.prefixes for n in networks
+    )
 
 
 def _pairs(ranges: Sequence[Range]) -> tuple[tuple[int, int], ...]:
@@ -51,6 +46,15 @@ def hidden_by_fragments(conditions: Sequence[ir.Condition], families: Sequence[s
     return any(isinstance(c, ir.InRanges) and c.member in words for c in conditions)
 
 
+def _is_any_address(addresses: Addresses, families: Sequence[str]) -> bool:
+    """Whether all addresses of the families are among them."""
+    return {f"ipv{p.version}" for p in addresses.prefixes if p.prefixlen == 0} >= {*families}
+
+
+def _is_any_number(member: str, ranges: Sequence[Range]) -> bool:
+    return any(r.first == 0 and r.last == MOST[member] for r in ranges)
+
+
 class Conditions:
     """Turns matches into conditions; remembers the long prefix lists that need a map."""
 
@@ -60,36 +64,38 @@ class Conditions:
         self.cgroups = cgroups
         self.prefix_maps: dict[str, Addresses] = {}
 
-    def of(self, match: Match, unseen: bool, rule: str) -> tuple[ir.Condition, ...]:
-        """`unseen`: whether a packet that hides its protocol or ports is taken to have the right ones.
+    def of(self, rule: Rule, unseen: bool, name: str) -> tuple[ir.Condition, ...]:
+        """What every packet meets is no condition.
 
-        `rule` is within the names of maps that the rule alone needs.
+        `unseen`: whether a packet that hides its protocol or ports is taken to have the right ones.
+
+        `name` is within the names of maps that the rule alone needs.
         """
         found: list[ir.Condition] = []
-        families = families_of(match)
-        if len(families) < len(self.families) and not (match.destination or match.source):
-            found.append(ir.IsFamily(families[0]))
+        match, families = rule.match, rule.families
         for member, addresses in (("destination", match.destination), ("source", match.source)):
-            if addresses is not None:
-                found.append(self._addresses(member, addresses, families, rule))
+            if addresses is not None and not _is_any_address(addresses, families):
+                found.append(self._addresses(member, addresses, families, name))
+        if len(families) < len(self.families) and not found:
+            found.append(ir.IsFamily(families[0]))
         if match.protocol:
             found.append(ir.InRanges("protocol", tuple((p, p) for p in match.protocol), unseen))
         for member, ranges in (("destination_port", match.destination_port), ("source_port", match.source_port)):
-            if ranges:
+            if ranges and not _is_any_number(member, ranges):
                 found.append(ir.InRanges(member, _pairs(ranges), unseen))
         if match.dscp:
             found.append(ir.InRanges("dscp", tuple((d, d) for d in match.dscp)))
-        if match.mark:
+        if match.mark and not _is_any_number("mark", match.mark):
             found.append(ir.InRanges("mark", _pairs(match.mark)))
         if match.cgroup:
             found.append(ir.InCgroups(tuple(self.cgroups[path] for path in match.cgroup)))
         return tuple(found)
 
-    def _addresses(self, member: str, addresses: Addresses, families: tuple[str, ...], rule: str) -> ir.Condition:
+    def _addresses(self, member: str, addresses: Addresses, families: tuple[str, ...], name: str) -> ir.Condition:
         prefixes = tuple(p for p in addresses.prefixes if f"ipv{p.version}" in families)
         if len(prefixes) <= INLINE_PREFIXES:
             return ir.InPrefixes(member, prefixes, addresses.sets)
-        return ir.InPrefixMap(member, self.long_list(addresses, f"{rule}__{member}"))
+        return ir.InPrefixMap(member, self.long_list(addresses, f"{name}__{member}"))
 
     def long_list(self, addresses: Addresses, otherwise: str) -> str:
         """The name of the map that holds a long prefix list: one for each list, however many rules have it."""

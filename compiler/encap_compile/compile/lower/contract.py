@@ -8,21 +8,22 @@ from pathlib import PurePath
 from re import compile as pattern
 
 from .. import ir
-from ..spec import EgressRule, Row, Spec, Table
+from ..resolved import EgressRule, Resolved, Table
+from ..spec import Row
 from .attribution import ERRNO_SINCE, connect_rule_constant, socket_level
 from .c_names import c_name, fnv1a
 
 _NOT_IN_A_NAME = pattern(r"[^A-Z0-9]+")
 
 
-def lower_contract(spec: Spec, compiler: str, titles: tuple[str, ...]) -> ir.SocketContract | None:
+def lower_contract(resolved: Resolved, compiler: str, titles: tuple[str, ...]) -> ir.SocketContract | None:
     """None if no rule lets sockets choose. `titles` are the program's."""
-    rules = [rule for rule in spec.egress.rules if rule.socket]
+    rules = [rule for rule in resolved.attributing if rule.socket]
     if not rules:
         return None
-    tables = list(dict.fromkeys(target.table for rule in rules for target in rule.socket))
-    rows = {name: _rows(spec.endpoints[name], rules) for name in tables}
-    constants = row_constants(f"{table}/{row}" for table, found in rows.items() for row in found)
+    spec = resolved.spec
+    rows = [(table, _rows(table, rules)) for table in resolved.socket_tables]
+    constants = row_constants(f"{table.name}/{row}" for table, found in rows for row in found)
     return ir.SocketContract(
         name=spec.name,
         c_name=c_name(spec.name),
@@ -32,10 +33,10 @@ def lower_contract(spec: Spec, compiler: str, titles: tuple[str, ...]) -> ir.Soc
         level=socket_level(spec.name),
         reasons=spec.kernel >= ERRNO_SINCE,
         rules=tuple(ir.ContractRule(rule.name, rule.text, rule.path) for rule in rules),
-        tables=tuple(_table(spec.endpoints[name], rules, found, constants) for name, found in rows.items()),
+        tables=tuple(_table(table, rules, found, constants) for table, found in rows),
         connects=tuple(
             ir.ContractConnect(r.name, connect_rule_constant(r.name), fnv1a(r.name), r.text, r.path)
-            for r in spec.connect
+            for r in resolved.connect
             if r.choose is not None
         ),
     )
@@ -68,13 +69,13 @@ def _table(
 def _row(text: str, row: Row | None, table: Table, names: dict[str, str]) -> ir.ContractRow:
     """Without a `row` it is one that a rule names, of a file."""
     cell = row.cells.get("encapsulation") if row else None
-    said = str(cell.value) if cell else " or ".join(table.encapsulations)
-    return ir.ContractRow(text, names[text], said, table.row_path(row) if row else table.path)
+    said = str(cell.value) if cell else " or ".join(e.name for e in table.encapsulations)
+    return ir.ContractRow(text, names[text], said, table.written.row_path(row) if row else table.path)
 
 
 def _rows(table: Table, rules: list[EgressRule]) -> dict[str, Row | None]:
     """What can be chosen and is known: of a file, the rows that rules name. Those may change without compiling."""
-    named = {t.row: None for rule in rules for t in rule.socket if t.table == table.name and t.row is not None}
+    named = {t.row: None for rule in rules for t in rule.socket if t.table is table and t.row is not None}
     inline = {str(row.cells["name"].value): row for row in table.rows if "name" in row.cells}
     if table.file is not None:
         return dict(named)
@@ -82,4 +83,4 @@ def _rows(table: Table, rules: list[EgressRule]) -> dict[str, Row | None]:
 
 
 def _any_row(table: Table, rules: list[EgressRule]) -> bool:
-    return any(t.table == table.name and t.row is None for rule in rules for t in rule.socket)
+    return any(t.table is table and t.row is None for rule in rules for t in rule.socket)

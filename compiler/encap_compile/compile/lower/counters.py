@@ -1,44 +1,17 @@
-"""Every outcome has a counter with a name: `struct counters`, in the order a packet can meet them.
-
-What the C library counts by itself stands in structs of the library, which are the same in all programs (`LIBRARY`). A
-program may have a use for some of their members only; the others have no name outside, and stay zero.
-"""
+"""Every outcome has a counter with a name, in the order a packet can meet them. `counter_layout` places them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple, assert_never
+from typing import assert_never
 
 from .. import ir
 from .c_names import c_name, member_name
+from .counter_layout import LIBRARY
 
 EGRESS, INGRESS = ir.Direction.EGRESS, ir.Direction.INGRESS
 NO_ROW = "no_row"  # the reason where a rule's table has no row for a packet
-SIZE = 16  # bytes of a counter: packets and bytes, two u64
-LIBRARY = {
-    # encap_counters.h
-    "egress_outcomes": (
-        "other", "malformed", "no_first_fragment", "own_stack", "link_local", "too_big", "answered",
-        "answers_limited", "gso", "no_headroom", "unknown_stack", "mss_kept",
-    ),
-    "ingress_outcomes": ("mss_kept",),
-    "refusals": (
-        "truncated", "options", "fragment", "version", "header_checksum", "length", "vlan", "payload", "source",
-        "match", "ecn", "gso", "pull_failed",
-    ),
-    "flow_outcomes": ("learned", "changed", "disbelieved", "evicted"),
-}  # fmt: skip
-
-
 REASONS_OF_0_1 = {"no_headroom": "no_room", "pull_failed": "room"}  # what 0.1.0 called these reasons
-
-
-class CounterLayout(NamedTuple):
-    """The counters and their places, the members of `struct counters`, and its size in bytes."""
-
-    counters: tuple[ir.CounterMember, ...]
-    slots: tuple[ir.CounterSlot, ...]
-    size: int
 
 
 def lower_counters(
@@ -184,30 +157,6 @@ def _distinct(found: dict[str, ir.CounterMember]) -> tuple[ir.CounterMember, ...
         counters[n] = counter._replace(was=tuple(name for name in counter.was if name not in claimed))
         claimed.update(counter.was)
     return tuple(counters)
-
-
-def lay_out(counters: Sequence[ir.CounterMember]) -> CounterLayout:
-    """Place each counter in `struct counters`; a struct of the library stands where its first counter would."""
-    slots: dict[str, ir.CounterSlot] = {}
-    offsets: dict[str, int] = {}
-    size = 0
-    placed = []
-    for counter in counters:
-        slot, _, within = counter.member.partition(".")
-        type_ = _struct(slot) if within else "counter"
-        if slot not in slots:
-            where = f" ({counter.place})" if counter.place else ""
-            slots[slot] = ir.CounterSlot(type_, slot, "" if within else f"{counter.text}{where}")
-            offsets[slot] = size
-            size += SIZE * (len(LIBRARY[type_]) if within else 1)
-        position = LIBRARY[type_].index(within) if within else 0
-        placed.append(counter._replace(offset=offsets[slot] + SIZE * position))
-    return CounterLayout(tuple(placed), tuple(slots.values()), size)
-
-
-def _struct(slot: str) -> str:
-    """Which struct of the library a member of `struct counters` is."""
-    return {"egress": "egress_outcomes", "ingress": "ingress_outcomes", "flows": "flow_outcomes"}.get(slot, "refusals")
 
 
 ENDED = {

@@ -6,14 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from .. import ir
 from ..resolved import Resolved
-from ..spec import Match, Spec
 from .c_names import c_name
-from .conditions import LINK_LOCAL, PORT_WORDS, Conditions, catches, families_of, hidden_by_fragments
+from .conditions import LINK_LOCAL, PORT_WORDS, catches, hidden_by_fragments
 from .counters import egress_counter
-from .egress_rules import chooses, lower_rules
+from .egress_rules import lower_rules
 from .fit import overhead_constant
 from .reflection import Answers, larger
-from .tunnel_endpoints import tunnel_endpoints
 from .used_stacks import UsedStacks
 
 LINK_LOCAL_ASIDE = {"ipv4": ir.Aside.LINK_LOCAL_IPV4, "ipv6": ir.Aside.LINK_LOCAL_IPV6}
@@ -78,29 +76,26 @@ def _reflection(rule: str, answers: Sequence[Answers], clamp: bool) -> ir.Dispat
     )
 
 
-def passed_before(
-    spec: Spec, families: Sequence[str], signatures: Sequence[ir.Signature]
-) -> tuple[ir.PassedBefore, ...]:
+def passed_before(resolved: Resolved, own: ir.OwnStacks | None) -> tuple[ir.PassedBefore, ...]:
     """What is none for the rules: our own packets, and what keeps a link alive, where a rule could meet it."""
-    kinds = [ir.Aside.DISCOVERY] if "ipv6" in families and _catches_discovery(spec) else []
-    kinds += [LINK_LOCAL_ASIDE[family] for family in _link_local_families(spec, families)]
-    found = {"own_stack": [ir.Aside.OWN_STACK] if signatures else [], "link_local": kinds}
+    kinds = [ir.Aside.DISCOVERY] if "ipv6" in resolved.families and _catches_discovery(resolved) else []
+    kinds += [LINK_LOCAL_ASIDE[family] for family in resolved.families if _catches_link_local(resolved, family)]
+    found = {"own_stack": [ir.Aside.OWN_STACK] if own else [], "link_local": kinds}
     return tuple(ir.PassedBefore(tuple(kinds), egress_counter(reason)) for reason, kinds in found.items() if kinds)
 
 
-def _link_local_families(spec: Spec, families: Sequence[str]) -> tuple[str, ...]:
-    """Families of which link-local packets could meet a rule that does not let them pass."""
-    catching = [r.match for r in spec.egress.rules if chooses(r)]
-    if spec.egress.default == "drop":
-        catching.append(Match())
-    return tuple(f for f in families if any(catches(m, f, LINK_LOCAL[f]) for m in catching))
+def _catches_link_local(resolved: Resolved, family: str) -> bool:
+    """Whether link-local packets could meet a rule that does not let them pass."""
+    if resolved.spec.egress.default == "drop":
+        return True
+    return any(rule.chooses and catches(rule, family, LINK_LOCAL[family]) for rule in resolved.egress)
 
 
-def _catches_discovery(spec: Spec) -> bool:
+def _catches_discovery(resolved: Resolved) -> bool:
     """Whether a rule that does not let packets pass could meet IPv6 neighbour discovery: its destination may be any."""
-    return spec.egress.default == "drop" or any(
-        chooses(r) and "ipv6" in families_of(r.match) for r in spec.egress.rules
-    )
+    if resolved.spec.egress.default == "drop":
+        return True
+    return any(rule.chooses and "ipv6" in rule.families for rule in resolved.egress)
 
 
 def follows_fragments(matches: Iterable[Sequence[ir.Condition]], families: Sequence[str], keys: Iterable[str]) -> bool:
@@ -109,30 +104,28 @@ def follows_fragments(matches: Iterable[Sequence[ir.Condition]], families: Seque
 
 
 def lower_egress(
-    spec: Spec,
-    stacks: Sequence[ir.Stack],
+    resolved: Resolved,
     dispatches: tuple[ir.Dispatch, ...],
-    signatures: tuple[ir.Signature, ...],
+    own: ir.OwnStacks | None,
     before: tuple[ir.PassedBefore, ...],
-    conditions: Conditions,
     matches: Mapping[str, tuple[ir.Condition, ...]],
+    shared: Mapping[str, tuple[ir.Condition, ...]],
     needs: ir.PacketNeeds,
     follows: bool,
     fits: bool,
 ) -> ir.EgressProgram:
-    encapsulators = tuple(e for d in dispatches for e in d.encapsulators)
-    rules, default = lower_rules(spec, matches, needs, follows)
+    spec = resolved.spec
+    rules, default = lower_rules(resolved, matches, shared, needs, follows)
     return ir.EgressProgram(
         function=f"{c_name(spec.name)}__egress",
-        families=conditions.families,
+        families=resolved.families,
         before=before,
         rules=rules,
         default=default,
         next_hop=spec.egress.next_hop,
-        encapsulators=encapsulators,
+        encapsulators=tuple(e for d in dispatches for e in d.encapsulators),
         dispatches=dispatches,
-        signatures=signatures,
-        tunnel_endpoints=tunnel_endpoints(spec, stacks, encapsulators, conditions) if signatures else (),
+        own=own,
         too_big=ir.TooBig(spec.mtu.too_big),
         fits=fits,
         fragments=follows,
@@ -140,15 +133,13 @@ def lower_egress(
 
 
 def packet_needs(
-    spec: Spec,
-    families: tuple[str, ...],
+    resolved: Resolved,
     conditions: Sequence[ir.Condition],
     keys: Iterable[str],
     stacks: Sequence[ir.Stack],
-    signatures: Sequence[ir.Signature],
+    own: ir.OwnStacks | None,
     before: Sequence[ir.PassedBefore],
     fragments: bool,
-    learns: bool,
 ) -> ir.PacketNeeds:
     """What the rules, the keys and the stacks want to know; nothing else is parsed.
 
@@ -158,19 +149,20 @@ def packet_needs(
     wanted = {c.member for c in conditions if isinstance(c, ir.InRanges)} | {*keys}
     sources = [p.source for s in stacks for layer in s.layers for w in layer.words for p in w.parts]
     inner = {s.what for s in sources if isinstance(s, ir.FromInner)}
-    encapsulates = any(rule.targets or rule.reflect for rule in spec.egress.rules)
-    socket = any(rule.socket or rule.match.cgroup for rule in spec.egress.rules) or "cgroup" in wanted
-    reflects = learns or any(rule.reflect for rule in spec.egress.rules)
+    families, learns = resolved.families, bool(resolved.learning)
+    encapsulates = any(rule.encapsulates for rule in resolved.egress)
+    socket = bool(resolved.attributing)
+    reflects = learns or any(rule.reflect for rule in resolved.egress)
     uses_hash = encapsulates and any(s.uses_hash for s in stacks)
     ports = (
         fragments
         or bool(wanted & {"source_port", "destination_port"})
-        or any(s.port >= 0 for s in signatures)
+        or any(s.port for s in (own.signatures if own else ()))
         or uses_hash
         or reflects
         or socket
     )
-    protocol = "protocol" in wanted or bool(signatures) or ports or encapsulates
+    protocol = "protocol" in wanted or bool(own) or ports or encapsulates
     return ir.PacketNeeds(
         families=families,
         protocol=protocol,

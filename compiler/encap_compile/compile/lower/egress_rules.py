@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from .. import ir
-from ..spec import EgressRule, Spec
+from ..resolved import EgressRule, Resolved
 from .attribution import choices
 from .c_names import c_name, named_row
 from .conditions import PORT_WORDS, Conditions
@@ -15,24 +15,21 @@ from .reflection import constant as learned_constant
 HIDDEN_WORDS = {*PORT_WORDS, "protocol"}  # what a later fragment or an odd chain of headers may not show
 
 
-def chooses(rule: EgressRule) -> bool:
-    """Whether the rule keeps packets from leaving as they are."""
-    return rule.action != "pass"
-
-
-def rule_conditions(spec: Spec, conditions: Conditions) -> dict[str, tuple[ir.Condition, ...]]:
+def rule_conditions(resolved: Resolved, conditions: Conditions) -> dict[str, tuple[ir.Condition, ...]]:
     """By the rules' names.
 
     A later fragment shows no ports. Where the rule would let it leave unencapsulated it is not taken to match, where
     the rule chooses it is: what belongs to a chosen packet must not leave unencapsulated.
     """
-    return {
-        rule.name: conditions.of(rule.match, chooses(rule), f"egress_{c_name(rule.name)}") for rule in spec.egress.rules
-    }
+    return {rule.name: conditions.of(rule, rule.chooses, f"egress_{c_name(rule.name)}") for rule in resolved.egress}
 
 
 def lower_rules(
-    spec: Spec, conditions: Mapping[str, tuple[ir.Condition, ...]], needs: ir.PacketNeeds, follows: bool
+    resolved: Resolved,
+    conditions: Mapping[str, tuple[ir.Condition, ...]],
+    shared: Mapping[str, tuple[ir.Condition, ...]],
+    needs: ir.PacketNeeds,
+    follows: bool,
 ) -> tuple[tuple[ir.EgressRule, ...], ir.EgressRule]:
     """The rules, and the default as the last of them. `follows`: later fragments are given what the first showed."""
     rules = [
@@ -42,15 +39,24 @@ def lower_rules(
             text=rule.text,
             place=rule.path,
             conditions=conditions[rule.name],
-            steps=tuple(_steps(rule, _Hiding(spec, rule, conditions[rule.name], needs, follows))),
+            shared=shared.get(rule.name, ()),
+            steps=tuple(_steps(rule, _Hiding(rule, conditions[rule.name], needs, follows))),
             ending=_ending(rule),
         )
-        for rule in spec.egress.rules
+        for rule in resolved.egress
     ]
-    ending = ir.Ending(ir.Verdict(spec.egress.default), egress_counter("default"))
-    rules.append(ir.EgressRule("default", "default", "everything else", "egress.default", (), (), ending))
+    ending = ir.Ending(ir.Verdict(resolved.spec.egress.default), egress_counter("default"))
+    rules.append(ir.EgressRule("default", "default", "everything else", "egress.default", (), (), (), ending))
     *found, default = _kept_from_leaving(rules)
     return tuple(found), default
+
+
+def shared_conditions(
+    conditions: Mapping[str, tuple[ir.Condition, ...]], fit: ir.Fit | None, guard: bool
+) -> dict[str, tuple[ir.Condition, ...]]:
+    """What is asked in two places, by the rules' names: of a rule that answers may meet, what an answer shows."""
+    answers = {a.name: a.conditions for a in fit.answers if a.conditions} if fit else {}
+    return {**(conditions if guard else {}), **answers}
 
 
 class _Hiding:
@@ -62,14 +68,13 @@ class _Hiding:
 
     def __init__(
         self,
-        spec: Spec,
         rule: EgressRule,
         conditions: Sequence[ir.Condition],
         needs: ir.PacketNeeds,
         follows: bool,
     ) -> None:
         hides = needs.hides is not ir.Hides.NOTHING
-        key = spec.endpoints[rule.to.table].key if rule.to else ()
+        key = rule.to.table.key if rule.to else ()
         self.match = hides and any(isinstance(c, ir.InRanges) and c.unseen for c in conditions)
         self.key = hides and bool({*key} & HIDDEN_WORDS)
         self.fragments = follows and (self.match or self.key)
@@ -78,11 +83,12 @@ class _Hiding:
 def _steps(rule: EgressRule, hiding: _Hiding) -> list[ir.Step]:
     counter = rule_counter(rule.name)
     if rule.to is not None:
-        table = c_name(rule.to.table)
-        find: ir.Find = ir.ByName(table, named_row(rule.to.table, rule.to.row)) if rule.to.row else ir.ByKey(table)
+        name = rule.to.table.name
+        table = c_name(name)
+        find: ir.Find = ir.ByName(table, named_row(name, rule.to.row)) if rule.to.row else ir.ByKey(table)
         return [ir.LookUp(find, f"encapsulate_{table}", counter, hiding.fragments, _miss(rule, hiding))]
     if rule.reflect is not None:
-        learned = learned_constant(rule.reflect.rule)
+        learned = learned_constant(rule.reflect.rule.name)
         return [ir.Recall(learned, f"IDLE_{learned}", f"reflect_{c_name(rule.name)}", counter)]
     return [
         # What a socket chose is there, or is not, for all fragments of its packets alike.

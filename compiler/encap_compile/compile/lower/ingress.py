@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from .. import ir
 from ..headers import catalogue
-from ..resolved.matches import INLINE_PREFIXES
-from ..spec import AnySource, IngressRule, Reference, Scalar, Spec, TableField
+from ..resolved import IngressRule, Resolved, RowField, Table
+from ..resolved.matches import is_long
+from ..spec import AnySource, Reference, Scalar, Spec
 from .c_names import c_name
 from .conditions import Conditions, hidden_by_fragments
 from .received import inner_name, received_field, validated
@@ -21,7 +22,7 @@ UDP_HEADER = 8  # bytes, which show the port
 
 
 def lower_ingress(
-    spec: Spec,
+    resolved: Resolved,
     stacks: Sequence[ir.Stack],
     conditions: Conditions,
     replies: Mapping[str, Sequence[ir.Stack]],
@@ -31,25 +32,24 @@ def lower_ingress(
     """`replies`: the stacks that reflect each ingress rule; `clamps`: the answers to what sockets choose must fit,
     `fit`: those that a rule encapsulates."""
     fits_answers = fit is not None and bool(fit.answers)
-    if not spec.ingress.rules and not clamps and not fits_answers:
+    if not resolved.ingress and not clamps and not fits_answers:
         return None
-    wanted = {rule.decapsulate for rule in spec.ingress.rules}
-    received = [stack for stack in stacks if stack.encapsulation in wanted]
+    received = [stack for stack in stacks if resolved.encapsulations[stack.encapsulation].receivers]
     together: dict[str, list[ir.Stack]] = {}
     for stack in received:
         together.setdefault(stack.shared_name, []).append(stack)
     decapsulations = tuple(
-        _decapsulation(spec, own, received, conditions, replies, clamps, fit) for own in together.values()
+        _decapsulation(resolved, own, received, conditions, replies, clamps, fit) for own in together.values()
     )
     before = {ir.Arrival.FIT_SOCKETS: clamps, ir.Arrival.FIT_ANSWERS: fits_answers}
     return ir.IngressProgram(
-        function=f"{c_name(spec.name)}__ingress",
-        refuse=ir.OnRefusal(spec.ingress.refuse),
+        function=f"{c_name(resolved.spec.name)}__ingress",
+        refuse=ir.OnRefusal(resolved.spec.ingress.refuse),
         before=tuple(arrival for arrival, wanted in before.items() if wanted),
         families=tuple(f for f in catalogue.FAMILIES if any(s.outer_family == f for s in received)),
         seen=_seen(decapsulations),
         decapsulations=decapsulations,
-        family_change=ir.FamilyChange.FLAGS if spec.kernel >= (6, 3) else ir.FamilyChange.RECEIVE_AGAIN,
+        family_change=ir.FamilyChange.FLAGS if resolved.spec.kernel >= (6, 3) else ir.FamilyChange.RECEIVE_AGAIN,
     )
 
 
@@ -61,7 +61,7 @@ def _seen(decapsulations: Sequence[ir.Decapsulation]) -> int:
 
 
 def _decapsulation(
-    spec: Spec,
+    resolved: Resolved,
     stacks: Sequence[ir.Stack],
     received: Sequence[ir.Stack],
     conditions: Conditions,
@@ -71,11 +71,11 @@ def _decapsulation(
 ) -> ir.Decapsulation:
     """`stacks` are those of one encapsulation over its outer families, which have the same behind the outer header."""
     stack = stacks[0]
-    written = [r for r in spec.ingress.rules if r.decapsulate == stack.encapsulation]
-    rules = tuple(_rule(spec, r, stacks, conditions, replies.get(r.name, ())) for r in written)
+    own = [r for r in resolved.ingress if r.decapsulate.name == stack.encapsulation]
+    rules = tuple(_rule(resolved.spec, r, stacks, conditions, replies.get(r.name, ())) for r in own)
     known = [validated(s) for s in stacks]
     inner = inner_name(stack)
-    asked = recognitions(spec, stacks, received)
+    asked = recognitions(resolved, stacks, received)
     learns = any(rule.learn for rule in rules)
     return ir.Decapsulation(
         encapsulation=stack.encapsulation,
@@ -135,25 +135,24 @@ def _rule(
         c_name=c_name(rule.name),
         text=rule.text,
         place=rule.path,
-        senders=_senders(spec, rule, [s.outer_family for s in stacks], conditions),
-        match=conditions.of(rule.match, False, f"ingress_{c_name(rule.name)}"),
+        senders=_senders(rule, conditions),
+        match=conditions.of(rule, False, f"ingress_{c_name(rule.name)}"),
         steps=tuple(_steps(spec, rule, stacks, replies)),
         verdict=ir.IngressVerdict.DECAPSULATE,
         counter=f"ingress_rule_{c_name(rule.name)}",
     )
 
 
-def _senders(spec: Spec, rule: IngressRule, families: Sequence[str], conditions: Conditions) -> ir.Senders:
-    """Who may send over the outer `families`."""
-    source = rule.source
+def _senders(rule: IngressRule, conditions: Conditions) -> ir.Senders:
+    source, families = rule.source, rule.decapsulate.outer_families
     if isinstance(source, AnySource):
         return ir.AnySource()
-    if isinstance(source, TableField):
-        type_ = spec.endpoints[source.table].fields[source.field]
-        if type_ not in ("ip", *families):
+    if isinstance(source, RowField):
+        if source.type not in ("ip", *families):
             return ir.SourcePrefixes(())  # no row has an address of these families
-        return ir.SourceMap(address_map_name(source), "" if type_ == "ip" or len(families) == 1 else type_)
-    if len(source.prefixes) > INLINE_PREFIXES:
+        family = "" if source.type == "ip" or len(families) == 1 else source.type
+        return ir.SourceMap(address_map_name(source), family)
+    if is_long(source):
         return ir.SourceMap(conditions.long_list(source, f"ingress_{c_name(rule.name)}__from"), "")
     prefixes = [p for family in families for p in source.prefixes if f"ipv{p.version}" == family]
     return ir.SourcePrefixes(tuple(prefixes), source.sets)
@@ -163,22 +162,22 @@ def _steps(
     spec: Spec, rule: IngressRule, stacks: Sequence[ir.Stack], replies: Sequence[ir.Stack]
 ) -> Iterator[ir.IngressStep]:
     if rule.lookup:
-        yield _identifier(spec, rule.lookup, stacks[0])
+        yield _identifier(rule.lookup, stacks[0])
     if rule.set_mark is not None:
         yield ir.SetMark(_mark(spec, rule, stacks[0]))
     if rule.learn is not None:
         yield learn(rule, stacks, replies)
 
 
-def _identifier(spec: Spec, table: str, stack: ir.Stack) -> ir.IdentifierLookUp:
-    _, header, field = spec.endpoints[table].key[0].split(".")
+def _identifier(table: Table, stack: ir.Stack) -> ir.IdentifierLookUp:
+    _, header, field = table.key[0].split(".")
     option = option_of(stack, header, field)
     if option is not None:
-        return ir.IdentifierLookUp(c_name(table), ir.ReceivedOption(option.member, option.words), option.reason)
+        return ir.IdentifierLookUp(c_name(table.name), ir.ReceivedOption(option.member, option.words), option.reason)
     layer = next(layer for layer in stack.layers if layer.header == header)
     found = received_field(layer, field)
     described = next(w for w in catalogue.headers()[header].words if w.name == found.word)
-    return ir.IdentifierLookUp(c_name(table), found, described.refusal or f"{header}_{found.word}")
+    return ir.IdentifierLookUp(c_name(table.name), found, described.refusal or f"{header}_{found.word}")
 
 
 def _mark(spec: Spec, rule: IngressRule, stack: ir.Stack) -> ir.Literal | ir.FromRow | ir.FromHost:
@@ -189,10 +188,6 @@ def _mark(spec: Spec, rule: IngressRule, stack: ir.Stack) -> ir.Literal | ir.Fro
     if value.root == "host":
         found = host_value(value, stack.outer_family, spec)
         return ir.FromHost(found.member, found.type)
-    assert rule.lookup is not None, "checks.marks refuses a mark of a row that no look-up finds"
+    assert rule.lookup is not None, "checks.ingress_lookup refuses a mark of a row that no look-up finds"
     field = value.path[0]
-    return ir.FromRow(f"field_{c_name(field)}", spec.endpoints[rule.lookup].fields[field])
-
-
-def source_sets(spec: Spec) -> Mapping[str, TableField]:
-    return {address_map_name(r.source): r.source for r in spec.ingress.rules if isinstance(r.source, TableField)}
+    return ir.FromRow(f"field_{c_name(field)}", rule.lookup.fields[field])

@@ -9,15 +9,16 @@ from typing import NamedTuple
 from .. import ir
 from ..resolved import Resolved, Table
 from ..spec import Reference
-from . import counters as counting
-from .address_maps import address_maps, address_sets
+from .address_maps import address_maps
 from .attribution import attribution_constants, lower_attribution, named_cgroups
 from .c_names import c_name
 from .conditions import Conditions
 from .contract import lower_contract
+from .counter_layout import lay_out
+from .counters import lower_counters
 from .egress import dispatches, follows_fragments, lower_egress, packet_needs, passed_before
-from .egress_rules import rule_conditions
-from .fit import fit_constants, lower_fit
+from .egress_rules import rule_conditions, shared_conditions
+from .fit import fit_constants, lower_fit, table_overheads
 from .fixed import with_rows
 from .guard import lower_guard
 from .host import HostValues
@@ -27,6 +28,7 @@ from .library import library_headers, switches
 from .recognition import signature
 from .reflection import flow_constants, flow_table
 from .tables import lower_table
+from .tunnel_endpoints import own_stacks
 from .used_stacks import lower_stacks
 
 
@@ -38,25 +40,23 @@ class Lowered(NamedTuple):
 def lower(resolved: Resolved, compiler: str) -> Lowered:
     """Decide everything."""
     spec, visible = resolved.spec, resolved.families
-    cgroups = {path: named.constant for path, named in named_cgroups(spec).items()}
+    cgroups = named_cgroups(resolved)
     used = lower_stacks(resolved)
     stacks, reflecting = used.all, used.reflecting(resolved)
-    conditions = Conditions(visible, cgroups)
-    matches = rule_conditions(spec, conditions)
+    conditions = Conditions(visible, {path: named.constant for path, named in cgroups.items()})
+    matches = rule_conditions(resolved, conditions)
     found_dispatches = dispatches(resolved, used)
-    attribution = lower_attribution(spec, stacks, conditions)
+    attribution = lower_attribution(resolved, used, cgroups, conditions)
     clamps = attribution is not None and attribution.encapsulates
-    fit = lower_fit(spec, stacks, matches)
-    ingress = lower_ingress(spec, stacks, conditions, reflecting, clamps, fit)
+    overheads = table_overheads(resolved, used)
+    fit = lower_fit(resolved, used, matches, overheads)
+    ingress = lower_ingress(resolved, stacks, conditions, reflecting, clamps, fit)
     learns = bool(resolved.learning)
     remembers = learns or attribution is not None
-    signatures = tuple(signature(s) for s in stacks)
-    sent = tuple(
-        known for s, known in zip(stacks, signatures, strict=True) if s in used.sent and s.outer_family in visible
-    )
+    own = own_stacks(resolved, used, (e for d in found_dispatches for e in d.encapsulators), conditions)
     tables = {t.name: _table(t, used.of(t)) for t in resolved.tables.values()}
     key_words = [word for t in resolved.tables.values() if t.led_to for word in t.key]
-    before = passed_before(spec, visible, sent)
+    before = passed_before(resolved, own)
     decapsulations = ingress.decapsulations if ingress else ()
     connects = attribution.connects if attribution else ()
     received = ingress.rules if ingress else ()
@@ -67,24 +67,21 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         *(r.match for r in received),
     ]
     packet = packet_needs(
-        spec,
-        visible,
+        resolved,
         [condition for match in asked for condition in match],
         key_words,
         [e.stack for d in found_dispatches for e in d.encapsulators],
-        sent,
+        own,
         before,
         follows or any(d.follows is not ir.Follows.NOBODY for d in decapsulations),
-        learns,
     )
     egress = lower_egress(
-        spec,
-        stacks,
+        resolved,
         found_dispatches,
-        sent,
+        own,
         before,
-        conditions,
         matches,
+        shared_conditions(matches, fit, bool(attribution and attribution.guard)),
         packet,
         follows,
         bool(fit and fit.remembers),
@@ -95,7 +92,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
     for stack in stacks:
         for use in resolved.encapsulations[stack.encapsulation].host:
             host.add(use.reference, stack.outer_family, stack.name, use.own)
-    for rule in spec.ingress.rules:
+    for rule in resolved.ingress:
         if isinstance(rule.set_mark, Reference) and rule.set_mark.root == "host":
             host.add(rule.set_mark, "ipv4", "")
     if remembers:
@@ -111,16 +108,14 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         host.guard(attribution.marks)
     clamps_mss = spec.mtu.clamp_mss and bool(egress.encapsulators or fit)
     renamed = {rule.name: rule.was for rule in resolved.rules if rule.was}
-    counters = counting.lay_out(
-        counting.lower_counters(egress, ingress, learns, attribution, clamps_mss, fit, resolved.tables, renamed)
-    )
-    maps = address_maps(spec, conditions, address_sets(spec, egress))
+    counters = lay_out(lower_counters(egress, ingress, learns, attribution, clamps_mss, fit, resolved.tables, renamed))
+    maps = address_maps(resolved, conditions, own)
     includes = ["encap_wire.h", "encap_counters.h", "encap_match.h"]  # and what these include
-    if egress.signatures:
+    if egress.own:
         includes.append("encap_own_addresses.h")
     learned_by = (stack for found in reflecting.values() for stack in found)
     flows = flow_table(ingress, learned_by) if remembers else None
-    fitting = fit_constants(spec, stacks, fit)
+    fitting = fit_constants(overheads)
     program = ir.Program(
         name=spec.name,
         c_name=c_name(spec.name),
@@ -139,13 +134,13 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
             ),
             *_capacities(resolved, tables.values(), maps),
             *([fitting] if fitting else []),
-            *([attribution_constants(spec, attribution, stacks)] if attribution else []),
+            *([attribution_constants(resolved, attribution, used)] if attribution else []),
             *switches(spec, flows, attribution, egress, ingress, visible),
             *([flow_constants(resolved)] if remembers else []),
         ),
         sets=tuple(ir.PrefixSet(name, c_name(name), s.prefixes) for name, s in spec.sets.items()),
         stacks=stacks,
-        signatures=signatures,
+        signatures=tuple(signature(s) for s in stacks),
         replies=used.replies,
         host=host.lower(),
         tables=tuple(t for name, t in tables.items() if resolved.tables[name].in_program),
@@ -154,6 +149,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         counters=counters.counters,
         counter_slots=counters.slots,
         counters_size=counters.size,
+        counter_entries=counters.entries,
         packet=packet,
         egress=egress,
         guard=lower_guard(egress.rules) if attribution and attribution.guard else None,
@@ -163,7 +159,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         clamps=clamps_mss,
         fit=fit,
     )
-    return Lowered(program, lower_contract(spec, compiler, program.titles))
+    return Lowered(program, lower_contract(resolved, compiler, program.titles))
 
 
 def _compared(

@@ -7,26 +7,26 @@ from collections.abc import Sequence
 from .. import ir
 from ..headers import catalogue
 from ..headers.model import Space
+from ..resolved import Resolved
 from ..resolved.known_bits import Known, difference, known_bits, unit
-from ..spec import Spec
 from .word_checks import port_layer
 
 
 def signature(stack: ir.Stack) -> ir.Signature:
     """How the stack is distinguished from others: by its outer protocol, and its UDP destination port."""
-    port = _port(stack)
-    number, constant = (port.number, port.constant) if port else (-1, "")
-    return ir.Signature(stack.outer_family, _protocols(stack), number, constant, stack.encapsulation)
+    return ir.Signature(stack.outer_family, _protocols(stack), _port(stack))
 
 
-def recognitions(spec: Spec, stacks: Sequence[ir.Stack], received: Sequence[ir.Stack]) -> tuple[ir.Recognition, ...]:
+def recognitions(
+    resolved: Resolved, stacks: Sequence[ir.Stack], received: Sequence[ir.Stack]
+) -> tuple[ir.Recognition, ...]:
     """Those of one encapsulation: one for both families, if what they ask differs in our own address alone.
 
     `received` are the stacks of all encapsulations that come in, in the order in which they are asked for.
     """
     found: dict[object, list[ir.Stack]] = {}
     for stack in stacks:
-        marks = _marks(spec, stack, received[received.index(stack) + 1 :])
+        marks = _marks(resolved, stack, received[received.index(stack) + 1 :])
         found.setdefault((_protocols(stack), marks), []).append(stack)
     return tuple(
         ir.Recognition(
@@ -34,7 +34,7 @@ def recognitions(spec: Spec, stacks: Sequence[ir.Stack], received: Sequence[ir.S
             protocols=_protocols(those[0]),
             port=_port(those[0]),
             own=tuple(_own_address(stack) for stack in those),
-            marks=_marks(spec, those[0], received[received.index(those[0]) + 1 :]),
+            marks=_marks(resolved, those[0], received[received.index(those[0]) + 1 :]),
         )
         for those in found.values()
     )
@@ -70,6 +70,11 @@ def _port(stack: ir.Stack) -> ir.Port | None:
     return ir.Port(source.value, next(w.constant for w in transport.words if any(p.source is source for p in w.parts)))
 
 
+def _port_number(stack: ir.Stack) -> int | None:
+    port = _port(stack)
+    return port.number if port else None
+
+
 def _own_address(stack: ir.Stack) -> ir.OwnAddress:
     word = next(w for w in stack.layers[0].words for p in w.parts if p.name == "source")
     source = next(p.source for p in word.parts if p.name == "source")
@@ -77,13 +82,13 @@ def _own_address(stack: ir.Stack) -> ir.OwnAddress:
     return ir.OwnAddress(stack.outer_family, source, word.constant)
 
 
-def _marks(spec: Spec, stack: ir.Stack, later: Sequence[ir.Stack]) -> tuple[ir.Mark, ...]:
+def _marks(resolved: Resolved, stack: ir.Stack, later: Sequence[ir.Stack]) -> tuple[ir.Mark, ...]:
     """What distinguishes a stack from those that otherwise look the same and come after it."""
     found: dict[ir.Mark, None] = {}
     for other in later:
         if not _looks_like(stack, other):
             continue
-        known = [known_bits(spec.encapsulations[s.encapsulation], s.outer_family) for s in (stack, other)]
+        known = [known_bits(resolved.encapsulations[s.encapsulation].written, s.outer_family) for s in (stack, other)]
         bits = difference(*known)
         assert bits is not None, "checks.indistinct refuses two that nothing distinguishes"
         found[_mark(bits)] = None
@@ -91,7 +96,7 @@ def _marks(spec: Spec, stack: ir.Stack, later: Sequence[ir.Stack]) -> tuple[ir.M
 
 
 def _looks_like(one: ir.Stack, other: ir.Stack) -> bool:
-    mine, theirs = ((_own_address(s).source, s.outer_family, signature(s).port) for s in (one, other))
+    mine, theirs = ((_own_address(s).source, s.outer_family, _port_number(s)) for s in (one, other))
     return mine == theirs and bool(set(_protocols(one)) & set(_protocols(other)))
 
 

@@ -8,8 +8,7 @@ from typing import NamedTuple
 from .. import ir
 from ..headers import catalogue
 from ..headers.model import Header, Receive
-from ..resolved import EgressRule, Resolved
-from ..spec import IngressRule
+from ..resolved import EgressRule, IngressRule, Resolved
 from .c_names import c_name
 from .received import received_field
 from .stacks import received_value

@@ -2,73 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import assert_never
 
 from .. import ir
-from ..resolved.matches import INLINE_PREFIXES
-from ..spec import Addresses, IngressRule, Reference, Spec, TableField
+from ..resolved import IngressRule, Resolved, RowField
+from ..resolved.matches import is_long
+from ..spec import Addresses
 from .c_names import c_name
 from .conditions import Conditions
-
-ADDRESS_TYPES = {"ip": "struct ip_address", "ipv4": "__be32", "ipv6": "struct ipv6_address"}
-
-
-def address_map_name(source: TableField) -> str:
-    return f"peer_{c_name(source.table)}__at_{c_name(source.field)}"
+from .recognition import signature
+from .used_stacks import UsedStacks
 
 
-def _senders(spec: Spec, rule: IngressRule, stacks: Sequence[ir.Stack], conditions: Conditions) -> ir.TunnelEndpoint:
-    if isinstance(rule.source, TableField):
-        type_ = spec.endpoints[rule.source.table].fields[rule.source.field]
-        return ir.TunnelEndpoint("" if type_ == "ip" else type_, address_map_name(rule.source), ADDRESS_TYPES[type_])
-    if isinstance(rule.source, Addresses):
-        if len(rule.source.prefixes) > INLINE_PREFIXES:
-            name = conditions.long_list(rule.source, f"ingress_{c_name(rule.name)}__from")
-            return ir.TunnelEndpoint("", name, ADDRESS_TYPES["ip"])
-        families = {s.outer_family for s in stacks if s.encapsulation == rule.decapsulate}
-        prefixes = tuple(p for p in rule.source.prefixes if f"ipv{p.version}" in families)
-        return ir.TunnelEndpoint("", prefixes=prefixes, rule=rule.name)
-    return ir.TunnelEndpoint("")
+def address_map_name(field: RowField) -> str:
+    return f"peer_{c_name(field.table.name)}__at_{c_name(field.field)}"
 
 
-def tunnel_endpoint_fields(spec: Spec) -> Mapping[str, TableField]:
-    """The row fields that are outer destinations, for tables that a rule leads to: name of the set -> field."""
-    found: dict[str, TableField] = {}
-    for rule in spec.egress.rules:
-        for target in rule.targets:
-            table = spec.endpoints[target.table]
-            for name in table.encapsulations:
-                value = spec.encapsulations[name].headers[0].values.get("destination")
-                if isinstance(value, Reference) and value.root == "endpoint":
-                    field = TableField(table.name, value.path[0])
-                    found[address_map_name(field)] = field
-    return found
+def own_stacks(
+    resolved: Resolved,
+    stacks: UsedStacks,
+    encapsulators: Iterable[ir.Encapsulator],
+    conditions: Conditions,
+) -> ir.OwnStacks | None:
+    """How those of the `stacks` that are sent are recognised. None where no packet that the rules see can carry one."""
+    signatures = _signatures(stack for stack in stacks.sent if stack.outer_family in conditions.families)
+    if not signatures:
+        return None
+    endpoints = tuple(_endpoints(resolved, encapsulators, conditions))
+    if ir.Anywhere() in endpoints:
+        endpoints = (ir.Anywhere(),)
+    return ir.OwnStacks(signatures, endpoints) if endpoints else None
 
 
-def tunnel_endpoints(
-    spec: Spec, stacks: Sequence[ir.Stack], encapsulators: Iterable[ir.Encapsulator], conditions: Conditions
-) -> tuple[ir.TunnelEndpoint, ...]:
-    """Every outer destination of a family that the rules see: sets first, then single addresses."""
+def _signatures(stacks: Iterable[ir.Stack]) -> tuple[ir.Signature, ...]:
+    """One for each protocol and port, however many encapsulations share it."""
+    found: dict[object, ir.Signature] = {}
+    for one in map(signature, stacks):
+        port = one.port.number if one.port else None
+        known = found.setdefault((one.protocols, port), one)
+        if known.family != one.family:
+            found[one.protocols, port] = known._replace(family="")
+    return tuple(found.values())
+
+
+def _endpoints(
+    resolved: Resolved, encapsulators: Iterable[ir.Encapsulator], conditions: Conditions
+) -> Iterator[ir.TunnelEndpoint]:
+    """Every outer destination of a family that the rules see, once: sets first, then single addresses."""
     visible = conditions.families
-    found: dict[ir.TunnelEndpoint, None] = {}
-    for rule in spec.egress.rules:
-        if rule.reflect is not None:  # replies go to whom packets were taken from
-            end = _senders(spec, spec.ingress_rule(rule.reflect.rule), stacks, conditions)
-            if end.prefixes or not end.rule:  # else what it lists is of no family that comes in
-                found[end] = None
-    for name, source in tunnel_endpoint_fields(spec).items():
-        type_ = spec.endpoints[source.table].fields[source.field]
-        family = "" if type_ == "ip" else type_
-        if not family or family in visible:
-            found[ir.TunnelEndpoint(family, name, ADDRESS_TYPES[type_])] = None
+    replied_to = {rule.reflect.rule.name: rule.reflect.rule for rule in resolved.egress if rule.reflect}
+    found = [_senders(rule, conditions) for rule in replied_to.values()]
+    found += [_in_rows(field) for field in resolved.destinations]
     for encapsulator in encapsulators:
-        family = encapsulator.stack.outer_family
         word = next(w for w in encapsulator.stack.layers[0].words if w.name == "daddr")
-        source_of_value = word.parts[0].source
-        if family not in visible:
-            continue
-        if isinstance(source_of_value, ir.FromHost):
-            found[ir.TunnelEndpoint(family, value=f"host.{source_of_value.member}")] = None
-        elif isinstance(source_of_value, ir.Literal):
-            found[ir.TunnelEndpoint(family, value=word.constant)] = None
-    return tuple(found)
+        value = word.parts[0].source
+        if isinstance(value, ir.FromHost | ir.Literal):
+            found.append(ir.EndpointAddress(encapsulator.stack.outer_family, value, word.constant))
+    known = set[object]()
+    for endpoint in found:
+        what = endpoint.prefixes if isinstance(endpoint, ir.EndpointPrefixes) else endpoint
+        if what not in known and _is_visible(endpoint, visible):
+            known.add(what)
+            yield endpoint
+
+
+def _senders(rule: IngressRule, conditions: Conditions) -> ir.TunnelEndpoint:
+    """Replies go to whom packets were taken from."""
+    if isinstance(rule.source, RowField):
+        return _in_rows(rule.source)
+    if not isinstance(rule.source, Addresses):
+        return ir.Anywhere()
+    if is_long(rule.source):
+        return ir.EndpointMap("", conditions.long_list(rule.source, f"ingress_{c_name(rule.name)}__from"))
+    whole = {f"ipv{p.version}" for p in rule.source.prefixes if p.prefixlen == 0}
+    if whole >= {*conditions.families}:
+        return ir.Anywhere()
+    received = rule.decapsulate.outer_families
+    return ir.EndpointPrefixes(tuple(p for p in rule.source.prefixes if f"ipv{p.version}" in received), rule.name)
+
+
+def _in_rows(field: RowField) -> ir.EndpointMap:
+    return ir.EndpointMap("" if field.type == "ip" else field.type, address_map_name(field))
+
+
+def _is_visible(endpoint: ir.TunnelEndpoint, families: Sequence[str]) -> bool:
+    match endpoint:
+        case ir.EndpointMap(family=family) | ir.EndpointAddress(family=family):
+            return not family or family in families
+        case ir.EndpointPrefixes():
+            return any(f"ipv{prefix.version}" in families for prefix in endpoint.prefixes)
+        case ir.Anywhere():
+            return True
+        case _:
+            assert_never(endpoint)

@@ -13,7 +13,7 @@ from . import fit
 from .attribution import attribute_packet
 from .conditions import contains, first_unmet, in_prefixes, text
 from .encapsulate import dispatch
-from .facts import Network, Row, Rows, Value, any_address, plain
+from .facts import Facts, Network, Row, Rows, Value, any_address, plain
 from .flows import find_learned
 from .fragments import follow_first
 from .frame import Did, Verdict
@@ -73,32 +73,37 @@ def _is_aside(run: Run, packet: Packet, kind: ir.Aside) -> bool:
 
 
 def _carries_own_stack(run: Run, packet: Packet) -> bool:
-    """By the outer protocol and port, from one of our outer sources, to an end of the spec's tunnels."""
-    egress, facts = run.machine.program.egress, run.machine.facts
-    for signature in egress.signatures:
-        port = signature.port < 0 or packet.destination_port == signature.port
-        if packet.family == signature.family and packet.protocol in signature.protocols and port:
-            return packet.source in facts.own and any(_is_end(run, packet, end) for end in egress.tunnel_endpoints)
+    """By the outer protocol and port, from one of our outer sources, to an endpoint of the spec's tunnels."""
+    own, facts = run.machine.program.egress.own, run.machine.facts
+    for signature in own.signatures if own else ():
+        family = not signature.family or packet.family == signature.family
+        port = signature.port is None or packet.destination_port == signature.port.number
+        if own and family and packet.protocol in signature.protocols and port:
+            return packet.source in facts.own and any(_goes_to(facts, packet, found) for found in own.endpoints)
     return False
 
 
-def _is_end(run: Run, packet: Packet, end: ir.TunnelEndpoint) -> bool:
-    facts = run.machine.facts
-    if end.family and end.family != packet.family:
-        return False
-    if end.prefixes:
-        return in_prefixes(packet.destination, packet.family, end.prefixes)
-    if end.map:
-        known = facts.sets.get(end.map)
-        return (
-            packet.destination in known if known is not None else contains(packet.destination, facts.prefixes[end.map])
-        )
-    if end.value:
-        host = end.value.startswith("host.")
-        value = facts.host[end.value.removeprefix("host.")] if host else run.machine.constants.words[end.value]
-        assert isinstance(value, bytes)
-        return any_address(value) == packet.destination
-    return True
+def _goes_to(facts: Facts, packet: Packet, endpoint: ir.TunnelEndpoint) -> bool:
+    match endpoint:
+        case ir.EndpointMap():
+            if endpoint.family and endpoint.family != packet.family:
+                return False
+            known = facts.sets.get(endpoint.map)
+            if known is not None:
+                return packet.destination in known
+            return contains(packet.destination, facts.prefixes[endpoint.map])
+        case ir.EndpointPrefixes():
+            return in_prefixes(packet.destination, packet.family, endpoint.prefixes)
+        case ir.EndpointAddress():
+            source = endpoint.source
+            value = facts.host[source.member] if isinstance(source, ir.FromHost) else source.value
+            if not isinstance(value, bytes):
+                value = value.to_bytes(4 if endpoint.family == "ipv4" else 16, "big")
+            return packet.family == endpoint.family and any_address(value) == packet.destination
+        case ir.Anywhere():
+            return True
+        case _:
+            assert_never(endpoint)
 
 
 class _Rules:

@@ -3,40 +3,13 @@
 from __future__ import annotations
 
 from ...common.diagnostics import Findings
-from ...common.record import Record
-from ..description import Described
-from ..model import Facts, Outcome
+from ..model import Facts
 from ..pipeline import check_spec
-from ..spec import Spec
-from ..spec_tests import PacketTest
 from .by_model import run_ready
 from .coverage import covered_paths, met_by
 from .prepared import Prepared, Ready, prepare
-from .validate import Difference, differences, verdict
-
-
-class Result(Record):
-    """What came of a test: it passed if there are no `differences`."""
-
-    test: PacketTest
-    verdict: str
-    outcome: Outcome
-    differences: tuple[Difference, ...]
-
-
-class Report(Record):
-    """All tests of a spec in their order, and the rules that none of them met, as paths in the spec."""
-
-    spec: Spec
-    lowered: Described
-    results: tuple[Result, ...]
-    rules: tuple[str, ...]
-    unmet: tuple[str, ...]
-    findings: Findings
-
-    @property
-    def failed(self) -> tuple[Result, ...]:
-        return tuple(result for result in self.results if result.differences)
+from .result import Report, Result
+from .validate import differences, verdict
 
 
 def prepared_tests(path: str) -> tuple[Prepared, Findings]:

@@ -15,6 +15,7 @@ _FRAGMENT = 44
 _FRAGMENT_HEADER = 8
 PAYLOAD = 32  # bytes, where no length is asked for
 _MORE = 0x2000
+_DF = 0x4000
 _LATER = 185  # the offset of a later fragment, in units of 8 bytes: behind 1480 bytes
 
 
@@ -29,6 +30,7 @@ class Inner(NamedTuple):
     dscp: int = 0
     ecn: int = 0
     ttl: int = 64
+    df: int = 0  # of IPv4
     length: int = 0
     fragment: str = ""  # first or later
 
@@ -61,7 +63,7 @@ def destination_of(made: bytes) -> tuple[bytes, int, int]:
 
 
 def _ipv4(inner: Inner, length: int) -> bytes:
-    fragment = {"first": _MORE, "later": _LATER}.get(inner.fragment, 0)
+    fragment = {"first": _MORE, "later": _LATER}.get(inner.fragment, 0) | inner.df * _DF
     tos = inner.dscp << 2 | inner.ecn
     addresses = inner.source + inner.destination
     head = struct.pack(">BBHHHBB", 0x45, tos, length, 1, fragment, inner.ttl, inner.protocol)

@@ -14,9 +14,10 @@ Destination = tuple[tuple[str, ...], bytes, int, int]  # cgroups, address, proto
 
 
 class ModelRun:
-    """A machine of the model, and the sockets that connected on it."""
+    """A machine of the model, and the sockets that connected on it. `socket` is that of packets without one."""
 
-    def __init__(self, prepared: Prepared) -> None:
+    def __init__(self, prepared: Prepared, socket: Socket | None = None) -> None:
+        self.socket = socket
         self.machine = Machine(prepared.lowered.program, prepared.facts)
         self.chosen: dict[Destination, tuple[str, str]] = {}
 
@@ -28,9 +29,10 @@ class ModelRun:
             if outcome.chosen is not None:
                 self.chosen[to] = outcome.chosen
             return outcome
+        frame = ready.given if ready.given.socket else replace(ready.given, socket=self.socket)
         if ready.test.way is Way.LEAVES:
-            return self.machine.egress(self.with_choice(ready.given))
-        return self.machine.ingress(ready.given)
+            return self.machine.egress(self.with_choice(frame))
+        return self.machine.ingress(frame)
 
     def with_choice(self, frame: Frame) -> Frame:
         """The frame, from the socket that connected to its destination: what its application chose takes precedence."""
@@ -41,9 +43,9 @@ class ModelRun:
         return replace(frame, socket=replace(socket, choice=choice))
 
 
-def run_ready(prepared: Prepared, ready: Ready) -> Outcome:
-    """What becomes of a test's packet."""
-    run = ModelRun(prepared)
+def run_ready(prepared: Prepared, ready: Ready, socket: Socket | None = None) -> Outcome:
+    """What becomes of a test's packet. `socket` is that of packets without one."""
+    run = ModelRun(prepared, socket)
     for earlier in ready.before:
         run.run(earlier)
     return run.run(ready)

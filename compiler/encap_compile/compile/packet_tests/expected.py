@@ -6,19 +6,21 @@ from collections.abc import Sequence
 
 from ...common.diagnostics import Findings
 from ...common.suggest import did_you_mean
-from ...common.values import ValueProblem, integer, parse
+from ...common.values import ValueProblem, integer
+from .. import ir
 from ..description import Described
 from ..headers.catalogue import IP_FIELDS, headers
 from ..model import Facts
 from ..spec import Spec
 from ..spec_tests import PacketTest, Way, Word
+from . import variable_part
 from .frames import field_of
 from .sent import field_type
 
 IMPOSSIBLE = {
     Way.LEAVES: ("decapsulate", "choose"),
-    Way.ARRIVES: ("encapsulate", "choose"),
-    Way.CONNECTS: ("encapsulate", "decapsulate", "drop"),
+    Way.ARRIVES: ("encapsulate", "choose", "answer"),
+    Way.CONNECTS: ("encapsulate", "decapsulate", "drop", "answer"),
 }
 ASKS = {
     Way.LEAVES: "a packet that leaves",
@@ -30,6 +32,7 @@ PARTICIPLES = {
     "decapsulate": "decapsulated",
     "drop": "dropped",
     "choose": "given a row",
+    "answer": "answered",
 }
 
 
@@ -85,23 +88,32 @@ class Expected:
 
     def _field(self, path: str, word: Word) -> None:
         header, _, name = path.partition(".")
-        found = [field_of(stack, path) for stack in self.stacks]
-        layers = [(layer, field) for layer, field in found if layer is not None]
-        fields = [f for layer, field in layers for f in headers()[layer.header].fields() if f.name == field]
-        if not fields:
-            known = sorted({layer.member for stack in self.stacks for layer in stack.layers})
-            names = {f.name for layer, _ in layers for f in headers()[layer.header].fields()} | set(IP_FIELDS)
-            help = did_you_mean(name, names) if layers else did_you_mean(header, known, f"headers: {', '.join(known)}")
+        named: dict[str, list[str]] = {}  # the types of each field of that header, in all stacks
+        for stack in self.stacks:
+            layer, field = field_of(stack, path)
+            for known, type_ in _types(stack, layer).items() if layer is not None else ():
+                named.setdefault(name if known == field else known, []).append(type_)
+        found = named.get(name, [])
+        if not found:
+            members = sorted({layer.member for stack in self.stacks for layer in stack.layers})
+            others = f"headers: {', '.join(members)}"
+            help = did_you_mean(name, {*named, *IP_FIELDS}) if named else did_you_mean(header, members, others)
             self.findings.error("T131", f"no encapsulation sends `{path}`", word.place, help)
             return
-        problems = [problem for f in fields if (problem := _problem(field_type(f), word)) is not None]
-        if len(problems) == len(fields):  # an address may be of either family
+        problems = [problem for type_ in found if (problem := _problem(type_, word)) is not None]
+        if len(problems) == len(found):  # an address may be of either family
             self.findings.error(problems[0].code, problems[0].message, word.place, problems[0].help)
+
+
+def _types(stack: ir.Stack, layer: ir.Layer) -> dict[str, str]:
+    """The types of everything that can be named of a header."""
+    fields = {f.name: field_type(f) for f in headers()[layer.header].fields()}
+    return {**fields, **variable_part.types(stack, layer)}
 
 
 def _problem(type_: str, word: Word) -> ValueProblem | None:
     try:
-        parse(type_, word.value)
+        variable_part.typed(type_, word.value)
     except ValueProblem as problem:
         return problem
     return None

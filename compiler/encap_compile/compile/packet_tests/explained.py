@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ...common.diagnostics import DiagnosedError, Diagnostic, Exit
+from .. import ir
 from ..description import Described
-from ..model import Frame, Machine, Outcome, Verdict
+from ..model import Did, Frame, Machine, Outcome, Sent, Verdict
 from ..pipeline import check_spec
 from ..positions import line_of, positions
 from ..spec import Spec
@@ -17,17 +18,20 @@ from ..spec_tests import TestPacket, Word
 from .capture import frame_of
 from .frames import Frames
 from .invented import machine_facts
-from .sent import sent_fields
+from .sent import SentField, sent_fields
 
 ETHER = 14
+ROW = 16  # bytes of a field in a row
+NEXT_HEADER, DESTINATION_OPTIONS = 6, 60  # in an IPv6 header
 WORDS = (
-    *("source", "destination", "protocol", "source_port", "destination_port", "dscp", "ecn", "ttl", "mark", "length"),
-    *("fragment", "cgroup", "chose"),
+    *("source", "destination", "protocol", "source_port", "destination_port", "dscp", "ecn", "ttl", "df", "mark"),
+    *("length", "fragment", "cgroup", "chose"),
 )
 NUMBERS = {
     "source_port": (0, 65535),
     "destination_port": (0, 65535),
     "ecn": (0, 3),
+    "df": (0, 1),
     "ttl": (0, 255),
     "length": (20, 9000),
 }
@@ -57,7 +61,7 @@ def explain_packet(path: str, packet: str, arrives: bool) -> PacketExplained:
     outcome = machine.ingress(frame) if arrives else machine.egress(frame)
     mtu = facts.host.get("mtu")
     return PacketExplained(
-        _text(spec, frame, outcome, arrives, mtu if isinstance(mtu, int) else 0),
+        _text(spec, lowered.program.stacks, frame, outcome, arrives, mtu if isinstance(mtu, int) else 0),
         _document(spec, lowered, frame, outcome, arrives),
     )
 
@@ -76,7 +80,7 @@ def _given(text: str) -> TestPacket:
         if key == "encapsulation":
             encapsulation = word
         elif "." in key:
-            received[key] = word
+            received[key] = Word(value)  # digits may be bytes
         else:
             words[key] = word
     if not {"source", "destination"} <= set(words):
@@ -101,6 +105,8 @@ def _verdict(outcome: Outcome, arrives: bool) -> str:
         return "dropped"
     if outcome.sent:
         return f"encapsulated in {outcome.sent.stack.title}"
+    if outcome.verdict is Verdict.REDIRECT and not arrives:
+        return "answered, and not sent"
     return "decapsulated" if arrives and outcome.rule else "passed as it is"
 
 
@@ -109,28 +115,56 @@ def _steps(spec: Spec, outcome: Outcome) -> list[str]:
     return [str(step._replace(place=line_of(step.place, where) if step.place else "")) for step in outcome.steps]
 
 
-def _text(spec: Spec, frame: Frame, outcome: Outcome, arrives: bool, mtu: int) -> str:
+def _text(spec: Spec, spec_stacks: Sequence[ir.Stack], frame: Frame, outcome: Outcome, arrives: bool, mtu: int) -> str:
     size, now = len(frame.data) - ETHER, len(outcome.data) - ETHER
     by = f" by {outcome.rule}" if outcome.rule else ""
     lines = [f"A packet of {size} bytes {'arrives' if arrives else 'leaves'}: {_verdict(outcome, arrives)}{by}", ""]
     lines += [f"  {step}" for step in _steps(spec, outcome)]
     if arrives and not outcome.steps:
         lines.append("  it carries none of this spec's stacks, or does not come to an address of this host")
+    headers = outcome.sent or _received(spec_stacks, frame, outcome, arrives)
+    if headers is not None:
+        lines += ["", "Outer bytes:", *_labelled(headers)]
     if outcome.sent:
-        lines += ["", "Outer bytes:"]
-        rows = [(f.offset, f.raw.hex(), f"{f.header}.{f.name}", f.text) for f in sent_fields(outcome.sent)]
-        word, name = max(len(row[1]) for row in rows), max(len(row[2]) for row in rows)
-        last = -1
-        for offset, raw, field, value in rows:
-            shown = (f"{offset:4d}", raw) if offset != last else ("    ", "")
-            last = offset
-            lines.append(f"  {shown[0]}  {shown[1]:<{word}}  {field:<{name}}  {value}")
         lines += ["", f"On the wire {now} bytes of IP; the device takes {mtu}: {mtu - now} bytes are left."]
     return "\n".join(lines) + "\n"
 
 
+def _labelled(headers: Sent) -> Iterator[str]:
+    """Each outer byte with the field that it belongs to."""
+    rows = [row for field in sent_fields(headers) for row in _rows(field)]
+    word, name = max(len(row[1]) for row in rows), max(len(row[2]) for row in rows)
+    last = -1
+    for offset, raw, field, value in rows:
+        shown = (f"{offset:4d}", raw) if offset != last else ("    ", "")
+        last = offset
+        yield f"  {shown[0]}  {shown[1]:<{word}}  {field:<{name}}  {value}".rstrip()
+
+
+def _rows(field: SentField) -> Iterator[tuple[int, str, str, str]]:
+    """A field in one row, or where it is longer than an address in one for each 16 bytes."""
+    called, text = f"{field.header}.{field.name}", field.text
+    for at in range(0, len(field.raw), ROW):
+        yield field.offset + at, field.raw[at : at + ROW].hex(), called, text
+        text = "" if len(field.raw) > ROW else text
+
+
+def _received(stacks: Sequence[ir.Stack], frame: Frame, outcome: Outcome, arrives: bool) -> Sent | None:
+    """The headers that a packet was decapsulated from. None if it was not, or if there is more between them."""
+    size = len(frame.data) - len(outcome.data)
+    name = next((step.detail for step in outcome.steps if step.did is Did.RECEIVED), "")
+    stack = next((s for s in stacks if s.name == name), None)
+    if not arrives or size <= 0 or stack is None:
+        return None
+    outer = frame.data[ETHER : ETHER + size]
+    if stack.outer_family == "ipv6" and outer[NEXT_HEADER] == DESTINATION_OPTIONS:  # RFC 2473: a tunnel's limit
+        return None
+    return Sent(stack, {}, outer)
+
+
 def _document(spec: Spec, lowered: Described, frame: Frame, outcome: Outcome, arrives: bool) -> dict[str, Any]:
     counted: Mapping[str, tuple[int, int]] = outcome.counted
+    headers = outcome.sent or _received(lowered.program.stacks, frame, outcome, arrives)
     return {
         "name": lowered.program.name,
         "direction": "ingress" if arrives else "egress",
@@ -141,7 +175,7 @@ def _document(spec: Spec, lowered: Described, frame: Frame, outcome: Outcome, ar
         "counters": {name: {"packets": p, "bytes": b} for name, (p, b) in counted.items()},
         "outer": [
             {"offset": f.offset, "bytes": f.raw.hex(), "name": f"{f.header}.{f.name}", "value": f.text}
-            for f in (sent_fields(outcome.sent) if outcome.sent else ())
+            for f in (sent_fields(headers) if headers is not None else ())
         ],
         "frame_in": frame.data.hex(),
         "frame_out": outcome.data.hex(),

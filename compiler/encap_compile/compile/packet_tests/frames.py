@@ -17,11 +17,13 @@ from ..identifiers import c_name
 from ..model import Connecting, Facts, Frame, Socket
 from ..spec import Spec
 from ..spec_tests import TestPacket, Word
+from . import variable_part
 from .build import TCP, WITH_PORTS, Inner, packet, shortest
 from .sent import field_type
 
 ETHER = {4: b"\x08\x00", 16: b"\x86\xdd"}
 MACS = bytes.fromhex("020000000077020000000001")
+PLAIN = ("source_port", "destination_port", "ecn", "ttl", "df", "length")  # words that are numbers and nothing else
 ADDRESSES = ("ipv4", "ipv6", "mac")
 DISCARD = 9  # RFC 863: the destination port, where none is said
 FLOW = 0x12345678  # the hash of the flow in the other end's headers
@@ -101,8 +103,7 @@ class Frames:
             place, help = packet_.words[ports[0]].place, "tcp, udp and sctp have ports"
             self.findings.error("T131", "the packet's protocol has no ports", place, help)
             return None
-        plain = {key: packet_.words[key].value for key in ("source_port", "destination_port", "ecn", "ttl", "length")
-                 if key in packet_.words}  # fmt: skip
+        plain = {key: packet_.words[key].value for key in PLAIN if key in packet_.words}
         code = self._word(packet_, "dscp", dscp, 0)
         fragment = str(packet_.words["fragment"].value) if "fragment" in packet_.words else ""
         return Inner(source, destination, number, dscp=code, fragment=fragment, **plain)  # type: ignore[arg-type]
@@ -216,40 +217,38 @@ class Frames:
             self.findings.error("T131", f"`{stack.encapsulation}` has no header for `{path}`", word.place, help)
             return
         header = headers()[member.header]
-        option = _option(stack, member, name)
-        if option is not None and header.variable is not None:
-            self._set_option(given[member.member], header.variable.name, option, path, word)
-            return
         field = next((f for f in header.fields() if f.name == name), None)
-        if field is None:
-            help = did_you_mean(name, [f.name for f in header.fields()])
+        of_part = variable_part.types(stack, member)
+        if field is None and name not in of_part:
+            help = did_you_mean(name, [*(f.name for f in header.fields()), *of_part])
             self.findings.error("T131", f"{member.header} has no field `{name}`", word.place, help)
             return
+        type_ = field_type(field) if field is not None else of_part[name]
         try:
-            given[member.member][name] = parse(field_type(field), word.value)
-        except ValueProblem as problem:
-            self.findings.error(problem.code, problem.message, word.place, problem.help)
-
-    def _set_option(
-        self, given: dict[str, FieldValue], variable: str, option: ir.Option, path: str, word: Word
-    ) -> None:
-        size = 4 * option.words
-        try:
-            data = integer(word.value, 0, (1 << 8 * size) - 1, path).to_bytes(size, "big")
+            value = variable_part.typed(type_, word.value)
         except ValueProblem as problem:
             self.findings.error(problem.code, problem.message, word.place, problem.help)
             return
-        head = option.head >> 16, option.head >> 8 & 0xFF
-        sent = given[variable]
-        assert not isinstance(sent, (int, str, bytes))
-        given[variable] = [(*head, data) if o[:2] == head else o for o in sent]
+        part = variable_part.part_of(stack, member)
+        if part is not None and isinstance(value, bytes) and field is None and len(value) % part.length.unit:
+            words = f"`{path}` has {len(value)} bytes, and its length is counted in units of {part.length.unit}"
+            self.findings.error("T131", words, word.place, "write more or fewer bytes")
+            return
+        option = variable_part.option_of(stack, member, name)
+        if option is None:
+            given[member.member][name] = value
+        else:
+            assert isinstance(value, int) and header.variable is not None
+            self._set_option(given[member.member], header.variable.name, option, value, word)
 
-
-def _option(stack: ir.Stack, layer: ir.Layer, name: str) -> ir.Option | None:
-    variable = stack.variable
-    if variable is None or variable.layer != layer.member or variable.options is None:
-        return None
-    return next((o for o in variable.options.options if o.name == name), None)
+    def _set_option(self, given: dict[str, FieldValue], part: str, option: ir.Option, value: int, word: Word) -> None:
+        listed = given[part]
+        if isinstance(listed, (int, str, bytes)):
+            help = "leave either out: the bytes of the whole part have the options in them"
+            self.findings.error("T131", f"`{part}` and `{option.name}` are both given", word.place, help)
+            return
+        head, data = (option.head >> 16, option.head >> 8 & 0xFF), value.to_bytes(4 * option.words, "big")
+        given[part] = [(*head, data) if o[:2] == head else o for o in listed]
 
 
 def field_of(stack: ir.Stack, path: str) -> tuple[ir.Layer | None, str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ...common.values import ValueProblem, integer, parse
+from ...common.values import ValueProblem, integer
 from ..model import Did, Outcome, Verdict
 from ..spec_tests import PacketTest, Way, Word
 from .frames import field_of
-from .sent import SentField, sent_fields
+from .sent import SentField, field_named
+from .variable_part import typed
 
 
 class Difference(NamedTuple):
@@ -25,7 +26,9 @@ def verdict(test: PacketTest, outcome: Outcome) -> str:
     if test.way is Way.CONNECTS:
         return "choose" if outcome.chosen else "pass"
     if test.way is Way.LEAVES:
-        return "encapsulate" if outcome.sent else "pass"
+        if outcome.sent:
+            return "encapsulate"
+        return "answer" if outcome.verdict is Verdict.REDIRECT else "pass"  # what leaves is an ICMP error
     return "decapsulate" if outcome.rule else "pass"
 
 
@@ -65,12 +68,11 @@ def _sent(outcome: Outcome, path: str) -> SentField | None:
     if outcome.sent is None:
         return None
     layer, name = field_of(outcome.sent.stack, path)
-    fields = (f for f in sent_fields(outcome.sent) if layer is not None and (f.header, f.name) == (layer.member, name))
-    return next(fields, None)
+    return field_named(outcome.sent, layer, name) if layer is not None else None
 
 
 def _same(field: SentField, word: Word) -> bool:
     try:
-        return parse(field.type, word.value) == field.value
+        return typed(field.type, word.value) == field.value
     except ValueProblem:  # of the other family
         return False

@@ -7,6 +7,7 @@ from typing import Any, assert_never
 
 from .. import ir
 from .conditions import all_of, in_map, in_prefix
+from .counting import keep_counter
 from .received import counted, has_headers, header, number
 from .rule_values import ingress_base, sender_constants, set_mark_constant
 
@@ -99,9 +100,9 @@ def inner_condition(rule: ir.IngressRule, program: ir.Program) -> str:
     return all_of(rule.match, program, ingress_base(rule))
 
 
-def steps(rule: ir.IngressRule, d: ir.Decapsulation) -> list[str]:
+def steps(rule: ir.IngressRule, d: ir.Decapsulation, program: ir.Program) -> list[str]:
     """What a rule does with a packet that it takes, to its verdict."""
-    lines = [f"decapsulated = &counters->{rule.counter};"]
+    lines = [keep_counter(rule.counter, program.counter_entries)]
     for step in rule.steps:
         match step:
             case ir.IdentifierLookUp():

@@ -10,7 +10,6 @@ from .attribution import any_bit
 
 Prefix = IPv4Network | IPv6Network
 MEMBERS = {"source": "saddr", "destination": "daddr"}  # as the kernel calls what the language has other words for
-WIDTH = {"protocol": 255, "dscp": 63, "source_port": 65535, "destination_port": 65535, "mark": 0xFFFFFFFF}
 
 
 def all_of(
@@ -137,8 +136,6 @@ def _ranges(condition: ir.InRanges, needs: ir.PacketNeeds, name: str, nested: bo
         elif "ipv6" in needs.families:
             terms.append("packet->protocol == PROTOCOL_UNSEEN")
     for i, (first, last) in enumerate(condition.ranges):
-        if is_whole(condition.member, first, last):
-            return "true"
         value = numbered(name, i) if name else range_arguments(condition.member, first, last)
         if first == last:
             terms.append(f"{member} == {f'bpf_htons({value})' if port else value}")
@@ -149,11 +146,6 @@ def _ranges(condition: ir.InRanges, needs: ir.PacketNeeds, name: str, nested: bo
         # A packet that hides its ports is not taken to have these.
         return f"!packet->ports_unseen && {f'({text})' if len(terms) > 1 else text}"
     return f"({text})" if nested and len(terms) > 1 else text
-
-
-def is_whole(member: str, first: int, last: int) -> bool:
-    """Whether every number of the member is in the range."""
-    return first == 0 and last == WIDTH[member]
 
 
 def range_arguments(member: str, first: int, last: int) -> str:

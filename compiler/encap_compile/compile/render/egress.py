@@ -7,6 +7,7 @@ from typing import Any, assert_never
 
 from .. import ir
 from .attribution import chose
+from .counting import count_as
 
 RULES_TOGETHER = 32  # 500 rules in one piece take clang twice as long, and become no shorter
 
@@ -111,7 +112,7 @@ def is_bare(rule: ir.EgressRule) -> bool:
 
 def body(rule: ir.EgressRule, program: ir.Program) -> list[str]:
     """What is done with a packet that meets the conditions."""
-    return [line for step in rule.steps for line in _step(step, program)] + ending(rule.ending)
+    return [line for step in rule.steps for line in _step(step, program)] + ending(rule.ending, program.counter_entries)
 
 
 def _step(step: ir.Step, program: ir.Program) -> list[str]:
@@ -132,10 +133,10 @@ def _row(step: ir.LookUp, sent: list[str], program: ir.Program) -> list[str]:
     row, miss = f"row_{step.find.table}", step.miss
     looked_up = [f"{row} = {'lost ? NULL : ' if step.skips_lost else ''}{find_row(step.find)};"]
     if miss.shown is miss.hidden is ir.Verdict.DROP:
-        return [*looked_up, f"if (!{row})", f"return drop(skb, &counters->{miss.counter});", *sent]
+        return [*looked_up, f"if (!{row})", f"return {count_as('drop', miss.counter, program.counter_entries)};", *sent]
     return [
         *looked_up,
-        *[f"if ({row}) {{", *sent, "}", f"count(&counters->{miss.counter}, skb);"],
+        *[f"if ({row}) {{", *sent, "}", f"{count_as('count', miss.counter, program.counter_entries)};"],
         *by_what_shows(miss.shown, miss.hidden, program, leave),
         *(["kept |= lost;"] if miss.keeps else []),
     ]
@@ -169,14 +170,15 @@ def leave(verdict: ir.Verdict) -> list[str]:
             assert_never(verdict)
 
 
-def ending(found: ir.Ending) -> list[str]:
+def ending(found: ir.Ending, entries: int = 1) -> list[str]:
+    """`entries` are those of the map of counters; what is counted by default stands in the first."""
     match found.verdict:
         case ir.Verdict.PASS:
-            return [f"return pass(skb, &counters->{found.counter});"]
+            return [f"return {count_as('pass', found.counter, entries)};"]
         case ir.Verdict.PASS_UNLESS_KEPT:
-            return ["if (kept)", "return TC_ACT_SHOT;", f"return pass(skb, &counters->{found.counter});"]
+            return ["if (kept)", "return TC_ACT_SHOT;", f"return {count_as('pass', found.counter, entries)};"]
         case ir.Verdict.DROP:
-            return [f"return drop(skb, &counters->{found.counter});"]
+            return [f"return {count_as('drop', found.counter, entries)};"]
         case ir.Verdict.NEXT:
             return []
         case _:

@@ -8,7 +8,6 @@ from typing import Any
 from .. import ir
 from . import conditions
 from .rule_values import length_constants
-from .tunnel_endpoints import recognises_tunnel_endpoints
 
 FAMILIES = ("ipv4", "ipv6")
 
@@ -74,7 +73,8 @@ def looked_up(program: ir.Program) -> list[ir.AddressMap]:
     ingress = [r.match for r in program.ingress_rules]
     found = [c for r in program.egress.rules for c in r.conditions] + [c for m in ingress for c in m]
     found += [c for r in (program.attribution.connects if program.attribution else ()) for c in r.conditions]
-    ends = {e.map for e in program.egress.tunnel_endpoints} if recognises_tunnel_endpoints(program) else set()
+    endpoints = program.egress.own.endpoints if program.egress.own else ()
+    ends = {e.map for e in endpoints if isinstance(e, ir.EndpointMap)}
     ends |= {r.senders.map for r in program.ingress_rules if isinstance(r.senders, ir.SourceMap)}
     names = {c.map for c in found if isinstance(c, ir.InPrefixMap)} | ends
     return [m for m in program.address_maps if m.name in names and not conditions.is_of_addresses(m)]

@@ -60,7 +60,10 @@ def _differs(check: ir.WordCheck, d: ir.Decapsulation) -> str:
             return f"!same_ipv6(&{word}, &{host})"
         if check.expected.type == "ipv4":
             return f"{word} != {host}"
-        return f"{_part(_host_order(word, check.bits), check.mask, check.bits)} != {host}"
+        shift = (check.mask & -check.mask).bit_length() - 1
+        bits = check.mask.bit_length() - shift
+        value = number(ir.ReceivedField(check.layer, check.word, check.bits, shift, bits), d)
+        return f"{f'({value})' if ' ' in value else value} != {host}"
     assert isinstance(check.expected, ir.Literal)
     if check.bits == 48:
         return f"!is_group_mac(&{word}) && !is_mac(&{word}, {check.constant or 'MAC(0, 0, 0, 0, 0, 0)'})"
@@ -74,26 +77,15 @@ def _differs(check: ir.WordCheck, d: ir.Decapsulation) -> str:
     return f"({test}) != {expected}" if check.constant else test
 
 
-def _part(value: str, mask: int, bits: int) -> str:
-    """The field of a word (host order) that `mask` leaves, as a number of its own."""
-    shift = (mask & -mask).bit_length() - 1
-    if shift:
-        value += f" >> {shift}"
-    return value if mask.bit_length() == bits else f"(({value}) & {mask >> shift:#x})"
-
-
-def _host_order(word: str, bits: int) -> str:
-    swap = SWAPS[bits].replace("hton", "ntoh")
-    return f"{swap}({word})" if swap else word
-
-
 def number(field: ir.ReceivedField, d: ir.Decapsulation) -> str:
     """A field of a received header, in host order."""
-    value = _host_order(f"{header(field.layer, d)}{field.word}", field.word_bits)
+    swap = SWAPS[field.word_bits].replace("hton", "ntoh")
+    word = f"{header(field.layer, d)}{field.word}"
+    value = f"{swap}({word})" if swap else word
     if field.shift:
         value += f" >> {field.shift}"
     if field.shift + field.bits < field.word_bits:
-        value = f"({value}) & {(1 << field.bits) - 1:#x}"
+        value = f"{f'({value})' if field.shift else value} & {(1 << field.bits) - 1:#x}"
     return value
 
 
@@ -149,9 +141,7 @@ def inner_validated(d: ir.Decapsulation) -> str:
             if tagged:
                 return f"validate_inner_frame({before}, {word}, {behind})"
             names = ", ".join(next_name(n, numbers.space) for n in (numbers.ipv4, numbers.ipv6))
-            mask = ((1 << field.bits) - 1) << field.shift
-            named = _part(_host_order(word, field.word_bits), mask, field.word_bits)
-            return f"validate_inner({before}, {named}, {names}, {behind})"
+            return f"validate_inner({before}, {number(field, d)}, {names}, {behind})"
         case _:
             assert_never(d.inner)
 

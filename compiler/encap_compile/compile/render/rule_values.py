@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from .. import ir
-from .conditions import Prefix, constant_name, is_whole, numbered, prefix_arguments, prefix_names, range_arguments
+from .conditions import Prefix, constant_name, numbered, prefix_arguments, prefix_names, range_arguments
 
 BOTH = ("ipv4", "ipv6")
 
@@ -32,13 +32,6 @@ def sender_constants(rule: ir.IngressRule, program: ir.Program) -> dict[Prefix, 
     prefixes = list(dict.fromkeys(p for found in compared for p in found.prefixes))
     names = prefix_names(prefixes, compared[0].sets, constant_name(ingress_base(rule), "from"), program)
     return dict(zip(prefixes, names, strict=True))
-
-
-def tunnel_endpoint_constants(end: ir.TunnelEndpoint, program: ir.Program) -> list[str]:
-    """The constants of prefixes that are ends of our tunnels because an ingress rule takes packets from there."""
-    rule = next(r for r in program.ingress_rules if r.name == end.rule)
-    names = sender_constants(rule, program)
-    return [names[p] for p in end.prefixes]
 
 
 def length_constants(table: ir.TableMap) -> dict[int, str]:
@@ -93,8 +86,6 @@ def _conditions(base: str, conditions: Sequence[ir.Condition], program: ir.Progr
             names = prefix_names(condition.prefixes, condition.sets, constant_name(base, condition.member), program)
             found |= _prefixes(condition.prefixes, names, program.packet.families)
         elif isinstance(condition, ir.InRanges):
-            if any(is_whole(condition.member, *numbers) for numbers in condition.ranges):
-                continue
             name = constant_name(base, condition.member)
             for i, numbers in enumerate(condition.ranges):
                 found[numbered(name, i)] = range_arguments(condition.member, *numbers)

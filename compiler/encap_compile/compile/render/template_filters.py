@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from .. import ir
 from ..lower.c_names import row_name_constant
 from ..lower.tables import row_id
 from ..program_types import HOOKS
-from . import conditions
 from .accepted import ACCEPTED_FILTERS
 from .attribution import OWNER_FILTERS
+from .counting import count_socket
 from .egress import EGRESS_FILTERS
 from .encapsulate import ENCAPSULATE_FILTERS
-from .fit import FIT_FILTERS
 from .guard import GUARD_FILTERS
 from .lookups import LOOKUP_FILTERS
+from .matches import MATCH_FILTERS
+from .own_stacks import OWN_STACK_FILTERS
 from .packet import PACKET_FILTERS
 from .received import RECEIVED_FILTERS
 from .recognised import RECOGNISED_FILTERS
-from .rule_values import connect_base, rule_values
-from .shared_matches import rule_condition, shared_matches
-from .tunnel_endpoints import TUNNEL_ENDPOINT_FILTERS
+from .rule_values import rule_values
 from .variable_parts import VARIABLE_PART_FILTERS
 from .ways import WAY_FILTERS
 
@@ -60,26 +59,15 @@ def ingress_matches(program: ir.Program) -> bool:
     return any(d.parses for d in program.decapsulations)
 
 
-def condition(found: Sequence[ir.Condition], program: ir.Program) -> str:
-    """The conditions of a row that is compiled in, whose values stand where they are compared."""
-    return conditions.all_of(found, program)
-
-
-def connect_condition(rule: ir.ConnectRule, program: ir.Program) -> str:
-    """The same for a socket that connects: its cgroups are those that the program is attached in."""
-    return conditions.all_of(rule.conditions, program, connect_base(rule), cgroups="host.cgroups")
-
-
 FILTERS: dict[str, Callable[..., Any]] = {
-    "shared_matches": shared_matches,
-    "rule_condition": rule_condition,
+    "count_socket": count_socket,
     **EGRESS_FILTERS,
     **ENCAPSULATE_FILTERS,
-    **FIT_FILTERS,
     **GUARD_FILTERS,
     **LOOKUP_FILTERS,
+    **MATCH_FILTERS,
+    **OWN_STACK_FILTERS,
     **PACKET_FILTERS,
-    **TUNNEL_ENDPOINT_FILTERS,
     **WAY_FILTERS,
     **RECOGNISED_FILTERS,
     **RECEIVED_FILTERS,
@@ -91,7 +79,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "stacks_by_row": stacks_by_row,
     "struct_member": struct_member,
     "ingress_matches": ingress_matches,
-    "condition": condition,
     "rule_values": rule_values,
-    "connect_condition": connect_condition,
 }

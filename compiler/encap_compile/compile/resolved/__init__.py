@@ -6,8 +6,8 @@ ask them too, of specs in which a reference may still lead nowhere.
 
 from .encapsulations import Encapsulation, HostUse
 from .resolve import Resolved, resolve
-from .rules import ConnectRule, EgressRule, IngressRule, Reflection, Senders, Target
-from .tables import Table
+from .rules import ConnectRule, EgressRule, IngressRule, Reflection, Target
+from .tables import RowField, Table
 
 __all__ = [
     "ConnectRule",
@@ -17,7 +17,7 @@ __all__ = [
     "IngressRule",
     "Reflection",
     "Resolved",
-    "Senders",
+    "RowField",
     "Table",
     "Target",
     "resolve",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from ...common.record import Record
 from ..headers.catalogue import FAMILIES
 from ..spec import Match, Spec
+from .cgroups import NamedCgroup, resolve_cgroups
 from .encapsulations import Encapsulation, resolve_encapsulations
+from .flows import encapsulations_of_flows
 from .rules import ConnectRule, EgressRule, IngressRule, resolve_connect, resolve_egress, resolve_ingress
-from .tables import Table, families_of_tables, resolve_tables
+from .tables import RowField, Table, families_of_tables, resolve_tables, row_field
 
 
 class Resolved(Record):
@@ -27,16 +29,18 @@ class Resolved(Record):
     families: tuple[str, ...]  # of the packets that the program looks into
     attributing: tuple[EgressRule, ...]  # those that attribute packets to sockets or cgroups
     learning: tuple[IngressRule, ...]  # those that keep what came in
+    sources: tuple[RowField, ...]  # who may send to us, where rows say it
+    destinations: tuple[RowField, ...]  # where our own packets go, where rows of tables that rules lead to say it
+    guards: bool  # packets are dropped that a rule encapsulates and that leave by a device without our program
+    cgroups: tuple[NamedCgroup, ...]
+    socket_tables: tuple[Table, ...]  # of whose rows sockets may choose
+    attributed_tables: frozenset[str]  # that rules lead to which attribute packets
+    flows: Mapping[str, frozenset[str]]  # where TCP is made to fit: see `encapsulations_of_flows`
 
     @property
     def rules(self) -> tuple[EgressRule | ConnectRule | IngressRule, ...]:
         """Of all directions; their names are unique."""
         return (*self.egress, *self.connect, *self.ingress)
-
-    @property
-    def guards(self) -> bool:
-        """Whether packets are dropped that a rule encapsulates and that leave by a device without our program."""
-        return self.spec.egress.unattached == "drop" and any(rule.encapsulates for rule in self.attributing)
 
 
 def resolve(spec: Spec) -> Resolved:
@@ -47,18 +51,39 @@ def resolve(spec: Spec) -> Resolved:
     ingress = {rule.name: resolve_ingress(rule, tables, encapsulations) for rule in spec.ingress.rules}
     egress = tuple(resolve_egress(spec, rule, tables, encapsulations, ingress) for rule in spec.egress.rules)
     received = tuple(ingress.values())
+    connect = resolve_connect(spec, tables)
     attributing = tuple(rule for rule in egress if rule.attributes)
+    guards = spec.egress.unattached == "drop" and any(rule.encapsulates for rule in attributing)
     return Resolved(
-        spec,
-        encapsulations,
-        tables,
-        egress,
-        resolve_connect(spec, tables),
-        received,
-        _families(spec, egress, received, bool(attributing)),
-        attributing,
-        tuple(rule for rule in received if rule.learn),
+        spec=spec,
+        encapsulations=encapsulations,
+        tables=tables,
+        egress=egress,
+        connect=connect,
+        ingress=received,
+        families=_families(spec, egress, received, bool(attributing)),
+        attributing=attributing,
+        learning=tuple(rule for rule in received if rule.learn),
+        sources=_sources(received),
+        destinations=tuple(_destinations(egress)),
+        guards=guards,
+        cgroups=resolve_cgroups(egress, connect, guards),
+        socket_tables=tuple({t.table.name: t.table for rule in egress for t in rule.socket}.values()),
+        attributed_tables=frozenset(t.table.name for rule in attributing for t in rule.targets),
+        flows=encapsulations_of_flows(egress) if spec.mtu.clamp_mss else {},
     )
+
+
+def _sources(ingress: tuple[IngressRule, ...]) -> tuple[RowField, ...]:
+    found = (rule.source for rule in ingress if isinstance(rule.source, RowField))
+    return tuple({(field.table.name, field.field): field for field in found}.values())
+
+
+def _destinations(egress: tuple[EgressRule, ...]) -> Iterator[RowField]:
+    tables = {target.table.name: target.table for rule in egress for target in rule.targets}
+    for table in tables.values():
+        for field in dict.fromkeys(e.family_field for e in table.encapsulations if e.family_field):
+            yield row_field(table, field)
 
 
 def _families(

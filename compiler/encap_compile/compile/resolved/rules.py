@@ -11,7 +11,7 @@ from ..spec import IngressRule as WrittenIngressRule
 from .attributing import attributes, finds_by_cgroup
 from .encapsulations import Encapsulation
 from .matches import families_of
-from .tables import Table
+from .tables import RowField, Table, row_field
 
 
 class Target(Record):
@@ -19,14 +19,6 @@ class Target(Record):
 
     table: Table
     row: str | None
-
-
-class Senders(Record):
-    """`from: TABLE.FIELD`: who is that in some row of the table."""
-
-    table: Table
-    field: str
-    type: str
 
 
 class IngressRule(Record):
@@ -38,7 +30,7 @@ class IngressRule(Record):
     match: Match
     families: tuple[str, ...]  # of the packets that can meet the match
     decapsulate: Encapsulation
-    source: Addresses | Senders | AnySource
+    source: Addresses | RowField | AnySource
     lookup: Table | None
     set_mark: Value | None
     learn: Learn | None
@@ -80,6 +72,13 @@ class EgressRule(Record):
         return self.action != "pass"
 
     @property
+    def varies(self) -> bool:
+        """Whether it may take one packet of a flow and leave another to the rules behind it."""
+        match = self.match
+        undecided = self.on_miss == "next" or self.socket or self.reflect is not None
+        return bool(undecided or match.dscp or match.mark or match.cgroup)
+
+    @property
     def encapsulates(self) -> bool:
         return bool(self.targets or self.reflect)
 
@@ -91,6 +90,7 @@ class ConnectRule(Record):
     path: str
     text: str
     match: Match
+    families: tuple[str, ...]  # of the packets that can meet the match
     choose: Target | None
     was: str
 
@@ -130,7 +130,7 @@ def resolve_ingress(
     source = rule.source
     if isinstance(source, TableField):
         table = tables[source.table]
-        senders: Addresses | Senders | AnySource = Senders(table, source.field, table.fields[source.field])
+        senders: Addresses | RowField | AnySource = row_field(table, source.field)
     else:
         senders = source
     return IngressRule(
@@ -155,6 +155,7 @@ def resolve_connect(spec: Spec, tables: Mapping[str, Table]) -> tuple[ConnectRul
             rule.path,
             rule.text,
             rule.match,
+            families_of(rule.match),
             _target(rule.choose, tables) if rule.choose else None,
             rule.was.name if rule.was else "",
         )

@@ -30,7 +30,6 @@ class Table(Record):
     families: tuple[str, ...]  # of the packets that rules bring; both where none does
     led_to: bool  # by egress rules
     looked_up: bool  # by ingress rules
-    sources: tuple[str, ...]  # fields whose values are the outer sources that an ingress rule takes
     capacity: int
     fixed: bool
     file: str | None
@@ -48,6 +47,18 @@ class Table(Record):
         return self.found or not self.fixed
 
 
+class RowField(Record):
+    """A field of a table, for the values that it has in some row."""
+
+    table: Table
+    field: str
+    type: str
+
+
+def row_field(table: Table, field: str) -> RowField:
+    return RowField(table, field, table.fields[field])
+
+
 def families_of_tables(spec: Spec) -> dict[str, tuple[str, ...]]:
     """The families of the packets that rules bring to each table that they lead to."""
     found: dict[str, set[str]] = {}
@@ -62,11 +73,10 @@ def resolve_tables(
 ) -> dict[str, Table]:
     """The tables that rules use."""
     looked_up = {rule.lookup for rule in spec.ingress.rules}
-    sources = dict.fromkeys(rule.source for rule in spec.ingress.rules if isinstance(rule.source, TableField))
+    sources = {rule.source.table for rule in spec.ingress.rules if isinstance(rule.source, TableField)}
     found = {}
     for written in spec.endpoints.values():
-        own = tuple(source.field for source in sources if source.table == written.name)
-        if written.name in families or written.name in looked_up or own:
+        if written.name in families or written.name in looked_up or written.name in sources:
             takes = tuple(encapsulations[name] for name in written.encapsulations)
             brought = families.get(written.name) or FAMILIES
             found[written.name] = Table(
@@ -83,7 +93,6 @@ def resolve_tables(
                 families=brought,
                 led_to=written.name in families,
                 looked_up=written.name in looked_up,
-                sources=own,
                 capacity=written.capacity,
                 fixed=written.fixed,
                 file=written.file,

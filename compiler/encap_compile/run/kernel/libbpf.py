@@ -60,6 +60,30 @@ class BatchOptions(ctypes.Structure):
     _fields_ = (("sz", c_size_t), ("elem_flags", c_uint64), ("flags", c_uint64))
 
 
+class TestRunOptions(ctypes.Structure):
+    """struct bpf_test_run_opts of libbpf 1.0."""
+
+    __test__ = False  # for pytest, which takes names for what they begin with
+
+    _fields_ = (
+        ("sz", c_size_t),
+        ("data_in", c_void_p),
+        ("data_out", c_void_p),
+        ("data_size_in", c_uint32),
+        ("data_size_out", c_uint32),
+        ("ctx_in", c_void_p),
+        ("ctx_out", c_void_p),
+        ("ctx_size_in", c_uint32),
+        ("ctx_size_out", c_uint32),
+        ("retval", c_uint32),
+        ("repeat", c_int),
+        ("duration", c_uint32),
+        ("flags", c_uint32),
+        ("cpu", c_uint32),
+        ("batch_size", c_uint32),
+    )
+
+
 _Object, _Map, _Program = POINTER(ObjectHandle), POINTER(MapHandle), POINTER(ProgramHandle)
 PrintFunction = ctypes.CFUNCTYPE(c_int, c_int, c_char_p, c_void_p)
 _BATCH = (c_int, c_void_p, c_void_p, POINTER(c_uint32), POINTER(BatchOptions))
@@ -115,6 +139,7 @@ SIGNATURES: dict[str, tuple[Any, tuple[Any, ...], Check]] = {
     "bpf_map_lookup_batch": (c_int, (c_int, c_void_p, c_void_p, *_BATCH[1:]), _errno),
     "bpf_map_get_fd_by_id": (c_int, (c_uint32,), _errno),
     "bpf_prog_get_fd_by_id": (c_int, (c_uint32,), _errno),
+    "bpf_prog_test_run_opts": (c_int, (c_int, POINTER(TestRunOptions)), _errno),
     "bpf_enable_stats": (c_int, (c_int,), _errno),
     "bpf_obj_get": (c_int, (c_char_p,), _errno),
     "bpf_obj_pin": (c_int, (c_int, c_char_p), _errno),

@@ -13,9 +13,13 @@ import os
 import re
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+from .errors import kernel_error
 
 _SO_NETNS_COOKIE = 71
 _CLONE_NEWNET = 0x40000000
@@ -23,6 +27,8 @@ _CLONE_NEWNET = 0x40000000
 _FSOPEN, _FSCONFIG, _FSMOUNT = 430, 431, 432
 _FSOPEN_CLOEXEC, _FSMOUNT_CLOEXEC, _FSCONFIG_CMD_CREATE = 1, 1, 6
 _FOLDER = re.compile(r"(?:(\d{1,20})-)?(\d{1,10})")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, order=True)
@@ -83,6 +89,30 @@ def cookie_within(reference: Path) -> int:
     thread.start()
     thread.join()
     return found[0]
+
+
+def in_new_namespace(work: Callable[[], T]) -> T:
+    """Do `work` in a network namespace of its own, which is gone afterwards. Raises NotPermittedError, KernelError.
+
+    It runs in a thread of its own, which never has to come back; what it raises is raised here.
+    """
+    results: list[T] = []
+    failures: list[BaseException] = []
+
+    def enter() -> None:
+        try:
+            if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNET) != 0:
+                raise kernel_error(ctypes.get_errno(), "unshare")
+            results.append(work())
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+    return results[0]
 
 
 def _number_of_loopback() -> int:

@@ -13,20 +13,24 @@ from .layout_ids import COUNTERS
 from .observe import Observed, PinnedMap
 from .state import Totals
 
+_KEY = struct.Struct("=I")
 _PAIR = struct.Struct("=QQ")  # packets, bytes
 
 
 def read(counters: Map, layout: Mapping[str, int]) -> Totals:
-    """The sum over all CPUs of each counter; `layout` says its offset in bytes. Raises KernelError."""
-    size = (counters.info.value_size + 7) // 8 * 8
-    raw = counters.lookup(bytes(4))
-    cpus = [raw[at : at + size] for at in range(0, len(raw), size)]
-    totals = {}
+    """The sum over all CPUs of each counter; `layout` has its offset in bytes, over all entries. Raises KernelError."""
+    size = (counters.info.value_size + 7) // 8 * 8  # of a CPU, in what the kernel hands out
+    entries: dict[int, list[tuple[str, int]]] = {}
     for name, offset in layout.items():
-        if offset + _PAIR.size > size:  # a layout of another map
-            continue
-        pairs = [_PAIR.unpack_from(cpu, offset) for cpu in cpus]
-        totals[name] = (sum(p for p, _ in pairs), sum(b for _, b in pairs))
+        entry, within = divmod(offset, counters.info.value_size)
+        if entry < counters.info.max_entries and within + _PAIR.size <= counters.info.value_size:
+            entries.setdefault(entry, []).append((name, within))  # what is not in it is a layout of another map
+    totals = {}
+    for entry, found in entries.items():
+        raw = counters.lookup(_KEY.pack(entry))
+        for name, within in found:
+            pairs = [_PAIR.unpack_from(raw, at + within) for at in range(0, len(raw), size)]
+            totals[name] = (sum(p for p, _ in pairs), sum(b for _, b in pairs))
     return totals
 
 

@@ -277,6 +277,11 @@ def check_sizes(manifest: Manifest, definitions: Mapping[str, MapDefinition], wa
             found.append(
                 Diagnostic("B309", f"the object's map {name} {has}; the manifest says {sizes[0]} and {sizes[1]}")
             )
+    counted = definitions.get(COUNTERS)
+    entries = max(manifest.counters_entries, 1)
+    if manifest.counters and counted is not None and counted.max_entries != entries:
+        words = f"the object's map {COUNTERS} has {counted.max_entries} entries; the manifest says {entries}"
+        found.append(Diagnostic("B309", words))
     storage = definitions.get(manifest.sockets)
     if manifest.sockets and (storage is None or storage.type != BPF_MAP_TYPE_SK_STORAGE):
         found.append(Diagnostic("B309", f"the object's map {manifest.sockets} is none that is kept with sockets"))

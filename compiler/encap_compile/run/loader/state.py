@@ -39,7 +39,7 @@ class Filled(Record):
 class State(Record):
     """`manifest` is None as long as the first apply is not complete.
 
-    `counter_layouts`: for each layout hash of a pinned counters map, each counter's offset in bytes.
+    `counter_layouts`: for each layout hash of a pinned counters map, each counter's offset in bytes, over all entries.
     `carried`: totals of counters maps that are no more, by the map's id.
     `cgroups`: each cgroup that the spec or a row names, by its path below `cgroup`, the attached one; 0 if it was
     pending. `former`: numbers that cgroups of a path had before, the last one first.

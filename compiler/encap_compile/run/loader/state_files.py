@@ -21,7 +21,7 @@ from ...common.diagnostics import Diagnostic, Severity
 from ...common.folders import PUBLIC, PUBLIC_FILE, make_folders, write_file
 from ...common.manifest import FORMAT_VERSION as FORMAT_OF_MANIFEST
 from ...common.manifest import Cgroup, Hooked
-from ...common.manifest_bounds import MOST_COUNTERS, check_bounds
+from ...common.manifest_bounds import MOST_COUNTERS_OF_ALL, check_bounds
 from ...common.record import Record
 from ...common.regular_file import read_regular
 from ...common.structured import MalformedError, structured
@@ -178,7 +178,7 @@ def _check(state: State) -> None:
         ("applied_at", 0 <= state.applied_at < MOST_SECONDS),
         ("devices", all(0 < index < 1 << 31 for index in state.devices.values())),
         ("cgroups", all(number >= 0 for number in state.cgroups.values())),
-        ("counter_layouts", all(0 <= offset < MOST_COUNTERS for offset in offsets)),
+        ("counter_layouts", all(0 <= offset < MOST_COUNTERS_OF_ALL for offset in offsets)),
         ("pins, replaces", not any("/" in name or name in (".", "..") for name in names)),
     ):
         if not right:

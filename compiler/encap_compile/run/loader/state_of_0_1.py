@@ -2,7 +2,7 @@
 
 That release refuses a state with a member that it does not know, or without one that it needs, takes it for none, and
 counts anew. So its members are listed here, those that a manifest of today no longer has are empty, and counters have
-the names that it knows.
+the names that it knows. It reads one value of the map of counters: of several it finds what stands in the first.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from ...common.manifest_bounds import MOST_COUNTERS
 from .state import State, Totals
 
 FORMAT_VERSION = 1
@@ -56,11 +57,13 @@ def document_of_0_1(state: State) -> dict[str, Any]:
     found["filled"] = {name: {m: filled[m] for m in _FILLED.split()} for name, filled in now["filled"].items()}
     found["carried"] = {number: _totals(totals) for number, totals in now["carried"].items()}
     found["counter_layouts"] = {
-        layout: {_counter_name(name): offset for name, offset in offsets.items()}
+        layout: {_counter_name(name): offset for name, offset in offsets.items() if offset < MOST_COUNTERS}
         for layout, offsets in now["counter_layouts"].items()
     }
     if state.manifest is not None:
-        found["manifest"] = {**_record("Manifest", now["manifest"]), "format_version": FORMAT_VERSION}
+        manifest = _record("Manifest", now["manifest"])
+        first = [c for c in manifest["counters"] if c["offset"] < state.manifest.counters_size]
+        found["manifest"] = {**manifest, "counters": first, "format_version": FORMAT_VERSION}
     return found
 
 
