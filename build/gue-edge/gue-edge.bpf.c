@@ -307,7 +307,7 @@ static __always_inline int decapsulate_gue(
 	if (headers->gue.flags != 0)
 		return refuse(skb, COUNTER(refused_gue__gue_flags));
 	inner.overhead = outer->length + ENCAP_GUE__FIXED;
-	variable = ((headers->gue.version_length) & 0x1f) * 4; /* gue.private */
+	variable = (headers->gue.version_length & 0x1f) * 4; /* gue.private */
 	inner.overhead += variable;
 	wrong = validate_inner(skb, outer,
 		outer->datagram - outer->length - bpf_ntohs(headers->udp.length),
@@ -327,7 +327,7 @@ static __always_inline int decapsulate_gue(
 			flow->learned = (struct learned){
 				.rule = LEARN_FROM_LB,
 				.stack = outer->is_ipv4 ? STACK_GUE_IPV4 : STACK_GUE_IPV6,
-				.gue_hlen = (headers->gue.version_length) & 0x1f,
+				.gue_hlen = headers->gue.version_length & 0x1f,
 			};
 			if (!keep_opaque(skb, ETH_HLEN + outer->length + ENCAP_GUE__FIXED, variable,
 				    flow->learned.gue_private, sizeof(flow->learned.gue_private)))

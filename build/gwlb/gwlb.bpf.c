@@ -368,7 +368,7 @@ static __always_inline int decapsulate_gwlb(
 	if (headers->geneve.flags & ENCAP_GWLB__GENEVE_CONTROL_COMPARED)
 		return refuse(skb, COUNTER(refused_gwlb__geneve_control));
 	inner.overhead = outer->length + ENCAP_GWLB__FIXED;
-	variable = ((headers->geneve.version_length) & 0x3f) * 4; /* geneve.options */
+	variable = (headers->geneve.version_length & 0x3f) * 4; /* geneve.options */
 	wrong = options_gwlb__read(skb, ETH_HLEN + inner.overhead, variable, options);
 	if (wrong)
 		return refuse(skb, wrong);
