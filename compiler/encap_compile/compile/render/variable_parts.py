@@ -7,13 +7,6 @@ from collections.abc import Iterator
 from .. import ir
 from ..lower.counters import refusal_member
 from ..lower.layouts import option_words
-from .assignments import sends_opaque_part
-
-
-def reflected_parts(program: ir.Program) -> list[ir.BoundedSegment]:
-    """The opaque parts that are kept and put back, each once."""
-    stacks = [e.stack for e in program.egress.encapsulators]
-    return list({s.variable.member: s.variable for s in stacks if s.variable and sends_opaque_part(s)}.values())
 
 
 def option_readers(program: ir.Program) -> list[ir.Decapsulation]:
