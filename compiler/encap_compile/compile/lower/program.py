@@ -25,6 +25,7 @@ from .host import HostValues
 from .ingress import lower_ingress
 from .layouts import constant_groups
 from .library import library_headers, switches
+from .named import named_rows, named_stacks
 from .recognition import signature
 from .reflection import flow_constants, flow_table
 from .tables import lower_table
@@ -139,6 +140,8 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
             *([flow_constants(resolved)] if remembers else []),
         ),
         sets=tuple(ir.PrefixSet(name, c_name(name), s.prefixes) for name, s in spec.sets.items()),
+        named_rows=named_rows(egress.rules, connects),
+        named_stacks=named_stacks(found_dispatches, decapsulations),
         stacks=stacks,
         signatures=tuple(signature(s) for s in stacks),
         replies=used.replies,

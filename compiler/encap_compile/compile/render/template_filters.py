@@ -6,8 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import ir
-from ..lower.c_names import row_name_constant
-from ..lower.tables import row_id
 from ..program_types import HOOKS
 from .accepted import ACCEPTED_FILTERS
 from .attribution import OWNER_FILTERS
@@ -26,37 +24,8 @@ from .variable_parts import VARIABLE_PART_FILTERS
 from .ways import WAY_FILTERS
 
 
-def named_rows(program: ir.Program) -> list[tuple[str, int]]:
-    found: dict[str, int] = {}
-    for rule in program.egress.rules:
-        for step in rule.steps:
-            match step:
-                case ir.LookUp(find=ir.ByName(row=row)):
-                    found[row.constant] = row.id
-                case ir.LookUp(find=ir.ByChoice(rows=rows)):
-                    found.update((row.constant, row.id) for row in rows)
-    for connect in program.attribution.connects if program.attribution else ():
-        if connect.chosen:
-            table, _, name = connect.chosen.partition("/")
-            found[row_name_constant(table, name)] = row_id(name)
-    return list(found.items())
-
-
-def stacks_by_row(program: ir.Program) -> list[ir.Stack]:
-    found = {e.stack.name: e.stack for d in program.egress.dispatches if d.by_row for e in d.encapsulators}
-    if program.flows:
-        arriving = [outer.stack for d in program.decapsulations if d.learns for outer in d.outers]
-        found.update({s.name: s for s in arriving})
-    return list(found.values())
-
-
 def struct_member(member: ir.StructMember) -> str:
     return f"{member.ctype} {member.name}{f'[{member.array}]' if member.array else ''}"
-
-
-def ingress_matches(program: ir.Program) -> bool:
-    """Whether an ingress rule looks into the inner packet."""
-    return any(d.parses for d in program.decapsulations)
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
@@ -75,9 +44,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     **VARIABLE_PART_FILTERS,
     **OWNER_FILTERS,
     "section": lambda hook: HOOKS[hook].section,
-    "named_rows": named_rows,
-    "stacks_by_row": stacks_by_row,
     "struct_member": struct_member,
-    "ingress_matches": ingress_matches,
     "rule_values": rule_values,
 }
