@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from tests.support import cli
+from tests.support.many_counters import many
 
 GIVEN = "ENCAP_TEST_BUNDLES"  # the folder of bundles that are compiled already
 _OWN = Path(__file__).with_name("specs")
@@ -43,3 +44,15 @@ def place(folder: Path, spec: Path) -> Path:
 def encapsulations() -> tuple[str, ...]:
     """For which this kernel has a device. Guests have a module for each; elsewhere only vxlan is sure to be there."""
     return tuple(RETURN) if GIVEN in os.environ else ("vxlan",)
+
+
+def write_many(folder: Path) -> Path:
+    """A spec with more counters than one value of their map holds, which is too long for a file of the repository."""
+    path = folder / "many.yaml"
+    path.write_text(many())
+    return path
+
+
+def many_bundle(folder: Path) -> Path:
+    """Its bundle, compiled into `folder` if it has to be."""
+    return bundle(folder / "many.yaml" if GIVEN in os.environ else write_many(folder), folder)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.anywhere import bundles as anywhere
 
@@ -21,7 +22,9 @@ COMPILER = "import sys; from encap_compile.cli import main; sys.exit(main())"
 def compile_all(folder: Path, with_examples: bool) -> list[str]:
     """Compile the scenarios' specs, those of tests/anywhere and the examples into `folder`; the examples' names."""
     examples = sorted(EXAMPLES.glob("*.yaml")) if with_examples else []
-    _compile(sorted({*SPECS.glob("*.yaml"), *anywhere.SPECS, *examples}), folder)
+    with TemporaryDirectory() as made:
+        many = anywhere.write_many(Path(made))
+        _compile(sorted({*SPECS.glob("*.yaml"), *anywhere.SPECS, *examples, many}), folder)
     for version in anywhere.VERSIONS:
         _compile([version], anywhere.place(folder, version))
     return [example.stem for example in examples]

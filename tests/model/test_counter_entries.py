@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from encap_compile.compile.lower import program
+from encap_compile.compile import ir
+from encap_compile.compile.lower import counter_layout, program
 
 from ..packets.ways import MORE_ROWS
-from ..support.many_counters import apart, many
+from ..support.many_counters import many
 from .pair import SETTINGS, load_pair
 from .test_differential import EXAMPLES, ROOT, SEED, differences
 
 FRAMES = 500  # of each example
+APART = 300  # counters that nothing counts in: more than an entry holds
+
+
+def apart(counters: Sequence[ir.CounterMember]) -> counter_layout.CounterLayout:
+    """In place of `lay_out`: the counters that rules reach by their place stand in entries of their own."""
+    first = [c for c in counters if not c.counts.rule and not c.counts.encapsulation]
+    others = [c for c in counters if c not in first]
+    head, rest = counter_layout.placed(first), counter_layout.placed(others)
+    begin = head.size + counter_layout.SIZE * APART
+    moved = tuple(c._replace(offset=c.offset + begin) for c in rest.counters)
+    slots = (*head.slots, ir.CounterSlot("counter", f"unused[{APART}]", ""), *rest.slots)
+    entries = -(-(begin + rest.size) // counter_layout.ENTRY)
+    return counter_layout.CounterLayout((*head.counters, *moved), slots, counter_layout.ENTRY, entries)
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

@@ -1,14 +1,8 @@
-"""A spec with more counters than one value of a map holds, and examples as if they had as many."""
+"""A spec with more counters than one value of a map holds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from encap_compile.compile import ir
-from encap_compile.compile.lower import counter_layout
-
 RULES, ENCAPSULATIONS = 500, 42  # of each direction: two counters for a rule that leaves, one for one that comes in
-APART = 300  # counters that nothing counts in: more than an entry holds
 
 HEAD = """\
 apiVersion: encap/v1alpha1
@@ -44,15 +38,3 @@ def many(rules: int = RULES, encapsulations: int = ENCAPSULATIONS) -> str:
         source = f"198.51.{n // 250}.{n % 250 + 1}/32"
         lines.append(f"  - {{name: i{n}, decapsulate: {names[n % encapsulations]}, from: {source}}}")
     return HEAD + "\n".join(lines) + "\n"
-
-
-def apart(counters: Sequence[ir.CounterMember]) -> counter_layout.CounterLayout:
-    """In place of `lay_out`: the counters that rules reach by their place stand in entries of their own."""
-    first = [c for c in counters if not c.counts.rule and not c.counts.encapsulation]
-    others = [c for c in counters if c not in first]
-    head, rest = counter_layout.placed(first), counter_layout.placed(others)
-    begin = head.size + counter_layout.SIZE * APART
-    moved = tuple(c._replace(offset=c.offset + begin) for c in rest.counters)
-    slots = (*head.slots, ir.CounterSlot("counter", f"unused[{APART}]", ""), *rest.slots)
-    entries = -(-(begin + rest.size) // counter_layout.ENTRY)
-    return counter_layout.CounterLayout((*head.counters, *moved), slots, counter_layout.ENTRY, entries)

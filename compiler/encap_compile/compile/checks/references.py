@@ -7,6 +7,7 @@ from ...common.suggest import did_you_mean
 from ...common.values import BITS
 from ..headers.catalogue import FAMILIES
 from ..resolved.encapsulations import tables_of
+from ..resolved.host import ATTRIBUTES as DEVICE_TYPES
 from ..resolved.values import uses
 from ..spec import Encapsulation, Reference, Spec
 from .host_values import ATTRIBUTES, DEVICES
@@ -25,7 +26,6 @@ FITS = {
     "bytes8": ("u8", "u16", "u20", "u24", "u32", "u64", "bytes8"),
 }
 PACKET_VALUES = {"dscp": "dscp", "ttl": "u8", "mark": "u32"}  # ttl is the hop limit in IPv6
-DEVICE_VALUES = {"mac": "mac", "mtu": "u32", "ifindex": "u32"}
 HOST_TYPES = ("ip", "ipv4", "ipv6", "mac")  # of host values, besides numbers
 
 
@@ -111,13 +111,13 @@ def host_type(spec: Spec, reference: Reference, findings: Findings) -> str | Non
         words = f"`host.{name}` is of type {kind}, and has no `{'.'.join(rest)}`"
         findings.error("E302", words, reference.place, f"write `host.{name}`")
         return None
-    if rest[0] not in DEVICE_VALUES:
-        help = did_you_mean(rest[0], DEVICE_VALUES)
+    if rest[0] not in DEVICE_TYPES:
+        help = did_you_mean(rest[0], DEVICE_TYPES)
         if rest[0] in ATTRIBUTES:
             help = f"declare it: `host: {{address: {{type: ip, default: {name}.address}}}}`, and write `host.address`"
         findings.error("E302", f"a device has no `{rest[0]}` to refer to", reference.place, help)
         return None
-    return DEVICE_VALUES[rest[0]]
+    return DEVICE_TYPES[rest[0]]
 
 
 def _packet(value: Reference, what: str, kind: str, findings: Findings) -> None:

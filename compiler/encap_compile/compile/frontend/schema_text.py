@@ -3,150 +3,145 @@
 from __future__ import annotations
 
 WAS = (
-    "What the rule was called before: its counters go on where those of that name stopped. It may be left out again "
-    "once every machine has applied it."
+    "The rule's former name: its counters continue the totals of that name. It can be removed once every machine has "
+    "applied it."
 )
 TEXT: dict[str, str] = {
     "spec": "Packet encapsulation for one kind of machine: one spec is one reviewed file, and becomes one bundle.",
     "apiVersion": "The version of the language. `v1alpha1` may still change between releases.",
     "name": "The name of the spec and its bundle: `build/NAME/`.",
     "kernel": (
-        "The oldest kernel that the bundle must load on, in quotes. What needs a newer one is an error that says so."
+        "The oldest kernel on which the bundle must load, in quotes. A feature that needs a newer kernel is an error."
     ),
     "preset": (
-        "A known role of a machine, in place of the spec for it: docs/presets.md has them all, written out. What else "
-        "is written is added to it; `encap-compile explain` shows the whole."
+        "A known role of a machine, which expands to a spec: docs/presets.md shows all of them. The other keys are "
+        "added to it; `encap-compile explain` shows the result."
     ),
     "host": (
-        "Values that differ per machine. They are never compiled in: `encapctl` sets them when it loads, so "
-        "one object serves every machine. The rest of the spec refers to them as `host.NAME`."
+        "Values that differ per machine. They are never compiled in: `encapctl` sets them when it loads the programs, "
+        "so one object serves every machine. The rest of the spec refers to them as `host.NAME`."
     ),
     "host_value": "A type, or a mapping with `type` and `default`.",
     "host_value.type": (
         "`device` is a network device, `devices` several; `cgroup` is a path in the cgroup2 hierarchy; `ip` is one "
-        "IPv4 and one IPv6 address, of which a header takes its own family."
+        "IPv4 and one IPv6 address, of which a header uses that of its family."
     ),
     "host_value.default": (
-        "Where the value comes from when the machine gives none: an attribute of a device, `DEVICE.address`, "
-        "`DEVICE.mac`, `DEVICE.mtu` or `DEVICE.ifindex`."
+        "The default if the machine does not set the value: an attribute of a device, `DEVICE.address`, `DEVICE.mac`, "
+        "`DEVICE.mtu` or `DEVICE.ifindex`."
     ),
-    "attach": "Where the programs go. Required, unless a preset says it.",
+    "attach": "Where the programs are attached. Required, unless a preset has it.",
     "attach.devices": (
-        "The devices whose TC hooks run the programs: host values of type `device`, or one of type `devices`."
-        " Each device has its own instance; all share the maps."
+        "The devices whose TC hooks run the programs: host values of type `device`, or one of type `devices`. Each "
+        "device has its own program instance; all share the maps."
     ),
     "attach.cgroup": (
-        "The cgroup whose sockets may choose, with all below it: a path in the cgroup2 hierarchy, `/` for its root, or "
-        "a host value of type `cgroup`. What `cgroup` names in rules and keys lies below it."
+        "The cgroup whose sockets may choose, including its descendants: a path in the cgroup2 hierarchy, `/` for its "
+        "root, or a host value of type `cgroup`. Cgroups in rules and keys are below it."
     ),
     "sets": "Named lists of prefixes, for `destination`, `source` and `from`.",
     "set": "A list of prefixes, or a file with one prefix a line.",
     "set.file": "A file with one prefix a line, relative to the spec and in its folder or below; `#` begins a comment.",
-    "encapsulations": "Stacks of headers by name, each as it is sent, outermost first.",
+    "encapsulations": "Stacks of headers by name, as they are sent, outermost first.",
     "encapsulation": (
-        "A list of headers, outermost first, each a mapping of one key: `- udp: {checksum: zero}`. "
-        "Decapsulation exchanges outer source and destination and requires constants and host values to "
-        "match."
+        "A list of headers, outermost first, each a mapping of one key: `- udp: {checksum: zero}`. On receive, outer "
+        "source and destination are swapped, and constants and host values must match."
     ),
-    "endpoints": "Tables of the other ends. Their rows are map contents: they change without compiling.",
-    "table": "A table of rows, typed.",
+    "endpoints": "Tables of tunnel endpoints. Their rows are map contents, which change without compiling.",
+    "table": "A typed table of rows.",
     "table.key": (
-        "What a packet is looked up by: match words, or one `received.HEADER.FIELD` for a table that a "
-        "`lookup` names. Of the address words only the last may hold prefixes. Without a key, rows are found "
-        "by their `name`."
+        "How a packet finds its row: match words, or one `received.HEADER.FIELD` for a table that a `lookup` names. "
+        "Of the address words only the last may contain prefixes. Without a key, rows are found by their `name`."
     ),
-    "table.fields": "What each row holds: field names and their types. Headers refer to them as `endpoint.NAME`.",
-    "table.encapsulation": "The encapsulation that rows of this table take; of several, each row names its own.",
-    "table.rows": "The rows, in the spec: a mapping of columns (`name`, `encapsulation`, key words, fields) each.",
+    "table.fields": "The fields of each row, with their types. Headers refer to them as `endpoint.NAME`.",
+    "table.encapsulation": "The encapsulation of this table's rows. If there are several, each row names its own.",
+    "table.rows": "The rows, each a mapping of columns (`name`, `encapsulation`, key words, fields).",
     "table.file": (
         "A CSV file with the rows, relative to the spec and in its folder or below. Its first line names the "
         "columns, in any order."
     ),
     "table.capacity": (
-        "The most rows that the map can hold. Needed with `file`; without it the map holds the next power "
-        "of two, at least 16."
+        "The most rows that the map can hold. Required with `file`; without it, the map holds the next power of two, "
+        "at least 16."
     ),
-    "table.fixed": (
-        "Compile the rows into the program: at most 64, and a change of a row is then a change of the program."
-    ),
+    "table.fixed": "Compile the rows into the program: at most 64, and a change of a row is a change of the program.",
     "table.shape": (
-        "Promises about the rows, which let the compiler choose a faster lookup and which every row is held to."
+        "Properties of all rows, which let the compiler choose a faster lookup. Every row is checked against them."
     ),
     "shape.prefix_lengths": "The only prefix lengths that occur in the key.",
-    "table.owner": "Who writes the rows. `git`: this spec and its files; `apply` makes the map equal to them.",
+    "table.owner": "Who manages the rows. `git`: this spec and its files; `apply` makes the map equal to them.",
     "connect": (
-        "What is chosen for a socket when it connects, if it has not chosen itself. The choice stays with the socket; "
-        "egress rules with `socket` say what comes of it."
+        "The choice for a socket when it connects, unless its application has chosen. The choice stays with the "
+        "socket; egress rules with `socket` apply it."
     ),
     "connect.rules": "The first rule that matches decides; if none does, nothing is chosen.",
-    "connect_rule": "A rule for sockets that connect: exactly one of `choose` and `action`.",
-    "connect_rule.name": "Unique among all rules; counters carry it.",
+    "connect_rule": "A rule for connecting sockets, with exactly one of `choose` and `action`.",
+    "connect_rule.name": "Unique among all rules; counters are named after it.",
     "connect_rule.was": WAS,
     "connect_rule.match": (
-        "What is known at connect: `destination`, `protocol`, `destination_port`, `mark` and `cgroup`; everything, if "
-        "it is left out."
+        "Conditions that are known at connect: `destination`, `protocol`, `destination_port`, `mark` and `cgroup`. "
+        "Without it, the rule matches every socket."
     ),
     "connect_rule.choose": "`TABLE/ROW`, as an application would choose it.",
     "connect_rule.action": "`pass`: nothing is chosen.",
-    "egress": "What happens to packets that leave through the attached devices.",
+    "egress": "What happens to packets that leave by the attached devices.",
     "egress.rules": "The first rule that matches decides. At most 500: what grows is a table or a set.",
     "egress.default": "What happens to packets that no rule matches.",
     "egress.next_hop": (
-        "`keep`: the packet goes to the inner packet's next hop, and `plan` proves that it is the outer's "
-        "too. `route`: it goes to the outer destination's own neighbour."
+        "`keep`: the packet goes to the inner packet's next hop, and `plan` checks that it is also that of the tunnel "
+        "endpoint. `route`: the packet goes to the outer destination's neighbour."
     ),
     "egress.segmentation": (
-        "`off`: encapsulations are allowed whose headers the kernel cannot write in each segment of a GSO packet, as a "
-        "second UDP header's length. Such a packet is dropped and counted as `egress_gso`, so the attached devices "
-        "must not be given any: `ip link set dev DEVICE gso_max_segs 1`."
+        "`off` allows encapsulations whose headers the kernel cannot write in each segment of a GSO packet, such as "
+        "the length of a second UDP header. GSO packets for them are dropped and counted as `egress_gso`, so local "
+        "connections must send none: `ip link set dev DEVICE gso_max_segs 1`."
     ),
     "egress.boot": (
-        "What becomes of packets before anything is applied: after a reboot, or while an attached device is missing. "
-        "`open`: they leave unencapsulated. `closed`: the prefixes that rules which encapsulate name literally have no "
-        "route until `encapctl` has applied; see `encapctl unit`."
+        "What happens to packets before the first apply, after a reboot or while an attached device is missing. "
+        "`open`: they leave unencapsulated. `closed`: literal prefixes of rules that encapsulate are unreachable "
+        "until `encapctl` has applied the bundle; see `encapctl unit`."
     ),
     "egress.remember": (
-        "Packets whose socket is gone (a reset, the last acknowledgement of a closed connection) take the decision of "
-        "their flow. For how many TCP connections of choosing sockets and named cgroups, and how long."
+        "The record of connections, for packets whose socket is gone (a reset, the last acknowledgement of a closed "
+        "connection): for how many TCP connections of choosing sockets and named cgroups, and how long."
     ),
-    "mtu": "How packets fit on the way, with the headers that are put before them.",
+    "mtu": "How encapsulated packets fit the MTU.",
     "mtu.clamp_mss": (
-        "Lower the maximum segment size in the SYN and SYN-ACK of every flow that a rule encapsulates, in both "
-        "directions, by the most that a row can add; and of flows that come in by a tunnel and are answered without "
-        "one."
+        "Lower the MSS in the SYN and SYN-ACK of every flow that a rule encapsulates, in both directions, by the most "
+        "that a row can add; also of flows that arrive through a tunnel and are answered unencapsulated."
     ),
     "mtu.too_big": (
-        "What happens to a packet that would not fit the device with its headers. `icmp`: it is dropped, and its "
-        'sender is told what fits, by ICMP "fragmentation needed" or ICMPv6 "packet too big"; an IPv4 packet that '
-        "may be fragmented (without DF) is dropped alone. `drop`: it is dropped. Both are counted."
+        "What happens to a packet that would not fit the device's MTU with its headers. `icmp`: it is dropped, and its "
+        'sender gets the size that fits by ICMP "fragmentation needed" or ICMPv6 "packet too big"; an IPv4 packet '
+        "without DF is dropped without ICMP. `drop`: it is dropped. Both are counted."
     ),
-    "remember.capacity": "For how many connections it is made; some more are kept. Its memory is taken at load.",
-    "remember.idle": "How long after a connection's last packet: a number with `s`, `m` or `h`.",
+    "remember.capacity": "The number of connections; some more may be kept. The memory is allocated at load.",
+    "remember.idle": "How long a record is kept after a connection's last packet: a number with `s`, `m` or `h`.",
     "egress.unattached": (
-        "What happens to a packet that a rule encapsulates when its route leaves by a device that is not attached, so "
-        "that no program encapsulates it. It holds for sockets in the cgroups of rules with `socket` or `cgroup`. "
-        "`drop`: it is dropped and counted, and the sender gets EPERM. `pass`: it leaves unencapsulated."
+        "What happens to a packet that a rule encapsulates if its route leaves by a device that is not attached, "
+        "where no program can encapsulate it. It applies to sockets in the cgroups of rules with `socket` or "
+        "`cgroup`. `drop`: the packet is dropped and counted, and the sender gets EPERM. `pass`: it leaves "
+        "unencapsulated."
     ),
-    "egress_rule": "A rule for packets that leave: exactly one of `to`, `socket`, `reflect` and `action`.",
-    "egress_rule.name": "Unique among all rules; counters carry it.",
+    "egress_rule": "A rule for packets that leave, with exactly one of `to`, `socket`, `reflect` and `action`.",
+    "egress_rule.name": "Unique among all rules; counters are named after it.",
     "egress_rule.was": WAS,
-    "egress_rule.match": "What the packet must be; everything, if it is left out.",
-    "egress_rule.to": "`TABLE`, whose row the packet's key finds, or `TABLE/ROW` of a table without a key.",
+    "egress_rule.match": "Conditions on the packet. Without it, the rule matches every packet.",
+    "egress_rule.to": "`TABLE`, in which the packet's key finds the row, or `TABLE/ROW` of a table without a key.",
     "egress_rule.socket": (
-        "The rows that a socket may choose for itself by setsockopt: `TABLE` for all of a table, or `TABLE/ROW`. A "
-        "packet whose socket chose none of them goes to the next rule."
+        "The rows that a socket may choose for itself with setsockopt(): `TABLE` for all of a table, or `TABLE/ROW`. "
+        "The next rule decides for packets whose socket chose none of them."
     ),
-    "egress_rule.action": "`pass` leaves the packet as it is, unencapsulated; `drop` drops and counts it.",
+    "egress_rule.action": "`pass` leaves the packet unencapsulated; `drop` drops and counts it.",
     "egress_rule.reflect": (
-        "An ingress rule with `learn`: the packet gets the headers that came in with what it answers (or continues), "
-        "source and destination exchanged. A packet of a flow that is not known goes to the next rule."
+        "An ingress rule with `learn`: the packet gets the headers in which the packet that it answers (or forwards) "
+        "arrived, with source and destination swapped. The next rule decides for packets of unknown flows."
     ),
     "egress_rule.with": (
-        "The encapsulation for what is reflected, if not the mirror of what came in; it may refer to "
-        "`received.HEADER.FIELD`."
+        "Another encapsulation for reflected packets than the received one; it may use `received.HEADER.FIELD`."
     ),
-    "egress_rule.on_miss": ("What happens when the table has no such row (any more). `next` goes on to the next rule."),
-    "match": "Conditions on the inner packet. All that are given must hold; of a list, one suffices.",
+    "egress_rule.on_miss": "What happens if the table has no matching row (any more). `next`: the next rule decides.",
+    "match": "Conditions on the inner packet. All must be true; of a list, one.",
     "match.destination": "Prefixes, addresses, or names of sets.",
     "match.source": "Prefixes, addresses, or names of sets.",
     "match.protocol": "IP protocols, by name (`tcp`, `udp`, `icmp`, `icmpv6`, `sctp`, `gre`, `esp` ...) or number.",
@@ -155,89 +150,85 @@ TEXT: dict[str, str] = {
     "match.dscp": "Differentiated services code points, by name (`ef`, `af41`, `cs1` ...) or number.",
     "match.mark": "Values or ranges of the packet's mark (`skb->mark`), `0x1000-0x1fff`.",
     "match.cgroup": (
-        "Where the packet's socket was made: cgroups by their path below the attached one, with all below them. One "
-        "that is not there yet is pending, and `encapctl` shows it."
+        "The cgroups in which the packet's socket was created, by their path below the attached one, including their "
+        "descendants. A cgroup that does not exist yet is pending, and `encapctl` shows it."
     ),
     "ingress": "What happens to encapsulated packets that arrive at the attached devices.",
-    "ingress.rules": "The first rule that fits decapsulates. At most 500: what grows is a table or a set.",
-    "ingress.refuse": "What happens to a packet that looks like our encapsulation, is sent to us, and fits no rule.",
+    "ingress.rules": "The first rule that matches decapsulates. At most 500: what grows is a table or a set.",
+    "ingress.refuse": "What happens to a malformed or unauthorized tunnel packet that is addressed to this host.",
     "ingress_rule": "A rule for packets that arrive.",
-    "ingress_rule.name": "Unique among all rules; counters carry it.",
+    "ingress_rule.name": "Unique among all rules; counters are named after it.",
     "ingress_rule.was": WAS,
     "ingress_rule.decapsulate": "The encapsulation to decapsulate.",
     "ingress_rule.from": (
-        "Who may send it, by outer source address: prefixes, set names, a field of a table as `TABLE.FIELD`, or `any`."
+        "The accepted outer sources: prefixes, set names, a field of a table as `TABLE.FIELD`, or `any`."
     ),
-    "ingress_rule.match": "What the inner packet must be.",
-    "ingress_rule.lookup": "A table keyed by `received.HEADER.FIELD`: the packet's VNI or key must be in it.",
-    "ingress_rule.learn": "Keep the headers that came in, for an egress rule that reflects them.",
-    "learn": "What is kept of the headers that came in, for which packets, how much and how long.",
+    "ingress_rule.match": "Conditions on the inner packet.",
+    "ingress_rule.lookup": "A table keyed by `received.HEADER.FIELD`. The packet's VNI or key must be in it.",
+    "ingress_rule.learn": "Learn the received headers, for an egress rule that reflects them.",
+    "learn": "For which packets the received headers are learned, for how many flows and how long.",
     "learn.for": (
-        "`replies`: the packets that answer what came in, as servers send. `forwarded`: the same packets on their way "
-        "out again, as appliances send. `both`."
+        "`replies`: for the replies, as on servers. `forwarded`: for the same packets on their way out, as on "
+        "appliances. `both`."
     ),
-    "learn.capacity": "For how many flows it is made; some more are kept. Its memory is taken at load.",
-    "learn.idle": "After how long without a packet a flow is forgotten: a number with `s`, `m` or `h`.",
+    "learn.capacity": "The number of flows; some more may be kept. The memory is allocated at load.",
+    "learn.idle": "How long a flow is kept after its last packet: a number with `s`, `m` or `h`.",
     "ingress_rule.set_mark": (
-        "The mark that the decapsulated packet gets: a number, or `endpoint.FIELD` of the row that `lookup` found."
+        "The mark of the decapsulated packet: a number, or `endpoint.FIELD` of the row that `lookup` found."
     ),
     "tests": (
-        "Packets, and what the spec is to do with them. `encap-compile test` runs them; they change no byte of the "
+        "Packets, and what the spec must do with them. `encap-compile test` runs them; they change no byte of the "
         "bundle."
     ),
     "tests.host": (
-        "Host values of the machine that the tests run on, by their names, and `DEVICE.mtu`. Others are invented: "
+        "Host values of the machine on which the tests run, by name, and `DEVICE.mtu`. Other values are invented: "
         "192.0.2.77 and 2001:db8::77, 02:00:00:00:00:77, an MTU of 1500, 1 for numbers."
     ),
-    "tests.packets": "The tests, each with one packet or one socket that connects.",
-    "test": "A packet or a socket, and what is expected of it. Each test begins on a machine that has seen no packet.",
-    "test.name": "A name of its own, for reports.",
-    "test.leaves": "The packet leaves this machine by an attached device: it meets the egress rules.",
-    "test.arrives": "The packet comes in by an attached device: it meets the ingress rules.",
-    "test.connects": "A socket connects: it meets the connect rules.",
+    "tests.packets": "The tests, each with one packet or one connecting socket.",
+    "test": "A packet or a socket, and the expected result. Each test starts on a machine that has not seen a packet.",
+    "test.name": "A unique name, for reports.",
+    "test.leaves": "The packet leaves this machine by an attached device: the egress rules apply.",
+    "test.arrives": "The packet arrives at an attached device: the ingress rules apply.",
+    "test.connects": "A socket connects: the connect rules apply.",
     "test.after": (
-        "Tests above it whose packets the machine meets first: what it learns from them counts. After a test that "
-        "`connects`, what leaves from that cgroup to that destination, protocol and port is sent by its socket."
+        "Earlier tests whose packets the machine sees first, so that it learns from them. After a test that "
+        "`connects`, packets from that cgroup to that destination, protocol and port are sent by its socket."
     ),
-    "test.expect": "What must become of it. What is not written is not compared.",
-    "leaving": "An IP packet by the words of a match, and what its socket says.",
-    "arriving": "An IP packet by the words of a match, and the headers that it comes in.",
-    "connecting": "A socket at connect(), by the words of a match.",
-    "connecting.destination": "The address that it connects to.",
-    "connecting.protocol": "A name or a number. Without it: `tcp`.",
+    "test.expect": "The expected result. What is not written is not compared.",
+    "leaving": "An IP packet, in the words of a match, and the facts of its socket.",
+    "arriving": "An IP packet, in the words of a match, and the headers in which it arrives.",
+    "connecting": "A socket at connect(), in the words of a match.",
+    "connecting.destination": "The address to which it connects.",
+    "connecting.protocol": "A name or a number. Default: `tcp`.",
     "connecting.mark": "The mark of the socket.",
-    "packet.source": "Its address: one, not a prefix. The family of the packet follows from it.",
-    "packet.destination": "Its address, of the same family.",
-    "packet.protocol": "A name or a number. Without it: `tcp` where ports are written, else `udp`.",
-    "packet.source_port": "Of TCP, UDP and SCTP. Without it: 40000.",
-    "packet.destination_port": "Of TCP, UDP and SCTP. Without it: 9.",
-    "packet.dscp": "A name or a number. Without it: 0.",
+    "packet.source": "The source address. It determines the packet's family.",
+    "packet.destination": "The destination address, of the same family.",
+    "packet.protocol": "A name or a number. Default: `tcp` if ports are written, else `udp`.",
+    "packet.source_port": "The port of TCP, UDP or SCTP. Default: 40000.",
+    "packet.destination_port": "The port of TCP, UDP or SCTP. Default: 9.",
+    "packet.dscp": "A name or a number. Default: 0.",
     "packet.ecn": "The two bits of RFC 3168.",
     "packet.ttl": "TTL or hop limit.",
     "packet.df": 'The bit "don\'t fragment" of IPv4. One that is too big is answered only if it is set.',
-    "packet.mark": "The mark of the socket buffer.",
-    "packet.length": "Bytes from the IP header on. Without it: as short as its headers and 32 bytes of payload.",
-    "packet.fragment": "It is a fragment: the `first` one of a packet, or a `later` one, which shows no ports.",
-    "packet.cgroup": "The cgroup that its socket was made in, a path below the attached one.",
+    "packet.mark": "The mark of the packet (`skb->mark`).",
+    "packet.length": "Bytes including the IP header. Default: the headers and 32 bytes of payload.",
+    "packet.fragment": "The packet is a fragment: the `first` one, or a `later` one, which has no ports.",
+    "packet.cgroup": "The cgroup in which its socket was created, as a path below the attached one.",
     "packet.chose": "The row that its socket chose, `TABLE/ROW`.",
-    "packet.encapsulation": "The encapsulation that it comes in. Without it: none.",
+    "packet.encapsulation": "The encapsulation in which it arrives. Default: none.",
     "packet.received": (
-        "Fields of the headers that it comes in, by `HEADER.FIELD`. `ip.source` is needed. What is not written is as "
-        "this spec itself would send it, to an address of this host; fields that rows give are 0. Options go by their "
-        "names; a whole variable-length part, as `gue.private` or `geneve.options`, is quoted hexadecimal digits."
+        "Fields of the headers in which it arrives, by `HEADER.FIELD`. `ip.source` is required. Other fields are as "
+        "this spec would send them, to an address of this host; fields that come from rows are 0."
     ),
-    "expectation": "The verdict, and what else must be so.",
+    "expectation": "The verdict, and further results.",
     "expect.verdict": (
-        "`encapsulate` and `decapsulate` say that it goes on with headers or without them; `pass` that it goes on as "
-        "it is, `drop` that it does not, `answer` that its sender is told by ICMP what fits. Of a socket that "
-        "connects: `choose` says that a row is chosen for it, `pass` that none is."
+        "`encapsulate` and `decapsulate`: the packet continues with or without headers; `pass`: it continues "
+        "unchanged; `drop`: it is dropped. For a connecting socket, `choose`: a row is chosen for it; `pass`: none "
+        "is."
     ),
-    "expect.rule": "The rule that decided; `default` where none did.",
-    "expect.row": "The row that was found: its name, or without names its line in the file.",
-    "expect.sent": (
-        "Fields of the headers that it leaves in, by `HEADER.FIELD`: also options by their names, and a whole "
-        "variable-length part, as `gue.private`, as quoted hexadecimal digits."
-    ),
-    "expect.mark": "The mark that it goes on with.",
-    "expect.counter": "A counter that counts it.",
+    "expect.rule": "The rule that decided; `default` if none did.",
+    "expect.row": "The row that was found: its name, or its line in the file if it has none.",
+    "expect.sent": "Fields of the headers in which it is sent, by `HEADER.FIELD`.",
+    "expect.mark": "The mark with which it continues.",
+    "expect.counter": "A counter that counted the packet.",
 }

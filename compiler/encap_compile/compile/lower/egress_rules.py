@@ -10,7 +10,7 @@ from .attribution import choices
 from .c_names import c_name, named_row
 from .conditions import PORT_WORDS, Conditions
 from .counters import egress_counter, rule_counter
-from .reflection import constant as learned_constant
+from .learning import constant as learned_constant
 
 HIDDEN_WORDS = {*PORT_WORDS, "protocol"}  # what a later fragment or an odd chain of headers may not show
 

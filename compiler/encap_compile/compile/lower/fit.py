@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from .. import ir
 from ..resolved import IngressRule, Resolved, Table
@@ -26,13 +26,14 @@ def overhead_constant(table: str) -> str:
     return f"OVERHEAD_{c_name(table)}".upper()
 
 
-def fit_constants(overheads: Mapping[str, int]) -> ir.ConstantGroup | None:
-    """For every table that a rule leads to. None where nothing is made to fit."""
+def fit_constants(overheads: Mapping[str, int]) -> Iterator[ir.ConstantGroup]:
+    """For every table that a rule leads to."""
     found = [
         ir.NamedConstant(overhead_constant(table), str(most), f"bytes, of rows of {table}")
         for table, most in overheads.items()
     ]
-    return ir.ConstantGroup("What TCP segments leave headroom for.", tuple(found)) if found else None
+    if found:
+        yield ir.ConstantGroup("What TCP segments leave headroom for.", tuple(found))
 
 
 def table_overheads(resolved: Resolved, stacks: UsedStacks) -> dict[str, int]:

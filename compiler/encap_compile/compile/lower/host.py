@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from .. import ir
-from ..spec import Reference, Spec
+from ..resolved import HostReference, Resolved
 from .stacks import host_value
 from .structs import Entry, place, value_type
 
@@ -26,58 +28,64 @@ COMMENTS = {
 }
 
 
-class HostValues:
+def lower_host(
+    resolved: Resolved, stacks: Sequence[ir.Stack], attribution: ir.Attribution | None, reads_mtu: bool
+) -> tuple[ir.HostMember, ...]:
+    """The members of `struct host`, the widest alignment first, and which bundle this is at the end."""
+    host = _HostValues()
+    if reads_mtu:
+        host.add("mtu", "u32", f"{resolved.spec.attach[0].path[0]}.mtu")
+    for stack in stacks:
+        for use in resolved.encapsulations[stack.encapsulation].host:
+            host.use(use.value, stack.outer_family, stack.name, use.own)
+    for rule in resolved.ingress:
+        if isinstance(rule.mark, HostReference):
+            host.use(rule.mark, "ipv4")
+    for name, type_ in _of_the_loader(resolved, attribution):
+        host.add(name, type_, name)
+    return host.members()
+
+
+def _of_the_loader(resolved: Resolved, attribution: ir.Attribution | None) -> Iterator[tuple[str, str]]:
+    """What the loader knows by itself, and its type."""
+    if resolved.learning or attribution:
+        yield FLOW_SEED, "u32"
+    if attribution is None:
+        return
+    if attribution.levels:
+        yield CGROUP_LEVEL, "u32"
+    if attribution.rows_by_cgroup:
+        yield CGROUP_LEVELS, "u32"
+    if attribution.rules or attribution.connects:
+        yield CGROUPS, "u64"
+        yield NETNS_COOKIE, "u64"
+    if attribution.guard:
+        yield ATTACHED, f"u32x{MOST_ATTACHED}"
+        yield PACKET_NETNS, "u64"
+    if attribution.guard and attribution.marks:
+        yield SOCKET_NETNS, "u64"
+        yield INITIAL_NETNS, "u32"
+
+
+class _HostValues:
     """Collects the host values that the program reads."""
 
-    def __init__(self, spec: Spec) -> None:
-        self.spec = spec
+    def __init__(self) -> None:
         self._found: dict[str, tuple[str, str, str, set[str]]] = {}  # member -> type, source, family, stacks
         self._own: set[str] = set()  # members that are outer sources
 
-    def device_mtu(self) -> None:
-        device = self.spec.attach[0].path[0]
-        self._add("mtu", "u32", f"{device}.mtu", "", "")
-
-    def flow_seed(self) -> None:
-        self._add(FLOW_SEED, "u32", FLOW_SEED, "", "")
-
-    def cgroup_level(self) -> None:
-        """How deep the attached cgroup lies."""
-        self._add(CGROUP_LEVEL, "u32", CGROUP_LEVEL, "", "")
-
-    def cgroup_levels(self) -> None:
-        """How far below the attached cgroup those lie by which rows are found."""
-        self._add(CGROUP_LEVELS, "u32", CGROUP_LEVELS, "", "")
-
-    def cgroups(self) -> None:
-        """Of an instance for a cgroup: which cgroups it is or lies in."""
-        self._add(CGROUPS, "u64", CGROUPS, "", "")
-
-    def netns_cookie(self) -> None:
-        """Whose sockets are managed."""
-        self._add(NETNS_COOKIE, "u64", NETNS_COOKIE, "", "")
-
-    def guard(self, marks: bool) -> None:
-        """What says whether a packet of a cgroup's socket leaves by a device without our program."""
-        self._add(ATTACHED, f"u32x{MOST_ATTACHED}", ATTACHED, "", "")
-        self._add(PACKET_NETNS, "u64", PACKET_NETNS, "", "")
-        if marks:
-            self._add(SOCKET_NETNS, "u64", SOCKET_NETNS, "", "")
-            self._add(INITIAL_NETNS, "u32", INITIAL_NETNS, "", "")
-
-    def add(self, reference: Reference, family: str, stack: str, own: bool = False) -> None:
-        """A `host.` reference that a stack of outer `family` uses; `own` if it is the outer source."""
-        found = host_value(reference, family, self.spec)
-        self._add(found.member, found.type, ".".join(reference.path), found.family, stack)
+    def use(self, value: HostReference, family: str, stack: str = "", own: bool = False) -> None:
+        """What a stack of outer `family` refers to; `own` if it is the outer source."""
+        found = host_value(value, family)
+        self.add(found.member, found.type, ".".join(value.path), found.family, stack)
         if own:
             self._own.add(found.member)
 
-    def _add(self, member: str, type_: str, source: str, family: str, stack: str) -> None:
+    def add(self, member: str, type_: str, source: str, family: str = "", stack: str = "") -> None:
         known = self._found.setdefault(member, (type_, source, family, set()))
         known[3].add(stack)
 
-    def lower(self) -> tuple[ir.HostMember, ...]:
-        """The widest alignment first, and which bundle this is at the end."""
+    def members(self) -> tuple[ir.HostMember, ...]:
         entries = [Entry(name, value_type(type_)) for name, (type_, *_) in self._found.items()]
         entries.sort(key=lambda e: -e.type.align)
         return tuple(self._member(member) for member in place([*entries, Entry(IDENTITY, value_type("bytes32"))]))

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from .. import ir
 from ..headers import catalogue
-from ..resolved import IngressRule, Resolved, RowField, Table
+from ..resolved import HostReference, IngressRule, Resolved, RowField, Table
 from ..resolved.matches import is_long
-from ..spec import AnySource, Reference, Scalar, Spec
+from ..spec import AnySource
 from .c_names import c_name
 from .conditions import Conditions, hidden_by_fragments
+from .learning import learn
 from .received import inner_name, received_field, validated
 from .recognition import recognitions
-from .reflection import learn
 from .stacks import host_value
 from .tunnel_endpoints import address_map_name
 from .variable_parts import option_of
@@ -72,7 +72,7 @@ def _decapsulation(
     """`stacks` are those of one encapsulation over its outer families, which have the same behind the outer header."""
     stack = stacks[0]
     own = [r for r in resolved.ingress if r.decapsulate.name == stack.encapsulation]
-    rules = tuple(_rule(resolved.spec, r, stacks, conditions, replies.get(r.name, ())) for r in own)
+    rules = tuple(_rule(r, stacks, conditions, replies.get(r.name, ())) for r in own)
     known = [validated(s) for s in stacks]
     inner = inner_name(stack)
     asked = recognitions(resolved, stacks, received)
@@ -128,7 +128,7 @@ def _otherwise(rules: Sequence[ir.IngressRule]) -> ir.Otherwise | None:
 
 
 def _rule(
-    spec: Spec, rule: IngressRule, stacks: Sequence[ir.Stack], conditions: Conditions, replies: Sequence[ir.Stack]
+    rule: IngressRule, stacks: Sequence[ir.Stack], conditions: Conditions, replies: Sequence[ir.Stack]
 ) -> ir.IngressRule:
     return ir.IngressRule(
         name=rule.name,
@@ -137,7 +137,7 @@ def _rule(
         place=rule.path,
         senders=_senders(rule, conditions),
         match=conditions.of(rule, False, f"ingress_{c_name(rule.name)}"),
-        steps=tuple(_steps(spec, rule, stacks, replies)),
+        steps=tuple(_steps(rule, stacks, replies)),
         verdict=ir.IngressVerdict.DECAPSULATE,
         counter=f"ingress_rule_{c_name(rule.name)}",
     )
@@ -158,13 +158,11 @@ def _senders(rule: IngressRule, conditions: Conditions) -> ir.Senders:
     return ir.SourcePrefixes(tuple(prefixes), source.sets)
 
 
-def _steps(
-    spec: Spec, rule: IngressRule, stacks: Sequence[ir.Stack], replies: Sequence[ir.Stack]
-) -> Iterator[ir.IngressStep]:
+def _steps(rule: IngressRule, stacks: Sequence[ir.Stack], replies: Sequence[ir.Stack]) -> Iterator[ir.IngressStep]:
     if rule.lookup:
         yield _identifier(rule.lookup, stacks[0])
-    if rule.set_mark is not None:
-        yield ir.SetMark(_mark(spec, rule, stacks[0]))
+    if rule.mark is not None:
+        yield ir.SetMark(_mark(rule.mark, rule.path, stacks[0].outer_family))
     if rule.learn is not None:
         yield learn(rule, stacks, replies)
 
@@ -180,14 +178,12 @@ def _identifier(table: Table, stack: ir.Stack) -> ir.IdentifierLookUp:
     return ir.IdentifierLookUp(c_name(table.name), found, described.refusal or f"{header}_{found.word}")
 
 
-def _mark(spec: Spec, rule: IngressRule, stack: ir.Stack) -> ir.Literal | ir.FromRow | ir.FromHost:
-    value = rule.set_mark
-    if isinstance(value, Scalar):
-        return ir.Literal(int(str(value.value), 0), f"{rule.path}.set_mark")
-    assert isinstance(value, Reference)
-    if value.root == "host":
-        found = host_value(value, stack.outer_family, spec)
-        return ir.FromHost(found.member, found.type)
-    assert rule.lookup is not None, "checks.ingress_lookup refuses a mark of a row that no look-up finds"
-    field = value.path[0]
-    return ir.FromRow(f"field_{c_name(field)}", rule.lookup.fields[field])
+def _mark(mark: int | RowField | HostReference, rule: str, family: str) -> ir.Literal | ir.FromRow | ir.FromHost:
+    match mark:
+        case int():
+            return ir.Literal(mark, f"{rule}.set_mark")
+        case HostReference():
+            found = host_value(mark, family)
+            return ir.FromHost(found.member, found.type)
+        case RowField():
+            return ir.FromRow(f"field_{c_name(mark.field)}", mark.type)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from .. import ir
-from ..spec import Spec
+from ..resolved import Resolved
 
 DIRECTIONS = {ir.LearnFor.REPLIES: "FOR_REPLIES", ir.LearnFor.FORWARDED: "FOR_FORWARDED"}
 
@@ -45,15 +45,14 @@ def library_headers(
 
 
 def switches(
-    spec: Spec,
+    resolved: Resolved,
     flows: ir.FlowTable | None,
     attribution: ir.Attribution | None,
     egress: ir.EgressProgram,
     ingress: ir.IngressProgram | None,
-    families: Sequence[str],
 ) -> tuple[ir.ConstantGroup, ...]:
-    """What of the headers the program needs. `families`: of the packets that the rules see."""
-    major, minor = spec.kernel
+    """What of the headers the program needs."""
+    major, minor = resolved.spec.kernel
     found = []
     if attribution or (ingress and ingress.decapsulations):
         found.append(ir.NamedConstant("OLDEST_KERNEL", f"KERNEL({major}, {minor})", "kernel"))
@@ -69,13 +68,11 @@ def switches(
         found.append(_flags("SOCKET_FACTS", _facts(attribution)))
         found.append(_flags("FLOWS_LEARN", (flag for name, flag in DIRECTIONS.items() if name in directions)))
     if attribution is not None:
-        found += _sockets(spec, attribution, fits_sockets(ingress), families)
+        found += _sockets(resolved, attribution, fits_sockets(ingress))
     return (ir.ConstantGroup("What the library is built for.", tuple(found)),) if found else ()
 
 
-def _sockets(
-    spec: Spec, attribution: ir.Attribution, fits: bool, families: Sequence[str]
-) -> Iterable[ir.NamedConstant]:
+def _sockets(resolved: Resolved, attribution: ir.Attribution, fits: bool) -> Iterable[ir.NamedConstant]:
     """`fits`: packets that come to sockets are made to fit."""
     if attribution.rules:
         named = all(rule.cgroups for rule in attribution.rules)
@@ -83,13 +80,13 @@ def _sockets(
             "CHOOSING_CGROUPS", dict.fromkeys(c for r in attribution.rules for c in r.cgroups) if named else ()
         )
     if fits:
-        yield _switch("CLAMPS_MSS", spec.mtu.clamp_mss)
+        yield _switch("CLAMPS_MSS", resolved.spec.mtu.clamp_mss)
         yield _switch("CLAMPS_EVERY_SOCKET", attribution.clamps_all)
     if attribution.guard or attribution.connects:
         yield _switch("MARKS_SOCKETS", attribution.guard and attribution.marks)
     if attribution.guard or fits:
-        yield _switch("SEES_IPV4", "ipv4" in families)
-        yield _switch("SEES_IPV6", "ipv6" in families)
+        yield _switch("SEES_IPV4", "ipv4" in resolved.families)
+        yield _switch("SEES_IPV6", "ipv6" in resolved.families)
     if attribution.connects:
         yield _switch("CONNECT_NESTED", attribution.nests)
 

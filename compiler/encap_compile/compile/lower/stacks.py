@@ -24,9 +24,9 @@ from ..headers.model import (
     Word,
 )
 from ..headers.variable import has_variable_part
-from ..resolved import Encapsulation
+from ..resolved import Encapsulation, HostReference
 from ..resolved.values import option_field
-from ..spec import HeaderUse, OptionUse, Reference, Scalar, Spec, Value
+from ..spec import HeaderUse, OptionUse, Reference, Scalar, Value
 from .c_names import c_name, member_name
 from .gso import stack_segmentation
 from .variable_parts import (
@@ -61,13 +61,13 @@ def lower_stack(
     number: int,
     encapsulation: Encapsulation,
     family: str,
-    spec: Spec,
+    kernel: tuple[int, int],
 ) -> ir.Stack:
-    """Decide every word of a stack. The spec has been checked: nothing here can fail on a user's mistake."""
+    """Decide every word of a stack. `kernel` is the oldest that it must be sent by."""
     uses = encapsulation.headers
     chain = [catalogue.resolve(use.name, family) for use in uses]
     layouts = [header.layout(written(u, header)) for u, header in zip(uses, chain, strict=True)]
-    lowered = _Stack(encapsulation, family, spec)
+    lowered = _Stack(encapsulation, family)
     laid = list(zip(chain, layouts, strict=True))
     members = instance_names([header.name for header in chain])
     paths = [f"{encapsulation.path}.{name}" for name in instance_names([use.name for use in uses])]
@@ -90,7 +90,7 @@ def lower_stack(
             offset += part.sent
     segments += [ir.FixedSegment(tuple(layers))] if layers else []
     flat = [layer for segment in segments if isinstance(segment, ir.FixedSegment) for layer in segment.layers]
-    segmented = stack_segmentation(flat, spec.kernel)
+    segmented = stack_segmentation(flat, kernel)
     return ir.Stack(
         id=number,
         name=f"{member_name(encapsulation.name)}_{family}",
@@ -117,10 +117,11 @@ OUTER_WORDS = {"saddr": "SOURCE", "daddr": "DESTINATION", "ttl": "TTL", "hop_lim
 class _Stack:
     """What all words of one stack share."""
 
-    def __init__(self, encapsulation: Encapsulation, family: str, spec: Spec) -> None:
+    def __init__(self, encapsulation: Encapsulation, family: str) -> None:
         self.encapsulation = c_name(encapsulation.name)
         self.inner, self.row = encapsulation.inner_families, encapsulation.row_types
-        self.family, self.spec = family, spec
+        self.host = {use.value.path: use.value for use in encapsulation.host}
+        self.family = family
 
     def layer(
         self,
@@ -208,7 +209,7 @@ class _Stack:
         if value.root == "packet":
             return ir.FromInner(value.path[0])
         if value.root == "host":
-            host = host_value(value, self.family, self.spec)
+            host = host_value(self.host[value.path], self.family)
             return ir.FromHost(host.member, host.type)
         if value.root == "received":
             header, word = value.path
@@ -260,9 +261,6 @@ def received_value(member: str, header: Header, field: str, family: str) -> ir.F
     return ir.FromRow(f"ip_{field}", catalogue.headers()[family].field(own).type, received=f"ip.{field}")
 
 
-ATTRIBUTE_TYPES = {"mac": "mac", "mtu": "u32", "ifindex": "u32"}
-
-
 class HostValue(NamedTuple):
     """A member of `struct host`: its name, its value type, and the family picked out of a value that has both."""
 
@@ -271,15 +269,12 @@ class HostValue(NamedTuple):
     family: str
 
 
-def host_value(reference: Reference, family: str, spec: Spec) -> HostValue:
-    """What a `host.` reference names, for an outer header of `family`."""
-    member = "__".join((f"value_{c_name(reference.path[0])}", *reference.path[1:]))
-    if len(reference.path) > 1 and reference.path[1] != "address":
-        return HostValue(member, ATTRIBUTE_TYPES[reference.path[1]], "")
-    type_ = "ip" if len(reference.path) > 1 else spec.host[reference.path[0]].type
-    if type_ == "ip":
+def host_value(value: HostReference, family: str) -> HostValue:
+    """The member that holds a host value for an outer header of `family`."""
+    member = "__".join((f"value_{c_name(value.path[0])}", *value.path[1:]))
+    if value.type == "ip":
         return HostValue(f"{member}__{family}", family, family)
-    return HostValue(member, type_, "")
+    return HostValue(member, value.type, "")
 
 
 def struct_name(header: Header, words: tuple[Word, ...]) -> str:

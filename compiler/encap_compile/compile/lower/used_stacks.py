@@ -33,6 +33,14 @@ class UsedStacks(NamedTuple):
         return found
 
     @property
+    def titles(self) -> tuple[str, ...]:
+        """`vxlan over ipv4 or ipv6`, `gre over ipv4`."""
+        families: dict[str, list[str]] = {}
+        for stack in self.all:
+            families.setdefault(stack.encapsulation, []).append(stack.outer_family)
+        return tuple(f"{name} over {' or '.join(own)}" for name, own in families.items()) or ("no encapsulation",)
+
+    @property
     def replies(self) -> tuple[ir.Reply, ...]:
         """Each layout that comes in and is answered, with those that its replies may have."""
         every = (answer for found in self.answers.values() for answer in found)
@@ -45,7 +53,7 @@ def lower_stacks(resolved: Resolved) -> UsedStacks:
     for encapsulation in resolved.encapsulations.values():
         for family in encapsulation.outer_families if encapsulation.used else ():
             number = row_id(f"{member_name(encapsulation.name)}_{family}")
-            found.append(lower_stack(number, encapsulation, family, resolved.spec))
+            found.append(lower_stack(number, encapsulation, family, resolved.spec.kernel))
             sent += found[-1:] if encapsulation.sent else []
     reflecting = (rule for rule in resolved.egress if rule.reflect)
     return UsedStacks(tuple(found), tuple(sent), {rule.name: answers(rule, found) for rule in reflecting})

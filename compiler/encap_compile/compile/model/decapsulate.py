@@ -1,4 +1,4 @@
-"""A received stack: every header is checked, outermost first, then all are decapsulated."""
+"""A packet that carries a stack: the rule that takes it, and what becomes of it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,9 @@ from .encapsulate import ETHER_TYPE
 from .facts import Row, Value, any_address
 from .fragments import follow_first
 from .frame import Did, Verdict
-from .header_options import read_options
-from .packet import ETHER, HEADER, UDP, Packet, parse
-from .received import Received
+from .packet import ETHER, HEADER, Packet, parse
 from .run import Run
-
-TAGS = (0x8100, 0x88A8)  # IEEE 802.1Q
-VLAN = 0x0FFF
-IPV4_LEAST = 20
-
-
-class _Refused(Exception):  # noqa: N818 - not an error: a packet's end
-    """Why a packet is refused: a counter's last part."""
+from .validation import Headers, Refused
 
 
 class Decapsulation:
@@ -32,12 +23,9 @@ class Decapsulation:
     def __init__(
         self, run: Run, decapsulation: ir.Decapsulation, outer: ir.OuterHeader, extension: int, protocol: int
     ) -> None:
-        self.run, self.d, self.outer, self.stack, self.protocol = run, decapsulation, outer, outer.stack, protocol
+        self.run, self.d, self.stack = run, decapsulation, outer.stack
         self.machine = run.machine
-        self.received = Received(self.stack, run.data, extension)
-        self.overhead = self.received.fixed + extension
-        self.inner = ""  # its family
-        self.inner_length = 0
+        self.headers = Headers(run, decapsulation, outer, extension, protocol)
         self.packet: Packet | None = None
         self.row: Row | None = None  # for the received identifier
         self.mark = run.mark
@@ -45,9 +33,9 @@ class Decapsulation:
 
     def verdict(self, ingress: ir.IngressProgram) -> Verdict:
         try:
-            self._check_headers()
-            datagram = self._datagram()
-            self._find_inner(datagram)
+            self.headers.validate()
+            if self.d.parses:
+                self._parse()
             rule = self._rule()
             self._take(rule)
             match rule.verdict:
@@ -55,7 +43,7 @@ class Decapsulation:
                     return self._decapsulate(rule, ingress.family_change)
                 case _:
                     assert_never(rule.verdict)
-        except _Refused as refused:
+        except Refused as refused:
             reason = str(refused)
             self.run.step(Did.CHECKED, self.stack.name, reason, self.stack.place)
             self.run.count(self.machine.refusal(self.d.encapsulation, reason))
@@ -67,141 +55,13 @@ class Decapsulation:
                 case _:
                     assert_never(ingress.refuse)
 
-    # ---- headers ----------------------------------------------------------------------------------------------------
-
-    def _there(self, size: int) -> None:
-        """So many bytes must be there behind Ethernet's header."""
-        if ETHER + size > len(self.run.data):
-            raise _Refused("truncated")
-
-    def _check_headers(self) -> None:
-        self._there(self.overhead + (IPV4_LEAST if self.d.inner_fixed else 0))
-        for check in self.outer.checks:
-            self._check(check)
-        self._check_words(behind=False)
-        if self.stack.variable is not None:
-            self._check_variable(self.stack.variable)
-        for own in self.d.checksums:
-            self._check_sum(own)
-        if isinstance(self.d.inner, ir.NamedByField) and self.d.inner.tagged:
-            self._skip_tag(self.d.inner.field)
-        self._there(self.overhead + IPV4_LEAST)
-        if self.outer.checksum:
-            self._check_sum(ir.ChecksumCheck(self.stack.layers[0].member, IPV4_LEAST, "header_checksum"))
-
-    def _check_words(self, behind: bool) -> None:
-        for check in self.d.checks:
-            if behind == self.stack.is_behind(check.layer):
-                self._check(check)
-
-    def _check(self, check: ir.WordCheck) -> None:
-        if self._differs(check):
-            raise _Refused(check.reason)
-
-    def _check_sum(self, check: ir.ChecksumCheck) -> None:
-        at = self.received.begins(check.layer)
-        if not checksum.is_right(bytes(self.run.data[at : at + check.size])):
-            raise _Refused(check.reason)
-
-    def _differs(self, check: ir.WordCheck) -> bool:
-        raw = self.received.raw(check.layer, check.word)
-        if isinstance(check.expected, ir.FromHost):
-            host = self.machine.facts.host[check.expected.member]
-            if check.bits == 48:  # a frame to a group of stations is for us too
-                return not raw[0] & 1 and raw != host
-            if isinstance(host, bytes):
-                return raw != host
-            shift = (check.mask & -check.mask).bit_length() - 1
-            return (int.from_bytes(raw, "big") & check.mask) >> shift != host
-        assert isinstance(check.expected, ir.Literal)
-        if check.bits == 48 and raw[0] & 1:
-            return False
-        return int.from_bytes(raw, "big") & check.mask != check.expected.value
-
-    def _check_variable(self, variable: ir.BoundedSegment) -> None:
-        length = variable.length
-        size = self.received.number(length.field) * length.unit - length.besides
-        if variable.reason and (not 0 <= size <= variable.most or size % 4):
-            raise _Refused(variable.reason)
-        self.received.variable = size
-        if variable.options is not None:
-            reason = read_options(self.received, variable, ETHER + self.overhead, self.machine.facts)
-            if reason:
-                raise _Refused(reason)
-        self.overhead += self.received.variable
-        if self.stack.behind:
-            size = sum(layer.size for layer in self.stack.behind)
-            self._there(self.overhead + size)
-            self._check_words(behind=True)
-            self.overhead += size
-
-    def _skip_tag(self, field: ir.ReceivedField) -> None:
-        """A tag of VLAN 0 names no VLAN and carries a priority alone (IEEE 802.1Q, 6.9.1)."""
-        self.next = self.received.number(field)
-        if self.next not in TAGS:
-            return
-        self._there(self.overhead + 4)
-        tag = self.run.data[ETHER + self.overhead :][:4]
-        if int.from_bytes(tag[:2], "big") & VLAN:
-            raise _Refused("vlan")
-        self.next = int.from_bytes(tag[2:4], "big")
-        self.overhead += 4
-
-    # ---- lengths, and the inner packet ------------------------------------------------------------------------------
-
-    def _datagram(self) -> int:
-        """The length of the outer datagram, with which all others must agree; the frame may be longer."""
-        length = self.outer.length
-        datagram = self.received.whole(length.layer, length.word) + (40 if length.payload else 0)
-        if datagram > len(self.run.data) - ETHER or datagram < self.overhead + IPV4_LEAST:
-            raise _Refused("length")
-        for check in self.d.lengths:
-            layer = next(x for x in self.stack.layers if x.member == check.layer)
-            before = layer.offset + (layer.size if check.payload else 0)
-            if self.received.whole(check.layer, check.word) != datagram - self.received.extension - before:
-                raise _Refused("length")
-        return datagram
-
-    def _named(self) -> int:
-        """The number that names what is inside."""
-        match self.d.inner:
-            case ir.NamedByItself():
-                return self.run.data[ETHER + self.overhead] >> 4
-            case ir.NamedByOuter():
-                return self.protocol
-            case ir.NamedByField(field=field, tagged=tagged):
-                return self.next if tagged else self.received.number(field)
-            case _:
-                assert_never(self.d.inner)
-
-    def _find_inner(self, datagram: int) -> None:
-        numbers = self.d.inner.numbers
-        self.inner = {numbers.ipv4: "ipv4", numbers.ipv6: "ipv6"}.get(self._named(), "")
-        at = ETHER + self.overhead
-        if not self.inner:
-            raise _Refused("payload")
-        self._there(self.overhead + HEADER[self.inner])
-        head = self.run.data[at : at + HEADER[self.inner]]
-        if head[0] >> 4 != {"ipv4": 4, "ipv6": 6}[self.inner]:
-            raise _Refused("payload")
-        if self.inner == "ipv4":
-            self.inner_length = int.from_bytes(head[2:4], "big")
-        else:
-            self.inner_length = int.from_bytes(head[4:6], "big") + 40
-        if self.run.frame.gso_size:
-            # One outer header stands for all of it, or there are others in its payload.
-            protocol = head[9] if self.inner == "ipv4" else head[6]
-            whole = self.inner_length == len(self.run.data) - at
-            if not whole or (self.d.in_udp and protocol == UDP):
-                raise _Refused("gso")
-        if self.inner_length > datagram - self.overhead:
-            raise _Refused("length")
-        if self.d.parses:
-            self.packet = parse(self.run.data, at, self.inner, self.run.mark, self.machine.program.packet)
-            if self.packet is None:
-                raise _Refused("payload")
-            if self.packet.fragment and self._follows():
-                follow_first(self.run, self.packet, leaves=False)
+    def _parse(self) -> None:
+        at = ETHER + self.headers.overhead
+        self.packet = parse(self.run.data, at, self.headers.inner, self.run.mark, self.machine.program.packet)
+        if self.packet is None:
+            raise Refused("payload")
+        if self.packet.fragment and self._follows():
+            follow_first(self.run, self.packet, leaves=False)
 
     def _follows(self) -> bool:
         match self.d.follows:
@@ -219,7 +79,7 @@ class Decapsulation:
     def _source(self) -> bytes:
         first = self.stack.layers[0]
         word = next(w.name for w in first.words if any(p.name == "source" for p in w.parts))
-        return any_address(self.received.raw(first.member, word))
+        return any_address(self.headers.received.raw(first.member, word))
 
     def _may_send(self, rule: ir.IngressRule) -> bool:
         match rule.senders:
@@ -252,9 +112,9 @@ class Decapsulation:
             return rule
         match self.d.otherwise:
             case ir.Refuse(reason):
-                raise _Refused(reason)
+                raise Refused(reason)
             case ir.RefuseBySource(unlisted, unmatched):
-                raise _Refused(unmatched if listed else unlisted)
+                raise Refused(unmatched if listed else unlisted)
             case None:
                 raise AssertionError("no rule takes a packet, though one takes all")
             case _:
@@ -270,6 +130,7 @@ class Decapsulation:
 
     def _take(self, rule: ir.IngressRule) -> None:
         """What the rule does with a packet, before it is decapsulated."""
+        received = self.headers.received
         for step in rule.steps:
             match step:
                 case ir.IdentifierLookUp():
@@ -278,20 +139,20 @@ class Decapsulation:
                     self.mark = self._mark(step)
                 case ir.Learn():
                     if step.variable is not None:
-                        self._there(self.received.fixed + self.received.extension + self.received.variable)
-                    self.learned = learn.values(step, self.received)
+                        self.headers.there(received.fixed + received.extension + received.variable)
+                    self.learned = learn.values(step, received)
                 case _:
                     assert_never(step)
 
     def _look_up(self, step: ir.IdentifierLookUp, rule: ir.IngressRule) -> None:
         if isinstance(step.key, ir.ReceivedOption):
-            number = int.from_bytes(self.received.options[step.key.member], "big")
+            number = int.from_bytes(self.headers.received.options[step.key.member], "big")
         else:
-            number = self.received.number(step.key)
+            number = self.headers.received.number(step.key)
         self.row = self.machine.facts.tables[step.table].find((number,))
         if self.row is None:
             self.run.step(Did.MISSED, step.table, f"{number:#x}", rule.place)
-            raise _Refused(step.miss)
+            raise Refused(step.miss)
         self.run.step(Did.FOUND, step.table, self.row.name or f"row {self.row.line}")
 
     # ---- decapsulation ----------------------------------------------------------------------------------------------
@@ -300,12 +161,13 @@ class Decapsulation:
         run = self.run
         self._combine_congestion()
         again = self._received_again(change)
-        least = HEADER[self.stack.outer_family if again else self.inner]  # bpf_skb_adjust_room leaves at least that
-        if run.helper_refuses() or len(run.data) - ETHER - self.overhead < least:
-            raise _Refused("pull_failed")
-        type_ = ETHER_TYPE[self.inner].to_bytes(2, "big")
-        run.data[:] = bytes(run.data[:12]) + type_ + bytes(run.data[ETHER + self.overhead :])
-        run.add(rule.counter, self.inner_length)
+        # bpf_skb_adjust_room leaves at least a header of the packet's family.
+        least = HEADER[self.stack.outer_family if again else self.headers.inner]
+        if run.helper_refuses() or len(run.data) - ETHER - self.headers.overhead < least:
+            raise Refused("pull_failed")
+        type_ = ETHER_TYPE[self.headers.inner].to_bytes(2, "big")
+        run.data[:] = bytes(run.data[:12]) + type_ + bytes(run.data[ETHER + self.headers.overhead :])
+        run.add(rule.counter, self.headers.inner_length)
         run.mark = self.mark
         for arrival in self.d.then:
             self._arrive(arrival, rule)
@@ -317,7 +179,7 @@ class Decapsulation:
             case ir.FamilyChange.FLAGS:
                 return False
             case ir.FamilyChange.RECEIVE_AGAIN:
-                return self.inner != self.stack.outer_family and bool(self.run.frame.gso_size)
+                return self.headers.inner != self.stack.outer_family and bool(self.run.frame.gso_size)
             case _:
                 assert_never(change)
 
@@ -325,15 +187,15 @@ class Decapsulation:
         match arrival:
             case ir.Arrival.MOVE_TRANSPORT:
                 if self.packet is not None and self.packet.transport:
-                    self.packet.transport -= self.overhead
+                    self.packet.transport -= self.headers.overhead
             case ir.Arrival.FIT_SOCKETS:
                 fit_segments(self.run, self.packet)
             case ir.Arrival.LEARN:
                 if rule.learn is not None:
                     assert self.packet is not None
-                    learn.record(self.run, self.packet, rule.learn, self.stack, self.learned, self.received)
+                    learn.record(self.run, self.packet, rule.learn, self.stack, self.learned, self.headers.received)
             case ir.Arrival.FIT_ANSWERS | ir.Arrival.REMEMBER_ARRIVAL:
-                fit.arrives(self.run, self.inner, self.overhead)
+                fit.arrives(self.run, self.headers.inner, self.headers.overhead)
             case _:
                 assert_never(arrival)
 
@@ -353,16 +215,16 @@ class Decapsulation:
 
     def _combine_congestion(self) -> None:
         """Congestion seen on the way goes into the inner header (RFC 6040)."""
-        run, at = self.run, ETHER + self.overhead
+        run, at = self.run, ETHER + self.headers.overhead
         outer = _ecn(run.data, ETHER, self.stack.outer_family)
-        inner = _ecn(run.data, at, self.inner)
+        inner = _ecn(run.data, at, self.headers.inner)
         combined = ecn.decapsulated(outer, inner)
         if combined is None:
-            raise _Refused("ecn")
+            raise Refused("ecn")
         if combined == inner:
             return
         run.step(Did.CHANGED, "ecn", f"{inner} to {combined}")
-        if self.inner == "ipv6":
+        if self.headers.inner == "ipv6":
             run.data[at + 1] = run.data[at + 1] & 0xCF | combined << 4
             return
         was = int.from_bytes(run.data[at : at + 2], "big")

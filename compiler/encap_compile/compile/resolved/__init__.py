@@ -4,7 +4,8 @@
 ask them too, of specs in which a reference may still lead nowhere.
 """
 
-from .encapsulations import Encapsulation, HostUse
+from .encapsulations import Encapsulation
+from .host import HostReference, HostUse
 from .resolve import Resolved, resolve
 from .rules import ConnectRule, EgressRule, IngressRule, Reflection, Target
 from .tables import RowField, Table
@@ -13,6 +14,7 @@ __all__ = [
     "ConnectRule",
     "EgressRule",
     "Encapsulation",
+    "HostReference",
     "HostUse",
     "IngressRule",
     "Reflection",

@@ -8,15 +8,9 @@ from ...common.record import Record
 from ..headers.catalogue import FAMILIES
 from ..spec import Encapsulation as Written
 from ..spec import HeaderUse, IngressRule, Reference, Scalar, Spec, Table, Value
+from .host import HostUse, host_reference
 from .matches import families_of
 from .values import uses
-
-
-class HostUse(Record):
-    """A host value that a stack refers to. `own`: it is the outer source, an address of ours."""
-
-    reference: Reference
-    own: bool
 
 
 class Encapsulation(Record):
@@ -79,7 +73,7 @@ def resolve_encapsulations(
             _outer_families(written, row, spec),
             tuple(f for f in FAMILIES if f in inner) or FAMILIES,
             _family_field(written),
-            tuple(_host_uses(written)),
+            tuple(_host_uses(written, spec)),
             written,
         )
     return found
@@ -124,9 +118,9 @@ def _family_field(encapsulation: Written) -> str:
     return value.path[0] if isinstance(value, Reference) and value.root == "endpoint" else ""
 
 
-def _host_uses(encapsulation: Written) -> Iterator[HostUse]:
+def _host_uses(encapsulation: Written, spec: Spec) -> Iterator[HostUse]:
     for position, use in enumerate(encapsulation.headers):
         given = [*use.values.items(), *((option.name, option.value) for option in use.options)]
         for word, value in given:
             if isinstance(value, Reference) and value.root == "host":
-                yield HostUse(value, position == 0 and word == "source")
+                yield HostUse(host_reference(value, spec), position == 0 and word == "source")

@@ -48,7 +48,7 @@ def resolve(spec: Spec) -> Resolved:
     families = families_of_tables(spec)
     encapsulations = resolve_encapsulations(spec, families, {rule.name: rule for rule in spec.ingress.rules})
     tables = resolve_tables(spec, families, encapsulations)
-    ingress = {rule.name: resolve_ingress(rule, tables, encapsulations) for rule in spec.ingress.rules}
+    ingress = {rule.name: resolve_ingress(spec, rule, tables, encapsulations) for rule in spec.ingress.rules}
     egress = tuple(resolve_egress(spec, rule, tables, encapsulations, ingress) for rule in spec.egress.rules)
     received = tuple(ingress.values())
     connect = resolve_connect(spec, tables)

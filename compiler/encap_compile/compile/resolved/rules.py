@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...common.record import Record
-from ..spec import Addresses, AnySource, Learn, Match, RowTarget, Spec, TableField, Value
+from ..spec import Addresses, AnySource, Learn, Match, RowTarget, Scalar, Spec, TableField
 from ..spec import EgressRule as WrittenEgressRule
 from ..spec import IngressRule as WrittenIngressRule
 from .attributing import attributes, finds_by_cgroup
 from .encapsulations import Encapsulation
+from .host import HostReference, host_reference
 from .matches import families_of
 from .tables import RowField, Table, row_field
 
@@ -32,7 +33,7 @@ class IngressRule(Record):
     decapsulate: Encapsulation
     source: Addresses | RowField | AnySource
     lookup: Table | None
-    set_mark: Value | None
+    mark: int | RowField | HostReference | None  # that is set
     learn: Learn | None
     was: str  # what it was called before, or empty
 
@@ -125,9 +126,10 @@ def resolve_egress(
 
 
 def resolve_ingress(
-    rule: WrittenIngressRule, tables: Mapping[str, Table], encapsulations: Mapping[str, Encapsulation]
+    spec: Spec, rule: WrittenIngressRule, tables: Mapping[str, Table], encapsulations: Mapping[str, Encapsulation]
 ) -> IngressRule:
     source = rule.source
+    lookup = tables[rule.lookup] if rule.lookup else None
     if isinstance(source, TableField):
         table = tables[source.table]
         senders: Addresses | RowField | AnySource = row_field(table, source.field)
@@ -141,11 +143,21 @@ def resolve_ingress(
         families_of(rule.match),
         encapsulations[rule.decapsulate],
         senders,
-        tables[rule.lookup] if rule.lookup else None,
-        rule.set_mark,
+        lookup,
+        _mark(rule, spec, lookup),
         rule.learn,
         rule.was.name if rule.was else "",
     )
+
+
+def _mark(rule: WrittenIngressRule, spec: Spec, lookup: Table | None) -> int | RowField | HostReference | None:
+    mark = rule.set_mark
+    if isinstance(mark, Scalar):
+        return int(str(mark.value), 0)
+    if mark is None or mark.root == "host":
+        return host_reference(mark, spec) if mark else None
+    assert lookup is not None, "checks.ingress_lookup refuses a mark of a row that no look-up finds"
+    return row_field(lookup, mark.path[0])
 
 
 def resolve_connect(spec: Spec, tables: Mapping[str, Table]) -> tuple[ConnectRule, ...]:
