@@ -180,7 +180,8 @@ def _learn(learn: ir.Learn, d: ir.Decapsulation) -> Iterator[str]:
         yield f"__builtin_memcpy({kept}, {came}, sizeof({came}));"
     if learn.variable:
         where = f"ETH_HLEN + outer->length + {d.stack.fixed_constant}"
-        yield f"if (!keep_{learn.variable.member}(skb, {where}, variable, &flow->learned))"
+        kept = f"flow->learned.{learn.variable.member}"
+        yield f"if (!keep_opaque(skb, {where}, variable, {kept}, sizeof({kept})))"
         yield f"\treturn refuse(skb, {counted(d, 'truncated')});"
 
 

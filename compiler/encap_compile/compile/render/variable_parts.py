@@ -8,13 +8,6 @@ from typing import Any
 from .. import ir
 from ..lower.counters import refusal_member
 from ..lower.layouts import option_words
-from .assignments import sends_opaque_part
-
-
-def reflected_parts(program: ir.Program) -> list[ir.BoundedSegment]:
-    """The opaque parts that are kept and put back, each once."""
-    stacks = [e.stack for e in program.egress.encapsulators]
-    return list({s.variable.member: s.variable for s in stacks if s.variable and sends_opaque_part(s)}.values())
 
 
 def option_readers(program: ir.Program) -> list[ir.Decapsulation]:
@@ -101,7 +94,6 @@ def wrong_options(d: ir.Decapsulation, how: str = "") -> str:
 VARIABLE_PART_FILTERS: dict[str, Callable[..., Any]] = {
     f.__name__: f
     for f in (
-        reflected_parts,
         option_readers,
         options_struct,
         variable_counter,
