@@ -265,8 +265,3 @@ def directions(names: Sequence[ir.LearnFor]) -> str:
 def received_tables(program: ir.Program) -> list[tuple[ir.TableMap, str, str]]:
     """(table, C type of the identifier, key member) of every table that is looked up on receive."""
     return [(t, t.key[0].ctype, t.key[0].name) for t in program.tables if t.received]
-
-
-def ingress_matches(program: ir.Program) -> bool:
-    """Whether an ingress rule looks into the inner packet."""
-    return any(d.parses for d in program.decapsulations)

@@ -17,7 +17,6 @@ from . import (
     guard,
     lookups,
     matches,
-    numbers,
     own_stacks,
     packet,
     quoting,
@@ -29,7 +28,7 @@ from . import (
 )
 
 ROOMS = (
-    *(accepted, attribution, counting, declarations, egress, encapsulate, guard, lookups, matches, numbers),
+    *(accepted, attribution, counting, declarations, egress, encapsulate, guard, lookups, matches),
     *(own_stacks, packet, quoting, received, recognised, rule_values, variable_parts, ways),
 )
 
