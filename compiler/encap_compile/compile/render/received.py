@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, assert_never
+from typing import assert_never
 
 from .. import ir
 from ..lower.counters import refusal_member, refusals_member
@@ -11,6 +10,11 @@ from .assignments import next_name
 from .variable_parts import in_bytes
 
 SWAPS = {8: "", 16: "bpf_htons", 32: "bpf_htonl"}
+
+
+def refusals(d: ir.Decapsulation) -> str:
+    """Where the reasons that the library counts stand for the encapsulation."""
+    return f"REFUSALS({refusals_member(d.encapsulation)})"
 
 
 def counted(d: ir.Decapsulation, reason: str) -> str:
@@ -27,7 +31,7 @@ def has_headers(d: ir.Decapsulation) -> bool:
     return len(d.stack.layers) > 1
 
 
-def may_be_tagged(d: ir.Decapsulation) -> bool:
+def _may_be_tagged(d: ir.Decapsulation) -> bool:
     return isinstance(d.inner, ir.NamedByField) and d.inner.tagged
 
 
@@ -36,7 +40,7 @@ def read_at_once(d: ir.Decapsulation) -> tuple[str, str]:
     there = [d.stack.fixed_constant] if has_headers(d) else []
     more = [f"{d.stack.variable.member}_MAX".upper()] if d.stack.variable else []
     more += [f"sizeof(*{layer.member})" for layer in d.stack.behind]
-    more += ["sizeof(struct vlan_tag)"] if may_be_tagged(d) else []
+    more += ["sizeof(struct vlan_tag)"] if _may_be_tagged(d) else []
     there += ["IPV4_HLEN"] if d.inner_fixed else []
     return " + ".join(there), " + ".join(more) or "0"
 
@@ -104,7 +108,7 @@ def wrong_length(d: ir.Decapsulation) -> str:
     return f"variable > {part.member.upper()}_MAX{unaligned}"
 
 
-def lengths_differ(d: ir.Decapsulation) -> str:
+def _lengths_differ(d: ir.Decapsulation) -> str:
     """Not zero if the lengths that headers behind the outer one state are not those of the datagram."""
     terms = []
     for check in d.lengths:
@@ -142,7 +146,7 @@ def _pointer(layer: str, d: ir.Decapsulation) -> str:
 
 def inner_validated(d: ir.Decapsulation) -> str:
     """The call that validates the lengths and the inner packet, which the last header names, or not."""
-    before, behind = f"skb, outer, {lengths_differ(d)}", "&inner, refused"
+    before, behind = f"skb, outer, {_lengths_differ(d)}", "&inner, refused"
     match d.inner:
         case ir.NamedByItself():
             return f"validate_inner({before}, NAMED_BY_ITSELF, {behind})"
@@ -156,19 +160,3 @@ def inner_validated(d: ir.Decapsulation) -> str:
             return f"validate_inner({before}, {number(field, d)}, {names}, {behind})"
         case _:
             assert_never(d.inner)
-
-
-RECEIVED_FILTERS: dict[str, Callable[..., Any]] = {
-    f.__name__: f
-    for f in (
-        counted,
-        has_headers,
-        read_at_once,
-        word_checks,
-        variable_length,
-        wrong_length,
-        checksummed,
-        inner_validated,
-        refusals_member,
-    )
-}
