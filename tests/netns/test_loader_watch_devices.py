@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,10 +30,12 @@ class Watching:
     def __init__(self, net: Wire, bundle: Path, *words: str, before: str = "") -> None:
         self.net = net
         self.told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        path = bundle.parent / f"notify-{time.monotonic_ns()}"  # one without a name belongs to a network namespace
-        self.told.bind(str(path))
+        # A socket without a name belongs to a network namespace, and the name of one has room for 107 bytes.
+        self.folder = tempfile.TemporaryDirectory(prefix="encap-")
+        path = f"{self.folder.name}/notify"
+        self.told.bind(path)
         self.told.settimeout(PATIENCE)
-        os.environ["NOTIFY_SOCKET"] = str(path)
+        os.environ["NOTIFY_SOCKET"] = path
         program = f"from encap_compile import ctl; from encap_compile.run import watch\n{before}\nctl.main()"
         command = [sys.executable, "-c", program, "watch", str(bundle), "--set", "uplink=eth0", *words]
         self.process = net.ours.popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -75,6 +78,7 @@ def watching(net: Wire, bundle: Path, *words: str, before: str = "") -> Iterator
         made.process.kill()
         made.process.communicate()
         made.told.close()
+        made.folder.cleanup()
     assert not any("Traceback" in line for line in made.lines), made.lines
 
 

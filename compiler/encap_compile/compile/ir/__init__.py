@@ -8,6 +8,7 @@ would cost a fifth of a cold start; and annotations are not postponed, because a
 from .attribution import Attribution as Attribution
 from .attribution import CgroupBit as CgroupBit
 from .attribution import ConnectRule as ConnectRule
+from .attribution import Selection as Selection
 from .attribution import SocketRule as SocketRule
 from .attribution import SocketTable as SocketTable
 from .conditions import Condition as Condition

@@ -30,6 +30,8 @@ def library_headers(
         "encap_encapsulate.h": bool(egress.encapsulators),
         "encap_decapsulate.h": bool(decapsulations),
         "encap_vlan.h": tagged,
+        "encap_options.h": any(d.stack.variable and d.stack.variable.options for d in decapsulations),
+        "encap_opaque.h": any(e.stack.variable and not e.stack.variable.options for e in egress.encapsulators),
         "encap_packet_mss.h": clamps and bool(egress.encapsulators or (flows and flows.rules)),
         "encap_learned.h": flows is not None and bool(flows.rules),
     }
