@@ -137,7 +137,9 @@ def _given(
 def _length(run: Run, source: ir.LengthFrom, stack: ir.Stack, values: Mapping[str, Value]) -> int:
     layer = next(x for x in stack.layers if x.member == source.layer)
     before = layer.offset + (layer.size if source.payload else 0)
-    return len(run.data) - ETHER + stack.overhead - before
+    kept = values.get(stack.variable.member, b"") if stack.variable is not None and not stack.variable.options else b""
+    assert isinstance(kept, bytes)
+    return len(run.data) - ETHER + stack.overhead + len(kept) - before
 
 
 def _value(run: Run, packet: Packet, part: ir.Part, values: Mapping[str, Value]) -> FieldValue:
