@@ -43,6 +43,7 @@ from .egress import Find as Find
 from .egress import LookUp as LookUp
 from .egress import Miss as Miss
 from .egress import NamedRow as NamedRow
+from .egress import NextHop as NextHop
 from .egress import PassedBefore as PassedBefore
 from .egress import Recall as Recall
 from .egress import Step as Step

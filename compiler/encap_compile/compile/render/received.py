@@ -113,13 +113,25 @@ def _lengths_differ(d: ir.Decapsulation) -> str:
     terms = []
     for check in d.lengths:
         at = header(check.layer, d)
-        position = next(x for x in d.stack.layers if x.member == check.layer)
-        text = "outer->datagram - outer->length"
-        if position.offset > d.stack.outer_size:
-            text += f" - offsetof(struct {d.stack.headers}, {check.layer})"
-        text += f" - sizeof({at.rstrip('.->')})" if check.payload else ""
+        text = _behind_variable(check, d) if d.stack.is_behind(check.layer) else _before_variable(check, d)
         terms.append(f"{text} - bpf_ntohs({at}{check.word})")
     return terms[0] if len(terms) == 1 else " | ".join(f"({term})" for term in terms) or "0"
+
+
+def _before_variable(check: ir.LengthCheck, d: ir.Decapsulation) -> str:
+    """The bytes from a header at a fixed offset on."""
+    position = next(x for x in d.stack.layers if x.member == check.layer)
+    text = "outer->datagram - outer->length"
+    if position.offset > d.stack.outer_size:
+        text += f" - offsetof(struct {d.stack.headers}, {check.layer})"
+    return text + (f" - sizeof(headers->{check.layer})" if check.payload else "")
+
+
+def _behind_variable(check: ir.LengthCheck, d: ir.Decapsulation) -> str:
+    """The same behind a variable-length part: `inner.overhead` is where the headers end."""
+    members = [layer.member for layer in d.stack.behind]
+    rest = members[members.index(check.layer) + bool(check.payload) :]
+    return " + ".join(["outer->datagram - inner.overhead", *(f"sizeof(*{member})" for member in rest)])
 
 
 def checksummed(d: ir.Decapsulation) -> list[tuple[str, str, str]]:
