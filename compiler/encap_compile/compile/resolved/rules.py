@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
+from ...common.diagnostics import Place
 from ...common.record import Record
 from ..spec import Addresses, AnySource, Learn, Match, RowTarget, Scalar, Spec, TableField
 from ..spec import EgressRule as WrittenEgressRule
@@ -20,6 +22,7 @@ class Target(Record):
 
     table: Table
     row: str | None
+    place: Place = dataclasses.field(compare=False)
 
 
 class IngressRule(Record):
@@ -176,4 +179,4 @@ def resolve_connect(spec: Spec, tables: Mapping[str, Table]) -> tuple[ConnectRul
 
 
 def _target(target: RowTarget, tables: Mapping[str, Table]) -> Target:
-    return Target(tables[target.table], target.row)
+    return Target(tables[target.table], target.row, target.place)
