@@ -10,7 +10,6 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from ipaddress import ip_network
-from pathlib import Path
 
 import pytest
 
@@ -33,12 +32,20 @@ DISCOVER = {4: (socket.IPPROTO_IP, 10, 14), 6: (socket.IPPROTO_IPV6, 23, 24)}  #
 HEADERS = {4: 28, 6: 48}  # of UDP
 
 
-@pytest.fixture(params=[4, 6], ids=["over ipv4", "over ipv6"])
-def network(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Overlay]:
+@pytest.fixture(scope="module", params=[4, 6], ids=["over ipv4", "over ipv6"])
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Overlay]:
     with Topology(offloads="off") as topology:
         overlay = network_without_route_mtu(topology, request.param)
-        overlay.apply(bundle(TOO_BIG, tmp_path))
+        overlay.apply(bundle(TOO_BIG, tmp_path_factory.mktemp("too-big")))
         yield overlay
+
+
+@pytest.fixture
+def network(shared: Overlay) -> Overlay:
+    """The network before any answer: no route remembers one."""
+    for version in (4, 6):
+        shared.topology.ours.sysctl(f"net.ipv{version}.route.flush", 1)
+    return shared
 
 
 @INNER
