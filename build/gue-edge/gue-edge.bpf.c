@@ -132,6 +132,7 @@ struct learned {
 #include "encap_egress.h"
 #include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
+#include "encap_opaque.h"
 #include "encap_packet_mss.h"
 #include "encap_learned.h"
 
@@ -143,36 +144,6 @@ static __always_inline void learn_rule_from_lb(struct __sk_buff *skb, const stru
 
 	if (learned)
 		clamp_packet(skb, packet, overhead, host.mtu, &counters->ingress.mss_kept);
-}
-
-/*
- * Keep gue.private of a packet: `length` bytes, whole words, from `offset` of the packet's data on.
- */
-static __noinline bool keep_gue_private(
-	const struct __sk_buff *skb, __u32 offset, __u32 length, struct learned *learned)
-{
-	const __be32 *from = packet_data(skb) + offset;
-
-	for (__u32 i = 0; i < GUE_PRIVATE_MAX / 4 && i < length / 4; i++) {
-		if ((void *)(from + i + 1) > packet_end(skb))
-			return false;
-		learned->gue_private[i] = from[i];
-	}
-	return true;
-}
-
-/* Put it behind the headers that were written. */
-static __noinline bool put_gue_private(
-	const struct __sk_buff *skb, __u32 offset, __u32 length, const struct learned *learned)
-{
-	__be32 *to = packet_data(skb) + offset;
-
-	for (__u32 i = 0; i < GUE_PRIVATE_MAX / 4 && i < length / 4; i++) {
-		if ((void *)(to + i + 1) > packet_end(skb))
-			return false;
-		to[i] = learned->gue_private[i];
-	}
-	return true;
 }
 
 /*
@@ -226,7 +197,8 @@ static __always_inline int reflect_replies__gue(struct __sk_buff *skb, struct pa
 	headers->gue.protocol = packet->is_ipv4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 	headers->gue.flags = 0;
 
-	if (!put_gue_private(skb, ETH_HLEN + fixed, variable, row))
+	if (!put_opaque(
+		    skb, ETH_HLEN + fixed, variable, row->gue_private, sizeof(row->gue_private)))
 		return drop(skb, &counters->egress.no_headroom);
 
 	count_chosen(counters, packet, segments);
@@ -357,8 +329,8 @@ static __always_inline int decapsulate_gue(
 				.stack = outer->is_ipv4 ? STACK_GUE_IPV4 : STACK_GUE_IPV6,
 				.gue_hlen = headers->gue.version_length & 0x1f,
 			};
-			if (!keep_gue_private(skb, ETH_HLEN + outer->length + ENCAP_GUE__FIXED,
-				    variable, &flow->learned))
+			if (!keep_opaque(skb, ETH_HLEN + outer->length + ENCAP_GUE__FIXED, variable,
+				    flow->learned.gue_private, sizeof(flow->learned.gue_private)))
 				return refuse(skb, COUNTER(refused_gue.truncated));
 			goto accepted;
 		}

@@ -176,6 +176,7 @@ struct learned {
 #include "encap_egress.h"
 #include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
+#include "encap_options.h"
 #include "encap_packet_mss.h"
 #include "encap_learned.h"
 
@@ -190,34 +191,15 @@ static __always_inline void learn_rule_inspect(struct __sk_buff *skb, const stru
 		clamp_packet(skb, packet, overhead, host.mtu, &counters->ingress.mss_kept);
 }
 
-/*
- * gwlb: what came in its options.
- *
- * The verifier does not follow what is in a map, and so takes every turn of the loop that reads
- * options for the same; it would be lost otherwise. Volatile, because clang would keep it in
- * registers.
- */
+/* gwlb: what came in its options */
 struct options_gwlb__received {
-	volatile __u32 at; /* where the next one begins */
-	volatile __u32 seen; /* a bit for each */
+	struct option_cursor cursor;
 	__be32 option_eni[2];
 	__be32 option_attachment[2];
 	__be32 option_cookie[1];
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct options_gwlb__received);
-} options_gwlb__scratch SEC(".maps");
-
-static __always_inline struct options_gwlb__received *options_gwlb__at_hand(void)
-{
-	__u32 only = 0;
-
-	return bpf_map_lookup_elem(&options_gwlb__scratch, &only);
-}
+DEFINE_OPTIONS(options_gwlb)
 
 /*
  * Read the options: `length` bytes from `offset` of the packet's data on. Each that the spec lists
@@ -227,54 +209,43 @@ static __always_inline struct options_gwlb__received *options_gwlb__at_hand(void
 static __noinline __u32 options_gwlb__read(const struct __sk_buff *skb, __u32 offset, __u32 length,
 	struct options_gwlb__received *options)
 {
-	options->at = 0;
-	options->seen = 0;
-	for (__u32 i = 0; i < GENEVE_OPTIONS_MAX / sizeof(__be32) && options->at < length; i++) {
-		/* for the verifier: it is less than the most there can be */
-		__u32 at = options->at & 0xff;
-		const __be32 *option = packet_data(skb) + offset + at;
-		__u32 head, size;
+	const struct option_refusals refused = {
+		.truncated = COUNTER(refused_gwlb.truncated),
+		.options = COUNTER(refused_gwlb__geneve_options),
+		.critical = COUNTER(refused_gwlb__geneve_options_critical),
+	};
+	struct option option;
+	__u32 wrong;
 
-		if ((void *)(option + 1) > packet_end(skb))
-			return COUNTER(refused_gwlb.truncated);
-		head = bpf_ntohl(*option);
-		size = (head & GENEVE_OPTION_LENGTH) * 4;
-		if (at + sizeof(*option) + size > length)
-			return COUNTER(refused_gwlb__geneve_options);
-		options->at = at + sizeof(*option) + size;
-		switch (head >> 8) {
+	options->cursor.at = 0;
+	options->cursor.seen = 0;
+	for (__u32 i = 0; i < GENEVE_OPTIONS_MAX / sizeof(__be32) && options->cursor.at < length;
+		i++) {
+		wrong = next_option(skb, offset, length, GENEVE_OPTION_LENGTH, &options->cursor,
+			&option, &refused);
+		if (wrong)
+			return wrong;
+		switch (option.head >> 8) {
 		case ENCAP_GWLB__OPTION__ENI >> 8:
-			if (size != sizeof(options->option_eni) || options->seen & 0x1)
-				return COUNTER(refused_gwlb__geneve_options);
-			if ((void *)(option + 3) > packet_end(skb))
-				return COUNTER(refused_gwlb.truncated);
-			options->seen |= 0x1;
-			options->option_eni[0] = option[1];
-			options->option_eni[1] = option[2];
+			wrong = read_option(skb, &option, options->option_eni,
+				sizeof(options->option_eni), 0x1, &options->cursor, &refused);
 			break;
 		case ENCAP_GWLB__OPTION__ATTACHMENT >> 8:
-			if (size != sizeof(options->option_attachment) || options->seen & 0x2)
-				return COUNTER(refused_gwlb__geneve_options);
-			if ((void *)(option + 3) > packet_end(skb))
-				return COUNTER(refused_gwlb.truncated);
-			options->seen |= 0x2;
-			options->option_attachment[0] = option[1];
-			options->option_attachment[1] = option[2];
+			wrong = read_option(skb, &option, options->option_attachment,
+				sizeof(options->option_attachment), 0x2, &options->cursor,
+				&refused);
 			break;
 		case ENCAP_GWLB__OPTION__COOKIE >> 8:
-			if (size != sizeof(options->option_cookie) || options->seen & 0x4)
-				return COUNTER(refused_gwlb__geneve_options);
-			if ((void *)(option + 2) > packet_end(skb))
-				return COUNTER(refused_gwlb.truncated);
-			options->seen |= 0x4;
-			options->option_cookie[0] = option[1];
+			wrong = read_option(skb, &option, options->option_cookie,
+				sizeof(options->option_cookie), 0x4, &options->cursor, &refused);
 			break;
 		default:
-			if (head & GENEVE_OPTION_CRITICAL)
-				return COUNTER(refused_gwlb__geneve_options_critical);
+			wrong = pass_over_option(&option, GENEVE_OPTION_CRITICAL, &refused);
 		}
+		if (wrong)
+			return wrong;
 	}
-	if (options->seen != 0x7)
+	if (options->cursor.seen != 0x7)
 		return COUNTER(refused_gwlb__geneve_options_missing);
 	return 0;
 }
@@ -378,7 +349,7 @@ static __always_inline int decapsulate_gwlb(
 	struct counter *decapsulated;
 	__u32 wrong, variable;
 	struct inner inner = {.in_udp = true};
-	struct options_gwlb__received *options = options_gwlb__at_hand();
+	struct options_gwlb__received *options = options_gwlb__current();
 	struct packet *packet;
 	struct flow *flow = current_flow();
 	const struct row_enis *row_enis;

@@ -86,7 +86,7 @@ OPERATIONS = Session(
     kinds=("console", "hidden"),
     after=(README, "encapctl remove"),
 )
-HEADER = Session(HEADER_PAGE, "## 1. Read the protocol's text", "## 6. Write everything that is generated", _checkout)
+HEADER = Session(HEADER_PAGE, "## 1. Read the protocol's text", "## 7. Write everything that is generated", _checkout)
 SESSIONS = {str(session.path.relative_to(ROOT)): session for session in (README, OPERATIONS, HEADER)}
 
 

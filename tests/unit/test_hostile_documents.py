@@ -12,6 +12,7 @@ from tests.netns.loader_bundle import write
 
 from encap_compile.common import manifest_io
 from encap_compile.common.diagnostics import DiagnosedError
+from encap_compile.common.manifest_places import with_places
 from encap_compile.run.loader import state_files as states
 from encap_compile.run.loader.bundle import open_bundle
 from encap_compile.run.loader.state import Filled, State
@@ -146,7 +147,7 @@ def test_texts_that_are_no_document(tmp_path: Path, text: str) -> None:
     ],
 )
 def test_numbers_out_of_bounds_are_named(tmp_path: Path, path: tuple[Any, ...], value: int) -> None:
-    document = json.loads((write(tmp_path / "one") / "manifest.json").read_text())
+    document = with_places(json.loads((write(tmp_path / "one") / "manifest.json").read_text()))
     document.setdefault("counters_entries", 0)
     with pytest.raises(DiagnosedError) as caught:
         manifest_io.loads(with_value(document, path, value), "manifest.json")

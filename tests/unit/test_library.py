@@ -162,8 +162,8 @@ def test_a_bundle_has_the_headers_that_its_c_includes() -> None:
 MOST_LINES = {
     "gre-tenants": 349,
     "gue-dsr": 185,
-    "gue-edge": 401,
-    "gwlb": 470,
+    "gue-edge": 373,
+    "gwlb": 439,
     "ipip-sites": 264,
     "teams": 648,
     "tenants-by-cgroup": 289,
@@ -171,7 +171,7 @@ MOST_LINES = {
     "vxlan-overlay": 396,
     "vxlan-return": 338,
 }
-MOST_LINES_TOGETHER = 3806
+MOST_LINES_TOGETHER = 3739
 
 
 def lines_of(name: str) -> list[str]:

@@ -459,6 +459,45 @@ def test_junit_shows_specs_that_cannot_be_tested(work: Path, capsys: pytest.Capt
     assert [(s.get("name"), s.get("errors")) for s in suites] == [("gre-tenants", None), ("encap-compile", "1")]
 
 
+def test_one_socket_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    command = ("explain", str(ROOT / "examples/teams.yaml"), "--connects")
+    words = "destination=198.51.100.25 destination_port=587 cgroup=team-b.slice/web"
+    assert run(*command, words) == 0
+    out = capsys.readouterr().out
+    assert "198.51.100.25, port 587, protocol 6: exits/nyc is chosen by mail-out" in out
+    assert "matched mail-out: " in out and "(teams.yaml:" in out and "found exits: nyc" in out
+    assert run(*command, words.replace("587", "443"), "--format", "json") == 0
+    found = capsys.readouterr().out
+    validate_output(["explain"], found)
+    document = json.loads(found)
+    assert (document["verdict"], document["chosen"], document["counters"]) == ("passed", "", {})
+    assert any("not destination_port in 25, 587" in step for step in document["steps"])
+    assert run(*command, words, "--format", "json") == 0
+    found = capsys.readouterr().out
+    validate_output(["explain"], found)
+    assert json.loads(found)["counters"] == {"connect_rule_mail_out": {"packets": 1, "bytes": 0}}
+    assert run(*command, words.replace("team-b.slice/web", "system.slice")) == 0
+    assert "nothing is chosen\n\n  it is in no cgroup" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ("", 2, "a socket connects to a destination"),
+        ("destination=10.0.0.1 source=10.0.0.2", 2, "`source=10.0.0.2` is no word of a socket"),
+        ("destination=10.0.0.1 destination=10.0.0.2", 2, "given twice"),
+        ("destination=10.0.0.1 destination_port=70000", 2, "is no number from 0 to 65535"),
+        ("destination=10.0.0.0/8", 1, "10.0.0.0/8"),
+    ],
+)
+def test_a_socket_that_is_none(capsys: pytest.CaptureFixture[str], words: str, code: int, said: str) -> None:
+    assert run("explain", str(ROOT / "examples/teams.yaml"), "--connects", words) == code
+    assert said in capsys.readouterr().err
+    assert run("explain", str(OVERLAY), "--connects", "destination=10.0.0.1") == 1
+    assert "has no connect rules" in capsys.readouterr().err
+    assert run("explain", str(OVERLAY), "--connects", "destination=10.0.0.1", "--packet", ENDS) == 2
+
+
 def test_steps_say_cgroups_as_the_spec_does(capsys: pytest.CaptureFixture[str]) -> None:
     words = "source=10.0.0.5 destination=198.51.100.7 cgroup=system.slice"
     assert run("explain", str(ROOT / "examples/teams.yaml"), "--packet", words) == 0

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         explain,
         render,
     )
-    from ..compile.api.testing import PacketExplained, Tested, explain_packet
+    from ..compile.api.testing import PacketExplained, Tested, explain_connect, explain_packet
     from ..kernel_tests.api import test
     from ..run.api.applying import Applied, HookChange, Planned, RowsChange, RuleChange, apply, plan
     from ..run.api.looking import CounterTotal, HookState, Overview, Removed, Status, overview, remove, status
@@ -43,7 +43,7 @@ _NAMES = {
     ),
     "run.api.looking": ("CounterTotal", "HookState", "Overview", "Removed", "Status", "overview", "remove", "status"),
     "run.api.options": ("Options",),
-    "compile.api.testing": ("PacketExplained", "Tested", "explain_packet"),
+    "compile.api.testing": ("PacketExplained", "Tested", "explain_connect", "explain_packet"),
     "kernel_tests.api": ("test",),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
@@ -79,6 +79,7 @@ __all__ = [
     "check",
     "compile",
     "explain",
+    "explain_connect",
     "explain_packet",
     "overview",
     "plan",

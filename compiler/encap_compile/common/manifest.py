@@ -1,7 +1,8 @@
 """The manifest: what the loader and the reviewer need to know of a bundle, as `manifest.json`.
 
 The compiler writes it (`lower` decides it, `bundle` adds hashes and the toolchain); `encapctl` reads it and needs
-nothing else: no spec, no templates, no clang. All offsets and sizes are bytes.
+nothing else: no spec, no templates, no clang. All offsets and sizes are bytes; those that follow from what
+stands before are not written, see `manifest_places`.
 
 The file format is versioned by `FORMAT_VERSION`, MAJOR.MINOR. A loader ignores members that it does not know, and
 refuses another major version; what it may not ignore has a name in `requires`, see `requirements`.
@@ -187,6 +188,7 @@ class Counter(Record):
     encapsulation: str = later("")  # empty: of none, or of several
     outcome: str = later("")  # what became of it: encapsulated, dropped ..., see `ir.Outcome`
     reason: str = later("")  # why, if not by the rule itself
+    struct: str = later("")  # the struct of the C library within which it stands, see `Manifest.counter_structs`
 
 
 class Hooked(Record):
@@ -290,3 +292,4 @@ class Manifest(Record):
     requires: tuple[str, ...] = later_of(tuple)  # what a loader must know: names of `requirements.FEATURES`
     needs_release: str = later("")  # the oldest release of encapctl that can apply it
     counters_entries: int = later(0)  # of the map of counters, if it has several; 0: it has one
+    counter_structs: dict[str, int] = later_of(dict)  # members of `struct counters` that are structs: name -> bytes

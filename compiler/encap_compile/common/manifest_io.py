@@ -14,11 +14,13 @@ from . import format_version, requirements
 from .diagnostics import DiagnosedError, Diagnostic, Exit, Place
 from .manifest import FORMAT_VERSION, Manifest
 from .manifest_bounds import check_bounds
+from .manifest_places import with_places, without_places
 from .regular_file import read_regular
 from .structured import MalformedError, structured
 
 _RELEASE = re.compile(r"[0-9][0-9a-z.+]{0,31}")
 _REBUILD = "build the bundle again with `encap-compile`"
+PLACES_SINCE = (1, 1)  # the format that leaves out places that follow from others
 # As the first two releases wrote them, so that the identity of a bundle is the same in every release.
 _NO_INPUTS = {"spec": "", "spec_sha256": "", "files": {}, "compiler": "", "compiler_sha256": ""}
 
@@ -28,7 +30,7 @@ def identity(manifest: Manifest, code: Mapping[str, bytes]) -> str:
 
     Rows, the spec's text and the object's bytes are not in it: they have hashes of their own.
     """
-    return identity_of_document(_plain(manifest), code)
+    return identity_of_document(_written(manifest), code)
 
 
 def identity_of_document(document: Mapping[str, Any], code: Mapping[str, bytes]) -> str:
@@ -48,11 +50,18 @@ def code(manifest: Manifest, files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 def dump(manifest: Manifest) -> str:
     """The text of manifest.json: members in declared order, two spaces, a newline at the end."""
-    return _text(_plain(manifest))
+    return _text(_written(manifest))
 
 
 def _text(document: object) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _written(manifest: Manifest) -> dict[str, Any]:
+    """A manifest as it is written. That of 1.0 says the place of everything."""
+    plain: dict[str, Any] = _plain(manifest)
+    version = format_version.read(manifest.format_version, "manifest")
+    return without_places(plain) if version >= PLACES_SINCE else plain
 
 
 def _plain(value: Any) -> Any:
@@ -111,7 +120,7 @@ def _parsed(text: str, path: str) -> tuple[Manifest, dict[str, Any]]:
 def structure(document: Mapping[str, Any]) -> Manifest:
     """A manifest from parsed JSON of this major version. Raises MalformedError."""
     version = format_version.text(format_version.read(document.get("format_version"), "manifest"))
-    manifest: Manifest = structured(Manifest, {**document, "format_version": version}, "manifest")
+    manifest: Manifest = structured(Manifest, {**with_places(dict(document)), "format_version": version}, "manifest")
     check_bounds(manifest)
     return manifest
 

@@ -153,6 +153,7 @@ GENERATOR_FILES = (
     "compile/inline_rows.py",
     "common/manifest.py",
     "common/manifest_io.py",
+    "common/manifest_places.py",
     "common/map_meanings.py",
     "compile/program_hash.py",
     "compile/program_types.py",

@@ -164,6 +164,7 @@ def render_(spec: str, format_: str) -> None:
 @cli.command("explain")
 @click.argument("what")
 @click.option("--packet", default=None, metavar="WORDS", help="What becomes of this packet: words, or FILE.pcap:N.")
+@click.option("--connects", default=None, metavar="WORDS", help="What is chosen for a socket that connects.")
 @click.option("--arrives", is_flag=True, help="The packet comes in; without it, it leaves.")
 @click.option(
     "--format",
@@ -173,20 +174,25 @@ def render_(spec: str, format_: str) -> None:
     show_default=True,
     help="Form of results.",
 )
-def explain_(what: str, packet: str | None, arrives: bool, format_: str) -> None:
-    """Say more about a diagnostic CODE, or what a SPEC does: asked and unasked, or with one packet.
+def explain_(what: str, packet: str | None, connects: str | None, arrives: bool, format_: str) -> None:
+    """Say more about a diagnostic CODE, or what a SPEC does: asked and unasked, or with one packet or socket.
 
     \b
     encap-compile explain SPEC --packet 'source=10.0.0.5 destination=10.1.0.9 protocol=tcp destination_port=443'
     encap-compile explain SPEC --packet 'encapsulation=vxlan ip.source=192.0.2.10 vxlan.vni=42 source=...'
     encap-compile explain SPEC --packet trace.pcap:3 [--arrives]
+    encap-compile explain SPEC --connects 'destination=198.51.100.25 destination_port=587 cgroup=team.slice'
     """
     import re
 
     if arrives and packet is None:
         raise click.UsageError("--arrives says which way --packet goes: give both")
-    if packet is not None and re.fullmatch(r"[A-Za-z]\d{3}", what):
-        raise click.UsageError(f"--packet goes with a spec, and {what} is a code")
+    if packet is not None and connects is not None:
+        raise click.UsageError("--packet and --connects exclude each other")
+    if (packet or connects) is not None and re.fullmatch(r"[A-Za-z]\d{3}", what):
+        raise click.UsageError(
+            f"--{'packet' if connects is None else 'connects'} goes with a spec, and {what} is a code"
+        )
     outcome = Outcome(format_)
     if re.fullmatch(r"[A-Za-z]\d{3}", what):
         from ..common.codes import all_codes, document, explain
@@ -202,10 +208,12 @@ def explain_(what: str, packet: str | None, arrives: bool, format_: str) -> None
         outcome.finish()
 
     def one() -> None:
-        if packet is not None:
-            from .api.testing import explain_packet
+        if packet is not None or connects is not None:
+            from .api.testing import explain_connect, explain_packet
 
-            found = explain_packet(what, packet, arrives)
+            found = (
+                explain_packet(what, packet, arrives) if packet is not None else explain_connect(what, connects or "")
+            )
             outcome.results |= found.document
             outcome.show(found.text)
             return

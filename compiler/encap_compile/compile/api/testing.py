@@ -86,6 +86,14 @@ def explain_packet(spec: str | PathLike[str], packet: str, arrives: bool = False
     return PacketExplained(*explained.explain_packet(fspath(spec), packet, arrives))
 
 
+@diagnosed
+def explain_connect(spec: str | PathLike[str], socket: str) -> PacketExplained:
+    """`socket` is words as `destination=198.51.100.25 destination_port=25`. Raises DiagnosedError."""
+    from ..packet_tests import explained_connect
+
+    return PacketExplained(*explained_connect.explain_connect(fspath(spec), socket))
+
+
 def junit(tested: Sequence[Tested], errors: Sequence[Diagnostic] = ()) -> str:
     """The same as JUnit XML, which CI systems show: a suite for each spec, a case for each test, and one for each of
     the `errors` that kept a spec from being tested or that are asked for beside its tests."""

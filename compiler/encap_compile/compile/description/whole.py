@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ...common import manifest
+from ...common.manifest_bounds import COUNTER
 from ...common.requirements import required
 from .. import ir
 from ..lower import Lowered
+from ..lower.counter_layout import LIBRARY
 from ..resolved import Resolved
 from . import attached, maps
 from .features import features
@@ -46,7 +48,7 @@ def _manifest(resolved: Resolved, program: ir.Program, contract: ir.SocketContra
         identity="",
         kernel=program.kernel,
         features=features(program),
-        next_hop=program.egress.next_hop,
+        next_hop=program.egress.next_hop.value,
         host=tuple(
             manifest.HostDeclaration(h.name, h.type, ".".join(h.default) if h.default else "")
             for h in spec.host.values()
@@ -63,6 +65,7 @@ def _manifest(resolved: Resolved, program: ir.Program, contract: ir.SocketContra
         counters_size=program.counters_size,
         counters_entries=program.counter_entries if program.counter_entries > 1 else 0,
         counters=tuple(_counter(counter) for counter in program.counters),
+        counter_structs={s.name: COUNTER * len(LIBRARY[s.type]) for s in program.counter_slots if s.type in LIBRARY},
         stacks=tuple(maps.described_stack(s) for s in program.stacks),
         rules=tuple(rule_summaries(resolved, program)),
         signatures=signatures,
@@ -95,4 +98,5 @@ def _counter(counter: ir.CounterMember) -> manifest.Counter:
         encapsulation=counts.encapsulation,
         outcome=counts.outcome.value,
         reason=counts.reason,
+        struct=counter.member.partition(".")[0] if "." in counter.member else "",
     )

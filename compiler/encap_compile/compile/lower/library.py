@@ -30,6 +30,8 @@ def library_headers(
         "encap_encapsulate.h": bool(egress.encapsulators),
         "encap_decapsulate.h": bool(decapsulations),
         "encap_vlan.h": tagged,
+        "encap_options.h": any(d.stack.variable and d.stack.variable.options for d in decapsulations),
+        "encap_opaque.h": any(e.stack.variable and not e.stack.variable.options for e in egress.encapsulators),
         "encap_packet_mss.h": clamps and bool(egress.encapsulators or (flows and flows.rules)),
         "encap_learned.h": flows is not None and bool(flows.rules),
     }
@@ -57,7 +59,9 @@ def switches(
     if attribution or (ingress and ingress.decapsulations):
         found.append(ir.NamedConstant("OLDEST_KERNEL", f"KERNEL({major}, {minor})", "kernel"))
     if egress.encapsulators:
-        found.append(_switch("NEXT_HOP_ROUTE", egress.next_hop == "route", f"egress.next_hop: {egress.next_hop}"))
+        found.append(
+            _switch("NEXT_HOP_ROUTE", egress.next_hop is ir.NextHop.ROUTE, f"egress.next_hop: {egress.next_hop}")
+        )
         answers = egress.too_big is ir.TooBig.ICMP
         found.append(_switch("ANSWERS_TOO_BIG", answers, f"mtu.too_big: {egress.too_big}"))
     if ingress and ingress.decapsulations:

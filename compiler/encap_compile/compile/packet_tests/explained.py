@@ -4,39 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from ...common.diagnostics import DiagnosedError, Diagnostic, Exit
 from .. import ir
 from ..description import Described
 from ..model import Did, Frame, Machine, Outcome, Sent, Verdict
 from ..pipeline import check_spec
 from ..positions import line_of, positions
 from ..spec import Spec
-from ..spec_tests import TestPacket, Word
 from .capture import frame_of
 from .frames import Frames
+from .given import packet_words
 from .invented import machine_facts
 from .sent import SentField, sent_fields
 
 ETHER = 14
 ROW = 16  # bytes of a field in a row
 NEXT_HEADER, DESTINATION_OPTIONS = 6, 60  # in an IPv6 header
-WORDS = (
-    *("source", "destination", "protocol", "source_port", "destination_port", "dscp", "ecn", "ttl", "df", "mark"),
-    *("length", "fragment", "cgroup", "chose"),
-)
-NUMBERS = {
-    "source_port": (0, 65535),
-    "destination_port": (0, 65535),
-    "ecn": (0, 3),
-    "df": (0, 1),
-    "ttl": (0, 255),
-    "length": (20, 9000),
-}
 _CAPTURED = re.compile(r"(?P<file>.+\.p?cap):(?P<number>[0-9]+)")
-_USE = "words are separated by spaces: source=10.0.0.5 destination=10.1.0.9 protocol=tcp destination_port=443"
 
 
 class PacketExplained(NamedTuple):
@@ -52,7 +37,7 @@ def explain_packet(path: str, packet: str, arrives: bool) -> PacketExplained:
     if captured:
         frame: Frame | None = Frame(frame_of(captured["file"], int(captured["number"])))
     else:
-        given = _given(packet)
+        given = packet_words(packet)
         arrives = arrives or given.encapsulation is not None
         frame = Frames(spec, lowered, facts, findings).frame(given)
     findings.stop_on_errors()
@@ -66,40 +51,6 @@ def explain_packet(path: str, packet: str, arrives: bool) -> PacketExplained:
     )
 
 
-def _given(text: str) -> TestPacket:
-    words: dict[str, Word] = {}
-    received: dict[str, Word] = {}
-    encapsulation = None
-    for part in text.split():
-        key, equals, value = part.partition("=")
-        word = Word(int(value) if value.isdecimal() and len(value) < 20 else value)
-        if not equals or not value or not (key in WORDS or "." in key or key == "encapsulation"):
-            raise _usage(f"--packet: `{part}` is no word of a packet", _USE)
-        if key in words or key in received or (key == "encapsulation" and encapsulation):
-            raise _usage(f"--packet: `{key}` is given twice", "say it once")
-        if key == "encapsulation":
-            encapsulation = word
-        elif "." in key:
-            received[key] = Word(value)  # digits may be bytes
-        else:
-            words[key] = word
-    if not {"source", "destination"} <= set(words):
-        raise _usage("--packet: a packet has a source and a destination", _USE)
-    for key, (least, most) in NUMBERS.items():
-        number = words[key].value if key in words else least
-        if not isinstance(number, int) or not least <= number <= most:
-            raise _usage(f"--packet: {key}={number} is no number from {least} to {most}", _USE)
-    if "fragment" in words and words["fragment"].value not in ("first", "later"):
-        raise _usage(f"--packet: fragment={words['fragment'].value}", "a fragment is `first` or `later`")
-    if encapsulation and {"cgroup", "chose"} & set(words):
-        raise _usage("--packet: a packet that arrives has no socket yet", "leave `cgroup` and `chose` out")
-    return TestPacket(MappingProxyType(words), encapsulation, MappingProxyType(received))
-
-
-def _usage(words: str, help: str) -> DiagnosedError:
-    return DiagnosedError([Diagnostic("T131", words, help=help)], Exit.USAGE)
-
-
 def _verdict(outcome: Outcome, arrives: bool) -> str:
     if outcome.verdict is Verdict.DROP:
         return "dropped"
@@ -110,7 +61,7 @@ def _verdict(outcome: Outcome, arrives: bool) -> str:
     return "decapsulated" if arrives and outcome.rule else "passed as it is"
 
 
-def _steps(spec: Spec, outcome: Outcome) -> list[str]:
+def steps(spec: Spec, outcome: Outcome) -> list[str]:
     where = positions(spec)
     return [str(step._replace(place=line_of(step.place, where) if step.place else "")) for step in outcome.steps]
 
@@ -119,7 +70,7 @@ def _text(spec: Spec, spec_stacks: Sequence[ir.Stack], frame: Frame, outcome: Ou
     size, now = len(frame.data) - ETHER, len(outcome.data) - ETHER
     by = f" by {outcome.rule}" if outcome.rule else ""
     lines = [f"A packet of {size} bytes {'arrives' if arrives else 'leaves'}: {_verdict(outcome, arrives)}{by}", ""]
-    lines += [f"  {step}" for step in _steps(spec, outcome)]
+    lines += [f"  {step}" for step in steps(spec, outcome)]
     if arrives and not outcome.steps:
         lines.append("  it carries none of this spec's stacks, or does not come to an address of this host")
     headers = outcome.sent or _received(spec_stacks, frame, outcome, arrives)
@@ -171,7 +122,7 @@ def _document(spec: Spec, lowered: Described, frame: Frame, outcome: Outcome, ar
         "verdict": _verdict(outcome, arrives).partition(" ")[0],
         "rule": outcome.rule,
         "mark": outcome.mark,
-        "steps": _steps(spec, outcome),
+        "steps": steps(spec, outcome),
         "counters": {name: {"packets": p, "bytes": b} for name, (p, b) in counted.items()},
         "outer": [
             {"offset": f.offset, "bytes": f.raw.hex(), "name": f"{f.header}.{f.name}", "value": f.text}

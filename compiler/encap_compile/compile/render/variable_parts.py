@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 from .. import ir
 from ..lower.counters import refusal_member
 from ..lower.layouts import option_words
-from .assignments import sends_opaque_part
-
-
-def reflected_parts(program: ir.Program) -> list[ir.BoundedSegment]:
-    """The opaque parts that are kept and put back, each once."""
-    stacks = [e.stack for e in program.egress.encapsulators]
-    return list({s.variable.member: s.variable for s in stacks if s.variable and sends_opaque_part(s)}.values())
 
 
 def option_readers(program: ir.Program) -> list[ir.Decapsulation]:
@@ -96,19 +88,3 @@ def wrong_options(d: ir.Decapsulation, how: str = "") -> str:
     """The counter of options that are wrong, or wrong in a certain way."""
     assert d.stack.variable is not None
     return refusal_member(d.encapsulation, f"{d.stack.variable.layer}_options{how}")
-
-
-VARIABLE_PART_FILTERS: dict[str, Callable[..., Any]] = {
-    f.__name__: f
-    for f in (
-        reflected_parts,
-        option_readers,
-        options_struct,
-        variable_counter,
-        header_stacks,
-        truncated,
-        wrong_options,
-        option_assignments,
-        expected_options,
-    )
-}
