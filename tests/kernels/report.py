@@ -32,6 +32,11 @@ SECTIONS = {
         "With `next_hop: route`, where the inner routes lead to another neighbour, packets go to the tunnel "
         "endpoint's neighbour, on the link or behind the router. The traffic is the same as above.",
     ),
+    "too_big": (
+        "What does not fit",
+        "Packets that are too long with their headers are answered by ICMP. Segments arrive without their MSS lowered, "
+        "from local sockets and from hosts behind ours, with offloads off.",
+    ),
     "sockets": (
         "Sockets",
         "Applications choose one of two exits for their sockets, or their cgroup has one. The exits are the kernel's "
