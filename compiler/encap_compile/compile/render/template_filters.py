@@ -43,11 +43,10 @@ def named_rows(program: ir.Program) -> list[tuple[str, int]]:
 
 
 def stacks_by_row(program: ir.Program) -> list[ir.Stack]:
-    found = {e.stack.name: e.stack for d in program.egress.dispatches if d.by_row for e in d.encapsulators}
+    names = {e.stack.name for d in program.egress.dispatches if d.by_row for e in d.encapsulators}
     if program.flows:
-        arriving = [outer.stack for d in program.decapsulations if d.learns for outer in d.outers]
-        found.update({s.name: s for s in arriving})
-    return list(found.values())
+        names |= {outer.stack.name for d in program.decapsulations if d.learns for outer in d.outers}
+    return [stack for stack in program.stacks if stack.name in names]
 
 
 def struct_member(member: ir.StructMember) -> str:
