@@ -40,7 +40,14 @@ static __always_inline struct ipv6_address first_bits_of_ipv6(struct ip_address 
 /* Whether a word begins with the first `bits` of `prefix`. */
 static __always_inline bool begins_with(__be32 word, __u32 prefix, int bits)
 {
-	return bits <= 0 || first_bits(word, bits) == bpf_htonl(prefix);
+	__u32 mask = bits >= 32 ? ~0U : ~(~0U >> bits);
+
+	/*
+	 * Not first_bits(): from its branches clang makes a switch over the prefixes of many rules,
+	 * and copies the rules that follow into its cases. 60 rules became 4465 instructions in
+	 * place of 2629.
+	 */
+	return bits <= 0 || (word & bpf_htonl(mask)) == bpf_htonl(prefix);
 }
 
 static __always_inline bool in_ipv4(const struct ip_address *address, __u32 prefix, int bits)

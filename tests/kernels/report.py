@@ -32,6 +32,11 @@ SECTIONS = {
         "`next_hop: route`, where the inner routes lead to the neighbour of another: packets go to the tunnel "
         "endpoint's own, on the link or behind the router. The same traffic as above.",
     ),
+    "too_big": (
+        "What does not fit",
+        "Packets that are too long with their headers are answered by ICMP. Segments arrive without their MSS lowered, "
+        "from local sockets and from hosts behind ours, with offloads off.",
+    ),
     "sockets": (
         "Sockets",
         "Applications choose one of two exits for their sockets, or their cgroup has one. The exits are the kernel's "

@@ -81,7 +81,7 @@ MUTATORS: dict[tuple[type, str], tuple[Callable[[Any], Any], ...]] = {
     (ir.Ending, "verdict"): (_ended,),
     (ir.EgressRule, "conditions"): (_without_first,),
     (ir.EgressProgram, "rules"): (_without_first, _turned),
-    (ir.EgressProgram, "next_hop"): (lambda hop: "keep" if hop == "route" else "route",),
+    (ir.EgressProgram, "next_hop"): (lambda hop: next(other for other in ir.NextHop if other is not hop),),
     (ir.OwnStacks, "signatures"): (_none,),
     (ir.OwnStacks, "endpoints"): (_none,),
     (ir.EgressProgram, "before"): (_none, _without_first),

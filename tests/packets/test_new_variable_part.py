@@ -15,7 +15,7 @@ import pytest
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.packet import Raw
 
-from .datapath import OWN, Datapath, Outcome
+from .datapath import MAC, OWN, Datapath, Outcome
 from .inner import frame
 from .specs import HEAD
 from .test_new_header import MAIN
@@ -89,7 +89,22 @@ HEADER = Header(
     variable=Field("tags", 8 * 64, Options(most=64, head=HEAD, critical=0x40), "tags"),
 )
 """
-HEADERS = {"note": NOTE, "memo": MEMO, "tags": TAGS}
+SIZED = """
+from ..model import Field, Header, Length, NextProtocol, Receive, Space, Word
+
+HEADER = Header(
+    name="sized",
+    title="Sized",
+    reference="none",
+    announced_as={Space.ETHERTYPE: 0x88B5},
+    words=(
+        Word("all", (Field("all", 16, Length("datagram"), "with this header", Receive.VERIFY),)),
+        Word("rest", (Field("rest", 16, Length("payload"), "behind this header", Receive.VERIFY),)),
+        Word("next", (Field("next", 16, NextProtocol(Space.ETHERTYPE), "what follows"),)),
+    ),
+)
+"""
+HEADERS = {"note": NOTE, "memo": MEMO, "tags": TAGS, "sized": SIZED}
 PORTS = {"note": 6633, "memo": 6634, "tags": 6635}
 SPEC = (
     HEAD
@@ -114,25 +129,35 @@ encapsulations:
         tags:
           - {name: who, class: 0x102, type: 1, length: 4, value: 0xabcdef01}
           - {name: how, class: 0x102, type: 0x42, length: 8, value: 0x1122334455667788}
+  sized:
+    - ip: {source: host.address, destination: endpoint.to}
+    - udp: {checksum: zero, destination_port: 6701}
+    - tags: {}
+    - sized: {}
+    - ethernet: {source: host.uplink.mac, destination: "02:00:00:00:00:09"}
 endpoints:
   sites:
     key: destination
     fields: {to: ip}
-    encapsulation: tags
-    rows: [{destination: 10.9.0.0/16, to: 192.0.2.9}]
+    encapsulation: [tags, sized]
+    rows:
+      - {destination: 10.9.0.0/16, encapsulation: tags, to: 192.0.2.9}
+      - {destination: 10.7.0.0/16, encapsulation: sized, to: 192.0.2.9}
 egress:
   rules:
     - {name: noted, match: {source: 10.1.0.0/16}, reflect: note}
     - {name: texted, match: {source: 10.2.0.0/16}, reflect: memo}
     - {name: plain, match: {source: 10.3.0.0/16}, reflect: bare}
-    - {name: tagged, match: {destination: 10.9.0.0/16}, to: sites}
+    - {name: tagged, match: {destination: [10.7.0.0/16, 10.9.0.0/16]}, to: sites}
   default: pass
+  segmentation: off
 ingress:
   rules:
     - {name: note, decapsulate: note, from: any, learn: {for: replies, capacity: 100, idle: 100s}}
     - {name: memo, decapsulate: memo, from: any, learn: {for: replies, capacity: 100, idle: 100s}}
     - {name: bare, decapsulate: bare, from: any, learn: {for: replies, capacity: 100, idle: 100s}}
     - {name: tags, decapsulate: tags, from: sites.to}
+    - {name: sized, decapsulate: sized, from: sites.to}
 """
 )
 PEER = "192.0.2.9"
@@ -256,6 +281,29 @@ def test_options(made: Datapath) -> None:
 def test_options_that_are_wrong(made: Datapath, header: bytes, why: str) -> None:
     came = comes(made, 6635, header, tcp("10.9.0.1", "10.0.0.1", 2, 1))
     assert (came.verdict, list(came.counted)) == ("drop", [f"refused_tags__{why}"])
+
+
+OUR_MAC = bytes.fromhex(MAC.replace(":", ""))
+
+
+@pytest.mark.parametrize("options", [(), (bytes.fromhex("01030100"),), (bytes.fromhex("0103010200000000000000ff"),)])
+def test_lengths_behind_options(made: Datapath, options: tuple[bytes, ...]) -> None:
+    """What follows options is found behind those that came in; with none sent, behind the words."""
+    inner = tcp("10.7.0.1", "10.0.0.1", 2, 1)
+    first = bytes((tags(*options, length=4 + len(b"".join(options)))[0] & 0x7F, 0xA5)) + b"\x88\xb5" + b"".join(options)
+    ether = OUR_MAC * 2 + b"\x08\x00"
+
+    def header(all_: int, rest: int) -> bytes:
+        return first + all_.to_bytes(2, "big") + rest.to_bytes(2, "big") + b"\x65\x58" + ether
+
+    size = len(ether + inner)
+    came = comes(made, 6701, header(6 + size, size), inner)
+    assert (list(came.counted), came.frame[14:]) == (["ingress_rule_sized"], inner)
+    for wrong in ((7 + size, size), (6 + size, size + 1), (6 + size, size - 4), (2 + size, size)):
+        came = comes(made, 6701, header(*wrong), inner)
+        assert (came.verdict, list(came.counted)) == ("drop", ["refused_sized__length"])
+    sent = made.egress(frame(tcp("10.0.0.1", "10.7.0.1", 1, 2))).frame[14:]
+    assert sent[28:38].hex() == f"02a588b5{6 + size:04x}{size:04x}6558"
 
 
 def test_two_in_one_stack(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from encap_compile.compile import checks
 from encap_compile.compile.checks.rule_count import INLINE_PREFIXES
 from encap_compile.compile.frontend.load import parse_spec
 from encap_compile.compile.lower import conditions
+from encap_compile.compile.resolved import resolve
 
 BASE = """
 apiVersion: encap/v1alpha1
@@ -43,11 +44,11 @@ def test_rows_of_files(tmp_path: Path) -> None:
     spec = parse_spec((text + "    - {name: a, to: sites/far}\n").encode(), str(tmp_path / "s.yaml"))
     assert not checks.run(spec).all
     findings = Findings()
-    checks.run_with_rows(spec, {"sites": rows(["fra", "ams"])}, findings)
+    checks.run_with_rows(resolve(spec), {"sites": rows(["fra", "ams"])}, findings)
     (found,) = findings.all
     assert (found.code, found.help, found.place.line) == ("E304", "did you mean `fra`?", 13)
     findings = Findings()
-    checks.run_with_rows(spec, {"sites": rows(["far"])}, findings)
+    checks.run_with_rows(resolve(spec), {"sites": rows(["far"])}, findings)
     assert not findings.all
 
 

@@ -158,11 +158,17 @@ def test_the_default_is_to_be_tested_where_packets_come_to_it(work: Path, capsys
     shown = capsys.readouterr()
     line = next(n for n, text in enumerate(without.splitlines(), 1) if text.startswith("  default: "))
     assert "error[T134]: no test meets egress.default" in shown.err and f"--> {OVERLAY.name}:{line}:" in shown.err
-    everything = "    - {name: rest, match: {}, action: drop}\n  default: "
-    (work / OVERLAY.name).write_text(without.replace("  default: ", everything, 1))
-    assert run("test", "--require-coverage", OVERLAY.name) == 1
-    shown = capsys.readouterr().err
-    assert "no test meets egress.rules.rest" in shown and "egress.default" not in shown
+    for match, comes in (
+        ("{}", False),
+        ('{destination: [0.0.0.0/0, "::/0"]}', False),
+        ("{destination: 0.0.0.0/0}", True),  # IPv6 does
+        ('{destination: [0.0.0.0/0, "::/0"], protocol: tcp}', True),
+    ):
+        everything = f"    - {{name: rest, match: {match}, action: drop}}\n  default: "
+        (work / OVERLAY.name).write_text(without.replace("  default: ", everything, 1))
+        assert run("test", "--require-coverage", OVERLAY.name) == 1
+        shown = capsys.readouterr().err
+        assert "no test meets egress.rules.rest" in shown and ("no test meets egress.default" in shown) is comes
 
 
 MAIL = "connects: {destination: 198.51.100.25, destination_port: 587, cgroup: team-b.slice/web}"

@@ -49,10 +49,11 @@ On receive:
 """
 
 
-def explain_spec(spec: Spec, described: Described) -> str:
+def explain_spec(described: Described) -> str:
     """Everything that happens to a packet, for a person who reviews the spec."""
     from .summary import summary
 
+    spec = described.resolved.spec
     lines = positions(spec)
     preset = _preset_text(spec) if spec.preset else []
     families = " and ".join("IPv4" if f == "ipv4" else "IPv6" for f in described.program.packet.families)
@@ -98,9 +99,10 @@ def _preset_text(spec: Spec) -> list[str]:
     return [f"With the preset {spec.preset.name} ({where}) written out, this spec is:", lines]
 
 
-def spec_document(spec: Spec, described: Described) -> dict[str, Any]:
+def spec_document(described: Described) -> dict[str, Any]:
     """The same for programs: rules, lookups, counters and features one by one, and the whole of it as `text`."""
-    summarised, lines = described.manifest, positions(spec)
+    spec, summarised = described.resolved.spec, described.manifest
+    lines = positions(spec)
     return {
         "format_version": FORMAT_VERSION,
         "name": summarised.name,
@@ -119,5 +121,5 @@ def spec_document(spec: Spec, described: Described) -> dict[str, Any]:
             for c in described.program.counters
         ],
         "features": dict(summarised.features),
-        "text": explain_spec(spec, described),
+        "text": explain_spec(described),
     }

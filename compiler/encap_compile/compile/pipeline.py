@@ -79,7 +79,7 @@ def _rows(spec: Spec, described: Described, findings: Findings) -> dict[str, byt
             encoded[table.name] = check_inline_rows(written, table, findings)
             if table.file:
                 found[table.file] = rows_to_csv(written).encode()
-    checks.run_with_rows(spec, encoded, findings)
+    checks.run_with_rows(described.resolved, encoded, findings)
     return found
 
 

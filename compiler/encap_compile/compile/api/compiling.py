@@ -171,5 +171,5 @@ def explain(spec: Spec) -> Explained:
 
     found, lowered, _, findings = pipeline.check_spec(fspath(spec))
     warnings = tuple(findings.warnings)
-    explained = {**of_diagnostics(warnings), **spec_document(found, lowered)}
-    return Explained(found.name, explain_spec(found, lowered), explained, warnings)
+    explained = {**of_diagnostics(warnings), **spec_document(lowered)}
+    return Explained(found.name, explain_spec(lowered), explained, warnings)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from ...common.diagnostics import Findings
 from ...common.rows import EncodedRows
 from ...common.rows.short import ShortFindings
+from ..resolved import Resolved, resolve
 from ..spec import Spec
 from . import (
     attribution,
@@ -75,7 +76,7 @@ CHECKS = (
     indistinct.check,
 )
 # What is only worth a warning, and would be noise beside an error that may be its cause.
-LAST = (directions.check, unused.check, kernel_version.check)
+LAST = (directions.check, kernel_version.check)
 
 
 def run(spec: Spec) -> Findings:
@@ -84,8 +85,10 @@ def run(spec: Spec) -> Findings:
     findings.extend(spec.warnings)
     for check in CHECKS:
         check(spec, findings)
-    for check in () if findings.errors else LAST:
-        check(spec, findings)
+    if not findings.errors:
+        unused.check(resolve(spec), findings)
+        for check in LAST:
+            check(spec, findings)
     findings.all.sort(key=lambda d: (d.place, d.code))
     return findings
 
@@ -95,10 +98,10 @@ def run_lowered(spec: Spec, counters: int, size: int, findings: Findings) -> Non
     counter_space.check(spec, counters, size, findings)
 
 
-def run_with_rows(spec: Spec, rows: Mapping[str, EncodedRows], findings: Findings) -> None:
+def run_with_rows(resolved: Resolved, rows: Mapping[str, EncodedRows], findings: Findings) -> None:
     """What needs the rows of files to be checked, by table name: that the rows which rules name are there, and that
     the addresses in them can be reached."""
-    targets.check_rows(spec, rows, findings)
-    destinations.check_rows(spec, rows, findings)
-    least_values.check_rows(spec, rows, findings)
-    marks.check_rows(spec, rows, findings)
+    targets.check_rows(resolved, rows, findings)
+    destinations.check_rows(resolved, rows, findings)
+    least_values.check_rows(resolved, rows, findings)
+    marks.check_rows(resolved.spec, rows, findings)

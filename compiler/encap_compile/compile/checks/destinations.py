@@ -9,6 +9,7 @@ from ...common.rows import EncodedRows
 from ...common.rows.destinations import outer, receiver, validate_outer, validate_receiver
 from ...common.values import ValueProblem, parse
 from ..headers.catalogue import FAMILIES
+from ..resolved import Resolved
 from ..resolved.values import uses
 from ..spec import Encapsulation, Reference, Scalar, Spec, Value
 
@@ -32,14 +33,14 @@ def check(spec: Spec, findings: Findings) -> None:
                 say(problem.code, f"{name}: {problem.message}", value.place, problem.help)
 
 
-def check_rows(spec: Spec, rows: Mapping[str, EncodedRows], findings: Findings) -> None:
+def check_rows(resolved: Resolved, rows: Mapping[str, EncodedRows], findings: Findings) -> None:
     """The same for the fields of rows that encapsulations take them from."""
-    for table in spec.endpoints.values():
+    for table in resolved.tables.values():
         taken: dict[tuple[str, str], list[str]] = {}
-        for name in table.encapsulations:
-            for role, _, _, value in _destinations(spec.encapsulations[name]):
+        for encapsulation in table.encapsulations:
+            for role, _, _, value in _destinations(encapsulation.written):
                 if isinstance(value, Reference) and value.root == "endpoint":
-                    taken.setdefault((role, value.path[0]), []).append(name)
+                    taken.setdefault((role, value.path[0]), []).append(encapsulation.name)
         for (role, field), names in taken.items():
             validate = validate_outer if role == OUTER else validate_receiver
             if table.name in rows:

@@ -9,19 +9,21 @@ from ...common.rows import EncodedRows
 from ...common.rows.problems import Problems
 from ...common.values import ValueProblem
 from ..headers.model import FromSpec
+from ..resolved import Resolved
 from ..resolved.values import uses
-from ..spec import Reference, Spec
+from ..spec import Reference
 
 
-def check_rows(spec: Spec, rows: Mapping[str, EncodedRows], findings: Findings) -> None:
+def check_rows(resolved: Resolved, rows: Mapping[str, EncodedRows], findings: Findings) -> None:
     """E412: a packet with a TTL of 0 would not be forwarded."""
-    for encapsulation in spec.encapsulations.values():
-        for header, word, field, _, value in uses(encapsulation):
+    for encapsulation in resolved.encapsulations.values():
+        takers = [t for t in resolved.tables.values() if encapsulation in t.encapsulations]
+        for header, word, field, _, value in uses(encapsulation.written):
             least = field.role.minimum if isinstance(field.role, FromSpec) else 0
             if not least or not isinstance(value, Reference) or value.root != "endpoint":
                 continue
-            for table in spec.endpoints.values():
-                if table.name in rows and encapsulation.name in table.encapsulations:
+            for table in takers:
+                if table.name in rows:
                     what = f"{header.name}.{word}"
                     _validate(rows[table.name], value.path[0], encapsulation.name, what, least, findings)
 

@@ -8,6 +8,7 @@ from ...common.diagnostics import Findings
 from ...common.rows import EncodedRows
 from ...common.suggest import did_you_mean
 from ...common.value_names import PROTOCOLS_WITH_PORTS
+from ..resolved import Resolved, Target
 from ..spec import EgressRule, RowTarget, Spec, Table
 
 
@@ -75,15 +76,15 @@ def _all_have_ports(rule: EgressRule) -> bool:
     return bool(rule.match.protocol) and PROTOCOLS_WITH_PORTS.issuperset(rule.match.protocol)
 
 
-def check_rows(spec: Spec, rows: Mapping[str, EncodedRows], findings: Findings) -> None:
+def check_rows(resolved: Resolved, rows: Mapping[str, EncodedRows], findings: Findings) -> None:
     """E304 for rows in files."""
-    chosen = [rule.choose for rule in spec.connect if rule.choose]
-    for to in [*chosen, *(target for rule in spec.egress.rules for target in rule.targets)]:
-        if to.row is not None and to.table in rows:
-            row_there(to.table, to, rows[to.table].names, findings)
+    chosen = [rule.choose for rule in resolved.connect if rule.choose]
+    for to in [*chosen, *(target for rule in resolved.egress for target in rule.targets)]:
+        if to.row is not None and to.table.name in rows:
+            row_there(to.table.name, to, rows[to.table.name].names, findings)
 
 
-def row_there(table: str, to: RowTarget, names: object, findings: Findings) -> None:
+def row_there(table: str, to: RowTarget | Target, names: object, findings: Findings) -> None:
     """E304."""
     known = list(names)  # type: ignore[call-overload]
     if to.row not in known:

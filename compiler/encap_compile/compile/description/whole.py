@@ -48,7 +48,7 @@ def _manifest(resolved: Resolved, program: ir.Program, contract: ir.SocketContra
         identity="",
         kernel=program.kernel,
         features=features(program),
-        next_hop=program.egress.next_hop,
+        next_hop=program.egress.next_hop.value,
         host=tuple(
             manifest.HostDeclaration(h.name, h.type, ".".join(h.default) if h.default else "")
             for h in spec.host.values()

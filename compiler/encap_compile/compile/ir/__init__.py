@@ -8,6 +8,7 @@ would cost a fifth of a cold start; and annotations are not postponed, because a
 from .attribution import Attribution as Attribution
 from .attribution import CgroupBit as CgroupBit
 from .attribution import ConnectRule as ConnectRule
+from .attribution import Selection as Selection
 from .attribution import SocketRule as SocketRule
 from .attribution import SocketTable as SocketTable
 from .conditions import Condition as Condition
@@ -42,6 +43,7 @@ from .egress import Find as Find
 from .egress import LookUp as LookUp
 from .egress import Miss as Miss
 from .egress import NamedRow as NamedRow
+from .egress import NextHop as NextHop
 from .egress import PassedBefore as PassedBefore
 from .egress import Recall as Recall
 from .egress import Step as Step

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from .conditions import Condition
-from .egress import ByChoice
+from .egress import ByChoice, NamedRow
 
 
 class CgroupBit(NamedTuple):
@@ -35,22 +35,34 @@ class SocketRule(NamedTuple):
     choices: tuple[ByChoice, ...]
 
 
-class ConnectRule(NamedTuple):
-    """What is `chosen` for sockets that connect, as TABLE/ROW, and the constants of both; empty for nothing.
+class Selection(NamedTuple):
+    """A row of `table` for sockets that connect. It is recorded with the `number` of the rule, which `constant` names.
 
-    A choice is recorded with the `number` of the rule that made it, which `constant` names.
+    `table_constant` names the table's number.
     """
+
+    table: str
+    table_constant: str
+    row: NamedRow
+    constant: str
+    number: int
+
+    @property
+    def text(self) -> str:
+        """As applications write it."""
+        return f"{self.table}/{self.row.name}"
+
+
+class ConnectRule(NamedTuple):
+    """What is selected for sockets that connect and meet all conditions; None: nothing. The first such rule decides."""
 
     name: str
     c_name: str
     text: str
     place: str
     conditions: tuple[Condition, ...]
-    chosen: str
-    table_constant: str
-    row_constant: str
-    constant: str
-    number: int
+    selects: Selection | None
+    counter: str
 
 
 class Attribution(NamedTuple):

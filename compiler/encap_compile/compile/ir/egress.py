@@ -157,6 +157,13 @@ class TooBig(StrEnum):
     DROP = "drop"  # nothing
 
 
+class NextHop(StrEnum):
+    """Where an encapsulated packet goes."""
+
+    KEEP = "keep"  # to the inner packet's neighbour
+    ROUTE = "route"  # to the outer destination's own
+
+
 class EgressProgram(NamedTuple):
     """What leaves: what passes before the rules, the rules in order, the default."""
 
@@ -165,7 +172,7 @@ class EgressProgram(NamedTuple):
     before: tuple[PassedBefore, ...]
     rules: tuple[EgressRule, ...]
     default: EgressRule  # the last rule, which every packet meets
-    next_hop: str
+    next_hop: NextHop
     encapsulators: tuple[Encapsulator, ...]
     dispatches: tuple[Dispatch, ...]
     own: OwnStacks | None  # None: nothing is encapsulated, or nothing that rules see

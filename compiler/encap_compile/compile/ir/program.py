@@ -6,7 +6,7 @@ from .attribution import Attribution
 from .conditions import PrefixSet
 from .constants import ConstantGroup
 from .counters import CounterMember, CounterSlot
-from .egress import EgressProgram
+from .egress import EgressProgram, NamedRow
 from .fit import Fit
 from .guard import Guard
 from .ingress import Decapsulation, FlowTable, IngressProgram, IngressRule
@@ -28,6 +28,8 @@ class Program(NamedTuple):
     library: tuple[str, ...]  # headers of the library that read what the spec defines before them
     constants: tuple[ConstantGroup, ...]
     sets: tuple[PrefixSet, ...]
+    named_rows: tuple[NamedRow, ...]
+    named_stacks: tuple[Stack, ...]  # that rows or flows name
     stacks: tuple[Stack, ...]
     signatures: tuple[Signature, ...]  # of the stacks, one for each
     replies: tuple[Reply, ...]
@@ -51,6 +53,11 @@ class Program(NamedTuple):
     @property
     def decapsulations(self) -> tuple[Decapsulation, ...]:
         return self.ingress.decapsulations if self.ingress else ()
+
+    @property
+    def parses(self) -> bool:
+        """Whether any program looks into inner packets."""
+        return self.egress.needed or any(d.parses for d in self.decapsulations)
 
     @property
     def ingress_rules(self) -> tuple[IngressRule, ...]:

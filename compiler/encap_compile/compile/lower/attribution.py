@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from .. import ir
 from ..resolved import ConnectRule, EgressRule, Resolved, Table
 from ..resolved.cgroups import Purpose, within
-from .c_names import c_name, fnv1a, identifier, named_row, row_name_constant
+from .c_names import c_name, fnv1a, identifier, named_row
 from .conditions import Conditions
+from .counters import rule_counter
 from .used_stacks import UsedStacks
 
 LEAST_CGROUPS = 1024  # entries: cgroups that come and go are in the map for a moment together
@@ -77,24 +78,20 @@ def choices(rule: EgressRule) -> tuple[ir.ByChoice, ...]:
 
 
 def _connect(rule: ConnectRule, conditions: Conditions) -> ir.ConnectRule:
-    chosen = table = row = ""
+    selects = None
     if rule.choose is not None and rule.choose.row is not None:
-        name = rule.choose.table.name
-        chosen = f"{name}/{rule.choose.row}"
-        table = table_constant(name)
-        row = row_name_constant(name, rule.choose.row)
-    met = conditions.of(rule, False, f"connect_{c_name(rule.name)}")
+        table = rule.choose.table.name
+        row = named_row(table, rule.choose.row)
+        constant = connect_rule_constant(rule.name)
+        selects = ir.Selection(table, table_constant(table), row, constant, fnv1a(rule.name))
     return ir.ConnectRule(
-        rule.name,
-        c_name(rule.name),
-        rule.text,
-        rule.path,
-        met,
-        chosen,
-        table,
-        row,
-        connect_rule_constant(rule.name),
-        fnv1a(rule.name),
+        name=rule.name,
+        c_name=c_name(rule.name),
+        text=rule.text,
+        place=rule.path,
+        conditions=conditions.of(rule, False, f"connect_{c_name(rule.name)}"),
+        selects=selects,
+        counter=rule_counter(rule.name, ir.Direction.CONNECT),
     )
 
 
@@ -173,9 +170,11 @@ def attribution_constants(resolved: Resolved, attribution: ir.Attribution, stack
         for t in attribution.tables
     ]
     found += [
-        ir.NamedConstant(c.constant, f"{c.number:#010x}", f"FNV-1a of the connect rule's name, {c.place}")
-        for c in attribution.connects
-        if c.chosen
+        ir.NamedConstant(
+            rule.selects.constant, f"{rule.selects.number:#010x}", f"FNV-1a of the connect rule's name, {rule.place}"
+        )
+        for rule in attribution.connects
+        if rule.selects
     ]
     if attribution.encapsulates:
         found.append(

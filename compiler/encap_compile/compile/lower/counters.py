@@ -52,8 +52,8 @@ def lower_counters(
     if clamps and ingress and (learns or ingress.before):
         noted(INGRESS, "mss_kept", MSS_KEPT)
     for connect in attribution.connects if attribution else ():
-        words = f"{connect.chosen} was chosen" if connect.chosen else "nothing was chosen"
-        outcome = ir.Outcome.SELECTED if connect.chosen else ir.Outcome.UNSELECTED
+        words = f"{connect.selects.text} was chosen" if connect.selects else "nothing was chosen"
+        outcome = ir.Outcome.SELECTED if connect.selects else ir.Outcome.UNSELECTED
         counts = ir.Counted(ir.Direction.CONNECT, outcome, connect.name)
         add(counts, f"rule {connect.name}: sockets for which {words}", connect.place)
     decapsulations = ingress.decapsulations if ingress else ()
@@ -94,9 +94,9 @@ def egress_counter(reason: str) -> str:
     return counter_name(ir.Counted(EGRESS, ir.Outcome.NOTED, reason=reason))
 
 
-def rule_counter(rule: str, missed: bool = False) -> str:
-    """The counter of what an egress rule decides, or of the packets that it finds no row for."""
-    return counter_name(ir.Counted(EGRESS, ir.Outcome.NOTED, rule, reason=NO_ROW if missed else ""))
+def rule_counter(rule: str, direction: ir.Direction, missed: bool = False) -> str:
+    """The counter of what a rule decides, or of the packets that it finds no row for."""
+    return counter_name(ir.Counted(direction, ir.Outcome.NOTED, rule, reason=NO_ROW if missed else ""))
 
 
 def _kind(counts: ir.Counted) -> str:

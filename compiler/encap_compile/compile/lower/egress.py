@@ -122,7 +122,7 @@ def lower_egress(
         before=before,
         rules=rules,
         default=default,
-        next_hop=spec.egress.next_hop,
+        next_hop=ir.NextHop(spec.egress.next_hop),
         encapsulators=tuple(e for d in dispatches for e in d.encapsulators),
         dispatches=dispatches,
         own=own,

@@ -81,7 +81,7 @@ class _Hiding:
 
 
 def _steps(rule: EgressRule, hiding: _Hiding) -> list[ir.Step]:
-    counter = rule_counter(rule.name)
+    counter = rule_counter(rule.name, ir.Direction.EGRESS)
     if rule.to is not None:
         name = rule.to.table.name
         table = c_name(name)
@@ -98,7 +98,7 @@ def _steps(rule: EgressRule, hiding: _Hiding) -> list[ir.Step]:
 
 
 def _miss(rule: EgressRule, hiding: _Hiding) -> ir.Miss:
-    counter, shown = rule_counter(rule.name, missed=True), ir.Verdict(rule.on_miss)
+    counter, shown = rule_counter(rule.name, ir.Direction.EGRESS, missed=True), ir.Verdict(rule.on_miss)
     if shown is ir.Verdict.DROP or hiding.key:  # with a part of the key hidden, it may belong to what is encapsulated
         return ir.Miss(counter, shown, ir.Verdict.DROP, keeps=False)
     if shown is ir.Verdict.PASS and hiding.match:
@@ -109,7 +109,7 @@ def _miss(rule: EgressRule, hiding: _Hiding) -> ir.Miss:
 
 def _ending(rule: EgressRule) -> ir.Ending:
     if rule.action:
-        return ir.Ending(ir.Verdict(rule.action), rule_counter(rule.name))
+        return ir.Ending(ir.Verdict(rule.action), rule_counter(rule.name, ir.Direction.EGRESS))
     return ir.Ending(ir.Verdict.NEXT, "")
 
 

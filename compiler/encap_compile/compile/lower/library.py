@@ -59,7 +59,9 @@ def switches(
     if attribution or (ingress and ingress.decapsulations):
         found.append(ir.NamedConstant("OLDEST_KERNEL", f"KERNEL({major}, {minor})", "kernel"))
     if egress.encapsulators:
-        found.append(_switch("NEXT_HOP_ROUTE", egress.next_hop == "route", f"egress.next_hop: {egress.next_hop}"))
+        found.append(
+            _switch("NEXT_HOP_ROUTE", egress.next_hop is ir.NextHop.ROUTE, f"egress.next_hop: {egress.next_hop}")
+        )
         answers = egress.too_big is ir.TooBig.ICMP
         found.append(_switch("ANSWERS_TOO_BIG", answers, f"mtu.too_big: {egress.too_big}"))
     if ingress and ingress.decapsulations:

@@ -25,6 +25,7 @@ from .guard import lower_guard
 from .host import lower_host
 from .ingress import lower_ingress
 from .library import library_headers
+from .named import named_rows, named_stacks
 from .packet import asked_of_packets, packet_needs
 from .recognition import signature
 from .tables import lower_table
@@ -91,6 +92,8 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
             lower_constants(resolved, stacks, egress, ingress, attribution, flows, overheads, tables.values(), maps)
         ),
         sets=tuple(ir.PrefixSet(name, c_name(name), s.prefixes) for name, s in spec.sets.items()),
+        named_rows=named_rows(egress.rules, attribution.connects if attribution else ()),
+        named_stacks=named_stacks(stacks.all, led, decapsulations),
         stacks=stacks.all,
         signatures=tuple(signature(s) for s in stacks.all),
         replies=stacks.replies,

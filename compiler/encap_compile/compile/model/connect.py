@@ -29,17 +29,16 @@ def connect(machine: Machine, socket: Connecting) -> Outcome:
         decided.append(rule)
         if rule is None:
             continue
-        counter = f"connect_rule_{rule.c_name}"
+        counter = rule.counter
         packets, size = counted.get(counter, (0, 0))
         counted[counter] = packets + 1, size
         place, words = machine.counters[counter]
         steps.append(Step(Did.COUNTED, counter, words, place))
     first = decided[0] if decided else None
     chosen = None
-    if first is not None and first.chosen:
-        table, _, row = first.chosen.partition("/")
-        chosen = table, row
-        steps.append(Step(Did.FOUND, table, row))
+    if first is not None and first.selects:
+        chosen = first.selects.table, first.selects.row.name
+        steps.append(Step(Did.FOUND, *chosen))
     name = first.name if first is not None else ""
     return Outcome(Verdict.PASS, b"", socket.mark, counted, tuple(steps), rule=name, chosen=chosen)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import assert_never
 
 from .. import ir
 from ..headers.catalogue import headers
@@ -72,7 +73,8 @@ def _encapsulate(run: Run, packet: Packet, way: ir.Encapsulator, values: Mapping
     outer = encode(given, inner)[: -len(inner)]
     assert len(outer) == overhead, (stack.name, len(outer), overhead)
     ether = run.data[:12]
-    if run.machine.program.egress.next_hop == "route":
+    next_hop = run.machine.program.egress.next_hop
+    if next_hop is ir.NextHop.ROUTE:
         ether[0] &= 0xFE  # bpf_redirect_neigh loses frames to a group
     type_ = ETHER_TYPE[stack.outer_family].to_bytes(2, "big")
     run.data = bytearray(bytes(ether) + type_ + outer + inner)
@@ -80,7 +82,13 @@ def _encapsulate(run: Run, packet: Packet, way: ir.Encapsulator, values: Mapping
     run.sent = Sent(stack, shown, outer)
     run.step(Did.SENT, stack.title, f"{overhead} bytes", stack.place)
     run.add(run.chosen, packet.length)
-    return Verdict.REDIRECT if run.machine.program.egress.next_hop == "route" else Verdict.PASS
+    match next_hop:
+        case ir.NextHop.KEEP:
+            return Verdict.PASS
+        case ir.NextHop.ROUTE:
+            return Verdict.REDIRECT
+        case _:
+            assert_never(next_hop)
 
 
 def _fits(run: Run, packet: Packet, overhead: int) -> bool:
@@ -129,7 +137,9 @@ def _given(
 def _length(run: Run, source: ir.LengthFrom, stack: ir.Stack, values: Mapping[str, Value]) -> int:
     layer = next(x for x in stack.layers if x.member == source.layer)
     before = layer.offset + (layer.size if source.payload else 0)
-    return len(run.data) - ETHER + stack.overhead - before
+    kept = values.get(stack.variable.member, b"") if stack.variable is not None and not stack.variable.options else b""
+    assert isinstance(kept, bytes)
+    return len(run.data) - ETHER + stack.overhead + len(kept) - before
 
 
 def _value(run: Run, packet: Packet, part: ir.Part, values: Mapping[str, Value]) -> FieldValue:

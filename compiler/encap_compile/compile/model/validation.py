@@ -125,8 +125,8 @@ class Headers:
             raise Refused("length")
         for check in self.d.lengths:
             layer = next(x for x in self.stack.layers if x.member == check.layer)
-            before = layer.offset + (layer.size if check.payload else 0)
-            if self.received.whole(check.layer, check.word) != datagram - self.received.extension - before:
+            before = self.received.begins(check.layer) - ETHER + (layer.size if check.payload else 0)
+            if self.received.whole(check.layer, check.word) != datagram - before:
                 raise Refused("length")
         return datagram
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, assert_never
+from collections.abc import Iterator, Sequence
+from typing import assert_never
 
 from .. import ir
 from .conditions import all_of, in_map, in_prefix
@@ -12,7 +12,7 @@ from .received import counted, has_headers, header, number
 from .rule_values import ingress_base, sender_constants, set_mark_constant
 
 
-def by_family(families: Sequence[str], found: Sequence[str]) -> str:
+def _by_family(families: Sequence[str], found: Sequence[str]) -> str:
     """An expression for each of the outer families as one, in their order."""
     if len(set(found)) == 1:
         return found[0]
@@ -41,7 +41,7 @@ def may_send(rule: ir.IngressRule, d: ir.Decapsulation, program: ir.Program) -> 
         case ir.SourceMap(map=map_, family=only):
             families = [outer.family for outer in d.outers]
             listed = in_map(map_, "outer->saddr", program)
-            return by_family(families, [listed if only in ("", family) else "false" for family in families])
+            return _by_family(families, [listed if only in ("", family) else "false" for family in families])
         case _:
             assert_never(rule.senders)
 
@@ -52,7 +52,7 @@ def compared_senders(d: ir.Decapsulation, program: ir.Program) -> Iterator[tuple
     for rule in d.rules:
         if isinstance(rule.senders, ir.SourcePrefixes):
             found = [_in_prefixes(rule, rule.senders, family, program) for family in families]
-            yield rule, by_family(families, found)
+            yield rule, _by_family(families, found)
 
 
 def _in_prefixes(rule: ir.IngressRule, senders: ir.SourcePrefixes, family: str, program: ir.Program) -> str:
@@ -171,7 +171,7 @@ OUTER = {
 def _learn(learn: ir.Learn, d: ir.Decapsulation) -> Iterator[str]:
     yield "flow->learned = (struct learned){"
     yield f"\t.rule = {learn.constant},"
-    yield f"\t.stack = {by_family([o.family for o in d.outers], [o.stack.constant for o in d.outers])},"
+    yield f"\t.stack = {_by_family([o.family for o in d.outers], [o.stack.constant for o in d.outers])},"
     for field in learn.fields:
         yield f"\t.{field.member} = {_learned_value(field, d)},"
     yield "};"
@@ -195,14 +195,14 @@ def _learned_value(learned: ir.LearnedField | ir.LearnedOuterField, d: ir.Decaps
     return word if learned.type in ("mac", "ipv4", "ipv6") else number(learned.field, d)
 
 
-def learned_overhead(learn: ir.Learn, d: ir.Decapsulation) -> str:
+def _learned_overhead(learn: ir.Learn, d: ir.Decapsulation) -> str:
     """By how much a packet of a learned flow grows, the way that adds more."""
     found = []
     for grows in learn.grows:
         usual, otherwise = (_growth(growth, learn, d) for growth in (grows.usual, grows.otherwise))
         has = " && ".join(f"has_addresses_of_{stack}()" for stack in grows.guards)
         found.append(f"{has} ? {usual} : {otherwise}" if has else usual)
-    return by_family([grows.family for grows in learn.grows], found)
+    return _by_family([grows.family for grows in learn.grows], found)
 
 
 def _growth(growth: ir.Growth, learn: ir.Learn, d: ir.Decapsulation) -> str:
@@ -249,7 +249,7 @@ def _record(d: ir.Decapsulation, program: ir.Program) -> Iterator[str]:
     for rule in d.rules:
         if rule.learn is None:
             continue
-        more = f", {learned_overhead(rule.learn, d)}" if program.clamps else ""
+        more = f", {_learned_overhead(rule.learn, d)}" if program.clamps else ""
         call = f"learn_rule_{rule.c_name}(skb, packet, flow{more}, counters);"
         if len(d.rules) > 1:
             yield f"if (flow->learned.rule == {rule.learn.constant})"
@@ -265,23 +265,3 @@ def directions(names: Sequence[ir.LearnFor]) -> str:
 def received_tables(program: ir.Program) -> list[tuple[ir.TableMap, str, str]]:
     """(table, C type of the identifier, key member) of every table that is looked up on receive."""
     return [(t, t.key[0].ctype, t.key[0].name) for t in program.tables if t.received]
-
-
-ACCEPTED_FILTERS: dict[str, Callable[..., Any]] = {
-    f.__name__: f
-    for f in (
-        may_send,
-        compared_senders,
-        follows_fragment,
-        tells_unlisted,
-        refused,
-        inner_condition,
-        steps,
-        lookup_tables,
-        sets_mark,
-        before,
-        then,
-        directions,
-        received_tables,
-    )
-}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from .. import ir
-from .quoting import c_string
 
 
 def any_bit(set_: str, names: Sequence[str]) -> str:
@@ -34,11 +32,3 @@ def _one_of(table: str, rows: Sequence[ir.NamedRow], row: str) -> str:
         return table
     terms = " || ".join(f"{row} == {named.constant}" for named in rows)
     return f"{table} && ({terms})" if len(rows) > 1 else f"{table} && {terms}"
-
-
-OWNER_FILTERS: dict[str, Callable[..., Any]] = {
-    "chose": chose,
-    "permits": permits,
-    "any_bit": any_bit,
-    "c_string": c_string,
-}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, assert_never
+from typing import assert_never
 
 from .. import ir
 from .attribution import chose
@@ -57,22 +57,22 @@ def counter(name: str, program: ir.Program) -> str:
 # ---- what rules look up ----------------------------------------------------------------------------------------------
 
 
-def look_ups(egress: ir.EgressProgram) -> Iterator[ir.LookUp]:
+def _look_ups(egress: ir.EgressProgram) -> Iterator[ir.LookUp]:
     for rule in egress.rules:
         yield from (step for step in rule.steps if isinstance(step, ir.LookUp))
 
 
 def skips_lost(egress: ir.EgressProgram) -> bool:
-    return any(step.skips_lost for step in look_ups(egress))
+    return any(step.skips_lost for step in _look_ups(egress))
 
 
 def keeps(egress: ir.EgressProgram) -> bool:
-    return any(step.miss.keeps for step in look_ups(egress))
+    return any(step.miss.keeps for step in _look_ups(egress))
 
 
 def row_tables(egress: ir.EgressProgram) -> list[str]:
     """The tables that rules find rows in."""
-    return list(dict.fromkeys(step.find.table for step in look_ups(egress)))
+    return list(dict.fromkeys(step.find.table for step in _look_ups(egress)))
 
 
 def labels(egress: ir.EgressProgram) -> list[tuple[str, str]]:
@@ -183,20 +183,3 @@ def ending(found: ir.Ending, entries: int = 1) -> list[str]:
             return []
         case _:
             assert_never(found.verdict)
-
-
-EGRESS_FILTERS: dict[str, Callable[..., Any]] = {
-    f.__name__: f
-    for f in (
-        begins_a_group,
-        body,
-        counter,
-        ending,
-        is_bare,
-        keeps,
-        labels,
-        passes,
-        row_tables,
-        skips_lost,
-    )
-}

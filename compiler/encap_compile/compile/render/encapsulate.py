@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from .. import ir
 from ..headers.model import Space
@@ -26,7 +26,7 @@ class Pushed(NamedTuple):
 
     @property
     def function(self) -> str:
-        return function_of(self.first)
+        return _function_of(self.first)
 
     @property
     def families(self) -> list[str]:
@@ -60,7 +60,7 @@ class Pushed(NamedTuple):
         return self.first.clamp and self.larger == "larger"
 
 
-def function_of(e: ir.Encapsulator) -> str:
+def _function_of(e: ir.Encapsulator) -> str:
     verb = "reflect" if e.row_type == "struct learned" else "encapsulate"
     return f"{verb}_{e.table}__{e.stack.shared_name}"
 
@@ -68,7 +68,7 @@ def function_of(e: ir.Encapsulator) -> str:
 def pushed(program: ir.Program) -> list[Pushed]:
     found: dict[str, list[ir.Encapsulator]] = {}
     for encapsulator in program.egress.encapsulators:
-        found.setdefault(function_of(encapsulator), []).append(encapsulator)
+        found.setdefault(_function_of(encapsulator), []).append(encapsulator)
     return [Pushed(tuple(those)) for those in found.values()]
 
 
@@ -77,7 +77,7 @@ def push(encapsulator: ir.Encapsulator, program: ir.Program, row: str = "row", c
     body = next(b for b in pushed(program) if encapsulator in b.encapsulators)
     family = "true" if encapsulator.stack.outer_family == "ipv4" else "false"
     found = ["skb", "packet", *([row] if reads_values(body) else []), *([family] if body.both else [])]
-    found += [encapsulator.larger or overhead_of(encapsulator.stack)] if body.told_larger else []
+    found += [encapsulator.larger or _overhead_of(encapsulator.stack)] if body.told_larger else []
     found += ["counters", *([choice] if program.attribution and program.attribution.rules else [])]
     return f"{body.function}({', '.join(found)})"
 
@@ -112,7 +112,7 @@ def _reads_row(stack: ir.Stack) -> bool:
     return any(isinstance(source, ir.FromRow) for source in sources)
 
 
-def overhead_of(stack: ir.Stack) -> str:
+def _overhead_of(stack: ir.Stack) -> str:
     """The bytes of a stack's headers, without a variable-length part."""
     outer = {"ipv4": "IPV4_HLEN", "ipv6": "IPV6_HLEN"}[stack.outer_family]
     return f"{outer} + {stack.headers_constant}" if stack.layers[1:] else outer
@@ -120,7 +120,7 @@ def overhead_of(stack: ir.Stack) -> str:
 
 def fixed_overhead(body: Pushed) -> str:
     if not body.both:
-        return overhead_of(body.stack)
+        return _overhead_of(body.stack)
     text = "(over_ipv4 ? IPV4_HLEN : IPV6_HLEN)"
     return f"{text} + {body.stack.headers_constant}" if body.has_headers else text
 
@@ -203,22 +203,3 @@ def variable(body: Pushed) -> str:
     if part is None or not body.variable:
         return ""
     return in_bytes(f"row->{variable_counter(body.stack)}", part.length, body.stack)
-
-
-ENCAPSULATE_FILTERS: dict[str, Callable[..., Any]] = {
-    f.__name__: f
-    for f in (
-        pushed,
-        push,
-        dispatch_call,
-        parameters,
-        reads_values,
-        fixed_overhead,
-        outer_flags,
-        outer_header,
-        headers_written,
-        declares_sum,
-        segment_overhead,
-        variable,
-    )
-}

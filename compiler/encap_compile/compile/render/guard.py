@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, assert_never
+from typing import assert_never
 
 from .. import ir
 from .attribution import chose
@@ -64,6 +63,3 @@ def _answer(verdict: ir.Verdict) -> list[str]:
 
 def reads_flows(guard: ir.Guard) -> bool:
     return any(isinstance(step, ir.Recall) for rule in guard.rules for step in rule.steps)
-
-
-GUARD_FILTERS: dict[str, Callable[..., Any]] = {f.__name__: f for f in (guard_body, is_one_answer, reads_flows)}

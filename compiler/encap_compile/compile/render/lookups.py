@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from .. import ir
 from . import conditions
 from .rule_values import length_constants
@@ -78,8 +75,3 @@ def looked_up(program: ir.Program) -> list[ir.AddressMap]:
     ends |= {r.senders.map for r in program.ingress_rules if isinstance(r.senders, ir.SourceMap)}
     names = {c.map for c in found if isinstance(c, ir.InPrefixMap)} | ends
     return [m for m in program.address_maps if m.name in names and not conditions.is_of_addresses(m)]
-
-
-LOOKUP_FILTERS: dict[str, Callable[..., Any]] = {
-    f.__name__: f for f in (row_constant, key_initialisers, lengths_by_family, cut_key, looked_up)
-}

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from .. import ir
 from .conditions import all_of
 from .rule_values import connect_base, egress_base
@@ -33,8 +30,3 @@ def connect_condition(rule: ir.ConnectRule, program: ir.Program) -> str:
 def row_condition(row: ir.FixedRow, program: ir.Program) -> str:
     """Of a row that is compiled in, whose values stand where they are compared."""
     return all_of(row.conditions, program)
-
-
-MATCH_FILTERS: dict[str, Callable[..., Any]] = {
-    f.__name__: f for f in (connect_condition, matches, row_condition, rule_condition, shared_condition)
-}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, assert_never
+from typing import assert_never
 
 from .. import ir
 from .conditions import PROTOCOLS, in_map, in_prefixes
@@ -78,8 +77,3 @@ def has_signature(signature: ir.Signature, program: ir.Program) -> str:
     protocol = _of_family(signature.family, f"({numbers})" if len(signature.protocols) > 1 else numbers, program)
     port = f" && packet->destination_port == bpf_htons({signature.port.constant})" if signature.port else ""
     return f"{protocol}{port}"
-
-
-OWN_STACK_FILTERS: dict[str, Callable[..., Any]] = {
-    f.__name__: f for f in (compares_ipv6, goes_to_endpoint, has_signature, only_endpoint, set_key)
-}

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from .. import ir
 
 
@@ -33,6 +30,3 @@ def stays_on_link(before: ir.PassedBefore) -> bool:
 def sees_link_local(egress: ir.EgressProgram) -> bool:
     """Whether the program distinguishes what never leaves a link."""
     return any(stays_on_link(before) for before in egress.before)
-
-
-PACKET_FILTERS: dict[str, Callable[..., Any]] = {f.__name__: f for f in (needs, sees_link_local, stays_on_link)}

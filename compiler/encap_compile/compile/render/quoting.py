@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 
 def c_string(text: str) -> str:
@@ -29,8 +28,3 @@ def python_string(text: str) -> str:
 def python_doc(text: str) -> str:
     """Text that may stand in a docstring or behind `#`."""
     return text.replace("\\", "\\\\").replace('"""', "'''")
-
-
-QUOTING_FILTERS: dict[str, Callable[[str], str]] = {
-    f.__name__: f for f in (c_string, c_comment, python_string, python_doc)
-}

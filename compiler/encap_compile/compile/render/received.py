@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, assert_never
+from typing import assert_never
 
 from .. import ir
 from ..lower.counters import refusal_member, refusals_member
@@ -11,6 +10,11 @@ from .assignments import next_name
 from .variable_parts import in_bytes
 
 SWAPS = {8: "", 16: "bpf_htons", 32: "bpf_htonl"}
+
+
+def refusals(d: ir.Decapsulation) -> str:
+    """Where the reasons that the library counts stand for the encapsulation."""
+    return f"REFUSALS({refusals_member(d.encapsulation)})"
 
 
 def counted(d: ir.Decapsulation, reason: str) -> str:
@@ -27,7 +31,7 @@ def has_headers(d: ir.Decapsulation) -> bool:
     return len(d.stack.layers) > 1
 
 
-def may_be_tagged(d: ir.Decapsulation) -> bool:
+def _may_be_tagged(d: ir.Decapsulation) -> bool:
     return isinstance(d.inner, ir.NamedByField) and d.inner.tagged
 
 
@@ -36,7 +40,7 @@ def read_at_once(d: ir.Decapsulation) -> tuple[str, str]:
     there = [d.stack.fixed_constant] if has_headers(d) else []
     more = [f"{d.stack.variable.member}_MAX".upper()] if d.stack.variable else []
     more += [f"sizeof(*{layer.member})" for layer in d.stack.behind]
-    more += ["sizeof(struct vlan_tag)"] if may_be_tagged(d) else []
+    more += ["sizeof(struct vlan_tag)"] if _may_be_tagged(d) else []
     there += ["IPV4_HLEN"] if d.inner_fixed else []
     return " + ".join(there), " + ".join(more) or "0"
 
@@ -104,18 +108,30 @@ def wrong_length(d: ir.Decapsulation) -> str:
     return f"variable > {part.member.upper()}_MAX{unaligned}"
 
 
-def lengths_differ(d: ir.Decapsulation) -> str:
+def _lengths_differ(d: ir.Decapsulation) -> str:
     """Not zero if the lengths that headers behind the outer one state are not those of the datagram."""
     terms = []
     for check in d.lengths:
         at = header(check.layer, d)
-        position = next(x for x in d.stack.layers if x.member == check.layer)
-        text = "outer->datagram - outer->length"
-        if position.offset > d.stack.outer_size:
-            text += f" - offsetof(struct {d.stack.headers}, {check.layer})"
-        text += f" - sizeof({at.rstrip('.->')})" if check.payload else ""
+        text = _behind_variable(check, d) if d.stack.is_behind(check.layer) else _before_variable(check, d)
         terms.append(f"{text} - bpf_ntohs({at}{check.word})")
     return terms[0] if len(terms) == 1 else " | ".join(f"({term})" for term in terms) or "0"
+
+
+def _before_variable(check: ir.LengthCheck, d: ir.Decapsulation) -> str:
+    """The bytes from a header at a fixed offset on."""
+    position = next(x for x in d.stack.layers if x.member == check.layer)
+    text = "outer->datagram - outer->length"
+    if position.offset > d.stack.outer_size:
+        text += f" - offsetof(struct {d.stack.headers}, {check.layer})"
+    return text + (f" - sizeof(headers->{check.layer})" if check.payload else "")
+
+
+def _behind_variable(check: ir.LengthCheck, d: ir.Decapsulation) -> str:
+    """The same behind a variable-length part: `inner.overhead` is where the headers end."""
+    members = [layer.member for layer in d.stack.behind]
+    rest = members[members.index(check.layer) + bool(check.payload) :]
+    return " + ".join(["outer->datagram - inner.overhead", *(f"sizeof(*{member})" for member in rest)])
 
 
 def checksummed(d: ir.Decapsulation) -> list[tuple[str, str, str]]:
@@ -130,7 +146,7 @@ def _pointer(layer: str, d: ir.Decapsulation) -> str:
 
 def inner_validated(d: ir.Decapsulation) -> str:
     """The call that validates the lengths and the inner packet, which the last header names, or not."""
-    before, behind = f"skb, outer, {lengths_differ(d)}", "&inner, refused"
+    before, behind = f"skb, outer, {_lengths_differ(d)}", "&inner, refused"
     match d.inner:
         case ir.NamedByItself():
             return f"validate_inner({before}, NAMED_BY_ITSELF, {behind})"
@@ -144,19 +160,3 @@ def inner_validated(d: ir.Decapsulation) -> str:
             return f"validate_inner({before}, {number(field, d)}, {names}, {behind})"
         case _:
             assert_never(d.inner)
-
-
-RECEIVED_FILTERS: dict[str, Callable[..., Any]] = {
-    f.__name__: f
-    for f in (
-        counted,
-        has_headers,
-        read_at_once,
-        word_checks,
-        variable_length,
-        wrong_length,
-        checksummed,
-        inner_validated,
-        refusals_member,
-    )
-}

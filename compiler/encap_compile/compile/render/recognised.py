@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from .. import ir
 from .conditions import PROTOCOLS
 
@@ -66,8 +63,3 @@ def mark_condition(mark: ir.Mark) -> str:
         word = f"({word} & {number(mark.mask)})"
     terms = [f"{word} == {number(value)}" for value in mark.values]
     return terms[0] if len(terms) == 1 else f"({' || '.join(terms)})"
-
-
-RECOGNISED_FILTERS: dict[str, Callable[..., Any]] = {
-    f.__name__: f for f in (outer_reader, one_family, seen_bytes, recognised, mark_type, mark_condition)
-}

@@ -12,7 +12,6 @@ from .. import ir
 from ..shipped import SHIPPED
 from .compiled_templates import beside_the_code
 from .line_length import wrap_comments
-from .quoting import QUOTING_FILTERS
 from .template_filters import FILTERS
 from .wire import NAME as WIRE
 from .wire import wire_header
@@ -33,7 +32,7 @@ def _environment(folder: Path) -> Environment:
         bytecode_cache=beside_the_code(),
         autoescape=False,
     )
-    found.filters.update(FILTERS | QUOTING_FILTERS)
+    found.filters.update(FILTERS)
     return found
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 from .. import ir
 from ..lower.counters import refusal_member
@@ -89,18 +88,3 @@ def wrong_options(d: ir.Decapsulation, how: str = "") -> str:
     """The counter of options that are wrong, or wrong in a certain way."""
     assert d.stack.variable is not None
     return refusal_member(d.encapsulation, f"{d.stack.variable.layer}_options{how}")
-
-
-VARIABLE_PART_FILTERS: dict[str, Callable[..., Any]] = {
-    f.__name__: f
-    for f in (
-        option_readers,
-        options_struct,
-        variable_counter,
-        header_stacks,
-        truncated,
-        wrong_options,
-        option_assignments,
-        expected_options,
-    )
-}

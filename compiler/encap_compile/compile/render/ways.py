@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from .. import ir
 
 
@@ -31,6 +28,3 @@ def has_addresses(stack: ir.Stack) -> str:
     sources = [p.source for w in stack.layers[0].words for p in w.parts if p.name in ("source", "destination")]
     members = [s.member for s in sources if isinstance(s, ir.FromHost)]
     return " && ".join(f"is_given(&host.{m})" if stack.outer_family == "ipv6" else f"host.{m}" for m in members)
-
-
-WAY_FILTERS: dict[str, Callable[..., Any]] = {f.__name__: f for f in (guarded_stacks, cases, guard, has_addresses)}

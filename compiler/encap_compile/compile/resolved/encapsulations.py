@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from ...common.record import Record
 from ..headers.catalogue import FAMILIES
 from ..spec import Encapsulation as Written
-from ..spec import HeaderUse, IngressRule, Reference, Scalar, Spec, Table, Value
+from ..spec import HeaderUse, Reference, Spec, Table
 from .host import HostUse, host_reference
-from .matches import families_of
-from .values import uses
+from .values import possible_families, uses
 
 
 class Encapsulation(Record):
@@ -44,14 +43,15 @@ def tables_of(spec: Spec, encapsulation: str) -> list[Table]:
 
 
 def resolve_encapsulations(
-    spec: Spec, families_of_tables: Mapping[str, tuple[str, ...]], ingress: Mapping[str, IngressRule]
+    spec: Spec, families: Mapping[str, tuple[str, ...]], families_of_tables: Mapping[str, tuple[str, ...]]
 ) -> dict[str, Encapsulation]:
-    """`families_of_tables`: of the packets that rules bring to each table that they lead to."""
+    """`families` of the packets that can meet each egress rule, and of those that rules bring to each table."""
+    decapsulated = {rule.name: rule.decapsulate for rule in spec.ingress.rules}
     replies: dict[str, dict[str, tuple[str, ...]]] = {}  # encapsulation -> rule -> families of what it reflects
     for rule in spec.egress.rules:
         if rule.reflect is not None:
-            reply = rule.reflect.encapsulation or ingress[rule.reflect.rule].decapsulate
-            replies.setdefault(reply, {})[rule.name] = families_of(rule.match)
+            reply = rule.reflect.encapsulation or decapsulated[rule.reflect.rule]
+            replies.setdefault(reply, {})[rule.name] = families[rule.name]
     receivers: dict[str, list[str]] = {}
     for received in spec.ingress.rules:
         receivers.setdefault(received.decapsulate, []).append(received.name)
@@ -70,7 +70,7 @@ def resolve_encapsulations(
             tuple(own),
             tuple(receivers.get(written.name, ())),
             row,
-            _outer_families(written, row, spec),
+            possible_families(written),
             tuple(f for f in FAMILIES if f in inner) or FAMILIES,
             _family_field(written),
             tuple(_host_uses(written, spec)),
@@ -86,31 +86,6 @@ def _implied(encapsulation: Written) -> dict[str, str]:
         for _, _, _, kind, value in uses(encapsulation)
         if isinstance(value, Reference) and value.root == "endpoint"
     }
-
-
-def _outer_families(encapsulation: Written, row: Mapping[str, str], spec: Spec) -> tuple[str, ...]:
-    """The families the outermost header can have, given the types of the row's fields."""
-    first = encapsulation.headers[0]
-    if first.name != "ip":
-        return (first.name,)
-    for word in ("destination", "source"):
-        kind = _address_type(first.values.get(word), row, spec)
-        if kind in FAMILIES:
-            return (kind,)
-    return FAMILIES
-
-
-def _address_type(value: Value | None, row: Mapping[str, str], spec: Spec) -> str:
-    if isinstance(value, Reference):
-        if value.root == "endpoint":
-            return row.get(value.path[0], "")
-        if value.root == "host":
-            return spec.host[value.path[0]].type
-        if value.root == "received":
-            return value.path[0]
-    if isinstance(value, Scalar):
-        return "ipv6" if ":" in str(value.value) else "ipv4"
-    return ""
 
 
 def _family_field(encapsulation: Written) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
+from ...common.diagnostics import Place
 from ...common.record import Record
 from ..spec import Addresses, AnySource, Learn, Match, RowTarget, Scalar, Spec, TableField
 from ..spec import EgressRule as WrittenEgressRule
@@ -20,6 +22,7 @@ class Target(Record):
 
     table: Table
     row: str | None
+    place: Place = dataclasses.field(compare=False)
 
 
 class IngressRule(Record):
@@ -99,6 +102,7 @@ class ConnectRule(Record):
 def resolve_egress(
     spec: Spec,
     rule: WrittenEgressRule,
+    families: tuple[str, ...],
     tables: Mapping[str, Table],
     encapsulations: Mapping[str, Encapsulation],
     ingress: Mapping[str, IngressRule],
@@ -113,7 +117,7 @@ def resolve_egress(
         rule.path,
         rule.text,
         rule.match,
-        families_of(rule.match),
+        families,
         _target(rule.to, tables) if rule.to else None,
         tuple(_target(target, tables) for target in rule.socket),
         reflect,
@@ -176,4 +180,4 @@ def resolve_connect(spec: Spec, tables: Mapping[str, Table]) -> tuple[ConnectRul
 
 
 def _target(target: RowTarget, tables: Mapping[str, Table]) -> Target:
-    return Target(tables[target.table], target.row)
+    return Target(tables[target.table], target.row, target.place)
