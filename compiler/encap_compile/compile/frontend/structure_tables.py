@@ -53,7 +53,7 @@ def build_table(name: str, node: Node, place: Place, spec_path: str, findings: F
         encapsulations=tuple(_once(encapsulation, findings)) if encapsulation else (),
         rows=rows,
         file=named_file(file_node, spec_path, findings) if file_node else None,
-        capacity=capacity.value if capacity else len(rows) if fixed and fixed.value else _room_for(len(rows)),
+        capacity=capacity.value if capacity else len(rows) if file_node else _room_for(len(rows)),
         fixed=bool(fixed and fixed.value),
         shape=_shape(shape) if shape else Shape(),
         place=place,
