@@ -129,9 +129,9 @@ class Datapath:
 
     def _run(self, hook: str, frame: bytes, mark: int, gso_size: int, gso_segs: int) -> Outcome:
         ran = run(self._programs[hook], frame, mark, gso_size, gso_segs)
-        return Outcome(ran.verdict, ran.frame, ran.mark, self._moved())
+        return Outcome(ran.verdict, ran.frame, ran.mark, self.moved())
 
-    def _moved(self) -> Counts:
+    def moved(self) -> Counts:
         """What changed in the counters since the last run."""
         after, before = self._values(), self._before
         self._before = after

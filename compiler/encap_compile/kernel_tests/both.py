@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ..common.diagnostics import Findings
 from ..compile.model import Frame, Socket
 from ..compile.packet_tests import prepared_tests, run_prepared
 from ..compile.packet_tests.by_model import run_ready
@@ -29,23 +30,34 @@ HOOKS = {Way.LEAVES: "tc_egress", Way.ARRIVES: "tc_ingress"}
 def run_both(path: str, clang: str = "") -> Report:
     """Build the spec, load its programs, and run its tests by them and by the model.
 
-    Everything happens in a network namespace of its own, so that no socket of the machine plays a part.
     Raises DiagnosedError: what is wrong with the spec or its tests, with the toolchain (T), H101, K201 to K206.
     """
     prepared, findings = prepared_tests(path)
-    report = run_prepared(prepared, findings)
-    require_privilege(CAP_SYS_ADMIN)
     with TemporaryDirectory() as folder:
+        require_privilege(CAP_SYS_ADMIN)
         made = compile_spec(path, Path(folder), clang)
-        bundle = open_bundle(Path(folder) / made.manifest.name)
-        require_kernel(bundle.manifest)
+        return _run_both(prepared, findings, Path(folder) / made.manifest.name)
 
-        def run() -> tuple[ByProgram, ...]:
-            with Programs(bundle, prepared.facts, findings) as programs:
-                return tuple(_by_program(prepared, programs, ready) for ready in prepared.tests)
 
-        found = in_new_namespace(run)
-    return report.with_program(found, kernel_release())
+@on_this_machine
+def run_built(path: str, bundle: Path) -> Report:
+    """The same with a bundle that the spec was compiled into before."""
+    prepared, findings = prepared_tests(path)
+    require_privilege(CAP_SYS_ADMIN)
+    return _run_both(prepared, findings, bundle)
+
+
+def _run_both(prepared: Prepared, findings: Findings, directory: Path) -> Report:
+    """Everything happens in a network namespace of its own, so that no socket of the machine plays a part."""
+    bundle = open_bundle(directory)
+    require_kernel(bundle.manifest)
+    report = run_prepared(prepared, findings)
+
+    def run() -> tuple[ByProgram, ...]:
+        with Programs(bundle, prepared.facts, findings) as programs:
+            return tuple(_by_program(prepared, programs, ready) for ready in prepared.tests)
+
+    return report.with_program(in_new_namespace(run), kernel_release())
 
 
 def _by_program(prepared: Prepared, programs: Programs, ready: Ready) -> ByProgram:

@@ -24,7 +24,7 @@ def attribute_packet(run: Run, packet: Packet) -> None:
     if socket is None:
         _without_socket(run, packet)
         return
-    packet.socket = _reported(run, socket, attribution)
+    packet.socket = reported(run, socket, attribution)
     run.step(Did.READ, "socket", _text(packet.socket))
     if packet.protocol != TCP or packet.ports_unseen:
         return
@@ -48,7 +48,7 @@ def attribute_packet(run: Run, packet: Packet) -> None:
         _forget(run, packet)
 
 
-def _reported(run: Run, socket: Socket, attribution: ir.Attribution) -> SocketRecord:
+def reported(run: Run, socket: Socket, attribution: ir.Attribution) -> SocketRecord:
     """What a socket reports; of its cgroups, those that the spec or a row names."""
     keyed = {
         key[0].decode()

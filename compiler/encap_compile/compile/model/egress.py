@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network
 from typing import assert_never
 
-from ...common.fnv import fnv1a
 from ...common.values import address_text
 from .. import ir
 from . import fit
+from .aside import is_aside
 from .attribution import attribute_packet
-from .conditions import contains, first_unmet, in_prefixes, text
+from .conditions import first_unmet, text
 from .encapsulate import dispatch
-from .facts import Facts, Network, Row, Rows, Value, any_address, plain
+from .facts import Value
 from .flows import find_learned
 from .fragments import follow_first
 from .frame import Did, Verdict
+from .look_up import find_row, is_asked
 from .packet import ETHER, Packet, parse
 from .run import Run
 
-# RFC 3927; RFC 5771, section 4; RFC 919; RFC 4291, sections 2.5.6 and 2.7
-LINK_LOCAL: Mapping[str, tuple[Network, ...]] = {
-    "ipv4": (IPv4Network("169.254.0.0/16"), IPv4Network("224.0.0.0/24"), IPv4Network("255.255.255.255/32")),
-    "ipv6": (IPv6Network("fe80::/10"), IPv6Network("ff01::/16"), IPv6Network("ff02::/16")),
-}
 WORDS = {  # as the spec says it
     ir.Verdict.PASS: "pass",
     ir.Verdict.PASS_UNLESS_KEPT: "pass",
@@ -51,59 +46,12 @@ def leave(run: Run) -> Verdict:
     if egress.fragments and packet.fragment and not follow_first(run, packet, leaves=True):
         run.count("egress_no_first_fragment")
     for before in egress.before:
-        if any(_is_aside(run, packet, kind) for kind in before.kinds):
+        if any(is_aside(run, packet, kind) for kind in before.kinds):
             run.count(before.counter)
             return Verdict.PASS
     if program.attribution is not None:
         attribute_packet(run, packet)
     return _Rules(run, packet).apply()
-
-
-def _is_aside(run: Run, packet: Packet, kind: ir.Aside) -> bool:
-    match kind:
-        case ir.Aside.OWN_STACK:
-            return _carries_own_stack(run, packet)
-        case ir.Aside.DISCOVERY:
-            return packet.discovery
-        case ir.Aside.LINK_LOCAL_IPV4 | ir.Aside.LINK_LOCAL_IPV6:
-            family = "ipv4" if kind is ir.Aside.LINK_LOCAL_IPV4 else "ipv6"
-            return packet.family == family and in_prefixes(packet.destination, family, LINK_LOCAL[family])
-        case _:
-            assert_never(kind)
-
-
-def _carries_own_stack(run: Run, packet: Packet) -> bool:
-    """By the outer protocol and port, from one of our outer sources, to an endpoint of the spec's tunnels."""
-    own, facts = run.machine.program.egress.own, run.machine.facts
-    for signature in own.signatures if own else ():
-        family = not signature.family or packet.family == signature.family
-        port = signature.port is None or packet.destination_port == signature.port.number
-        if own and family and packet.protocol in signature.protocols and port:
-            return packet.source in facts.own and any(_goes_to(facts, packet, found) for found in own.endpoints)
-    return False
-
-
-def _goes_to(facts: Facts, packet: Packet, endpoint: ir.TunnelEndpoint) -> bool:
-    match endpoint:
-        case ir.EndpointMap():
-            if endpoint.family and endpoint.family != packet.family:
-                return False
-            known = facts.sets.get(endpoint.map)
-            if known is not None:
-                return packet.destination in known
-            return contains(packet.destination, facts.prefixes[endpoint.map])
-        case ir.EndpointPrefixes():
-            return in_prefixes(packet.destination, packet.family, endpoint.prefixes)
-        case ir.EndpointAddress():
-            source = endpoint.source
-            value = facts.host[source.member] if isinstance(source, ir.FromHost) else source.value
-            if not isinstance(value, bytes):
-                value = value.to_bytes(4 if endpoint.family == "ipv4" else 16, "big")
-            return packet.family == endpoint.family and any_address(value) == packet.destination
-        case ir.Anywhere():
-            return True
-        case _:
-            assert_never(endpoint)
 
 
 class _Rules:
@@ -175,28 +123,14 @@ class _Rules:
 
     def _look_up(self, rule: ir.EgressRule, step: ir.LookUp) -> Verdict | None:
         find = step.find
-        match find:
-            case ir.ByKey():
-                row = self._row(find.table)
-            case ir.ByName():
-                row = self._rows(find.table).by_name.get(find.row.name)
-            case ir.ByChoice():
-                if not self._chose(find):
-                    return None
-                number = self.packet.socket.choice[1]
-                row = next((r for name, r in self._rows(find.table).by_name.items() if fnv1a(name) == number), None)
-            case _:
-                assert_never(find)
+        if not is_asked(find, self.machine, self.packet):
+            return None
+        row = find_row(find, self.machine, self.packet)
         if row is None or (step.skips_lost and self.lost):
             return self._miss(rule, find.table, step.miss)
         self._found(rule, step, find.table, row.name or f"row {row.line}")
         case = self.machine.stacks[row.stack].constant if row.stack else ""
         return self._send(step, case, row.fields)
-
-    def _chose(self, find: ir.ByChoice) -> bool:
-        table, number = self.packet.socket.choice
-        ids = {row.id for row in find.rows}
-        return table == self.machine.constants.number(find.constant) and (not ids or number in ids)
 
     def _recall(self, rule: ir.EgressRule, step: ir.Recall) -> Verdict | None:
         learned = find_learned(self.run, self.packet, step.rule)
@@ -222,29 +156,3 @@ class _Rules:
         ended = self._end(verdict)
         self.kept |= miss.keeps and self.lost
         return ended
-
-    # ---- rows -------------------------------------------------------------------------------------------------------
-
-    def _rows(self, table: str) -> Rows:
-        return self.machine.facts.tables[table]
-
-    def _row(self, table: str) -> Row | None:
-        """The row that the packet's key finds."""
-        rows = self._rows(table)
-        packet = self.packet
-        values: dict[str, Value | None] = {
-            # An IPv6 packet to a mapped address (RFC 4291, section 2.5.5.2) counts as one to what it is mapped from.
-            "destination": plain(packet.destination),
-            "source": plain(packet.source),
-            "protocol": packet.protocol,
-            "destination_port": packet.destination_port,
-            "source_port": packet.source_port,
-            "dscp": packet.dscp,
-            "mark": packet.mark,
-            "cgroup": packet.socket.cgroup.encode() if packet.socket.cgroup is not None else None,
-        }
-        exact = [values[name] for name in rows.exact]
-        address = values[rows.prefix] if rows.prefix else b""
-        if None in exact or not isinstance(address, bytes):
-            return None
-        return rows.find(tuple(v for v in exact if v is not None), address)

@@ -1,4 +1,4 @@
-"""The table of flows: what came in, for the packets that answer it or go on; and whose a connection is."""
+"""The flow table: headers that arrived, for packets that answer or go on, and which socket a connection belongs to."""
 
 from __future__ import annotations
 
@@ -146,6 +146,11 @@ class FlowTable:
             flow.expires = now + idle
         return flow
 
+    def has(self, key: Key, rule: str, now: int) -> bool:
+        """Whether the rule has learned the flow, which is not idle."""
+        flow = next((f for f in self._bucket(key) if f.key == key), None)
+        return flow is not None and flow.expires > now and flow.learned is not None and flow.learned.rule == rule
+
     def learn(self, run: Run, flow: Flow, idle: int, may_change: bool) -> bool:
         """Remember a flow. False: it is known with other headers, and may not be changed."""
         now, bucket = run.machine.now, self._bucket(flow.key)
@@ -186,3 +191,13 @@ def find_learned(run: Run, packet: Packet, rule: str) -> Learned | None:
         flow = Flow(_fragment(key, packet), 0, found.learned, found.socket)
         machine.flows.learn(run, flow, FRAGMENT_IDLE, may_change=True)
     return found.learned
+
+
+def was_learned(run: Run, packet: Packet, rule: str) -> bool:
+    """Whether `rule` has learned the flow of a packet. What ICMP quotes is not looked at, and no entry lives longer."""
+    machine = run.machine
+    if machine.flows is None or packet.ports_unseen:
+        return False
+    ports = _port(packet.source_port), _port(packet.destination_port)
+    key = Key(run.mark, packet.source, packet.destination, *ports, packet.protocol)
+    return machine.flows.has(key, rule, machine.now)

@@ -12,6 +12,7 @@ from .fit import Ends
 from .flows import FlowTable
 from .fragments import Key, Shown
 from .frame import Connecting, Frame, Outcome
+from .guard import leave_elsewhere
 from .ingress import receive
 from .run import Run
 
@@ -51,6 +52,11 @@ class Machine:
         """A frame that leaves by the device."""
         run = Run.of(self, frame)
         return run.end(leave(run))
+
+    def elsewhere(self, frame: Frame) -> Outcome:
+        """A frame of a socket in one of the spec's cgroups, which leaves by a device without our program."""
+        run = Run.of(self, frame)
+        return run.end(leave_elsewhere(run))
 
     def ingress(self, frame: Frame) -> Outcome:
         """A frame that came in by the device."""

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping
 from ...common.record import Record
 from ..headers.catalogue import FAMILIES
 from ..spec import Encapsulation as Written
-from ..spec import HeaderUse, IngressRule, Reference, Spec, Table
+from ..spec import HeaderUse, Reference, Spec, Table
 from .host import HostUse, host_reference
-from .matches import families_of
 from .values import possible_families, uses
 
 
@@ -44,14 +43,15 @@ def tables_of(spec: Spec, encapsulation: str) -> list[Table]:
 
 
 def resolve_encapsulations(
-    spec: Spec, families_of_tables: Mapping[str, tuple[str, ...]], ingress: Mapping[str, IngressRule]
+    spec: Spec, families: Mapping[str, tuple[str, ...]], families_of_tables: Mapping[str, tuple[str, ...]]
 ) -> dict[str, Encapsulation]:
-    """`families_of_tables`: of the packets that rules bring to each table that they lead to."""
+    """`families` of the packets that can meet each egress rule, and of those that rules bring to each table."""
+    decapsulated = {rule.name: rule.decapsulate for rule in spec.ingress.rules}
     replies: dict[str, dict[str, tuple[str, ...]]] = {}  # encapsulation -> rule -> families of what it reflects
     for rule in spec.egress.rules:
         if rule.reflect is not None:
-            reply = rule.reflect.encapsulation or ingress[rule.reflect.rule].decapsulate
-            replies.setdefault(reply, {})[rule.name] = families_of(rule.match)
+            reply = rule.reflect.encapsulation or decapsulated[rule.reflect.rule]
+            replies.setdefault(reply, {})[rule.name] = families[rule.name]
     receivers: dict[str, list[str]] = {}
     for received in spec.ingress.rules:
         receivers.setdefault(received.decapsulate, []).append(received.name)

@@ -26,11 +26,14 @@ def _names(table: Table) -> set[str]:
 
 def _together(table: Table, egress: Sequence[EgressRule], every: frozenset[str]) -> frozenset[str]:
     found = _names(table)
+    if found == every:
+        return frozenset(found)
     own = [rule for rule in egress if any(target.table is table for target in rule.targets)]
-    for other in egress if found != every else ():
+    varying = [rule for rule in own if rule.varies]
+    for other in egress:
         others = [target.table for target in other.targets if target.table is not table]
         added = {name for o in others for name in _names(o)} - found
-        if added and any((rule.varies or other.varies) and _overlap(rule.match, other.match) for rule in own):
+        if added and any(_overlap(rule.match, other.match) for rule in (own if other.varies else varying)):
             found |= added
     return frozenset(found)
 

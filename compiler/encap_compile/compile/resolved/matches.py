@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..headers.catalogue import FAMILIES
 from ..spec import Addresses, Match, Spec
 
 INLINE_PREFIXES = 8  # more than these are looked up in a trie instead of compared one by one
@@ -19,11 +18,11 @@ def matches(spec: Spec) -> Iterator[tuple[str, Match]]:
 
 def families_of(match: Match) -> tuple[str, ...]:
     """The families of the packets that can meet a match."""
-    found = set(FAMILIES)
+    versions = {4, 6}
     for addresses in (match.destination, match.source):
         if addresses is not None:
-            found &= {f"ipv{p.version}" for p in addresses.prefixes}
-    return tuple(f for f in FAMILIES if f in found)
+            versions &= {prefix.version for prefix in addresses.prefixes}
+    return tuple(f"ipv{version}" for version in sorted(versions))
 
 
 def is_long(addresses: Addresses) -> bool:

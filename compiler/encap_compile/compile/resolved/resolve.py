@@ -10,6 +10,7 @@ from ..spec import Match, Spec
 from .cgroups import NamedCgroup, resolve_cgroups
 from .encapsulations import Encapsulation, resolve_encapsulations
 from .flows import encapsulations_of_flows
+from .matches import families_of
 from .rules import ConnectRule, EgressRule, IngressRule, resolve_connect, resolve_egress, resolve_ingress
 from .tables import RowField, Table, families_of_tables, resolve_tables, row_field
 
@@ -45,11 +46,14 @@ class Resolved(Record):
 
 def resolve(spec: Spec) -> Resolved:
     """`spec` has passed the checks: every reference leads to something."""
-    families = families_of_tables(spec)
-    encapsulations = resolve_encapsulations(spec, families, {rule.name: rule for rule in spec.ingress.rules})
-    tables = resolve_tables(spec, families, encapsulations)
+    families = {rule.name: families_of(rule.match) for rule in spec.egress.rules}
+    brought = families_of_tables(spec, families)
+    encapsulations = resolve_encapsulations(spec, families, brought)
+    tables = resolve_tables(spec, brought, encapsulations)
     ingress = {rule.name: resolve_ingress(spec, rule, tables, encapsulations) for rule in spec.ingress.rules}
-    egress = tuple(resolve_egress(spec, rule, tables, encapsulations, ingress) for rule in spec.egress.rules)
+    egress = tuple(
+        resolve_egress(spec, rule, families[rule.name], tables, encapsulations, ingress) for rule in spec.egress.rules
+    )
     received = tuple(ingress.values())
     connect = resolve_connect(spec, tables)
     attributing = tuple(rule for rule in egress if rule.attributes)

@@ -102,6 +102,7 @@ class ConnectRule(Record):
 def resolve_egress(
     spec: Spec,
     rule: WrittenEgressRule,
+    families: tuple[str, ...],
     tables: Mapping[str, Table],
     encapsulations: Mapping[str, Encapsulation],
     ingress: Mapping[str, IngressRule],
@@ -116,7 +117,7 @@ def resolve_egress(
         rule.path,
         rule.text,
         rule.match,
-        families_of(rule.match),
+        families,
         _target(rule.to, tables) if rule.to else None,
         tuple(_target(target, tables) for target in rule.socket),
         reflect,

@@ -11,7 +11,6 @@ from ..spec import Row, Spec, TableField
 from ..spec import Table as Written
 from .encapsulations import Encapsulation
 from .keys import ADDRESS_WORDS, key_columns, needed_fields
-from .matches import families_of
 
 
 class Table(Record):
@@ -59,13 +58,13 @@ def row_field(table: Table, field: str) -> RowField:
     return RowField(table, field, table.fields[field])
 
 
-def families_of_tables(spec: Spec) -> dict[str, tuple[str, ...]]:
-    """The families of the packets that rules bring to each table that they lead to."""
+def families_of_tables(spec: Spec, families: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Of the packets that rules bring to each table that they lead to. `families`: of those that can meet each rule."""
     found: dict[str, set[str]] = {}
     for rule in spec.egress.rules:
         for target in rule.targets:
-            found.setdefault(target.table, set()).update(families_of(rule.match))
-    return {name: tuple(f for f in FAMILIES if f in families) for name, families in found.items()}
+            found.setdefault(target.table, set()).update(families[rule.name])
+    return {name: tuple(f for f in FAMILIES if f in brought) for name, brought in found.items()}
 
 
 def resolve_tables(
