@@ -22,11 +22,12 @@ _CHOOSING = ("two-exits", "two-exits-newer", "only-chosen", "containers", "unatt
 EXITS = {name: _OWN / f"{name}.yaml" for name in _CHOOSING}
 NEXT = _OWN / "next" / "only-chosen.yaml"  # other versions of them
 AFTER = _OWN / "after" / "only-chosen.yaml"
+TOO_BIG = _OWN / "too-big.yaml"  # an overlay whose TCP learns of the headers by ICMP alone
 PASSING = _OWN / "passing" / "unattached.yaml"
 VERSIONS = (NEXT, AFTER, PASSING)
 EXAMPLES = tuple(sorted((cli.ROOT / "examples").glob("*.yaml")))
 RELEASES = cli.ROOT / "tests/fixtures/releases/skew.yaml"  # what earlier releases have applied
-SPECS = (*EXAMPLES, *RETURN.values(), *EXITS.values(), RELEASES)
+SPECS = (*EXAMPLES, *RETURN.values(), *EXITS.values(), TOO_BIG, RELEASES)
 
 
 def bundle(spec: Path, folder: Path) -> Path:

@@ -18,6 +18,14 @@ import pytest
 
 from tests.support import cli, kernel_vxlan
 from tests.support.links import mac_of, neighbour, set_offloads, veth
+from tests.support.lone_segments import (
+    LINK,
+    SEGMENTS,
+    STALLED,
+    network_without_route_mtu,
+    segment_sizes,
+    write_arrives,
+)
 from tests.support.netns import Namespace
 from tests.support.overlay import Overlay
 from tests.support.topology import PLAN, Topology
@@ -27,59 +35,16 @@ from .conftest import Compiled
 
 pytestmark = pytest.mark.kernel
 
-LINK = 1500
-SEGMENTS = {4: LINK - 40, 6: LINK - 60}  # without a tunnel
+LOSS = "table inet loss { chain forward { type filter hook forward priority 0; numgen random mod 100 < 2 drop; }; }"
 UNCLAMPED = ("egress:\n", "mtu: {clamp_mss: false, too_big: drop}\negress:\n")
-STALLED = 2.0
-
-
-def _network(topology: Topology, outer: int) -> Overlay:
-    overlay = Overlay(topology, outer)
-    for role in ("far", "near"):
-        topology.route_overlay("ours", role, direct=False, mtu=LINK)
-        for version in (4, 6):
-            words = f"dev {kernel_vxlan.DEVICE} src {PLAN[role].overlay[version]} advmss {SEGMENTS[version]}"
-            topology.namespaces[role].ip(f"route replace {PLAN['ours'].prefix[version]} {words}")
-    return overlay
 
 
 @pytest.fixture(scope="module", params=[4, 6], ids="outer{}".format)
 def network(request: pytest.FixtureRequest, compiled: Compiled) -> Iterator[Overlay]:
     with Topology(offloads="off") as topology:
-        overlay = _network(topology, request.param)
+        overlay = network_without_route_mtu(topology, request.param)
         overlay.apply(compiled())
         yield overlay
-
-
-def _write_arrives(source: Host, destination: Host, size: int, port: int = 7200, timeout: float = STALLED) -> bool:
-    """One write over a new connection: a lone segment, or as few as it takes."""
-    with (
-        destination.namespace.socket(destination.family, socket.SOCK_STREAM) as listener,
-        source.namespace.socket(source.family, socket.SOCK_STREAM) as client,
-    ):
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((destination.address, port))
-        listener.listen()
-        client.bind((source.address, 0))
-        client.settimeout(5)
-        client.connect((destination.address, port))
-        accepted, _ = listener.accept()
-        with accepted:
-            accepted.settimeout(timeout)
-            client.sendall(bytes(size))
-            got = 0
-            try:
-                while got < size:
-                    got += len(accepted.recv(65536))
-            except TimeoutError:
-                return False
-            return True
-
-
-def _segment_sizes(outer: int, inner: int) -> list[int]:
-    """Near what fits with the headers, and near what fits without."""
-    fits = SEGMENTS[inner] - kernel_vxlan.OVERHEAD[outer]
-    return [fits - 13, fits - 12, fits - 11, fits - 1, fits, fits + 1, SEGMENTS[inner] - 12, SEGMENTS[inner]]
 
 
 @pytest.mark.parametrize("inner", [4, 6])
@@ -88,9 +53,9 @@ def test_lone_segments_of_every_size(network: Overlay, role: str, inner: int) ->
     topology = network.topology
     ours, theirs = topology.host("ours", inner), topology.host(role, inner)
     with network.counting() as counted:
-        for size in _segment_sizes(network.outer, inner):
-            assert _write_arrives(ours, theirs, size), f"{size} bytes to {role}"
-            assert _write_arrives(theirs, ours, size), f"{size} bytes from {role}"
+        for size in segment_sizes(network.outer, inner):
+            assert write_arrives(ours, theirs, size), f"{size} bytes to {role}"
+            assert write_arrives(theirs, ours, size), f"{size} bytes from {role}"
     assert counted["egress_too_big"] == 0
 
 
@@ -98,8 +63,7 @@ def test_lone_segments_of_every_size(network: Overlay, role: str, inner: int) ->
 def test_bulk_with_loss(network: Overlay, inner: int) -> None:
     """What is sent again is sent in lone segments."""
     topology = network.topology
-    rule = "table inet loss { chain forward { type filter hook forward priority 0; numgen random mod 100 < 2 drop; }; }"
-    topology.router.run(["nft", rule])
+    topology.router.run(["nft", LOSS])
     try:
         with network.counting() as counted:
             assert bulk_tcp(topology.host("ours", inner), topology.host("far", inner), size=3_000_000, timeout=60)
@@ -109,17 +73,28 @@ def test_bulk_with_loss(network: Overlay, inner: int) -> None:
 
 
 @pytest.mark.parametrize("inner", [4, 6])
+def test_bulk_with_loss_by_answers(compiled: Compiled, inner: int) -> None:
+    """The same where the MSS stays as it is, and only ICMP says what fits."""
+    with Topology(offloads="off") as topology:
+        overlay = network_without_route_mtu(topology, 4)
+        overlay.apply(compiled(("egress:\n", "mtu: {clamp_mss: false}\negress:\n")))
+        topology.router.run(["nft", LOSS])
+        assert bulk_tcp(topology.host("ours", inner), topology.host("far", inner), size=3_000_000, timeout=60)
+        assert overlay.counters()["egress_answered"] >= 1
+
+
+@pytest.mark.parametrize("inner", [4, 6])
 def test_it_stalls_without(compiled: Compiled, inner: int) -> None:
     """What the spec asks for: the routes must have an mtu then."""
     outer = 4
     with Topology(offloads="off") as topology:
-        overlay = _network(topology, outer)
+        overlay = network_without_route_mtu(topology, outer)
         overlay.apply(compiled(UNCLAMPED))
         ours, far = topology.host("ours", inner), topology.host("far", inner)
-        small, *_, large, _ = _segment_sizes(outer, inner)
-        assert _write_arrives(ours, far, small)
+        small, *_, large, _ = segment_sizes(outer, inner)
+        assert write_arrives(ours, far, small)
         started = time.monotonic()
-        assert not _write_arrives(ours, far, large)
+        assert not write_arrives(ours, far, large)
         assert time.monotonic() - started >= STALLED
         assert overlay.counters()["egress_too_big"] > 0
 
@@ -183,9 +158,9 @@ def test_forwarded(network: Overlay, inner: int) -> None:
         neighbour(pod, "eth0", gateway, mac_of(ours, "pod0"))
         neighbour(topology.far, kernel_vxlan.DEVICE, address, topology.mac("ours"))
         inside = Host(pod, address)
-        for size in _segment_sizes(network.outer, inner):
-            assert _write_arrives(inside, far, size), f"{size} bytes from behind"
-            assert _write_arrives(far, inside, size), f"{size} bytes to behind"
+        for size in segment_sizes(network.outer, inner):
+            assert write_arrives(inside, far, size), f"{size} bytes from behind"
+            assert write_arrives(far, inside, size), f"{size} bytes to behind"
 
 
 DIRECT = """\
@@ -221,5 +196,5 @@ def test_answers_that_leave_directly(tmp_path: Path, inner: int, clamp: bool) ->
         (tmp_path / "direct.yaml").write_text(DIRECT + ("" if clamp else "mtu: {clamp_mss: false}\n"))
         bundle, _ = cli.compile_spec(tmp_path / "direct.yaml", tmp_path / "build")
         cli.apply(topology.ours, bundle, uplink="eth0", vtep_mac=topology.mac("ours"))
-        assert _write_arrives(far, ours, 1000)
-        assert _write_arrives(far, ours, SEGMENTS[inner] - 12) == clamp
+        assert write_arrives(far, ours, 1000)
+        assert write_arrives(far, ours, SEGMENTS[inner] - 12) == clamp

@@ -50,5 +50,5 @@ def _validate(spec: Spec, rule: IngressRule, given: set[str], findings: Findings
             f"{names[min(given)]} addresses only"
         )
         findings.error(
-            "E526", words, rule.places["from"], "no packet can fit: name the peers' addresses of that family"
+            "E526", words, rule.places["from"], "no packet can match: name the peers' addresses of that family"
         )

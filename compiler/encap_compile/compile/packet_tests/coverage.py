@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..model import Outcome
 from ..spec import Egress, EgressRule, Match, Spec
 from ..spec_tests import PacketTest, Way
@@ -26,8 +28,16 @@ def met_by(test: PacketTest, outcome: Outcome) -> str:
 
 
 def _ends(egress: Egress) -> bool:
-    """Whether a rule decides on everything that comes to it."""
-    return any(rule.match == Match() and _decides(rule) for rule in egress.rules)
+    """Whether of both families rules decide on everything that comes to them."""
+    return all(any(_is_all(rule.match, version) and _decides(rule) for rule in egress.rules) for version in (4, 6))
+
+
+def _is_all(match: Match, version: int) -> bool:
+    """Whether every packet of a family meets it."""
+    for addresses in (match.destination, match.source):
+        if addresses is not None and not any(p.version == version and not p.prefixlen for p in addresses.prefixes):
+            return False
+    return replace(match, destination=None, source=None) == Match()
 
 
 def _decides(rule: EgressRule) -> bool:

@@ -15,52 +15,52 @@ import pytest
 
 from tests.support import ethtool, kernel_vxlan
 from tests.support.links import mac_of, neighbour, set_offloads, veth
+from tests.support.lone_segments import LINK, network_without_route_mtu, segment_sizes, write_arrives
 from tests.support.netns import Namespace
 from tests.support.overlay import Overlay
 from tests.support.topology import PLAN, Topology
-from tests.support.traffic import Host, bulk_tcp
+from tests.support.traffic import Host
 
-from .conftest import Compiled
-from .test_fit import LINK, _network, _segment_sizes, _write_arrives
+from .bundles import TOO_BIG, bundle
 
 pytestmark = pytest.mark.kernel
 
-ANSWERED = ("egress:\n", "mtu: {clamp_mss: false}\negress:\n")
+INNER = pytest.mark.parametrize("inner", [4, 6], ids=["ipv4 inside", "ipv6 inside"])
 # Values of IP_MTU_DISCOVER and IPV6_MTU_DISCOVER: include/uapi/linux/in.h
 WANT, DO, PROBE = 1, 2, 3
 DISCOVER = {4: (socket.IPPROTO_IP, 10, 14), 6: (socket.IPPROTO_IPV6, 23, 24)}  # level, MTU_DISCOVER, MTU
 HEADERS = {4: 28, 6: 48}  # of UDP
 
 
-@pytest.fixture(params=[4, 6], ids="outer{}".format)
-def network(request: pytest.FixtureRequest, compiled: Compiled) -> Iterator[Overlay]:
+@pytest.fixture(scope="module", params=[4, 6], ids=["over ipv4", "over ipv6"])
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Overlay]:
     with Topology(offloads="off") as topology:
-        overlay = _network(topology, request.param)
-        overlay.apply(compiled(ANSWERED))
+        overlay = network_without_route_mtu(topology, request.param)
+        overlay.apply(bundle(TOO_BIG, tmp_path_factory.mktemp("too-big")))
         yield overlay
 
 
-@pytest.mark.parametrize("inner", [4, 6])
+@pytest.fixture
+def network(shared: Overlay) -> Overlay:
+    """The network before any answer: no route remembers one."""
+    for version in (4, 6):
+        shared.topology.ours.sysctl(f"net.ipv{version}.route.flush", 1)
+    return shared
+
+
+@INNER
 def test_lone_segments_of_every_size(network: Overlay, inner: int) -> None:
-    """Without the MSS: `tests/netns/test_fit.py` shows that they stall where nothing is answered."""
+    """Lone segments of every size arrive"""
     ours, far = network.topology.host("ours", inner), network.topology.host("far", inner)
     with network.counting() as counted:
-        for size in _segment_sizes(network.outer, inner):
-            assert _write_arrives(ours, far, size), f"{size} bytes"
+        for size in segment_sizes(network.outer, inner):
+            assert write_arrives(ours, far, size), f"{size} bytes"
     assert counted["egress_too_big"] == counted["egress_answered"] == 1, "the route remembers it"
 
 
-@pytest.mark.parametrize("inner", [4, 6])
-def test_bulk_with_loss(network: Overlay, inner: int) -> None:
-    topology = network.topology
-    rule = "table inet loss { chain forward { type filter hook forward priority 0; numgen random mod 100 < 2 drop; }; }"
-    topology.router.run(["nft", rule])
-    assert bulk_tcp(topology.host("ours", inner), topology.host("far", inner), size=3_000_000, timeout=60)
-
-
-@pytest.mark.parametrize("inner", [4, 6])
+@INNER
 def test_datagrams(network: Overlay, inner: int) -> None:
-    """A socket that asks is told, and what the kernel may cut arrives from then on."""
+    """A socket that asks is told what fits, others' datagrams are cut from then on"""
     ours, far = network.topology.host("ours", inner), network.topology.host("far", inner)
     level, discover, mtu = DISCOVER[inner]
     fits = LINK - kernel_vxlan.OVERHEAD[network.outer]
@@ -107,22 +107,23 @@ def _pod(overlay: Overlay, inner: int) -> Iterator[Host]:
         yield Host(pod, address)
 
 
-@pytest.mark.parametrize("strict", [False, True], ids=["loose", "strict-rp_filter"])
-@pytest.mark.parametrize("inner", [4, 6])
+@pytest.mark.parametrize("strict", [False, True], ids=["loose", "strict rp_filter"])
+@INNER
 def test_forwarded(network: Overlay, inner: int, strict: bool) -> None:
+    """A host behind ours is answered, and its segments arrive"""
     far = network.topology.host("far", inner)
     if strict:
         network.topology.ours.sysctl("net.ipv4.conf.all.rp_filter", 1)
         network.topology.ours.sysctl("net.ipv4.conf.eth0.rp_filter", 1)
     with _pod(network, inner) as inside, network.counting() as counted:
-        for size in _segment_sizes(network.outer, inner):
-            assert _write_arrives(inside, far, size), f"{size} bytes from behind"
+        for size in segment_sizes(network.outer, inner):
+            assert write_arrives(inside, far, size), f"{size} bytes from behind"
     assert counted["egress_answered"] == 1
 
 
-@pytest.mark.parametrize("inner", [4, 6])
+@INNER
 def test_forwarded_datagrams_with_their_checksum_to_be_written(network: Overlay, inner: int) -> None:
-    """The sender's device leaves the checksum to whoever needs it: on the way back, within the answer."""
+    """The answer is right although the checksum in its quote is written on the way back"""
     far = network.topology.host("far", inner)
     level, discover, mtu = DISCOVER[inner]
     with _pod(network, inner) as inside:

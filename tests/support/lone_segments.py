@@ -1,0 +1,58 @@
+"""Lone segments over the overlay where no route has an mtu, and whether they arrive.
+
+The hosts at the far end announce what their own link takes, as hosts behind a tunnel endpoint do.
+"""
+
+from __future__ import annotations
+
+import socket
+
+from . import kernel_vxlan
+from .overlay import Overlay
+from .topology import PLAN, Topology
+from .traffic import Host
+
+LINK = 1500
+SEGMENTS = {4: LINK - 40, 6: LINK - 60}  # without a tunnel
+STALLED = 2.0
+
+
+def network_without_route_mtu(topology: Topology, outer: int) -> Overlay:
+    overlay = Overlay(topology, outer)
+    for role in ("far", "near"):
+        topology.route_overlay("ours", role, direct=False, mtu=LINK)
+        for version in (4, 6):
+            words = f"dev {kernel_vxlan.DEVICE} src {PLAN[role].overlay[version]} advmss {SEGMENTS[version]}"
+            topology.namespaces[role].ip(f"route replace {PLAN['ours'].prefix[version]} {words}")
+    return overlay
+
+
+def write_arrives(source: Host, destination: Host, size: int, port: int = 7200, timeout: float = STALLED) -> bool:
+    """One write over a new connection: a lone segment, or as few as it takes."""
+    with (
+        destination.namespace.socket(destination.family, socket.SOCK_STREAM) as listener,
+        source.namespace.socket(source.family, socket.SOCK_STREAM) as client,
+    ):
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((destination.address, port))
+        listener.listen()
+        client.bind((source.address, 0))
+        client.settimeout(5)
+        client.connect((destination.address, port))
+        accepted, _ = listener.accept()
+        with accepted:
+            accepted.settimeout(timeout)
+            client.sendall(bytes(size))
+            got = 0
+            try:
+                while got < size:
+                    got += len(accepted.recv(65536))
+            except TimeoutError:
+                return False
+            return True
+
+
+def segment_sizes(outer: int, inner: int) -> list[int]:
+    """Near what fits with the headers, and near what fits without."""
+    fits = SEGMENTS[inner] - kernel_vxlan.OVERHEAD[outer]
+    return [fits - 13, fits - 12, fits - 11, fits - 1, fits, fits + 1, SEGMENTS[inner] - 12, SEGMENTS[inner]]
