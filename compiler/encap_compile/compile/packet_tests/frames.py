@@ -26,7 +26,7 @@ MACS = bytes.fromhex("020000000077020000000001")
 PLAIN = ("source_port", "destination_port", "ecn", "ttl", "df", "length")  # words that are numbers and nothing else
 ADDRESSES = ("ipv4", "ipv6", "mac")
 DISCARD = 9  # RFC 863: the destination port, where none is said
-FLOW = 0x12345678  # the hash of the flow in the other end's headers
+FLOW = 0x12345678  # the hash of the flow in the peer's headers
 
 
 class Frames:
