@@ -35,9 +35,9 @@
 #define OVERHEAD_EXITS 48 /* bytes, of rows of exits */
 
 /* Attribution to sockets: cgroups, and what sockets may choose. */
-#define CGROUP_BIT_TEAM_A_SLICE (1ULL << 0) /* team-a.slice, egress.rules.chosen-a */
-#define CGROUP_BIT_TEAM_B_SLICE (1ULL << 1) /* team-b.slice, egress.rules.chosen-b */
-#define CGROUP_NAMES 0xfb3dcac8 /* FNV-1a of the list: which bit is which */
+#define CGROUP_BIT_TEAM_A_SLICE (1ULL << 27) /* team-a.slice */
+#define CGROUP_BIT_TEAM_B_SLICE (1ULL << 21) /* team-b.slice */
+#define CGROUP_NAMES 0x51d19832 /* FNV-1a of the list: which bit is which */
 #define CGROUP_LEVELS 0x2 /* bit n: rules name a cgroup n levels below */
 #define CGROUPS_MAX 1024 /* entries */
 #define TABLE_EXITS 0x22417142 /* FNV-1a of the table's name, as sockets write it */

@@ -25,8 +25,8 @@
 #define OVERHEAD_TENANTS 48 /* bytes, of rows of tenants */
 
 /* Attribution to sockets: cgroups, and what sockets may choose. */
-#define CGROUP_BIT_TENANTS_SLICE (1ULL << 0) /* tenants.slice, egress.rules.tenants */
-#define CGROUP_NAMES 0xeaa8549e /* FNV-1a of the list: which bit is which */
+#define CGROUP_BIT_TENANTS_SLICE (1ULL << 12) /* tenants.slice */
+#define CGROUP_NAMES 0xe9b22f8f /* FNV-1a of the list: which bit is which */
 #define CGROUP_LEVELS 0x2 /* bit n: rules name a cgroup n levels below */
 #define CGROUPS_MAX (1024 + CAPACITY_TENANTS) /* entries */
 #define SOCKETS_OVERHEAD 48 /* bytes: the most that they may grow */

@@ -11,26 +11,26 @@ from .matrix import Column
 SECTIONS = {
     "examples": (
         "Examples",
-        "Every bundle of the repository is applied, shown by `status` and removed; nothing may be left behind.",
+        "Every bundle of the repository is applied, shown by `status` and removed. Nothing may be left behind.",
     ),
     "ours": (
         "Apply and remove in the lab",
-        "The bundles that the traffic below uses, applied once for all their peers and removed at the end.",
+        "The bundles for the traffic below are applied once for all peers, and removed at the end.",
     ),
     "traffic": (
         "Traffic",
-        "Our program on one side of a router, the kernel's own tunnel device on the other. A cell is yes if ping, UDP "
-        "datagrams of 1 to 3000 bytes, a UDP_SEGMENT send and a megabyte of TCP checked by its hash arrive.\n\n"
-        "That is tried with GSO packets that cross whole (`hardware`), that the kernel splits behind our program "
-        "(`split`; `software` with checksums in software too), and with segmentation off (`none`).\n\n"
-        "The kernel's IPv6 tunnel devices are made with `encaplimit none`, and those named `-limit` without: they send "
+        "Our program is on one side of a router, the kernel's own tunnel device on the other. A cell is yes if ping, "
+        "UDP datagrams of 1 to 3000 bytes, a UDP_SEGMENT send and a megabyte of TCP, checked by its hash, arrive.\n\n"
+        "Each is tested with GSO packets that are not split (`hardware`), with those that the kernel splits after our "
+        "program (`split`; `software` with checksums in software too), and with segmentation off (`none`).\n\n"
+        "The kernel's IPv6 tunnel devices are created with `encaplimit none`; those named `-limit` are not, and send "
         "a tunnel encapsulation limit (RFC 2473) behind the outer header.",
     ),
     "devices": (
         "Devices and next hops",
-        "The program on a VLAN device and on its parent: what the first encapsulates the second lets through. And "
-        "`next_hop: route`, where the inner routes lead to the neighbour of another: packets go to the tunnel "
-        "endpoint's own, on the link or behind the router. The same traffic as above.",
+        "The program is on a VLAN device and on its parent: the second one passes what the first has encapsulated. "
+        "With `next_hop: route`, where the inner routes lead to another neighbour, packets go to the tunnel "
+        "endpoint's neighbour, on the link or behind the router. The traffic is the same as above.",
     ),
     "too_big": (
         "What does not fit",
@@ -40,20 +40,20 @@ SECTIONS = {
     "sockets": (
         "Sockets",
         "Applications choose one of two exits for their sockets, or their cgroup has one. The exits are the kernel's "
-        "own vxlan devices with services behind them; who answers says which way a packet went, and the wire is "
-        "watched for any unencapsulated.",
+        "own vxlan devices with services behind them. The service that answers shows the path of a packet, and the "
+        "wire is monitored for unencapsulated packets.",
     ),
     "socket_options": (
         "Socket options",
-        "What may be chosen, what is refused and how, and that all other options and sockets are left alone.",
+        "Which choices are allowed, which are refused and how; all other options and sockets are left alone.",
     ),
     "connect_rules": (
         "Connect rules",
-        "A rule chooses for a socket when it connects, anew each time; what the application chose by itself stays.",
+        "A rule chooses for a socket each time it connects; the application's own choice takes precedence.",
     ),
     "unattached": (
         "Devices that are not attached",
-        "What a rule encapsulates and the route leads over another device is dropped there, and nothing else is.",
+        "A packet that a rule encapsulates is dropped if its route leaves by another device, and no other packet is.",
     ),
     "privileges": (
         "Privileges",
@@ -61,11 +61,12 @@ SECTIONS = {
     ),
     "releases": (
         "Earlier releases",
-        "What an earlier release has applied with its own loader goes on in the bundle of this one, and back.",
+        "A bundle that an earlier release has applied with its own loader is upgraded to this release's, and "
+        "downgraded again.",
     ),
     "verifier_work": (
         "The verifier's work",
-        "The programs of the examples have no more instructions, and take the verifier no more steps, than a table of "
+        "The programs of the examples have no more instructions, and cost the verifier no more steps, than a table of "
         "the tests allows.",
     ),
     "containers": (
@@ -74,9 +75,9 @@ SECTIONS = {
     ),
     "reflection": (
         "Reflection",
-        "A server behind two balancers with the kernel's own tunnel devices: each answer reaches its client, by the "
-        "balancer that the question came by, and none is on the wire unencapsulated. Kernels differ in who owns such a "
-        "packet when it leaves.",
+        "A server is behind two balancers with the kernel's own tunnel devices. Each reply reaches its client through "
+        "the balancer of the request, and none is on the wire unencapsulated. Kernels differ in which socket such a "
+        "packet has when it leaves.",
     ),
     "unencapsulated": (
         "Nothing unencapsulated",
@@ -90,7 +91,8 @@ SECTIONS = {
     ),
     "absent": (
         "Without our program",
-        "The same datagrams arrive in neither direction before `apply` and after `remove`: the traffic above is ours.",
+        "Before `apply` and after `remove`, the same datagrams arrive in neither direction, so the traffic above used "
+        "our programs.",
     ),
 }
 HEAD = """\

@@ -190,7 +190,7 @@ MAIL = "connects: {destination: 198.51.100.25, destination_port: 587, cgroup: te
         ("destination_port: [25, 587]}, choose: exits/nyc", "destination_port: [25]}, choose: exits/nyc", "pass found"),
         ("choose: exits/nyc}", "choose: exits/lon}", "row: nyc expected, lon found"),
         ("expect: {verdict: choose, rule: mail-out", "expect: {verdict: drop, rule: mail-out", "is never dropped"),
-        (MAIL, MAIL.replace("team-b.slice/web", "/team-b.slice"), "is no path of a cgroup"),
+        (MAIL, MAIL.replace("team-b.slice/web", "/team-b.slice"), "is not a cgroup's path"),
         (MAIL, MAIL.replace("587", "65536"), "E209"),
         (MAIL, MAIL.replace("destination: 198.51.100.25, ", ""), "needs `destination`"),
         ("rule: mail-out, row", "rule: management, row", "there is no rule `management`"),
@@ -410,7 +410,7 @@ def test_options_that_have_no_meaning(capsys: pytest.CaptureFixture[str]) -> Non
     [
         ("teams", "cgroup: team-a.slice, chose: exits/fra", "cgroup: team-a.slice, chose: exits/faa", "no row that a"),
         ("teams", "chose: exits/fra", "chose: keys/fra", "`keys/fra` is no row that a socket may choose"),
-        ("teams", "cgroup: system.slice", "cgroup: a/../system.slice", "is no path of a cgroup"),
+        ("teams", "cgroup: system.slice", "cgroup: a/../system.slice", "is not a cgroup's path"),
         ("ipip-sites", "10.1.2.3, dscp: ef", "10.1.2.3, cgroup: a.slice", "no rule of this spec asks"),
         (
             "ipip-sites",

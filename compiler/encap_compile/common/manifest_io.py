@@ -157,5 +157,5 @@ def _needed(document: Mapping[str, Any]) -> str:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     built = dict(pairs)
     if len(built) != len(pairs):
-        raise MalformedError("a key is there twice")
+        raise MalformedError("a key occurs twice")
     return built

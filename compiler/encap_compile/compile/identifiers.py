@@ -15,7 +15,7 @@ from ..common.fnv import fnv1a
 PREFIXES = (
     "decapsulate_", "encapsulate_", "find_in_", "has_addresses_of_", "in_list_", "in_peer_", "in_set_", "learn_rule_",
     "looks_like_", "matches_", "may_send_", "reflect_",  # functions and labels
-    "list_", "peer_", "row_", "rows_", "set_", "table_",  # maps, rows, pointers to rows
+    "list_", "peer_", "row_", "set_", "table_",  # maps, rows, pointers to rows
     "headers_", "key_", "options_", "prefix_of_", "stack_",  # structs
     "field_", "option_", "received_", "value_",  # their members
     "connect_rule_", "egress_miss_", "egress_rule_", "ingress_rule_", "refused_",  # counters

@@ -62,9 +62,9 @@ def _by_program(prepared: Prepared, programs: Programs, ready: Ready) -> ByProgr
     if why:
         return ByProgram(skipped=why)
     ran = _run(programs, ready)
-    outcome, lowered = run_ready(prepared, ready, Socket()), prepared.lowered  # BPF_PROG_TEST_RUN gives it a socket
+    outcome, described = run_ready(prepared, ready, Socket()), prepared.described  # BPF_PROG_TEST_RUN gives it a socket
     assert isinstance(ready.given, Frame)
-    different = program_differences(ready.test, ready.given.data, outcome, ran, lowered)
+    different = program_differences(ready.test, ready.given.data, outcome, ran, described)
     return ByProgram("", tuple(different), tuple(disagreements(outcome, ran)))
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from . import Explained
 
-_WHY = """The word belongs to the language and this release does not do it yet. It is refused rather than ignored,
-so that no one believes it to be in force."""
+_WHY = """The word belongs to the language, but this release does not implement it yet. It is refused rather than
+ignored, so that nobody believes it to be in force."""
 
 
 def _later(title: str, more: str) -> Explained:
@@ -35,18 +35,18 @@ CODES: dict[str, Explained] = {
     "N912": _later("this header", "`docs/spec.md` has the headers of this release."),
     "N913": _later(
         "outer checksums",
-        "Only `checksum: zero`, and for GRE none. A tunnel checksum cannot be had for packets that the\n"
-        "kernel splits later, so it needs more than a field.",
+        "Only `checksum: zero`, and for GRE none. A tunnel checksum is not possible for packets that\n"
+        "the kernel splits later, so it needs more than a field.",
     ),
     "N914": _later(
         "received values in keys",
-        "`received.HEADER.FIELD` stands in the key of a table for `lookup` for fields that tell tenants apart,\n"
+        "`received.HEADER.FIELD` can be the key of a table for `lookup` if the field identifies a tenant,\n"
         "like a VNI or a key.",
     ),
     "N916": _later("control of segmentation by table", "`segmentation: off` stands under `egress:`, for all tables."),
     "N917": _later("more fields of this header", "The compiler sets the field itself, or leaves it out."),
     "N920": _later("this version of the language", "This release reads `apiVersion: encap/v1alpha1`."),
     "N921": _later(
-        "several outer IP headers", "A stack has one IP header, its first. The inner packet's is not part of it."
+        "several outer IP headers", "A stack has only one IP header, its first. The inner packet's is not part of it."
     ),
 }

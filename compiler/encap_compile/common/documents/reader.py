@@ -252,7 +252,7 @@ class _Builder:
             return False
         node = self.anchors[event.anchor]
         if node is None:
-            self.findings.error("E114", f"`*{event.anchor}` stands within itself", place, "write the value out")
+            self.findings.error("E114", f"`*{event.anchor}` contains itself", place, "write the value out")
             return False
         return self._put(node)
 
@@ -291,7 +291,7 @@ class _Builder:
             self.findings.error("E118", "this key is not text", node.place, help)
         elif key in parent.value:
             first = (parent.keys[key], "the first")
-            self.findings.error("E111", f"the key `{key}` is there twice", node.place, "keep one", related=(first,))
+            self.findings.error("E111", f"the key `{key}` occurs twice", node.place, "keep one", related=(first,))
         else:
             parent.keys[key] = node.place
         # A refused key still takes its value; a name that no key can have keeps the two in step.

@@ -183,7 +183,7 @@ def _header_ok(header: tuple[str, ...], place: Callable[[int, int], Place], find
         elif name in header[:column]:
             findings.error(
                 "E605",
-                f"column `{name}` is there twice",
+                f"column `{name}` occurs twice",
                 place(-1, column),
                 "keep one of them",
                 related=((place(-1, header.index(name)), "the first"),),

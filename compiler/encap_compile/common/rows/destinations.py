@@ -30,11 +30,11 @@ def outer(packed: bytes) -> ValueProblem | None:
         words = f"{address_text(packed)} is a loopback address: on every machine it is the machine itself"
         return ValueProblem("E418", words, "give a unicast address of the remote tunnel endpoint")
     if 224 <= four[0] < 240 if four else packed[0] == 0xFF:
-        help = "give a unicast address of the other end; one packet to many receivers is not in this release"
-        words = f"{address_text(packed)} is a multicast address, and a tunnel has one other end"
+        help = "give the unicast address of a tunnel endpoint; one packet to many receivers is not in this release"
+        words = f"{address_text(packed)} is a multicast address, but a tunnel has one endpoint"
         return ValueProblem("E420", words, help)
     if four[:2] == b"\xa9\xfe" if four else (packed[0] == 0xFE and packed[1] & 0xC0 == 0x80):
-        help = "give an address that is routed; this one is right only if both ends are on the same link"
+        help = "give an address that is routed; this one works only if both tunnel endpoints are on the same link"
         words = f"{address_text(packed)} is a link-local address: on each link it is another machine"
         return ValueProblem("W427", words, help)
     return None
@@ -43,7 +43,7 @@ def outer(packed: bytes) -> ValueProblem | None:
 def receiver(packed: bytes) -> ValueProblem | None:
     """What is wrong with the MAC address that a frame is sent to. W426 is a warning."""
     if not any(packed):
-        words = "00:00:00:00:00:00 is no machine's address, and no receiver takes a frame sent to it"
+        words = "00:00:00:00:00:00 is not the address of a machine: no receiver accepts a frame to it"
         return ValueProblem("E421", words, "give the MAC address of the receiver's device")
     if packed[0] & 1:
         # Linux, for packets whose link-layer destination is not the host's own (pkt_type other than PACKET_HOST):

@@ -40,4 +40,4 @@ class Problems:
     def finish(self) -> None:
         if self.full:
             words = f"and {'' if self._uncounted else f'{self.count - MOST_ERRORS} '}more errors in these rows"
-            self.findings.error("E650", words, self.where(*self._beyond), "mend the first ones")
+            self.findings.error("E650", words, self.where(*self._beyond), "fix the first ones")

@@ -179,7 +179,7 @@ def _encapsulations(columns: Columns, sheet: Sheet, problems: Problems) -> Seque
         cell = cells[i]
         if not cell:
             problems.add(
-                ValueProblem("E616", "the row does not say its encapsulation", f"one of {', '.join(allowed)}"),
+                ValueProblem("E616", "the row does not name its encapsulation", f"one of {', '.join(allowed)}"),
                 i,
                 -1,
             )
@@ -270,7 +270,7 @@ def _prefixes(key: KeyColumn, cells: Sequence[str], sheet: Sheet, problems: Prob
                 problems.add(
                     ValueProblem(
                         "E612",
-                        f"a prefix of length {length}, and `shape` promises {promised}",
+                        f"a prefix of length {length}, but `shape` allows {promised}",
                         f"add {length} to shape.prefix_lengths, or split the row",
                     ),
                     i,

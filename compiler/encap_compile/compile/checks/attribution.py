@@ -18,18 +18,18 @@ def check(spec: Spec, findings: Findings) -> None:
     asking = attributing_rules(spec)
     if asking and spec.cgroup is None:
         rule = asking[0]
-        words = f"rule {rule.name} asks for sockets or cgroups, and `attach` names no cgroup"
+        words = f"rule {rule.name} uses sockets or cgroups, but `attach` names no cgroup"
         help = "add `cgroup: /` to `attach`, or a cgroup further down: its sockets, and those below, are managed"
         findings.error("E541", words, rule.place, help)
     matches = [rule.match for rule in asking] + [rule.match for rule in spec.connect]
     named = dict.fromkeys(path for match in matches for path in match.cgroup)
     if len(named) > MOST_CGROUPS:
-        words = f"the rules name {len(named)} cgroups, and a program tells {MOST_CGROUPS} apart"
+        words = f"the rules name {len(named)} cgroups, but a program distinguishes {MOST_CGROUPS}"
         help = "match their common parent, and find the row by `key: cgroup`: a table may name any number"
         findings.error("E542", words, asking[-1].place, help)
     for ingress in spec.ingress.rules:
         if ingress.match.cgroup:
-            words = f"rule {ingress.name} matches by cgroup, and a packet that comes in has no socket yet"
+            words = f"rule {ingress.name} matches by cgroup, but an incoming packet has no socket yet"
             findings.error("E544", words, ingress.match.place, "match its destination or port: who listens there")
     for rule in spec.egress.rules:
         _once(rule, findings)
@@ -91,7 +91,7 @@ def _connect(spec: Spec, findings: Findings) -> None:
             words = f"`{rule.choose.table}` is a table, and one of its rows is chosen"
             findings.error("E507", words, rule.choose.place, f"write `choose: {rule.choose.table}/ROW`")
         elif not permitted & {rule.choose, RowTarget(rule.choose.table, None)}:
-            words = f"no egress rule lets a socket have `{_text(rule.choose)}`, so choosing it does nothing"
+            words = f"no egress rule lets a socket have `{_text(rule.choose)}`, so choosing it has no effect"
             help = f"add an egress rule with `socket: [{_text(rule.choose)}]`: it says where in their order it counts"
             findings.error("E548", words, rule.choose.place, help)
         elif table.file is None:
@@ -106,7 +106,7 @@ def _tables(spec: Spec, findings: Findings) -> None:
         findings.error("E545", words, table.places["key"], help, related=((keyed[0].places["key"], "the first"),))
     for table in keyed:
         if table.fixed:
-            words = f"the rows of {table.name} are compiled in, and only a machine knows the number of a cgroup"
+            words = f"the rows of {table.name} are compiled in, but the ID of a cgroup is only known on the machine"
             findings.error("E546", words, table.places["fixed"], "leave `fixed` out")
 
 
@@ -115,7 +115,7 @@ def _remembered(spec: Spec, asked: bool, findings: Findings) -> None:
     if remember is None or not remember.place.line:
         return
     if remember.idle < SHORTEST_MEMORY:
-        words = f"{remember.idle / 1e9:g} s is too short to remember whose a connection is"
+        words = f"{remember.idle / 1e9:g} s is too short to keep the record of a connection"
         help = "60s at least: as long as a closed connection may still have to answer"
         findings.error("E543", words, remember.place, help)
     elif not asked:

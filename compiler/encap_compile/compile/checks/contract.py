@@ -39,13 +39,13 @@ def check(spec: Spec, findings: Findings) -> None:
         return
     module = spec.name.replace("-", "_")
     if spec.name.startswith("encap_"):
-        words = f"`{spec.name}.h` is what applications include, and the bundle has `encap_*.h` of its own"
+        words = f"`{spec.name}.h` is a header for applications, but the bundle has `encap_*.h` of its own"
     elif spec.name in HEADERS:
-        words = f"`{spec.name}.h` is what applications include, and the C library has a header of that name"
+        words = f"`{spec.name}.h` is a header for applications, but the C library has a header of that name"
     elif iskeyword(module):
-        words = f"`{module}` is what applications import, and it is a word of Python"
+        words = f"`{module}` is a module for applications, but it is a word of Python"
     elif module in MODULES:
-        words = f"`{module}` is what applications import, and Python has a module of that name"
+        words = f"`{module}` is a module for applications, but Python has a module of that name"
     else:
         return
     better = f"{spec.name.removeprefix('encap_')[:26].rstrip('_-')}-exits".lstrip("_-")

@@ -47,7 +47,7 @@ def check(spec: Spec, findings: Findings) -> None:
             alike = [a for a in _looks(first) for b in _looks(second) if a.is_like(b)]
             alike = [a for a in alike if not difference(known_bits(first, a.family), known_bits(second, a.family))]
             if alike:
-                words = f"{first.name} and {second.name} cannot be told apart when they arrive: both are {alike[0]}"
+                words = f"{first.name} and {second.name} cannot be distinguished on receive: both are {alike[0]}"
                 other = "ports or " if alike[0].port >= 0 else ""
                 help = (
                     f"give them different {other}host values as source, or constants that differ; or use one for both, "

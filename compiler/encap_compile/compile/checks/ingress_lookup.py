@@ -67,7 +67,7 @@ def _could_be_keyed(encapsulation: Encapsulation) -> str:
     for use, word, field, _, _ in uses(encapsulation):
         if isinstance(field.role, FromSpec) and field.role.identifies:
             return f"key a table by received.{use.name}.{word}"
-    return f"leave `lookup` out: nothing in {encapsulation.name} tells tenants apart"
+    return f"leave `lookup` out: no field of {encapsulation.name} identifies a tenant"
 
 
 def _varying(rule: IngressRule, encapsulation: Encapsulation, key: str | None, findings: Findings) -> None:
@@ -93,7 +93,7 @@ def _varying(rule: IngressRule, encapsulation: Encapsulation, key: str | None, f
 def _way_out(header: str, word: str, kind: str) -> str:
     table = f"{word}s"
     return (
-        f"name those that may come in: a table under `endpoints:`, and its name in the rule\n"
+        f"list the accepted ones: in a table under `endpoints:`, and its name in the rule\n"
         f"  {table}: {{key: received.{header}.{word}, fields: {{mark: u32}}, file: {table}.csv, capacity: 4096}}\n"
         f"  - {{name: ..., decapsulate: ..., from: ..., lookup: {table}, set_mark: endpoint.mark}}\n"
         f"with rows like `1001,7` under the header line `received.{header}.{word},mark`"
@@ -116,7 +116,7 @@ def _mark(spec: Spec, rule: IngressRule, table: Table | None, findings: Findings
     elif value.root == "endpoint":
         if rule.lookup is None:
             help = "add `lookup: TABLE`, or write a number"
-            findings.error("E512", f"`{value}` is of a row, and this rule looks none up", value.place, help)
+            findings.error("E512", f"`{value}` needs a row, but this rule looks up none", value.place, help)
         elif table is not None:
             found = table.fields.get(value.path[0])
             if found is None:

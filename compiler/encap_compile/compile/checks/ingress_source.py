@@ -10,7 +10,7 @@ from ..spec import AnySource, IngressRule, Spec, TableField
 
 
 def check(spec: Spec, findings: Findings) -> None:
-    """E303 and E307 unknown table or field, E515 a field that is no address, E526 addresses of the other family."""
+    """E303 and E307 unknown table or field, E515 a field that is not an address, E526 addresses of the other family."""
     for rule in spec.ingress.rules:
         if isinstance(rule.source, AnySource):
             continue
@@ -50,5 +50,5 @@ def _validate(spec: Spec, rule: IngressRule, given: set[str], findings: Findings
             f"{names[min(given)]} addresses only"
         )
         findings.error(
-            "E526", words, rule.places["from"], "no packet can fit: name the peers' addresses of that family"
+            "E526", words, rule.places["from"], "no packet can match: name the peers' addresses of that family"
         )

@@ -27,7 +27,7 @@ def check(spec: Spec, findings: Findings) -> None:
 def _validate(value: int | str | bool, word: str, field: Field, kind: str) -> None:
     keywords = ", ".join(f"`{k}`" for k in field.keywords)
     if kind == "bytes":
-        help = f"let it come back as it came: `{word}: received.HEADER.{word}`"
+        help = f"reflect it unchanged: `{word}: received.HEADER.{word}`"
         raise ValueProblem("E413", f"`{value}` cannot be said in a spec", help)
     if kind == "keyword":
         raise ValueProblem("E413", f"`{value}` is not a keyword here", f"it can be {keywords}")

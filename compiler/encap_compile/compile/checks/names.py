@@ -49,12 +49,12 @@ def _former(spec: Spec, present: Mapping[str, Place], findings: Findings) -> Non
         identifier = c_name(was.name)
         if identifier in counted:
             name, place = counted[identifier]
-            words = f"`was: {was.name}` is the name of a rule that is there: it keeps its totals itself"
+            words = f"`was: {was.name}` is the name of a rule that still exists and keeps its totals"
             fix = f"leave `was` out, or rename the rule {name}"
             findings.error("E313", words, was.place, fix, related=((place, "this rule"),))
         elif identifier in claimed:
             words = f"two rules continue the totals of {was.name}"
-            fix = "leave `was` out of one: it begins at 0"
+            fix = "leave `was` out of one: it starts at 0"
             findings.error("E314", words, was.place, fix, related=((claimed[identifier], "the first"),))
         claimed.setdefault(identifier, was.place)
 

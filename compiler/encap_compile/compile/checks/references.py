@@ -41,13 +41,13 @@ def check(spec: Spec, findings: Findings) -> None:
                 findings.error("E413", f"{what} is not given by a reference", value.place, f"it can be {keywords}")
             elif kind == "bytes" and value.root != "received":
                 words = f"{what} is not given by a value of our own"
-                findings.error("E413", words, value.place, f"let it come back as it came: `received.{what}`")
+                findings.error("E413", words, value.place, f"reflect it unchanged: `received.{what}`")
             elif value.root == "host":
                 found = host_type(spec, value, findings)
                 if found is not None and not fits(found, kind, host=True):
                     _unfit(value, found, what, kind, findings)
             elif value.root == "received" and not (_arrives(spec, encapsulation) or _is_reflected(spec, encapsulation)):
-                words = f"{what} is taken from a received packet, and nothing reflects {encapsulation.name}"
+                words = f"{what} is taken from a received packet, but no rule reflects with {encapsulation.name}"
                 help = "name it in an egress rule: `reflect: INGRESS-RULE`, and `with` if it is not what came in"
                 findings.error("E528", words, value.place, help)
             elif value.root == "packet":

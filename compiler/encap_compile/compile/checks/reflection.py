@@ -63,7 +63,7 @@ def _reply(spec: Spec, rule: EgressRule, source: IngressRule, findings: Findings
         if not isinstance(value, Reference):
             continue
         if value.root == "endpoint" and not mirror:
-            words = f"{name} takes {header.name}.{word} from a row, and a packet that is reflected has none"
+            words = f"{name} takes {header.name}.{word} from a row, but a reflected packet has no row"
             help = "write `received.HEADER.FIELD`, a host value or a constant"
             findings.error("E517", words, value.place, help, related=((rule.reflect.with_place, "reflected here"),))
         elif value.root == "received":
@@ -125,7 +125,7 @@ def _not_reflected(spec: Spec, findings: Findings) -> None:
             for table in tables:
                 if table.name in led_to:
                     words = (
-                        f"{encapsulation.name} takes {header.name}.{word} from a received packet, and what rules send "
+                        f"{encapsulation.name} takes {header.name}.{word} from a received packet, but what rules send "
                         f"to table {table.name} answers none"
                     )
                     help = "reflect it (`reflect: INGRESS-RULE`), or give the table an encapsulation of its own"

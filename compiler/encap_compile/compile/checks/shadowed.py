@@ -94,9 +94,9 @@ def _source_covers(wide: Source, narrow: Source, coverage: Coverage) -> bool:
 
 def _say(other: EgressRule | IngressRule, rule: EgressRule | IngressRule, same: bool, findings: Findings) -> None:
     if same:
-        words = f"rule {rule.name} matches exactly what rule {other.name} matches, and never gets its turn"
+        words = f"rule {rule.name} matches exactly what rule {other.name} matches, and never applies"
         related = ((other.place, "the first match wins"),)
-        findings.error("E501", words, rule.place, "delete one, or tell them apart", related=related)
+        findings.error("E501", words, rule.place, "delete one, or make them different", related=related)
     else:
-        words = f"rule {rule.name} never gets its turn: rule {other.name} (line {other.place.line}) matches all of it"
+        words = f"rule {rule.name} never applies: rule {other.name} (line {other.place.line}) matches all of it"
         findings.warning("W502", words, rule.place, f"put it before {other.name}, or delete it")

@@ -29,7 +29,7 @@ def check(spec: Spec, findings: Findings) -> None:
         lengths = table.shape.prefix_lengths
         if lengths and not any(word in ADDRESS_WORDS for word in table.key):
             help = "add `destination` or `source` to the key, or leave `shape` out"
-            words = f"the key of {table.name} has no prefixes to promise anything about"
+            words = f"the key of {table.name} has no prefixes, so `shape` does not apply"
             findings.error("E622", words, table.shape.place, help)
 
 
@@ -51,7 +51,7 @@ def _received(spec: Spec, word: str, table: Table, findings: Findings) -> None:
         names = [n for n, f in headers()[header].settable().items() if _identifies(f.role)]
         used = [u for e in spec.encapsulations.values() for u in e.headers if u.name == header]
         names += [option.name for use in used for option in use.options]
-        help = did_you_mean(name, names) if names else f"no field of {header} tells tenants apart"
+        help = did_you_mean(name, names) if names else f"no field of {header} identifies a tenant"
         findings.error("E627", f"header {header} has no field `{name}` to look up", place, help)
     elif not _identifies(field.role):
         words = f"`{word}` is not yet in this release (keys of fields that name no tenant)"

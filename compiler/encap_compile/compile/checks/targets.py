@@ -59,7 +59,7 @@ def _validate(rule: EgressRule, to: RowTarget, table: Table, findings: Findings)
         )
         findings.warning("W512", words, to.place, help)
     if any(word.startswith("received.") for word in table.key):
-        words = f"table {table.name} is keyed by a received field, which a packet that leaves does not have"
+        words = f"table {table.name} is keyed by a received field, which an outgoing packet does not have"
         findings.error("E525", words, to.place, "send to a table keyed by match words, or to a row by name")
     elif table.key and to.row is not None:
         words = f"table {table.name} has a key, so the packet chooses its row"

@@ -24,7 +24,7 @@ def named_file(node: Node, spec_path: str, findings: Findings) -> str | None:
     if pure.is_absolute() or ".." in pure.parts or "\\" in written or written.startswith("~") or "\0" in written:
         findings.error(
             "E320",
-            f"`{written}` does not stay in the spec's folder",
+            f"`{written}` is outside the spec's folder",
             node.place,
             "name files relative to the spec, in its folder or below, so that the spec means the same anywhere",
         )

@@ -80,7 +80,7 @@ def one_of(keys: tuple[str, ...], code: str, help: str) -> list[Schema]:
 def _needs(key: str, others: tuple[str, ...], help: str) -> Schema:
     """`key` has no meaning without one of `others`."""
     words = " or ".join(f"`{other}`" for other in others)
-    problem = {"message": f"`{key}` means something only beside {words}", "code": "E211", "help": help, "key": key}
+    problem = {"message": f"`{key}` is only valid with {words}", "code": "E211", "help": help, "key": key}
     last: Schema = {"required": [others[-1]], "x-problem": problem}
     for other in reversed(others[:-1]):
         last = {"if": {"required": [other]}, "else": last}
@@ -266,8 +266,8 @@ def _rules() -> Schema:
                 *one_of(
                     ("to", "socket", "reflect", "action"),
                     "E206",
-                    "a rule encapsulates (`to`), lets sockets choose (`socket`), reflects what came in (`reflect`), or "
-                    "passes or drops (`action`)",
+                    "a rule encapsulates (`to`), lets sockets choose (`socket`), reflects received headers "
+                    "(`reflect`), or passes or drops (`action`)",
                 ),
                 _needs("on_miss", ("to", "socket"), "a rule without `to` or `socket` looks nothing up"),
                 _needs("with", ("reflect",), "the rows that `to` finds name their encapsulation themselves"),

@@ -166,7 +166,7 @@ def enum_problem(node: Node, allowed: list[Any], context: str, key: str, tables:
         return later(found, text)
     words = [str(a) for a in allowed]
     if key == "apiVersion":
-        return ValueProblem("E212", f"`{text}` is no version of the language", f"write `apiVersion: {words[0]}`")
+        return ValueProblem("E212", f"`{text}` is not a version of the language", f"write `apiVersion: {words[0]}`")
     code, what = ("E623", "a type of field") if context == "field_type" else ("E204", f"a value of `{key}`")
     if context == "host_value":
         code, what = "E623", "a type of host value"
@@ -181,7 +181,7 @@ def pattern_problem(node: Node, context: str, key: str, schema: Mapping[str, Any
         help = "a path that begins with `/`, which is the root of the cgroup2 hierarchy, or `host.NAME`"
         return ValueProblem("E204", f"`{text}` is not a value of `{key}`", help)
     if key == "kernel":
-        return ValueProblem("E213", f"`{text}` is no kernel version", 'two numbers in quotes, like "5.10"')
+        return ValueProblem("E213", f"`{text}` is not a kernel version", 'two numbers in quotes, like "5.10"')
     if context == "name" or key == "name":
         better = "".join(c if c.isascii() and c.isalnum() else "-" for c in text.lower()).strip("-")
         return ValueProblem(

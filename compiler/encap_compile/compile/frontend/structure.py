@@ -132,7 +132,7 @@ def _sets(root: Node, path: str, findings: Findings) -> dict[str, AddressSet]:
     for name, node in _members(root, "sets"):
         place = _key_place(root, "sets", name)
         if name in ("any", *ROOTS):
-            findings.error("E310", f"`{name}` has a meaning of its own", place, "call the set something else")
+            findings.error("E310", f"`{name}` is reserved", place, "call the set something else")
         if node.kind == "object":
             file = named_file(node.value["file"], path, findings)
             prefixes = read_prefixes(beside(path, file), findings) if file else ()

@@ -42,7 +42,7 @@ def build_table(name: str, node: Node, place: Place, spec_path: str, findings: F
     known = {"name", *key, *fields.keys} | ({"encapsulation"} if node.get("encapsulation") else set())
     rows = tuple(_row(row, known, findings) for row in rows_node.value) if rows_node else ()
     if file_node is not None and capacity is None and not (fixed and fixed.value):
-        help = "add `capacity: N`: the most rows that the map shall hold; memory for them is taken when it loads"
+        help = "add `capacity: N`: the most rows that the map shall hold; memory for them is allocated when it loads"
         findings.error("E211", "a table with `file` needs `capacity`", node.keys["file"], help)
     shape = node.get("shape")
     encapsulation = node.get("encapsulation")
@@ -53,7 +53,7 @@ def build_table(name: str, node: Node, place: Place, spec_path: str, findings: F
         encapsulations=tuple(_once(encapsulation, findings)) if encapsulation else (),
         rows=rows,
         file=named_file(file_node, spec_path, findings) if file_node else None,
-        capacity=capacity.value if capacity else len(rows) if fixed and fixed.value else _room_for(len(rows)),
+        capacity=capacity.value if capacity else len(rows) if file_node else _room_for(len(rows)),
         fixed=bool(fixed and fixed.value),
         shape=_shape(shape) if shape else Shape(),
         place=place,

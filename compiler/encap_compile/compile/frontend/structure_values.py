@@ -26,7 +26,7 @@ def build_value(node: Node, findings: Findings) -> Value:
     text = node.value
     if not isinstance(text, str) or not _DOTTED.fullmatch(text):
         if text in ROOTS:
-            findings.error("E330", f"`{text}` alone is no reference", node.place, f"write `{text}.NAME`")
+            findings.error("E330", f"`{text}` alone is not a reference", node.place, f"write `{text}.NAME`")
         return Scalar(text, node.place)
     root, *path = text.split(".")
     if root not in ROOTS:
@@ -36,7 +36,7 @@ def build_value(node: Node, findings: Findings) -> Value:
             if near
             else "references begin with host., endpoint., packet. or received."
         )
-        findings.error("E330", f"`{text}` begins with `{root}`, which is no root of references", node.place, help)
+        findings.error("E330", f"`{text}` begins with `{root}`, which is not a root of references", node.place, help)
     elif not all(path):
         findings.error("E330", f"`{text}` has an empty part", node.place, "like host.uplink.mac or endpoint.address")
     return Reference(root, tuple(path), node.place)
@@ -121,13 +121,13 @@ def cgroup_path(text: str, node: Node, findings: Findings) -> list[str]:
         return []
     if any(part in ("", ".", "..") or not part.isprintable() or len(part) > LONGEST_CGROUP for part in parts):
         help = f"names separated by single slashes, at most {LONGEST_CGROUP} characters each, like team-a.slice"
-        findings.error("E334", f"`{text}` is no path of a cgroup", node.place, help)
+        findings.error("E334", f"`{text}` is not a cgroup's path", node.place, help)
         return []
     return parts
 
 
 def each(node: Node | None, parser: Callable[[str | int], Found], findings: Findings) -> tuple[Found, ...]:
-    """A scalar or a list of them, parsed; what is there twice is warned about and kept once (W510)."""
+    """A scalar or a list of them, parsed; what occurs twice is warned about and kept once (W510)."""
     found: dict[Found, None] = {}
     for item in node.each() if node else ():
         try:

@@ -102,7 +102,7 @@ def _from_spec(word: Word, field: Field, role: FromSpec, most: int) -> Iterator[
     if role.optional and len(word.fields) > 1:
         yield "an optional field takes its word away with it: give it a word of its own"
     if role.identifies and (word.bits > 32 or role.type in ("keyword", "dscp")):
-        yield "what tells tenants apart is a number of 32 bits at most: leave `identifies` out"
+        yield "a field that identifies a tenant has at most 32 bits: leave `identifies` out"
 
 
 def _length(header: Header, word: Word, field: Field, role: Length, most: int) -> Iterator[str]:

@@ -119,7 +119,7 @@ class Ecn(Record):
 class Opaque(Record):
     """A variable-length part of whole 32-bit words, `most` bytes at most, that means something to the ends alone.
 
-    A spec can let it come back as it came; one that does not name it has none, and refuses packets that have.
+    A spec can reflect it unchanged; one that does not name it has none, and refuses packets that have.
     """
 
     most: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from .. import ir
 from ..resolved import ConnectRule, EgressRule, Resolved, Table
@@ -20,6 +20,7 @@ HOOKS = {
     Purpose.CHOOSING: ("cgroup_setsockopt", "cgroup_getsockopt"),
     Purpose.GUARDED: ("cgroup_unattached",),
 }
+NARROW_BITS, CGROUP_BITS = 31, 63  # of a set of cgroups: what a constant of an instruction holds, and all
 MARKED = "cgroup_create"
 ERRNO_SINCE = (5, 18)  # bpf_set_retval
 MPTCP_SINCE = (5, 19)  # bpf_skc_to_mptcp_sock
@@ -29,14 +30,28 @@ PACKET_NETNS_SINCE = (6, 13)  # bpf_get_netns_cookie in programs for the packets
 def named_cgroups(resolved: Resolved) -> dict[str, ir.CgroupBit]:
     """Every cgroup that rules name, by its path, in the order written; the attached one has an empty path."""
     found: dict[str, ir.CgroupBit] = {}
-    for bit, named in enumerate(resolved.cgroups):
+    bits = cgroup_bits([named.path for named in resolved.cgroups])
+    for named in resolved.cgroups:
         constant = f"CGROUP_BIT_{identifier(named.path) if named.path else 'ATTACHED'}"
         if any(known.constant == constant for known in found.values()):
-            constant += f"__{bit}"
+            constant += f"__{fnv1a(named.path):08x}"
         hooks = sorted(hook for purpose in named.purposes for hook in HOOKS[purpose])
         if Purpose.GUARDED in named.purposes and resolved.spec.kernel < PACKET_NETNS_SINCE:
             hooks = sorted([*hooks, MARKED])
-        found[named.path] = ir.CgroupBit(constant, named.path, bit, named.level, tuple(hooks), named.place)
+        found[named.path] = ir.CgroupBit(constant, named.path, bits[named.path], named.level, tuple(hooks), named.place)
+    return found
+
+
+def cgroup_bits(paths: Iterable[str]) -> dict[str, int]:
+    """The bit of each cgroup in a set of them. It comes from the path, so that one more cgroup leaves those of others.
+
+    Bits below 31 are constants that an instruction holds; more cgroups than these take the next free one.
+    """
+    found: dict[str, int] = {}
+    for path in sorted(paths):
+        first = fnv1a(path) % NARROW_BITS
+        tried = [*((first + i) % NARROW_BITS for i in range(NARROW_BITS)), *range(NARROW_BITS, CGROUP_BITS)]
+        found[path] = next(bit for bit in tried if bit not in found.values())
     return found
 
 
@@ -135,12 +150,12 @@ def attribution_constants(resolved: Resolved, attribution: ir.Attribution, stack
     matches = [*(rule.match for rule in resolved.attributing), *(rule.match for rule in resolved.connect)]
     matched = {path for match in matches for path in match.cgroup}
     found = [
-        ir.NamedConstant(c.constant, f"(1ULL << {c.bit})", f"{c.path or 'the attached one'}, {c.place}")
+        ir.NamedConstant(c.constant, f"(1ULL << {c.bit})", c.path or "the attached one")
         for c in attribution.cgroups
         if c.path in matched
     ]
     if attribution.levels:
-        names = ",".join(c.path for c in attribution.cgroups)
+        names = ",".join(sorted(f"{c.path}:{c.bit}" for c in attribution.cgroups))
         words = "FNV-1a of the list: which bit is which"
         found.append(ir.NamedConstant("CGROUP_NAMES", f"{fnv1a(names):#010x}", words))
         value = sum(1 << level for level in attribution.named_levels)

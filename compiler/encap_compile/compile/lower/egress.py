@@ -19,16 +19,15 @@ LINK_LOCAL_ASIDE = {"ipv4": ir.Aside.LINK_LOCAL_IPV4, "ipv6": ir.Aside.LINK_LOCA
 
 
 def dispatches(resolved: Resolved, stacks: UsedStacks) -> tuple[ir.Dispatch, ...]:
-    """One for each table that a rule leads to, and for each rule that reflects."""
-    found: dict[str, ir.Dispatch] = {}
+    """One for each table that a rule leads to, in the order of the tables, and for each rule that reflects."""
     clamp = resolved.spec.mtu.clamp_mss
-    for rule in resolved.egress:
-        if rule.reflect is not None:
-            found[f"reflect {rule.name}"] = _reflection(rule.name, stacks.answers[rule.name], clamp)
-        for target in rule.targets:
-            if target.table.name not in found:
-                found[target.table.name] = _dispatch(target.table.name, stacks.of(target.table), clamp)
-    return tuple(found.values())
+    led_to = {target.table.name for rule in resolved.egress for target in rule.targets}
+    tables = (table for table in resolved.tables.values() if table.name in led_to)
+    reflecting = (rule for rule in resolved.egress if rule.reflect is not None)
+    return (
+        *(_dispatch(table.name, stacks.of(table), clamp) for table in tables),
+        *(_reflection(rule.name, stacks.answers[rule.name], clamp) for rule in reflecting),
+    )
 
 
 def _dispatch(table: str, own: Sequence[ir.Stack], clamp: bool) -> ir.Dispatch:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import ir
+from ..headers import catalogue
+from ..headers.model import NextProtocol, Space
 from .word_checks import port_layer
+
+ETHERTYPES = {0x0800: "ETH_P_IP", 0x86DD: "ETH_P_IPV6"}
 
 
 def constant_groups(
@@ -61,7 +65,7 @@ def _constants(
     for layer in stack.layers:
         for word in layer.words:
             if word.constant and (encapsulates or _is_port(stack, layer, word) or (received and word.name == "saddr")):
-                constants.append(_constant(word))
+                constants.append(_constant(word, layer))
         if layer.checksum_base and encapsulates and layer is not stack.layers[0]:
             constants.append(_checksum_base(layer))
     for check in received.checks if received else ():
@@ -70,10 +74,10 @@ def _constants(
             constants.append(
                 ir.NamedConstant(check.mask_constant, f"{check.mask:#0{digits}x}", f"on receive: {check.fields}")
             )
-        words = (w for x in stack.layers if x.member == check.layer for w in x.words)
-        sent = next((w for w in words if check.constant and w.constant == check.constant), None)
+        own = next(layer for layer in stack.layers if layer.member == check.layer)
+        sent = next((w for w in own.words if check.constant and w.constant == check.constant), None)
         if sent is not None:
-            constants += [] if encapsulates else [_constant(sent)]
+            constants += [] if encapsulates else [_constant(sent, own)]
         elif check.constant and isinstance(check.expected, ir.Literal):
             said = "" if check.mask_constant else f"on receive: {check.fields}"
             constants.append(ir.NamedConstant(check.constant, f"{check.expected.value:#0{digits}x}", said))
@@ -125,7 +129,7 @@ def _is_port(stack: ir.Stack, layer: ir.Layer, word: ir.WordLayout) -> bool:
     return layer is port_layer(stack) and word.name == "destination_port"
 
 
-def _constant(word: ir.WordLayout) -> ir.NamedConstant:
+def _constant(word: ir.WordLayout, layer: ir.Layer) -> ir.NamedConstant:
     """What the spec says is separate from what the protocol fixes, so that its value stands in one place."""
     value = fixed = 0
     said = []
@@ -149,7 +153,15 @@ def _constant(word: ir.WordLayout) -> ir.NamedConstant:
         return ir.NamedConstant(word.constant, _address(value, word.bits), ", ".join(said))
     if len(word.parts) > 1 or value > 0xFFFF:
         return ir.NamedConstant(word.constant, f"{value:#0{word.bits // 4 + 2}x}", ", ".join(said))
+    if value in ETHERTYPES and _is_ethertype(word, layer):
+        return ir.NamedConstant(word.constant, ETHERTYPES[value], ", ".join(said))
     return ir.NamedConstant(word.constant, str(value), ", ".join(said))
+
+
+def _is_ethertype(word: ir.WordLayout, layer: ir.Layer) -> bool:
+    """Whether a word of one part says what follows, as a number of IEEE 802."""
+    role = catalogue.headers()[layer.header].field(word.parts[0].name).role
+    return isinstance(role, NextProtocol) and role.space == Space.ETHERTYPE
 
 
 def _address(value: int, bits: int) -> str:

@@ -26,8 +26,10 @@ def _named_by(step: ir.Step) -> Iterator[ir.NamedRow]:
             assert_never(step)
 
 
-def named_stacks(dispatches: Iterable[ir.Dispatch], decapsulations: Iterable[ir.Decapsulation]) -> tuple[ir.Stack, ...]:
-    """The stacks that rows choose among, and those that flows came in."""
-    found = [e.stack for d in dispatches if d.by_row for e in d.encapsulators]
-    found += [outer.stack for d in decapsulations if d.learns for outer in d.outers]
-    return tuple({stack.name: stack for stack in found}.values())
+def named_stacks(
+    stacks: Iterable[ir.Stack], dispatches: Iterable[ir.Dispatch], decapsulations: Iterable[ir.Decapsulation]
+) -> tuple[ir.Stack, ...]:
+    """Those that rows choose among or that flows came in, in the order of all: a rule more moves none."""
+    names = {e.stack.name for d in dispatches if d.by_row for e in d.encapsulators}
+    names |= {outer.stack.name for d in decapsulations if d.learns for outer in d.outers}
+    return tuple(stack for stack in stacks if stack.name in names)

@@ -93,7 +93,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         ),
         sets=tuple(ir.PrefixSet(name, c_name(name), s.prefixes) for name, s in spec.sets.items()),
         named_rows=named_rows(egress.rules, attribution.connects if attribution else ()),
-        named_stacks=named_stacks(led, decapsulations),
+        named_stacks=named_stacks(stacks.all, led, decapsulations),
         stacks=stacks.all,
         signatures=tuple(signature(s) for s in stacks.all),
         replies=stacks.replies,

@@ -26,7 +26,7 @@ MACS = bytes.fromhex("020000000077020000000001")
 PLAIN = ("source_port", "destination_port", "ecn", "ttl", "df", "length")  # words that are numbers and nothing else
 ADDRESSES = ("ipv4", "ipv6", "mac")
 DISCARD = 9  # RFC 863: the destination port, where none is said
-FLOW = 0x12345678  # the hash of the flow in the other end's headers
+FLOW = 0x12345678  # the hash of the flow in the peer's headers
 
 
 class Frames:
@@ -137,7 +137,7 @@ class Frames:
         parts = str(word.value).strip("/").split("/") if word else []
         if word is not None and (str(word.value).startswith("/") or {"", ".", ".."} & set(parts)):
             help = "a path below the attached cgroup, like team-a.slice/web"
-            self.findings.error("T131", f"`{word.value}` is no path of a cgroup", word.place, help)
+            self.findings.error("T131", f"`{word.value}` is not a cgroup's path", word.place, help)
         return tuple("/".join(parts[: i + 1]) for i in range(len(parts)))
 
     # ---- the headers that it comes in --------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ class Frames:
         arriving = self.program.ingress.stacks if self.program.ingress else ()
         names = sorted({stack.encapsulation for stack in arriving})
         if word.value not in names:
-            help = did_you_mean(str(word.value), names, "ingress rules name what may come in")
+            help = did_you_mean(str(word.value), names, "ingress rules name the accepted encapsulations")
             words = f"no ingress rule decapsulates `{word.value}`"
             self.findings.error("T131", words, word.place, help)
             return b""

@@ -32,7 +32,8 @@ def all_of(
             # Said once is enough, if it was said of the whole.
             if text.startswith(family) and any(f.startswith(family) for f in found):
                 text = text.removeprefix(family)
-        found.append(text)
+        if text != "true":
+            found.append(text)
     return " && ".join(found) or "true"
 
 

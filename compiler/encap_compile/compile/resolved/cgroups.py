@@ -28,7 +28,7 @@ class NamedCgroup(Record):
 def resolve_cgroups(
     egress: Sequence[EgressRule], connect: Sequence[ConnectRule], guards: bool
 ) -> tuple[NamedCgroup, ...]:
-    """In the order written."""
+    """By their paths: which rule is the first to name one moves none."""
     places: dict[str, str] = {}
     purposes: dict[str, set[Purpose]] = {}
     for path, purpose, place in (*_by_rules(egress), *_by_connecting(connect), *(_guarded(egress) if guards else ())):
@@ -36,7 +36,7 @@ def resolve_cgroups(
         purposes.setdefault(path, set()).add(purpose)
     return tuple(
         NamedCgroup(path, path.count("/") + 1 if path else 0, frozenset(purposes[path]), place)
-        for path, place in places.items()
+        for path, place in sorted(places.items())
     )
 
 

@@ -23,7 +23,7 @@ def check_attached(manifest: Manifest, found: Sequence[int], findings: Findings)
     """H151 for more devices than programs have room for."""
     room = _room(manifest)
     if len(found) > room:
-        words = f"{len(found)} devices are attached or lie above attached ones, and programs tell {room} apart"
+        words = f"{len(found)} devices are attached or lie above attached ones, but programs distinguish {room}"
         findings.error("H151", words, help="attach to fewer devices; or write `egress: {unattached: pass}`")
 
 

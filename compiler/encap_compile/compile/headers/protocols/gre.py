@@ -30,7 +30,7 @@ HEADER = Header(
                     "key",
                     32,
                     FromSpec("u32", optional=True, identifies=True),
-                    "tells tunnels, or tenants, between the same two ends apart; left out if the spec gives none",
+                    "distinguishes tunnels or tenants between the same endpoints; left out if the spec gives none",
                 ),
             ),
         ),

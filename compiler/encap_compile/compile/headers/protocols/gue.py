@@ -32,5 +32,5 @@ HEADER = Header(
         Word("protocol", (Field("protocol", 8, NextProtocol(Space.IP_PROTOCOL), "what follows"),)),
         Word("flags", (Field("flags", 16, Reserved(), "no optional field is there; a receiver must know all flags"),)),
     ),
-    variable=Field("private", 992, Opaque(most=124), "private data, which the ends have agreed on"),
+    variable=Field("private", 992, Opaque(most=124), "private data, by agreement of the tunnel endpoints"),
 )
