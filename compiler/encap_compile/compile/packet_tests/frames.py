@@ -160,7 +160,7 @@ class Frames:
             if stack.encapsulation == word.value and stack.outer_family == family:
                 return self._encode(packet_, stack, inner)
         words = f"`{word.value}` does not come in over {family.replace('ip', 'IP')}"
-        self.findings.error("T131", words, source.place)
+        self.findings.error("T131", words, source.place, "give `ip.source` an address of the other family")
         return b""
 
     def _encode(self, packet_: TestPacket, stack: ir.Stack, inner: bytes) -> bytes:
