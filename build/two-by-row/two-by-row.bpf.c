@@ -53,9 +53,9 @@
 #define INGRESS_RULE_FROM_GRE__DESTINATION IPV4(10, 0, 0, 0), 8
 
 /* Rows that a rule names, by the FNV-1a hash of the name: the loader uses the same. */
+#define ROW_EXITS__AMS 0x1a279560
 #define ROW_EXITS__FRA 0xbbd7c4b0
 #define ROW_EXITS__NYC 0x347b93e1
-#define ROW_EXITS__AMS 0x1a279560
 
 /* Which layout a row takes, by the FNV-1a hash of the layout's name. */
 #define STACK_GRE_IPV4 0xa12e173f

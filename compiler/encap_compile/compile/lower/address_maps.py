@@ -19,7 +19,7 @@ def address_maps(resolved: Resolved, conditions: Conditions, own: ir.OwnStacks |
     sets = sources | {name: field for name, field in destinations.items() if name in asked}
     return (
         *(_set(name, field) for name, field in sets.items()),
-        *(_list(name, listed.prefixes) for name, listed in conditions.prefix_maps.items()),
+        *(_list(name, listed.prefixes) for name, listed in sorted(conditions.prefix_maps.items())),
     )
 
 

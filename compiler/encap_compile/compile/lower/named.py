@@ -9,9 +9,10 @@ from .. import ir
 
 
 def named_rows(rules: Iterable[ir.EgressRule], connects: Iterable[ir.ConnectRule]) -> tuple[ir.NamedRow, ...]:
-    """The rows that rules name, each once."""
-    found = (row for rule in rules for step in rule.steps for row in _named_by(step))
-    return tuple(dict.fromkeys([*found, *(rule.selects.row for rule in connects if rule.selects)]))
+    """The rows that rules name, each once, in the order of their names: which rule is the first moves none."""
+    found = [row for rule in rules for step in rule.steps for row in _named_by(step)]
+    found += [rule.selects.row for rule in connects if rule.selects]
+    return tuple(sorted(set(found), key=lambda row: row.constant))
 
 
 def _named_by(step: ir.Step) -> Iterator[ir.NamedRow]:

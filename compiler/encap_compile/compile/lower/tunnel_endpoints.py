@@ -51,8 +51,8 @@ def _endpoints(
 ) -> Iterator[ir.TunnelEndpoint]:
     """Every outer destination of a family that the rules see, once: sets first, then single addresses."""
     visible = conditions.families
-    replied_to = {rule.reflect.rule.name: rule.reflect.rule for rule in resolved.egress if rule.reflect}
-    found = [_senders(rule, conditions) for rule in replied_to.values()]
+    replied_to = {rule.reflect.rule.name for rule in resolved.egress if rule.reflect}
+    found = [_senders(rule, conditions) for rule in resolved.ingress if rule.name in replied_to]
     found += [_in_rows(field) for field in resolved.destinations]
     for encapsulator in encapsulators:
         word = next(w for w in encapsulator.stack.layers[0].words if w.name == "daddr")

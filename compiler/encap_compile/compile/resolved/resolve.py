@@ -72,7 +72,7 @@ def resolve(spec: Spec) -> Resolved:
         destinations=tuple(_destinations(egress)),
         guards=guards,
         cgroups=resolve_cgroups(egress, connect, guards),
-        socket_tables=tuple({t.table.name: t.table for rule in egress for t in rule.socket}.values()),
+        socket_tables=tuple(t for _, t in sorted({t.table.name: t.table for r in egress for t in r.socket}.items())),
         attributed_tables=frozenset(t.table.name for rule in attributing for t in rule.targets),
         flows=encapsulations_of_flows(egress) if spec.mtu.clamp_mss else {},
     )
@@ -85,7 +85,7 @@ def _sources(ingress: tuple[IngressRule, ...]) -> tuple[RowField, ...]:
 
 def _destinations(egress: tuple[EgressRule, ...]) -> Iterator[RowField]:
     tables = {target.table.name: target.table for rule in egress for target in rule.targets}
-    for table in tables.values():
+    for _, table in sorted(tables.items()):  # which rule is the first to lead to one moves none
         for field in dict.fromkeys(e.family_field for e in table.encapsulations if e.family_field):
             yield row_field(table, field)
 
