@@ -28,7 +28,7 @@ Unasked, in this order:
 CLAMPS = """\
   - the MSS in the SYN and SYN-ACK of a flow that a rule encapsulates leaves headroom for the most that a row adds, both
     ways; where an answer to what came in by a tunnel leaves without one, headroom for the headers that came in.
-    A SYN with TCP-AO is left as it is, and counted
+    A SYN with TCP-AO is not changed, and counted
 """
 
 GUARDS = """\
@@ -64,7 +64,7 @@ def explain_spec(described: Described) -> str:
         UNASKED.format(families=families) + (CLAMPS if described.program.clamps else "") + _guard(described),
     ]
     if described.program.ingress:
-        refuse = "dropped" if spec.ingress.refuse == "drop" else "left as it is"
+        refuse = "dropped" if spec.ingress.refuse == "drop" else "passed unchanged"
         parts.append(RECEIVE.format(refuse=refuse))
     parts.append("Lookups:")
     for table in described.program.tables:
