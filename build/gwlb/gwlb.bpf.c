@@ -103,7 +103,7 @@ DEFINE_MAP(table_enis, BPF_MAP_TYPE_HASH, CAPACITY_ENIS, struct key_enis, struct
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	/* rule back: encapsulated as it came in (egress.rules.back) */
+	/* rule back: encapsulated in the received headers (egress.rules.back) */
 	struct counter egress_rule_back;
 	struct counter egress_rule_lost; /* rule lost: dropped (egress.rules.lost) */
 	struct counter egress_default; /* no rule matched: passed unencapsulated (egress.default) */

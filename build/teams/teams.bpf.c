@@ -146,11 +146,11 @@ DEFINE_MAP(peer_exits__at_address, BPF_MAP_TYPE_HASH, CAPACITY_EXITS, struct ip_
 struct counters {
 	/* rule management: passed unencapsulated (egress.rules.management) */
 	struct counter egress_rule_management;
-	/* rule chosen-a: encapsulated as its socket chose (egress.rules.chosen-a) */
+	/* rule chosen-a: encapsulated by its socket's choice (egress.rules.chosen-a) */
 	struct counter egress_rule_chosen_a;
 	/* rule chosen-a: no row in exits, went to the next rule (egress.rules.chosen-a) */
 	struct counter egress_miss_chosen_a;
-	/* rule chosen-b: encapsulated as its socket chose (egress.rules.chosen-b) */
+	/* rule chosen-b: encapsulated by its socket's choice (egress.rules.chosen-b) */
 	struct counter egress_rule_chosen_b;
 	/* rule chosen-b: no row in exits, dropped (egress.rules.chosen-b) */
 	struct counter egress_miss_chosen_b;
@@ -162,7 +162,7 @@ struct counters {
 	struct egress_outcomes egress;
 	/* of a closed connection, recorded by a version with other cgroups: dropped */
 	struct counter egress_renamed;
-	/* a rule encapsulates it, and its route leaves by a device that is not attached: dropped */
+	/* a rule encapsulates it, but its route leaves by a device that is not attached: dropped */
 	struct counter egress_unattached;
 	struct ingress_outcomes ingress;
 	/* rule mail-out: sockets for which exits/nyc was chosen (connect.rules.mail-out) */

@@ -107,7 +107,7 @@ struct counters {
 	struct egress_outcomes egress;
 	/* of a closed connection, recorded by a version with other cgroups: dropped */
 	struct counter egress_renamed;
-	/* a rule encapsulates it, and its route leaves by a device that is not attached: dropped */
+	/* a rule encapsulates it, but its route leaves by a device that is not attached: dropped */
 	struct counter egress_unattached;
 	struct ingress_outcomes ingress;
 	struct flow_outcomes flows;

@@ -72,7 +72,7 @@ const volatile struct host host SEC(".rodata.host") = {};
 
 /* One for each outcome; a name keeps its meaning when others come and go. */
 struct counters {
-	/* rule replies: encapsulated as it came in (egress.rules.replies) */
+	/* rule replies: encapsulated in the received headers (egress.rules.replies) */
 	struct counter egress_rule_replies;
 	/* rule vip-unlearned: dropped (egress.rules.vip-unlearned) */
 	struct counter egress_rule_vip_unlearned;

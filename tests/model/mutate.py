@@ -149,11 +149,18 @@ def mutations(program: ir.Program) -> Iterator[Mutation]:
                 yield Mutation(f"{constant.name} + 1", program._replace(constants=groups))
 
 
+SAID_ELSEWHERE = (
+    (ir.EgressProgram, "encapsulators"),  # in the dispatches
+    (ir.EgressRule, "shared"),  # in the conditions
+    (ir.OuterHeader, "stack"),  # what is received is compared as `checks` say
+)
+
+
 def _changed(record: Any, path: str) -> Iterator[tuple[str, Any]]:
     """Every record that differs in one thing, with where it does."""
     for member in record._fields:
-        if (type(record), member) in ((ir.EgressProgram, "encapsulators"), (ir.OuterHeader, "stack")):
-            continue  # the same again as in the dispatches; what is received is compared as `checks` say
+        if (type(record), member) in SAID_ELSEWHERE:
+            continue
         value = getattr(record, member)
         for number, mutate in enumerate(MUTATORS.get((type(record), member), ()) if value else ()):
             changed = mutate(value)

@@ -1,4 +1,4 @@
-"""Packets as another end of the tunnels sends them, by the catalogue's encoder, right in all or wrong in one thing."""
+"""Packets as a peer sends them through a tunnel, by the catalogue's encoder, right in all or wrong in one thing."""
 
 from __future__ import annotations
 

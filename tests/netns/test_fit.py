@@ -101,7 +101,7 @@ def test_it_stalls_without(compiled: Compiled, inner: int) -> None:
 
 @pytest.mark.parametrize("inner", [4, 6])
 def test_signed_connections(network: Overlay, inner: int) -> None:
-    """The MD5 signature (RFC 2385) does not cover options: the other end takes a SYN whose MSS was lowered."""
+    """The MD5 signature (RFC 2385) does not cover options: the peer accepts a SYN whose MSS was lowered."""
     topology = network.topology
     ours, far = topology.host("ours", inner), topology.host("far", inner)
     with (

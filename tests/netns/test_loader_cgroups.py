@@ -80,7 +80,7 @@ def test_what_sockets_chose_survives_replacing(on: Sockets, tmp_path: Path) -> N
         on.apply(versions[1])
         assert (inside.ask(sock)["version"], inside.ask(sock)["chosen"]) == (2, PEER)
         assert on.arrived(inside, sock) == (5, 0)
-        # Another set of cgroups gives the bits other meanings: that map is made anew, and this one is not.
+        # Another set of cgroups gives the bits other meanings: that map is made again, and this one is not.
         done = on.apply(write(tmp_path / "more", named("b.slice", "a.slice"), version=3))
         assert "cgroups cgroups +2 -0 ~0 of 2   in a new map" in done.stdout
         assert (inside.ask(sock)["version"], inside.ask(sock)["cgroups"], inside.ask(sock)["chosen"]) == (3, 2, PEER)

@@ -173,7 +173,7 @@ def go_up_back_and_up(net: Wire, ours: Path, attach: str) -> None:
 
 @pytest.mark.parametrize("attach", ATTACH)
 def test_back_to_the_first_release_and_up_again(net: Wire, bundle: Path, attach: str) -> None:
-    """It looks for pins elsewhere, and begins anew beside what is there. What it has counted is added up afterwards."""
+    """It looks for pins elsewhere, and starts a second instance. What that has counted is added up afterwards."""
     first = ALL[0]
     net.apply(bundle, "--attach", attach)
     assert net.send() == (20, 0)

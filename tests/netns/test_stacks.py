@@ -30,7 +30,7 @@ MTU = 1350
 
 
 def _tunnel_endpoint(stack: Stack, outer: int) -> tuple[scapy_peer.Wrap, scapy_peer.Unwrap]:
-    """What the other end sends, and how it checks what it gets."""
+    """What the peer sends, and how it checks what it receives."""
     ends = str(PLAN["ours"].underlay[outer]), str(PLAN["far"].underlay[outer])
 
     def unwrap(packet: bytes, finished: bool) -> bytes:

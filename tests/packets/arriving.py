@@ -1,4 +1,4 @@
-"""Tunnel packets as the other end of a way sends them to us, right and wrong ones."""
+"""Tunnel packets as the peer sends them to us, right and wrong ones."""
 
 from __future__ import annotations
 

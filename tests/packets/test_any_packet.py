@@ -62,7 +62,7 @@ def inner_packets(draw: Any, way: Way) -> bytes:
 @ANY_PACKET
 @given(st.data())
 def test_round_trip(loaded: Load, data: st.DataObject) -> None:
-    """Encapsulated here, its outer ends exchanged as if we were the other end, decapsulated: the same bytes."""
+    """Encapsulated here, outer addresses swapped as if by the peer, decapsulated: the same bytes."""
     way = data.draw(st.sampled_from(FREE))
     inner = data.draw(inner_packets(way))
     sent = loaded(way.example).egress(frame(inner), mark=way.mark)

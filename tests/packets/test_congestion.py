@@ -28,7 +28,7 @@ def test_all_sixteen(loaded: Callable[[str], Datapath], way: Way, shape: str) ->
                     assert (outcome.verdict, outcome.frame) == ("drop", given)
                     assert list(outcome.counted) == [f"refused_{way.kind}__ecn"]
                     continue
-                # Scapy computes the inner header's checksum anew.
+                # Scapy computes the inner header's checksum again.
                 expected = packet(shape, *OVERLAY[way.inner], tos=dscp << 2 | result)
                 assert outcome.frame[14:].hex() == expected.hex()
                 assert list(outcome.counted) == [decapsulated_counter(way)]

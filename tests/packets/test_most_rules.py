@@ -6,6 +6,7 @@ import pytest
 
 from encap_compile.compile.checks.rule_count import MOST_RULES
 
+from ..support.many_counters import many
 from ..support.verifier_work import verifier_work
 from .specs import HEAD, Compile
 
@@ -34,3 +35,9 @@ def test_loads(compiled: Compile, action: str, most: int) -> None:
     rules = (f"    - {{name: r{n}, {match.format(n // 250, n % 250)}, {action}}}\n" for n in range(MOST_RULES - 1))
     works = verifier_work(compiled(HEAD + STACKS + "".join(rules) + "  default: pass\n"))
     assert max(work.loaded for work in works.values()) < most * MOST_RULES < REACH, works
+
+
+def test_many_encapsulations(compiled: Compile) -> None:
+    """A table whose rows have one of 60: what clang keeps of the packet's context is read as the verifier wants it."""
+    works = verifier_work(compiled(many(5, 60)))
+    assert all(work.loaded < REACH for work in works.values()), works

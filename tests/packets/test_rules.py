@@ -216,7 +216,7 @@ def test_rules_are_read_as_written(compiled: Compile, seed: int) -> None:
     try:
         bundle = compiled(spec)
     except DiagnosedError as error:
-        assert {d.code for d in error.diagnostics} <= {"E501", "W502"}, error  # a rule that never gets its turn
+        assert {d.code for d in error.diagnostics} <= {"E501", "W502"}, error  # a rule that never applies
         return
     with Datapath(bundle) as datapath:
         for _ in range(300):

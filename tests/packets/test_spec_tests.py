@@ -163,6 +163,30 @@ def test_what_cannot_be_shown_is_skipped_and_said(work: Path, capsys: pytest.Cap
     assert len(notes) == SKIPPED["teams"] and any("no programs of connect()" in text for text in notes)
 
 
+ONLY_OUT = """
+apiVersion: encap/v1alpha1
+name: only-out
+host: {uplink: device, address: {type: ipv4, default: uplink.address}}
+attach: {devices: host.uplink}
+encapsulations: {ipip: [{ipv4: {source: host.address, destination: 192.0.2.1}}]}
+endpoints: {ends: {fields: {unused: u8}, encapsulation: ipip, rows: [{name: one, unused: 0}]}}
+egress: {rules: [{name: some, match: {destination: 10.0.0.0/8}, to: ends/one}], default: drop}
+mtu: {clamp_mss: false}
+tests:
+  packets:
+    - {name: in, arrives: {source: 10.1.1.1, destination: 10.0.0.1}, expect: {verdict: pass}}
+    - {name: out, after: in, leaves: {source: 10.1.1.1, destination: 10.0.0.1}, expect: {verdict: encapsulate}}
+"""
+
+
+def test_a_spec_without_a_program_that_way(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (work / "only-out.yaml").write_text(ONLY_OUT)
+    assert run("only-out.yaml") == 0
+    out = capsys.readouterr().out
+    assert "in: pass (model; program skipped: the spec needs no program for packets that go this way)" in out
+    assert "out: encapsulate by some (model, program)" in out
+
+
 def test_junit_has_cases_of_both(
     work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -158,7 +158,7 @@ class Exits:
         return Counter({row["name"]: row["packets"] for row in cli.stats(self.topology.ours, self.bundle)})
 
     def close(self) -> None:
-        """Let each thread end before its descriptor is another's: what a signal interrupts asks for it anew."""
+        """Let each thread end before its descriptor is another's: what a signal interrupts asks for it again."""
         for made, thread in self.services:
             with suppress(OSError):  # "not connected", and yet it wakes who waits
                 made.shutdown(socket.SHUT_RDWR)

@@ -505,9 +505,9 @@ def lowered(folder: Path, *changes: tuple[str, str]) -> ir.SocketContract | None
         assert before in text
         text = text.replace(before, after)
     (folder / "teams.yaml").write_text(text)
-    spec, program, _, findings = check_spec(str(folder / "teams.yaml"))
+    _, described, _, findings = check_spec(str(folder / "teams.yaml"))
     assert findings.all == []
-    return lower_contract(spec, "0.1.0", program.program.titles)
+    return lower_contract(described.resolved, "0.1.0", described.program.titles)
 
 
 def test_the_spec_on_the_page(tmp_path: Path) -> None:
@@ -553,8 +553,8 @@ def test_rows_of_a_file_are_open(tmp_path: Path) -> None:
 
 
 def test_a_spec_without_sockets_promises_nothing() -> None:
-    spec, program, _, _ = check_spec(str(ROOT / "examples" / "ipip-sites.yaml"))
-    assert lower_contract(spec, "0.1.0", program.program.titles) is None
+    described = check_spec(str(ROOT / "examples" / "ipip-sites.yaml"))[1]
+    assert lower_contract(described.resolved, "0.1.0", described.program.titles) is None
 
 
 # ---- what the page says ----------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The error corpus: wrong specs in `tests/cases/errors`, each with the words that a person gets for it.
 
-`ENCAP_UPDATE=1 pytest tests/unit/test_error_corpus.py` writes the expected words anew; review the difference.
+`ENCAP_UPDATE=1 pytest tests/unit/test_error_corpus.py` writes the expected words again; review the difference.
 """
 
 from __future__ import annotations

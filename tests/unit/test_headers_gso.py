@@ -7,6 +7,7 @@ and shares nothing with the table.
 from __future__ import annotations
 
 from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,8 @@ from encap_compile.compile.headers.gso import (
 )
 from encap_compile.compile.headers.levels import PerSegment, per_segment
 from encap_compile.compile.headers.model import Field, Header, InternetChecksum, Scope, Space, Word
+from encap_compile.compile.lower.gso import stack_segmentation
+from encap_compile.compile.pipeline import check_spec
 
 KERNELS = [(5, 10), (5, 12), (5, 13), (6, 18)]
 EVERY = list(product(Outer, Transport, Inner, Gso, KERNELS))
@@ -151,3 +154,18 @@ def test_levels() -> None:
     ):
         words = tuple(ir.WordLayout(p.name, 16, (p,), "") for p in parts)
         assert ir.levels(ir.Layer("h", "h", "h", 0, 4, words, ""))["sum"] is level
+
+
+EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("spec", EXAMPLES, ids=lambda spec: spec.stem)
+def test_checks_and_lowering_agree(spec: Path) -> None:
+    """By the roles of fields, as the checks ask, and by the sources of values, as lowering does: one answer."""
+    _, lowered, _, _ = check_spec(str(spec))
+    program = lowered.program
+    assert program.stacks
+    for stack in program.stacks:
+        described = headers()
+        by_role = [Laid(x.member, described[x.header], per_segment(described[x.header].words)) for x in stack.layers]
+        assert stack_segmentation(stack.layers, (5, 10)) == segmentation(by_role, (5, 10))

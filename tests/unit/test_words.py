@@ -23,7 +23,19 @@ WORDS = {
     r"\bgo(?:es)? before\b": "take precedence over",
     r"\bleav(?:e|es|ing) room\b": "leave headroom",
     r"\bat hand\b": "current",
+    r"\banew\b": "again",
+    r"\bother (?:tunnel )?ends? of (?:a|the) (?:tunnel|way)\b": "tunnel endpoint, peer",
+    r"\bwhose (?:the|a) (?:packet|connection) is\b": "which socket a packet or a connection belongs to",
+    r"\b(?:of which none|rare is|rare are|such is)\b": "a sentence with its subject first",
+    r"\bnever gets? (?:its|their) turn\b": "never applies",
+    r"\bis no (?:reference|root|tunnel endpoint|kernel version|address|machine's address)\b": "is not a",
+    r"\bpackets? that (?:is|are) no GSO packets?\b": "a packet that is not a GSO packet",
+    r"\bpushed? out of the table\b": "evict",
 }
+# What nothing in Python is called.
+NAMES = re.compile(
+    r"judge\w*|take[sn]?_off|in_clear|begins_anew|ends_of_tunnels?|find_owner|owner_rules|super_?packets?"
+)
 HISTORY = (
     "tests/fixtures/",  # what older releases have written
     "CHANGELOG.md",
@@ -46,10 +58,17 @@ def _said(path: Path, text: str) -> list[tuple[int, str]]:
     return [(t.start[0] + i, line) for t in said for i, line in enumerate(t.string.split("\n"))]
 
 
+def _named(path: Path, text: str) -> list[str]:
+    """Where a file of Python has a name that is not used."""
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline) if path.suffix == ".py" else ()
+    names = (t for t in tokens if t.type == tokenize.NAME and NAMES.fullmatch(t.string))
+    return [f"{path}:{t.start[0]}: the name {t.string}" for t in names]
+
+
 def found(path: Path, text: str) -> list[str]:
     """Where a file says what is not said."""
     lines = _said(path, text)
-    return [
+    return _named(path, text) + [
         f"{path}:{number}: {hit[0]!r}: write {instead}"
         for words, instead in WORDS.items()
         for number, line in lines
@@ -73,7 +92,9 @@ def test_words() -> None:
     [
         ("a.md", "It leaves in the clear, by a tunnel's other end.", 2),
         ("a.md", "one\nSuper-packets go before it", 2),
-        ("a.py", 'def judge() -> str:\n    """Judge what was taken off."""\n', 2),
+        ("a.py", 'def judge() -> str:\n    """Judge what was taken off."""\n', 3),
+        ("a.py", "take_off, detach = in_clear, owner", 2),
+        ("a.md", "It is decided anew whose the packet is, of which none is left.", 3),
         ("a.c", "/* where the tunnel ends there, unencapsulated */", 0),
     ],
 )

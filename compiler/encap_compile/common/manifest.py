@@ -27,7 +27,7 @@ def later(default: str | int) -> Any:
 
 
 def later_of(factory: Callable[[], Any]) -> Any:
-    """The same for what is made anew for each record."""
+    """The same for what is made again for each record."""
     return field(default_factory=factory, metadata=LATER)
 
 

@@ -42,7 +42,9 @@ def written(described: manifest.Manifest, directory: str, changes: list[artifact
     clang = f"{described.toolchain.name} {described.toolchain.version} ({described.toolchain.source})"
     if not changes:
         return f"unchanged {directory}/   {seconds:.2f} s"
-    said = ", ".join(
-        c.file + (f" +{c.added}" if c.added else "") + (f" -{c.removed}" if c.removed else "") for c in changes
-    )
-    return f"wrote {directory}/: {said}   {seconds:.2f} s, {clang}"
+    library = [c for c in changes if c.file.startswith("encap_") and c.file.endswith(".h")]
+    own = [c for c in changes if c not in library]
+    said = [c.file + (f" +{c.added}" if c.added else "") + (f" -{c.removed}" if c.removed else "") for c in own]
+    if library:  # which ones follows from the C, and what they say is the same in all bundles
+        said.append(f"{len(library)} {'header' if len(library) == 1 else 'headers'} of the library")
+    return f"wrote {directory}/: {', '.join(said)}   {seconds:.2f} s, {clang}"

@@ -12,7 +12,6 @@ from ..compile.packet_tests.by_model import run_ready
 from ..compile.packet_tests.prepared import Prepared, Ready
 from ..compile.packet_tests.result import ByProgram, Report
 from ..compile.pipeline import compile_spec
-from ..compile.spec_tests import Way
 from ..run.api.kernel_errors import on_this_machine
 from ..run.kernel.netns import in_new_namespace
 from ..run.kernel.system import kernel_release
@@ -21,9 +20,7 @@ from ..run.loader.bundle import open_bundle
 from ..run.loader.desired import require_kernel, require_privilege
 from .compare import disagreements, program_differences
 from .program import Programs, Ran
-from .skipped import reason
-
-HOOKS = {Way.LEAVES: "tc_egress", Way.ARRIVES: "tc_ingress"}
+from .skipped import HOOKS, reason
 
 
 @on_this_machine
@@ -61,13 +58,13 @@ def _run_both(prepared: Prepared, findings: Findings, directory: Path) -> Report
 
 
 def _by_program(prepared: Prepared, programs: Programs, ready: Ready) -> ByProgram:
-    why = reason(ready)
+    why = reason(ready, programs.hooks)
     if why:
         return ByProgram(skipped=why)
     ran = _run(programs, ready)
-    outcome, lowered = run_ready(prepared, ready, Socket()), prepared.lowered  # BPF_PROG_TEST_RUN gives it a socket
+    outcome, described = run_ready(prepared, ready, Socket()), prepared.described  # BPF_PROG_TEST_RUN gives it a socket
     assert isinstance(ready.given, Frame)
-    different = program_differences(ready.test, ready.given.data, outcome, ran, lowered)
+    different = program_differences(ready.test, ready.given.data, outcome, ran, described)
     return ByProgram("", tuple(different), tuple(disagreements(outcome, ran)))
 
 

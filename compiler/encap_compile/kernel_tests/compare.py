@@ -38,7 +38,7 @@ def _counted(count: tuple[int, int]) -> str:
 
 
 def program_differences(
-    test: PacketTest, given: bytes, outcome: Outcome, ran: Ran, lowered: Described
+    test: PacketTest, given: bytes, outcome: Outcome, ran: Ran, described: Described
 ) -> list[Difference]:
     """What is not as expected of the program. It names no rule and no row: these are taken from the model's `outcome`,
     with which it agrees or is told to differ."""
@@ -52,17 +52,17 @@ def program_differences(
         mark=ran.mark,
         counted=ran.counted,
         rule=rule if verdict is not Verdict.DROP else outcome.rule,
-        sent=_sent(outcome, ran, grown, lowered),
+        sent=_sent(outcome, ran, grown, described),
     )
     return differences(test, found)
 
 
-def _sent(outcome: Outcome, ran: Ran, grown: int, lowered: Described) -> Sent | None:
+def _sent(outcome: Outcome, ran: Ran, grown: int, described: Described) -> Sent | None:
     """The headers in front of the packet, as those that the model sends or as the first stack of their length."""
     if grown <= 0:
         return None
     outer = ran.data[ETHER : ETHER + grown]
     if outcome.sent is not None and len(outcome.sent.outer) == grown:
         return outcome.sent._replace(outer=outer)
-    stack = next((s for s in lowered.program.stacks if s.overhead == grown), None)
+    stack = next((s for s in described.program.stacks if s.overhead == grown), None)
     return Sent(stack, {}, outer) if stack is not None else None

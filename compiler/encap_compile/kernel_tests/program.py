@@ -40,6 +40,7 @@ class Programs:
 
     def __init__(self, bundle: Bundle, facts: Facts, findings: Findings) -> None:
         self.bundle = bundle
+        self.hooks = frozenset(hooked.hook for hooked in bundle.manifest.programs)
         self.host = host_bytes(bundle.manifest, facts.host)
         self.contents = list(_contents(bundle, facts, findings))
         self.filled: dict[str, Map] = {}
@@ -100,7 +101,9 @@ class Loaded:
         self._before = counters.read(counted, offsets)
 
     def run(self, hook: str, frame: Frame) -> Ran:
-        """Give a frame to the program of a hook. Raises KernelError."""
+        """Give a frame to the program of a hook; where there is none it passes as it is. Raises KernelError."""
+        if hook not in self.programs:
+            return Ran("pass", frame.data, frame.mark, {})
         ran = run(self.programs[hook], frame.data, frame.mark)
         after = counters.read(self._counted, self._offsets)
         moved = {name: (now[0] - self._before[name][0], now[1] - self._before[name][1]) for name, now in after.items()}

@@ -44,7 +44,7 @@ class HookChange(Record):
 
 
 class MapChange(Record):
-    """What happens to one shared map. Without `existing` it is made new, or made anew because it could not hold both
+    """What happens to one shared map. Without `existing` it is made new, or made again because it could not hold both
     old and new entries; then `write` is all of it, while `difference` still counts what changes for people.
     """
 
@@ -101,9 +101,9 @@ class Plan(Record):
 
     @property
     def swept(self) -> list[tuple[str, Hook]]:
-        """Attach kind and hook of what is left over. Where a program is attached anew, that has taken its place."""
-        anew = {(h.kind, h.hook) for h in self.hooks if h.action != DETACH}
-        return [left for left in self.observed.stale if left not in anew]
+        """Attach kind and hook of what is left over. Where a program is attached again, that has taken its place."""
+        taken = {(h.kind, h.hook) for h in self.hooks if h.action != DETACH}
+        return [left for left in self.observed.stale if left not in taken]
 
     @property
     def loaded(self) -> list[Instance]:
@@ -179,7 +179,7 @@ def _overlaps(request: Request, desired: Desired, observed: Observed) -> list[Di
 
 
 def _removals(state: State | None, desired: Desired, maps: Sequence[MapChange]) -> list[Removal]:
-    """Entries of tables and prefix sets that go. Where a map is made anew, what the last apply wrote is compared.
+    """Entries of tables and prefix sets that go. Where a map is made again, what the last apply wrote is compared.
 
     Of a table by cgroup, the rows of the files are: its entries go and come with the cgroups.
     """
@@ -290,7 +290,7 @@ def _why_replace(
     if manifest.program:  # it is known that the object is another one only for people and debuggers
         return ""
     if observed.state is None or observed.state.object_sha256 != desired.bundle.object_sha256:
-        return "the object was built anew"
+        return "the object was built again"
     return ""
 
 

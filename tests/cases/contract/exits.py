@@ -57,7 +57,7 @@ GONE = 2  # `name` is chosen, and its row is gone: the rule's `on_miss` decides
 # Who has chosen: Status.chosen_by.
 BY_NOBODY = 0  # nothing is chosen, or the programs are of the first version and do not say
 BY_APPLICATION = 1  # setsockopt(): holds until it is changed or cleared
-BY_CONNECT_RULE = 2  # the rule `rule`, when the socket connected: the next connect() is decided anew
+BY_CONNECT_RULE = 2  # the rule `rule`, when the socket connected: the next connect() is decided again
 
 # The rules that choose when a socket connects, by the FNV-1a hash of their name.
 _CONNECT_RULES = {

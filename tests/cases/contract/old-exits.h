@@ -71,7 +71,7 @@ enum {
 	/* nothing is chosen, or the programs are of the first version and do not say */
 	OLD_EXITS_BY_NOBODY = 0,
 	OLD_EXITS_BY_APPLICATION = 1, /* setsockopt(): holds until it is changed or cleared */
-	/* rule `rule`, when the socket connected: the next connect() is decided anew */
+	/* rule `rule`, when the socket connected: the next connect() is decided again */
 	OLD_EXITS_BY_CONNECT_RULE = 2
 };
 

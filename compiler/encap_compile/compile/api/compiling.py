@@ -122,11 +122,11 @@ def check(spec: Spec) -> Checked:
     """
     from .. import pipeline
 
-    found, lowered, _, findings = pipeline.check_spec(fspath(spec))
+    found, described, _, findings = pipeline.check_spec(fspath(spec))
     if found.tests is not None:
         from ..packet_tests.prepared import prepare
 
-        prepare(found, lowered, findings)
+        prepare(found, described, findings)
         findings.stop_on_errors()
     return Checked(found.name, fspath(spec), tuple(findings.warnings))
 
@@ -156,9 +156,9 @@ def render(spec: Spec) -> Rendered:
     """The C of a spec, without compiling it. Raises DiagnosedError."""
     from .. import pipeline
 
-    _, lowered, _, findings = pipeline.check_spec(fspath(spec))
-    name = lowered.program.name
-    text = pipeline.render_code(lowered)[f"{name}.bpf.c"].decode()
+    _, described, _, findings = pipeline.check_spec(fspath(spec))
+    name = described.program.name
+    text = pipeline.render_code(described)[f"{name}.bpf.c"].decode()
     return Rendered(name, f"{name}.bpf.c", text, tuple(findings.warnings))
 
 
@@ -169,7 +169,7 @@ def explain(spec: Spec) -> Explained:
     from .. import pipeline
     from ..explain import explain_spec, spec_document
 
-    found, lowered, _, findings = pipeline.check_spec(fspath(spec))
+    found, described, _, findings = pipeline.check_spec(fspath(spec))
     warnings = tuple(findings.warnings)
-    explained = {**of_diagnostics(warnings), **spec_document(lowered)}
-    return Explained(found.name, explain_spec(lowered), explained, warnings)
+    explained = {**of_diagnostics(warnings), **spec_document(described)}
+    return Explained(found.name, explain_spec(described), explained, warnings)

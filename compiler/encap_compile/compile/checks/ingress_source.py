@@ -10,7 +10,7 @@ from ..spec import AnySource, IngressRule, Spec, TableField
 
 
 def check(spec: Spec, findings: Findings) -> None:
-    """E303 and E307 unknown table or field, E515 a field that is no address, E526 addresses of the other family."""
+    """E303 and E307 unknown table or field, E515 a field that is not an address, E526 addresses of the other family."""
     for rule in spec.ingress.rules:
         if isinstance(rule.source, AnySource):
             continue

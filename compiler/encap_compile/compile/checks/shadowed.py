@@ -98,5 +98,5 @@ def _say(other: EgressRule | IngressRule, rule: EgressRule | IngressRule, same: 
         related = ((other.place, "the first match wins"),)
         findings.error("E501", words, rule.place, "delete one, or make them different", related=related)
     else:
-        words = f"rule {rule.name} never gets its turn: rule {other.name} (line {other.place.line}) matches all of it"
+        words = f"rule {rule.name} never applies: rule {other.name} (line {other.place.line}) matches all of it"
         findings.warning("W502", words, rule.place, f"put it before {other.name}, or delete it")

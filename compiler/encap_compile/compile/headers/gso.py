@@ -3,7 +3,7 @@
 `bpf_skb_adjust_room` knows one tunnel: an outer IP header, the transport header right behind it, and the Ethernet
 header right before the inner packet (net/core/filter.c, `bpf_skb_net_grow`). From its flags it sets the inner offsets
 and the type of a GSO packet. Segmentation later writes the lengths (and IPv4's checksum) of the outermost IP header and
-the length of a UDP header right behind it anew in each segment (`inet_gso_segment`, `ipv6_gso_segment`,
+the length of a UDP header right behind it again in each segment (`inet_gso_segment`, `ipv6_gso_segment`,
 `__skb_udp_tunnel_segment`), and copies every byte between there and the inner frame as it is. So GRE behind GUE needs
 no flag of its own, and must not have one: the kernel refuses two transports (-EINVAL).
 """

@@ -66,7 +66,7 @@ class ConnectRule(NamedTuple):
 
 
 class Attribution(NamedTuple):
-    """Whose packets are whose, where rules ask for it. Without `rules` no socket may choose.
+    """How packets are attributed to sockets, where rules need it. Without `rules` no socket may choose.
 
     `levels`: whether cgroups are asked for; `named_levels`: how far below the attached one those lie that rules name,
     and `rows_by_cgroup` if rows do too. `guard`: what rules encapsulate is dropped where it leaves by a device without

@@ -1,4 +1,4 @@
-"""From the checked spec to the program: every decision is taken here, none later."""
+"""From the resolved spec to the program: every decision is taken here, none later."""
 
 from .program import Lowered, lower
 

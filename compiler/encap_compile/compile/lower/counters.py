@@ -45,7 +45,7 @@ def lower_counters(
             words = "of a closed connection, recorded by a version with other cgroups: dropped"
             add(ir.Counted(EGRESS, ir.Outcome.DROPPED, reason="renamed"), words)
     if attribution and attribution.guard:
-        words = "a rule encapsulates it, and its route leaves by a device that is not attached: dropped"
+        words = "a rule encapsulates it, but its route leaves by a device that is not attached: dropped"
         add(ir.Counted(EGRESS, ir.Outcome.DROPPED, reason="unattached"), words)
     if clamps and (encapsulates or egress.fits):
         noted(EGRESS, "mss_kept", MSS_KEPT)
@@ -67,7 +67,7 @@ def lower_counters(
     if ingress is None:
         return _distinct(found)
     dropped = ingress.refuse is ir.OnRefusal.DROP
-    refused = "dropped" if dropped else "left as it is"
+    refused = "dropped" if dropped else "passed unchanged"
     outcome = ir.Outcome.DROPPED if dropped else ir.Outcome.PASSED
     for decapsulation in decapsulations:
         encapsulation = decapsulation.encapsulation
@@ -170,16 +170,16 @@ BEFORE = {
     "link_local": "link-local, link-scope multicast or neighbour discovery",
 }
 FLOWS = {
-    ir.Outcome.LEARNED: "a flow that was not known: learned",
-    ir.Outcome.CHANGED: "a known flow that came in with other headers: learned again",
-    ir.Outcome.DISBELIEVED: "other headers, by a TCP segment that does not fit its connection: not learned",
-    ir.Outcome.EVICTED: "a flow that was not idle yet gave way to another",
+    ir.Outcome.LEARNED: "a new flow: learned",
+    ir.Outcome.CHANGED: "a known flow that arrived with other headers: learned again",
+    ir.Outcome.DISBELIEVED: "a TCP segment with other headers that does not fit its connection: not learned",
+    ir.Outcome.EVICTED: "a flow that was not idle: evicted",
 }
 MSS_KEPT = "a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered"
 REMEMBERED = {
-    ir.Outcome.LEARNED: "a connection whose socket was not known: recorded",
-    ir.Outcome.CHANGED: "a connection of another socket now, or whose socket chose again: recorded again",
-    ir.Outcome.EVICTED: "a connection that was not idle yet gave way to another",
+    ir.Outcome.LEARNED: "a new connection: its socket is recorded",
+    ir.Outcome.CHANGED: "a connection with another socket or choice than before: recorded again",
+    ir.Outcome.EVICTED: "a connection that was not idle: evicted",
 }
 
 
@@ -206,8 +206,8 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, names: Mapping[str, st
     add(ir.Counted(EGRESS, otherwise, reason="default"), f"no rule matched: {words}", egress.default.place)
     families = "IPv4 nor IPv6" if len(egress.families) == 2 else "IPv4" if egress.families == ("ipv4",) else "IPv6"
     words = f"neither {families}" if len(egress.families) == 2 else f"not {families}"
-    outcome("other", passed, f"{words} by its frame, as ARP and tags within the frame: passed")
-    outcome("malformed", dropped, "an IP header that cannot be read: dropped")
+    outcome("other", passed, f"{words} by the frame's type, such as ARP and frames with a tag: passed")
+    outcome("malformed", dropped, "an unreadable IP header: dropped")
     if egress.fragments:
         outcome(
             "no_first_fragment",
@@ -218,7 +218,7 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, names: Mapping[str, st
         if any(before.counter == egress_counter(reason) for before in egress.before):
             outcome(reason, passed, f"{words}: passed")
     if encapsulates:
-        outcome("too_big", dropped, "encapsulated it would be longer than the device's MTU: dropped")
+        outcome("too_big", dropped, "longer than the device's MTU when encapsulated: dropped")
         if egress.too_big is ir.TooBig.ICMP:
             outcome("answered", noted, "too big: its sender was told what fits")
             outcome("answers_limited", noted, "too big: its sender is told too often already")
@@ -227,7 +227,7 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, names: Mapping[str, st
             outcome("gso", dropped, words)
         outcome("no_headroom", dropped, "the kernel could not add headroom for the headers: dropped")
     if any(d.by_row for d in egress.dispatches):
-        outcome("unknown_stack", dropped, "a row of a kind that this program does not know: dropped")
+        outcome("unknown_stack", dropped, "a row whose stack this program does not know: dropped")
 
 
 def _done(rule: ir.EgressRule) -> tuple[ir.Outcome, str]:
@@ -237,11 +237,11 @@ def _done(rule: ir.EgressRule) -> tuple[ir.Outcome, str]:
     step = rule.steps[0]
     match step:
         case ir.LookUp(find=ir.ByChoice()):
-            words = "encapsulated as its socket chose"
+            words = "encapsulated by its socket's choice"
         case ir.LookUp():
             words = "encapsulated"
         case ir.Recall():
-            words = "encapsulated as it came in"
+            words = "encapsulated in the received headers"
         case _:
             assert_never(step)
     return ir.Outcome.ENCAPSULATED, words
@@ -296,12 +296,12 @@ def refusals(decapsulation: ir.Decapsulation, outer: ir.OuterHeader) -> Sequence
         found.append(("header_checksum", WORDS["header_checksum"]))
     found.append(("length", "lengths that contradict the packet"))
     if isinstance(decapsulation.inner, ir.NamedByField) and decapsulation.inner.tagged:
-        found.append(("vlan", "a VLAN tag in the inner frame, other than of VLAN 0"))
-    found.append(("payload", "what is inside is no IPv4 or IPv6 packet"))
+        found.append(("vlan", "a VLAN tag other than VLAN 0 in the inner frame"))
+    found.append(("payload", "the inner packet is neither IPv4 nor IPv6"))
     found += [(reason, UNTAKEN[reason]) for reason in _untaken(decapsulation.otherwise)]
     lookups = [rule.lookup for rule in decapsulation.rules if rule.lookup]
     found += [(found_by.miss, f"{found_by.miss.replace('_', ' ')} not in {found_by.table}") for found_by in lookups]
-    found.append(("ecn", "congestion marked on a packet that cannot say so (RFC 6040)"))
+    found.append(("ecn", "congestion marked on a packet that is not ECN capable (RFC 6040)"))
     found.append(("gso", "a GSO packet that holds several tunnel datagrams"))
     found.append(("pull_failed", "the kernel could not remove the headers"))
     return found

@@ -4,7 +4,7 @@ A frame goes in; its verdict, its bytes, the counters that moved and a trace of 
 `lower` decided and `render` prints, and shares nothing with `render` and no code with the C. Outgoing headers are those
 of the catalogue's reference encoder (`compile/headers/encode.py`).
 
-    machine = Machine(lowered.program, facts_of(lowered.manifest, host, rows))
+    machine = Machine(described.program, facts_of(described.manifest, host, rows))
     outcome = machine.egress(Frame(data, mark=0x1001))
     outcome.verdict, outcome.data, outcome.counted, outcome.rule, outcome.steps
 """

@@ -174,7 +174,7 @@ class Decapsulation:
         return Verdict.REDIRECT if again else Verdict.PASS
 
     def _received_again(self, change: ir.FamilyChange) -> bool:
-        """Whether the frame is received once more, so that the kernel reads its type anew."""
+        """Whether the frame is received once more, so that the kernel reads its type again."""
         match change:
             case ir.FamilyChange.FLAGS:
                 return False

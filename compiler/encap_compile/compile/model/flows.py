@@ -1,4 +1,4 @@
-"""The table of flows: what came in, for the packets that answer it or go on; and whose a connection is."""
+"""The flow table: headers that arrived, for packets that answer or go on, and which socket a connection belongs to."""
 
 from __future__ import annotations
 

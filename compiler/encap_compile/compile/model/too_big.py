@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 
 from .frame import Did, Verdict
@@ -42,6 +43,8 @@ def answer(run: Run, packet: Packet, mtu: int) -> Verdict:
     ethernet = run.data[:ETHER]
     run.data = bytearray(ethernet[6:12] + ethernet[:6] + ethernet[12:] + made)
     run.mark = 0
+    if run.frame.gso_size:  # bpf_skb_change_tail makes one packet of it (skb_gso_reset)
+        run.frame = replace(run.frame, gso_size=0, gso_segs=0)
     run.step(Did.SENT, "icmp", f"to the sender: {mtu} bytes fit")
     run.count("egress_answered")
     return Verdict.REDIRECT

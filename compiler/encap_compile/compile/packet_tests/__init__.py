@@ -14,11 +14,11 @@ from .validate import differences, verdict
 
 def prepared_tests(path: str) -> tuple[Prepared, Findings]:
     """The tests of a spec. Raises DiagnosedError for what is wrong with the spec or its tests."""
-    spec, lowered, _, findings = check_spec(path)
+    spec, described, _, findings = check_spec(path)
     if spec.tests is None:
         help = "write what the spec is to do with a packet under `tests:`, see docs/testing.md"
         findings.error("T132", f"{spec.name} has no tests", spec.name_place, help)
-    prepared = prepare(spec, lowered, findings)
+    prepared = prepare(spec, described, findings)
     findings.stop_on_errors()
     return prepared, findings
 
@@ -34,7 +34,7 @@ def run_prepared(prepared: Prepared, findings: Findings) -> Report:
     results = tuple(_result(prepared, ready) for ready in prepared.tests)
     rules = covered_paths(spec)
     met = {met_by(result.test, result.outcome) for result in results}
-    return Report(spec, prepared.lowered, results, rules, tuple(r for r in rules if r not in met), findings)
+    return Report(spec, prepared.described, results, rules, tuple(r for r in rules if r not in met), findings)
 
 
 def _result(prepared: Prepared, ready: Ready) -> Result:

@@ -18,7 +18,7 @@ class ModelRun:
 
     def __init__(self, prepared: Prepared, socket: Socket | None = None) -> None:
         self.socket = socket
-        self.machine = Machine(prepared.lowered.program, prepared.facts)
+        self.machine = Machine(prepared.described.program, prepared.facts)
         self.chosen: dict[Destination, tuple[str, str]] = {}
 
     def run(self, ready: Ready) -> Outcome:

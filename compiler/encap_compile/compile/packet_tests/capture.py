@@ -22,7 +22,7 @@ def frame_of(path: str, number: int) -> bytes:
         raise _wrong(path, f"{path} cannot be read: {error.strerror}", "") from None
     order = MAGIC.get(data[:4])
     if order is None or len(data) < _HEAD:
-        help = "write it anew: tcpdump -r FILE -w NEW.pcap, or editcap -F pcap FILE NEW.pcap"
+        help = "write it again: tcpdump -r FILE -w NEW.pcap, or editcap -F pcap FILE NEW.pcap"
         raise _wrong(path, f"{path} is no pcap file", help)
     (link,) = struct.unpack_from(f"{order}I", data, 20)
     if link & 0xFFFF != ETHERNET:

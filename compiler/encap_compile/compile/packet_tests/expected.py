@@ -39,9 +39,9 @@ PARTICIPLES = {
 class Expected:
     """Looks up what the expectations of a spec's tests name."""
 
-    def __init__(self, spec: Spec, lowered: Described, facts: Facts, findings: Findings) -> None:
-        self.stacks, self.facts, self.findings = lowered.program.stacks, facts, findings
-        self.counters = [c.name for c in lowered.program.counters]
+    def __init__(self, spec: Spec, described: Described, facts: Facts, findings: Findings) -> None:
+        self.stacks, self.facts, self.findings = described.program.stacks, facts, findings
+        self.counters = [c.name for c in described.program.counters]
         self.rules = {
             Way.LEAVES: [*(r.name for r in spec.egress.rules), "default"],
             Way.ARRIVES: [r.name for r in spec.ingress.rules],

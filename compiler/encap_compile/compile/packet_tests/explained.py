@@ -31,23 +31,23 @@ class PacketExplained(NamedTuple):
 
 def explain_packet(path: str, packet: str, arrives: bool) -> PacketExplained:
     """`packet` is words, or FILE.pcap:N. Raises DiagnosedError."""
-    spec, lowered, _, findings = check_spec(path)
-    facts = machine_facts(spec, lowered, findings)
+    spec, described, _, findings = check_spec(path)
+    facts = machine_facts(spec, described, findings)
     captured = _CAPTURED.fullmatch(packet)
     if captured:
         frame: Frame | None = Frame(frame_of(captured["file"], int(captured["number"])))
     else:
         given = packet_words(packet)
         arrives = arrives or given.encapsulation is not None
-        frame = Frames(spec, lowered, facts, findings).frame(given)
+        frame = Frames(spec, described, facts, findings).frame(given)
     findings.stop_on_errors()
     assert frame is not None
-    machine = Machine(lowered.program, facts)
+    machine = Machine(described.program, facts)
     outcome = machine.ingress(frame) if arrives else machine.egress(frame)
     mtu = facts.host.get("mtu")
     return PacketExplained(
-        _text(spec, lowered.program.stacks, frame, outcome, arrives, mtu if isinstance(mtu, int) else 0),
-        _document(spec, lowered, frame, outcome, arrives),
+        _text(spec, described.program.stacks, frame, outcome, arrives, mtu if isinstance(mtu, int) else 0),
+        _document(spec, described, frame, outcome, arrives),
     )
 
 
@@ -113,11 +113,11 @@ def _received(stacks: Sequence[ir.Stack], frame: Frame, outcome: Outcome, arrive
     return Sent(stack, {}, outer)
 
 
-def _document(spec: Spec, lowered: Described, frame: Frame, outcome: Outcome, arrives: bool) -> dict[str, Any]:
+def _document(spec: Spec, described: Described, frame: Frame, outcome: Outcome, arrives: bool) -> dict[str, Any]:
     counted: Mapping[str, tuple[int, int]] = outcome.counted
-    headers = outcome.sent or _received(lowered.program.stacks, frame, outcome, arrives)
+    headers = outcome.sent or _received(described.program.stacks, frame, outcome, arrives)
     return {
-        "name": lowered.program.name,
+        "name": described.program.name,
         "direction": "ingress" if arrives else "egress",
         "verdict": _verdict(outcome, arrives).partition(" ")[0],
         "rule": outcome.rule,

@@ -17,12 +17,12 @@ from .invented import machine_facts
 def explain_connect(path: str, socket: str) -> PacketExplained:
     """`socket` is words. Raises DiagnosedError."""
     given = socket_words(socket)
-    spec, lowered, _, findings = check_spec(path)
-    facts = machine_facts(spec, lowered, findings)
-    connecting = Frames(spec, lowered, facts, findings).connecting(given)
+    spec, described, _, findings = check_spec(path)
+    facts = machine_facts(spec, described, findings)
+    connecting = Frames(spec, described, facts, findings).connecting(given)
     findings.stop_on_errors()
     assert connecting is not None
-    outcome = Machine(lowered.program, facts).connect(connecting)
+    outcome = Machine(described.program, facts).connect(connecting)
     return PacketExplained(_text(spec, connecting, outcome), _document(spec, outcome))
 
 

@@ -26,7 +26,7 @@ MACS = bytes.fromhex("020000000077020000000001")
 PLAIN = ("source_port", "destination_port", "ecn", "ttl", "df", "length")  # words that are numbers and nothing else
 ADDRESSES = ("ipv4", "ipv6", "mac")
 DISCARD = 9  # RFC 863: the destination port, where none is said
-FLOW = 0x12345678  # the hash of the flow in the other end's headers
+FLOW = 0x12345678  # the hash of the flow in the peer's headers
 
 
 class Frames:
@@ -160,7 +160,7 @@ class Frames:
             if stack.encapsulation == word.value and stack.outer_family == family:
                 return self._encode(packet_, stack, inner)
         words = f"`{word.value}` does not come in over {family.replace('ip', 'IP')}"
-        self.findings.error("T131", words, source.place)
+        self.findings.error("T131", words, source.place, "give `ip.source` an address of the other family")
         return b""
 
     def _encode(self, packet_: TestPacket, stack: ir.Stack, inner: bytes) -> bytes:

@@ -28,16 +28,16 @@ class Prepared(Record):
     """The tests of a spec in their order, and what the programs know of the machine that they run on."""
 
     spec: Spec
-    lowered: Described
+    described: Described
     facts: Facts
     tests: tuple[Ready, ...]
 
 
-def prepare(spec: Spec, lowered: Described, findings: Findings) -> Prepared:
+def prepare(spec: Spec, described: Described, findings: Findings) -> Prepared:
     """What is wrong with the tests goes to `findings` (T131, E4); those that are right are among the result's."""
-    facts = machine_facts(spec, lowered, findings)
-    frames = Frames(spec, lowered, facts, findings)
-    expected = Expected(spec, lowered, facts, findings)
+    facts = machine_facts(spec, described, findings)
+    frames = Frames(spec, described, facts, findings)
+    expected = Expected(spec, described, facts, findings)
     ready: dict[str, Ready] = {}
     seen: set[str] = set()
     for test in spec.tests.packets if spec.tests is not None else ():
@@ -49,7 +49,7 @@ def prepare(spec: Spec, lowered: Described, findings: Findings) -> Prepared:
         seen.add(test.name)
         if given is not None:
             ready[test.name] = Ready(test, given, before)
-    return Prepared(spec, lowered, facts, tuple(ready.values()))
+    return Prepared(spec, described, facts, tuple(ready.values()))
 
 
 def _before(test: PacketTest, ready: Mapping[str, Ready], seen: set[str], findings: Findings) -> tuple[Ready, ...]:

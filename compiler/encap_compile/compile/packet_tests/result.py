@@ -65,7 +65,7 @@ class Report(Record):
     """
 
     spec: Spec
-    lowered: Described
+    described: Described
     results: tuple[Result, ...]
     rules: tuple[str, ...]
     unmet: tuple[str, ...]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .. import ir
 from . import conditions
 from .rule_values import length_constants
@@ -64,14 +66,6 @@ def cut_key(table: ir.TableMap, family: str, length: int) -> str:
     return f"key.prefixlen = {of_key};\nkey.{member.name} = {cut};"
 
 
-def looked_up(program: ir.Program) -> list[ir.AddressMap]:
-    """Maps that a match looks into, the `from` of a rule, or what identifies our packets; but those that the library
-    looks into by itself."""
-    ingress = [r.match for r in program.ingress_rules]
-    found = [c for r in program.egress.rules for c in r.conditions] + [c for m in ingress for c in m]
-    found += [c for r in (program.attribution.connects if program.attribution else ()) for c in r.conditions]
-    endpoints = program.egress.own.endpoints if program.egress.own else ()
-    ends = {e.map for e in endpoints if isinstance(e, ir.EndpointMap)}
-    ends |= {r.senders.map for r in program.ingress_rules if isinstance(r.senders, ir.SourceMap)}
-    names = {c.map for c in found if isinstance(c, ir.InPrefixMap)} | ends
-    return [m for m in program.address_maps if m.name in names and not conditions.is_of_addresses(m)]
+def looked_up(maps: Sequence[ir.AddressMap]) -> list[ir.AddressMap]:
+    """Those that the C looks into by functions of its own: the library looks into the others."""
+    return [m for m in maps if not conditions.is_of_addresses(m)]

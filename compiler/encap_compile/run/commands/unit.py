@@ -28,7 +28,7 @@ def unit_command(context: Context, /, stays: bool, into: Path, shows: bool, **op
     """Write a systemd unit that applies the bundle at boot, and the copy on disk that it applies.
 
     The copy (in /var/lib/encap, or ENCAP_KEPT) holds the bundle, the host file, rows and settings; each later apply
-    writes it anew. Options are those of apply.
+    writes it again. Options are those of apply.
     """
     from ..api.options import request
     from ..unit import make_unit

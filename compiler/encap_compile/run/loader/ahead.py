@@ -64,7 +64,7 @@ class Passed(Record):
 class Look:
     """How long a hook's device moves packets without a run of ours.
 
-    It begins anew after each run: one ARP or IPv6 packet that the others let by says nothing of the rest. The reading
+    It begins again after each run: one ARP or IPv6 packet that the others let by says nothing of the rest. The reading
     after a run is where it begins, since a NIC counts a packet only when it has sent it. `ran` and `moved` are of ours
     and of the device from the first reading on.
     """

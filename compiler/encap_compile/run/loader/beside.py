@@ -139,7 +139,7 @@ def running(desired: Desired) -> list[Beside]:
 
 def _not_compared(name: str, unread: Unreadable) -> Diagnostic:
     """H152 or H153 of another bundle, which is no reason to stop."""
-    fix = f"whether {name} takes the same packets is not known: apply that bundle, which writes its state anew"
+    fix = f"whether {name} takes the same packets is not known: apply that bundle, which writes its state again"
     return unread.diagnostic(name)._replace(severity=Severity.WARNING, help=fix)
 
 

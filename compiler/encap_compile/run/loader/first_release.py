@@ -1,7 +1,7 @@
 """Taking over what the first release kept under the inode number of this network namespace.
 
 Pins and state move by one rename each, which changes nothing for packets. Killed anywhere, `Paths.found` tells where
-each of them is, and the next run goes on. Where the first release was gone back to, it has begun anew beside what is
+each of them is, and the next run goes on. Where the first release was gone back to, it has begun again beside what is
 here: that is joined to ours.
 """
 

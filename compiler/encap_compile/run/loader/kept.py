@@ -64,7 +64,7 @@ def keep(desired: Desired, request: Request, unit: str = "") -> Path:
 
 
 def refresh(desired: Desired, request: Request) -> Path | None:
-    """Write the copy anew where there is one that is not what was just applied. Raises OSError, KernelError."""
+    """Write the copy again where there is one that is not what was just applied. Raises OSError, KernelError."""
     name = desired.manifest.name
     if not is_kept(name) or not concerns_this_namespace() or _within(request.bundle, folder(name)):
         return None

@@ -107,7 +107,7 @@ class Paths(Record):
 
     def left_beside(self) -> Paths | None:
         """What the first release has pinned for a bundle that has pins or state of ours as well: it does not look for
-        these, and so has begun anew beside them."""
+        these, and so has begun again beside them."""
         here, first = self.moved(), self.by_inode()
         if first == here or self.found() != here or not (first.pins.exists() or first.state.exists()):
             return None

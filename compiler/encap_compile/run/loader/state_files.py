@@ -55,7 +55,7 @@ class Unreadable(Record):
             named = f"encapctl {self.release}" if self.release else "the encapctl that applied it"
             return Diagnostic("H152", words, help=f"use {named}, or a newer one")
         words = f"what was applied of {bundle} cannot be read: {self.file}: {self.why}"
-        fix = "`apply` goes on from what the kernel runs, and writes it anew; what earlier maps had counted is lost"
+        fix = "`apply` goes on from what the kernel runs, and writes it again; what earlier maps had counted is lost"
         return Diagnostic("H153", words, help=fix, severity=Severity.WARNING)
 
 

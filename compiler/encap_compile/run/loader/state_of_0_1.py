@@ -1,7 +1,7 @@
 """The state as release 0.1.0 reads it, so that going back to it keeps counters, rows and hooks.
 
 That release refuses a state with a member that it does not know, or without one that it needs, takes it for none, and
-counts anew. So its members are listed here, those that a manifest of today no longer has are empty, and counters have
+counts again. So its members are listed here, those that a manifest of today no longer has are empty, and counters have
 the names that it knows. It reads one value of the map of counters: of several it finds what stands in the first.
 """
 

@@ -62,7 +62,7 @@ class Attachment:
                 report.warn("H120", words, f"`ip link set {device.name} up`, and plan again to check the routes")
             elif not device.carrier:
                 words = f"{device.name} has no carrier: no packet leaves by it until its link is there"
-                report.warn("H121", words, "see to its cable or its other end, and plan again")
+                report.warn("H121", words, "check its cable and its link partner, and plan again")
             if device.master_kind == "vrf":
                 words = f"{device.name} belongs to VRF {self.name(device.master)}: the routes checked are its table's"
                 report.note("H124", words, "packets of sockets outside the VRF take the main table's routes")
