@@ -79,13 +79,16 @@ static __always_inline __u32 read_option(const struct __sk_buff *skb, const stru
 	__be32 *data, __u32 size, __u32 bit, struct option_cursor *cursor,
 	const struct option_refusals *refused)
 {
+	const __be32 *from = option->word + 1;
+
 	if (option->size != size || cursor->seen & bit)
 		return refused->options;
-	if ((void *)(option->word + 1) + size > packet_end(skb))
+	barrier_var(from); /* else clang computes it again for the loop, and the check is of another */
+	if ((void *)from + size > packet_end(skb))
 		return refused->truncated;
 	cursor->seen |= bit;
 	for (__u32 i = 0; i < size / sizeof(*data); i++)
-		data[i] = option->word[i + 1];
+		data[i] = from[i];
 	return 0;
 }
 
