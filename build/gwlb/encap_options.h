@@ -61,6 +61,8 @@ static __always_inline __u32 next_option(const struct __sk_buff *skb, __u32 offs
 	__u32 at = cursor->at & OPTIONS_MOST; /* for the verifier */
 
 	option->word = packet_data(skb) + offset + at;
+	/* Or clang computes a second pointer, for what is read: it would not be checked. */
+	forget_value(option->word);
 	if ((void *)(option->word + 1) > packet_end(skb))
 		return refused->truncated;
 	option->head = bpf_ntohl(*option->word);
