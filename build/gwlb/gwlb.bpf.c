@@ -193,7 +193,7 @@ static __always_inline void learn_rule_inspect(struct __sk_buff *skb, const stru
 
 /* gwlb: what came in its options */
 struct options_gwlb__received {
-	struct option_cursor cursor;
+	struct cursor_in_options cursor;
 	__be32 option_eni[2];
 	__be32 option_attachment[2];
 	__be32 option_cookie[1];
@@ -209,7 +209,7 @@ DEFINE_OPTIONS(options_gwlb)
 static __noinline __u32 options_gwlb__read(const struct __sk_buff *skb, __u32 offset, __u32 length,
 	struct options_gwlb__received *options)
 {
-	const struct option_refusals refused = {
+	const struct wrong_options refused = {
 		.truncated = COUNTER(refused_gwlb.truncated),
 		.options = COUNTER(refused_gwlb__geneve_options),
 		.critical = COUNTER(refused_gwlb__geneve_options_critical),

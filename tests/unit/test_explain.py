@@ -39,7 +39,7 @@ def test_a_spec(example: Path) -> None:
 def test_what_leaves_by_other_devices(tmp_path: Path) -> None:
     text = (EXAMPLES[0].parent / "teams.yaml").read_text()
     for word, said in (
-        ("", "that is not attached is dropped and counted"),
+        ("", "is dropped and counted if its route leaves by a device that is not attached"),
         ("pass", "leaves unencapsulated, whatever"),
     ):
         path = tmp_path / "teams.yaml"

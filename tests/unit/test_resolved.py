@@ -160,18 +160,18 @@ def test_rows_of_several_encapsulations_need_the_fields_of_their_own() -> None:
     assert resolved(text).tables["exits"].needs == {"ipip": ("address",), "gre": ("address", "key")}
 
 
-def test_cgroups_are_named_in_the_order_written_with_what_for() -> None:
+def test_cgroups_are_named_by_their_paths_with_what_for() -> None:
     found = exits(
         "match: {cgroup: b.slice}, action: pass",
         "match: {cgroup: [a.slice, a.slice/web], destination: 10.0.0.0/8}, to: exits/a",
         "socket: [exits]",
     )
     purposes = {named.path: named.purposes for named in found.cgroups}
-    assert list(purposes) == ["b.slice", "a.slice", "a.slice/web", ""]
+    assert list(purposes) == ["", "a.slice", "a.slice/web", "b.slice"]
     assert purposes["b.slice"] == purposes["a.slice"] == purposes["a.slice/web"] == {Purpose.MATCHED}
     # The attached one holds all others: looked at there, none of their packets counts twice.
     assert purposes[""] == {Purpose.CHOOSING, Purpose.GUARDED}
-    assert [named.level for named in found.cgroups] == [1, 1, 2, 0]
+    assert [named.level for named in found.cgroups] == [0, 1, 2, 1]
     assert found.guards and [t.name for t in found.socket_tables] == ["exits"]
 
 

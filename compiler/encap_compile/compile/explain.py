@@ -12,28 +12,28 @@ if TYPE_CHECKING:
     from .spec import Spec
 
 UNASKED = """\
-Unasked, in this order:
+By default, in this order:
   - rules see {families}; ARP and everything else passes
-  - what already carries one of these stacks from an address of this host passes as it is
+  - packets that already carry one of these stacks, from an address of this host, pass unchanged
   - IPv6 neighbour discovery, and packets to link-local and link-scope multicast addresses that a rule could match,
     pass before the rules
-  - a later fragment follows what the rules decided on the first one. Where that was not seen, it has no row by a rule
-    that asks for its ports: `on_miss` decides, but never lets it pass
-  - a packet whose headers cannot be read shows no ports: a rule that encapsulates or drops takes it by its addresses
-    and protocol, a rule that passes by port does not
-  - a packet that a rule chose and that cannot be encapsulated is dropped and counted, never sent unencapsulated
-  - outer packets have DF set and ECN by RFC 6040; a packet that would be longer than the device's MTU is dropped and
-    counted, unless it is TCP before segmentation: its segments are then cut smaller
+  - a later fragment follows the decision on the first one. If that was not seen, a rule that needs its ports finds no
+    row: `on_miss` decides, but never passes the fragment
+  - a packet with unreadable headers has no ports: a rule that encapsulates or drops matches it by addresses and
+    protocol, a rule that passes by port does not match it
+  - a packet that a rule matched but that cannot be encapsulated is dropped and counted, never sent unencapsulated
+  - outer packets have DF set, and ECN by RFC 6040; a packet that would be longer than the device's MTU is dropped and
+    counted, unless it is a TCP GSO packet, whose segments are made smaller
 """
 CLAMPS = """\
-  - the MSS in the SYN and SYN-ACK of a flow that a rule encapsulates leaves headroom for the most that a row adds, both
-    ways; where an answer to what came in by a tunnel leaves without one, headroom for the headers that came in.
+  - the MSS in the SYN and SYN-ACK of a flow that a rule encapsulates leaves headroom for the most that a row adds, in
+    both directions; if a reply to a packet from a tunnel leaves unencapsulated, headroom for the received headers.
     A SYN with TCP-AO is not changed, and counted
 """
 
 GUARDS = """\
-  - a packet that a rule encapsulates and whose route leaves by a device that is not attached is dropped and counted, if
-    a socket in the cgroups of rules with `socket` or `cgroup` sends it, of the network namespace applied in
+  - a packet that a rule encapsulates is dropped and counted if its route leaves by a device that is not attached, and a
+    socket of this network namespace sends it, in the cgroups of rules with `socket` or `cgroup`
 """
 UNGUARDED = """\
   - a packet whose route leaves by a device that is not attached leaves unencapsulated, whatever its socket has chosen
@@ -42,10 +42,10 @@ UNGUARDED = """\
 FORMAT_VERSION = 1
 RECEIVE = """\
 On receive:
-  - only packets to this host's own outer address are looked at; all others pass untouched
-  - what looks like one of these stacks and is not right is {refuse}, and counted by the reason
-  - IPv4 outer fragments are refused by name, later fragments of UDP and IPv6 fragments are left alone
-  - over IPv6 a tunnel encapsulation limit may stand behind the outer header; any other option is somebody else's
+  - only packets to this host's own outer address are processed; all others pass unchanged
+  - a malformed or unauthorized tunnel packet is {refuse}, and the reason is counted
+  - IPv4 outer fragments are refused (`fragment`); later fragments of UDP and IPv6 fragments pass unchanged
+  - over IPv6, a tunnel encapsulation limit may follow the outer header; packets with other options pass unchanged
 """
 
 

@@ -15,7 +15,7 @@
  * not follow what is in a map, and so takes every turn of the loop that reads options for the same.
  * It would be lost otherwise, and clang would keep it in registers.
  */
-struct option_cursor {
+struct cursor_in_options {
 	volatile __u32 at; /* where the next option begins */
 	volatile __u32 seen; /* a bit for each option of the spec */
 };
@@ -44,7 +44,7 @@ struct option {
 };
 
 /* Where the counters of what is wrong stand. */
-struct option_refusals {
+struct wrong_options {
 	__u32 truncated; /* the packet ends before */
 	__u32 options; /* too long, repeated, or of another length than the spec's */
 	__u32 critical; /* unknown, and must not be passed over */
@@ -55,12 +55,14 @@ struct option_refusals {
  * bytes from `offset` of the packet's data on. `words`: the bits of a head that count words.
  */
 static __always_inline __u32 next_option(const struct __sk_buff *skb, __u32 offset, __u32 length,
-	__u32 words, struct option_cursor *cursor, struct option *option,
-	const struct option_refusals *refused)
+	__u32 words, struct cursor_in_options *cursor, struct option *option,
+	const struct wrong_options *refused)
 {
 	__u32 at = cursor->at & OPTIONS_MOST; /* for the verifier */
 
 	option->word = packet_data(skb) + offset + at;
+	/* Or clang computes a second pointer, for what is read: it would not be checked. */
+	forget_value(option->word);
 	if ((void *)(option->word + 1) > packet_end(skb))
 		return refused->truncated;
 	option->head = bpf_ntohl(*option->word);
@@ -74,22 +76,26 @@ static __always_inline __u32 next_option(const struct __sk_buff *skb, __u32 offs
 
 /* Read the data of an option of the spec, `size` bytes. `bit` is its own among those seen. */
 static __always_inline __u32 read_option(const struct __sk_buff *skb, const struct option *option,
-	__be32 *data, __u32 size, __u32 bit, struct option_cursor *cursor,
-	const struct option_refusals *refused)
+	__be32 *data, __u32 size, __u32 bit, struct cursor_in_options *cursor,
+	const struct wrong_options *refused)
 {
+	const __be32 *from = option->word + 1;
+
 	if (option->size != size || cursor->seen & bit)
 		return refused->options;
-	if ((void *)(option->word + 1) + size > packet_end(skb))
+	/* Else clang computes it a second time for the loop, and the check is of the first. */
+	barrier_var(from);
+	if ((void *)from + size > packet_end(skb))
 		return refused->truncated;
 	cursor->seen |= bit;
 	for (__u32 i = 0; i < size / sizeof(*data); i++)
-		data[i] = option->word[i + 1];
+		data[i] = from[i];
 	return 0;
 }
 
 /* Pass over an option that the spec does not list, unless its head has the bit `critical`. */
 static __always_inline __u32 pass_over_option(
-	const struct option *option, __u32 critical, const struct option_refusals *refused)
+	const struct option *option, __u32 critical, const struct wrong_options *refused)
 {
 	return option->head & critical ? refused->critical : 0;
 }
