@@ -61,7 +61,7 @@ SHARED: Mapping[str, str] = {
     r"#define CHOOSING_CGROUPS|\(?CGROUP_BIT_\w+( \||\)$)": "the cgroups of all rules whose sockets choose",
     r"#define CONNECT_NESTED ": "whether connect programs run within one another",
     r"#define FLOW_BUCKETS ": "one table of flows for all rules that learn",
-    r'#include "encap_arrivals.h"|fit_leaving\(|record_arrival\(|/\* What rules ask ': "answers are made to fit",
+    r'#include "encap_arrivals.h"|#define FIT_|fit_leaving\(|record_arrival\(|/\* What rules ask ': "answers that fit",
     r'"place": ': "a cgroup has the place of the first rule that names it",
 }
 # What all parts of a program share may grow: whether fitting looks at packets, how much is read of outer headers.
