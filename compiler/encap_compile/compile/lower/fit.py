@@ -38,7 +38,7 @@ def fit_constants(overheads: Mapping[str, int]) -> Iterator[ir.ConstantGroup]:
 
 def table_overheads(resolved: Resolved, stacks: UsedStacks) -> dict[str, int]:
     """By table, where TCP is made to fit."""
-    return {name: _overhead(resolved, resolved.tables[name], stacks) for name in resolved.flows}
+    return {name: _overhead(resolved, resolved.tables[name], stacks) for name in sorted(resolved.flows)}
 
 
 def lower_fit(

@@ -71,13 +71,14 @@ def keeps(egress: ir.EgressProgram) -> bool:
 
 
 def row_tables(egress: ir.EgressProgram) -> list[str]:
-    """The tables that rules find rows in."""
-    return list(dict.fromkeys(step.find.table for step in _look_ups(egress)))
+    """The tables that rules find rows in, by their names: which rule is the first moves none."""
+    return sorted({step.find.table for step in _look_ups(egress)})
 
 
 def labels(egress: ir.EgressProgram) -> list[tuple[str, str]]:
-    """What rules lead to, and what holds the values."""
-    return list({step.send: _values(step) for rule in egress.rules for step in rule.steps}.items())
+    """What rules lead to, in the order of the functions, and what holds the values."""
+    found = {step.send: _values(step) for rule in egress.rules for step in rule.steps}
+    return [(d.function, found[d.function]) for d in egress.dispatches if d.function in found]
 
 
 def _values(step: ir.Step) -> str:
