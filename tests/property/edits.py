@@ -199,8 +199,11 @@ def asked(document: Document) -> set[Any]:
     found: set[Any] = set(words(document))
     first: dict[str, Any] = {}
     for rule in document["egress"]["rules"]:
-        prefixes = [p for a in _listed(rule["match"].get("destination", ["::/0"])) for p in sets.get(a, [a])]
-        families = tuple(sorted({":" in p for p in prefixes}))
+        match = rule["match"]
+        lists = [
+            [p for a in _listed(match[w]) for p in sets.get(a, [a])] for w in ("destination", "source") if w in match
+        ]
+        families = tuple(f for f in (False, True) if all(f in {":" in p for p in prefixes} for prefixes in lists))
         found |= {("leads to", _table(t), f) for t in _targets(rule) for f in families}
         found |= {("family", f) for f in families} | {("cgroup", c) for c in _listed(rule["match"].get("cgroup", []))}
         found |= {("answers", rule[word], families) for word in ("reflect", "with") if word in rule}
