@@ -133,7 +133,7 @@ def test_a_table_knows_who_comes_to_it() -> None:
     assert [(c.name, c.type, c.families) for c in sites.columns] == [("destination", "prefix", ("ipv4",))]
     assert [(c.name, c.type) for c in tenants.columns] == [("received.vxlan.vni", "u24")]
     assert [(f.table.name, f.field) for f in found.sources] == [("sites", "address")]
-    assert [(f.table.name, f.field) for f in found.destinations] == [("sites", "address"), ("exits", "far")]
+    assert [(f.table.name, f.field) for f in found.destinations] == [("exits", "far"), ("sites", "address")]
 
 
 def test_a_table_that_no_rule_uses_is_none_of_the_program() -> None:
