@@ -72,3 +72,28 @@ egress:
     with Datapath(compiled(HEAD + spec)) as datapath:
         outcome = datapath.egress(frame(packet("tcp", "192.0.2.9", destination)))
     assert list(outcome.counted) == [f"egress_rule_{rule}" if rule else "egress_default"]
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "sent"),
+    [
+        ("10.3.0.1", "192.0.2.9", False),
+        ("fd00:1::5", "fd00:9::1", True),  # the rule before is about IPv4, and its list is not
+    ],
+)
+def test_a_rule_for_one_family_by_a_list_of_both(compiled: Compile, source: str, destination: str, sent: bool) -> None:
+    spec = f"""
+sets: {{both: [{LONG[1:-1]}, "fd00:1::/32"]}}
+encapsulations:
+  ipip: [{{ip: {{source: host.address, destination: endpoint.address}}}}]
+endpoints:
+  ends: {{fields: {{address: ip}}, encapsulation: ipip, rows: [{{name: a, address: 192.0.2.1}}]}}
+egress:
+  rules:
+    - {{name: past, match: {{destination: 0.0.0.0/0, source: both}}, action: pass}}
+    - {{name: rest, match: {{destination: "fd00::/16"}}, to: ends/a}}
+  default: pass
+"""
+    with Datapath(compiled(HEAD + spec)) as datapath:
+        outcome = datapath.egress(frame(packet("tcp", source, destination)))
+    assert list(outcome.counted) == [f"egress_rule_{'rest' if sent else 'past'}"]

@@ -50,6 +50,26 @@ def test_conditions(match: str, seen: str, expected: tuple[ir.Condition, ...]) -
     assert program(match, seen).egress.rules[0].conditions == expected
 
 
+LONG = ", ".join(f"10.{n}.0.0/16" for n in range(12))
+
+
+@pytest.mark.parametrize(
+    ("destination", "listed", "asks_family"),
+    [
+        ("0.0.0.0/0", f'{LONG}, "fd00::/32"', True),
+        ('"::/0"', f'{LONG}, "fd00::/32"', False),  # few enough of IPv6 to be compared
+        ("0.0.0.0/0", LONG, False),
+        ("10.0.0.0/8", f'{LONG}, "fd00::/32"', False),
+        ('["0.0.0.0/0", "::/0"]', f'{LONG}, "fd00::/32"', False),
+    ],
+)
+def test_a_long_list_admits_all_of_its_families(destination: str, listed: str, asks_family: bool) -> None:
+    """Its map holds both: where the rule is about one of them, something else must say so."""
+    found = program(f"{{destination: {destination}, source: [{listed}]}}").egress.rules[0].conditions
+    assert (ir.IsFamily("ipv4") in found) is asks_family
+    assert any(isinstance(c, ir.InPrefixMap | ir.InPrefixes) and c.member == "source" for c in found)
+
+
 @pytest.mark.parametrize(("ports", "asked"), [("0-65535", False), ("0-65534", True), ("1-65535", True)])
 def test_all_ports_are_not_asked_for(ports: str, asked: bool) -> None:
     found = program(f"{{destination: 10.0.0.0/8, protocol: udp, destination_port: {ports}}}", "10.0.0.0/8")

@@ -76,8 +76,8 @@ class Conditions:
         for member, addresses in (("destination", match.destination), ("source", match.source)):
             if addresses is not None and not _is_any_address(addresses, families):
                 found.append(self._addresses(member, addresses, families, name))
-        if len(families) < len(self.families) and not found:
-            found.append(ir.IsFamily(families[0]))
+        if len(families) < len(self.families) and all(self._admits_others(c, families) for c in found):
+            found.insert(0, ir.IsFamily(families[0]))
         if match.protocol:
             found.append(ir.InRanges("protocol", tuple((p, p) for p in match.protocol), unseen))
         for member, ranges in (("destination_port", match.destination_port), ("source_port", match.source_port)):
@@ -96,6 +96,12 @@ class Conditions:
         if len(prefixes) <= INLINE_PREFIXES:
             return ir.InPrefixes(member, prefixes, addresses.sets)
         return ir.InPrefixMap(member, self.long_list(addresses, f"{name}__{member}"))
+
+    def _admits_others(self, condition: ir.Condition, families: tuple[str, ...]) -> bool:
+        """Whether addresses of other families meet it too: a map holds the whole list, for all rules that have it."""
+        if not isinstance(condition, ir.InPrefixMap):
+            return False
+        return any(f"ipv{p.version}" not in families for p in self.prefix_maps[condition.map].prefixes)
 
     def long_list(self, addresses: Addresses, otherwise: str) -> str:
         """The name of the map that holds a long prefix list: one for each list, however many rules have it."""
