@@ -51,3 +51,25 @@ def test_first_match(compiled: Compile, kind: str, rules: int) -> None:
             outcome = datapath.ingress(given)
             assert (outcome.verdict, outcome.frame) == ("drop", given)
             assert list(outcome.counted) == [f"refused_{kind}__{reason}"]
+
+
+@pytest.mark.parametrize(
+    ("remote", "source", "expected"),
+    [
+        ("192.0.2.1", "10.9.0.1", "ingress_rule_all"),
+        ("198.51.100.1", "10.0.0.1", "ingress_rule_some"),
+        ("198.51.100.1", "10.9.0.1", "refused_ipip__match"),  # its source is listed
+        ("203.0.113.1", "10.0.0.1", "refused_ipip__source"),
+    ],
+)
+def test_rules_with_and_without_a_match(compiled: Compile, remote: str, source: str, expected: str) -> None:
+    text = f"""{HEAD}
+encapsulations: {{ipip: {STACKS["ipip"]}}}
+ingress:
+  rules:
+    - {{name: all, decapsulate: ipip, from: 192.0.2.0/24}}
+    - {{name: some, decapsulate: ipip, from: 198.51.100.0/24, match: {{source: 10.0.0.0/16}}}}
+"""
+    with Datapath(compiled(text)) as datapath:
+        given = arriving(Way("", "ipip", "11.0.0.1", remote, "", 7), packet("tcp", source, "10.99.0.1"))
+        assert list(datapath.ingress(given).counted) == [expected]

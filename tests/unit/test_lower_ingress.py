@@ -104,6 +104,7 @@ def test_prefixes_are_sorted_by_family(tmp_path: Path) -> None:
     assert [str(p) for p in senders.prefixes] == ["192.0.2.0/24", "2001:db8::/32"]
 
 
+OTHERS = "decapsulate: ipip, from: 198.51.100.0/24"
 LISTED, ANY, TCP = "decapsulate: ipip, from: far-sites.to", "decapsulate: ipip, from: any", "match: {protocol: tcp}"
 
 
@@ -117,6 +118,8 @@ LISTED, ANY, TCP = "decapsulate: ipip, from: far-sites.to", "decapsulate: ipip, 
         ([f"{ANY}, {TCP}"], ir.Refuse("match"), {"match"}),
         ([f"{LISTED}, {TCP}", f"{ANY}, {TCP}"], ir.Refuse("match"), {"match"}),
         ([f"{LISTED}, {TCP}"], ir.RefuseBySource("source", "match"), {"source", "match"}),
+        ([LISTED, f"{OTHERS}, {TCP}"], ir.RefuseBySource("source", "match"), {"source", "match"}),
+        ([f"{ANY}, {TCP}", LISTED], ir.Refuse("match"), {"match"}),
     ],
 )
 def test_what_no_rule_takes(tmp_path: Path, rules: list[str], expected: ir.Otherwise | None, reasons: set[str]) -> None:

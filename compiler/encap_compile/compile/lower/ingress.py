@@ -119,12 +119,13 @@ def _otherwise(rules: Sequence[ir.IngressRule]) -> ir.Otherwise | None:
 
     A packet of a listed source is refused for what it holds, if what it holds is why no rule took it.
     """
-    anybody = [rule for rule in rules if isinstance(rule.senders, ir.AnySource)]
-    if any(not rule.match for rule in anybody):
+    taken = {rule.senders for rule in rules if not rule.match}  # whatever they send
+    if ir.AnySource() in taken:
         return None
-    if not all(rule.match for rule in rules):
-        return ir.Refuse("source")
-    return ir.Refuse("match") if anybody else ir.RefuseBySource(unlisted="source", unmatched="match")
+    matching = {rule.senders for rule in rules if rule.match} - taken
+    if ir.AnySource() in matching:
+        return ir.Refuse("match")
+    return ir.RefuseBySource(unlisted="source", unmatched="match") if matching else ir.Refuse("source")
 
 
 def _rule(
