@@ -82,12 +82,12 @@ def test_everybody_by_prefixes(compiled: Compile, header: str, everybody: str) -
     """As `from: any`: no source is compared, and replies may go to all."""
     text = f"""{HEAD if header == "ip" else HEAD.replace("address: {type: ip,", "address: {type: ipv4,")}
 encapsulations: {{gre: [{{{header}: {{source: host.address, destination: received.{header}.source}}}}, {{gre: {{}}}}]}}
-ingress: {{rules: [{{name: all, decapsulate: gre, from: {everybody}, learn: {{for: replies, capacity: 9, idle: 60s}}}}]}}
-egress: {{rules: [{{name: back, reflect: all}}], default: drop}}
+ingress: {{rules: [{{name: in, decapsulate: gre, from: {everybody}, learn: {{for: replies, capacity: 9, idle: 60s}}}}]}}
+egress: {{rules: [{{name: back, reflect: in}}], default: drop}}
 """
     with Datapath(compiled(text)) as datapath:
         came = frame(IP(src="203.0.113.1", dst=OWN[4]) / GRE() / IP(packet("tcp", "10.0.0.1", "10.99.0.1")))
-        assert list(datapath.ingress(came).counted) == ["ingress_rule_all", "flows_learned"]
+        assert list(datapath.ingress(came).counted) == ["ingress_rule_in", "flows_learned"]
         sent = datapath.egress(frame(IP(src="10.99.0.1", dst="10.0.0.1") / came_ports(came)))
         assert (IP(sent.frame[14:]).dst, list(sent.counted)) == ("203.0.113.1", ["egress_rule_back"])
         again = datapath.egress(sent.frame)

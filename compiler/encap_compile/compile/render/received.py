@@ -97,7 +97,9 @@ def variable_length(d: ir.Decapsulation) -> str:
     """Bytes of a received variable-length part."""
     assert d.stack.variable is not None
     length = d.stack.variable.length
-    return in_bytes(f"({number(length.field, d)})", length, d.stack)
+    counted = number(length.field, d)
+    alone = length.unit == 1 and not length.besides
+    return in_bytes(counted if alone else f"({counted})", length, d.stack)
 
 
 def wrong_length(d: ir.Decapsulation) -> str:
