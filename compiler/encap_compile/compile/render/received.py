@@ -98,8 +98,7 @@ def variable_length(d: ir.Decapsulation) -> str:
     assert d.stack.variable is not None
     length = d.stack.variable.length
     counted = number(length.field, d)
-    alone = length.unit == 1 and not length.besides
-    return in_bytes(counted if alone else f"({counted})", length, d.stack)
+    return in_bytes(f"({counted})" if " " in counted else counted, length, d.stack)
 
 
 def wrong_length(d: ir.Decapsulation) -> str:
