@@ -62,6 +62,11 @@ def _look_ups(egress: ir.EgressProgram) -> Iterator[ir.LookUp]:
         yield from (step for step in rule.steps if isinstance(step, ir.LookUp))
 
 
+def reads_packet(egress: ir.EgressProgram) -> bool:
+    """Whether any rule asks for what was parsed, or writes what becomes of it."""
+    return any(rule.conditions or rule.steps for rule in egress.rules)
+
+
 def skips_lost(egress: ir.EgressProgram) -> bool:
     return any(step.skips_lost for step in _look_ups(egress))
 
