@@ -176,7 +176,7 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 	__u32 overhead = 0;
 
 	(void)packet; /* every answer meets the rule */
-	/* tenants */
+	/* egress.rules.tenants */
 	overhead = larger(overhead, OVERHEAD_TENANTS);
 	return overhead;
 }

@@ -119,7 +119,7 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 {
 	__u32 overhead = 0;
 
-	/* sites */
+	/* egress.rules.sites */
 	if (matches_sites(packet))
 		return larger(overhead, OVERHEAD_SITES);
 	return overhead;

@@ -189,13 +189,13 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 {
 	__u32 overhead = 0;
 
-	/* voice */
+	/* egress.rules.voice */
 	overhead = larger(overhead, OVERHEAD_EXITS);
 	barrier();
-	/* bulk */
+	/* egress.rules.bulk */
 	overhead = larger(overhead, OVERHEAD_EXITS);
 	barrier();
-	/* lab */
+	/* egress.rules.lab */
 	if (matches_lab(packet))
 		return larger(overhead, OVERHEAD_EXITS);
 	return overhead;

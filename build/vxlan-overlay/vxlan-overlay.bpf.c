@@ -193,15 +193,15 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 {
 	__u32 overhead = 0;
 
-	/* web */
+	/* egress.rules.web */
 	if (matches_web(packet))
 		return larger(overhead, OVERHEAD_SITES);
 	barrier();
-	/* lab */
+	/* egress.rules.lab */
 	if (matches_lab(packet))
 		return overhead;
 	barrier();
-	/* sites */
+	/* egress.rules.sites */
 	if (matches_sites(packet))
 		return larger(overhead, OVERHEAD_SITES);
 	return overhead;

@@ -300,6 +300,9 @@ def test_a_part_of_a_row_that_never_reaches_the_hook(net: Wire, tmp_path: Path, 
     )
 
 
+TOLD = "; their senders are told by ICMP, but not of IPv4 packets without DF"
+
+
 @pytest.mark.parametrize(
     ("rule", "clamp", "words"),
     [
@@ -313,7 +316,17 @@ def test_who_loses(net: Wire, tmp_path: Path, rule: str, clamp: str, words: str)
     net.ours.ip("route change 10.1.0.0/16 via 192.0.2.2")
     found = planned(net, spec(tmp_path / "one", [rule], ROWS, clamp=clamp))
     assert codes(found) == (["H111"] if words else [])
-    assert not words or found[0][1].endswith(words)
+    assert not words or found[0][1].endswith(words + TOLD)
+
+
+def test_who_is_told(net: Wire, tmp_path: Path) -> None:
+    """Senders learn what fits where the program answers, and not where it drops."""
+    net.ours.ip("route change 10.1.0.0/16 via 192.0.2.2")
+    told, untold = (
+        planned(net, spec(tmp_path / word, [TEN], ROWS, clamp=f"false, too_big: {word}"))[0][1]
+        for word in ("icmp", "drop")
+    )
+    assert told.endswith("larger packets are lost" + TOLD) and untold.endswith("larger packets are lost")
 
 
 REFLECTING = """

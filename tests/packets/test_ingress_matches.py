@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from scapy.layers.inet import IP, TCP
+from scapy.layers.l2 import GRE
 
 from .arriving import arriving
-from .datapath import Datapath
-from .inner import packet
+from .datapath import OWN, Datapath
+from .inner import frame, packet
 from .specs import HEAD, Compile
 from .ways import Way
 
@@ -73,3 +75,26 @@ ingress:
     with Datapath(compiled(text)) as datapath:
         given = arriving(Way("", "ipip", "11.0.0.1", remote, "", 7), packet("tcp", source, "10.99.0.1"))
         assert list(datapath.ingress(given).counted) == [expected]
+
+
+@pytest.mark.parametrize(("header", "everybody"), [("ip", '["0.0.0.0/0", "::/0"]'), ("ipv4", "0.0.0.0/0")])
+def test_everybody_by_prefixes(compiled: Compile, header: str, everybody: str) -> None:
+    """As `from: any`: no source is compared, and replies may go to all."""
+    text = f"""{HEAD if header == "ip" else HEAD.replace("address: {type: ip,", "address: {type: ipv4,")}
+encapsulations: {{gre: [{{{header}: {{source: host.address, destination: received.{header}.source}}}}, {{gre: {{}}}}]}}
+ingress: {{rules: [{{name: in, decapsulate: gre, from: {everybody}, learn: {{for: replies, capacity: 9, idle: 60s}}}}]}}
+egress: {{rules: [{{name: back, reflect: in}}], default: drop}}
+"""
+    with Datapath(compiled(text)) as datapath:
+        came = frame(IP(src="203.0.113.1", dst=OWN[4]) / GRE() / IP(packet("tcp", "10.0.0.1", "10.99.0.1")))
+        assert list(datapath.ingress(came).counted) == ["ingress_rule_in", "flows_learned"]
+        sent = datapath.egress(frame(IP(src="10.99.0.1", dst="10.0.0.1") / came_ports(came)))
+        assert (IP(sent.frame[14:]).dst, list(sent.counted)) == ("203.0.113.1", ["egress_rule_back"])
+        again = datapath.egress(sent.frame)
+        assert (again.frame, list(again.counted)) == (sent.frame, ["egress_own_stack"])
+
+
+def came_ports(came: bytes) -> TCP:
+    """The header of an answer."""
+    asked = IP(came[38:])[TCP]
+    return TCP(sport=asked.dport, dport=asked.sport, flags="A")

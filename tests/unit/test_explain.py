@@ -36,6 +36,14 @@ def test_a_spec(example: Path) -> None:
     assert found["name"] == spec.name and found["features"].items() <= lowered.manifest.features.items()
 
 
+@pytest.mark.parametrize("word", ["icmp", "drop"])
+def test_who_is_told_that_a_packet_is_too_big(tmp_path: Path, word: str) -> None:
+    path = tmp_path / "ipip-sites.yaml"
+    path.write_text((EXAMPLES[0].parent / path.name).read_text() + f"mtu: {{too_big: {word}}}\n")
+    _, lowered, _, _ = check_spec(str(path))
+    assert ("the size that fits by ICMP" in explain_spec(lowered)) == (word == "icmp")
+
+
 def test_what_leaves_by_other_devices(tmp_path: Path) -> None:
     text = (EXAMPLES[0].parent / "teams.yaml").read_text()
     for word, said in (

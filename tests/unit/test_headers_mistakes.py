@@ -229,16 +229,18 @@ def test_a_number_as_wide_as_its_field(bits: int) -> None:
     assert not [m for m in found(header(PAD, word(FromSpec(f"u{bits}"), bits))) if m.startswith("one:") and "type" in m]
 
 
-def test_the_compiler_says_it(tmp_path: Path) -> None:
-    """A file with a mistake: the place, the mistake and what to write, exit 1, and nothing else."""
-    folder = tmp_path / "protocols"
+TOY = """\
+from encap_compile.compile.headers.model import *
+HEADER = Header('toy', 'Toy', 'none', announced_as={Space.UDP_PORT: 7}, words=(
+    Word('one', (Field('level', 3, FromSpec('u8'), 'x'), Field('rest', 13, Reserved(), 'x'))),
+    Word('next', (Field('next', 16, NextProtocol(Space.ETHERTYPE), 'x'),))))
+"""
+
+
+def said(folder: Path, text: str) -> str:
+    """What `encap-compile check` says where a description stands beside the others."""
     folder.mkdir()
-    (folder / "toy.py").write_text(
-        "from encap_compile.compile.headers.model import *\n"
-        "HEADER = Header('toy', 'Toy', 'none', announced_as={Space.UDP_PORT: 7}, words=(\n"
-        "    Word('one', (Field('level', 3, FromSpec('u8'), 'x'), Field('rest', 13, Reserved(), 'x'))),\n"
-        "    Word('next', (Field('next', 16, NextProtocol(Space.ETHERTYPE), 'x'),))))\n"
-    )
+    (folder / "toy.py").write_text(text)
     run = (
         "import sys; from encap_compile.compile.headers import protocols; protocols.__path__.append(sys.argv.pop(1)); "
         "from encap_compile.cli import main; main()"
@@ -247,8 +249,28 @@ def test_the_compiler_says_it(tmp_path: Path) -> None:
     command = [sys.executable, "-c", run, str(folder), "check", str(spec)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "error[E570]" in done.stderr
-    assert "level: 3 bits, and a value of type u8 has 8" in done.stderr
-    assert 'write FromSpec("u3")' in done.stderr
-    assert str(folder / "toy.py") in done.stderr
-    assert "Traceback" not in done.stderr
+    assert "error[E570]" in done.stderr and "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_the_compiler_says_it(tmp_path: Path) -> None:
+    """A file with a mistake: the place, the mistake and what to write, exit 1, and nothing else."""
+    words = said(tmp_path / "protocols", TOY)
+    assert "level: 3 bits, and a value of type u8 has 8" in words
+    assert 'write FromSpec("u3")' in words
+    assert str(tmp_path / "protocols" / "toy.py") in words
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("Reserved()", "Resrved()", ("NameError: name 'Resrved' is not defined", "toy.py:3\n")),
+        ("),))))", "),)))", ("SyntaxError: '(' was never closed", "toy.py:2\n")),
+        ("Field('level', 3,", "Field('level',", ("TypeError: Field(name, bits, ", "toy.py:3\n")),
+        ("HEADER =", "HEAD =", ("no HEADER", "write HEADER = Header(...)")),
+    ],
+)
+def test_a_description_that_cannot_be_read(tmp_path: Path, old: str, new: str, words: tuple[str, str]) -> None:
+    """A mistake in the Python of a description is its writer's, and no bug of the compiler."""
+    found = said(tmp_path / "protocols", TOY.replace("'u8'", "'u3'").replace(old, new))
+    assert all(word in found for word in words) and "a bug of encap-compile" not in found

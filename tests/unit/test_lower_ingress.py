@@ -22,6 +22,7 @@ encapsulations:
     - vxlan: {{vni: endpoint.vni}}
     - ethernet: {{source: host.uplink.mac, destination: endpoint.mac}}
   ipip: [{{ip: {{source: host.address, destination: endpoint.to}}}}]
+  four: [{{ipv4: {{source: host.address, destination: 192.0.2.9}}}}, {{gre: {{}}}}]
 endpoints:
   far-sites:
     key: destination
@@ -96,6 +97,24 @@ def test_who_may_send(tmp_path: Path, written: str, expected: ir.Senders) -> Non
         assert senders.map.endswith(written.partition(".")[2])
         senders = senders._replace(map="peer_addresses")
     assert (type(senders), senders) == (type(expected), expected)
+
+
+@pytest.mark.parametrize(
+    ("encapsulation", "written", "anybody"),
+    [
+        ("ipip", '["0.0.0.0/0", "::/0"]', True),
+        ("ipip", '["0.0.0.0/0", "2001:db8::/32"]', False),
+        ("four", "0.0.0.0/0", True),
+        ("four", "[192.0.2.0/24, 0.0.0.0/0]", True),
+        ("four", "[0.0.0.0/1, 128.0.0.0/1]", False),
+    ],
+)
+def test_all_addresses_are_anybody(tmp_path: Path, encapsulation: str, written: str, anybody: bool) -> None:
+    """Of the families that the encapsulation comes over: nothing is compared, and no source is refused."""
+    found = program(tmp_path, f"decapsulate: {encapsulation}, from: {written}")
+    assert (only(found).rules[0].senders == ir.AnySource()) is anybody
+    assert (only(found).otherwise is None) is anybody
+    assert ("may_send_r0" in render(found)) is not anybody
 
 
 def test_prefixes_are_sorted_by_family(tmp_path: Path) -> None:

@@ -247,6 +247,47 @@ def test_variable_parts_that_differ_fail(
     assert said in shown.out + shown.err
 
 
+OF_THE_HOST = """
+apiVersion: encap/v1alpha1
+name: racks
+host: {uplink: device, vtep: {type: ip, default: uplink.address}, rack: u32}
+attach: {devices: host.uplink}
+encapsulations:
+  geneve:
+    - ip: {source: host.vtep, destination: endpoint.address}
+    - udp: {checksum: zero}
+    - geneve: {vni: 7, options: [{name: rack, class: 0x102, type: 1, length: 4, value: host.rack}]}
+endpoints:
+  sites:
+    key: destination
+    fields: {address: ip}
+    encapsulation: geneve
+    rows: [{destination: 10.1.0.0/16, address: 192.0.2.10}]
+egress: {rules: [{name: sites, match: {destination: 10.1.0.0/16}, to: sites}], default: pass}
+ingress: {rules: [{name: peers, decapsulate: geneve, from: sites.address}]}
+tests:
+  host: {rack: 12}
+  packets:
+    - name: same-rack
+      arrives: {encapsulation: geneve, received: {ip.source: 192.0.2.10}, source: 10.1.2.3, destination: 10.0.0.5}
+      expect: {verdict: decapsulate, rule: peers}
+    - name: another-rack
+      arrives:
+        encapsulation: geneve
+        received: {ip.source: 192.0.2.10, geneve.rack: 13}
+        source: 10.1.2.3
+        destination: 10.0.0.5
+      expect: {verdict: drop, counter: refused_geneve__geneve_option_rack}
+"""
+
+
+def test_an_option_of_the_host_arrives_as_it_is_sent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "racks.yaml"
+    path.write_text(OF_THE_HOST)
+    assert run("test", str(path)) == 0
+    assert "2 passed, 0 failed" in capsys.readouterr().out
+
+
 def test_a_packet_that_is_too_big_is_answered_if_it_says_so(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name = edited(work, "length: 1451, df: 1}", "length: 1451}")
     assert run("test", name) == 1
@@ -396,6 +437,11 @@ ENDS = "source=10.0.0.5 destination=10.1.2.3"
 def test_words_that_are_none(capsys: pytest.CaptureFixture[str], words: str) -> None:
     assert run("explain", str(OVERLAY), "--packet", words) == 2
     assert "error[T131]: --packet: " in capsys.readouterr().err
+
+
+def test_a_packet_from_nowhere_is_told_in_the_words_of_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("explain", str(OVERLAY), "--packet", f"encapsulation=vxlan {ENDS}") == 1
+    assert "help: add `ip.source=ADDRESS`" in capsys.readouterr().err
 
 
 def test_options_that_have_no_meaning(capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,9 @@ By default, in this order:
   - outer packets have DF set, and ECN by RFC 6040; a packet that would be longer than the device's MTU is dropped and
     counted, unless it is a TCP GSO packet, whose segments are made smaller
 """
+ANSWERS = """\
+  - the sender of a packet that is too long gets the size that fits by ICMP, but not of an IPv4 packet without DF
+"""
 CLAMPS = """\
   - the MSS in the SYN and SYN-ACK of a flow that a rule encapsulates leaves headroom for the most that a row adds, in
     both directions; if a reply to a packet from a tunnel leaves unencapsulated, headroom for the received headers.
@@ -61,7 +64,10 @@ def explain_spec(described: Described) -> str:
         summary(described.manifest, lines),
         "",
         *preset,
-        UNASKED.format(families=families) + (CLAMPS if described.program.clamps else "") + _guard(described),
+        UNASKED.format(families=families)
+        + (ANSWERS if spec.mtu.too_big == "icmp" else "")
+        + (CLAMPS if described.program.clamps else "")
+        + _guard(described),
     ]
     if described.program.ingress:
         refuse = "dropped" if spec.ingress.refuse == "drop" else "passed unchanged"

@@ -91,8 +91,9 @@ such header.""",
         "the description of a header is wrong",
         """A file in `headers/protocols/` describes a header in a way that cannot be sent or recognised: a value wider
 than its field, a word before which C would insert padding, two refusals with one name, or a missing number
-in a space that the header claims. `docs/adding-a-header.md` explains descriptions. No spec compiles until
-the file is corrected, because every header is part of the language.""",
+in a space that the header claims. Or the file cannot be read as Python, or has no `HEADER`.
+`docs/adding-a-header.md` explains descriptions. No spec compiles until the file is corrected, because every header
+is part of the language.""",
     ),
     "E411": Explained(
         "not a value of this type",

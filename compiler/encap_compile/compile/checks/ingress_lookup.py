@@ -82,7 +82,8 @@ def _varying(rule: IngressRule, encapsulation: Encapsulation, key: str | None, f
             words = (
                 f"rule {rule.name} takes {encapsulation.name} with any {word}, since it varies by {VARY[value.root]}"
             )
-            findings.error("E511", words, rule.place, _way_out(use.name, word, kind), related=related)
+            help = _way_out(use.name, word, kind) if key is None else _one_lookup(key)
+            findings.error("E511", words, rule.place, help, related=related)
         else:
             varies = f"its {use.name}.{word} varies by {VARY[value.root]}"
             words = f"rule {rule.name} cannot recognise {encapsulation.name}: {varies}"
@@ -97,6 +98,13 @@ def _way_out(header: str, word: str, kind: str) -> str:
         f"  {table}: {{key: received.{header}.{word}, fields: {{mark: u32}}, file: {table}.csv, capacity: 4096}}\n"
         f"  - {{name: ..., decapsulate: ..., from: ..., lookup: {table}, set_mark: endpoint.mark}}\n"
         f"with rows like `1001,7` under the header line `received.{header}.{word},mark`"
+    )
+
+
+def _one_lookup(key: str) -> str:
+    return (
+        f"a rule looks up one field, here {key}: make the other a literal or a host value,\n"
+        "or decapsulate with an encapsulation of its own, where it is one"
     )
 
 

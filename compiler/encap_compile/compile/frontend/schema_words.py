@@ -171,6 +171,10 @@ def enum_problem(node: Node, allowed: list[Any], context: str, key: str, tables:
     if context == "host_value":
         code, what = "E623", "a type of host value"
     listed = ("it can be " if len(words) == 1 else "one of ") + ", ".join(words)
+    if node.kind == "null":
+        return ValueProblem("E210", f"`{key}` has no value", listed)
+    if node.kind in ("array", "object"):
+        return ValueProblem(code, f"{text} is not {what}", listed)
     return ValueProblem(code, f"`{text}` is not {what}", did_you_mean(text, words, listed))
 
 

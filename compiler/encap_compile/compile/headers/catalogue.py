@@ -8,6 +8,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from traceback import extract_tb
 from types import MappingProxyType
 
 from ...common.diagnostics import Findings, Place
@@ -34,10 +35,11 @@ def headers() -> Mapping[str, Header]:
     findings = Findings()
     found: dict[str, Header] = {}
     files: dict[str, str] = {}
-    for module in sorted(m.name for m in iter_modules(protocols.__path__)):
-        imported = import_module(f"{protocols.__name__}.{module}")
-        header: Header = imported.HEADER
-        file = str(imported.__file__)
+    for finder, module, _ in sorted(iter_modules(protocols.__path__), key=lambda m: m.name):
+        file = str(Path(getattr(finder, "path", "")) / f"{module}.py")
+        header = _load(module, file, findings)
+        if header is None:
+            continue
         if header.name in found:
             _report(findings, file, f"name: {Path(files[header.name]).name} describes `{header.name}`: rename one")
         found[header.name] = header
@@ -50,6 +52,23 @@ def headers() -> Mapping[str, Header]:
         _report(findings, files[name], mistake)
     findings.stop_on_errors()
     return MappingProxyType(dict(sorted(known.items())))
+
+
+def _load(module: str, file: str, findings: Findings) -> Header | None:
+    """The description in a file; None, and a finding, if it is no Python or describes nothing."""
+    try:
+        header = getattr(import_module(f"{protocols.__name__}.{module}"), "HEADER", None)
+    except Exception as error:  # whatever the file does wrong
+        lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == file]
+        wrong = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else 0
+        said = error.msg if isinstance(error, SyntaxError) else error
+        words = f"the description of a header cannot be read: {type(error).__name__}: {said}"
+        findings.error("E570", words, Place(file, wrong or 0), "correct the Python of that file")
+        return None
+    if isinstance(header, Header):
+        return header
+    findings.error("E570", "the description of a header is wrong: no HEADER", Place(file), "write HEADER = Header(...)")
+    return None
 
 
 def _report(findings: Findings, file: str, mistake: str) -> None:

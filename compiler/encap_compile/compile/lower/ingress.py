@@ -153,6 +153,8 @@ def _senders(rule: IngressRule, conditions: Conditions) -> ir.Senders:
             return ir.SourcePrefixes(())  # no row has an address of these families
         family = "" if source.type == "ip" or len(families) == 1 else source.type
         return ir.SourceMap(address_map_name(source), family)
+    if {f"ipv{p.version}" for p in source.prefixes if p.prefixlen == 0} >= {*families}:
+        return ir.AnySource()  # by another name
     if is_long(source):
         return ir.SourceMap(conditions.long_list(source, f"ingress_{c_name(rule.name)}__from"), "")
     prefixes = [p for family in families for p in source.prefixes if f"ipv{p.version}" == family]

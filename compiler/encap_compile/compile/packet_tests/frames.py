@@ -146,13 +146,14 @@ class Frames:
         arriving = self.program.ingress.stacks if self.program.ingress else ()
         names = sorted({stack.encapsulation for stack in arriving})
         if word.value not in names:
-            help = did_you_mean(str(word.value), names, "ingress rules name the accepted encapsulations")
+            listed = f"ingress rules decapsulate {', '.join(names)}" if names else "this spec has no ingress rules"
+            help = did_you_mean(str(word.value), names, listed)
             words = f"no ingress rule decapsulates `{word.value}`"
             self.findings.error("T131", words, word.place, help)
             return b""
         source = packet_.received.get("ip.source")
         if source is None:
-            help = "write `received: {ip.source: ADDRESS}`"
+            help = "write `received: {ip.source: ADDRESS}`" if word.place.line else "add `ip.source=ADDRESS`"
             self.findings.error("T131", "nothing says which address it comes from", word.place, help)
             return b""
         family = "ipv6" if ":" in str(source.value) else "ipv4"
@@ -204,9 +205,12 @@ class Frames:
             ]
         return found
 
-    @staticmethod
-    def _data(option: ir.Option) -> bytes:
-        value = option.source.value if isinstance(option.source, ir.Literal) else 0
+    def _data(self, option: ir.Option) -> bytes:
+        source, value = option.source, 0
+        if isinstance(source, ir.Literal):
+            value = source.value
+        elif isinstance(source, ir.FromHost):
+            value = int(self.facts.host[source.member])
         return value.to_bytes(4 * option.words, "big")
 
     def _set(self, stack: ir.Stack, given: Mapping[str, dict[str, FieldValue]], path: str, word: Word) -> None:

@@ -42,7 +42,8 @@ def _goes_to(endpoint: ir.TunnelEndpoint, program: ir.Program) -> str:
             return _of_family(endpoint.family, in_map(endpoint.map, "packet->daddr", program), program)
         case ir.EndpointPrefixes():
             known = next(sender_constants(r, program) for r in program.ingress_rules if r.name == endpoint.rule)
-            names = [known[prefix] for prefix in endpoint.prefixes]
+            # Without one: the rule compares none of its prefixes, since one of each family holds all addresses.
+            names = [known.get(prefix, "") for prefix in endpoint.prefixes]
             return in_prefixes("packet->daddr", endpoint.prefixes, program.packet, names, nested=False)
         case ir.EndpointAddress():
             return _of_family(endpoint.family, _is_address(endpoint), program)

@@ -97,7 +97,8 @@ def variable_length(d: ir.Decapsulation) -> str:
     """Bytes of a received variable-length part."""
     assert d.stack.variable is not None
     length = d.stack.variable.length
-    return in_bytes(f"({number(length.field, d)})", length, d.stack)
+    counted = number(length.field, d)
+    return in_bytes(f"({counted})" if " " in counted else counted, length, d.stack)
 
 
 def wrong_length(d: ir.Decapsulation) -> str:

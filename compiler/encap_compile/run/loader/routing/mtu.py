@@ -1,7 +1,8 @@
 """Whether packets of full size still fit when they are encapsulated (H111).
 
-At this hook nothing tells the sender that a packet became too large: what the sender has to go by is the MTU of the
-inner packet's route. TCP has its MSS lowered where the program does that; everything else has only the route.
+The kernel does not know at this hook that a packet becomes too large: what the sender has to go by is the MTU of the
+inner packet's route. TCP has its MSS lowered where the program does that. Other senders lose a packet before they are
+told, where the program answers (`mtu.too_big: icmp`), and all without DF.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from .tunnel_endpoints import TunnelEndpoints
 
 _TCP = "6"
 _ALL, _NOT_TCP = "larger packets are lost", "larger packets are lost, but for TCP, whose MSS is lowered"
+_TOLD = "; their senders are told by ICMP, but not of IPv4 packets without DF"
 
 
 class _Case(Record):
@@ -38,6 +40,7 @@ class Fits:
     def __init__(self, network: Network, manifest: Manifest, report: RouteReport) -> None:
         self.network, self.manifest, self.report = network, manifest, report
         self.cases: dict[_Case, dict[Way, dict[Interval, None]]] = {}
+        self.told = _TOLD if any(c.name == "egress_answered" for c in manifest.counters) else ""
 
     def check(self, target: Target, placed: Iterable[Placed], endpoints: TunnelEndpoints | None) -> None:
         """Look at every way that packets of a target's rules take."""
@@ -54,7 +57,8 @@ class Fits:
             fits = case.device_mtu - case.overhead
             has = f"{'have' if len(ways) > 1 else 'has'} {f'mtu {case.route_mtu}' if case.route_mtu else 'no mtu'}"
             routes = listed([self._route(way, list(parts)) for way, parts in ways.items()])
-            words = f"{case.device} {case.device_mtu} - {case.overhead} = {fits}, but {routes} {has}: {case.lost}"
+            lost = case.lost + self.told
+            words = f"{case.device} {case.device_mtu} - {case.overhead} = {fits}, but {routes} {has}: {lost}"
             way, parts = next(iter(ways.items()))
             command, of_its_own = self._change(way, list(parts), fits)
             fix = (
