@@ -8,17 +8,13 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from ipaddress import ip_network
 
 import pytest
 
 from tests.support import ethtool, kernel_vxlan
-from tests.support.links import mac_of, neighbour, set_offloads, veth
-from tests.support.lone_segments import LINK, network_without_route_mtu, segment_sizes, write_arrives
-from tests.support.netns import Namespace
+from tests.support.lone_segments import LINK, host_behind, network_without_route_mtu, segment_sizes, write_arrives
 from tests.support.overlay import Overlay
-from tests.support.topology import PLAN, Topology
+from tests.support.topology import Topology
 from tests.support.traffic import Host
 
 from .bundles import TOO_BIG, bundle
@@ -85,28 +81,6 @@ def test_datagrams(network: Overlay, inner: int) -> None:
         assert len(receiver.recv(65536)) == 4000
 
 
-@contextmanager
-def _pod(overlay: Overlay, inner: int) -> Iterator[Host]:
-    """A host behind ours, whose link takes as much as ours does. Ours writes the checksums of what goes to it."""
-    topology = overlay.topology
-    ours = topology.ours
-    address = str(ip_network(PLAN["ours"].prefix[inner])[200])
-    gateway = {4: "169.254.7.1", 6: "fe80::7"}[inner]
-    with Namespace("pod") as pod, ExitStack() as undo:
-        for end in veth(ours, "pod0", pod, "eth0", LINK):
-            set_offloads(end, "off")
-        undo.callback(ours.ip, "link del pod0")
-        ours.sysctl(f"net.ipv{inner}.conf.all.forwarding", 1)
-        width = {4: 32, 6: 128}[inner]
-        ours.ip(f"addr add {gateway}/{width} dev pod0 nodad", f"route add {address}/{width} dev pod0")
-        pod.ip(f"addr add {address}/{width} dev eth0 nodad", f"route add {gateway}/{width} dev eth0")
-        pod.ip(f"route add default via {gateway} dev eth0 src {address}")
-        neighbour(ours, "pod0", address, mac_of(pod, "eth0"))
-        neighbour(pod, "eth0", gateway, mac_of(ours, "pod0"))
-        neighbour(topology.far, kernel_vxlan.DEVICE, address, topology.mac("ours"))
-        yield Host(pod, address)
-
-
 @pytest.mark.parametrize("strict", [False, True], ids=["loose", "strict rp_filter"])
 @INNER
 def test_forwarded(network: Overlay, inner: int, strict: bool) -> None:
@@ -115,7 +89,7 @@ def test_forwarded(network: Overlay, inner: int, strict: bool) -> None:
     if strict:
         network.topology.ours.sysctl("net.ipv4.conf.all.rp_filter", 1)
         network.topology.ours.sysctl("net.ipv4.conf.eth0.rp_filter", 1)
-    with _pod(network, inner) as inside, network.counting() as counted:
+    with host_behind(network, inner) as inside, network.counting() as counted:
         for size in segment_sizes(network.outer, inner):
             assert write_arrives(inside, far, size), f"{size} bytes from behind"
     assert counted["egress_answered"] == 1
@@ -126,7 +100,7 @@ def test_forwarded_datagrams_with_their_checksum_to_be_written(network: Overlay,
     """The answer is right although the checksum in its quote is written on the way back"""
     far = network.topology.host("far", inner)
     level, discover, mtu = DISCOVER[inner]
-    with _pod(network, inner) as inside:
+    with host_behind(network, inner) as inside:
         names = ethtool.feature_names(inside.namespace, "eth0")
         ethtool.set_features(inside.namespace, "eth0", names, {"tx-checksum-ip-generic": True})
         with inside.namespace.socket(inside.family, socket.SOCK_DGRAM) as sender:

@@ -32,6 +32,14 @@ SECTIONS = {
         "With `next_hop: route`, where the inner routes lead to another neighbour, packets go to the tunnel "
         "endpoint's neighbour, on the link or behind the router. The traffic is the same as above.",
     ),
+    "spec_tests": (
+        "Tests of specs",
+        "`encap-compile test --kernel`: the examples' own tests, run by their programs, which agree with the model.",
+    ),
+    "counter_entries": (
+        "Many counters",
+        "More counters than one value of a per-CPU map holds: what is counted in the first entry and in the last.",
+    ),
     "too_big": (
         "What does not fit",
         "Packets that are too long with their headers are answered by ICMP. Segments arrive without their MSS lowered, "

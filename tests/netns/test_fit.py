@@ -10,26 +10,23 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
-from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
 from tests.support import cli, kernel_vxlan
-from tests.support.links import mac_of, neighbour, set_offloads, veth
 from tests.support.lone_segments import (
     LINK,
     SEGMENTS,
     STALLED,
+    host_behind,
     network_without_route_mtu,
     segment_sizes,
     write_arrives,
 )
-from tests.support.netns import Namespace
 from tests.support.overlay import Overlay
 from tests.support.topology import PLAN, Topology
-from tests.support.traffic import Host, bulk_tcp
+from tests.support.traffic import bulk_tcp
 
 from .conftest import Compiled
 
@@ -140,24 +137,8 @@ def _sign(made: socket.socket, peer: str) -> None:
 @pytest.mark.parametrize("inner", [4, 6])
 def test_forwarded(network: Overlay, inner: int) -> None:
     """A host behind ours, whose own link takes 1500 bytes."""
-    topology = network.topology
-    ours, far = topology.ours, topology.host("far", inner)
-    address = str(ip_network(PLAN["ours"].prefix[inner])[200])
-    gateway = {4: "169.254.7.1", 6: "fe80::7"}[inner]
-    with Namespace("pod") as pod, ExitStack() as undo:
-        for end in veth(ours, "pod0", pod, "eth0", LINK):
-            set_offloads(end, "off")
-        # A namespace ends some time after it was deleted, and its devices with it.
-        undo.callback(ours.ip, "link del pod0")
-        ours.sysctl(f"net.ipv{inner}.conf.all.forwarding", 1)
-        width = {4: 32, 6: 128}[inner]
-        ours.ip(f"addr add {gateway}/{width} dev pod0 nodad", f"route add {address}/{width} dev pod0")
-        pod.ip(f"addr add {address}/{width} dev eth0 nodad", f"route add {gateway}/{width} dev eth0")
-        pod.ip(f"route add default via {gateway} dev eth0 src {address}")
-        neighbour(ours, "pod0", address, mac_of(pod, "eth0"))
-        neighbour(pod, "eth0", gateway, mac_of(ours, "pod0"))
-        neighbour(topology.far, kernel_vxlan.DEVICE, address, topology.mac("ours"))
-        inside = Host(pod, address)
+    far = network.topology.host("far", inner)
+    with host_behind(network, inner) as inside:
         for size in segment_sizes(network.outer, inner):
             assert write_arrives(inside, far, size), f"{size} bytes from behind"
             assert write_arrives(far, inside, size), f"{size} bytes to behind"

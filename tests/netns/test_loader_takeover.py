@@ -56,6 +56,21 @@ def test_a_new_name_under_traffic(tmp_path: Path, old: str, new: str) -> None:
         net.ctl("remove", "after", check=0)
 
 
+def test_an_empty_folder_goes_too(tmp_path: Path) -> None:
+    """What an apply leaves that is killed after the last file of the bundle that it replaced, and before its folder."""
+    former = write(tmp_path / "one", name="one", rows=TWO)
+    bundle = write(tmp_path / "two", name="two", rows=TWO)
+    with wire() as net:
+        net.apply(former)
+        net.apply(bundle, "--replace", "one")
+        folder = next(Path(left) for left in net.left() if "/state/" in left and left.endswith("/two"))
+        (folder.parent / "one").mkdir()
+        net.apply(bundle, "--replace", "one")
+        assert not [left for left in net.left() if left.endswith("/one")]
+        net.ctl("remove", "two", check=0)
+        assert net.left() == []
+
+
 @pytest.mark.parametrize("attach", ATTACH)
 def test_killed_anywhere(tmp_path: Path, attach: str) -> None:
     chance = random.Random(8)

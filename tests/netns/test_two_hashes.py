@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 
 from encap_compile.compile import artifacts, pipeline
-from encap_compile.compile.lower import counters
+from encap_compile.compile.lower import program
 from tests.netns.loader_net import ATTACH, Wire, wire
 
 pytestmark = pytest.mark.kernel
@@ -47,7 +47,7 @@ def net() -> Iterator[Wire]:
 @contextmanager
 def another_release() -> Iterator[None]:
     """The compiler with another version, which says everything that it counts in other words."""
-    lowered = counters.lower_counters
+    lowered = program.lower_counters
 
     def reworded(*args: Any) -> Any:
         return tuple(c._replace(text=f"{c.text.upper()}, in other words") for c in lowered(*args))
@@ -55,7 +55,7 @@ def another_release() -> Iterator[None]:
     with ExitStack() as stack:
         for module in (pipeline, artifacts):
             stack.enter_context(mock.patch.object(module, "__version__", "9.9.9"))
-        stack.enter_context(mock.patch.object(counters, "lower_counters", reworded))
+        stack.enter_context(mock.patch.object(program, "lower_counters", reworded))
         yield
 
 

@@ -99,6 +99,15 @@ def test_one_value_is_one_line(tmp_path: Path, name: str) -> None:
     assert tried
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_oldest_kernel_is_said_twice(tmp_path: Path, name: str) -> None:
+    """At the top and as a constant, and neither moves the words around it."""
+    beside_examples(tmp_path)
+    document = yaml.safe_load((EXAMPLES / f"{name}.yaml").read_text())
+    found = difference(*(c_of(edited(document, ("kernel",), kernel), tmp_path) for kernel in ("6.9", "6.12")))
+    assert len(found.added) == len(found.removed) == 2, found
+
+
 def inserted(document: Any, path: Place, place: int, value: Any) -> Any:
     changed = copy.deepcopy(document)
     at(changed, path).insert(place, value)

@@ -6,8 +6,13 @@ The hosts at the far end announce what their own link takes, as hosts behind a t
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from ipaddress import ip_network
 
 from . import kernel_vxlan
+from .links import mac_of, neighbour, set_offloads, veth
+from .netns import Namespace
 from .overlay import Overlay
 from .topology import PLAN, Topology
 from .traffic import Host
@@ -56,3 +61,25 @@ def segment_sizes(outer: int, inner: int) -> list[int]:
     """Near what fits with the headers, and near what fits without."""
     fits = SEGMENTS[inner] - kernel_vxlan.OVERHEAD[outer]
     return [fits - 13, fits - 12, fits - 11, fits - 1, fits, fits + 1, SEGMENTS[inner] - 12, SEGMENTS[inner]]
+
+
+@contextmanager
+def host_behind(overlay: Overlay, inner: int) -> Iterator[Host]:
+    """A host behind ours, whose link takes as much as ours does. Ours writes the checksums of what goes to it."""
+    topology = overlay.topology
+    ours = topology.ours
+    address = str(ip_network(PLAN["ours"].prefix[inner])[200])
+    gateway = {4: "169.254.7.1", 6: "fe80::7"}[inner]
+    with Namespace("pod") as pod, ExitStack() as undo:
+        for end in veth(ours, "pod0", pod, "eth0", LINK):
+            set_offloads(end, "off")
+        undo.callback(ours.ip, "link del pod0")  # a namespace ends some time after it was deleted, with its devices
+        ours.sysctl(f"net.ipv{inner}.conf.all.forwarding", 1)
+        width = {4: 32, 6: 128}[inner]
+        ours.ip(f"addr add {gateway}/{width} dev pod0 nodad", f"route add {address}/{width} dev pod0")
+        pod.ip(f"addr add {address}/{width} dev eth0 nodad", f"route add {gateway}/{width} dev eth0")
+        pod.ip(f"route add default via {gateway} dev eth0 src {address}")
+        neighbour(ours, "pod0", address, mac_of(pod, "eth0"))
+        neighbour(pod, "eth0", gateway, mac_of(ours, "pod0"))
+        neighbour(topology.far, kernel_vxlan.DEVICE, address, topology.mac("ours"))
+        yield Host(pod, address)

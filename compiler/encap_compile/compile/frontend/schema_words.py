@@ -146,7 +146,9 @@ def wrong_kind(
     if context == "header" and node.kind == "string":
         return ValueProblem("E203", f"a header is a mapping, not {is_}", f"write `{node.value}: {{}}`")
     help = example
-    if "string" in wanted and node.kind in ("number", "boolean", "integer"):
+    if node.kind == "number" and "integer" in wanted:
+        help = "write a whole number"
+    elif "string" in wanted and node.kind in ("number", "boolean", "integer"):
         pattern = schema.get("pattern")
         quoted = Node("string", node.text, node.place)
         if pattern and not search(pattern.replace("$", r"\Z"), node.text):

@@ -83,7 +83,8 @@ def observe(paths: Paths, hooks: Iterable[Hook] = ()) -> Observed:
         old = paths.named(paths.former)
         theirs = list(_pinned(old.maps))
         found.pins += theirs
-        found.former_left = bool(theirs or attached[paths.former] or look(old.state))
+        # An apply that was killed right before it had done so leaves empty folders.
+        found.former_left = bool(theirs or attached[paths.former] or old.pins.exists() or old.state.exists())
     places = [paths, *([paths.named(paths.former)] if paths.former else ())]
     ours = set[tuple[str, Hook]]().union(*attached.values())
     for hook in sorted({h for _, h in ours} | set(hooks)):
