@@ -10,6 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from scapy.layers.inet import UDP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import Ether
+from scapy.packet import Raw
 
 from encap_compile.compile.model import Frame, Machine
 
@@ -80,3 +84,14 @@ def _suspected(pair: Pair, hook: str, frame: Frame, suspect: Machine) -> Ran:
 def test_no_difference(pairs: Callable[[str], Pair], example: str) -> None:
     found = differences(pairs(example), SEED, PACKETS // len(EXAMPLES))
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("example", ["gre-tenants", "vxlan-overlay", "two-by-row"])
+def test_ipv6_to_mapped_addresses(pairs: Callable[[str], Pair], example: str) -> None:
+    """A trie takes an address for what it is mapped from; a hash by promised lengths, and rows compiled in, do not."""
+    pair = pairs(example)
+    for mark in (0, 0x1002):
+        for destination in ("::ffff:10.1.2.27", "::ffff:10.3.7.9", "::ffff:10.200.0.1"):
+            packet = IPv6(src="fd00:2::1", dst=destination) / UDP(sport=1, dport=9000) / Raw(bytes(64))
+            frame = Frame(bytes(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / packet), mark)
+            assert pair.expect("egress", frame) == pair.run("egress", frame), destination
