@@ -32,3 +32,8 @@ def _one_of(table: str, rows: Sequence[ir.NamedRow], row: str) -> str:
         return table
     terms = " || ".join(f"{row} == {named.constant}" for named in rows)
     return f"{table} && ({terms})" if len(rows) > 1 else f"{table} && {terms}"
+
+
+def reads_destination(attribution: ir.Attribution) -> bool:
+    """Whether a connect rule asks for more than the socket's cgroups."""
+    return any(not isinstance(c, ir.InCgroups) for rule in attribution.connects for c in rule.conditions)
