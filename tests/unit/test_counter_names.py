@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support.metrics import Samples, samples
 
@@ -175,6 +175,7 @@ def of_a_program(counts: ir.Counted) -> bool:
     return bool(counts.reason) and bool(counts.encapsulation) <= (counts.direction == ir.Direction.INGRESS)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # on a busy machine drawing takes its time
 @given(st.sets(st.one_of(PARTS, OTHERS).filter(of_a_program), min_size=2, max_size=12))
 def test_other_parts_are_another_name(found: set[ir.Counted]) -> None:
     assert len({counter_name(counts) for counts in found}) == len(found)

@@ -73,7 +73,7 @@ def checked(
     rows = read_rows(table, str(path), findings)
     assert not findings.all
     rule = RuleSummary("a", "egress", "", "", (destination,), "sites", "", "d")
-    manifest = SimpleNamespace(rules=(rule,), tables=(table,), next_hop=next_hop, max_overhead=40)
+    manifest = SimpleNamespace(rules=(rule,), tables=(table,), next_hop=next_hop, max_overhead=40, counters=())
     desired: Any = SimpleNamespace(
         manifest=manifest, machine=SimpleNamespace(attached=(DEVICE,)), wanted=SimpleNamespace(rows={"sites": rows})
     )
