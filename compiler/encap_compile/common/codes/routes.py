@@ -9,8 +9,8 @@ CODES: dict[str, Explained] = {
         "full-size packets do not fit",
         """Encapsulation makes a packet larger, and one that then exceeds the device's MTU is lost.
 With `mtu: {too_big: icmp}`, the default, the sender is told what fits, but not of an IPv4 packet without DF,
-and not if it ignores ICMP; with `drop` nobody is told. Senders go by the MTU of the inner packet's route, so that
-should say what fits:
+and not if it ignores ICMP; with `drop` nobody is told. Senders go by the MTU of the inner packet's route, so
+that should say what fits:
 
     ip route change 10.0.0.0/8 via 192.0.2.1 dev bond0 mtu 1450
 
