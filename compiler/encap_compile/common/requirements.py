@@ -28,6 +28,8 @@ FEATURES = {
     "cgroups": Feature("0.1.0", lambda m: bool(m.cgroup)),
     # The counters stand in several entries of their map.
     "counter-entries": Feature("0.2.0", lambda m: m.counters_entries > 1),
+    # Devices that switch the kernel's GRO on for received tunnel packets are made, and go with the bundle.
+    "gro-device": Feature("0.2.0", lambda m: m.gro == "device"),
     # What sockets have chosen is in a map that outlives every version of the bundle.
     "sockets": Feature("0.1.0", lambda m: bool(m.sockets)),
 }

@@ -9,6 +9,7 @@ from ..common.manifest import Manifest, RuleSummary
 from ..common.record import Record
 from .kernel.hooks.base import CGROUP_POINTS, Hook, OnHook
 from .kernel.pins import open_map
+from .loader import gro
 from .loader.ahead import endings
 from .loader.bundle import Bundle
 from .loader.compose import Instance, decode, identity_of
@@ -92,6 +93,7 @@ class Plan(Record):
     refused: tuple[Diagnostic, ...] = ()  # why apply would not carry it out
     scope: Scope | None = None
     obstacles: tuple[str, ...] = ()  # filters before ours that end the chain, which apply cannot mend
+    gro: gro.Gro = gro.Gro()  # devices for received tunnel packets
 
     @property
     def refusal(self) -> Exit:
@@ -127,7 +129,8 @@ class Plan(Record):
     def changed(self) -> bool:
         """The same, or that another bundle of the same program is to be recorded: it differs in what people read."""
         before = self.observed.state.manifest if self.observed.state else None
-        return self.touches or before is None or before.identity != self.desired.manifest.identity
+        other = before is None or before.identity != self.desired.manifest.identity
+        return self.touches or other or bool(self.gro.changes)
 
 
 def plan(request: Request, bundle: Bundle | None = None) -> Plan:
@@ -154,7 +157,11 @@ def plan(request: Request, bundle: Bundle | None = None) -> Plan:
     scope = find_scope(desired.manifest, known, desired.findings) if known is not None else None
     found = desired.findings
     obstacles = _obstacles(hooks, found)
-    return Plan(desired, observed, hooks, maps, rules, leftovers, found, cgroups, tuple(refused), scope, obstacles)
+    merging = gro.find(desired.manifest, desired.manifest.name, desired.paths.former)
+    gro.check(merging, desired.machine, found)
+    return Plan(
+        desired, observed, hooks, maps, rules, leftovers, found, cgroups, tuple(refused), scope, obstacles, merging
+    )
 
 
 def _obstacles(hooks: tuple[HookChange, ...], findings: Findings) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from .loader.closing import lift
 from .loader.desired import require_privilege
 from .loader.erase import erase
 from .loader.first_release import held
+from .loader.gro import take_away
 from .loader.kept import forget_kept
 from .loader.lock import FOR_EVER, Patience
 from .loader.observe import observe
@@ -44,6 +45,7 @@ class Removed(Record):
     opened: bool = False
     forgotten: tuple[Path, ...] = ()
     rules_known: bool = True
+    devices: tuple[str, ...] = ()  # of ours, for received tunnel packets
 
 
 def remove(name: str, manifest: Manifest | None = None, bpffs: str = "", patience: Patience = FOR_EVER) -> Removed:
@@ -56,7 +58,8 @@ def remove(name: str, manifest: Manifest | None = None, bpffs: str = "", patienc
         if observed.unreadable is not None and observed.unreadable.later:  # it may have pinned what is not looked for
             raise DiagnosedError([observed.unreadable.diagnostic(name)], Exit.MACHINE)
         opened, forgotten = lift(name), forget_kept(name)
-        there = not observed.empty or paths.pins.exists() or paths.state.exists()
+        devices = take_away(name)
+        there = bool(devices) or not observed.empty or paths.pins.exists() or paths.state.exists()
         if not there and not opened and not forgotten:
             remove_empty(paths.pins.parent, paths.bpffs)  # an earlier run was killed right before it had done this
             words = f"nothing of {name} is on this machine, in this network namespace"
@@ -81,6 +84,7 @@ def remove(name: str, manifest: Manifest | None = None, bpffs: str = "", patienc
         opened,
         tuple(forgotten),
         applied is not None or not ran,
+        devices,
     )
 
 

@@ -20,6 +20,8 @@ from .loader.cgroups import Cgroups, attached_path, find_cgroups, needed_points
 from .loader.closing import is_closed
 from .loader.compose import CGROUP_LEVELS, WORDS, Context, compose, compose_cgroup, decode, identity_of
 from .loader.desired import given_values, require_privilege
+from .loader.gro import Gro, drift_of_devices
+from .loader.gro import find as find_gro
 from .loader.hostfile import open_host_file
 from .loader.observe import Observed, Running, observe
 from .loader.paths import Paths
@@ -60,6 +62,7 @@ class Status(Record):
     cgroups: dict[str, int] = field(default_factory=dict)
     up: bool = False
     unreadable: Unreadable | None = None
+    gro: Gro = Gro()  # devices for received tunnel packets
 
     @property
     def counters(self) -> list[tuple[Counter, int, int]]:
@@ -123,13 +126,15 @@ def _look(paths: Paths, bundle: Manifest | None, deep: bool) -> Status:
         drift.append("what was applied is not written down any more: apply again")
     else:
         drift.append("the last apply did not finish: apply again")
+    merging = find_gro(manifest, name)
+    drift += drift_of_devices(merging)
     first = next((h.running for h in hooks if h.running and h.hook.point in DEVICE_POINTS), None)
     host = decode(reader.host_members, first.host) if reader and first else {}
     host = {name: value for name, value in host.items() if name not in WORDS}
     numbers = dict(cgroups.numbers) if cgroups else dict.fromkeys(state.cgroups, 0) if state else {}
     up = manifest is not None and {h.hook for h in hooks if h.running} >= set(expected)
     totals = counters.totals(observed)
-    return Status(name, manifest, state, hooks, host, tuple(drift), totals, numbers, up, observed.unreadable)
+    return Status(name, manifest, state, hooks, host, tuple(drift), totals, numbers, up, observed.unreadable, merging)
 
 
 def _left_name(state: State | None, hook: Hook) -> str:

@@ -30,6 +30,7 @@ AREAS = (
     "routes",
     "side_by_side",
     "in_force",
+    "receiving",
 )
 
 

@@ -15,6 +15,8 @@ from ..kernel.hooks.base import DEVICE_POINTS, OnHook
 from ..kernel.system import kernel_release
 from ..loader.cgroups import needed_points
 from ..loader.closing import CLOSED, closable, left_open, on_link
+from ..loader.gro import DELETE, MAKE, SET_UP
+from ..loader.gro import KEEP as KEPT
 from ..loader.hostfile import DEFAULT
 from ..loader.layout_ids import COUNTERS
 from ..loader.routing import RouteReport
@@ -32,6 +34,14 @@ _WORDS = {
     REPLACE: "replaced in place",
     SWITCH: "attached again, then the old one detached",
     DETACH: "detached",
+}
+
+_GRO_SIGNS = {KEPT: " ", MAKE: "+", SET_UP: "~", DELETE: "-"}
+_GRO_WORDS = {
+    KEPT: "stays",
+    MAKE: "receives nothing; the kernel merges what is decapsulated",
+    SET_UP: "set up",
+    DELETE: "deleted",
 }
 
 
@@ -56,6 +66,7 @@ def plan_text(plan: Plan, routes: RouteReport | None = None, done: bool = False,
     lines += [_empty_line(name) for name in empty]
     lines += _totals_lines(plan)
     lines += _cgroup_lines(plan)
+    lines += _gro_lines(plan, done)
     lines += _boot_lines(plan) if not done else []
     if plan.scope is not None and not done:
         lines += _scope_lines(plan.scope)
@@ -117,6 +128,9 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
             }
             for h in plan.hooks
         ],
+        "gro_devices": [
+            {"name": d.name, "kind": d.kind, "port": d.port, "action": d.action, "why": d.why} for d in plan.gro.devices
+        ],
         "cgroups": _cgroups(plan),
         "boot": {
             "closed": [str(n) for n in closable(desired.manifest)] if desired.manifest.boot == CLOSED else [],
@@ -177,6 +191,19 @@ def _empty_line(name: str) -> str:
     if name == COUNTERS:
         return "  - counters start at 0: the layout of the current ones is not known"
     return f"  - map {name} starts empty: the current one has another layout or size"
+
+
+def _gro_lines(plan: Plan, done: bool) -> list[str]:
+    """Devices for received tunnel packets: ours, and those of others that serve as well."""
+    lines = []
+    for device in plan.gro.devices:
+        if device.action != KEPT or not done:
+            why = f"; {device.why}" if device.why else ""
+            lines.append(f"  {_GRO_SIGNS[device.action]} device {device.text} ({_GRO_WORDS[device.action]}{why})")
+    if not done:
+        merging = (m for m in plan.gro.others if m.families)
+        lines += [f"    gro    {m.port.kind} on UDP port {m.port.port} is merged by {m.by}" for m in merging]
+    return lines
 
 
 def _totals_lines(plan: Plan) -> list[str]:
@@ -314,6 +341,11 @@ def _cgroups(plan: Plan) -> list[dict[str, Any]]:
 def _summary(plan: Plan, done: bool, seconds: float) -> str:
     if not plan.changed:
         return "Nothing to change." if not done else f"Nothing changed: all is as the bundle says.   {seconds:.2f} s"
+    if not plan.touches and plan.gro.changes:
+        devices = counted(len(plan.gro.changes), "device")
+        if done:
+            return f"{devices} changed, and no program.   {seconds:.2f} s"
+        return f"{devices} would change, and no program; nothing was done.  Next: {_apply_command(plan)}"
     if not plan.touches:
         only = "Only texts for people"
         if done:
