@@ -1,80 +1,80 @@
-"""vxlan and geneve devices made by the loader, as iproute2 shows them."""
+"""Tunnel devices that the loader makes: what the kernel says of them, and of those of others."""
 
 from __future__ import annotations
 
-import json
+import errno
 from collections.abc import Iterator
 
 import pytest
 
-from encap_compile.run.kernel import tunnel_devices
+from encap_compile.run.kernel import tunnel_devices as devices
 from encap_compile.run.kernel.errors import KernelError
 from encap_compile.run.kernel.system import kernel_version
-from encap_compile.run.kernel.tunnel_devices import TunnelDevice
 from tests.support.netns import Namespace
 
 pytestmark = pytest.mark.kernel
-EXTERNAL = TunnelDevice("encap0", "vxlan", 4789, vnifilter=True, zero_checksum6=True, mtu=1430, alias="encap overlay")
+OWNER = "encap: of a test"
 
 
 @pytest.fixture
-def ours() -> Iterator[Namespace]:
-    with Namespace("ours") as made, made.entered():
+def here() -> Iterator[Namespace]:
+    with Namespace("gro-dev") as made, made.entered():
         yield made
 
 
-def shown(ours: Namespace, name: str) -> dict[str, object]:
-    (found,) = json.loads(ours.run(["ip", "-d", "-j", "link", "show", "dev", name]).stdout)
-    assert isinstance(found, dict)
-    return found
+def test_made_down_owned_and_quiet(here: Namespace) -> None:
+    made = devices.make_external("own", devices.VXLAN, 4790, OWNER)
+    (seen,) = devices.tunnel_devices()
+    assert (seen.name, seen.index, seen.owner, seen.port, seen.up) == ("own", made.index, OWNER, 4790, False)
+    assert seen.external and seen.families == (4, 6)
+    assert seen.vnifilter == (kernel_version() >= devices.VNIFILTER_SINCE)
+    devices.set_mtu(made.index, 1300)
+    devices.set_up(made.index)
+    shown = here.run(["ip", "-d", "addr", "show", "own"]).stdout
+    assert "NOARP,UP" in shown and "mtu 1300" in shown and "inet6" not in shown, shown
 
 
-def test_an_external_device(ours: Namespace) -> None:
-    """What iproute2 reads is what was asked for, and what is read back is the same."""
-    made = tunnel_devices.make(EXTERNAL)
-    link = shown(ours, "encap0")
-    about = link["linkinfo"]
-    assert isinstance(about, dict) and about["info_kind"] == "vxlan"
-    data = about["info_data"]
-    assert data["external"] is True and data["port"] == 4789
-    assert not data["learning"]
-    assert data.get("vnifilter", False) is (kernel_version() >= (5, 18))
-    assert (link["mtu"], link["ifalias"], link["operstate"]) == (1430, "encap overlay", "DOWN")
-    flags = link["flags"]
-    assert isinstance(flags, list) and "NOARP" in flags and "UP" not in flags
-    assert link["inet6_addr_gen_mode"] == "none"
-    assert (made.identifier, made.vnifilter, made.made_by_us) == (None, kernel_version() >= (5, 18), True)
-    assert made == tunnel_devices.tunnel_devices()["encap0"]
+def test_a_name_and_a_port_that_are_taken(here: Namespace) -> None:
+    here.ip("link add theirs type vxlan id 7 dstport 4790 local 192.0.2.1", "link set theirs up")
+    with pytest.raises(KernelError) as taken:
+        devices.make_external("theirs", devices.VXLAN, 4790, OWNER)
+    assert taken.value.errno == errno.EEXIST
+    made = devices.make_external("own", devices.VXLAN, 4790, OWNER)
+    with pytest.raises(KernelError) as taken:
+        devices.set_up(made.index)
+    assert taken.value.errno == errno.EADDRINUSE
 
 
-def test_up_it_sends_nothing_and_has_no_address(ours: Namespace) -> None:
-    made = tunnel_devices.make(EXTERNAL)
-    tunnel_devices.set_mtu(made.index, 1400)
-    tunnel_devices.set_up(made.index)
-    link = shown(ours, "encap0")
-    assert link["mtu"] == 1400 and tunnel_devices.tunnel_devices()["encap0"].up
-    assert json.loads(ours.run(["ip", "-j", "addr", "show", "dev", "encap0"]).stdout)[0]["addr_info"] == []
-    statistics = json.loads(ours.run(["ip", "-s", "-j", "link", "show", "dev", "encap0"]).stdout)[0]["stats64"]["tx"]
-    assert (statistics["packets"], statistics["dropped"]) == (0, 0)
-    tunnel_devices.delete(made.index)
-    tunnel_devices.delete(made.index)  # what is gone is gone
-    assert tunnel_devices.tunnel_devices() == {}
+def test_those_of_others_as_they_are(here: Namespace) -> None:
+    here.ip(
+        "link add ta type vxlan id 7 dstport 4789 local 192.0.2.1",
+        "link add tb type vxlan id 7 dstport 8472 local 2001:db8::1",
+        "link add tc type vxlan external dstport 8473",
+        "link add td type vxlan dstport 4790 gpe external",
+        "link set ta up",
+    )
+    found = {d.name: (d.port, d.families, d.external, d.gpe, d.up, d.owner) for d in devices.tunnel_devices()}
+    assert found == {
+        "ta": (4789, (4,), False, False, True, ""),
+        "tb": (8472, (6,), False, False, False, ""),
+        "tc": (8473, (4, 6), True, False, False, ""),
+        "td": (4790, (4, 6), True, True, False, ""),
+    }
 
 
-def test_one_with_a_vni(ours: Namespace) -> None:
-    made = tunnel_devices.make(TunnelDevice("idle", "vxlan", 8472, identifier=16777215))
-    assert (made.identifier, made.port, made.vnifilter, made.zero_checksum6) == (16777215, 8472, False, False)
-    data = shown(ours, "idle")["linkinfo"]
-    assert isinstance(data, dict) and data["info_data"]["id"] == 16777215
+def test_delete_is_safe_to_repeat(here: Namespace) -> None:
+    made = devices.make_external("own", devices.VXLAN, 4790, OWNER)
+    devices.delete(made.index)
+    devices.delete(made.index)
+    assert devices.tunnel_devices() == []
 
 
-def test_names_and_ports_that_are_taken(ours: Namespace) -> None:
-    ours.ip("link add encap0 type vxlan id 7 dstport 4790 dev lo")
-    with pytest.raises(KernelError) as name:
-        tunnel_devices.make(EXTERNAL)
-    assert name.value.errno == 17
-    assert not tunnel_devices.tunnel_devices()["encap0"].made_by_us
-    ours.ip("link del encap0", "link add other type vxlan external dstport 4789", "link set other up")
-    with pytest.raises(KernelError) as port:  # before Linux 5.18 it is refused when it is made
-        tunnel_devices.set_up(tunnel_devices.make(EXTERNAL).index)
-    assert port.value.errno in (17, 98)
+def test_one_that_a_killed_run_has_left(here: Namespace) -> None:
+    """Without an owner it is known by its MAC, and can be taken; one of somebody else cannot."""
+    here.ip("link add theirs type vxlan external dstport 4789")
+    made = devices.make_external("own", devices.VXLAN, 4790, OWNER)
+    here.ip("link set own alias ''")
+    assert {d.name: d.orphan for d in devices.tunnel_devices()} == {"theirs": False, "own": True}
+    devices.own(made.index, OWNER)
+    (owned,) = (d for d in devices.tunnel_devices() if d.name == "own")
+    assert (owned.owner, owned.orphan) == (OWNER, False)

@@ -35,7 +35,9 @@ def test_written_read_and_forgotten(folder: Path) -> None:
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format_version": "2.0"}', b'{"format_version": "1.0", "tables": 1}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"format_version": "2.0"}', b'{"format_version": "1.0", "tables": 1}']
+)
 def test_one_that_cannot_be_read_is_an_error(folder: Path, content: bytes) -> None:
     """An empty journal would say that nothing is ours."""
     folder.mkdir(parents=True)

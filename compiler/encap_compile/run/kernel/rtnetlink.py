@@ -18,7 +18,7 @@ from typing import Self
 
 from .errors import KernelError, kernel_error
 
-RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
 RTM_NEWADDR, RTM_GETADDR = 20, 22
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 RTM_GETNEIGH = 30
@@ -28,7 +28,7 @@ RTM_GETNEXTHOP = 106
 
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _NLM_F_REQUEST, _NLM_F_ACK, _NLM_F_DUMP = 0x1, 0x4, 0x300
-REPLACE, NEW_ONLY, CREATE = 0x100, 0x200, 0x400  # NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE
+NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
 _HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
 _ATTRIBUTE = struct.Struct("=HH")  # struct nlattr: length, type
 _TYPE_MASK = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
@@ -91,16 +91,18 @@ class RouteSocket:
             yield from self._burst(kind, batch, flags)
 
     def change(self, kind: int, body: bytes, flags: int = 0) -> None:
-        """One request that changes something; `flags` are REPLACE, NEW_ONLY and CREATE. Raises KernelError."""
-        (answer,) = self.changes(kind, [body], flags)
-        if answer is not None:
-            raise answer
+        """Ask for a change, and wait until it is done. Raises KernelError."""
+        self._send(kind, body, _NLM_F_ACK | flags)
+        while True:
+            for received, sequence, payload in self._receive():
+                if sequence == self._sequence and received == _NLMSG_ERROR:
+                    if payload[:4] != bytes(4):  # 0 is the acknowledgement
+                        raise _error(payload, kind)
+                    return
 
-    def changes(
-        self, kind: int, bodies: Iterable[bytes], flags: int = 0, window: int = 128
-    ) -> Iterator[KernelError | None]:
-        """Many of one kind, `window` at a time under way: why each was refused, None if it was not, in order."""
-        for answer in self.requests(kind, bodies, window, flags | _NLM_F_ACK):
+    def changes(self, kind: int, bodies: Iterable[bytes], flags: int = 0) -> Iterator[KernelError | None]:
+        """Ask for many changes: why each was refused, None if it was not, in order."""
+        for answer in self.requests(kind, bodies, flags=flags | _NLM_F_ACK):
             yield answer if isinstance(answer, KernelError) else None
 
     def _burst(self, kind: int, bodies: list[bytes], flags: int) -> Iterator[bytes | KernelError]:
@@ -113,7 +115,7 @@ class RouteSocket:
             for received, sequence, payload in self._receive():
                 if sequence < first:
                     continue
-                refused = received == _NLMSG_ERROR and any(payload[:4])  # an error of 0 is an acknowledgement
+                refused = received == _NLMSG_ERROR and payload[:4] != bytes(4)  # 0 is the acknowledgement
                 answers[sequence] = _error(payload, kind) if refused else payload
         for sequence in range(first, first + len(bodies)):
             yield answers[sequence]

@@ -111,7 +111,9 @@ def others(bundle: str) -> Iterable[Journal]:
     return [read(name) for name in names if name != bundle]
 
 
-def with_sysctls(journal: Journal, wanted: Mapping[str, str], now: Mapping[str, str], beside: Iterable[Journal]) -> Journal:
+def with_sysctls(
+    journal: Journal, wanted: Mapping[str, str], now: Mapping[str, str], beside: Iterable[Journal]
+) -> Journal:
     """The journal that has to be written before sysctls are set to what is wanted; `now` is what they are.
 
     What stood there before is what another bundle of ours found, where one has set it; it is not what we set.
