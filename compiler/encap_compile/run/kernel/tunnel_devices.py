@@ -1,7 +1,8 @@
 """Tunnel devices of the kernel: those that are there, and making ones of our own.
 
 An own one is made down, and says whose it is (`owner`, its ifalias) before it can be set up. What a run has made that
-was killed before it could write an owner is known by its MAC. It is quiet: no ARP, no IPv6 address. All of it by messages of our own, since pyroute2 0.9 does not know `vnifilter`.
+was killed before it could write an owner is known by its MAC. It is quiet: no ARP, no IPv6 address.
+All of it by messages of our own, since pyroute2 0.9 does not know `vnifilter`.
 
 A VXLAN device with `vnifilter` (Linux 5.18) and no VNI receives nothing: vxlan_vs_find_vni() finds none. Any other one
 delivers what comes to its port, of any sender, as received from it: it must be guarded before it goes up.
