@@ -20,7 +20,7 @@ FORMAT_VERSION = "1.1"  # with every new member the minor version goes up by one
 LATER = {"later": True}
 
 
-def later(default: str | int) -> Any:
+def later(default: str | int | None) -> Any:
     """A member that the first release had not. With its default it is not written, so that old manifests keep their
     identity."""
     return field(default=default, metadata=LATER)

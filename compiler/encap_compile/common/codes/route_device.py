@@ -20,12 +20,12 @@ port, mark or cgroup alone would route all traffic of the machine to the device.
     ),
     "W596": Explained(
         "packets that the route device would drop",
-        """A route knows nothing but the destination. If a rule asks for more (a protocol, a port, a source, a mark), its
-whole prefix is routed to the route device all the same. There, a packet that no rule encapsulates cannot go
+        """A route knows nothing but the destination. If a rule asks for more (a protocol, a port, a source, a mark),
+its whole prefix is routed to the route device all the same. There, a packet that no rule encapsulates cannot go
 on to its own destination: the device leads nowhere else. It is dropped and counted (`egress_unrouted`).
 Encapsulate the rest of the prefix by a rule behind it, or name the prefixes of which nothing else is sent:
 
-    - {name: web, match: {destination: 10.0.0.0/8, protocol: tcp, destination_port: 443}, to: fast}
+    - {name: web, match: {destination: 10.0.0.0/8, protocol: tcp}, to: fast}
     - {name: rest, match: {destination: 10.0.0.0/8}, to: sites}""",
     ),
     "W597": Explained(

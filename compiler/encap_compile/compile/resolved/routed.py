@@ -1,4 +1,4 @@
-"""Which rules' packets are routed to the route device: those of rules with `to` that a route can tell by destination."""
+"""Which rules are routed to the route device: those with `to` that a route can tell by their destination."""
 
 from __future__ import annotations
 
