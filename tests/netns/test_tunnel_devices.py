@@ -9,6 +9,7 @@ import pytest
 
 from encap_compile.run.kernel import tunnel_devices as devices
 from encap_compile.run.kernel.errors import KernelError
+from encap_compile.run.kernel.system import kernel_version
 from tests.support.netns import Namespace
 
 pytestmark = pytest.mark.kernel
@@ -26,7 +27,7 @@ def test_made_down_owned_and_quiet(here: Namespace) -> None:
     (seen,) = devices.tunnel_devices()
     assert (seen.name, seen.index, seen.owner, seen.port, seen.up) == ("own", made.index, OWNER, 4790, False)
     assert seen.external and seen.families == (4, 6)
-    assert seen.vnifilter == (devices.kernel_version() >= devices.VNIFILTER_SINCE)
+    assert seen.vnifilter == (kernel_version() >= devices.VNIFILTER_SINCE)
     devices.set_mtu(made.index, 1300)
     devices.set_up(made.index)
     shown = here.run(["ip", "-d", "addr", "show", "own"]).stdout
@@ -66,3 +67,14 @@ def test_delete_is_safe_to_repeat(here: Namespace) -> None:
     devices.delete(made.index)
     devices.delete(made.index)
     assert devices.tunnel_devices() == []
+
+
+def test_one_that_a_killed_run_has_left(here: Namespace) -> None:
+    """Without an owner it is known by its MAC, and can be taken; one of somebody else cannot."""
+    here.ip("link add theirs type vxlan external dstport 4789")
+    made = devices.make_external("own", devices.VXLAN, 4790, OWNER)
+    here.ip("link set own alias ''")
+    assert {d.name: d.orphan for d in devices.tunnel_devices()} == {"theirs": False, "own": True}
+    devices.own(made.index, OWNER)
+    (owned,) = (d for d in devices.tunnel_devices() if d.name == "own")
+    assert (owned.owner, owned.orphan) == (OWNER, False)

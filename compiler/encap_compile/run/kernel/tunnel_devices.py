@@ -1,7 +1,8 @@
 """Tunnel devices of the kernel: those that are there, and making ones of our own.
 
-An own one is made down, and says whose it is (`owner`, its ifalias) before it can be set up. It is quiet: no ARP, no
-IPv6 address. All of it by messages of our own, since pyroute2 0.9 does not know `vnifilter`.
+An own one is made down, and says whose it is (`owner`, its ifalias) before it can be set up. What a run has made that
+was killed before it could write an owner is known by its MAC. It is quiet: no ARP, no IPv6 address.
+All of it by messages of our own, since pyroute2 0.9 does not know `vnifilter`.
 
 A VXLAN device with `vnifilter` (Linux 5.18) and no VNI receives nothing: vxlan_vs_find_vni() finds none. Any other one
 delivers what comes to its port, of any sender, as received from it: it must be guarded before it goes up.
@@ -10,7 +11,9 @@ delivers what comes to its port, of any sender, as received from it: it must be 
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
+from ...common.fnv import fnv1a
 from ...common.record import Record
 from .errors import KernelError
 from .rtnetlink import (
@@ -33,7 +36,7 @@ VNIFILTER_SINCE = (5, 18)
 
 _IFINFO = struct.Struct("=BxHiII")  # struct ifinfomsg: family, type, index, flags, change
 _IFF_UP, _IFF_NOARP = 0x1, 0x80
-_IFLA_IFNAME, _IFLA_MTU, _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_AF_SPEC = 3, 4, 18, 20, 26
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_AF_SPEC = 1, 3, 4, 18, 20, 26
 _IFLA_INFO_KIND, _IFLA_INFO_DATA = 1, 2
 _AF_INET6, _IFLA_INET6_ADDR_GEN_MODE, _ADDR_GEN_MODE_NONE = 10, 8, 1
 _EAFNOSUPPORT = 97
@@ -59,6 +62,13 @@ class TunnelDevice(Record):
     gpe: bool
     families: tuple[int, ...]  # 4, 6
     owner: str
+    mtu: int = 0
+    mac: bytes = b""
+
+    @property
+    def orphan(self) -> bool:
+        """Whether it was made by us, and nobody has written whose it is."""
+        return not self.owner and self.mac == _mac(self.name)
 
 
 def tunnel_devices() -> list[TunnelDevice]:
@@ -73,7 +83,9 @@ def tunnel_devices() -> list[TunnelDevice]:
             if kind in (VXLAN, GENEVE):
                 data = attributes(info.get(_IFLA_INFO_DATA, b""))
                 name, owner = (text(more.get(a, b"")) for a in (_IFLA_IFNAME, _IFLA_IFALIAS))
-                found.append(_device(name, index, kind, bool(flags & _IFF_UP), owner, data))
+                made = _device(name, index, kind, bool(flags & _IFF_UP), owner, data)
+                (mtu,) = struct.unpack("=I", more.get(_IFLA_MTU, bytes(4)))
+                found.append(replace(made, mtu=mtu, mac=more.get(_IFLA_ADDRESS, b"")))
     return found
 
 
@@ -97,18 +109,30 @@ def make_external(name: str, kind: str, port: int, owner: str) -> TunnelDevice:
     """
     with RouteSocket() as route:
         vnifilter = kind == VXLAN and kernel_version() >= VNIFILTER_SINCE
-        new = attribute(_IFLA_IFNAME, name.encode() + b"\0") + _link_info(kind, port, vnifilter)
+        new = attribute(_IFLA_IFNAME, name.encode() + b"\0") + attribute(_IFLA_ADDRESS, _mac(name))
+        new += _link_info(kind, port, vnifilter)
         # An Ethernet device without ARP: what has no route must not be asked for either.
         route.change(RTM_NEWLINK, _IFINFO.pack(0, 0, 0, _IFF_NOARP, _IFF_NOARP) + new, NLM_F_CREATE | NLM_F_EXCL)
         (made,) = (d for d in tunnel_devices() if d.name == name)
-        this = _IFINFO.pack(0, 0, made.index, 0, 0)
+    own(made.index, owner)
+    return made
+
+
+def own(index: int, owner: str) -> None:
+    """Write on a device of ours whose it is, and keep IPv6 from giving it addresses. Raises KernelError."""
+    this = _IFINFO.pack(0, 0, index, 0, 0)
+    with RouteSocket() as route:
         route.change(RTM_SETLINK, this + attribute(_IFLA_IFALIAS, owner.encode()))
         try:
             route.change(RTM_SETLINK, this + _no_ipv6_addresses())
         except KernelError as error:
             if error.errno != _EAFNOSUPPORT:  # IPv6 is off
                 raise
-    return made
+
+
+def _mac(name: str) -> bytes:
+    """Locally administered, a prefix of ours, and a hash of the name that the device is made with."""
+    return b"\x02\xec" + fnv1a(name).to_bytes(4, "big")
 
 
 def _link_info(kind: str, port: int, vnifilter: bool) -> bytes:

@@ -5,8 +5,8 @@ inside. So a device of ours is up on each port on which no other one is. It gets
 nothing: VXLAN with `vnifilter` has no VNI to receive, and on every one a program drops what comes in, which is there
 before it goes up.
 
-What is ours is known by the device itself, which says whose it is; by its name and being down where an apply was
-killed before it said so. So nothing has to be written down beside it, and what a crash left is found.
+What is ours is known by the device itself, which says whose it is; by its name and MAC where an apply was killed
+before it said so. So nothing has to be written down beside it, and what a crash left is found.
 """
 
 from __future__ import annotations
@@ -124,8 +124,7 @@ def _wanted(port: TunnelPort, bundle: str, mine: TunnelDevice | None) -> GroDevi
 def _is_of(device: TunnelDevice, bundle: str) -> bool:
     if device.owner:
         return device.owner == owner_of(bundle)
-    # Of an apply that was killed right after it had made the device: only such a one is down and has our name.
-    return not device.up and device.external and device.name == name_of(bundle, device.port)
+    return device.orphan and device.name == name_of(bundle, device.port)
 
 
 def _others(port: TunnelPort, here: Iterable[TunnelDevice]) -> list[TunnelDevice]:
