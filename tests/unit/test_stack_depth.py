@@ -75,7 +75,8 @@ def test_more_than_the_kernel_allows() -> None:
     (said,) = caught.value.diagnostics
     assert said.code == "T111" and caught.value.exit_code is Exit.TOOLCHAIN
     assert said.message == (
-        "the program takes 544 bytes of stack, and the kernel allows 512: program, which calls between, which calls last"
+        "the program takes 544 bytes of stack, and the kernel allows 512: "
+        "program, which calls between, which calls last"
     )
 
 

@@ -19,8 +19,11 @@ ROUNDED = 32
 
 _INSTRUCTION = Struct("<BBhi")
 _FRAME = 10  # r10, the end of the frame
-_LOAD, _STORES, _ALU, _CLASS = 1, (2, 3), 7, 7  # classes of instructions; the 64-bit arithmetic
-_MOVE, _ADD, _CALL, _WIDE = 0xBF, 0x07, 0x85, 0x18  # rX = rY; rX += imm; call; rX = imm of 64 bits
+_CLASS = 7  # the bits of an operation that are its class
+_LOAD, _STORES = 1, (2, 3)
+_SET = (0, _LOAD, 4, 7)  # classes that write a register: loads, arithmetic of 32 and of 64 bits
+_MOVE, _ADD, _CALL = 0xBF, 0x07, 0x85  # rX = rY; rX += imm; call
+_CLOBBERED = range(6)  # r0 to r5, by a call
 _TO_FUNCTION = 1  # BPF_PSEUDO_CALL, in the source register of a call
 
 
@@ -93,23 +96,23 @@ def _function(elf: ElfObject, symbol: Symbol) -> _Function:
 
 
 def _frame(code: bytes) -> int:
-    """How far below the end of its frame a function reaches, by its loads and stores and the addresses that it takes."""
+    """How far below the end of its frame a function reaches: its loads and stores, and the addresses that it takes."""
     lowest = 0
     offsets = {_FRAME: 0}  # from the end of the frame, of registers that point into it
     for operation, registers, offset, value in _INSTRUCTION.iter_unpack(code):
-        to, source = registers & 15, registers >> 4
-        kind = operation & _CLASS
+        to, source, kind = registers & 15, registers >> 4, operation & _CLASS
         pointer = to if kind in _STORES else source if kind == _LOAD else None
         if pointer in offsets:
             lowest = min(lowest, offsets[pointer] + offset)
-        if kind in _STORES or to == _FRAME:
-            continue
         if operation == _MOVE and source in offsets:
             offsets[to] = offsets[source]
         elif operation == _ADD and to in offsets:
             offsets[to] += value
             lowest = min(lowest, offsets[to])
-        elif kind in (0, _LOAD, 4, _ALU):
+        elif operation == _CALL:
+            for register in _CLOBBERED:
+                offsets.pop(register, None)
+        elif operation and kind in _SET:  # 0: the second half of a constant of 64 bits
             offsets.pop(to, None)
     return -lowest
 
