@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .explain_mtu import mtu_document, mtu_lines
 from .positions import line_of, positions
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ def explain_spec(described: Described) -> str:
     if described.program.ingress:
         refuse = "dropped" if spec.ingress.refuse == "drop" else "passed unchanged"
         parts.append(RECEIVE.format(refuse=refuse))
+    budget = mtu_lines(described.manifest)
+    parts += [*budget, ""] if budget else []
     parts.append("Lookups:")
     for table in described.program.tables:
         parts.append(f"  {_table_text(table)}, capacity {table.capacity} rows")
@@ -127,5 +130,6 @@ def spec_document(described: Described) -> dict[str, Any]:
             for c in described.program.counters
         ],
         "features": dict(summarised.features),
+        "mtu": mtu_document(summarised),
         "text": explain_spec(described),
     }
