@@ -158,7 +158,6 @@ def plan(request: Request, bundle: Bundle | None = None) -> Plan:
     found = desired.findings
     obstacles = _obstacles(hooks, found)
     merging = gro.find(desired.manifest, desired.manifest.name, desired.paths.former)
-    gro.check(merging, desired.machine, found)
     return Plan(
         desired, observed, hooks, maps, rules, leftovers, found, cgroups, tuple(refused), scope, obstacles, merging
     )

@@ -118,12 +118,18 @@ class Applied(Changes):
 @on_this_machine
 def plan(bundle: Bundle, options: Options = DEFAULTS) -> Planned:
     """Look at the bundle and the machine, and change nothing. Raises DiagnosedError."""
+    from ..loader.gro import advice
     from ..loader.routing import check_routes
     from ..plan import plan as look
 
     found = look(request(bundle, options))
     routes = check_routes(found.desired)
-    diagnostics = (*found.findings.all, *routes.diagnostics, *found.refused)
+    diagnostics = (
+        *found.findings.all,
+        *routes.diagnostics,
+        *advice(found.gro, found.desired.machine),
+        *found.refused,
+    )
     return Planned(**_changes(found, routes, diagnostics), refused=found.refused)
 
 

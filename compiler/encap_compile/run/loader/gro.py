@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ...common.diagnostics import Findings
+from ...common.diagnostics import Diagnostic, Findings
 from ...common.fnv import fnv1a
 from ...common.manifest import Manifest, TunnelPort
 from ...common.record import Record
@@ -141,8 +141,9 @@ def _why_gone(device: TunnelDevice, others: Sequence[Merging]) -> str:
     return _ANOTHER_MERGES if taken else "no longer in the spec"
 
 
-def check(gro: Gro, machine: Machine, findings: Findings) -> None:
+def advice(gro: Gro, machine: Machine) -> list[Diagnostic]:
     """H190 for ports on which segments are not merged, H192 for attached devices that do not merge at all."""
+    findings = Findings()
     for port in gro.unmerged:
         words = f"received {port.kind} segments on UDP port {port.port} are not merged before they are decapsulated: "
         words += "no tunnel device has the port"
@@ -162,6 +163,7 @@ def check(gro: Gro, machine: Machine, findings: Findings) -> None:
             if not gro_is_on(device.name):
                 words = f"GRO is off on {device.name}: nothing that it receives is merged"
                 findings.note("H192", words, help=f"`ethtool -K {device.name} gro on`")
+    return findings.all
 
 
 def carry_out(manifest: Manifest, former: str, findings: Findings) -> None:
