@@ -5,8 +5,8 @@ takes effect, and ceases to, in one step of each address family. The rule's pref
 routes of a network manager, but behind the local table, so the machine's own addresses stay. Where the table has no
 route, or one that throws, the next rule is asked.
 
-A route to a device goes with it, down or deleted; one that is unreachable stays. That is why `Entry.behind` has a metric
-that every other one takes precedence over.
+A route to a device goes with it, down or deleted; one that is unreachable stays. So `Entry.behind` has a metric that
+every other one takes precedence over.
 """
 
 from __future__ import annotations

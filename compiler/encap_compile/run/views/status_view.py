@@ -129,6 +129,8 @@ def removed_text(removed: Removed) -> str:
     lines += _rules("now unencapsulated", removed.unencapsulated)
     lines += _rules("no longer dropped", removed.undropped)
     lines += ["  - routes that were closed until apply"] if removed.opened else []
+    lines += [f"  - device {name}, and the routes that led to it" for name in removed.devices]
+    lines += [f"  ~ sysctl {name}, which is as it was before" for name in removed.settings]
     lines += [f"  - {path}" for path in removed.forgotten]
     lines += (
         [] if removed.rules_known else ["  not known: which of its packets are now sent unencapsulated, or not dropped"]
