@@ -43,11 +43,13 @@ def source(salt: str = "", counters: tuple[str, ...] = ("web", "seen")) -> str:
     text = source_text(counters).replace("__u8 source6[16]; };", "__u8 source6[16]; " + _MEMBER + "};")
     declared = "static long (*redirect_neigh)(__u32 ifindex, void *params, int size, __u64 flags) = (void *)152;\n"
     text = text.replace("struct host {", declared + "\nstruct host {")
-    end = "	return -1;\n}\n\nSEC(\"tc\") int encap_ingress"
+    end = '	return -1;\n}\n\nSEC("tc") int encap_ingress'
     assert end in text
     text = text.replace(end, _SENDS)
     # Without a row a packet cannot go on from the route device.
-    text = text.replace("	if (!row)\n		return -1;", "	if (!row)\n		return host.route_device ? 2 : -1;")
+    text = text.replace(
+        "	if (!row)\n		return -1;", "	if (!row)\n		return host.route_device ? 2 : -1;"
+    )
     return text + (f"/* {salt} */\n" if salt else "")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,9 +24,9 @@ def test_apply_and_remove(net: RouteWire, tmp_path: Path, attach: str) -> None:
     """Before and after, packets leave by the route that the machine has; in between, encapsulated by the uplink."""
     bundle = write(tmp_path / "one")
     assert net.try_to_send() == (0, 0, 20)
-    print(net.ctl("plan", bundle, "--set", "uplink=eth0", "--attach", attach).stdout)
+    planned = net.ctl("plan", bundle, "--set", "uplink=eth0", "--attach", attach, check=3).stdout
+    assert "+ device encap0 (vxlan, MTU 1480)" in planned and "routes to encap0: 10.1.0.0/16   +2 -0" in planned
     net.apply(bundle, "--attach", attach)
-    print(net.routes())
     assert net.try_to_send() == (0, 20, 0)
     net.ctl("status", "hand", check=0)
     again = net.apply(bundle)

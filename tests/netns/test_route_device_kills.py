@@ -144,7 +144,7 @@ def test_remove(net: RouteWire, tmp_path: Path, attach: str) -> None:
 
 
 def test_the_capture_sees_what_is_left_out(net: RouteWire, tmp_path: Path) -> None:
-    """Without the unreachable routes a device that is deleted opens its prefixes: the same packets are seen to leave."""
+    """Without the unreachable routes a device that is deleted opens its prefixes: the packets are seen to leave."""
     bundle = write(tmp_path / "one")
     net.apply(bundle)
     net.ours.ip("link del encap0")

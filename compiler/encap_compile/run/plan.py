@@ -22,6 +22,7 @@ from .loader.removals import Removal
 from .loader.removals import refused as removals_refused
 from .loader.route_device import Change as RouteDeviceChange
 from .loader.route_device import change as route_device_change
+from .loader.route_device.obstacles import check_obstacles
 from .loader.rowdiff import NOTHING, Difference, difference, whole
 from .loader.scope import Scope, find_scope
 from .loader.settings import unset, unwritten
@@ -163,6 +164,8 @@ def plan(request: Request, bundle: Bundle | None = None) -> Plan:
     known = desired.cgroups
     scope = find_scope(desired.manifest, known, desired.findings) if known is not None else None
     found = desired.findings
+    if desired.route_device is not None:
+        check_obstacles(desired.manifest, desired.route_device, desired.machine, found)
     obstacles = _obstacles(hooks, found)
     return Plan(
         desired,

@@ -30,10 +30,13 @@ from .loader.compose import (
 )
 from .loader.desired import given_values, require_privilege
 from .loader.hostfile import open_host_file
+from .loader.journal import Setting
+from .loader.journal import read as read_journal
 from .loader.observe import Observed, Running, observe
 from .loader.paths import Paths
 from .loader.pins_elsewhere import require_pins
 from .loader.route_device.drift import drift_of_route_device
+from .loader.settings import drift_of_settings
 from .loader.state import State, Totals, cgroup_name, cgroup_words, target_name
 from .loader.state_files import Unreadable
 
@@ -70,6 +73,7 @@ class Status(Record):
     cgroups: dict[str, int] = field(default_factory=dict)
     up: bool = False
     unreadable: Unreadable | None = None
+    settings: dict[str, Setting] = field(default_factory=dict)  # sysctls that the bundle has set
 
     @property
     def counters(self) -> list[tuple[Counter, int, int]]:
@@ -140,7 +144,9 @@ def _look(paths: Paths, bundle: Manifest | None, deep: bool) -> Status:
     numbers = dict(cgroups.numbers) if cgroups else dict.fromkeys(state.cgroups, 0) if state else {}
     up = manifest is not None and {h.hook for h in hooks if h.running} >= set(expected)
     totals = counters.totals(observed)
-    return Status(name, manifest, state, hooks, host, tuple(drift), totals, numbers, up, observed.unreadable)
+    settings = read_journal(name).sysctls
+    drift += drift_of_settings(settings)
+    return Status(name, manifest, state, hooks, host, tuple(drift), totals, numbers, up, observed.unreadable, settings)
 
 
 def _left_name(state: State | None, hook: Hook) -> str:

@@ -1,9 +1,9 @@
 """The routes of a routing table that is ours, and the rule that leads to it (man 8 ip-route, ip-rule).
 
-Everything is put into the table before the rule is there, and the rule goes before anything is taken out: so a table
-takes effect, and ceases to, in one step of each address family. The rule's preference is low: it stands before all
-routes of a network manager, but behind the local table, so the machine's own addresses stay. Where the table has no
-route, or one that throws, the next rule is asked.
+Everything is put into the table while no rule leads to it, and taken out when none does any more: so a table takes
+effect, and ceases to, in one step of each address family. The rule's preference is low: it stands before all routes of
+a network manager, but behind the local table, so the machine's own addresses stay. Where the table has no route, or
+one that throws, the next rule is asked.
 
 A route to a device goes with it, down or deleted; one that is unreachable stays. So `Entry.behind` has a metric that
 every other one takes precedence over.
@@ -38,6 +38,7 @@ from .rtnetlink import (
 PREFERENCE = 90  # before those that routing software adds (1000 for VRF), behind 0, the local table
 PROTOCOL = 236  # of our routes and rules, so that a routing daemon and a person can tell them from theirs
 VERSIONS = (4, 6)
+MAIN = 254  # RT_TABLE_MAIN
 IPV6 = Path("/proc/net/if_inet6")
 UNICAST, UNREACHABLE, THROW = 1, 7, 9  # RTN_UNICAST ...
 
@@ -49,6 +50,7 @@ _FIB_RULE = struct.Struct(
     "=BBBBBBBBI"
 )  # struct fib_rule_hdr: family, dst_len, src_len, tos, table, -, -, action, flags
 _FRA_PRIORITY, _FRA_TABLE, _FRA_PROTOCOL = 6, 15, 21
+_LOCAL = 255
 _FR_ACT_TO_TBL, _RT_TABLE_COMPAT = 1, 252  # the latter where a table's number is too large for the header
 _SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
 # Without IPv6, without policy routing; a table that has no route is none.
@@ -149,19 +151,29 @@ def close_rules(table: int, versions: Iterable[int] = VERSIONS) -> None:
 
 def has_rule(table: int, version: int) -> bool:
     """Whether a rule of ours leads to the table, in one family. Raises KernelError."""
-    family = _FAMILIES[version]
+    return (PREFERENCE, table) in _rules(version)
+
+
+def rules_before(version: int) -> list[tuple[int, int]]:
+    """Preference and table of the rules that are asked before ours, or as it is, but for the local table's. Raises
+    KernelError."""
+    return [(pref, table) for pref, table in _rules(version) if pref <= PREFERENCE and table not in (0, _LOCAL)]
+
+
+def _rules(version: int) -> list[tuple[int, int]]:
+    found = []
     try:
         with RouteSocket() as route:
-            for payload in route.dump(RTM_GETRULE, _FIB_RULE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)):
-                got, *_ = _FIB_RULE.unpack_from(payload)
+            for payload in route.dump(RTM_GETRULE, _FIB_RULE.pack(_FAMILIES[version], 0, 0, 0, 0, 0, 0, 0, 0)):
+                family, *_ = _FIB_RULE.unpack_from(payload)
                 more = attributes(payload[_FIB_RULE.size :])
-                number, priority = (_number(more.get(a, bytes(4))) for a in (_FRA_TABLE, _FRA_PRIORITY))
-                if (got, number, priority) == (family, table, PREFERENCE):
-                    return True
+                preference, table = (_number(more.get(a, bytes(4))) for a in (_FRA_PRIORITY, _FRA_TABLE))
+                if family == _FAMILIES[version]:
+                    found.append((preference, table))
     except KernelError as error:
         if error.errno not in _NOTHING_THERE:
             raise
-    return False
+    return found
 
 
 def _rule(table: int, version: int, own: bool = True) -> bytes:

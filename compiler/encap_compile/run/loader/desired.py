@@ -217,7 +217,7 @@ def prepare(request: Request, bundle: Bundle, before: Observed) -> Desired:
     if routed is not None and seen.taken:
         words = f"the route device cannot be called {routed.name}: a device of that name is there ({seen.taken})"
         findings.error(
-            "H181", words, help="rename or delete it, or take another name in `attach: {route_device: {name}}`"
+            "H193", words, help="rename or delete it, or take another name in `attach: {route_device: {name}}`"
         )
     stop(findings)
     route = here.get(routed.name) if routed is not None and seen.device(routed.name) is not None else None

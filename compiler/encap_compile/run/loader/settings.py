@@ -17,7 +17,7 @@ from ..host_values import Machine
 from ..kernel.devices import devices
 from ..kernel.sysctls import read_sysctls, write_sysctl
 from . import journal as journals
-from .journal import Journal
+from .journal import Journal, Setting
 
 LOOKUP_IFINDEX = "lookup_ifindex"  # the member of `struct host` by which a program says that it looks up routes
 _FORWARDING = {"ipv4": "net/ipv4/conf/{}/forwarding", "ipv6": "net/ipv6/conf/{}/forwarding"}
@@ -69,6 +69,13 @@ def give_back(bundle: str, wanted: Mapping[str, str]) -> tuple[str, ...]:
     left = {name: setting for name, setting in journal.sysctls.items() if name in wanted}
     journals.write(bundle, replace(journal, sysctls=left))
     return tuple(restored)
+
+
+def drift_of_settings(sysctls: Mapping[str, Setting]) -> list[str]:
+    """Those of a journal that are not as we have set them, a sentence each."""
+    now = read_sysctls(sysctls)
+    changed = ((name, now[name], setting.ours) for name, setting in sysctls.items() if name in now)
+    return [f"sysctl {name} is {value}, not {ours}: apply again" for name, value, ours in changed if value != ours]
 
 
 def to_give_back(bundle: str, journal: Journal, wanted: Mapping[str, str]) -> dict[str, str]:

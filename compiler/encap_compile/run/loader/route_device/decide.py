@@ -54,7 +54,7 @@ def decide(
     here: Mapping[str, Device],
     findings: Findings,
 ) -> Wanted | None:
-    """None without a route device. What cannot be goes to `findings` (H180)."""
+    """None without a route device. What cannot be goes to `findings` (H195)."""
     device = manifest.route_device
     if device is None:
         return None
@@ -68,7 +68,7 @@ def decide(
         words = f"{device.name} would have an MTU of {mtu}: IPv6, which is routed to it, needs {LEAST_IPV6_MTU}"
         smallest = min(machine.attached, key=lambda d: d.mtu).name
         fix = f"raise the MTU of {smallest} to {LEAST_IPV6_MTU + device.overhead}, or route no IPv6 prefix"
-        findings.error("H180", words, help=fix)
+        findings.error("H195", words, help=fix)
     bundle = manifest.name
     return Wanted(device.name, owner_of(bundle), port_of(bundle), mtu, table_of(bundle), found)
 

@@ -24,7 +24,7 @@ from .seen import Seen, look
 
 
 def begin(bundle: str, former: str, wanted: Wanted, seen: Seen) -> None:
-    """Write down what will be set, and make the device, down and without a program. Raises DiagnosedError (H182)."""
+    """Write down what will be set, and make the device, down and without a program. Raises DiagnosedError (H194)."""
     known = seen.journal
     devices = {**(journals.read(former).devices if former else {}), **known.devices, wanted.name: ROLE}
     journals.write(bundle, replace(known, devices=devices, tables=(wanted.table,)))
@@ -38,7 +38,7 @@ def begin(bundle: str, former: str, wanted: Wanted, seen: Seen) -> None:
     except NotSupportedError:
         words = f"the route device {wanted.name} cannot be made: this kernel has no vxlan devices"
         raise DiagnosedError(
-            [Diagnostic("H182", words, help="load the module: modprobe vxlan")], Exit.MACHINE
+            [Diagnostic("H194", words, help="load the module: modprobe vxlan")], Exit.MACHINE
         ) from None
     except KernelError as error:
         if error.errno != EEXIST:
@@ -48,13 +48,13 @@ def begin(bundle: str, former: str, wanted: Wanted, seen: Seen) -> None:
 
 def open_(bundle: str, former: str, wanted: Wanted) -> None:
     """With every program attached: set it up, fill its table, and lead packets there last. Raises KernelError, OSError,
-    DiagnosedError (H182)."""
+    DiagnosedError (H194)."""
     seen = look(bundle, former, wanted)
     device = seen.device(wanted.name)
     if device is None:  # somebody has just deleted it: the next apply makes it again
         words = f"the route device {wanted.name} was deleted while it was set up"
         raise DiagnosedError(
-            [Diagnostic("H182", words, help="find out what deletes it, and apply again")], Exit.MACHINE
+            [Diagnostic("H194", words, help="find out what deletes it, and apply again")], Exit.MACHINE
         )
     if device.mtu != wanted.mtu:
         tunnel_devices.set_mtu(device.index, wanted.mtu)
@@ -102,4 +102,4 @@ def _give_back_routes(bundle: str) -> None:
 def _port_taken(wanted: Wanted) -> DiagnosedError:
     words = f"the route device {wanted.name} cannot have UDP port {wanted.port}: another device or socket has it"
     fix = "`ss -ulnp` and `ip -d link show type vxlan` name it; free the port, and apply again"
-    return DiagnosedError([Diagnostic("H182", words, help=fix)], Exit.MACHINE)
+    return DiagnosedError([Diagnostic("H194", words, help=fix)], Exit.MACHINE)
