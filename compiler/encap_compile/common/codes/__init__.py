@@ -30,6 +30,7 @@ AREAS = (
     "routes",
     "side_by_side",
     "route_device",
+    "routed_here",
     "in_force",
     "receiving",
 )

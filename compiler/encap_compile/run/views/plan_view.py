@@ -15,8 +15,6 @@ from ..kernel.hooks.base import DEVICE_POINTS, OnHook
 from ..kernel.system import kernel_release
 from ..loader.cgroups import needed_points
 from ..loader.closing import CLOSED, closable, left_open, on_link
-from ..loader.gro import DELETE, MAKE, SET_UP
-from ..loader.gro import KEEP as KEPT
 from ..loader.hostfile import DEFAULT
 from ..loader.layout_ids import COUNTERS
 from ..loader.routing import RouteReport
@@ -25,6 +23,9 @@ from ..loader.state import cgroup_words, target_name
 from ..plan import ATTACH, DETACH, KEEP, REPLACE, SWITCH, HookChange, MapChange, Plan
 from . import counted, hook_place, hook_words
 from .budget_view import budget_document, budget_lines
+from .gro_view import gro_document, gro_lines
+from .route_device_view import plan_document as route_device_document
+from .route_device_view import plan_lines as route_device_lines
 
 MOST_NAMED = 5  # prefixes and rules
 MOST_PENDING = 5  # rows named one by one
@@ -35,14 +36,6 @@ _WORDS = {
     REPLACE: "replaced in place",
     SWITCH: "attached again, then the old one detached",
     DETACH: "detached",
-}
-
-_GRO_SIGNS = {KEPT: " ", MAKE: "+", SET_UP: "~", DELETE: "-"}
-_GRO_WORDS = {
-    KEPT: "stays",
-    MAKE: "receives nothing; the kernel merges what is decapsulated",
-    SET_UP: "set up",
-    DELETE: "deleted",
 }
 
 
@@ -66,8 +59,9 @@ def plan_text(plan: Plan, routes: RouteReport | None = None, done: bool = False,
     lines += [_hook_line(h, empty) for h in plan.hooks if h.action != KEEP or not done]
     lines += [_empty_line(name) for name in empty]
     lines += _totals_lines(plan)
+    lines += route_device_lines(plan, done)
     lines += _cgroup_lines(plan)
-    lines += _gro_lines(plan, done)
+    lines += gro_lines(plan.gro, done)
     lines += _boot_lines(plan) if not done else []
     if plan.scope is not None and not done:
         lines += _scope_lines(plan.scope)
@@ -131,9 +125,8 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
             }
             for h in plan.hooks
         ],
-        "gro_devices": [
-            {"name": d.name, "kind": d.kind, "port": d.port, "action": d.action, "why": d.why} for d in plan.gro.devices
-        ],
+        "gro_devices": gro_document(plan.gro),
+        **route_device_document(plan),
         "cgroups": _cgroups(plan),
         "boot": {
             "closed": [str(n) for n in closable(desired.manifest)] if desired.manifest.boot == CLOSED else [],
@@ -195,19 +188,6 @@ def _empty_line(name: str) -> str:
     if name == COUNTERS:
         return "  - counters start at 0: the layout of the current ones is not known"
     return f"  - map {name} starts empty: the current one has another layout or size"
-
-
-def _gro_lines(plan: Plan, done: bool) -> list[str]:
-    """Devices for received tunnel packets: ours, and those of others that serve as well."""
-    lines = []
-    for device in plan.gro.devices:
-        if device.action != KEPT or not done:
-            why = f"; {device.why}" if device.why else ""
-            lines.append(f"  {_GRO_SIGNS[device.action]} device {device.text} ({_GRO_WORDS[device.action]}{why})")
-    if not done:
-        merging = (m for m in plan.gro.others if m.families)
-        lines += [f"    gro    {m.port.kind} on UDP port {m.port.port} is merged by {m.by}" for m in merging]
-    return lines
 
 
 def _totals_lines(plan: Plan) -> list[str]:

@@ -16,6 +16,8 @@ from ..loader.state import cgroup_words
 from ..remove import Removed
 from ..status import HookStatus, Status
 from . import FORMAT_VERSION, counted, hook_place, hook_words
+from .route_device_view import status_document as route_device_document
+from .route_device_view import status_lines as route_device_lines
 
 MOST_RULES = 20  # named by `remove` one by one
 MOST_PENDING = 20  # cgroups named one by one
@@ -27,6 +29,7 @@ def status_text(status: Status) -> str:
     lines += [_hook_line(h) for h in status.hooks]
     if status.host:
         lines.append("  host   " + "   ".join(f"{name} = {value}" for name, value in status.host.items()))
+    lines += route_device_lines(status)
     lines += _filled_lines(status)
     lines += [f"  device {d.text}" for d in status.gro.devices if d.index]
     if status.manifest and status.manifest.rules:
@@ -81,6 +84,7 @@ def status_document(status: Status) -> dict[str, Any]:
             }
             for h in status.hooks
         ],
+        **route_device_document(status),
         "filled": [{"map": name, **asdict(filled)} for name, filled in status.state.filled.items()]
         if status.state
         else [],
@@ -128,10 +132,12 @@ def removed_text(removed: Removed) -> str:
     programs, maps = counted(len(removed.hooks), "program"), counted(removed.maps, "map")
     lines = [f"removed `{removed.name}`: {programs} detached, {maps} unpinned"]
     lines += [f"  - hook {hook_place(h.on, h.kind, h.point)}" for h in removed.hooks]
-    lines += [f"  - device {name}" for name in removed.devices]
+    lines += [f"  - device {name}" for name in removed.gro_devices]
     lines += _rules("now unencapsulated", removed.unencapsulated)
     lines += _rules("no longer dropped", removed.undropped)
     lines += ["  - routes that were closed until apply"] if removed.opened else []
+    lines += [f"  - device {name}, and the routes that led to it" for name in removed.devices]
+    lines += [f"  ~ sysctl {name}, which is as it was before" for name in removed.settings]
     lines += [f"  - {path}" for path in removed.forgotten]
     lines += (
         [] if removed.rules_known else ["  not known: which of its packets are now sent unencapsulated, or not dropped"]
@@ -160,11 +166,13 @@ def removed_document(removed: Removed) -> dict[str, Any]:
         "hooks": [{**hook_words(h.on, h.point), "kind": h.kind} for h in removed.hooks],
         "maps": removed.maps,
         "unencapsulated": [_rule(r) for r in removed.unencapsulated],
-        "gro_devices": list(removed.devices),
+        "gro_devices": list(removed.gro_devices),
         "opened": removed.opened,
         "files": [str(path) for path in removed.forgotten],
         "no_longer_dropped": [_rule(r) for r in removed.undropped],
         "rules_known": removed.rules_known,
+        "devices": list(removed.devices),
+        "settings": list(removed.settings),
     }
 
 
