@@ -31,6 +31,7 @@ AREAS = (
     "side_by_side",
     "route_device",
     "in_force",
+    "machine",
 )
 
 

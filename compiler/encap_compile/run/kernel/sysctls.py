@@ -21,4 +21,5 @@ def write_sysctl(name: str, value: str) -> None:
 
 
 def _path(name: str) -> Path:
-    return _ROOT / name.replace(".", "/")
+    """As sysctl(8) has it: a dot in a device's name is written as a slash (net.ipv4.conf.eth0/7.rp_filter)."""
+    return _ROOT / name.translate(str.maketrans("./", "/."))
