@@ -60,7 +60,7 @@ DECLARED = {
     "struct host": """
 struct host {
 	__u64 cgroups, netns_cookie, packet_netns_cookie, socket_netns_cookie;
-	__u32 mtu, flow_seed, cgroup_level, cgroup_levels, attached[64], initial_netns;
+	__u32 mtu, flow_seed, cgroup_level, cgroup_levels, attached[64], initial_netns, no_tx_checksum;
 	__u8 identity[32];
 };
 const volatile struct host host SEC(".rodata.host") = {};
@@ -162,16 +162,16 @@ def test_a_bundle_has_the_headers_that_its_c_includes() -> None:
 MOST_LINES = {
     "gre-tenants": 349,
     "gue-dsr": 185,
-    "gue-edge": 373,
-    "gwlb": 439,
-    "ipip-sites": 264,
+    "gue-edge": 374,
+    "gwlb": 440,
+    "ipip-sites": 265,
     "teams": 648,
-    "tenants-by-cgroup": 289,
+    "tenants-by-cgroup": 291,
     "two-by-row": 468,
-    "vxlan-overlay": 396,
-    "vxlan-return": 338,
+    "vxlan-overlay": 397,
+    "vxlan-return": 339,
 }
-MOST_LINES_TOGETHER = 3739
+MOST_LINES_TOGETHER = 3748
 
 
 def lines_of(name: str) -> list[str]:

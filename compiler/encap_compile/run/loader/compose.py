@@ -22,8 +22,10 @@ NETNS_COOKIE, PACKET_NETNS, SOCKET_NETNS = "netns_cookie", "packet_netns_cookie"
 ATTACHED, INITIAL_NETNS = "attached", "initial_netns"
 _OF_CGROUPS = {CGROUPS, CGROUP_LEVEL, CGROUP_LEVELS}
 _OF_NAMESPACES = {NETNS_COOKIE, PACKET_NETNS, SOCKET_NETNS, INITIAL_NETNS}
-WORDS = frozenset({IDENTITY, FLOW_SEED, ATTACHED} | _OF_CGROUPS | _OF_NAMESPACES)  # that are no host values
+NO_TX_CHECKSUM = "no_tx_checksum"
+WORDS = frozenset({IDENTITY, FLOW_SEED, ATTACHED, NO_TX_CHECKSUM} | _OF_CGROUPS | _OF_NAMESPACES)  # that are no host values
 COOKIE_SINCE = (5, 15)  # bpf_get_netns_cookie for programs of socket options
+_BITS = {4: 1, 6: 2}  # of NO_TX_CHECKSUM
 _NUMBERS = {"u8", "u16", "u32", "u64"}
 
 
@@ -75,7 +77,7 @@ def word_of(member: HostMember) -> str:
 
 def compose(manifest: Manifest, machine: Machine, device: Device, context: Context = NO_CGROUPS) -> Instance:
     """Fill `struct host` for a device. A member whose address family the host has not stays zero and is listed."""
-    known = _known(manifest, context)
+    known = {**_known(manifest, context), NO_TX_CHECKSUM: _lacking(device)}
     host, missing = bytearray(manifest.host_layout.size), []
     for member in manifest.host_members:
         word = word_of(member)
@@ -126,7 +128,13 @@ def _known(manifest: Manifest, context: Context) -> dict[str, Plain]:
         SOCKET_NETNS: namespace_cookie(),
         INITIAL_NETNS: int(in_first_network_namespace()),
         ATTACHED: b"\0",  # a device tells itself
+        NO_TX_CHECKSUM: 0,  # a cgroup's programs encapsulate nothing
     }
+
+
+def _lacking(device: Device) -> int:
+    """The families whose checksums a device does not fill in, as bits."""
+    return sum(bit for version, bit in _BITS.items() if version not in device.tx_checksum)
 
 
 def _anywhere(manifest: Manifest, machine: Machine, member: HostMember) -> Plain | None:
