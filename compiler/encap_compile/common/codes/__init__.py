@@ -30,6 +30,7 @@ AREAS = (
     "routes",
     "side_by_side",
     "segmentation",
+    "route_device",
     "in_force",
 )
 
