@@ -66,7 +66,8 @@ class Datapath:
     """Use it as a context manager. `settings` are host values besides the device, as for `encapctl --set`.
 
     `more` are rows to add to those of the bundle: table -> CSV lines. `context`: where the
-    attached cgroup lies. `tx_checksum` are the IP versions whose checksums the device fills in. `host` are the bytes of the host values, `rows` the rows by table.
+    attached cgroup lies. `tx_checksum` are the IP versions whose checksums the device fills in. `host` are the bytes of
+    the host values, `rows` the rows by table.
     """
 
     def __init__(

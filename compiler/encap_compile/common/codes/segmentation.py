@@ -5,6 +5,17 @@ from __future__ import annotations
 from . import Explained
 
 CODES = {
+    "H170": Explained(
+        "GSO packets that would be dropped",
+        """The spec has `segmentation: off` and an encapsulation with headers that the kernel cannot write in each
+segment of a GSO packet, such as the length of a second UDP header. GSO packets for it are dropped and
+counted as `egress_gso`, so TCP makes hardly any progress. Local connections send none through a device that
+takes one segment:
+
+    ip link set dev DEVICE gso_max_segs 1
+
+Forwarded packets are merged by the device where they arrive: disable that with `ethtool -K DEVICE gro off`.""",
+    ),
     "H171": Explained(
         "datagrams of UDP_SEGMENT that would be dropped",
         """QUIC and other applications give the kernel many datagrams in one call (UDP_SEGMENT). Their packet is

@@ -45,7 +45,8 @@ class Socket(Record):
 class Frame(Record):
     """A frame as a program on a hook of TC gets it, from its Ethernet header on.
 
-    `socket` is None for what is forwarded, `forwarded` that it came in by a device. `hash` is what the kernel has in skb->hash.
+    `socket` is None for what is forwarded, `forwarded` says that it came in by a device. `hash` is what the kernel has
+    in skb->hash.
     """
 
     data: bytes

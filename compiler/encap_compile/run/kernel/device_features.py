@@ -33,7 +33,9 @@ class Features:
             active = self._active(device)
         except (OSError, struct.error):
             return frozenset((4, 6))
-        return frozenset(v for v, names in {4: (_IPV4, _BOTH), 6: (_IPV6, _BOTH)}.items() if not active.isdisjoint(names))
+        return frozenset(
+            v for v, names in {4: (_IPV4, _BOTH), 6: (_IPV6, _BOTH)}.items() if not active.isdisjoint(names)
+        )
 
     def segments_tunnels(self, device: str) -> bool:
         """Whether it may be given GSO packets in a tunnel as they are. No, if it does not say."""

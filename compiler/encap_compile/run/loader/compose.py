@@ -23,7 +23,9 @@ ATTACHED, INITIAL_NETNS = "attached", "initial_netns"
 _OF_CGROUPS = {CGROUPS, CGROUP_LEVEL, CGROUP_LEVELS}
 _OF_NAMESPACES = {NETNS_COOKIE, PACKET_NETNS, SOCKET_NETNS, INITIAL_NETNS}
 NO_TX_CHECKSUM = "no_tx_checksum"
-WORDS = frozenset({IDENTITY, FLOW_SEED, ATTACHED, NO_TX_CHECKSUM} | _OF_CGROUPS | _OF_NAMESPACES)  # that are no host values
+WORDS = frozenset(
+    {IDENTITY, FLOW_SEED, ATTACHED, NO_TX_CHECKSUM} | _OF_CGROUPS | _OF_NAMESPACES
+)  # that are no host values
 COOKIE_SINCE = (5, 15)  # bpf_get_netns_cookie for programs of socket options
 _BITS = {4: 1, 6: 2}  # of NO_TX_CHECKSUM
 _NUMBERS = {"u8", "u16", "u32", "u64"}
