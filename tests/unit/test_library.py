@@ -32,6 +32,8 @@ CLAMPS = {"SOCKETS_OVERHEAD": "50", "CLAMPS_MSS": "1", "CLAMPS_EVERY_SOCKET": "1
 CONTRACTS: dict[str, dict[str, str]] = {
     "encap_egress.h": PACKET,
     "encap_encapsulate.h": {**PACKET, "NEXT_HOP_ROUTE": "0", "ANSWERS_TOO_BIG": "1"},
+    "encap_count_too_big.h": PACKET,
+    "encap_segmentation.h": PACKET,
     "encap_fit.h": {**PACKET, "FIT_ARRIVALS": "1", "FIT_MATCHES": "1"},
     "encap_decapsulate.h": {**KERNEL, "REFUSED": "TC_ACT_SHOT"},
     "encap_fragments.h": PACKET,

@@ -4,7 +4,7 @@
  * write the outer IP header. The C of the spec writes the headers behind it.
  *
  * Requires before the include:
- *   struct counters: egress; counter_at()
+ *   struct counters: egress; counter_at(), counters_of_this_cpu()
  *   struct host: mtu, no_tx_checksum
  *   PACKET_NEEDS: see encap_packet.h
  *   ANSWERS_TOO_BIG: 1 to answer a packet that does not fit, see encap_too_big.h
@@ -16,9 +16,11 @@
 #include "encap_address.h"
 #include "encap_bpf.h"
 #include "encap_checksum.h"
+#include "encap_count_too_big.h"
 #include "encap_counters.h"
 #include "encap_flow.h"
 #include "encap_packet.h"
+#include "encap_segmentation.h"
 #include "encap_wire.h"
 #if ANSWERS_TOO_BIG
 #include "encap_too_big.h"
@@ -47,47 +49,6 @@ static __always_inline __u32 flow_hash(const struct __sk_buff *skb, const struct
 		hash = flow_hash_add(
 			hash, (__u32)packet->source_port << 16 | packet->destination_port);
 	return hash;
-}
-
-#define NO_TX_CHECKSUM_IPV4 (1 << 0) /* of host.no_tx_checksum */
-#define NO_TX_CHECKSUM_IPV6 (1 << 1)
-
-/*
- * Return the counter of a GSO packet that the kernel cannot segment once it has these headers, or
- * NULL. It would be lost behind this hook.
- */
-static __always_inline struct counter *cannot_segment(
-	const struct __sk_buff *skb, const struct packet *packet, struct counters *counters)
-{
-	const struct ipv6_header *ipv6 = packet_data(skb) + ETH_HLEN;
-	__u32 lacking = packet->is_ipv4 ? NO_TX_CHECKSUM_IPV4 : NO_TX_CHECKSUM_IPV6;
-
-	/*
-	 * IPv6 BIG TCP: before 7.0 the kernel writes a hop-by-hop header with the length, and
-	 * removes it before it segments (ipv6_hopopt_jumbo_remove), but not behind other headers.
-	 */
-	if (!packet->is_ipv4 && packet->length > sizeof(*ipv6) + 0xffff &&
-		(void *)(ipv6 + 1) <= packet_end(skb) && ipv6->next_header == IPPROTO_HOPOPTS)
-		return &counters->egress.gso_jumbo;
-	/*
-	 * A local socket's datagrams, where the device fills in no checksums: ip_summed is not
-	 * CHECKSUM_PARTIAL, so making headroom moves the packet and leaves csum_start behind
-	 * (skb_headers_offset_update), and __udp_gso_segment() refuses that. Before 6.11 the socket
-	 * does (EIO).
-	 */
-	if (packet->protocol == IPPROTO_UDP && !skb->ingress_ifindex &&
-		host.no_tx_checksum & lacking)
-		return &counters->egress.gso_checksum;
-	return NULL;
-}
-
-/* Return whether routers may fragment a packet: IPv4 without DF. */
-static __always_inline bool may_fragment(const struct __sk_buff *skb, const struct packet *packet)
-{
-	const struct ipv4_header *ipv4 = packet_data(skb) + ETH_HLEN;
-
-	return packet->is_ipv4 && (void *)(ipv4 + 1) <= packet_end(skb) &&
-		!(ipv4->fragment & bpf_htons(IPV4_DF));
 }
 
 /*
@@ -128,24 +89,18 @@ static __always_inline bool mtu_allows(
 static __always_inline void *push_headers(struct __sk_buff *skb, struct packet *packet, __u32 fixed,
 	__u32 variable, bool is_ipv4, __u64 flags, struct counters *counters)
 {
-	struct counter *unsegmentable;
 	__be16 *ether_type;
 	__u64 segments;
 	void *outer;
 
 	packet->verdict = TC_ACT_SHOT;
-	unsegmentable = skb->gso_size ? cannot_segment(skb, packet, counters) : NULL;
-	if (unsegmentable) {
-		count(unsegmentable, skb);
+	if (skb->gso_size && cannot_segment(skb))
 		return NULL;
-	}
 	if (!mtu_allows(skb, packet, fixed + variable, &segments)) {
-		if (may_fragment(skb, packet))
-			count(&counters->egress.without_df, skb);
 #if ANSWERS_TOO_BIG
 		packet->verdict = answer_too_big(skb, host.mtu - fixed - variable);
 #else
-		count(&counters->egress.too_big, skb);
+		count_too_big(skb, packet, counters);
 #endif
 		return NULL;
 	}

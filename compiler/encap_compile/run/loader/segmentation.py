@@ -39,5 +39,5 @@ def check_segmentation(manifest: Manifest, machine: Machine, findings: Findings)
         if CHECKSUM in counters and device.gso_ipv4_max_size > LARGEST and device.segments_tunnels:
             words = f"{device.name} has gso_ipv4_max_size {device.gso_ipv4_max_size} and segments tunnels itself: TCP"
             words += " over IPv4 gives it packets of more than 64 KB (BIG TCP), whose length no header can hold"
-            fix = f"`ip link set dev {device.name} gso_ipv4_max_size {LARGEST}`, or `ethtool -K {device.name} {_WHOLE} off`"
-            findings.warning("H173", words, help=fix)
+            fix = f"`ip link set dev {device.name} gso_ipv4_max_size {LARGEST}`"
+            findings.warning("H173", words, help=f"{fix}, or `ethtool -K {device.name} {_WHOLE} off`")
