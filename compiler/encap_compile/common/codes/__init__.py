@@ -31,6 +31,7 @@ AREAS = (
     "side_by_side",
     "segmentation",
     "route_device",
+    "routed_here",
     "in_force",
 )
 
