@@ -22,7 +22,7 @@ def check(deployment: Deployment, routes: RouteReport) -> Iterator[Diagnostic]:
     """Where the MSS stays as it is, nobody answers, and a route allows packets that do not fit."""
     manifest = deployment.manifest
     answers = any(c.name == "egress_answered" for c in manifest.counters)
-    if answers or routes.budget is None or (value := read_sysctl(_SETTING)) in (None, "2"):
+    if answers or routes.budget is None or (value := read_sysctl(_SETTING.replace(".", "/"))) in (None, "2"):
         return
     kept = [
         rule.name

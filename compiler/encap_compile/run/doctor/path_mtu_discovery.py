@@ -20,7 +20,7 @@ _MEANS = {  # ip-sysctl.rst
 def check(deployment: Deployment, routes: RouteReport) -> Iterator[Diagnostic]:
     """Where the program answers, and a route allows packets that do not fit."""
     answers = any(c.name == "egress_answered" for c in deployment.manifest.counters)
-    value = read_sysctl(_SETTING) or "0"
+    value = read_sysctl(_SETTING.replace(".", "/")) or "0"
     if not answers or value not in _MEANS or routes.budget is None:
         return
     too_much = [route for route in routes.budget.routes if route.version == 4 and route.over > 0]

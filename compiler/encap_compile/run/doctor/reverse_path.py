@@ -40,7 +40,7 @@ def check(deployment: Deployment, routes: RouteReport) -> Iterator[Diagnostic]:
 
 def effective(device: str) -> int:
     """The value that holds for a device."""
-    return max(int(read_sysctl(f"net.ipv4.conf.{name}.rp_filter") or 0) for name in ("all", _path(device)))
+    return max(int(read_sysctl(f"net/ipv4/conf/{name}/rp_filter") or 0) for name in ("all", device))
 
 
 def _path(device: str) -> str:

@@ -14,6 +14,9 @@ _SIOCETHTOOL = 0x8946
 _GET_STRINGS, _GET_STRING_SETS, _GET_FEATURES, _FEATURE_STRINGS = 0x1B, 0x37, 0x3A, 4
 _NAME = 32  # ETH_GSTRING_LEN
 _BLOCK = struct.Struct("=IIII")  # struct ethtool_get_features_block: available, requested, active, never changed
+_TUNNELS = frozenset(
+    f"tx-{kind}-segmentation" for kind in ("udp_tnl", "udp_tnl-csum", "gre", "gre-csum", "ipxip4", "ipxip6")
+)
 _IPV4, _IPV6, _BOTH = "tx-checksum-ipv4", "tx-checksum-ipv6", "tx-checksum-ip-generic"
 
 
@@ -30,25 +33,32 @@ class Features:
             active = self._active(device)
         except (OSError, struct.error):
             return frozenset((4, 6))
-        found = {4: (_IPV4, _BOTH), 6: (_IPV6, _BOTH)}
-        return frozenset(v for v, names in found.items() if any(self._names.get(n, -1) in active for n in names))
+        return frozenset(
+            v for v, names in {4: (_IPV4, _BOTH), 6: (_IPV6, _BOTH)}.items() if not active.isdisjoint(names)
+        )
+
+    def segments_tunnels(self, device: str) -> bool:
+        """Whether it may be given GSO packets in a tunnel as they are. No, if it does not say."""
+        try:
+            return not self._active(device).isdisjoint(_TUNNELS)
+        except (OSError, struct.error):
+            return False
 
     def on(self, device: str) -> frozenset[str]:
         """The names of what is switched on; none, if it does not say."""
         try:
-            active = self._active(device)
+            return self._active(device)
         except (OSError, struct.error):
             return frozenset()
-        return frozenset(name for name, bit in self._names.items() if bit in active)
 
-    def _active(self, device: str) -> frozenset[int]:
+    def _active(self, device: str) -> frozenset[str]:
         if not self._names:
             self._names = self._read_names(device)
         blocks = (len(self._names) + 31) // 32
         head = struct.pack("=II", _GET_FEATURES, blocks)
         answer = self._call(device, head + bytes(blocks * _BLOCK.size))[len(head) :]
         words = [active for _, _, active, _ in _BLOCK.iter_unpack(answer)]
-        return frozenset(32 * at + bit for at, word in enumerate(words) for bit in range(32) if word >> bit & 1)
+        return frozenset(name for name, at in self._names.items() if words[at // 32] >> at % 32 & 1)
 
     def _read_names(self, device: str) -> dict[str, int]:
         sets = self._call(device, struct.pack("=IIQI", _GET_STRING_SETS, 0, 1 << _FEATURE_STRINGS, 0))
