@@ -78,8 +78,9 @@ class Stack(Record):
     name: str  # vxlan_ipv4: as in the C
     encapsulation: str
     outer_family: str  # ipv4 or ipv6
-    overhead: int  # bytes added to the inner IP packet
+    overhead: int  # bytes added to the inner IP packet, at most
     per_segment: str = later("")  # what forbids GSO packets behind it, as udp_2.length
+    least_overhead: int = later(0)  # without parts of variable length; 0: `overhead`, there are none
 
 
 class Table(Record):
