@@ -12,7 +12,10 @@ from . import words
 from .egress import ADDRESSES, ICMPV6, Document, Packet
 from .words import Address, Network, listed
 
-SOMEWHERE = {4: ["10.1.2.3", "8.8.8.8", "169.254.1.1", "224.0.0.5"], 6: ["fd00:1:2:3::4", "2600::1", "fe80::1", "ff02::1"]}
+SOMEWHERE = {
+    4: ["10.1.2.3", "8.8.8.8", "169.254.1.1", "224.0.0.5"],
+    6: ["fd00:1:2:3::4", "2600::1", "fe80::1", "ff02::1"],
+}
 ICMP = 1
 
 
@@ -21,15 +24,18 @@ class Aim:
         self.random = random
         sets = document.get("sets", {})
         rules = document["egress"].get("rules", [])
-        rows = [row for table in document.get("endpoints", {}).values() for row in table["rows"]]
+        tables = document.get("endpoints", {})
+        rows = [
+            {word: row[word] for word in listed(table.get("key", [])) if not word.startswith("received.")}
+            for table in tables.values()
+            for row in table["rows"]
+        ]
         matches = [rule.get("match", {}) for rule in rules]
         self.wanted = [*matches, *rows] or [{}]
         self.sets = sets
         self.ports = sorted({0, 1, 65535, *self._edges(matches, rows, "_port", 65535)})
         self.marks = sorted({0, *self._edges(matches, rows, "mark", 0xFFFFFFFF)})
-        self.choices = [
-            (name, row["name"]) for name, table in document.get("endpoints", {}).items() for row in table["rows"] if "name" in row
-        ]
+        self.choices = [(name, row["name"]) for name, table in tables.items() for row in table["rows"] if "name" in row]
         self.cgroups = sorted({path for asked in self.wanted for path in listed(asked.get("cgroup", []))})
         self.attached = "cgroup" in document["attach"]
 

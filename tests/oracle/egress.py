@@ -77,17 +77,31 @@ class Egress:
                     return decided
         return Decision(self.default, "default")
 
-    def may(self, packet: Packet, protocols: Iterable[int], ports: Iterable[int]) -> list[Decision]:
+    def may(self, packet: Packet, protocols: Iterable[int]) -> list[Decision]:
         """What is decided of each packet that one could be which hides its ports, and its protocol if there are
-        several: all values that make a difference."""
-        ports = list(ports)
+        several: with all values that make a difference."""
         found: list[Decision] = []
-        for protocol, source, destination in product(protocols, ports, ports):
-            one = replace(packet, protocol=protocol, source_port=source, destination_port=destination)
-            decided = self.decide(one)
-            if decided not in found:
-                found.append(decided)
+        for protocol in sorted({*protocols}):
+            asked = (
+                [[0], [0]]
+                if protocol not in WITH_PORTS
+                else [self.edges("source_port"), self.edges("destination_port")]
+            )
+            for source, destination in product(*asked):
+                one = replace(packet, protocol=protocol, source_port=source, destination_port=destination)
+                decided = self.decide(one)
+                if decided not in found:
+                    found.append(decided)
         return found
+
+    def edges(self, word: str) -> list[int]:
+        """The numbers at which what rules and keys say of a word changes."""
+        asked = [rule.get("match", {}) for rule in self.rules]
+        asked += [
+            row for table in self.tables.values() if word in listed(table.get("key", [])) for row in table["rows"]
+        ]
+        pairs = [pair for one in asked if word in one for pair in words.ranges(one[word])]
+        return sorted({0, *(first for first, _ in pairs), *(last + 1 for _, last in pairs if last < 0xFFFF)})
 
     def asks_what_is_hidden(self) -> bool:
         """Whether any rule or key asks for ports or a protocol."""
@@ -150,7 +164,7 @@ class Egress:
         found = [row for row in self.tables[table]["rows"] if all(self.has(row[word], word, packet) for word in key)]
         if "cgroup" in key:
             return max(found, key=lambda row: row["cgroup"].count("/"), default=None)
-        return max(found, key=lambda row: ip_network(row[last]).prefixlen if last else 0, default=None)
+        return max(found, key=lambda row: words.network(row[last]).prefixlen if last else 0, default=None)
 
     def has(self, asked: Any, word: str, packet: Packet) -> bool:
         if word.endswith("_port"):  # whatever the protocol: a packet without ports has zeros

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from encap_compile.common.diagnostics import DiagnosedError, Findings
+from encap_compile.common.diagnostics import Findings
 from encap_compile.compile.model import Frame, Machine, Outcome, Socket
 from encap_compile.compile.packet_tests.invented import machine_facts
 from encap_compile.compile.pipeline import check_spec
@@ -14,13 +15,12 @@ from tests.model.inner import Inner
 from tests.property.test_every_spec_loads import text_of
 
 from .aim import Aim
-from .egress import ICMPV6, WITH_PORTS, Decision, Document, Egress, Packet, given, outer_version
+from .egress import Decision, Document, Egress, Packet, given, outer_version
 
 TYPES = {4: b"\x08\x00", 6: b"\x86\xdd"}
 ETHER = b"\2\0\0\0\0\2\2\0\0\0\0\1"
 TOO_MANY = (60,) * 7  # destination options: more than the program follows
 PROTOCOLS = (6, 17, 132, 1, 58, 47, 99)  # that a packet may hide
-UNKNOWN = "unknown"  # a socket's choice of a table or row that no rule takes
 
 
 class Pair:
@@ -41,11 +41,11 @@ class Pair:
             if kind < 0.75:
                 yield from self.whole(machine, packet)
             elif kind < 0.85:
-                yield from self.later(machine, packet, aim)
+                yield from self.later(machine, packet)
             elif kind < 0.95:
                 yield from self.fragments(machine, packet)
             elif packet.source.version == 6:
-                yield from self.unreadable(machine, packet, aim)
+                yield from self.unreadable(machine, packet)
 
     # ---- packets, and their fragments
 
@@ -54,32 +54,29 @@ class Pair:
         yield from self.compared(packet, found, [self.oracle.decide(packet)])
 
     def fragments(self, machine: Machine, packet: Packet) -> Iterator[str]:
-        """The first one shows all, and those that follow get its decision."""
+        """The first one shows all, and those that follow get its decision. Neighbour discovery is never fragmented
+        (RFC 6980)."""
+        packet = replace(packet, hop_limit=min(packet.hop_limit, 64))
         for offset in (0, 185):
             found = machine.egress(frame(packet, offset=offset, fragment=True))
-            expected = [self.oracle.decide(packet)]
-            if packet.protocol == ICMPV6 and offset:  # a later one does not show the message
-                expected = self.oracle.may(packet, [packet.protocol], [0])
-            yield from self.compared(packet, found, expected, f"fragment at {offset} of ")
+            yield from self.compared(packet, found, [self.oracle.decide(packet)], f"fragment at {offset} of ")
 
-    def later(self, machine: Machine, packet: Packet, aim: Aim) -> Iterator[str]:
+    def later(self, machine: Machine, packet: Packet) -> Iterator[str]:
         """A later fragment whose first one was not seen."""
         found = machine.egress(frame(packet, offset=185, fragment=True))
         shown = packet.source.version == 4
         protocols = [packet.protocol] if shown else [*PROTOCOLS, packet.protocol]
-        yield from self.hidden(packet, found, protocols, aim, "later fragment alone of ")
+        yield from self.hidden(packet, found, protocols, "later fragment alone of ")
 
-    def unreadable(self, machine: Machine, packet: Packet, aim: Aim) -> Iterator[str]:
+    def unreadable(self, machine: Machine, packet: Packet) -> Iterator[str]:
         """A chain of extension headers that is too long."""
         found = machine.egress(frame(packet, extensions=TOO_MANY))
-        yield from self.hidden(packet, found, [*PROTOCOLS, packet.protocol], aim, "behind many headers ")
+        yield from self.hidden(packet, found, [*PROTOCOLS, packet.protocol], "behind many headers ")
 
-    def hidden(
-        self, packet: Packet, found: Outcome, protocols: list[int], aim: Aim, what: str
-    ) -> Iterator[str]:
+    def hidden(self, packet: Packet, found: Outcome, protocols: list[int], what: str) -> Iterator[str]:
         """It is done with what is done with one of the packets that it may be. It never passes if one of them does not
         pass. It may be dropped if rules ask for what it hides."""
-        expected = self.oracle.may(packet, protocols, aim.ports)
+        expected = self.oracle.may(packet, protocols)
         done = kind(found)
         if done == "pass" and any(d.what != "pass" for d in expected):
             yield f"{what}{packet}: passes, and may be one of {', '.join(map(str, expected))}"
@@ -90,9 +87,7 @@ class Pair:
 
     # ---- what is done
 
-    def compared(
-        self, packet: Packet, found: Outcome, expected: list[Decision], what: str = ""
-    ) -> Iterator[str]:
+    def compared(self, packet: Packet, found: Outcome, expected: list[Decision], what: str = "") -> Iterator[str]:
         if not any(self.agrees(found, one) for one in expected):
             sent = f" {found.sent.stack.name} {dict(found.sent.values)}" if found.sent else ""
             steps = "\n  ".join(map(str, found.steps))
@@ -100,8 +95,10 @@ class Pair:
             yield f"{what}{packet}:\n  {kind(found)} by {found.rule}{sent}, and the document says {asked}\n  {steps}"
 
     def agrees(self, found: Outcome, expected: Decision) -> bool:
-        if kind(found) != expected.what or (expected.rule and found.rule != expected.rule):
+        if kind(found) != expected.what:
             return False
+        if expected.rule and found.rule != expected.rule and (expected.what != "pass" or found.rule):
+            return False  # what no rule can take passes before the rules
         if found.sent is None:
             return True
         headers = self.document["encapsulations"][expected.encapsulation]
@@ -111,12 +108,22 @@ class Pair:
             found.verdict == route
             and found.sent.stack.encapsulation == expected.encapsulation
             and found.sent.outer[0] >> 4 == outer_version(headers, expected.row)
-            and all(shown[place].get(name) == value for place, name, value in given(headers, expected.row))
+            and all(same(sent(shown[place], name), value) for place, name, value in given(headers, expected.row))
         )
 
 
 def kind(found: Outcome) -> str:
     return "encapsulate" if found.sent else str(found.verdict)
+
+
+def sent(fields: Mapping[str, object], name: str) -> object:
+    """`ttl` of the header `ip` is the hop limit of IPv6."""
+    return fields.get("hop_limit" if name == "ttl" and "ttl" not in fields else name)
+
+
+def same(sent: object, value: int | bytes) -> bool:
+    """A MAC address may be a number."""
+    return sent == value or (isinstance(value, bytes) and sent == int.from_bytes(value, "big"))
 
 
 def frame(packet: Packet, offset: int = 0, fragment: bool = False, extensions: tuple[int, ...] = ()) -> Frame:
@@ -146,11 +153,3 @@ def socket(packet: Packet) -> Socket | None:
     parts = packet.cgroup.split("/")
     above = tuple("/".join(parts[: n + 1]) for n in range(len(parts)))
     return Socket(cgroups=above, choice=packet.choice)
-
-
-def drawn(path: Path, random: Random, draw: object) -> Pair | None:
-    """None: the document is refused."""
-    try:
-        return Pair(draw(random), path)  # type: ignore[operator]
-    except DiagnosedError:
-        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
@@ -33,11 +34,16 @@ def named(words: Any, names: dict[str, int]) -> set[int]:
     return {names[w] if w in names else number(w) for w in listed(words)}
 
 
+@cache
+def network(text: str) -> Network:
+    return ip_network(text)
+
+
 def networks(words: Any, sets: dict[str, list[str]]) -> list[Network]:
     """Of prefixes, addresses, and names of sets."""
     found: list[Network] = []
     for word in listed(words):
-        found += networks(sets[word], {}) if word in sets else [ip_network(word)]
+        found += networks(sets[word], {}) if word in sets else [network(word)]
     return found
 
 
