@@ -23,6 +23,8 @@ from ..loader.state import cgroup_words, target_name
 from ..plan import ATTACH, DETACH, KEEP, REPLACE, SWITCH, HookChange, MapChange, Plan
 from . import counted, hook_place, hook_words
 from .budget_view import budget_document, budget_lines
+from .route_device_view import plan_document as route_device_document
+from .route_device_view import plan_lines as route_device_lines
 
 MOST_NAMED = 5  # prefixes and rules
 MOST_PENDING = 5  # rows named one by one
@@ -56,6 +58,7 @@ def plan_text(plan: Plan, routes: RouteReport | None = None, done: bool = False,
     lines += [_hook_line(h, empty) for h in plan.hooks if h.action != KEEP or not done]
     lines += [_empty_line(name) for name in empty]
     lines += _totals_lines(plan)
+    lines += route_device_lines(plan, done)
     lines += _cgroup_lines(plan)
     lines += _boot_lines(plan) if not done else []
     if plan.scope is not None and not done:
@@ -120,6 +123,7 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
             }
             for h in plan.hooks
         ],
+        **route_device_document(plan),
         "cgroups": _cgroups(plan),
         "boot": {
             "closed": [str(n) for n in closable(desired.manifest)] if desired.manifest.boot == CLOSED else [],
