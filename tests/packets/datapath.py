@@ -28,6 +28,7 @@ from encap_compile.run.loader.hostfile import read_settings
 OWN = {4: "192.0.2.77", 6: "2001:db8::77"}  # our outer addresses
 MAC = "02:00:00:00:00:77"  # our device's
 MTU = 1500
+NO_DEVICE = 0x7FFFFFFF
 _PAIR = struct.Struct("=QQ")
 
 Counts = dict[str, tuple[int, int]]
@@ -45,7 +46,9 @@ class Outcome:
 
 def device(mtu: int = MTU) -> Device:
     addresses = tuple(Address(ip_address(a), 24, True) for a in OWN.values())
-    return Device("eth0", 2, bytes.fromhex(MAC.replace(":", "")), mtu, True, True, addresses)
+    mac = bytes.fromhex(MAC.replace(":", ""))
+    # In a VRF that is not there: next hops do not depend on the routes of this machine.
+    return Device("eth0", 2, mac, mtu, True, True, addresses, master=NO_DEVICE, master_kind="vrf")
 
 
 def load_programs(bundle: Path, settings: Sequence[str]) -> None:

@@ -147,6 +147,8 @@ class HostMember(Record):
       packet_netns_cookie  u64: as netns_cookie; 0 where programs cannot ask a packet's socket for it (6.13)
       socket_netns_cookie  u64: as netns_cookie; 0 where only programs could tell it (5.14)
       initial_netns  u32: 1 in the machine's first network namespace
+    and where next hops are looked up
+      lookup_ifindex u32: the device from which routes are looked up: lo, or the VRF that the attached device belongs to
     In the instance for a cgroup, DEVICE.mtu is the smallest of all attached devices, and what else belongs to a device
     is zero. `family` picks one address of a value of type ip.
     `required_for` names what needs it: "stack:NAME" (rows of that stack), or empty for always. `own` says that it is

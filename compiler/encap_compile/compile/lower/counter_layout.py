@@ -21,7 +21,7 @@ LIBRARY = {
     # encap_counters.h
     "egress_outcomes": (
         "other", "malformed", "no_first_fragment", "own_stack", "link_local", "too_big", "answered",
-        "answers_limited", "gso", "no_headroom", "unknown_stack", "mss_kept",
+        "answers_limited", "gso", "no_headroom", "unknown_stack", "mss_kept", "next_hop_fallback",
     ),
     "ingress_outcomes": ("mss_kept",),
     "refusals": (

@@ -97,7 +97,9 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         stacks=stacks.all,
         signatures=tuple(signature(s) for s in stacks.all),
         replies=stacks.replies,
-        host=lower_host(resolved, stacks.all, attribution, bool(egress.encapsulators or fit or learns or attribution)),
+        host=lower_host(
+            resolved, stacks.all, egress, attribution, bool(egress.encapsulators or fit or learns or attribution)
+        ),
         tables=tuple(t for name, t in tables.items() if resolved.tables[name].in_program),
         unread_tables=tuple(t for name, t in tables.items() if not resolved.tables[name].in_program),
         address_maps=maps,

@@ -20,9 +20,11 @@ FLOW_SEED = "flow_seed"
 CGROUPS, CGROUP_LEVEL, CGROUP_LEVELS = "cgroups", "cgroup_level", "cgroup_levels"
 NETNS_COOKIE, PACKET_NETNS, SOCKET_NETNS = "netns_cookie", "packet_netns_cookie", "socket_netns_cookie"
 ATTACHED, INITIAL_NETNS = "attached", "initial_netns"
+LOOKUP_IFINDEX = "lookup_ifindex"
+LOOPBACK = 1  # the ifindex of lo, in every network namespace
 _OF_CGROUPS = {CGROUPS, CGROUP_LEVEL, CGROUP_LEVELS}
 _OF_NAMESPACES = {NETNS_COOKIE, PACKET_NETNS, SOCKET_NETNS, INITIAL_NETNS}
-WORDS = frozenset({IDENTITY, FLOW_SEED, ATTACHED} | _OF_CGROUPS | _OF_NAMESPACES)  # that are no host values
+WORDS = frozenset({IDENTITY, FLOW_SEED, ATTACHED, LOOKUP_IFINDEX} | _OF_CGROUPS | _OF_NAMESPACES)  # that are no host values
 COOKIE_SINCE = (5, 15)  # bpf_get_netns_cookie for programs of socket options
 _NUMBERS = {"u8", "u16", "u32", "u64"}
 
@@ -75,7 +77,7 @@ def word_of(member: HostMember) -> str:
 
 def compose(manifest: Manifest, machine: Machine, device: Device, context: Context = NO_CGROUPS) -> Instance:
     """Fill `struct host` for a device. A member whose address family the host has not stays zero and is listed."""
-    known = _known(manifest, context)
+    known = {**_known(manifest, context), LOOKUP_IFINDEX: device.master if device.master_kind == "vrf" else LOOPBACK}
     host, missing = bytearray(manifest.host_layout.size), []
     for member in manifest.host_members:
         word = word_of(member)
@@ -126,6 +128,7 @@ def _known(manifest: Manifest, context: Context) -> dict[str, Plain]:
         SOCKET_NETNS: namespace_cookie(),
         INITIAL_NETNS: int(in_first_network_namespace()),
         ATTACHED: b"\0",  # a device tells itself
+        LOOKUP_IFINDEX: 0,  # programs of cgroups send nothing
     }
 
 
