@@ -49,7 +49,7 @@ struct bpf_fib_lookup {
 	__be16 sport;
 	__be16 dport;
 	__u16 tot_len;
-	__u32 ifindex; /* asked: of the device that a packet comes from; answered: that it leaves by */
+	__u32 ifindex; /* asked: of the device that it comes from; answered: that it leaves by */
 	__u32 tos;
 	__be32 saddr[4]; /* IPv4: the first word */
 	__be32 daddr[4];
@@ -139,11 +139,10 @@ static __always_inline void look_up_route(struct __sk_buff *skb, struct next_hop
 }
 
 /* Find the next hop of a packet from `saddr` to `daddr`, or NULL. */
-static __always_inline struct next_hop *find_next_hop(
-	struct __sk_buff *skb, const struct ip_address *saddr, const struct ip_address *daddr, __u64 now)
+static __always_inline struct next_hop *find_next_hop(struct __sk_buff *skb,
+	const struct ip_address *saddr, const struct ip_address *daddr, __u64 now)
 {
-	__u32 slot = flow_hash_add(
-			     flow_hash_add(daddr->word[2], daddr->word[3]), saddr->word[3]) %
+	__u32 slot = flow_hash_add(flow_hash_add(daddr->word[2], daddr->word[3]), saddr->word[3]) %
 		NEXT_HOPS_MAX;
 	struct next_hop *hop = bpf_map_lookup_elem(&next_hops, &slot);
 

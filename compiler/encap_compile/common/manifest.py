@@ -78,8 +78,9 @@ class Stack(Record):
     name: str  # vxlan_ipv4: as in the C
     encapsulation: str
     outer_family: str  # ipv4 or ipv6
-    overhead: int  # bytes added to the inner IP packet
+    overhead: int  # bytes added to the inner IP packet, at most
     per_segment: str = later("")  # what forbids GSO packets behind it, as udp_2.length
+    least_overhead: int = later(0)  # without parts of variable length; 0: `overhead`, there are none
 
 
 class Table(Record):
@@ -149,6 +150,8 @@ class HostMember(Record):
       initial_netns  u32: 1 in the machine's first network namespace
     and where next hops are looked up
       lookup_ifindex u32: the device from which routes are looked up: lo, or the VRF that the attached device belongs to
+    and where there is a route device
+      route_device   u32: of its own instance, its ifindex; in all others 0
     In the instance for a cgroup, DEVICE.mtu is the smallest of all attached devices, and what else belongs to a device
     is zero. `family` picks one address of a value of type ip.
     `required_for` names what needs it: "stack:NAME" (rows of that stack), or empty for always. `own` says that it is

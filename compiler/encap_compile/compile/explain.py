@@ -5,6 +5,7 @@ from __future__ import annotations
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
+from .explain_mtu import mtu_document, mtu_lines
 from .positions import line_of, positions
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ def explain_spec(described: Described) -> str:
     if described.program.ingress:
         refuse = "dropped" if spec.ingress.refuse == "drop" else "passed unchanged"
         parts.append(RECEIVE.format(refuse=refuse))
+    budget = mtu_lines(described.manifest)
+    parts += [*budget, ""] if budget else []
     parts.append("Lookups:")
     for table in described.program.tables:
         parts.append(f"  {_table_text(table)}, capacity {table.capacity} rows")
@@ -158,5 +161,6 @@ def spec_document(described: Described) -> dict[str, Any]:
             for c in described.program.counters
         ],
         "features": dict(summarised.features),
+        "mtu": mtu_document(summarised),
         "text": explain_spec(described),
     }

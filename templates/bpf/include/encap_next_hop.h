@@ -49,7 +49,7 @@ struct bpf_fib_lookup {
 	__be16 sport;
 	__be16 dport;
 	__u16 tot_len;
-	__u32 ifindex; /* asked: of the device that a packet comes from; answered: that it leaves by */
+	__u32 ifindex; /* asked: of the device that it comes from; answered: that it leaves by */
 	__u32 tos;
 	__be32 saddr[4]; /* IPv4: the first word */
 	__be32 daddr[4];

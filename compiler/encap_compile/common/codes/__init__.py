@@ -29,7 +29,9 @@ AREAS = (
     "node",
     "routes",
     "side_by_side",
+    "segmentation",
     "route_device",
+    "routed_here",
     "in_force",
 )
 

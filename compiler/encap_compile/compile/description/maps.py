@@ -46,8 +46,9 @@ def _table(table: Table, lowered: ir.TableMap, stacks: Sequence[ir.Stack], fills
 
 
 def described_stack(stack: ir.Stack) -> manifest.Stack:
-    overhead = stack.most_overhead
-    return manifest.Stack(stack.id, stack.name, stack.encapsulation, stack.outer_family, overhead, stack.per_segment)
+    most = stack.most_overhead
+    least = stack.overhead if stack.overhead != most else 0
+    return manifest.Stack(stack.id, stack.name, stack.encapsulation, stack.outer_family, most, stack.per_segment, least)
 
 
 def source_sets(resolved: Resolved, program: ir.Program) -> Iterator[manifest.SourceSet]:

@@ -98,7 +98,12 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         signatures=tuple(signature(s) for s in stacks.all),
         replies=stacks.replies,
         host=lower_host(
-            resolved, stacks.all, egress, attribution, bool(egress.encapsulators or fit or learns or attribution)
+            resolved,
+            stacks.all,
+            egress,
+            attribution,
+            reads_mtu=bool(egress.encapsulators or fit or learns or attribution),
+            sends=bool(egress.encapsulators),
         ),
         tables=tuple(t for name, t in tables.items() if resolved.tables[name].in_program),
         unread_tables=tuple(t for name, t in tables.items() if not resolved.tables[name].in_program),

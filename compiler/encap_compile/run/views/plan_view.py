@@ -22,6 +22,9 @@ from ..loader.scope import Scope
 from ..loader.state import cgroup_words, target_name
 from ..plan import ATTACH, DETACH, KEEP, REPLACE, SWITCH, HookChange, MapChange, Plan
 from . import counted, hook_place, hook_words
+from .budget_view import budget_document, budget_lines
+from .route_device_view import plan_document as route_device_document
+from .route_device_view import plan_lines as route_device_lines
 
 MOST_NAMED = 5  # prefixes and rules
 MOST_PENDING = 5  # rows named one by one
@@ -55,6 +58,7 @@ def plan_text(plan: Plan, routes: RouteReport | None = None, done: bool = False,
     lines += [_hook_line(h, empty) for h in plan.hooks if h.action != KEEP or not done]
     lines += [_empty_line(name) for name in empty]
     lines += _totals_lines(plan)
+    lines += route_device_lines(plan, done)
     lines += _cgroup_lines(plan)
     lines += _boot_lines(plan) if not done else []
     if plan.scope is not None and not done:
@@ -78,6 +82,8 @@ def _route_lines(routes: RouteReport, done: bool) -> list[str]:
     if routes.own and not done:
         rows = counted(routes.this_host, "row")
         lines.append(f"    this host  {', '.join(routes.own)}: the endpoint of {rows}, to which nothing is sent")
+    if routes.budget is not None and not done:
+        lines += budget_lines(routes.budget)
     return lines
 
 
@@ -117,6 +123,7 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
             }
             for h in plan.hooks
         ],
+        **route_device_document(plan),
         "cgroups": _cgroups(plan),
         "boot": {
             "closed": [str(n) for n in closable(desired.manifest)] if desired.manifest.boot == CLOSED else [],
@@ -155,6 +162,7 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
         }
         if routes
         else None,
+        "mtu": budget_document(routes.budget) if routes else None,
     }
 
 

@@ -16,6 +16,8 @@ from ..loader.state import cgroup_words
 from ..remove import Removed
 from ..status import HookStatus, Status
 from . import FORMAT_VERSION, counted, hook_place, hook_words
+from .route_device_view import status_document as route_device_document
+from .route_device_view import status_lines as route_device_lines
 
 MOST_RULES = 20  # named by `remove` one by one
 MOST_PENDING = 20  # cgroups named one by one
@@ -27,6 +29,7 @@ def status_text(status: Status) -> str:
     lines += [_hook_line(h) for h in status.hooks]
     if status.host:
         lines.append("  host   " + "   ".join(f"{name} = {value}" for name, value in status.host.items()))
+    lines += route_device_lines(status)
     lines += _filled_lines(status)
     if status.manifest and status.manifest.rules:
         width = max(12, *(len(r.name) for r in status.manifest.rules))
@@ -80,6 +83,7 @@ def status_document(status: Status) -> dict[str, Any]:
             }
             for h in status.hooks
         ],
+        **route_device_document(status),
         "filled": [{"map": name, **asdict(filled)} for name, filled in status.state.filled.items()]
         if status.state
         else [],
@@ -129,6 +133,8 @@ def removed_text(removed: Removed) -> str:
     lines += _rules("now unencapsulated", removed.unencapsulated)
     lines += _rules("no longer dropped", removed.undropped)
     lines += ["  - routes that were closed until apply"] if removed.opened else []
+    lines += [f"  - device {name}, and the routes that led to it" for name in removed.devices]
+    lines += [f"  ~ sysctl {name}, which is as it was before" for name in removed.settings]
     lines += [f"  - {path}" for path in removed.forgotten]
     lines += (
         [] if removed.rules_known else ["  not known: which of its packets are now sent unencapsulated, or not dropped"]
@@ -161,6 +167,8 @@ def removed_document(removed: Removed) -> dict[str, Any]:
         "files": [str(path) for path in removed.forgotten],
         "no_longer_dropped": [_rule(r) for r in removed.undropped],
         "rules_known": removed.rules_known,
+        "devices": list(removed.devices),
+        "settings": list(removed.settings),
     }
 
 
