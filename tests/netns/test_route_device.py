@@ -19,6 +19,7 @@ from encap_compile.run.loader.closing import close
 from tests.netns.loader_bundle import write as write_without
 from tests.netns.loader_net import ATTACH, INSIDE
 from tests.netns.route_bundle import PREFIX, RouteWire, route_wire, write
+from tests.netns.test_loader_watch_devices import watching
 from tests.support.netns import STATE
 
 pytestmark = pytest.mark.kernel
@@ -240,3 +241,26 @@ def test_bundles_without_one_have_no_journal(net: RouteWire, tmp_path: Path) -> 
     net.apply(bundle)
     assert not (STATE / net.ours.name / "journal").exists()
     net.ctl("remove", "hand", check=0)
+
+
+def test_watch_makes_it_again(net: RouteWire, tmp_path: Path) -> None:
+    """Deleted, down, its routes or its rule gone, a subnet that comes: said, and mended within a moment."""
+    with watching(net, write(tmp_path / "one", prefixes=("10.0.0.0/8",))) as watch:
+        watch.until("changed.")
+        where = table(net)
+        for command in (
+            "link del encap0",
+            "link set encap0 down",
+            f"route flush table {where}",
+            "rule del pref 90",
+            "link set encap0 mtu 1200",
+        ):
+            net.ours.ip(command)
+            watch.until("encap0 changed")
+            assert net.try_to_send() == (0, 20, 0), command
+        net.ours.ip("link add inner type veth peer name far", "addr add 10.1.7.1/24 dev inner", "link set inner up")
+        watch.until("encap0 changed")
+        assert "throw 10.1.7.0/24" in routed(net)
+        net.ctl("status", "hand", check=0)
+        assert watch.end() == 0
+    assert net.try_to_send() == (0, 20, 0)  # everything stays in force
