@@ -4,8 +4,8 @@
  * write the outer IP header. The C of the spec writes the headers behind it.
  *
  * Requires before the include:
- *   struct counters: egress; counter_at()
- *   struct host: mtu
+ *   struct counters: egress; counter_at(), counters_of_this_cpu()
+ *   struct host: mtu, no_tx_checksum
  *   PACKET_NEEDS: see encap_packet.h
  *   ANSWERS_TOO_BIG: 1 to answer a packet that does not fit, see encap_too_big.h
  *   NEXT_HOP_ROUTE: 1 if the packet goes to the outer destination's neighbour, 0 if it keeps the
@@ -16,9 +16,11 @@
 #include "encap_address.h"
 #include "encap_bpf.h"
 #include "encap_checksum.h"
+#include "encap_count_too_big.h"
 #include "encap_counters.h"
 #include "encap_flow.h"
 #include "encap_packet.h"
+#include "encap_segmentation.h"
 #include "encap_wire.h"
 #if ANSWERS_TOO_BIG
 #include "encap_too_big.h"
@@ -92,11 +94,13 @@ static __always_inline void *push_headers(struct __sk_buff *skb, struct packet *
 	void *outer;
 
 	packet->verdict = TC_ACT_SHOT;
+	if (skb->gso_size && cannot_segment(skb))
+		return NULL;
 	if (!mtu_allows(skb, packet, fixed + variable, &segments)) {
 #if ANSWERS_TOO_BIG
 		packet->verdict = answer_too_big(skb, host.mtu - fixed - variable);
 #else
-		count(&counters->egress.too_big, skb);
+		count_too_big(skb, packet, counters);
 #endif
 		return NULL;
 	}

@@ -151,6 +151,9 @@ class SpecGenerator:
             return "host.pod"
         return "/"
 
+    def route_device_name(self) -> str:
+        return self.one(["encap0", "a.b-c_d", "fifteen-letters"])
+
     def spec_sets(self) -> dict[str, Any] | None:
         for _ in range(self.pick.randint(0, 2)):
             self.sets[f"set-{len(self.sets)}"] = [self.prefix() for _ in range(self.one([1, 3, 9]))]

@@ -124,7 +124,7 @@ class Watching(Record):
 
 def _device_facts(d: Device) -> object:
     """What programs know of a device, and where it is."""
-    return d.index, d.mac, d.mtu, d.ethernet, d.addresses
+    return d.index, d.mac, d.mtu, d.ethernet, d.addresses, d.tx_checksum
 
 
 def _files(request: Request) -> tuple[Path, ...]:

@@ -29,9 +29,11 @@ AREAS = (
     "node",
     "routes",
     "side_by_side",
+    "segmentation",
     "route_device",
     "routed_here",
     "in_force",
+    "machine",
 )
 
 

@@ -20,8 +20,8 @@ ENTRY = 4096  # bytes of a value where there are several: a page, which the kern
 LIBRARY = {
     # encap_counters.h
     "egress_outcomes": (
-        "other", "malformed", "no_first_fragment", "own_stack", "link_local", "too_big", "answered",
-        "answers_limited", "gso", "no_headroom", "unknown_stack", "mss_kept",
+        "other", "malformed", "no_first_fragment", "own_stack", "link_local", "too_big", "without_df",
+        "answered", "answers_limited", "gso", "gso_checksum", "gso_jumbo", "no_headroom", "unknown_stack", "mss_kept",
     ),
     "ingress_outcomes": ("mss_kept",),
     "refusals": (

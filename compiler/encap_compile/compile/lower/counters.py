@@ -219,12 +219,18 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, names: Mapping[str, st
             outcome(reason, passed, f"{words}: passed")
     if encapsulates:
         outcome("too_big", dropped, "longer than the device's MTU when encapsulated: dropped")
+        if "ipv4" in egress.families:
+            outcome("without_df", noted, "too big, and IPv4 without DF: its sender may not be told what fits")
         if egress.too_big is ir.TooBig.ICMP:
             outcome("answered", noted, "too big: its sender was told what fits")
             outcome("answers_limited", noted, "too big: its sender is told too often already")
         if any(e.stack.per_segment for e in egress.encapsulators):
             words = "a GSO packet for headers that the kernel cannot write in each segment: dropped"
             outcome("gso", dropped, words)
+        words = "datagrams sent with UDP_SEGMENT by a device that does not fill in checksums: dropped"
+        outcome("gso_checksum", dropped, words)
+        if "ipv6" in egress.families:
+            outcome("gso_jumbo", dropped, "IPv6 BIG TCP, which this kernel cannot segment in a tunnel: dropped")
         outcome("no_headroom", dropped, "the kernel could not add headroom for the headers: dropped")
     if any(d.by_row for d in egress.dispatches):
         outcome("unknown_stack", dropped, "a row whose stack this program does not know: dropped")

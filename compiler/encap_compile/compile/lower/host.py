@@ -14,8 +14,10 @@ FLOW_SEED = "flow_seed"
 CGROUP_LEVEL, CGROUP_LEVELS, CGROUPS, NETNS_COOKIE = "cgroup_level", "cgroup_levels", "cgroups", "netns_cookie"
 ATTACHED, PACKET_NETNS, SOCKET_NETNS = "attached", "packet_netns_cookie", "socket_netns_cookie"
 INITIAL_NETNS = "initial_netns"
+NO_TX_CHECKSUM = "no_tx_checksum"
 MOST_ATTACHED = 64  # devices
 COMMENTS = {
+    NO_TX_CHECKSUM: "of NO_TX_CHECKSUM_IPV4 and _IPV6",
     FLOW_SEED: "secret, the same until the next boot",
     CGROUP_LEVEL: "of the attached cgroup: 0 is the hierarchy's root",
     CGROUP_LEVELS: "bit n: a row is found by a cgroup n levels below it",
@@ -29,12 +31,17 @@ COMMENTS = {
 
 
 def lower_host(
-    resolved: Resolved, stacks: Sequence[ir.Stack], attribution: ir.Attribution | None, reads_mtu: bool
+    resolved: Resolved, stacks: Sequence[ir.Stack], attribution: ir.Attribution | None, reads_mtu: bool, sends: bool
 ) -> tuple[ir.HostMember, ...]:
-    """The members of `struct host`, the widest alignment first, and which bundle this is at the end."""
+    """The members of `struct host`, the widest alignment first, and which bundle this is at the end.
+
+    `sends`: the program encapsulates.
+    """
     host = _HostValues()
     if reads_mtu:
         host.add("mtu", "u32", f"{resolved.spec.attach[0].path[0]}.mtu")
+    if sends:
+        host.add(NO_TX_CHECKSUM, "u32", NO_TX_CHECKSUM)
     for stack in stacks:
         for use in resolved.encapsulations[stack.encapsulation].host:
             host.use(use.value, stack.outer_family, stack.name, use.own)

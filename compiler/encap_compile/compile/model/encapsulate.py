@@ -16,6 +16,7 @@ from .frame import Did, Sent, Verdict
 from .mss import clamp, is_syn
 from .packet import ETHER, TCP, TRANSPORT_MOST, Packet
 from .run import Run
+from .segmenting import unsegmentable
 
 ETHER_TYPE = {"ipv4": 0x0800, "ipv6": 0x86DD}
 UDP_HEADER = 8
@@ -59,9 +60,16 @@ def _encapsulate(run: Run, packet: Packet, way: ir.Encapsulator, values: Mapping
         larger = run.machine.constants.number(way.larger) + len(kept) if way.larger else overhead
         if clamp(run, packet.transport, packet.family, larger):
             run.count("egress_mss_kept")
+    lost = unsegmentable(run, packet)
+    if lost:
+        run.step(Did.CHECKED, "segmentation", lost.why)
+        run.count(lost.counter)
+        return Verdict.DROP
     if not _fits(run, packet, overhead):
         run.step(Did.CHECKED, "mtu", f"{packet.length} + {overhead} bytes, and {run.mtu} is the most")
         run.count("egress_too_big")
+        if packet.family == "ipv4" and not run.data[ETHER + 6] & 0x40:
+            run.count("egress_without_df")
         if run.machine.program.egress.too_big is ir.TooBig.DROP:
             return Verdict.DROP
         return too_big.answer(run, packet, run.mtu - overhead)

@@ -24,10 +24,12 @@ ATTACHED, INITIAL_NETNS = "attached", "initial_netns"
 ROUTE_DEVICE = "route_device"
 _OF_CGROUPS = {CGROUPS, CGROUP_LEVEL, CGROUP_LEVELS}
 _OF_NAMESPACES = {NETNS_COOKIE, PACKET_NETNS, SOCKET_NETNS, INITIAL_NETNS}
+NO_TX_CHECKSUM = "no_tx_checksum"
 WORDS = frozenset(
-    {IDENTITY, FLOW_SEED, ATTACHED, ROUTE_DEVICE} | _OF_CGROUPS | _OF_NAMESPACES
+    {IDENTITY, FLOW_SEED, ATTACHED, ROUTE_DEVICE, NO_TX_CHECKSUM} | _OF_CGROUPS | _OF_NAMESPACES
 )  # that are no host values
 COOKIE_SINCE = (5, 15)  # bpf_get_netns_cookie for programs of socket options
+_BITS = {4: 1, 6: 2}  # of NO_TX_CHECKSUM
 _NUMBERS = {"u8", "u16", "u32", "u64"}
 
 
@@ -90,7 +92,7 @@ def compose(
 
     `route` is the number of the route device, if it is for that one.
     """
-    known = {**_known(manifest, context), ROUTE_DEVICE: route}
+    known = {**_known(manifest, context), ROUTE_DEVICE: route, NO_TX_CHECKSUM: _lacking(device)}
     host, missing = bytearray(manifest.host_layout.size), []
     for member in manifest.host_members:
         word = word_of(member)
@@ -163,7 +165,13 @@ def _known(manifest: Manifest, context: Context) -> dict[str, Plain]:
         INITIAL_NETNS: int(in_first_network_namespace()),
         ATTACHED: b"\0",  # a device tells itself
         ROUTE_DEVICE: 0,
+        NO_TX_CHECKSUM: 0,  # a cgroup's programs encapsulate nothing
     }
+
+
+def _lacking(device: Device) -> int:
+    """The families whose checksums a device does not fill in, as bits."""
+    return sum(bit for version, bit in _BITS.items() if version not in device.tx_checksum)
 
 
 def _anywhere(manifest: Manifest, machine: Machine, member: HostMember) -> Plain | None:
