@@ -39,6 +39,12 @@ def examined(namespace: Namespace, *words: str | Path, check: int) -> tuple[dict
     return {c["name"]: c for c in document["checks"]}, {d["code"]: d for d in document["diagnostics"]}
 
 
+def without_offloads(topology: Topology) -> None:
+    """Single packets on the wire; but for the checksum, which has a finding of its own (H171)."""
+    names = ethtool.feature_names(topology.ours, "eth0")
+    ethtool.set_features(topology.ours, "eth0", names, {"tx-checksum-ip-generic": True})
+
+
 def of_overlay(overlay: Overlay, bundle: Path, folder: Path, uplink: str = "eth0") -> list[str | Path]:
     rows = write_rows(folder, sites(overlay.outer, ("far",)))
     return [
@@ -186,6 +192,7 @@ def datagrams_arrive(source: Host, destination: Host, size: int, count: int = 3)
 
 def test_no_path_mtu_discovery(compiled: Compiled, tmp_path: Path) -> None:
     with Topology(offloads="off") as topology:
+        without_offloads(topology)
         overlay = network_without_route_mtu(topology, 4)
         overlay.apply(compiled())
         ours, far = topology.host("ours", 4), topology.host("far", 4)
@@ -214,6 +221,7 @@ def test_no_path_mtu_discovery(compiled: Compiled, tmp_path: Path) -> None:
 
 def test_tcp_that_cannot_learn_what_fits(compiled: Compiled, tmp_path: Path) -> None:
     with Topology(offloads="off") as topology:
+        without_offloads(topology)
         overlay = network_without_route_mtu(topology, 4)
         bundle = compiled(UNCLAMPED)
         overlay.apply(bundle)
@@ -284,6 +292,17 @@ def test_without_privileges(compiled: Compiled, tmp_path: Path) -> None:
         checks = {c["name"]: c for c in document["checks"]}
         assert checks["privileges"]["codes"] == ["H101"] and checks["reverse path"]["codes"] == ["H180"]
         assert checks["hooks"]["state"] == "unseen" and "takes the privileges" in checks["hooks"]["text"]
+
+
+def test_checksums_that_the_device_does_not_fill_in(compiled: Compiled, tmp_path: Path) -> None:
+    """What `plan` finds by itself is found here too; `tests/netns` of segmentation sends the datagrams."""
+    with Topology(offloads="off") as topology:
+        overlay = Overlay(topology, 4)
+        words = of_overlay(overlay, compiled(), tmp_path)
+        checks, found = examined(topology.ours, *words, check=3)
+        assert checks["segmentation"]["codes"] == ["H171"] and set(found) == {"H171"}
+        assert run_printed(topology.ours, found["H171"]["help"]) == "ethtool -K eth0 tx on"
+        assert examined(topology.ours, *words, check=0)[1] == {}
 
 
 @pytest.mark.parametrize(

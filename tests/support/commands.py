@@ -29,5 +29,5 @@ def run_printed(namespace: Namespace, help_: str) -> str:
 
 def _features(words: Sequence[str]) -> Mapping[str, bool]:
     """`gro on` is short for `rx-gro`, as ethtool(8) has it."""
-    short = {"gro": "rx-gro", "gso": "tx-generic-segmentation"}
+    short = {"gro": "rx-gro", "gso": "tx-generic-segmentation", "tx": "tx-checksum-ip-generic"}
     return {short.get(name, name): state == "on" for name, state in zip(words[::2], words[1::2], strict=True)}

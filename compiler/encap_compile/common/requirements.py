@@ -28,6 +28,8 @@ FEATURES = {
     "cgroups": Feature("0.1.0", lambda m: bool(m.cgroup)),
     # The counters stand in several entries of their map.
     "counter-entries": Feature("0.2.0", lambda m: m.counters_entries > 1),
+    # Devices that switch the kernel's GRO on for received tunnel packets are made, and go with the bundle.
+    "gro-device": Feature("0.2.0", lambda m: m.gro == "device"),
     # Prefixes are routed to a device that the loader makes.
     "route-device": Feature("0.2.0", lambda m: m.route_device is not None),
     # What sockets have chosen is in a map that outlives every version of the bundle.

@@ -8,6 +8,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Self
 
+from ..common.manifest import Manifest
 from ..common.record import Record
 from .apply import Applied
 from .kernel.devices import Device, devices
@@ -16,6 +17,7 @@ from .kernel.table_routes import Network
 from .loader import hostfile
 from .loader.cgroups import Cgroups
 from .loader.desired import Request
+from .loader.gro import DEVICE, find
 from .loader.kept_folder import CURRENT, folder
 from .loader.route_device import Wanted as RouteDevice
 from .loader.route_device import change, look
@@ -23,6 +25,7 @@ from .loader.route_device.decide import subnets_but
 from .loader.settings import unset
 
 Facts = Mapping[str, object]
+_GRO = "device for GRO"
 
 
 class Watching(Record):
@@ -44,6 +47,7 @@ class Watching(Record):
     settings: Mapping[str, str] = field(default_factory=dict)
     subnets: frozenset[Network] = frozenset()
     broken: tuple[str, ...] = ()
+    merged: Manifest | None = None  # of a bundle that has a device for GRO
 
     def now(self) -> Self:
         """The same with what is seen now. To be called before an apply: what changes while it runs then shows."""
@@ -59,12 +63,23 @@ class Watching(Record):
             {v.name for v in values if isinstance(v, Device)} | {d.name for d in desired.machine.attached}
         )
         rows = () if self.request.kept else tuple(entry.file for entry in desired.bundle.host_rows.values())
-        known = replace(self, names=names, cgroups=desired.cgroups, files=(*_files(self.request), *rows), applied=True)
-        known = replace(known, routed=desired.route_device, settings=desired.settings_wanted, subnets=desired.subnets)
+        known = replace(
+            self,
+            names=names,
+            cgroups=desired.cgroups,
+            files=(*_files(self.request), *rows),
+            applied=True,
+            routed=desired.route_device,
+            settings=desired.settings_wanted,
+            subnets=desired.subnets,
+            merged=desired.manifest if desired.manifest.gro == DEVICE else None,
+        )
         numbers = dict(desired.cgroups.numbers) if desired.cgroups else {}
         facts = {k: v for k, v in self.facts.items() if k in names or k in map(str, known.files)}
         for file in known.files:  # which this apply has read first
             facts.setdefault(str(file), _mark(file))
+        if known.merged is not None:  # as this apply left it: what it cannot make must not wake up again and again
+            facts[_GRO] = _to_mend(known.merged)
         return replace(known, numbers=numbers, facts=facts)
 
     def after_failure(self) -> Self:
@@ -116,10 +131,19 @@ class Watching(Record):
             here = devices()
         except KernelError:
             return found
+        if self.merged is not None:
+            found[_GRO] = _to_mend(self.merged)
         for name in self.names or here:
             d = here.get(name)
             found[name] = _device_facts(d) if d else None
         return found
+
+
+def _to_mend(manifest: Manifest) -> object:
+    """What an apply would do to devices for GRO."""
+    with suppress(KernelError):
+        return find(manifest, manifest.name).changes
+    return None
 
 
 def _device_facts(d: Device) -> object:

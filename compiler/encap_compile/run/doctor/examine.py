@@ -70,7 +70,6 @@ def _examine_bundle(examination: _Examination, request: Request, bundle: Bundle)
     def host_values() -> str:
         nonlocal deployment
         deployment = sketch(request, bundle, findings)
-        check_segmentation(deployment.manifest, deployment.machine, findings)
         named = ", ".join(f"{name} = {value.text()}" for name, value in deployment.machine.values.items())
         return named or "none are needed"
 
@@ -79,6 +78,9 @@ def _examine_bundle(examination: _Examination, request: Request, bundle: Bundle)
         examination.unseen("devices, routes and settings", "host values are missing")
         return
     _examine_cgroups(examination, deployment)
+    segmentation = Findings()
+    check_segmentation(deployment.manifest, deployment.machine, segmentation)
+    examination.found("segmentation", segmentation.all)
     routes = RouteReport()
 
     def look_at_routes() -> str:
