@@ -497,6 +497,10 @@ class SpecGenerator:
                     return table
         return None
 
+    def receive_gro(self) -> str:
+        behind_udp = {name for e in self.receiving for header in self.encapsulations[e][2:3] for name in header}
+        return self.one(["device", "off"]) if behind_udp & {"vxlan", "geneve"} else "off"
+
     def ingress_rule_from(self) -> Any:
         fields = [f"{n}.{f}" for n, t in self.endpoints.items() for f, k in t["fields"].items() if k.startswith("ip")]
         if fields and self.maybe(0.5):

@@ -29,6 +29,7 @@ def checked(
     manifest = SimpleNamespace(
         rules=(rule,), tables=(), next_hop="keep", max_overhead=176, counters=(), stacks=STACKS, replies=replies
     )
+    manifest.route_device = None
     machine, wanted = SimpleNamespace(attached=(attached,)), SimpleNamespace(rows={})
     desired: Any = SimpleNamespace(manifest=manifest, machine=machine, wanted=wanted)
     networks = [ip_network(p) for p in prefixes]

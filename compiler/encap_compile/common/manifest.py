@@ -213,6 +213,15 @@ class Cgroup(Record):
     place: str  # part of the spec, as `egress.rules.web`
 
 
+class TunnelPort(Record):
+    """A UDP port on which the bundle decapsulates what the kernel's GRO merges, while a device of that `kind` is up
+    there."""
+
+    kind: str  # vxlan, geneve: as rtnetlink calls such devices
+    port: int
+    families: tuple[str, ...]  # of the outer headers: ipv4, ipv6
+
+
 class RuleSummary(Record):
     """A rule as `plan` and `status` show it, and what `plan` must prove about it on the machine."""
 
@@ -324,5 +333,7 @@ class Manifest(Record):
     requires: tuple[str, ...] = later_of(tuple)  # what a loader must know: names of `requirements.FEATURES`
     needs_release: str = later("")  # the oldest release of encapctl that can apply it
     counters_entries: int = later(0)  # of the map of counters, if it has several; 0: it has one
+    tunnel_ports: tuple[TunnelPort, ...] = later_of(tuple)
+    gro: str = later("")  # device: apply makes a device for each of these ports
     counter_structs: dict[str, int] = later_of(dict)  # members of `struct counters` that are structs: name -> bytes
     route_device: RouteDevice | None = later(None)

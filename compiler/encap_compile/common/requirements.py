@@ -35,6 +35,8 @@ FEATURES = {
     "counter-entries": Feature("0.2.0", lambda m: m.counters_entries > 1),
     # Programs look up routes, as from a device that the loader names.
     "next-hop": Feature("0.2.0", lambda m: _asks_for(m, "lookup_ifindex")),
+    # Devices that switch the kernel's GRO on for received tunnel packets are made, and go with the bundle.
+    "gro-device": Feature("0.2.0", lambda m: m.gro == "device"),
     # Prefixes are routed to a device that the loader makes.
     "route-device": Feature("0.2.0", lambda m: m.route_device is not None),
     # What sockets have chosen is in a map that outlives every version of the bundle.

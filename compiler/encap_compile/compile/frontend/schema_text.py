@@ -124,6 +124,13 @@ TEXT: dict[str, str] = {
         'sender gets the size that fits by ICMP "fragmentation needed" or ICMPv6 "packet too big"; an IPv4 packet '
         "without DF is dropped without ICMP. `drop`: it is dropped. Both are counted."
     ),
+    "receive": "How received tunnel packets reach the ingress program.",
+    "receive.gro": (
+        "`device`: `encapctl apply` makes an idle tunnel device for each UDP port on which VXLAN or Geneve is "
+        "decapsulated. While it is up, the kernel merges TCP segments inside the tunnel before they are decapsulated "
+        "(GRO), as behind a tunnel device of its own; it receives nothing. `off`: every segment is decapsulated and "
+        "delivered alone, unless another tunnel device has that port."
+    ),
     "remember.capacity": "The number of connections; some more may be kept. The memory is allocated at load.",
     "remember.idle": "How long a record is kept after a connection's last packet: a number with `s`, `m` or `h`.",
     "egress.unattached": (
