@@ -178,7 +178,7 @@ FLOWS = {
     ir.Outcome.EVICTED: "a flow that was not idle: evicted",
 }
 MSS_KEPT = "a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered"
-NEXT_HOP_FALLBACK = "no next hop by the routes of this host: sent to the tunnel endpoint's neighbour on the attached device"
+NEXT_HOP_FALLBACK = "no next hop by the routes: sent to the neighbour on the attached device"
 REMEMBERED = {
     ir.Outcome.LEARNED: "a new connection: its socket is recorded",
     ir.Outcome.CHANGED: "a connection with another socket or choice than before: recorded again",
