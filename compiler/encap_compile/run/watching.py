@@ -13,11 +13,16 @@ from ..common.record import Record
 from .apply import Applied
 from .kernel.devices import Device, devices
 from .kernel.errors import KernelError
+from .kernel.table_routes import Network
 from .loader import hostfile
 from .loader.cgroups import Cgroups
 from .loader.desired import Request
 from .loader.gro import DEVICE, find
 from .loader.kept_folder import CURRENT, folder
+from .loader.route_device import Wanted as RouteDevice
+from .loader.route_device import change, look
+from .loader.route_device.decide import subnets_but
+from .loader.settings import unset
 
 Facts = Mapping[str, object]
 _GRO = "device for GRO"
@@ -27,6 +32,8 @@ class Watching(Record):
     """What was seen when the bundle was applied last, or tried to be.
 
     `names` are the devices of its host values, empty as long as they are not known: then all devices are looked at.
+    `routed` and `settings` are what its route device and the sysctls should be, `subnets` those that this machine was
+    on; `broken` is what of these was not so.
     """
 
     request: Request
@@ -36,12 +43,16 @@ class Watching(Record):
     numbers: Mapping[str, int] = field(default_factory=dict)
     facts: Facts = field(default_factory=dict)
     applied: bool = False
+    routed: RouteDevice | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    subnets: frozenset[Network] = frozenset()
+    broken: tuple[str, ...] = ()
     merged: Manifest | None = None  # of a bundle that has a device for GRO
 
     def now(self) -> Self:
         """The same with what is seen now. To be called before an apply: what changes while it runs then shows."""
         files = tuple(dict.fromkeys((*_files(self.request), *self.files)))
-        known = replace(self, files=files)
+        known = replace(self, files=files, broken=self._broken())
         return replace(known, numbers=known._numbers(), facts=known._facts())
 
     def after(self, done: Applied) -> Self:
@@ -58,6 +69,9 @@ class Watching(Record):
             cgroups=desired.cgroups,
             files=(*_files(self.request), *rows),
             applied=True,
+            routed=desired.route_device,
+            settings=desired.settings_wanted,
+            subnets=desired.subnets,
             merged=desired.manifest if desired.manifest.gro == DEVICE else None,
         )
         numbers = dict(desired.cgroups.numbers) if desired.cgroups else {}
@@ -70,13 +84,13 @@ class Watching(Record):
 
     def after_failure(self) -> Self:
         """After an apply that failed: every device may be the one that is missing."""
-        every = replace(self, names=frozenset(), applied=False)
+        every = replace(self, names=frozenset(), applied=False, routed=None, settings={})
         seen = {name: fact for name, fact in self.facts.items() if fact is not None or name in map(str, self.files)}
         return replace(every, facts={**every._facts(), **seen})
 
     def differs(self) -> bool:
         """Whether something is not as it was seen."""
-        return self._numbers() != self.numbers or self._facts() != self.facts
+        return self._numbers() != self.numbers or self._facts() != self.facts or bool(self._broken())
 
     def since(self, before: Watching, done: Applied) -> tuple[str, ...]:
         """The devices and files that were seen otherwise before.
@@ -88,12 +102,25 @@ class Watching(Record):
         values = (v for found in machine.values.values() for v in found.values)
         read = {d.name: _device_facts(d) for d in (*values, *machine.attached) if isinstance(d, Device)}
         facts = {**self.facts, **read}
-        return tuple(name for name in facts if name in before.facts and before.facts[name] != facts[name])
+        changed = tuple(name for name in facts if name in before.facts and before.facts[name] != facts[name])
+        return (*changed, *(word for word in self.broken if word not in changed))
 
     def folders(self) -> list[Path]:
         """The directories in which things come and go, for inotify."""
         beside = [f.parent for f in self.files]
         return [*(self.cgroups.folders() if self.cgroups else ()), *dict.fromkeys(beside)]
+
+    def _broken(self) -> tuple[str, ...]:
+        """What of the route device and the sysctls is not as it should be, by its name."""
+        found = list(unset(self.settings))
+        if self.routed is not None:
+            try:
+                seen = look(self.routed.bundle, "", self.routed)
+                if subnets_but(devices(), self.routed.name) != self.subnets or change(self.routed, seen).any:
+                    found.append(self.routed.name)
+            except KernelError:
+                return tuple(found)
+        return tuple(found)
 
     def _numbers(self) -> Mapping[str, int]:
         return self.cgroups.now() if self.cgroups else {}
