@@ -33,6 +33,7 @@ AREAS = (
     "route_device",
     "routed_here",
     "in_force",
+    "receiving",
     "machine",
 )
 

@@ -119,13 +119,15 @@ class Applied(Changes):
 def plan(bundle: Bundle, options: Options = DEFAULTS) -> Planned:
     """Look at the bundle and the machine, and change nothing. Raises DiagnosedError."""
     from ..doctor import check_settings
+    from ..loader.gro import advice
     from ..loader.routing import check_routes
     from ..plan import plan as look
 
     found = look(request(bundle, options))
     routes = check_routes(found.desired)
     settings = check_settings(found.desired, routes)
-    diagnostics = (*found.findings.all, *routes.diagnostics, *settings, *found.refused)
+    merging = advice(found.gro, found.desired.machine)
+    diagnostics = (*found.findings.all, *routes.diagnostics, *settings, *merging, *found.refused)
     return Planned(**_changes(found, routes, diagnostics), refused=found.refused)
 
 
