@@ -33,6 +33,7 @@ from .loader.closing import lift
 from .loader.desired import Request, open_ready, paths_of
 from .loader.erase import erase
 from .loader.first_release import held
+from .loader.gro import carry_out as carry_out_gro
 from .loader.instances import load
 from .loader.journal import forget
 from .loader.kept import refresh
@@ -78,6 +79,7 @@ def apply(request: Request) -> Applied:
             _remember(planned)
         _look_again(planned)
         _look_at_counters(planned, before)
+        carry_out_gro(bundle.manifest, planned.desired.paths.former, planned.findings)
         if planned.desired.route_device is None:
             lift(bundle.manifest.name)  # last: from here on every program is in force
     _refresh_copy(planned, request)

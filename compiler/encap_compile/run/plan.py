@@ -10,6 +10,7 @@ from ..common.manifest import Manifest, RuleSummary
 from ..common.record import Record
 from .kernel.hooks.base import CGROUP_POINTS, Hook, OnHook
 from .kernel.pins import open_map
+from .loader import gro
 from .loader.ahead import endings
 from .loader.bundle import Bundle
 from .loader.compose import Instance, decode, identity_of
@@ -100,6 +101,7 @@ class Plan(Record):
     route_device: RouteDeviceChange = field(default_factory=lambda: RouteDeviceChange(None))
     settings: Mapping[str, str] = field(default_factory=dict)  # sysctls that are not as needed, with what they are
     settings_unwritten: bool = False
+    gro: gro.Gro = gro.Gro()  # devices for received tunnel packets
 
     @property
     def refusal(self) -> Exit:
@@ -138,7 +140,8 @@ class Plan(Record):
     def changed(self) -> bool:
         """The same, or that another bundle of the same program is to be recorded: it differs in what people read."""
         before = self.observed.state.manifest if self.observed.state else None
-        return self.touches or before is None or before.identity != self.desired.manifest.identity
+        other = before is None or before.identity != self.desired.manifest.identity
+        return self.touches or other or bool(self.gro.changes)
 
 
 def plan(request: Request, bundle: Bundle | None = None) -> Plan:
@@ -167,6 +170,7 @@ def plan(request: Request, bundle: Bundle | None = None) -> Plan:
     if desired.route_device is not None:
         check_obstacles(desired.manifest, desired.route_device, desired.machine, found)
     obstacles = _obstacles(hooks, found)
+    merging = gro.find(desired.manifest, desired.manifest.name, desired.paths.former)
     return Plan(
         desired,
         observed,
@@ -182,6 +186,7 @@ def plan(request: Request, bundle: Bundle | None = None) -> Plan:
         route_device_change(desired.route_device, desired.route_device_seen),
         unset(desired.settings_wanted),
         unwritten(desired.manifest.name, desired.settings_wanted),
+        merging,
     )
 
 

@@ -16,6 +16,7 @@ from .loader.closing import lift
 from .loader.desired import require_privilege
 from .loader.erase import erase
 from .loader.first_release import held
+from .loader.gro import take_away
 from .loader.kept import forget_kept
 from .loader.lock import FOR_EVER, Patience
 from .loader.observe import observe
@@ -49,6 +50,7 @@ class Removed(Record):
     rules_known: bool = True
     devices: tuple[str, ...] = ()  # network devices that were ours
     settings: tuple[str, ...] = ()  # sysctls that were given back
+    gro_devices: tuple[str, ...] = ()  # those of ours for received tunnel packets
 
 
 def remove(name: str, manifest: Manifest | None = None, bpffs: str = "", patience: Patience = FOR_EVER) -> Removed:
@@ -65,7 +67,8 @@ def remove(name: str, manifest: Manifest | None = None, bpffs: str = "", patienc
         there = there or bool(route.devices) or not route.journal.empty
         # First of all, packets are led to no device that is about to go: the attached ones still encapsulate them.
         opened, forgotten = lift(name) and not route.journal.tables, forget_kept(name)
-        if not there and not opened and not forgotten:
+        merging = take_away(name)
+        if not there and not opened and not forgotten and not merging:
             remove_empty(paths.pins.parent, paths.bpffs)  # an earlier run was killed right before it had done this
             words = f"nothing of {name} is on this machine, in this network namespace"
             raise DiagnosedError([Diagnostic("H110", words)], Exit.MACHINE)
@@ -92,6 +95,7 @@ def remove(name: str, manifest: Manifest | None = None, bpffs: str = "", patienc
         applied is not None or not ran,
         devices,
         settings,
+        merging,
     )
 
 

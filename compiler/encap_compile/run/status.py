@@ -29,6 +29,8 @@ from .loader.compose import (
     identity_of,
 )
 from .loader.desired import given_values, require_privilege
+from .loader.gro import Gro, drift_of_devices
+from .loader.gro import find as find_gro
 from .loader.hostfile import open_host_file
 from .loader.journal import Setting
 from .loader.journal import read as read_journal
@@ -74,6 +76,7 @@ class Status(Record):
     up: bool = False
     unreadable: Unreadable | None = None
     settings: dict[str, Setting] = field(default_factory=dict)  # sysctls that the bundle has set
+    gro: Gro = Gro()  # devices for received tunnel packets
 
     @property
     def counters(self) -> list[tuple[Counter, int, int]]:
@@ -138,6 +141,8 @@ def _look(paths: Paths, bundle: Manifest | None, deep: bool) -> Status:
         drift.append("what was applied is not written down any more: apply again")
     else:
         drift.append("the last apply did not finish: apply again")
+    merging = find_gro(manifest, name)
+    drift += drift_of_devices(merging)
     first = next((h.running for h in hooks if h.running and h.hook.point in DEVICE_POINTS), None)
     host = decode(reader.host_members, first.host) if reader and first else {}
     host = {name: value for name, value in host.items() if name not in WORDS}
@@ -146,7 +151,9 @@ def _look(paths: Paths, bundle: Manifest | None, deep: bool) -> Status:
     totals = counters.totals(observed)
     settings = read_journal(name).sysctls
     drift += drift_of_settings(settings)
-    return Status(name, manifest, state, hooks, host, tuple(drift), totals, numbers, up, observed.unreadable, settings)
+    return Status(
+        name, manifest, state, hooks, host, tuple(drift), totals, numbers, up, observed.unreadable, settings, merging
+    )
 
 
 def _left_name(state: State | None, hook: Hook) -> str:

@@ -33,6 +33,8 @@ AREAS = (
     "route_device",
     "routed_here",
     "in_force",
+    "receiving",
+    "machine",
 )
 
 

@@ -97,7 +97,8 @@ TEXT: dict[str, str] = {
     "egress.default": "What happens to packets that no rule matches.",
     "egress.next_hop": (
         "`keep`: the packet goes to the inner packet's next hop, and `plan` checks that it is also that of the tunnel "
-        "endpoint. `route`: the packet goes to the outer destination's neighbour."
+        "endpoint. `route`: the packet goes to the next hop that the host's routes name for the outer destination, on "
+        "any device."
     ),
     "egress.segmentation": (
         "`off` allows encapsulations whose headers the kernel cannot write in each segment of a GSO packet, such as "
@@ -122,6 +123,13 @@ TEXT: dict[str, str] = {
         "What happens to a packet that would not fit the device's MTU with its headers. `icmp`: it is dropped, and its "
         'sender gets the size that fits by ICMP "fragmentation needed" or ICMPv6 "packet too big"; an IPv4 packet '
         "without DF is dropped without ICMP. `drop`: it is dropped. Both are counted."
+    ),
+    "receive": "How received tunnel packets reach the ingress program.",
+    "receive.gro": (
+        "`device`: `encapctl apply` makes an idle tunnel device for each UDP port on which VXLAN or Geneve is "
+        "decapsulated. While it is up, the kernel merges TCP segments inside the tunnel before they are decapsulated "
+        "(GRO), as behind a tunnel device of its own; it receives nothing. `off`: every segment is decapsulated and "
+        "delivered alone, unless another tunnel device has that port."
     ),
     "remember.capacity": "The number of connections; some more may be kept. The memory is allocated at load.",
     "remember.idle": "How long a record is kept after a connection's last packet: a number with `s`, `m` or `h`.",

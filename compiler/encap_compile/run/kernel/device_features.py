@@ -44,6 +44,13 @@ class Features:
         except (OSError, struct.error):
             return False
 
+    def on(self, device: str) -> frozenset[str]:
+        """The names of what is switched on; none, if it does not say."""
+        try:
+            return self._active(device)
+        except (OSError, struct.error):
+            return frozenset()
+
     def _active(self, device: str) -> frozenset[str]:
         if not self._names:
             self._names = self._read_names(device)

@@ -18,6 +18,7 @@ from ..kernel.hooks.base import AttachKind, Hook, Point
 from ..kernel.hooks.choose import AUTO, KINDS, TC, choose, kind_of
 from ..kernel.objects import BpfObject, MapDefinition
 from ..kernel.system import NEEDED, kernel_release, kernel_version, missing_capabilities, version_of
+from ..kernel.table_routes import Network
 from ..kernel.uapi import BPF_MAP_TYPE_SK_STORAGE
 from .adopt import validate, with_former
 from .attached_devices import attached_indexes, check_attached
@@ -36,6 +37,7 @@ from .removals import DEFAULT_LIMITS, Limits
 from .route_device import Seen, decide
 from .route_device import Wanted as RouteDevice
 from .route_device import look as look_for_route_device
+from .route_device.decide import subnets_but
 from .segmentation import check_segmentation
 from .settings import wanted_settings
 from .state_files import look
@@ -84,6 +86,7 @@ class Desired(Record):
     route_device: RouteDevice | None = None
     route_device_seen: Seen = field(default_factory=Seen)
     settings_wanted: Mapping[str, str] = field(default_factory=dict)  # sysctls
+    subnets: frozenset[Network] = frozenset()  # that this machine is on, but by the route device
 
     @property
     def manifest(self) -> Manifest:
@@ -261,6 +264,7 @@ def prepare(request: Request, bundle: Bundle, before: Observed) -> Desired:
         routed,
         seen,
         wanted_settings(manifest, machine),
+        subnets_but(here, routed.name) if routed is not None else frozenset(),
     )
 
 

@@ -31,6 +31,7 @@ def status_text(status: Status) -> str:
         lines.append("  host   " + "   ".join(f"{name} = {value}" for name, value in status.host.items()))
     lines += route_device_lines(status)
     lines += _filled_lines(status)
+    lines += [f"  device {d.text}" for d in status.gro.devices if d.index]
     if status.manifest and status.manifest.rules:
         width = max(12, *(len(r.name) for r in status.manifest.rules))
         lines += [f"  rule   {r.name:<{width}} {r.text}   {r.place}" for r in status.manifest.rules]
@@ -87,6 +88,7 @@ def status_document(status: Status) -> dict[str, Any]:
         "filled": [{"map": name, **asdict(filled)} for name, filled in status.state.filled.items()]
         if status.state
         else [],
+        "gro_devices": [{"name": d.name, "kind": d.kind, "port": d.port} for d in status.gro.devices if d.index],
         "cgroups": [{"path": path, "number": number or None} for path, number in status.cgroups.items()],
         "pending": [path for path, number in status.cgroups.items() if not number],
         "rules": [{"name": r.name, "text": r.text, "place": r.place} for r in status.manifest.rules]
@@ -130,6 +132,7 @@ def removed_text(removed: Removed) -> str:
     programs, maps = counted(len(removed.hooks), "program"), counted(removed.maps, "map")
     lines = [f"removed `{removed.name}`: {programs} detached, {maps} unpinned"]
     lines += [f"  - hook {hook_place(h.on, h.kind, h.point)}" for h in removed.hooks]
+    lines += [f"  - device {name}" for name in removed.gro_devices]
     lines += _rules("now unencapsulated", removed.unencapsulated)
     lines += _rules("no longer dropped", removed.undropped)
     lines += ["  - routes that were closed until apply"] if removed.opened else []
@@ -163,6 +166,7 @@ def removed_document(removed: Removed) -> dict[str, Any]:
         "hooks": [{**hook_words(h.on, h.point), "kind": h.kind} for h in removed.hooks],
         "maps": removed.maps,
         "unencapsulated": [_rule(r) for r in removed.unencapsulated],
+        "gro_devices": list(removed.gro_devices),
         "opened": removed.opened,
         "files": [str(path) for path in removed.forgotten],
         "no_longer_dropped": [_rule(r) for r in removed.undropped],

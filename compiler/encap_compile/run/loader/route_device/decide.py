@@ -29,6 +29,7 @@ _FIRST_PORT, _PORTS = 65300, 200
 class Wanted(Record):
     """`table` is the routing table behind our rule."""
 
+    bundle: str
     name: str
     owner: str
     port: int
@@ -62,7 +63,7 @@ def decide(
         Routed(_prefixes(r.prefixes, rows.get(r.table) if r.table else None), tuple(map(ip_network, r.passed)))
         for r in device.routes
     ]
-    found = routing(rules, _subnets(here, device.name), _endpoints(manifest, rows))
+    found = routing(rules, subnets_but(here, device.name), _endpoints(manifest, rows))
     mtu = min((d.mtu for d in machine.attached), default=0) - device.overhead
     if 6 in found.versions and mtu < LEAST_IPV6_MTU:
         words = f"{device.name} would have an MTU of {mtu}: IPv6, which is routed to it, needs {LEAST_IPV6_MTU}"
@@ -70,7 +71,7 @@ def decide(
         fix = f"raise the MTU of {smallest} to {LEAST_IPV6_MTU + device.overhead}, or route no IPv6 prefix"
         findings.error("H195", words, help=fix)
     bundle = manifest.name
-    return Wanted(device.name, owner_of(bundle), port_of(bundle), mtu, table_of(bundle), found)
+    return Wanted(bundle, device.name, owner_of(bundle), port_of(bundle), mtu, table_of(bundle), found)
 
 
 def _prefixes(written: Iterable[str], rows: EncodedRows | None) -> tuple[Network, ...]:
@@ -78,15 +79,15 @@ def _prefixes(written: Iterable[str], rows: EncodedRows | None) -> tuple[Network
     return tuple(wide if rows is None else row_prefixes(rows, wide))
 
 
-def _subnets(here: Mapping[str, Device], name: str) -> list[Network]:
-    """What this machine is on-link with, by any device but the route device."""
-    found: dict[Network, None] = {}
+def subnets_but(here: Mapping[str, Device], name: str) -> frozenset[Network]:
+    """What this machine is on-link with, by any device but the named one, which is the route device."""
+    found: set[Network] = set()
     for device in here.values():
         for address in device.addresses if device.name != name else ():
             subnet: Network = ip_network((address.address, address.prefix_length), strict=False)
             if subnet.prefixlen < subnet.max_prefixlen:
-                found[subnet] = None
-    return list(found)
+                found.add(subnet)
+    return frozenset(found)
 
 
 def _endpoints(manifest: Manifest, rows: Mapping[str, EncodedRows]) -> list[Network]:

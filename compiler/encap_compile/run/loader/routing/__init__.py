@@ -14,7 +14,7 @@ from ....common.manifest import Manifest
 from ...kernel.devices import devices
 from ...kernel.errors import KernelError
 from ...kernel.routes import RoutingRule
-from ..desired import Desired
+from ..deployment import Deployment
 from .device_states import Attachment
 from .mtu import Fits
 from .network import Network
@@ -29,7 +29,7 @@ from .tunnel_endpoints import TunnelEndpoints
 __all__ = ["RouteReport", "check_routes", "routes_after"]
 
 
-def routes_after(desired: Desired) -> RouteReport:
+def routes_after(desired: Deployment) -> RouteReport:
     """The same for what has just been applied: that the routes cannot be read is then a warning (H128)."""
     try:
         return check_routes(desired)
@@ -40,7 +40,7 @@ def routes_after(desired: Desired) -> RouteReport:
         return report
 
 
-def check_routes(desired: Desired) -> RouteReport:
+def check_routes(desired: Deployment) -> RouteReport:
     """Check the routes as they are now. Raises KernelError."""
     manifest, report = desired.manifest, RouteReport()
     attachment = Attachment(desired.machine.attached, devices().values())
