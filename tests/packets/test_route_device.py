@@ -17,7 +17,7 @@ from encap_compile.compile.pipeline import compile_spec
 from .datapath import Datapath
 from .inner import frame
 
-SPEC = Path(__file__).parents[1] / "netns" / "specs" / "route-device.yaml"
+SPEC = Path(__file__).parents[1] / "cases" / "ok" / "route-device.yaml"
 NUMBER = 9  # the route device's
 
 
