@@ -34,6 +34,8 @@ struct egress_outcomes {
 	struct counter unknown_stack; /* dropped: the row's stack is not known to the program */
 	/* also counted: a SYN whose options TCP-AO authenticates, so its MSS is not lowered */
 	struct counter mss_kept;
+	/* also counted: the kernel named no next hop, so it was left to bpf_redirect_neigh */
+	struct counter next_hop_fallback;
 };
 
 /* Outcomes of incoming packets that do not depend on a rule. */

@@ -8,8 +8,8 @@
  *   struct host: mtu, no_tx_checksum
  *   PACKET_NEEDS: see encap_packet.h
  *   ANSWERS_TOO_BIG: 1 to answer a packet that does not fit, see encap_too_big.h
- *   NEXT_HOP_ROUTE: 1 if the packet goes to the outer destination's neighbour, 0 if it keeps the
- *     inner packet's next hop
+ *   NEXT_HOP_ROUTE: 1 if the packet goes to the next hop of its outer destination (and
+ *     encap_next_hop.h is included), 0 if it keeps the inner packet's
  */
 #pragma once
 
@@ -114,12 +114,6 @@ static __always_inline void *push_headers(struct __sk_buff *skb, struct packet *
 		count(&counters->egress.no_headroom, skb);
 		return NULL;
 	}
-	/*
-	 * bpf_redirect_neigh loses frames to a multicast or broadcast MAC. It replaces the MAC, so
-	 * any unicast one will do.
-	 */
-	if (NEXT_HOP_ROUTE)
-		*(__u8 *)(outer - ETH_HLEN) &= ~MAC_GROUP;
 	/* bpf_skb_adjust_room changes skb->protocol, but not the frame's type. */
 	ether_type = outer - sizeof(*ether_type);
 	*ether_type = is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
@@ -187,13 +181,15 @@ static __always_inline void count_chosen(
 	counter->bytes += packet->length;
 }
 
-/*
- * Transmit an encapsulated packet. One redirected to the outer destination's neighbour passes this
- * hook again, which recognises it as encapsulated.
- */
-static __always_inline int transmit(const struct __sk_buff *skb)
+/* Transmit an encapsulated packet. */
+static __always_inline int transmit(struct __sk_buff *skb)
 {
-	return NEXT_HOP_ROUTE ? bpf_redirect_neigh(skb->ifindex, NULL, 0, 0) : TC_ACT_UNSPEC;
+#if NEXT_HOP_ROUTE
+	return send_to_next_hop(skb);
+#else
+	(void)skb;
+	return TC_ACT_UNSPEC;
+#endif
 }
 
 /* Return whether the loader had an address to write here. */

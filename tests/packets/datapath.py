@@ -28,6 +28,7 @@ from encap_compile.run.loader.hostfile import read_settings
 OWN = {4: "192.0.2.77", 6: "2001:db8::77"}  # our outer addresses
 MAC = "02:00:00:00:00:77"  # our device's
 MTU = 1500
+NO_DEVICE = 0x7FFFFFFF
 LOOPBACK = 1  # the only device of every network namespace: whatever came in by it is forwarded
 _PAIR = struct.Struct("=QQ")
 
@@ -47,7 +48,9 @@ class Outcome:
 def device(mtu: int = MTU, tx_checksum: Collection[int] = (4, 6)) -> Device:
     addresses = tuple(Address(ip_address(a), 24, True) for a in OWN.values())
     mac = bytes.fromhex(MAC.replace(":", ""))
-    return Device("eth0", 2, mac, mtu, True, True, addresses, tx_checksum=frozenset(tx_checksum))
+    # In a VRF that is not there: next hops do not depend on the routes of this machine.
+    vrf, offloads = NO_DEVICE, frozenset(tx_checksum)
+    return Device("eth0", 2, mac, mtu, True, True, addresses, master=vrf, master_kind="vrf", tx_checksum=offloads)
 
 
 def load_programs(bundle: Path, settings: Sequence[str]) -> None:

@@ -145,6 +145,9 @@ class SpecGenerator:
     def attach_devices(self) -> Any:
         return self.one(["host.uplink", ["host.uplink"]])
 
+    def attach_route_device(self) -> None:
+        """Which rules have to be there for it depends on all of them: tests/cases and tests/unit/test_routed.py."""
+
     def attach_cgroup(self) -> str:
         if self.maybe(0.3):
             self.host["pod"] = "cgroup"

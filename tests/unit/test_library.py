@@ -62,7 +62,7 @@ DECLARED = {
     "struct host": """
 struct host {
 	__u64 cgroups, netns_cookie, packet_netns_cookie, socket_netns_cookie;
-	__u32 mtu, flow_seed, cgroup_level, cgroup_levels, attached[64], initial_netns, no_tx_checksum;
+	__u32 mtu, lookup_ifindex, flow_seed, cgroup_level, cgroup_levels, attached[64], initial_netns, no_tx_checksum;
 	__u8 identity[32];
 };
 const volatile struct host host SEC(".rodata.host") = {};

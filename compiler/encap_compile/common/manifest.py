@@ -148,6 +148,8 @@ class HostMember(Record):
       packet_netns_cookie  u64: as netns_cookie; 0 where programs cannot ask a packet's socket for it (6.13)
       socket_netns_cookie  u64: as netns_cookie; 0 where only programs could tell it (5.14)
       initial_netns  u32: 1 in the machine's first network namespace
+    and where next hops are looked up
+      lookup_ifindex u32: the device from which routes are looked up: lo, or the VRF that the attached device belongs to
     and where there is a route device
       route_device   u32: of its own instance, its ifindex; in all others 0
     In the instance for a cgroup, DEVICE.mtu is the smallest of all attached devices, and what else belongs to a device

@@ -97,7 +97,8 @@ TEXT: dict[str, str] = {
     "egress.default": "What happens to packets that no rule matches.",
     "egress.next_hop": (
         "`keep`: the packet goes to the inner packet's next hop, and `plan` checks that it is also that of the tunnel "
-        "endpoint. `route`: the packet goes to the outer destination's neighbour."
+        "endpoint. `route`: the packet goes to the next hop that the host's routes name for the outer destination, on "
+        "any device."
     ),
     "egress.segmentation": (
         "`off` allows encapsulations whose headers the kernel cannot write in each segment of a GSO packet, such as "

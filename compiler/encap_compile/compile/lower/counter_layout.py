@@ -22,6 +22,7 @@ LIBRARY = {
     "egress_outcomes": (
         "other", "malformed", "no_first_fragment", "own_stack", "link_local", "too_big", "without_df",
         "answered", "answers_limited", "gso", "gso_checksum", "gso_jumbo", "no_headroom", "unknown_stack", "mss_kept",
+        "next_hop_fallback",
     ),
     "ingress_outcomes": ("mss_kept",),
     "refusals": (

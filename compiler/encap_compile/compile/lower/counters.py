@@ -49,6 +49,8 @@ def lower_counters(
         add(ir.Counted(EGRESS, ir.Outcome.DROPPED, reason="unattached"), words)
     if clamps and (encapsulates or egress.fits):
         noted(EGRESS, "mss_kept", MSS_KEPT)
+    if egress.looks_up_routes:
+        noted(EGRESS, "next_hop_fallback", NEXT_HOP_FALLBACK)
     if clamps and ingress and (learns or ingress.before):
         noted(INGRESS, "mss_kept", MSS_KEPT)
     for connect in attribution.connects if attribution else ():
@@ -176,6 +178,7 @@ FLOWS = {
     ir.Outcome.EVICTED: "a flow that was not idle: evicted",
 }
 MSS_KEPT = "a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered"
+NEXT_HOP_FALLBACK = "no next hop by the routes: sent to the neighbour on the attached device"
 REMEMBERED = {
     ir.Outcome.LEARNED: "a new connection: its socket is recorded",
     ir.Outcome.CHANGED: "a connection with another socket or choice than before: recorded again",

@@ -14,6 +14,7 @@ FLOW_SEED = "flow_seed"
 CGROUP_LEVEL, CGROUP_LEVELS, CGROUPS, NETNS_COOKIE = "cgroup_level", "cgroup_levels", "cgroups", "netns_cookie"
 ATTACHED, PACKET_NETNS, SOCKET_NETNS = "attached", "packet_netns_cookie", "socket_netns_cookie"
 INITIAL_NETNS = "initial_netns"
+LOOKUP_IFINDEX = "lookup_ifindex"
 NO_TX_CHECKSUM = "no_tx_checksum"
 MOST_ATTACHED = 64  # devices
 COMMENTS = {
@@ -26,12 +27,18 @@ COMMENTS = {
     ATTACHED: "of an instance for a cgroup: ifindexes of the devices whose packets come to our programs; 0: no more",
     PACKET_NETNS: "the same, where programs can ask a packet for it (6.13)",
     SOCKET_NETNS: "the same, where user space can ask for it (5.14)",
+    LOOKUP_IFINDEX: "from where routes are looked up: lo, or the VRF that the device belongs to",
     INITIAL_NETNS: "1: it is the machine's first network namespace",
 }
 
 
 def lower_host(
-    resolved: Resolved, stacks: Sequence[ir.Stack], attribution: ir.Attribution | None, reads_mtu: bool, sends: bool
+    resolved: Resolved,
+    stacks: Sequence[ir.Stack],
+    egress: ir.EgressProgram,
+    attribution: ir.Attribution | None,
+    reads_mtu: bool,
+    sends: bool,
 ) -> tuple[ir.HostMember, ...]:
     """The members of `struct host`, the widest alignment first, and which bundle this is at the end.
 
@@ -48,13 +55,17 @@ def lower_host(
     for rule in resolved.ingress:
         if isinstance(rule.mark, HostReference):
             host.use(rule.mark, "ipv4")
-    for name, type_ in _of_the_loader(resolved, attribution):
+    for name, type_ in _of_the_loader(resolved, egress, attribution):
         host.add(name, type_, name)
     return host.members()
 
 
-def _of_the_loader(resolved: Resolved, attribution: ir.Attribution | None) -> Iterator[tuple[str, str]]:
+def _of_the_loader(
+    resolved: Resolved, egress: ir.EgressProgram, attribution: ir.Attribution | None
+) -> Iterator[tuple[str, str]]:
     """What the loader knows by itself, and its type."""
+    if egress.looks_up_routes:
+        yield LOOKUP_IFINDEX, "u32"
     if resolved.learning or attribution:
         yield FLOW_SEED, "u32"
     if attribution is None:

@@ -100,6 +100,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
         host=lower_host(
             resolved,
             stacks.all,
+            egress,
             attribution,
             reads_mtu=bool(egress.encapsulators or fit or learns or attribution),
             sends=bool(egress.encapsulators),

@@ -83,7 +83,7 @@ def _encapsulate(run: Run, packet: Packet, way: ir.Encapsulator, values: Mapping
     ether = run.data[:12]
     next_hop = run.machine.program.egress.next_hop
     if next_hop is ir.NextHop.ROUTE:
-        ether[0] &= 0xFE  # bpf_redirect_neigh loses frames to a group
+        ether[0] &= 0xFE  # frames to a group are lost
     type_ = ETHER_TYPE[stack.outer_family].to_bytes(2, "big")
     run.data = bytearray(bytes(ether) + type_ + outer + inner)
     shown = {layer.member: fields for layer, (_, fields) in zip(stack.layers, given, strict=True)}
@@ -94,6 +94,7 @@ def _encapsulate(run: Run, packet: Packet, way: ir.Encapsulator, values: Mapping
         case ir.NextHop.KEEP:
             return Verdict.PASS
         case ir.NextHop.ROUTE:
+            run.count("egress_next_hop_fallback")  # the model has no routes
             return Verdict.REDIRECT
         case _:
             assert_never(next_hop)

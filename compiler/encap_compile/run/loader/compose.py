@@ -21,12 +21,14 @@ FLOW_SEED = "flow_seed"
 CGROUPS, CGROUP_LEVEL, CGROUP_LEVELS = "cgroups", "cgroup_level", "cgroup_levels"
 NETNS_COOKIE, PACKET_NETNS, SOCKET_NETNS = "netns_cookie", "packet_netns_cookie", "socket_netns_cookie"
 ATTACHED, INITIAL_NETNS = "attached", "initial_netns"
+LOOKUP_IFINDEX = "lookup_ifindex"
+LOOPBACK = 1  # the ifindex of lo, in every network namespace
 ROUTE_DEVICE = "route_device"
 _OF_CGROUPS = {CGROUPS, CGROUP_LEVEL, CGROUP_LEVELS}
 _OF_NAMESPACES = {NETNS_COOKIE, PACKET_NETNS, SOCKET_NETNS, INITIAL_NETNS}
 NO_TX_CHECKSUM = "no_tx_checksum"
 WORDS = frozenset(
-    {IDENTITY, FLOW_SEED, ATTACHED, ROUTE_DEVICE, NO_TX_CHECKSUM} | _OF_CGROUPS | _OF_NAMESPACES
+    {IDENTITY, FLOW_SEED, ATTACHED, ROUTE_DEVICE, LOOKUP_IFINDEX, NO_TX_CHECKSUM} | _OF_CGROUPS | _OF_NAMESPACES
 )  # that are no host values
 COOKIE_SINCE = (5, 15)  # bpf_get_netns_cookie for programs of socket options
 _BITS = {4: 1, 6: 2}  # of NO_TX_CHECKSUM
@@ -92,7 +94,12 @@ def compose(
 
     `route` is the number of the route device, if it is for that one.
     """
-    known = {**_known(manifest, context), ROUTE_DEVICE: route, NO_TX_CHECKSUM: _lacking(device)}
+    known = {
+        **_known(manifest, context),
+        ROUTE_DEVICE: route,
+        LOOKUP_IFINDEX: device.master if device.master_kind == "vrf" else LOOPBACK,
+        NO_TX_CHECKSUM: _lacking(device),
+    }
     host, missing = bytearray(manifest.host_layout.size), []
     for member in manifest.host_members:
         word = word_of(member)
@@ -164,6 +171,7 @@ def _known(manifest: Manifest, context: Context) -> dict[str, Plain]:
         SOCKET_NETNS: namespace_cookie(),
         INITIAL_NETNS: int(in_first_network_namespace()),
         ATTACHED: b"\0",  # a device tells itself
+        LOOKUP_IFINDEX: 0,
         ROUTE_DEVICE: 0,
         NO_TX_CHECKSUM: 0,  # a cgroup's programs encapsulate nothing
     }

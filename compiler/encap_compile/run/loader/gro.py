@@ -18,9 +18,9 @@ from ...common.fnv import fnv1a
 from ...common.manifest import Manifest, TunnelPort
 from ...common.record import Record
 from ..host_values import Machine
+from ..kernel.device_features import Features
 from ..kernel.errors import KernelError, describe
 from ..kernel.guard import guard, is_guarded
-from ..kernel.offloads import gro_is_on
 from ..kernel.tunnel_devices import TunnelDevice, delete, make_external, set_up, tunnel_devices
 
 DEVICE = "device"
@@ -89,9 +89,7 @@ def find(manifest: Manifest | None, bundle: str, former: str = "") -> Gro:
     others: list[Merging] = []
     unmerged: list[TunnelPort] = []
     for port in ports:
-        mine = next(
-            (d for d in ours if (d.kind, d.port) == (port.kind, port.port) and d.owner == owner_of(bundle)), None
-        )
+        mine = next((d for d in ours if (d.kind, d.port) == (port.kind, port.port) and _is_of(d, bundle)), None)
         there = _others(port, rest)
         if asked and mine is not None and mine.up:
             devices.append(_kept(mine))
@@ -116,8 +114,10 @@ def _kept(mine: TunnelDevice) -> GroDevice:
 
 def _wanted(port: TunnelPort, bundle: str, mine: TunnelDevice | None) -> GroDevice:
     name = name_of(bundle, port.port)
-    if mine is not None:
+    if mine is not None and mine.owner:
         return GroDevice(mine.name, port.kind, port.port, SET_UP, "it is down", mine.index)
+    if mine is not None:
+        return GroDevice(mine.name, port.kind, port.port, MAKE, "an apply was killed while it made it", mine.index)
     return GroDevice(name, port.kind, port.port, MAKE)
 
 
@@ -160,7 +160,9 @@ def advice(gro: Gro, machine: Machine) -> list[Diagnostic]:
             findings.note("H190", f"{words} {names} has the port, but is down or has another family", help=fix)
     if gro.devices or gro.others:
         for device in machine.attached:
-            if not gro_is_on(device.name):
+            with Features() as features:
+                on = features.on(device.name)
+            if on and "rx-gro" not in on:
                 words = f"GRO is off on {device.name}: nothing that it receives is merged"
                 findings.note("H192", words, help=f"`ethtool -K {device.name} gro on`")
     return findings.all
