@@ -127,10 +127,12 @@ def route_device_programs(manifest: Manifest) -> tuple[Hooked, ...]:
 
 def compose_route_device(manifest: Manifest, machine: Machine, device: Device, context: Context) -> Instance:
     """Fill `struct host` for the route device: as of the first attached device, by which it mostly sends, but with its
-    own number, with the smallest MTU of all, and with the checksums that the device itself fills in."""
+    own number and checksum offload, and with the smallest MTU of all."""
+    first = machine.attached[0]
     smallest = min(d.mtu for d in machine.attached)
-    first = replace(machine.attached[0], mtu=smallest, tx_checksum=device.tx_checksum)
-    made = compose(manifest, machine, first, context, device.index)
+    made = compose(
+        manifest, machine, replace(first, mtu=smallest, tx_checksum=device.tx_checksum), context, device.index
+    )
     return replace(made, target=Target(device.name, device.index, DEVICE_POINTS, route=True))
 
 
