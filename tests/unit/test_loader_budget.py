@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from encap_compile.common.manifest import RuleSummary, Stack
+from encap_compile.common.manifest import Route as Routed
+from encap_compile.common.manifest import RouteDevice, RuleSummary, Stack
 from encap_compile.run.kernel.devices import Device
 from encap_compile.run.kernel.routes import Hop, IPAddress, Kind, Route
 from encap_compile.run.loader import routing
-from encap_compile.run.views.budget_view import MOST_SHOWN, budget_document, budget_lines
+from encap_compile.run.views.budget_view import BY_DEVICE, MOST_SHOWN, budget_document, budget_lines
 
 BASE = Device("bond0", 2, bytes(6), 9000, True, True)
 VLAN = Device("bond0.7", 3, bytes(6), 1500, True, True, kind="vlan", lower=2)
@@ -21,7 +22,11 @@ STACKS = (Stack(1, "gue_ipv4", "gue", "ipv4", 156, "", 32), Stack(2, "gue_ipv6",
 
 
 def checked(
-    monkeypatch: pytest.MonkeyPatch, attached: Device, mtu: int = 0, prefixes: tuple[str, ...] = ("10.1.0.0/16",)
+    monkeypatch: pytest.MonkeyPatch,
+    attached: Device,
+    mtu: int = 0,
+    prefixes: tuple[str, ...] = ("10.1.0.0/16",),
+    route_device: RouteDevice | None = None,
 ) -> routing.RouteReport:
     """A rule that reflects, whose answers are routed over the VLAN."""
     rule = RuleSummary("back", "egress", "", "", prefixes, "", "", "d", "reflect")
@@ -29,7 +34,7 @@ def checked(
     manifest = SimpleNamespace(
         rules=(rule,), tables=(), next_hop="keep", max_overhead=176, counters=(), stacks=STACKS, replies=replies
     )
-    manifest.route_device = None
+    manifest.route_device = route_device
     machine, wanted = SimpleNamespace(attached=(attached,)), SimpleNamespace(rows={})
     desired: Any = SimpleNamespace(manifest=manifest, machine=machine, wanted=wanted)
     networks = [ip_network(p) for p in prefixes]
@@ -74,7 +79,8 @@ def test_a_vlan_that_is_attached_itself(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_route_with_an_mtu(monkeypatch: pytest.MonkeyPatch) -> None:
     report = checked(monkeypatch, VLAN, 1344)
     assert report.budget is not None
-    assert budget_lines(report.budget)[-1].split() == ["10.1.0.0/16", "bond0.7", "1344", "1344"]
+    *_, route, modes = budget_lines(report.budget)
+    assert route.split() == ["10.1.0.0/16", "bond0.7", "1344", "1344"] and modes.strip() == BY_DEVICE
     assert "H111" not in [d.code for d in report.diagnostics]
 
 
@@ -84,6 +90,17 @@ def test_many_routes_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert budget_lines(report.budget)[-1].strip() == "and 3 more routes"
     document = budget_document(report.budget)
     assert document is not None and document["routes_total"] == len(document["routes"]) == MOST_SHOWN + 3
+
+
+def test_a_route_device_has_what_the_smallest_attached_device_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its routes are its own, and all stacks are used, though no route of this machine is looked at."""
+    device = RouteDevice("encap0", "egress", "ingress", 176, (Routed("back", "", ("10.1.0.0/16",)),))
+    report = checked(monkeypatch, VLAN, route_device=device)
+    assert report.budget is not None and report.budget.routes == ()
+    assert all(headers.used for headers in report.budget.headers)
+    assert budget_lines(report.budget)[-1].strip() == "route device encap0: 1324, and so fits in every mode"
+    document = budget_document(report.budget)
+    assert document is not None and document["route_device"] == {"name": "encap0", "mtu": 1324}
 
 
 def test_a_bundle_without_headers_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
