@@ -68,7 +68,10 @@ _ENDS = "RemainAfterExit=yes\nRestart=on-failure\n"
 
 
 class Unit(Record):
-    """The unit's text, and where it and the copy were written; None if nothing was. `settings` are of network managers."""
+    """The unit's text, and where it and the copy were written; None if nothing was.
+
+    `settings` are the files that were written for network managers.
+    """
 
     name: str
     text: str

@@ -28,8 +28,8 @@ _REQUEST, _BUNDLE, _HOST = "request.json", "bundle", "host.yaml"
 
 
 class Kept(Record):
-    """What a copy says: the request that applies it, the subnets that were on-link, its systemd unit, and the settings of
-    network managers that were written for it."""
+    """What a copy says: the request that applies it, the subnets that were on-link, its systemd unit, and files with
+    settings of network managers that were written for it."""
 
     request: Request
     on_link: tuple[Network, ...] = ()
