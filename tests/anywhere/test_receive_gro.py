@@ -24,8 +24,9 @@ from tests.support.traffic import Host
 from .bundles import MERGED, RETURN, bundle, encapsulations
 
 pytestmark = pytest.mark.kernel
-# Of what the kernel's own device delivers in one packet. How many segments meet in one poll is a matter of time: in guests
-# without KVM 0.69 to 1.1 in single runs, since a receiver that is done earlier polls more often. Without GRO it is 0.04.
+# Of what the kernel's own device delivers in one packet. How many segments meet in one poll is a matter of time: in
+# guests without KVM 0.69 to 1.1 in single runs, since a receiver that is done earlier polls more often. Without GRO
+# it is 0.04.
 LEAST = 0.75
 NAPI_SINCE = (5, 13)  # a veth merges without an XDP program
 BPF_PROG_TYPE_XDP = 6
