@@ -78,9 +78,7 @@ def owner_of(bundle: str) -> str:
     return f"encap: GRO of {bundle}"
 
 
-def find(
-    manifest: Manifest | None, bundle: str, former: str = "", unmade: Mapping[str, str] = NOTHING_UNMADE
-) -> Gro:
+def find(manifest: Manifest | None, bundle: str, former: str = "", unmade: Mapping[str, str] = NOTHING_UNMADE) -> Gro:
     """What is there, and what is missing for a bundle; without a manifest, what has to go. Raises KernelError.
 
     `former` is the bundle that this one replaces. `unmade` are devices that the last apply could not make, and why: it
