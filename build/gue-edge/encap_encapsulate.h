@@ -8,8 +8,8 @@
  *   struct host: mtu, no_tx_checksum
  *   PACKET_NEEDS: see encap_packet.h
  *   ANSWERS_TOO_BIG: 1 to answer a packet that does not fit, see encap_too_big.h
- *   NEXT_HOP_ROUTE: 1 if the packet goes to the next hop of its outer destination (and
- *     encap_next_hop.h is included), 0 if it keeps the inner packet's
+ *   ROUTED: where the packet goes to the next hop of its outer destination, see encap_routed.h;
+ *     elsewhere it keeps the inner packet's. If anywhere, encap_next_hop.h is included
  */
 #pragma once
 
@@ -20,6 +20,7 @@
 #include "encap_counters.h"
 #include "encap_flow.h"
 #include "encap_packet.h"
+#include "encap_routed.h"
 #include "encap_segmentation.h"
 #include "encap_wire.h"
 #if ANSWERS_TOO_BIG
@@ -184,12 +185,12 @@ static __always_inline void count_chosen(
 /* Transmit an encapsulated packet. */
 static __always_inline int transmit(struct __sk_buff *skb)
 {
-#if NEXT_HOP_ROUTE
-	return send_to_next_hop(skb);
-#else
+#if ROUTED
+	if (ROUTED & ROUTED_AT_UPLINKS || on_route_device())
+		return send_to_next_hop(skb);
+#endif
 	(void)skb;
 	return TC_ACT_UNSPEC;
-#endif
 }
 
 /* Return whether the loader had an address to write here. */

@@ -36,11 +36,16 @@ struct egress_outcomes {
 	struct counter mss_kept;
 	/* also counted: the kernel named no next hop, so it was left to bpf_redirect_neigh */
 	struct counter next_hop_fallback;
+	/* dropped: routed to the route device, and not encapsulated by any rule */
+	struct counter unrouted;
+	/* dropped, counted by its rule too: the outer route leads to the route device */
+	struct counter route_loop;
 };
 
 /* Outcomes of incoming packets that do not depend on a rule. */
 struct ingress_outcomes {
 	struct counter mss_kept; /* as for outgoing packets */
+	struct counter injected; /* dropped: came to the route device from elsewhere */
 };
 
 /* Why a packet of an encapsulation is refused, in the order of validation. */

@@ -45,6 +45,10 @@ SECTIONS = {
         "Packets that are too long with their headers are answered by ICMP. Segments arrive without their MSS lowered, "
         "from local sockets and from hosts behind ours, with offloads off.",
     ),
+    "doctor": (
+        "What doctor and plan see",
+        "`encapctl doctor` finds settings of the machine that cost a bundle packets, and `plan` shows the MTU budget.",
+    ),
     "sockets": (
         "Sockets",
         "Applications choose one of two exits for their sockets, or their cgroup has one. The exits are the kernel's "
