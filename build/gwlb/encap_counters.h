@@ -28,11 +28,17 @@ struct egress_outcomes {
 	struct counter unknown_stack; /* dropped: the row's stack is not known to the program */
 	/* also counted: a SYN whose options TCP-AO authenticates, so its MSS is not lowered */
 	struct counter mss_kept;
+	/* dropped: IPv6 whose smallest MTU, 1280, does not fit the path, which is IPv6's too */
+	struct counter path_too_small;
 };
 
 /* Outcomes of incoming packets that do not depend on a rule. */
 struct ingress_outcomes {
 	struct counter mss_kept; /* as for outgoing packets */
+	/* also counted: an ICMP error that lowered the MTU of the path to a tunnel endpoint */
+	struct counter path_learned;
+	struct counter
+		path_ignored; /* also counted: one about a packet of ours that cannot be true */
 };
 
 /* Why a packet of an encapsulation is refused, in the order of validation. */

@@ -56,3 +56,12 @@ class OwnStacks(NamedTuple):
     @property
     def anywhere(self) -> bool:
         return Anywhere() in self.endpoints
+
+
+class Paths(NamedTuple):
+    """What is sent into the tunnels, so that an ICMP error about it is recognised by what it quotes: of `own` the
+    stacks over all outer `families`, also those that no rule sees, and a UDP source port in `ports`, if any is in UDP."""
+
+    own: OwnStacks
+    families: tuple[str, ...]
+    ports: tuple[int, int] | None

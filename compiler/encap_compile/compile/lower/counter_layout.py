@@ -21,9 +21,9 @@ LIBRARY = {
     # encap_counters.h
     "egress_outcomes": (
         "other", "malformed", "no_first_fragment", "own_stack", "link_local", "too_big", "answered",
-        "answers_limited", "gso", "no_headroom", "unknown_stack", "mss_kept",
+        "answers_limited", "gso", "no_headroom", "unknown_stack", "mss_kept", "path_too_small",
     ),
-    "ingress_outcomes": ("mss_kept",),
+    "ingress_outcomes": ("mss_kept", "path_learned", "path_ignored"),
     "refusals": (
         "truncated", "options", "fragment", "version", "header_checksum", "length", "vlan", "payload", "source",
         "match", "ecn", "gso", "pull_failed",

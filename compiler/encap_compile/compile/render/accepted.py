@@ -219,6 +219,7 @@ def _growth(growth: ir.Growth, learn: ir.Learn, d: ir.Decapsulation) -> str:
 def before(ingress: ir.IngressProgram) -> list[str]:
     """What is done with every packet, before any is recognised."""
     calls = {
+        ir.Arrival.LEARN_PATH_MTU: "learn_path_mtu(skb);",
         ir.Arrival.FIT_SOCKETS: "fit_unencapsulated(skb);",
         ir.Arrival.FIT_ANSWERS: "fit_answers(skb, skb->protocol, 0, host.mtu);",
     }
