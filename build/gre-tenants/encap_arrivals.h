@@ -31,12 +31,12 @@ struct {
  */
 __noinline int record_arrival(struct __sk_buff *skb, __u32 ether_type, __u32 arrived)
 {
-	struct connection came, answer;
+	struct connection connection;
 
-	if (!find_syn(skb, ether_type, &came))
+	if (!find_syn(skb, ether_type, &connection))
 		return false;
-	turn_connection(&came, &answer);
-	bpf_map_update_elem(&arrivals, &answer, &arrived, BPF_ANY);
+	turn_connection(&connection);
+	bpf_map_update_elem(&arrivals, &connection, &arrived, BPF_ANY);
 	return true;
 }
 

@@ -26,14 +26,16 @@ struct connection {
 	__be16 destination_port;
 };
 
-/* The same as in the packets that answer. */
-static __always_inline void turn_connection(
-	const struct connection *came, struct connection *answer)
+/* Exchange source and destination: the same connection in the packets that answer. */
+static __always_inline void turn_connection(struct connection *connection)
 {
-	answer->saddr = came->daddr;
-	answer->daddr = came->saddr;
-	answer->source_port = came->destination_port;
-	answer->destination_port = came->source_port;
+	struct ip_address saddr = connection->saddr;
+	__be16 source_port = connection->source_port;
+
+	connection->saddr = connection->daddr;
+	connection->daddr = saddr;
+	connection->source_port = connection->destination_port;
+	connection->destination_port = source_port;
 }
 
 /*

@@ -65,19 +65,19 @@ static __always_inline void fit_answer(struct __sk_buff *skb, __u32 transport, b
  */
 __noinline int fit_answers(struct __sk_buff *skb, __u32 ether_type, __u32 arrived, __u32 mtu)
 {
-	struct connection came, answer;
-	__u32 transport = find_syn(skb, ether_type, &came);
+	struct connection connection;
+	__u32 transport = find_syn(skb, ether_type, &connection);
 
 	if (!transport)
 		return 0;
-	turn_connection(&came, &answer);
+	turn_connection(&connection);
 #if FIT_ARRIVALS
 	if (arrived)
-		bpf_map_update_elem(&arrivals, &answer, &arrived, BPF_ANY);
+		bpf_map_update_elem(&arrivals, &connection, &arrived, BPF_ANY);
 #else
 	/* clang would not pass an unused argument, and the verifier requires it */
 	barrier_var(arrived);
 #endif
-	fit_answer(skb, transport, ether_type == bpf_htons(ETH_P_IP), &answer, mtu);
+	fit_answer(skb, transport, ether_type == bpf_htons(ETH_P_IP), &connection, mtu);
 	return 0;
 }

@@ -149,15 +149,13 @@ class Wire:
     @contextmanager
     def here(self) -> Iterator[None]:
         """Within the block this process is `ours`, to call the loader without starting a process."""
-        state = STATE / self.ours.name / "state"
-        own = {"ENCAP_BPFFS": str(self.ours.bpffs()), "ENCAP_STATE": str(state)}
-        with mock.patch.dict(os.environ, own), self.ours.entered():
+        with mock.patch.dict(os.environ, self.ours.environment()), self.ours.entered():
             yield
 
     def left(self) -> list[str]:
         """Everything of ours that can be found: pins, state, filters, qdiscs, programs on the hooks."""
         found = [str(p) for p in self.ours.bpffs().rglob("*") if not p.name.endswith(".debug")]
-        found += [str(p) for p in (STATE / self.ours.name).glob("state/**/*")]
+        found += [str(p) for word in ("state", "journal") for p in (STATE / self.ours.name).glob(f"{word}/**/*")]
         for words in ("qdisc show dev eth0", "filter show dev eth0 ingress", "filter show dev eth0 egress"):
             text = self.ours.run(["tc", *words.split()], check=False).stdout
             found += [line for line in text.splitlines() if "clsact" in line or "encap" in line]

@@ -81,7 +81,11 @@ class Namespace:
 
     def environment(self) -> dict[str, str]:
         """What encapctl pins and remembers is kept apart for each namespace."""
-        own = {"ENCAP_BPFFS": str(self.bpffs()), "ENCAP_STATE": str(STATE / self.name / "state")}
+        own = {
+            "ENCAP_BPFFS": str(self.bpffs()),
+            "ENCAP_STATE": str(STATE / self.name / "state"),
+            "ENCAP_JOURNAL": str(STATE / self.name / "journal"),
+        }
         # Tests may run in a container: what they pin has to live as long as they do, and no longer.
         return own if _SHARES_MOUNTS else {**own, "ENCAP_PINS_PERSIST": "1"}
 

@@ -20,16 +20,21 @@ from tests.packets.datapath import MAC, OWN, device
 
 _STATISTICS = 4  # BPF_LOG_STATS
 _PROCESSED = re.compile(rb"processed (\d+) insns")
+_FRAMES = re.compile(rb"stack depth ([\d+]+)")
 _LOG = 4096
 _VALUES = {"ip": OWN[4], "ipv4": OWN[4], "ipv6": OWN[6], "mac": MAC, "device": "eth0", "devices": "eth0"}
 
 
 @dataclass(frozen=True)
 class Work:
-    """`loaded` instructions of a program after the verifier's own changes; `processed` ones, on all ways through it."""
+    """`loaded` instructions of a program after the verifier's own changes; `processed` ones, on all ways through it.
+
+    `frames`: how much of the stack each of its functions takes, the program's own first.
+    """
 
     loaded: int
     processed: int
+    frames: tuple[int, ...]
 
 
 def verifier_work(bundle: Path) -> dict[str, Work]:
@@ -73,9 +78,10 @@ def _ask(object_: BpfObject, name: str) -> ctypes.Array[ctypes.c_char]:
 
 def _work(object_: BpfObject, name: str, log: ctypes.Array[ctypes.c_char]) -> Work:
     processed = _PROCESSED.search(log.value)
-    assert processed, log.value
+    frames = _FRAMES.search(log.value)
+    assert processed and frames, log.value
     with object_.program(name) as program:
-        return Work(_loaded(program.fd), int(processed[1]))
+        return Work(_loaded(program.fd), int(processed[1]), tuple(map(int, frames[1].split(b"+"))))
 
 
 def _loaded(fd: int) -> int:

@@ -36,6 +36,24 @@ def test_a_spec(example: Path) -> None:
     assert found["name"] == spec.name and found["features"].items() <= lowered.manifest.features.items()
 
 
+def test_what_the_headers_leave() -> None:
+    _, lowered, _, _ = check_spec(str(EXAMPLES[0].parent / "vxlan-overlay.yaml"))
+    lines = explain_spec(lowered).splitlines()
+    begin = next(n for n, line in enumerate(lines) if line.startswith("MTU, in bytes"))
+    assert [line.split() for line in lines[begin + 1 : begin + 3]] == [
+        ["vxlan", "over", "ipv4", "50", "1450", "8950", "1330"],
+        ["vxlan", "over", "ipv6", "70", "1430", "8930", "1350"],
+    ]
+    document = spec_document(lowered)["mtu"]
+    assert [(m["outer_family"], m["overhead"], m["least_overhead"]) for m in document] == [
+        ("ipv4", 50, 50),
+        ("ipv6", 70, 70),
+    ]
+    _, lowered, _, _ = check_spec(str(EXAMPLES[0].parent / "gue-edge.yaml"))
+    assert [(m["least_overhead"], m["overhead"]) for m in spec_document(lowered)["mtu"]] == [(32, 156), (52, 176)]
+    assert "gue over ipv4" in explain_spec(lowered) and " 32-156 " in explain_spec(lowered)
+
+
 @pytest.mark.parametrize("word", ["icmp", "drop"])
 def test_who_is_told_that_a_packet_is_too_big(tmp_path: Path, word: str) -> None:
     path = tmp_path / "ipip-sites.yaml"

@@ -31,6 +31,7 @@ VIA = {  # prefix -> next hop, None where it is on-link; all by up0
     "2001:db8:1::/48": "fe80::1",
     "2001:db8:2::/48": "fe80::2",
 }
+INNER = ("10.1.0.0/16", "10.2.0.0/16", "fd00::/16")  # their routes have an MTU
 
 
 def lookup(destinations: Iterable[IPAddress], vrf: int = 0) -> list[Route]:
@@ -41,7 +42,8 @@ def lookup(destinations: Iterable[IPAddress], vrf: int = 0) -> list[Route]:
             found.append(Route(Kind.NONE))
             continue
         via, prefix = inside[0]
-        found.append(Route(Kind.UNICAST, prefix, (Hop(2, ip_address(via) if via else None),), 1300))
+        mtu = 1300 if str(prefix) in INNER else 0
+        found.append(Route(Kind.UNICAST, prefix, (Hop(2, ip_address(via) if via else None),), mtu))
     return found
 
 
@@ -73,7 +75,9 @@ def checked(
     rows = read_rows(table, str(path), findings)
     assert not findings.all
     rule = RuleSummary("a", "egress", "", "", (destination,), "sites", "", "d")
-    manifest = SimpleNamespace(rules=(rule,), tables=(table,), next_hop=next_hop, max_overhead=40, counters=())
+    manifest = SimpleNamespace(
+        rules=(rule,), tables=(table,), next_hop=next_hop, max_overhead=40, counters=(), stacks=()
+    )
     desired: Any = SimpleNamespace(
         manifest=manifest, machine=SimpleNamespace(attached=(DEVICE,)), wanted=SimpleNamespace(rows={"sites": rows})
     )

@@ -20,7 +20,7 @@ FORMAT_VERSION = "1.1"  # with every new member the minor version goes up by one
 LATER = {"later": True}
 
 
-def later(default: str | int) -> Any:
+def later(default: str | int | None) -> Any:
     """A member that the first release had not. With its default it is not written, so that old manifests keep their
     identity."""
     return field(default=default, metadata=LATER)
@@ -78,8 +78,9 @@ class Stack(Record):
     name: str  # vxlan_ipv4: as in the C
     encapsulation: str
     outer_family: str  # ipv4 or ipv6
-    overhead: int  # bytes added to the inner IP packet
+    overhead: int  # bytes added to the inner IP packet, at most
     per_segment: str = later("")  # what forbids GSO packets behind it, as udp_2.length
+    least_overhead: int = later(0)  # without parts of variable length; 0: `overhead`, there are none
 
 
 class Table(Record):
@@ -229,6 +230,33 @@ class RuleSummary(Record):
     was: str = later("")  # its name before, whose totals it continues
 
 
+class Route(Record):
+    """What is routed to the route device for one rule.
+
+    `table`: the destinations of its rows that lie within `prefixes`; empty: all of `prefixes`. Of these, `passed` are
+    not: what earlier rules pass, and link-local addresses.
+    """
+
+    rule: str
+    table: str
+    prefixes: tuple[str, ...]
+    passed: tuple[str, ...] = ()
+
+
+class RouteDevice(Record):
+    """A device of ours that inner prefixes are routed to.
+
+    It has an instance of its own of the `egress` program, and of `ingress`, which drops what `egress` did not redirect
+    there. `overhead` is the most that the headers of a routed rule add to a packet.
+    """
+
+    name: str
+    egress: str  # functions of the object
+    ingress: str
+    overhead: int
+    routes: tuple[Route, ...]
+
+
 class Toolchain(Record):
     name: str  # "clang"
     version: str
@@ -293,3 +321,4 @@ class Manifest(Record):
     needs_release: str = later("")  # the oldest release of encapctl that can apply it
     counters_entries: int = later(0)  # of the map of counters, if it has several; 0: it has one
     counter_structs: dict[str, int] = later_of(dict)  # members of `struct counters` that are structs: name -> bytes
+    route_device: RouteDevice | None = later(None)

@@ -28,9 +28,15 @@ FEATURES = {
     "cgroups": Feature("0.1.0", lambda m: bool(m.cgroup)),
     # The counters stand in several entries of their map.
     "counter-entries": Feature("0.2.0", lambda m: m.counters_entries > 1),
+    # Prefixes are routed to a device that the loader makes.
+    "route-device": Feature("0.2.0", lambda m: m.route_device is not None),
     # What sockets have chosen is in a map that outlives every version of the bundle.
     "sockets": Feature("0.1.0", lambda m: bool(m.sockets)),
 }
+
+
+# What this release compiles and does not apply yet.
+COMPILED_ONLY = frozenset({"route-device"})
 
 
 def required(manifest: Manifest) -> tuple[tuple[str, ...], str]:
@@ -41,7 +47,7 @@ def required(manifest: Manifest) -> tuple[tuple[str, ...], str]:
 
 def unknown(names: Iterable[str]) -> list[str]:
     """Those of `names` that this release does not know."""
-    return [name for name in names if name not in FEATURES]
+    return [name for name in names if name not in FEATURES or name in COMPILED_ONLY]
 
 
 def _numbers(release: str) -> tuple[int, ...]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
+from .explain_mtu import mtu_document, mtu_lines
 from .positions import line_of, positions
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ UNGUARDED = """\
 """
 
 FORMAT_VERSION = 1
+SHOWN = 8  # prefixes of a rule
+WIDTH = 116
 RECEIVE = """\
 On receive:
   - only packets to this host's own outer address are processed; all others pass unchanged
@@ -67,11 +71,14 @@ def explain_spec(described: Described) -> str:
         UNASKED.format(families=families)
         + (ANSWERS if spec.mtu.too_big == "icmp" else "")
         + (CLAMPS if described.program.clamps else "")
-        + _guard(described),
+        + _guard(described)
+        + _route_device(described),
     ]
     if described.program.ingress:
         refuse = "dropped" if spec.ingress.refuse == "drop" else "passed unchanged"
         parts.append(RECEIVE.format(refuse=refuse))
+    budget = mtu_lines(described.manifest)
+    parts += [*budget, ""] if budget else []
     parts.append("Lookups:")
     for table in described.program.tables:
         parts.append(f"  {_table_text(table)}, capacity {table.capacity} rows")
@@ -95,6 +102,33 @@ def _guard(described: Described) -> str:
     if attribution is None:
         return ""
     return GUARDS if attribution.guard else UNGUARDED
+
+
+def _route_device(described: Described) -> str:
+    """Which rules' packets are routed to the route device, and what becomes of others on it."""
+    device = described.manifest.route_device
+    if device is None:
+        return ""
+    routed = {route.rule for route in device.routes}
+    others = [r.name for r in described.resolved.egress if r.encapsulates and r.name not in routed]
+    lines = [f"Route device {device.name}:"]
+    for route in device.routes:
+        rows = f"destinations of rows of {route.table} within " if route.table else ""
+        besides = f", but not {_prefixes(route.passed)}" if route.passed else ""
+        lines.append(f"  - routed to it for rule {route.rule}: {rows}{_prefixes(route.prefixes)}{besides}")
+    if others:
+        lines.append(f"  - at the attached devices alone: {', '.join(others)}")
+    lines += [
+        "  - an encapsulated packet leaves by the device that the route of its tunnel endpoint names",
+        "  - a packet on it that no rule encapsulates is dropped and counted, also if a rule or the default passes it",
+    ]
+    wrapped = (fill(line, WIDTH, subsequent_indent="    ", break_on_hyphens=False) for line in lines)
+    return "".join(f"{line}\n" for line in ["", *wrapped])
+
+
+def _prefixes(prefixes: tuple[str, ...]) -> str:
+    more = len(prefixes) - SHOWN
+    return ", ".join(prefixes[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _preset_text(spec: Spec) -> list[str]:
@@ -127,5 +161,6 @@ def spec_document(described: Described) -> dict[str, Any]:
             for c in described.program.counters
         ],
         "features": dict(summarised.features),
+        "mtu": mtu_document(summarised),
         "text": explain_spec(described),
     }

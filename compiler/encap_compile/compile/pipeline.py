@@ -16,6 +16,7 @@ from ..common.regular_file import MOST_BYTES_OF_ROWS, read_regular
 from . import artifacts, last_build
 from .in_order import in_order
 from .positions import positions
+from .stack_depth import check_stack_depth
 
 if TYPE_CHECKING:
     from .description import Described
@@ -163,7 +164,9 @@ def _build(
         inputs = manifest.Inputs(Path(spec.path).name, *artifacts.compiler_inputs())
         known = replace(described.manifest, toolchain=toolchain, inputs=inputs)
         data = {**_contract(described), **data}
-        return artifacts.finish(known, code, build.built(), data)
+        built = build.built()
+        check_stack_depth(built)
+        return artifacts.finish(known, code, built, data)
 
 
 @contextmanager

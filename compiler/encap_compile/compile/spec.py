@@ -324,6 +324,13 @@ class Preset(Record):
     place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
+class RouteDevice(Record):
+    """A device of ours that inner prefixes are routed to, with the egress program on it."""
+
+    name: str
+    place: Place = dataclasses.field(compare=False)
+
+
 class Spec(Record):
     """One document. `path` is as given on the command line, for messages; only its last part reaches an artifact."""
 
@@ -348,6 +355,7 @@ class Spec(Record):
     preset: Preset | None = dataclasses.field(default=None, compare=False)  # everything else has it in it
     warnings: tuple[Diagnostic, ...] = dataclasses.field(default=(), compare=False)  # of the frontend, see `checks.run`
     tests: Tests | None = dataclasses.field(default=None, compare=False)  # they reach no artifact
+    route_device: RouteDevice | None = None
 
     @property
     def rules(self) -> tuple[EgressRule | ConnectRule | IngressRule, ...]:

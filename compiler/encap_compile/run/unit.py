@@ -14,7 +14,7 @@ from .loader.kept_folder import folder
 from .loader.observe import observe
 
 FOLDER = Path("/etc/systemd/system")
-_PASSED_ON = ("ENCAP_ATTACH", "ENCAP_BPFFS", "ENCAP_STATE", "ENCAP_KEPT", "ENCAP_LIBBPF")
+_PASSED_ON = ("ENCAP_ATTACH", "ENCAP_BPFFS", "ENCAP_STATE", "ENCAP_KEPT", "ENCAP_JOURNAL", "ENCAP_LIBBPF")
 TEXT = """\
 # Written by `encapctl unit`: applies {name} from {copy}, without git and without network.
 [Unit]

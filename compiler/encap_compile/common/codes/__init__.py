@@ -29,6 +29,7 @@ AREAS = (
     "node",
     "routes",
     "side_by_side",
+    "route_device",
     "in_force",
 )
 

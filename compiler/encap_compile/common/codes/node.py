@@ -146,6 +146,13 @@ list which packets then leave unencapsulated, unless it is given the bundle's fo
 carried over by name, by its recorded layout. If that record is lost, or another process unpinned the map
 meanwhile, its totals are lost too. No packets are lost; the programs count on from 0.""",
     ),
+    "H155": Explained(
+        "the journal of what was set cannot be read",
+        """Before encapctl makes a device or sets a sysctl or routes, it writes down what it is about to set, and what a
+sysctl was before, in /var/lib/encap/journal (or where ENCAP_JOURNAL says). The file there is damaged, or a
+later release wrote it. Nothing is changed on a guess: use that release, or remove the file. Then the next
+apply recognises its own devices and routes again, but sysctls keep their values when the bundle is removed.""",
+    ),
     "H160": Explained(
         "a key of the host file resembles a host value",
         """A host file can serve several bundles, so an unknown key is not an error. But a key that differs from a host

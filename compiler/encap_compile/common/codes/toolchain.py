@@ -95,6 +95,17 @@ explains its errors. There is no explanation for this one, so the message is jso
 still refused. Please report it with the spec.
 """,
     ),
+    "T111": Explained(
+        "the program takes more stack than the kernel allows",
+        """
+The kernel refuses a program whose functions take more than 512 bytes of stack along a chain of calls, so no
+machine could load this one. The message names the chain. With the pinned clang that is a bug of
+encap-compile: please report it with the spec. Rules that `learn`, and answers whose MSS is clamped
+(`mtu: {clamp_mss: false}`), take the most. With a chosen clang, try the pinned one:
+
+    env -u ENCAP_CLANG encap-compile spec.yaml
+""",
+    ),
     "T121": Explained(
         "the command line is invalid",
         """

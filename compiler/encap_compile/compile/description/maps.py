@@ -8,19 +8,26 @@ from ...common import manifest
 from .. import ir
 from ..headers.catalogue import FAMILIES
 from ..resolved import Resolved, Table
+from .routed import tables_routed
 
 
 def described_tables(resolved: Resolved, program: ir.Program) -> Iterator[manifest.Table]:
     lowered = {t.place: t for t in (*program.tables, *program.unread_tables)}
     sets = {m.table for m in program.address_maps}
+    routed = tables_routed(resolved)
     for table in resolved.tables.values():
         found = lowered[table.path]
         taken = {e.name for e in table.encapsulations if e.sent}
-        yield _table(table, found, [s for s in program.stacks if s.encapsulation in taken], found.name in sets)
+        yield _table(
+            table,
+            found,
+            [s for s in program.stacks if s.encapsulation in taken],
+            found.name in sets or table.name in routed,
+        )
 
 
 def _table(table: Table, lowered: ir.TableMap, stacks: Sequence[ir.Stack], fills_set: bool) -> manifest.Table:
-    """`fills_set`: rows are in the bundle even if they are compiled in, because a set is filled from them."""
+    """`fills_set`: rows are in the bundle even if they are compiled in, because a set or routes are made of them."""
     return manifest.Table(
         name=table.name,
         map="" if table.fixed else lowered.map,
@@ -39,8 +46,9 @@ def _table(table: Table, lowered: ir.TableMap, stacks: Sequence[ir.Stack], fills
 
 
 def described_stack(stack: ir.Stack) -> manifest.Stack:
-    overhead = stack.most_overhead
-    return manifest.Stack(stack.id, stack.name, stack.encapsulation, stack.outer_family, overhead, stack.per_segment)
+    most = stack.most_overhead
+    least = stack.overhead if stack.overhead != most else 0
+    return manifest.Stack(stack.id, stack.name, stack.encapsulation, stack.outer_family, most, stack.per_segment, least)
 
 
 def source_sets(resolved: Resolved, program: ir.Program) -> Iterator[manifest.SourceSet]:

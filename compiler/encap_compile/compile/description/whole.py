@@ -14,6 +14,7 @@ from ..lower.counter_layout import LIBRARY
 from ..resolved import Resolved
 from . import attached, maps
 from .features import features
+from .routed import route_device
 from .rules import rule_summaries, signature_text
 
 CGROUP_MAP, SOCKET_MAP = "cgroups", "sockets"
@@ -71,6 +72,7 @@ def _manifest(resolved: Resolved, program: ir.Program, contract: ir.SocketContra
         signatures=signatures,
         boot="closed" if spec.egress.boot == "closed" else "",
         programs=tuple(attached.programs(program)),
+        route_device=route_device(resolved, program),
         cgroup=attached.attached_cgroup(resolved),
         cgroups=attached.cgroups(attribution),
         cgroup_map=CGROUP_MAP if attribution and attribution.levels else "",

@@ -135,8 +135,21 @@ def _values() -> Schema:
                 "cgroup": described(
                     "attach.cgroup", type="string", pattern=r"^(/|host\.[a-z])", examples=["/", "host.container"]
                 ),
+                "route_device": described("attach.route_device", **{"$ref": "#/$defs/route_device"}),
             },
             ["devices"],
+        ),
+        "route_device": closed(
+            "route_device",
+            {
+                "name": described(
+                    "route_device.name",
+                    type="string",
+                    pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$",
+                    examples=["encap0"],
+                )
+            },
+            ["name"],
         ),
         "set": described(
             "set",

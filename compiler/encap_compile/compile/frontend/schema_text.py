@@ -39,6 +39,14 @@ TEXT: dict[str, str] = {
         "The cgroup whose sockets may choose, including its descendants: a path in the cgroup2 hierarchy, `/` for its "
         "root, or a host value of type `cgroup`. Cgroups in rules and keys are below it."
     ),
+    "attach.route_device": (
+        "A device that `encapctl` creates and routes the inner prefixes of rules with `to` to. Its MTU is that of the "
+        "inner packets, so the kernel knows the overhead; without the program on it, nothing leaves. The rules apply "
+        "there as at `devices`, and encapsulated packets leave by the device that the route of the tunnel endpoint "
+        "names."
+    ),
+    "route_device": "The device that inner prefixes are routed to.",
+    "route_device.name": "The name of the network device, at most 15 characters.",
     "sets": "Named lists of prefixes, for `destination`, `source` and `from`.",
     "set": "A list of prefixes, or a file with one prefix a line.",
     "set.file": "A file with one prefix a line, relative to the spec and in its folder or below; `#` begins a comment.",

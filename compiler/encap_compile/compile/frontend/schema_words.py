@@ -25,6 +25,7 @@ KINDS = {
 PLACES = {
     "": "a spec",
     "attach": "`attach`",
+    "route_device": "`route_device`",
     "host_value": "a host value",
     "set": "a set",
     "table": "a table",
@@ -186,6 +187,9 @@ def pattern_problem(node: Node, context: str, key: str, schema: Mapping[str, Any
     if context == "attach":
         help = "a path that begins with `/`, which is the root of the cgroup2 hierarchy, or `host.NAME`"
         return ValueProblem("E204", f"`{text}` is not a value of `{key}`", help)
+    if context == "route_device":
+        help = "the name of a network device: at most 15 letters, digits, `.`, `-` and `_`, like encap0"
+        return ValueProblem("E204", f"`{text}` cannot be the name of a device", help)
     if key == "kernel":
         return ValueProblem("E213", f"`{text}` is not a kernel version", 'two numbers in quotes, like "5.10"')
     if context == "name" or key == "name":

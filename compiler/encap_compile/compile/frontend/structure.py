@@ -21,6 +21,7 @@ from ..spec import (
     Mtu,
     Reference,
     Remember,
+    RouteDevice,
     Scalar,
     Spec,
     Value,
@@ -46,6 +47,7 @@ def build_spec(root: Node, path: str, sha256: str, findings: Findings) -> Spec:
         host=_host(root),
         attach=_attach(root.value["attach"].value["devices"], findings),
         cgroup=_attach_cgroup(root.value["attach"].get("cgroup"), findings),
+        route_device=_route_device(root.value["attach"].get("route_device")),
         sets=sets,
         encapsulations={
             name: Encapsulation(
@@ -117,6 +119,10 @@ def _attach(node: Node, findings: Findings) -> tuple[Reference, ...]:
             continue
         found.append(Reference("host", (name,), device.place))
     return tuple(found)
+
+
+def _route_device(node: Node | None) -> RouteDevice | None:
+    return RouteDevice(node.value["name"].value, node.value["name"].place) if node else None
 
 
 def _attach_cgroup(node: Node | None, findings: Findings) -> Value | None:

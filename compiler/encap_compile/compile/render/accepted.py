@@ -169,12 +169,12 @@ OUTER = {
 
 
 def _learn(learn: ir.Learn, d: ir.Decapsulation) -> Iterator[str]:
-    yield "flow->learned = (struct learned){"
-    yield f"\t.rule = {learn.constant},"
-    yield f"\t.stack = {_by_family([o.family for o in d.outers], [o.stack.constant for o in d.outers])},"
+    # Member by member: clang builds a compound literal on the stack first, twice the size of struct learned.
+    yield "__builtin_memset(&flow->learned, 0, sizeof(flow->learned));"
+    yield f"flow->learned.rule = {learn.constant};"
+    yield f"flow->learned.stack = {_by_family([o.family for o in d.outers], [o.stack.constant for o in d.outers])};"
     for field in learn.fields:
-        yield f"\t.{field.member} = {_learned_value(field, d)},"
-    yield "};"
+        yield f"flow->learned.{field.member} = {_learned_value(field, d)};"
     for option in learn.options:
         kept, came = f"flow->learned.{option.member}", f"options->{option.option.member}"
         yield f"__builtin_memcpy({kept}, {came}, sizeof({came}));"

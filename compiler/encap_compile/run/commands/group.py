@@ -29,7 +29,7 @@ def cli() -> None:
     A bundle is a directory, build/NAME. Everything is done in the network namespace that encapctl runs in.
 
     Environment: ENCAP_ATTACH (auto, tcx, clsact), ENCAP_BPFFS (/sys/fs/bpf), ENCAP_STATE (/run/encap),
-    ENCAP_KEPT (/var/lib/encap), ENCAP_LIBBPF (libbpf.so.1).
+    ENCAP_KEPT (/var/lib/encap), ENCAP_JOURNAL (/var/lib/encap/journal), ENCAP_LIBBPF (libbpf.so.1).
 
     Exit codes: 0 done, 1 the bundle is wrong, 2 usage, 3 drift or pending change, 5 the kernel refused,
     6 this machine is not ready, 70 a bug of ours.

@@ -22,6 +22,7 @@ from ..loader.scope import Scope
 from ..loader.state import cgroup_words, target_name
 from ..plan import ATTACH, DETACH, KEEP, REPLACE, SWITCH, HookChange, MapChange, Plan
 from . import counted, hook_place, hook_words
+from .budget_view import budget_document, budget_lines
 
 MOST_NAMED = 5  # prefixes and rules
 MOST_PENDING = 5  # rows named one by one
@@ -78,6 +79,8 @@ def _route_lines(routes: RouteReport, done: bool) -> list[str]:
     if routes.own and not done:
         rows = counted(routes.this_host, "row")
         lines.append(f"    this host  {', '.join(routes.own)}: the endpoint of {rows}, to which nothing is sent")
+    if routes.budget is not None and not done:
+        lines += budget_lines(routes.budget)
     return lines
 
 
@@ -155,6 +158,7 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
         }
         if routes
         else None,
+        "mtu": budget_document(routes.budget) if routes else None,
     }
 
 

@@ -25,11 +25,16 @@ class Attachment:
         """A device's name."""
         return self.devices[ifindex].name if ifindex in self.devices else f"device {ifindex}"
 
+    def lower(self, device: Device) -> Device | None:
+        """The device of this namespace that carries its packets, as those of a VLAN; None if there is none."""
+        return self.devices.get(device.lower) if device.kind in _OVER_ANOTHER and device.lower else None
+
     def _passed(self, ifindex: int) -> frozenset[int]:
         found = {ifindex} if ifindex in self.attached else set()
         device = self.devices.get(ifindex)
-        if device is not None and device.kind in _OVER_ANOTHER and device.lower:
-            found |= self.passed(device.lower)
+        lower = self.lower(device) if device is not None else None
+        if lower is not None:
+            found |= self.passed(lower.index)
         if device is not None and device.kind in _OF_PORTS:
             for port in self.devices.values():
                 if port.master == ifindex:

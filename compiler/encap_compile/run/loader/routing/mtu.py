@@ -1,17 +1,22 @@
-"""Whether packets of full size still fit when they are encapsulated (H111).
+"""Whether packets of full size still fit when they are encapsulated (H111), and the budget that shows it.
 
 The kernel does not know at this hook that a packet becomes too large: what the sender has to go by is the MTU of the
 inner packet's route. TCP has its MSS lowered where the program does that. Other senders lose a packet before they are
 told, where the program answers (`mtu.too_big: icmp`), and all without DF.
+
+What fits is what the attached device takes, or what the route to a tunnel endpoint says of the path, less the headers.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
-from ....common.manifest import Manifest, RuleSummary
+from ....common.manifest import Manifest, RuleSummary, Stack
 from ....common.record import Record
 from ...kernel.routes import IPNetwork, Kind
+from .budget import Path, RouteBudget, budget
 from .intervals import Interval, prefixes
 from .network import Network, Way
 from .pairs import Placed
@@ -29,9 +34,32 @@ class _Case(Record):
 
     device: str
     device_mtu: int
+    path: int  # the most that the routes to the tunnel endpoints allow, if that is less than the device's; else 0
     overhead: int
     route_mtu: int
     lost: str
+
+    @property
+    def fits(self) -> int:
+        return (self.path or self.device_mtu) - self.overhead
+
+
+class _Asked(Record):
+    """What a rule's packets need of a route: one set of headers over one device to the endpoints of one target."""
+
+    device: str
+    device_mtu: int
+    overhead: int
+    target: int  # its place in `Fits.outer`
+    lost: str
+
+
+class _Outer(Record):
+    """A route to tunnel endpoints."""
+
+    destination: IPNetwork | None
+    mtu: int
+    endpoints: int
 
 
 class Fits:
@@ -39,26 +67,35 @@ class Fits:
 
     def __init__(self, network: Network, manifest: Manifest, report: RouteReport) -> None:
         self.network, self.manifest, self.report = network, manifest, report
-        self.cases: dict[_Case, dict[Way, dict[Interval, None]]] = {}
+        self.asked: dict[_Asked, dict[Way, dict[Interval, None]]] = {}
+        self.outer: list[list[_Outer]] = []
+        self.used: dict[str, None] = {}
         self.told = _TOLD if any(c.name == "egress_answered" for c in manifest.counters) else ""
 
     def check(self, target: Target, placed: Iterable[Placed], endpoints: TunnelEndpoints | None) -> None:
         """Look at every way that packets of a target's rules take."""
         hit = {p.version: p.hit() for p in placed}
-        overhead = self._overhead(target, endpoints)
-        for lost in (_ALL, _NOT_TCP):
+        stacks = self._stacks(target, endpoints)
+        self.used.update(dict.fromkeys(s.name for s in stacks))
+        overhead = max((s.overhead for s in stacks), default=self.manifest.max_overhead)
+        self.outer.append(self._outer(endpoints) if endpoints is not None else [])
+        for lost in (_ALL, _NOT_TCP, ""):
             rules = [r for r in target.rules if _loses(r) == lost]
             for version in VERSIONS if rules else ():
                 self._check_rules(target, rules, version, hit, overhead, lost)
 
     def finish(self) -> None:
-        """One warning for each case."""
-        for case, ways in self.cases.items():
-            fits = case.device_mtu - case.overhead
+        """One warning for each case; then the budget."""
+        cases = self._cases()
+        for case, ways in cases.items():
+            fits = case.fits
+            takes = f"{case.device} {case.device_mtu}"
+            if case.path:
+                takes = f"{takes}, the routes to the tunnel endpoints {case.path}: {case.path}"
             has = f"{'have' if len(ways) > 1 else 'has'} {f'mtu {case.route_mtu}' if case.route_mtu else 'no mtu'}"
             routes = listed([self._route(way, list(parts)) for way, parts in ways.items()])
             lost = case.lost + self.told
-            words = f"{case.device} {case.device_mtu} - {case.overhead} = {fits}, but {routes} {has}: {lost}"
+            words = f"{takes} - {case.overhead} = {fits}, but {routes} {has}: {lost}"
             way, parts = next(iter(ways.items()))
             command, of_its_own = self._change(way, list(parts), fits)
             fix = (
@@ -67,6 +104,40 @@ class Fits:
                 else f"add `mtu {fits}` to its route: `{command}`"
             )
             self.report.warn("H111", words, fix + (", and so the others" if len(ways) > 1 else ""))
+
+    def _cases(self) -> dict[_Case, dict[Way, dict[Interval, None]]]:
+        """The routes that allow too much, by what is the same of them. Writes the budget, of all routes."""
+        # The MTU of a route that inner packets take too, as the default route, says what fits with the headers.
+        inner = {way.route.prefix for ways in self.asked.values() for way in ways}
+        outer = [[replace(o, mtu=0) if o.destination in inner else o for o in routes] for routes in self.outer]
+        cases: dict[_Case, dict[Way, dict[Interval, None]]] = {}
+        routes: dict[Way, RouteBudget] = {}
+        for asked, ways in self.asked.items():
+            mtus = [o.mtu for o in outer[asked.target]]
+            path = max(mtus) if mtus and all(mtus) else 0
+            for way, parts in ways.items():
+                mtu, smaller = way.route.mtu, path if path < asked.device_mtu else 0
+                case = _Case(asked.device, asked.device_mtu, smaller, asked.overhead, mtu, asked.lost)
+                allows = self._allows(way)
+                if way not in routes or case.fits < routes[way].fits:
+                    routes[way] = RouteBudget(way.destination, asked.device, mtu, allows, case.fits)
+                if asked.lost and allows > case.fits:
+                    cases.setdefault(case, {}).setdefault(way, {}).update(parts)
+        self._write_budget(list(routes.values()), [o for found in outer for o in found if o.mtu])
+        return cases
+
+    def _allows(self, way: Way) -> int:
+        """Without an MTU of its own a route has that of its device, as of a VLAN over the attached one."""
+        devices = self.network.attachment.devices
+        return way.route.mtu or max(devices[hop.ifindex].mtu for hop in way.route.hops)
+
+    def _write_budget(self, routes: list[RouteBudget], outer: list[_Outer]) -> None:
+        attachment = self.network.attachment
+        devices = [(device, attachment.lower(device)) for device in attachment.attached.values()]
+        paths: Counter[Path] = Counter()
+        for found in outer:
+            paths[Path(found.mtu, str(found.destination))] += found.endpoints
+        self.report.budget = budget(self.manifest, devices, self.used, routes, paths)
 
     def _check_rules(
         self,
@@ -95,18 +166,24 @@ class Fits:
         attachment = self.network.attachment
         over = [attachment.attached[i] for h in way.route.hops for i in attachment.passed(h.ifindex)]
         device = min(over, key=lambda d: d.mtu)
-        if 0 < way.route.mtu <= device.mtu - overhead:
-            return
-        case = _Case(device.name, device.mtu, overhead, way.route.mtu, lost)
-        self.cases.setdefault(case, {}).setdefault(way, {})[part] = None
+        asked = _Asked(device.name, device.mtu, overhead, len(self.outer) - 1, lost)
+        self.asked.setdefault(asked, {}).setdefault(way, {})[part] = None
 
-    def _overhead(self, target: Target, endpoints: TunnelEndpoints | None) -> int:
-        """The most bytes that are added, in any of the stacks that rows take: by their encapsulation and family."""
+    def _outer(self, endpoints: TunnelEndpoints) -> list[_Outer]:
+        """The routes to the tunnel endpoints."""
+        found = []
+        for (version, index), count in Counter(endpoints.locations.values()).items():
+            table = self.network.tables[version]
+            routes = (table.route(index, vrf) for vrf in self.network.attachment.vrfs)
+            route = next((r for r in routes if r is not None and r.hops), None)
+            found.append(_Outer(route.prefix, route.mtu, count) if route is not None else _Outer(None, 0, count))
+        return found
+
+    def _stacks(self, target: Target, endpoints: TunnelEndpoints | None) -> list[Stack]:
+        """The layouts of headers that rows take: by their encapsulation and family."""
         if target.table is None:
             answers = {name for reply in self.manifest.replies for name in reply.stacks}
-            return max(
-                (s.overhead for s in self.manifest.stacks if s.name in answers), default=self.manifest.max_overhead
-            )
+            return [s for s in self.manifest.stacks if s.name in answers]
         stacks = list(target.table.stacks)
         if endpoints is not None and target.table.family_field:
             families = {f"ipv{v}" for v in endpoints.versions()}
@@ -114,7 +191,7 @@ class Fits:
         if target.rows is not None and any(target.rows.encapsulations):
             taken = set(target.rows.encapsulations)
             stacks = [s for s in stacks if s.encapsulation in taken] or stacks
-        return max((s.overhead for s in stacks), default=self.manifest.max_overhead)
+        return stacks
 
     def _route(self, way: Way, parts: list[Interval]) -> str:
         """A route, and which part of it is meant if that is only one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ....common.diagnostics import Diagnostic, Severity
+from .budget import Budget
 
 SHOWN = 5
 
@@ -15,7 +16,7 @@ class RouteReport:
 
     Of the endpoints, `right` ones share their next hop with the packets that they are for; `unreached` ones are for
     packets that never reach the hook; of `unknown` ones the neighbours are not known yet; `this_host` are this
-    machine's own addresses, which are in `own`.
+    machine's own addresses, which are in `own`. `budget` is None for a bundle without headers.
     """
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
@@ -26,6 +27,7 @@ class RouteReport:
     total: int = 0
     this_host: int = 0
     own: list[str] = field(default_factory=list)
+    budget: Budget | None = None
 
     def warn(self, code: str, words: str, fix: str) -> None:
         self.diagnostics.append(Diagnostic(code, words, help=fix, severity=Severity.WARNING))
