@@ -326,11 +326,10 @@ static __always_inline int decapsulate_gue(
 		if ((packet->is_ipv4 && in_ipv4(&packet->daddr, SET_VIPS)) ||
 			(!packet->is_ipv4 && in_ipv6(&packet->daddr, SET_VIPS__2))) {
 			decapsulated = &counters->ingress_rule_from_lb;
-			flow->learned = (struct learned){
-				.rule = LEARN_FROM_LB,
-				.stack = outer->is_ipv4 ? STACK_GUE_IPV4 : STACK_GUE_IPV6,
-				.gue_hlen = headers->gue.version_length & 0x1f,
-			};
+			__builtin_memset(&flow->learned, 0, sizeof(flow->learned));
+			flow->learned.rule = LEARN_FROM_LB;
+			flow->learned.stack = outer->is_ipv4 ? STACK_GUE_IPV4 : STACK_GUE_IPV6;
+			flow->learned.gue_hlen = headers->gue.version_length & 0x1f;
 			if (!keep_opaque(skb, ETH_HLEN + outer->length + ENCAP_GUE__FIXED, variable,
 				    flow->learned.gue_private, sizeof(flow->learned.gue_private)))
 				return refuse(skb, COUNTER(refused_gue.truncated));

@@ -389,13 +389,12 @@ static __always_inline int decapsulate_gwlb(
 		if (!row_enis)
 			return refuse(skb, COUNTER(refused_gwlb__geneve_option_eni));
 		mark = row_enis->field_mark;
-		flow->learned = (struct learned){
-			.rule = LEARN_INSPECT,
-			.stack = STACK_GWLB_IPV4,
-			.ip_source = outer->saddr,
-			.udp_source_port = bpf_ntohs(headers->udp.source_port),
-			.geneve_vni = bpf_ntohl(headers->geneve.vni) >> 8,
-		};
+		__builtin_memset(&flow->learned, 0, sizeof(flow->learned));
+		flow->learned.rule = LEARN_INSPECT;
+		flow->learned.stack = STACK_GWLB_IPV4;
+		flow->learned.ip_source = outer->saddr;
+		flow->learned.udp_source_port = bpf_ntohs(headers->udp.source_port);
+		flow->learned.geneve_vni = bpf_ntohl(headers->geneve.vni) >> 8;
 		__builtin_memcpy(flow->learned.option_geneve__eni, options->option_eni,
 			sizeof(options->option_eni));
 		__builtin_memcpy(flow->learned.option_geneve__attachment,

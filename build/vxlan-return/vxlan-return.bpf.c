@@ -293,13 +293,12 @@ static __always_inline int decapsulate_vxlan(
 		if ((packet->is_ipv4 && in_ipv4(&packet->daddr, SET_VIPS)) ||
 			(!packet->is_ipv4 && in_ipv6(&packet->daddr, SET_VIPS__2))) {
 			decapsulated = &counters->ingress_rule_from_lb;
-			flow->learned = (struct learned){
-				.rule = LEARN_FROM_LB,
-				.stack = outer->is_ipv4 ? STACK_VXLAN_IPV4 : STACK_VXLAN_IPV6,
-				.ip_source = outer->saddr,
-				.vxlan_vni = bpf_ntohl(headers->vxlan.vni) >> 8,
-				.ethernet_source = headers->ethernet.source,
-			};
+			__builtin_memset(&flow->learned, 0, sizeof(flow->learned));
+			flow->learned.rule = LEARN_FROM_LB;
+			flow->learned.stack = outer->is_ipv4 ? STACK_VXLAN_IPV4 : STACK_VXLAN_IPV6;
+			flow->learned.ip_source = outer->saddr;
+			flow->learned.vxlan_vni = bpf_ntohl(headers->vxlan.vni) >> 8;
+			flow->learned.ethernet_source = headers->ethernet.source;
 			goto accepted;
 		}
 	}

@@ -67,9 +67,7 @@ def test_lone_segments(tmp_path_factory: pytest.TempPathFactory, outer: int, inn
 @pytest.mark.parametrize("offloads", ["off", "on"], ids=["lone segments", "GSO packets"])
 @OUTER
 @INNER
-def test_it_changes_under_load(
-    tmp_path_factory: pytest.TempPathFactory, outer: int, inner: int, offloads: str
-) -> None:
+def test_it_changes_under_load(tmp_path_factory: pytest.TempPathFactory, outer: int, inner: int, offloads: str) -> None:
     """A path that becomes smaller twice under load, with 2 % of all packets lost"""
     with network(tmp_path_factory, outer, offloads) as overlay:
         topology = overlay.topology

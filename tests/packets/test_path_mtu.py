@@ -1,4 +1,4 @@
-"""A router's ICMP error about one of our outer packets lowers what fits to its tunnel endpoint; a lie lowers nothing."""
+"""A router's ICMP error about an outer packet of ours lowers what fits to its tunnel endpoint; a lie lowers nothing."""
 
 from __future__ import annotations
 

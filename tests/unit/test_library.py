@@ -35,7 +35,9 @@ CONTRACTS: dict[str, dict[str, str]] = {
     "encap_encapsulate.h": {
         **PACKET,
         **PORTS,
-        **{"NEXT_HOP_ROUTE": "0", "ANSWERS_TOO_BIG": "1", "LEARNS_PATH_MTU": "1"},
+        "NEXT_HOP_ROUTE": "0",
+        "ANSWERS_TOO_BIG": "1",
+        "LEARNS_PATH_MTU": "1",
     },
     "encap_path_mtu.h": {**PACKET, **PORTS},
     "encap_fit.h": {**PACKET, "FIT_ARRIVALS": "1", "FIT_MATCHES": "1"},

@@ -59,8 +59,11 @@ class OwnStacks(NamedTuple):
 
 
 class Paths(NamedTuple):
-    """What is sent into the tunnels, so that an ICMP error about it is recognised by what it quotes: of `own` the
-    stacks over all outer `families`, also those that no rule sees, and a UDP source port in `ports`, if any is in UDP."""
+    """What is sent into the tunnels, so that an ICMP error about it is recognised by what it quotes.
+
+    `own` has the stacks over all outer `families`, also those that no rule sees. `ports` are the UDP source ports, the
+    least and the greatest; None if nothing is in UDP.
+    """
 
     own: OwnStacks
     families: tuple[str, ...]

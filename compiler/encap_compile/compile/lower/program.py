@@ -56,9 +56,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
     fits_sockets = attribution is not None and attribution.encapsulates
     encapsulators = [e for d in led for e in d.encapsulators]
     learned_paths = paths(resolved, stacks, encapsulators, conditions)
-    ingress = lower_ingress(
-        resolved, stacks.all, conditions, reflecting, fits_sockets, fit, learned_paths is not None
-    )
+    ingress = lower_ingress(resolved, stacks.all, conditions, reflecting, fits_sockets, fit, learned_paths is not None)
     decapsulations = ingress.decapsulations if ingress else ()
 
     own = own_stacks(resolved, stacks, encapsulators, conditions, conditions.families)
@@ -75,9 +73,7 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
     )
     shared = shared_conditions(matches, fit, bool(attribution and attribution.guard))
     remembers = bool(fit and fit.remembers)
-    egress = lower_egress(
-        resolved, led, own, before, matches, shared, packet, follows, remembers, learned_paths
-    )
+    egress = lower_egress(resolved, led, own, before, matches, shared, packet, follows, remembers, learned_paths)
 
     flows = None
     if learns or attribution:

@@ -15,8 +15,8 @@ from .entropy import flow_hash
 from .facts import Value
 from .frame import Did, Sent, Verdict
 from .mss import clamp, is_syn
-from .path_mtu import path_mtu
 from .packet import ETHER, TCP, TRANSPORT_MOST, Packet
+from .path_mtu import path_mtu
 from .run import Run
 
 ETHER_TYPE = {"ipv4": 0x0800, "ipv6": 0x86DD}
@@ -114,7 +114,10 @@ def _endpoint(run: Run, packet: Packet, stack: ir.Stack, values: Mapping[str, Va
     """The outer destination."""
     part = next(p for w in stack.layers[0].words for p in w.parts if p.name == "destination")
     value = _value(run, packet, part, values)
-    return value if isinstance(value, bytes) else value.to_bytes(part.bits // 8, "big")
+    if isinstance(value, bytes):
+        return value
+    assert isinstance(value, int)
+    return value.to_bytes(part.bits // 8, "big")
 
 
 def _fits(run: Run, packet: Packet, overhead: int, mtu: int) -> bool:

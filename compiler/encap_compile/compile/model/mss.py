@@ -20,7 +20,10 @@ def is_syn(run: Run, transport: int) -> bool:
 
 
 def clamp(run: Run, transport: int, family: str, overhead: int, mtu: int = 0) -> bool:
-    """Lower the MSS to what fits `mtu`, the device's if it is not given. True: the segment is authenticated with its options (TCP-AO), and stays as it is."""
+    """Lower the MSS to what fits `mtu`, the device's if it is not given.
+
+    True: the segment is authenticated with its options (TCP-AO), and stays as it is.
+    """
     transport &= TRANSPORT_MOST
     headers = overhead + HEADER[family] + TCP_HEADER
     mtu = mtu or run.mtu

@@ -1,4 +1,4 @@
-"""The MTU of the path to a tunnel endpoint, as routers say by ICMP errors about our outer packets: RFC 1191, RFC 8201."""
+"""The MTU of the path to a tunnel endpoint, learned from ICMP errors about our outer packets: RFC 1191, RFC 8201."""
 
 from __future__ import annotations
 

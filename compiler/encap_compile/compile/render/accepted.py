@@ -241,6 +241,8 @@ def then(d: ir.Decapsulation, program: ir.Program) -> list[str]:
                 lines.append("fit_answers(skb, inner_ether_type(&inner), inner.overhead, host.mtu);")
             case ir.Arrival.REMEMBER_ARRIVAL:
                 lines.append("record_arrival(skb, inner_ether_type(&inner), inner.overhead);")
+            case ir.Arrival.LEARN_PATH_MTU:
+                raise AssertionError("of what comes in, not of what it carries")
             case _:
                 assert_never(arrival)
     return lines
