@@ -37,8 +37,8 @@ struct ingress_outcomes {
 	struct counter mss_kept; /* as for outgoing packets */
 	/* also counted: an ICMP error that lowered the MTU of the path to a tunnel endpoint */
 	struct counter path_learned;
-	struct counter
-		path_ignored; /* also counted: one about a packet of ours that cannot be true */
+	/* also counted: one about a packet of ours that cannot be true, or lowers nothing */
+	struct counter path_ignored;
 };
 
 /* Why a packet of an encapsulation is refused, in the order of validation. */
