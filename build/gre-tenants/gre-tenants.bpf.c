@@ -60,8 +60,11 @@ ASSERT_NO_GAPS(struct headers_gre, gre, ENCAP_GRE__HEADERS);
  */
 struct host {
 	__u32 mtu; /* host.uplink.mtu */
+	__u32 no_tx_checksum; /* of NO_TX_CHECKSUM_IPV4 and _IPV6 */
 	__be32 value_address__ipv4; /* host.address */
 	struct ipv6_address value_address__ipv6; /* host.address */
+	/* from where routes are looked up: lo, or the VRF that the device belongs to */
+	__u32 lookup_ifindex;
 	__u8 identity[32]; /* which bundle this is: for `encapctl status` */
 };
 
@@ -179,6 +182,7 @@ static __always_inline __u32 overhead_of_answer(const struct packet *packet)
 }
 
 #include "encap_egress.h"
+#include "encap_next_hop.h"
 #include "encap_encapsulate.h"
 #include "encap_decapsulate.h"
 #include "encap_packet_mss.h"

@@ -63,6 +63,7 @@ ASSERT_NO_GAPS(struct headers_gue, gue, ENCAP_GUE__HEADERS);
  */
 struct host {
 	__u32 mtu; /* host.uplink.mtu */
+	__u32 no_tx_checksum; /* of NO_TX_CHECKSUM_IPV4 and _IPV6 */
 	__be32 value_gateway__ipv4; /* host.gateway */
 	__be32 value_address__ipv4; /* host.address */
 	struct ipv6_address value_gateway__ipv6; /* host.gateway */

@@ -4,23 +4,25 @@
  * write the outer IP header. The C of the spec writes the headers behind it.
  *
  * Requires before the include:
- *   struct counters: egress; counter_at()
- *   struct host: mtu
+ *   struct counters: egress; counter_at(), counters_of_this_cpu()
+ *   struct host: mtu, no_tx_checksum
  *   PACKET_NEEDS: see encap_packet.h
  *   ANSWERS_TOO_BIG: 1 to answer a packet that does not fit, see encap_too_big.h
  *   LEARNS_PATH_MTU: 1 if a path may have a smaller MTU than the device, see encap_path_mtu.h
- *   NEXT_HOP_ROUTE: 1 if the packet goes to the outer destination's neighbour, 0 if it keeps the
- *     inner packet's next hop
+ *   NEXT_HOP_ROUTE: 1 if the packet goes to the next hop of its outer destination (and
+ *     encap_next_hop.h is included), 0 if it keeps the inner packet's
  */
 #pragma once
 
 #include "encap_address.h"
 #include "encap_bpf.h"
 #include "encap_checksum.h"
+#include "encap_count_too_big.h"
 #include "encap_counters.h"
 #include "encap_flow.h"
 #include "encap_icmp.h"
 #include "encap_packet.h"
+#include "encap_segmentation.h"
 #include "encap_wire.h"
 #if ANSWERS_TOO_BIG
 #include "encap_too_big.h"
@@ -65,8 +67,8 @@ static __always_inline __u32 relied_on_mtu(
 {
 	__u32 least = overhead + (packet->is_ipv4 ? IPV4_MIN_PMTU : IPV6_MIN_MTU);
 
-	packet->may_fragment = over_ipv4 && mtu < least && mtu < host.mtu;
-	if (!packet->may_fragment)
+	packet->fragmentable = over_ipv4 && mtu < least && mtu < host.mtu;
+	if (!packet->fragmentable)
 		return mtu;
 	return least < host.mtu ? least : host.mtu;
 }
@@ -112,7 +114,8 @@ static __always_inline int refuse_too_big(struct __sk_buff *skb, const struct pa
 #if ANSWERS_TOO_BIG
 	return answer_too_big(skb, mtu - overhead);
 #else
-	return drop(skb, &counters->egress.too_big);
+	count_too_big(skb, packet, counters);
+	return TC_ACT_SHOT;
 #endif
 }
 
@@ -129,13 +132,15 @@ static __always_inline void *push_headers(struct __sk_buff *skb, struct packet *
 	__u64 segments;
 	void *outer;
 
+	packet->verdict = TC_ACT_SHOT;
+	if (skb->gso_size && cannot_segment(skb))
+		return NULL;
 	if (LEARNS_PATH_MTU)
 		mtu = relied_on_mtu(packet, fixed + variable, mtu, is_ipv4);
 	if (!mtu_allows(skb, packet, fixed + variable, mtu, &segments)) {
 		packet->verdict = refuse_too_big(skb, packet, fixed + variable, mtu, counters);
 		return NULL;
 	}
-	packet->verdict = TC_ACT_SHOT;
 	flags |= is_ipv4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
 	if (bpf_skb_adjust_room(skb, fixed + variable, BPF_ADJ_ROOM_MAC, flags | segments)) {
 		count(&counters->egress.no_headroom, skb);
@@ -146,12 +151,6 @@ static __always_inline void *push_headers(struct __sk_buff *skb, struct packet *
 		count(&counters->egress.no_headroom, skb);
 		return NULL;
 	}
-	/*
-	 * bpf_redirect_neigh loses frames to a multicast or broadcast MAC. It replaces the MAC, so
-	 * any unicast one will do.
-	 */
-	if (NEXT_HOP_ROUTE)
-		*(__u8 *)(outer - ETH_HLEN) &= ~MAC_GROUP;
 	/* bpf_skb_adjust_room changes skb->protocol, but not the frame's type. */
 	ether_type = outer - sizeof(*ether_type);
 	*ether_type = is_ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
@@ -235,15 +234,16 @@ static __always_inline void allow_fragments(const struct __sk_buff *skb)
 	ip->checksum = checksum_fold((__u16)~ip->checksum + (__u16)~bpf_htons(IPV4_DF) + ip->id);
 }
 
-/*
- * Transmit an encapsulated packet. One redirected to the outer destination's neighbour passes this
- * hook again, which recognises it as encapsulated.
- */
-static __always_inline int transmit(const struct __sk_buff *skb, const struct packet *packet)
+/* Transmit an encapsulated packet. */
+static __always_inline int transmit(struct __sk_buff *skb, const struct packet *packet)
 {
-	if (LEARNS_PATH_MTU && packet->may_fragment)
+	if (LEARNS_PATH_MTU && packet->fragmentable)
 		allow_fragments(skb);
-	return NEXT_HOP_ROUTE ? bpf_redirect_neigh(skb->ifindex, NULL, 0, 0) : TC_ACT_UNSPEC;
+#if NEXT_HOP_ROUTE
+	return send_to_next_hop(skb);
+#else
+	return TC_ACT_UNSPEC;
+#endif
 }
 
 /* Return whether the loader had an address to write here. */

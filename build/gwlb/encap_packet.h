@@ -50,7 +50,7 @@ struct packet {
 	__u32 chosen; /* the counter of the rule that chose the packet: offset in struct counters */
 	struct ip_address endpoint; /* the outer destination, see encap_path_mtu.h */
 	__u32 mtu; /* bytes that fit on the path to it */
-	bool may_fragment; /* routers may fragment the outer packet */
+	bool fragmentable; /* routers may fragment the outer packet */
 #if PACKET_NEEDS & NEED_SOCKET
 	struct socket_facts socket;
 #endif

@@ -107,6 +107,8 @@ static __always_inline bool icmp_checksum_is_right(
 		__be32 chunk[CHUNK / sizeof(__be32)] = {};
 		__u32 size = length < CHUNK ? length : CHUNK;
 
+		forget_value(size);
+		size = ((size - 1) & (CHUNK - 1)) + 1; /* not 0, as the verifier sees */
 		if (bpf_skb_load_bytes(skb, offset, chunk, size))
 			return false;
 		sum = sum_folded(sum + bpf_csum_diff(NULL, 0, chunk, sizeof(chunk), 0));

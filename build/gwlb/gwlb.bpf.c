@@ -85,6 +85,7 @@ ASSERT_NO_GAPS(struct headers_gwlb, options, ENCAP_GWLB__HEADERS);
  */
 struct host {
 	__u32 mtu; /* host.uplink.mtu */
+	__u32 no_tx_checksum; /* of NO_TX_CHECKSUM_IPV4 and _IPV6 */
 	__be32 value_address; /* host.address */
 	__u32 flow_seed; /* secret, the same until the next boot */
 	__u8 identity[32]; /* which bundle this is: for `encapctl status` */

@@ -42,6 +42,7 @@
  */
 struct host {
 	__u32 mtu; /* host.uplinks.mtu */
+	__u32 no_tx_checksum; /* of NO_TX_CHECKSUM_IPV4 and _IPV6 */
 	__be32 value_tunnel__ipv4; /* host.tunnel */
 	struct ipv6_address value_tunnel__ipv6; /* host.tunnel */
 	__u8 identity[32]; /* which bundle this is: for `encapctl status` */

@@ -12,6 +12,7 @@
 
 #include "encap_address.h"
 #include "encap_checksum.h"
+#include "encap_count_too_big.h"
 #include "encap_counters.h"
 #include "encap_icmp.h"
 #include "encap_packet.h"
@@ -253,7 +254,7 @@ __noinline int answer_too_big(struct __sk_buff *skb, __u32 mtu)
 
 	if (!counters || !packet)
 		return TC_ACT_SHOT;
-	count(&counters->egress.too_big, skb);
+	count_too_big(skb, packet, counters);
 	if (!may_answer(skb, packet, mtu))
 		return TC_ACT_SHOT;
 	if (!may_answer_now(packet, skb->mark)) {

@@ -80,7 +80,6 @@ static const struct bpf_sock *(*const bpf_get_listener_sock)(const void *sk) = (
 static void *(*const bpf_sk_storage_get)(
 	void *map, const void *sk, void *value, __u64 flags) = (void *)107;
 static long (*const bpf_sk_storage_delete)(void *map, const void *sk) = (void *)108;
-static __u64 (*const bpf_jiffies64)(void) = (void *)118;
 static __u64 (*const bpf_get_netns_cookie)(void *ctx) = (void *)122; /* 5.15 for socket options */
 static __u64 (*const bpf_skb_ancestor_cgroup_id)(struct __sk_buff *skb, int level) = (void *)83;
 static long (*const bpf_set_retval)(int retval) = (void *)187; /* 5.18 */

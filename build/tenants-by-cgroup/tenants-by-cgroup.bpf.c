@@ -66,6 +66,7 @@ struct host {
 	__u64 packet_netns_cookie; /* the same, where programs can ask a packet for it (6.13) */
 	__u64 socket_netns_cookie; /* the same, where user space can ask for it (5.14) */
 	__u32 mtu; /* host.uplink.mtu */
+	__u32 no_tx_checksum; /* of NO_TX_CHECKSUM_IPV4 and _IPV6 */
 	__be32 value_address__ipv4; /* host.address */
 	struct ipv6_address value_address__ipv6; /* host.address */
 	__u32 flow_seed; /* secret, the same until the next boot */
@@ -78,6 +79,7 @@ struct host {
 	__u32 attached[64];
 	__u32 initial_netns; /* 1: it is the machine's first network namespace */
 	__u8 identity[32]; /* which bundle this is: for `encapctl status` */
+	__u8 pad[4];
 };
 
 const volatile struct host host SEC(".rodata.host") = {};

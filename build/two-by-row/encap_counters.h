@@ -21,13 +21,21 @@ struct egress_outcomes {
 	struct counter own_stack; /* passed: already encapsulated by this host */
 	struct counter link_local; /* passed: link-local and neighbour discovery */
 	struct counter too_big; /* dropped: longer than the device's MTU when encapsulated */
+	/* also counted, as too_big: IPv4 that may be fragmented, whose sender may not be told */
+	struct counter without_df;
 	struct counter answered; /* also counted, as too_big: its sender was told what fits */
 	struct counter answers_limited; /* also counted, as too_big: its sender is told too often */
 	struct counter gso; /* dropped: the kernel cannot write these headers in each segment */
+	/* dropped: datagrams of UDP_SEGMENT, and the device does not fill in checksums */
+	struct counter gso_checksum;
+	/* dropped: IPv6 BIG TCP, and the kernel leaves its jumbo header in each segment */
+	struct counter gso_jumbo;
 	struct counter no_headroom; /* dropped: the kernel could not add headroom */
 	struct counter unknown_stack; /* dropped: the row's stack is not known to the program */
 	/* also counted: a SYN whose options TCP-AO authenticates, so its MSS is not lowered */
 	struct counter mss_kept;
+	/* also counted: the kernel named no next hop, so it was left to bpf_redirect_neigh */
+	struct counter next_hop_fallback;
 	/* dropped: IPv6 whose smallest MTU, 1280, does not fit the path, which is IPv6's too */
 	struct counter path_too_small;
 };

@@ -67,6 +67,7 @@ ASSERT_NO_GAPS(struct headers_vxlan, ethernet, ENCAP_VXLAN__HEADERS);
  */
 struct host {
 	__u32 mtu; /* host.uplink.mtu */
+	__u32 no_tx_checksum; /* of NO_TX_CHECKSUM_IPV4 and _IPV6 */
 	__be32 value_vtep__ipv4; /* host.vtep */
 	struct ipv6_address value_vtep__ipv6; /* host.vtep */
 	struct mac_address value_vtep_mac; /* host.vtep_mac */

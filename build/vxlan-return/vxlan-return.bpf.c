@@ -62,6 +62,7 @@ ASSERT_NO_GAPS(struct headers_vxlan, ethernet, ENCAP_VXLAN__HEADERS);
  */
 struct host {
 	__u32 mtu; /* host.uplink.mtu */
+	__u32 no_tx_checksum; /* of NO_TX_CHECKSUM_IPV4 and _IPV6 */
 	__be32 value_address__ipv4; /* host.address */
 	struct ipv6_address value_address__ipv6; /* host.address */
 	__u32 flow_seed; /* secret, the same until the next boot */

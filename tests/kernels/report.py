@@ -47,8 +47,8 @@ SECTIONS = {
     ),
     "path_mtu": (
         "Paths",
-        "A router behind the device takes less than the device, from the beginning or under load. Its ICMP errors about "
-        "outer packets are learned from: segments and datagrams arrive, and what a router lies about lowers nothing.",
+        "A router behind the device takes less than the device, from the beginning or under load. Its ICMP errors "
+        "about outer packets are learned from: segments and datagrams arrive, and lies lower nothing.",
     ),
     "sockets": (
         "Sockets",

@@ -87,7 +87,15 @@ OPERATIONS = Session(
     after=(README, "encapctl remove"),
 )
 HEADER = Session(HEADER_PAGE, "## 1. Read the protocol's text", "## 7. Write everything that is generated", _checkout)
-SESSIONS = {str(session.path.relative_to(ROOT)): session for session in (README, OPERATIONS, HEADER)}
+MTU = Session(
+    ROOT / "docs" / "mtu.md",
+    "## The budget",
+    "",
+    _empty_folder,
+    kinds=("console", "hidden"),
+    after=(README, "encapctl remove"),
+)
+SESSIONS = {str(session.path.relative_to(ROOT)): session for session in (README, OPERATIONS, MTU, HEADER)}
 
 
 def stale(session: Session) -> list[str]:

@@ -90,10 +90,11 @@ class Generator:
         data = destination + b"\2\0\0\0\0\1" + type_ + packet
         data += bytes(random.choice((0, 0, 0, 0, 0, 0, 0, 1, 18)))  # padding
         gso_size = gso_segs = 0
+        forwarded = random.random() < 0.3
         if random.random() < 0.06:
             gso_size = random.choice((1, 536, 1300, 1380, 1400, 1448, 1460, random.randint(1, 2000)))
             gso_segs = random.choice((0, 1, 2, 17))
-        return Frame(data.ljust(LEAST_OF_TYPE.get(type_, LEAST), b"\0"), mark, gso_size, gso_segs)
+        return Frame(data.ljust(LEAST_OF_TYPE.get(type_, LEAST), b"\0"), mark, gso_size, gso_segs, forwarded=forwarded)
 
     def _damaged(self, packet: bytes) -> bytes:
         """Cut off, or one byte or bit another; with the outer checksum right, so that this is not all that is wrong."""

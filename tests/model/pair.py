@@ -21,6 +21,7 @@ from encap_compile.run.loader.compose import NO_CGROUPS, Context
 from ..packets.datapath import MAC, Datapath
 from ..packets.datapath import Outcome as Ran
 
+TX_CHECKSUM = (4,)  # the IP versions whose checksums the device fills in: for GSO packets it makes a difference
 LRU_MAPS = ("fragments", "arrivals", "answered", "path_mtus")  # where the kernel gives up entries before they are full
 SETTINGS = {  # what each machine must say, beside its device
     "vxlan-overlay": (f"vtep_mac={MAC}",),
@@ -41,8 +42,9 @@ class Pair:
     )  # what the socket says that BPF_PROG_TEST_RUN gives to frames: it is this process's
 
     def run(self, hook: str, frame: Frame) -> Ran:
-        run = self.datapath.egress if hook == "egress" else self.datapath.ingress
-        return _without_id(frame, run(frame.data, frame.mark, frame.gso_size, frame.gso_segs))
+        given = frame.data, frame.mark, frame.gso_size, frame.gso_segs
+        ran = self.datapath.egress(*given, frame.forwarded) if hook == "egress" else self.datapath.ingress(*given)
+        return _without_id(frame, ran)
 
     def expect(self, hook: str, frame: Frame, machine: Machine | None = None) -> Ran:
         """What the model says, in the words of the program's outcome."""
@@ -107,6 +109,6 @@ def load_pair(
     parsed, lowered, _, _ = check_spec(str(spec))
     compile_spec(str(spec), out)
     bundle = out / lowered.program.name
-    datapath = Datapath(bundle, settings=settings, more=more, context=context)
+    datapath = Datapath(bundle, settings=settings, more=more, context=context, tx_checksum=TX_CHECKSUM)
     facts = facts_for(datapath, bundle, parsed)
     return Pair(lowered.program.name, lowered.program, facts, Machine(lowered.program, facts), datapath)

@@ -79,14 +79,8 @@ class PathErrors:
         message = kind + bytes(2) + mtu.to_bytes(4, "big") + quote
         router = self.near.address(family)
         if family == "ipv4":
-            head = (
-                bytes((0x45, 0))
-                + (20 + len(message)).to_bytes(2, "big")
-                + bytes(4)
-                + bytes((60, 1, 0, 0))
-                + router
-                + to
-            )
+            length = (20 + len(message)).to_bytes(2, "big")
+            head = bytes((0x45, 0)) + length + bytes(4) + bytes((60, 1, 0, 0)) + router + to
             pseudo = b""
         else:
             head = bytes.fromhex("60000000") + len(message).to_bytes(2, "big") + bytes((58, 60)) + router + to

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.frames import TunnelFrames, inner_datagram
 from tests.support.links import mac_of, neighbour
-from tests.support.overlay import ANY_DEVICES, NEXT_HOP_ROUTE, Overlay
+from tests.support.overlay import ANY_DEVICES, Overlay
 from tests.support.topology import PLAN, Topology
 from tests.support.traffic import bulk_tcp, ping
 from tests.support.wire import Capture, carries
@@ -82,16 +82,6 @@ def test_two_uplinks(compiled: Compiled, mac: str) -> None:
         assert frame[6:12].hex(":") == mac_of(topology.ours, "eth1")
         inner = mac_of(topology.ours, "eth0" if mac == "vtep_mac" else "eth1")
         assert frame[14 + 36 + 6 : 14 + 36 + 12].hex(":") == inner
-
-
-@pytest.mark.xfail(strict=True, reason="`route` asks for the neighbour on the attached device, whatever the route says")
-def test_two_uplinks_with_routed_next_hop(compiled: Compiled) -> None:
-    """The inner route says eth1, the outer destination's route says eth0: it leaves there, encapsulated once."""
-    with Topology(offloads="software", uplinks=2) as topology:
-        overlay = Overlay(topology, outer=4)
-        overlay.apply(compiled(*ANY_DEVICES, NEXT_HOP_ROUTE), uplink="eth0,eth1", vtep=VTEP)
-        topology.route_overlay("ours", "far", direct=False, mtu=1450, device="eth1")
-        _datagram_on(topology, "to-ours")
 
 
 def test_redirect_to_another_uplink(compiled: Compiled) -> None:

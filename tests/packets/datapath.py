@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_address
@@ -28,6 +28,8 @@ from encap_compile.run.loader.hostfile import read_settings
 OWN = {4: "192.0.2.77", 6: "2001:db8::77"}  # our outer addresses
 MAC = "02:00:00:00:00:77"  # our device's
 MTU = 1500
+NO_DEVICE = 0x7FFFFFFF
+LOOPBACK = 1  # the only device of every network namespace: whatever came in by it is forwarded
 _PAIR = struct.Struct("=QQ")
 
 Counts = dict[str, tuple[int, int]]
@@ -43,9 +45,12 @@ class Outcome:
     counted: Counts
 
 
-def device(mtu: int = MTU) -> Device:
+def device(mtu: int = MTU, tx_checksum: Collection[int] = (4, 6)) -> Device:
     addresses = tuple(Address(ip_address(a), 24, True) for a in OWN.values())
-    return Device("eth0", 2, bytes.fromhex(MAC.replace(":", "")), mtu, True, True, addresses)
+    mac = bytes.fromhex(MAC.replace(":", ""))
+    # In a VRF that is not there: next hops do not depend on the routes of this machine.
+    vrf, offloads = NO_DEVICE, frozenset(tx_checksum)
+    return Device("eth0", 2, mac, mtu, True, True, addresses, master=vrf, master_kind="vrf", tx_checksum=offloads)
 
 
 def load_programs(bundle: Path, settings: Sequence[str]) -> None:
@@ -64,7 +69,8 @@ class Datapath:
     """Use it as a context manager. `settings` are host values besides the device, as for `encapctl --set`.
 
     `more` are rows to add to those of the bundle: table -> CSV lines. `context`: where the
-    attached cgroup lies. `host` are the bytes of the host values, `rows` the rows by table.
+    attached cgroup lies. `tx_checksum` are the IP versions whose checksums the device fills in. `host` are the bytes of
+    the host values, `rows` the rows by table.
     """
 
     def __init__(
@@ -74,17 +80,18 @@ class Datapath:
         settings: tuple[str, ...] = (),
         more: Mapping[str, str] | None = None,
         context: Context = NO_CGROUPS,
+        tx_checksum: Collection[int] = (4, 6),
     ) -> None:
         with TemporaryDirectory() as folder:
             files = {}
             for table, lines in (more or {}).items():
                 files[table] = Path(folder) / f"{table}.csv"
                 files[table].write_text((bundle / f"{table}.csv").read_text() + lines)
-            self._load(open_bundle(bundle, files), mtu, settings, context)
+            self._load(open_bundle(bundle, files), device(mtu, tx_checksum), settings, context)
 
-    def _load(self, opened: Bundle, mtu: int, settings: tuple[str, ...], context: Context) -> None:
+    def _load(self, opened: Bundle, attached: Device, settings: tuple[str, ...], context: Context) -> None:
         self.manifest: Manifest = opened.manifest
-        self.device = device(mtu)
+        self.device = attached
         findings = Findings()
         given = read_settings([*(f"{name}=eth0" for name in self.manifest.attach), *settings])
         machine = resolve(self.manifest, given, {"eth0": self.device}, findings)
@@ -121,14 +128,18 @@ class Datapath:
     def program(self, hook: str) -> Program:
         return self._programs[hook]
 
-    def egress(self, frame: bytes, mark: int = 0, gso_size: int = 0, gso_segs: int = 0) -> Outcome:
-        return self._run("tc_egress", frame, mark, gso_size, gso_segs)
+    def egress(
+        self, frame: bytes, mark: int = 0, gso_size: int = 0, gso_segs: int = 0, forwarded: bool = False
+    ) -> Outcome:
+        return self._run("tc_egress", frame, mark, gso_size, gso_segs, forwarded)
 
     def ingress(self, frame: bytes, mark: int = 0, gso_size: int = 0, gso_segs: int = 0) -> Outcome:
         return self._run("tc_ingress", frame, mark, gso_size, gso_segs)
 
-    def _run(self, hook: str, frame: bytes, mark: int, gso_size: int, gso_segs: int) -> Outcome:
-        ran = run(self._programs[hook], frame, mark, gso_size, gso_segs)
+    def _run(
+        self, hook: str, frame: bytes, mark: int, gso_size: int, gso_segs: int, forwarded: bool = False
+    ) -> Outcome:
+        ran = run(self._programs[hook], frame, mark, gso_size, gso_segs, arrived_by=LOOPBACK if forwarded else 0)
         return Outcome(ran.verdict, ran.frame, ran.mark, self.moved())
 
     def moved(self) -> Counts:

@@ -17,6 +17,8 @@ from .test_path_mtu import error as path_error
 from .ways import EXAMPLES, MORE_ROWS, SETTINGS, WAYS, Way
 from .wrong import WRONG
 
+# Of GSO packets that a device which fills in no checksums is given, and of such that BPF_PROG_TEST_RUN cannot make.
+OF_DEVICES = {"egress_gso_checksum", "egress_gso_jumbo"}
 # What no packet can reach in these examples, and why.
 OUT_OF_REACH = {
     "vxlan-overlay": set(),
@@ -38,6 +40,7 @@ def provoke(datapath: Datapath, example: str) -> list[Outcome]:
         outcomes.append(datapath.egress(sent, mark=way.mark))
         outcomes.append(datapath.egress(sent, mark=way.mark, gso_size=100, gso_segs=3))
         outcomes += until_limited(datapath, way)
+        outcomes.append(datapath.egress(frame(way.sized(1600)), mark=way.mark))
         inner = packet("udp-long", *OVERLAY[way.inner])
         given = arriving(way, inner)
         outcomes.append(datapath.ingress(given))
@@ -132,7 +135,7 @@ def test_every_counter_can_move(examples: dict[str, Path], example: str) -> None
     with Datapath(examples[example], settings=SETTINGS.get(example, ()), more=MORE_ROWS.get(example)) as datapath:
         outcomes = provoke(datapath, example)
         moved = {name for outcome in outcomes for name in outcome.counted}
-        assert set(datapath.names) - moved == OUT_OF_REACH[example]
+        assert set(datapath.names) - moved == OUT_OF_REACH[example] | OF_DEVICES
         beside = {c.name for c in datapath.manifest.counters if c.outcome == "noted"}  # say more of what is counted
     assert all(len(set(outcome.counted) - beside) <= 1 for outcome in outcomes), "one packet, one reason"
 
@@ -170,4 +173,19 @@ def test_datagrams_of_a_super_packet_keep_their_size(loaded: Callable[[str], Dat
         (1500 - way.overhead - 27, "egress_too_big"),
     ):
         outcome = loaded(way.example).egress(frame(way.sized(1600)), gso_size=gso_size, gso_segs=2)
-        assert outcome.counted == {counter: (2, 1600)}
+        assert outcome.counted[counter] == (2, 1600)
+        assert set(outcome.counted) <= {counter, "egress_without_df"}
+
+
+def test_datagrams_whose_checksum_no_device_fills_in(examples: dict[str, Path]) -> None:
+    """They are counted by name if the machine itself sends them; forwarded ones have what the kernel needs."""
+    for way in (w for w in WAYS if w.example == "ipip-sites"):
+        given = frame(way.packet("udp-long"))
+        for offloaded in ((4, 6), (4,), (6,), ()):
+            with Datapath(examples[way.example], more=MORE_ROWS.get(way.example), tx_checksum=offloaded) as datapath:
+                counter = "egress_no_headroom" if way.inner in offloaded else "egress_gso_checksum"
+                found = datapath.egress(given, gso_size=600, gso_segs=2)
+                assert (found.verdict, set(found.counted)) == ("drop", {counter})
+                found = datapath.egress(given, gso_size=600, gso_segs=2, forwarded=True)
+                assert set(found.counted) == {"egress_no_headroom"}
+                assert datapath.egress(given).verdict == "pass"

@@ -140,8 +140,10 @@ def test_unanswered(loaded: Load, name: str) -> None:
     given = frame(UNANSWERED[name])
     outcome = loaded(EXAMPLE).egress(given)
     assert outcome.verdict == "drop"
-    assert set(outcome.counted) <= {"egress_too_big", "egress_no_first_fragment"}
+    assert set(outcome.counted) <= {"egress_too_big", "egress_without_df", "egress_no_first_fragment"}
     assert outcome.counted["egress_too_big"][0] == 1
+    may_be_fragmented = IP in UNANSWERED[name] and not UNANSWERED[name].flags.DF
+    assert ("egress_without_df" in outcome.counted) == may_be_fragmented
 
 
 def test_to_a_group_of_stations(loaded: Load) -> None:

@@ -145,11 +145,17 @@ class SpecGenerator:
     def attach_devices(self) -> Any:
         return self.one(["host.uplink", ["host.uplink"]])
 
+    def attach_route_device(self) -> None:
+        """Which rules have to be there for it depends on all of them: tests/cases and tests/unit/test_routed.py."""
+
     def attach_cgroup(self) -> str:
         if self.maybe(0.3):
             self.host["pod"] = "cgroup"
             return "host.pod"
         return "/"
+
+    def route_device_name(self) -> str:
+        return self.one(["encap0", "a.b-c_d", "fifteen-letters"])
 
     def spec_sets(self) -> dict[str, Any] | None:
         for _ in range(self.pick.randint(0, 2)):
@@ -490,6 +496,10 @@ class SpecGenerator:
                     self.endpoints[table] = made | ({"fixed": True} if self.maybe(0.3) else {})
                     return table
         return None
+
+    def receive_gro(self) -> str:
+        behind_udp = {name for e in self.receiving for header in self.encapsulations[e][2:3] for name in header}
+        return self.one(["device", "off"]) if behind_udp & {"vxlan", "geneve"} else "off"
 
     def ingress_rule_from(self) -> Any:
         fields = [f"{n}.{f}" for n, t in self.endpoints.items() for f, k in t["fields"].items() if k.startswith("ip")]

@@ -58,6 +58,8 @@ def kinds(document: dict[str, Any], verb: str) -> str:
         return "explain-code" if "code" in document else "explain-packet" if "frame_in" in document else "explain-spec"
     if verb == "status":
         return "overview" if "bundles" in document else "status"
+    if verb == "doctor":
+        return "node-doctor" if "kernel" in document else "doctor"
     return verb if verb in schemas() else "diagnostics"
 
 

@@ -24,7 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_written_read_and_forgotten(folder: Path) -> None:
     assert journal.read("one") == Journal()
-    made = Journal({"route": "encap0"}, {LO: Setting("0", "1")}, (5,))
+    made = Journal({"encap0": "route device"}, {LO: Setting("0", "1")}, (5,))
     journal.write("one", made)
     read = journal.read("one")
     assert (read.devices, read.sysctls, read.tables) == (made.devices, made.sysctls, made.tables)

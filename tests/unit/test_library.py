@@ -40,6 +40,8 @@ CONTRACTS: dict[str, dict[str, str]] = {
         "LEARNS_PATH_MTU": "1",
     },
     "encap_path_mtu.h": {**PACKET, **PORTS},
+    "encap_count_too_big.h": PACKET,
+    "encap_segmentation.h": PACKET,
     "encap_fit.h": {**PACKET, "FIT_ARRIVALS": "1", "FIT_MATCHES": "1"},
     "encap_decapsulate.h": {**KERNEL, "REFUSED": "TC_ACT_SHOT"},
     "encap_fragments.h": PACKET,
@@ -68,7 +70,7 @@ DECLARED = {
     "struct host": """
 struct host {
 	__u64 cgroups, netns_cookie, packet_netns_cookie, socket_netns_cookie;
-	__u32 mtu, flow_seed, cgroup_level, cgroup_levels, attached[64], initial_netns;
+	__u32 mtu, lookup_ifindex, flow_seed, cgroup_level, cgroup_levels, attached[64], initial_netns, no_tx_checksum;
 	__u8 identity[32];
 };
 const volatile struct host host SEC(".rodata.host") = {};
@@ -170,16 +172,16 @@ def test_a_bundle_has_the_headers_that_its_c_includes() -> None:
 MOST_LINES = {
     "gre-tenants": 349,
     "gue-dsr": 185,
-    "gue-edge": 376,
-    "gwlb": 439,
-    "ipip-sites": 264,
+    "gue-edge": 377,
+    "gwlb": 440,
+    "ipip-sites": 265,
     "teams": 648,
-    "tenants-by-cgroup": 289,
+    "tenants-by-cgroup": 291,
     "two-by-row": 468,
-    "vxlan-overlay": 396,
-    "vxlan-return": 338,
+    "vxlan-overlay": 397,
+    "vxlan-return": 339,
 }
-MOST_LINES_TOGETHER = 3739
+MOST_LINES_TOGETHER = 3748
 
 
 def lines_of(name: str) -> list[str]:

@@ -13,7 +13,7 @@ from encap_compile.common.manifest import RuleSummary, Stack
 from encap_compile.run.kernel.devices import Device
 from encap_compile.run.kernel.routes import Hop, IPAddress, Kind, Route
 from encap_compile.run.loader import routing
-from encap_compile.run.views.budget_view import MOST_SHOWN, budget_document, budget_lines
+from encap_compile.run.views.budget_view import BY_DEVICE, MOST_SHOWN, budget_document, budget_lines
 
 BASE = Device("bond0", 2, bytes(6), 9000, True, True)
 VLAN = Device("bond0.7", 3, bytes(6), 1500, True, True, kind="vlan", lower=2)
@@ -29,6 +29,7 @@ def checked(
     manifest = SimpleNamespace(
         rules=(rule,), tables=(), next_hop="keep", max_overhead=176, counters=(), stacks=STACKS, replies=replies
     )
+    manifest.route_device = None
     machine, wanted = SimpleNamespace(attached=(attached,)), SimpleNamespace(rows={})
     desired: Any = SimpleNamespace(manifest=manifest, machine=machine, wanted=wanted)
     networks = [ip_network(p) for p in prefixes]
@@ -73,7 +74,8 @@ def test_a_vlan_that_is_attached_itself(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_route_with_an_mtu(monkeypatch: pytest.MonkeyPatch) -> None:
     report = checked(monkeypatch, VLAN, 1344)
     assert report.budget is not None
-    assert budget_lines(report.budget)[-1].split() == ["10.1.0.0/16", "bond0.7", "1344", "1344"]
+    *_, route, modes = budget_lines(report.budget)
+    assert route.split() == ["10.1.0.0/16", "bond0.7", "1344", "1344"] and modes.strip() == BY_DEVICE
     assert "H111" not in [d.code for d in report.diagnostics]
 
 

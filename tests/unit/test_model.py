@@ -31,7 +31,7 @@ def machine_of(example: str, **more: Value) -> Machine:
         else:
             rows[table.name] = check_inline_rows(written, table, findings)
     assert not findings.all
-    host: dict[str, Value] = {"mtu": 1500, "flow_seed": 7}
+    host: dict[str, Value] = {"mtu": 1500, "flow_seed": 7, "no_tx_checksum": 0}
     for member in lowered.manifest.host_members:
         if member.member.type in OWN:
             host[member.member.name] = OWN[member.member.type]
@@ -46,9 +46,11 @@ def packet(source: str, destination: str, port: int = 443, flags: int = 0x10, **
     return Inner(family, *ends, 6, 40000, port, flags=flags, **more).bytes()  # type: ignore[arg-type]
 
 
-def frame(inner: bytes, socket: Socket | None = None, gso: Gso = Gso.UNKNOWN, gso_size: int = 0) -> Frame:
+def frame(
+    inner: bytes, socket: Socket | None = None, gso: Gso = Gso.UNKNOWN, gso_size: int = 0, forwarded: bool = False
+) -> Frame:
     type_ = b"\x08\x00" if inner[0] >> 4 == 4 else b"\x86\xdd"
-    return Frame(bytes(12) + type_ + inner, gso=gso, gso_size=gso_size, socket=socket)
+    return Frame(bytes(12) + type_ + inner, gso=gso, gso_size=gso_size, socket=socket, forwarded=forwarded)
 
 
 def did(outcome: Outcome, what: Did) -> list[str]:
@@ -98,7 +100,33 @@ def test_gso_packets_by_what_the_kernel_knows_of_them() -> None:
     machine, inner = machine_of("ipip-sites"), packet("10.0.0.1", "10.1.2.3", payload=bytes(3000))
     assert list(machine.egress(frame(inner, gso_size=1400)).counted) == ["egress_no_headroom"]
     assert machine.egress(frame(inner, gso_size=1400, gso=Gso.TCP)).rule == "sites"
-    assert list(machine.egress(frame(inner, gso_size=1480, gso=Gso.TCP)).counted) == ["egress_too_big"]
+    assert list(machine.egress(frame(inner, gso_size=1480, gso=Gso.TCP)).counted) == [
+        "egress_too_big",
+        "egress_without_df",
+    ]
+
+
+def test_ipv6_big_tcp() -> None:
+    """By the length that no IPv6 header can hold, and the header that stands for it."""
+    machine = machine_of("ipip-sites")
+    jumbo = bytes.fromhex("0600c204000186a8")  # hop-by-hop: next TCP, the jumbo option
+    tcp = packet("2001:db8:a::1", "fd00:10:1::2", payload=b"")
+    given = tcp[:4] + b"\0\0\0" + tcp[7:40] + jumbo + tcp[40:] + bytes(100_000)
+    big = frame(given, gso_size=1400, gso=Gso.TCP)
+    assert list(machine.egress(big).counted) == ["egress_gso_jumbo"]
+    fits = frame(given[: 40 + 0xFFFF], gso_size=1400, gso=Gso.TCP)
+    assert "egress_gso_jumbo" not in machine.egress(fits).counted
+
+
+@pytest.mark.parametrize("forwarded", [False, True])
+@pytest.mark.parametrize("lacking", [0, 1, 2, 3])
+def test_datagrams_whose_checksum_no_device_fills_in(lacking: int, forwarded: bool) -> None:
+    machine = machine_of("ipip-sites", no_tx_checksum=lacking)
+    for bit, source, destination in ((1, "10.0.0.1", "10.1.2.3"), (2, "2001:db8:a::1", "fd00:10:1::2")):
+        inner = bytearray(packet(source, destination, payload=bytes(3000)))
+        inner[9 if bit == 1 else 6] = 17
+        outcome = machine.egress(frame(bytes(inner), gso_size=1000, gso=Gso.UDP, forwarded=forwarded))
+        assert ("egress_gso_checksum" in outcome.counted) == (bool(lacking & bit) and not forwarded)
 
 
 def test_what_is_learned_becomes_idle() -> None:

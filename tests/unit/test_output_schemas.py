@@ -56,7 +56,10 @@ def test_every_verb_that_writes_json_has_a_schema_and_a_row_in_the_documentation
             choices = [p.type for p in command.params if p.name == "format_"]
             if not command.hidden and any(isinstance(c, click.Choice) and "json" in c.choices for c in choices):
                 verbs.add(name)
-    known = {f"explain-{what}": "explain" for what in ("spec", "code", "packet")} | {"overview": "status"}
+    known = {f"explain-{what}": "explain" for what in ("spec", "code", "packet")} | {
+        "overview": "status",
+        "node-doctor": "doctor",
+    }
     assert {known.get(name, name) for name in schemas() if name not in SHARED} == verbs
     for name in schemas():
         assert f"[{name}.schema.json](../schemas/output/{name}.schema.json)" in PAGE or name == "common", name

@@ -12,7 +12,7 @@ from encap_compile.common.manifest_io import dump, loads
 from encap_compile.compile.explain import explain_spec
 from encap_compile.compile.pipeline import check_spec
 
-SPEC = Path(__file__).parents[1] / "cases" / "ok" / "route-device.yaml"
+SPEC = Path(__file__).parents[1] / "netns" / "specs" / "route-device.yaml"
 LINK_LOCAL = ("169.254.0.0/16", "224.0.0.0/24", "255.255.255.255/32", "fe80::/10", "ff01::/16", "ff02::/16")
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ..compile.api.testing import PacketExplained, Tested, explain_connect, explain_packet
     from ..kernel_tests.api import test
     from ..run.api.applying import Applied, HookChange, Planned, RowsChange, RuleChange, apply, plan
+    from ..run.api.examining import Finding, Health, doctor
     from ..run.api.looking import CounterTotal, HookState, Overview, Removed, Status, overview, remove, status
     from ..run.api.options import Options
 
@@ -41,6 +42,7 @@ _NAMES = {
         *("Built", "Checked", "Compiled", "Explained", "FileChange", "Rendered", "Stale"),
         *("build", "check", "compile", "explain", "render"),
     ),
+    "run.api.examining": ("Finding", "Health", "doctor"),
     "run.api.looking": ("CounterTotal", "HookState", "Overview", "Removed", "Status", "overview", "remove", "status"),
     "run.api.options": ("Options",),
     "compile.api.testing": ("PacketExplained", "Tested", "explain_connect", "explain_packet"),
@@ -59,6 +61,8 @@ __all__ = [
     "Exit",
     "Explained",
     "FileChange",
+    "Finding",
+    "Health",
     "HookChange",
     "HookState",
     "Options",
@@ -78,6 +82,7 @@ __all__ = [
     "build",
     "check",
     "compile",
+    "doctor",
     "explain",
     "explain_connect",
     "explain_packet",

@@ -148,6 +148,10 @@ class HostMember(Record):
       packet_netns_cookie  u64: as netns_cookie; 0 where programs cannot ask a packet's socket for it (6.13)
       socket_netns_cookie  u64: as netns_cookie; 0 where only programs could tell it (5.14)
       initial_netns  u32: 1 in the machine's first network namespace
+    and where next hops are looked up
+      lookup_ifindex u32: the device from which routes are looked up: lo, or the VRF that the attached device belongs to
+    and where there is a route device
+      route_device   u32: of its own instance, its ifindex; in all others 0
     In the instance for a cgroup, DEVICE.mtu is the smallest of all attached devices, and what else belongs to a device
     is zero. `family` picks one address of a value of type ip.
     `required_for` names what needs it: "stack:NAME" (rows of that stack), or empty for always. `own` says that it is
@@ -207,6 +211,15 @@ class Cgroup(Record):
     bit: int  # its place in a set of cgroups, 0 to 62; 63 says that rows are found by one
     hooks: tuple[str, ...]  # of those of a cgroup, where programs go: its sockets may choose, or rules match by it
     place: str  # part of the spec, as `egress.rules.web`
+
+
+class TunnelPort(Record):
+    """A UDP port on which the bundle decapsulates what the kernel's GRO merges, while a device of that `kind` is up
+    there."""
+
+    kind: str  # vxlan, geneve: as rtnetlink calls such devices
+    port: int
+    families: tuple[str, ...]  # of the outer headers: ipv4, ipv6
 
 
 class RuleSummary(Record):
@@ -320,5 +333,7 @@ class Manifest(Record):
     requires: tuple[str, ...] = later_of(tuple)  # what a loader must know: names of `requirements.FEATURES`
     needs_release: str = later("")  # the oldest release of encapctl that can apply it
     counters_entries: int = later(0)  # of the map of counters, if it has several; 0: it has one
+    tunnel_ports: tuple[TunnelPort, ...] = later_of(tuple)
+    gro: str = later("")  # device: apply makes a device for each of these ports
     counter_structs: dict[str, int] = later_of(dict)  # members of `struct counters` that are structs: name -> bytes
     route_device: RouteDevice | None = later(None)

@@ -57,6 +57,8 @@ def check_bounds(manifest: Manifest) -> None:
     for i, stack in enumerate(manifest.stacks):
         _within(stack.overhead, 0, MOST_OVERHEAD, f"manifest.stacks[{i}].overhead")
     _within(manifest.max_overhead, 0, MOST_OVERHEAD, "manifest.max_overhead")
+    for i, tunnel in enumerate(manifest.tunnel_ports):
+        _within(tunnel.port, 1, 0xFFFF, f"manifest.tunnel_ports[{i}].port")
     for i, cgroup in enumerate(manifest.cgroups):
         _within(cgroup.bit, 0, BITS - 1, f"manifest.cgroups[{i}].bit")
 

@@ -14,6 +14,11 @@ from .manifest import Manifest
 FIRST = "0.2.0"  # the first release that reads `requires`
 
 
+def _asks_for(manifest: Manifest, word: str) -> bool:
+    """Whether programs ask the loader for what only it knows; members of host values begin with `value_`."""
+    return any(m.source == word == m.member.name for m in manifest.host_members)
+
+
 class Feature(NamedTuple):
     """`since` is the first release of encapctl that has it; `used` says whether a bundle needs it."""
 
@@ -28,6 +33,10 @@ FEATURES = {
     "cgroups": Feature("0.1.0", lambda m: bool(m.cgroup)),
     # The counters stand in several entries of their map.
     "counter-entries": Feature("0.2.0", lambda m: m.counters_entries > 1),
+    # Programs look up routes, as from a device that the loader names.
+    "next-hop": Feature("0.2.0", lambda m: _asks_for(m, "lookup_ifindex")),
+    # Devices that switch the kernel's GRO on for received tunnel packets are made, and go with the bundle.
+    "gro-device": Feature("0.2.0", lambda m: m.gro == "device"),
     # Prefixes are routed to a device that the loader makes.
     "route-device": Feature("0.2.0", lambda m: m.route_device is not None),
     # What sockets have chosen is in a map that outlives every version of the bundle.

@@ -225,6 +225,13 @@ class Mtu(Record):
     place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 
+class Receiving(Record):
+    """`gro_device`: apply makes the devices that switch the kernel's GRO on for received tunnel packets."""
+
+    gro_device: bool = False
+    place: Place = dataclasses.field(default=NOWHERE, compare=False)
+
+
 class TableField(Record):
     """`from: TABLE.FIELD`: the outer source must be a value of that field in some row."""
 
@@ -355,6 +362,7 @@ class Spec(Record):
     preset: Preset | None = dataclasses.field(default=None, compare=False)  # everything else has it in it
     warnings: tuple[Diagnostic, ...] = dataclasses.field(default=(), compare=False)  # of the frontend, see `checks.run`
     tests: Tests | None = dataclasses.field(default=None, compare=False)  # they reach no artifact
+    receive: Receiving = Receiving()
     route_device: RouteDevice | None = None
 
     @property

@@ -11,7 +11,7 @@ from .loader import counters
 from .loader.contents import Content
 from .loader.digests import entries_digest
 from .loader.layout_ids import COUNTERS
-from .loader.state import Filled, State
+from .loader.state import Filled, RouteDevice, State
 from .plan import MapChange, Plan
 
 
@@ -28,6 +28,7 @@ def applied_state(planned: Plan, state: State, pins: dict[str, str]) -> State:
         host_file=desired.host_file,
         settings=dict(desired.settings),
         devices={d.name: d.index for d in desired.machine.attached},
+        route_device=_route_device(planned),
         carried={n: counters.renamed(t, desired.manifest.counters) for n, t in state.carried.items()},
         counter_layouts={k: v for k, v in state.counter_layouts.items() if k == current},
         cgroup="",
@@ -48,6 +49,17 @@ def applied_state(planned: Plan, state: State, pins: dict[str, str]) -> State:
         cgroup=desired.cgroups.attached.path,
         cgroups=dict(desired.cgroups.numbers),
         former={path: list(numbers) for path, numbers in desired.cgroups.former.items()},
+    )
+
+
+def _route_device(planned: Plan) -> RouteDevice | None:
+    wanted = planned.desired.route_device
+    if wanted is None:
+        return None
+    index = next((i.target.number for i in planned.desired.instances if i.target.route), 0)
+    routing = wanted.routing
+    return RouteDevice(
+        wanted.name, index, wanted.mtu, [str(n) for n in routing.routed], [str(n) for n in routing.thrown]
     )
 
 

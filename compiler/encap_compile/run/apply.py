@@ -33,12 +33,16 @@ from .loader.closing import lift
 from .loader.desired import Request, open_ready, paths_of
 from .loader.erase import erase
 from .loader.first_release import held
+from .loader.gro import carry_out as carry_out_gro
 from .loader.instances import load
+from .loader.journal import forget
 from .loader.kept import refresh
 from .loader.layout_ids import COUNTERS
 from .loader.observe import observe
 from .loader.program_pins import drop_all_but, keep
+from .loader.route_device.steps import begin, close, give_up, open_
 from .loader.second_look import confirm
+from .loader.settings import give_back, put
 from .loader.state import State, Totals, from_another_namespace, new_state
 from .loader.state_files import load as load_state
 from .loader.state_files import save
@@ -63,6 +67,10 @@ def apply(request: Request) -> Applied:
         planned = plan(request, bundle)
         if planned.refused:
             raise DiagnosedError(planned.refused, planned.refusal)
+        if planned.desired.route_device is not None and planned.route_device.begins:
+            desired = planned.desired
+            begin(desired.manifest.name, desired.paths.former, planned.desired.route_device, desired.route_device_seen)
+            planned = plan(request, bundle)  # now the device has a number
         before = counters.totals(planned.observed)
         if planned.touches:
             with ExitStack() as stack:
@@ -71,7 +79,9 @@ def apply(request: Request) -> Applied:
             _remember(planned)
         _look_again(planned)
         _look_at_counters(planned, before)
-        lift(bundle.manifest.name)  # last: from here on every program is in force
+        carry_out_gro(bundle.manifest, planned.desired.paths.former, planned.findings)
+        if planned.desired.route_device is None:
+            lift(bundle.manifest.name)  # last: from here on every program is in force
     _refresh_copy(planned, request)
     return Applied(planned, time.monotonic() - begun)
 
@@ -117,6 +127,9 @@ def _carry_out(planned: Plan, stack: ExitStack) -> None:
     state = _remember_counters(planned, before)
     pins = _pin_new(planned, loaded.maps)
     keep(paths, loaded.programs.values(), loaded.hosts)
+    put(paths.bundle, paths.former, desired.settings_wanted)
+    if desired.route_device is None and planned.route_device.any:
+        close(paths.bundle)  # before its program goes; the programs of the attached devices take its packets
     for hook in _in_order(planned.hooks):
         try:
             _carry_out_hook(planned, hook, loaded.programs)
@@ -126,6 +139,7 @@ def _carry_out(planned: Plan, stack: ExitStack) -> None:
                 "hooks before it have changed, hooks after it have not; every mix works. Mend the cause and apply again"
             )
             raise DiagnosedError([Diagnostic("K208", words, help=fix)], Exit.KERNEL) from None
+    _route(planned)
     for kind, stale in planned.swept:
         KINDS[kind].detach(paths.owner, stale)
     if planned.observed.former_left:
@@ -137,6 +151,24 @@ def _carry_out(planned: Plan, stack: ExitStack) -> None:
     for leftover in planned.leftovers:
         leftover.path.unlink(missing_ok=True)
     save(paths.state, state)
+
+
+def _route(planned: Plan) -> None:
+    """Lead packets to the route device, or take it away: before old rows go, and with every program attached."""
+    desired, paths = planned.desired, planned.desired.paths
+    try:
+        if desired.route_device is not None:
+            open_(paths.bundle, paths.former, desired.route_device)
+        elif planned.route_device.any:
+            give_up(paths.bundle)
+        give_back(paths.bundle, desired.settings_wanted)
+        if paths.former:
+            give_up(paths.former)
+            forget(paths.former)
+    except KernelError as error:
+        words = f"the route device or its routes could not be changed: {error}"
+        fix = "every program is in force. Mend the cause and apply again"
+        raise DiagnosedError([Diagnostic("K208", words, help=fix)], Exit.KERNEL) from None
 
 
 def _sets_first(changes: Sequence[MapChange]) -> list[MapChange]:

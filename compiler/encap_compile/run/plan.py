@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 
 from ..common.diagnostics import DiagnosedError, Diagnostic, Exit, Findings, Severity
 from ..common.manifest import Manifest, RuleSummary
 from ..common.record import Record
 from .kernel.hooks.base import CGROUP_POINTS, Hook, OnHook
 from .kernel.pins import open_map
+from .loader import gro
 from .loader.ahead import endings
 from .loader.bundle import Bundle
 from .loader.compose import Instance, decode, identity_of
@@ -19,8 +21,12 @@ from .loader.observe import Observed, PinnedMap, Running, observe
 from .loader.overlaps import OVERLAPS, check_overlaps
 from .loader.removals import Removal
 from .loader.removals import refused as removals_refused
+from .loader.route_device import Change as RouteDeviceChange
+from .loader.route_device import change as route_device_change
+from .loader.route_device.obstacles import check_obstacles
 from .loader.rowdiff import NOTHING, Difference, difference, whole
 from .loader.scope import Scope, find_scope
+from .loader.settings import unset, unwritten
 from .loader.state import State, cgroup_name, target_name
 
 KEEP, ATTACH, REPLACE, SWITCH, DETACH = "keep", "attach", "replace", "switch", "detach"
@@ -92,6 +98,10 @@ class Plan(Record):
     refused: tuple[Diagnostic, ...] = ()  # why apply would not carry it out
     scope: Scope | None = None
     obstacles: tuple[str, ...] = ()  # filters before ours that end the chain, which apply cannot mend
+    route_device: RouteDeviceChange = field(default_factory=lambda: RouteDeviceChange(None))
+    settings: Mapping[str, str] = field(default_factory=dict)  # sysctls that are not as needed, with what they are
+    settings_unwritten: bool = False
+    gro: gro.Gro = gro.Gro()  # devices for received tunnel packets
 
     @property
     def refusal(self) -> Exit:
@@ -121,13 +131,17 @@ class Plan(Record):
             or self.observed.beside
             or self.observed.state is None
             or self.observed.state.manifest is None
+            or self.route_device.any
+            or bool(self.settings)
+            or self.settings_unwritten
         )
 
     @property
     def changed(self) -> bool:
         """The same, or that another bundle of the same program is to be recorded: it differs in what people read."""
         before = self.observed.state.manifest if self.observed.state else None
-        return self.touches or before is None or before.identity != self.desired.manifest.identity
+        other = before is None or before.identity != self.desired.manifest.identity
+        return self.touches or other or bool(self.gro.changes)
 
 
 def plan(request: Request, bundle: Bundle | None = None) -> Plan:
@@ -153,8 +167,27 @@ def plan(request: Request, bundle: Bundle | None = None) -> Plan:
     known = desired.cgroups
     scope = find_scope(desired.manifest, known, desired.findings) if known is not None else None
     found = desired.findings
+    if desired.route_device is not None:
+        check_obstacles(desired.manifest, desired.route_device, desired.machine, found)
     obstacles = _obstacles(hooks, found)
-    return Plan(desired, observed, hooks, maps, rules, leftovers, found, cgroups, tuple(refused), scope, obstacles)
+    merging = gro.find(desired.manifest, desired.manifest.name, desired.paths.former)
+    return Plan(
+        desired,
+        observed,
+        hooks,
+        maps,
+        rules,
+        leftovers,
+        found,
+        cgroups,
+        tuple(refused),
+        scope,
+        obstacles,
+        route_device_change(desired.route_device, desired.route_device_seen),
+        unset(desired.settings_wanted),
+        unwritten(desired.manifest.name, desired.settings_wanted),
+        merging,
+    )
 
 
 def _obstacles(hooks: tuple[HookChange, ...], findings: Findings) -> tuple[str, ...]:

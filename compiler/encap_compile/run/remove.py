@@ -16,11 +16,15 @@ from .loader.closing import lift
 from .loader.desired import require_privilege
 from .loader.erase import erase
 from .loader.first_release import held
+from .loader.gro import take_away
 from .loader.kept import forget_kept
 from .loader.lock import FOR_EVER, Patience
 from .loader.observe import observe
 from .loader.paths import Paths
 from .loader.pins_elsewhere import require_pins
+from .loader.route_device import look as look_for_route_device
+from .loader.route_device.steps import give_up
+from .loader.settings import give_back
 from .loader.state import target_name
 
 
@@ -44,6 +48,9 @@ class Removed(Record):
     opened: bool = False
     forgotten: tuple[Path, ...] = ()
     rules_known: bool = True
+    devices: tuple[str, ...] = ()  # network devices that were ours
+    settings: tuple[str, ...] = ()  # sysctls that were given back
+    gro_devices: tuple[str, ...] = ()  # those of ours for received tunnel packets
 
 
 def remove(name: str, manifest: Manifest | None = None, bpffs: str = "", patience: Patience = FOR_EVER) -> Removed:
@@ -55,9 +62,13 @@ def remove(name: str, manifest: Manifest | None = None, bpffs: str = "", patienc
         observed = observe(paths)
         if observed.unreadable is not None and observed.unreadable.later:  # it may have pinned what is not looked for
             raise DiagnosedError([observed.unreadable.diagnostic(name)], Exit.MACHINE)
-        opened, forgotten = lift(name), forget_kept(name)
+        route = look_for_route_device(name, "", None)  # before anything is undone: it may not be readable
         there = not observed.empty or paths.pins.exists() or paths.state.exists()
-        if not there and not opened and not forgotten:
+        there = there or bool(route.devices) or not route.journal.empty
+        # First of all, packets are led to no device that is about to go: the attached ones still encapsulate them.
+        opened, forgotten = lift(name) and not route.journal.tables, forget_kept(name)
+        merging = take_away(name)
+        if not there and not opened and not forgotten and not merging:
             remove_empty(paths.pins.parent, paths.bpffs)  # an earlier run was killed right before it had done this
             words = f"nothing of {name} is on this machine, in this network namespace"
             raise DiagnosedError([Diagnostic("H110", words)], Exit.MACHINE)
@@ -69,6 +80,7 @@ def remove(name: str, manifest: Manifest | None = None, bpffs: str = "", patienc
             hooks.append(Detached(target_name(observed.state, hook, str(hook.target)), hook.point, kind.name))
         for kind in KINDS.values():
             kind.tidy(paths.owner)
+        devices, settings = give_up(name), give_back(name, {})
         maps = erase(paths)
     applied = observed.state.manifest if observed.state and observed.state.manifest else manifest
     # Without both nothing was ever encapsulated: the first apply did not come so far.
@@ -81,6 +93,9 @@ def remove(name: str, manifest: Manifest | None = None, bpffs: str = "", patienc
         opened,
         tuple(forgotten),
         applied is not None or not ran,
+        devices,
+        settings,
+        merging,
     )
 
 

@@ -18,12 +18,27 @@ from .loader.ahead import endings, passed_by
 from .loader.attached_devices import attached_indexes
 from .loader.cgroups import Cgroups, attached_path, find_cgroups, needed_points
 from .loader.closing import is_closed
-from .loader.compose import CGROUP_LEVELS, WORDS, Context, compose, compose_cgroup, decode, identity_of
+from .loader.compose import (
+    CGROUP_LEVELS,
+    WORDS,
+    Context,
+    compose,
+    compose_cgroup,
+    compose_route_device,
+    decode,
+    identity_of,
+)
 from .loader.desired import given_values, require_privilege
+from .loader.gro import Gro, drift_of_devices
+from .loader.gro import find as find_gro
 from .loader.hostfile import open_host_file
+from .loader.journal import Setting
+from .loader.journal import read as read_journal
 from .loader.observe import Observed, Running, observe
 from .loader.paths import Paths
 from .loader.pins_elsewhere import require_pins
+from .loader.route_device.drift import drift_of_route_device
+from .loader.settings import drift_of_settings
 from .loader.state import State, Totals, cgroup_name, cgroup_words, target_name
 from .loader.state_files import Unreadable
 
@@ -60,6 +75,8 @@ class Status(Record):
     cgroups: dict[str, int] = field(default_factory=dict)
     up: bool = False
     unreadable: Unreadable | None = None
+    settings: dict[str, Setting] = field(default_factory=dict)  # sysctls that the bundle has set
+    gro: Gro = Gro()  # devices for received tunnel packets
 
     @property
     def counters(self) -> list[tuple[Counter, int, int]]:
@@ -112,9 +129,10 @@ def _look(paths: Paths, bundle: Manifest | None, deep: bool) -> Status:
     drift += [f"a link on {_left_name(state, hook)} is left over: what it was on is gone" for hook in left]
     if observed.beside:
         drift.append("the first release has applied it too, beside what is here: apply again, which joins the two")
-    if is_closed(name):
+    if is_closed(name) and not (manifest is not None and manifest.route_device is not None):
         drift.append("its prefixes have no route, as before the first apply (`boot: closed`): apply again")
     if state is not None and manifest is not None:
+        drift += drift_of_route_device(state)
         drift += [*drift_of_pins(state, observed), *drift_of_files(state, name)]
         drift += drift_of_entries(state, paths) if deep else []
     elif observed.unreadable is not None:
@@ -123,13 +141,19 @@ def _look(paths: Paths, bundle: Manifest | None, deep: bool) -> Status:
         drift.append("what was applied is not written down any more: apply again")
     else:
         drift.append("the last apply did not finish: apply again")
+    merging = find_gro(manifest, name)
+    drift += drift_of_devices(merging)
     first = next((h.running for h in hooks if h.running and h.hook.point in DEVICE_POINTS), None)
     host = decode(reader.host_members, first.host) if reader and first else {}
     host = {name: value for name, value in host.items() if name not in WORDS}
     numbers = dict(cgroups.numbers) if cgroups else dict.fromkeys(state.cgroups, 0) if state else {}
     up = manifest is not None and {h.hook for h in hooks if h.running} >= set(expected)
     totals = counters.totals(observed)
-    return Status(name, manifest, state, hooks, host, tuple(drift), totals, numbers, up, observed.unreadable)
+    settings = read_journal(name).sysctls
+    drift += drift_of_settings(settings)
+    return Status(
+        name, manifest, state, hooks, host, tuple(drift), totals, numbers, up, observed.unreadable, settings, merging
+    )
 
 
 def _left_name(state: State | None, hook: Hook) -> str:
@@ -141,6 +165,8 @@ def _expected(state: State | None, manifest: Manifest | None) -> list[Hook]:
         return []
     points = [Point(p.hook) for p in manifest.programs]
     devices = [Hook(i, point) for point in points if point in DEVICE_POINTS for i in state.devices.values()]
+    if state.route_device is not None:
+        devices += [Hook(state.route_device.index, point) for point in DEVICE_POINTS]
     numbers = [(state.cgroups.get(c.path, 0), needed_points(c)) for c in manifest.cgroups]
     return devices + [
         Hook(number, point) for point in points for number, needed in numbers if number and point in needed
@@ -170,7 +196,10 @@ def _hook(observed: Observed, hook: Hook, here: dict[str, Device], reader: Manif
 def _drift_devices(state: State | None, here: dict[str, Device]) -> list[str]:
     """Attached devices that are gone, or others than they were under the same name."""
     found = []
-    for name, number in (state.devices if state else {}).items():
+    known = dict(state.devices) if state else {}
+    if state is not None and state.route_device is not None:
+        known[state.route_device.name] = state.route_device.index
+    for name, number in known.items():
         device = here.get(name)
         if device is None:
             renamed = next((d.name for d in here.values() if d.index == number), "")
@@ -249,8 +278,13 @@ def _drift_host(
     manifest: Manifest, state: State, observed: Observed, machine: Machine, cgroups: Cgroups | None
 ) -> list[str]:
     """Compare the host values with those in force."""
-    context = Context(cgroups.attached.level if cgroups else 0, attached=attached_indexes(manifest, machine))
+    applied = state.route_device
+    route = devices().get(applied.name) if applied is not None else None
+    index = route.index if route is not None else 0
+    context = Context(cgroups.attached.level if cgroups else 0, attached=attached_indexes(manifest, machine, index))
     instances = [compose(manifest, machine, device, context) for device in machine.attached]
+    if route is not None:
+        instances.append(compose_route_device(manifest, machine, route, context))
     for named in manifest.cgroups if cgroups else ():
         number = state.cgroups.get(named.path, 0)
         if named.hooks and number:

@@ -1,9 +1,10 @@
 """Applying a bundle, and again whenever what it stands on changes.
 
 That is a cgroup that it names, which comes, goes, or is followed by another one; a device of its host values with its
-number, MAC, MTU and addresses; and the files that host values and rows are read from. The kernel tells of cgroups by
-inotify, of devices by rtnetlink; now and then everything is looked at without being told, since a message can be
-missing. What fails is said, and tried again. What is only late, a device or its address, is waited for.
+number, MAC, MTU and addresses; its route device, the routes to it and the subnets that are left out of these; and the
+files that host values and rows are read from. The kernel tells of cgroups by inotify, of devices and routes by
+rtnetlink; now and then everything is looked at without being told, since a message can be missing. What fails is said,
+and tried again. What is only late, a device or its address, is waited for.
 """
 
 from __future__ import annotations
@@ -105,6 +106,8 @@ def watch(asked: Callable[[], Request], say: Callable[[Round], None], once: bool
                 if applied.plan.changed or not ready or not watching.applied:
                     say(Round(applied, why=watching.since(before, applied) if ready else ()))
                 watching = watching.after(applied)
+                if watching.routed is not None:
+                    changes.follow_routes()
                 if once:
                     return
             ready = True

@@ -29,8 +29,12 @@ AREAS = (
     "node",
     "routes",
     "side_by_side",
+    "segmentation",
     "route_device",
+    "routed_here",
     "in_force",
+    "receiving",
+    "machine",
 )
 
 

@@ -272,15 +272,4 @@ A number in place of `all` allows as many in each table. The limits of a machine
 of them. Without them, it would run something other than what was reviewed. Nothing was changed. The message
 names the oldest release that can apply the bundle.""",
     ),
-    "H170": Explained(
-        "GSO packets that would be dropped",
-        """The spec has `segmentation: off` and an encapsulation with headers that the kernel cannot write in each
-segment of a GSO packet, such as the length of a second UDP header. GSO packets for it are dropped and
-counted as `egress_gso`, so TCP makes hardly any progress. Local connections send none through a device that
-takes one segment:
-
-    ip link set dev DEVICE gso_max_segs 1
-
-Forwarded packets are merged by the device where they arrive: disable that with `ethtool -K DEVICE gro off`.""",
-    ),
 }

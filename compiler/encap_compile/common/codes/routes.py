@@ -15,7 +15,10 @@ that should say what fits:
     ip route change 10.0.0.0/8 via 192.0.2.1 dev bond0 mtu 1450
 
 If the program lowers the MSS of TCP connections, TCP fits without it; UDP and other protocols do not. Do
-not change a route with other traffic: give the encapsulated prefix a route of its own.""",
+not change a route with other traffic: give the encapsulated prefix a route of its own.
+
+Sockets with IP_PMTUDISC_PROBE, INTERFACE or OMIT, as some DNS servers use, go by the MTU of the device and
+not by that of a route: they must send less by themselves (max-udp-size).""",
     ),
     "H112": Explained(
         "packets that never reach the hook",

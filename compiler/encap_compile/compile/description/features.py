@@ -12,7 +12,9 @@ def features(program: ir.Program) -> dict[str, str]:
         found["bpf_skb_adjust_room for tunnels"] = "5.2"
     if program.egress.encapsulators:
         found["gso_size in __sk_buff"] = "5.7"
-    if program.egress.next_hop is ir.NextHop.ROUTE:
+    if program.egress.looks_up_routes:
+        found["bpf_fib_lookup"] = "4.18"
+        found["bpf_jiffies64"] = "5.6"
         found["bpf_redirect_neigh"] = "5.10"
     if any("BPF_F_ADJ_ROOM_ENCAP_L2_ETH" in s.tc_flags for s in program.stacks):
         found["inner Ethernet in bpf_skb_adjust_room"] = "5.13"

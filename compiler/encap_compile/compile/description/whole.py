@@ -16,6 +16,7 @@ from . import attached, maps
 from .features import features
 from .routed import route_device
 from .rules import rule_summaries, signature_text
+from .tunnel_ports import tunnel_ports
 
 CGROUP_MAP, SOCKET_MAP = "cgroups", "sockets"
 OWN_ADDRESSES = "own_addresses"  # encap_own_addresses.h
@@ -79,6 +80,8 @@ def _manifest(resolved: Resolved, program: ir.Program, contract: ir.SocketContra
         contract=(f"{contract.name}.h", f"{contract.c_name}.py") if contract else (),
         sockets=SOCKET_MAP if attribution else "",
         max_overhead=max((s.most_overhead for s in program.stacks), default=0),
+        tunnel_ports=(ports := tuple(tunnel_ports(program))),
+        gro="device" if spec.receive.gro_device and ports else "",
         toolchain=manifest.Toolchain("", "", "", ()),
         inputs=manifest.Inputs("", "", ""),
     )

@@ -50,6 +50,7 @@ SECTIONS = (
     ("Learning", "learn", "learn: {...}"),
     ("Match", "match", "match: {...}"),
     ("Fitting", "mtu", "mtu: {...}"),
+    ("Receiving", "receive", "receive: {...}"),
     ("Tests", "tests", "tests: {...}"),
     ("A test", "test", "- {name: ..., ...}"),
     ("A packet that leaves", "leaving", "leaves: {...}"),

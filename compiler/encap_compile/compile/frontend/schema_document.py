@@ -55,6 +55,7 @@ def annotated_schema() -> Schema:
             "egress": described("egress", **{"$ref": "#/$defs/egress"}),
             "ingress": described("ingress", **{"$ref": "#/$defs/ingress"}),
             "mtu": described("mtu", **{"$ref": "#/$defs/mtu"}),
+            "receive": described("receive", **{"$ref": "#/$defs/receive"}),
             "tests": described("tests", **{"$ref": "#/$defs/tests"}),
         },
         "required": ["apiVersion", "name"],

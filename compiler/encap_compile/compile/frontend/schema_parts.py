@@ -337,6 +337,7 @@ def _rules() -> Schema:
             },
             [],
         ),
+        "receive": closed("receive", {"gro": described("receive.gro", enum=["device", "off"], default="off")}, []),
         "learn": closed("learn", learn, ["for", "capacity", "idle"]),
         "ingress_rule": closed("ingress_rule", ingress_rule, ["name", "decapsulate", "from"]),
         "ingress": closed(

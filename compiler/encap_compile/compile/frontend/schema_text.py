@@ -97,7 +97,8 @@ TEXT: dict[str, str] = {
     "egress.default": "What happens to packets that no rule matches.",
     "egress.next_hop": (
         "`keep`: the packet goes to the inner packet's next hop, and `plan` checks that it is also that of the tunnel "
-        "endpoint. `route`: the packet goes to the outer destination's neighbour."
+        "endpoint. `route`: the packet goes to the next hop that the host's routes name for the outer destination, on "
+        "any device."
     ),
     "egress.segmentation": (
         "`off` allows encapsulations whose headers the kernel cannot write in each segment of a GSO packet, such as "
@@ -129,6 +130,13 @@ TEXT: dict[str, str] = {
         "are treated as `too_big` says. What hosts rely on still fits (552 bytes of IPv4, 1280 of IPv6): over IPv4, "
         "routers may then fragment the outer packet; over IPv6, an IPv6 packet is dropped and counted. `ignore`: the "
         "device's MTU counts alone."
+    ),
+    "receive": "How received tunnel packets reach the ingress program.",
+    "receive.gro": (
+        "`device`: `encapctl apply` makes an idle tunnel device for each UDP port on which VXLAN or Geneve is "
+        "decapsulated. While it is up, the kernel merges TCP segments inside the tunnel before they are decapsulated "
+        "(GRO), as behind a tunnel device of its own; it receives nothing. `off`: every segment is decapsulated and "
+        "delivered alone, unless another tunnel device has that port."
     ),
     "remember.capacity": "The number of connections; some more may be kept. The memory is allocated at load.",
     "remember.idle": "How long a record is kept after a connection's last packet: a number with `s`, `m` or `h`.",

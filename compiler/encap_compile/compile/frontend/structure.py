@@ -19,6 +19,7 @@ from ..spec import (
     HostValue,
     Ingress,
     Mtu,
+    Receiving,
     Reference,
     Remember,
     RouteDevice,
@@ -63,6 +64,7 @@ def build_spec(root: Node, path: str, sha256: str, findings: Findings) -> Spec:
         egress=_egress(root, sets, findings),
         ingress=_ingress(root, sets, findings),
         mtu=_mtu(root),
+        receive=_receive(root),
         tests=build_tests(root.get("tests")),
         path=path,
         sha256=sha256,
@@ -229,6 +231,12 @@ def _mtu(root: Node) -> Mtu:
         path.value if path else "learn",
         root.keys["mtu"] if node else NOWHERE,
     )
+
+
+def _receive(root: Node) -> Receiving:
+    node = root.get("receive")
+    gro = node.get("gro") if node else None
+    return Receiving(gro.value == "device", gro.place) if gro else Receiving()
 
 
 def _ingress(root: Node, sets: Mapping[str, AddressSet], findings: Findings) -> Ingress:

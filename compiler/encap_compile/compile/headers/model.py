@@ -239,6 +239,7 @@ class Header(Record):
     `carries`: header names that may follow when no field names the next one; empty with a `NextProtocol` field:
     whatever its space can name, the inner IP packet included.
     `variable` is its variable-length part, behind the words: how long it is differs by packet.
+    `merged_by`: the kind of the kernel's tunnel devices that, on a UDP port, have GRO merge what this header carries.
     """
 
     name: str
@@ -249,6 +250,7 @@ class Header(Record):
     carries: tuple[str, ...] = ()
     doc: str = ""
     variable: Field | None = None
+    merged_by: str = ""
 
     def fields(self) -> Iterator[Field]:
         for word in self.words:

@@ -161,7 +161,7 @@ class NextHop(StrEnum):
     """Where an encapsulated packet goes."""
 
     KEEP = "keep"  # to the inner packet's neighbour
-    ROUTE = "route"  # to the outer destination's own
+    ROUTE = "route"  # to the one on the route of the outer destination
 
 
 class EgressProgram(NamedTuple):
@@ -180,6 +180,11 @@ class EgressProgram(NamedTuple):
     paths: Paths | None  # None: their MTU is not learned
     fits: bool  # answers to what came in by a tunnel
     fragments: bool  # a rule or a key asks for what later fragments do not show
+
+    @property
+    def looks_up_routes(self) -> bool:
+        """Whether it asks the kernel for the next hop of what it encapsulates."""
+        return bool(self.encapsulators) and self.next_hop is NextHop.ROUTE
 
     @property
     def needed(self) -> bool:

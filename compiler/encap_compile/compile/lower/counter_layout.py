@@ -20,8 +20,9 @@ ENTRY = 4096  # bytes of a value where there are several: a page, which the kern
 LIBRARY = {
     # encap_counters.h
     "egress_outcomes": (
-        "other", "malformed", "no_first_fragment", "own_stack", "link_local", "too_big", "answered",
-        "answers_limited", "gso", "no_headroom", "unknown_stack", "mss_kept", "path_too_small",
+        "other", "malformed", "no_first_fragment", "own_stack", "link_local", "too_big", "without_df",
+        "answered", "answers_limited", "gso", "gso_checksum", "gso_jumbo", "no_headroom", "unknown_stack", "mss_kept",
+        "next_hop_fallback", "path_too_small",
     ),
     "ingress_outcomes": ("mss_kept", "path_learned", "path_ignored"),
     "refusals": (

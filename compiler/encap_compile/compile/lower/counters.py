@@ -49,6 +49,8 @@ def lower_counters(
         add(ir.Counted(EGRESS, ir.Outcome.DROPPED, reason="unattached"), words)
     if clamps and (encapsulates or egress.fits):
         noted(EGRESS, "mss_kept", MSS_KEPT)
+    if egress.looks_up_routes:
+        noted(EGRESS, "next_hop_fallback", NEXT_HOP_FALLBACK)
     if clamps and ingress and (learns or {*ingress.before} - {ir.Arrival.LEARN_PATH_MTU}):
         noted(INGRESS, "mss_kept", MSS_KEPT)
     if egress.paths:
@@ -179,6 +181,7 @@ FLOWS = {
     ir.Outcome.EVICTED: "a flow that was not idle: evicted",
 }
 MSS_KEPT = "a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered"
+NEXT_HOP_FALLBACK = "no next hop by the routes: sent to the neighbour on the attached device"
 REMEMBERED = {
     ir.Outcome.LEARNED: "a new connection: its socket is recorded",
     ir.Outcome.CHANGED: "a connection with another socket or choice than before: recorded again",
@@ -222,6 +225,8 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, names: Mapping[str, st
             outcome(reason, passed, f"{words}: passed")
     if encapsulates:
         outcome("too_big", dropped, "longer than the device's MTU when encapsulated: dropped")
+        if "ipv4" in egress.families:
+            outcome("without_df", noted, "too big, and IPv4 without DF: its sender may not be told what fits")
         if egress.paths and "ipv6" in egress.families and "ipv6" in egress.paths.families:
             words = "IPv6 whose smallest MTU, 1280, does not fit the path, which is IPv6's too: dropped"
             outcome("path_too_small", dropped, words)
@@ -231,6 +236,10 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, names: Mapping[str, st
         if any(e.stack.per_segment for e in egress.encapsulators):
             words = "a GSO packet for headers that the kernel cannot write in each segment: dropped"
             outcome("gso", dropped, words)
+        words = "datagrams sent with UDP_SEGMENT by a device that does not fill in checksums: dropped"
+        outcome("gso_checksum", dropped, words)
+        if "ipv6" in egress.families:
+            outcome("gso_jumbo", dropped, "IPv6 BIG TCP, which this kernel cannot segment in a tunnel: dropped")
         outcome("no_headroom", dropped, "the kernel could not add headroom for the headers: dropped")
     if any(d.by_row for d in egress.dispatches):
         outcome("unknown_stack", dropped, "a row whose stack this program does not know: dropped")

@@ -14,8 +14,11 @@ FLOW_SEED = "flow_seed"
 CGROUP_LEVEL, CGROUP_LEVELS, CGROUPS, NETNS_COOKIE = "cgroup_level", "cgroup_levels", "cgroups", "netns_cookie"
 ATTACHED, PACKET_NETNS, SOCKET_NETNS = "attached", "packet_netns_cookie", "socket_netns_cookie"
 INITIAL_NETNS = "initial_netns"
+LOOKUP_IFINDEX = "lookup_ifindex"
+NO_TX_CHECKSUM = "no_tx_checksum"
 MOST_ATTACHED = 64  # devices
 COMMENTS = {
+    NO_TX_CHECKSUM: "of NO_TX_CHECKSUM_IPV4 and _IPV6",
     FLOW_SEED: "secret, the same until the next boot",
     CGROUP_LEVEL: "of the attached cgroup: 0 is the hierarchy's root",
     CGROUP_LEVELS: "bit n: a row is found by a cgroup n levels below it",
@@ -24,30 +27,45 @@ COMMENTS = {
     ATTACHED: "of an instance for a cgroup: ifindexes of the devices whose packets come to our programs; 0: no more",
     PACKET_NETNS: "the same, where programs can ask a packet for it (6.13)",
     SOCKET_NETNS: "the same, where user space can ask for it (5.14)",
+    LOOKUP_IFINDEX: "from where routes are looked up: lo, or the VRF that the device belongs to",
     INITIAL_NETNS: "1: it is the machine's first network namespace",
 }
 
 
 def lower_host(
-    resolved: Resolved, stacks: Sequence[ir.Stack], attribution: ir.Attribution | None, reads_mtu: bool
+    resolved: Resolved,
+    stacks: Sequence[ir.Stack],
+    egress: ir.EgressProgram,
+    attribution: ir.Attribution | None,
+    reads_mtu: bool,
+    sends: bool,
 ) -> tuple[ir.HostMember, ...]:
-    """The members of `struct host`, the widest alignment first, and which bundle this is at the end."""
+    """The members of `struct host`, the widest alignment first, and which bundle this is at the end.
+
+    `sends`: the program encapsulates.
+    """
     host = _HostValues()
     if reads_mtu:
         host.add("mtu", "u32", f"{resolved.spec.attach[0].path[0]}.mtu")
+    if sends:
+        host.add(NO_TX_CHECKSUM, "u32", NO_TX_CHECKSUM)
     for stack in stacks:
         for use in resolved.encapsulations[stack.encapsulation].host:
             host.use(use.value, stack.outer_family, stack.name, use.own)
     for rule in resolved.ingress:
         if isinstance(rule.mark, HostReference):
             host.use(rule.mark, "ipv4")
-    for name, type_ in _of_the_loader(resolved, attribution):
+    for name, type_ in _of_the_loader(resolved, egress, attribution):
         host.add(name, type_, name)
     return host.members()
 
 
-def _of_the_loader(resolved: Resolved, attribution: ir.Attribution | None) -> Iterator[tuple[str, str]]:
+def _of_the_loader(
+    resolved: Resolved, egress: ir.EgressProgram, attribution: ir.Attribution | None
+) -> Iterator[tuple[str, str]]:
     """What the loader knows by itself, and its type."""
+    if egress.looks_up_routes:
+        yield LOOKUP_IFINDEX, "u32"
     if resolved.learning or attribution:
         yield FLOW_SEED, "u32"
     if attribution is None:

@@ -27,6 +27,7 @@ def library_headers(
     tagged = any(isinstance(d.inner, ir.NamedByField) and d.inner.tagged for d in decapsulations)
     found = {
         "encap_egress.h": egress.needed,
+        "encap_next_hop.h": egress.looks_up_routes,
         "encap_encapsulate.h": bool(egress.encapsulators),
         "encap_decapsulate.h": bool(decapsulations),
         "encap_vlan.h": tagged,

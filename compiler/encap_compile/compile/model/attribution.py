@@ -51,11 +51,11 @@ def attribute_packet(run: Run, packet: Packet) -> None:
 def reported(run: Run, socket: Socket, attribution: ir.Attribution) -> SocketRecord:
     """What a socket reports; of its cgroups, those that the spec or a row names."""
     keyed = {
-        key[0].decode()
+        path.decode()
         for rows in run.machine.facts.tables.values()
-        if rows.exact == ("cgroup",)
-        for key in rows.by_key
-        if isinstance(key[0], bytes)
+        if "cgroup" in rows.exact
+        for path in (key[rows.exact.index("cgroup")] for key in rows.by_key)
+        if isinstance(path, bytes)
     }
     rows_of = [path for path in socket.cgroups if path in keyed] if attribution.rows_by_cgroup else []
     levels = {*attribution.named_levels, *(map(_level, keyed) if attribution.rows_by_cgroup else ())}

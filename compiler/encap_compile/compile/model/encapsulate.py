@@ -18,6 +18,7 @@ from .mss import clamp, is_syn
 from .packet import ETHER, TCP, TRANSPORT_MOST, Packet
 from .path_mtu import path_mtu
 from .run import Run
+from .segmenting import unsegmentable
 
 ETHER_TYPE = {"ipv4": 0x0800, "ipv6": 0x86DD}
 UDP_HEADER = 8
@@ -67,12 +68,19 @@ def _encapsulate(run: Run, packet: Packet, way: ir.Encapsulator, values: Mapping
     fragmentable = stack.outer_family == "ipv4" and mtu < min(relied_on, run.mtu)
     if fragmentable:
         mtu = min(relied_on, run.mtu)
+    lost = unsegmentable(run, packet)
+    if lost:
+        run.step(Did.CHECKED, "segmentation", lost.why)
+        run.count(lost.counter)
+        return Verdict.DROP
     if not _fits(run, packet, overhead, mtu):
         run.step(Did.CHECKED, "mtu", f"{packet.length} + {overhead} bytes, and {mtu} is the most")
         if packet.family == "ipv6" and mtu < min(relied_on, run.mtu):
             run.count("egress_path_too_small")
             return Verdict.DROP
         run.count("egress_too_big")
+        if packet.family == "ipv4" and not run.data[ETHER + 6] & 0x40:
+            run.count("egress_without_df")
         if run.machine.program.egress.too_big is ir.TooBig.DROP:
             return Verdict.DROP
         return too_big.answer(run, packet, mtu - overhead)
@@ -88,7 +96,7 @@ def _encapsulate(run: Run, packet: Packet, way: ir.Encapsulator, values: Mapping
     ether = run.data[:12]
     next_hop = run.machine.program.egress.next_hop
     if next_hop is ir.NextHop.ROUTE:
-        ether[0] &= 0xFE  # bpf_redirect_neigh loses frames to a group
+        ether[0] &= 0xFE  # frames to a group are lost
     type_ = ETHER_TYPE[stack.outer_family].to_bytes(2, "big")
     run.data = bytearray(bytes(ether) + type_ + outer + inner)
     shown = {layer.member: fields for layer, (_, fields) in zip(stack.layers, given, strict=True)}
@@ -99,6 +107,7 @@ def _encapsulate(run: Run, packet: Packet, way: ir.Encapsulator, values: Mapping
         case ir.NextHop.KEEP:
             return Verdict.PASS
         case ir.NextHop.ROUTE:
+            run.count("egress_next_hop_fallback")  # the model has no routes
             return Verdict.REDIRECT
         case _:
             assert_never(next_hop)

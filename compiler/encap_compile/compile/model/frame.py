@@ -45,7 +45,8 @@ class Socket(Record):
 class Frame(Record):
     """A frame as a program on a hook of TC gets it, from its Ethernet header on.
 
-    `socket` is None for what is forwarded. `hash` is what the kernel has in skb->hash.
+    `socket` is None for what is forwarded, `forwarded` says that it came in by a device. `hash` is what the kernel has
+    in skb->hash.
     """
 
     data: bytes
@@ -55,6 +56,7 @@ class Frame(Record):
     gso: Gso = Gso.UNKNOWN
     hash: int = 0
     socket: Socket | None = None
+    forwarded: bool = False
 
 
 class Connecting(Record):

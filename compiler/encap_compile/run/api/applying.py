@@ -118,12 +118,16 @@ class Applied(Changes):
 @on_this_machine
 def plan(bundle: Bundle, options: Options = DEFAULTS) -> Planned:
     """Look at the bundle and the machine, and change nothing. Raises DiagnosedError."""
+    from ..doctor import check_settings
+    from ..loader.gro import advice
     from ..loader.routing import check_routes
     from ..plan import plan as look
 
     found = look(request(bundle, options))
     routes = check_routes(found.desired)
-    diagnostics = (*found.findings.all, *routes.diagnostics, *found.refused)
+    settings = check_settings(found.desired, routes)
+    merging = advice(found.gro, found.desired.machine)
+    diagnostics = (*found.findings.all, *routes.diagnostics, *settings, *merging, *found.refused)
     return Planned(**_changes(found, routes, diagnostics), refused=found.refused)
 
 
@@ -134,11 +138,13 @@ def apply(bundle: Bundle, options: Options = DEFAULTS) -> Applied:
     Raises DiagnosedError; then every hook has the old or the new program, and every mix of both works.
     """
     from ..apply import apply as carry_out
+    from ..doctor import check_settings
     from ..loader.routing import routes_after
 
     done = carry_out(request(bundle, options))
     routes = routes_after(done.plan.desired)
-    diagnostics = (*done.plan.findings.all, *routes.diagnostics)
+    settings = check_settings(done.plan.desired, routes)
+    diagnostics = (*done.plan.findings.all, *routes.diagnostics, *settings)
     return Applied(**_changes(done.plan, routes, diagnostics), seconds=done.seconds)
 
 

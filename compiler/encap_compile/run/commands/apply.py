@@ -11,7 +11,7 @@ from .context import Context, report, show
 
 
 @click.command("apply")
-@requesting
+@requesting()
 @LOCK_TIMEOUT
 @format_option("text", "json")
 @click.pass_obj

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Command = Callable[..., Any]
 BUNDLE = click.argument("bundle", type=click.Path(path_type=Path))
+BUNDLE_OR_NONE = click.argument("bundle", type=click.Path(path_type=Path), required=False)
 
 
 def _pins_persist(_: click.Context, __: click.Parameter, given: bool) -> None:
@@ -61,47 +62,50 @@ def format_option(*words: str) -> Callable[[Command], Command]:
     )
 
 
-def requesting(command: Command) -> Command:
-    for option in reversed(
-        (
-            BUNDLE,
-            click.option("--host", "host_file", default="", metavar="FILE", help="Host values [/etc/encap/host.yaml]."),
-            click.option(
-                "--set",
-                "settings",
-                multiple=True,
-                metavar="NAME=VALUE",
-                help="A host value; takes precedence over the file.",
-            ),
-            click.option("--rows", multiple=True, metavar="TABLE=FILE", help="Take a table's rows from this file."),
-            click.option(
-                "--attach",
-                default="",
-                type=click.Choice(["", "auto", "tcx", "clsact"]),
-                show_choices=True,
-                metavar="auto|tcx|clsact",
-                help="How programs are attached [ENCAP_ATTACH, auto].",
-            ),
-            click.option(
-                "--kept", is_flag=True, help="BUNDLE is a name: take its copy that `encapctl unit` has written."
-            ),
-            click.option(
-                "--allow-overlap", is_flag=True, help="Apply also where another bundle's rules take the same packets."
-            ),
-            click.option(
-                "--replace", default="", metavar="NAME", help="Take over the hooks, maps and state of another bundle."
-            ),
-            click.option(
-                "--allow-removals",
-                default="0",
-                metavar="N|all",
-                help="Let so many rows of each table go, where apply would refuse to remove as many.",
-            ),
-            BPFFS,
-        )
-    ):
-        command = option(command)
-    return command
+def requesting(optional: bool = False) -> Callable[[Command], Command]:
+    """A bundle, and what is said of it."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed((BUNDLE_OR_NONE if optional else BUNDLE, *_REQUEST)):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+_REQUEST = (
+    click.option("--host", "host_file", default="", metavar="FILE", help="Host values [/etc/encap/host.yaml]."),
+    click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A host value; takes precedence over the file.",
+    ),
+    click.option("--rows", multiple=True, metavar="TABLE=FILE", help="Take a table's rows from this file."),
+    click.option(
+        "--attach",
+        default="",
+        type=click.Choice(["", "auto", "tcx", "clsact"]),
+        show_choices=True,
+        metavar="auto|tcx|clsact",
+        help="How programs are attached [ENCAP_ATTACH, auto].",
+    ),
+    click.option("--kept", is_flag=True, help="BUNDLE is a name: take its copy that `encapctl unit` has written."),
+    click.option(
+        "--allow-overlap", is_flag=True, help="Apply also where another bundle's rules take the same packets."
+    ),
+    click.option(
+        "--replace", default="", metavar="NAME", help="Take over the hooks, maps and state of another bundle."
+    ),
+    click.option(
+        "--allow-removals",
+        default="0",
+        metavar="N|all",
+        help="Let so many rows of each table go, where apply would refuse to remove as many.",
+    ),
+    BPFFS,
+)
 
 
 def given(

@@ -8,6 +8,7 @@ from ... import __version__
 from ...common.command_line import debug_option
 from ...common.diagnostics import DiagnosedError, Diagnostic, Exit
 from .apply import apply_command
+from .doctor import doctor_command
 from .explain import explain_command
 from .plan import plan_command
 from .remove import remove_command
@@ -39,6 +40,7 @@ def cli() -> None:
 for _verb in (
     plan_command,
     apply_command,
+    doctor_command,
     watch_command,
     unit_command,
     status_command,

@@ -11,7 +11,7 @@ from .context import Context, report, show
 
 
 @click.command("plan")
-@requesting
+@requesting()
 @click.option("--strict", is_flag=True, help="Exit 3 if there is a warning, too.")
 @format_option("text", "json")
 @click.pass_obj

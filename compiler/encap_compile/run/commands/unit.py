@@ -13,7 +13,7 @@ from .context import Context
 
 
 @click.command("unit")
-@requesting
+@requesting()
 @click.option("--watch", "stays", is_flag=True, help="Let the service stay and follow devices, addresses and cgroups.")
 @click.option(
     "--into",

@@ -15,7 +15,7 @@ from .context import Context, report
 
 
 @click.command("watch")
-@requesting
+@requesting()
 @LOCK_TIMEOUT
 @click.option("--once", is_flag=True, help="End as soon as the bundle is applied.")
 @format_option("text", "json")

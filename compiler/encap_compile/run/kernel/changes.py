@@ -10,6 +10,9 @@ from typing import Self
 
 # include/uapi/linux/rtnetlink.h, as bits for struct sockaddr_nl
 _RTMGRP_LINK, _RTMGRP_IPV4_IFADDR, _RTMGRP_IPV6_IFADDR = 0x1, 0x10, 0x100
+# The same as numbers: RTNLGRP_IPV4_ROUTE, _IPV4_RULE, _IPV6_ROUTE, _IPV6_RULE
+_ROUTES_AND_RULES = (7, 8, 11, 19)
+_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP = 270, 1
 QUIET = 0.03  # seconds without a message that end a burst, as when a device comes with its addresses
 BURST = 0.5  # seconds that a burst may last before it is looked at
 
@@ -26,6 +29,11 @@ class Changes:
             socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE
         )
         self._socket.bind((0, _RTMGRP_LINK | _RTMGRP_IPV4_IFADDR | _RTMGRP_IPV6_IFADDR))
+
+    def follow_routes(self) -> None:
+        """Hear of routes and routing rules as well. Safe to repeat."""
+        for group in _ROUTES_AND_RULES:
+            self._socket.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, group)
 
     @property
     def fd(self) -> int:

@@ -6,13 +6,14 @@ import struct
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from ...common.record import Record
+from .device_features import Features
 from .rtnetlink import RTM_GETADDR, RTM_GETLINK, RouteSocket, attributes, text
 from .uapi import ARPHRD_ETHER
 
 _IFINFO = struct.Struct("=BxHiII")  # struct ifinfomsg: family, type, index, flags, change
 _IFADDR = struct.Struct("=BBBBI")  # struct ifaddrmsg: family, prefix length, flags, scope, index
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER, _IFLA_LINKINFO = 1, 3, 4, 5, 10, 18
-_IFLA_LINK_NETNSID, _IFLA_GSO_MAX_SEGS = 37, 40
+_IFLA_LINK_NETNSID, _IFLA_GSO_MAX_SEGS, _IFLA_GSO_MAX_SIZE, _IFLA_GSO_IPV4_MAX_SIZE = 37, 40, 41, 63
 _IFLA_INFO_KIND, _IFLA_INFO_SLAVE_KIND = 1, 4
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS = 1, 2, 8
 _IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
@@ -51,6 +52,10 @@ class Device(Record):
     master_kind: str = ""
     lower: int = 0
     gso_max_segs: int = 65535  # segments in a GSO packet that local connections may send by it
+    gso_max_size: int = 65536  # bytes of one; before 6.3 of IPv4's too
+    gso_ipv4_max_size: int = 65536
+    tx_checksum: frozenset[int] = frozenset((4, 6))  # the IP versions of which it fills in checksums
+    segments_tunnels: bool = False  # it may be given GSO packets in a tunnel as they are
 
     @property
     def mac_text(self) -> str:
@@ -59,7 +64,7 @@ class Device(Record):
 
 def devices() -> dict[str, Device]:
     """Every device of this network namespace, by name, with its addresses. Raises KernelError."""
-    with RouteSocket() as route:
+    with RouteSocket() as route, Features() as features:
         found: dict[int, list[Address]] = {}
         for payload in route.dump(RTM_GETADDR, _IFADDR.pack(0, 0, 0, 0, 0)):
             _, length, flags, scope, index = _IFADDR.unpack_from(payload)
@@ -79,9 +84,16 @@ def devices() -> dict[str, Device]:
             more = attributes(payload[_IFINFO.size :])
             name = text(more.get(_IFLA_IFNAME, b""))
             mac = more.get(_IFLA_ADDRESS, b"")
-            mtu, master, lower, segments = (
+            mtu, master, lower, segments, size, ipv4_size = (
                 struct.unpack("=I", more.get(a, bytes(4)))[0]
-                for a in (_IFLA_MTU, _IFLA_MASTER, _IFLA_LINK, _IFLA_GSO_MAX_SEGS)
+                for a in (
+                    _IFLA_MTU,
+                    _IFLA_MASTER,
+                    _IFLA_LINK,
+                    _IFLA_GSO_MAX_SEGS,
+                    _IFLA_GSO_MAX_SIZE,
+                    _IFLA_GSO_IPV4_MAX_SIZE,
+                )
             )
             info = attributes(more.get(_IFLA_LINKINFO, b""))
             answer[name] = Device(
@@ -98,5 +110,9 @@ def devices() -> dict[str, Device]:
                 text(info.get(_IFLA_INFO_SLAVE_KIND, b"")),
                 0 if _IFLA_LINK_NETNSID in more or lower == index else lower,
                 segments,
+                size,
+                ipv4_size or size,
+                features.tx_checksum(name),
+                features.segments_tunnels(name),
             )
         return answer

@@ -138,6 +138,7 @@ SIGNATURES: dict[str, tuple[Any, tuple[Any, ...], Check]] = {
     "bpf_map_delete_batch": (c_int, (c_int, c_void_p, POINTER(c_uint32), POINTER(BatchOptions)), _errno),
     "bpf_map_lookup_batch": (c_int, (c_int, c_void_p, c_void_p, *_BATCH[1:]), _errno),
     "bpf_map_get_fd_by_id": (c_int, (c_uint32,), _errno),
+    "bpf_prog_load": (c_int, (c_int, c_char_p, c_char_p, c_char_p, c_size_t, c_void_p), _errno),
     "bpf_prog_get_fd_by_id": (c_int, (c_uint32,), _errno),
     "bpf_prog_test_run_opts": (c_int, (c_int, POINTER(TestRunOptions)), _errno),
     "bpf_enable_stats": (c_int, (c_int,), _errno),

@@ -16,7 +16,7 @@ REDIRECT = 7
 VERDICTS = {UNSPEC: "pass", SHOT: "drop", REDIRECT: "redirect"}
 
 SKB_SIZE = 192  # struct __sk_buff of kernel 6.18; older kernels take a longer one whose end is zero
-SKB_MARK, SKB_IFINDEX, SKB_GSO_SEGS, SKB_GSO_SIZE = 8, 40, 164, 176  # offsets of its members
+SKB_MARK, SKB_INGRESS, SKB_IFINDEX, SKB_GSO_SEGS, SKB_GSO_SIZE = 8, 36, 40, 164, 176  # offsets of its members
 HEADROOM = 512  # bytes that a program may add
 MOST = 3400  # bytes: the frame and struct skb_shared_info fit into a page of 4096 (bpf_test_init)
 
@@ -29,15 +29,25 @@ class Ran(NamedTuple):
     mark: int
 
 
-def run(program: Program, frame: bytes, mark: int = 0, gso_size: int = 0, gso_segs: int = 0, ifindex: int = 0) -> Ran:
+def run(
+    program: Program,
+    frame: bytes,
+    mark: int = 0,
+    gso_size: int = 0,
+    gso_segs: int = 0,
+    ifindex: int = 0,
+    arrived_by: int = 0,
+) -> Ran:
     """Run a program once. `gso_size` makes the frame a GSO packet of no known kind. Raises KernelError.
 
-    It is on the device `ifindex`, or on the loopback device.
+    It is on the device `ifindex`, or on the loopback device. `arrived_by` is the device that a forwarded one came in by
+    (Linux 5.14): 0 for what is sent by the machine itself.
 
     The frame has a socket of the kernel's own, of no protocol, in the cgroup and the network namespace of this thread.
     """
     context = bytearray(SKB_SIZE)
     struct.pack_into("=I", context, SKB_MARK, mark)
+    struct.pack_into("=I", context, SKB_INGRESS, arrived_by)
     struct.pack_into("=I", context, SKB_IFINDEX, ifindex)
     struct.pack_into("=I", context, SKB_GSO_SEGS, gso_segs)
     struct.pack_into("=I", context, SKB_GSO_SIZE, gso_size)

@@ -10,13 +10,16 @@ from ..host_values import Machine
 from .compose import ATTACHED, word_of
 
 
-def attached_indexes(manifest: Manifest, machine: Machine) -> tuple[int, ...]:
-    """The ifindexes of the attached devices and of those above them; none if no program asks. Raises KernelError."""
+def attached_indexes(manifest: Manifest, machine: Machine, route: int = 0) -> tuple[int, ...]:
+    """The ifindexes of the attached devices and of those above them, and of the route device, if it is there.
+
+    None if no program asks. Raises KernelError.
+    """
     from ..kernel.stacking import passing_through
 
     if not _room(manifest):
         return ()
-    return tuple(passing_through(device.index for device in machine.attached))
+    return tuple(passing_through([*(device.index for device in machine.attached), *([route] if route else [])]))
 
 
 def check_attached(manifest: Manifest, found: Sequence[int], findings: Findings) -> None:

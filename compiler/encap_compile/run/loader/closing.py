@@ -83,7 +83,7 @@ def _passed(manifest: Manifest) -> list[str]:
 def lift(bundle: str) -> bool:
     """Give the routes back; whether there were some to give. Raises KernelError."""
     table = table_of(bundle)
-    there = any(closed_routes.closed(table, version) for version in closed_routes.FAMILIES)
+    there = closed_routes.closed(table)
     if there:
         closed_routes.lift(table)
     return there
@@ -91,4 +91,4 @@ def lift(bundle: str) -> bool:
 
 def is_closed(bundle: str) -> bool:
     """Whether routes are taken. Raises KernelError."""
-    return any(closed_routes.closed(table_of(bundle), version) for version in closed_routes.FAMILIES)
+    return closed_routes.closed(table_of(bundle))

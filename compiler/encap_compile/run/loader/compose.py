@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from ...common.manifest import Cgroup, Hooked, HostMember, Layout, Manifest
@@ -20,19 +21,30 @@ FLOW_SEED = "flow_seed"
 CGROUPS, CGROUP_LEVEL, CGROUP_LEVELS = "cgroups", "cgroup_level", "cgroup_levels"
 NETNS_COOKIE, PACKET_NETNS, SOCKET_NETNS = "netns_cookie", "packet_netns_cookie", "socket_netns_cookie"
 ATTACHED, INITIAL_NETNS = "attached", "initial_netns"
+LOOKUP_IFINDEX = "lookup_ifindex"
+LOOPBACK = 1  # the ifindex of lo, in every network namespace
+ROUTE_DEVICE = "route_device"
 _OF_CGROUPS = {CGROUPS, CGROUP_LEVEL, CGROUP_LEVELS}
 _OF_NAMESPACES = {NETNS_COOKIE, PACKET_NETNS, SOCKET_NETNS, INITIAL_NETNS}
-WORDS = frozenset({IDENTITY, FLOW_SEED, ATTACHED} | _OF_CGROUPS | _OF_NAMESPACES)  # that are no host values
+NO_TX_CHECKSUM = "no_tx_checksum"
+WORDS = frozenset(
+    {IDENTITY, FLOW_SEED, ATTACHED, ROUTE_DEVICE, LOOKUP_IFINDEX, NO_TX_CHECKSUM} | _OF_CGROUPS | _OF_NAMESPACES
+)  # that are no host values
 COOKIE_SINCE = (5, 15)  # bpf_get_netns_cookie for programs of socket options
+_BITS = {4: 1, 6: 2}  # of NO_TX_CHECKSUM
 _NUMBERS = {"u8", "u16", "u32", "u64"}
 
 
 class Target(Record):
-    """What a program instance is for: a device, or a cgroup by its path below the attached one and its number."""
+    """What a program instance is for: a device, or a cgroup by its path below the attached one and its number.
+
+    `route` says that it is the route device, which has programs of its own.
+    """
 
     name: str
     number: int
     points: frozenset[Point]
+    route: bool = False
 
     @classmethod
     def of(cls, device: Device) -> Target:
@@ -48,6 +60,8 @@ class Instance(Record):
 
     def programs(self, manifest: Manifest) -> list[Hooked]:
         """Those of the object's programs that run on this target."""
+        if self.target.route:
+            return list(route_device_programs(manifest))
         return [p for p in manifest.programs if p.hook in self.target.points]
 
 
@@ -73,9 +87,19 @@ def word_of(member: HostMember) -> str:
     return member.source if member.source in WORDS and not member.member.name.startswith("value_") else ""
 
 
-def compose(manifest: Manifest, machine: Machine, device: Device, context: Context = NO_CGROUPS) -> Instance:
-    """Fill `struct host` for a device. A member whose address family the host has not stays zero and is listed."""
-    known = _known(manifest, context)
+def compose(
+    manifest: Manifest, machine: Machine, device: Device, context: Context = NO_CGROUPS, route: int = 0
+) -> Instance:
+    """Fill `struct host` for a device. A member whose address family the host has not stays zero and is listed.
+
+    `route` is the number of the route device, if it is for that one.
+    """
+    known = {
+        **_known(manifest, context),
+        ROUTE_DEVICE: route,
+        LOOKUP_IFINDEX: device.master if device.master_kind == "vrf" else LOOPBACK,
+        NO_TX_CHECKSUM: _lacking(device),
+    }
     host, missing = bytearray(manifest.host_layout.size), []
     for member in manifest.host_members:
         word = word_of(member)
@@ -83,6 +107,27 @@ def compose(manifest: Manifest, machine: Machine, device: Device, context: Conte
         if not _put(host, member, value):
             missing.append(member)
     return Instance(Target.of(device), bytes(host), tuple(missing))
+
+
+def route_device_programs(manifest: Manifest) -> tuple[Hooked, ...]:
+    """Those of the route device, which has one at ingress also where the bundle receives nothing."""
+    device = manifest.route_device
+    if device is None:
+        return ()
+    section = next((p.section for p in manifest.programs if p.program == device.egress), "tc")
+    return tuple(
+        Hooked(program, point, section)
+        for program, point in ((device.egress, Point.EGRESS), (device.ingress, Point.INGRESS))
+    )
+
+
+def compose_route_device(manifest: Manifest, machine: Machine, device: Device, context: Context) -> Instance:
+    """Fill `struct host` for the route device: as of the first attached device, by which it mostly sends, but with its
+    own number, and with the smallest MTU of all."""
+    first = machine.attached[0]
+    smallest = min(d.mtu for d in machine.attached)
+    made = compose(manifest, machine, replace(first, mtu=smallest), context, device.index)
+    return replace(made, target=Target(device.name, device.index, DEVICE_POINTS, route=True))
 
 
 def compose_cgroup(manifest: Manifest, machine: Machine, cgroup: Cgroup, number: int, context: Context) -> Instance:
@@ -126,7 +171,15 @@ def _known(manifest: Manifest, context: Context) -> dict[str, Plain]:
         SOCKET_NETNS: namespace_cookie(),
         INITIAL_NETNS: int(in_first_network_namespace()),
         ATTACHED: b"\0",  # a device tells itself
+        LOOKUP_IFINDEX: 0,
+        ROUTE_DEVICE: 0,
+        NO_TX_CHECKSUM: 0,  # a cgroup's programs encapsulate nothing
     }
+
+
+def _lacking(device: Device) -> int:
+    """The families whose checksums a device does not fill in, as bits."""
+    return sum(bit for version, bit in _BITS.items() if version not in device.tx_checksum)
 
 
 def _anywhere(manifest: Manifest, machine: Machine, member: HostMember) -> Plain | None:

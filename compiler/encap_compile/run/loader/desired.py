@@ -18,13 +18,14 @@ from ..kernel.hooks.base import AttachKind, Hook, Point
 from ..kernel.hooks.choose import AUTO, KINDS, TC, choose, kind_of
 from ..kernel.objects import BpfObject, MapDefinition
 from ..kernel.system import NEEDED, kernel_release, kernel_version, missing_capabilities, version_of
+from ..kernel.table_routes import Network
 from ..kernel.uapi import BPF_MAP_TYPE_SK_STORAGE
 from .adopt import validate, with_former
 from .attached_devices import attached_indexes, check_attached
 from .bundle import Bundle, open_bundle
 from .cgroup_contents import with_cgroups
 from .cgroups import Cgroups, attached_path, depth, find_cgroups
-from .compose import Context, Instance, compose, compose_cgroup
+from .compose import Context, Instance, compose, compose_cgroup, compose_route_device
 from .contents import Wanted, check_stacks, wanted_contents
 from .hostfile import SECTIONS, Given, HostFile, open_host_file, read_settings
 from .layout_ids import COUNTERS, HOST_SECTION, layout_hashes
@@ -33,7 +34,12 @@ from .observe import Observed
 from .paths import Paths
 from .pins_elsewhere import require_same_bpffs
 from .removals import DEFAULT_LIMITS, Limits
+from .route_device import Seen, decide
+from .route_device import Wanted as RouteDevice
+from .route_device import look as look_for_route_device
+from .route_device.decide import subnets_but
 from .segmentation import check_segmentation
+from .settings import wanted_settings
 from .state_files import look
 
 VERY_LIKE = 0.8  # in place of `closest`'s own: other bundles have names and host values of their own
@@ -59,7 +65,8 @@ class Desired(Record):
     """`layouts` and `definitions` are of the maps by their name in the C; `attach` is the attach kind of TC hooks.
 
     `cgroups` are those that the spec or a row names, None if the bundle has nothing to do with cgroups. `limits` and
-    `allow_removals` say how many entries of a table may go.
+    `allow_removals` say how many entries of a table may go. `route_device` is what should be there of one, and
+    `route_device_seen` what is.
     """
 
     bundle: Bundle
@@ -76,6 +83,10 @@ class Desired(Record):
     cgroups: Cgroups | None = None
     limits: Limits = DEFAULT_LIMITS
     allow_removals: int = 0
+    route_device: RouteDevice | None = None
+    route_device_seen: Seen = field(default_factory=Seen)
+    settings_wanted: Mapping[str, str] = field(default_factory=dict)  # sysctls
+    subnets: frozenset[Network] = frozenset()  # that this machine is on, but by the route device
 
     @property
     def manifest(self) -> Manifest:
@@ -192,7 +203,8 @@ def prepare(request: Request, bundle: Bundle, before: Observed) -> Desired:
     validate_host_file(file, manifest, findings)
     tables = [t.name for t in manifest.tables if t.file]
     bundle = replace(bundle, host_rows=file.rows_of(manifest.name, tables))
-    machine = resolve(manifest, given_values(file, request.settings), devices(), findings)
+    here = devices()
+    machine = resolve(manifest, given_values(file, request.settings), here, findings)
     stop(findings)
     check_segmentation(manifest, machine, findings)
     wanted = wanted_contents(bundle, machine, findings, file.path)
@@ -203,15 +215,27 @@ def prepare(request: Request, bundle: Bundle, before: Observed) -> Desired:
             "B302", "malformed: it names cgroups, and none that they lie below", help="build the bundle again"
         )
     stop(findings)
+    routed = decide(manifest, machine, wanted.rows, here, findings)
+    seen = look_for_route_device(manifest.name, paths.former, routed)
+    if routed is not None and seen.taken:
+        words = f"the route device cannot be called {routed.name}: a device of that name is there ({seen.taken})"
+        findings.error(
+            "H193", words, help="rename or delete it, or take another name in `attach: {route_device: {name}}`"
+        )
+    stop(findings)
+    route = here.get(routed.name) if routed is not None and seen.device(routed.name) is not None else None
+    index = route.index if route is not None else 0
     context = Context()
     if cgroups is not None:
         if before.state is not None and before.state.cgroup == attached:
             cgroups = cgroups.remembering(before.state.cgroups, before.state.former)
         wanted = with_cgroups(manifest, wanted, cgroups, definitions)
         levels = sum(1 << n for n in {depth(path) for path in wanted.cgroups})
-        context = Context(cgroups.attached.level, levels, attached_indexes(manifest, machine))
+        context = Context(cgroups.attached.level, levels, attached_indexes(manifest, machine, index))
         check_attached(manifest, context.attached, findings)
     instances = [compose(manifest, machine, d, context) for d in machine.attached]
+    if route is not None:  # else apply makes it, and looks again
+        instances.append(compose_route_device(manifest, machine, route, context))
     check_stacks(manifest, wanted, instances, findings)
     stop(findings)
     check_sizes(manifest, definitions, wanted)
@@ -237,6 +261,10 @@ def prepare(request: Request, bundle: Bundle, before: Observed) -> Desired:
         cgroups,
         file.limits,
         request.allow_removals,
+        routed,
+        seen,
+        wanted_settings(manifest, machine),
+        subnets_but(here, routed.name) if routed is not None else frozenset(),
     )
 
 

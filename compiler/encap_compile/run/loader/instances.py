@@ -15,7 +15,7 @@ from ..kernel.objects import BpfObject
 from ..kernel.programs import Program
 from ..kernel.verifier import function_at, rejection, spec_path
 from .bundle import Bundle
-from .compose import Instance
+from .compose import Instance, route_device_programs
 from .desired import Desired
 from .layout_ids import HOST_SECTION
 
@@ -50,9 +50,9 @@ def _load_one(desired: Desired, instance: Instance, loaded: Loaded, stack: ExitS
                 if name in loaded.maps:
                     opened.reuse_map(name, loaded.maps[name].fd)
             wanted = instance.programs(bundle.manifest)
-            for hooked in bundle.manifest.programs:
-                if hooked not in wanted:
-                    opened.leave_out(hooked.program)
+            every = (*bundle.manifest.programs, *route_device_programs(bundle.manifest))
+            for program in {h.program for h in every} - {h.program for h in wanted}:
+                opened.leave_out(program)
             opened.load()
             for hooked in wanted:
                 hook = Hook(instance.target.number, Point(hooked.hook))

@@ -38,7 +38,7 @@ class Setting(Record):
 
 
 class Journal(Record):
-    """`devices`: the names of devices that the bundle makes, by what for. `sysctls`: by their names.
+    """`devices`: by the names of those that the bundle makes, what for. `sysctls`: by their names.
 
     `tables`: the routing tables that it fills, each behind a rule. `boot_id` tells another namespace of another boot
     apart from this one, which may have its number.

@@ -36,6 +36,16 @@ class Filled(Record):
     rows: int = 0
 
 
+class RouteDevice(Record):
+    """The route device: its number, its MTU, and the prefixes that are routed to it and those that are not."""
+
+    name: str
+    index: int
+    mtu: int
+    routed: list[str]
+    thrown: list[str]
+
+
 class State(Record):
     """`manifest` is None as long as the first apply is not complete.
 
@@ -67,6 +77,7 @@ class State(Record):
     replaces: str = ""
     filled: dict[str, Filled] = field(default_factory=dict)
     pins: dict[str, str] = field(default_factory=dict)
+    route_device: RouteDevice | None = None
 
     def with_counters(self, layout: str, counters: tuple[Counter, ...]) -> Self:
         """The same, knowing one more layout of the counters."""
@@ -79,6 +90,8 @@ def target_name(state: State | None, hook: Hook, unknown: str) -> str:
     known: Mapping[str, int] = {}
     if state is not None:
         known = state.devices if hook.point in DEVICE_POINTS else state.cgroups
+        if hook.point in DEVICE_POINTS and state.route_device is not None:
+            known = {**known, state.route_device.name: state.route_device.index}
     found = next((name for name, number in known.items() if number == hook.target), None)
     if found is None and state is not None and hook.point in CGROUP_POINTS:
         found = next((path for path, numbers in state.former.items() if hook.target in numbers), None)

@@ -10,6 +10,8 @@ from . import counted
 
 MOST_SHOWN = 5  # routes and paths
 MOST_LISTED = 1000  # routes in the document
+# ip_sk_use_pmtu of include/net/ip.h; tests/netns/test_pmtudisc.py
+BY_DEVICE = "sockets with IP_PMTUDISC_PROBE, INTERFACE or OMIT go by the device's MTU, whatever a route has"
 
 
 def budget_lines(budget: Budget) -> list[str]:
@@ -38,6 +40,7 @@ def budget_lines(budget: Budget) -> list[str]:
         lines += _columns(table)
         more = len(budget.routes) - MOST_SHOWN
         lines += [f"and {counted(more, 'more route')}"] if more > 0 else []
+        lines += [BY_DEVICE] if any(route.mtu for route in budget.routes) else []
     for path, count in list(budget.paths.items())[:MOST_SHOWN]:
         lines.append(
             f"path to {counted(count, 'tunnel endpoint')} by {path.destination}: {path.mtu}, as its route says"

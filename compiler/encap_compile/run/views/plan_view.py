@@ -23,6 +23,9 @@ from ..loader.state import cgroup_words, target_name
 from ..plan import ATTACH, DETACH, KEEP, REPLACE, SWITCH, HookChange, MapChange, Plan
 from . import counted, hook_place, hook_words
 from .budget_view import budget_document, budget_lines
+from .gro_view import gro_document, gro_lines
+from .route_device_view import plan_document as route_device_document
+from .route_device_view import plan_lines as route_device_lines
 
 MOST_NAMED = 5  # prefixes and rules
 MOST_PENDING = 5  # rows named one by one
@@ -56,7 +59,9 @@ def plan_text(plan: Plan, routes: RouteReport | None = None, done: bool = False,
     lines += [_hook_line(h, empty) for h in plan.hooks if h.action != KEEP or not done]
     lines += [_empty_line(name) for name in empty]
     lines += _totals_lines(plan)
+    lines += route_device_lines(plan, done)
     lines += _cgroup_lines(plan)
+    lines += gro_lines(plan.gro, done)
     lines += _boot_lines(plan) if not done else []
     if plan.scope is not None and not done:
         lines += _scope_lines(plan.scope)
@@ -120,6 +125,8 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
             }
             for h in plan.hooks
         ],
+        "gro_devices": gro_document(plan.gro),
+        **route_device_document(plan),
         "cgroups": _cgroups(plan),
         "boot": {
             "closed": [str(n) for n in closable(desired.manifest)] if desired.manifest.boot == CLOSED else [],
@@ -318,6 +325,11 @@ def _cgroups(plan: Plan) -> list[dict[str, Any]]:
 def _summary(plan: Plan, done: bool, seconds: float) -> str:
     if not plan.changed:
         return "Nothing to change." if not done else f"Nothing changed: all is as the bundle says.   {seconds:.2f} s"
+    if not plan.touches and plan.gro.changes:
+        devices = counted(len(plan.gro.changes), "device")
+        if done:
+            return f"{devices} changed, and no program.   {seconds:.2f} s"
+        return f"{devices} would change, and no program; nothing was done.  Next: {_apply_command(plan)}"
     if not plan.touches:
         only = "Only texts for people"
         if done:

@@ -16,6 +16,8 @@ from ..loader.state import cgroup_words
 from ..remove import Removed
 from ..status import HookStatus, Status
 from . import FORMAT_VERSION, counted, hook_place, hook_words
+from .route_device_view import status_document as route_device_document
+from .route_device_view import status_lines as route_device_lines
 
 MOST_RULES = 20  # named by `remove` one by one
 MOST_PENDING = 20  # cgroups named one by one
@@ -27,7 +29,9 @@ def status_text(status: Status) -> str:
     lines += [_hook_line(h) for h in status.hooks]
     if status.host:
         lines.append("  host   " + "   ".join(f"{name} = {value}" for name, value in status.host.items()))
+    lines += route_device_lines(status)
     lines += _filled_lines(status)
+    lines += [f"  device {d.text}" for d in status.gro.devices if d.index]
     if status.manifest and status.manifest.rules:
         width = max(12, *(len(r.name) for r in status.manifest.rules))
         lines += [f"  rule   {r.name:<{width}} {r.text}   {r.place}" for r in status.manifest.rules]
@@ -80,9 +84,11 @@ def status_document(status: Status) -> dict[str, Any]:
             }
             for h in status.hooks
         ],
+        **route_device_document(status),
         "filled": [{"map": name, **asdict(filled)} for name, filled in status.state.filled.items()]
         if status.state
         else [],
+        "gro_devices": [{"name": d.name, "kind": d.kind, "port": d.port} for d in status.gro.devices if d.index],
         "cgroups": [{"path": path, "number": number or None} for path, number in status.cgroups.items()],
         "pending": [path for path, number in status.cgroups.items() if not number],
         "rules": [{"name": r.name, "text": r.text, "place": r.place} for r in status.manifest.rules]
@@ -126,9 +132,12 @@ def removed_text(removed: Removed) -> str:
     programs, maps = counted(len(removed.hooks), "program"), counted(removed.maps, "map")
     lines = [f"removed `{removed.name}`: {programs} detached, {maps} unpinned"]
     lines += [f"  - hook {hook_place(h.on, h.kind, h.point)}" for h in removed.hooks]
+    lines += [f"  - device {name}" for name in removed.gro_devices]
     lines += _rules("now unencapsulated", removed.unencapsulated)
     lines += _rules("no longer dropped", removed.undropped)
     lines += ["  - routes that were closed until apply"] if removed.opened else []
+    lines += [f"  - device {name}, and the routes that led to it" for name in removed.devices]
+    lines += [f"  ~ sysctl {name}, which is as it was before" for name in removed.settings]
     lines += [f"  - {path}" for path in removed.forgotten]
     lines += (
         [] if removed.rules_known else ["  not known: which of its packets are now sent unencapsulated, or not dropped"]
@@ -157,10 +166,13 @@ def removed_document(removed: Removed) -> dict[str, Any]:
         "hooks": [{**hook_words(h.on, h.point), "kind": h.kind} for h in removed.hooks],
         "maps": removed.maps,
         "unencapsulated": [_rule(r) for r in removed.unencapsulated],
+        "gro_devices": list(removed.gro_devices),
         "opened": removed.opened,
         "files": [str(path) for path in removed.forgotten],
         "no_longer_dropped": [_rule(r) for r in removed.undropped],
         "rules_known": removed.rules_known,
+        "devices": list(removed.devices),
+        "settings": list(removed.settings),
     }
 
 

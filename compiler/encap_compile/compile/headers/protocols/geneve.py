@@ -30,6 +30,7 @@ HEADER = Header(
     title="Generic Network Virtualization Encapsulation",
     reference="RFC 8926, section 3.4",
     announced_as={Space.UDP_PORT: 6081},
+    merged_by="geneve",  # geneve_gro_receive()
     doc="Options that the spec does not list are refused on receive if their type is critical, else passed over.",
     words=(
         Word(

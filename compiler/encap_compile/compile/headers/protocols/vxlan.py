@@ -8,6 +8,7 @@ HEADER = Header(
     reference="RFC 7348, section 5",
     announced_as={Space.UDP_PORT: 4789},
     carries=("ethernet",),
+    merged_by="vxlan",  # vxlan_gro_receive()
     words=(
         Word(
             "flags",

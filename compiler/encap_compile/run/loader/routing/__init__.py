@@ -8,16 +8,19 @@ can reach: the prefixes that they name, and their rows (`reach`, `pairs`).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from ....common.manifest import Manifest
 from ...kernel.devices import devices
 from ...kernel.errors import KernelError
 from ...kernel.routes import RoutingRule
-from ..desired import Desired
+from ..deployment import Deployment
 from .device_states import Attachment
 from .mtu import Fits
 from .network import Network
 from .nexthop import NextHops
 from .pairs import Placed, place
-from .reach import VERSIONS, targets
+from .reach import VERSIONS, Target, targets
 from .reachability import Reachability
 from .report import RouteReport, listed
 from .table import MOST_INTERVALS, routing_table
@@ -26,7 +29,7 @@ from .tunnel_endpoints import TunnelEndpoints
 __all__ = ["RouteReport", "check_routes", "routes_after"]
 
 
-def routes_after(desired: Desired) -> RouteReport:
+def routes_after(desired: Deployment) -> RouteReport:
     """The same for what has just been applied: that the routes cannot be read is then a warning (H128)."""
     try:
         return check_routes(desired)
@@ -37,7 +40,7 @@ def routes_after(desired: Desired) -> RouteReport:
         return report
 
 
-def check_routes(desired: Desired) -> RouteReport:
+def check_routes(desired: Deployment) -> RouteReport:
     """Check the routes as they are now. Raises KernelError."""
     manifest, report = desired.manifest, RouteReport()
     attachment = Attachment(desired.machine.attached, devices().values())
@@ -46,7 +49,7 @@ def check_routes(desired: Desired) -> RouteReport:
     attachment.check(report)
     reachability, fits = Reachability(network, report), Fits(network, manifest, report)
     next_hops = NextHops(network, manifest.next_hop == "keep", report)
-    reached = targets(manifest, desired.wanted.rows)
+    reached = _at_attached_devices(manifest, targets(manifest, desired.wanted.rows))
     reachability.check({r.name: r for t in reached for r in t.rules}.values())
     for target in reached:
         placed: list[Placed] = place(target, network.tables) if target.by_destination else []
@@ -63,6 +66,13 @@ def check_routes(desired: Desired) -> RouteReport:
     _say_unchecked(network, [rule for _, rules in found.values() for rule in rules], report)
     report.total = report.pairs
     return report
+
+
+def _at_attached_devices(manifest: Manifest, reached: list[Target]) -> list[Target]:
+    """Without rules whose packets are routed to the route device: its own routes lead them there, at its own MTU."""
+    routed = {r.rule for r in manifest.route_device.routes} if manifest.route_device is not None else set()
+    left = ((t, tuple(r for r in t.rules if r.name not in routed)) for t in reached)
+    return [replace(target, rules=rules) for target, rules in left if rules]
 
 
 def _say_unchecked(network: Network, rules: list[RoutingRule], report: RouteReport) -> None:

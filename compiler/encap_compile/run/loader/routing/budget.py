@@ -40,7 +40,8 @@ class RouteBudget(Record):
     """A route of inner packets that rules encapsulate.
 
     `mtu` is the route's own, 0 if it has none; `allows` is what the kernel takes as its MTU: the route's own, or the
-    device's. `fits` is what the attached device `device` and the path take, less the headers.
+    device's. `fits` is what the attached device `device` and the path take, less the headers. `seen_by` names every
+    attached device that the packets pass.
     """
 
     destination: str
@@ -48,6 +49,8 @@ class RouteBudget(Record):
     mtu: int
     allows: int
     fits: int
+    version: int
+    seen_by: tuple[str, ...] = ()
 
     @property
     def over(self) -> int:

@@ -51,6 +51,7 @@ class _Asked(Record):
     device_mtu: int
     overhead: int
     target: int  # its place in `Fits.outer`
+    version: int
     lost: str
 
 
@@ -120,7 +121,10 @@ class Fits:
                 case = _Case(asked.device, asked.device_mtu, smaller, asked.overhead, mtu, asked.lost)
                 allows = self._allows(way)
                 if way not in routes or case.fits < routes[way].fits:
-                    routes[way] = RouteBudget(way.destination, asked.device, mtu, allows, case.fits)
+                    seen_by = self._seen_by(way)
+                    routes[way] = RouteBudget(
+                        way.destination, asked.device, mtu, allows, case.fits, asked.version, seen_by
+                    )
                 if asked.lost and allows > case.fits:
                     cases.setdefault(case, {}).setdefault(way, {}).update(parts)
         self._write_budget(list(routes.values()), [o for found in outer for o in found if o.mtu])
@@ -130,6 +134,11 @@ class Fits:
         """Without an MTU of its own a route has that of its device, as of a VLAN over the attached one."""
         devices = self.network.attachment.devices
         return way.route.mtu or max(devices[hop.ifindex].mtu for hop in way.route.hops)
+
+    def _seen_by(self, way: Way) -> tuple[str, ...]:
+        attachment = self.network.attachment
+        indexes = dict.fromkeys(i for hop in way.route.hops for i in attachment.passed(hop.ifindex))
+        return tuple(attachment.name(index) for index in indexes)
 
     def _write_budget(self, routes: list[RouteBudget], outer: list[_Outer]) -> None:
         attachment = self.network.attachment
@@ -160,13 +169,13 @@ class Fits:
             if way is None or not way.reached or (way.route.kind is Kind.MULTICAST and not explicit):
                 continue
             first, last = table.bounds(index)
-            self._add(way, (max(first, low), min(last, high)), overhead, lost)
+            self._add(way, version, (max(first, low), min(last, high)), overhead, lost)
 
-    def _add(self, way: Way, part: Interval, overhead: int, lost: str) -> None:
+    def _add(self, way: Way, version: int, part: Interval, overhead: int, lost: str) -> None:
         attachment = self.network.attachment
         over = [attachment.attached[i] for h in way.route.hops for i in attachment.passed(h.ifindex)]
         device = min(over, key=lambda d: d.mtu)
-        asked = _Asked(device.name, device.mtu, overhead, len(self.outer) - 1, lost)
+        asked = _Asked(device.name, device.mtu, overhead, len(self.outer) - 1, version, lost)
         self.asked.setdefault(asked, {}).setdefault(way, {})[part] = None
 
     def _outer(self, endpoints: TunnelEndpoints) -> list[_Outer]:

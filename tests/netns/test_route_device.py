@@ -1,0 +1,266 @@
+"""The route device: made, opened, followed and taken away, with a look at the wire for what leaves unencapsulated.
+
+The sender's main routing table leads the inside to a device that nobody is attached to: what the route device does not
+take is seen there.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from encap_compile.run.loader import journal, settings
+from encap_compile.run.loader.bundle import load_manifest
+from encap_compile.run.loader.closing import close
+from tests.netns.loader_bundle import write as write_without
+from tests.netns.loader_net import ATTACH, INSIDE
+from tests.netns.route_bundle import PREFIX, RouteWire, route_wire, write
+from tests.netns.test_loader_watch_devices import watching
+from tests.support.netns import STATE
+
+pytestmark = pytest.mark.kernel
+LO = "net/ipv4/conf/lo/forwarding"
+
+
+@pytest.fixture
+def net() -> Iterator[RouteWire]:
+    with route_wire() as made:
+        yield made
+
+
+def table(net: RouteWire) -> str:
+    """The routing table that our rule leads to."""
+    (line,) = (line for line in net.routes().splitlines() if line.startswith("90:"))
+    return line.split("lookup ")[1].split()[0]
+
+
+def routed(net: RouteWire) -> list[str]:
+    """Kind and prefix of every route in it."""
+    shown = json.loads(net.ours.run(["ip", "-j", "route", "show", "table", table(net)]).stdout)
+    return sorted(f"{r.get('type', 'unicast')} {r['dst']}" for r in shown)
+
+
+@pytest.mark.parametrize("attach", ATTACH)
+def test_apply_and_remove(net: RouteWire, tmp_path: Path, attach: str) -> None:
+    """Before and after, packets leave by the route that the machine has; in between, encapsulated by the uplink."""
+    bundle = write(tmp_path / "one")
+    assert net.try_to_send() == (0, 0, 20)
+    planned = net.ctl("plan", bundle, "--set", "uplink=eth0", "--attach", attach, check=3).stdout
+    assert "+ device encap0 (vxlan, MTU 1480)" in planned and "routes to encap0: 10.1.0.0/16   +2 -0" in planned
+    assert net.left() == []  # to plan is to look
+    net.apply(bundle, "--attach", attach)
+    assert routed(net) == [f"unicast {PREFIX}", f"unreachable {PREFIX}"]
+    assert net.try_to_send() == (0, 20, 0)
+    shown = net.ctl("status", "hand", check=0).stdout
+    assert "device encap0, MTU 1480: routed to it 10.1.0.0/16" in shown
+    document = json.loads(net.ctl("status", "hand", "--format", "json", check=0).stdout)
+    assert document["route_device"]["routed"] == [PREFIX]
+    assert {h["device"] for h in document["hooks"]} == {"eth0", "encap0"}
+    again = net.apply(bundle)
+    assert "Nothing changed" in again.stdout
+    done = net.ctl("remove", "hand", check=0)
+    assert "device encap0" in done.stdout
+    assert net.try_to_send() == (0, 0, 20)
+    assert net.left() == []
+
+
+@pytest.mark.parametrize("attach", ATTACH)
+def test_what_fails_is_closed(net: RouteWire, tmp_path: Path, attach: str) -> None:
+    """Without program, with the device down, deleted, its routes flushed: nothing leaves unencapsulated."""
+    bundle = write(tmp_path / "one")
+    net.apply(bundle, "--attach", attach)
+    breaks = {
+        "down": "link set encap0 down",
+        "deleted": "link del encap0",
+        "its routes": f"route flush table {table(net)} type unicast",
+    }
+    for what, command in breaks.items():
+        net.ours.ip(command)
+        assert net.try_to_send() == (20, 0, 0), what
+        drift = net.ctl("status", "hand", check=3).stdout
+        assert "encap0" in drift, what
+        net.apply(bundle)
+        assert net.try_to_send() == (0, 20, 0), what
+        net.ctl("status", "hand", check=0)
+    if attach == "clsact":
+        net.ours.run(["tc", "filter", "del", "dev", "encap0", "egress"])
+    else:
+        (pin,) = net.ours.bpffs().glob(f"encap/*/hand/links/egress_{_index(net)}")
+        pin.unlink()
+    assert net.try_to_send()[1:] == (0, 0)  # the device itself sends nothing
+    net.ctl("status", "hand", check=3)
+    net.apply(bundle)
+    assert net.try_to_send() == (0, 20, 0)
+
+
+def _index(net: RouteWire) -> int:
+    shown = json.loads(net.ours.run(["ip", "-j", "link", "show", "encap0"]).stdout)
+    return int(shown[0]["ifindex"])
+
+
+def test_after_a_reboot(net: RouteWire, tmp_path: Path) -> None:
+    """What the kernel had and what was below /run is gone; the journal is still there. Closed until the first apply."""
+    bundle = write(tmp_path / "one", boot="closed")
+    net.apply(bundle)
+    net.ours.ip("link del encap0", "rule del pref 90", f"route flush table {table(net)}")
+    shutil.rmtree(STATE / net.ours.name / "state")
+    for pin in sorted(net.ours.bpffs().glob("encap/**/*"), reverse=True):
+        pin.rmdir() if pin.is_dir() else pin.unlink()
+    assert net.try_to_send() == (0, 0, 20)  # as any machine that has nothing of ours
+    with net.here():
+        assert journal.read("hand").devices == {"encap0": "route device"}
+        close(load_manifest(bundle))  # as the unit does, before there is a network
+    assert net.try_to_send() == (20, 0, 0)
+    net.apply(bundle)
+    assert net.try_to_send() == (0, 20, 0)
+    net.ctl("remove", "hand", check=0)
+    assert net.left() == []
+
+
+def test_rows_are_routed_and_followed(net: RouteWire, tmp_path: Path) -> None:
+    """Only the destinations of rows, as few routes as do; those that go are given back to the main table."""
+    rows = {INSIDE: "192.0.2.2", "10.1.0.0": "192.0.2.2", "10.1.9.9": "192.0.2.2"}
+    net.apply(write(tmp_path / "one", rows=rows, table=True))
+    both = ["10.1.0.0/31", "10.1.9.9"]
+    assert routed(net) == [f"{kind} {p}" for kind in ("unicast", "unreachable") for p in both]
+    assert net.try_to_send() == (0, 20, 0)
+    more = net.apply(write(tmp_path / "two", rows={INSIDE: "192.0.2.2"}, table=True), "--allow-removals", "5")
+    assert "routes to encap0: 10.1.0.1/32   +2 -4" in more.stdout
+    assert routed(net) == [f"unicast {INSIDE}", f"unreachable {INSIDE}"]
+    assert net.try_to_send() == (0, 20, 0)
+
+
+def test_what_must_not_be_routed_to_it(net: RouteWire, tmp_path: Path) -> None:
+    """Tunnel endpoints, subnets that this machine is on, and what rules pass: of a wider prefix, these are left out."""
+    net.ours.ip("link add inner type veth peer name far", "addr add 10.1.7.1/24 dev inner", "link set inner up")
+    wide = write(tmp_path / "one", prefixes=("10.0.0.0/8", "192.0.0.0/8"), passed=("10.9.0.0/16",))
+    net.ours.ip("route add 10.1.200.0/24 via 198.51.100.2")
+    told = net.apply(wide).stderr
+    assert "H198" in told and "10.1.200.0/24" in told and "10.1.7.0/24" not in told
+    thrown = [r for r in routed(net) if r.startswith("throw")]
+    assert thrown == ["throw 10.1.7.0/24", "throw 10.9.0.0/16", "throw 192.0.2.0/24", "throw 192.0.2.2"]
+    assert net.try_to_send() == (0, 20, 0)
+    assert "dev inner" in net.ours.run(["ip", "route", "get", "10.1.7.9"]).stdout
+
+
+def test_given_up_and_renamed(net: RouteWire, tmp_path: Path) -> None:
+    """A bundle without the device takes all of it away again; one with another name has that one."""
+    net.apply(write(tmp_path / "one"))
+    net.apply(write(tmp_path / "two", device="tunnel7", salt="two"))
+    links = net.ours.run(["ip", "-o", "link", "show", "type", "vxlan"]).stdout
+    assert "tunnel7" in links and "encap0" not in links
+    assert net.try_to_send() == (0, 20, 0)
+    net.ctl("status", "hand", check=0)
+    done = net.apply(write(tmp_path / "three", device="", salt="three"))
+    assert "- device tunnel7" in done.stdout
+    assert net.routes().strip() == "" and net.try_to_send() == (0, 0, 20)
+    net.ctl("status", "hand", check=0)
+    net.ctl("remove", "hand", check=0)
+    assert net.left() == []
+
+
+def test_another_bundle_takes_its_place(net: RouteWire, tmp_path: Path) -> None:
+    """Its device stays, under the other's name; table and rule are the other's."""
+    net.apply(write(tmp_path / "one"))
+    index, before = _index(net), table(net)
+    net.apply(write(tmp_path / "two", name="other"), "--replace", "hand")
+    assert _index(net) == index and table(net) != before
+    assert net.try_to_send() == (0, 20, 0)
+    net.ctl("status", "other", check=0)
+    net.ctl("remove", "other", check=0)
+    assert net.left() == []
+
+
+def test_a_device_that_is_not_ours(net: RouteWire, tmp_path: Path) -> None:
+    net.ours.ip("link add encap0 type vxlan id 7 dstport 4790 dev eth0")
+    refused = net.apply(write(tmp_path / "one"), check=6)
+    assert "error[H193]" in refused.stderr and "vxlan" in refused.stderr
+    net.ours.ip("link show encap0", "link del encap0")
+    port = json.loads(net.ctl("plan", tmp_path / "one", "--set", "uplink=eth0", "--format", "json").stdout)
+    taken = port["route_device"]["port"]
+    net.ours.ip(f"link add theirs type vxlan external dstport {taken}", "link set theirs up")
+    assert "error[H194]" in net.apply(tmp_path / "one", check=6).stderr
+    assert net.routes().strip() == ""
+    net.ours.ip("link del theirs")
+    net.apply(tmp_path / "one")
+    assert net.try_to_send() == (0, 20, 0)
+
+
+def test_too_small_for_ipv6(net: RouteWire, tmp_path: Path) -> None:
+    """Refused before anything is changed; IPv4 alone may be as small."""
+    net.ours.ip("link set eth0 mtu 1290")
+    assert "error[H195]" in net.apply(write(tmp_path / "one", prefixes=(PREFIX, "2001:db8:1::/48")), check=6).stderr
+    assert net.left() == []
+    net.apply(write(tmp_path / "two"))
+    assert net.try_to_send() == (0, 20, 0)
+
+
+def test_ipv6_prefixes_are_routed(net: RouteWire, tmp_path: Path) -> None:
+    net.apply(write(tmp_path / "one", prefixes=(PREFIX, "2001:db8:1::/48")))
+    assert "dev encap0" in net.ours.run(["ip", "-6", "route", "get", "2001:db8:1::7"]).stdout
+    net.ours.ip("link del encap0")
+    refused = net.ours.run(["ip", "-6", "route", "get", "2001:db8:1::7"], check=False)
+    assert "unreachable" in refused.stdout + refused.stderr or "No route" in refused.stderr
+    net.apply(tmp_path / "one")
+    assert "dev encap0" in net.ours.run(["ip", "-6", "route", "get", "2001:db8:1::7"]).stdout
+    net.ctl("remove", "hand", check=0)
+    assert net.left() == []
+
+
+def test_what_plan_names(net: RouteWire, tmp_path: Path) -> None:
+    """Rules that are asked before ours."""
+    bundle = write(tmp_path / "one")
+    net.ours.ip("rule add pref 50 to 10.1.0.0/24 lookup 77", "rule add pref 200 lookup 78")
+    told = net.ctl("plan", bundle, "--set", "uplink=eth0").stderr
+    assert "H197" in told and "50: table 77" in told and "78" not in told
+
+
+def test_settings_are_given_back_if_they_are_ours(net: RouteWire, tmp_path: Path) -> None:
+    """Written down before they are set; what somebody else has set since stays."""
+    with net.here():
+        settings.put("one", "", {LO: "1"})
+        assert net.ours.run(["cat", f"/proc/sys/{LO}"]).stdout == "1\n"
+        assert journal.read("one").sysctls[LO] == journal.Setting("0", "1")
+        settings.put("two", "", {LO: "1"})
+        assert settings.give_back("one", {}) == ()  # the other needs it
+        assert settings.give_back("two", {}) == (LO,)
+        assert net.ours.run(["cat", f"/proc/sys/{LO}"]).stdout == "0\n"
+        settings.put("one", "", {LO: "1"})
+        net.ours.sysctl("net.ipv4.conf.lo.forwarding", 0)
+        assert settings.unset({LO: "1"}) == {LO: "0"}
+        assert settings.give_back("one", {}) == ()
+    assert net.left() == []
+
+
+def test_bundles_without_one_have_no_journal(net: RouteWire, tmp_path: Path) -> None:
+    bundle = write_without(tmp_path / "plain")
+    net.apply(bundle)
+    assert not (STATE / net.ours.name / "journal").exists()
+    net.ctl("remove", "hand", check=0)
+
+
+def test_watch_makes_it_again(net: RouteWire, tmp_path: Path) -> None:
+    """Deleted, down, its routes or its rule gone, a subnet that comes: said, and mended within a moment."""
+    with watching(net, write(tmp_path / "one", prefixes=("10.0.0.0/8",))) as watch:
+        watch.until("changed.")
+        where = table(net)
+        for command in (
+            "link del encap0",
+            "link set encap0 down",
+            f"route flush table {where}",
+            "rule del pref 90",
+            "link set encap0 mtu 1200",
+        ):
+            net.ours.ip(command)
+            watch.until("encap0 changed")
+            assert net.try_to_send() == (0, 20, 0), command
+        net.ours.ip("link add inner type veth peer name far", "addr add 10.1.7.1/24 dev inner", "link set inner up")
+        watch.until("encap0 changed")
+        assert "throw 10.1.7.0/24" in routed(net)
+        net.ctl("status", "hand", check=0)
+        assert watch.end() == 0
+    assert net.try_to_send() == (0, 20, 0)  # everything stays in force
