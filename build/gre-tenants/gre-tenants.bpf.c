@@ -28,7 +28,7 @@
 
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
-#define NEXT_HOP_ROUTE 1 /* egress.next_hop: route */
+#define ROUTED (ROUTED_AT_UPLINKS) /* egress.next_hop: route */
 #define ANSWERS_TOO_BIG 1 /* mtu.too_big: icmp */
 #define LEARNS_PATH_MTU 1 /* mtu.path: learn */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */

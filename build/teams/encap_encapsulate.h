@@ -9,8 +9,8 @@
  *   PACKET_NEEDS: see encap_packet.h
  *   ANSWERS_TOO_BIG: 1 to answer a packet that does not fit, see encap_too_big.h
  *   LEARNS_PATH_MTU: 1 if a path may have a smaller MTU than the device, see encap_path_mtu.h
- *   NEXT_HOP_ROUTE: 1 if the packet goes to the next hop of its outer destination (and
- *     encap_next_hop.h is included), 0 if it keeps the inner packet's
+ *   ROUTED: where the packet goes to the next hop of its outer destination, see encap_routed.h;
+ *     elsewhere it keeps the inner packet's. If anywhere, encap_next_hop.h is included
  */
 #pragma once
 
@@ -22,6 +22,7 @@
 #include "encap_flow.h"
 #include "encap_icmp.h"
 #include "encap_packet.h"
+#include "encap_routed.h"
 #include "encap_segmentation.h"
 #include "encap_wire.h"
 #if ANSWERS_TOO_BIG
@@ -239,11 +240,11 @@ static __always_inline int transmit(struct __sk_buff *skb, const struct packet *
 {
 	if (LEARNS_PATH_MTU && packet->fragmentable)
 		allow_fragments(skb);
-#if NEXT_HOP_ROUTE
-	return send_to_next_hop(skb);
-#else
-	return TC_ACT_UNSPEC;
+#if ROUTED
+	if (ROUTED & ROUTED_AT_UPLINKS || on_route_device())
+		return send_to_next_hop(skb);
 #endif
+	return TC_ACT_UNSPEC;
 }
 
 /* Return whether the loader had an address to write here. */

@@ -32,7 +32,7 @@
 
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(6, 6) /* kernel */
-#define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
+#define ROUTED 0 /* egress.next_hop: keep */
 #define ANSWERS_TOO_BIG 1 /* mtu.too_big: icmp */
 #define LEARNS_PATH_MTU 1 /* mtu.path: learn */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */

@@ -29,7 +29,7 @@
 
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
-#define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
+#define ROUTED 0 /* egress.next_hop: keep */
 #define ANSWERS_TOO_BIG 1 /* mtu.too_big: icmp */
 #define LEARNS_PATH_MTU 1 /* mtu.path: learn */
 #define SOURCE_PORTS 49152, 65535 /* of UDP, as sent */

@@ -78,6 +78,7 @@ class Runs:
     def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
         self._process = process
         self._log = log
+        self._before = 0  # bytes of the log
 
     def killed_at(self, point: int, *words: str | Path) -> bool:
         """Whether it came so far that it was killed; else it did what it should."""
@@ -88,9 +89,14 @@ class Runs:
     def run(self, point: int, *words: str | Path) -> int:
         """Its exit code; 0 as a point is none."""
         assert self._process.stdin and self._process.stdout
+        self._before = self._log.stat().st_size
         self._process.stdin.write("\t".join([str(point), *map(str, words)]) + "\n")
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
+
+    def said(self) -> str:
+        """What the last run printed."""
+        return self._log.read_bytes()[self._before :].decode()
 
     def apply(self, bundle: Path, *words: str | Path) -> None:
         """All of it."""

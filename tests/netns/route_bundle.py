@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -108,6 +109,10 @@ class RouteWire(Wire):
             index = socket.if_nametoindex("in0")
             add_clsact(index)
             replace_filter(index, TC_CLSACT_INGRESS, 1, 1, program.fd, "counting")
+        # The kernel notices a carrier a moment after the other end is up, and until then a device drops what it sends.
+        deadline = time.monotonic() + 5
+        while self.try_to_send(1) != (0, 0, 1):
+            assert time.monotonic() < deadline
 
     def try_to_send(self, count: int = 20) -> tuple[int, int, int]:
         """As `send`, where the kernel may refuse; how many it refused, and what arrived."""

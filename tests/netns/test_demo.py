@@ -80,7 +80,10 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("why", WRONG)
+SLOW = {"an application that does not choose", "a listener that does not choose"}  # the story waits for each answer
+
+
+@pytest.mark.parametrize("why", [pytest.param(w, marks=[pytest.mark.sweep] * (w in SLOW)) for w in WRONG])
 def test_its_checks_can_fail(
     why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

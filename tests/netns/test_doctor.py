@@ -31,12 +31,14 @@ UNCLAMPED = ("egress:\n", "mtu: {clamp_mss: false, too_big: drop}\negress:\n")
 
 
 def examined(namespace: Namespace, *words: str | Path, check: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The states of checks by name, and the diagnostics by code."""
+    """The states of checks by name, and what is wrong by code; notes are not."""
     done = cli.encapctl(namespace, "doctor", *words, "--format", "json", check=False)
     assert done.returncode == check, f"{done.returncode}\n{done.stdout}{done.stderr}"
     document = json.loads(done.stdout)
     validate("node-doctor", document)
-    return {c["name"]: c for c in document["checks"]}, {d["code"]: d for d in document["diagnostics"]}
+    return {c["name"]: c for c in document["checks"]}, {
+        d["code"]: d for d in document["diagnostics"] if d["severity"] != "note"
+    }
 
 
 def without_offloads(topology: Topology) -> None:
@@ -273,6 +275,22 @@ def large_arrive(net: Any) -> int:
         for _ in range(3):
             sender.sendto(bytes(1430), ("10.1.0.1", 7))
     return int(net.arrived()[0] - before)
+
+
+def test_gro_that_is_off(compiled: Compiled, tmp_path: Path) -> None:
+    """It costs speed and no packet, so it is a note."""
+    with Topology() as topology:
+        overlay = Overlay(topology, 4)
+        bundle = compiled(("egress:\n", "receive: {gro: device}\negress:\n"))
+        overlay.apply(bundle)
+        words = of_overlay(overlay, bundle, tmp_path)
+        assert examined(topology.ours, *words, check=0)[0]["received segments"]["codes"] == []
+        ethtool.set_features(topology.ours, "eth0", ethtool.feature_names(topology.ours, "eth0"), {"rx-gro": False})
+        done = cli.encapctl(topology.ours, "doctor", *words, "--format", "json")
+        (note,) = json.loads(done.stdout)["diagnostics"]
+        assert note["code"] == "H192" and run_printed(topology.ours, note["help"]) == "ethtool -K eth0 gro on"
+        assert examined(topology.ours, *words, check=0)[0]["received segments"]["codes"] == []
+        overlay.remove()
 
 
 # ---- what must be there at all --------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ import pytest
 from tests.netns.loader_net import Wire, wire
 from tests.netns.test_loader_watch_devices import again, watching
 from tests.support import cli
+from tests.support.sweep import sampled
 
 pytestmark = pytest.mark.kernel
 SPEC = """apiVersion: encap/v1alpha1
@@ -113,7 +114,8 @@ def test_closed_whatever_became_of_the_hashes_of_its_data(tmp_path: Path) -> Non
         assert net.left() == []
 
 
-def test_killed_while_it_is_closed(tmp_path: Path) -> None:
+@sampled("rounds", some=4, all=12)
+def test_killed_while_it_is_closed(tmp_path: Path, rounds: int) -> None:
     """Whatever is killed, it stays closed until the programs are in force."""
     planned = bundle(tmp_path)
     with wire() as net:
@@ -122,7 +124,7 @@ def test_killed_while_it_is_closed(tmp_path: Path) -> None:
         net.ours.popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).wait()
         took = time.monotonic() - begun
         net.ctl("remove", "closed", check=0)
-        for i in range(12):
+        for i in range(rounds):
             net.ours.ip("addr flush dev eth0")
             waiting = net.ours.popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             deadline = time.monotonic() + 8
@@ -133,7 +135,7 @@ def test_killed_while_it_is_closed(tmp_path: Path) -> None:
             assert rules(net)
             net.ours.ip("addr add 192.0.2.1/24 dev eth0", "route add 10.1.0.0/16 via 192.0.2.2")
             process = net.ours.popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            time.sleep(took * (0.4 + 0.06 * i))
+            time.sleep(took * (0.4 + 0.7 * i / rounds))
             process.send_signal(signal.SIGKILL)
             process.wait()
             if rules(net):

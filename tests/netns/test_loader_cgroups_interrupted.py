@@ -16,13 +16,14 @@ from encap_compile.run.kernel import maps
 from encap_compile.run.kernel.hooks.cgroup import Cgroup
 from encap_compile.run.kernel.hooks.tcx import Tcx
 from tests.netns.loader_sockets import named, sockets, tenant, write
+from tests.support.sweep import sampled
 
 pytestmark = pytest.mark.kernel
-ROUNDS = 20
 PEER = "192.0.2.2"
 
 
-def test_killed_anywhere_while_versions_and_cgroups_change(tmp_path: Path) -> None:
+@sampled("rounds", some=6, all=40)
+def test_killed_anywhere_while_versions_and_cgroups_change(tmp_path: Path, rounds: int) -> None:
     chance = random.Random(11)
     rows = {"a.slice/by-row": PEER}
     bundles = [
@@ -40,7 +41,7 @@ def test_killed_anywhere_while_versions_and_cgroups_change(tmp_path: Path) -> No
         with tenant(on.net, on.tree, "a.slice") as choosing, tenant(on.net, on.tree, "a.slice/by-row") as other:
             chosen, by_row = choosing.socket(), other.socket()
             assert choosing.choose(chosen, PEER) == 0
-            for i in range(ROUNDS):
+            for i in range(rounds):
                 on.tree.drop("b.slice")
                 on.tree.make("b.slice")
                 words = ["apply", str(bundles[i % 3]), *on.values]
@@ -67,7 +68,8 @@ def test_killed_anywhere_while_versions_and_cgroups_change(tmp_path: Path) -> No
         assert on.net.left() == []
 
 
-def test_stopped_after_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@sampled("step", some=4, all=1)
+def test_stopped_after_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """What follows a step is not done: after each, packets go the right way and the next apply goes on from there."""
     rows = {"a.slice/by-row": PEER}
     bundles = [
@@ -82,7 +84,7 @@ def test_stopped_after_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             chosen, by_row = choosing.socket(), other.socket()
             assert choosing.choose(chosen, PEER) == 0
             seen = set()
-            for allowed in range(80):
+            for allowed in range(0, 80, step):
                 steps = Steps(monkeypatch, allowed)
                 try:
                     with on.net.here():

@@ -12,13 +12,14 @@ import pytest
 
 from tests.netns.loader_bundle import write
 from tests.netns.loader_net import ATTACH, wire
+from tests.support.sweep import sampled
 
 pytestmark = pytest.mark.kernel
-ROUNDS = 25
 
 
+@sampled("rounds", some=8, all=50)
 @pytest.mark.parametrize("attach", ATTACH)
-def test_killed_anywhere_then_applied_again(tmp_path: Path, attach: str) -> None:
+def test_killed_anywhere_then_applied_again(tmp_path: Path, attach: str, rounds: int) -> None:
     chance = random.Random(7)
     bundles = [
         write(tmp_path / "one", rows={"10.1.0.1": "192.0.2.2", "10.1.0.9": "192.0.2.2"}),
@@ -29,7 +30,7 @@ def test_killed_anywhere_then_applied_again(tmp_path: Path, attach: str) -> None
         net.apply(bundles[0], "--attach", attach)
         sent = 0
         took = _time_of_one_apply(net, bundles, attach)
-        for i in range(ROUNDS):
+        for i in range(rounds):
             words = ["apply", bundles[i % 3], "--set", "uplink=eth0", "--attach", attach]
             process = net.ours.popen(
                 [sys.executable, "-m", "encap_compile.ctl", *map(str, words)], stdout=subprocess.DEVNULL

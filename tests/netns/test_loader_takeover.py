@@ -19,6 +19,7 @@ from tests.netns.loader_net import ATTACH, HAS_TCX, Wire, patient_backlog, wire
 from tests.netns.loader_sockets import named, sockets, tenant
 from tests.netns.loader_sockets import write as write_sockets
 from tests.netns.test_loader_first_release import applied
+from tests.support.sweep import sampled
 
 pytestmark = pytest.mark.kernel
 PAIRS = [(a, b) for a in ATTACH for b in ATTACH]
@@ -71,8 +72,9 @@ def test_an_empty_folder_goes_too(tmp_path: Path) -> None:
         assert net.left() == []
 
 
+@sampled("rounds", some=6, all=40)
 @pytest.mark.parametrize("attach", ATTACH)
-def test_killed_anywhere(tmp_path: Path, attach: str) -> None:
+def test_killed_anywhere(tmp_path: Path, attach: str, rounds: int) -> None:
     chance = random.Random(8)
     bundles = [
         write(tmp_path / "one", name="one", rows=TWO),
@@ -85,7 +87,7 @@ def test_killed_anywhere(tmp_path: Path, attach: str) -> None:
         net.apply(bundles[1], "--attach", attach, "--replace", "one")
         took = time.monotonic() - begun
         last, sent = 1, 0
-        for i in range(20):
+        for i in range(rounds):
             new = (last + 1) % 3
             words = ["apply", bundles[new], "--set", "uplink=eth0", "--attach", attach]
             words += ["--replace", bundles[last].name]

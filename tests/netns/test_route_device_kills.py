@@ -19,6 +19,7 @@ from encap_compile.run.loader.closing import close
 from tests.netns.killing import MOST, Runs, runs
 from tests.netns.loader_net import ATTACH, INSIDE
 from tests.netns.route_bundle import RouteWire, route_wire, write
+from tests.support.sweep import sampled
 
 pytestmark = pytest.mark.kernel
 ROWS = ({INSIDE: "192.0.2.2", "10.1.0.7": "192.0.2.2"}, {INSIDE: "192.0.2.2", "10.1.2.0": "192.0.2.2"})
@@ -61,15 +62,9 @@ def look(net: RouteWire, point: int, open_: bool = True) -> None:
     assert not (open_ and refused), point
 
 
-def every(attach: str) -> int:
-    """How many points are gone on by: hooks of the older kind take longer, and the rest is the same."""
-    return 1 if attach == "tcx" else 4
-
-
-def kill_everywhere(net: RouteWire, run: Runs, bundles: list[Path], attach: str) -> int:
+def kill_everywhere(net: RouteWire, run: Runs, bundles: list[Path], attach: str, step: int) -> int:
     """Apply one bundle over the other, killed at each point in turn; the last point. Nothing leaves unencapsulated."""
     _, before = net.arrived()
-    step = every(attach)
     for point in range(1, MOST, step):
         killed = run.killed_at(point, "apply", bundles[point // step % 2], "--set", "uplink=eth0", "--attach", attach)
         look(net, point)
@@ -81,23 +76,25 @@ def kill_everywhere(net: RouteWire, run: Runs, bundles: list[Path], attach: str)
     raise AssertionError("it never came to its end")
 
 
+@sampled("step", some=7, all=1)
 @pytest.mark.parametrize("attach", ATTACH)
-def test_one_over_the_other(net: RouteWire, tmp_path: Path, attach: str) -> None:
+def test_one_over_the_other(net: RouteWire, tmp_path: Path, attach: str, step: int) -> None:
     """Programs, rows and routes change."""
     bundles = [write(tmp_path / str(i), rows=rows, salt=str(i), table=True) for i, rows in enumerate(ROWS)]
     with runs(net.ours, tmp_path) as run, sending(net):
         run.apply(bundles[0], "--attach", attach)
-        assert kill_everywhere(net, run, bundles, attach) > 30
+        assert kill_everywhere(net, run, bundles, attach, step) > 30
         net.ctl("remove", "hand", check=0)
     assert net.left() == []
 
 
+@sampled("step", some=7, all=1)
 @pytest.mark.parametrize("attach", ATTACH)
-def test_the_first_one_where_prefixes_are_closed(net: RouteWire, tmp_path: Path, attach: str) -> None:
+def test_the_first_one_where_prefixes_are_closed(net: RouteWire, tmp_path: Path, attach: str, step: int) -> None:
     """From the boot on, without a moment in which they are open."""
     bundle = write(tmp_path / "one", boot="closed")
     with runs(net.ours, tmp_path) as run:
-        for point in range(1, MOST, every(attach)):
+        for point in range(1, MOST, step):
             with net.here():
                 close(load_manifest(bundle))
             assert net.try_to_send(5) == (5, 0, 0)
@@ -116,13 +113,14 @@ def test_the_first_one_where_prefixes_are_closed(net: RouteWire, tmp_path: Path,
     raise AssertionError("it never came to its end")
 
 
+@sampled("step", some=7, all=1)
 @pytest.mark.parametrize("attach", ATTACH)
-def test_remove(net: RouteWire, tmp_path: Path, attach: str) -> None:
+def test_remove(net: RouteWire, tmp_path: Path, attach: str, step: int) -> None:
     """As long as the attached device encapsulates, nothing leaves otherwise; the next apply or remove goes on."""
     net.ours.ip("route add 10.1.0.0/16 via 192.0.2.2 dev eth0 mtu 1400")
     bundle = write(tmp_path / "one")
     with runs(net.ours, tmp_path) as run:
-        for point in range(1, MOST, every(attach)):
+        for point in range(1, MOST, step):
             run.apply(bundle, "--attach", attach)
             with sending(net):
                 _, before = net.arrived()

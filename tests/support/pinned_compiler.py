@@ -16,7 +16,8 @@ from .netns import CommandError
 # gives up where there are none (gcc without libc6-dev); with one it brings headers and library along.
 TARGET = f"{platform.machine()}-linux-gnu"
 CC = (sys.executable, "-m", "ziglang", "cc", "-target", TARGET)
-CXX = (sys.executable, "-m", "ziglang", "c++", "-target", TARGET)
+# Without the library of C++, which zig would compile first, for half a minute: nothing here includes its headers.
+CXX = (sys.executable, "-m", "ziglang", "c++", "-target", TARGET, "-nostdlib++")
 # For programs of tests and benchmark that the compiler under test has no part in.
 BPF = (sys.executable, "-m", "ziglang", "clang", "-target", "bpf")
 

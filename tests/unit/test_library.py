@@ -32,13 +32,7 @@ PORTS = {"SOURCE_PORTS": "49152, 65535"}
 CLAMPS = {"SOCKETS_OVERHEAD": "50", "CLAMPS_MSS": "1", "CLAMPS_EVERY_SOCKET": "1"}
 CONTRACTS: dict[str, dict[str, str]] = {
     "encap_egress.h": PACKET,
-    "encap_encapsulate.h": {
-        **PACKET,
-        **PORTS,
-        "NEXT_HOP_ROUTE": "0",
-        "ANSWERS_TOO_BIG": "1",
-        "LEARNS_PATH_MTU": "1",
-    },
+    "encap_encapsulate.h": {**PACKET, **PORTS, "ROUTED": "0", "ANSWERS_TOO_BIG": "1", "LEARNS_PATH_MTU": "1"},
     "encap_path_mtu.h": {**PACKET, **PORTS},
     "encap_count_too_big.h": PACKET,
     "encap_segmentation.h": PACKET,
@@ -47,7 +41,9 @@ CONTRACTS: dict[str, dict[str, str]] = {
     "encap_fragments.h": PACKET,
     "encap_link_local.h": PACKET,
     "encap_packet_mss.h": PACKET,
-    "encap_too_big.h": PACKET,
+    "encap_too_big.h": {**PACKET, "ROUTED": "ROUTED_AT_DEVICE"},
+    "encap_next_hop.h": {"ROUTED": "ROUTED_AT_DEVICE"},
+    "encap_routed.h": {"ROUTED": "ROUTED_AT_DEVICE"},
     "encap_vlan.h": {**KERNEL, "REFUSED": "TC_ACT_SHOT"},
     "encap_packet.h": {**OF_SOCKETS, **FACTS},
     "encap_flows.h": FLOWS,
@@ -70,7 +66,8 @@ DECLARED = {
     "struct host": """
 struct host {
 	__u64 cgroups, netns_cookie, packet_netns_cookie, socket_netns_cookie;
-	__u32 mtu, lookup_ifindex, flow_seed, cgroup_level, cgroup_levels, attached[64], initial_netns, no_tx_checksum;
+	__u32 mtu, lookup_ifindex, route_device, uplink_ifindex, redirect_mark;
+	__u32 flow_seed, cgroup_level, cgroup_levels, attached[64], initial_netns, no_tx_checksum;
 	__u8 identity[32];
 };
 const volatile struct host host SEC(".rodata.host") = {};

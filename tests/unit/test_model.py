@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from tests.model.inner import Inner
 
 from encap_compile.common.diagnostics import Findings
 from encap_compile.common.rows import read_rows
+from encap_compile.compile.headers import gso as headers_gso
+from encap_compile.compile.headers.segmented import Brought, Fate, fate
 from encap_compile.compile.inline_rows import check_inline_rows
 from encap_compile.compile.model import Did, Frame, Gso, Machine, Outcome, Socket, Verdict, facts_of
 from encap_compile.compile.model.facts import Value
@@ -106,27 +109,34 @@ def test_gso_packets_by_what_the_kernel_knows_of_them() -> None:
     ]
 
 
-def test_ipv6_big_tcp() -> None:
-    """By the length that no IPv6 header can hold, and the header that stands for it."""
-    machine = machine_of("ipip-sites")
-    jumbo = bytes.fromhex("0600c204000186a8")  # hop-by-hop: next TCP, the jumbo option
-    tcp = packet("2001:db8:a::1", "fd00:10:1::2", payload=b"")
-    given = tcp[:4] + b"\0\0\0" + tcp[7:40] + jumbo + tcp[40:] + bytes(100_000)
-    big = frame(given, gso_size=1400, gso=Gso.TCP)
-    assert list(machine.egress(big).counted) == ["egress_gso_jumbo"]
-    fits = frame(given[: 40 + 0xFFFF], gso_size=1400, gso=Gso.TCP)
-    assert "egress_gso_jumbo" not in machine.egress(fits).counted
+JUMBO = bytes.fromhex("0600c204000186a8")  # hop-by-hop: next TCP, the jumbo option
+TCP, UDP, OTHER = headers_gso.Gso.TCP, headers_gso.Gso.UDP, headers_gso.Gso.OTHER
+KINDS, PROTOCOLS = {TCP: Gso.TCP, UDP: Gso.UDP, OTHER: Gso.UNKNOWN}, {TCP: 6, UDP: 17, OTHER: 132}
+BROUGHT = [Brought(*words) for words in product((TCP, UDP, OTHER), (4, 6), *3 * [(True, False)])]
 
 
-@pytest.mark.parametrize("forwarded", [False, True])
-@pytest.mark.parametrize("lacking", [0, 1, 2, 3])
-def test_datagrams_whose_checksum_no_device_fills_in(lacking: int, forwarded: bool) -> None:
-    machine = machine_of("ipip-sites", no_tx_checksum=lacking)
-    for bit, source, destination in ((1, "10.0.0.1", "10.1.2.3"), (2, "2001:db8:a::1", "fd00:10:1::2")):
-        inner = bytearray(packet(source, destination, payload=bytes(3000)))
-        inner[9 if bit == 1 else 6] = 17
-        outcome = machine.egress(frame(bytes(inner), gso_size=1000, gso=Gso.UDP, forwarded=forwarded))
-        assert ("egress_gso_checksum" in outcome.counted) == (bool(lacking & bit) and not forwarded)
+@pytest.mark.parametrize("brought", BROUGHT, ids=str)
+def test_what_becomes_of_gso_packets(brought: Brought) -> None:
+    """Its model, with a packet of that kind. What the kernel refuses to a socket does not come to it."""
+    if brought.big and brought.gso is not headers_gso.Gso.TCP:
+        return  # only TCP makes such
+    kernel = (6, 18)
+    machine = machine_of("ipip-sites", no_tx_checksum=0 if brought.checksums else 3)
+    ends = ("10.0.0.1", "10.1.2.3") if brought.version == 4 else ("2001:db8:a::1", "fd00:10:1::2")
+    inner = bytearray(packet(*ends, payload=bytes(3000)))
+    inner[9 if brought.version == 4 else 6] = PROTOCOLS[brought.gso]
+    if brought.big:
+        inner += bytes(100_000)
+        if brought.version == 6:
+            inner[4:7] = bytes(3)
+            inner[40:40] = JUMBO
+    given = frame(bytes(inner), gso_size=1000, gso=KINDS[brought.gso], forwarded=not brought.local)
+    headers = headers_gso.answer(
+        headers_gso.Outer.IPV4, headers_gso.Transport.NONE, headers_gso.Inner.IP, brought.gso, kernel
+    )
+    expected = fate(headers, "", brought, kernel)
+    outcome = machine.egress(given)
+    assert list(outcome.counted) == ["egress_rule_sites" if expected is Fate.SEGMENTED else expected.value]
 
 
 def test_what_is_learned_becomes_idle() -> None:

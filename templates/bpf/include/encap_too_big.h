@@ -16,6 +16,7 @@
 #include "encap_counters.h"
 #include "encap_icmp.h"
 #include "encap_packet.h"
+#include "encap_routed.h"
 
 /* As much of the packet as an answer may have: RFC 1812, 4.3.2.3, and RFC 4443, 3.2. */
 #define QUOTE_IPV4 (576 - IPV4_HLEN - ICMP_HLEN)
@@ -270,7 +271,7 @@ __noinline int answer_too_big(struct __sk_buff *skb, __u32 mtu)
 	sender = frame[1];
 	frame[1] = frame[0];
 	frame[0] = sender;
-	skb->mark = 0;
+	skb->mark = mark_of_redirected();
 	count(&counters->egress.answered, skb);
 	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }

@@ -51,6 +51,9 @@ def lower_counters(
         noted(EGRESS, "mss_kept", MSS_KEPT)
     if egress.looks_up_routes:
         noted(EGRESS, "next_hop_fallback", NEXT_HOP_FALLBACK)
+    if egress.route_device:
+        for direction, reason, words in ON_ROUTE_DEVICE:
+            add(ir.Counted(direction, ir.Outcome.DROPPED, reason=reason), f"{words}: dropped")
     if clamps and ingress and (learns or {*ingress.before} - {ir.Arrival.LEARN_PATH_MTU}):
         noted(INGRESS, "mss_kept", MSS_KEPT)
     if egress.paths:
@@ -181,6 +184,11 @@ FLOWS = {
     ir.Outcome.EVICTED: "a flow that was not idle: evicted",
 }
 MSS_KEPT = "a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered"
+ON_ROUTE_DEVICE = (
+    (EGRESS, "unrouted", "routed to the route device, and not encapsulated by any rule"),
+    (EGRESS, "route_loop", "encapsulated, and its outer route leads to the route device"),
+    (INGRESS, "injected", "came to the route device from elsewhere"),
+)
 NEXT_HOP_FALLBACK = "no next hop by the routes: sent to the neighbour on the attached device"
 REMEMBERED = {
     ir.Outcome.LEARNED: "a new connection: its socket is recorded",

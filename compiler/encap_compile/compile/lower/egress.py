@@ -129,6 +129,7 @@ def lower_egress(
         own=own,
         too_big=ir.TooBig(spec.mtu.too_big),
         paths=paths,
+        route_device=f"{c_name(spec.name)}__route_device_ingress" if spec.route_device else "",
         fits=fits,
         fragments=follows,
     )

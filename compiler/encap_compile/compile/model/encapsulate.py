@@ -94,7 +94,7 @@ def _encapsulate(run: Run, packet: Packet, way: ir.Encapsulator, values: Mapping
     if fragmentable:
         outer = _without_df(outer)
     ether = run.data[:12]
-    next_hop = run.machine.program.egress.next_hop
+    next_hop = ir.NextHop.ROUTE if run.on_route_device else run.machine.program.egress.next_hop
     if next_hop is ir.NextHop.ROUTE:
         ether[0] &= 0xFE  # frames to a group are lost
     type_ = ETHER_TYPE[stack.outer_family].to_bytes(2, "big")

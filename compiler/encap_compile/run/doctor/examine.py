@@ -8,6 +8,7 @@ from enum import StrEnum
 from ...common.diagnostics import DiagnosedError, Diagnostic, Exit, Findings, Severity
 from ...common.record import Record
 from ..kernel.errors import KernelError
+from ..loader import gro
 from ..loader.bundle import Bundle, open_bundle
 from ..loader.cgroups import attached_path, find_cgroups
 from ..loader.deployment import Deployment, sketch
@@ -81,6 +82,8 @@ def _examine_bundle(examination: _Examination, request: Request, bundle: Bundle)
     segmentation = Findings()
     check_segmentation(deployment.manifest, deployment.machine, segmentation)
     examination.found("segmentation", segmentation.all)
+    merging = gro.find(deployment.manifest, deployment.manifest.name, "")
+    examination.found("received segments", gro.advice(merging, deployment.machine))
     routes = RouteReport()
 
     def look_at_routes() -> str:
