@@ -113,6 +113,7 @@ def lower_egress(
     needs: ir.PacketNeeds,
     follows: bool,
     fits: bool,
+    paths: ir.Paths | None,
 ) -> ir.EgressProgram:
     spec = resolved.spec
     rules, default = lower_rules(resolved, matches, shared, needs, follows)
@@ -127,6 +128,7 @@ def lower_egress(
         dispatches=dispatches,
         own=own,
         too_big=ir.TooBig(spec.mtu.too_big),
+        paths=paths,
         route_device=f"{c_name(spec.name)}__route_device_ingress" if spec.route_device else "",
         fits=fits,
         fragments=follows,
