@@ -19,6 +19,7 @@ from encap_compile.run.loader.closing import close
 from tests.netns.loader_bundle import write as write_without
 from tests.netns.loader_net import ATTACH, INSIDE
 from tests.netns.route_bundle import PREFIX, RouteWire, route_wire, write
+from tests.netns.test_loader_boot import kept
 from tests.netns.test_loader_watch_devices import watching
 from tests.support.netns import STATE
 
@@ -264,3 +265,32 @@ def test_watch_makes_it_again(net: RouteWire, tmp_path: Path) -> None:
         net.ctl("status", "hand", check=0)
         assert watch.end() == 0
     assert net.try_to_send() == (0, 20, 0)  # everything stays in force
+
+
+def test_network_managers_are_told(net: RouteWire, tmp_path: Path) -> None:
+    """The unit comes with what keeps them from our device and routes, and `remove` takes it away again."""
+    bundle, units, etc = write(tmp_path / "one"), tmp_path / "units", tmp_path / "etc"
+    with kept(tmp_path):
+        done = net.ctl("unit", bundle, "--set", "uplink=eth0", "--into", units, "--managers", etc, check=0)
+        networkd, network, manager = (
+            etc / "systemd/networkd.conf.d/50-encap-hand.conf",
+            etc / "systemd/network/10-encap-hand.network",
+            etc / "NetworkManager/conf.d/50-encap-hand.conf",
+        )
+        assert all(str(file) in done.stdout for file in (networkd, network, manager))
+        assert "ManageForeignRoutingPolicyRules=no" in networkd.read_text()
+        assert "Name=encap0" in network.read_text() and "interface-name:encap0" in manager.read_text()
+        net.apply(bundle)
+        net.ctl("remove", "hand", check=0)
+        assert not any(file.exists() for file in (networkd, network, manager, units / "encap-hand.service"))
+
+
+def test_the_daemon_is_killed(net: RouteWire, tmp_path: Path) -> None:
+    """What watch has put in force stays, and what it would mend stays closed."""
+    with watching(net, write(tmp_path / "one")) as watch:
+        watch.until("changed.")
+        watch.process.kill()
+        watch.process.wait()
+        assert net.try_to_send() == (0, 20, 0)
+        net.ours.ip("link del encap0")
+        assert net.try_to_send() == (20, 0, 0)

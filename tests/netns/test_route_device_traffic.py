@@ -47,8 +47,8 @@ def test_every_kind_of_traffic(compiled: Compiled, outer: int) -> None:
             assert udp_echo(ours, far)
             assert bulk_tcp(ours, far)
             assert bulk_tcp(far, ours)
-    assert counted["egress_rule_sites"] > 1000
-    assert counted["egress_own_stack"] > 1000  # at the uplink
+    assert counted["egress_rule_sites"] > 100
+    assert counted["egress_own_stack"] > 100  # at the uplink; GSO packets count as one or as many
     for name in ("egress_unrouted", "egress_route_loop", "egress_next_hop_fallback", "egress_too_big"):
         assert counted[name] == 0, name
 
