@@ -78,13 +78,6 @@ struct {
 	__type(value, struct next_hop);
 } next_hops SEC(".maps");
 
-static __always_inline bool same_address(
-	const struct ip_address *one, const struct ip_address *other)
-{
-	return one->word[0] == other->word[0] && one->word[1] == other->word[1] &&
-		one->word[2] == other->word[2] && one->word[3] == other->word[3];
-}
-
 /* Whether a time in jiffies has come. */
 static __always_inline bool has_come(__u64 time, __u64 now)
 {

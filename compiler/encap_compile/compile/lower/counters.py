@@ -54,8 +54,11 @@ def lower_counters(
     if egress.route_device:
         for direction, reason, words in ON_ROUTE_DEVICE:
             add(ir.Counted(direction, ir.Outcome.DROPPED, reason=reason), f"{words}: dropped")
-    if clamps and ingress and (learns or ingress.before):
+    if clamps and ingress and (learns or {*ingress.before} - {ir.Arrival.LEARN_PATH_MTU}):
         noted(INGRESS, "mss_kept", MSS_KEPT)
+    if egress.paths:
+        noted(INGRESS, "path_learned", "an ICMP error that lowered the MTU of the path to a tunnel endpoint")
+        noted(INGRESS, "path_ignored", "an ICMP error about a packet of ours that cannot be true, or lowers nothing")
     for connect in attribution.connects if attribution else ():
         words = f"{connect.selects.text} was chosen" if connect.selects else "nothing was chosen"
         outcome = ir.Outcome.SELECTED if connect.selects else ir.Outcome.UNSELECTED
@@ -232,6 +235,9 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, names: Mapping[str, st
         outcome("too_big", dropped, "longer than the device's MTU when encapsulated: dropped")
         if "ipv4" in egress.families:
             outcome("without_df", noted, "too big, and IPv4 without DF: its sender may not be told what fits")
+        if egress.paths and "ipv6" in egress.families and "ipv6" in egress.paths.families:
+            words = "IPv6 whose smallest MTU, 1280, does not fit the path, which is IPv6's too: dropped"
+            outcome("path_too_small", dropped, words)
         if egress.too_big is ir.TooBig.ICMP:
             outcome("answered", noted, "too big: its sender was told what fits")
             outcome("answers_limited", noted, "too big: its sender is told too often already")

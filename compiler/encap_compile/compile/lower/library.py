@@ -64,6 +64,10 @@ def switches(
         found.append(_routed(egress))
         answers = egress.too_big is ir.TooBig.ICMP
         found.append(_switch("ANSWERS_TOO_BIG", answers, f"mtu.too_big: {egress.too_big}"))
+        found.append(_switch("LEARNS_PATH_MTU", egress.paths is not None, f"mtu.path: {resolved.spec.mtu.path}"))
+    if egress.paths and egress.paths.ports:
+        first, last = egress.paths.ports
+        found.append(ir.NamedConstant("SOURCE_PORTS", f"{first}, {last}", "of UDP, as sent"))
     if ingress and ingress.decapsulations:
         verdict = {ir.OnRefusal.DROP: "TC_ACT_SHOT", ir.OnRefusal.PASS: "TC_ACT_UNSPEC"}[ingress.refuse]
         found.append(ir.NamedConstant("REFUSED", verdict, "ingress.refuse"))
