@@ -31,6 +31,11 @@ CHECKSUMS = Later("N913", "outer checksums other than `zero`", "write `checksum:
 RECEIVED = Later("N914", "this received field in the key of a table")
 SEGMENTATION = Later("N916", "control of segmentation here", "write `segmentation: off` under `egress:`")
 HEADER_OPTIONS = Later("N917", "this field of the header")
+WITHOUT_DF = Later(
+    "N922",
+    "a policy for IPv4 packets without DF",
+    "leave it out: they are dropped and counted (`egress_without_df`), and a route device has the kernel fragment them",
+)
 VERSION = Later("N920", "this version of the language", "write `apiVersion: encap/v1alpha1`")
 TWO_IP = Later("N921", "more than one outer IP header")
 
@@ -40,7 +45,7 @@ KEYS: dict[str, dict[str, Later]] = {
         "segmentation": SEGMENTATION,
     },
     "host_value": {},
-    "mtu": {"path": MTU},
+    "mtu": {"path": MTU, "without_df": WITHOUT_DF},
     "table": {"members": POOLS, "segmentation": SEGMENTATION},
     "egress": {"mtu": MTU},
     "row": {"priority": POOLS, "weight": POOLS, "state": POOLS},
