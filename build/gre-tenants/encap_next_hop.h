@@ -19,7 +19,8 @@
  *
  * Requires before the include:
  *   struct counters: egress; counters_of_this_cpu()
- *   struct host: lookup_ifindex
+ *   struct host: lookup_ifindex; with a route device uplink_ifindex
+ *   ROUTED: see encap_routed.h
  */
 #pragma once
 
@@ -27,6 +28,7 @@
 #include "encap_bpf.h"
 #include "encap_counters.h"
 #include "encap_flow.h"
+#include "encap_routed.h"
 #include "encap_wire.h"
 
 #define NEXT_HOPS_MAX 1024
@@ -75,13 +77,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct next_hop);
 } next_hops SEC(".maps");
-
-static __always_inline bool same_address(
-	const struct ip_address *one, const struct ip_address *other)
-{
-	return one->word[0] == other->word[0] && one->word[1] == other->word[1] &&
-		one->word[2] == other->word[2] && one->word[3] == other->word[3];
-}
 
 /* Whether a time in jiffies has come. */
 static __always_inline bool has_come(__u64 time, __u64 now)
@@ -158,6 +153,27 @@ static __always_inline struct next_hop *find_next_hop(struct __sk_buff *skb,
 	return hop;
 }
 
+/* Leave the next hop to bpf_redirect_neigh, on the device that the packet leaves by. */
+static __always_inline int send_to_neighbour(const struct __sk_buff *skb)
+{
+#if ROUTED & ROUTED_AT_DEVICE
+	if (on_route_device())
+		return bpf_redirect_neigh(host.uplink_ifindex, NULL, 0, 0);
+#endif
+	return bpf_redirect_neigh(skb->ifindex, NULL, 0, 0);
+}
+
+/* Whether the route of an outer packet leads back to the route device, for ever. */
+static __always_inline bool loops(__u32 ifindex)
+{
+#if ROUTED & ROUTED_AT_DEVICE
+	return ifindex == host.route_device;
+#else
+	(void)ifindex;
+	return false;
+#endif
+}
+
 /*
  * Transmit an encapsulated packet to its next hop. By another device, or by bpf_redirect_neigh, it
  * passes an egress hook again, which recognises it as encapsulated. A global function, so that the
@@ -186,8 +202,10 @@ __noinline int send_to_next_hop(struct __sk_buff *skb)
 	ifindex = hop->route.ifindex;
 	if (!ifindex) {
 		count(&counters->egress.next_hop_fallback, skb);
-		return bpf_redirect_neigh(skb->ifindex, NULL, 0, 0);
+		return send_to_neighbour(skb);
 	}
+	if (loops(ifindex))
+		return drop(skb, &counters->egress.route_loop);
 	if (!hop->resolved || has_come(hop->confirm, now)) {
 		hop->confirm = now + NEIGHBOUR_CONFIRMED;
 		return bpf_redirect_neigh(ifindex, NULL, 0, 0);

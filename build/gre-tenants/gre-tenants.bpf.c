@@ -28,8 +28,9 @@
 
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
-#define NEXT_HOP_ROUTE 1 /* egress.next_hop: route */
+#define ROUTED (ROUTED_AT_UPLINKS) /* egress.next_hop: route */
 #define ANSWERS_TOO_BIG 1 /* mtu.too_big: icmp */
+#define LEARNS_PATH_MTU 1 /* mtu.path: learn */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
 
 /* sets.gateways */
@@ -148,11 +149,7 @@ static __always_inline const struct row_tenants *find_in_tenants(const struct pa
 	return NULL;
 }
 
-/*
- * What this host has encapsulated already, on another device or before a redirect, must not be
- * encapsulated again. All three must fit: the protocol alone, or a source that programs can bind
- * to, would let any of them leave unencapsulated.
- */
+/* Whether a packet is one that this host has encapsulated already, see encap_own_addresses.h. */
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if (packet->protocol == IPPROTO_GRE)
@@ -198,9 +195,10 @@ static __always_inline int encapsulate_tenants__gre(struct __sk_buff *skb, struc
 	__u32 segments = segments_of(skb);
 	struct headers_gre *headers;
 	void *outer;
+	__u32 mtu = path_mtu(packet, row->field_gateway);
 
-	clamp_packet(skb, packet, OVERHEAD_TENANTS, host.mtu, &counters->egress.mss_kept);
-	outer = push_headers(skb, packet, fixed, 0, over_ipv4, ENCAP_GRE__ROOM, counters);
+	clamp_packet(skb, packet, OVERHEAD_TENANTS, mtu, &counters->egress.mss_kept);
+	outer = push_headers(skb, packet, fixed, 0, mtu, over_ipv4, ENCAP_GRE__ROOM, counters);
 	if (!outer)
 		return packet->verdict;
 	if (over_ipv4)
@@ -216,7 +214,7 @@ static __always_inline int encapsulate_tenants__gre(struct __sk_buff *skb, struc
 	headers->gre.key = bpf_htonl(row->field_key);
 
 	count_chosen(counters, packet, segments);
-	return transmit(skb);
+	return transmit(skb, packet);
 }
 
 /* Each row says which layout it takes. */
@@ -332,6 +330,7 @@ int gre_tenants__ingress(struct __sk_buff *skb)
 
 	if (!counters)
 		return TC_ACT_SHOT;
+	learn_path_mtu(skb);
 	fit_answers(skb, skb->protocol, 0, host.mtu);
 	if (!read_outer(skb, 0, &outer))
 		return TC_ACT_UNSPEC;

@@ -36,11 +36,22 @@ struct egress_outcomes {
 	struct counter mss_kept;
 	/* also counted: the kernel named no next hop, so it was left to bpf_redirect_neigh */
 	struct counter next_hop_fallback;
+	/* dropped: IPv6 whose smallest MTU, 1280, does not fit the path, which is IPv6's too */
+	struct counter path_too_small;
+	/* dropped: routed to the route device, and not encapsulated by any rule */
+	struct counter unrouted;
+	/* dropped, counted by its rule too: the outer route leads to the route device */
+	struct counter route_loop;
 };
 
 /* Outcomes of incoming packets that do not depend on a rule. */
 struct ingress_outcomes {
 	struct counter mss_kept; /* as for outgoing packets */
+	/* also counted: an ICMP error that lowered the MTU of the path to a tunnel endpoint */
+	struct counter path_learned;
+	/* also counted: one about a packet of ours that cannot be true, or lowers nothing */
+	struct counter path_ignored;
+	struct counter injected; /* dropped: came to the route device from elsewhere */
 };
 
 /* Why a packet of an encapsulation is refused, in the order of validation. */

@@ -48,6 +48,9 @@ struct packet {
 	__u32 transport; /* offset of the transport header in the packet's data; 0: unknown */
 	int verdict; /* of a packet that got no headers, see encap_encapsulate.h */
 	__u32 chosen; /* the counter of the rule that chose the packet: offset in struct counters */
+	struct ip_address endpoint; /* the outer destination, see encap_path_mtu.h */
+	__u32 mtu; /* bytes that fit on the path to it */
+	bool fragmentable; /* routers may fragment the outer packet */
 #if PACKET_NEEDS & NEED_SOCKET
 	struct socket_facts socket;
 #endif

@@ -25,8 +25,10 @@
 
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
-#define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
+#define ROUTED 0 /* egress.next_hop: keep */
 #define ANSWERS_TOO_BIG 1 /* mtu.too_big: icmp */
+#define LEARNS_PATH_MTU 1 /* mtu.path: learn */
+#define SOURCE_PORTS 49152, 65535 /* of UDP, as sent */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
 #define SOCKET_FACTS 0
 #define FLOWS_LEARN (FOR_REPLIES)
@@ -108,11 +110,7 @@ static __always_inline bool goes_to_tunnel_endpoint(const struct packet *packet)
 		(!packet->is_ipv4 && same_ipv6(&ipv6, &host.value_gateway__ipv6));
 }
 
-/*
- * What this host has encapsulated already, on another device or before a redirect, must not be
- * encapsulated again. All three must fit: the protocol alone, or a source that programs can bind
- * to, would let any of them leave unencapsulated.
- */
+/* Whether a packet is one that this host has encapsulated already, see encap_own_addresses.h. */
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if (packet->protocol == IPPROTO_UDP &&
@@ -175,9 +173,13 @@ static __always_inline int reflect_replies__gue(struct __sk_buff *skb, struct pa
 	__u32 hash = flow_hash(skb, packet);
 	struct headers_gue *headers;
 	void *outer;
+	__u32 mtu = path_mtu(packet,
+		over_ipv4 ? mapped_ipv4(host.value_gateway__ipv4)
+			  : plain_ipv6(host_ipv6(&host.value_gateway__ipv6)));
 
-	clamp_packet(skb, packet, larger + variable, host.mtu, &counters->egress.mss_kept);
-	outer = push_headers(skb, packet, fixed, variable, over_ipv4, ENCAP_GUE__ROOM, counters);
+	clamp_packet(skb, packet, larger + variable, mtu, &counters->egress.mss_kept);
+	outer = push_headers(
+		skb, packet, fixed, variable, mtu, over_ipv4, ENCAP_GUE__ROOM, counters);
 	if (!outer)
 		return packet->verdict;
 	if (over_ipv4)
@@ -203,7 +205,7 @@ static __always_inline int reflect_replies__gue(struct __sk_buff *skb, struct pa
 		return drop(skb, &counters->egress.no_headroom);
 
 	count_chosen(counters, packet, segments);
-	return transmit(skb);
+	return transmit(skb, packet);
 }
 
 /* What was learned says in which layout it came. */
@@ -360,6 +362,7 @@ int gue_edge__ingress(struct __sk_buff *skb)
 
 	if (!counters)
 		return TC_ACT_SHOT;
+	learn_path_mtu(skb);
 	if (!read_outer(skb, UDP_HLEN, &outer))
 		return TC_ACT_UNSPEC;
 	if (outer.protocol == IPPROTO_UDP &&

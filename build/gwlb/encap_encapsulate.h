@@ -8,8 +8,9 @@
  *   struct host: mtu, no_tx_checksum
  *   PACKET_NEEDS: see encap_packet.h
  *   ANSWERS_TOO_BIG: 1 to answer a packet that does not fit, see encap_too_big.h
- *   NEXT_HOP_ROUTE: 1 if the packet goes to the next hop of its outer destination (and
- *     encap_next_hop.h is included), 0 if it keeps the inner packet's
+ *   LEARNS_PATH_MTU: 1 if a path may have a smaller MTU than the device, see encap_path_mtu.h
+ *   ROUTED: where the packet goes to the next hop of its outer destination, see encap_routed.h;
+ *     elsewhere it keeps the inner packet's. If anywhere, encap_next_hop.h is included
  */
 #pragma once
 
@@ -19,11 +20,16 @@
 #include "encap_count_too_big.h"
 #include "encap_counters.h"
 #include "encap_flow.h"
+#include "encap_icmp.h"
 #include "encap_packet.h"
+#include "encap_routed.h"
 #include "encap_segmentation.h"
 #include "encap_wire.h"
 #if ANSWERS_TOO_BIG
 #include "encap_too_big.h"
+#endif
+#if LEARNS_PATH_MTU
+#include "encap_path_mtu.h"
 #endif
 
 /*
@@ -52,12 +58,29 @@ static __always_inline __u32 flow_hash(const struct __sk_buff *skb, const struct
 }
 
 /*
- * Return whether a packet that grows by `overhead` bytes fits the device's MTU, and with which
- * flags of bpf_skb_adjust_room. FIXED_GSO keeps the size of segments. TCP segments that would not
- * fit are made smaller; datagrams keep their boundaries.
+ * Return what fits on a path of `mtu` bytes, if the packet grows by `overhead`. Where that is less
+ * than the MTU that a host may rely on, routers may fragment an outer IPv4 packet that is no longer
+ * (RFC 4459, section 3.3). Otherwise a host would send on what is too big: it takes no notice of an
+ * MTU that is smaller, or of IPv4 lets routers fragment what we must not.
  */
-static __always_inline bool mtu_allows(
-	const struct __sk_buff *skb, const struct packet *packet, __u32 overhead, __u64 *flags)
+static __always_inline __u32 relied_on_mtu(
+	struct packet *packet, __u32 overhead, __u32 mtu, bool over_ipv4)
+{
+	__u32 least = overhead + (packet->is_ipv4 ? IPV4_MIN_PMTU : IPV6_MIN_MTU);
+
+	packet->fragmentable = over_ipv4 && mtu < least && mtu < host.mtu;
+	if (!packet->fragmentable)
+		return mtu;
+	return least < host.mtu ? least : host.mtu;
+}
+
+/*
+ * Return whether a packet that grows by `overhead` bytes fits `mtu`, and with which flags of
+ * bpf_skb_adjust_room. FIXED_GSO keeps the size of segments. TCP segments that would not fit are
+ * made smaller; datagrams keep their boundaries.
+ */
+static __always_inline bool mtu_allows(const struct __sk_buff *skb, const struct packet *packet,
+	__u32 overhead, __u32 mtu, __u64 *flags)
 {
 	__u32 transport = packet_offset(packet->transport);
 	const __u8 *data_offset = packet_data(skb) + transport + TCP_DATA_OFFSET;
@@ -65,29 +88,46 @@ static __always_inline bool mtu_allows(
 
 	*flags = BPF_F_ADJ_ROOM_FIXED_GSO;
 	if (!skb->gso_size)
-		return packet->length + overhead <= host.mtu;
+		return packet->length + overhead <= mtu;
 	if (!transport)
 		return false;
 	if (packet->protocol != IPPROTO_TCP)
-		return headers + UDP_HLEN + skb->gso_size + overhead <= host.mtu;
+		return headers + UDP_HLEN + skb->gso_size + overhead <= mtu;
 	if ((void *)(data_offset + 1) > packet_end(skb))
 		return false;
 	headers += (*data_offset >> 4) * 4;
-	if (headers + skb->gso_size > host.mtu)
+	if (headers + skb->gso_size > mtu)
 		return false; /* smaller by the overhead, they still would not fit */
-	if (headers + skb->gso_size + overhead > host.mtu)
+	if (headers + skb->gso_size + overhead > mtu)
 		*flags = 0;
 	return true;
 }
 
 /*
+ * Count a packet that does not fit `mtu`, and tell its sender what does if that is possible. Return
+ * its verdict.
+ */
+static __always_inline int refuse_too_big(struct __sk_buff *skb, const struct packet *packet,
+	__u32 overhead, __u32 mtu, struct counters *counters)
+{
+	if (LEARNS_PATH_MTU && !packet->is_ipv4 && mtu < host.mtu && mtu < overhead + IPV6_MIN_MTU)
+		return drop(skb, &counters->egress.path_too_small);
+#if ANSWERS_TOO_BIG
+	return answer_too_big(skb, mtu - overhead);
+#else
+	count_too_big(skb, packet, counters);
+	return TC_ACT_SHOT;
+#endif
+}
+
+/*
  * Make headroom for `fixed` bytes of headers behind the Ethernet header and for a variable-length
  * part of `variable` bytes behind them, and write their family into the frame's type. `flags`, of
- * bpf_skb_adjust_room, describe the headers to the kernel. Return the outer IP header, or NULL:
- * then the packet was counted, and `packet->verdict` is its verdict.
+ * bpf_skb_adjust_room, describe the headers to the kernel; `mtu` fits the path. Return
+ * the outer IP header, or NULL: then the packet was counted, and `packet->verdict` is its verdict.
  */
 static __always_inline void *push_headers(struct __sk_buff *skb, struct packet *packet, __u32 fixed,
-	__u32 variable, bool is_ipv4, __u64 flags, struct counters *counters)
+	__u32 variable, __u32 mtu, bool is_ipv4, __u64 flags, struct counters *counters)
 {
 	__be16 *ether_type;
 	__u64 segments;
@@ -96,12 +136,10 @@ static __always_inline void *push_headers(struct __sk_buff *skb, struct packet *
 	packet->verdict = TC_ACT_SHOT;
 	if (skb->gso_size && cannot_segment(skb))
 		return NULL;
-	if (!mtu_allows(skb, packet, fixed + variable, &segments)) {
-#if ANSWERS_TOO_BIG
-		packet->verdict = answer_too_big(skb, host.mtu - fixed - variable);
-#else
-		count_too_big(skb, packet, counters);
-#endif
+	if (LEARNS_PATH_MTU)
+		mtu = relied_on_mtu(packet, fixed + variable, mtu, is_ipv4);
+	if (!mtu_allows(skb, packet, fixed + variable, mtu, &segments)) {
+		packet->verdict = refuse_too_big(skb, packet, fixed + variable, mtu, counters);
 		return NULL;
 	}
 	flags |= is_ipv4 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
@@ -181,15 +219,32 @@ static __always_inline void count_chosen(
 	counter->bytes += packet->length;
 }
 
-/* Transmit an encapsulated packet. */
-static __always_inline int transmit(struct __sk_buff *skb)
+/*
+ * Let routers fragment a packet: no DF, and an ID of its own (RFC 6864, section 4.3). The kernel
+ * counts on from it in the segments of a GSO packet.
+ */
+static __always_inline void allow_fragments(const struct __sk_buff *skb)
 {
-#if NEXT_HOP_ROUTE
-	return send_to_next_hop(skb);
-#else
-	(void)skb;
-	return TC_ACT_UNSPEC;
+	struct ipv4_header *ip = packet_data(skb) + ETH_HLEN;
+
+	if ((void *)(ip + 1) > packet_end(skb))
+		return;
+	ip->id = bpf_get_prandom_u32();
+	ip->fragment = 0;
+	/* RFC 1624, equation 3: what changed are DF, and an ID that was 0 */
+	ip->checksum = checksum_fold((__u16)~ip->checksum + (__u16)~bpf_htons(IPV4_DF) + ip->id);
+}
+
+/* Transmit an encapsulated packet. */
+static __always_inline int transmit(struct __sk_buff *skb, const struct packet *packet)
+{
+	if (LEARNS_PATH_MTU && packet->fragmentable)
+		allow_fragments(skb);
+#if ROUTED
+	if (ROUTED & ROUTED_AT_UPLINKS || on_route_device())
+		return send_to_next_hop(skb);
 #endif
+	return TC_ACT_UNSPEC;
 }
 
 /* Return whether the loader had an address to write here. */

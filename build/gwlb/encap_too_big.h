@@ -14,17 +14,14 @@
 #include "encap_checksum.h"
 #include "encap_count_too_big.h"
 #include "encap_counters.h"
+#include "encap_icmp.h"
 #include "encap_packet.h"
+#include "encap_routed.h"
 
-#define ICMP_HLEN 8
 /* As much of the packet as an answer may have: RFC 1812, 4.3.2.3, and RFC 4443, 3.2. */
 #define QUOTE_IPV4 (576 - IPV4_HLEN - ICMP_HLEN)
 #define QUOTE_IPV6 (1280 - IPV6_HLEN - ICMP_HLEN)
-#define IPV6_MIN_MTU 1280
 
-#define ICMP_DEST_UNREACH 3
-#define ICMP_FRAG_NEEDED 4
-#define ICMPV6_PKT_TOOBIG 2
 /* Types: RFC 1122, section 3.2.2 */
 #define ICMP_ERRORS (1U << 3 | 1U << 4 | 1U << 5 | 1U << 11 | 1U << 12)
 #define ICMPV6_INFORMATIONAL 128 /* the first type that is no error: RFC 4443, 2.1 */
@@ -52,13 +49,6 @@ struct {
 	__type(key, struct answered_key);
 	__type(value, __u64);
 } answered SEC(".maps");
-
-struct icmp_error {
-	__u8 type;
-	__u8 code;
-	__sum16 checksum;
-	__be32 mtu; /* of ICMPv4 the lower half is */
-};
 
 /* Whether the limit lets the sender of a packet be told. */
 static __always_inline bool may_answer_now(const struct packet *packet, __u32 mark)
@@ -122,15 +112,6 @@ static __always_inline bool may_answer(
 	return packet->length >= (packet->is_ipv4 ? QUOTE_IPV4 : QUOTE_IPV6) &&
 		is_one_host(&packet->saddr, packet->is_ipv4) &&
 		is_one_host(&packet->daddr, packet->is_ipv4) && !may_be_error(skb, packet);
-}
-
-/* One's complement sum of two sums, in 16 bits. */
-static __always_inline __u32 sum_folded(__u64 sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (sum & 0xffff) + (sum >> 16);
 }
 
 /* What stands before the transport header in a quote: whole words. */
@@ -290,7 +271,7 @@ __noinline int answer_too_big(struct __sk_buff *skb, __u32 mtu)
 	sender = frame[1];
 	frame[1] = frame[0];
 	frame[0] = sender;
-	skb->mark = 0;
+	skb->mark = mark_of_redirected();
 	count(&counters->egress.answered, skb);
 	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }

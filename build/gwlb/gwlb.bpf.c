@@ -36,8 +36,10 @@
 
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
-#define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
+#define ROUTED 0 /* egress.next_hop: keep */
 #define ANSWERS_TOO_BIG 1 /* mtu.too_big: icmp */
+#define LEARNS_PATH_MTU 1 /* mtu.path: learn */
+#define SOURCE_PORTS 0, 65535 /* of UDP, as sent */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
 #define SOCKET_FACTS 0
 #define FLOWS_LEARN (FOR_FORWARDED)
@@ -140,11 +142,7 @@ static __always_inline bool goes_to_tunnel_endpoint(const struct packet *packet)
 	return packet->is_ipv4 && in_ipv4(&packet->daddr, SET_GWLB);
 }
 
-/*
- * What this host has encapsulated already, on another device or before a redirect, must not be
- * encapsulated again. All three must fit: the protocol alone, or a source that programs can bind
- * to, would let any of them leave unencapsulated.
- */
+/* Whether a packet is one that this host has encapsulated already, see encap_own_addresses.h. */
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if (packet->is_ipv4 && packet->protocol == IPPROTO_UDP &&
@@ -259,9 +257,10 @@ static __always_inline int reflect_back__gwlb(struct __sk_buff *skb, struct pack
 	__u32 segments = segments_of(skb);
 	struct headers_gwlb *headers;
 	void *outer;
+	__u32 mtu = path_mtu(packet, row->ip_source);
 
-	clamp_packet(skb, packet, fixed, host.mtu, &counters->egress.mss_kept);
-	outer = push_headers(skb, packet, fixed, 0, true, ENCAP_GWLB__ROOM, counters);
+	clamp_packet(skb, packet, fixed, mtu, &counters->egress.mss_kept);
+	outer = push_headers(skb, packet, fixed, 0, mtu, true, ENCAP_GWLB__ROOM, counters);
 	if (!outer)
 		return packet->verdict;
 	headers = write_ipv4(outer, packet->ecn, packet->length + fixed, ENCAP_GWLB__IP_TTL,
@@ -286,7 +285,7 @@ static __always_inline int reflect_back__gwlb(struct __sk_buff *skb, struct pack
 	headers->options.option_cookie[0] = row->option_geneve__cookie[0];
 
 	count_chosen(counters, packet, segments);
-	return transmit(skb);
+	return transmit(skb, packet);
 }
 
 /* The rules in the order written; the first that fits decides. */
@@ -427,6 +426,7 @@ int gwlb__ingress(struct __sk_buff *skb)
 
 	if (!counters)
 		return TC_ACT_SHOT;
+	learn_path_mtu(skb);
 	if (skb->protocol != bpf_htons(ETH_P_IP) || !read_outer_ipv4(skb, UDP_HLEN, &outer))
 		return TC_ACT_UNSPEC;
 	if (outer.protocol == IPPROTO_UDP &&

@@ -2,6 +2,12 @@
 /*
  * The outer sources of this host, on every device. An instance knows only the address of its own
  * device, and packets that another device's instance encapsulated have another source.
+ *
+ * What this host has encapsulated already, on another device or before a redirect, must not be
+ * encapsulated again: carries_own_stack() in the C of the spec recognises it. Its outer protocol
+ * and port, its source, and its destination must all be ours, unless replies may go anywhere: the
+ * protocol alone, or a source that programs can bind to, would let any of them leave
+ * unencapsulated.
  */
 #pragma once
 

@@ -23,8 +23,9 @@
 
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
-#define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
+#define ROUTED 0 /* egress.next_hop: keep */
 #define ANSWERS_TOO_BIG 1 /* mtu.too_big: icmp */
+#define LEARNS_PATH_MTU 1 /* mtu.path: learn */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
 
 /* egress.rules.sites */
@@ -91,11 +92,7 @@ static __always_inline const struct row_sites *find_in_sites(const struct packet
 	return bpf_map_lookup_elem(&table_sites, &key);
 }
 
-/*
- * What this host has encapsulated already, on another device or before a redirect, must not be
- * encapsulated again. All three must fit: the protocol alone, or a source that programs can bind
- * to, would let any of them leave unencapsulated.
- */
+/* Whether a packet is one that this host has encapsulated already, see encap_own_addresses.h. */
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if ((packet->protocol == IPPROTO_IPIP || packet->protocol == IPPROTO_IPV6))
@@ -138,9 +135,10 @@ static __always_inline int encapsulate_sites__ipip(struct __sk_buff *skb, struct
 	const __u32 fixed = (over_ipv4 ? IPV4_HLEN : IPV6_HLEN);
 	__u32 segments = segments_of(skb);
 	void *outer;
+	__u32 mtu = path_mtu(packet, row->field_address);
 
-	clamp_packet(skb, packet, OVERHEAD_SITES, host.mtu, &counters->egress.mss_kept);
-	outer = push_headers(skb, packet, fixed, 0, over_ipv4, 0, counters);
+	clamp_packet(skb, packet, OVERHEAD_SITES, mtu, &counters->egress.mss_kept);
+	outer = push_headers(skb, packet, fixed, 0, mtu, over_ipv4, 0, counters);
 	if (!outer)
 		return packet->verdict;
 	if (over_ipv4)
@@ -155,7 +153,7 @@ static __always_inline int encapsulate_sites__ipip(struct __sk_buff *skb, struct
 			host_ipv6(&host.value_tunnel__ipv6), to_ipv6(&row->field_address));
 
 	count_chosen(counters, packet, segments);
-	return transmit(skb);
+	return transmit(skb, packet);
 }
 
 /* Each row says which layout it takes. */
@@ -252,6 +250,7 @@ int ipip_sites__ingress(struct __sk_buff *skb)
 
 	if (!counters)
 		return TC_ACT_SHOT;
+	learn_path_mtu(skb);
 	fit_answers(skb, skb->protocol, 0, host.mtu);
 	if (!read_outer(skb, 0, &outer))
 		return TC_ACT_UNSPEC;

@@ -49,8 +49,9 @@
 
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 19) /* kernel */
-#define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
+#define ROUTED 0 /* egress.next_hop: keep */
 #define ANSWERS_TOO_BIG 1 /* mtu.too_big: icmp */
+#define LEARNS_PATH_MTU 1 /* mtu.path: learn */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
 #define SOCKET_FACTS (FACT_CGROUPS | FACT_CHOICE)
 #define FLOWS_LEARN 0
@@ -193,11 +194,7 @@ static __always_inline const struct row_exits *find_in_exits(__u32 row)
 	return bpf_map_lookup_elem(&table_exits, &key);
 }
 
-/*
- * What this host has encapsulated already, on another device or before a redirect, must not be
- * encapsulated again. All three must fit: the protocol alone, or a source that programs can bind
- * to, would let any of them leave unencapsulated.
- */
+/* Whether a packet is one that this host has encapsulated already, see encap_own_addresses.h. */
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if (packet->protocol == IPPROTO_GRE)
@@ -259,9 +256,10 @@ static __always_inline int encapsulate_exits__gre(struct __sk_buff *skb, struct 
 	__u32 segments = segments_of(skb);
 	struct headers_gre *headers;
 	void *outer;
+	__u32 mtu = path_mtu(packet, row->field_address);
 
-	clamp_packet(skb, packet, OVERHEAD_EXITS, host.mtu, &counters->egress.mss_kept);
-	outer = push_headers(skb, packet, fixed, 0, over_ipv4, ENCAP_GRE__ROOM, counters);
+	clamp_packet(skb, packet, OVERHEAD_EXITS, mtu, &counters->egress.mss_kept);
+	outer = push_headers(skb, packet, fixed, 0, mtu, over_ipv4, ENCAP_GRE__ROOM, counters);
 	if (!outer)
 		return packet->verdict;
 	if (over_ipv4)
@@ -279,7 +277,7 @@ static __always_inline int encapsulate_exits__gre(struct __sk_buff *skb, struct 
 	count_chosen(counters, packet, segments);
 	if (choice)
 		count_for_socket(choice, segments, packet->length);
-	return transmit(skb);
+	return transmit(skb, packet);
 }
 
 /* encapsulations.ipip, with the values of a row of exits. */
@@ -290,9 +288,10 @@ static __always_inline int encapsulate_exits__ipip(struct __sk_buff *skb, struct
 	const __u32 fixed = (over_ipv4 ? IPV4_HLEN : IPV6_HLEN);
 	__u32 segments = segments_of(skb);
 	void *outer;
+	__u32 mtu = path_mtu(packet, row->field_address);
 
-	clamp_packet(skb, packet, OVERHEAD_EXITS, host.mtu, &counters->egress.mss_kept);
-	outer = push_headers(skb, packet, fixed, 0, over_ipv4, 0, counters);
+	clamp_packet(skb, packet, OVERHEAD_EXITS, mtu, &counters->egress.mss_kept);
+	outer = push_headers(skb, packet, fixed, 0, mtu, over_ipv4, 0, counters);
 	if (!outer)
 		return packet->verdict;
 	if (over_ipv4)
@@ -307,7 +306,7 @@ static __always_inline int encapsulate_exits__ipip(struct __sk_buff *skb, struct
 	count_chosen(counters, packet, segments);
 	if (choice)
 		count_for_socket(choice, segments, packet->length);
-	return transmit(skb);
+	return transmit(skb, packet);
 }
 
 /* Each row says which layout it takes. */
@@ -500,6 +499,7 @@ int teams__ingress(struct __sk_buff *skb)
 
 	if (!counters)
 		return TC_ACT_SHOT;
+	learn_path_mtu(skb);
 	fit_unencapsulated(skb);
 	if (!read_outer(skb, 0, &outer))
 		return TC_ACT_UNSPEC;

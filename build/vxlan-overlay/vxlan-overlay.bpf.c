@@ -29,8 +29,10 @@
 
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
-#define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
+#define ROUTED 0 /* egress.next_hop: keep */
 #define ANSWERS_TOO_BIG 1 /* mtu.too_big: icmp */
+#define LEARNS_PATH_MTU 1 /* mtu.path: learn */
+#define SOURCE_PORTS 49152, 65535 /* of UDP, as sent */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
 
 /* egress.rules.web */
@@ -141,11 +143,7 @@ static __always_inline const struct row_sites *find_in_sites(const struct packet
 	return bpf_map_lookup_elem(&table_sites, &key);
 }
 
-/*
- * What this host has encapsulated already, on another device or before a redirect, must not be
- * encapsulated again. All three must fit: the protocol alone, or a source that programs can bind
- * to, would let any of them leave unencapsulated.
- */
+/* Whether a packet is one that this host has encapsulated already, see encap_own_addresses.h. */
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if (packet->protocol == IPPROTO_UDP &&
@@ -223,9 +221,10 @@ static __always_inline int encapsulate_sites__vxlan(struct __sk_buff *skb, struc
 	__u32 hash = flow_hash(skb, packet);
 	struct headers_vxlan *headers;
 	void *outer;
+	__u32 mtu = path_mtu(packet, row->field_address);
 
-	clamp_packet(skb, packet, OVERHEAD_SITES, host.mtu, &counters->egress.mss_kept);
-	outer = push_headers(skb, packet, fixed, 0, over_ipv4, ENCAP_VXLAN__ROOM, counters);
+	clamp_packet(skb, packet, OVERHEAD_SITES, mtu, &counters->egress.mss_kept);
+	outer = push_headers(skb, packet, fixed, 0, mtu, over_ipv4, ENCAP_VXLAN__ROOM, counters);
 	if (!outer)
 		return packet->verdict;
 	if (over_ipv4)
@@ -250,7 +249,7 @@ static __always_inline int encapsulate_sites__vxlan(struct __sk_buff *skb, struc
 	headers->ethernet.type = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 
 	count_chosen(counters, packet, segments);
-	return transmit(skb);
+	return transmit(skb, packet);
 }
 
 /* Each row says which layout it takes. */
@@ -383,6 +382,7 @@ int vxlan_overlay__ingress(struct __sk_buff *skb)
 
 	if (!counters)
 		return TC_ACT_SHOT;
+	learn_path_mtu(skb);
 	fit_answers(skb, skb->protocol, 0, host.mtu);
 	if (!read_outer(skb, UDP_HLEN, &outer))
 		return TC_ACT_UNSPEC;

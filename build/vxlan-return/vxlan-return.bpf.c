@@ -22,8 +22,10 @@
 
 /* What the library is built for. */
 #define OLDEST_KERNEL KERNEL(5, 10) /* kernel */
-#define NEXT_HOP_ROUTE 0 /* egress.next_hop: keep */
+#define ROUTED 0 /* egress.next_hop: keep */
 #define ANSWERS_TOO_BIG 1 /* mtu.too_big: icmp */
+#define LEARNS_PATH_MTU 1 /* mtu.path: learn */
+#define SOURCE_PORTS 49152, 65535 /* of UDP, as sent */
 #define REFUSED TC_ACT_SHOT /* ingress.refuse */
 #define SOCKET_FACTS 0
 #define FLOWS_LEARN (FOR_REPLIES)
@@ -105,11 +107,7 @@ static __always_inline bool goes_to_tunnel_endpoint(const struct packet *packet)
 				in_ipv6(&packet->daddr, SET_BALANCERS__3)));
 }
 
-/*
- * What this host has encapsulated already, on another device or before a redirect, must not be
- * encapsulated again. All three must fit: the protocol alone, or a source that programs can bind
- * to, would let any of them leave unencapsulated.
- */
+/* Whether a packet is one that this host has encapsulated already, see encap_own_addresses.h. */
 static __always_inline bool carries_own_stack(const struct packet *packet)
 {
 	if (packet->protocol == IPPROTO_UDP &&
@@ -154,9 +152,10 @@ static __always_inline int reflect_replies__vxlan(struct __sk_buff *skb, struct 
 	__u32 hash = flow_hash(skb, packet);
 	struct headers_vxlan *headers;
 	void *outer;
+	__u32 mtu = path_mtu(packet, row->ip_source);
 
-	clamp_packet(skb, packet, fixed, host.mtu, &counters->egress.mss_kept);
-	outer = push_headers(skb, packet, fixed, 0, over_ipv4, ENCAP_VXLAN__ROOM, counters);
+	clamp_packet(skb, packet, fixed, mtu, &counters->egress.mss_kept);
+	outer = push_headers(skb, packet, fixed, 0, mtu, over_ipv4, ENCAP_VXLAN__ROOM, counters);
 	if (!outer)
 		return packet->verdict;
 	if (over_ipv4)
@@ -181,7 +180,7 @@ static __always_inline int reflect_replies__vxlan(struct __sk_buff *skb, struct 
 	headers->ethernet.type = bpf_htons(packet->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
 
 	count_chosen(counters, packet, segments);
-	return transmit(skb);
+	return transmit(skb, packet);
 }
 
 /* What was learned says in which layout it came. */
@@ -325,6 +324,7 @@ int vxlan_return__ingress(struct __sk_buff *skb)
 
 	if (!counters)
 		return TC_ACT_SHOT;
+	learn_path_mtu(skb);
 	if (!read_outer(skb, UDP_HLEN, &outer))
 		return TC_ACT_UNSPEC;
 	if (outer.protocol == IPPROTO_UDP &&

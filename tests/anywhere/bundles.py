@@ -23,13 +23,14 @@ EXITS = {name: _OWN / f"{name}.yaml" for name in _CHOOSING}
 NEXT = _OWN / "next" / "only-chosen.yaml"  # other versions of them
 AFTER = _OWN / "after" / "only-chosen.yaml"
 TOO_BIG = _OWN / "too-big.yaml"  # an overlay whose TCP learns of the headers by ICMP alone
+MERGED = _OWN / "merged.yaml"  # behind the kernel's GRO
 SEGMENTATION = _OWN / "segmentation.yaml"  # every encapsulation of which the kernel cuts GSO packets
 THREE_RETURNS = _OWN / "three-returns.yaml"  # the longest chain of calls
 PASSING = _OWN / "passing" / "unattached.yaml"
 VERSIONS = (NEXT, AFTER, PASSING)
 EXAMPLES = tuple(sorted((cli.ROOT / "examples").glob("*.yaml")))
 RELEASES = cli.ROOT / "tests/fixtures/releases/skew.yaml"  # what earlier releases have applied
-SPECS = (*EXAMPLES, *RETURN.values(), *EXITS.values(), TOO_BIG, SEGMENTATION, THREE_RETURNS, RELEASES)
+SPECS = (*EXAMPLES, *RETURN.values(), *EXITS.values(), TOO_BIG, MERGED, SEGMENTATION, THREE_RETURNS, RELEASES)
 
 
 def bundle(spec: Path, folder: Path) -> Path:

@@ -45,6 +45,15 @@ SECTIONS = {
         "Packets that are too long with their headers are answered by ICMP. Segments arrive without their MSS lowered, "
         "from local sockets and from hosts behind ours, with offloads off.",
     ),
+    "path_mtu": (
+        "Paths",
+        "A router behind the device takes less than the device, from the beginning or under load. Its ICMP errors "
+        "about outer packets are learned from: segments and datagrams arrive, and lies lower nothing.",
+    ),
+    "doctor": (
+        "What doctor and plan see",
+        "`encapctl doctor` finds settings of the machine that cost a bundle packets, and `plan` shows the MTU budget.",
+    ),
     "sockets": (
         "Sockets",
         "Applications choose one of two exits for their sockets, or their cgroup has one. The exits are the kernel's "

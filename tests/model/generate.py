@@ -12,6 +12,7 @@ from .aims import egress_aims, ingress_aims
 from .inner import Inner, Inners, checksum
 from .near import Near
 from .outer import Outers
+from .path_errors import PathErrors
 
 MOST = 3400  # bytes: BPF_PROG_TEST_RUN takes what fits into a page
 # It refuses frames without a payload, and those that are shorter than the IP header that their type promises: such are
@@ -31,6 +32,8 @@ class Generator:
         self.inners = Inners(self.random, self.near)
         self.outers = Outers(self.random, self.near, program, facts)
         self.program = program
+        paths = program.egress.paths
+        self.errors = PathErrors(self.random, self.near, paths, facts) if paths else None
         self.leaving, self.arriving = egress_aims(program, facts), ingress_aims(program, facts)
         self.arrived: Inner
         self.reflects = any(isinstance(s, ir.Recall) for r in program.egress.rules for s in r.steps)
@@ -38,6 +41,9 @@ class Generator:
     def draw(self) -> tuple[str, Frame]:
         if self.outers.arriving and self.random.random() < 0.5:
             return "ingress", self._arriving()
+        if self.errors is not None and self.random.random() < 0.08:
+            family, packet = self.errors.draw()
+            return "ingress", self._frame(family, packet, 0, rate=0.1)
         if self.program.ingress is not None and self.random.random() < 0.15:  # not by a tunnel
             return "ingress", self._leaving(answered=True)
         return "egress", self._leaving()

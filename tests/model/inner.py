@@ -201,6 +201,9 @@ class Inners:
             inner.tcp_options = self._tcp_options()
         if random.random() < 0.08:
             inner.payload = random.randbytes(random.randint(1300, 1480))  # about the MTU
+        if random.random() < 0.06:  # about what hosts rely on, in UDP and the like
+            size = random.choice((552, 553, 1280, 1281))
+            inner.payload = random.randbytes(size - (28 if family == "ipv4" else 48))
         if family == "ipv6" and random.random() < 0.2:
             inner.extensions = tuple(random.choice(EXTENSIONS) for _ in range(random.choice((1, 1, 2, 3, 5, 6, 7, 8))))
             inner.extension_size = random.choice((0, 0, 0, 1, 3))

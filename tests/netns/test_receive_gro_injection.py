@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
-from itertools import product
 from unittest import mock
 
 import pytest
-from scapy.layers.inet import UDP
-from scapy.layers.l2 import Ether
-from scapy.layers.vxlan import VXLAN
 
 from encap_compile.common.diagnostics import Findings
 from encap_compile.common.manifest_io import load
 from encap_compile.run.kernel import tunnel_devices
 from encap_compile.run.kernel.guard import guard
 from encap_compile.run.loader import gro
-from tests.support.frames import Listener, inner_datagram, ip_layer
+from tests.support.injected import injected
 from tests.support.overlay import Overlay
-from tests.support.topology import PLAN, SECOND_UPLINK, Topology
+from tests.support.topology import Topology
 
 from .conftest import Compiled
 from .test_receive_gro import GRO
 
 pytestmark = pytest.mark.kernel
-VNIS = (0, 1, 42, 43, 4095, 1 << 23, (1 << 24) - 2, (1 << 24) - 1)
-# RFC 7348 (I), no flag, with GBP's G, with GPE's P and version, remote checksum offload, all of them
-FLAGS = (0x08, 0x00, 0x88, 0x0C, 0x28, 0xFF)
 NAME = "idle"
 
 
@@ -38,27 +30,9 @@ def network() -> Iterator[Topology]:
         yield made
 
 
-def injected(network: Topology, name: str) -> int:
+def arrived(network: Topology, name: str) -> int:
     """Send all kinds by eth1, one datagram each; how many arrive in local sockets."""
-    own = tunnel_devices_of(network)[name].mac.hex(":")
-    to, router = network.mac("ours", "eth1"), network.mac("router", "to-ours1")
-    arrived = 0
-    with (
-        network.router.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire,
-        Listener(network, 4) as v4,
-        Listener(network, 6) as v6,
-    ):
-        wire.bind(("to-ours1", 0))
-        for outer, inner, vni, flags in product((4, 6), (4, 6), VNIS, FLAGS):
-            for mac in (own, "ff:ff:ff:ff:ff:ff", network.mac("ours")):
-                inside = Ether(src="02:00:00:00:10:01", dst=mac) / inner_datagram(inner, b"injected")
-                head = UDP(sport=50000, dport=4789, chksum=0) / VXLAN(flags=flags, vni=vni)
-                around = ip_layer(PLAN["far"].underlay[outer], SECOND_UPLINK.underlay[outer])
-                wire.send(bytes(Ether(src=router, dst=to) / around / head / inside))
-        for listener in (v4, v6):
-            while listener.receive(timeout=0.3) is not None:
-                arrived += 1
-    return arrived
+    return injected(network, tunnel_devices.VXLAN, tunnel_devices_of(network)[name].mac.hex(":"))[1]
 
 
 def tunnel_devices_of(network: Topology) -> dict[str, tunnel_devices.TunnelDevice]:
@@ -81,7 +55,7 @@ def test_what_apply_makes(network: Topology, compiled: Compiled) -> None:
     overlay = Overlay(network, 4)
     overlay.apply(compiled(GRO))
     (name,) = tunnel_devices_of(network)
-    assert injected(network, name) == 0
+    assert arrived(network, name) == 0
 
 
 def test_without_its_program(network: Topology, compiled: Compiled) -> None:
@@ -91,7 +65,7 @@ def test_without_its_program(network: Topology, compiled: Compiled) -> None:
     if not made.vnifilter:
         pytest.skip("before Linux 5.18")
     network.ours.run(["tc", "qdisc", "del", "dev", name, "clsact"])
-    assert injected(network, name) == 0
+    assert arrived(network, name) == 0
 
 
 def test_guarded_as_before_vnifilter(network: Topology, compiled: Compiled) -> None:
@@ -102,15 +76,15 @@ def test_guarded_as_before_vnifilter(network: Topology, compiled: Compiled) -> N
         gro.carry_out(manifest, "", Findings())
     ((name, made),) = tunnel_devices_of(network).items()
     assert made.up and made.external and not made.vnifilter
-    assert injected(network, name) == 0
+    assert arrived(network, name) == 0
 
 
 def test_an_unguarded_one_lets_anybody_in(network: Topology) -> None:
     """The negative: what is sent does arrive where nothing drops it."""
     make_by_hand(network, guarded=False)
-    assert injected(network, NAME) > 3
+    assert arrived(network, NAME) > 3
 
 
 def test_a_guarded_one_by_hand(network: Topology) -> None:
     make_by_hand(network, guarded=True)
-    assert injected(network, NAME) == 0
+    assert arrived(network, NAME) == 0

@@ -70,7 +70,7 @@ class Datapath:
 
     `more` are rows to add to those of the bundle: table -> CSV lines. `context`: where the
     attached cgroup lies. `tx_checksum` are the IP versions whose checksums the device fills in. `host` are the bytes of
-    the host values, `rows` the rows by table.
+    the host values, `rows` the rows by table. `route`: the number of the route device, whose instance it then is.
     """
 
     def __init__(
@@ -81,15 +81,16 @@ class Datapath:
         more: Mapping[str, str] | None = None,
         context: Context = NO_CGROUPS,
         tx_checksum: Collection[int] = (4, 6),
+        route: int = 0,
     ) -> None:
         with TemporaryDirectory() as folder:
             files = {}
             for table, lines in (more or {}).items():
                 files[table] = Path(folder) / f"{table}.csv"
                 files[table].write_text((bundle / f"{table}.csv").read_text() + lines)
-            self._load(open_bundle(bundle, files), device(mtu, tx_checksum), settings, context)
+            self._load(open_bundle(bundle, files), device(mtu, tx_checksum), settings, context, route)
 
-    def _load(self, opened: Bundle, attached: Device, settings: tuple[str, ...], context: Context) -> None:
+    def _load(self, opened: Bundle, attached: Device, settings: tuple[str, ...], context: Context, route: int) -> None:
         self.manifest: Manifest = opened.manifest
         self.device = attached
         findings = Findings()
@@ -98,7 +99,7 @@ class Datapath:
         wanted = wanted_contents(opened, machine, findings)
         assert not findings.all, [d.message for d in findings.all]
         self._object = BpfObject(opened.object, self.manifest.name)
-        self.host = compose(self.manifest, machine, self.device, context).host
+        self.host = compose(self.manifest, machine, self.device, context, route).host
         self.rows = wanted.rows
         self._object.set_initial_value(".rodata.host", self.host)
         self._object.load()
@@ -106,6 +107,8 @@ class Datapath:
             if content.kind != "rows" or not wanted.rows[content.table].cgroups:  # of cgroups that are not there
                 self.fill(content.map, content.entries)
         self._programs = {h.hook: self._object.program(h.program) for h in self.manifest.programs}
+        if self.manifest.route_device:
+            self._programs["guard"] = self._object.program(self.manifest.route_device.ingress)
         self._counters = self._object.map("counters")
         self._before = self._values()
 
@@ -135,6 +138,10 @@ class Datapath:
 
     def ingress(self, frame: bytes, mark: int = 0, gso_size: int = 0, gso_segs: int = 0) -> Outcome:
         return self._run("tc_ingress", frame, mark, gso_size, gso_segs)
+
+    def guard(self, frame: bytes, mark: int = 0) -> Outcome:
+        """What arrives at the route device."""
+        return self._run("guard", frame, mark, 0, 0)
 
     def _run(
         self, hook: str, frame: bytes, mark: int, gso_size: int, gso_segs: int, forwarded: bool = False

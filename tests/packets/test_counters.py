@@ -13,6 +13,7 @@ from . import test_egress_rules
 from .arriving import OVERLAY, arriving
 from .datapath import Datapath, Outcome
 from .inner import SOURCES, frame, ip, packet
+from .test_path_mtu import error as path_error
 from .ways import EXAMPLES, MORE_ROWS, SETTINGS, WAYS, Way
 from .wrong import WRONG
 
@@ -60,6 +61,8 @@ def provoke(datapath: Datapath, example: str) -> list[Outcome]:
         source, destination = way.source or SOURCES[way.inner], way.destination
         outcomes.append(datapath.egress(frame(authenticated(source, destination, way.dscp)), mark=way.mark))
         outcomes.append(datapath.ingress(frame(authenticated(destination, source, way.dscp))))
+    for way in (w for w in WAYS if w.example == example):
+        outcomes += behind_a_router(datapath, way)
     break_stacks(datapath)
     for way in (w for w in WAYS if w.example == example):
         sent = frame(way.packet("udp-long" if not way.protocols else "tcp"))
@@ -75,6 +78,16 @@ def until_limited(datapath: Datapath, way: Way) -> list[Outcome]:
         if "egress_answers_limited" in outcomes[-1].counted:
             break
     return outcomes
+
+
+def behind_a_router(datapath: Datapath, way: Way) -> list[Outcome]:
+    """A packet that a router says is too big, what cannot be true, and the same packet again."""
+    outer = 6 if ":" in way.remote else 4
+    sent = frame(way.sized(1300))
+    outcomes = [datapath.egress(sent, mark=way.mark)]
+    quote = outcomes[0].frame[14:]
+    outcomes += [datapath.ingress(frame(path_error(outer, quote, mtu))) for mtu in (1400, 1290)]
+    return [*outcomes, datapath.egress(sent, mark=way.mark)]
 
 
 def too_big(way: Way) -> bytes:

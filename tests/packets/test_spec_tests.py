@@ -171,7 +171,7 @@ attach: {devices: host.uplink}
 encapsulations: {ipip: [{ipv4: {source: host.address, destination: 192.0.2.1}}]}
 endpoints: {ends: {fields: {unused: u8}, encapsulation: ipip, rows: [{name: one, unused: 0}]}}
 egress: {rules: [{name: some, match: {destination: 10.0.0.0/8}, to: ends/one}], default: drop}
-mtu: {clamp_mss: false}
+mtu: {clamp_mss: false, path: ignore}
 tests:
   packets:
     - {name: in, arrives: {source: 10.1.1.1, destination: 10.0.0.1}, expect: {verdict: pass}}

@@ -11,7 +11,7 @@ from tests.anywhere.bundles import EXAMPLES, THREE_RETURNS
 from tests.support import cli
 from tests.support.verifier_work import verifier_work
 
-BY_HOST_VALUES = 24  # the verifier leaves out branches that a host value decides
+BY_HOST_VALUES = 32  # the verifier leaves out branches that a host value decides
 pytestmark = pytest.mark.kernel
 
 

@@ -115,7 +115,11 @@ class SpecGenerator:
         for key, schema in annotated_schema()["properties"].items():
             if hasattr(self, f"spec_{key}") or self.maybe():
                 made[key] = self.drawn("spec", key, schema)
-        return {key: value for key, value in made.items() if value is not None}
+        made = {key: value for key, value in made.items() if value is not None}
+        routed = [rule for rule in made.get("egress", {}).get("rules", ()) if "to" in rule]
+        if "attach" in made and any("destination" in rule.get("match", {}) for rule in routed) and self.maybe():
+            made["attach"]["route_device"] = {"name": self.one(["encap0", "wire.7"])}
+        return made
 
     def spec_apiVersion(self) -> str:  # noqa: N802
         return "encap/v1alpha1"
@@ -146,7 +150,7 @@ class SpecGenerator:
         return self.one(["host.uplink", ["host.uplink"]])
 
     def attach_route_device(self) -> None:
-        """Which rules have to be there for it depends on all of them: tests/cases and tests/unit/test_routed.py."""
+        """Only where there is something to route: `document`, which has the rules."""
 
     def attach_cgroup(self) -> str:
         if self.maybe(0.3):

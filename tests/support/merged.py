@@ -8,7 +8,7 @@ import threading
 from .netns import Namespace
 from .traffic import Host
 
-SIZE = 8 << 20
+SIZE = 4 << 20
 
 
 def bytes_per_packet(source: Host, destination: Host, outer: int, port: int = 7300) -> float:

@@ -28,10 +28,12 @@ CONNECTIONS = {**OF_SOCKETS, **FLOWS, "SOCKETS_IDLE": "1000ULL", "CGROUP_NAMES":
 ATTRIBUTION = {**CONNECTIONS, **CGROUPS, **KERNEL, "CHOOSING_CGROUPS": "(1ULL << 1)"}
 MARKS = {"MARKS_SOCKETS": "1"}
 SEES = {"SEES_IPV4": "1", "SEES_IPV6": "1"}
+PORTS = {"SOURCE_PORTS": "49152, 65535"}
 CLAMPS = {"SOCKETS_OVERHEAD": "50", "CLAMPS_MSS": "1", "CLAMPS_EVERY_SOCKET": "1"}
 CONTRACTS: dict[str, dict[str, str]] = {
     "encap_egress.h": PACKET,
-    "encap_encapsulate.h": {**PACKET, "NEXT_HOP_ROUTE": "0", "ANSWERS_TOO_BIG": "1"},
+    "encap_encapsulate.h": {**PACKET, **PORTS, "ROUTED": "0", "ANSWERS_TOO_BIG": "1", "LEARNS_PATH_MTU": "1"},
+    "encap_path_mtu.h": {**PACKET, **PORTS},
     "encap_count_too_big.h": PACKET,
     "encap_segmentation.h": PACKET,
     "encap_fit.h": {**PACKET, "FIT_ARRIVALS": "1", "FIT_MATCHES": "1"},
@@ -39,7 +41,9 @@ CONTRACTS: dict[str, dict[str, str]] = {
     "encap_fragments.h": PACKET,
     "encap_link_local.h": PACKET,
     "encap_packet_mss.h": PACKET,
-    "encap_too_big.h": PACKET,
+    "encap_too_big.h": {**PACKET, "ROUTED": "ROUTED_AT_DEVICE"},
+    "encap_next_hop.h": {"ROUTED": "ROUTED_AT_DEVICE"},
+    "encap_routed.h": {"ROUTED": "ROUTED_AT_DEVICE"},
     "encap_vlan.h": {**KERNEL, "REFUSED": "TC_ACT_SHOT"},
     "encap_packet.h": {**OF_SOCKETS, **FACTS},
     "encap_flows.h": FLOWS,
@@ -62,7 +66,8 @@ DECLARED = {
     "struct host": """
 struct host {
 	__u64 cgroups, netns_cookie, packet_netns_cookie, socket_netns_cookie;
-	__u32 mtu, lookup_ifindex, flow_seed, cgroup_level, cgroup_levels, attached[64], initial_netns, no_tx_checksum;
+	__u32 mtu, lookup_ifindex, route_device, uplink_ifindex, redirect_mark;
+	__u32 flow_seed, cgroup_level, cgroup_levels, attached[64], initial_netns, no_tx_checksum;
 	__u8 identity[32];
 };
 const volatile struct host host SEC(".rodata.host") = {};
@@ -111,7 +116,7 @@ def compile_alone(header: Path, tmp_path: Path) -> str:
     if declared:
         before += "".join(f'#include "{name}"\n' for name in BEFORE) + "".join(declared)
     after = '#pragma clang diagnostic ignored "-Wunused"\n#pragma clang diagnostic ignored "-Wunused-parameter"\n'
-    for kind, function in PROTOTYPE.findall(text):
+    for kind, function in PROTOTYPE.findall("".join((text, *included(text).values()))):
         after += f"static {kind} {function}\n{{\n{'' if kind == 'void' else 'return 0;'}\n}}\n"
     source = tmp_path / "alone.c"
     source.write_text(f'{before}#include "{header.name}"\n{after}')
@@ -164,7 +169,7 @@ def test_a_bundle_has_the_headers_that_its_c_includes() -> None:
 MOST_LINES = {
     "gre-tenants": 349,
     "gue-dsr": 185,
-    "gue-edge": 374,
+    "gue-edge": 377,
     "gwlb": 440,
     "ipip-sites": 265,
     "teams": 648,

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from encap_compile.common.manifest import RuleSummary, Stack
+from encap_compile.common.manifest import Route as Routed
+from encap_compile.common.manifest import RouteDevice, RuleSummary, Stack
 from encap_compile.run.kernel.devices import Device
 from encap_compile.run.kernel.routes import Hop, IPAddress, Kind, Route
 from encap_compile.run.loader import routing
@@ -21,7 +22,11 @@ STACKS = (Stack(1, "gue_ipv4", "gue", "ipv4", 156, "", 32), Stack(2, "gue_ipv6",
 
 
 def checked(
-    monkeypatch: pytest.MonkeyPatch, attached: Device, mtu: int = 0, prefixes: tuple[str, ...] = ("10.1.0.0/16",)
+    monkeypatch: pytest.MonkeyPatch,
+    attached: Device,
+    mtu: int = 0,
+    prefixes: tuple[str, ...] = ("10.1.0.0/16",),
+    route_device: RouteDevice | None = None,
 ) -> routing.RouteReport:
     """A rule that reflects, whose answers are routed over the VLAN."""
     rule = RuleSummary("back", "egress", "", "", prefixes, "", "", "d", "reflect")
@@ -29,7 +34,7 @@ def checked(
     manifest = SimpleNamespace(
         rules=(rule,), tables=(), next_hop="keep", max_overhead=176, counters=(), stacks=STACKS, replies=replies
     )
-    manifest.route_device = None
+    manifest.route_device = route_device
     machine, wanted = SimpleNamespace(attached=(attached,)), SimpleNamespace(rows={})
     desired: Any = SimpleNamespace(manifest=manifest, machine=machine, wanted=wanted)
     networks = [ip_network(p) for p in prefixes]
@@ -85,6 +90,17 @@ def test_many_routes_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert budget_lines(report.budget)[-1].strip() == "and 3 more routes"
     document = budget_document(report.budget)
     assert document is not None and document["routes_total"] == len(document["routes"]) == MOST_SHOWN + 3
+
+
+def test_a_route_device_has_what_the_smallest_attached_device_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its routes are its own, and all stacks are used, though no route of this machine is looked at."""
+    device = RouteDevice("encap0", "egress", "ingress", 176, (Routed("back", "", ("10.1.0.0/16",)),))
+    report = checked(monkeypatch, VLAN, route_device=device)
+    assert report.budget is not None and report.budget.routes == ()
+    assert all(headers.used for headers in report.budget.headers)
+    assert budget_lines(report.budget)[-1].strip() == "route device encap0: 1324, and so fits in every mode"
+    document = budget_document(report.budget)
+    assert document is not None and document["route_device"] == {"name": "encap0", "mtu": 1324}
 
 
 def test_a_bundle_without_headers_has_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,7 +76,13 @@ def checked(
     assert not findings.all
     rule = RuleSummary("a", "egress", "", "", (destination,), "sites", "", "d")
     manifest = SimpleNamespace(
-        rules=(rule,), tables=(table,), next_hop=next_hop, max_overhead=40, counters=(), stacks=()
+        rules=(rule,),
+        tables=(table,),
+        next_hop=next_hop,
+        max_overhead=40,
+        counters=(),
+        stacks=(),
+        route_device=None,
     )
     desired: Any = SimpleNamespace(
         manifest=manifest, machine=SimpleNamespace(attached=(DEVICE,)), wanted=SimpleNamespace(rows={"sites": rows})

@@ -202,9 +202,9 @@ def test_what_is_learned_of_the_outer_header_is_one_member(tmp_path: Path) -> No
 def test_what_is_done_afterwards(tmp_path: Path) -> None:
     plain = program(tmp_path, LISTED)
     fitting = program(tmp_path, LISTED, clamp=True)
-    assert (only(plain).then, plain.ingress and plain.ingress.before) == ((), ())
+    assert (only(plain).then, plain.ingress and plain.ingress.before) == ((), (ir.Arrival.LEARN_PATH_MTU,))
     assert only(fitting).then == (ir.Arrival.FIT_ANSWERS,)
-    assert fitting.ingress is not None and fitting.ingress.before == (ir.Arrival.FIT_ANSWERS,)
+    assert fitting.ingress is not None and fitting.ingress.before == (ir.Arrival.LEARN_PATH_MTU, ir.Arrival.FIT_ANSWERS)
 
 
 def test_a_family_is_changed_by_what_the_kernel_has(tmp_path: Path) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
-from encap_compile.common.diagnostics import DiagnosedError
 from encap_compile.common.manifest import Route
 from encap_compile.common.manifest_io import dump, loads
 from encap_compile.compile.explain import explain_spec
 from encap_compile.compile.pipeline import check_spec
 
-SPEC = Path(__file__).parents[1] / "netns" / "specs" / "route-device.yaml"
+SPEC = Path(__file__).parents[1] / "cases" / "ok" / "route-device.yaml"
 LINK_LOCAL = ("169.254.0.0/16", "224.0.0.0/24", "255.255.255.255/32", "fe80::/10", "ff01::/16", "ff02::/16")
 
 
@@ -68,10 +66,9 @@ def test_the_manifest_says_it_and_requires_it(tmp_path: Path) -> None:
         "route_device__route_device_ingress",
     )
     assert device.overhead == 70  # the most of both families
-    assert described.requires == ("route-device",)
-    with pytest.raises(DiagnosedError) as caught:
-        loads(dump(described), "m")
-    assert caught.value.diagnostics[0].code == "B312"
+    assert described.requires == ("next-hop", "route-device")
+    named = replace(described, identity="0" * 64)
+    assert loads(dump(named), "m").route_device == device
 
 
 def test_it_is_explained() -> None:

@@ -152,6 +152,8 @@ class HostMember(Record):
       lookup_ifindex u32: the device from which routes are looked up: lo, or the VRF that the attached device belongs to
     and where there is a route device
       route_device   u32: of its own instance, its ifindex; in all others 0
+      uplink_ifindex u32: the attached device; of the route device's instance, the first of them
+      redirect_mark  u32: a secret until the next boot, the same in all instances, never 0
     In the instance for a cgroup, DEVICE.mtu is the smallest of all attached devices, and what else belongs to a device
     is zero. `family` picks one address of a value of type ip.
     `required_for` names what needs it: "stack:NAME" (rows of that stack), or empty for always. `own` says that it is

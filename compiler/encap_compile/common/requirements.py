@@ -44,10 +44,6 @@ FEATURES = {
 }
 
 
-# What this release compiles and does not apply yet.
-COMPILED_ONLY = frozenset({"route-device"})
-
-
 def required(manifest: Manifest) -> tuple[tuple[str, ...], str]:
     """The features that a bundle requires, and the oldest release that can apply it."""
     names = tuple(sorted(name for name, feature in FEATURES.items() if feature.used(manifest)))
@@ -56,7 +52,7 @@ def required(manifest: Manifest) -> tuple[tuple[str, ...], str]:
 
 def unknown(names: Iterable[str]) -> list[str]:
     """Those of `names` that this release does not know."""
-    return [name for name in names if name not in FEATURES or name in COMPILED_ONLY]
+    return [name for name in names if name not in FEATURES]
 
 
 def _numbers(release: str) -> tuple[int, ...]:

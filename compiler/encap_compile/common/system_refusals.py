@@ -9,7 +9,7 @@ from .diagnostics import Diagnostic
 _WAYS_OUT = {
     errno.ENOSPC: "make room there",
     errno.EDQUOT: "make room there",
-    errno.EROFS: "name a place that can be written (for encapctl: ENCAP_STATE, --bpffs)",
+    errno.EROFS: "name a place that can be written (for encapctl: ENCAP_STATE, ENCAP_JOURNAL, --bpffs)",
     errno.EACCES: "see who may read and write there, or run it as root",
     errno.EPERM: "see who may read and write there, or run it as root",
     errno.EMFILE: "raise the limit on open files (`ulimit -n`)",

@@ -215,11 +215,13 @@ class Egress(Record):
 class Mtu(Record):
     """How packets fit. `clamp_mss`: the MSS of TCP flows leaves headroom for the headers.
 
-    `too_big`: icmp or drop, what becomes of a packet that does not fit.
+    `too_big`: icmp or drop, what becomes of a packet that does not fit. `path`: learn or ignore, what becomes of ICMP
+    errors about encapsulated packets.
     """
 
     clamp_mss: bool = True
     too_big: str = "icmp"
+    path: str = "learn"
     place: Place = dataclasses.field(default=NOWHERE, compare=False)
 
 

@@ -39,21 +39,52 @@ TimeoutStartSec=60
 [Install]
 WantedBy=multi-user.target
 """
+# What keeps network managers from our device, routes and rule, by its place below /etc (man 5 networkd.conf,
+# systemd.network, NetworkManager.conf).
+LEAVE_ALONE = {
+    "systemd/networkd.conf.d/50-encap-{name}.conf": """\
+# Written by `encapctl unit`: the routes and the rule of {name} are not systemd-networkd's.
+[Network]
+ManageForeignRoutes=no
+ManageForeignRoutingPolicyRules=no
+""",
+    # Before files such as 80-ethernet.network, of which one may match every name.
+    "systemd/network/10-encap-{name}.network": """\
+# Written by `encapctl unit`: the route device of {name} is not systemd-networkd's.
+[Match]
+Name={device}
+
+[Link]
+Unmanaged=yes
+""",
+    "NetworkManager/conf.d/50-encap-{name}.conf": """\
+# Written by `encapctl unit`: the route device of {name} is not NetworkManager's.
+[keyfile]
+unmanaged-devices+=interface-name:{device}
+""",
+}
 _STAYS = "Restart=always\n"
 _ENDS = "RemainAfterExit=yes\nRestart=on-failure\n"
 
 
 class Unit(Record):
-    """The unit's text, and where it and the copy were written; None if nothing was."""
+    """The unit's text, and where it and the copy were written; None if nothing was.
+
+    `settings` are the files that were written for network managers.
+    """
 
     name: str
     text: str
     file: Path | None = None
     copy: Path | None = None
+    settings: tuple[Path, ...] = ()
 
 
-def make_unit(request: Request, stays: bool, into: Path, write: bool) -> Unit:
-    """Check that the bundle can be applied here, write the copy and the unit. Raises DiagnosedError, OSError."""
+def make_unit(request: Request, stays: bool, into: Path, write: bool, managers: Path | None = None) -> Unit:
+    """Check that the bundle can be applied here, write the copy and the unit. Raises DiagnosedError, OSError.
+
+    `managers` is the folder, such as /etc, below which network managers are told to leave the route device alone.
+    """
     bundle = open_ready(request)
     desired = prepare(request, bundle, observe(paths_of(request, bundle)))
     name = bundle.manifest.name
@@ -61,11 +92,22 @@ def make_unit(request: Request, stays: bool, into: Path, write: bool) -> Unit:
     if not write:
         return Unit(name, text)
     file = into / f"encap-{name}.service"
-    copy = kept.keep(desired, request, str(file.absolute()))
+    device = bundle.manifest.route_device
+    settings = leave_alone(name, device.name) if device is not None and managers is not None else {}
+    places = {(managers or into).absolute() / place: text for place, text in settings.items()}
+    copy = kept.keep(desired, request, str(file.absolute()), [str(place) for place in places])
     kept.check_kept(name)
     make_folders(into, PUBLIC)
     write_file(file, text.encode(), PUBLIC_FILE)
-    return Unit(name, text, file, copy)
+    for place, content in places.items():
+        make_folders(place.parent, PUBLIC)
+        write_file(place, content.encode(), PUBLIC_FILE)
+    return Unit(name, text, file, copy, tuple(places))
+
+
+def leave_alone(name: str, device: str) -> dict[str, str]:
+    """The settings of network managers, by their place below /etc."""
+    return {place.format(name=name): text.format(name=name, device=device) for place, text in LEAVE_ALONE.items()}
 
 
 def unit_text(name: str, stays: bool) -> str:

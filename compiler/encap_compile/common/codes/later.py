@@ -14,12 +14,6 @@ def _later(title: str, more: str) -> Explained:
 
 CODES: dict[str, Explained] = {
     "N902": _later("private headers", "`headers` will declare headers of your own."),
-    "N903": _later(
-        "MTU handling",
-        "`mtu` will follow a path whose MTU is smaller than the device's. What the device itself does not take is\n"
-        "answered already (`too_big`), and the MSS of TCP flows lowered (`clamp_mss`). For such paths, set `mtu` on\n"
-        "the routes of the inner prefixes.",
-    ),
     "N907": _later(
         "pools",
         "`members`, `weight`, `priority` and `state` will make rows of one name or key a pool. Until then, each\n"

@@ -51,12 +51,13 @@ packets to the named prefixes are not to be encapsulated, let a rule pass them:
     - {name: printers, match: {destination: 10.9.0.0/16}, action: pass}""",
     ),
     "H199": Explained(
-        "a network manager would remove our routes",
-        """systemd-networkd removes routes and routing rules that it has not added whenever it starts, unless it is
-told to leave them. Then nothing is routed to the route device until the next `apply`; `encapctl watch`
-adds them again within a moment. The setting that keeps them:
+        "a network manager may remove our routes",
+        """systemd-networkd may remove routes and routing rules that are in none of its files, unless it is told to
+leave them. Then nothing is routed to the route device until the next `apply`; `encapctl watch` adds
+them again within a moment. A file that matches every device, as `Name=*`, would also take the route
+device over. `encapctl unit --managers /etc` writes what keeps both, and the same for NetworkManager:
 
-    # /etc/systemd/networkd.conf.d/50-encap.conf
+    # /etc/systemd/networkd.conf.d/50-encap-overlay.conf
     [Network]
     ManageForeignRoutes=no
     ManageForeignRoutingPolicyRules=no""",

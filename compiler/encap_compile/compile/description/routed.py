@@ -20,7 +20,7 @@ def route_device(resolved: Resolved, program: ir.Program) -> manifest.RouteDevic
     return manifest.RouteDevice(
         name=device.name,
         egress=program.egress.function,
-        ingress=f"{program.c_name}__route_device_ingress",
+        ingress=program.egress.route_device,
         overhead=max(_overhead(resolved, program, found) for found in routed),
         routes=tuple(_route(found) for found in routed),
     )

@@ -63,7 +63,7 @@ def _manifest(resolved: Resolved, program: ir.Program, contract: ir.SocketContra
         prefix_sets=tuple(maps.prefix_sets(program)),
         flows=attached.flows(program),
         replies=tuple(manifest.Reply(reply.arriving, reply.stacks) for reply in program.replies),
-        own_addresses=OWN_ADDRESSES if program.egress.own else "",
+        own_addresses=OWN_ADDRESSES if program.egress.own or program.egress.paths else "",
         counters_size=program.counters_size,
         counters_entries=program.counter_entries if program.counter_entries > 1 else 0,
         counters=tuple(_counter(counter) for counter in program.counters),

@@ -17,9 +17,6 @@ class Later(NamedTuple):
 
 
 PRIVATE_HEADERS = Later("N902", "private headers")
-MTU = Later(
-    "N903", "the MTU of paths behind the device", "until then, set `mtu` on the routes, as `encapctl plan` says"
-)
 POOLS = Later("N907", "pools of rows", "give each row a name of its own")
 ROW_REFERENCES = Later(
     "N908", "fields that name a row of another table", "write the other table's fields into this one"
@@ -45,9 +42,8 @@ KEYS: dict[str, dict[str, Later]] = {
         "segmentation": SEGMENTATION,
     },
     "host_value": {},
-    "mtu": {"path": MTU, "without_df": WITHOUT_DF},
+    "mtu": {"without_df": WITHOUT_DF},
     "table": {"members": POOLS, "segmentation": SEGMENTATION},
-    "egress": {"mtu": MTU},
     "row": {"priority": POOLS, "weight": POOLS, "state": POOLS},
     "header_ip": {"ecn": HEADER_OPTIONS, "df": HEADER_OPTIONS},
     "header_ipv4": {

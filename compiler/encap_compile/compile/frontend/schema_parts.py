@@ -333,6 +333,7 @@ def _rules() -> Schema:
             {
                 "clamp_mss": described("mtu.clamp_mss", type="boolean", default=True),
                 "too_big": described("mtu.too_big", enum=["icmp", "drop"], default="icmp"),
+                "path": described("mtu.path", enum=["learn", "ignore"], default="learn"),
             },
             [],
         ),

@@ -124,6 +124,13 @@ TEXT: dict[str, str] = {
         'sender gets the size that fits by ICMP "fragmentation needed" or ICMPv6 "packet too big"; an IPv4 packet '
         "without DF is dropped without ICMP. `drop`: it is dropped. Both are counted."
     ),
+    "mtu.path": (
+        "Whether the MTU of the path to a tunnel endpoint is learned. `learn`: an ICMP error of a router about an "
+        "encapsulated packet of this host lowers for ten minutes what fits to its tunnel endpoint, and larger packets "
+        "are treated as `too_big` says. What hosts rely on still fits (552 bytes of IPv4, 1280 of IPv6): over IPv4, "
+        "routers may then fragment the outer packet; over IPv6, an IPv6 packet is dropped and counted. `ignore`: the "
+        "device's MTU counts alone."
+    ),
     "receive": "How received tunnel packets reach the ingress program.",
     "receive.gro": (
         "`device`: `encapctl apply` makes an idle tunnel device for each UDP port on which VXLAN or Geneve is "

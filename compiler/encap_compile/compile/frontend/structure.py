@@ -224,9 +224,12 @@ def _connect(root: Node, sets: Mapping[str, AddressSet], findings: Findings) -> 
 def _mtu(root: Node) -> Mtu:
     node = root.get("mtu")
     clamp = node.get("clamp_mss") if node else None
-    too_big = node.get("too_big") if node else None
+    too_big, path = (node.get("too_big"), node.get("path")) if node else (None, None)
     return Mtu(
-        clamp is None or clamp.value, too_big.value if too_big else "icmp", root.keys["mtu"] if node else NOWHERE
+        clamp is None or clamp.value,
+        too_big.value if too_big else "icmp",
+        path.value if path else "learn",
+        root.keys["mtu"] if node else NOWHERE,
     )
 
 

@@ -107,6 +107,7 @@ from .own_stacks import EndpointAddress as EndpointAddress
 from .own_stacks import EndpointMap as EndpointMap
 from .own_stacks import EndpointPrefixes as EndpointPrefixes
 from .own_stacks import OwnStacks as OwnStacks
+from .own_stacks import Paths as Paths
 from .own_stacks import Signature as Signature
 from .own_stacks import TunnelEndpoint as TunnelEndpoint
 from .packet import Hides as Hides

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from .conditions import Condition
 from .layouts import Stack
-from .own_stacks import OwnStacks
+from .own_stacks import OwnStacks, Paths
 from .verdicts import Verdict
 
 
@@ -177,13 +177,15 @@ class EgressProgram(NamedTuple):
     dispatches: tuple[Dispatch, ...]
     own: OwnStacks | None  # None: nothing is encapsulated, or nothing that rules see
     too_big: TooBig
+    paths: Paths | None  # None: their MTU is not learned
+    route_device: str  # the function that guards the route device; empty: there is none
     fits: bool  # answers to what came in by a tunnel
     fragments: bool  # a rule or a key asks for what later fragments do not show
 
     @property
     def looks_up_routes(self) -> bool:
         """Whether it asks the kernel for the next hop of what it encapsulates."""
-        return bool(self.encapsulators) and self.next_hop is NextHop.ROUTE
+        return bool(self.encapsulators) and (self.next_hop is NextHop.ROUTE or bool(self.route_device))
 
     @property
     def needed(self) -> bool:

@@ -126,6 +126,7 @@ class Follows(StrEnum):
 class Arrival(StrEnum):
     """What is done with a packet that has come in, whatever rule took it."""
 
+    LEARN_PATH_MTU = "learn path MTU"  # an ICMP error about what was sent into a tunnel
     MOVE_TRANSPORT = "move transport"  # the parsed packet's transport header has moved
     FIT_SOCKETS = "fit sockets"  # the answers to what sockets and cgroups send encapsulated
     LEARN = "learn"  # what its rule keeps of it

@@ -56,3 +56,15 @@ class OwnStacks(NamedTuple):
     @property
     def anywhere(self) -> bool:
         return Anywhere() in self.endpoints
+
+
+class Paths(NamedTuple):
+    """What is sent into the tunnels, so that an ICMP error about it is recognised by what it quotes.
+
+    `own` has the stacks over all outer `families`, also those that no rule sees. `ports` are the UDP source ports, the
+    least and the greatest; None if nothing is in UDP.
+    """
+
+    own: OwnStacks
+    families: tuple[str, ...]
+    ports: tuple[int, int] | None

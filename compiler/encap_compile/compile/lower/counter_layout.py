@@ -22,9 +22,9 @@ LIBRARY = {
     "egress_outcomes": (
         "other", "malformed", "no_first_fragment", "own_stack", "link_local", "too_big", "without_df",
         "answered", "answers_limited", "gso", "gso_checksum", "gso_jumbo", "no_headroom", "unknown_stack", "mss_kept",
-        "next_hop_fallback",
+        "next_hop_fallback", "path_too_small", "unrouted", "route_loop",
     ),
-    "ingress_outcomes": ("mss_kept",),
+    "ingress_outcomes": ("mss_kept", "path_learned", "path_ignored", "injected"),
     "refusals": (
         "truncated", "options", "fragment", "version", "header_checksum", "length", "vlan", "payload", "source",
         "match", "ecn", "gso", "pull_failed",

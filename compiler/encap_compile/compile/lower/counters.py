@@ -51,8 +51,14 @@ def lower_counters(
         noted(EGRESS, "mss_kept", MSS_KEPT)
     if egress.looks_up_routes:
         noted(EGRESS, "next_hop_fallback", NEXT_HOP_FALLBACK)
-    if clamps and ingress and (learns or ingress.before):
+    if egress.route_device:
+        for direction, reason, words in ON_ROUTE_DEVICE:
+            add(ir.Counted(direction, ir.Outcome.DROPPED, reason=reason), f"{words}: dropped")
+    if clamps and ingress and (learns or {*ingress.before} - {ir.Arrival.LEARN_PATH_MTU}):
         noted(INGRESS, "mss_kept", MSS_KEPT)
+    if egress.paths:
+        noted(INGRESS, "path_learned", "an ICMP error that lowered the MTU of the path to a tunnel endpoint")
+        noted(INGRESS, "path_ignored", "an ICMP error about a packet of ours that cannot be true, or lowers nothing")
     for connect in attribution.connects if attribution else ():
         words = f"{connect.selects.text} was chosen" if connect.selects else "nothing was chosen"
         outcome = ir.Outcome.SELECTED if connect.selects else ir.Outcome.UNSELECTED
@@ -178,6 +184,11 @@ FLOWS = {
     ir.Outcome.EVICTED: "a flow that was not idle: evicted",
 }
 MSS_KEPT = "a SYN that is authenticated with its options (TCP-AO): its MSS was not lowered"
+ON_ROUTE_DEVICE = (
+    (EGRESS, "unrouted", "routed to the route device, and not encapsulated by any rule"),
+    (EGRESS, "route_loop", "encapsulated, and its outer route leads to the route device"),
+    (INGRESS, "injected", "came to the route device from elsewhere"),
+)
 NEXT_HOP_FALLBACK = "no next hop by the routes: sent to the neighbour on the attached device"
 REMEMBERED = {
     ir.Outcome.LEARNED: "a new connection: its socket is recorded",
@@ -224,6 +235,9 @@ def _egress(egress: ir.EgressProgram, encapsulates: bool, names: Mapping[str, st
         outcome("too_big", dropped, "longer than the device's MTU when encapsulated: dropped")
         if "ipv4" in egress.families:
             outcome("without_df", noted, "too big, and IPv4 without DF: its sender may not be told what fits")
+        if egress.paths and "ipv6" in egress.families and "ipv6" in egress.paths.families:
+            words = "IPv6 whose smallest MTU, 1280, does not fit the path, which is IPv6's too: dropped"
+            outcome("path_too_small", dropped, words)
         if egress.too_big is ir.TooBig.ICMP:
             outcome("answered", noted, "too big: its sender was told what fits")
             outcome("answers_limited", noted, "too big: its sender is told too often already")

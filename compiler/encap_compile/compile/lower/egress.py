@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from .. import ir
 from ..resolved import Resolved
 from .c_names import c_name
-from .conditions import LINK_LOCAL, PORT_WORDS, catches, hidden_by_fragments
+from .conditions import LINK_LOCAL, catches, hidden_by_fragments, hidden_words
 from .counters import egress_counter
 from .egress_rules import lower_rules
 from .fit import overhead_constant
@@ -100,7 +100,7 @@ def _catches_discovery(resolved: Resolved) -> bool:
 
 def follows_fragments(matches: Iterable[Sequence[ir.Condition]], families: Sequence[str], keys: Iterable[str]) -> bool:
     """Whether a rule or a key asks for what later fragments do not show."""
-    return any(hidden_by_fragments(match, families) for match in matches) or bool({*keys} & {*PORT_WORDS})
+    return any(hidden_by_fragments(match, families) for match in matches) or bool({*keys} & hidden_words(families))
 
 
 def lower_egress(
@@ -113,6 +113,7 @@ def lower_egress(
     needs: ir.PacketNeeds,
     follows: bool,
     fits: bool,
+    paths: ir.Paths | None,
 ) -> ir.EgressProgram:
     spec = resolved.spec
     rules, default = lower_rules(resolved, matches, shared, needs, follows)
@@ -127,6 +128,8 @@ def lower_egress(
         dispatches=dispatches,
         own=own,
         too_big=ir.TooBig(spec.mtu.too_big),
+        paths=paths,
+        route_device=f"{c_name(spec.name)}__route_device_ingress" if spec.route_device else "",
         fits=fits,
         fragments=follows,
     )

@@ -15,6 +15,7 @@ CGROUP_LEVEL, CGROUP_LEVELS, CGROUPS, NETNS_COOKIE = "cgroup_level", "cgroup_lev
 ATTACHED, PACKET_NETNS, SOCKET_NETNS = "attached", "packet_netns_cookie", "socket_netns_cookie"
 INITIAL_NETNS = "initial_netns"
 LOOKUP_IFINDEX = "lookup_ifindex"
+ROUTE_DEVICE, UPLINK_IFINDEX, REDIRECT_MARK = "route_device", "uplink_ifindex", "redirect_mark"
 NO_TX_CHECKSUM = "no_tx_checksum"
 MOST_ATTACHED = 64  # devices
 COMMENTS = {
@@ -28,6 +29,9 @@ COMMENTS = {
     PACKET_NETNS: "the same, where programs can ask a packet for it (6.13)",
     SOCKET_NETNS: "the same, where user space can ask for it (5.14)",
     LOOKUP_IFINDEX: "from where routes are looked up: lo, or the VRF that the device belongs to",
+    ROUTE_DEVICE: "of the route device's own instance: its ifindex; 0: of another",
+    UPLINK_IFINDEX: "the attached device, or of the route device's instance the first one",
+    REDIRECT_MARK: "secret, the same until the next boot; never 0",
     INITIAL_NETNS: "1: it is the machine's first network namespace",
 }
 
@@ -66,6 +70,10 @@ def _of_the_loader(
     """What the loader knows by itself, and its type."""
     if egress.looks_up_routes:
         yield LOOKUP_IFINDEX, "u32"
+    if egress.route_device:
+        yield ROUTE_DEVICE, "u32"
+        yield UPLINK_IFINDEX, "u32"
+        yield REDIRECT_MARK, "u32"
     if resolved.learning or attribution:
         yield FLOW_SEED, "u32"
     if attribution is None:

@@ -28,11 +28,12 @@ def lower_ingress(
     replies: Mapping[str, Sequence[ir.Stack]],
     clamps: bool,
     fit: ir.Fit | None,
+    learns_paths: bool,
 ) -> ir.IngressProgram | None:
     """`replies`: the stacks that reflect each ingress rule; `clamps`: the answers to what sockets choose must fit,
-    `fit`: those that a rule encapsulates."""
+    `fit`: those that a rule encapsulates; `learns_paths`: from ICMP errors."""
     fits_answers = fit is not None and bool(fit.answers)
-    if not resolved.ingress and not clamps and not fits_answers:
+    if not (resolved.ingress or clamps or fits_answers or learns_paths):
         return None
     received = [stack for stack in stacks if resolved.encapsulations[stack.encapsulation].receivers]
     together: dict[str, list[ir.Stack]] = {}
@@ -41,7 +42,11 @@ def lower_ingress(
     decapsulations = tuple(
         _decapsulation(resolved, own, received, conditions, replies, clamps, fit) for own in together.values()
     )
-    before = {ir.Arrival.FIT_SOCKETS: clamps, ir.Arrival.FIT_ANSWERS: fits_answers}
+    before = {
+        ir.Arrival.LEARN_PATH_MTU: learns_paths,
+        ir.Arrival.FIT_SOCKETS: clamps,
+        ir.Arrival.FIT_ANSWERS: fits_answers,
+    }
     return ir.IngressProgram(
         function=f"{c_name(resolved.spec.name)}__ingress",
         refuse=ir.OnRefusal(resolved.spec.ingress.refuse),

@@ -27,6 +27,7 @@ def library_headers(
     tagged = any(isinstance(d.inner, ir.NamedByField) and d.inner.tagged for d in decapsulations)
     found = {
         "encap_egress.h": egress.needed,
+        "encap_route_device.h": bool(egress.route_device),
         "encap_next_hop.h": egress.looks_up_routes,
         "encap_encapsulate.h": bool(egress.encapsulators),
         "encap_decapsulate.h": bool(decapsulations),
@@ -60,11 +61,13 @@ def switches(
     if attribution or (ingress and ingress.decapsulations):
         found.append(ir.NamedConstant("OLDEST_KERNEL", f"KERNEL({major}, {minor})", "kernel"))
     if egress.encapsulators:
-        found.append(
-            _switch("NEXT_HOP_ROUTE", egress.next_hop is ir.NextHop.ROUTE, f"egress.next_hop: {egress.next_hop}")
-        )
+        found.append(_routed(egress))
         answers = egress.too_big is ir.TooBig.ICMP
         found.append(_switch("ANSWERS_TOO_BIG", answers, f"mtu.too_big: {egress.too_big}"))
+        found.append(_switch("LEARNS_PATH_MTU", egress.paths is not None, f"mtu.path: {resolved.spec.mtu.path}"))
+    if egress.paths and egress.paths.ports:
+        first, last = egress.paths.ports
+        found.append(ir.NamedConstant("SOURCE_PORTS", f"{first}, {last}", "of UDP, as sent"))
     if ingress and ingress.decapsulations:
         verdict = {ir.OnRefusal.DROP: "TC_ACT_SHOT", ir.OnRefusal.PASS: "TC_ACT_UNSPEC"}[ingress.refuse]
         found.append(ir.NamedConstant("REFUSED", verdict, "ingress.refuse"))
@@ -94,6 +97,15 @@ def _sockets(resolved: Resolved, attribution: ir.Attribution, fits: bool) -> Ite
         yield _switch("SEES_IPV6", "ipv6" in resolved.families)
     if attribution.connects:
         yield _switch("CONNECT_NESTED", attribution.nests)
+
+
+def _routed(egress: ir.EgressProgram) -> ir.NamedConstant:
+    flags = {
+        "ROUTED_AT_UPLINKS": egress.next_hop is ir.NextHop.ROUTE,
+        "ROUTED_AT_DEVICE": bool(egress.route_device),
+    }
+    comment = f"egress.next_hop: {egress.next_hop}{', attach.route_device' if egress.route_device else ''}"
+    return _flags("ROUTED", (flag for flag, on in flags.items() if on))._replace(comment=comment)
 
 
 def _facts(attribution: ir.Attribution | None) -> list[str]:

@@ -29,7 +29,7 @@ from .named import named_rows, named_stacks
 from .packet import asked_of_packets, packet_needs
 from .recognition import signature
 from .tables import lower_table
-from .tunnel_endpoints import own_stacks
+from .tunnel_endpoints import own_stacks, paths
 from .used_stacks import lower_stacks
 
 
@@ -54,28 +54,31 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
     fit = lower_fit(resolved, stacks, matches, overheads)
     reflecting = stacks.reflecting(resolved)
     fits_sockets = attribution is not None and attribution.encapsulates
-    ingress = lower_ingress(resolved, stacks.all, conditions, reflecting, fits_sockets, fit)
+    encapsulators = [e for d in led for e in d.encapsulators]
+    learned_paths = paths(resolved, stacks, encapsulators, conditions)
+    ingress = lower_ingress(resolved, stacks.all, conditions, reflecting, fits_sockets, fit, learned_paths is not None)
     decapsulations = ingress.decapsulations if ingress else ()
 
-    own = own_stacks(resolved, stacks, [e for d in led for e in d.encapsulators], conditions)
+    own = own_stacks(resolved, stacks, encapsulators, conditions, conditions.families)
     before = passed_before(resolved, own)
     follows = follows_fragments(matches.values(), resolved.families, key_words)
     packet = packet_needs(
         resolved,
         asked_of_packets(matches, attribution, ingress),
         key_words,
-        [e.stack for d in led for e in d.encapsulators],
+        [e.stack for e in encapsulators],
         own,
         before,
         follows or any(d.follows is not ir.Follows.NOBODY for d in decapsulations),
     )
     shared = shared_conditions(matches, fit, bool(attribution and attribution.guard))
-    egress = lower_egress(resolved, led, own, before, matches, shared, packet, follows, bool(fit and fit.remembers))
+    remembers = bool(fit and fit.remembers)
+    egress = lower_egress(resolved, led, own, before, matches, shared, packet, follows, remembers, learned_paths)
 
     flows = None
     if learns or attribution:
         flows = flow_table(ingress, (stack for replies in reflecting.values() for stack in replies))
-    maps = address_maps(resolved, conditions, own)
+    maps = address_maps(resolved, conditions, learned_paths.own if learned_paths else own)
     clamps = spec.mtu.clamp_mss and bool(egress.encapsulators or fit)
     renamed = {rule.name: rule.was for rule in resolved.rules if rule.was}
     counters = lay_out(lower_counters(egress, ingress, learns, attribution, clamps, fit, resolved.tables, renamed))
@@ -126,7 +129,8 @@ def lower(resolved: Resolved, compiler: str) -> Lowered:
 
 def _includes(egress: ir.EgressProgram) -> tuple[str, ...]:
     """What the C includes before it defines anything; they include others."""
-    return ("encap_wire.h", "encap_counters.h", "encap_match.h", *(["encap_own_addresses.h"] if egress.own else []))
+    own = egress.own or egress.paths
+    return ("encap_wire.h", "encap_counters.h", "encap_match.h", *(["encap_own_addresses.h"] if own else []))
 
 
 def _table(table: Table, own: Sequence[ir.Stack]) -> ir.TableMap:

@@ -22,7 +22,7 @@ LINK_LOCAL: Mapping[str, tuple[Network, ...]] = {
 def is_aside(run: Run, packet: Packet, kind: ir.Aside) -> bool:
     match kind:
         case ir.Aside.OWN_STACK:
-            return _carries_own_stack(run, packet)
+            return carries_own_stack(run, packet, run.machine.program.egress.own)
         case ir.Aside.DISCOVERY:
             return packet.discovery
         case ir.Aside.LINK_LOCAL_IPV4 | ir.Aside.LINK_LOCAL_IPV6:
@@ -32,9 +32,9 @@ def is_aside(run: Run, packet: Packet, kind: ir.Aside) -> bool:
             assert_never(kind)
 
 
-def _carries_own_stack(run: Run, packet: Packet) -> bool:
+def carries_own_stack(run: Run, packet: Packet, own: ir.OwnStacks | None) -> bool:
     """By the outer protocol and port, from one of our outer sources, to an endpoint of the spec's tunnels."""
-    own, facts = run.machine.program.egress.own, run.machine.facts
+    facts = run.machine.facts
     for signature in own.signatures if own else ():
         family = not signature.family or packet.family == signature.family
         port = signature.port is None or packet.destination_port == signature.port.number

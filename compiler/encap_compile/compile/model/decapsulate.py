@@ -196,6 +196,8 @@ class Decapsulation:
                     learn.record(self.run, self.packet, rule.learn, self.stack, self.learned, self.headers.received)
             case ir.Arrival.FIT_ANSWERS | ir.Arrival.REMEMBER_ARRIVAL:
                 fit.arrives(self.run, self.headers.inner, self.headers.overhead)
+            case ir.Arrival.LEARN_PATH_MTU:
+                raise AssertionError("of what comes in, not of what it carries")
             case _:
                 assert_never(arrival)
 

@@ -37,7 +37,7 @@ def leave(run: Run) -> Verdict:
         return Verdict.PASS
     if run.family not in needs.families:
         run.count("egress_other")
-        return Verdict.PASS
+        return _pass(run)
     packet = parse(run.data, ETHER, run.family, run.mark, needs)
     if packet is None:
         run.count("egress_malformed")
@@ -47,11 +47,20 @@ def leave(run: Run) -> Verdict:
         run.count("egress_no_first_fragment")
     for before in egress.before:
         if any(is_aside(run, packet, kind) for kind in before.kinds):
-            run.count(before.counter)
-            return Verdict.PASS
+            return _pass(run, before.counter)
     if program.attribution is not None:
         attribute_packet(run, packet)
     return _Rules(run, packet).apply()
+
+
+def _pass(run: Run, counter: str = "") -> Verdict:
+    """Nothing goes on from the route device. Without a counter, the packet is counted already."""
+    if run.on_route_device:
+        run.count("egress_unrouted")
+        return Verdict.DROP
+    if counter:
+        run.count(counter)
+    return Verdict.PASS
 
 
 class _Rules:
@@ -91,6 +100,8 @@ class _Rules:
         verdict = self._end(rule.ending.verdict)
         if verdict is not None:
             self.run.rule = rule.name
+            if verdict is Verdict.PASS:
+                return _pass(self.run, rule.ending.counter)
             self.run.count(rule.ending.counter)
         return verdict
 
@@ -155,4 +166,4 @@ class _Rules:
         self.run.count(miss.counter)
         ended = self._end(verdict)
         self.kept |= miss.keeps and self.lost
-        return ended
+        return _pass(self.run) if ended is Verdict.PASS else ended

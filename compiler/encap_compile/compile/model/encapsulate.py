@@ -10,16 +10,19 @@ from ..headers.catalogue import headers
 from ..headers.encode import FieldValue, encode
 from ..headers.model import FromSpec, NextProtocol
 from . import too_big
+from .checksum import changed
 from .entropy import flow_hash
 from .facts import Value
 from .frame import Did, Sent, Verdict
 from .mss import clamp, is_syn
 from .packet import ETHER, TCP, TRANSPORT_MOST, Packet
+from .path_mtu import path_mtu
 from .run import Run
 from .segmenting import unsegmentable
 
 ETHER_TYPE = {"ipv4": 0x0800, "ipv6": 0x86DD}
 UDP_HEADER = 8
+RELIED_ON = {"ipv4": 552, "ipv6": 1280}  # MTUs below which hosts do not go: net.ipv4.route.min_pmtu, RFC 8201
 LONGEST = 0xFFFF  # a length that is more is sent as zero, as the kernel does before segmentation (BIG TCP)
 ZEROS = {"ip": bytes(16), "ipv4": bytes(4), "ipv6": bytes(16), "mac": bytes(6)}
 
@@ -56,23 +59,31 @@ def _encapsulate(run: Run, packet: Packet, way: ir.Encapsulator, values: Mapping
         run.step(Did.CHECKED, "per segment", stack.per_segment)
         run.count("egress_gso")
         return Verdict.DROP
+    mtu = path_mtu(run, _endpoint(run, packet, stack, values))
     if way.clamp and packet.protocol == TCP and is_syn(run, packet.transport):
         larger = run.machine.constants.number(way.larger) + len(kept) if way.larger else overhead
-        if clamp(run, packet.transport, packet.family, larger):
+        if clamp(run, packet.transport, packet.family, larger, mtu):
             run.count("egress_mss_kept")
+    relied_on = overhead + RELIED_ON[packet.family]
+    fragmentable = stack.outer_family == "ipv4" and mtu < min(relied_on, run.mtu)
+    if fragmentable:
+        mtu = min(relied_on, run.mtu)
     lost = unsegmentable(run, packet)
     if lost:
         run.step(Did.CHECKED, "segmentation", lost.why)
         run.count(lost.counter)
         return Verdict.DROP
-    if not _fits(run, packet, overhead):
-        run.step(Did.CHECKED, "mtu", f"{packet.length} + {overhead} bytes, and {run.mtu} is the most")
+    if not _fits(run, packet, overhead, mtu):
+        run.step(Did.CHECKED, "mtu", f"{packet.length} + {overhead} bytes, and {mtu} is the most")
+        if packet.family == "ipv6" and mtu < min(relied_on, run.mtu):
+            run.count("egress_path_too_small")
+            return Verdict.DROP
         run.count("egress_too_big")
         if packet.family == "ipv4" and not run.data[ETHER + 6] & 0x40:
             run.count("egress_without_df")
         if run.machine.program.egress.too_big is ir.TooBig.DROP:
             return Verdict.DROP
-        return too_big.answer(run, packet, run.mtu - overhead)
+        return too_big.answer(run, packet, mtu - overhead)
     if run.helper_refuses():
         run.count("egress_no_headroom")
         return Verdict.DROP
@@ -80,8 +91,10 @@ def _encapsulate(run: Run, packet: Packet, way: ir.Encapsulator, values: Mapping
     inner = bytes(run.data[ETHER:])
     outer = encode(given, inner)[: -len(inner)]
     assert len(outer) == overhead, (stack.name, len(outer), overhead)
+    if fragmentable:
+        outer = _without_df(outer)
     ether = run.data[:12]
-    next_hop = run.machine.program.egress.next_hop
+    next_hop = ir.NextHop.ROUTE if run.on_route_device else run.machine.program.egress.next_hop
     if next_hop is ir.NextHop.ROUTE:
         ether[0] &= 0xFE  # frames to a group are lost
     type_ = ETHER_TYPE[stack.outer_family].to_bytes(2, "big")
@@ -100,20 +113,36 @@ def _encapsulate(run: Run, packet: Packet, way: ir.Encapsulator, values: Mapping
             assert_never(next_hop)
 
 
-def _fits(run: Run, packet: Packet, overhead: int) -> bool:
+def _without_df(outer: bytes) -> bytes:
+    """An IPv4 header that lets routers fragment. The program gives it a random ID, the model 0."""
+    checksum = changed(int.from_bytes(outer[10:12], "big"), 0x4000, 0)
+    return outer[:6] + bytes(2) + outer[8:10] + checksum.to_bytes(2, "big") + outer[12:]
+
+
+def _endpoint(run: Run, packet: Packet, stack: ir.Stack, values: Mapping[str, Value]) -> bytes:
+    """The outer destination."""
+    part = next(p for w in stack.layers[0].words for p in w.parts if p.name == "destination")
+    value = _value(run, packet, part, values)
+    if isinstance(value, bytes):
+        return value
+    assert isinstance(value, int)
+    return value.to_bytes(part.bits // 8, "big")
+
+
+def _fits(run: Run, packet: Packet, overhead: int, mtu: int) -> bool:
     """Datagrams keep their boundaries; TCP's segments may be cut smaller, if they fitted before."""
     size = run.frame.gso_size
     transport = packet.transport & TRANSPORT_MOST
     if not size:
-        return packet.length + overhead <= run.mtu
+        return packet.length + overhead <= mtu
     if not transport:
         return False
     before = transport - ETHER
     if packet.protocol != TCP:
-        return before + UDP_HEADER + size + overhead <= run.mtu
+        return before + UDP_HEADER + size + overhead <= mtu
     if transport + 12 >= len(run.data):
         return False
-    return before + (run.data[transport + 12] >> 4) * 4 + size <= run.mtu
+    return before + (run.data[transport + 12] >> 4) * 4 + size <= mtu
 
 
 # ---- values ----------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, assert_never
 
 from .. import ir
-from . import fit
+from . import fit, path_mtu
 from .attribution import fit_plain
 from .decapsulate import Decapsulation
 from .frame import Did, Verdict
@@ -22,6 +22,8 @@ def receive(run: Run) -> Verdict:
         return Verdict.PASS
     for arrival in ingress.before:
         match arrival:
+            case ir.Arrival.LEARN_PATH_MTU:
+                path_mtu.learn(run)
             case ir.Arrival.FIT_SOCKETS:
                 fit_plain(run)
             case ir.Arrival.FIT_ANSWERS:

@@ -14,6 +14,7 @@ from .fragments import Key, Shown
 from .frame import Connecting, Frame, Outcome
 from .guard import leave_elsewhere
 from .ingress import receive
+from .path_mtu import PathMtu
 from .run import Run
 
 
@@ -32,6 +33,7 @@ class Machine:
         self.fragments: dict[Key, Shown] = {}
         self.arrivals: dict[Ends, int] = {}
         self.answered: dict[tuple[bytes, int], int] = {}
+        self.path_mtus: dict[bytes, PathMtu] = {}
         self.cgroup_paths = {c.constant: c.path for c in program.attribution.cgroups} if program.attribution else {}
         self.flows = self._flow_table()
 

@@ -19,13 +19,17 @@ def is_syn(run: Run, transport: int) -> bool:
     return bool(transport) and at < len(run.data) and bool(run.data[at] & SYN)
 
 
-def clamp(run: Run, transport: int, family: str, overhead: int) -> bool:
-    """Lower the MSS. True: the segment is authenticated with its options (TCP-AO), and stays as it is."""
+def clamp(run: Run, transport: int, family: str, overhead: int, mtu: int = 0) -> bool:
+    """Lower the MSS to what fits `mtu`, the device's if it is not given.
+
+    True: the segment is authenticated with its options (TCP-AO), and stays as it is.
+    """
     transport &= TRANSPORT_MOST
     headers = overhead + HEADER[family] + TCP_HEADER
-    if headers >= run.mtu:
+    mtu = mtu or run.mtu
+    if headers >= mtu:
         return False
-    most = run.mtu - headers
+    most = mtu - headers
     at = _option(run.data, transport, MSS, 4)
     if not at or at + 4 > len(run.data):
         return False

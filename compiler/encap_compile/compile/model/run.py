@@ -50,6 +50,10 @@ class Run:
         place, words = self.machine.counters[counter]
         self.steps.append(Step(Did.COUNTED, counter, words, place))
 
+    @property
+    def on_route_device(self) -> bool:
+        return bool(self.machine.facts.host.get("route_device"))
+
     def count(self, counter: str) -> None:
         self.add(counter, len(self.data) - ETHER)
 

@@ -42,7 +42,8 @@ def answer(run: Run, packet: Packet, mtu: int) -> Verdict:
         made = head + source + destination + error
     ethernet = run.data[:ETHER]
     run.data = bytearray(ethernet[6:12] + ethernet[:6] + ethernet[12:] + made)
-    run.mark = 0
+    host = run.machine.facts.host
+    run.mark = int(host["redirect_mark"]) if run.on_route_device else 0  # by which it passes the device's guard
     if run.frame.gso_size:  # bpf_skb_change_tail makes one packet of it (skb_gso_reset)
         run.frame = replace(run.frame, gso_size=0, gso_segs=0)
     run.step(Did.SENT, "icmp", f"to the sender: {mtu} bytes fit")

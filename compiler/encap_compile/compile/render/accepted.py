@@ -219,6 +219,7 @@ def _growth(growth: ir.Growth, learn: ir.Learn, d: ir.Decapsulation) -> str:
 def before(ingress: ir.IngressProgram) -> list[str]:
     """What is done with every packet, before any is recognised."""
     calls = {
+        ir.Arrival.LEARN_PATH_MTU: "learn_path_mtu(skb);",
         ir.Arrival.FIT_SOCKETS: "fit_unencapsulated(skb);",
         ir.Arrival.FIT_ANSWERS: "fit_answers(skb, skb->protocol, 0, host.mtu);",
     }
@@ -240,6 +241,8 @@ def then(d: ir.Decapsulation, program: ir.Program) -> list[str]:
                 lines.append("fit_answers(skb, inner_ether_type(&inner), inner.overhead, host.mtu);")
             case ir.Arrival.REMEMBER_ARRIVAL:
                 lines.append("record_arrival(skb, inner_ether_type(&inner), inner.overhead);")
+            case ir.Arrival.LEARN_PATH_MTU:
+                raise AssertionError("of what comes in, not of what it carries")
             case _:
                 assert_never(arrival)
     return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import assert_never
 
 from .. import ir
@@ -118,7 +119,9 @@ def is_bare(rule: ir.EgressRule) -> bool:
 
 def body(rule: ir.EgressRule, program: ir.Program) -> list[str]:
     """What is done with a packet that meets the conditions."""
-    return [line for step in rule.steps for line in _step(step, program)] + ending(rule.ending, program.counter_entries)
+    return [line for step in rule.steps for line in _step(step, program)] + ending(
+        rule.ending, program.egress, program.counter_entries
+    )
 
 
 def _step(step: ir.Step, program: ir.Program) -> list[str]:
@@ -143,7 +146,7 @@ def _row(step: ir.LookUp, sent: list[str], program: ir.Program) -> list[str]:
     return [
         *looked_up,
         *[f"if ({row}) {{", *sent, "}", f"{count_as('count', miss.counter, program.counter_entries)};"],
-        *by_what_shows(miss.shown, miss.hidden, program, leave),
+        *by_what_shows(miss.shown, miss.hidden, program, partial(leave, egress=program.egress)),
         *(["kept |= lost;"] if miss.keeps else []),
     ]
 
@@ -161,13 +164,19 @@ def by_what_shows(
     return [comment, f"if ({hides(program.packet)})", *say(hidden), *say(shown)]
 
 
-def leave(verdict: ir.Verdict) -> list[str]:
+def unless_unrouted(passed: str, egress: ir.EgressProgram) -> str:
+    """What passes a packet, but where it came to the route device and cannot go on from there."""
+    return f"on_route_device() ? drop_unrouted(skb) : {passed}" if egress.route_device else passed
+
+
+def leave(verdict: ir.Verdict, egress: ir.EgressProgram) -> list[str]:
     """Of a packet that is counted already."""
+    passed = unless_unrouted("TC_ACT_UNSPEC", egress)
     match verdict:
         case ir.Verdict.PASS:
-            return ["return TC_ACT_UNSPEC;"]
+            return [f"return {passed};"]
         case ir.Verdict.PASS_UNLESS_KEPT:
-            return ["return kept ? TC_ACT_SHOT : TC_ACT_UNSPEC;"]
+            return [f"return kept ? TC_ACT_SHOT : {passed};"]
         case ir.Verdict.DROP:
             return ["return TC_ACT_SHOT;"]
         case ir.Verdict.NEXT:
@@ -176,13 +185,14 @@ def leave(verdict: ir.Verdict) -> list[str]:
             assert_never(verdict)
 
 
-def ending(found: ir.Ending, entries: int = 1) -> list[str]:
+def ending(found: ir.Ending, egress: ir.EgressProgram, entries: int = 1) -> list[str]:
     """`entries` are those of the map of counters; what is counted by default stands in the first."""
     match found.verdict:
         case ir.Verdict.PASS:
-            return [f"return {count_as('pass', found.counter, entries)};"]
+            return [f"return {unless_unrouted(count_as('pass', found.counter, entries), egress)};"]
         case ir.Verdict.PASS_UNLESS_KEPT:
-            return ["if (kept)", "return TC_ACT_SHOT;", f"return {count_as('pass', found.counter, entries)};"]
+            passed = unless_unrouted(count_as("pass", found.counter, entries), egress)
+            return ["if (kept)", "return TC_ACT_SHOT;", f"return {passed};"]
         case ir.Verdict.DROP:
             return [f"return {count_as('drop', found.counter, entries)};"]
         case ir.Verdict.NEXT:

@@ -179,6 +179,26 @@ def _address(part: ir.Part, stack: ir.Stack) -> str:
     return f"row->{source.member}"
 
 
+def path_mtu(body: Pushed, program: ir.Program) -> str:
+    """What fits to the outer destination."""
+    if program.egress.paths is None:
+        return "host.mtu"
+    found = {e.stack.outer_family: _any_address(e.stack) for e in body.encapsulators}
+    endpoint, *other = dict.fromkeys(found.values())
+    if other:
+        endpoint = f"over_ipv4 ? {found['ipv4']} : {found['ipv6']}"
+    return f"path_mtu(packet, {endpoint})"
+
+
+def _any_address(stack: ir.Stack) -> str:
+    """The outer destination as an address of either family."""
+    part = next(p for w in stack.layers[0].words for p in w.parts if p.name == "destination")
+    if isinstance(part.source, ir.FromRow) and part.source.type == "ip":
+        return f"row->{part.source.member}"
+    address = _address(part, stack)
+    return f"mapped_ipv4({address})" if stack.outer_family == "ipv4" else f"plain_ipv6({address})"
+
+
 def headers_written(body: Pushed) -> Iterator[str]:
     """Every word behind the outer header, an empty line between headers."""
     for layer in body.stack.layers[1:]:

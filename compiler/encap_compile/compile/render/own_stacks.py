@@ -9,6 +9,17 @@ from .conditions import PROTOCOLS, in_map, in_prefixes
 from .rule_values import sender_constants
 
 
+def recognised_stacks(program: ir.Program) -> ir.OwnStacks | None:
+    """Those that a packet, or what an ICMP error quotes, can carry."""
+    return program.egress.paths.own if program.egress.paths else program.egress.own
+
+
+def _needs(program: ir.Program) -> ir.PacketNeeds:
+    """With the families of packets that are quoted too."""
+    quoted = program.egress.paths.families if program.egress.paths else ()
+    return program.packet._replace(families=tuple(sorted({*program.packet.families, *quoted})))
+
+
 def set_key(map_: ir.AddressMap) -> str:
     """`address`, which may be of either family, as a key of a map that knows one."""
     return "address.word[3]" if map_.ctype == "__be32" else "to_ipv6(&address)"
@@ -25,7 +36,7 @@ def only_endpoint(own: ir.OwnStacks, program: ir.Program) -> str:
     match own.endpoints:
         case (ir.EndpointMap(family="") as only,):
             return _goes_to(only, program)
-        case (ir.EndpointMap() as only,) if not program.packet.both:
+        case (ir.EndpointMap() as only,) if not _needs(program).both:
             return _goes_to(only, program)
         case _:
             return ""
@@ -44,7 +55,7 @@ def _goes_to(endpoint: ir.TunnelEndpoint, program: ir.Program) -> str:
             known = next(sender_constants(r, program) for r in program.ingress_rules if r.name == endpoint.rule)
             # Without one: the rule compares none of its prefixes, since one of each family holds all addresses.
             names = [known.get(prefix, "") for prefix in endpoint.prefixes]
-            return in_prefixes("packet->daddr", endpoint.prefixes, program.packet, names, nested=False)
+            return in_prefixes("packet->daddr", endpoint.prefixes, _needs(program), names, nested=False)
         case ir.EndpointAddress():
             return _of_family(endpoint.family, _is_address(endpoint), program)
         case ir.Anywhere():
@@ -67,7 +78,7 @@ def _is_address(endpoint: ir.EndpointAddress) -> str:
 
 
 def _of_family(family: str, test: str, program: ir.Program) -> str:
-    if not program.packet.both or not family:
+    if not _needs(program).both or not family:
         return test
     return f"{'packet->is_ipv4' if family == 'ipv4' else '!packet->is_ipv4'} && {test}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,14 +22,16 @@ FLOW_SEED = "flow_seed"
 CGROUPS, CGROUP_LEVEL, CGROUP_LEVELS = "cgroups", "cgroup_level", "cgroup_levels"
 NETNS_COOKIE, PACKET_NETNS, SOCKET_NETNS = "netns_cookie", "packet_netns_cookie", "socket_netns_cookie"
 ATTACHED, INITIAL_NETNS = "attached", "initial_netns"
-LOOKUP_IFINDEX = "lookup_ifindex"
+LOOKUP_IFINDEX, UPLINK_IFINDEX, REDIRECT_MARK = "lookup_ifindex", "uplink_ifindex", "redirect_mark"
 LOOPBACK = 1  # the ifindex of lo, in every network namespace
 ROUTE_DEVICE = "route_device"
 _OF_CGROUPS = {CGROUPS, CGROUP_LEVEL, CGROUP_LEVELS}
 _OF_NAMESPACES = {NETNS_COOKIE, PACKET_NETNS, SOCKET_NETNS, INITIAL_NETNS}
 NO_TX_CHECKSUM = "no_tx_checksum"
 WORDS = frozenset(
-    {IDENTITY, FLOW_SEED, ATTACHED, ROUTE_DEVICE, LOOKUP_IFINDEX, NO_TX_CHECKSUM} | _OF_CGROUPS | _OF_NAMESPACES
+    {IDENTITY, FLOW_SEED, ATTACHED, ROUTE_DEVICE, LOOKUP_IFINDEX, UPLINK_IFINDEX, REDIRECT_MARK, NO_TX_CHECKSUM}
+    | _OF_CGROUPS
+    | _OF_NAMESPACES
 )  # that are no host values
 COOKIE_SINCE = (5, 15)  # bpf_get_netns_cookie for programs of socket options
 _BITS = {4: 1, 6: 2}  # of NO_TX_CHECKSUM
@@ -97,6 +100,7 @@ def compose(
     known = {
         **_known(manifest, context),
         ROUTE_DEVICE: route,
+        UPLINK_IFINDEX: device.index,
         LOOKUP_IFINDEX: device.master if device.master_kind == "vrf" else LOOPBACK,
         NO_TX_CHECKSUM: _lacking(device),
     }
@@ -174,6 +178,8 @@ def _known(manifest: Manifest, context: Context) -> dict[str, Plain]:
         INITIAL_NETNS: int(in_first_network_namespace()),
         ATTACHED: b"\0",  # a device tells itself
         LOOKUP_IFINDEX: 0,
+        UPLINK_IFINDEX: 0,
+        REDIRECT_MARK: _redirect_mark(),
         ROUTE_DEVICE: 0,
         NO_TX_CHECKSUM: 0,  # a cgroup's programs encapsulate nothing
     }
@@ -182,6 +188,12 @@ def _known(manifest: Manifest, context: Context) -> dict[str, Plain]:
 def _lacking(device: Device) -> int:
     """The families whose checksums a device does not fill in, as bits."""
     return sum(bit for version, bit in _BITS.items() if version not in device.tx_checksum)
+
+
+def _redirect_mark() -> int:
+    """The mark by which the route device knows its own packets. It tells nothing of the secret that it is made of."""
+    made = hashlib.sha256(b"redirect" + secret_of_this_boot()).digest()
+    return int.from_bytes(made[:4], "big") or 1
 
 
 def _anywhere(manifest: Manifest, machine: Machine, member: HostMember) -> Plain | None:
@@ -239,7 +251,7 @@ def decode(members: Sequence[HostMember], data: bytes) -> dict[str, str]:
     """Each member as text, by its source (and family), for status and drift; `host.NAME` if called like a word."""
     found = {}
     for m in members:
-        if word_of(m) in (IDENTITY, FLOW_SEED):
+        if word_of(m) in (IDENTITY, FLOW_SEED, REDIRECT_MARK):
             continue
         raw = data[m.member.offset : m.member.offset + m.member.size]
         name = m.source if word_of(m) or m.source not in WORDS else f"host.{m.source}"

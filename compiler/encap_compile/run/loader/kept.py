@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -28,14 +28,16 @@ _REQUEST, _BUNDLE, _HOST = "request.json", "bundle", "host.yaml"
 
 
 class Kept(Record):
-    """What a copy says: the request that applies it, the subnets that were on-link, and its systemd unit."""
+    """What a copy says: the request that applies it, the subnets that were on-link, its systemd unit, and files with
+    settings of network managers that were written for it."""
 
     request: Request
     on_link: tuple[Network, ...] = ()
     unit: str = ""
+    settings: tuple[str, ...] = ()
 
 
-def keep(desired: Desired, request: Request, unit: str = "") -> Path:
+def keep(desired: Desired, request: Request, unit: str = "", settings: Sequence[str] = ()) -> Path:
     """Write the copy, or leave it if it is the same; its folder. Raises OSError, KernelError."""
     bundle, manifest = desired.bundle, desired.manifest
     files: dict[str, bytes] = {}
@@ -58,6 +60,7 @@ def keep(desired: Desired, request: Request, unit: str = "") -> Path:
         "bpffs": request.bpffs,
         "on_link": [str(n) for n in on_link(closable(manifest))],
         "unit": unit,
+        "network_settings": list(settings),
     }
     files[_REQUEST] = (json.dumps(document, indent=1) + "\n").encode()
     return _write(folder(manifest.name), files)
@@ -68,7 +71,8 @@ def refresh(desired: Desired, request: Request) -> Path | None:
     name = desired.manifest.name
     if not is_kept(name) or not concerns_this_namespace() or _within(request.bundle, folder(name)):
         return None
-    return keep(desired, request, open_kept(name).unit)
+    kept = open_kept(name)
+    return keep(desired, request, kept.unit, kept.settings)
 
 
 def open_kept(name: str) -> Kept:
@@ -91,7 +95,8 @@ def open_kept(name: str) -> Kept:
             str(document["bpffs"]),
             kept=name,
         )
-        return Kept(request, tuple(ip_network(n) for n in document["on_link"]), str(document["unit"]))
+        settings = tuple(str(s) for s in document.get("network_settings", ()))  # release 0.1 wrote none
+        return Kept(request, tuple(ip_network(n) for n in document["on_link"]), str(document["unit"]), settings)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         words = f"the copy of {name} in {here} cannot be read: {error}"
         raise DiagnosedError(
@@ -113,13 +118,15 @@ def forget_kept(name: str) -> list[Path]:
     if not is_kept(name) or not concerns_this_namespace():
         return []
     try:
-        unit = open_kept(name).unit
+        kept = open_kept(name)
+        written = [kept.unit, *kept.settings]
     except DiagnosedError:
-        unit = ""
+        written = []
     gone = [folder(name)]
-    if unit and Path(unit).is_file():
-        Path(unit).unlink()
-        gone.append(Path(unit))
+    for file in map(Path, filter(None, written)):
+        if file.is_file():
+            file.unlink()
+            gone.append(file)
     shutil.rmtree(folder(name))
     return gone
 

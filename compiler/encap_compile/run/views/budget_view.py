@@ -41,6 +41,8 @@ def budget_lines(budget: Budget) -> list[str]:
         more = len(budget.routes) - MOST_SHOWN
         lines += [f"and {counted(more, 'more route')}"] if more > 0 else []
         lines += [BY_DEVICE] if any(route.mtu for route in budget.routes) else []
+    if budget.route_device is not None:
+        lines.append(f"route device {budget.route_device.name}: {budget.route_device.mtu}, and so fits in every mode")
     for path, count in list(budget.paths.items())[:MOST_SHOWN]:
         lines.append(
             f"path to {counted(count, 'tunnel endpoint')} by {path.destination}: {path.mtu}, as its route says"
@@ -85,6 +87,9 @@ def budget_document(budget: Budget | None) -> dict[str, Any] | None:
             for route in budget.routes[:MOST_LISTED]
         ],
         "routes_total": len(budget.routes),
+        "route_device": {"name": budget.route_device.name, "mtu": budget.route_device.mtu}
+        if budget.route_device is not None
+        else None,
         "paths": [
             {"destination": path.destination, "mtu": path.mtu, "endpoints": count}
             for path, count in list(budget.paths.items())[:MOST_LISTED]

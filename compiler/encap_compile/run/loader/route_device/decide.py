@@ -91,9 +91,12 @@ def subnets_but(here: Mapping[str, Device], name: str) -> frozenset[Network]:
 
 
 def _endpoints(manifest: Manifest, rows: Mapping[str, EncodedRows]) -> list[Network]:
-    """Every tunnel endpoint that the rows name."""
+    """Every tunnel endpoint that the rows name, to send to or to receive from."""
     from ..routing.reach import targets  # the package of the route checks, which ask for what is decided here
 
     raw = dict.fromkeys(end for target in targets(manifest, rows) for end in target.endpoints() or ())
+    for source_set in manifest.source_sets:  # replies go there, whichever rule they take
+        known = rows.get(source_set.table)
+        raw.update(dict.fromkeys(known.field(source_set.field) if known is not None else ()))
     plain = dict.fromkeys(r[12:] if len(r) == 16 and r.startswith(MAPPED) else r for r in raw)
     return [ip_network(r) for r in plain]

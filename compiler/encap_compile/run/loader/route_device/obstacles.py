@@ -75,7 +75,7 @@ def _managers(wanted: Wanted, findings: Findings) -> None:
     missing = [name for name in _FOREIGN if told.get(name, "").lower() not in ("no", "false", "off", "0")]
     if missing:
         words = f"systemd-networkd runs and removes the routes to {wanted.name} when it starts: {', '.join(missing)}"
-        findings.warning("H199", words, help="set both to `no` below /etc/systemd/networkd.conf.d")
+        findings.warning("H199", words, help="`encapctl unit --managers /etc` writes what keeps them")
 
 
 def _settings(places: Iterable[str]) -> Mapping[str, str]:

@@ -49,8 +49,13 @@ def check_routes(desired: Deployment) -> RouteReport:
     attachment.check(report)
     reachability, fits = Reachability(network, report), Fits(network, manifest, report)
     next_hops = NextHops(network, manifest.next_hop == "keep", report)
-    reached = _at_attached_devices(manifest, targets(manifest, desired.wanted.rows))
+    everything = targets(manifest, desired.wanted.rows)
+    reached = _at_attached_devices(manifest, everything)
     reachability.check({r.name: r for t in reached for r in t.rules}.values())
+    for target in everything:
+        if manifest.route_device is not None:
+            column = target.endpoints()
+            fits.uses(target, TunnelEndpoints(column, network.tables) if column is not None else None)
     for target in reached:
         placed: list[Placed] = place(target, network.tables) if target.by_destination else []
         column = target.endpoints()

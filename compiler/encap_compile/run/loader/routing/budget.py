@@ -68,13 +68,15 @@ class Path(Record):
 class Budget(Record):
     """`routes` are in the order in which rules and rows name them, those that allow too much first.
 
-    `paths` has the number of tunnel endpoints that each route leads to.
+    `paths` has the number of tunnel endpoints that each route leads to. `route_device` is the device that inner packets
+    are routed to, with the MTU that it has or gets: all of it fits.
     """
 
     devices: tuple[DeviceBudget, ...]
     headers: tuple[Headers, ...]
     routes: tuple[RouteBudget, ...]
     paths: Mapping[Path, int]
+    route_device: DeviceBudget | None = None
 
     def leaves(self, device: DeviceBudget, headers: Headers) -> int:
         """The largest inner packet that fits a device with these headers."""
@@ -115,4 +117,8 @@ def budget(
         DeviceBudget(device.name, device.mtu, lower.name if lower else "", lower.mtu if lower else 0)
         for device, lower in devices
     )
-    return Budget(found, headers, tuple(sorted(routes, key=lambda route: route.over <= 0)), paths)
+    inner = None
+    if manifest.route_device is not None and found:
+        mtu = min(device.mtu for device in found) - manifest.route_device.overhead
+        inner = DeviceBudget(manifest.route_device.name, mtu)
+    return Budget(found, headers, tuple(sorted(routes, key=lambda route: route.over <= 0)), paths, inner)

@@ -73,11 +73,16 @@ class Fits:
         self.used: dict[str, None] = {}
         self.told = _TOLD if any(c.name == "egress_answered" for c in manifest.counters) else ""
 
+    def uses(self, target: Target, endpoints: TunnelEndpoints | None) -> list[Stack]:
+        """The layouts of headers that a target's rows take, for the budget to say so."""
+        stacks = self._stacks(target, endpoints)
+        self.used.update(dict.fromkeys(s.name for s in stacks))
+        return stacks
+
     def check(self, target: Target, placed: Iterable[Placed], endpoints: TunnelEndpoints | None) -> None:
         """Look at every way that packets of a target's rules take."""
         hit = {p.version: p.hit() for p in placed}
-        stacks = self._stacks(target, endpoints)
-        self.used.update(dict.fromkeys(s.name for s in stacks))
+        stacks = self.uses(target, endpoints)
         overhead = max((s.overhead for s in stacks), default=self.manifest.max_overhead)
         self.outer.append(self._outer(endpoints) if endpoints is not None else [])
         for lost in (_ALL, _NOT_TCP, ""):
