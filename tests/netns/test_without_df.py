@@ -1,4 +1,4 @@
-"""IPv4 that may be fragmented and does not fit: senders that do not ask for DF, by each way to say so, local and forwarded.
+"""IPv4 that may be fragmented and does not fit: from senders that do not ask for DF in any way, local and forwarded.
 
 Nobody may be told of such a packet, and nothing behind the hook fragments it, so it has to be seen in the counters. A
 route's MTU helps those senders that go by it.
