@@ -172,7 +172,8 @@ def plan(request: Request, bundle: Bundle | None = None) -> Plan:
     if desired.route_device is not None:
         check_obstacles(desired.manifest, desired.route_device, desired.machine, found)
     obstacles = _obstacles(hooks, found)
-    merging = gro.find(desired.manifest, desired.manifest.name, desired.paths.former)
+    unmade = observed.state.gro_unmade if observed.state else {}
+    merging = gro.find(desired.manifest, desired.manifest.name, desired.paths.former, unmade)
     learned = learned_paths(desired.paths, observed.state.pins) if observed.state is not None else ()
     return Plan(
         desired,

@@ -143,7 +143,7 @@ def _look(paths: Paths, bundle: Manifest | None, deep: bool) -> Status:
         drift.append("what was applied is not written down any more: apply again")
     else:
         drift.append("the last apply did not finish: apply again")
-    merging = find_gro(manifest, name)
+    merging = find_gro(manifest, name, unmade=state.gro_unmade if state else {})
     drift += drift_of_devices(merging)
     first = next((h.running for h in hooks if h.running and h.hook.point in DEVICE_POINTS), None)
     host = decode(reader.host_members, first.host) if reader and first else {}
