@@ -21,8 +21,9 @@ from tests.support.netns import Namespace
 
 DEVICE = "encap0"
 PREFIX = "10.1.0.0/16"
+FORWARDING = "net/ipv4/conf/lo/forwarding"
 GUARD = "hand__route_device_ingress"
-_MEMBER = "__u32 route_device; "
+_MEMBER = "__u32 route_device, lookup_ifindex; "
 _SENDS = """	if (host.route_device) {
 		__u8 unicast[12] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2};
 		store_bytes(skb, 0, unicast, 12, 0);
@@ -40,7 +41,7 @@ SEC("tc") int encap_ingress"""
 
 
 def source(salt: str = "", counters: tuple[str, ...] = ("web", "seen")) -> str:
-    """The C: what comes to the route device goes on by the uplink."""
+    """The C: what comes to the route device goes on by the uplink. It asks for what a look-up of routes would need."""
     text = source_text(counters).replace("__u8 source6[16]; };", "__u8 source6[16]; " + _MEMBER + "};")
     declared = "static long (*redirect_neigh)(__u32 ifindex, void *params, int size, __u64 flags) = (void *)152;\n"
     text = text.replace("struct host {", declared + "\nstruct host {")
@@ -74,8 +75,8 @@ def write(
     for file, data in files.items():
         (directory / file).write_bytes(data)
     made = _manifest(name, counters, False, 1024, "5.10", False, False)
-    member = Member("route_device", "u32", 68, 4)
-    host = Layout(72, (*made.host_layout.members, member))
+    member, asks = Member("route_device", "u32", 68, 4), Member("lookup_ifindex", "u32", 72, 4)
+    host = Layout(76, (*made.host_layout.members, member, asks))
     routes = (Route("web", "sites" if table else "", tuple(prefixes), tuple(passed)),)
     rule = RuleSummary(
         "web", "egress", f"{', '.join(prefixes)} -> sites", "egress.rules.web", tuple(prefixes), "sites", "", "d1",
@@ -84,7 +85,7 @@ def write(
     made = replace(
         made,
         host_layout=host,
-        host_members=(*made.host_members, HostMember(member, "route_device")),
+        host_members=(*made.host_members, HostMember(member, "route_device"), HostMember(asks, "lookup_ifindex")),
         route_device=RouteDevice(device, "encap_egress", GUARD, 20, routes) if device else None,
         rules=(rule,),
         boot=boot,
@@ -133,9 +134,10 @@ class RouteWire(Wire):
         return "\n".join([*ours, self.ours.run(["ip", "route", "show", "table", "all", "proto", "236"]).stdout])
 
     def left(self) -> list[str]:
-        """Also the device, rules and routes."""
+        """Also the device, rules and routes, and the sysctl."""
         links = self.ours.run(["ip", "-o", "link", "show", "type", "vxlan"]).stdout.split("\n")
-        return [*super().left(), *filter(None, links), *filter(None, self.routes().splitlines())]
+        here = [*super().left(), *filter(None, links), *filter(None, self.routes().splitlines())]
+        return here + [name for name in [FORWARDING] if self.ours.run(["cat", f"/proc/sys/{name}"]).stdout != "0\n"]
 
 
 @contextmanager

@@ -13,18 +13,21 @@ from pathlib import Path
 
 import pytest
 
+from encap_compile.run.kernel.links import programs_on
+from encap_compile.run.kernel.uapi import BPF_TCX_EGRESS
 from encap_compile.run.loader import journal, settings
 from encap_compile.run.loader.bundle import load_manifest
 from encap_compile.run.loader.closing import close
 from tests.netns.loader_bundle import write as write_without
 from tests.netns.loader_net import ATTACH, INSIDE
+from tests.netns.route_bundle import FORWARDING as LO
 from tests.netns.route_bundle import PREFIX, RouteWire, route_wire, write
 from tests.netns.test_loader_boot import kept
 from tests.netns.test_loader_watch_devices import watching
 from tests.support.netns import STATE
+from tests.support.polling import until
 
 pytestmark = pytest.mark.kernel
-LO = "net/ipv4/conf/lo/forwarding"
 
 
 @pytest.fixture
@@ -57,6 +60,7 @@ def test_apply_and_remove(net: RouteWire, tmp_path: Path, attach: str) -> None:
     assert routed(net) == [f"unicast {PREFIX}", f"unreachable {PREFIX}"]
     assert net.try_to_send() == (0, 20, 0)
     shown = net.ctl("status", "hand", check=0).stdout
+    assert f"sysctl {LO} = 1, 0 before" in shown and f"sysctl {LO} 0 -> 1" in planned
     assert "device encap0, MTU 1480: routed to it 10.1.0.0/16" in shown
     document = json.loads(net.ctl("status", "hand", "--format", "json", check=0).stdout)
     assert document["route_device"]["routed"] == [PREFIX]
@@ -92,6 +96,8 @@ def test_what_fails_is_closed(net: RouteWire, tmp_path: Path, attach: str) -> No
     else:
         (pin,) = net.ours.bpffs().glob(f"encap/*/hand/links/egress_{_index(net)}")
         pin.unlink()
+        with net.ours.entered():  # the link goes a moment after its last name
+            until(lambda: not programs_on(_index(net), BPF_TCX_EGRESS), "the program is off the device")
     assert net.try_to_send()[1:] == (0, 0)  # the device itself sends nothing
     net.ctl("status", "hand", check=3)
     net.apply(bundle)
@@ -294,3 +300,27 @@ def test_the_daemon_is_killed(net: RouteWire, tmp_path: Path) -> None:
         assert net.try_to_send() == (0, 20, 0)
         net.ours.ip("link del encap0")
         assert net.try_to_send() == (20, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "words"),
+    [
+        ("name", "../up", "route_device.name"),
+        ("overhead", -1, "route_device.overhead"),
+        ("prefix", "10.1.0.0/99", "route_device.routes[0]"),
+        ("table", "nowhere", "route_device.routes[0].table"),
+    ],
+)
+def test_a_manifest_that_nobody_wrote(net: RouteWire, tmp_path: Path, member: str, value: object, words: str) -> None:
+    bundle = write(tmp_path / "one")
+    document = json.loads((bundle / "manifest.json").read_text())
+    if member == "prefix":
+        document["route_device"]["routes"][0]["prefixes"] = [value]
+    elif member == "table":
+        document["route_device"]["routes"][0]["table"] = value
+    else:
+        document["route_device"][member] = value
+    (bundle / "manifest.json").write_text(json.dumps(document))
+    refused = net.apply(bundle, check=None)
+    assert refused.returncode == 1 and "error[B302]" in refused.stderr and words in refused.stderr
+    assert net.left() == []

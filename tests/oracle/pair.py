@@ -43,7 +43,7 @@ class Pair:
             elif kind < 0.85:
                 yield from self.later(machine, packet)
             elif kind < 0.95:
-                yield from self.fragments(machine, packet)
+                yield from self.fragments(random, machine, packet)
             elif packet.source.version == 6:
                 yield from self.unreadable(machine, packet)
 
@@ -53,12 +53,13 @@ class Pair:
         found = machine.egress(frame(packet))
         yield from self.compared(packet, found, [self.oracle.decide(packet)])
 
-    def fragments(self, machine: Machine, packet: Packet) -> Iterator[str]:
-        """The first one shows all, and those that follow get its decision. Neighbour discovery is never fragmented
-        (RFC 6980)."""
+    def fragments(self, random: Random, machine: Machine, packet: Packet) -> Iterator[str]:
+        """The first one shows all, and those that follow get its decision. Of IPv6, whatever protocol they name
+        (RFC 8200, section 4.5). Neighbour discovery is never fragmented (RFC 6980)."""
         packet = replace(packet, hop_limit=min(packet.hop_limit, 64))
-        for offset in (0, 185):
-            found = machine.egress(frame(packet, offset=offset, fragment=True))
+        named = random.choice((packet.protocol, *PROTOCOLS)) if packet.source.version == 6 else packet.protocol
+        for offset, shown in (0, packet), (185, replace(packet, protocol=named)):
+            found = machine.egress(frame(shown, offset=offset, fragment=True))
             yield from self.compared(packet, found, [self.oracle.decide(packet)], f"fragment at {offset} of ")
 
     def later(self, machine: Machine, packet: Packet) -> Iterator[str]:

@@ -6,8 +6,9 @@ A loader that believed others would hang, end in the middle, or read what is not
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 
-from .manifest import Layout, Manifest, Member
+from .manifest import Layout, Manifest, Member, RouteDevice
 from .structured import MalformedError
 
 MOST_LAYOUT = 1 << 16  # bytes of a key, a value or the host values; the kernel's own bound for keys is 512
@@ -17,6 +18,7 @@ MOST_ENTRIES = (1 << 32) - 1  # max_entries of a map is a u32
 MOST_OVERHEAD = 0xFFF  # bytes that bpf_skb_adjust_room() makes room for
 COUNTER = 16  # bytes: packets and bytes, two u64
 BITS = 64
+_DEVICE = re.compile(r"[^\s/:%]{1,15}")  # as dev_valid_name() has it
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -59,8 +61,31 @@ def check_bounds(manifest: Manifest) -> None:
     _within(manifest.max_overhead, 0, MOST_OVERHEAD, "manifest.max_overhead")
     for i, tunnel in enumerate(manifest.tunnel_ports):
         _within(tunnel.port, 1, 0xFFFF, f"manifest.tunnel_ports[{i}].port")
+    if manifest.route_device is not None:
+        _route_device(manifest.route_device, manifest)
     for i, cgroup in enumerate(manifest.cgroups):
         _within(cgroup.bit, 0, BITS - 1, f"manifest.cgroups[{i}].bit")
+
+
+def _route_device(device: RouteDevice, manifest: Manifest) -> None:
+    where = "manifest.route_device"
+    if not _DEVICE.fullmatch(device.name) or device.name in (".", "..", "lo", "all", "default"):
+        raise MalformedError(f"{where}.name: no network device can be called so")
+    _within(device.overhead, 0, MOST_OVERHEAD, f"{where}.overhead")
+    by_destination = {t.name for t in manifest.tables if any(c.name == "destination" for c in t.columns)}
+    for i, route in enumerate(device.routes):
+        if route.table and route.table not in by_destination:
+            raise MalformedError(f"{where}.routes[{i}].table: no table with rows by destination")
+        for text in (*route.prefixes, *route.passed):
+            check_prefix(text, f"{where}.routes[{i}]")
+
+
+def check_prefix(text: str, where: str) -> None:
+    """Raises MalformedError for what is no prefix of IPv4 or IPv6."""
+    try:
+        ip_network(text)
+    except ValueError:
+        raise MalformedError(f"{where}: a prefix is expected") from None
 
 
 def _layout(layout: Layout, where: str) -> None:

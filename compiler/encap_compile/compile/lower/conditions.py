@@ -40,10 +40,14 @@ def _pairs(ranges: Sequence[Range]) -> tuple[tuple[int, int], ...]:
     return tuple(dict.fromkeys((r.first, r.last) for r in ranges))
 
 
+def hidden_words(families: Sequence[str]) -> frozenset[str]:
+    """What later fragments do not show: ports, and in IPv6 the protocol too."""
+    return frozenset((*PORT_WORDS, *(("protocol",) if "ipv6" in families else ())))
+
+
 def hidden_by_fragments(conditions: Sequence[ir.Condition], families: Sequence[str]) -> bool:
-    """Whether any of the conditions asks for what later fragments do not show: ports, and in IPv6 the protocol too."""
-    words = {*PORT_WORDS, *(("protocol",) if "ipv6" in families else ())}
-    return any(isinstance(c, ir.InRanges) and c.member in words for c in conditions)
+    """Whether any of the conditions asks for what later fragments do not show."""
+    return any(isinstance(c, ir.InRanges) and c.member in hidden_words(families) for c in conditions)
 
 
 def _is_any_address(addresses: Addresses, families: Sequence[str]) -> bool:

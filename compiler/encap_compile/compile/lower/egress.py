@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from .. import ir
 from ..resolved import Resolved
 from .c_names import c_name
-from .conditions import LINK_LOCAL, PORT_WORDS, catches, hidden_by_fragments
+from .conditions import LINK_LOCAL, catches, hidden_by_fragments, hidden_words
 from .counters import egress_counter
 from .egress_rules import lower_rules
 from .fit import overhead_constant
@@ -100,7 +100,7 @@ def _catches_discovery(resolved: Resolved) -> bool:
 
 def follows_fragments(matches: Iterable[Sequence[ir.Condition]], families: Sequence[str], keys: Iterable[str]) -> bool:
     """Whether a rule or a key asks for what later fragments do not show."""
-    return any(hidden_by_fragments(match, families) for match in matches) or bool({*keys} & {*PORT_WORDS})
+    return any(hidden_by_fragments(match, families) for match in matches) or bool({*keys} & hidden_words(families))
 
 
 def lower_egress(

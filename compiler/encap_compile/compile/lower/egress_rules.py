@@ -8,11 +8,9 @@ from .. import ir
 from ..resolved import EgressRule, Resolved
 from .attribution import choices
 from .c_names import c_name, named_row
-from .conditions import PORT_WORDS, Conditions
+from .conditions import Conditions, hidden_words
 from .counters import egress_counter, rule_counter
 from .learning import constant as learned_constant
-
-HIDDEN_WORDS = {*PORT_WORDS, "protocol"}  # what a later fragment or an odd chain of headers may not show
 
 
 def rule_conditions(resolved: Resolved, conditions: Conditions) -> dict[str, tuple[ir.Condition, ...]]:
@@ -73,10 +71,10 @@ class _Hiding:
         needs: ir.PacketNeeds,
         follows: bool,
     ) -> None:
-        hides = needs.hides is not ir.Hides.NOTHING
+        words = hidden_words(needs.families) if needs.hides is not ir.Hides.NOTHING else frozenset()
         key = rule.to.table.key if rule.to else ()
-        self.match = hides and any(isinstance(c, ir.InRanges) and c.unseen for c in conditions)
-        self.key = hides and bool({*key} & HIDDEN_WORDS)
+        self.match = any(isinstance(c, ir.InRanges) and c.unseen and c.member in words for c in conditions)
+        self.key = bool({*key} & words)
         self.fragments = follows and (self.match or self.key)
 
 

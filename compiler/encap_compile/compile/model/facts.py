@@ -78,6 +78,16 @@ class Rows:
                     return row
         return None
 
+    def find_of_lengths(self, exact: tuple[Value, ...], address: bytes, lengths: Iterable[int]) -> Row | None:
+        """The row for an IPv6 `address` in a hash by promised lengths. IPv4 prefixes are kept there as mapped ones."""
+        found = self.by_key.get(exact, {})
+        for length in sorted(lengths, reverse=True):
+            for part, bits in (address, length), (plain(address), length - 8 * len(MAPPED)):
+                row = found.get((len(part), bits), {}).get(_cut(part, bits)) if bits >= 0 else None
+                if row is not None:
+                    return row
+        return None
+
     def field(self, name: str) -> Iterable[Value]:
         return (row.fields[name] for row in self.all if name in row.fields)
 

@@ -51,14 +51,14 @@ def _by_key(machine: Machine, packet: Packet, table: str) -> Row | None:
     }
     exact = [values[name] for name in rows.exact]
     address = values[rows.prefix] if rows.prefix else b""
-    if packet.family == "ipv6" and _by_family(machine.program, table):
+    described = next(t for t in machine.program.tables if t.name == table)
+    by_family = described.kind == "fixed" or bool(described.prefix_lengths)
+    if packet.family == "ipv6" and by_family:
         address = {"source": packet.source, "destination": packet.destination}.get(rows.prefix, address)
     if None in exact or not isinstance(address, bytes):
         return None
-    return rows.find(tuple(v for v in exact if v is not None), address)
-
-
-def _by_family(program: ir.Program, name: str) -> bool:
-    """Whether prefixes of a table are compared with packets of their own family alone: not in a trie."""
-    table = next(t for t in program.tables if t.name == name)
-    return table.kind == "fixed" or bool(table.prefix_lengths)
+    key = tuple(v for v in exact if v is not None)
+    if packet.family == "ipv6" and described.prefix_lengths:
+        lengths = [length for family, length in described.prefix_lengths if family == "ipv6"]
+        return rows.find_of_lengths(key, address, lengths)
+    return rows.find(key, address)

@@ -21,7 +21,7 @@ from ...common.diagnostics import Diagnostic, Severity
 from ...common.folders import PUBLIC, PUBLIC_FILE, make_folders, write_file
 from ...common.manifest import FORMAT_VERSION as FORMAT_OF_MANIFEST
 from ...common.manifest import Cgroup, Hooked
-from ...common.manifest_bounds import MOST_COUNTERS_OF_ALL, check_bounds
+from ...common.manifest_bounds import MOST_COUNTERS_OF_ALL, check_bounds, check_prefix
 from ...common.record import Record
 from ...common.regular_file import read_regular
 from ...common.structured import MalformedError, structured
@@ -172,6 +172,9 @@ def _check(state: State) -> None:
     """Numbers and names must be such as we write. Raises MalformedError."""
     if state.manifest is not None:
         check_bounds(state.manifest)
+    if state.route_device is not None:
+        for text in (*state.route_device.routed, *state.route_device.thrown):
+            check_prefix(text, "state.route_device")
     offsets = (offset for layout in state.counter_layouts.values() for offset in layout.values())
     names = (*state.pins.values(), state.replaces)
     for what, right in (
