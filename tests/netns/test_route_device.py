@@ -347,3 +347,21 @@ def test_the_journal_of_a_namespace_that_is_gone(net: RouteWire, tmp_path: Path)
     net.ctl("status", "hand", check=0)
     with net.here():
         assert journal.read("hand").devices == {"encap0": "route device"}
+
+
+def test_packets_have_the_source_that_they_had(net: RouteWire, tmp_path: Path) -> None:
+    """Of the main table's route: its own, or that of its device. The first device of the machine has none to say."""
+
+    def source(of: str) -> str:
+        return net.ours.run(["ip", "route", "get", of]).stdout.split("src ")[1].split()[0]
+
+    net.ours.ip("addr add 198.51.100.9/24 dev out", "route add 10.1.64.0/18 via 192.0.2.2 src 198.51.100.9")
+    addresses = ("10.1.0.1", "10.1.64.1")
+    before = [source(a) for a in addresses]
+    assert before == ["198.51.100.1", "198.51.100.9"]
+    told = net.apply(write(tmp_path / "one", prefixes=("10.1.0.0/18", "10.1.64.0/18", "192.0.0.0/8"))).stderr
+    assert "packets to 10.1.64.0/18 are routed to encap0, though the main table" in told
+    assert [source(a) for a in addresses] == before
+    assert net.try_to_send() == (0, 20, 0)
+    assert "Nothing changed" in net.apply(tmp_path / "one").stdout
+    net.ctl("status", "hand", check=0)
