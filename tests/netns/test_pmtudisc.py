@@ -1,7 +1,8 @@
-"""What UDP sockets see at the bare uplink, in each mode of path MTU discovery: the table in docs/mtu.md.
+"""What UDP sockets see in each mode of path MTU discovery: the table in docs/mtu.md.
 
-Datagrams of every size around the limit, by sockets of this host and of a host behind it, with and without an MTU on
-the inner route, over both outer families. Each is sent three times: the first may be what the sender learns from.
+Datagrams of every size around the limit, by sockets of this host and of a host behind it, over both outer families: at
+the bare uplink, without and with an MTU on the inner route, and through the route device. Each is sent three times: the
+first may be what the sender learns from.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import errno
 import re
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,7 +19,7 @@ import pytest
 
 from tests.support import kernel_vxlan
 from tests.support.lone_segments import LINK, host_behind, network_without_route_mtu
-from tests.support.overlay import Overlay
+from tests.support.overlay import ROUTE_DEVICE, Overlay, pass_to_ours
 from tests.support.topology import Topology
 from tests.support.traffic import Host
 
@@ -29,9 +31,10 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "mtu.md"
 # include/uapi/linux/in.h and in6.h: the same numbers for IP_MTU_DISCOVER and IPV6_MTU_DISCOVER
 MODES = {"DONT": 0, "WANT": 1, "DO": 2, "PROBE": 3, "INTERFACE": 4, "OMIT": 5}
 OPTION = {4: (socket.IPPROTO_IP, 10), 6: (socket.IPPROTO_IPV6, 23)}
+HOW = ("uplink", "route mtu", "route device")
 HEADERS = {4: 28, 6: 48}
 SENT = 3
-WAIT = 0.2
+PAUSE, WAIT = 0.02, 0.5  # seconds: for the answer to the one before; for what is late
 # What three datagrams of one size met, and what the table calls it.
 WORDS: dict[tuple[str, ...], str] = {
     ("arrived", "arrived", "arrived"): "arrive",
@@ -43,9 +46,9 @@ WORDS: dict[tuple[str, ...], str] = {
 
 
 def met(source: Host, destination: Host, mode: int, length: int, version: int) -> tuple[str, ...]:
-    """What becomes of datagrams of an inner packet's length."""
+    """What becomes of datagrams of an inner packet's length. Late is not lost, so all are waited for at the end."""
     size = length - HEADERS[version]
-    found = []
+    found: dict[int, str] = {}
     with (
         destination.namespace.socket(destination.family, socket.SOCK_DGRAM) as server,
         source.namespace.socket(source.family, socket.SOCK_DGRAM) as client,
@@ -54,18 +57,20 @@ def met(source: Host, destination: Host, mode: int, length: int, version: int) -
         server.settimeout(WAIT)
         client.bind((source.address, 0))
         client.setsockopt(*OPTION[version], mode)
-        for _ in range(SENT):
+        for number in range(SENT):
             try:
-                client.sendto(bytes(size), (destination.address, 7400))
+                client.sendto(bytes([number]) * size, (destination.address, 7400))
             except OSError as error:
                 assert error.errno == errno.EMSGSIZE, error
-                found.append("refused")
-                continue
+                found[number] = "refused"
+            time.sleep(PAUSE)
+        while len(found) < SENT:
             try:
-                found.append("arrived" if len(server.recv(65536)) == size else "cut")
+                data = server.recv(65536)
             except TimeoutError:
-                found.append("lost")
-    return tuple(found)
+                break
+            found[data[0]] = "arrived" if data == data[:1] * size else "cut"
+    return tuple(found.get(number, "lost") for number in range(SENT))
 
 
 def forget(*hosts: Host) -> None:
@@ -78,7 +83,7 @@ def forget(*hosts: Host) -> None:
 def table() -> dict[tuple[str, int, str], str]:
     """What the page says: by mode, IP version and column."""
     rows = re.findall(r"^\| `(\w+)` \| IPv([46]) \| (.*) \|$", PAGE.read_text(), re.MULTILINE)
-    columns = ("local", "local, route mtu", "forwarded", "forwarded, route mtu")
+    columns = [f"{way}, {how}" for way in ("local", "forwarded") for how in HOW]
     return {
         (mode, int(version), column): cell
         for mode, version, cells in rows
@@ -94,17 +99,19 @@ def sender(overlay: Overlay, inner: int, way: str) -> Iterator[Host]:
         )
 
 
-@pytest.mark.parametrize("mtu", [False, True], ids=["no-route-mtu", "route-mtu"])
+@pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("outer", [4, 6], ids="outer{}".format)
-def test_what_each_mode_sees(compiled: Compiled, outer: int, mtu: bool) -> None:
+def test_what_each_mode_sees(compiled: Compiled, outer: int, how: str) -> None:
     expected = table()
+    device = how == "route device"
     with Topology(offloads="off") as topology:
         overlay = network_without_route_mtu(topology, outer)
-        fits = LINK - kernel_vxlan.OVERHEAD[outer]
-        if mtu:
+        # The device leaves headroom for the largest headers that a row may take.
+        fits = LINK - kernel_vxlan.OVERHEAD[6 if device else outer]
+        if how == "route mtu":
             for role in ("far", "near"):
                 topology.route_overlay("ours", role, direct=False, mtu=fits)
-        overlay.apply(compiled())
+        overlay.apply(compiled(*((ROUTE_DEVICE, pass_to_ours(4, 6)) if device else ())))
         found: dict[tuple[str, int, str], set[str]] = {}
         for inner in (4, 6):
             far = topology.host("far", inner)
@@ -116,8 +123,9 @@ def test_what_each_mode_sees(compiled: Compiled, outer: int, mtu: bool) -> None:
                         for length in (fits + 1, LINK):
                             forget(source, topology.host("ours", inner))
                             outcome = met(source, far, mode, length, inner)
-                            key = name, inner, way + (", route mtu" if mtu else "")
-                            found.setdefault(key, set()).add(WORDS.get(outcome, str(outcome)))
+                            found.setdefault((name, inner, f"{way}, {how}"), set()).add(
+                                WORDS.get(outcome, str(outcome))
+                            )
         overlay.remove()
     shown = {key: " / ".join(sorted(words)) for key, words in found.items()}
     assert shown == {key: cell for key, cell in expected.items() if key in shown}

@@ -136,14 +136,20 @@ def test_a_device_of_the_user_serves(compiled: Compiled) -> None:
 
 def test_a_port_that_is_taken_costs_no_packet(compiled: Compiled) -> None:
     with Topology() as network:
-        overlay = Overlay(network, 4)
+        Overlay(network, 4)
         with network.ours.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
             taken.bind(("0.0.0.0", 4789))
             done = cli.encapctl(network.ours, "apply", compiled(GRO), *SET)
             assert "H191" in done.stderr and "something else has the port" in done.stderr
             assert devices(network) == []
-        overlay.apply(compiled(GRO))
+            # Known, and no change that is pending for ever.
+            plan = cli.encapctl(network.ours, "plan", compiled(GRO), *SET)
+            assert "H191" in plan.stderr and "Nothing to change" in plan.stdout
+            assert "GRO device" not in cli.encapctl(network.ours, "status", "vxlan-overlay").stdout
+            assert "H191" in cli.encapctl(network.ours, "apply", compiled(GRO), *SET).stderr
+        cli.encapctl(network.ours, "apply", compiled(GRO), *SET)
         assert len(devices(network)) == 1
+        assert "H191" not in cli.encapctl(network.ours, "plan", compiled(GRO), *SET).stderr
 
 
 def test_without_the_word_the_plan_names_the_port(compiled: Compiled) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.support import kernel_vxlan
 from tests.support.links import mac_of
 from tests.support.lone_segments import LINK, host_behind, network_without_route_mtu, segment_sizes, write_arrives
-from tests.support.overlay import ANY_DEVICES, Overlay
+from tests.support.overlay import ANY_DEVICES, ROUTE_DEVICE, Overlay, pass_to_ours
 from tests.support.topology import PLAN, Topology
 from tests.support.traffic import bulk_tcp, ping, udp_echo
 from tests.support.wire import Capture, carries
@@ -22,15 +22,7 @@ from .test_pmtudisc import MODES, met
 
 pytestmark = pytest.mark.kernel
 OUTER = pytest.mark.parametrize("outer", [4, 6], ids="outer{}".format)
-DEVICE = ("attach: {devices: [host.uplink]}", "attach: {devices: [host.uplink], route_device: {name: encap0}}")
 DEVICES = ("attach: {devices: host.uplink}", "attach: {devices: host.uplink, route_device: {name: encap0}}")
-# What is behind this machine is within what is routed to the device.
-HERE = (
-    "  rules:\n    - {name: web",
-    f"""  rules:
-    - {{name: here, match: {{destination: {PLAN["ours"].prefix[4]}}}, action: pass}}
-    - {{name: web""",
-)
 VTEP = f"{PLAN['ours'].underlay[4]},{PLAN['ours'].underlay[6]}"
 UDP_SEGMENT = 103  # include/uapi/linux/udp.h
 
@@ -42,7 +34,7 @@ def through_device(
     """Ours, with routes that know no MTU, and the inner prefixes routed to encap0. `more` edits of the spec."""
     with Topology(offloads=offloads) as topology:
         overlay = network_without_route_mtu(topology, outer)
-        overlay.apply(compiled(DEVICE, *more))
+        overlay.apply(compiled(ROUTE_DEVICE, *more))
         yield overlay
 
 
@@ -117,7 +109,7 @@ def test_segments_of_a_datagram_without_checksum_offload(compiled: Compiled, out
 @OUTER
 def test_a_forwarded_packet_that_is_too_big(compiled: Compiled, outer: int) -> None:
     """The kernel itself answers: the route of the inner packet has the device's MTU."""
-    with through_device(compiled, outer, HERE, offloads="off") as overlay, host_behind(overlay, 4) as pod:
+    with through_device(compiled, outer, pass_to_ours(4), offloads="off") as overlay, host_behind(overlay, 4) as pod:
         far = overlay.topology.host("far", 4)
         assert ping(pod, far, size=64)
         assert met(pod, far, MODES["DO"], LINK, 4) == ("lost", "refused", "refused")

@@ -24,6 +24,7 @@ from encap_compile.common.diagnostics import DiagnosedError
 from encap_compile.compile import checks
 from encap_compile.compile.frontend.load import parse_spec
 from encap_compile.compile.pipeline import compile_spec
+from encap_compile.compile.stack_depth import deepest_chain
 from encap_compile.run.kernel.errors import LoadRefusedError
 from tests.packets.datapath import load_programs
 from tests.support.sweep import sampled
@@ -34,6 +35,7 @@ from .spec_words import language, words
 pytestmark = pytest.mark.kernel
 COUNT, _, FIRST = os.environ.get("ENCAP_SPECS", "200").partition(":")
 SOME = os.environ.get("ENCAP_SPECS", "24").partition(":")[0]
+SPARE_STACK = 480  # bytes, of the 512 that the kernel allows: what comes nearer is seen before it is refused
 POOL = 800  # drawn for the table of pairs: what is accepted of them, and has new pairs, is loaded
 Document = Mapping[str, Any]
 
@@ -58,7 +60,10 @@ def loads(document: Document, folder: Path) -> None:
     path.write_text(text_of(document))
     try:
         made = compile_spec(str(path), folder / "build")
-        load_programs(folder / "build" / made.manifest.name, settings_for(document))
+        bundle = folder / "build" / made.manifest.name
+        load_programs(bundle, settings_for(document))
+        chain = deepest_chain((bundle / f"{bundle.name}.bpf.o").read_bytes())
+        assert chain.size <= SPARE_STACK, f"{chain}\n\n{path.read_text()}"
     except DiagnosedError as error:
         said = [f"{d.code} {d.message}" for d in error.diagnostics if d.severity == "error"]
         if any(d.code.startswith(("T", "K")) for d in error.diagnostics):

@@ -67,6 +67,15 @@ def edited_example(folder: Path, *edits: tuple[str, str]) -> Path:
 NEXT_HOP_ROUTE = ("egress:\n", "egress:\n  next_hop: route\n")
 ANY_DEVICES = (("uplink: device\n", "uplink: devices\n"), ("[host.uplink]", "host.uplink"))
 
+ROUTE_DEVICE = ("attach: {devices: [host.uplink]}", "attach: {devices: [host.uplink], route_device: {name: encap0}}")
+
+
+def pass_to_ours(*versions: int) -> tuple[str, str]:
+    """What is behind this machine lies within what is routed to the device: it passes."""
+    prefixes = ", ".join(f'"{PLAN["ours"].prefix[version]}"' for version in versions)
+    rule = f"    - {{name: here, match: {{destination: [{prefixes}]}}, action: pass}}\n"
+    return "  rules:\n    - {name: web", f"  rules:\n{rule}    - {{name: web"
+
 
 class Overlay:
     """Sets up everything but the program on `ours`: load one with `apply`.
