@@ -20,6 +20,16 @@ not change a route with other traffic: give the encapsulated prefix a route of i
 Sockets with IP_PMTUDISC_PROBE, INTERFACE or OMIT, as some DNS servers use, go by the MTU of the device and
 not by that of a route: they must send less by themselves (max-udp-size).""",
     ),
+    "H119": Explained(
+        "IPv6 gets less than 1280 bytes",
+        """Every link of IPv6 takes packets of 1280 bytes (RFC 8200): hosts send such packets whatever a route or ICMP
+says. What is left behind the headers on this device, or on the path to the tunnel endpoints, is less. TCP
+whose MSS the program lowers may fit; everything else does not, so this is an error of `encapctl plan`.
+Ways out: a device and a path with a larger MTU, headers that add less (an outer IPv4 address is 20 bytes
+shorter), or rules that encapsulate IPv4 alone:
+
+    ip link set dev DEVICE mtu 1500""",
+    ),
     "H112": Explained(
         "packets that never reach the hook",
         """A rule encapsulates packets to this prefix, but the kernel routes some or all of them to another device, or
