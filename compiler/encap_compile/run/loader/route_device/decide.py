@@ -79,7 +79,7 @@ def decide(
         fix = f"raise the MTU of {smallest} to {LEAST_IPV6_MTU + device.overhead}, or route no IPv6 prefix"
         findings.error("H195", words, help=fix)
     every, addresses = with_sources(found, entries(MAIN), here.values(), machine.attached)
-    bundle, table = manifest.name, table_of(manifest.name)
+    bundle = manifest.name
     return Wanted(
         bundle, device.name, owner_of(bundle), port_of(bundle), mtu, table_of(bundle), every, addresses, found
     )
