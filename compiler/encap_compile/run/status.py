@@ -34,6 +34,7 @@ from .loader.gro import find as find_gro
 from .loader.hostfile import open_host_file
 from .loader.journal import Setting
 from .loader.journal import read as read_journal
+from .loader.learned_paths import LearnedPath, learned_paths
 from .loader.observe import Observed, Running, observe
 from .loader.paths import Paths
 from .loader.pins_elsewhere import require_pins
@@ -77,6 +78,7 @@ class Status(Record):
     unreadable: Unreadable | None = None
     settings: dict[str, Setting] = field(default_factory=dict)  # sysctls that the bundle has set
     gro: Gro = Gro()  # devices for received tunnel packets
+    learned: tuple[LearnedPath, ...] = ()  # path MTUs of tunnel endpoints
 
     @property
     def counters(self) -> list[tuple[Counter, int, int]]:
@@ -151,8 +153,21 @@ def _look(paths: Paths, bundle: Manifest | None, deep: bool) -> Status:
     totals = counters.totals(observed)
     settings = read_journal(name).sysctls
     drift += drift_of_settings(settings)
+    learned = learned_paths(paths, state.pins) if state is not None else ()
     return Status(
-        name, manifest, state, hooks, host, tuple(drift), totals, numbers, up, observed.unreadable, settings, merging
+        name,
+        manifest,
+        state,
+        hooks,
+        host,
+        tuple(drift),
+        totals,
+        numbers,
+        up,
+        observed.unreadable,
+        settings,
+        merging,
+        learned,
     )
 
 
