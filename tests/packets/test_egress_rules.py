@@ -207,7 +207,8 @@ def test_other_icmpv6_is_no_discovery(loaded: Load, type_: int) -> None:
 def test_another_hosts_stack_is_a_packet_like_others(loaded: Load, example: str) -> None:
     destination, mark = CHOSEN[example]
     outcome = loaded(example).egress(frame(OWN_STACKS[example](to(destination, "192.0.2.78"))), mark=mark)
-    assert list(outcome.counted) in (["egress_rule_sites"], ["egress_rule_tenants"])
+    assert outcome.counted.keys() & {"egress_rule_sites", "egress_rule_tenants"}
+    assert not outcome.counted.keys() & {"egress_own_stack"}
     assert outcome.frame != frame(OWN_STACKS[example](to(destination, "192.0.2.78")))
 
 
@@ -218,5 +219,6 @@ def test_our_stack_to_no_tunnel_endpoint_is_a_packet_like_others(loaded: Load, e
     destination, mark = (CHOSEN[example][0] if version == 4 else CHOSEN_6[example]), CHOSEN[example][1]
     sent = frame(OWN_STACKS[example](to(destination, OWN[version])))
     outcome = loaded(example).egress(sent, mark=mark)
-    assert list(outcome.counted) in (["egress_rule_sites"], ["egress_rule_tenants"])
+    assert outcome.counted.keys() & {"egress_rule_sites", "egress_rule_tenants"}
+    assert not outcome.counted.keys() & {"egress_own_stack"}
     assert len(outcome.frame) > len(sent)

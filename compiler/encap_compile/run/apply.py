@@ -79,11 +79,20 @@ def apply(request: Request) -> Applied:
             _remember(planned)
         _look_again(planned)
         _look_at_counters(planned, before)
-        carry_out_gro(bundle.manifest, planned.desired.paths.former, planned.findings)
+        _make_gro_devices(planned)
         if planned.desired.route_device is None:
             lift(bundle.manifest.name)  # last: from here on every program is in force
     _refresh_copy(planned, request)
     return Applied(planned, time.monotonic() - begun)
+
+
+def _make_gro_devices(planned: Plan) -> None:
+    """Make them, and write down which ones the machine refuses."""
+    paths = planned.desired.paths.named(planned.desired.paths.bundle)
+    unmade = carry_out_gro(planned.desired.manifest, planned.desired.paths.former, planned.findings)
+    state = load_state(paths.state)
+    if state is not None and state.gro_unmade != unmade:
+        save(paths.state, replace(state, gro_unmade=unmade))
 
 
 def _refresh_copy(planned: Plan, request: Request) -> None:

@@ -17,6 +17,7 @@ from .loader.compose import Instance, decode, identity_of
 from .loader.contents import Content
 from .loader.desired import Desired, Request, open_ready, paths_of, prepare
 from .loader.layout_ids import fits
+from .loader.learned_paths import LearnedPath, learned_paths
 from .loader.observe import Observed, PinnedMap, Running, observe
 from .loader.overlaps import OVERLAPS, check_overlaps
 from .loader.removals import Removal
@@ -102,6 +103,7 @@ class Plan(Record):
     settings: Mapping[str, str] = field(default_factory=dict)  # sysctls that are not as needed, with what they are
     settings_unwritten: bool = False
     gro: gro.Gro = gro.Gro()  # devices for received tunnel packets
+    learned: tuple[LearnedPath, ...] = ()  # path MTUs of tunnel endpoints, as the running programs know them
 
     @property
     def refusal(self) -> Exit:
@@ -170,7 +172,9 @@ def plan(request: Request, bundle: Bundle | None = None) -> Plan:
     if desired.route_device is not None:
         check_obstacles(desired.manifest, desired.route_device, desired.machine, found)
     obstacles = _obstacles(hooks, found)
-    merging = gro.find(desired.manifest, desired.manifest.name, desired.paths.former)
+    unmade = observed.state.gro_unmade if observed.state else {}
+    merging = gro.find(desired.manifest, desired.manifest.name, desired.paths.former, unmade)
+    learned = learned_paths(desired.paths, observed.state.pins) if observed.state is not None else ()
     return Plan(
         desired,
         observed,
@@ -187,6 +191,7 @@ def plan(request: Request, bundle: Bundle | None = None) -> Plan:
         unset(desired.settings_wanted),
         unwritten(desired.manifest.name, desired.settings_wanted),
         merging,
+        learned,
     )
 
 

@@ -34,6 +34,7 @@ from .loader.gro import find as find_gro
 from .loader.hostfile import open_host_file
 from .loader.journal import Setting
 from .loader.journal import read as read_journal
+from .loader.learned_paths import LearnedPath, learned_paths
 from .loader.observe import Observed, Running, observe
 from .loader.paths import Paths
 from .loader.pins_elsewhere import require_pins
@@ -77,6 +78,7 @@ class Status(Record):
     unreadable: Unreadable | None = None
     settings: dict[str, Setting] = field(default_factory=dict)  # sysctls that the bundle has set
     gro: Gro = Gro()  # devices for received tunnel packets
+    learned: tuple[LearnedPath, ...] = ()  # path MTUs of tunnel endpoints
 
     @property
     def counters(self) -> list[tuple[Counter, int, int]]:
@@ -141,7 +143,7 @@ def _look(paths: Paths, bundle: Manifest | None, deep: bool) -> Status:
         drift.append("what was applied is not written down any more: apply again")
     else:
         drift.append("the last apply did not finish: apply again")
-    merging = find_gro(manifest, name)
+    merging = find_gro(manifest, name, unmade=state.gro_unmade if state else {})
     drift += drift_of_devices(merging)
     first = next((h.running for h in hooks if h.running and h.hook.point in DEVICE_POINTS), None)
     host = decode(reader.host_members, first.host) if reader and first else {}
@@ -151,8 +153,21 @@ def _look(paths: Paths, bundle: Manifest | None, deep: bool) -> Status:
     totals = counters.totals(observed)
     settings = read_journal(name).sysctls
     drift += drift_of_settings(settings)
+    learned = learned_paths(paths, state.pins) if state is not None else ()
     return Status(
-        name, manifest, state, hooks, host, tuple(drift), totals, numbers, up, observed.unreadable, settings, merging
+        name,
+        manifest,
+        state,
+        hooks,
+        host,
+        tuple(drift),
+        totals,
+        numbers,
+        up,
+        observed.unreadable,
+        settings,
+        merging,
+        learned,
     )
 
 

@@ -11,9 +11,11 @@ before it said so. So nothing has to be written down beside it, and what a crash
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 
-from ...common.diagnostics import Diagnostic, Findings
+from ...common.diagnostics import Diagnostic, Findings, Severity
 from ...common.fnv import fnv1a
 from ...common.manifest import Manifest, TunnelPort
 from ...common.record import Record
@@ -24,9 +26,10 @@ from ..kernel.guard import guard, is_guarded
 from ..kernel.tunnel_devices import TunnelDevice, delete, make_external, set_up, tunnel_devices
 
 DEVICE = "device"
-KEEP, MAKE, SET_UP, DELETE = "keep", "make", "set up", "delete"
+KEEP, MAKE, SET_UP, DELETE, REFUSED = "keep", "make", "set up", "delete", "refused"
 _FAMILIES = {"ipv4": 4, "ipv6": 6}
 _EADDRINUSE = 98
+NOTHING_UNMADE: Mapping[str, str] = MappingProxyType({})
 _ANOTHER_MERGES = "another device has the port"
 
 
@@ -62,7 +65,7 @@ class Gro(Record):
 
     @property
     def changes(self) -> tuple[GroDevice, ...]:
-        return tuple(d for d in self.devices if d.action != KEEP)
+        return tuple(d for d in self.devices if d.action not in (KEEP, REFUSED))
 
 
 def name_of(bundle: str, port: int) -> str:
@@ -75,10 +78,11 @@ def owner_of(bundle: str) -> str:
     return f"encap: GRO of {bundle}"
 
 
-def find(manifest: Manifest | None, bundle: str, former: str = "") -> Gro:
+def find(manifest: Manifest | None, bundle: str, former: str = "", unmade: Mapping[str, str] = NOTHING_UNMADE) -> Gro:
     """What is there, and what is missing for a bundle; without a manifest, what has to go. Raises KernelError.
 
-    `former` is the bundle that this one replaces.
+    `former` is the bundle that this one replaces. `unmade` are devices that the last apply could not make, and why: it
+    is no change that is pending, as the next one most likely cannot either.
     """
     here = tunnel_devices()
     ours = [d for d in here if _is_of(d, bundle) or (former and _is_of(d, former))]
@@ -99,6 +103,9 @@ def find(manifest: Manifest | None, bundle: str, former: str = "") -> Gro:
             devices.append(_wanted(port, bundle, mine))
         else:
             unmerged.append(port)
+    devices = [
+        replace(d, action=REFUSED, why=unmade[d.name]) if d.action == MAKE and d.name in unmade else d for d in devices
+    ]
     wanted = {d.name for d in devices}
     devices += [
         GroDevice(d.name, d.kind, d.port, DELETE, _why_gone(d, others), d.index) for d in ours if d.name not in wanted
@@ -142,8 +149,10 @@ def _why_gone(device: TunnelDevice, others: Sequence[Merging]) -> str:
 
 
 def advice(gro: Gro, machine: Machine) -> list[Diagnostic]:
-    """H190 for ports on which segments are not merged, H192 for attached devices that do not merge at all."""
+    """H190 for ports on which segments are not merged, H191 for devices that the last apply could not make, H192 for
+    attached devices that do not merge at all."""
     findings = Findings()
+    findings.extend(_refused(d, d.why) for d in gro.devices if d.action == REFUSED)
     for port in gro.unmerged:
         words = f"received {port.kind} segments on UDP port {port.port} are not merged before they are decapsulated: "
         words += "no tunnel device has the port"
@@ -168,11 +177,12 @@ def advice(gro: Gro, machine: Machine) -> list[Diagnostic]:
     return findings.all
 
 
-def carry_out(manifest: Manifest, former: str, findings: Findings) -> None:
+def carry_out(manifest: Manifest, former: str, findings: Findings) -> dict[str, str]:
     """Delete, then make, by what is there now. What the machine refuses costs speed and no packet: H191.
 
-    Raises KernelError.
+    The names of those that could not be made, and why. Raises KernelError.
     """
+    unmade = {}
     changes = find(manifest, manifest.name, former).changes
     for device in (d for d in changes if d.action == DELETE):
         delete(device.index)
@@ -181,8 +191,15 @@ def carry_out(manifest: Manifest, former: str, findings: Findings) -> None:
             _bring_up(device, owner_of(manifest.name))
         except KernelError as error:
             why = "something else has the port" if error.errno == _EADDRINUSE else describe(error.errno)
-            words = f"the GRO device {device.text} cannot be made: {why}"
-            findings.warning("H191", words, help="packets are decapsulated all the same, each segment alone")
+            unmade[device.name] = why
+            findings.extend([_refused(device, why)])
+    return unmade
+
+
+def _refused(device: GroDevice, why: str) -> Diagnostic:
+    words = f"the GRO device {device.text} cannot be made: {why}"
+    fix = "packets are decapsulated all the same, each segment alone"
+    return Diagnostic("H191", words, help=fix, severity=Severity.WARNING)
 
 
 def _bring_up(device: GroDevice, owner: str) -> None:

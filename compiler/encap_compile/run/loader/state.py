@@ -77,6 +77,7 @@ class State(Record):
     replaces: str = ""
     filled: dict[str, Filled] = field(default_factory=dict)
     pins: dict[str, str] = field(default_factory=dict)
+    gro_unmade: dict[str, str] = field(default_factory=dict)  # devices that the machine refused to make, and why
     route_device: RouteDevice | None = None
 
     def with_counters(self, layout: str, counters: tuple[Counter, ...]) -> Self:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..loader.learned_paths import LearnedPath
 from ..loader.routing.budget import Budget, DeviceBudget, Headers, RouteBudget
 from . import counted
 
@@ -14,8 +15,8 @@ MOST_LISTED = 1000  # routes in the document
 BY_DEVICE = "sockets with IP_PMTUDISC_PROBE, INTERFACE or OMIT go by the device's MTU, whatever a route has"
 
 
-def budget_lines(budget: Budget) -> list[str]:
-    """Each device with what the headers leave of its MTU, then what the routes of inner packets allow."""
+def budget_lines(budget: Budget, learned: Sequence[LearnedPath] = ()) -> list[str]:
+    """Each device with what the headers leave of its MTU, what the routes of inner packets allow, then paths."""
     table: list[Sequence[str]] = [("device", "takes", "headers", "add", "leaves", "")]
     for device in budget.devices:
         for number, headers in enumerate(budget.headers):
@@ -47,10 +48,23 @@ def budget_lines(budget: Budget) -> list[str]:
         lines.append(
             f"path to {counted(count, 'tunnel endpoint')} by {path.destination}: {path.mtu}, as its route says"
         )
+    lines += learned_lines(learned)
     return [f"    {'mtu' if number == 0 else '':<5}{line}" for number, line in enumerate(lines)]
 
 
-def budget_document(budget: Budget | None) -> dict[str, Any] | None:
+def learned_lines(learned: Sequence[LearnedPath]) -> list[str]:
+    """What the programs have learned of paths to tunnel endpoints."""
+    lines = [f"path to {path.endpoint}: {path.mtu}, learned, for {path.seconds} s" for path in learned[:MOST_SHOWN]]
+    more = len(learned) - MOST_SHOWN
+    return [*lines, f"and {counted(more, 'more path')} learned"] if more > 0 else lines
+
+
+def learned_document(learned: Sequence[LearnedPath]) -> list[dict[str, Any]]:
+    """The same for programs, all of them."""
+    return [{"endpoint": str(path.endpoint), "mtu": path.mtu, "seconds": path.seconds} for path in learned]
+
+
+def budget_document(budget: Budget | None, learned: Sequence[LearnedPath] = ()) -> dict[str, Any] | None:
     """The same for programs."""
     if budget is None:
         return None
@@ -94,6 +108,7 @@ def budget_document(budget: Budget | None) -> dict[str, Any] | None:
             {"destination": path.destination, "mtu": path.mtu, "endpoints": count}
             for path, count in list(budget.paths.items())[:MOST_LISTED]
         ],
+        "learned_paths": learned_document(learned),
     }
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..loader.gro import DELETE, KEEP, MAKE, SET_UP, Gro
+from ..loader.gro import DELETE, KEEP, MAKE, REFUSED, SET_UP, Gro
 
-_SIGNS = {KEEP: " ", MAKE: "+", SET_UP: "~", DELETE: "-"}
+_SIGNS = {KEEP: " ", MAKE: "+", SET_UP: "~", DELETE: "-", REFUSED: " "}
 _WORDS = {
     KEEP: "stays",
     MAKE: "receives nothing; the kernel merges what is decapsulated",
     SET_UP: "set up",
     DELETE: "deleted",
+    REFUSED: "the machine did not make it",
 }
 
 
@@ -19,7 +20,7 @@ def gro_lines(gro: Gro, done: bool) -> list[str]:
     """Devices for received tunnel packets: ours, and those of others that serve as well."""
     lines = []
     for device in gro.devices:
-        if device.action != KEEP or not done:
+        if device.action not in (KEEP, REFUSED) or not done:
             why = f"; {device.why}" if device.why else ""
             lines.append(f"  {_SIGNS[device.action]} device {device.text} ({_WORDS[device.action]}{why})")
     if not done:

@@ -17,6 +17,7 @@ from ..loader.cgroups import needed_points
 from ..loader.closing import CLOSED, closable, left_open, on_link
 from ..loader.hostfile import DEFAULT
 from ..loader.layout_ids import COUNTERS
+from ..loader.learned_paths import LearnedPath
 from ..loader.routing import RouteReport
 from ..loader.scope import Scope
 from ..loader.state import cgroup_words, target_name
@@ -67,12 +68,12 @@ def plan_text(plan: Plan, routes: RouteReport | None = None, done: bool = False,
         lines += _scope_lines(plan.scope)
     if plan.leftovers:
         lines.append(f"  - {counted(len(plan.leftovers), 'map')} of an older layout")
-    lines += _route_lines(routes, done) if routes is not None else []
+    lines += _route_lines(routes, plan.learned, done) if routes is not None else []
     lines.append(_summary(plan, done, seconds))
     return "\n".join(lines) + "\n"
 
 
-def _route_lines(routes: RouteReport, done: bool) -> list[str]:
+def _route_lines(routes: RouteReport, learned: Sequence[LearnedPath], done: bool) -> list[str]:
     """How many tunnel endpoints are right, and which are this host; once done, only what is not right."""
     lines = []
     others = routes.pairs - routes.this_host
@@ -85,7 +86,7 @@ def _route_lines(routes: RouteReport, done: bool) -> list[str]:
         rows = counted(routes.this_host, "row")
         lines.append(f"    this host  {', '.join(routes.own)}: the endpoint of {rows}, to which nothing is sent")
     if routes.budget is not None and not done:
-        lines += budget_lines(routes.budget)
+        lines += budget_lines(routes.budget, learned)
     return lines
 
 
@@ -165,7 +166,7 @@ def plan_document(plan: Plan, routes: RouteReport | None, diagnostics: list[Diag
         }
         if routes
         else None,
-        "mtu": budget_document(routes.budget) if routes else None,
+        "mtu": budget_document(routes.budget, plan.learned) if routes else None,
     }
 
 

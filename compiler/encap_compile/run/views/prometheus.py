@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from ...common.manifest import Counter
 from ..kernel.namespaces import name_of_this
+from ..loader.learned_paths import MAP as LEARNED
 from ..status import Status
 
 Series = tuple[dict[str, str], int]
@@ -28,6 +29,9 @@ def prometheus(status: Status, counters: bool = True) -> str:
         pending = sum(not number for number in status.cgroups.values())
         words = "Cgroups that the spec or a row names and that are not there."
         lines += _gauge("encap_cgroups_pending", words, [(labels, pending)])
+    if status.state is not None and LEARNED in status.state.pins:
+        words = "Tunnel endpoints whose path takes less than the device, as learned from ICMP."
+        lines += _gauge("encap_paths_learned", words, [(labels, len(status.learned))])
     if counters:
         lines += _counters(status, labels)
     return "\n".join(lines) + "\n"

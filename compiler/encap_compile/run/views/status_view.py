@@ -16,6 +16,7 @@ from ..loader.state import cgroup_words
 from ..remove import Removed
 from ..status import HookStatus, Status
 from . import FORMAT_VERSION, counted, hook_place, hook_words
+from .budget_view import learned_document, learned_lines
 from .route_device_view import status_document as route_device_document
 from .route_device_view import status_lines as route_device_lines
 
@@ -35,6 +36,7 @@ def status_text(status: Status) -> str:
     if status.manifest and status.manifest.rules:
         width = max(12, *(len(r.name) for r in status.manifest.rules))
         lines += [f"  rule   {r.name:<{width}} {r.text}   {r.place}" for r in status.manifest.rules]
+    lines += [f"  {line}" for line in learned_lines(status.learned)]
     lines += [f"  pending  {text}" for text in _pending(status)]
     lines += [f"  DRIFT  {text}" for text in status.drift]
     moved = [c for c in status.counters if c[1]]
@@ -94,6 +96,7 @@ def status_document(status: Status) -> dict[str, Any]:
         "rules": [{"name": r.name, "text": r.text, "place": r.place} for r in status.manifest.rules]
         if status.manifest
         else [],
+        "learned_paths": learned_document(status.learned),
         "counters": counters_document(status)["counters"],
     }
 
