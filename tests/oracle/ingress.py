@@ -1,4 +1,4 @@
-"""What the document of a spec does with a packet that arrives in one of its encapsulations, with headers that are right."""
+"""What the document of a spec does with a packet that arrives in one of its encapsulations, all headers of it right."""
 
 from __future__ import annotations
 
