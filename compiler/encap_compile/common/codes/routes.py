@@ -18,7 +18,11 @@ If the program lowers the MSS of TCP connections, TCP fits without it; UDP and o
 not change a route with other traffic: give the encapsulated prefix a route of its own.
 
 Sockets with IP_PMTUDISC_PROBE, INTERFACE or OMIT, as some DNS servers use, go by the MTU of the device and
-not by that of a route: they must send less by themselves (max-udp-size).""",
+not by that of a route: they must send less by themselves (max-udp-size).
+
+`egress_too_big` counts what is lost, and `egress_without_df` how much of it was IPv4 without DF: nobody may be
+told of that, and nothing behind the hook fragments it. The kernel does so before a route device, whose MTU is
+the inner one (`attach: {devices: host.uplink, route_device: {name: encap0}}`).""",
     ),
     "H119": Explained(
         "IPv6 gets less than 1280 bytes",
