@@ -171,6 +171,25 @@ def test_given_up_and_renamed(net: RouteWire, tmp_path: Path) -> None:
     assert net.left() == []
 
 
+@pytest.mark.parametrize("attach", ATTACH)
+def test_no_packet_is_lost_to_a_device_that_goes(net: RouteWire, tmp_path: Path, attach: str) -> None:
+    """Another name, a bundle that takes over with another device, one without any: routes to a device go first."""
+    net.ours.ip("route add 10.1.0.0/16 via 192.0.2.2 dev eth0 mtu 1400")
+    net.apply(write(tmp_path / "one"), "--attach", attach)
+    later: list[tuple[str, str, tuple[str, ...]]] = [
+        ("hand", "tunnel7", ()),
+        ("other", "tunnel9", ("--replace", "hand")),
+        ("hand", "", ("--replace", "other")),
+    ]
+    for name, device, more in later:
+        bundle = write(tmp_path / f"{name}-{device}", name=name, device=device, salt=device)
+        encapsulated, others = net.arrived()
+        with net.flood(2000) as flood:
+            net.apply(bundle, "--attach", attach, *more)
+        all_of_it = (encapsulated + flood["sent"], others)
+        until(lambda all_of_it=all_of_it: net.arrived() == all_of_it, f"all arrive: {name} {device}", 5)
+
+
 def test_another_bundle_takes_its_place(net: RouteWire, tmp_path: Path) -> None:
     """Its device stays, under the other's name; table and rule are the other's."""
     net.apply(write(tmp_path / "one"))
