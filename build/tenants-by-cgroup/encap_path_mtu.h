@@ -297,7 +297,8 @@ __noinline int learn_path_mtu(struct __sk_buff *skb)
 	}
 	if (!is_about_ours(packet))
 		return 0;
-	if (found.mtu >= found.least && found.mtu < found.quoted && found.mtu < host.mtu &&
+	/* Another device than this one may have sent the packet, and have a larger MTU. */
+	if (found.mtu >= found.least && found.mtu < found.quoted &&
 		icmp_checksum_is_right(skb, found.offset, found.length, found.sum) &&
 		record_path(&packet->daddr, found.mtu))
 		count(&counters->ingress.path_learned, skb);
