@@ -99,6 +99,19 @@ def test_one_uplink_runs_its_program_once(compiled: Compiled, outer: int) -> Non
         assert looked_up["egress_next_hop_fallback"] == 0
 
 
+def test_uplinks_with_different_mtus(compiled: Compiled) -> None:
+    """The inner route says eth1, which takes more than eth0, where the outer packet leaves: its sender is answered."""
+    with Topology(offloads="off", uplinks=2) as topology:
+        overlay = Overlay(topology, outer=4)
+        topology.ours.ip("link set eth1 mtu 9000")
+        overlay.apply(compiled(*ANY_DEVICES, NEXT_HOP_ROUTE), uplink="eth0,eth1", vtep=VTEP)
+        topology.route_overlay("ours", "far", direct=False, mtu=8000, device="eth1")
+        ours, far = topology.host("ours", 4), topology.host("far", 4)
+        with overlay.counting() as counted:
+            assert not ping(ours, far, count=1, size=1600, options=("-M", "do"))
+        assert (counted["egress_rule_sites"], counted["egress_answered"]) == (0, 1)
+
+
 def test_a_route_that_moves_is_followed(compiled: Compiled) -> None:
     with Topology(offloads="software", uplinks=2) as topology:
         overlay = Overlay(topology, outer=4)
