@@ -1,5 +1,5 @@
-"""What the uplink cannot encapsulate, a route device can: datagrams of UDP_SEGMENT where the uplink fills in no checksums,
-and IPv4 without DF in every mode."""
+"""What the uplink cannot encapsulate, a route device can: datagrams of UDP_SEGMENT where the uplink fills in no
+checksums, and IPv4 without DF in every mode."""
 
 from __future__ import annotations
 
