@@ -24,13 +24,24 @@ NEXT = _OWN / "next" / "only-chosen.yaml"  # other versions of them
 AFTER = _OWN / "after" / "only-chosen.yaml"
 TOO_BIG = _OWN / "too-big.yaml"  # an overlay whose TCP learns of the headers by ICMP alone
 MERGED = _OWN / "merged.yaml"  # behind the kernel's GRO
+THROUGH_DEVICE = _OWN / "through-device.yaml"  # an overlay by a route device
 SEGMENTATION = _OWN / "segmentation.yaml"  # every encapsulation of which the kernel cuts GSO packets
 THREE_RETURNS = _OWN / "three-returns.yaml"  # the longest chain of calls
 PASSING = _OWN / "passing" / "unattached.yaml"
 VERSIONS = (NEXT, AFTER, PASSING)
 EXAMPLES = tuple(sorted((cli.ROOT / "examples").glob("*.yaml")))
 RELEASES = cli.ROOT / "tests/fixtures/releases/skew.yaml"  # what earlier releases have applied
-SPECS = (*EXAMPLES, *RETURN.values(), *EXITS.values(), TOO_BIG, MERGED, SEGMENTATION, THREE_RETURNS, RELEASES)
+SPECS = (
+    *EXAMPLES,
+    *RETURN.values(),
+    *EXITS.values(),
+    TOO_BIG,
+    THROUGH_DEVICE,
+    MERGED,
+    SEGMENTATION,
+    THREE_RETURNS,
+    RELEASES,
+)
 
 
 def bundle(spec: Path, folder: Path) -> Path:

@@ -49,7 +49,7 @@ def limit(network: Network, sizes: dict[int, int]) -> None:
 
 def plan(network: Network) -> tuple[int, str]:
     done = cli.encapctl(network.topology.ours, "plan", network.made, "--set", "uplink=eth0", check=False)
-    return done.returncode, done.stderr
+    return done.returncode, done.stdout + done.stderr
 
 
 def send(

@@ -122,7 +122,8 @@ def test_every_kind_of_gso_packet(network: Network, off: str) -> None:
     """Each datagram arrives or is counted by name, TCP always arrives"""
     topology = network.topology
     turn_off(topology.ours, "eth0", OFF[off])
-    said = cli.encapctl(topology.ours, "apply", network.made, "--set", "uplink=eth0").stderr
+    done = cli.encapctl(topology.ours, "apply", network.made, "--set", "uplink=eth0")
+    said = done.stdout + done.stderr
     checksums = CHECKSUM not in OFF[off]
     assert ("H171" in said) == (not checksums and kernel_version() >= (6, 11))
     before, wanted = network.counted("ours"), Counter[str]()

@@ -111,3 +111,23 @@ def test_mixed_uplinks_and_families(compiled: Compiled, tmp_path: Path) -> None:
         ["vxlan", "over", "ipv6", "70", "8930", "no", "row"],
     ]
     assert any("9000, the device's" in line and "50 too many" in line for line in lines)
+
+
+@pytest.mark.parametrize(("mtu", "refused"), [(1329, True), (1330, False)])
+def test_ipv6_inside_needs_1280_bytes(compiled: Compiled, tmp_path: Path, mtu: int, refused: bool) -> None:
+    """It is an error of `plan`; `apply` does it nevertheless, with a warning."""
+    with Topology() as topology:
+        overlay = Overlay(topology, 4)
+        topology.ours.ip(f"link set eth0 mtu {mtu}")
+        rows = write_rows(tmp_path, sites(4))
+        words = ["--rows", f"sites={rows}", "--set", "uplink=eth0", "--set", f"vtep_mac={topology.mac('ours')}"]
+        plan = cli.encapctl(topology.ours, "plan", compiled(), *words, check=False)
+        found = [line for line in plan.stderr.splitlines() if line.startswith("error[H119]")]
+        assert (plan.returncode, len(found)) == ((6, 1) if refused else (3, 0)), plan.stderr
+        if refused:
+            assert found[0].startswith("error[H119]: eth0 1329 - 50 = 1279: IPv6 requires 1280 bytes")
+            assert "ip -6 route" not in plan.stderr, "no route of IPv6 can have an mtu of 1279"
+            assert f"the device and the path take {1280 + 50} bytes" in plan.stderr
+            assert "warning[H119]" in cli.encapctl(topology.ours, "apply", compiled(), *words).stderr
+            overlay.bundle = compiled()
+            overlay.remove()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from encap_compile.run.kernel import tunnel_devices
 from encap_compile.run.kernel.guard import is_guarded
 from tests.support import cli, kernel_vxlan
 from tests.support.merged import bytes_per_packet
-from tests.support.overlay import Overlay
+from tests.support.overlay import EXAMPLE, ROWS, Overlay
+from tests.support.polling import until
 from tests.support.topology import PLAN, Topology
 
 from .conftest import Compiled
@@ -21,6 +23,7 @@ from .conftest import Compiled
 pytestmark = pytest.mark.kernel
 GRO = ("ingress:\n", "receive: {gro: device}\ningress:\n")
 SET = ("--set", "uplink=eth0", "--set", "vtep_mac=02:00:00:00:00:01")
+STARTING = 60.0  # seconds, on a busy machine
 LEAST = 0.9  # of what the kernel's own device delivers in one packet
 
 
@@ -163,4 +166,42 @@ def test_without_the_word_the_plan_names_the_port(compiled: Compiled) -> None:
         assert len(devices(network)) == 1
         said = cli.encapctl(network.ours, "apply", compiled(), *SET)
         assert "(deleted; no longer in the spec)" in said.stdout
+        assert devices(network) == []
+
+
+def test_watch_makes_it_again(compiled: Compiled) -> None:
+    """Deleted or set down, without anything else that changes."""
+    with Topology() as network:
+        Overlay(network, 4)
+        command = [*cli.CTL, "watch", str(compiled(GRO)), *SET]
+        process = network.ours.popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        try:
+            (first,) = until(lambda: [d for d in devices(network) if d.up], "a device is up", STARTING)
+            network.ours.ip(f"link del {first.name}")
+            (second,) = until(lambda: [d for d in devices(network) if d.up], "it is there again", STARTING)
+            assert (second.name, second.index != first.index) == (first.name, True)
+            network.ours.ip(f"link set {second.name} down")
+            (third,) = until(lambda: [d for d in devices(network) if d.up], "it is up again", STARTING)
+            assert third.index == second.index
+        finally:
+            process.terminate()
+            said, _ = process.communicate(timeout=STARTING)
+        assert "device for GRO changed" in said and "Traceback" not in said, said
+
+
+def test_a_bundle_that_takes_over(compiled: Compiled, tmp_path: Path) -> None:
+    """Of the one that it replaces no device stays."""
+    with Topology() as network:
+        overlay = Overlay(network, 4)
+        overlay.apply(compiled(GRO))
+        (former,) = devices(network)
+        text = EXAMPLE.read_text().replace("name: vxlan-overlay", "name: renamed").replace(*GRO)
+        (tmp_path / ROWS.name).write_bytes(ROWS.read_bytes())
+        spec = tmp_path / EXAMPLE.name
+        spec.write_text(text)
+        renamed, _ = cli.compile_spec(spec, tmp_path / "build")
+        cli.encapctl(network.ours, "apply", renamed, *SET, "--replace", "vxlan-overlay", check=True)
+        (made,) = devices(network)
+        assert made.up and made.name != former.name and made.owner == "encap: GRO of renamed"
+        cli.encapctl(network.ours, "remove", "renamed")
         assert devices(network) == []

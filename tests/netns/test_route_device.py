@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from tests.netns.route_bundle import FORWARDING as LO
 from tests.netns.route_bundle import PREFIX, RouteWire, route_wire, write
 from tests.netns.test_loader_boot import kept
 from tests.netns.test_loader_watch_devices import watching
-from tests.support.netns import STATE
+from tests.support.netns import STATE, Namespace
 from tests.support.polling import until
 
 pytestmark = pytest.mark.kernel
@@ -324,3 +325,43 @@ def test_a_manifest_that_nobody_wrote(net: RouteWire, tmp_path: Path, member: st
     refused = net.apply(bundle, check=None)
     assert refused.returncode == 1 and "error[B302]" in refused.stderr and words in refused.stderr
     assert net.left() == []
+
+
+def test_the_journal_of_a_namespace_that_is_gone(net: RouteWire, tmp_path: Path) -> None:
+    """`sweep` takes it away, and none of a namespace that is there."""
+    bundle = write(tmp_path / "one")
+    net.apply(bundle)
+    folder = STATE / net.ours.name / "journal"
+    with Namespace("gone") as gone:
+        gone.ip("link add eth0 type veth peer name eth9", "addr add 192.0.2.1/24 dev eth0", "link set eth0 up")
+        own = [f"{name}={value}" for name, value in net.ours.environment().items()]
+        gone.run(["env", *own, sys.executable, "-m", "encap_compile.ctl", "apply", bundle, "--set", "uplink=eth0"])
+        net.ctl("sweep", check=0)
+        assert len(list(folder.iterdir())) == 2
+
+    def swept() -> bool:  # the kernel takes a namespace down some time after its last reference
+        net.ctl("sweep", check=0)
+        return len(list(folder.iterdir())) == 1
+
+    until(swept, "its journal is gone", 20)
+    net.ctl("status", "hand", check=0)
+    with net.here():
+        assert journal.read("hand").devices == {"encap0": "route device"}
+
+
+def test_packets_have_the_source_that_they_had(net: RouteWire, tmp_path: Path) -> None:
+    """Of the main table's route: its own, or that of its device. The first device of the machine has none to say."""
+
+    def source(of: str) -> str:
+        return net.ours.run(["ip", "route", "get", of]).stdout.split("src ")[1].split()[0]
+
+    net.ours.ip("addr add 198.51.100.9/24 dev out", "route add 10.1.64.0/18 via 192.0.2.2 src 198.51.100.9")
+    addresses = ("10.1.0.1", "10.1.64.1")
+    before = [source(a) for a in addresses]
+    assert before == ["198.51.100.1", "198.51.100.9"]
+    told = net.apply(write(tmp_path / "one", prefixes=("10.1.0.0/18", "10.1.64.0/18", "192.0.0.0/8"))).stderr
+    assert "packets to 10.1.64.0/18 are routed to encap0, though the main table" in told
+    assert [source(a) for a in addresses] == before
+    assert net.try_to_send() == (0, 20, 0)
+    assert "Nothing changed" in net.apply(tmp_path / "one").stdout
+    net.ctl("status", "hand", check=0)

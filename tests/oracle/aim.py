@@ -20,10 +20,10 @@ ICMP = 1
 
 
 class Aim:
-    def __init__(self, random: Random, document: Document) -> None:
+    def __init__(self, random: Random, document: Document, direction: str = "egress") -> None:
         self.random = random
         sets = document.get("sets", {})
-        rules = document["egress"].get("rules", [])
+        rules = document.get(direction, {}).get("rules", [])
         tables = document.get("endpoints", {})
         rows = [
             {word: row[word] for word in listed(table.get("key", [])) if not word.startswith("received.")}

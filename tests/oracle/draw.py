@@ -47,7 +47,24 @@ def overlapping(pick: Random) -> dict[str, Any]:
             document["attach"].setdefault("cgroup", "/")
     for table in document.get("endpoints", {}).values():
         _rows(pick, table)
+    _received(pick, document.get("ingress", {}).get("rules", []))
     return document
+
+
+def _received(pick: Random, rules: list[dict[str, Any]]) -> None:
+    """More than one rule for an encapsulation, of other senders or other inner packets."""
+    for rule in list(rules):
+        if isinstance(rule["from"], list) and pick.random() < 0.5:
+            rule["from"] = several(pick)
+        if "match" in rule and pick.random() < 0.6:
+            rule["match"]["destination"] = several(pick)
+        if pick.random() < 0.4:
+            other: dict[str, Any] = {"name": f"also-{rule['name']}"[:31], "decapsulate": rule["decapsulate"]}
+            other |= {"from": pick.choice((rule["from"], several(pick))), "set_mark": pick.choice((0, 9))}
+            other |= {"lookup": rule["lookup"]} if "lookup" in rule else {}
+            if pick.random() < 0.7:
+                other["match"] = {"protocol": pick.choice(("tcp", "udp")), "destination": several(pick)}
+            rules.insert(pick.choice((0, rules.index(rule))), other)
 
 
 def several(pick: Random) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 
 from encap_compile.common.diagnostics import Findings
+from encap_compile.compile.headers.encode import encode
 from encap_compile.compile.model import Frame, Machine, Outcome, Socket
 from encap_compile.compile.packet_tests.invented import machine_facts
 from encap_compile.compile.pipeline import check_spec
@@ -16,6 +17,7 @@ from tests.property.test_every_spec_loads import text_of
 
 from .aim import Aim
 from .egress import Decision, Document, Egress, Packet, given, outer_version
+from .ingress import Ingress, on_a_machine
 
 TYPES = {4: b"\x08\x00", 6: b"\x86\xdd"}
 ETHER = b"\2\0\0\0\0\2\2\0\0\0\0\1"
@@ -26,7 +28,7 @@ PROTOCOLS = (6, 17, 132, 1, 58, 47, 99)  # that a packet may hide
 class Pair:
     def __init__(self, document: Document, path: Path) -> None:
         """Raises DiagnosedError for a document that is refused."""
-        path.write_text(text_of(document))
+        path.write_text(text_of(on_a_machine(document)))
         spec, described, _, _ = check_spec(str(path))
         self.document, self.oracle = document, Egress(document)
         self.program, self.facts = described.program, machine_facts(spec, described, Findings())
@@ -46,6 +48,36 @@ class Pair:
                 yield from self.fragments(random, machine, packet)
             elif packet.source.version == 6:
                 yield from self.unreadable(machine, packet)
+
+    def arrivals(self, seed: str, packets: int) -> Iterator[str]:
+        """The same of what arrives in an encapsulation."""
+        random = Random(seed)
+        aim = Aim(random, self.document, "ingress")
+        ingress = Ingress(self.document)
+        for _ in range(packets if ingress.names else 0):
+            inner = replace(aim.draw(), cgroup=None, choice=None)
+            arriving = ingress.draw(random)
+            if arriving is None:
+                continue
+            data = bytes(frame(inner).data[len(ETHER) + 2 :])
+            try:
+                outer = encode(arriving.given, data)
+            except ValueError:
+                continue  # a field that the document leaves to others
+            sent = Frame(ETHER + TYPES[arriving.version] + outer, inner.mark)
+            found = Machine(self.program, self.facts).ingress(sent)
+            expected = ingress.decide(arriving, inner)
+            if expected.rule:
+                right = found.verdict == "pass" and found.rule == expected.rule and found.mark == expected.mark
+                right = right and found.data[len(ETHER) + 2 :] == data
+            else:
+                kept = found.data == sent.data
+                right = found.verdict == ingress.refuse or (not expected.known and found.verdict == "pass")
+                right = right and kept
+            if not right:
+                steps = "\n  ".join(map(str, found.steps))
+                done = f"{found.verdict} by {found.rule}, and the document says {expected}"
+                yield f"{arriving} {inner}:\n  {done}\n  {steps}"
 
     # ---- packets, and their fragments
 

@@ -18,6 +18,7 @@ from encap_compile.run.kernel.maps import Packed
 
 from .datapath import OWN, Datapath
 from .inner import frame
+from .specs import Compile
 from .ways import MORE_ROWS, SETTINGS
 
 EXAMPLE = "vxlan-overlay"
@@ -327,3 +328,48 @@ def test_within_our_tunnel(overlay: Datapath) -> None:
     outcome = overlay.ingress(frame(given))
     assert set(outcome.counted) == {"ingress_rule_peers"}
     assert fits(overlay, 4) == 1450
+
+
+# ---- other specs -----------------------------------------------------------------------------------------------------
+
+ONLY_OUT = """
+apiVersion: encap/v1alpha1
+name: only-out
+host: {uplink: device, address: {type: ip, default: uplink.address}}
+attach: {devices: host.uplink}
+encapsulations: {ipip: [{ip: {source: host.address, destination: endpoint.address}}]}
+endpoints:
+  sites:
+    key: destination
+    fields: {address: ip}
+    encapsulation: ipip
+    rows: [{destination: 10.1.0.0/16, address: 192.0.2.10}, {destination: 10.2.0.0/16, address: "2001:db8::10"}]
+egress: {rules: [{name: sites, match: {destination: 10.0.0.0/8}, to: sites}], default: drop}
+"""
+
+
+def test_a_spec_without_ingress_rules(compiled: Compile) -> None:
+    """No port, rules that see IPv4 alone, and outer packets of both families."""
+    with Datapath(compiled(ONLY_OUT)) as datapath:
+        for outer, inner, overhead in ((4, "10.1.0.9", 20), (6, "10.2.0.9", 40)):
+
+            def leave(length: int, inner: str = inner) -> Any:
+                ip = IP(src="10.9.0.5", dst=inner, flags="DF")
+                return datapath.egress(frame(ip / UDP(sport=1, dport=2) / Raw(bytes(length - 28))))
+
+            quote = leave(1500 - overhead).frame[14:]
+            other = bytearray(quote)
+            other[9 if outer == 4 else 6] = 47
+            assert arrives(datapath, error(outer, bytes(other), 1400)).counted == {}, "GRE is not sent"
+            assert leave(1500 - overhead).verdict == "pass"
+            assert set(arrives(datapath, error(outer, quote, 1400)).counted) == LEARNED
+            assert leave(1400 - overhead).verdict == "pass"
+            assert leave(1401 - overhead).verdict == "redirect"
+
+
+def test_nothing_is_learned_that_is_not_asked_for(compiled: Compile) -> None:
+    with Datapath(compiled(f"{ONLY_OUT}mtu: {{path: ignore}}\n")) as datapath:
+        assert [hook.hook for hook in datapath.manifest.programs] == [
+            "tc_egress"
+        ] or "path_mtus" not in datapath.map_names
+        assert not [name for name in datapath.names if "path" in name]

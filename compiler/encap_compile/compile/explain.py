@@ -30,6 +30,10 @@ By default, in this order:
 ANSWERS = """\
   - the sender of a packet that is too long gets the size that fits by ICMP, but not of an IPv4 packet without DF
 """
+PATHS = """\
+  - an ICMP error of a router about an encapsulated packet lowers for ten minutes what fits to its tunnel endpoint, and
+    goes on to the kernel
+"""
 CLAMPS = """\
   - the MSS in the SYN and SYN-ACK of a flow that a rule encapsulates leaves headroom for the most that a row adds, in
     both directions; if a reply to a packet from a tunnel leaves unencapsulated, headroom for the received headers.
@@ -70,11 +74,12 @@ def explain_spec(described: Described) -> str:
         *preset,
         UNASKED.format(families=families)
         + (ANSWERS if spec.mtu.too_big == "icmp" else "")
+        + (PATHS if described.program.egress.paths else "")
         + (CLAMPS if described.program.clamps else "")
         + _guard(described)
         + _route_device(described),
     ]
-    if described.program.ingress:
+    if described.program.decapsulations:
         refuse = "dropped" if spec.ingress.refuse == "drop" else "passed unchanged"
         parts.append(RECEIVE.format(refuse=refuse))
     budget = mtu_lines(described.manifest)
@@ -150,7 +155,7 @@ def spec_document(described: Described) -> dict[str, Any]:
         "preset": spec.preset.name if spec.preset else None,
         "expansion": spec.preset.expansion if spec.preset else None,
         "families": list(described.program.packet.families),
-        "refuse": spec.ingress.refuse if described.program.ingress else None,
+        "refuse": spec.ingress.refuse if described.program.decapsulations else None,
         "rules": [
             {"name": r.name, "direction": r.direction, "text": r.text, "place": line_of(r.place, lines)}
             for r in summarised.rules

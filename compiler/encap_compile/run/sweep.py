@@ -6,6 +6,7 @@ another cookie; and if no program of ours is on a device of it.
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 from ..common.diagnostics import DiagnosedError, Diagnostic, Exit
@@ -18,6 +19,7 @@ from .kernel.system import in_first_pid_namespace
 from .kernel.uapi import CAP_SYS_PTRACE
 from .loader.desired import require_privilege
 from .loader.erase import erase
+from .loader.journal import journals_folder
 from .loader.lock import FOR_EVER, Patience, locked
 from .loader.paths import OF_THE_MACHINE, Paths
 from .loader.pins_elsewhere import require_pins
@@ -94,7 +96,7 @@ class _Alive:
 
 
 def _known(here: Paths) -> set[NetworkNamespace]:
-    folders = (folder for folder in (here.bpffs / "encap", here.state_root) if folder.is_dir())
+    folders = (f for f in (here.bpffs / "encap", here.state_root, journals_folder()) if f.is_dir())
     names = (NetworkNamespace.of_folder(entry.name) for folder in folders for entry in folder.iterdir())
     return {namespace for namespace in names if namespace is not None}
 
@@ -128,8 +130,9 @@ def _taken_away(here: Paths, left: Left) -> Left:
 
 
 def _tidy(here: Paths) -> None:
-    """Take the marks of qdiscs away, which went with their devices, if nothing of a bundle is there any more."""
+    """Take away marks of qdiscs and journals of what was set, which went with the namespace, if no bundle is left."""
     folder = here.machine_state
     if not any(p.is_dir() for p in folder.iterdir()):
         for mark in folder.glob(OF_THE_MACHINE):
             mark.unlink(missing_ok=True)
+        shutil.rmtree(journals_folder() / here.namespace.folder, ignore_errors=True)

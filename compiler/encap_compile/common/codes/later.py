@@ -40,6 +40,14 @@ CODES: dict[str, Explained] = {
     "N916": _later("control of segmentation by table", "`segmentation: off` stands under `egress:`, for all tables."),
     "N917": _later("more fields of this header", "The compiler sets the field itself, or leaves it out."),
     "N920": _later("this version of the language", "This release reads `apiVersion: encap/v1alpha1`."),
+    "N922": _later(
+        "a policy for IPv4 packets without DF",
+        """A packet without DF that does not fit with its headers is dropped, and counted as `egress_too_big` and
+`egress_without_df`: the program runs behind the kernel's fragmentation. Before a route device the kernel itself
+fragments such packets, unasked:
+
+    attach: {devices: host.uplink, route_device: {name: encap0}}""",
+    ),
     "N921": _later(
         "several outer IP headers", "A stack has only one IP header, its first. The inner packet's is not part of it."
     ),

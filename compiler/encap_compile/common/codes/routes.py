@@ -18,7 +18,21 @@ If the program lowers the MSS of TCP connections, TCP fits without it; UDP and o
 not change a route with other traffic: give the encapsulated prefix a route of its own.
 
 Sockets with IP_PMTUDISC_PROBE, INTERFACE or OMIT, as some DNS servers use, go by the MTU of the device and
-not by that of a route: they must send less by themselves (max-udp-size).""",
+not by that of a route: they must send less by themselves (max-udp-size).
+
+`egress_too_big` counts what is lost, and `egress_without_df` how much of it was IPv4 without DF: nobody may be
+told of that, and nothing behind the hook fragments it. The kernel does so before a route device, whose MTU is
+the inner one (`attach: {devices: host.uplink, route_device: {name: encap0}}`).""",
+    ),
+    "H119": Explained(
+        "IPv6 gets less than 1280 bytes",
+        """Every link of IPv6 takes packets of 1280 bytes (RFC 8200): hosts send such packets whatever a route or ICMP
+says. What is left behind the headers on this device, or on the path to the tunnel endpoints, is less. TCP
+whose MSS the program lowers may fit; everything else does not, so this is an error of `encapctl plan`.
+Ways out: a device and a path with a larger MTU, headers that add less (an outer IPv4 address is 20 bytes
+shorter), or rules that encapsulate IPv4 alone:
+
+    ip link set dev DEVICE mtu 1500""",
     ),
     "H112": Explained(
         "packets that never reach the hook",

@@ -18,7 +18,7 @@ def features(program: ir.Program) -> dict[str, str]:
         found["bpf_redirect_neigh"] = "5.10"
     if any("BPF_F_ADJ_ROOM_ENCAP_L2_ETH" in s.tc_flags for s in program.stacks):
         found["inner Ethernet in bpf_skb_adjust_room"] = "5.13"
-    if program.ingress and program.ingress.family_change is ir.FamilyChange.FLAGS:
+    if program.decapsulations and program.ingress and program.ingress.family_change is ir.FamilyChange.FLAGS:
         found["BPF_F_ADJ_ROOM_DECAP_L3"] = "6.3"
     if program.attribution:
         found["socket storage in TC programs"] = "5.2"

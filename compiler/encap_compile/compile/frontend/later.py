@@ -28,6 +28,11 @@ CHECKSUMS = Later("N913", "outer checksums other than `zero`", "write `checksum:
 RECEIVED = Later("N914", "this received field in the key of a table")
 SEGMENTATION = Later("N916", "control of segmentation here", "write `segmentation: off` under `egress:`")
 HEADER_OPTIONS = Later("N917", "this field of the header")
+WITHOUT_DF = Later(
+    "N922",
+    "a policy for IPv4 packets without DF",
+    "leave it out: they are dropped and counted (`egress_without_df`), and a route device has the kernel fragment them",
+)
 VERSION = Later("N920", "this version of the language", "write `apiVersion: encap/v1alpha1`")
 TWO_IP = Later("N921", "more than one outer IP header")
 
@@ -37,6 +42,7 @@ KEYS: dict[str, dict[str, Later]] = {
         "segmentation": SEGMENTATION,
     },
     "host_value": {},
+    "mtu": {"without_df": WITHOUT_DF},
     "table": {"members": POOLS, "segmentation": SEGMENTATION},
     "row": {"priority": POOLS, "weight": POOLS, "state": POOLS},
     "header_ip": {"ecn": HEADER_OPTIONS, "df": HEADER_OPTIONS},

@@ -86,8 +86,11 @@ class Planned(Changes):
         return plan_text(self._plan, self._routes)
 
     def exit_code(self, strict: bool = False) -> Exit:
-        """DRIFT if something would change, or with `strict` if there is a warning; MACHINE where apply would refuse."""
+        """DRIFT if something would change, or with `strict` if there is a warning; MACHINE where apply would refuse, or
+        packets would be lost whatever senders do."""
         if self.refused and self._plan.refusal is Exit.MACHINE:
+            return Exit.MACHINE
+        if any(d.severity is Severity.ERROR for d in self._routes.diagnostics):
             return Exit.MACHINE
         warned = any(d.severity is Severity.WARNING for d in self.diagnostics)
         return Exit.DRIFT if self.changed or self.obstacles or (strict and warned) else Exit.DONE

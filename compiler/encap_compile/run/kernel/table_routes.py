@@ -15,7 +15,7 @@ import errno
 import socket
 import struct
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,7 +45,7 @@ UNICAST, UNREACHABLE, THROW = 1, 7, 9  # RTN_UNICAST ...
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 _METRICS = {UNICAST: 100, THROW: 50, UNREACHABLE: 0xFFFFFFFE}  # of one prefix, the smallest takes precedence
 _RTMSG = struct.Struct("=BBBBBBBBI")  # struct rtmsg: family, dst_len, src_len, tos, table, protocol, scope, type, flags
-_RTA_DST, _RTA_OIF, _RTA_PRIORITY, _RTA_TABLE = 1, 4, 6, 15
+_RTA_DST, _RTA_OIF, _RTA_PRIORITY, _RTA_PREFSRC, _RTA_TABLE = 1, 4, 6, 7, 15
 _FIB_RULE = struct.Struct(
     "=BBBBBBBBI"
 )  # struct fib_rule_hdr: family, dst_len, src_len, tos, table, -, -, action, flags
@@ -60,17 +60,19 @@ Network = IPv4Network | IPv6Network
 
 
 class Entry(NamedTuple):
-    """One route of a table. `device` is an ifindex, 0 where packets go to none."""
+    """One route of a table. `device` is an ifindex, 0 where packets go to none; `source` is the address of packets that
+    have none yet, None where the kernel chooses it."""
 
     network: Network
     kind: int
     device: int = 0
     metric: int = 0
+    source: IPv4Address | IPv6Address | None = None
 
     @classmethod
-    def to(cls, network: Network, device: int) -> Entry:
+    def to(cls, network: Network, device: int, source: IPv4Address | IPv6Address | None = None) -> Entry:
         """Packets go to a device, as if all of the prefix were on its link."""
-        return cls(network, UNICAST, device, _METRICS[UNICAST])
+        return cls(network, UNICAST, device, _METRICS[UNICAST], source)
 
     @classmethod
     def behind(cls, network: Network) -> Entry:
@@ -191,6 +193,7 @@ def _body(table: int, entry: Entry, protocol: int = PROTOCOL) -> bytes:
     )
     body = head + attribute(_RTA_TABLE, _u32(table)) + attribute(_RTA_DST, network.network_address.packed)
     body += attribute(_RTA_PRIORITY, _u32(entry.metric))
+    body += attribute(_RTA_PREFSRC, entry.source.packed) if entry.source is not None else b""
     return body + (attribute(_RTA_OIF, _u32(entry.device)) if entry.device else b"")
 
 
@@ -205,7 +208,8 @@ def _entry(payload: bytes, table: int) -> Entry | None:
     else:
         network = IPv6Network((IPv6Address(more.get(_RTA_DST, bytes(16))), length))
     device = _number(more.get(_RTA_OIF, bytes(4))) if kind == UNICAST else 0  # IPv6 says lo of what is unreachable
-    return Entry(network, kind, device, _number(more.get(_RTA_PRIORITY, bytes(4))))
+    source = ip_address(more[_RTA_PREFSRC]) if _RTA_PREFSRC in more else None
+    return Entry(network, kind, device, _number(more.get(_RTA_PRIORITY, bytes(4))), source)
 
 
 def _u32(number: int) -> bytes:

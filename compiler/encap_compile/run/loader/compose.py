@@ -268,9 +268,16 @@ def decode(members: Sequence[HostMember], data: bytes) -> dict[str, str]:
             continue
         raw = data[m.member.offset : m.member.offset + m.member.size]
         name = m.source if word_of(m) or m.source not in WORDS else f"host.{m.source}"
+        if word_of(m) == NO_TX_CHECKSUM:
+            found["families without tx checksum"] = _families(int.from_bytes(raw, sys.byteorder))
+            continue
         label = f"{name} ({m.family})" if m.family and m.member.type in ("ipv4", "ipv6", "ip") else name
         found[label] = _text(m.member.type, raw)
     return found
+
+
+def _families(lacking: int) -> str:
+    return ", ".join(f"ipv{version}" for version, bit in _BITS.items() if lacking & bit) or "none"
 
 
 def _text(kind: str, raw: bytes) -> str:

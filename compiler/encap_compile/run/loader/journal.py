@@ -55,10 +55,14 @@ class Journal(Record):
         return not (self.devices or self.sysctls or self.tables)
 
 
+def journals_folder() -> Path:
+    """Where the journals of all network namespaces are, in a folder for each."""
+    return Path(os.environ.get(VARIABLE, "") or DEFAULT)
+
+
 def journal_folder() -> Path:
     """Where the journals of this network namespace are."""
-    root = Path(os.environ.get(VARIABLE, "") or DEFAULT)
-    return root / (OF_THE_MACHINE if in_first_network_namespace() else this_namespace().folder)
+    return journals_folder() / (OF_THE_MACHINE if in_first_network_namespace() else this_namespace().folder)
 
 
 def read(bundle: str) -> Journal:

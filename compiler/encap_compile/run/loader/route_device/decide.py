@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_network
+from ipaddress import IPv4Address, ip_network
 from typing import TYPE_CHECKING
 
 from ....common.diagnostics import Findings
@@ -13,9 +13,10 @@ from ....common.record import Record
 from ....common.values import MAPPED
 from ...host_values import Machine
 from ...kernel.devices import Device
-from ...kernel.table_routes import Network
+from ...kernel.table_routes import MAIN, Entry, Network, entries
 from ..closing import table_of
 from .prefixes import Routed, Routing, routing, row_prefixes
+from .sources import with_sources
 
 if TYPE_CHECKING:
     from ....common.rows import EncodedRows
@@ -27,7 +28,8 @@ _FIRST_PORT, _PORTS = 65300, 200
 
 
 class Wanted(Record):
-    """`table` is the routing table behind our rule."""
+    """`table` is the routing table behind our rule. `asked` is what rules and rows say of `routing`, which also has
+    prefixes for the sake of their `sources`."""
 
     bundle: str
     name: str
@@ -36,6 +38,12 @@ class Wanted(Record):
     mtu: int
     table: int
     routing: Routing
+    sources: Mapping[Network, IPv4Address]
+    asked: Routing
+
+    def entries(self, device: int) -> list[Entry]:
+        """The routes, for the device by its ifindex."""
+        return self.routing.entries(device, self.sources)
 
 
 def owner_of(bundle: str) -> str:
@@ -70,8 +78,11 @@ def decide(
         smallest = min(machine.attached, key=lambda d: d.mtu).name
         fix = f"raise the MTU of {smallest} to {LEAST_IPV6_MTU + device.overhead}, or route no IPv6 prefix"
         findings.error("H195", words, help=fix)
+    every, addresses = with_sources(found, entries(MAIN), here.values(), machine.attached)
     bundle = manifest.name
-    return Wanted(bundle, device.name, owner_of(bundle), port_of(bundle), mtu, table_of(bundle), found)
+    return Wanted(
+        bundle, device.name, owner_of(bundle), port_of(bundle), mtu, table_of(bundle), every, addresses, found
+    )
 
 
 def _prefixes(written: Iterable[str], rows: EncodedRows | None) -> tuple[Network, ...]:

@@ -25,7 +25,7 @@ def drift_of_route_device(state: State) -> list[str]:
         found.append(f"route device {applied.name}: its MTU is {device.mtu}, not {applied.mtu}")
     routing = routing_of(applied)
     should = set(routing.entries(applied.index))
-    here = entries(table)
+    here = {entry._replace(source=None) for entry in entries(table)}
     missing = Counter(e.kind == UNICAST for e in should - here)
     if missing[True]:
         found.append(f"{missing[True]} of {len(routing.routed)} prefixes are not routed to {applied.name} any more")

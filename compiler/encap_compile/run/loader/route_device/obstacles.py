@@ -53,7 +53,7 @@ def _earlier_rules(wanted: Wanted, findings: Findings) -> None:
 
 def _covered(wanted: Wanted, findings: Findings) -> None:
     """Routes of the main table that are more specific than ours. Those that ours leave alone are none."""
-    routing = wanted.routing
+    routing = wanted.asked
     left = {*routing.thrown, *routing.routed}
     wide = [n for n in routing.routed if n.prefixlen]  # beside a default route, everything is
     here = sorted({entry.network for entry in entries(MAIN)} - left, key=str) if wide else []

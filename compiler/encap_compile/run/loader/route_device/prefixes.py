@@ -6,8 +6,9 @@ and a prefix within another is left out, unless something thrown lies between th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from ipaddress import ip_network
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import IPv4Address, ip_network
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ....common.record import Record
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ....common.rows import EncodedRows
 
 _BITS = {4: 32, 6: 128}
+NO_SOURCES: Mapping[Network, IPv4Address] = MappingProxyType({})
 Short = tuple[int, int]  # the first address as a number, and the prefix length; of one family at a time
 
 
@@ -39,9 +41,9 @@ class Routing(Record):
         """Of the prefixes that lead to the device."""
         return {network.version for network in self.routed}
 
-    def entries(self, device: int) -> list[Entry]:
+    def entries(self, device: int, sources: Mapping[Network, IPv4Address] = NO_SOURCES) -> list[Entry]:
         """The routes, for a device by its ifindex. Behind each stands one that is unreachable."""
-        leads = [entry for n in self.routed for entry in (Entry.behind(n), Entry.to(n, device))]
+        leads = [entry for n in self.routed for entry in (Entry.behind(n), Entry.to(n, device, sources.get(n)))]
         return leads + [Entry.thrown(n) for n in self.thrown]
 
 

@@ -85,7 +85,7 @@ def change(wanted: Wanted | None, seen: Seen) -> Change:
         )
     device = seen.device(wanted.name)
     index = device.index if device is not None else 0
-    should = set(wanted.routing.entries(index))
+    should = set(wanted.entries(index))
     versions = wanted.routing.versions
     written = seen.journal
     return Change(

@@ -65,7 +65,7 @@ def open_(bundle: str, former: str, wanted: Wanted) -> None:
             if error.errno not in (EADDRINUSE, EEXIST):
                 raise
             raise _port_taken(wanted) from None
-    should = wanted.routing.entries(device.index)
+    should = wanted.entries(device.index)
     versions = wanted.routing.versions
     table_routes.fill(wanted.table, should)
     table_routes.open_rules(wanted.table, versions)

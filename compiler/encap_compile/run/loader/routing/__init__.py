@@ -1,15 +1,16 @@
 """What `plan` proves about routes: packets reach the hook, fit when they are encapsulated, and leave to the right
 neighbour.
 
-One room for each question: `reachability` (H112), `mtu` (H111), `nexthop` (H113), `attached` (the devices themselves).
-They ask `network`, which asks the kernel, by intervals of the routing table (`table`). What is asked for is what rules
-can reach: the prefixes that they name, and their rows (`reach`, `pairs`).
+One room for each question: `reachability` (H112), `mtu` (H111, H119), `nexthop` (H113), `attached` (the devices
+themselves). They ask `network`, which asks the kernel, by intervals of the routing table (`table`). What is asked for
+is what rules can reach: the prefixes that they name, and their rows (`reach`, `pairs`).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from ....common.diagnostics import Severity
 from ....common.manifest import Manifest
 from ...kernel.devices import devices
 from ...kernel.errors import KernelError
@@ -30,9 +31,13 @@ __all__ = ["RouteReport", "check_routes", "routes_after"]
 
 
 def routes_after(desired: Deployment) -> RouteReport:
-    """The same for what has just been applied: that the routes cannot be read is then a warning (H128)."""
+    """The same for what has just been applied: errors, and that the routes cannot be read (H128), are warnings then."""
     try:
-        return check_routes(desired)
+        report = check_routes(desired)
+        report.diagnostics = [
+            d._replace(severity=Severity.WARNING) if d.severity is Severity.ERROR else d for d in report.diagnostics
+        ]
+        return report
     except KernelError as error:
         report = RouteReport()
         words = f"what was asked for is done, but the routes could not be checked: {error}"

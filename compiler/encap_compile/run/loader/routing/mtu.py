@@ -10,7 +10,7 @@ What fits is what the attached device takes, or what the route to a tunnel endpo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from ....common.manifest import Manifest, RuleSummary, Stack
@@ -25,6 +25,7 @@ from .reach import VERSIONS, Target, destinations_of
 from .report import RouteReport, listed
 from .tunnel_endpoints import TunnelEndpoints
 
+LEAST_IPV6_MTU = 1280  # RFC 8200, section 5
 _TCP = "6"
 _ALL, _NOT_TCP = "larger packets are lost", "larger packets are lost, but for TCP, whose MSS is lowered"
 _TOLD = "; their senders are told by ICMP, but not of IPv4 packets without DF"
@@ -43,6 +44,12 @@ class _Case(Record):
     @property
     def fits(self) -> int:
         return (self.path or self.device_mtu) - self.overhead
+
+    @property
+    def takes(self) -> str:
+        """What the device takes and, if that is less, the path."""
+        found = f"{self.device} {self.device_mtu}"
+        return f"{found}, the routes to the tunnel endpoints {self.path}: {self.path}" if self.path else found
 
 
 class _Asked(Record):
@@ -94,11 +101,12 @@ class Fits:
     def finish(self) -> None:
         """One warning for each case; then the budget."""
         cases = self._cases()
-        for case, ways in cases.items():
-            fits = case.fits
-            takes = f"{case.device} {case.device_mtu}"
-            if case.path:
-                takes = f"{takes}, the routes to the tunnel endpoints {case.path}: {case.path}"
+        self._refuse_small_ipv6(cases)
+        for case, every in cases.items():
+            ways = {way: parts for way, parts in every.items() if not _too_small(case, way)}
+            if not ways:
+                continue
+            fits, takes = case.fits, case.takes
             has = f"{'have' if len(ways) > 1 else 'has'} {f'mtu {case.route_mtu}' if case.route_mtu else 'no mtu'}"
             routes = listed([self._route(way, list(parts)) for way, parts in ways.items()])
             lost = case.lost + self.told
@@ -111,6 +119,20 @@ class Fits:
                 else f"add `mtu {fits}` to its route: `{command}`"
             )
             self.report.warn("H111", words, fix + (", and so the others" if len(ways) > 1 else ""))
+
+    def _refuse_small_ipv6(self, cases: Mapping[_Case, Mapping[Way, Mapping[Interval, None]]]) -> None:
+        """H119: no route can say that less than 1280 bytes of IPv6 fit (RFC 8200), and no host would believe it."""
+        small: dict[tuple[str, int], dict[str, None]] = {}
+        for case, ways in cases.items():
+            six = [way for way in ways if _too_small(case, way)]
+            if six:
+                least = LEAST_IPV6_MTU + case.overhead
+                found = small.setdefault((f"{case.takes} - {case.overhead} = {case.fits}", least), {})
+                found.update(dict.fromkeys(self._route(way, list(ways[way])) for way in six))
+        for (takes, least), routes in small.items():
+            words = f"{takes}: IPv6 requires {LEAST_IPV6_MTU} bytes; larger packets to {listed(list(routes))} are lost"
+            ways_out = f"let the device and the path take {least} bytes or more, use headers that add less"
+            self.report.refuse("H119", words, f"{ways_out}, or let the rules encapsulate IPv4 alone")
 
     def _cases(self) -> dict[_Case, dict[Way, dict[Interval, None]]]:
         """The routes that allow too much, by what is the same of them. Writes the budget, of all routes."""
@@ -229,6 +251,12 @@ class Fits:
         vrf = f" vrf {name(way.vrf)}" if way.vrf else ""
         middle = f"{tail} {mtu}" if len(ways) == 1 else f"{mtu} {tail}"
         return f"ip {family}route {verb}{vrf} {destination} {middle}", part is not None
+
+
+def _too_small(case: _Case, way: Way) -> bool:
+    """Whether a route of IPv6 leads to where less than its smallest MTU fits."""
+    prefix = way.route.prefix
+    return case.fits < LEAST_IPV6_MTU and prefix is not None and prefix.version == 6
 
 
 def _via(gateway: object, whole: IPNetwork | None) -> str:

@@ -12,7 +12,7 @@ SHOWN = 5
 
 @dataclass
 class RouteReport:
-    """`pairs` endpoints were looked at, of `total` rows; the diagnostics are warnings and notes.
+    """`pairs` endpoints were looked at, of `total` rows; the diagnostics are of any severity.
 
     Of the endpoints, `right` ones share their next hop with the packets that they are for; `unreached` ones are for
     packets that never reach the hook; of `unknown` ones the neighbours are not known yet; `this_host` are this
@@ -28,6 +28,9 @@ class RouteReport:
     this_host: int = 0
     own: list[str] = field(default_factory=list)
     budget: Budget | None = None
+
+    def refuse(self, code: str, words: str, fix: str) -> None:
+        self.diagnostics.append(Diagnostic(code, words, help=fix))
 
     def warn(self, code: str, words: str, fix: str) -> None:
         self.diagnostics.append(Diagnostic(code, words, help=fix, severity=Severity.WARNING))
