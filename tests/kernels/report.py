@@ -45,6 +45,12 @@ SECTIONS = {
         "Packets that are too long with their headers are answered by ICMP. Segments arrive without their MSS lowered, "
         "from local sockets and from hosts behind ours, with offloads off.",
     ),
+    "through_device": (
+        "Through the route device",
+        "An overlay whose inner prefixes are routed to a device of ours: traffic of local sockets and of hosts behind "
+        "ours, by the routes of tunnel endpoints, without them, and where they lead back to the device. Its ingress "
+        "lets in what the program answers, and nothing else.",
+    ),
     "path_mtu": (
         "Paths",
         "A router behind the device takes less than the device, from the beginning or under load. Its ICMP errors "
