@@ -22,6 +22,7 @@ from .tools import MAKE_ROOM, build_program
 
 OURS, GATEWAY, VTEP = "192.0.2.30", "192.0.2.17", "192.0.2.20"
 OURS_IPV6 = "2001:db8:1::10"  # sends nothing, but the example has rows over IPv6
+ROUTE_DEVICE = ("attach: {devices: [host.uplink]}", "attach: {devices: [host.uplink], route_device: {name: encap0}}")
 INNER_SOURCE, INNER = "10.200.0.1", "10.2.0.1"
 VTEP_MAC = "02:00:00:00:10:02"
 VNI = 42
@@ -172,6 +173,7 @@ WAYS = (
     Way("make-room", "bpf_skb_adjust_room alone", _make_room),
     Way("program-keep", "program, keep", _program()),
     Way("program-route", "program, route", _program(NEXT_HOP_ROUTE)),
+    Way("program-device", "program on a route device", _program(ROUTE_DEVICE)),
     Way("program-constants", "program, keep, fixed row", _program(CONSTANTS)),
     Way("program-rule", "program, keep, row named by a rule", _by_socket),
     Way("program-socket", "program, keep, row chosen by the socket", _by_socket, choice="exits/ams"),

@@ -143,13 +143,16 @@ static __always_inline struct next_hop *find_next_hop(struct __sk_buff *skb,
 
 	if (!hop)
 		return NULL;
-	if (has_come(hop->expires, now) || hop->lookup_ifindex != host.lookup_ifindex ||
-		!same_address(&hop->daddr, daddr) || !same_address(&hop->saddr, saddr)) {
+	if (hop->lookup_ifindex != host.lookup_ifindex || !same_address(&hop->daddr, daddr) ||
+		!same_address(&hop->saddr, saddr)) {
 		hop->saddr = *saddr;
 		hop->daddr = *daddr;
 		hop->lookup_ifindex = host.lookup_ifindex;
-		look_up_route(skb, hop, now);
+		hop->expires = now;
+		hop->confirm = now; /* that of another endpoint confirmed another neighbour */
 	}
+	if (has_come(hop->expires, now))
+		look_up_route(skb, hop, now);
 	return hop;
 }
 

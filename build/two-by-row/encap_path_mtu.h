@@ -118,11 +118,12 @@ static __always_inline bool icmp_checksum_is_right(
 	return !length && sum_folded(sum) == 0xffff;
 }
 
-/* An ICMP error. What it quotes is read into the current packet. */
+/*
+ * An ICMP error. What it quotes is read into the current packet, and the MTU that it names: read
+ * from the map, these are unknown numbers to the verifier, whatever way led to them.
+ */
 struct too_big_error {
-	__u32 mtu; /* as it says */
 	__u32 least; /* what can be believed at least */
-	__u32 quoted; /* bytes of the quoted packet */
 	__u32 offset;
 	__u32 length;
 	__u64 sum; /* of its pseudo-header */
@@ -175,6 +176,7 @@ static __always_inline bool read_error_ipv4(
 {
 	struct icmp_error error;
 	struct ipv4_header ip;
+	__u32 quoted, mtu;
 	__be32 daddr;
 
 	if (!may_carry(skb, IPV4_PROTOCOL, IPPROTO_ICMP) ||
@@ -195,12 +197,12 @@ static __always_inline bool read_error_ipv4(
 	packet->protocol = ip.protocol;
 	packet->saddr = mapped_ipv4(ip.saddr);
 	packet->daddr = mapped_ipv4(ip.daddr);
-	found->quoted = quoted_length(ip.total_length, 0);
-	found->mtu = bpf_ntohl(error.mtu) & 0xffff;
-	if (!found->mtu)
-		found->mtu = plateau_below(found->quoted);
-	if (found->mtu < IPV4_MIN_PMTU)
-		found->mtu = IPV4_MIN_PMTU;
+	quoted = quoted_length(ip.total_length, 0);
+	mtu = bpf_ntohl(error.mtu) & 0xffff;
+	if (!mtu)
+		mtu = plateau_below(quoted);
+	packet->length = quoted;
+	packet->mtu = mtu < IPV4_MIN_PMTU ? IPV4_MIN_PMTU : mtu;
 	found->least = IPV4_MIN_PMTU;
 	return read_quoted_ports(skb, found->offset + ICMP_HLEN + IPV4_HLEN, packet);
 }
@@ -237,8 +239,8 @@ static __always_inline bool read_error_ipv6(
 	packet->is_ipv4 = false;
 	packet->protocol = ip.next_header;
 	packet->daddr = from_ipv6(&ip.daddr);
-	found->quoted = quoted_length(ip.payload_length, IPV6_HLEN);
-	found->mtu = bpf_ntohl(error.mtu);
+	packet->length = quoted_length(ip.payload_length, IPV6_HLEN);
+	packet->mtu = bpf_ntohl(error.mtu);
 	found->least = IPV6_MIN_MTU;
 	return read_quoted_ports(skb, found->offset + ICMP_HLEN + IPV6_HLEN, packet);
 }
@@ -297,9 +299,11 @@ __noinline int learn_path_mtu(struct __sk_buff *skb)
 	}
 	if (!is_about_ours(packet))
 		return 0;
-	if (found.mtu >= found.least && found.mtu < found.quoted && found.mtu < host.mtu &&
+	barrier();
+	/* Another device than this one may have sent the packet, and have a larger MTU. */
+	if (packet->mtu >= found.least && packet->mtu < packet->length &&
 		icmp_checksum_is_right(skb, found.offset, found.length, found.sum) &&
-		record_path(&packet->daddr, found.mtu))
+		record_path(&packet->daddr, packet->mtu))
 		count(&counters->ingress.path_learned, skb);
 	else
 		count(&counters->ingress.path_ignored, skb);

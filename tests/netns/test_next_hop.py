@@ -7,11 +7,14 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 
 import pytest
 
+from encap_compile.compile.model.entropy import hash_add, native
+from tests.support import kernel_vxlan
 from tests.support.links import mac_of, neighbour_line
-from tests.support.overlay import ANY_DEVICES, NEXT_HOP_ROUTE, Overlay
+from tests.support.overlay import ANY_DEVICES, NEXT_HOP_ROUTE, Overlay, Site, sites
 from tests.support.polling import until
 from tests.support.topology import PLAN, SECOND_UPLINK, Topology
 from tests.support.traffic import bulk_tcp, ping
@@ -42,11 +45,11 @@ def _forwarding_of_lo(topology: Topology, value: int) -> None:
         topology.ours.sysctl(f"net.ipv{version}.conf.lo.forwarding", value)
 
 
-def _send(topology: Topology, payload: bytes) -> None:
+def _send(topology: Topology, payload: bytes, to: str = "") -> None:
     ours, far = topology.host("ours", 4), topology.host("far", 4)
     with topology.ours.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.bind((ours.address, 0))
-        sender.sendto(payload, (far.address, 7103))
+        sender.sendto(payload, (to or far.address, 7103))
 
 
 def _arrives_on(topology: Topology, port: str, payload: bytes) -> bytes:
@@ -96,6 +99,19 @@ def test_one_uplink_runs_its_program_once(compiled: Compiled, outer: int) -> Non
         assert looked_up["egress_next_hop_fallback"] == 0
 
 
+def test_uplinks_with_different_mtus(compiled: Compiled) -> None:
+    """The inner route says eth1, which takes more than eth0, where the outer packet leaves: its sender is answered."""
+    with Topology(offloads="off", uplinks=2) as topology:
+        overlay = Overlay(topology, outer=4)
+        topology.ours.ip("link set eth1 mtu 9000")
+        overlay.apply(compiled(*ANY_DEVICES, NEXT_HOP_ROUTE), uplink="eth0,eth1", vtep=VTEP)
+        topology.route_overlay("ours", "far", direct=False, mtu=8000, device="eth1")
+        ours, far = topology.host("ours", 4), topology.host("far", 4)
+        with overlay.counting() as counted:
+            assert not ping(ours, far, count=1, size=1600, options=("-M", "do"))
+        assert (counted["egress_rule_sites"], counted["egress_answered"]) == (0, 1)
+
+
 def test_a_route_that_moves_is_followed(compiled: Compiled) -> None:
     with Topology(offloads="software", uplinks=2) as topology:
         overlay = Overlay(topology, outer=4)
@@ -126,6 +142,36 @@ def test_a_neighbour_whose_mac_address_changes(compiled: Compiled) -> None:
         with overlay.counting() as counted:
             until(lambda: bool(ping(ours, near, timeout=0.5)), "an answer by the new MAC address", timeout=20)
         assert counted["egress_next_hop_fallback"] == 0
+
+
+def test_tunnel_endpoints_that_share_a_place(compiled: Compiled) -> None:
+    """What one tunnel endpoint's packets confirmed is no neighbour of the other's, which might never get its turn."""
+    with one_cpu(), Topology(offloads="software") as topology:
+        overlay = Overlay(topology, outer=4, through_router=True)
+        ours, far, gateway = PLAN["ours"].underlay[4], PLAN["far"].underlay[4], PLAN["ours"].gateway[4]
+        other = _of_the_same_place(ours, far)
+        topology.ours.ip(f"route replace {other} via {gateway} dev eth0", f"route add 10.77.0.0/16 via {gateway}")
+        row = Site("other", "10.77.0.0/16", str(other), kernel_vxlan.OVERLAY_MACS["far"])
+        overlay.apply(compiled(NEXT_HOP_ROUTE), rows=[*sites(4), row])
+        for number in range(2):  # the neighbour is known, and far's packets confirmed it
+            _arrives_on(topology, "to-ours", b"before %d" % number)
+            time.sleep(KEPT)
+        with overlay.counting() as counted:
+            _send(topology, b"to the other", "10.77.0.1")
+            _send(topology, b"to the first")
+            _send(topology, b"to the first again")
+        assert counted["egress_rule_sites"] == 3
+        assert counted["egress_own_stack"] == 2
+
+
+def _of_the_same_place(ours: IPv4Address | IPv6Address, far: IPv4Address | IPv6Address) -> IPv4Address:
+    """A tunnel endpoint whose next hop is kept where far's is."""
+
+    def place(address: IPv4Address | IPv6Address) -> int:
+        mapped = hash_add(native(b"\0\0\xff\xff"), native(address.packed))
+        return hash_add(mapped, native(ours.packed)) % 1024
+
+    return next(a for a in IPv4Network("198.18.0.0/16") if place(a) == place(far))
 
 
 def test_a_neighbour_that_is_not_known_loses_nothing(compiled: Compiled) -> None:

@@ -100,6 +100,17 @@ def test_learned(overlay: Datapath, outer: int, inner: int, mtu: int) -> None:
     assert (answer[ICMP].nexthopmtu if inner == 4 else answer[ICMPv6PacketTooBig].mtu) == most
 
 
+def test_a_packet_that_another_device_sent(overlay: Datapath) -> None:
+    """The error about a packet of a device with jumbo frames may arrive at one without: the instances share the map."""
+    quote = quoted(overlay, 4)
+    jumbo = quote[:2] + (9000).to_bytes(2, "big") + quote[4:]
+    assert set(arrives(overlay, error(4, jumbo, 4000)).counted) == LEARNED
+    with overlay.map("path_mtus") as paths:
+        _, mtu, _ = struct.unpack("=QII", paths.lookup(bytes(10) + b"\xff\xff" + ip_address(IP(quote).dst).packed))
+    assert mtu == 4000
+    assert fits(overlay, 4) == 1450, "this device takes no more, whatever the path does"
+
+
 def test_other_endpoints_keep_theirs(overlay: Datapath) -> None:
     arrives(overlay, error(4, quoted(overlay, 4), 1350))
     assert fits(overlay, 4) == 1300
@@ -242,7 +253,6 @@ def test_a_quote_that_is_not_ours(overlay: Datapath, name: str) -> None:
 
 UNTRUE: dict[str, tuple[int, Callable[[bytes], Any]]] = {
     "more than the packet's length": (4, lambda quote: error(4, quote, len(quote))),
-    "more than the device's": (4, lambda quote: error(4, quote[:2] + b"\x23\x28" + quote[4:], 1500)),
     "more than the packet's length over IPv6": (6, lambda quote: error(6, quote, len(quote))),
     "below IPv6's smallest": (6, lambda quote: error(6, quote, 1279)),
     "zero of IPv6": (6, lambda quote: error(6, quote, 0)),

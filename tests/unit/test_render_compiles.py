@@ -106,6 +106,8 @@ def test_the_object_is_what_the_manifest_says(name: str) -> None:
     # Rules that look at ports need those of a later fragment's first.
     expected |= {"fragments"} if name in ("two-by-row", "vxlan-overlay") else set()
     expected |= {"answered"} if any(c.name == "egress_answered" for c in manifest.counters) else set()
+    learns = any(c.name == "ingress_path_learned" for c in manifest.counters)
+    expected |= {"path_mtus", "paths_expire"} if learns else set()
     expected |= {"next_hops"} if any(c.name == "egress_next_hop_fallback" for c in manifest.counters) else set()
     assert maps == expected | {"counters", "scratch"}
     strings = sections[".BTF"].data()

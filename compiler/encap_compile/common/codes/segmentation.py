@@ -25,6 +25,10 @@ without that ability, the kernel does it on the way out:
 
     ethtool -K DEVICE tx on
 
+A route device fills them in for what is routed to it:
+
+    attach: {devices: host.uplink, route_device: {name: encap0}}
+
 Other packets are not affected: TCP, single datagrams, and what is forwarded.""",
     ),
     "H172": Explained(

@@ -55,7 +55,7 @@ def learn(run: Run) -> None:
     known = machine.path_mtus.get(endpoint)
     least = LEAST[error.packet.family]
     lower = not known or known.expires <= machine.now or error.mtu <= known.mtu
-    fits = least <= error.mtu < min(error.quoted, run.mtu)
+    fits = least <= error.mtu < error.quoted
     if fits and lower and is_right(error.covered):
         machine.path_mtus[endpoint] = PathMtu(error.mtu, machine.now + EXPIRES)
         run.step(Did.KEPT, "path MTU", f"{error.mtu} bytes")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -97,11 +97,12 @@ def compose(
 
     `route` is the number of the route device, if it is for that one.
     """
+    device = replace(device, mtu=min(d.mtu for d in sent_by(manifest, machine.attached, device)))
     known = {
         **_known(manifest, context),
         ROUTE_DEVICE: route,
         UPLINK_IFINDEX: device.index,
-        LOOKUP_IFINDEX: device.master if device.master_kind == "vrf" else LOOPBACK,
+        LOOKUP_IFINDEX: _lookup_ifindex(device),
         NO_TX_CHECKSUM: _lacking(device),
     }
     host, missing = bytearray(manifest.host_layout.size), []
@@ -111,6 +112,18 @@ def compose(
         if not _put(host, member, value):
             missing.append(member)
     return Instance(Target.of(device), bytes(host), tuple(missing))
+
+
+def sent_by(manifest: Manifest, attached: Iterable[Device], device: Device) -> list[Device]:
+    """The attached devices by which a packet may leave that is encapsulated on one of them."""
+    if manifest.next_hop != "route":
+        return [device]
+    return [device, *(d for d in attached if _lookup_ifindex(d) == _lookup_ifindex(device))]
+
+
+def _lookup_ifindex(device: Device) -> int:
+    """From where routes are looked up for what leaves by a device."""
+    return device.master if device.master_kind == "vrf" else LOOPBACK
 
 
 def route_device_programs(manifest: Manifest) -> tuple[Hooked, ...]:

@@ -31,7 +31,12 @@ def check_segmentation(manifest: Manifest, machine: Machine, findings: Findings)
             families = " and ".join(f"IPv{version}" for version in lacking)
             words = f"{device.name} fills in no checksums over {families}: what sockets send with UDP_SEGMENT, as QUIC"
             words += f" does, is dropped (`{CHECKSUM}`)"
-            findings.warning("H171", words, help=f"`ethtool -K {device.name} tx on`")
+            fix = f"`ethtool -K {device.name} tx on`"
+            if manifest.route_device is None:
+                fix += ", or a route device"
+            else:
+                words += f" by rules that send by {device.name} itself"
+            findings.warning("H171", words, help=fix)
         if JUMBO in counters and device.gso_max_size > LARGEST and kernel_version() < NO_JUMBO_HEADER_SINCE:
             words = f"{device.name} has gso_max_size {device.gso_max_size}: TCP over IPv6 makes packets of more than"
             words += f" 64 KB (BIG TCP), which this kernel cannot segment in a tunnel (`{JUMBO}`)"

@@ -16,6 +16,7 @@ from dataclasses import replace
 from ....common.manifest import Manifest, RuleSummary, Stack
 from ....common.record import Record
 from ...kernel.routes import IPNetwork, Kind
+from ..compose import sent_by
 from .budget import Path, RouteBudget, budget
 from .intervals import Interval, prefixes
 from .network import Network, Way
@@ -201,7 +202,8 @@ class Fits:
     def _add(self, way: Way, version: int, part: Interval, overhead: int, lost: str) -> None:
         attachment = self.network.attachment
         over = [attachment.attached[i] for h in way.route.hops for i in attachment.passed(h.ifindex)]
-        device = min(over, key=lambda d: d.mtu)
+        leaves_by = (d for one in over for d in sent_by(self.manifest, attachment.attached.values(), one))
+        device = min(leaves_by, key=lambda d: d.mtu)
         asked = _Asked(device.name, device.mtu, overhead, len(self.outer) - 1, version, lost)
         self.asked.setdefault(asked, {}).setdefault(way, {})[part] = None
 
