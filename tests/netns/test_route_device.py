@@ -255,6 +255,20 @@ def test_ipv6_prefixes_are_routed(net: RouteWire, tmp_path: Path) -> None:
     assert net.left() == []
 
 
+def test_ipv6_where_new_devices_have_none(net: RouteWire, tmp_path: Path) -> None:
+    """A setting that hardened hosts have: of our device it is another one, also where it is switched off for all."""
+    net.ours.sysctl("net.ipv6.conf.default.disable_ipv6", 1)
+    bundle = write(tmp_path / "one", prefixes=(PREFIX, "2001:db8:1::/48"))
+    net.apply(bundle)
+    assert "dev encap0" in net.ours.run(["ip", "-6", "route", "get", "2001:db8:1::7"]).stdout
+    net.ours.sysctl("net.ipv6.conf.all.disable_ipv6", 1)
+    net.ctl("status", "hand", check=3)
+    net.apply(bundle)
+    assert "dev encap0" in net.ours.run(["ip", "-6", "route", "get", "2001:db8:1::7"]).stdout
+    net.ctl("status", "hand", check=0)
+    assert "Nothing changed" in net.apply(bundle).stdout
+
+
 def test_what_plan_names(net: RouteWire, tmp_path: Path) -> None:
     """Rules that are asked before ours."""
     bundle = write(tmp_path / "one")
