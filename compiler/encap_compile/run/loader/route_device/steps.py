@@ -34,6 +34,8 @@ def begin(bundle: str, former: str, wanted: Wanted, seen: Seen) -> None:
         if device.owner != wanted.owner:
             tunnel_devices.own(device.index, wanted.owner)
         return
+    if any(other.port == wanted.port for other in seen.devices):  # ours by another name, until packets are led here
+        wanted = replace(wanted, port=wanted.port + 1)
     try:
         tunnel_devices.make_external(wanted.name, tunnel_devices.VXLAN, wanted.port, wanted.owner)
     except NotSupportedError:
