@@ -171,6 +171,42 @@ def test_given_up_and_renamed(net: RouteWire, tmp_path: Path) -> None:
     assert net.left() == []
 
 
+@pytest.mark.parametrize("attach", ATTACH)
+def test_no_packet_is_lost_to_a_device_that_goes(net: RouteWire, tmp_path: Path, attach: str) -> None:
+    """Another name, a bundle that takes over with another device, one without any: routes to a device go first."""
+    net.ours.ip("route add 10.1.0.0/16 via 192.0.2.2 dev eth0 mtu 1400")
+    net.apply(write(tmp_path / "one"), "--attach", attach)
+    later: list[tuple[str, str, tuple[str, ...]]] = [
+        ("hand", "tunnel7", ()),
+        ("other", "tunnel9", ("--replace", "hand")),
+        ("hand", "", ("--replace", "other")),
+    ]
+    for name, device, more in later:
+        bundle = write(tmp_path / f"{name}-{device}", name=name, device=device, salt=device)
+        encapsulated, others = net.arrived()
+        with net.flood(2000) as flood:
+            net.apply(bundle, "--attach", attach, *more)
+        all_of_it = (encapsulated + flood["sent"], others)
+        until(lambda all_of_it=all_of_it: net.arrived() == all_of_it, f"all arrive: {name} {device}", 5)
+
+
+def test_settings_that_cannot_be_set(net: RouteWire, tmp_path: Path) -> None:
+    """As in a container, which sees /proc/sys read-only: said, and everything else is in force. Later it is set."""
+    bundle = write(tmp_path / "one")
+    sealed = 'mount --bind /proc/sys /proc/sys && mount -o remount,ro,bind /proc/sys && exec "$@"'
+    command = ["unshare", "--mount", "sh", "-c", sealed, "sh", sys.executable, "-m", "encap_compile.ctl"]
+    told = net.ours.run([*command, "apply", bundle, "--set", "uplink=eth0"])
+    assert f"warning[H185]: {LO} cannot be set" in told.stderr
+    assert net.try_to_send() == (0, 20, 0)
+    again = net.ours.run([*command, "apply", bundle, "--set", "uplink=eth0"])
+    assert "Nothing changed" in again.stdout and "H185" in again.stderr
+    assert f"sysctl {LO} 0 -> 1" in net.apply(bundle).stdout
+    net.ours.run([*command, "remove", "hand"])
+    assert net.ours.run(["cat", f"/proc/sys/{LO}"]).stdout == "1\n"
+    net.ctl("remove", "hand", check=0)  # where it may be set, what is left is given back
+    assert net.left() == []
+
+
 def test_another_bundle_takes_its_place(net: RouteWire, tmp_path: Path) -> None:
     """Its device stays, under the other's name; table and rule are the other's."""
     net.apply(write(tmp_path / "one"))

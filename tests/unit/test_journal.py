@@ -54,6 +54,18 @@ def test_members_of_a_later_release_are_ignored(folder: Path) -> None:
     assert journal.read("one").tables == (5,)
 
 
+def test_sysctls_of_another_boot_are_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has our value after a reboot has it from somebody else, as sysctl.d: `remove` must not take it back."""
+    monkeypatch.setattr(journal, "in_first_network_namespace", lambda: True)
+    journal.write("one", Journal({"encap0": "route device"}, {LO: Setting("0", "1")}, (5,)))
+    assert journal.read("one").sysctls == {LO: Setting("0", "1")}
+    monkeypatch.setattr(journal, "boot_id", lambda: "the next one")
+    read = journal.read("one")
+    assert (read.devices, read.tables, read.sysctls) == ({"encap0": "route device"}, (5,), {})
+    again = with_sysctls(read, {LO: "1"}, {LO: "1"}, journal.others("one"))
+    assert to_restore(again, [], {LO: "1"}, []) == {}
+
+
 def test_what_stood_there_before_is_kept() -> None:
     """A second apply, and one after a kill between writing and setting, do not take our value for the machine's."""
     first = with_sysctls(Journal(), {LO: "1"}, {LO: "0"}, [])

@@ -4,8 +4,8 @@
 2. Write rows that are new or changed; old ones stay, so that old and new programs both find theirs.
 3. Pin new maps. Take programs off cgroups whose sockets may choose no longer, before nothing follows their choice.
 4. Replace or attach hooks one by one, each in one step, in the order of `Point`: choosing begins when it is followed.
-5. Take programs off the other hooks that are no longer wanted; delete rows that are no more; carry counters over; drop
-   old maps.
+5. Lead packets to the route device. Take programs off the other hooks that are no longer wanted; delete rows that are
+   no more; carry counters over; drop old maps.
 
 Killed anywhere, the next apply finds what is there and goes on from it.
 """
@@ -138,17 +138,12 @@ def _carry_out(planned: Plan, stack: ExitStack) -> None:
     keep(paths, loaded.programs.values(), loaded.hosts)
     put(paths.bundle, paths.former, desired.settings_wanted)
     if desired.route_device is None and planned.route_device.any:
-        close(paths.bundle)  # before its program goes; the programs of the attached devices take its packets
-    for hook in _in_order(planned.hooks):
-        try:
-            _carry_out_hook(planned, hook, loaded.programs)
-        except KernelError as error:
-            words = f"a hook of {hook.on} could not be changed: {error}"
-            fix = (
-                "hooks before it have changed, hooks after it have not; every mix works. Mend the cause and apply again"
-            )
-            raise DiagnosedError([Diagnostic("K208", words, help=fix)], Exit.KERNEL) from None
+        for bundle in filter(None, (paths.bundle, paths.former)):
+            close(bundle)  # before its program goes; the programs of the attached devices take its packets
+    here, gone = _in_order(planned.hooks)
+    _carry_out_hooks(planned, here, loaded.programs)
     _route(planned)
+    _carry_out_hooks(planned, gone, loaded.programs)  # of another route device too, to which nothing is led any more
     for kind, stale in planned.swept:
         KINDS[kind].detach(paths.owner, stale)
     if planned.observed.former_left:
@@ -236,8 +231,8 @@ def _pin_new(planned: Plan, maps: Mapping[str, Map]) -> dict[str, str]:
     return names
 
 
-def _in_order(changes: Sequence[HookChange]) -> list[HookChange]:
-    """What is done to hooks, in the order that the head of this file explains."""
+def _in_order(changes: Sequence[HookChange]) -> tuple[list[HookChange], list[HookChange]]:
+    """What is done to hooks, in the order that the head of this file explains: first, and with packets routed anew."""
 
     def step(change: HookChange) -> tuple[int, int]:
         rank = change.hook.point.rank
@@ -245,8 +240,21 @@ def _in_order(changes: Sequence[HookChange]) -> list[HookChange]:
             return 0 if rank > Point.EGRESS.rank else 2, -rank
         return 1, rank
 
-    wanted = (c for c in changes if c.action != KEEP)
-    return sorted(wanted, key=step)
+    wanted = sorted((c for c in changes if c.action != KEEP), key=step)
+    return [c for c in wanted if step(c)[0] < 2], [c for c in wanted if step(c)[0] == 2]
+
+
+def _carry_out_hooks(planned: Plan, changes: Sequence[HookChange], programs: Mapping[Hook, Program]) -> None:
+    """Raises DiagnosedError (K208)."""
+    for change in changes:
+        try:
+            _carry_out_hook(planned, change, programs)
+        except KernelError as error:
+            words = f"a hook of {change.on} could not be changed: {error}"
+            fix = (
+                "hooks before it have changed, hooks after it have not; every mix works. Mend the cause and apply again"
+            )
+            raise DiagnosedError([Diagnostic("K208", words, help=fix)], Exit.KERNEL) from None
 
 
 def _carry_out_hook(planned: Plan, change: HookChange, programs: Mapping[Hook, Program]) -> None:

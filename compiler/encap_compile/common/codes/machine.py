@@ -1,4 +1,4 @@
-"""Codes about settings of the machine by which packets are lost: H180 to H184, of `plan`, `apply` and `doctor`."""
+"""Codes about settings of the machine that cost packets or speed: H180 to H185, of `plan`, `apply` and `doctor`."""
 
 from __future__ import annotations
 
@@ -50,5 +50,14 @@ longer than the MTU of the port by which it should leave, and tells nobody. An M
 stays when a port with a smaller one comes. Lower the bridge's, or raise the port's:
 
     ip link set br0 mtu 1400""",
+    ),
+    "H185": Explained(
+        "a sysctl that cannot be set",
+        """A program that looks up the next hop does so as from `lo`, and the kernel answers only where that device
+forwards. In a container /proc/sys is mostly read-only, so `apply` cannot set it. Packets are encapsulated all
+the same: each one is sent to the neighbour on the attached device, which costs more, and is counted in
+`egress_next_hop_fallback`. Set it on the machine; it makes no router of a host:
+
+    sysctl -w net.ipv4.conf.lo.forwarding=1""",
     ),
 }

@@ -263,7 +263,7 @@ def prepare(request: Request, bundle: Bundle, before: Observed) -> Desired:
         request.allow_removals,
         routed,
         seen,
-        wanted_settings(manifest, machine),
+        wanted_settings(manifest, machine, findings),
         subnets_but(here, routed.name) if routed is not None else frozenset(),
     )
 

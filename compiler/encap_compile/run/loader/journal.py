@@ -80,7 +80,10 @@ def read(bundle: str) -> Journal:
         words = f"what {bundle} has set on this machine is written in {path}, which cannot be read: {error}"
         fix = "if no other release of encapctl wrote it: remove the file and apply again; sysctls stay as they are"
         raise DiagnosedError([Diagnostic("H155", words, help=fix)], Exit.MACHINE) from None
-    return Journal() if journal.boot_id != boot_id() and not in_first_network_namespace() else journal
+    if journal.boot_id == boot_id():
+        return journal
+    # A sysctl that has our value after a reboot has it from somebody else. Devices and tables may be there before us.
+    return replace(journal, sysctls={}) if in_first_network_namespace() else Journal()
 
 
 def write(bundle: str, journal: Journal) -> None:

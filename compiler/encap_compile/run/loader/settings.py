@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
+from ...common.diagnostics import Findings
 from ...common.manifest import Manifest
 from ..host_values import Machine
 from ..kernel.devices import devices
-from ..kernel.sysctls import read_sysctls, write_sysctl
+from ..kernel.sysctls import read_sysctls, writable, write_sysctl
 from . import journal as journals
 from .journal import Journal, Setting
 
@@ -23,15 +24,24 @@ LOOKUP_IFINDEX = "lookup_ifindex"  # the member of `struct host` by which a prog
 _FORWARDING = {"ipv4": "net/ipv4/conf/{}/forwarding", "ipv6": "net/ipv6/conf/{}/forwarding"}
 
 
-def wanted_settings(manifest: Manifest, machine: Machine) -> dict[str, str]:
-    """The sysctls by their names, with what they must be. Raises KernelError."""
+def wanted_settings(manifest: Manifest, machine: Machine, findings: Findings) -> dict[str, str]:
+    """The sysctls by their names, with what they must be. Those that are otherwise and cannot be set are none, but a
+    warning (H185): a program that is refused a look-up sends by the neighbour of the attached device. Raises
+    KernelError.
+    """
     if all(m.source != LOOKUP_IFINDEX or m.member.name != LOOKUP_IFINDEX for m in manifest.host_members):
         return {}
     here = {d.index: d.name for d in devices().values()}
     vrfs = {here[d.master] for d in machine.attached if d.master_kind == "vrf" and d.master in here}
     families = sorted({s.outer_family for s in manifest.stacks})
     names = [_FORWARDING[family].format(name) for name in sorted({"lo", *vrfs}) for family in families]
-    return dict.fromkeys(read_sysctls(names), "1")
+    now = read_sysctls(names)
+    fixed = [name for name, value in now.items() if value != "1" and not writable(name)]
+    if fixed:
+        words = f"{' and '.join(fixed)} cannot be set from here (/proc/sys is read-only, or another's)"
+        fix = "run on the machine: " + " && ".join(f"sysctl -w {name}=1" for name in fixed)
+        findings.warning("H185", words, help=fix)
+    return {name: "1" for name in now if name not in fixed}
 
 
 def unset(wanted: Mapping[str, str]) -> dict[str, str]:
@@ -62,11 +72,13 @@ def put(bundle: str, former: str, wanted: Mapping[str, str]) -> None:
 def give_back(bundle: str, wanted: Mapping[str, str]) -> tuple[str, ...]:
     """Set those that are no longer wanted to what they were; their names. Raises DiagnosedError (H155), OSError."""
     journal = journals.read(bundle)
-    restored = to_give_back(bundle, journal, wanted)
+    ours = to_give_back(bundle, journal, wanted)
+    restored = {name: value for name, value in ours.items() if writable(name)}
     for name, value in restored.items():
         with suppress(FileNotFoundError):  # its device has gone
             write_sysctl(name, value)
-    left = {name: setting for name, setting in journal.sysctls.items() if name in wanted}
+    stuck = ours.keys() - restored.keys()  # written down until somebody may set them
+    left = {name: setting for name, setting in journal.sysctls.items() if name in wanted or name in stuck}
     journals.write(bundle, replace(journal, sysctls=left))
     return tuple(restored)
 

@@ -71,6 +71,8 @@ def open_(bundle: str, former: str, wanted: Wanted) -> None:
     table_routes.open_rules(wanted.table, versions)
     table_routes.close_rules(wanted.table, sorted({*VERSIONS} - versions))
     table_routes.keep_only(wanted.table, should)
+    if former:  # whose rule, the older one, is asked first, and may lead to a device that goes
+        table_routes.close_rules(table_of(former))
     for other in seen.devices:
         if other.name != wanted.name:
             tunnel_devices.delete(other.index)
