@@ -137,7 +137,8 @@ static __always_inline void look_up_route(struct __sk_buff *skb, struct next_hop
 static __always_inline struct next_hop *find_next_hop(struct __sk_buff *skb,
 	const struct ip_address *saddr, const struct ip_address *daddr, __u64 now)
 {
-	__u32 slot = flow_hash_add(flow_hash_add(daddr->word[2], daddr->word[3]), saddr->word[3]) %
+	__u32 prefix = daddr->word[0] ^ daddr->word[1] ^ daddr->word[2];
+	__u32 slot = flow_hash_add(flow_hash_add(prefix, daddr->word[3]), saddr->word[3]) %
 		NEXT_HOPS_MAX;
 	struct next_hop *hop = bpf_map_lookup_elem(&next_hops, &slot);
 

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 
 import pytest
 
@@ -172,6 +172,28 @@ def _of_the_same_place(ours: IPv4Address | IPv6Address, far: IPv4Address | IPv6A
         return hash_add(mapped, native(ours.packed)) % 1024
 
     return next(a for a in IPv4Network("198.18.0.0/16") if place(a) == place(far))
+
+
+def test_tunnel_endpoints_of_one_interface_identifier(compiled: Compiled) -> None:
+    """One in each subnet, as ::1 of many: they differ in the prefix alone, and each keeps its next hop."""
+    with one_cpu(), Topology(offloads="software") as topology:
+        overlay = Overlay(topology, outer=6, through_router=True)
+        far, gateway = PLAN["far"].underlay[6], PLAN["ours"].gateway[6]
+        other = ip_address((0x20010DB8_00770000 << 64) + (int(far) & 0xFFFFFFFF_FFFFFFFF))
+        near_gateway = f"via {PLAN['ours'].gateway[4]} dev eth0"
+        topology.ours.ip(f"route add {other} via {gateway} dev eth0", f"route add 10.77.0.0/16 {near_gateway}")
+        row = Site("other", "10.77.0.0/16", str(other), kernel_vxlan.OVERLAY_MACS["far"])
+        overlay.apply(compiled(NEXT_HOP_ROUTE), rows=[*sites(6), row])
+        for number in range(2):
+            _send(topology, b"before %d" % number)
+            _send(topology, b"before %d" % number, "10.77.0.1")
+            time.sleep(KEPT)
+        with overlay.counting() as counted:
+            for number in range(4):
+                _send(topology, b"to one %d" % number)
+                _send(topology, b"to the other %d" % number, "10.77.0.1")
+        assert counted["egress_rule_sites"] == 8
+        assert counted["egress_own_stack"] <= 2  # a second may be over, for each of them
 
 
 def test_a_neighbour_that_is_not_known_loses_nothing(compiled: Compiled) -> None:
