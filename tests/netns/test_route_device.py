@@ -60,7 +60,8 @@ def test_apply_and_remove(net: RouteWire, tmp_path: Path, attach: str) -> None:
     planned = net.ctl("plan", bundle, "--set", "uplink=eth0", "--attach", attach, check=3).stdout
     assert "+ device encap0 (vxlan, MTU 1480)" in planned and "routes to encap0: 10.1.0.0/16   +2 -0" in planned
     assert net.left() == []  # to plan is to look
-    net.apply(bundle, "--attach", attach)
+    applied = net.apply(bundle, "--attach", attach).stdout
+    assert "+ device encap0 (vxlan, MTU 1480)" in applied and "routes to encap0: 10.1.0.0/16   +2 -0" in applied
     assert routed(net) == [f"unicast {PREFIX}", f"unreachable {PREFIX}"]
     assert net.try_to_send() == (0, 20, 0)
     shown = net.ctl("status", "hand", check=0).stdout
