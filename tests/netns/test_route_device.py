@@ -343,6 +343,22 @@ def test_watch_makes_it_again(net: RouteWire, tmp_path: Path) -> None:
     assert net.try_to_send() == (0, 20, 0)  # everything stays in force
 
 
+def test_status_with_a_journal_that_cannot_be_read(net: RouteWire, tmp_path: Path) -> None:
+    """It says so; programs and counters are shown all the same, and other bundles."""
+    bundle = write(tmp_path / "one")
+    net.apply(bundle)
+    (file,) = (STATE / net.ours.name / "journal").glob("*/hand.json")
+    file.write_text("{")
+    for words in (["status"], ["status", "hand"]):
+        said = net.ctl(*words, check=3).stdout
+        assert "which cannot be read" in said and "eth0" in said
+    text = net.ctl("stats", "hand", "--format", "prometheus").stdout
+    (up,) = (line for line in text.splitlines() if line.startswith("encap_up{"))
+    assert up.endswith(" 1")
+    assert "error[H155]" in net.apply(bundle, check=6).stderr
+    assert net.try_to_send() == (0, 20, 0)
+
+
 def test_network_managers_are_told(net: RouteWire, tmp_path: Path) -> None:
     """The unit comes with what keeps them from our device and routes, and `remove` takes it away again."""
     bundle, units, etc = write(tmp_path / "one"), tmp_path / "units", tmp_path / "etc"
