@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -341,6 +342,24 @@ def test_watch_makes_it_again(net: RouteWire, tmp_path: Path) -> None:
         net.ctl("status", "hand", check=0)
         assert watch.end() == 0
     assert net.try_to_send() == (0, 20, 0)  # everything stays in force
+
+
+def test_an_address_that_goes(net: RouteWire, tmp_path: Path) -> None:
+    """Routes of a table of ours keep a source that the machine has not any more, also of a device that is not
+    attached: said, and followed by watch."""
+    net.ours.ip("addr add 198.51.100.7/24 dev out")
+    net.ours.sysctl("net.ipv4.conf.out.promote_secondaries", 1)
+    with watching(net, write(tmp_path / "one")) as watch:
+        watch.until("changed.")
+        assert "src 198.51.100.1 " in net.ours.run(["ip", "route", "get", INSIDE]).stdout
+        watch.process.send_signal(signal.SIGSTOP)
+        net.ours.ip("addr del 198.51.100.1/24 dev out")
+        said = net.ctl("status", "hand", check=3).stdout
+        assert "packets to encap0 get the source 198.51.100.1, which this machine has not any more" in said
+        watch.process.send_signal(signal.SIGCONT)
+        watch.until("encap0 changed")
+        assert "src 198.51.100.7 " in net.ours.run(["ip", "route", "get", INSIDE]).stdout
+        net.ctl("status", "hand", check=0)
 
 
 def test_status_with_a_journal_that_cannot_be_read(net: RouteWire, tmp_path: Path) -> None:
