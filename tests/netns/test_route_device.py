@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from encap_compile.common.diagnostics import DiagnosedError, Diagnostic, Exit
+from encap_compile.run import apply as applying
 from encap_compile.run.apply import apply
 from encap_compile.run.kernel import tunnel_devices
 from encap_compile.run.kernel.links import programs_on
@@ -218,6 +220,28 @@ def test_another_bundle_takes_its_place(net: RouteWire, tmp_path: Path) -> None:
     index, before = _index(net), table(net)
     net.apply(write(tmp_path / "two", name="other"), "--replace", "hand")
     assert _index(net) == index and table(net) != before
+    assert net.try_to_send() == (0, 20, 0)
+    net.ctl("status", "other", check=0)
+    net.ctl("remove", "other", check=0)
+    assert net.left() == []
+
+
+def test_a_takeover_that_the_kernel_refuses(net: RouteWire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device stays the former bundle's, which can be applied again; removing the other one takes nothing away."""
+    net.apply(write(tmp_path / "one"))
+    other = write(tmp_path / "two", name="other", salt="two")
+
+    def refused(*_: object) -> None:
+        raise DiagnosedError([Diagnostic("K206", "refused")], Exit.KERNEL)
+
+    monkeypatch.setattr(applying, "load", refused)
+    with net.here(), pytest.raises(DiagnosedError, match="refused"):
+        apply(Request(other, settings=["uplink=eth0"], replace="hand"))
+    net.ctl("status", "hand", check=0)
+    assert "Nothing changed" in net.apply(tmp_path / "one").stdout
+    net.ctl("remove", "other", check=0)
+    assert net.try_to_send() == (0, 20, 0)
+    net.apply(other, "--replace", "hand")
     assert net.try_to_send() == (0, 20, 0)
     net.ctl("status", "other", check=0)
     net.ctl("remove", "other", check=0)
