@@ -248,6 +248,18 @@ def test_a_takeover_that_the_kernel_refuses(net: RouteWire, tmp_path: Path, monk
     assert net.left() == []
 
 
+def test_without_one_a_journal_that_is_sealed_does_not_matter(net: RouteWire, tmp_path: Path) -> None:
+    """As in a container that sees the machine's folder read-only."""
+    bundle = write_without(tmp_path / "plain")
+    net.ours.ip("route add 10.1.0.0/16 via 192.0.2.2 dev eth0 mtu 1400")
+    net.apply(write(tmp_path / "one", name="other", prefixes=("10.7.0.0/16",)), "--allow-overlap")
+    folder = str(STATE / net.ours.name / "journal")
+    sealed = f'mount --bind {folder} {folder} && mount -o remount,ro,bind {folder} && exec "$@"'
+    command = ["unshare", "--mount", "sh", "-c", sealed, "sh", sys.executable, "-m", "encap_compile.ctl"]
+    net.ours.run([*command, "apply", bundle, "--set", "uplink=eth0", "--allow-overlap"])
+    net.ours.run([*command, "remove", "hand"])
+
+
 def test_a_device_that_is_not_ours(net: RouteWire, tmp_path: Path) -> None:
     net.ours.ip("link add encap0 type vxlan id 7 dstport 4790 dev eth0")
     refused = net.apply(write(tmp_path / "one"), check=6)
