@@ -62,4 +62,11 @@ device over. `encapctl unit --managers /etc` writes what keeps both, and the sam
     ManageForeignRoutes=no
     ManageForeignRoutingPolicyRules=no""",
     ),
+    "H200": Explained(
+        "the route device is not as it was applied",
+        """The route device was deleted or set down, or its routes or its routing rule were removed. Without the device,
+packets to the prefixes that were routed to it get EHOSTUNREACH: they do not leave unencapsulated. Without
+the rule they take the routes that they had before. The next `apply` restores all of it, and `encapctl watch`
+within a moment. `encapctl status` names whatever else differs from what was applied.""",
+    ),
 }
