@@ -14,11 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from encap_compile.run.apply import apply
+from encap_compile.run.kernel import tunnel_devices
 from encap_compile.run.kernel.links import programs_on
 from encap_compile.run.kernel.uapi import BPF_TCX_EGRESS
 from encap_compile.run.loader import journal, settings
 from encap_compile.run.loader.bundle import load_manifest
 from encap_compile.run.loader.closing import close
+from encap_compile.run.loader.desired import Request
 from tests.netns.loader_bundle import write as write_without
 from tests.netns.loader_net import ATTACH, INSIDE
 from tests.netns.route_bundle import FORWARDING as LO
@@ -253,6 +256,35 @@ def test_ipv6_prefixes_are_routed(net: RouteWire, tmp_path: Path) -> None:
     assert "unreachable" in refused.stdout + refused.stderr or "No route" in refused.stderr
     net.apply(tmp_path / "one")
     assert "dev encap0" in net.ours.run(["ip", "-6", "route", "get", "2001:db8:1::7"]).stdout
+    net.ctl("remove", "hand", check=0)
+    assert net.left() == []
+
+
+def test_ipv6_where_new_devices_have_none(net: RouteWire, tmp_path: Path) -> None:
+    """A setting that hardened hosts have: of our device it is another one, also where it is switched off for all."""
+    net.ours.sysctl("net.ipv6.conf.default.disable_ipv6", 1)
+    bundle = write(tmp_path / "one", prefixes=(PREFIX, "2001:db8:1::/48"))
+    net.apply(bundle)
+    assert "dev encap0" in net.ours.run(["ip", "-6", "route", "get", "2001:db8:1::7"]).stdout
+    net.ours.sysctl("net.ipv6.conf.all.disable_ipv6", 1)
+    net.ctl("status", "hand", check=3)
+    net.apply(bundle)
+    assert "dev encap0" in net.ours.run(["ip", "-6", "route", "get", "2001:db8:1::7"]).stdout
+    net.ctl("status", "hand", check=0)
+    assert "Nothing changed" in net.apply(bundle).stdout
+
+
+def test_renamed_by_somebody(net: RouteWire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before 5.18 two devices cannot be made for one port: the one that replaces it has the next."""
+    with net.here():
+        monkeypatch.setattr(tunnel_devices, "VNIFILTER_SINCE", (99, 0))
+        request = Request(write(tmp_path / "one"), settings=["uplink=eth0"])
+        apply(request)
+        net.ours.ip("link set encap0 down", "link set encap0 name other", "link set other up")
+        apply(request)
+    assert net.try_to_send() == (0, 20, 0)
+    links = net.ours.run(["ip", "-o", "link", "show", "type", "vxlan"]).stdout
+    assert "encap0" in links and "other" not in links
     net.ctl("remove", "hand", check=0)
     assert net.left() == []
 

@@ -23,8 +23,8 @@ PREFIXES = (
     "LEARN_", "OVERHEAD_", "PREFIX_LENGTH_", "ROW_", "SET_", "STACK_", "TABLE_",  # constants
 )  # fmt: skip
 SUFFIXES = (
-    "__connect4", "__connect6", "__create", "__egress", "__getsockopt", "__ingress", "__listener", "__setsockopt",
-    "__unattached",
+    "__connect4", "__connect6", "__create", "__egress", "__getsockopt", "__ingress", "__listener",
+    "__route_device_ingress", "__setsockopt", "__unattached",
 )  # fmt: skip
 _PLAIN = pattern(r"[a-z0-9]+(_[a-z0-9]+)*")
 

@@ -9,8 +9,9 @@ from ....common.diagnostics import Findings
 from ....common.manifest import Manifest
 from ...host_values import Machine
 from ...kernel.sysctls import read_sysctl
-from ...kernel.table_routes import MAIN, PREFERENCE, Network, entries, rules_before
+from ...kernel.table_routes import MAIN, PREFERENCE, entries, rules_before
 from .decide import Wanted
+from .prefixes import within
 
 MOST_NAMED = 5
 _STRICT = 1
@@ -56,16 +57,13 @@ def _covered(wanted: Wanted, findings: Findings) -> None:
     routing = wanted.asked
     left = {*routing.thrown, *routing.routed}
     wide = [n for n in routing.routed if n.prefixlen]  # beside a default route, everything is
-    here = sorted({entry.network for entry in entries(MAIN)} - left, key=str) if wide else []
-    found = [n for n in here if _within(n, wide) and not _within(n, routing.thrown)]
+    inside = within((entry.network for entry in entries(MAIN)), wide) if wide else []
+    thrown = {*within(inside, routing.thrown)}
+    found = sorted({*inside} - left - thrown, key=str)
     if found:
         named = _listed(map(str, found))
         words = f"packets to {named} are routed to {wanted.name}, though the main table has more specific routes"
         findings.warning("H198", words, help="if they are not to be encapsulated, let a rule before pass them")
-
-
-def _within(network: Network, wide: Iterable[Network]) -> bool:
-    return any(network.version == w.version and network.subnet_of(w) for w in wide)  # type: ignore[arg-type]
 
 
 def _managers(wanted: Wanted, findings: Findings) -> None:

@@ -85,6 +85,13 @@ def row_prefixes(rows: EncodedRows, within: Sequence[Network]) -> list[Network]:
     return narrow
 
 
+def within(networks: Iterable[Network], wide: Iterable[Network]) -> list[Network]:
+    """Those that lie within one of some prefixes."""
+    every = list(wide)
+    covers = {version: _Cover(_of(every, version), _BITS[version]) for version in VERSIONS}
+    return [n for n in networks if covers[n.version].covers((int(n.network_address), n.prefixlen))]
+
+
 class _Cover:
     """Which of some prefixes hold another one."""
 

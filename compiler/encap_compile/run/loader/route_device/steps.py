@@ -16,6 +16,7 @@ from errno import EADDRINUSE, EEXIST
 from ....common.diagnostics import DiagnosedError, Diagnostic, Exit
 from ...kernel import table_routes, tunnel_devices
 from ...kernel.errors import KernelError, NotSupportedError
+from ...kernel.sysctls import read_sysctl, writable, write_sysctl
 from ...kernel.table_routes import VERSIONS
 from .. import journal as journals
 from ..closing import table_of
@@ -33,6 +34,8 @@ def begin(bundle: str, former: str, wanted: Wanted, seen: Seen) -> None:
         if device.owner != wanted.owner:
             tunnel_devices.own(device.index, wanted.owner)
         return
+    if any(other.port == wanted.port for other in seen.devices):  # ours by another name, until packets are led here
+        wanted = replace(wanted, port=wanted.port + 1)
     try:
         tunnel_devices.make_external(wanted.name, tunnel_devices.VXLAN, wanted.port, wanted.owner)
     except NotSupportedError:
@@ -67,6 +70,8 @@ def open_(bundle: str, former: str, wanted: Wanted) -> None:
             raise _port_taken(wanted) from None
     should = wanted.entries(device.index)
     versions = wanted.routing.versions
+    if 6 in versions:
+        _have_ipv6(wanted)
     table_routes.fill(wanted.table, should)
     table_routes.open_rules(wanted.table, versions)
     table_routes.close_rules(wanted.table, sorted({*VERSIONS} - versions))
@@ -99,6 +104,20 @@ def _give_back_routes(bundle: str) -> None:
     table = table_of(bundle)
     table_routes.close_rules(table)
     table_routes.keep_only(table, ())
+
+
+def _have_ipv6(wanted: Wanted) -> None:
+    """Where new devices have no IPv6 (`conf/default/disable_ipv6`), ours has: the setting goes with it."""
+    name = f"net/ipv6/conf/{wanted.name}/disable_ipv6"
+    if read_sysctl(name) in (None, "0"):
+        return
+    if not writable(name):
+        words = (
+            f"the route device {wanted.name} cannot have IPv6, which is routed to it: {name} cannot be set from here"
+        )
+        fix = f"run on the machine: sysctl -w {name}=0; then apply again"
+        raise DiagnosedError([Diagnostic("H194", words, help=fix)], Exit.MACHINE)
+    write_sysctl(name, "0")
 
 
 def _port_taken(wanted: Wanted) -> DiagnosedError:
