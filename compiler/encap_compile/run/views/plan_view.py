@@ -354,12 +354,13 @@ def _summary(plan: Plan, done: bool, seconds: float) -> str:
 
 
 def _beside(plan: Plan) -> list[str]:
-    """What changes beside rules, rows and programs: the route device and its routes, sysctls, devices for GRO."""
+    """What changes beside rules, rows and programs: the route device, its routes and routing rules, sysctls, devices for GRO."""
     change = plan.route_device
     device = bool(change.make or change.mend or change.deleted)
     routes = change.added + change.dropped
     made = device + len(plan.gro.changes)
-    parts = ((made, "device"), (routes, "route"), (len(plan.settings), "sysctl"))
+    rules = len(change.rules_added) + len(change.rules_dropped)
+    parts = ((made, "device"), (routes, "route"), (rules, "routing rule"), (len(plan.settings), "sysctl"))
     return [counted(number, what) for number, what in parts if number]
 
 
