@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,7 +61,8 @@ def test_apply_and_remove(net: RouteWire, tmp_path: Path, attach: str) -> None:
     planned = net.ctl("plan", bundle, "--set", "uplink=eth0", "--attach", attach, check=3).stdout
     assert "+ device encap0 (vxlan, MTU 1480)" in planned and "routes to encap0: 10.1.0.0/16   +2 -0" in planned
     assert net.left() == []  # to plan is to look
-    net.apply(bundle, "--attach", attach)
+    applied = net.apply(bundle, "--attach", attach).stdout
+    assert "+ device encap0 (vxlan, MTU 1480)" in applied and "routes to encap0: 10.1.0.0/16   +2 -0" in applied
     assert routed(net) == [f"unicast {PREFIX}", f"unreachable {PREFIX}"]
     assert net.try_to_send() == (0, 20, 0)
     shown = net.ctl("status", "hand", check=0).stdout
@@ -342,6 +344,40 @@ def test_watch_makes_it_again(net: RouteWire, tmp_path: Path) -> None:
         net.ctl("status", "hand", check=0)
         assert watch.end() == 0
     assert net.try_to_send() == (0, 20, 0)  # everything stays in force
+
+
+def test_an_address_that_goes(net: RouteWire, tmp_path: Path) -> None:
+    """Routes of a table of ours keep a source that the machine has not any more, also of a device that is not
+    attached: said, and followed by watch."""
+    net.ours.ip("addr add 198.51.100.7/24 dev out")
+    net.ours.sysctl("net.ipv4.conf.out.promote_secondaries", 1)
+    with watching(net, write(tmp_path / "one")) as watch:
+        watch.until("changed.")
+        assert "src 198.51.100.1 " in net.ours.run(["ip", "route", "get", INSIDE]).stdout
+        watch.process.send_signal(signal.SIGSTOP)
+        net.ours.ip("addr del 198.51.100.1/24 dev out")
+        said = net.ctl("status", "hand", check=3).stdout
+        assert "packets to encap0 get the source 198.51.100.1, which this machine has not any more" in said
+        watch.process.send_signal(signal.SIGCONT)
+        watch.until("encap0 changed")
+        assert "src 198.51.100.7 " in net.ours.run(["ip", "route", "get", INSIDE]).stdout
+        net.ctl("status", "hand", check=0)
+
+
+def test_status_with_a_journal_that_cannot_be_read(net: RouteWire, tmp_path: Path) -> None:
+    """It says so; programs and counters are shown all the same, and other bundles."""
+    bundle = write(tmp_path / "one")
+    net.apply(bundle)
+    (file,) = (STATE / net.ours.name / "journal").glob("*/hand.json")
+    file.write_text("{")
+    for words in (["status"], ["status", "hand"]):
+        said = net.ctl(*words, check=3).stdout
+        assert "which cannot be read" in said and "eth0" in said
+    text = net.ctl("stats", "hand", "--format", "prometheus").stdout
+    (up,) = (line for line in text.splitlines() if line.startswith("encap_up{"))
+    assert up.endswith(" 1")
+    assert "error[H155]" in net.apply(bundle, check=6).stderr
+    assert net.try_to_send() == (0, 20, 0)
 
 
 def test_network_managers_are_told(net: RouteWire, tmp_path: Path) -> None:

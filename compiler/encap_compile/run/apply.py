@@ -70,7 +70,10 @@ def apply(request: Request) -> Applied:
         if planned.desired.route_device is not None and planned.route_device.begins:
             desired = planned.desired
             begin(desired.manifest.name, desired.paths.former, planned.desired.route_device, desired.route_device_seen)
+            begun_with = planned.route_device
             planned = plan(request, bundle)  # now the device has a number
+            if begun_with.make:  # for people, it is still this apply that makes it
+                planned = replace(planned, route_device=replace(planned.route_device, make=True, mend=()))
         before = counters.totals(planned.observed)
         if planned.touches:
             with ExitStack() as stack:

@@ -151,7 +151,11 @@ def _look(paths: Paths, bundle: Manifest | None, deep: bool) -> Status:
     numbers = dict(cgroups.numbers) if cgroups else dict.fromkeys(state.cgroups, 0) if state else {}
     up = manifest is not None and {h.hook for h in hooks if h.running} >= set(expected)
     totals = counters.totals(observed)
-    settings = read_journal(name).sysctls
+    settings: dict[str, Setting] = {}
+    try:
+        settings = read_journal(name).sysctls
+    except DiagnosedError as error:  # what else is known of the bundle is shown all the same
+        drift += [d.message for d in error.diagnostics]
     drift += drift_of_settings(settings)
     learned = learned_paths(paths, state.pins) if state is not None else ()
     return Status(

@@ -22,6 +22,7 @@ from .loader.kept_folder import CURRENT, folder
 from .loader.route_device import Wanted as RouteDevice
 from .loader.route_device import change, look
 from .loader.route_device.decide import subnets_but
+from .loader.route_device.sources import gone_sources
 from .loader.settings import unset
 
 Facts = Mapping[str, object]
@@ -116,7 +117,9 @@ class Watching(Record):
         if self.routed is not None:
             try:
                 seen = look(self.routed.bundle, "", self.routed)
-                if subnets_but(devices(), self.routed.name) != self.subnets or change(self.routed, seen).any:
+                here = devices().values()
+                other_subnets = subnets_but(here, self.routed.name) != self.subnets
+                if other_subnets or change(self.routed, seen).any or gone_sources(self.routed.sources.values(), here):
                     found.append(self.routed.name)
             except KernelError:
                 return tuple(found)

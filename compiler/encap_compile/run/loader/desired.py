@@ -274,7 +274,7 @@ def prepare(request: Request, bundle: Bundle, before: Observed) -> Desired:
         routed,
         seen,
         wanted_settings(manifest, machine, findings),
-        subnets_but(here, routed.name) if routed is not None else frozenset(),
+        subnets_but(here.values(), routed.name) if routed is not None else frozenset(),
     )
 
 

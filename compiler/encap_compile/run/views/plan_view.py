@@ -354,7 +354,7 @@ def _summary(plan: Plan, done: bool, seconds: float) -> str:
 
 
 def _beside(plan: Plan) -> list[str]:
-    """What changes beside rules, rows and programs: the route device, its routes and routing rules, sysctls, devices for GRO."""
+    """What changes beside rules, rows and programs: devices of ours, routes, routing rules and sysctls."""
     change = plan.route_device
     device = bool(change.make or change.mend or change.deleted)
     routes = change.added + change.dropped

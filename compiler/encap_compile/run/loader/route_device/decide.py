@@ -71,7 +71,7 @@ def decide(
         Routed(_prefixes(r.prefixes, rows.get(r.table) if r.table else None), tuple(map(ip_network, r.passed)))
         for r in device.routes
     ]
-    found = routing(rules, subnets_but(here, device.name), _endpoints(manifest, rows))
+    found = routing(rules, subnets_but(here.values(), device.name), _endpoints(manifest, rows))
     mtu = min((d.mtu for d in machine.attached), default=0) - device.overhead
     if 6 in found.versions and mtu < LEAST_IPV6_MTU:
         words = f"{device.name} would have an MTU of {mtu}: IPv6, which is routed to it, needs {LEAST_IPV6_MTU}"
@@ -90,10 +90,10 @@ def _prefixes(written: Iterable[str], rows: EncodedRows | None) -> tuple[Network
     return tuple(wide if rows is None else row_prefixes(rows, wide))
 
 
-def subnets_but(here: Mapping[str, Device], name: str) -> frozenset[Network]:
+def subnets_but(here: Iterable[Device], name: str) -> frozenset[Network]:
     """What this machine is on-link with, by any device but the named one, which is the route device."""
     found: set[Network] = set()
-    for device in here.values():
+    for device in here:
         for address in device.addresses if device.name != name else ():
             subnet: Network = ip_network((address.address, address.prefix_length), strict=False)
             if subnet.prefixlen < subnet.max_prefixlen:

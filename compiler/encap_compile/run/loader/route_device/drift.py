@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from ipaddress import ip_network
 
+from ...kernel.devices import devices
 from ...kernel.table_routes import UNICAST, VERSIONS, entries, has_rule
 from ...kernel.tunnel_devices import tunnel_devices
 from ..closing import table_of
 from ..state import RouteDevice, State
 from .prefixes import Routing
+from .sources import gone_sources
 
 
 def drift_of_route_device(state: State) -> list[str]:
@@ -25,7 +27,10 @@ def drift_of_route_device(state: State) -> list[str]:
         found.append(f"route device {applied.name}: its MTU is {device.mtu}, not {applied.mtu}")
     routing = routing_of(applied)
     should = set(routing.entries(applied.index))
-    here = {entry._replace(source=None) for entry in entries(table)}
+    filled = entries(table)
+    for source in gone_sources((entry.source for entry in filled), devices().values()):
+        found.append(f"packets to {applied.name} get the source {source}, which this machine has not any more")
+    here = {entry._replace(source=None) for entry in filled}
     missing = Counter(e.kind == UNICAST for e in should - here)
     if missing[True]:
         found.append(f"{missing[True]} of {len(routing.routed)} prefixes are not routed to {applied.name} any more")

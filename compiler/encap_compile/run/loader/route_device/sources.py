@@ -80,6 +80,12 @@ def with_sources(
     return replace(routing, routed=(*routing.routed, *dict.fromkeys(more))), found
 
 
+def gone_sources(sources: Iterable[object], here: Iterable[Device]) -> list[str]:
+    """Those that this machine does not have any more: the kernel keeps a route of another table that names one."""
+    has = {address.address for device in here for address in device.addresses}
+    return sorted({str(source) for source in sources if source is not None and source not in has})
+
+
 def _first(device: Device) -> IPv4Address | None:
     """The address that a route by the device takes by itself."""
     usable = (a.address for a in device.addresses if a.global_primary)
