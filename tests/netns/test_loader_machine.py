@@ -72,8 +72,9 @@ def test_missing_privilege(net: Wire, tmp_path: Path, drop: str) -> None:
 
 def test_privilege_of_a_user_namespace_does_not_count(net: Wire, tmp_path: Path) -> None:
     done = net.ctl("apply", write(tmp_path / "one"), "--set", "uplink=eth0", prefix=("unshare", "-Ur"))
-    assert done.returncode == 6 and "H1" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.returncode == 6 and "H101" in done.stderr and "user namespace" in done.stderr
+    done = net.ctl("doctor", tmp_path / "one", "--set", "uplink=eth0", prefix=("unshare", "-Ur"))
+    assert done.returncode == 6 and "H101" in done.stderr and "Nothing to mend" not in done.stdout
 
 
 def test_no_bpf_filesystem(net: Wire, tmp_path: Path) -> None:

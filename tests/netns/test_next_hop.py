@@ -145,7 +145,7 @@ def test_a_neighbour_whose_mac_address_changes(compiled: Compiled) -> None:
 
 
 def test_tunnel_endpoints_that_share_a_place(compiled: Compiled) -> None:
-    """What one tunnel endpoint's packets confirmed is no neighbour of the other's, which might never get its turn."""
+    """What one tunnel endpoint's packets confirmed is no neighbour of the other's, which has to be confirmed too."""
     with one_cpu(), Topology(offloads="software") as topology:
         overlay = Overlay(topology, outer=4, through_router=True)
         ours, far, gateway = PLAN["ours"].underlay[4], PLAN["far"].underlay[4], PLAN["ours"].gateway[4]

@@ -96,6 +96,8 @@ def test_what_fails_is_closed(net: RouteWire, tmp_path: Path, attach: str) -> No
         assert net.try_to_send() == (20, 0, 0), what
         drift = net.ctl("status", "hand", check=3).stdout
         assert "encap0" in drift, what
+        found = json.loads(net.ctl("doctor", bundle, "--set", "uplink=eth0", "--format", "json", check=3).stdout)
+        assert {d["code"] for d in found["diagnostics"] if "encap0" in d["message"]} == {"H200"}, what
         net.apply(bundle)
         assert net.try_to_send() == (0, 20, 0), what
         net.ctl("status", "hand", check=0)

@@ -235,7 +235,7 @@ def _pin_new(planned: Plan, maps: Mapping[str, Map]) -> dict[str, str]:
 
 
 def _in_order(changes: Sequence[HookChange]) -> tuple[list[HookChange], list[HookChange]]:
-    """What is done to hooks, in the order that the head of this file explains: first, and with packets routed anew."""
+    """What is done to hooks, in the order that the head of this file explains: first, and with packets routed again."""
 
     def step(change: HookChange) -> tuple[int, int]:
         rank = change.hook.point.rank

@@ -16,7 +16,8 @@ port, mark or cgroup alone would route all traffic of the machine to the device.
     "E596": Explained(
         "a name that no route device can have",
         """The kernel uses `all` and `default` for the settings of all devices and of new ones
-(`net.ipv4.conf.all`), and `lo` is the loopback device. Take another name, such as encap0.""",
+(`net.ipv4.conf.all`), and `lo` is the loopback device. Take another name, such as encap0. It is no host value
+either: `encapctl apply` makes the device, and calls it the same on every machine.""",
     ),
     "W596": Explained(
         "packets that the route device would drop",

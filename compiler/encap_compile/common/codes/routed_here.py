@@ -45,7 +45,8 @@ prefixes.""",
         "other routes within the routed prefixes are not used",
         """The table of the route device is asked before all others, and the longest prefix counts only within one
 table. So a route of the main table that is more specific than a routed prefix is not used any more.
-Subnets that devices of this machine are on, and tunnel endpoints, are left out by themselves. If
+Subnets that devices of this machine are on, and tunnel endpoints, are left out by themselves. A route that is
+there to give packets their source address (`src`) still does so, and needs no change. If
 packets to the named prefixes are not to be encapsulated, let a rule pass them:
 
     - {name: printers, match: {destination: 10.9.0.0/16}, action: pass}""",
@@ -61,5 +62,12 @@ device over. `encapctl unit --managers /etc` writes what keeps both, and the sam
     [Network]
     ManageForeignRoutes=no
     ManageForeignRoutingPolicyRules=no""",
+    ),
+    "H200": Explained(
+        "the route device is not as it was applied",
+        """The route device was deleted or set down, or its routes or its routing rule were removed. Without the device,
+packets to the prefixes that were routed to it get EHOSTUNREACH: they do not leave unencapsulated. Without
+the rule they take the routes that they had before. The next `apply` restores all of it, and `encapctl watch`
+within a moment. `encapctl status` names whatever else differs from what was applied.""",
     ),
 }

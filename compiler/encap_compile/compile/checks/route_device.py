@@ -19,6 +19,9 @@ def check(spec: Spec, findings: Findings) -> None:
         return
     if device.name in RESERVED:
         findings.error("E596", f"no device of ours can be called `{device.name}`", device.place, "write encap0")
+    if device.name.startswith("host."):
+        words = f"`{device.name}` would be the name itself: a route device is called the same on every machine"
+        findings.error("E596", words, device.place, "`encapctl apply` makes the device; write its name, such as encap0")
     routed = routed_rules(spec)
     if not routed:
         words = f"nothing is routed to {device.name}: no rule with `to` can be told by its destination"

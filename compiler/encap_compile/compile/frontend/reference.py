@@ -37,6 +37,7 @@ SECTIONS = (
     ("Presets", "preset", "preset: {NAME: {PARAMETER: ...}}"),
     ("Host values", "host_value", "host: {NAME: ...}"),
     ("Attaching", "attach", "attach: {...}"),
+    ("The route device", "route_device", "attach: {devices: [host.uplink], route_device: {...}}"),
     ("Sets", "set", "sets: {NAME: ...}"),
     ("Tables", "table", "endpoints: {NAME: {...}}"),
     ("Shape", "shape", "shape: {...}"),

@@ -163,7 +163,7 @@ def wrong_kind(
 
 def enum_problem(node: Node, allowed: list[Any], context: str, key: str, tables: Iterable[str]) -> ValueProblem:
     """A value that is none of the allowed words."""
-    text = {"array": "a list", "object": "a mapping"}.get(node.kind) or str(node.value)
+    text = {"array": "a list", "object": "a mapping", "boolean": node.text}.get(node.kind) or str(node.value)
     found = later_value(context, key, text, frozenset(tables))
     if found is not None:
         return later(found, text)

@@ -17,6 +17,7 @@ from ..loader.routing import RouteReport, check_routes
 from ..loader.segmentation import check_segmentation
 from ..plan import plan
 from . import prerequisites
+from .broken_route_device import broken_route_device
 from .settings import CHECKS
 
 
@@ -123,7 +124,8 @@ def _examine_hooks(examination: _Examination, request: Request, bundle: Bundle) 
 
     def hooks() -> str:
         planned = plan(request, bundle)
-        findings.extend(d for d in (*planned.findings.all, *planned.refused) if d not in known)
+        found = (*planned.findings.all, *planned.refused, *broken_route_device(planned))
+        findings.extend(d for d in found if d not in known)
         return "nothing keeps packets from our programs"
 
     examination.attempt("hooks", hooks, more=lambda: findings)

@@ -12,7 +12,7 @@ from ...common.diagnostics import DiagnosedError, Findings
 from ...common.manifest import Manifest
 from ..kernel.bpffs import DEFAULT, require_bpffs
 from ..kernel.libbpf import version
-from ..kernel.system import NEEDED, kernel_release, missing_capabilities
+from ..kernel.system import NEEDED, in_first_user_namespace, kernel_release, missing_capabilities
 from ..loader.desired import require_kernel, require_privilege
 from ..loader.paths import BPFFS_VARIABLE
 
@@ -45,7 +45,7 @@ def bpffs(where: str) -> str:
 
 def privileged() -> bool:
     """Whether programs and maps can be looked at."""
-    return not missing_capabilities(*NEEDED)
+    return not missing_capabilities(*NEEDED) and in_first_user_namespace()
 
 
 def raise_errors(findings: Findings) -> None:

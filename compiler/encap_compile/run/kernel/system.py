@@ -15,6 +15,7 @@ from .uapi import (
     CAP_SYS_PTRACE,
     PROC_CGROUP_INIT_INO,
     PROC_PID_INIT_INO,
+    PROC_USER_INIT_INO,
 )
 
 # CAP_NET_ADMIN: hooks, traffic control. CAP_BPF: programs, maps. CAP_PERFMON: pointers that are compared and subtracted
@@ -66,6 +67,11 @@ def in_first_cgroup_namespace() -> bool:
 def in_first_pid_namespace() -> bool:
     """Whether this process sees every other one in /proc."""
     return Path("/proc/self/ns/pid").stat().st_ino == PROC_PID_INIT_INO
+
+
+def in_first_user_namespace() -> bool:
+    """Whether the capabilities of this process are those that the kernel asks for."""
+    return Path("/proc/self/ns/user").stat().st_ino == PROC_USER_INIT_INO
 
 
 def seconds_since_boot() -> float:

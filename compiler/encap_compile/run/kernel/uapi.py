@@ -37,6 +37,7 @@ BPF_FS_MAGIC = 0xCAFE4A11  # f_type of the bpf filesystem
 # include/linux/exportfs.h (enum fid_type), kernfs; include/linux/proc_ns.h (enum)
 FILEID_KERNFS = 0xFE
 PROC_CGROUP_INIT_INO = 0xEFFFFFFB
+PROC_USER_INIT_INO = 0xEFFFFFFD
 PROC_PID_INIT_INO = 0xEFFFFFFC
 
 # Errors that the C library has no name for

@@ -17,7 +17,14 @@ from ..kernel.errors import LoadRefusedError
 from ..kernel.hooks.base import AttachKind, Hook, Point
 from ..kernel.hooks.choose import AUTO, KINDS, TC, choose, kind_of
 from ..kernel.objects import BpfObject, MapDefinition
-from ..kernel.system import NEEDED, kernel_release, kernel_version, missing_capabilities, version_of
+from ..kernel.system import (
+    NEEDED,
+    in_first_user_namespace,
+    kernel_release,
+    kernel_version,
+    missing_capabilities,
+    version_of,
+)
 from ..kernel.table_routes import Network
 from ..kernel.uapi import BPF_MAP_TYPE_SK_STORAGE
 from .adopt import validate, with_former
@@ -113,6 +120,9 @@ def require_privilege(*more: int) -> None:
         raise DiagnosedError(
             [Diagnostic("H101", words, help="run it as root, or with these capabilities")], Exit.MACHINE
         )
+    if not in_first_user_namespace():
+        words = "this process is in a user namespace, whose capabilities do not count: programs cannot be loaded"
+        raise DiagnosedError([Diagnostic("H101", words, help="run it in the machine's user namespace")], Exit.MACHINE)
 
 
 def require_kernel(manifest: Manifest) -> None:

@@ -346,10 +346,22 @@ def _summary(plan: Plan, done: bool, seconds: float) -> str:
         counted(len(plan.rules), "rule"),
         counted(rows, "row"),
         counted(programs, "program"),
+        *_beside(plan),
     ]
     if done:
         return f"{', '.join(parts)} changed.   {seconds:.2f} s"
     return f"{', '.join(parts)} would change; nothing was done.  Next: {_apply_command(plan)}"
+
+
+def _beside(plan: Plan) -> list[str]:
+    """What changes beside rules, rows and programs: devices of ours, routes, routing rules and sysctls."""
+    change = plan.route_device
+    device = bool(change.make or change.mend or change.deleted)
+    routes = change.added + change.dropped
+    made = device + len(plan.gro.changes)
+    rules = len(change.rules_added) + len(change.rules_dropped)
+    parts = ((made, "device"), (routes, "route"), (rules, "routing rule"), (len(plan.settings), "sysctl"))
+    return [counted(number, what) for number, what in parts if number]
 
 
 def _apply_command(plan: Plan) -> str:

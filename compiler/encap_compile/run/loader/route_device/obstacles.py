@@ -63,7 +63,8 @@ def _covered(wanted: Wanted, findings: Findings) -> None:
     if found:
         named = _listed(map(str, found))
         words = f"packets to {named} are routed to {wanted.name}, though the main table has more specific routes"
-        findings.warning("H198", words, help="if they are not to be encapsulated, let a rule before pass them")
+        fix = "if they are not to be encapsulated, let a rule before pass them; if they are, only its source is used"
+        findings.warning("H198", words, help=fix)
 
 
 def _managers(wanted: Wanted, findings: Findings) -> None:
