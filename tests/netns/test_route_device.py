@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,20 +120,47 @@ def _index(net: RouteWire) -> int:
     return int(shown[0]["ifindex"])
 
 
-def test_after_a_reboot(net: RouteWire, tmp_path: Path) -> None:
-    """What the kernel had and what was below /run is gone; the journal is still there. Closed until the first apply."""
-    bundle = write(tmp_path / "one", boot="closed")
-    net.apply(bundle)
+def lose_power(net: RouteWire) -> None:
+    """What the kernel had and what was below /run is gone."""
     net.ours.ip("link del encap0", "rule del pref 90", f"route flush table {table(net)}")
     shutil.rmtree(STATE / net.ours.name / "state")
     for pin in sorted(net.ours.bpffs().glob("encap/**/*"), reverse=True):
         pin.rmdir() if pin.is_dir() else pin.unlink()
+
+
+def test_after_a_reboot(net: RouteWire, tmp_path: Path) -> None:
+    """What the kernel had and what was below /run is gone; the journal is still there. Closed until the first apply."""
+    bundle = write(tmp_path / "one", boot="closed")
+    net.apply(bundle)
+    lose_power(net)
     assert net.try_to_send() == (0, 0, 20)  # as any machine that has nothing of ours
     with net.here():
         assert journal.read("hand").devices == {"encap0": "route device"}
         close(load_manifest(bundle))  # as the unit does, before there is a network
     assert net.try_to_send() == (20, 0, 0)
     net.apply(bundle)
+    assert net.try_to_send() == (0, 20, 0)
+    net.ctl("remove", "hand", check=0)
+    assert net.left() == []
+
+
+def test_after_a_reboot_without_it(net: RouteWire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The unit boots a bundle that has no route device any more: closed until the attached device encapsulates."""
+    net.ours.ip("route add 10.1.0.0/16 via 192.0.2.2 dev eth0 mtu 1400")
+    net.apply(write(tmp_path / "one", boot="closed"))
+    lose_power(net)
+    later = write(tmp_path / "two", boot="closed", device="")
+    before, carry_out = [], applying._carry_out_hooks
+
+    def looking(*given: Any) -> None:
+        before.append(net.try_to_send())
+        carry_out(*given)
+
+    monkeypatch.setattr(applying, "_carry_out_hooks", looking)
+    with net.here():
+        close(load_manifest(later))
+        apply(Request(later, settings=["uplink=eth0"]))
+    assert before == [(20, 0, 0), (0, 20, 0)]
     assert net.try_to_send() == (0, 20, 0)
     net.ctl("remove", "hand", check=0)
     assert net.left() == []
