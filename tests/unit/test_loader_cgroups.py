@@ -186,7 +186,7 @@ def test_the_order_of_hooks() -> None:
         change(8, Point.SETSOCKOPT, DETACH),
         change(8, Point.LISTEN, DETACH),
     ]
-    assert [(c.hook.target, c.hook.point.word) for c in _in_order(planned)] == [
+    assert [(c.hook.target, c.hook.point.word) for part in _in_order(planned) for c in part] == [
         (8, "setsockopt"),
         (8, "getsockopt"),
         (2, "ingress"),
