@@ -12,9 +12,12 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from encap_compile.common.diagnostics import DiagnosedError, Diagnostic, Exit
+from encap_compile.run import apply as applying
 from encap_compile.run.apply import apply
 from encap_compile.run.kernel import tunnel_devices
 from encap_compile.run.kernel.links import programs_on
@@ -117,20 +120,47 @@ def _index(net: RouteWire) -> int:
     return int(shown[0]["ifindex"])
 
 
-def test_after_a_reboot(net: RouteWire, tmp_path: Path) -> None:
-    """What the kernel had and what was below /run is gone; the journal is still there. Closed until the first apply."""
-    bundle = write(tmp_path / "one", boot="closed")
-    net.apply(bundle)
+def lose_power(net: RouteWire) -> None:
+    """What the kernel had and what was below /run is gone."""
     net.ours.ip("link del encap0", "rule del pref 90", f"route flush table {table(net)}")
     shutil.rmtree(STATE / net.ours.name / "state")
     for pin in sorted(net.ours.bpffs().glob("encap/**/*"), reverse=True):
         pin.rmdir() if pin.is_dir() else pin.unlink()
+
+
+def test_after_a_reboot(net: RouteWire, tmp_path: Path) -> None:
+    """What the kernel had and what was below /run is gone; the journal is still there. Closed until the first apply."""
+    bundle = write(tmp_path / "one", boot="closed")
+    net.apply(bundle)
+    lose_power(net)
     assert net.try_to_send() == (0, 0, 20)  # as any machine that has nothing of ours
     with net.here():
         assert journal.read("hand").devices == {"encap0": "route device"}
         close(load_manifest(bundle))  # as the unit does, before there is a network
     assert net.try_to_send() == (20, 0, 0)
     net.apply(bundle)
+    assert net.try_to_send() == (0, 20, 0)
+    net.ctl("remove", "hand", check=0)
+    assert net.left() == []
+
+
+def test_after_a_reboot_without_it(net: RouteWire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The unit boots a bundle that has no route device any more: closed until the attached device encapsulates."""
+    net.ours.ip("route add 10.1.0.0/16 via 192.0.2.2 dev eth0 mtu 1400")
+    net.apply(write(tmp_path / "one", boot="closed"))
+    lose_power(net)
+    later = write(tmp_path / "two", boot="closed", device="")
+    before, carry_out = [], applying._carry_out_hooks
+
+    def looking(*given: Any) -> None:
+        before.append(net.try_to_send())
+        carry_out(*given)
+
+    monkeypatch.setattr(applying, "_carry_out_hooks", looking)
+    with net.here():
+        close(load_manifest(later))
+        apply(Request(later, settings=["uplink=eth0"]))
+    assert before == [(20, 0, 0), (0, 20, 0)]
     assert net.try_to_send() == (0, 20, 0)
     net.ctl("remove", "hand", check=0)
     assert net.left() == []
@@ -224,6 +254,40 @@ def test_another_bundle_takes_its_place(net: RouteWire, tmp_path: Path) -> None:
     net.ctl("status", "other", check=0)
     net.ctl("remove", "other", check=0)
     assert net.left() == []
+
+
+def test_a_takeover_that_the_kernel_refuses(net: RouteWire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device stays the former bundle's, which can be applied again; removing the other one takes nothing away."""
+    net.apply(write(tmp_path / "one"))
+    other = write(tmp_path / "two", name="other", salt="two")
+
+    def refused(*_: object) -> None:
+        raise DiagnosedError([Diagnostic("K206", "refused")], Exit.KERNEL)
+
+    monkeypatch.setattr(applying, "load", refused)
+    with net.here(), pytest.raises(DiagnosedError, match="refused"):
+        apply(Request(other, settings=["uplink=eth0"], replace="hand"))
+    net.ctl("status", "hand", check=0)
+    assert "Nothing changed" in net.apply(tmp_path / "one").stdout
+    net.ctl("remove", "other", check=0)
+    assert net.try_to_send() == (0, 20, 0)
+    net.apply(other, "--replace", "hand")
+    assert net.try_to_send() == (0, 20, 0)
+    net.ctl("status", "other", check=0)
+    net.ctl("remove", "other", check=0)
+    assert net.left() == []
+
+
+def test_without_one_a_journal_that_is_sealed_does_not_matter(net: RouteWire, tmp_path: Path) -> None:
+    """As in a container that sees the machine's folder read-only."""
+    bundle = write_without(tmp_path / "plain")
+    net.ours.ip("route add 10.1.0.0/16 via 192.0.2.2 dev eth0 mtu 1400")
+    net.apply(write(tmp_path / "one", name="other", prefixes=("10.7.0.0/16",)), "--allow-overlap")
+    folder = str(STATE / net.ours.name / "journal")
+    sealed = f'mount --bind {folder} {folder} && mount -o remount,ro,bind {folder} && exec "$@"'
+    command = ["unshare", "--mount", "sh", "-c", sealed, "sh", sys.executable, "-m", "encap_compile.ctl"]
+    net.ours.run([*command, "apply", bundle, "--set", "uplink=eth0", "--allow-overlap"])
+    net.ours.run([*command, "remove", "hand"])
 
 
 def test_a_device_that_is_not_ours(net: RouteWire, tmp_path: Path) -> None:
@@ -362,6 +426,21 @@ def test_an_address_that_goes(net: RouteWire, tmp_path: Path) -> None:
         watch.until("encap0 changed")
         assert "src 198.51.100.7 " in net.ours.run(["ip", "route", "get", INSIDE]).stdout
         net.ctl("status", "hand", check=0)
+
+
+def test_watch_outlives_a_journal_that_cannot_be_read(net: RouteWire, tmp_path: Path) -> None:
+    """Said as any apply that fails, and tried again."""
+    with watching(net, write(tmp_path / "one")) as watch:
+        watch.until("changed.")
+        (file,) = (STATE / net.ours.name / "journal").glob("*/hand.json")
+        content = file.read_text()
+        file.write_text("{")
+        net.ours.ip("link set encap0 down")
+        watch.until("H155")
+        assert watch.process.poll() is None
+        file.write_text(content)
+        until(lambda: net.try_to_send() == (0, 20, 0), "it is mended", 20)
+        assert watch.end() == 0
 
 
 def test_status_with_a_journal_that_cannot_be_read(net: RouteWire, tmp_path: Path) -> None:

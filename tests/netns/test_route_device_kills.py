@@ -88,6 +88,34 @@ def test_one_over_the_other(net: RouteWire, tmp_path: Path, attach: str, step: i
     assert net.left() == []
 
 
+@sampled("step", some=11, all=1)
+@pytest.mark.parametrize("device", ["encap0", "encap1"])
+def test_one_takes_over(net: RouteWire, tmp_path: Path, device: str, step: int) -> None:
+    """From a bundle of another name, with the same device or with another one."""
+    names = ("hand", "other")
+    bundles = [
+        write(tmp_path / name, name=name, device=of, salt=name)
+        for name, of in zip(names, ("encap0", device), strict=True)
+    ]
+    with runs(net.ours, tmp_path) as run, sending(net):
+        run.apply(bundles[0])
+        _, before = net.arrived()
+        for at, point in enumerate(range(1, MOST, step)):
+            former, bundle = names[at % 2], bundles[1 - at % 2]
+            killed = run.killed_at(point, "apply", bundle, "--set", "uplink=eth0", "--replace", former)
+            look(net, point)
+            run.apply(bundle, *(["--replace", former] if killed else []))
+            look(net, point)
+            assert net.arrived()[1] == before, point
+            if not killed:
+                assert point > 30
+                break
+        else:
+            raise AssertionError("it never came to its end")
+        net.ctl("remove", names[1 - at % 2], check=0)
+    assert net.left() == []
+
+
 @sampled("step", some=7, all=1)
 @pytest.mark.parametrize("attach", ATTACH)
 def test_the_first_one_where_prefixes_are_closed(net: RouteWire, tmp_path: Path, attach: str, step: int) -> None:

@@ -46,7 +46,7 @@ from .loader.settings import give_back, put
 from .loader.state import State, Totals, from_another_namespace, new_state
 from .loader.state_files import load as load_state
 from .loader.state_files import save
-from .plan import DETACH, KEEP, SWITCH, HookChange, MapChange, Plan, plan
+from .plan import ATTACH, DETACH, KEEP, SWITCH, HookChange, MapChange, Plan, plan
 
 
 class Applied(Record):
@@ -140,7 +140,9 @@ def _carry_out(planned: Plan, stack: ExitStack) -> None:
     pins = _pin_new(planned, loaded.maps)
     keep(paths, loaded.programs.values(), loaded.hosts)
     put(paths.bundle, paths.former, desired.settings_wanted)
-    if desired.route_device is None and planned.route_device.any:
+    # Where an attached device does not encapsulate yet, as after a reboot, the table may be what keeps prefixes closed.
+    begins = any(h.action == ATTACH and h.hook.point is Point.EGRESS for h in planned.hooks)
+    if desired.route_device is None and planned.route_device.any and not begins:
         for bundle in filter(None, (paths.bundle, paths.former)):
             close(bundle)  # before its program goes; the programs of the attached devices take its packets
     here, gone = _in_order(planned.hooks)

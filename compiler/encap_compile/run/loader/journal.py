@@ -105,8 +105,9 @@ def write(bundle: str, journal: Journal) -> None:
 def forget(bundle: str) -> None:
     """Remove it: nothing of it is on the machine any more. Raises OSError."""
     path = _path(bundle)
-    path.unlink(missing_ok=True)
-    path.with_name(f"{path.name}.tmp").unlink(missing_ok=True)
+    for file in (path, path.with_name(f"{path.name}.tmp")):
+        if file.exists():  # where nothing can be written, nothing need be
+            file.unlink(missing_ok=True)
     if path.parent.is_dir() and not any(path.parent.iterdir()):
         path.parent.rmdir()
 

@@ -47,7 +47,7 @@ class Change(Record):
     @property
     def begins(self) -> bool:
         """Whether the device has to be made, or to be written down, before anything else."""
-        return self.make or self.unwritten or TAKEN_OVER in self.mend
+        return self.make or self.unwritten
 
     @property
     def any(self) -> bool:

@@ -29,10 +29,7 @@ def begin(bundle: str, former: str, wanted: Wanted, seen: Seen) -> None:
     known = seen.journal
     devices = {**(journals.read(former).devices if former else {}), **known.devices, wanted.name: ROLE}
     journals.write(bundle, replace(known, devices=devices, tables=(wanted.table,)))
-    device = seen.device(wanted.name)
-    if device is not None:
-        if device.owner != wanted.owner:
-            tunnel_devices.own(device.index, wanted.owner)
+    if seen.device(wanted.name) is not None:
         return
     if any(other.port == wanted.port for other in seen.devices):  # ours by another name, until packets are led here
         wanted = replace(wanted, port=wanted.port + 1)
@@ -59,6 +56,8 @@ def open_(bundle: str, former: str, wanted: Wanted) -> None:
         raise DiagnosedError(
             [Diagnostic("H194", words, help="find out what deletes it, and apply again")], Exit.MACHINE
         )
+    if device.owner != wanted.owner:  # not before its programs are ours: until then the former bundle must know it
+        tunnel_devices.own(device.index, wanted.owner)
     if device.mtu != wanted.mtu:
         tunnel_devices.set_mtu(device.index, wanted.mtu)
     if not device.up:
