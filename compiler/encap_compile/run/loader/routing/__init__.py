@@ -2,8 +2,8 @@
 neighbour.
 
 One room for each question: `reachability` (H112), `mtu` (H111, H119), `nexthop` (H113), `attached` (the devices
-themselves), `unreached_rows` (H129). They ask `network`, which asks the kernel, by intervals of the routing table (`table`). What is asked for
-is what rules can reach: the prefixes that they name, and their rows (`reach`, `pairs`).
+themselves), `unreached_rows` (H129). They ask `network`, which asks the kernel, by intervals of the routing table
+(`table`). What is asked for is what rules can reach: the prefixes that they name, and their rows (`reach`, `pairs`).
 """
 
 from __future__ import annotations
