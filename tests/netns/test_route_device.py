@@ -428,6 +428,21 @@ def test_an_address_that_goes(net: RouteWire, tmp_path: Path) -> None:
         net.ctl("status", "hand", check=0)
 
 
+def test_watch_outlives_a_journal_that_cannot_be_read(net: RouteWire, tmp_path: Path) -> None:
+    """Said as any apply that fails, and tried again."""
+    with watching(net, write(tmp_path / "one")) as watch:
+        watch.until("changed.")
+        (file,) = (STATE / net.ours.name / "journal").glob("*/hand.json")
+        content = file.read_text()
+        file.write_text("{")
+        net.ours.ip("link set encap0 down")
+        watch.until("H155")
+        assert watch.process.poll() is None
+        file.write_text(content)
+        until(lambda: net.try_to_send() == (0, 20, 0), "it is mended", 20)
+        assert watch.end() == 0
+
+
 def test_status_with_a_journal_that_cannot_be_read(net: RouteWire, tmp_path: Path) -> None:
     """It says so; programs and counters are shown all the same, and other bundles."""
     bundle = write(tmp_path / "one")

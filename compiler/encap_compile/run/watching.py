@@ -8,6 +8,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Self
 
+from ..common.diagnostics import DiagnosedError
 from ..common.manifest import Manifest
 from ..common.record import Record
 from .apply import Applied
@@ -123,6 +124,8 @@ class Watching(Record):
                     found.append(self.routed.name)
             except KernelError:
                 return tuple(found)
+            except (DiagnosedError, OSError):  # the journal cannot be read: an apply says so, and is tried again
+                found.append(self.routed.name)
         return tuple(found)
 
     def _numbers(self) -> Mapping[str, int]:
