@@ -54,6 +54,12 @@ def test_an_endpoint_without_a_route(net: Wire, tmp_path: Path) -> None:
     assert "203.0.113.1 has no route" in warnings(document)["H113"]
 
 
+def test_rows_that_no_rule_sends_packets_to(net: Wire, tmp_path: Path) -> None:
+    rows = {"10.1.0.1": "192.0.2.2", "10.1.255.255": "192.0.2.2", "10.2.0.0": "192.0.2.2", "10.0.255.255": "192.0.2.2"}
+    found = warnings(planned(net, write(tmp_path / "one", rows=rows)))["H129"]
+    assert found.endswith(": destination=10.2.0.0, destination=10.0.255.255")
+
+
 def test_a_prefix_that_never_reaches_the_hook(net: Wire, tmp_path: Path) -> None:
     net.ours.ip("route del 10.1.0.0/16")
     assert "its route is missing" in warnings(planned(net, write(tmp_path / "one")))["H112"]

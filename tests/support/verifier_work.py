@@ -21,6 +21,7 @@ from tests.packets.datapath import MAC, OWN, device
 _STATISTICS = 4  # BPF_LOG_STATS
 _PROCESSED = re.compile(rb"processed (\d+) insns")
 _FRAMES = re.compile(rb"stack depth ([\d+]+)")
+_FRAME = re.compile(rb"^subprog \d+ .* stack (\d+)$", re.MULTILINE)  # Linux 7.3 has a line for each function
 _LOG = 4096
 _VALUES = {"ip": OWN[4], "ipv4": OWN[4], "ipv6": OWN[6], "mac": MAC, "device": "eth0", "devices": "eth0"}
 
@@ -78,10 +79,11 @@ def _ask(object_: BpfObject, name: str) -> ctypes.Array[ctypes.c_char]:
 
 def _work(object_: BpfObject, name: str, log: ctypes.Array[ctypes.c_char]) -> Work:
     processed = _PROCESSED.search(log.value)
-    frames = _FRAMES.search(log.value)
+    summed = _FRAMES.search(log.value)
+    frames = _FRAME.findall(log.value) or (summed[1].split(b"+") if summed else [])
     assert processed and frames, log.value
     with object_.program(name) as program:
-        return Work(_loaded(program.fd), int(processed[1]), tuple(map(int, frames[1].split(b"+"))))
+        return Work(_loaded(program.fd), int(processed[1]), tuple(map(int, frames)))
 
 
 def _loaded(fd: int) -> int:

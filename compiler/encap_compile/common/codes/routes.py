@@ -110,4 +110,11 @@ only checked in part.""",
         """The bundle is applied and runs, but reading the routing tables failed afterwards, so the warnings of `plan`
 are missing. Run `encapctl plan`.""",
     ),
+    "H129": Explained(
+        "rows that no rule sends packets to",
+        """A table is looked up for the packets that a rule matches. A row for destinations outside every such match
+is never found: these packets are left to the other rules and the default, which may pass them unencapsulated.
+Add the destinations to the match of the rule with `to`. A row that is there for what is received alone, by
+`from: TABLE.FIELD`, needs no rule.""",
+    ),
 }

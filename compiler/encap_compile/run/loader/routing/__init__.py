@@ -2,8 +2,8 @@
 neighbour.
 
 One room for each question: `reachability` (H112), `mtu` (H111, H119), `nexthop` (H113), `attached` (the devices
-themselves). They ask `network`, which asks the kernel, by intervals of the routing table (`table`). What is asked for
-is what rules can reach: the prefixes that they name, and their rows (`reach`, `pairs`).
+themselves), `unreached_rows` (H129). They ask `network`, which asks the kernel, by intervals of the routing table
+(`table`). What is asked for is what rules can reach: the prefixes that they name, and their rows (`reach`, `pairs`).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from .reachability import Reachability
 from .report import RouteReport, listed
 from .table import MOST_INTERVALS, routing_table
 from .tunnel_endpoints import TunnelEndpoints
+from .unreached_rows import check_unreached_rows
 
 __all__ = ["RouteReport", "check_routes", "routes_after"]
 
@@ -58,6 +59,7 @@ def check_routes(desired: Deployment) -> RouteReport:
     reached = _at_attached_devices(manifest, everything)
     reachability.check({r.name: r for t in reached for r in t.rules}.values())
     for target in everything:
+        check_unreached_rows(target, report)
         if manifest.route_device is not None:
             column = target.endpoints()
             fits.uses(target, TunnelEndpoints(column, network.tables) if column is not None else None)
