@@ -24,7 +24,7 @@ def test_scapy_to_scapy(kind: str, outer: int) -> None:
         for inner in (4, 6):
             source, destination = topology.host("near", inner), topology.host("far", inner)
             assert ping(source, destination, count=1)
-            assert udp_echo(source, destination)
+            assert udp_echo(source, destination, timeout=10)  # two processes of scapy are on the way
             assert bulk_tcp(source, destination, size=50_000)
         report = peer.stop()
         assert report.refused == []
