@@ -33,14 +33,14 @@ def on() -> Iterator[Sockets]:
 
 
 class Watching:
-    """A running `encapctl watch`, and what it says."""
+    """A running `encapctl run`, and what it says."""
 
     def __init__(self, on: Sockets, bundle: Path, *words: str, before: str = "") -> None:
         program = (
             "from encap_compile import ctl; from encap_compile.run import watch\n"
             f"from encap_compile.run.kernel import inotify\n{before}\nctl.main()"
         )
-        command = [sys.executable, "-c", program, "watch", str(bundle), *on.values, *words]
+        command = [sys.executable, "-c", program, "run", str(bundle), *on.values, *words]
         self.process = on.net.ours.popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.unread = ""
         self.lines: list[str] = []

@@ -139,7 +139,7 @@ def test_results(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
         code, found = asked(compile_, [*words, *J], work, capsys)
         assert code == exit_, words
         assert found[key], words
-    for verb in ("plan", "apply", "watch", "status", "stats", "remove"):
+    for verb in ("plan", "apply", "run", "watch", "status", "stats", "remove"):
         code, found = asked(ctl.run, [verb, str(work / "none"), *J], work, capsys)
         assert (code, found["diagnostics"][0]["code"]) == (Exit.SPEC, "B301")
 

@@ -1,7 +1,7 @@
 """What both programs do with a command line: an exit code, diagnostics and never a traceback.
 
 The rule for `--format json` and `sarif`: standard output is exactly one document, also for a command line that is not
-understood, a run that is interrupted, and a bug of ours. Only `encapctl watch` writes more, a document a line.
+understood, a run that is interrupted, and a bug of ours. Only `encapctl run` writes more, a document a line.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ StartLimitIntervalSec=0
 # Ready after the first apply, or as soon as it waits for a device or an address: these come with the network.
 Type=notify
 NotifyAccess=main
-{environment}ExecStart={command} watch {name} --kept{once}
+{environment}ExecStart={command} run {name} --kept{once}
 {lasting}RestartSec=2
 TimeoutStartSec=60
 

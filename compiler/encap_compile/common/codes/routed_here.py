@@ -54,7 +54,7 @@ packets to the named prefixes are not to be encapsulated, let a rule pass them:
     "H199": Explained(
         "a network manager may remove our routes",
         """systemd-networkd may remove routes and routing rules that are in none of its files, unless it is told to
-leave them. Then nothing is routed to the route device until the next `apply`; `encapctl watch` adds
+leave them. Then nothing is routed to the route device until the next `apply`; `encapctl run` adds
 them again within a moment. A file that matches every device, as `Name=*`, would also take the route
 device over. `encapctl unit --managers /etc` writes what keeps both, and the same for NetworkManager:
 
@@ -67,7 +67,7 @@ device over. `encapctl unit --managers /etc` writes what keeps both, and the sam
         "the route device is not as it was applied",
         """The route device was deleted or set down, or its routes or its routing rule were removed. Without the device,
 packets to the prefixes that were routed to it get EHOSTUNREACH: they do not leave unencapsulated. Without
-the rule they take the routes that they had before. The next `apply` restores all of it, and `encapctl watch`
+the rule they take the routes that they had before. The next `apply` restores all of it, and `encapctl run`
 within a moment. `encapctl status` names whatever else differs from what was applied.""",
     ),
 }

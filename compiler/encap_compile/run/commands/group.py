@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import click
 
 from ... import __version__
@@ -12,11 +14,11 @@ from .doctor import doctor_command
 from .explain import explain_command
 from .plan import plan_command
 from .remove import remove_command
+from .run import run_command
 from .stats import stats_command
 from .status import status_command
 from .sweep import sweep_command
 from .unit import unit_command
-from .watch import watch_command
 
 LATER = ("rollback", "why", "drops", "trace", "endpoints")
 
@@ -41,7 +43,7 @@ for _verb in (
     plan_command,
     apply_command,
     doctor_command,
-    watch_command,
+    run_command,
     unit_command,
     status_command,
     stats_command,
@@ -50,6 +52,10 @@ for _verb in (
     explain_command,
 ):
     cli.add_command(_verb)
+
+_former = copy(run_command)  # systemd units of earlier releases call it so
+_former.hidden = True
+cli.add_command(_former, "watch")
 
 
 def _later(name: str) -> None:

@@ -13,6 +13,6 @@ def broken_route_device(plan: Plan) -> list[Diagnostic]:
     if state is None or state.route_device is None:
         return []
     gone = [f"route device {state.route_device.name} is gone"] if plan.route_device.make else []
-    help = "`encapctl apply` with the same options makes it again; `encapctl watch` does so by itself"
+    help = "`encapctl apply` with the same options makes it again; `encapctl run` does so by itself"
     drift = [*gone, *drift_of_route_device(state)]
     return [Diagnostic("H200", sentence, help=help, severity=Severity.WARNING) for sentence in drift]

@@ -1,4 +1,4 @@
-"""`encapctl watch`."""
+"""`encapctl run`, which earlier releases called `watch`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .arguments import LOCK_TIMEOUT, format_option, given, requesting
 from .context import Context, report
 
 
-@click.command("watch")
+@click.command("run")
 @requesting()
 @LOCK_TIMEOUT
 @click.option("--once", is_flag=True, help="End as soon as the bundle is applied.")
 @format_option("text", "json")
 @click.pass_obj
-def watch_command(context: Context, /, once: bool, format_: str, **options: Any) -> int:
+def run_command(context: Context, /, once: bool, format_: str, **options: Any) -> int:
     """Apply the bundle and stay: apply again when a device, an address, a cgroup or a file that it needs changes.
 
     A device that is late is waited for. Ends with SIGTERM or SIGINT; what is in force stays. Tells systemd how it
