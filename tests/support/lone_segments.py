@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from ipaddress import ip_network
+from threading import Thread
 
 from . import kernel_vxlan
 from .links import mac_of, neighbour, set_offloads, veth
@@ -47,14 +48,25 @@ def write_arrives(source: Host, destination: Host, size: int, port: int = 7200, 
         accepted, _ = listener.accept()
         with accepted:
             accepted.settimeout(timeout)
-            client.sendall(bytes(size))
+            client.settimeout(timeout)
+            # Beside the reading: no more than the buffers hold is written until something is read.
+            writing = Thread(target=_write, args=(client, size))
+            writing.start()
             got = 0
             try:
                 while got < size:
                     got += len(accepted.recv(65536))
             except TimeoutError:
                 return False
+            finally:
+                client.shutdown(socket.SHUT_RDWR)
+                writing.join()
             return True
+
+
+def _write(client: socket.socket, size: int) -> None:
+    with suppress(OSError):  # what does not arrive is the reader's to say
+        client.sendall(bytes(size))
 
 
 def segment_sizes(outer: int, inner: int) -> list[int]:
