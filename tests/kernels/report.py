@@ -56,6 +56,25 @@ SECTIONS = {
         "A router behind the device takes less than the device, from the beginning or under load. Its ICMP errors "
         "about outer packets are learned from: segments and datagrams arrive, and lies lower nothing.",
     ),
+    "segmentation": (
+        "GSO packets",
+        "Datagrams of `UDP_SEGMENT` and TCP, in every encapsulation, over devices with each offload on and off: each "
+        "datagram arrives, or is counted by name.",
+    ),
+    "big_tcp": (
+        "BIG TCP",
+        "GSO packets of more than 64 KB: `plan` refuses them, or they are counted, or the kernel cuts them rightly.",
+    ),
+    "receive_gro": (
+        "Receiving at full speed",
+        "What is decapsulated comes in packets nearly as large as behind the kernel's own device, and nothing comes by "
+        "the idle device that merges it, whatever is sent to its port.",
+    ),
+    "route_device": (
+        "What the route device keeps closed",
+        "What is routed to the device leaves encapsulated. With the device down or deleted it is unreachable, and "
+        "nothing that the wire sends comes in by the device.",
+    ),
     "doctor": (
         "What doctor and plan see",
         "`encapctl doctor` finds settings of the machine that cost a bundle packets, and `plan` shows the MTU budget.",
@@ -91,6 +110,10 @@ SECTIONS = {
         "The verifier's work",
         "The programs of the examples have no more instructions, and cost the verifier no more steps, than a table of "
         "the tests allows.",
+    ),
+    "stack_depth": (
+        "Stack",
+        "The longest chains of calls that specs make fit into 512 bytes, as the kernel counts them.",
     ),
     "containers": (
         "Network namespaces",
